@@ -15,6 +15,7 @@ from selenium.webdriver.support.select import Select
 from simulator.fixture import Simulator
 from support.browser_page import Page
 
+PLAN = "#plan button[type=submit]"
 HOSTILE = '<img src=x onerror="window.hit=1">'
 Call = Callable[..., requests.Response]
 
@@ -109,12 +110,8 @@ def test_it_goes_on_by_itself(live: Page, sim: Simulator, call: Call) -> None:
 
 
 def test_a_fault_that_is_planned_on_it(live: Page, sim: Simulator, call: Call) -> None:
-    find = live.browser.find_element
-    Select(find(By.ID, "plan-path")).select_by_value("/whitelist/add")
-    Select(find(By.ID, "plan-kind")).select_by_value("code")
-    find(By.ID, "field-code").send_keys("-1")
-    find(By.ID, "field-msg").send_keys("busy")
-    find(By.CSS_SELECTOR, "#plan button[type=submit]").click()
+    live.fill(plan_path="/whitelist/add", plan_kind="code", field_code="-1", field_msg="busy")
+    live.click(PLAN)
     live.shows("#plan-status", "Planned")
     live.shows("#faults", "/whitelist/add", "code", "-1", "busy")
     assert call("/whitelist/add", IP="203.0.113.5").json()["Code"] == -1
@@ -126,70 +123,59 @@ def test_a_fault_that_is_planned_on_it(live: Page, sim: Simulator, call: Call) -
 @pytest.mark.parametrize(
     ("path", "kind", "fields", "planned"),
     [
-        ("/monopolies", "reset_after", {"plan-method": "POST", "plan-times": "-1"}, {"method": "POST", "times": -1}),
-        ("/query", "status", {"field-http_status": "502", "field-headers": '{"A": "b"}', "field-executed": "true"}, {}),
-        ("/query", "replace", {"field-body": "[1]", "plan-skip": "3"}, {"body": [1], "skip": 3}),
-        ("/query", "trickle", {"field-seconds": "0.5"}, {"seconds": 0.5}),
-        ("/api/merchant/getBalance", "code", {"field-code": "E7"}, {"code": "E7"}),
+        ("/monopolies", "reset_after", {"plan_method": "POST", "plan_times": "-1"}, {"method": "POST", "times": -1}),
+        ("/query", "status", {"field_http_status": "502", "field_headers": '{"A": "b"}', "field_executed": "true"}, {}),
+        ("/query", "replace", {"field_body": "[1]", "plan_skip": "3"}, {"body": [1], "skip": 3}),
+        ("/query", "trickle", {"field_seconds": "0.5"}, {"seconds": 0.5}),
+        ("/api/merchant/getBalance", "code", {"field_code": "E7"}, {"code": "E7"}),
     ],
 )
 def test_every_kind_of_field(
     live: Page, sim: Simulator, path: str, kind: str, fields: dict[str, str], planned: dict[str, Any]
 ) -> None:
-    for name, text in {"plan-path": path, "plan-kind": kind, **fields}.items():
-        field = live.browser.find_element(By.ID, name)
-        if field.tag_name == "select":
-            Select(field).select_by_value(text)
-        else:
-            field.clear()
-            field.send_keys(text)
-    live.browser.find_element(By.CSS_SELECTOR, "#plan button[type=submit]").click()
+    live.fill(plan_path=path, plan_kind=kind, **fields)
+    live.click(PLAN)
     live.shows("#plan-status", "Planned")
     expected = planned or {"http_status": 502, "headers": {"A": "b"}, "executed": True}
     assert sim.control("GET", "/faults")["faults"] == [{"path": path, "kind": kind, "times": 1, "skip": 0, **expected}]
-    live.browser.find_element(By.ID, "clear-faults").click()
+    live.click("#clear-faults")
     live.shows("#plan-status", "Cleared")
     live.shows("#faults", "No fault")
     assert sim.control("GET", "/faults") == {"faults": []}
 
 
 def test_a_wrong_fault_is_reported(live: Page, sim: Simulator) -> None:
-    Select(live.browser.find_element(By.ID, "plan-path")).select_by_value("/whitelist/query")
-    Select(live.browser.find_element(By.ID, "plan-kind")).select_by_value("partial")
-    live.browser.find_element(By.ID, "field-drop").send_keys("1")
-    live.browser.find_element(By.CSS_SELECTOR, "#plan button[type=submit]").click()
+    live.fill(plan_path="/whitelist/query", plan_kind="partial", field_drop="1")
+    live.click(PLAN)
     live.shows("#plan-status", "takes no addresses")
     # Chromium itself writes an answer of 400 on the console.
     assert all("400" in complaint for complaint in live.console())
-    Select(live.browser.find_element(By.ID, "plan-kind")).select_by_value("replace")
-    live.browser.find_element(By.ID, "field-body").send_keys("[")
-    live.browser.find_element(By.CSS_SELECTOR, "#plan button[type=submit]").click()
+    live.fill(plan_kind="replace", field_body="[")
+    live.click(PLAN)
     live.shows("#plan-status", "body: JSON expected")
     assert sim.control("GET", "/faults") == {"faults": []}
 
 
 def test_reset_and_the_clock(live: Page, sim: Simulator, call: Call) -> None:
     call("/whitelist/add", IP="203.0.113.5")
-    by = live.browser.find_element(By.ID, "advance-by")
-    by.clear()
-    by.send_keys("2")
+    live.fill(advance_by="2")
     Select(live.browser.find_element(By.ID, "advance-unit")).select_by_visible_text("hours")
-    live.browser.find_element(By.CSS_SELECTOR, "#advance button").click()
+    live.click("#advance button")
     live.shows("#ahead", "7200 s ahead")
     live.shows("#clock", sim.control("GET", "/clock")["beijing"][:13])
-    live.browser.find_element(By.ID, "clock-toggle").click()
+    live.click("#clock-toggle")
     live.shows("#ahead", "Stopped")
     live.shows("#clock-toggle", "Start clock")
     held = sim.control("GET", "/clock")
     assert held["running"] is False
-    live.browser.find_element(By.ID, "clock-toggle").click()
+    live.click("#clock-toggle")
     live.shows("#ahead", " s ahead")
     live.shows("#clock-toggle", "Stop clock")
     assert sim.control("GET", "/clock")["running"] is True
-    live.browser.find_element(By.ID, "reset").click()
+    live.click("#reset")
     live.browser.switch_to.alert.dismiss()
     assert sim.whitelist() == ["203.0.113.5"]
-    live.browser.find_element(By.ID, "reset").click()
+    live.click("#reset")
     live.browser.switch_to.alert.accept()
     live.shows("#reset-status", "Reset")
     live.shows("#journal", "No calls yet")
@@ -203,12 +189,11 @@ def test_the_journal_can_be_filtered_and_cleared(live: Page, call: Call) -> None
         call("/whitelist/query", Number=str(number))
     live.shows("#journal", "200 of 206 calls", "Number=204")
     assert live.run("return document.querySelectorAll('#journal tbody tr').length") == 200
-    live.browser.find_element(By.ID, "filter-path").send_keys("/query")
+    live.fill(filter_path="/query")
     live.shows("#journal", "200 of 206 calls, newest first; filtered")
-    live.browser.find_element(By.ID, "filter-path").clear()
-    live.browser.find_element(By.ID, "filter-path").send_keys("/nothing")
+    live.fill(filter_path="/nothing")
     live.shows("#journal", "No matching calls")
-    live.browser.find_element(By.ID, "clear-journal").click()
+    live.click("#clear-journal")
     live.shows("#journal", "No calls yet")
 
 

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import importlib
 import os
 import shutil
 import socket
@@ -16,16 +15,35 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
+try:
+    from ansible_collections.qingguo.qgnet.plugins.module_utils._api import retry
+    from ansible_collections.qingguo.qgnet.plugins.module_utils._core.waiting import backoff
+    from ansible_collections.qingguo.qgnet.plugins.module_utils._leases.quota import QUOTA_INFO
+    from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist import applier
+    from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist.operations import WHITELIST, WHITELIST_INFO
+except ImportError as error:
+    raise pytest.UsageError(
+        f"The integration tests cannot import the collection ({error}). Set PYTHONPATH and ANSIBLE_COLLECTIONS_PATH to "
+        "the directory that holds ansible_collections/qingguo/qgnet."
+    ) from None
+
 from simulator.fixture import Simulator, sim, simulator, simulator_arguments
+from support.canned_servers import authority
 from support.database import database_server, database_url
+from support.egress_questions import ask_fixture
+from support.example_projects import machine_fixture
 from support.fleet import Fleet
 from support.playbooks import LAUNCHER, Operate, Playground, Result, operate
 from support.stores import every_store, pytest_runtest_setup, pytest_runtest_teardown, state_options
 
 __all__ = [
+    "ask_fixture",
+    "authority",
     "database_server",
     "database_url",
     "every_store",
+    "machine_fixture",
     "pytest_runtest_setup",
     "pytest_runtest_teardown",
     "sim",
@@ -34,20 +52,12 @@ __all__ = [
 ]
 
 HERE = Path(__file__).resolve().parent
-COLLECTION = "ansible_collections.qingguo.qgnet.plugins.module_utils"
 #: Waits between tries are this much shorter in this process than for users.
 HASTE = 0.005
 
 
 def pytest_configure() -> None:
-    """Stop at once, with one sentence, where the collection is not installed for this Python and for Ansible."""
-    try:
-        importlib.import_module(f"{COLLECTION}._task.operation")
-    except ImportError as error:
-        raise pytest.UsageError(
-            f"The integration tests cannot import {COLLECTION} ({error}). Set PYTHONPATH and "
-            "ANSIBLE_COLLECTIONS_PATH to the directory that holds ansible_collections/qingguo/qgnet."
-        ) from None
+    """Stop at once, with one sentence, where the collection or a program is not installed for Ansible."""
     if "ANSIBLE_COLLECTIONS_PATH" not in os.environ:
         raise pytest.UsageError(
             "The integration tests need ANSIBLE_COLLECTIONS_PATH: set it, like PYTHONPATH, to the directory that "
@@ -80,14 +90,13 @@ def haste(monkeypatch: pytest.MonkeyPatch, minute: float) -> None:
     monkeypatch.setenv("QG_MINUTE_SECONDS", str(minute))
     for name in ("http_proxy", "https_proxy", "all_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
         monkeypatch.delenv(name, raising=False)
-    backoff = importlib.import_module(f"{COLLECTION}._core.waiting").backoff
 
     def shorter(attempt: int, wanted: float | None = None) -> float:
         # A wait that the vendor asked for stays what it is.
         return float(backoff(attempt, wanted) * (HASTE if wanted is None else 1))
 
-    for module in ("_api.retry", "_whitelist.applier"):
-        monkeypatch.setattr(importlib.import_module(f"{COLLECTION}.{module}"), "backoff", shorter)
+    for module in (retry, applier):
+        monkeypatch.setattr(module, "backoff", shorter)
 
 
 @pytest.fixture
@@ -99,10 +108,9 @@ def common(sim: Simulator, tmp_path: Path) -> dict[str, Any]:
 @pytest.fixture
 def whitelist(common: dict[str, Any], haste: None) -> Operate:
     """qg_whitelist in this process."""
-    operation = importlib.import_module(f"{COLLECTION}._whitelist.operations").WHITELIST
 
     def run(ips: list[str], *, check: bool = False, diff: bool = False, **changes: Any) -> Result:
-        return operate(operation, {"allow_non_global": True, **common, "ips": ips, **changes}, check=check, diff=diff)
+        return operate(WHITELIST, {"allow_non_global": True, **common, "ips": ips, **changes}, check=check, diff=diff)
 
     return run
 
@@ -110,15 +118,13 @@ def whitelist(common: dict[str, Any], haste: None) -> Operate:
 @pytest.fixture
 def whitelist_info(common: dict[str, Any], haste: None) -> Operate:
     """qg_whitelist_info in this process."""
-    operation = importlib.import_module(f"{COLLECTION}._whitelist.operations").WHITELIST_INFO
-    return lambda **changes: operate(operation, {**common, **changes})
+    return lambda **changes: operate(WHITELIST_INFO, {**common, **changes})
 
 
 @pytest.fixture
 def quota_info(common: dict[str, Any], haste: None) -> Operate:
     """qg_quota_info in this process."""
-    operation = importlib.import_module(f"{COLLECTION}._leases.quota").QUOTA_INFO
-    return lambda **changes: operate(operation, {**common, **changes})
+    return lambda **changes: operate(QUOTA_INFO, {**common, **changes})
 
 
 @pytest.fixture(scope="session")

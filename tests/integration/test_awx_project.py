@@ -10,18 +10,13 @@ from __future__ import annotations
 
 import json
 import shlex
-from pathlib import Path
 from typing import Any
 
 import jinja2
 import pytest
-from ansible_collections.qingguo.qgnet.plugins.module_utils._task.options import (
-    ACCOUNT_API_OPTIONS,
-    PROXY_API_OPTIONS,
-)
+from ansible_collections.qingguo.qgnet.plugins.module_utils._task.options import ACCOUNT_API_OPTIONS, PROXY_API_OPTIONS
 from ansible_collections.qingguo.qgnet.plugins.module_utils._task.sources import environment_name, variable_name
-from simulator.fixture import Simulator
-from test_example_projects import EXAMPLES, PUBLIC, TRIAL, Machine, load
+from support.example_projects import EXAMPLES, PUBLIC, TRIAL, Machine, load
 
 
 def typed(**names: str) -> dict[str, str]:
@@ -63,11 +58,6 @@ module.exit_json(changed=True)
 STATE_URL = "postgresql://qgnet:secret-of-the-database@db.example.com/qgnet"
 
 
-@pytest.fixture
-def machine(sim: Simulator, minute: float, tmp_path: Path) -> Machine:
-    return Machine(tmp_path / "machine", sim, minute)
-
-
 def configured(machine: Machine) -> dict[str, dict[str, Any]]:
     """Run the playbook of the project, and return the options of each object that it creates."""
     journal = machine.root / "journal"
@@ -100,6 +90,7 @@ def test_the_credential_type_sets_options_that_exist_and_keeps_their_secrets() -
     }
 
 
+@pytest.mark.thorough
 def test_the_playbook_creates_objects_that_fit_together(machine: Machine) -> None:
     sent = configured(machine)
     assert set(sent) == set(MODULES)
@@ -129,17 +120,14 @@ def test_the_playbook_creates_objects_that_fit_together(machine: Machine) -> Non
     assert variables["egress_whitelist_inventory_id"]
 
 
-@pytest.mark.newest_core
+@pytest.mark.thorough
 def test_a_job_with_the_credential_registers_the_hosts_and_the_next_one_changes_nothing(machine: Machine) -> None:
     project = machine.copy("awx", machine.root / "project")
     machine.install(machine.root / "image")
     injected = load("awx/credential_type.yml")["injectors"]["env"]
     # The fields that are left empty, such as the URL of a database, do not count.
     environment = {name: jinja2.Template(text).render(qg_key=machine.sim.key) for name, text in injected.items()}
-    environment |= {
-        "ANSIBLE_COLLECTIONS_PATH": str(machine.root / "image"),
-        "QG_API_URL": machine.sim.api_url,
-    }
+    environment |= {"ANSIBLE_COLLECTIONS_PATH": str(machine.root / "image"), "QG_API_URL": machine.sim.api_url}
     command = ["ansible-playbook", "-i", "inventory.yml", "--diff", "--forks", "20", "register.yml", *TRIAL]
     shown = (EXAMPLES / "awx" / "README.md").read_text(encoding="utf-8")
     assert shlex.join(command) in shown

@@ -16,103 +16,18 @@ import shlex
 import shutil
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
-from simulator.fixture import Simulator
-from support.playbooks import ADD, QUERY, calls
+from support.example_projects import EXAMPLES, PUBLIC, TRIAL, Machine, load
+from support.playbooks import QUERY, calls
 
-CHECKOUT = Path(__file__).resolve().parents[2]
-EXAMPLES = CHECKOUT / "examples"
-PROJECTS = sorted(path.name for path in EXAMPLES.iterdir() if path.is_dir())
-#: The addresses that the simulator gives to the hosts of an inventory.
-PUBLIC = ["203.0.113.11", "203.0.113.12"]
-FIRST_RUN = [QUERY, ADD, QUERY]
-TRIAL = ("--extra-vars", "@simulator.yml")
 pytestmark = pytest.mark.newest_core
 
-
-@dataclass
-class Machine:
-    """A directory that plays the root of a machine, and its environment."""
-
-    root: Path
-    sim: Simulator
-    minute: float
-
-    def __post_init__(self) -> None:
-        (self.root / "home").mkdir(parents=True)
-
-    def copy(self, name: str, folder: Path) -> Path:
-        """Copy a project, with the port of this simulator."""
-        shutil.copytree(EXAMPLES / name, folder)
-        for path in (path for path in folder.rglob("*") if path.is_file()):
-            path.write_text(self.here(path.read_text(encoding="utf-8")), encoding="utf-8")
-        return folder
-
-    def here(self, text: str) -> str:
-        """Text of a project with the simulator that runs."""
-        return text.replace("http://127.0.0.1:8080", self.sim.api_url)
-
-    def install(self, folder: Path) -> None:
-        """Let a directory of collections have this checkout."""
-        link = folder / "ansible_collections" / "qingguo" / "qgnet"
-        link.parent.mkdir(parents=True)
-        link.symlink_to(CHECKOUT)
-
-    def repository(self, name: str) -> str:
-        """Return the URL of a Git repository with a project."""
-        folder = self.copy(name, self.root / "git" / name)
-        author = ("-c", "user.name=Example", "-c", "user.email=example@example.com")
-        self.run(["git", "init", "--quiet", "--initial-branch", "main"], folder)
-        self.run(["git", "add", "--all"], folder)
-        self.run(["git", *author, "commit", "--quiet", "--message", "Start"], folder)
-        return folder.as_uri()
-
-    def run(self, command: Sequence[str], cwd: Path, environment: Mapping[str, str] | None = None) -> str:
-        """Run a program with only this environment, and return its output, in which there is no key."""
-        done = subprocess.run(
-            list(command),
-            cwd=cwd,
-            env={
-                "PATH": f"{Path(sys.executable).parent}:/usr/local/bin:/usr/bin:/bin",
-                "HOME": str(self.root / "home"),
-                "LC_ALL": "C.UTF-8",
-                "QG_MINUTE_SECONDS": str(self.minute),
-                **(environment or {}),
-            },
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=240,
-            check=False,
-        )
-        output = done.stdout + done.stderr
-        assert done.returncode == 0, f"{shlex.join(command)} ended with {done.returncode}:\n{output}"
-        assert self.sim.key not in output
-        return output
-
-    def assert_registered_once(self, runs: Sequence[str], addresses: Sequence[str]) -> None:
-        """The first run has added the addresses by one call, and the second one has only read the list."""
-        assert self.sim.whitelist() == list(addresses)
-        assert calls(self.sim) == [*FIRST_RUN, QUERY]
-        changed = [sum(map(int, re.findall(r"\bchanged=(\d+)", run))) for run in runs]
-        assert changed[0] >= 1
-        assert changed[1] == 0
-        assert [bool(re.search(rf"^\+.*{re.escape(addresses[0])}", run, re.MULTILINE)) for run in runs] == [True, False]
-
-
-@pytest.fixture
-def machine(sim: Simulator, minute: float, tmp_path: Path) -> Machine:
-    return Machine(tmp_path / "machine", sim, minute)
-
-
-def load(name: str) -> Any:
-    return yaml.safe_load((EXAMPLES / name).read_text(encoding="utf-8"))
+PROJECTS = sorted(path.name for path in EXAMPLES.iterdir() if path.is_dir())
 
 
 def test_the_trials_of_all_projects_are_the_same() -> None:
@@ -130,6 +45,7 @@ def redirected(machine: Machine, text: str) -> str:
     return re.sub(paths, f"{machine.root}/", text)
 
 
+@pytest.mark.thorough
 def test_cloud_init_registers_a_host_at_its_first_boot_and_from_cron(machine: Machine) -> None:
     file = EXAMPLES / "ansible-pull" / "user-data"
     assert file.read_text(encoding="utf-8").startswith("#cloud-config\n")
@@ -221,6 +137,7 @@ class Pod:
         )
 
 
+@pytest.mark.thorough
 def test_a_kubernetes_job_registers_the_hosts_and_the_next_one_changes_nothing(machine: Machine) -> None:
     machine.install(machine.root / "image")
     secrets = {"qgnet": {"QG_KEY": machine.sim.key, "QG_API_URL": machine.sim.api_url}, "qgnet-ssh": {"id": "none\n"}}
@@ -269,6 +186,7 @@ def run_job(machine: Machine, project: Path, name: str, variables: Mapping[str, 
     )
 
 
+@pytest.mark.thorough
 def test_a_scheduled_pipeline_registers_the_hosts_and_the_next_one_changes_nothing(machine: Machine) -> None:
     project = machine.copy("gitlab-ci", machine.root / "builds" / "qgnet")
     machine.install(project / "collections")

@@ -5,21 +5,20 @@
 
 from __future__ import annotations
 
-import importlib
-import json
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible_collections.qingguo.qgnet.plugins.module_utils._watch.options import WatchOptions, read_options
 from simulator.fixture import Simulator
-from support.fleet import DETECT, Fleet, public, summaries
-from support.playbooks import ADD, QUERY, Playground, assert_one_sentence, calls
+from support.fleet import DETECT
+from support.playbooks import ADD, QUERY, Playground, assert_one_sentence
+from support.task_cases import play_cases
 
 pytestmark = pytest.mark.measured
 
-CLIENT = "ansible_collections.qingguo.qgnet.plugins.module_utils"
 #: Each task is named after the source whose key the vendor must receive; a key is the name of its source.
 PLAYS = """
 - name: The environment alone
@@ -105,6 +104,7 @@ def test_modules_role_and_lookup_take_the_key_from_the_first_source_that_has_it(
     ]
 
 
+@pytest.mark.thorough
 def test_the_inventory_takes_the_account_from_the_first_source_that_has_it(
     sim: Simulator, playground: Playground
 ) -> None:
@@ -123,11 +123,8 @@ def test_the_inventory_takes_the_account_from_the_first_source_that_has_it(
 
 
 def test_the_event_source_takes_the_key_from_the_first_source_that_has_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    options = importlib.import_module(f"{CLIENT}._watch.options")
-
     def key(**given: Any) -> str:
-        found: str = options.WatchOptions.parse(options.read_options({"whitelist": True, **given})).proxy.key
-        return found
+        return WatchOptions.parse(read_options({"whitelist": True, **given})).proxy.key
 
     monkeypatch.setenv("QG_KEY", "ENVIRONMENT")
     assert [key(), key(key=""), key(api_key="OPTION")] == ["ENVIRONMENT", "ENVIRONMENT", "OPTION"]
@@ -137,7 +134,7 @@ def test_the_event_source_takes_the_key_from_the_first_source_that_has_it(monkey
 
 
 def test_the_error_for_a_missing_key_names_all_places(sim: Simulator, playground: Playground) -> None:
-    tasks = {
+    tasks: dict[str, tuple[str, dict[str, Any]]] = {
         "module": ("qg_whitelist_info", {}),
         "misled": ("qg_whitelist_info", {"environment": {"QG_KEY": "of-the-host"}}),
         "delegated": ("qg_whitelist_info", {"delegate_to": "bastion"}),
@@ -148,18 +145,11 @@ def test_the_error_for_a_missing_key_names_all_places(sim: Simulator, playground
         "undefined": ("qg_whitelist_info", {"vars": {"qg_key": "{{ vault_qg_key }}"}}),
         "later": ("qg_whitelist_info", {"vars": {"qg_key": "QGDEMO08"}}),
     }
-    listed = [
-        {"name": name, f"qingguo.qgnet.{module}": None, "ignore_errors": True, **fields}
-        for name, (module, fields) in tasks.items()
-    ]
-    listed.append({"name": "lookup", "debug": {"msg": "{{ lookup('qingguo.qgnet.proxy') }}"}, "ignore_errors": True})
-    play = {"hosts": "h1", "gather_facts": False, "tasks": listed, "roles": []}
-    role = {"hosts": "h1", "gather_facts": False, "roles": ["qingguo.qgnet.egress_whitelist"]}
-    run = playground.play(
-        "\n" + json.dumps([play, role]),
-        inventory=INVENTORY,
-        environment={"QG_KEY": "", "QG_API_URL": sim.api_url, "QG_MAX_WAIT": "-1"},
-    )
+    cases = {name: {f"qingguo.qgnet.{module}": None, **fields} for name, (module, fields) in tasks.items()}
+    cases["lookup"] = {"debug": {"msg": "{{ lookup('qingguo.qgnet.proxy') }}"}}
+    cases["role"] = {"include_role": {"name": "qingguo.qgnet.egress_whitelist"}}
+    environment = {"QG_KEY": "", "QG_API_URL": sim.api_url, "QG_MAX_WAIT": "-1"}
+    run = play_cases(playground, cases, inventory=INVENTORY, environment=environment)
     reached = "the keyword environment of a task or play does not apply to the control node."
     missing = "as variable qg_key, or as QG_KEY in the environment of the control node"
     expected = {
@@ -175,8 +165,7 @@ def test_the_error_for_a_missing_key_names_all_places(sim: Simulator, playground
         "undefined": "The variable qg_key cannot be evaluated: 'vault_qg_key' is undefined",
         "later": "QG_MAX_WAIT: max_wait=-1 is out of range: give a number from 0 to 86400.",
         "lookup": f"key is missing: give it as option of the lookup, {missing}.",
-        "Detect the egress addresses": "key is missing: give "
-        f"it as variable egress_whitelist_key, {missing}; {reached}",
+        DETECT: f"key is missing: give it as variable egress_whitelist_key, {missing}; {reached}",
     }
     for name, sentence in expected.items():
         message = run.of(name).result["msg"]
@@ -190,68 +179,12 @@ def test_defaults_of_the_group_reach_only_modules_that_use_them_and_a_task_is_re
     sim: Simulator, playground: Playground
 ) -> None:
     group = {"key": sim.key, "password": "", "app_id": "x", "proxy": "http://192.0.2.1:3128"}
-    tasks = [
-        {"name": "detect", "qingguo.qgnet.qg_egress_ip_info": {"sources": []}},
-        {"name": "check", "qingguo.qgnet.qg_proxy_check": {"proxies": []}},
-        {"name": "own option", "qingguo.qgnet.qg_proxy_check": {"proxies": [], "pwd": "x", "use_proxy": False}},
-    ]
-    play = {
-        "hosts": "h1",
-        "gather_facts": False,
-        "module_defaults": {"group/qingguo.qgnet.qg": group},
-        "tasks": [{**task, "ignore_errors": True} for task in tasks],
+    cases: dict[str, dict[str, Any]] = {
+        "detect": {"qingguo.qgnet.qg_egress_ip_info": {"sources": []}},
+        "check": {"qingguo.qgnet.qg_proxy_check": {"proxies": []}},
+        "own option": {"qingguo.qgnet.qg_proxy_check": {"proxies": [], "pwd": "x", "use_proxy": False}},
     }
-    run = playground.play("\n" + json.dumps([play]), inventory=INVENTORY)
+    run = play_cases(playground, cases, inventory=INVENTORY, module_defaults={"group/qingguo.qgnet.qg": group})
     assert "sources is empty" in run.of("detect").result["msg"]
     assert run.of("check").status == "ok"
     assert "pwd is not an option of qg_proxy_check" in run.of("own option").result["msg"]
-
-
-def test_all_steps_of_the_role_use_the_state_that_a_variable_names(fleet: Fleet) -> None:
-    fleet.playground.environment["QG_STATE_DIR"] = ""
-    # The last host fails before its options are complete, and is reported nevertheless.
-    fleet.lines["h6"] += " egress_whitelist_quorum='{{ nowhere }}'"
-    state = {"qg_state_dir": "{{ inventory_dir }}/own"}
-    registered = [host for host in fleet.hosts if host != "h6"]
-    for changed in (registered, []):
-        run = fleet.run(**state)
-        assert calls(fleet.sim) == ([QUERY, ADD, QUERY] if changed else [QUERY])
-        assert "nowhere" in run.of(DETECT, "h6").result["msg"]
-        (summary,) = summaries(run)
-        assert (summary["in_sync"], list(summary["changed_hosts"])) == (len(registered), changed)
-        assert summary["unregistered_hosts"] == {"h6": ["A variable of the host is wrong; see its task."]}
-        assert summary["api"]["calls"] == len(calls(fleet.sim))
-    assert not (fleet.playground.home / ".ansible" / "qgnet").exists()
-
-
-@pytest.mark.parametrize("variable", ["qg_state_dir", "qg_state_url", "egress_whitelist_state_dir"])
-def test_a_state_that_cannot_be_evaluated_concerns_only_its_host(fleet: Fleet, variable: str) -> None:
-    fleet.lines["h1"] += f" {variable}='{{{{ nowhere }}}}'"
-    run = fleet.run()
-    assert run.rc == 2
-    assert {host for host, task in run.by_host(DETECT).items() if task.status == "failed"} == {"h1"}
-    assert fleet.sim.whitelist() == fleet.all_addresses[1:]
-    summarized = {str(summary["in_sync"]) for summary in summaries(run)}
-    assert summarized == {"0", "5"}, "the host itself knows of no result"
-
-
-def test_verify_fails_for_hosts_that_are_not_registered_wherever_the_state_is(fleet: Fleet) -> None:
-    fleet.playground.environment["QG_STATE_DIR"] = ""
-    verify, check = "qingguo.qgnet.verify", "Fail if anything would be changed"
-    run = fleet.run(verify, qg_state_dir="{{ inventory_dir }}/own")
-    assert (run.rc, calls(fleet.sim)) == (2, [QUERY])
-    assert f"h1: add {public(1)}. h2: add {public(2)}." in run.of(check).result["msg"]
-    # The summary covers one state, and no host with another one.
-    fleet.lines["h1"] += " qg_state_dir={{inventory_dir}}/own"
-    fleet.run(arguments=["--limit", "h1"]).ok()
-    run = fleet.run(verify)
-    assert run.rc == 2, run.output
-    assert [found["pending_hosts"] for found in summaries(run)] == [fleet.hosts[1:]]
-    assert run.of(check).result["msg"].endswith(" h5: no result. h6: no result.")
-
-
-def test_verify_considers_all_hosts_whatever_strategy_is_the_default(fleet: Fleet) -> None:
-    fleet.put_in_sync()
-    fleet.playground.environment["ANSIBLE_STRATEGY"] = "free"
-    run = fleet.run("qingguo.qgnet.verify").ok()
-    assert [found["in_sync"] for found in summaries(run)] == [fleet.size]

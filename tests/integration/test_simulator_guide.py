@@ -42,6 +42,7 @@ def test_the_script(tmp_path: Path) -> None:
     assert done.stdout.endswith("All is well.\n")
 
 
+@pytest.mark.thorough
 def test_the_script_fails_where_a_playbook_does(tmp_path: Path) -> None:
     (script,) = examples("shell", "#!/bin/sh")
     (tmp_path / "ci.sh").write_text(script.replace("203.0.113.5", "203.0.113.6", 1), encoding="utf-8")
@@ -50,6 +51,7 @@ def test_the_script_fails_where_a_playbook_does(tmp_path: Path) -> None:
     assert "The second run" not in done.stdout
 
 
+@pytest.mark.thorough
 def test_the_test(tmp_path: Path) -> None:
     (test,) = examples("python", "running_simulator")
     assert INSTALLED in test

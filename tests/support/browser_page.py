@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from selenium.webdriver import Chrome
+from selenium.webdriver.common.by import By
+from selenium.webdriver.support.select import Select
 
 WAIT_SECONDS = 15.0
 
@@ -32,6 +34,19 @@ class Page:
 
     def run(self, script: str, *values: Any) -> Any:
         return self.browser.execute_script(script, *values)
+
+    def click(self, place: str) -> None:
+        self.browser.find_element(By.CSS_SELECTOR, place).click()
+
+    def fill(self, **fields: str) -> None:
+        """Choose or type a value in each field; an underscore in a name stands for the hyphen in an id."""
+        for name, text in fields.items():
+            field = self.browser.find_element(By.ID, name.replace("_", "-", 1))
+            if field.tag_name == "select":
+                Select(field).select_by_value(text)
+            else:
+                field.clear()
+                field.send_keys(text)
 
     def text(self, place: str) -> str:
         """What a person reads in an element."""

@@ -38,6 +38,45 @@ def public(number: int) -> str:
 
 
 @dataclass
+class RoleRun(Run):
+    """What a run of the role left."""
+
+    @property
+    def registered(self) -> dict[str, list[str]]:
+        """What each host was reported of itself: where nothing had to be done, the first task did that already."""
+        at_once = {host: task.result.get("registered") for host, task in self.by_host(DETECT).items()}
+        reported = {host: task.result.get("registered", []) for host, task in self.by_host(REGISTER).items()}
+        return {host: ips for host, ips in at_once.items() if ips} | reported
+
+    @property
+    def changed(self) -> set[str]:
+        return {host for host, task in self.by_host(REGISTER).items() if task.result["changed"]}
+
+    @property
+    def reports(self) -> list[dict[str, Any]]:
+        """What the hosts that wrote for all tell of it."""
+        return [task.result["summary"] for task in self.tasks if task.name == REGISTER and "summary" in task.result]
+
+    @property
+    def api_calls(self) -> int:
+        """The calls that the hosts that tell of all say were made."""
+        return sum(report["api"]["calls"] for report in self.reports)
+
+    @property
+    def summaries(self) -> list[dict[str, Any]]:
+        """The results of the task that summarizes."""
+        return [task.result for task in self.tasks if task.name == SUMMARIZE and task.status == "ok"]
+
+    @property
+    def unreached(self) -> set[str]:
+        return {host for summary in self.summaries for host in summary["unreached_hosts"]}
+
+    def ok(self) -> RoleRun:
+        super().ok()
+        return self
+
+
+@dataclass
 class Fleet:
     """Hosts h1, h2, ..., each with a source address of its own, and the simulator's picture of them."""
 
@@ -69,6 +108,23 @@ class Fleet:
     def source(number: int) -> str:
         return f"127.0.1.{number}"
 
+    def add_to(self, *hosts: str, **variables: object) -> None:
+        """Give some hosts variables of the role."""
+        for host in hosts:
+            self.lines[host] += "".join(f' egress_whitelist_{name}="{value}"' for name, value in variables.items())
+
+    def make_unreachable(self, host: str, closed_port: int) -> None:
+        self.lines[host] = f"ansible_connection=ssh ansible_host=127.0.0.1 ansible_port={closed_port}"
+
+    def make_uncertain(self, host: str) -> None:
+        """Let a host have no source but one that reports no address."""
+        self.sim.control("PUT", "/echo/odd", {"answer": "<html>log in first</html>"})
+        self.add_to(host, sources=[f"{self.sim.api_url}/echo/odd"])
+
+    def listed(self) -> list[str]:
+        """The whitelist in numeric order."""
+        return numeric(self.sim.whitelist())
+
     def move(self, **addresses: str) -> None:
         """Give hosts another public address."""
         self.sim.control("PATCH", "/map", {self.source(int(host[1:])): ip for host, ip in addresses.items()})
@@ -84,54 +140,40 @@ class Fleet:
         assert numeric(self.sim.whitelist()) == self.all_addresses
         shutil.copytree(self.playground.state_dir, self.snapshot)
 
-    def inventory(self, **variables: Any) -> str:
+    def inventory(self, **options: Any) -> str:
+        """The hosts with these options of the role, which are without its prefix; None leaves one out."""
         common = {
-            "egress_whitelist_key": self.sim.key,
-            "egress_whitelist_api_url": self.sim.api_url,
-            "egress_whitelist_sources": f"['{self.sim.api_url}/ip', '{self.sim.api_url}/json']",
-            "egress_whitelist_allow_non_global": "true",
-            **variables,
+            "key": self.sim.key,
+            "api_url": self.sim.api_url,
+            "sources": [f"{self.sim.api_url}/ip", f"{self.sim.api_url}/json"],
+            "allow_non_global": True,
+            **options,
         }
         hosts = "\n".join(f"{host} {rest}" for host, rest in self.lines.items())
-        settings = "\n".join(f"{name}={value}" for name, value in common.items() if value is not None)
+        settings = "\n".join(
+            f"{name if name.startswith('qg_') else f'egress_whitelist_{name}'}={value}"
+            for name, value in common.items()
+            if value is not None
+        )
         return f"{hosts}\n[all:vars]\n{settings}\n"
 
     def run(
         self,
         playbook: str | None = None,
         *,
+        limit: str = "",
         inventory: str | None = None,
         arguments: Sequence[str] = (),
         variables: Mapping[str, Any] | None = None,
-        **common: Any,
-    ) -> Run:
-        """Run the role with a journal that begins anew."""
+        **options: Any,
+    ) -> RoleRun:
+        """Run the role with these options, and with a journal that begins anew."""
         self.sim.control("DELETE", "/journal")
         self.sim.control("DELETE", "/windows")
-        return self.playground.play(
+        run = self.playground.play(
             playbook or play(),
-            inventory=inventory or self.inventory(**common),
-            arguments=arguments,
+            inventory=inventory or self.inventory(**options),
+            arguments=[*arguments, *(["--limit", limit] if limit else [])],
             variables=variables,
         )
-
-
-def registered(run: Run) -> dict[str, list[str]]:
-    """What each host was reported of itself: where nothing had to be done for it, the first task did that already."""
-    at_once = {host: task.result.get("registered") for host, task in run.by_host(DETECT).items()}
-    reported = {host: task.result.get("registered", []) for host, task in run.by_host(REGISTER).items()}
-    return {host: ips for host, ips in at_once.items() if ips} | reported
-
-
-def changed(run: Run) -> set[str]:
-    return {host for host, task in run.by_host(REGISTER).items() if task.result["changed"]}
-
-
-def reports(run: Run) -> list[dict[str, Any]]:
-    """What the hosts that wrote for all tell of it."""
-    return [task.result["summary"] for task in run.tasks if task.name == REGISTER and "summary" in task.result]
-
-
-def summaries(run: Run) -> list[dict[str, Any]]:
-    """The results of the task that summarizes."""
-    return [task.result for task in run.tasks if task.name == SUMMARIZE and task.status == "ok"]
+        return RoleRun(**vars(run))

@@ -8,7 +8,6 @@ import json
 import subprocess
 import sys
 import time
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -55,8 +54,6 @@ class Job:
 
     folder: Path
     hosts: list[int]
-    started: float = 0.0
-    ended: float = 0.0
     process: subprocess.Popen[bytes] | None = field(default=None, repr=False)
 
     @property
@@ -113,7 +110,6 @@ class Job:
             "TMPDIR": str(self.folder),
         }
         command = [str(BIN / "ansible-runner"), "run", str(self.private), "--playbook", "register.yml"]
-        self.started = time.monotonic()
         with (self.folder / "output").open("wb") as output:
             self.process = subprocess.Popen(
                 [*command, "--ident", "job"],
@@ -122,18 +118,6 @@ class Job:
                 stdout=output,
                 stderr=subprocess.STDOUT,
             )
-
-    def running(self) -> bool:
-        """Whether it goes on; notes when it ended."""
-        assert self.process is not None
-        if self.process.poll() is None:
-            return True
-        self.ended = self.ended or time.monotonic()
-        return False
-
-    @property
-    def seconds(self) -> float:
-        return self.ended - self.started
 
     @property
     def output(self) -> str:
@@ -154,10 +138,10 @@ class Job:
                 found.setdefault(data["host"], []).append(data["res"])
         return found
 
-    def costs(self) -> list[dict[str, Any]]:
-        """What each write of this job cost."""
+    def waited(self) -> float:
+        """The seconds that its writes have waited."""
         results = (result for results in self.results("qg_egress_whitelist").values() for result in results)
-        return [result["summary"]["api"] for result in results if "api" in result.get("summary", {})]
+        return sum(result.get("summary", {}).get("api", {}).get("waited_seconds", 0.0) for result in results)
 
 
 def run_all(jobs: Sequence[Job]) -> None:
@@ -166,10 +150,9 @@ def run_all(jobs: Sequence[Job]) -> None:
         for job in jobs:
             job.start()
         give_up = time.monotonic() + PATIENCE
-        # Each is looked at each time, since a job notes when it ended.
-        while sum(job.running() for job in jobs):
-            assert time.monotonic() < give_up, f"some jobs are not done after {PATIENCE:.0f} seconds"
-            time.sleep(0.05)
+        for job in jobs:
+            assert job.process is not None
+            job.process.wait(max(0.1, give_up - time.monotonic()))
     finally:
         for job in jobs:
             if job.process is not None and job.process.poll() is None:
@@ -181,46 +164,3 @@ def run_all(jobs: Sequence[Job]) -> None:
 def refusals(journal: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
     """The calls that the vendor refused for their rate."""
     return [call for call in journal if call["code"] == REFUSED]
-
-
-def retries(journal: Sequence[Mapping[str, Any]], path: str = ADD) -> list[float]:
-    """When each refused call to a path was sent again, in seconds since the first refusal.
-
-    Only the sender knows which call repeats which, but a call names its addresses.
-    """
-    first: dict[tuple[str, ...], float] = {}
-    found = []
-    for call in journal:
-        name = tuple(call["ips"])
-        if call["path"] != path:
-            continue
-        if name in first:
-            found.append(call["at"])
-        if call["code"] == REFUSED:
-            first[name] = call["at"]
-        else:
-            first.pop(name, None)
-    return [at - min(call["at"] for call in refusals(journal)) for at in sorted(found)] if found else []
-
-
-def busiest(moments: Sequence[float], seconds: float) -> int:
-    """The most moments within any span of so many seconds."""
-    return max((sum(begin <= moment < begin + seconds for moment in moments) for begin in moments), default=0)
-
-
-def story(title: str, jobs: Sequence[Job], journal: Sequence[Mapping[str, Any]]) -> str:
-    """What a person wants to see: calls, refusals and seconds."""
-    calls = Counter(call["path"] for call in journal)
-    again = retries(journal)
-    waits = [cost["waited_seconds"] for job in jobs for cost in job.costs()]
-    lines = [
-        f"{title}: {len(jobs)} jobs, {sum(len(job.hosts) for job in jobs)} hosts",
-        f"  calls: {', '.join(f'{count} {path}' for path, count in sorted(calls.items()))}",
-        f"  refused with {REFUSED}: {len(refusals(journal))}",
-        f"  seconds of the jobs: {' '.join(f'{job.seconds:.1f}' for job in jobs)}",
-        f"  seconds waited: {' '.join(f'{wait:.1f}' for wait in waits if wait) or 'none'}",
-    ]
-    if again:
-        lines.append(f"  sent again, seconds after the first refusal: {' '.join(f'{at:.1f}' for at in again)}")
-        lines.append(f"  most of these within one second: {busiest(again, 1.0)}")
-    return "\n".join(lines)

@@ -78,9 +78,28 @@ def assert_one_sentence(message: object) -> None:
     """A message that a person can read: some words, on one line, and not a stack of Python."""
     assert isinstance(message, str)
     assert len(message.split()) >= 4, message
-    assert "\n" not in message, message
-    assert "Traceback" not in message, message
-    assert "object at 0x" not in message, message
+    for noise in ("\n", "Traceback", "object at 0x"):
+        assert noise not in message, message
+
+
+def assert_says(result: Result, *parts: str, **fields: Any) -> None:
+    """The message of a result is one sentence that contains these parts, and the result has these fields."""
+    assert_one_sentence(result["msg"])
+    for part in parts:
+        assert part in result["msg"], result["msg"]
+    assert {name: result[name] for name in fields} == fields
+
+
+def assert_failed(result: Result, *parts: str, **fields: Any) -> None:
+    """An operation in this process has failed with such a message."""
+    assert result.get("failed") is True, result
+    assert_says(result, *parts, **fields)
+
+
+def assert_task_failed(task: Task, *parts: str, **fields: Any) -> None:
+    """A task of a playbook has failed with such a message."""
+    assert task.status == "failed", task
+    assert_says(task.result, *parts, **fields)
 
 
 @dataclass(frozen=True)
@@ -117,6 +136,10 @@ class Run:
     def by_host(self, name: str) -> dict[str, Task]:
         """The results of one task, by host."""
         return {task.host: task for task in self.tasks if task.name == name}
+
+    def failed(self, name: str) -> dict[str, Result]:
+        """The results of one task on the hosts on which it failed."""
+        return {host: task.result for host, task in self.by_host(name).items() if task.status == "failed"}
 
     def ok(self) -> Run:
         """This run, if it ended well."""
@@ -186,7 +209,7 @@ class Playground:
         outcome = LAUNCHER.run(
             command,
             self.root / "play",
-            self._environment(record, spy) | own,
+            self.ansible_environment(record, spy) | own,
             PLAY_SECONDS,
             # The server of an environment has imported Ansible with it, and opens its log again for each run.
             fresh=any(name.startswith(READ_BY_IMPORT) and name != LOG for name in own),
@@ -201,8 +224,11 @@ class Playground:
         spied = spy.read_bytes() if spy.exists() else b""
         return Run(outcome.returncode, outcome.stdout, outcome.stderr, tasks, spied)
 
-    def _environment(self, record: Path, spy: Path) -> dict[str, str]:
-        """Nothing of the caller's environment but where Ansible finds the collection, and what measures coverage."""
+    def ansible_environment(self, record: Path | None = None, spy: Path | None = None) -> dict[str, str]:
+        """The variables of a run.
+
+        Of the caller's environment it has nothing but where Ansible finds the collection, and what measures coverage.
+        """
         passed: tuple[str, ...] = ("ANSIBLE_COLLECTIONS_PATH", "PYTHONPATH", "QG_CHECKOUT")
         if self.measured:
             passed += ("ANSIBLE_WORKER_", "COVERAGE_")
@@ -221,12 +247,15 @@ class Playground:
             "ANSIBLE_CALLBACK_PLUGINS": str(HERE / "ansible_plugins" / "callback"),
             "ANSIBLE_CALLBACKS_ENABLED": "qg_record",
             "ANSIBLE_CONNECTION_PLUGINS": str(HERE / "ansible_plugins" / "connection"),
-            "QG_TEST_RECORD": str(record),
-            "QG_TEST_SPY": str(spy),
+            "QG_TEST_RECORD": str(record or self.root / "record"),
+            "QG_TEST_SPY": str(spy or self.root / "spy"),
             "QG_MINUTE_SECONDS": str(self.minute),
             "QG_STATE_DIR": str(self.state_dir),
             **self.environment,
         }
+
+    #: The name by which other tests call it still.
+    _environment = ansible_environment
 
 
 def programs(directory: Path, *names: str) -> Path:
@@ -240,22 +269,16 @@ def programs(directory: Path, *names: str) -> Path:
 
 
 def path_for(folder: Path, tool: str, *others: str) -> Path:
-    """A directory for PATH with this tool, and none of those that would be taken before it."""
+    """A directory for PATH with this tool, and none of those that would be taken before it; "none" has no tool."""
+    if tool == "busybox" and shutil.which("busybox", path="/usr/local/bin:/usr/bin:/bin") is None:
+        pytest.skip("busybox is not installed: its wget cannot be tried")
+    # Some systems have wget2 under the name of its ancestor.
+    names = {"python": (), "none": (), "wget2": (), "busybox": ("busybox",)}.get(tool, (tool,))
+    path = programs(folder / tool, *names, *others)
     if tool == "python":
-        path = programs(folder / "python", *others)
         (path / "python3").symlink_to(Path(sys.executable).resolve())
-        return path
     if tool == "busybox":
-        path = programs(folder / "busybox", *others)
-        busybox = shutil.which("busybox", path="/usr/local/bin:/usr/bin:/bin")
-        if busybox is None:
-            pytest.skip("busybox is not installed: its wget cannot be tried")
-        (path / "wget").symlink_to(busybox)
-        return path
+        (path / "wget").symlink_to((path / "busybox").resolve())
     if tool == "wget2":
-        # Some systems have it under the name of its ancestor.
-        path = programs(folder / "wget2", *others)
-        wget2 = programs(folder / "wget2-itself", "wget2") / "wget2"
-        (path / "wget").symlink_to(wget2.resolve())
-        return path
-    return programs(folder / "path", tool, *others) if tool != "none" else programs(folder / "path", *others)
+        (path / "wget").symlink_to((programs(folder / "wget2-itself", "wget2") / "wget2").resolve())
+    return path

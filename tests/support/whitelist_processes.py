@@ -5,35 +5,61 @@
 
 from __future__ import annotations
 
-import importlib
 import json
+import multiprocessing
 import os
 import signal
 from collections.abc import Callable
+from multiprocessing.context import ForkServerContext
 from pathlib import Path
 from typing import Any
 
+from ansible_collections.qingguo.qgnet.plugins.module_utils._api.classic.client import ProxyApi
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store.interface import Store
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store.write_queue import (
+    BatchWriter,
+    WriteQueue,
+    WriteRequest,
+)
+from ansible_collections.qingguo.qgnet.plugins.module_utils._task.options import PROXY_API_OPTIONS, ProxyApiOptions
+from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist import batch
+from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist.operations import WHITELIST
 from support.playbooks import Result, operate
 
-CLIENT = "ansible_collections.qingguo.qgnet.plugins.module_utils"
-OPERATION = f"{CLIENT}._whitelist.operations"
 #: When a leader may be killed: the function that it is in, and whether that is before or after it has done its work.
-MOMENTS = {
-    "before the list is read": ("_api.classic.client", "ProxyApi.read_whitelist", False),
-    "before the intent is recorded": ("_store.write_queue", "WriteQueue.record_intent", False),
-    "before the addresses are sent": ("_api.classic.client", "ProxyApi.add", False),
-    "when the vendor has added them": ("_api.classic.client", "ProxyApi.add", True),
-    "before the results are made": ("_whitelist.batch", "split_result", False),
-    "before the results are kept": ("_whitelist.batch", "WriteBatch.write", True),
-    "when the results are kept": ("_store.write_queue", "WriteQueue._lead", True),
+MOMENTS: dict[str, tuple[Any, str, bool]] = {
+    "before the list is read": (ProxyApi, "read_whitelist", False),
+    "before the intent is recorded": (WriteQueue, "record_intent", False),
+    "before the addresses are sent": (ProxyApi, "add", False),
+    "when the vendor has added them": (ProxyApi, "add", True),
+    "before the results are made": (batch, "split_result", False),
+    "before the results are kept": (batch.WriteBatch, "write", True),
+    "when the results are kept": (WriteQueue, "purge_stale", True),
 }
+
+
+def parse_options(state_dir: Path | str, **options: Any) -> ProxyApiOptions:
+    """The common options of a task with these values, and the defaults for all others."""
+    defaults = {name: option.get("default") for name, option in PROXY_API_OPTIONS.items()}
+    return ProxyApiOptions.parse({**defaults, "state_dir": str(state_dir), **options})
+
+
+def lead(options: ProxyApiOptions, store: Store, write: BatchWriter) -> None:
+    """Be the leader of all that write to the whitelist with these options, and write in this way."""
+    batch.queue_for(options, store, check=False).submit(WriteRequest({"ips": ["192.0.2.1"]}, 5, 5), write)
+
+
+def fresh_processes() -> ForkServerContext:
+    """Fresh processes, which begin with the modules loaded: it is the calls that are to meet, not the imports."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["support.whitelist_processes", "ansible.module_utils.common.arg_spec"])
+    return context
 
 
 def add_one(options: dict[str, Any], ip: str, minute: float) -> Result:
     """One address."""
     os.environ["QG_MINUTE_SECONDS"] = str(minute)
-    module = importlib.import_module(OPERATION)
-    return operate(module.WHITELIST, {**options, "ips": [ip], "allow_non_global": True})
+    return operate(WHITELIST, {**options, "ips": [ip], "allow_non_global": True})
 
 
 def process(options: dict[str, Any], ip: str, minute: float, answer: str) -> None:
@@ -43,11 +69,7 @@ def process(options: dict[str, Any], ip: str, minute: float, answer: str) -> Non
 
 def mortal(options: dict[str, Any], ip: str, minute: float, answer: str, moment: str, grave: str) -> None:
     """One process of which one is killed at a moment: the first that comes to it."""
-    module, path, after = MOMENTS[moment]
-    owner: Any = importlib.import_module(f"{CLIENT}.{module}")
-    *classes, name = path.split(".")
-    for part in classes:
-        owner = getattr(owner, part)
+    owner, name, after = MOMENTS[moment]
     living: Callable[..., Any] = getattr(owner, name)
 
     def dying(*arguments: Any, **named: Any) -> Any:

@@ -148,7 +148,7 @@ class Transport:
             return self._exchange(method, url, encode(parameters), endpoint)
         return self._exchange(method, f"{url}?{encode(parameters)}", None, endpoint)
 
-    def _find_proxy(self, url: str) -> Proxy | None:
+    def find_proxy(self, url: str) -> Proxy | None:
         """Return the proxy for a URL."""
         if self._proxy or not self._use_proxy:
             return self._proxy if self._use_proxy else None
@@ -159,7 +159,7 @@ class Transport:
         # The session observes the deadline except during name resolution, which cannot be interrupted. The exchange
         # therefore runs in its own thread, and this one stops waiting at the deadline.
         results: queue.SimpleQueue[HttpResponse | Exception] = queue.SimpleQueue()
-        session, proxy = self._session, self._find_proxy(url)
+        session, proxy = self._session, self.find_proxy(url)
         session.limits.start(self.timeout)
         work = (session, method, url, form, proxy, results)
         threading.Thread(target=self._attempt, args=work, daemon=True).start()

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from support.fleet import DETECT, REGISTER, Fleet, public, registered
+from support.fleet import DETECT, REGISTER, Fleet, public
 from support.inventory_hosts import reached_by_program, with_curl, with_login
 from support.playbooks import Playground, assert_one_sentence
 
@@ -21,12 +21,6 @@ from support.playbooks import Playground, assert_one_sentence
 SECONDS = "987654"
 LATE = "did not complete within "
 LOUD = "printed more than 8 MiB"
-
-PLAY = """
-- hosts: all
-  gather_facts: false
-  roles: [qingguo.qgnet.egress_whitelist]
-"""
 
 
 def processes(folder: Path) -> list[str]:
@@ -62,11 +56,12 @@ def hosts(tmp_path: Path) -> Iterator[dict[str, str]]:
     assert processes(tmp_path) == []
 
 
+@pytest.mark.thorough
 def test_hostile_hosts_do_not_keep_the_others_from_being_registered(fleet: Fleet, hosts: dict[str, str]) -> None:
     honest = list(fleet.lines)
     fleet.lines |= {host: f"{variables} ansible_timeout=1" for host, variables in hosts.items()}
-    run = fleet.run(PLAY, arguments=["--forks", "30"], egress_whitelist_timeout=1)
-    assert registered(run) == {host: [public(int(host[1:]))] for host in honest}
+    run = fleet.run(arguments=["--forks", "30"], timeout=1)
+    assert run.registered == {host: [public(int(host[1:]))] for host in honest}
     assert set(fleet.sim.whitelist()) == set(fleet.all_addresses)
     asked = run.by_host(DETECT)
     assert {host: asked[host].status for host in hosts} == dict.fromkeys(hosts, "failed")

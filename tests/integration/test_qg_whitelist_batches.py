@@ -1,12 +1,11 @@
 # Copyright (c) 2026 The qingguo.qgnet authors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Many tasks that write at once: a leader writes for all that wait, and each task gets a result of its own."""
+"""qg_whitelist in many tasks at once: a leader writes for all that wait, and each task gets a result of its own."""
 
 from __future__ import annotations
 
 import contextlib
-import importlib
 import json
 import multiprocessing
 import os
@@ -22,12 +21,15 @@ from typing import Any
 
 import pytest
 from simulator.fixture import Simulator, running_simulator
-from support.fleet import REGISTER, Fleet, play, reports
-from support.playbooks import ADD, DEL, QUERY, Operate, Playground, Result, assert_one_sentence, block, calls, numeric
+from support.fleet import Fleet, RoleRun, play, public
+from support.playbooks import ADD, DEL, QUERY, Operate, Playground, Result, assert_failed, block, calls, numeric
 from support.stores import open_store, state_options
-from support.whitelist_processes import CLIENT, MOMENTS, OPERATION, add_one, mortal
+from support.thorough import one_more_case, thorough
+from support.whitelist_processes import MOMENTS, add_one, fresh_processes, lead, mortal, parse_options
 
 OTHER_KEY = "QGOTHER1"
+#: When a leader has sent the addresses, and nothing shows that but the list.
+SENT = "before the results are made"
 
 
 @dataclass
@@ -44,11 +46,7 @@ class Crowd:
     @contextlib.contextmanager
     def holding(self, expected: int) -> Iterator[None]:
         """Lead until this number of requests is waiting."""
-        write_queue = importlib.import_module(f"{CLIENT}._store.write_queue")
-        queue_for = importlib.import_module(f"{CLIENT}._whitelist.batch").queue_for
-        parse = importlib.import_module(f"{CLIENT}._task.options").ProxyApiOptions.parse
-        defaults = {"pwd": None, "timeout": 10.0, "max_wait": 300.0, "validate_certs": True, "ca_path": None}
-        options = parse({**state_options(self.directory), **defaults, **self.options})
+        options = parse_options(**{**state_options(self.directory), **self.options})
         held = threading.Event()
 
         def write(_requests: Sequence[Any]) -> Any:
@@ -58,11 +56,7 @@ class Crowd:
             wait_for(lambda: self.state().rows(query)[0][0] >= expected)
             return {}
 
-        def hold() -> None:
-            request = write_queue.WriteRequest({}, 5, 5)
-            queue_for(options, self.state(), check=False).submit(request, write)
-
-        holder = threading.Thread(target=hold)
+        holder = threading.Thread(target=lambda: lead(options, self.state(), write))
         holder.start()
         assert held.wait(20)
         yield
@@ -119,9 +113,8 @@ def test_forty_waiting_tasks_cost_one_round(whitelist: Operate, sim: Simulator, 
         if "diff" in result:
             assert_diff(result)
     assert left_over(crowd) == 0
-
-
-def test_an_address_that_many_tasks_request_is_added_by_one(whitelist: Operate, sim: Simulator, crowd: Crowd) -> None:
+    # One address for many tasks is added by one of them.
+    sim.control("DELETE", "/journal")
     crowd.tasks = [partial(whitelist, ["203.0.113.1"])] * 12
     results = crowd.run()
     assert calls(sim) == [QUERY, ADD, QUERY]
@@ -135,16 +128,14 @@ def test_an_address_of_another_key_fails_only_its_own_task(whitelist: Operate, s
     crowd.tasks = [partial(whitelist, [ip]) for ip in ips]
     results = crowd.run()
     assert [ip for ip, result in zip(ips, results, strict=True) if "failed" in result] == [ips[7]]
-    assert results[7]["code"] == -206
+    assert_failed(results[7], ips[7], code=-206, changed=False)
     assert [refusal["ip"] for refusal in results[7]["refused"]] == [ips[7]]
-    assert ips[7] in results[7]["msg"]
-    assert results[7]["changed"] is False
     assert [result["added"] for n, result in enumerate(results) if n != 7] == [[ip] for ip in ips if ip != ips[7]]
     assert all(result["refused"] == [] for n, result in enumerate(results) if n != 7)
     assert len(calls(sim, ADD)) <= 10
 
 
-@pytest.mark.parametrize("overflow", ["refuse", "partial"])
+@pytest.mark.parametrize("overflow", ["refuse", *thorough("partial")])
 def test_a_full_list_takes_as_many_addresses_as_fit(
     whitelist: Operate, sim: Simulator, crowd: Crowd, overflow: str
 ) -> None:
@@ -158,9 +149,7 @@ def test_a_full_list_takes_as_many_addresses_as_fit(
         assert ("failed" in result) == (ip not in there)
         assert result["added"] == ([ip] if ip in there and ip not in ips[:3] else [])
         if ip not in there and overflow == "refuse":
-            assert result["code"] == -202
-            assert f"needs 1 more slots for {ip}" in result["msg"]
-            assert_one_sentence(result["msg"])
+            assert_failed(result, f"needs 1 more slots for {ip}", code=-202)
     assert len(calls(sim, ADD)) <= 12
 
 
@@ -191,21 +180,6 @@ def test_present_and_absent_are_batches_of_their_own(whitelist: Operate, sim: Si
     assert left_over(crowd) == 0
 
 
-def test_contradictory_requests_are_batches_of_their_own(whitelist: Operate, sim: Simulator, crowd: Crowd) -> None:
-    ip, other = block(2)
-    sim.configure(whitelist=[other])
-    crowd.tasks = [partial(whitelist, [ip], state=state, diff=True) for state in ("present", "absent")] * 3
-    results = crowd.run()
-    # One of the two rounds was the last, and each reports what it did.
-    added = sum(len(result["added"]) for result in results)
-    removed = sum(len(result["removed"]) for result in results)
-    assert (added, removed) in ((1, 1), (1, 0))
-    assert (ip in sim.whitelist()) == (added > removed)
-    assert other in sim.whitelist()
-    for result in results:
-        assert_diff(result)
-
-
 def test_requests_for_the_whole_list_are_batches_of_their_own(whitelist: Operate, sim: Simulator, crowd: Crowd) -> None:
     sim.configure(whitelist=["198.51.100.1", "198.51.100.2"])
     crowd.tasks = [
@@ -225,7 +199,9 @@ def test_requests_for_the_whole_list_are_batches_of_their_own(whitelist: Operate
     assert sim.whitelist() == ["203.0.113.9"]
 
 
-def test_only_tasks_with_the_same_password_share_a_batch(whitelist: Operate, sim: Simulator, crowd: Crowd) -> None:
+def test_only_tasks_with_the_same_password_share_a_batch_and_a_refused_key_is_used_once(
+    whitelist: Operate, sim: Simulator, crowd: Crowd
+) -> None:
     ips = block(6)
     sim.configure(pwd="right", api_auth=True)
     crowd.tasks = [partial(whitelist, [ip], pwd="right" if n % 2 else "wrong") for n, ip in enumerate(ips)]
@@ -233,17 +209,12 @@ def test_only_tasks_with_the_same_password_share_a_batch(whitelist: Operate, sim
     assert [result.get("code") for result in results] == [-14, None] * 3
     assert numeric(sim.whitelist()) == ips[1::2]
     assert len(calls(sim, ADD)) == 1
-
-
-def test_a_refused_key_is_used_once(whitelist: Operate, sim: Simulator, crowd: Crowd) -> None:
     sim.configure(status="expired")
-    crowd.tasks = [partial(whitelist, [ip]) for ip in block(10)]
-    results = crowd.run()
+    sim.control("DELETE", "/journal")
+    crowd.tasks = [partial(whitelist, [ip], pwd="right") for ip in block(10)]
+    for result in crowd.run():
+        assert_failed(result, code=-100)
     assert calls(sim) == [QUERY]
-    assert {result["code"] for result in results} == {-100}
-    for result in results:
-        assert result["failed"] is True
-        assert_one_sentence(result["msg"])
 
 
 def test_a_leader_without_max_wait_does_not_fail_tasks_with_more(
@@ -281,9 +252,7 @@ def test_a_task_that_is_stopped_while_it_reads_keeps_no_other_waiting_for_longer
         began = time.monotonic()
         result = whitelist(["203.0.113.2"], max_wait=1, timeout=60.0)
         assert time.monotonic() - began < 30
-        assert result["failed"] is True
-        assert_one_sentence(result["msg"])
-        assert f"process {first.pid}, which writes to it, is stopped" in result["msg"]
+        assert_failed(result, f"process {first.pid}, which writes to it, is stopped")
         assert calls(sim) == [QUERY]
     finally:
         first.kill()
@@ -292,11 +261,11 @@ def test_a_task_that_is_stopped_while_it_reads_keeps_no_other_waiting_for_longer
 
 
 @pytest.mark.usefixtures("every_store")
+@pytest.mark.thorough
 @pytest.mark.parametrize("moment", MOMENTS)
 def test_a_killed_leader_affects_only_its_own_request(sim: Simulator, crowd: Crowd, minute: float, moment: str) -> None:
     ips = block(9)
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload([OPERATION, "support.whitelist_processes", "ansible.module_utils.common.arg_spec"])
+    context = fresh_processes()
     grave, answers = crowd.directory.with_name("grave"), [crowd.directory.with_name(ip) for ip in ips]
     with crowd.holding(len(ips)):
         workers = [
@@ -309,22 +278,20 @@ def test_a_killed_leader_affects_only_its_own_request(sim: Simulator, crowd: Cro
         worker.join(60)
     dead = grave.read_text(encoding="ascii")
     assert {ip: worker.exitcode for ip, worker in zip(ips, workers, strict=True)} == {**dict.fromkeys(ips, 0), dead: -9}
-    sent = MOMENTS[moment][2] or moment in ("before the results are made",)
+    sent = MOMENTS[moment][2] or moment == SENT
     assert (dead in sim.whitelist()) == sent, "no leader writes for a dead process"
     assert set(sim.whitelist()) >= set(ips) - {dead}
     for ip, answer in zip(ips, answers, strict=True):
         if ip != dead:
             result = json.loads(answer.read_text(encoding="utf-8"))
-            assert result["added"] == [ip]
-            assert result["changed"] is True
-            assert result["already_present"] == []
+            assert (result["added"], result["already_present"], result["changed"]) == ([ip], [], True)
     assert calls(sim, ADD) == [ADD], "what the dead leader has sent is not sent again"
     crowd.tasks = [partial(add_one, crowd.options, ip, minute) for ip in ips]
     assert sum(result["changed"] for result in crowd.run()) == (not sent)
     assert left_over(crowd) <= 1, "the request of the dead process is kept for some minutes"
 
 
-@pytest.mark.newest_core
+@one_more_case
 def test_role_and_tasks_of_several_runs_share_a_batch(sim: Simulator, playground: Playground, tmp_path: Path) -> None:
     fleet = Fleet(sim, playground, size=4)
     crowd = Crowd(playground.state_dir, {"key": sim.key, "api_url": sim.api_url})
@@ -342,7 +309,7 @@ def test_role_and_tasks_of_several_runs_share_a_batch(sim: Simulator, playground
         ips: [203.0.113.50]
         allow_non_global: true
 """
-    inventory = fleet.inventory(egress_whitelist_inventory_id="ours")
+    inventory = fleet.inventory(inventory_id="ours")
     crowd.tasks = [
         partial(folders[0].play, play(), inventory=inventory, arguments=["--limit", "h1,h2", "--diff"]),
         partial(folders[1].play, play(), inventory=inventory, arguments=["--limit", "h3,h4", "--diff"]),
@@ -354,35 +321,31 @@ def test_role_and_tasks_of_several_runs_share_a_batch(sim: Simulator, playground
     assert numeric(sim.whitelist()) == [*fleet.all_addresses, "203.0.113.50"]
     assert third.of("it").result["added"] == ["203.0.113.50"]
     for run, hosts in ((first, [1, 2]), (second, [3, 4])):
-        own = [f"203.0.113.{n}" for n in hosts]
-        assert [report["added"] for report in reports(run)] == [own], "each run reports its changes once"
-        assert {host: task.result["registered"] for host, task in run.by_host(REGISTER).items()} == {
-            f"h{n}": [f"203.0.113.{n}"] for n in hosts
-        }
+        own = {f"h{n}": [public(n)] for n in hosts}
+        of_role = RoleRun(**vars(run))
+        assert of_role.registered == own
+        added = [ip for ips in own.values() for ip in ips]
+        assert [report["added"] for report in of_role.reports] == [added], "each run reports its changes once"
         assert run.stdout.count("+++ after") == 1
     sim.control("DELETE", "/journal")
     crowd.tasks = crowd.tasks[:2]
-    gone = {"egress_whitelist_state": "absent"}
-    crowd.tasks = [partial(task, variables=gone) for task in crowd.tasks]
+    crowd.tasks = [partial(task, variables={"egress_whitelist_state": "absent"}) for task in crowd.tasks]
     for run in crowd.run(expected=4):
         run.ok()
     assert sim.whitelist() == ["203.0.113.50"], "each run has its own registrations"
 
 
-@pytest.mark.newest_core
+@one_more_case
 @pytest.mark.parametrize("strategy", ["free", "host_pinned"])
 def test_a_strategy_without_steps_costs_a_round_per_wave(playground: Playground, strategy: str) -> None:
-    """With the vendor's own limits, 200 hosts and 50 forks."""
+    """With the vendor's own limits, 100 hosts and 50 forks."""
     with running_simulator(["--minute", "60"]) as sim:
         playground.environment["QG_MINUTE_SECONDS"] = "60"
-        fleet = Fleet(sim, playground, size=200)
-        one_source = f"['{sim.api_url}/ip']"
-        forks = ["--forks", "50"]
-        fleet.run(play(f"strategy: {strategy}"), arguments=forks, egress_whitelist_sources=one_source).ok()
+        fleet = Fleet(sim, playground, size=100)
+        fleet.run(play(f"strategy: {strategy}"), arguments=["--forks", "50"], sources=[f"{sim.api_url}/ip"]).ok()
         assert numeric(sim.whitelist()) == numeric(fleet.all_addresses)
         waves = len(calls(sim, ADD))
         assert calls(sim) == [QUERY, ADD, QUERY] * waves
-        assert sum(len(call["ips"]) for call in sim.journal(ADD)) == 200
+        assert sum(len(call["ips"]) for call in sim.journal(ADD)) == 100
         assert waves <= 20, "no more than the vendor takes in a minute"
         assert {call["code"] for call in sim.journal()} == {0}
-        print(f"waves: {waves}")

@@ -11,10 +11,8 @@ import json
 import os
 import re
 import socket
-import ssl
 import subprocess
 import sys
-import threading
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
@@ -23,15 +21,15 @@ from typing import Any, NoReturn
 
 import pytest
 import requests
-import trustme
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.proxies import environment_secrets
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.transport import Transport
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import Effect, TransportError
 from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist.operations import WHITELIST_INFO
 from simulator.fixture import Simulator, running_simulator
+from support.canned_servers import Authority, CannedServer, context_of_a_stranger, said
 from support.playbooks import QUERY, Playground, assert_one_sentence, calls, operate
 
-pytestmark = pytest.mark.measured
+pytestmark = [pytest.mark.measured, pytest.mark.newest_core]
 
 USER, WORD = "proxyuser", "HUSH+/WORD%7"
 LOGIN = "proxyuser:HUSH%2B%2FWORD%257@"
@@ -39,47 +37,11 @@ LOGIN = "proxyuser:HUSH%2B%2FWORD%257@"
 DEAD = "http://127.0.0.1:9"
 
 
-class CannedProxy:
-    """Accepts connections on loopback, and sends each the same response to its first request."""
-
-    def __init__(self, response: bytes, context: ssl.SSLContext | None = None) -> None:
-        self._response, self._context = response, context
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self.address = f"127.0.0.1:{self._listener.getsockname()[1]}"
-        threading.Thread(target=self._accept, name="proxy", daemon=True).start()
-
-    def _accept(self) -> None:
-        with contextlib.suppress(OSError):
-            while True:
-                connection, _peer = self._listener.accept()
-                threading.Thread(target=self._answer, args=(connection,), name="proxy", daemon=True).start()
-
-    def _answer(self, connection: socket.socket) -> None:
-        with contextlib.suppress(OSError), connection:
-            wrap = self._context
-            with wrap.wrap_socket(connection, server_side=True) if wrap else connection as channel:
-                channel.recv(65536)
-                if self._response:
-                    channel.sendall(self._response)
-                    channel.recv(65536)
-
-    def close(self) -> None:
-        """Accept nothing more."""
-        self._listener.shutdown(socket.SHUT_RDWR)
-        self._listener.close()
-
-
 @pytest.fixture
-def canned() -> Iterator[Callable[..., CannedProxy]]:
-    """Starts proxies."""
+def canned() -> Iterator[Callable[..., str]]:
+    """Starts proxies that send the same response to everybody, and returns their addresses."""
     with contextlib.ExitStack() as stack:
-
-        def start(response: bytes, context: ssl.SSLContext | None = None) -> CannedProxy:
-            running = CannedProxy(response, context)
-            stack.callback(running.close)
-            return running
-
-        yield start
+        yield lambda *response: stack.enter_context(CannedServer(*response))
 
 
 @pytest.fixture(autouse=True)
@@ -131,12 +93,9 @@ REFUSALS = {
 }
 
 
-@pytest.mark.newest_core
-def test_a_refusal_names_the_proxy_and_its_origin_and_did_not_reach_the_vendor(
-    canned: Callable[..., CannedProxy],
-) -> None:
+def test_a_refusal_names_the_proxy_and_its_origin_and_did_not_reach_the_vendor(canned: Callable[..., str]) -> None:
     for status, meaning in REFUSALS.items():
-        address = canned(f"HTTP/1.1 {status}\r\nContent-Length: 12\r\n\r\n{WORD}".encode()).address
+        address = canned(f"HTTP/1.1 {status}\r\nContent-Length: 12\r\n\r\n{WORD}".encode())
         error = failure(f"http://{LOGIN}{address}")
         assert error.message.startswith(f"/x: the proxy {address} (option proxy) {meaning}"), error.message
         assert error.message.endswith(", or set use_proxy=false for direct calls.")
@@ -144,22 +103,19 @@ def test_a_refusal_names_the_proxy_and_its_origin_and_did_not_reach_the_vendor(
     closed = failure(DEAD)
     assert closed.message == "/x: no usable response from the proxy 127.0.0.1:9 (option proxy): connection refused."
     assert (closed.effect, closed.retryable) == (Effect.NOT_SENT, True)
-    address = canned(b"SSH-2.0-OpenSSH_9.6\r\n").address
+    address = canned(b"SSH-2.0-OpenSSH_9.6\r\n")
     garbage = failure(f"http://{address}")
     assert f"no usable response from the proxy {address} (option proxy)" in garbage.message
     assert garbage.effect is Effect.NOT_SENT
 
 
-@pytest.mark.newest_core
 def test_a_proxy_whose_name_is_not_found_or_whose_tls_fails_is_named(
-    canned: Callable[..., CannedProxy], monkeypatch: pytest.MonkeyPatch
+    canned: Callable[..., str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    trustme.CA().issue_cert("127.0.0.1").configure_cert(context)
-    untrusted = canned(b"", context).address
+    untrusted = canned(b"", context_of_a_stranger())
     error = failure(f"https://{untrusted}")
     assert f"the certificate of the proxy {untrusted} (option proxy) is not trusted" in error.message
-    plain = canned(b"HTTP/1.1 400 Bad Request\r\n\r\n").address
+    plain = canned(b"HTTP/1.1 400 Bad Request\r\n\r\n")
     assert f"the proxy {plain} (option proxy) does not use TLS" in failure(f"https://{plain}").message
     monkeypatch.setattr(socket, "getaddrinfo", no_such_name)
     missing = failure("http://proxy.example:3128")
@@ -167,23 +123,21 @@ def test_a_proxy_whose_name_is_not_found_or_whose_tls_fails_is_named(
     assert missing.effect is Effect.NOT_SENT
 
 
-@pytest.mark.newest_core
-def test_beyond_the_proxy_the_vendor_is_named(canned: Callable[..., CannedProxy]) -> None:
-    tunnel = canned(b"HTTP/1.1 200 Connection established\r\n\r\nno TLS here, only text").address
+def test_beyond_the_proxy_the_vendor_is_named(canned: Callable[..., str]) -> None:
+    tunnel = canned(b"HTTP/1.1 200 Connection established\r\n\r\nno TLS here, only text")
     error = failure(f"http://{tunnel}")
     assert "vendor.example" in error.message
     assert "proxy" not in error.message
-    lost = canned(b"").address
+    lost = canned(b"")
     error = failure(f"http://{lost}", "http://vendor.example/x")
     assert "no usable response from vendor.example" in error.message
     assert error.effect is Effect.UNKNOWN
 
 
-@pytest.mark.newest_core
 def test_the_environment_names_the_proxy_unless_an_option_does(
-    canned: Callable[..., CannedProxy], monkeypatch: pytest.MonkeyPatch
+    canned: Callable[..., str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    refusing = canned(b"HTTP/1.1 407 No\r\n\r\n").address
+    refusing = canned(b"HTTP/1.1 407 No\r\n\r\n")
     monkeypatch.setenv("HTTPS_PROXY", f"http://{refusing}")
     error = failure("")
     assert f"the proxy {refusing} (environment variable HTTPS_PROXY) requires a user name and" in error.message
@@ -211,11 +165,10 @@ def test_the_environment_names_the_proxy_unless_an_option_does(
 
 def origin(url: str) -> str | None:
     """Where the proxy for calls to a URL is set."""
-    found = Transport(timeout=5)._find_proxy(url)
+    found = Transport(timeout=5).find_proxy(url)
     return found and found.origin.removeprefix("environment variable ")
 
 
-@pytest.mark.newest_core
 def test_only_the_environment_names_proxies_on_every_system(monkeypatch: pytest.MonkeyPatch) -> None:
     """On macOS, its settings would be read without such variables, which crashes a worker."""
 
@@ -238,7 +191,6 @@ def test_only_the_environment_names_proxies_on_every_system(monkeypatch: pytest.
     assert origin("https://other.example/x") is None
 
 
-@pytest.mark.newest_core
 def test_the_variables_for_proxies_mean_what_they_mean_to_requests(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ALL_PROXY", DEAD)
     assert origin("https://vendor.example/x") == "ALL_PROXY"
@@ -258,21 +210,17 @@ def test_the_variables_for_proxies_mean_what_they_mean_to_requests(monkeypatch: 
     assert origin("https://vendor.example/x") == "ALL_PROXY"
 
 
-@pytest.mark.newest_core
 def test_a_proxy_in_a_variable_of_any_spelling_is_a_secret(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("Https_Proxy", f"http://{LOGIN}127.0.0.1:9")
     assert WORD in set(environment_secrets())
 
 
-@pytest.mark.newest_core
 def test_no_result_contains_what_a_proxy_repeats_of_its_credentials(
-    sim: Simulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    canned: Callable[..., str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     encoded = base64.b64encode(f"{USER}:{WORD}".encode()).decode()
     body = json.dumps({"Code": -7, "Msg": f"{WORD} {LOGIN} {encoded}", WORD: LOGIN})
-    head = f"HTTP/1.1 200 OK\r\nContent-Length: {len(body)}\r\n\r\n"
-    repeating = CannedProxy((head + body).encode())
-    url = f"http://{LOGIN}{repeating.address}"
+    url = f"http://{LOGIN}{canned(said(body.encode()))}"
     options = {"key": "QGDEMO01", "api_url": "http://vendor.example", "state_dir": str(tmp_path), "retries": 0}
     results = [operate(WHITELIST_INFO, {**options, "proxy": url})]
     monkeypatch.setenv("http_proxy", url)
@@ -281,10 +229,8 @@ def test_no_result_contains_what_a_proxy_repeats_of_its_credentials(
         assert result["failed"], result
         assert "****" in json.dumps(result), result
         assert not re.search(f"HUSH|WORD%|{encoded[6:-6]}", json.dumps(result)), result
-    repeating.close()
 
 
-@pytest.mark.newest_core
 def test_tasks_use_the_proxy_of_option_variable_or_environment_with_its_credentials(
     sim: Simulator, playground: Playground, proxy: str
 ) -> None:
@@ -320,20 +266,12 @@ def test_tasks_use_the_proxy_of_option_variable_or_environment_with_its_credenti
     assert not re.search("HUSH", run.output.replace(json.dumps(listed), "")), run.output
 
 
-@pytest.mark.newest_core
-def test_https_goes_through_a_tunnel_of_the_proxy(proxy: str, tmp_path: Path) -> None:
-    authority, folder = trustme.CA(), tmp_path / "tls"
-    folder.mkdir()
-    authority.cert_pem.write_to_path(str(folder / "ca.pem"))
-    issued = authority.issue_cert("127.0.0.1")
-    both = str(folder / "both.pem")
-    issued.private_key_and_cert_chain_pem.write_to_path(both)
-    arguments = ["--tls-cert", both, "--tls-key", both, "--minute", "2"]
-    with running_simulator(arguments, verify=str(folder / "ca.pem")) as secure:
+def test_https_goes_through_a_tunnel_of_the_proxy(proxy: str, authority: Authority, tmp_path: Path) -> None:
+    with running_simulator([*authority.arguments, "--minute", "2"], verify=str(authority.ca)) as secure:
         options = {
             "key": secure.key,
             "api_url": secure.api_url,
-            "ca_path": str(folder / "ca.pem"),
+            "ca_path": str(authority.ca),
             "state_dir": str(tmp_path / "state"),
             "proxy": f"http://{LOGIN}{proxy}",
             "retries": 0,

@@ -1,12 +1,11 @@
 # Copyright (c) 2026 The qingguo.qgnet authors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Many processes at once add an address each: all are there in the end, with few calls, and none of them is refused."""
+"""qg_whitelist in many processes at once: each address is there in the end, with few calls, and none is refused."""
 
 from __future__ import annotations
 
 import json
-import multiprocessing
 import time
 from multiprocessing.context import ForkServerContext
 from pathlib import Path
@@ -15,7 +14,8 @@ from typing import Any
 import pytest
 from simulator.fixture import Simulator, running_simulator
 from support.playbooks import ADD, QUERY, Result, block, calls, numeric
-from support.whitelist_processes import OPERATION, add_one, process
+from support.thorough import thorough
+from support.whitelist_processes import add_one, fresh_processes, process
 
 #: Longest that all of them together may take before the test gives up.
 PATIENCE = 300.0
@@ -23,10 +23,7 @@ PATIENCE = 300.0
 
 @pytest.fixture(scope="module")
 def context() -> ForkServerContext:
-    """Fresh processes, which begin with the modules loaded: it is the calls that are to meet, not the imports."""
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload([OPERATION, "support.whitelist_processes", "ansible.module_utils.common.arg_spec"])
-    return context
+    return fresh_processes()
 
 
 def all_at_once(
@@ -73,7 +70,7 @@ def test_forty_processes_with_the_vendors_own_minute(context: ForkServerContext,
         assert_all_there(sim, ips, results)
 
 
-@pytest.mark.parametrize("slow", [False, True], ids=["quick vendor", "slow vendor"])
+@pytest.mark.parametrize("slow", thorough(False, True), ids=["quick vendor", "slow vendor"])
 def test_many_processes_with_a_short_minute(context: ForkServerContext, tmp_path: Path, slow: bool) -> None:
     ips = block(120)
     with running_simulator(["--minute", "2"]) as sim:

@@ -1,7 +1,7 @@
 # Copyright (c) 2026 The qingguo.qgnet authors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""prune in runs that see only part of the hosts: a host that has not reported may have the address of a former one."""
+"""The role egress_whitelist with prune: a host that has not reported may have the address of one that is gone."""
 
 from __future__ import annotations
 
@@ -10,14 +10,15 @@ from typing import Any
 
 import pytest
 from simulator.fixture import Simulator
-from support.fleet import DETECT, Fleet, play, public, summaries
-from support.playbooks import DEL, QUERY, Playground, Run, assert_one_sentence, calls, numeric
+from support.fleet import DETECT, REGISTER, Fleet, play, public
+from support.playbooks import DEL, QUERY, Playground, Run, assert_one_sentence, calls
+from support.thorough import one_more_case, thorough
 
 pytestmark = pytest.mark.measured
 
 HOSTS = (1, 2, 3)
 ADDRESSES = [public(n) for n in HOSTS]
-PRUNE = {"egress_whitelist_inventory_id": "fleet", "egress_whitelist_prune": "true"}
+PRUNE = {"inventory_id": "fleet", "prune": True}
 #: The playbook goes on after the role, and fails on a host.
 FAIL_LATER = """
   tasks:
@@ -39,11 +40,7 @@ def fleet(sim: Simulator, playground: Playground) -> Fleet:
 
 def removed(fleet: Fleet) -> set[str]:
     """The addresses that the vendor was asked to remove, in the last run."""
-    return {ip for call in fleet.sim.journal() if call["path"] == DEL for ip in call["params"]["IP"].split(",")}
-
-
-def unreachable(fleet: Fleet, host: str, port: int) -> None:
-    fleet.lines[host] = f"ansible_connection=ssh ansible_host=127.0.0.1 ansible_port={port}"
+    return {ip for call in fleet.sim.journal(DEL) for ip in call["ips"]}
 
 
 def shown(run: Run) -> str:
@@ -53,98 +50,131 @@ def shown(run: Run) -> str:
 
 def left(run: Run) -> tuple[Mapping[str, Sequence[str]], Sequence[str]]:
     """What the last summary says is left, and because of which hosts."""
-    last: dict[str, Any] = summaries(run)[-1]
+    last: dict[str, Any] = run.summaries[-1]
     return last["unpruned_hosts"], last["unreported_hosts"]
 
 
+@pytest.mark.thorough
 def test_a_serial_run_that_ends_with_its_first_batch_removes_nothing(fleet: Fleet) -> None:
     run = fleet.run(play("serial: 1") + FAIL_LATER, **PRUNE)
-    assert (run.rc, removed(fleet), numeric(fleet.sim.whitelist())) == (2, set(), ADDRESSES)
+    assert (run.rc, removed(fleet), fleet.listed()) == (2, set(), ADDRESSES)
     assert left(run) == ({"h2": [public(2)], "h3": [public(3)]}, ["n2", "n3"])
     assert "until all hosts have reported. It has left those of h2 (203.0.113.2), h3 (203.0.113.3)." in shown(run)
 
 
-@pytest.mark.parametrize("header", ["", "serial: 2", "strategy: free"])
+@pytest.mark.thorough
+@pytest.mark.parametrize("header", ["strategy: free", *thorough("", "serial: 2")])
 def test_an_unreachable_new_host_keeps_its_address(fleet: Fleet, header: str, closed_port: int) -> None:
-    unreachable(fleet, "n2", closed_port)
+    fleet.make_unreachable("n2", closed_port)
     run = fleet.run(play(header), **PRUNE)
-    assert (run.rc, removed(fleet), numeric(fleet.sim.whitelist())) == (4, set(), ADDRESSES)
+    assert (run.rc, removed(fleet), fleet.listed()) == (4, set(), ADDRESSES)
     assert left(run) == ({"h2": [public(2)]}, ["n2"])
     reason = "egress_whitelist_prune has left the former addresses of h2 (203.0.113.2), because n2 has not reported"
     assert reason in shown(run)
 
 
-@pytest.mark.newest_core
+@one_more_case
 def test_a_registered_host_that_is_unreachable_may_have_the_address_of_one_that_is_gone(
     fleet: Fleet, closed_port: int
 ) -> None:
     fleet.run(**PRUNE).ok()
     del fleet.lines["n1"]
     fleet.move(n3=public(1))
-    unreachable(fleet, "n3", closed_port)
+    fleet.make_unreachable("n3", closed_port)
     run = fleet.run(**PRUNE)
     assert (run.rc, removed(fleet), left(run)) == (4, set(), ({"n1": [public(1)]}, ["n3"]))
 
 
+@pytest.mark.thorough
 def test_a_pattern_of_hosts_removes_nothing_and_says_how_to_go_on(fleet: Fleet) -> None:
     fleet.lines["db"] = "ansible_connection=local"
     some = {"qg_hosts": "all[0]"}
     run = fleet.run(variables=some, **PRUNE).ok()
-    assert (removed(fleet), numeric(fleet.sim.whitelist())) == (set(), ADDRESSES)
+    assert (removed(fleet), fleet.listed()) == (set(), ADDRESSES)
     assert left(run) == ({"h2": [public(2)], "h3": [public(3)]}, ["db", "n2", "n3"])
-    (warning,) = summaries(run)[-1]["warnings"]
+    (warning,) = run.summaries[-1]["warnings"]
     assert_one_sentence(warning)
     for part in ("db, n2, n3 have not reported", "egress_whitelist_ips", "egress_whitelist_prune_groups"):
         assert part in warning
     # The host that never registers is not in the group.
     del fleet.lines["n3"]
-    inventory = fleet.inventory(**PRUNE, egress_whitelist_prune_groups="['web']") + "[web]\nn1\nn2\n"
+    inventory = fleet.inventory(**PRUNE, prune_groups=["web"]) + "[web]\nn1\nn2\n"
     run = fleet.run(inventory=inventory, variables={"qg_hosts": "web"}).ok()
     assert (removed(fleet), left(run)) == ({public(3)}, ({}, []))
 
 
-@pytest.mark.newest_core
+@one_more_case
 def test_a_group_that_the_inventory_lacks_is_refused(fleet: Fleet) -> None:
-    run = fleet.run(**PRUNE, egress_whitelist_prune_groups="['wbe']")
+    run = fleet.run(**PRUNE, prune_groups=["wbe"])
     assert (run.rc, calls(fleet.sim)) == (2, [])
     message = run.of(DETECT, "n1").result["msg"]
     assert message.startswith("egress_whitelist_prune_groups: prune_groups contains 'wbe', which is no group")
 
 
 @pytest.mark.newest_core
-@pytest.mark.parametrize("header", ["", "serial: 1", "strategy: free"])
+@pytest.mark.parametrize("header", ["serial: 1", *thorough("", "strategy: free")])
 def test_the_last_host_that_reports_lets_all_former_addresses_be_removed(fleet: Fleet, header: str) -> None:
     # Two hosts have changed their names, and one of them has changed its address, too. The third is gone.
     del fleet.lines["n3"]
     fleet.move(n1="198.51.100.1")
     run = fleet.run(play(header), **PRUNE).ok()
-    assert numeric(fleet.sim.whitelist()) == ["198.51.100.1", public(2)]
+    assert fleet.listed() == ["198.51.100.1", public(2)]
     assert left(run) == ({}, [])
-    assert {host for summary in summaries(run) for host in summary["pruned_hosts"]} == {"h1", "h3"}
+    assert {host for summary in run.summaries for host in summary["pruned_hosts"]} == {"h1", "h3"}
     assert removed(fleet) == {public(1), public(3)}
     again = fleet.run(play(header), **PRUNE).ok()
     assert (set(calls(fleet.sim)), left(again)) == ({QUERY}, ({}, []))
 
 
-@pytest.mark.newest_core
+@one_more_case
 @pytest.mark.parametrize("header", ["serial: 1", "strategy: free"])
 def test_swapped_addresses_stay_throughout_the_run(fleet: Fleet, header: str) -> None:
     fleet.run(**PRUNE).ok()
     fleet.move(n1=public(2), n2=public(1), n3="198.51.100.3")
     fleet.run(play(header), **PRUNE).ok()
     assert removed(fleet) == {public(3)}
-    assert numeric(fleet.sim.whitelist()) == ["198.51.100.3", *ADDRESSES[:2]]
+    assert fleet.listed() == ["198.51.100.3", *ADDRESSES[:2]]
     again = fleet.run(**PRUNE).ok()
     assert (calls(fleet.sim), left(again)) == ([QUERY], ({}, []))
 
 
-@pytest.mark.newest_core
-def test_the_address_of_a_host_in_another_inventory_stays(fleet: Fleet) -> None:
-    other = {**PRUNE, "egress_whitelist_inventory_id": "other"}
-    fleet.lines = {"m1": fleet.lines.pop("n1"), **fleet.lines}
-    lines, fleet.lines = fleet.lines, {"m1": fleet.lines["m1"]}
-    fleet.run(**other).ok()
-    fleet.lines = {host: line for host, line in lines.items() if host != "m1"}
-    run = fleet.run(**PRUNE).ok()
-    assert (removed(fleet), numeric(fleet.sim.whitelist())) == (set(), ADDRESSES)
-    assert left(run) == ({}, [])
+# --- hosts that left the inventory
+
+
+@pytest.mark.thorough
+def test_prune_removes_the_addresses_of_hosts_that_left_the_inventory(sim: Simulator, playground: Playground) -> None:
+    fleet = Fleet(sim, playground)
+    fleet.playground.environment["ANSIBLE_INVENTORY_ANY_UNPARSED_IS_FAILED"] = "true"
+    # The second host stays behind the address of the last one.
+    fleet.move(h6=public(2))
+    fleet.run(**PRUNE).ok()
+    for host in ("h4", "h5", "h6"):
+        del fleet.lines[host]
+
+    def refused(**changes: Any) -> set[str]:
+        run = fleet.run(**PRUNE, **changes)
+        assert (run.rc, calls(fleet.sim)) == (2, [])
+        return {task.result["msg"] for task in run.by_host(DETECT).values()}
+
+    assert all("--limit h1" in text for text in refused(limit="h1"))
+    (text,) = refused(max_removals=1)
+    assert text.startswith("egress_whitelist_prune: prune would remove 2 addresses of 3 hosts that the inventory no ")
+    assert text.endswith("max_removals=1: h4, h5, h6. Check that the inventory is complete, then raise max_removals.")
+
+    verify = fleet.run("qingguo.qgnet.verify", **PRUNE)
+    assert (verify.rc, calls(fleet.sim)) == (2, [QUERY])
+    assert f"h4: remove {public(4)}. h5: remove {public(5)}." in verify.output
+
+    run = fleet.run(arguments=["--diff"], **PRUNE).ok()
+    assert calls(fleet.sim) == [QUERY, DEL, QUERY]
+    assert fleet.listed() == [public(1), public(2), public(3)]
+    assert f"-{public(4)}" in run.stdout
+    (summary,) = run.summaries
+    assert (summary["pruned_hosts"], summary["removed"]) == (
+        {"h4": [public(4)], "h5": [public(5)]},
+        [public(4), public(5)],
+    )
+    assert (len(run.changed), summary["changed_hosts"], summary["in_sync"]) == (1, {}, 3)
+    again = fleet.run(**PRUNE).ok()
+    assert (again.changed, calls(fleet.sim)) == (set(), [QUERY])
+    assert len(again.by_host(REGISTER)) == 1

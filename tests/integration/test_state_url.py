@@ -1,14 +1,13 @@
 # Copyright (c) 2026 The qingguo.qgnet authors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Control nodes that share a PostgreSQL database, and what becomes of a run whose database fails on the way."""
+"""state_url: control nodes that share a database, and what becomes of a run whose database fails on the way."""
 
 from __future__ import annotations
 
-import threading
 import time
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store import opening
@@ -17,7 +16,8 @@ from lab.postgres import PostgresServer
 from simulator.fixture import Simulator
 from support.fleet import Fleet, numeric, public
 from support.lease_modules import ALLOCATE, LeaseScenario, named, scenario_fixture
-from support.playbooks import Operate, Playground, assert_one_sentence
+from support.playbooks import ADD, Operate, Playground, Result, assert_failed, assert_one_sentence, assert_task_failed
+from support.thorough import thorough
 
 __all__ = ["scenario_fixture"]
 
@@ -52,19 +52,19 @@ def own_server(monkeypatch: pytest.MonkeyPatch) -> Iterator[PostgresServer]:
         yield server
 
 
+@pytest.mark.thorough
 def test_an_address_that_another_control_node_has_registered_is_removed_when_the_host_has_moved(
     sim: Simulator, nodes: list[Playground]
 ) -> None:
     one, other = (Fleet(sim, node, size=2) for node in nodes)
-    inventory = {"egress_whitelist_inventory_id": "fleet"}
-    one.run(**inventory).ok()
+    one.run(inventory_id="fleet").ok()
     assert numeric(sim.whitelist()) == [public(1), public(2)]
     other.move(h1=public(9))
-    run = other.run(**inventory).ok()
+    run = other.run(inventory_id="fleet").ok()
     assert numeric(sim.whitelist()) == [public(2), public(9)]
     assert run.of("Update the whitelist", "h1").result["changed"] is True
     # At rest, whichever node looks.
-    at_rest = one.run(**inventory).ok()
+    at_rest = one.run(inventory_id="fleet").ok()
     assert [task.name for task in at_rest.tasks if task.result.get("changed")] == []
     for node in nodes:
         assert not node.state_dir.exists(), "no state is left on a control node"
@@ -80,9 +80,7 @@ def test_every_kind_of_plugin_uses_the_database_and_no_output_shows_its_password
     assert (first.of("allocate").result["changed"], again.of("allocate").result["changed"]) == (True, False)
     assert len(sim.leases()) == 3
     assert [run.of("lookup").result["msg"] for run in (first, again)] in ([3, 3], ["3", "3"])
-    message = first.of("wrong").result["msg"]
-    assert_one_sentence(message)
-    assert "does not exist. Check the name of the database" in message
+    assert_task_failed(first.of("wrong"), "does not exist. Check the name of the database")
     password = database_url.partition("@")[0].rpartition(":")[2]
     for run in (first, again):
         assert password not in run.output
@@ -93,46 +91,37 @@ def test_a_run_without_its_database_fails_before_the_first_call(
 ) -> None:
     scenario.options["state_url"] = own_server.url
     own_server.stop()
-    results = [scenario("allocate", count=1), whitelist(["203.0.113.1"], state_url=own_server.url)]
-    for result in results:
-        assert result["failed"]
-        assert_one_sentence(result["msg"])
-        assert "Connection refused. Check that the server runs and can be reached" in result["msg"]
+    for result in (scenario("allocate", count=1), whitelist(["203.0.113.1"], state_url=own_server.url)):
+        assert_failed(result, "Connection refused. Check that the server runs and can be reached")
     assert sim.journal() == []
 
 
-def during(sim: Simulator, path: str, act: Any) -> threading.Thread:
-    """Act while the first call to this path is under way."""
-
-    def wait() -> None:
+def crash_during(
+    server: PostgresServer, sim: Simulator, path: str, run: Callable[[], Result], *, returns: bool
+) -> Result:
+    """Run an operation whose database crashes while the first call to this path is under way."""
+    sim.fault(path=path, kind="delay", seconds=0.5)
+    sim.control("DELETE", "/journal")
+    with ThreadPoolExecutor(1) as pool:
+        task = pool.submit(run)
         deadline = time.monotonic() + 20
-        while not any(call["path"] == path for call in sim.journal()):
+        while not sim.journal(path):
             assert time.monotonic() < deadline
             time.sleep(0.02)
-        act()
+        server.crash()
+        if returns:
+            server.start()
+        return task.result()
 
-    thread = threading.Thread(target=wait)
-    thread.start()
-    return thread
 
-
-@pytest.mark.parametrize("returns", [True, False], ids=["restarted", "stopped"])
+@pytest.mark.parametrize("returns", [True, *thorough(False)], ids=["restarted", "stopped"])
 def test_a_database_that_fails_in_the_middle_of_a_paid_call_costs_nothing_twice(
     own_server: PostgresServer, scenario: LeaseScenario, sim: Simulator, returns: bool
 ) -> None:
     scenario.options["state_url"] = own_server.url
     scenario.learn_channels()
     scenario.begin()
-    sim.fault(path=ALLOCATE, kind="delay", seconds=0.5)
-    thread = during(sim, ALLOCATE, own_server.crash)
-    results: list[dict[str, Any]] = []
-    task = threading.Thread(target=lambda: results.append(scenario("allocate", count=2)))
-    task.start()
-    thread.join()
-    if returns:
-        own_server.start()
-    task.join()
-    (result,) = results
+    result = crash_during(own_server, sim, ALLOCATE, lambda: scenario("allocate", count=2), returns=returns)
     paid = scenario.books().paid
     assert len(paid) == 2
     if "failed" in result:
@@ -153,14 +142,6 @@ def test_a_database_that_fails_while_the_whitelist_is_written_loses_no_address(
 ) -> None:
     url = own_server.url
     assert whitelist(["203.0.113.1"], state_url=url)["changed"]
-    sim.fault(path="/whitelist/add", kind="delay", seconds=0.5)
-    thread = during(sim, "/whitelist/add", own_server.crash)
-    results: list[dict[str, Any]] = []
-    task = threading.Thread(target=lambda: results.append(whitelist(["203.0.113.2"], state_url=url)))
-    sim.control("DELETE", "/journal")
-    task.start()
-    thread.join()
-    own_server.start()
-    task.join()
+    crash_during(own_server, sim, ADD, lambda: whitelist(["203.0.113.2"], state_url=url), returns=True)
     assert whitelist(["203.0.113.2"], state_url=url).get("failed") is None
     assert numeric(sim.whitelist()) == ["203.0.113.1", "203.0.113.2"]

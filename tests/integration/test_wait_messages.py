@@ -5,20 +5,21 @@
 
 from __future__ import annotations
 
-import importlib
 import multiprocessing
 import os
 import re
 import signal
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store.state import State
 from simulator.fixture import Simulator
 from support.playbooks import QUERY, Playground
+from support.whitelist_processes import lead, parse_options
 
-CLIENT = "ansible_collections.qingguo.qgnet.plugins.module_utils"
 #: Seconds between two lines, when the minute has 60.
 INTERVAL = 10.0
 HOSTS = 6
@@ -50,25 +51,21 @@ PLAY = """
 """
 
 
-def write_and_stop(params: dict[str, Any]) -> None:
+def write_and_stop(state_dir: Path, key: str, api_url: str) -> None:
     """Have the write lock, and stop."""
-    options = importlib.import_module(f"{CLIENT}._task.options").ProxyApiOptions.parse(params)
-    state = importlib.import_module(f"{CLIENT}._store.state").State(params["state_dir"])
-    request = importlib.import_module(f"{CLIENT}._store.write_queue").WriteRequest({"ips": ["192.0.2.1"]}, 5, 1)
 
     def stop(_requests: object) -> dict[str, Any]:
         os.kill(os.getpid(), signal.SIGSTOP)
         return {}
 
-    importlib.import_module(f"{CLIENT}._whitelist.batch").queue_for(options, state, check=False).submit(request, stop)
+    lead(parse_options(state_dir, key=key, api_url=api_url), State(str(state_dir)), stop)
 
 
 @pytest.fixture
 def stopped_writer(sim: Simulator, playground: Playground) -> Iterator[int]:
     """A process of another run that has the write lock; its number."""
-    params: dict[str, Any] = {"key": sim.key, "pwd": None, "api_url": sim.api_url, "timeout": 10.0, "max_wait": 300.0}
-    params |= {"validate_certs": True, "ca_path": None, "state_dir": str(playground.state_dir), "state_url": None}
-    process = multiprocessing.get_context("fork").Process(target=write_and_stop, args=(params,))
+    arguments = (playground.state_dir, sim.key, sim.api_url)
+    process = multiprocessing.get_context("fork").Process(target=write_and_stop, args=arguments)
     process.start()
     assert process.pid is not None
     os.waitpid(process.pid, os.WUNTRACED)

@@ -1,0 +1,122 @@
+# Copyright (c) 2026 The qingguo.qgnet authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Every module of the proxy API as a task that is delegated to another host, where it runs as an ordinary module.
+
+The operations are the same as on the control node, so the other tests run them there.
+"""
+
+from __future__ import annotations
+
+import os
+import pwd
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible.release import __version__
+from simulator.fixture import Simulator
+from support.playbooks import Playground, assert_task_failed
+from support.task_cases import LOCAL, play_cases
+
+INVENTORY = "app ansible_connection=qg_spy\nbastion ansible_connection=qg_spy\n"
+SHARED, OCCUPIED = "QGSHARED", "QGOCCUPY"
+ADDRESS = "203.0.113.7"
+TASKS: dict[str, dict[str, Any]] = {
+    "qg_whitelist": {"ips": [ADDRESS], "allow_non_global": True},
+    "qg_whitelist_info": {},
+    "qg_quota_info": {"at_least": 1},
+    "qg_area_info": {},
+    "qg_proxy_allocate": {"count": 2},
+    "qg_proxy_info": {},
+    "qg_proxy_replace": {"all": True},
+    "qg_proxy_release": {"all": True},
+    "qg_proxy_pool_info": {"key": SHARED},
+    "qg_monopoly": {"key": OCCUPIED, "count": 1},
+    "qg_monopoly_info": {"key": OCCUPIED},
+}
+#: The calls of those that change something.
+WRITING = {
+    "qg_whitelist": "/whitelist/add",
+    "qg_proxy_allocate": "/allocate",
+    "qg_proxy_replace": "/replace",
+    "qg_proxy_release": "/release",
+    "qg_monopoly": "/monopolies",
+}
+
+
+#: Key and address of the simulator, from variables.
+DEFAULTS = {"group/qingguo.qgnet.qg": {"key": "{{ key }}", "api_url": "{{ api_url }}"}}
+
+
+def is_list(call: dict[str, Any]) -> bool:
+    """The list of exclusive occupancy has the path of the application."""
+    return bool(call["path"] == "/monopolies" and call["method"] == "GET")
+
+
+@pytest.mark.thorough
+def test_every_module_runs_where_its_task_is_delegated_to(sim: Simulator, playground: Playground) -> None:
+    sim.configure(SHARED, plan={"kind": "dynamic_shared"})
+    occupied = {"lease_proxies": False, "dial_seconds": 0, "queue_seconds": 0}
+    sim.configure(OCCUPIED, plan={"kind": "exclusive_occupancy"}, options=occupied)
+    cases = {
+        module: {f"qingguo.qgnet.{module}": options, "delegate_to": "bastion", "ignore_errors": False}
+        for module, options in TASKS.items()
+    }
+    variables = {"key": sim.key, "api_url": sim.api_url}
+    run = play_cases(playground, cases, inventory=INVENTORY, variables=variables, module_defaults=DEFAULTS).ok()
+    results = {task.name: task.result for task in run.tasks}
+    assert {name for name, result in results.items() if result["changed"]} == set(WRITING)
+    writes = [call["path"] for call in sim.journal() if call["path"] in WRITING.values() and not is_list(call)]
+    assert writes == list(WRITING.values())
+    assert results["qg_whitelist_info"]["whitelist"] == [ADDRESS] == sim.whitelist()
+    assert results["qg_quota_info"]["sufficient"] is True
+    leases = results["qg_proxy_allocate"]["allocated"]
+    assert [lease["ip"] for lease in results["qg_proxy_info"]["leases"]] == [lease["ip"] for lease in leases]
+    assert len(results["qg_proxy_replace"]["allocated"]) == len(results["qg_proxy_release"]["released"]) == 2
+    assert results["qg_monopoly"]["applied"] == [one["uuid"] for one in results["qg_monopoly_info"]["monopolies"]]
+    # The module is sent to the host, and shows no progress.
+    assert run.spied
+    assert "qg_monopoly: " not in run.stdout
+    assert sim.key not in run.output
+
+
+# --- a host whose Python is too old
+
+#: Each old Python, and the last ansible-core that sends modules to a host with it.
+OLD = {"3.8": (2, 19), "3.9": (2, 21)}
+CORE = tuple(map(int, __version__.split(".")[:2]))
+
+
+def interpreter(version: str) -> str:
+    """A Python of this version, from the path or from pyenv."""
+    home = Path(os.environ.get("PYENV_ROOT") or Path(pwd.getpwuid(os.geteuid()).pw_dir) / ".pyenv")
+    found = [shutil.which(f"python{version}"), *map(str, home.glob(f"versions/{version}.*/bin/python"))]
+    for path in filter(None, found):
+        if subprocess.run([path, "-c", ""], capture_output=True, check=False).returncode == 0:
+            return path
+    pytest.skip(f"there is no Python {version} on this machine")
+
+
+@pytest.mark.parametrize("version", OLD)
+def test_a_host_with_an_old_python_is_named_in_one_sentence(
+    sim: Simulator, playground: Playground, version: str
+) -> None:
+    if OLD[version] < CORE:
+        pytest.skip(f"ansible-core {__version__} itself refuses Python {version} on a host")
+    module: dict[str, Any] = {"qingguo.qgnet.qg_whitelist_info": {}}
+    run = play_cases(
+        playground,
+        {"here": module, "there": {**module, "delegate_to": "bastion"}},
+        inventory=LOCAL,
+        variables={"key": sim.key, "api_url": sim.api_url},
+        arguments=["-e", f"ansible_python_interpreter={interpreter(version)}"],
+        module_defaults=DEFAULTS,
+    )
+    # On the control node, the interpreter of the host plays no part.
+    assert run.of("here").status == "ok"
+    assert_task_failed(run.of("there"), f"is Python {version}:")
+    assert run.of("there").result["msg"].startswith("qingguo.qgnet needs Python 3.10 or newer on the host")
+    assert "Traceback" not in run.output

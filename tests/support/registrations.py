@@ -1,0 +1,40 @@
+# Copyright (c) 2026 The qingguo.qgnet authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Registrations of hosts in a state directory, as runs of the role in two inventories leave them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store.registrations import (
+    HostRegistration,
+    RegistrationStore,
+)
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store.state import State
+from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist.batch import whitelist_key
+from support.whitelist_processes import parse_options
+
+#: The address of a host in both inventories, a former one, one that was there before, one of no host, one that is not
+#: listed, and a former one that is gone as it should be.
+SHARED, FORMER, FOUND, STRANGER, LOST, OVER = (f"203.0.113.{n}" for n in (1, 2, 3, 9, 10, 11))
+INVENTORY = "{{ 7 * 7 }}\n/etc/hosts"
+#: 2026-05-04 09:30 in Beijing.
+MAY = 1777858200.0
+
+
+def remember(key: str, api_url: str, state_dir: Path) -> None:
+    """Register web1 and web2 in one inventory, and web1 an hour later in another one."""
+    state = State(str(state_dir))
+    digest = whitelist_key(parse_options(state_dir, key=key, api_url=api_url), state)
+    here, there = (RegistrationStore(state, digest, name) for name in (INVENTORY, "awx"))
+    state.now = lambda: MAY
+    here.replace(
+        [
+            HostRegistration("web1", frozenset({SHARED, LOST}), frozenset({FORMER, OVER})),
+            HostRegistration("web2", frozenset({FOUND}), found=frozenset({FOUND})),
+        ]
+    )
+    state.now = lambda: MAY + 3600
+    there.replace([HostRegistration("web1", frozenset({SHARED}))])
+    state.close()
