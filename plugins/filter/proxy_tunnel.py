@@ -214,7 +214,7 @@ def _check_credential(option: str, value: Any) -> str:
             f"give {option}, or form='headers' for a host on the whitelist",
         )
     if any(ord(sign) < 0x20 or ord(sign) == 0x7F for sign in text):
-        raise refusal(NAME, f"{option} with a control character", f"give {option} as the vendor's console shows it")
+        raise refusal(NAME, f"{option} with a control character", f"give {option} as the vendor's user centre shows it")
     return text
 
 

@@ -132,7 +132,7 @@ def inventory_hosts(variables: Mapping[str, Any], prune_groups: Sequence[str] | 
     if prune_groups is not None:
         if empty := [name for name in prune_groups if not groups.get(name)]:
             raise OptionError(
-                f"prune_groups contains {quote_word(empty[0])}, which is no group of the inventory or has no hosts: "
+                f"prune_groups contains {quote_word(empty[0])}, which is not a group, or has no hosts: "
                 "name the groups whose hosts use the whitelist."
             )
         if not prune_groups:

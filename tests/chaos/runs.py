@@ -17,7 +17,7 @@ from chaos.place import Place, Run, end_all, processes, wait_for_end
 INTERRUPTED = 10.0
 #: Longest that is waited for a writing call before a process is ended all the same, in seconds.
 NO_CALL = 12.0
-#: Seconds at scale 1 that a call may be carried out late: a run waits for it for UNDER_WAY, 30 seconds.
+#: Seconds at scale 1 that a call may be carried out late: a run waits for it for MAX_EXECUTION_DELAY, 30 seconds.
 LATE = 28.0
 #: Seconds at scale 1 by which a list may lag: a run waits for it for LIST_LAG, 60 seconds.
 LAG = 20.0

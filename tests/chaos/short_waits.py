@@ -20,7 +20,7 @@ from typing import Any
 
 CLIENT = "ansible_collections.qingguo.qgnet.plugins.module_utils"
 #: What a run waits for the vendor, in seconds or several of them.
-WAITS = ("LAG_DELAYS", "LIST_LAG", "SETTLE_POLL", "UNDER_WAY")
+WAITS = ("LAG_DELAYS", "LIST_LAG", "SETTLE_POLL", "MAX_EXECUTION_DELAY")
 
 
 def shorten(scale: float) -> None:
@@ -48,7 +48,7 @@ def shorten(scale: float) -> None:
         if "POLICY" in known:
             changed.add("POLICY")
             known["POLICY"] = shorter_policy(known["POLICY"], scale, shorter)
-    if not {"LIST_LAG", "UNDER_WAY", "POLICY"} <= changed:
+    if not {"LIST_LAG", "MAX_EXECUTION_DELAY", "POLICY"} <= changed:
         raise SystemExit(f"short_waits.py knows only {sorted(changed)} of the waits: correct its list")
     mark_finished()
 

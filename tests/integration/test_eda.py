@@ -270,7 +270,7 @@ FAULTS: dict[str, tuple[dict[str, Any], int | None, str]] = {
     "garbage": ({"kind": "garbage"}, None, "a response that is not the vendor's JSON"),
     "truncated": ({"kind": "truncate"}, None, ""),
     "unknown error": ({"kind": "code", "code": -1}, -1, "unknown error"),
-    "expired": ({"kind": "code", "code": -100}, -100, "Check the key, or renew its plan in the vendor's console."),
+    "expired": ({"kind": "code", "code": -100}, -100, "Check the key, or renew its plan in the vendor's user centre."),
     "too many": ({"kind": "code", "code": -11}, -11, "too many requests"),
     "not JSON of ours": ({"kind": "garbage", "body": '{"Code": 0, "TaskList": 7, "Data": 7}'}, None, "cannot be read"),
 }

@@ -141,7 +141,7 @@ def after_each_write(*lost: str) -> list[Any]:
 def prepare(scenario: LeaseScenario) -> None:
     scenario.sim.configure(channels=CHANNELS)
     scenario.hold(2, 1)
-    scenario.learn_channels()
+    scenario.save_channels()
     scenario.begin()
 
 

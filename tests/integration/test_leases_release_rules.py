@@ -208,7 +208,7 @@ def test_static_dedicated_without_time_to_wait_it_stops_at_once(scenario: LeaseS
 def test_static_dedicated_two_a_week(scenario: LeaseScenario) -> None:
     scenario.sim.configure(plan={"kind": "static_dedicated"})
     scenario.hold(3)
-    scenario.learn_channels()
+    scenario.save_channels()
     scenario.sim.advance(A_DAY)
     scenario.begin()
     result = scenario("release", all=True, max_wait=0)
@@ -239,7 +239,7 @@ def test_static_dedicated_a_young_lease_does_not_keep_an_old_one(scenario: Lease
         listed["TaskList"].reverse()
         scenario.sim.fault(path=LIST, kind="replace", body=listed)
         scenario.begin()
-    scenario.learn_channels()
+    scenario.save_channels()
     result = scenario("release", all=True, max_wait=0)
     assert result["failed"] is True
     assert result["code"] == -105

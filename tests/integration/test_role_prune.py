@@ -108,7 +108,7 @@ def test_a_group_that_the_inventory_lacks_is_refused(fleet: Fleet) -> None:
     run = fleet.run(**PRUNE, prune_groups=["wbe"])
     assert (run.rc, calls(fleet.sim)) == (2, [])
     message = run.of(DETECT, "n1").result["msg"]
-    assert message.startswith("egress_whitelist_prune_groups: prune_groups contains 'wbe', which is no group")
+    assert message.startswith("egress_whitelist_prune_groups: prune_groups contains 'wbe', which is not a group")
 
 
 @pytest.mark.newest_core

@@ -119,7 +119,7 @@ def test_a_database_that_fails_in_the_middle_of_a_paid_call_costs_nothing_twice(
     own_server: PostgresServer, scenario: LeaseScenario, sim: Simulator, returns: bool
 ) -> None:
     scenario.options["state_url"] = own_server.url
-    scenario.learn_channels()
+    scenario.save_channels()
     scenario.begin()
     result = crash_during(own_server, sim, ALLOCATE, lambda: scenario("allocate", count=2), returns=returns)
     paid = scenario.books().paid

@@ -87,7 +87,7 @@ class LeaseScenario:
         self.begin()
         return self.sim.leases()
 
-    def learn_channels(self) -> None:
+    def save_channels(self) -> None:
         """Let the client know how many channels the plan has, as a task that reads the quota does."""
         assert "failed" not in self("quota")
 

@@ -55,7 +55,7 @@ class LeaseClient(KeyClient):
         ignored, and only the list counts.
         """
         listed = self._without_secrets(listed)
-        late = self._reported_leases.correct(
+        late = self._reported_leases.differences_from(
             {lease.name for lease in listed}, lambda name: concerns(json.loads(name)[0])
         )
         gone = late.gone.difference(doubted)

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from .secret_search import MIN_LENGTH, SEPARATOR, LongSecrets, Search, fold
-from .spellings import decode_layers, from_invisible, may_be_escaped, replace_runs, undone
+from .spellings import decode_layers, from_invisible, may_be_escaped, replace_runs, unescaped
 
 try:
     from ansible.module_utils import secrets as core_secrets
@@ -50,7 +50,7 @@ class Redactor:
                 core_secrets.register_secret(secret)
         self.secrets = tuple(sorted(lasting | _forms(for_one_call)))
         # A server may show one layer of encoding less than the secret seems to have.
-        plain = {*self.secrets, *(form for form in map(undone, self.secrets) if len(form) > 2)}
+        plain = {*self.secrets, *(form for form in map(unescaped, self.secrets) if len(form) > 2)}
         self._long = LongSecrets(self.secrets)
         encoded = {form for secret in self.secrets for form in _base64_forms(secret)}
         hexadecimal = {secret.encode("utf-8", "replace").hex() for secret in self.secrets if _is_long(secret)}

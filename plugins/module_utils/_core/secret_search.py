@@ -15,7 +15,7 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import TypeVar
 
-from .spellings import INVISIBLE, OPEN_ESCAPE, decode_layers, decode_runs, joined_runs, readable, undone, words
+from .spellings import INVISIBLE, OPEN_ESCAPE, decode_layers, decode_runs, joined_runs, readable, unescaped, words
 
 #: The minimum length of a secret in bytes.
 MIN_LENGTH = 6
@@ -146,7 +146,7 @@ def _spellings(secret: str) -> set[str]:
 
     for spelling in tuple(found):
         decode_layers(spelling, visit)
-        visit(undone(spelling))
+        visit(unescaped(spelling))
     # The text after a secret may complete an escape that begins in it.
     return found | {OPEN_ESCAPE.sub("", spelling) for spelling in found}
 

@@ -146,7 +146,7 @@ def decode_layers(text: str, visit: Callable[[str], str]) -> bool:
     return False
 
 
-def undone(text: str) -> str:
+def unescaped(text: str) -> str:
     """Decode all escapes, up to MAX_ROUNDS layers."""
     for _round in range(MAX_ROUNDS):
         before = text

@@ -30,7 +30,7 @@ def allocate(session: LeaseSession, number: int, params: AllocationParams, succe
     while missing > 0:
         allocation = Allocation(session, min(missing, session.features.max_per_call), params, origin, until)
         create_once(allocation, session.policy.max_attempts)
-        session.resolve(session.features.get)
+        session.resolve(session.features.allocate)
         missing -= allocation.found
 
 
@@ -66,9 +66,9 @@ class Allocation(Creation):
             session.wait_for_channel()
 
     def _send(self) -> None:
-        session, call = self.session, self.session.features.get
+        session, call = self.session, self.session.features.allocate
         sending = partial(session.recorded, call, self.asked, session.names, {"origin": described(self.origin)})
-        session.add_new(session.api.get(self.asked, self.params, sending=sending))
+        session.add_new(session.api.allocate(self.asked, self.params, sending=sending))
         session.resolve(call)
         self.adopt_new()
         if self.found < self.asked:

@@ -36,7 +36,7 @@ class LeaseFeatures:
     """
 
     list: str
-    get: str
+    allocate: str
     replace: str | None
     release: str | None
     max_per_call: int
@@ -69,7 +69,7 @@ class LeaseBackend(KeyApi, Protocol):
     def list(self, *, doubted: Collection[str] = ()) -> Sequence[Lease]:
         """Return the leases of the key. For ``doubted`` leases, ignore reported releases: only the list counts."""
 
-    def get(self, number: int, params: AllocationParams, *, sending: Sending) -> Sequence[Lease]:
+    def allocate(self, number: int, params: AllocationParams, *, sending: Sending) -> Sequence[Lease]:
         """Allocate leases; returns them."""
 
     def replace(self, number: int, params: AllocationParams, *, sending: Sending) -> Sequence[Lease]:

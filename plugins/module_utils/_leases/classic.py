@@ -22,7 +22,7 @@ from .plan import MAX_PER_CALL
 
 FEATURES = LeaseFeatures(
     list=endpoints.QUERY.name,
-    get=endpoints.ALLOCATE.name,
+    allocate=endpoints.ALLOCATE.name,
     replace=endpoints.REPLACE.name,
     release=endpoints.RELEASE.name,
     max_per_call=MAX_PER_CALL,
@@ -55,7 +55,7 @@ class ClassicLeases:
         self.usage = api.usage
         self.key_lock = api.key_lock
         self.list = api.leases
-        self.get = api.allocate
+        self.allocate = api.allocate
         self.replace = api.replace
         self.release = api.release
         self.quota = api.lease_quota

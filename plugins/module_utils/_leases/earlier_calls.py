@@ -46,7 +46,7 @@ def resolve_earlier(session: LeaseSession, *, wait: bool) -> None:
     """Record the leases of the last list as those before this run, and resolve the calls of earlier runs."""
     session.before = tuple(session.held.values())
     features = session.features
-    for call in session.calls.unresolved(*filter(None, (features.get, features.replace, features.release))):
+    for call in session.calls.unresolved(*filter(None, (features.allocate, features.replace, features.release))):
         _resolve(session, call, wait=wait)
     session.store.touch({lease.task_id for lease in session.held.values()})
 
@@ -89,7 +89,7 @@ def _shows_result(session: LeaseSession, call: PaidCall) -> bool:
         return session.names.isdisjoint(call.known)
     if len(session.new_since(call.known)) < call.wanted:
         return False
-    if call.endpoint == session.features.get:
+    if call.endpoint == session.features.allocate:
         return True
     if call.known & session.names and session.report_replaced(call.wanted, call.known):
         session.refresh()

@@ -39,7 +39,7 @@ _RELEASE_RULES = {
 def _features(product: str, calls: ProductCalls) -> LeaseFeatures:
     return LeaseFeatures(
         list=calls.query.name,
-        get=calls.get.name,
+        allocate=calls.allocate.name,
         replace=calls.replace.name if calls.replace else None,
         release=calls.release.name if calls.release else None,
         max_per_call=MAX_PER_CALL,
@@ -71,7 +71,7 @@ class ProductLeases:
         self.usage = api.usage
         self.key_lock = api.key_lock
         self.list = api.leases
-        self.get = api.get
+        self.allocate = api.allocate
         self.replace = api.replace
         self.release = api.release
         self.quota = api.quota_or_none

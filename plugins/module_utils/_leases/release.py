@@ -68,7 +68,7 @@ def check_addresses(leases: Collection[Lease]) -> None:
     if nameless:
         raise QgError(
             f"The vendor does not name the exit address of {format_sample(nameless)}, and releases by address. Change "
-            "the exit in the vendor's console, or wait until the leases end."
+            "the exit in the vendor's user centre, or wait until the leases end."
         )
 
 

@@ -18,7 +18,7 @@ from typing import Any
 from .._api.leases import AllocationParams, Lease, oldest_first
 from .._core.errors import CallError, Effect, OptionError, QgError, UncertainOutcomeError
 from .._core.text import counted
-from .._reconcile.converge import may_pass
+from .._reconcile.converge import is_worth_retrying
 from .._reconcile.lost_response import NOTHING_NEW, PARTIAL, UNLISTED, try_call, verifying
 from .._store.paid_calls import PaidCall
 from .allocate import allocate
@@ -256,7 +256,7 @@ class VendorReplacement:
             paid += len(session.new_since(known))
             if error and known == session.names:
                 attempts += 1
-                if attempts >= session.policy.max_attempts or not may_pass(error):
+                if attempts >= session.policy.max_attempts or not is_worth_retrying(error):
                     raise error
 
     def _send(self, number: int, left: int, known: frozenset[str]) -> CallError | None:

@@ -190,7 +190,7 @@ class LeaseSession(Session[Lease]):
     def wait_for_channel(self) -> None:
         """Wait before the next check for a free channel."""
         interval = self.policy.channel_poll_interval
-        self.api.budget.wait(interval, "a released channel is not free yet", self.features.get)
+        self.api.budget.wait(interval, "a released channel is not free yet", self.features.allocate)
 
     @property
     def lasting_balance(self) -> int | None:

@@ -64,10 +64,10 @@ class _Allocator:
         desired, result, matcher = session.desired, session.result, session.matcher
         self.has_list = True
         unresolved = adopt_shown(session, check=check)
-        matcher.learn(session.monopolies)
+        matcher.add_codes(session.monopolies)
         counted, unknown = matcher.classify(session.monopolies)
         if desired.area_code is not None and unknown and len(counted) < desired.count:
-            matcher.learn(session.monopolies, self._read_idle_stock())
+            matcher.add_codes(session.monopolies, self._read_idle_stock())
             counted, unknown = matcher.classify(session.monopolies)
         result.before = counted
         result.undetermined = [monopoly.uuid for monopoly in unknown]

@@ -74,7 +74,7 @@ class Matcher:
     params: Mapping[str, ApplicationParams]
     codes: dict[str, set[str]] = field(default_factory=dict)
 
-    def learn(self, held: Sequence[Monopoly], idle: Sequence[Any] = ()) -> None:
+    def add_codes(self, held: Sequence[Monopoly], idle: Sequence[Any] = ()) -> None:
         """Add the codes of area names, from rows of the idle stock and from resources whose application is known."""
         rows = [Area.from_item(row) for row in idle if isinstance(row, dict)]
         # A code that is not a number cannot be that of a resource.

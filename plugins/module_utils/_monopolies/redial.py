@@ -107,7 +107,9 @@ class RedialSession(MonopolySession):
     def are_redialled(self, uuids: Collection[str]) -> bool:
         """Whether a list has shown each of these resources to be redialled."""
         self.shown_redialled |= {
-            uuid for uuid, before in self.selected.items() if uuid in self.held and has_moved(before, self.held[uuid])
+            uuid
+            for uuid, before in self.selected.items()
+            if uuid in self.held and was_redialled(before, self.held[uuid])
         }
         return self.shown_redialled.issuperset(uuids)
 
@@ -195,7 +197,7 @@ class _Redial(Batch):
         return error or QgError(f"{sample(left)} could not be redialled.", endpoint=ENDPOINT)
 
 
-def has_moved(before: Monopoly, after: Monopoly) -> bool:
+def was_redialled(before: Monopoly, after: Monopoly) -> bool:
     """Whether a resource was redialled, or its redial began, between two lists."""
     if after.state in TRANSITIONAL_STATES or (before.state, after.state) == ("offline", "online"):
         return True

@@ -14,7 +14,7 @@ from functools import partial
 from .._api.classic import endpoints
 from .._api.classic.client import ProxyApi
 from .._core.errors import CallError, QgError, UncertainOutcomeError, WaitBudgetExceeded
-from .._reconcile.converge import may_pass
+from .._reconcile.converge import is_worth_retrying
 from .._reconcile.lost_response import verifying
 from .batches import Batch, change_in_batches, reasons
 from .session import DEFAULT_POLICY, MonopolyPolicy, MonopolyResult, MonopolySession, Refused, releasable_from, sample
@@ -123,7 +123,7 @@ class _Release(Batch):
         policy = self.session.policy
         rejected = isinstance(error, CallError) and not error.may_have_effect
         self._lost = self._lost or (error is not None and not rejected)
-        if self._lost and (not may_pass(error) or self._repeats == policy.max_repeats):
+        if self._lost and (not is_worth_retrying(error) or self._repeats == policy.max_repeats):
             return policy.lag_delays
         return (0.0,) if rejected else policy.verify_delays
 

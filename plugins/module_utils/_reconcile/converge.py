@@ -62,11 +62,11 @@ def converge(change: Change[T], max_repeats: int) -> None:
             repeats = 0
         elif not change.adapt(error, left):
             repeats += 1
-            if repeats > max_repeats or not may_pass(error):
+            if repeats > max_repeats or not is_worth_retrying(error):
                 raise change.failure(error, left)
             change.pause(repeats)
 
 
-def may_pass(error: QgError | None) -> bool:
+def is_worth_retrying(error: QgError | None) -> bool:
     """Whether a repetition of a call without an effect may have one: it succeeded, or failed transiently."""
     return error is None or (isinstance(error, CallError) and error.retryable and error.may_have_effect)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from .interface import Store
 
 #: The maximum seconds between the sending of a call and its effect at the vendor, unless its timeout is longer.
-UNDER_WAY = 30.0
+MAX_EXECUTION_DELAY = 30.0
 #: Seconds after which a call without a known result is ignored: from then on, only the list counts.
 UNRESOLVED_TTL = 600.0
 
@@ -59,7 +59,7 @@ class PaidCall:
 
     def settles_in(self, now: float) -> float:
         """Seconds until the call can no longer be in flight and the list must show its effect."""
-        return max(self.timeout, UNDER_WAY) + LIST_LAG - self.age(now)
+        return max(self.timeout, MAX_EXECUTION_DELAY) + LIST_LAG - self.age(now)
 
 
 @dataclass

@@ -161,7 +161,7 @@ class RateLimiter:
                 (key, endpoint, expires_at),
             )
 
-    def learn_channels(self, key: str, channels: int) -> None:
+    def save_channels(self, key: str, channels: int) -> None:
         """Store the number of channels of a key's plan, on which limits depend."""
         sql = "INSERT INTO key_channels VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET channels = excluded.channels"
         self.state.execute(sql, key, channels)

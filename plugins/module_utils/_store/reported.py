@@ -89,7 +89,7 @@ class ReportedChanges:
         """Return the names that were reported as released, whatever a list shows; for names that are never reused."""
         return frozenset(name for name, present, *_rest in self._recent() if not present)
 
-    def correct(
+    def differences_from(
         self,
         listed: Collection[str],
         concerns: Callable[[str], bool] = lambda _name: True,

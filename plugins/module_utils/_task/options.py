@@ -183,7 +183,7 @@ def _parse_url(option: str, given: str, example: str) -> str:
 def check_quota(product: str) -> None:
     """Raise OptionError for a product whose quota cannot be read."""
     if product in PRODUCTS and PRODUCTS[product].channels is None:
-        raise OptionError(f"product={product} has no quota that can be read: look at it in the vendor's console.")
+        raise OptionError(f"product={product} has no quota that can be read: see the vendor's user centre.")
 
 
 _NOT_EVERYWHERE = ("retries", "use_proxy", "proxy", "validate_certs", "ca_path")
@@ -261,7 +261,7 @@ class ProxyApiOptions:
         check_visible("pwd", params["pwd"])
         if re.search(r"[\s<>]", params["key"]):
             raise OptionError(
-                "key contains a blank, a line break or angle brackets: give only the Authkey of the vendor's console."
+                "key contains a blank, a line break or angle brackets: give only the Authkey of the user centre."
             )
         return cls(
             api_url=_parse_url("api_url", params["api_url"], PROXY_API_OPTIONS["api_url"]["default"]),

@@ -20,12 +20,12 @@ VENDOR_CODES: dict[int, VendorCode] = {
     -12: VendorCode("key blocked", "Ask the vendor why the key was blocked."),
     -13: VendorCode(
         "calling address not authorised",
-        "The key's API authentication (vendor's console) lets in only listed callers: list the address of this "
+        "The key's API authentication (vendor's user centre) lets in only listed callers: list the address of this "
         "control node there.",
     ),
     -14: VendorCode("API password wrong or missing", "Set pwd (environment QG_PWD) to the key's API password."),
     -15: VendorCode("no permission", CHECK_PRODUCT),
-    -100: VendorCode("plan missing or expired", "Check the key, or renew its plan in the vendor's console."),
+    -100: VendorCode("plan missing or expired", "Check the key, or renew its plan in the vendor's user centre."),
     -101: VendorCode("more than the plan's channels", "Ask for less, or buy more channels."),
     -102: VendorCode("no free channel left", "Release a lease or wait until one expires."),
     -103: VendorCode("resources short", "Try again later or choose another area."),

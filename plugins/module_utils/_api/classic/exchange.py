@@ -87,7 +87,7 @@ class ClassicClient(KeyClient):
     def quota(self) -> Quota:
         """Return the channels of the plan; for a plan by volume, the remaining addresses."""
         quota = self._call(endpoints.QUOTA, {}, models.quota)
-        self.rate_limiter.learn_channels(self.key_digest, quota.total)
+        self.rate_limiter.save_channels(self.key_digest, quota.total)
         return quota
 
     def quota_or_none(self, *refusals: int) -> Quota | None:

@@ -92,7 +92,7 @@ class WhitelistCalls(ClassicClient):
 
     def _read_whitelist(self) -> WhitelistReading:
         entries = self._call(endpoints.WHITELIST_QUERY, {}, whitelist_entries)
-        differences = self._reported.correct(entries.spellings, complete=entries.complete)
+        differences = self._reported.differences_from(entries.spellings, complete=entries.complete)
         reading = WhitelistReading(
             frozenset(entries.spellings),
             frozenset(differences.missing),

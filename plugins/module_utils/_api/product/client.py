@@ -133,10 +133,12 @@ class ProductApi(LeaseClient):
             self.report_released([lease.name for lease in released])
         return released
 
-    def get(self, number: int, params: AllocationParams, *, sending: Sending = contextlib.nullcontext) -> list[Lease]:
+    def allocate(
+        self, number: int, params: AllocationParams, *, sending: Sending = contextlib.nullcontext
+    ) -> list[Lease]:
         """Allocate up to 100 leases; returns them."""
         parameters = self._lease_parameters(number, params)
-        return self._report_new(self._call(self.endpoints.get, parameters, models.new_leases, sending))
+        return self._report_new(self._call(self.endpoints.allocate, parameters, models.new_leases, sending))
 
     def replace(
         self, number: int, params: AllocationParams, *, sending: Sending = contextlib.nullcontext
@@ -175,7 +177,7 @@ class ProductApi(LeaseClient):
         """Return the channels; None for a plan, or a product, that has none."""
         quota = self._read_if_offered(self.endpoints.channels, models.channels)
         if quota is not None:
-            self.rate_limiter.learn_channels(self.key_digest, quota.total)
+            self.rate_limiter.save_channels(self.key_digest, quota.total)
         return quota
 
     def balance(self) -> int | None:

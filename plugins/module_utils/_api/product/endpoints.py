@@ -27,7 +27,7 @@ class ProductCalls:
     ``has_tasks`` says that each lease belongs to a task, which distinguishes it from a later lease of the same address.
     """
 
-    get: Endpoint
+    allocate: Endpoint
     query: Endpoint
     areas: Endpoint
     channels: Endpoint | None = None
@@ -46,7 +46,7 @@ _RELEASE = _lease("/delete")
 #: By the value of the option ``product``: short-lived, long-lived, dedicated, and global addresses.
 PRODUCTS: dict[str, ProductCalls] = {
     "share": ProductCalls(
-        get=_lease("/get", doc=2255),
+        allocate=_lease("/get", doc=2255),
         query=_QUERY,
         areas=_AREAS,
         channels=_CHANNELS,
@@ -55,7 +55,7 @@ PRODUCTS: dict[str, ProductCalls] = {
         pool=_lease("/pool", per_minute=45, per_channel=0),
     ),
     "longterm": ProductCalls(
-        get=_lease("/get", doc=1863),
+        allocate=_lease("/get", doc=1863),
         query=_read("/query", doc=1861),
         areas=_AREAS,
         channels=_CHANNELS,
@@ -63,7 +63,7 @@ PRODUCTS: dict[str, ProductCalls] = {
         has_tasks=True,
     ),
     "exclusive": ProductCalls(
-        get=_lease("/get"),
+        allocate=_lease("/get"),
         query=_QUERY,
         areas=_AREAS,
         channels=_CHANNELS,
@@ -71,5 +71,7 @@ PRODUCTS: dict[str, ProductCalls] = {
         release=_RELEASE,
         has_tasks=True,
     ),
-    "overseas": ProductCalls(get=_lease("/get", doc=6637, per_minute=60, per_channel=0), query=_QUERY, areas=_AREAS),
+    "overseas": ProductCalls(
+        allocate=_lease("/get", doc=6637, per_minute=60, per_channel=0), query=_QUERY, areas=_AREAS
+    ),
 }

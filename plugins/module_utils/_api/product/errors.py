@@ -40,20 +40,20 @@ VENDOR_CODES: dict[str, VendorCode] = {
         "overseas).",
     ),
     UNAVAILABLE_KEY: VendorCode(
-        "key expired or blocked", "Renew the plan in the vendor's console, or ask why it was blocked."
+        "key expired or blocked", "Renew the plan in the vendor's user centre, or ask why it was blocked."
     ),
     ACCESS_DENY: VendorCode("no permission", CHECK_PRODUCT),
     API_AUTH_DENY: VendorCode(
         "API authentication failed",
         "Set pwd (environment QG_PWD) to the key's API password, and list the address of this control node in the "
-        "vendor's console if the key lets in only listed callers.",
+        "vendor's user centre if the key lets in only listed callers.",
     ),
     KEY_BLOCK: VendorCode("key banned", "Ask the vendor why the key was banned."),
     REQUEST_LIMIT_EXCEEDED: VendorCode(
         "too many calls",
         "Give the task more time with max_wait, and let only control nodes that share one state use this key.",
     ),
-    BALANCE_INSUFFICIENT: VendorCode("volume used up", "Buy more volume in the vendor's console."),
+    BALANCE_INSUFFICIENT: VendorCode("volume used up", "Buy more volume in the vendor's user centre."),
     NO_RESOURCE_FOUND: VendorCode("no address for this area and provider", "Try again later or choose another area."),
     FAILED_OPERATION: VendorCode("extraction failed", "Try again later."),
     EXTRACT_LIMIT_EXCEEDED: VendorCode(

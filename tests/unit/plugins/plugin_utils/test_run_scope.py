@@ -83,7 +83,7 @@ def test_all_hosts_must_report_before_prune_unless_groups_are_named() -> None:
 
 
 @pytest.mark.parametrize(
-    ("groups", "words"), [(["workers", "wrokers"], "'wrokers', which is no group"), ([], "is empty")]
+    ("groups", "words"), [(["workers", "wrokers"], "'wrokers', which is not a group"), ([], "is empty")]
 )
 def test_prune_groups_without_hosts_are_refused(groups: list[str], words: str) -> None:
     with pytest.raises(OptionError, match=rf"^prune_groups .*{words}.*: name the groups whose hosts use the whitelist"):

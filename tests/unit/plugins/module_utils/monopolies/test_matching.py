@@ -139,9 +139,9 @@ def test_names_of_areas_are_learned_from_idle_stock_and_from_applications() -> N
         {"area": "福建"},
     ]
     held = [resource("a", "鲤城"), resource("b", "厦门"), resource("c", "漳州"), resource("a", None)]
-    matcher.learn(held, idle)
+    matcher.add_codes(held, idle)
     assert matcher.codes == {"泉州": {QUANZHOU, "350501"}, "鲤城": {LICHENG}}
-    matcher.learn([])
+    matcher.add_codes([])
     assert matcher.codes == {"泉州": {QUANZHOU, "350501"}, "鲤城": {LICHENG}}
 
 
@@ -156,7 +156,7 @@ json = st.recursive(
 @given(st.lists(json, max_size=4), json)
 def test_an_idle_stock_in_any_format_is_harmless(rows: list[Any], odd: Any) -> None:
     matcher = Matcher(DesiredMonopolies(1, 990000), {})
-    matcher.learn([], [*rows, odd])
+    matcher.add_codes([], [*rows, odd])
     assert matcher.matches(resource()) in (True, False, None)
 
 

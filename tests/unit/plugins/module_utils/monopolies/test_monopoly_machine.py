@@ -390,7 +390,9 @@ class MonopolyStateMachine(state_machines.VendorMachine):
     def acknowledged(self) -> frozenset[str]:
         """What the vendor reported to this control node as released."""
         api = self.client(0)
-        return ReportedChanges(api.rate_limiter.state, api.key_digest, MONOPOLIES).correct(set(self.areas)).gone
+        return (
+            ReportedChanges(api.rate_limiter.state, api.key_digest, MONOPOLIES).differences_from(set(self.areas)).gone
+        )
 
 
 @pytest.mark.newest_core

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.classic.models import Monopoly
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import UncertainOutcomeError
-from ansible_collections.qingguo.qgnet.plugins.module_utils._monopolies.redial import has_moved
+from ansible_collections.qingguo.qgnet.plugins.module_utils._monopolies.redial import was_redialled
 from support.in_process import books
 from support.monopoly_calls import LIST, REDIAL, START, lost
 from support.monopoly_runs import MonopolyNode, message, succeeded
@@ -35,7 +35,7 @@ LATER = datetime.datetime.fromtimestamp(START, datetime.timezone.utc)
 )
 def test_which_changes_of_the_list_show_a_redial(before: dict[str, Any], after: dict[str, Any], moved: bool) -> None:
     online = Monopoly("a:ppp1", "福建省泉州市", "telecom", "online", "192.0.2.1:1", None, None, {})
-    assert has_moved(replace(online, **before), replace(online, **after)) is moved
+    assert was_redialled(replace(online, **before), replace(online, **after)) is moved
 
 
 def test_redial_returns_old_and_new_addresses_every_time(node: MonopolyNode) -> None:

@@ -15,7 +15,11 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import 
     TransportError,
     WaitBudgetExceeded,
 )
-from ansible_collections.qingguo.qgnet.plugins.module_utils._reconcile.converge import Change, converge, may_pass
+from ansible_collections.qingguo.qgnet.plugins.module_utils._reconcile.converge import (
+    Change,
+    converge,
+    is_worth_retrying,
+)
 
 
 def failure(effect: Effect, *, retryable: bool = True) -> TransportError:
@@ -129,4 +133,4 @@ def test_by_default_a_change_is_repeated_as_it_is_and_at_once() -> None:
     ],
 )
 def test_a_call_may_pass_the_next_time_if_it_failed_transiently(error: QgError | None, expected: bool) -> None:
-    assert may_pass(error) is expected
+    assert is_worth_retrying(error) is expected

@@ -329,9 +329,9 @@ def test_waits_do_not_change_if_the_wall_clock_is_set(bench: Bench, step: float)
 def test_the_number_of_channels_is_kept_by_key(bench: Bench) -> None:
     limiter = bench.limiter()
     assert limiter.channels("key") is None
-    limiter.learn_channels("key", 10)
-    limiter.learn_channels("other", 5)
-    limiter.learn_channels("key", 20)
+    limiter.save_channels("key", 10)
+    limiter.save_channels("other", 5)
+    limiter.save_channels("key", 20)
     assert (limiter.channels("key"), limiter.channels("other")) == (20, 5)
 
 

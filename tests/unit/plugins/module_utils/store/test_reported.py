@@ -26,7 +26,7 @@ def reported(world: World) -> ReportedChanges:
     return ReportedChanges(world.store(), "key", WHITELIST)
 
 
-@pytest.mark.parametrize("read", [lambda reported: reported.correct([OTHER]).gone, ReportedChanges.gone])
+@pytest.mark.parametrize("read", [lambda reported: reported.differences_from([OTHER]).gone, ReportedChanges.gone])
 @pytest.mark.parametrize("step", [-86400.0, -1.0, 5 * 60.0])
 def test_a_report_lasts_its_time_whatever_the_wall_clock_is_set_to(
     reported: ReportedChanges, world: World, step: float, read: Read
@@ -42,8 +42,8 @@ def test_a_report_lasts_its_time_whatever_the_wall_clock_is_set_to(
 
 def test_a_list_that_shows_a_reported_change_deletes_the_report(reported: ReportedChanges) -> None:
     reported.record({IP: None})
-    assert not reported.correct([IP]).missing
-    assert not reported.correct([]).missing
+    assert not reported.differences_from([IP]).missing
+    assert not reported.differences_from([]).missing
 
 
 @quick_over_both
@@ -51,9 +51,9 @@ def test_one_list_that_lacks_a_removed_address_does_not_end_the_report_of_its_re
     reported: ReportedChanges,
 ) -> None:
     reported.record(gone=[IP])
-    assert reported.correct([]).gone == frozenset()
+    assert reported.differences_from([]).gone == frozenset()
     # That list was wrong: this one still lags behind the removal.
-    assert reported.correct([IP]).gone == {IP}
+    assert reported.differences_from([IP]).gone == {IP}
 
 
 def test_a_report_deletes_none_that_another_process_wrote_while_it_waited(
@@ -72,4 +72,4 @@ def test_a_report_deletes_none_that_another_process_wrote_while_it_waited(
     reported.state.transaction = delayed
     reported.record({IP: None})
     reported.state.transaction = transaction
-    assert set(reported.correct([]).missing) == {IP, OTHER}
+    assert set(reported.differences_from([]).missing) == {IP, OTHER}

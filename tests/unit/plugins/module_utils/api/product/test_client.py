@@ -97,7 +97,9 @@ def test_key_and_password_are_in_the_query(client: Client, product: str) -> None
 
 def test_several_areas_are_one_parameter(client: Client) -> None:
     api, transport = client(response([FULL]))
-    api.get(1, AllocationParams(areas=("110100", "130227"), exclude_areas=("440100",), keep_alive=60, isp="unicom"))
+    api.allocate(
+        1, AllocationParams(areas=("110100", "130227"), exclude_areas=("440100",), keep_alive=60, isp="unicom")
+    )
     assert transport.parameters == "&num=1&area=110100,130227&area_ex=440100&isp=3&keep_alive=60"
 
 
@@ -119,7 +121,7 @@ def test_a_release_by_task_names_the_task_alone(client: Client) -> None:
 @pytest.mark.parametrize("product", PRODUCTS)
 def test_addresses_are_distinct_where_no_task_distinguishes_them(client: Client, product: str) -> None:
     api, transport = client(response([FULL]), product=product)
-    api.get(1, TERMS)
+    api.allocate(1, TERMS)
     assert ("distinct=true" in transport.parameters) is (not PRODUCTS[product].has_tasks)
 
 
@@ -132,7 +134,7 @@ def test_every_code_of_the_vendor_has_a_meaning() -> None:
 def test_the_code_counts_whatever_the_status(client: Client, code: str, status: int) -> None:
     api, _transport = client(refusal(code, status))
     with pytest.raises(ProductError) as caught:
-        api.get(1, TERMS)
+        api.allocate(1, TERMS)
     error = caught.value
     # A gateway may have sent a code that the vendor does not document.
     assert (error.code, error.effect) == (code, Effect.UNKNOWN if code == "NEW_CODE" else Effect.REJECTED)
@@ -163,7 +165,7 @@ UNUSABLE = [
 def test_a_paid_call_with_an_open_effect_is_not_simply_repeated(client: Client, answer: HttpResponse) -> None:
     api, transport = client(answer)
     with pytest.raises(CallError) as caught:
-        api.get(1, TERMS)
+        api.allocate(1, TERMS)
     assert caught.value.effect is Effect.UNKNOWN
     assert len(transport.sent) == 1
 
@@ -230,7 +232,7 @@ listed = pytest.mark.parametrize("listed", [response([entry]) for entry in LISTE
 @listed
 def test_the_list_may_say_less_than_the_extraction(client: Client, listed: HttpResponse) -> None:
     api, _transport = client(response([FULL]), listed, listed)
-    new = api.get(1, TERMS)
+    new = api.allocate(1, TERMS)
     assert names(api.leases()) == names(api.leases()) == names(new)
     assert [lease.ip for lease in new] == ["192.0.2.30"]
 
@@ -264,7 +266,7 @@ def test_a_watcher_reports_a_lease_once_however_the_list_names_it(client: Client
 @listed
 def test_a_released_lease_is_gone_under_each_name(client: Client, listed: HttpResponse) -> None:
     api, _transport = client(response([FULL]), listed, response(1), listed)
-    api.get(1, TERMS)
+    api.allocate(1, TERMS)
     api.release(api.leases())
     assert api.leases() == []
     later, _transport = client(listed, listed)
@@ -284,7 +286,7 @@ def test_a_released_lease_is_gone_under_each_name(client: Client, listed: HttpRe
 def test_another_lease_is_another(client: Client, other: dict[str, Any]) -> None:
     entry = {**FULL, **other}
     api, _transport = client(response([FULL]), response([entry]))
-    api.get(1, TERMS)
+    api.allocate(1, TERMS)
     assert len(api.leases()) == 2
     one, two = (Lease.from_item(item, item.get("task_id") or "") for item in (FULL, entry))
     assert not is_same(one, two)
@@ -297,9 +299,9 @@ def test_a_new_lease_of_a_server_that_was_released_is_not_hidden(client: Client)
     api, _transport = client(
         response([FULL]), response([BARE]), response(1), response([again]), response([BARE]), response([BARE])
     )
-    api.get(1, TERMS)
+    api.allocate(1, TERMS)
     api.release(api.leases())
-    (new,) = api.get(1, TERMS)
+    (new,) = api.allocate(1, TERMS)
     assert names(api.leases()) == [new.name]
     later, _transport = client(response([BARE]))
     assert len(later.leases()) == 1
