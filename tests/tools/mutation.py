@@ -50,11 +50,15 @@ PARTS = {
 }
 #: The tests of these parts.
 TEST_FILES = (
-    "test_whitelist_plan.py",
-    "test_lease_plan.py",
-    "test_rate_limiter.py",
-    "test_reconcile.py",
-    "test_monopoly_matching.py",
+    "whitelist/test_plan.py",
+    "whitelist/test_merge.py",
+    "leases/test_plan.py",
+    "core/test_waiting.py",
+    "store/test_rate_limiter.py",
+    "reconcile/test_converge.py",
+    "reconcile/test_lost_response.py",
+    "monopolies/test_matching.py",
+    "store/test_monopoly_store.py",
 )
 
 # The shrinking of an input that fails a mutant would take most of the time.
