@@ -44,6 +44,11 @@ def tree_of(name: str) -> ast.Module:
     return ast.parse((TESTS / name).read_text(encoding="utf-8"))
 
 
+@functools.cache
+def all_texts() -> dict[str, str]:
+    return {str(path.relative_to(TESTS)): path.read_text(encoding="utf-8") for path in TESTS.rglob("*.py")}
+
+
 def is_private(name: str) -> bool:
     return name.startswith("_") and not (name.startswith("__") and name.endswith("__"))
 
@@ -58,7 +63,7 @@ def private_names(name: str) -> Iterator[tuple[int, str]]:
     """Yield line and name of each private name that a file patches, reads or imports, except of its own classes."""
     nodes = list(ast.walk(tree_of(name)))
     attributes = [node for node in nodes if isinstance(node, ast.Attribute)]
-    own = {node.attr for node in attributes if ast.unparse(node.value) in ("self", "cls")}
+    own = {node.attr for node in attributes if isinstance(node.value, ast.Name) and node.value.id in ("self", "cls")}
     for node in nodes:
         if (
             isinstance(node, ast.Call)
@@ -117,8 +122,8 @@ def test_a_file_of_support_is_used_by_at_least_two_files(name: str) -> None:
         rf"\b(from support\.{module} import|from support import [^\n(]*\b{module}\b|import support\.{module}\b)"
         rf"|support/{module}\.py|\"{module}\.py\"|support\.{module}\b"
     )
-    users = [path for path in TESTS.rglob("*.py") if used.search(path.read_text(encoding="utf-8"))]
-    assert len({path.relative_to(TESTS) for path in users} - {Path(name)}) >= 2
+    users = [path for path, text in all_texts().items() if path != name and used.search(text)]
+    assert len(users) >= 2, users
 
 
 def test_folders_of_tests_are_no_packages() -> None:
