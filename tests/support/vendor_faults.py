@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 import pytest
+from _pytest.mark.structures import ParameterSet
 from simulator.fixture import Simulator
 from support.playbooks import Result, assert_one_sentence
 
@@ -59,11 +60,12 @@ def cases(*tables: Faults) -> list[Any]:
     return [pytest.param(kind, fields, id=kind) for table in tables for kind, fields in table.items()]
 
 
-def brief(rows: Iterable[Any], *kinds: str) -> list[Any]:
-    """The same parameters; make test runs only those whose name is one of these or begins with it and a hyphen."""
+def brief(values: Iterable[Any], *names: str) -> list[Any]:
+    """The same parameters; make test runs only those whose name is one of these, or begins with it and a hyphen."""
+    rows = [value if isinstance(value, ParameterSet) else pytest.param(value, id=str(value)) for value in values]
     return [
         row
-        if any(f"{row.id}-".startswith(f"{kind}-") for kind in kinds)
+        if any(f"{row.id}-".startswith(f"{name}-") for name in names)
         else pytest.param(*row.values, id=row.id, marks=[*row.marks, pytest.mark.thorough])
         for row in rows
     ]

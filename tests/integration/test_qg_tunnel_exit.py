@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,7 +14,9 @@ from urllib.parse import urlsplit
 import pytest
 from ansible_collections.qingguo.qgnet.plugins.module_utils._tunnels.operations import TUNNEL_EXIT
 from simulator.fixture import Simulator, running_simulator
+from support.module_tasks import play, task
 from support.playbooks import Playground, Result, assert_one_sentence, operate
+from support.vendor_faults import brief
 
 pytestmark = pytest.mark.measured
 
@@ -121,7 +122,7 @@ def test_labels_choose_exits_and_the_module_changes_the_exit(sim: Simulator, pla
 
 
 @pytest.mark.newest_core
-@pytest.mark.parametrize("tool", ["curl", "python3", "wget"])
+@pytest.mark.parametrize("tool", brief(["curl", "python3", "wget"], "curl"))
 def test_50_labels_are_checked_by_one_task(sim: Simulator, playground: Playground, tmp_path: Path, tool: str) -> None:
     sim.configure(whitelist=["127.0.0.1"], tunnel={"mode": "request", "ttl": 60, "exits": 200})
     for name in ("sh", tool, *(["wget"] if tool == "python3" else [])):
@@ -129,17 +130,9 @@ def test_50_labels_are_checked_by_one_task(sim: Simulator, playground: Playgroun
     server = str(sim.tunnel_url).removeprefix("http://").rstrip("/")
     labels = [f"exit{number}" for number in range(50)]
     proxies = [{"server": server, "label": label, "ttl": 60} for label in [*labels, labels[0]]]
-    play = [
-        {
-            "hosts": "localhost",
-            "gather_facts": False,
-            "tasks": [
-                {"name": name, "qingguo.qgnet.qg_proxy_check": {"proxies": proxies, "url": "http://d.qg.net/ip"}}
-                for name in ("first", "again")
-            ],
-        }
-    ]
-    run = playground.play(json.dumps(play, indent=1), environment={"PATH": str(tmp_path)})
+    options = {"proxies": proxies, "url": "http://d.qg.net/ip"}
+    text = play(*(task(name, "qg_proxy_check", options) for name in ("first", "again")), hosts="localhost")
+    run = playground.play(text, environment={"PATH": str(tmp_path)})
     if tool == "wget":
         assert "the label of a tunnel needs curl or python3 on the host" in run.of("first").result["msg"]
         return
@@ -167,26 +160,24 @@ def test_a_wrong_password_is_reported_by_status(sim: Simulator) -> None:
     assert "Hush4Hush" not in str(result)
 
 
-@pytest.mark.parametrize("fault", ["reset_before", "reset_after", "truncate"])
-def test_a_lost_response_is_repeated(sim: Simulator, fault: str) -> None:
-    sim.fault(path="/proxyip", kind=fault)
-    result = change(sim)
-    assert result["exit"]
-    assert result["api"]["retries"] == 1
+def test_a_lost_response_is_repeated(sim: Simulator) -> None:
+    for fault in ("reset_before", "reset_after", "truncate"):
+        sim.fault(path="/proxyip", kind=fault)
+        result = change(sim)
+        assert result["exit"], fault
+        assert result["api"]["retries"] == 1, fault
 
 
-@pytest.mark.parametrize(
-    ("options", "words"),
-    [
+def test_a_mistake_is_reported_before_any_call(sim: Simulator) -> None:
+    mistakes: list[tuple[dict[str, Any], str]] = [
         ({"tunnel": "http://tunnel.qg.net"}, "tunnel 'http://tunnel.qg.net' is not the address of a tunnel"),
         ({"tunnel": "tunnel.qg.net:99999"}, "is not the address of a tunnel: give HOST:PORT"),
         ({"control_port": 0}, "control_port"),
         ({"pwd": ""}, "pwd is empty: give it, or leave the option out to use qg_pwd or QG_PWD"),
         ({"timeout": 0}, "timeout"),
-    ],
-)
-def test_a_mistake_is_reported_before_any_call(sim: Simulator, options: dict[str, Any], words: str) -> None:
-    result = change(sim, **options)
-    assert result["failed"] is True
-    assert words in result["msg"]
+    ]
+    for options, words in mistakes:
+        result = change(sim, **options)
+        assert result["failed"] is True
+        assert words in result["msg"]
     assert changes(sim) == []

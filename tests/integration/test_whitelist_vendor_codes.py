@@ -11,7 +11,8 @@ import pytest
 import requests
 from simulator.fixture import Simulator
 from support.parameters import spread
-from support.playbooks import ADD, DEL, QUERY, QUOTA, Operate, Result, assert_one_sentence, calls
+from support.playbooks import ADD, DEL, QUERY, QUOTA, Operate, assert_one_sentence, calls
+from support.vendor_faults import assert_refusal
 
 FIRST, SECOND, THIRD = "203.0.113.1", "203.0.113.2", "203.0.113.3"
 #: What the vendor's table says of each code that ends a call for good: one word of the meaning.
@@ -24,17 +25,6 @@ FINAL = {
     -100: "expired",
     -987: "not a documented code",
 }
-
-
-def assert_refusal(result: Result, code: int, endpoint: str, meaning: str = "") -> None:
-    """One error that names the code, what it means, and the call."""
-    assert result["failed"] is True
-    assert result["code"] == code
-    assert result["endpoint"] == endpoint
-    assert meaning in result["meaning"]
-    assert_one_sentence(result["msg"])
-    for part in (str(code), result["meaning"], endpoint):
-        assert part in result["msg"]
 
 
 READERS = ["whitelist", "whitelist_info", "quota_info"]
