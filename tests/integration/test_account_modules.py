@@ -144,17 +144,6 @@ def test_credentials_from_the_environment(sim: Simulator, playground: Playground
     assert {call["params"]["domain"] for call in sim.journal()} == {"reseller.example"}
 
 
-@thorough
-@pytest.mark.newest_core
-def test_an_option_wins_over_the_environment(
-    sim: Simulator, playground: Playground, variables: dict[str, Any], where: dict[str, Any]
-) -> None:
-    environment = {"QG_APP_ID": "x", "QG_APP_KEY": "y", "QG_ACCOUNT_URL": "http://127.0.0.1:1", "QG_DOMAIN": "z"}
-    text = play(task("it", "qg_balance_info", {"domain": "www.qg.net"}, **where), defaults=DEFAULTS)
-    playground.play(text, inventory=SPYING, variables=variables, environment=environment).ok()
-    assert {call["key"] for call in sim.journal()} == {sim.app_id}
-
-
 @pytest.mark.newest_core
 def test_without_credentials_a_task_says_what_is_missing(
     sim: Simulator, playground: Playground, where: dict[str, Any]
@@ -254,35 +243,16 @@ def test_the_secrets_of_the_pages(account: Account) -> None:
     assert (plan["authkey"], plan["vendor"]) == ("QGDEMO01", pages.PROXY_PLAN)
 
 
-#: A few shapes, and all together; then the others.
-QUICK: list[dict[str, Any]] = [
+#: Those of the whole list; the unit tests know each spelling of each value.
+SHAPES: list[dict[str, Any]] = [
     {"code_style": "string"},
     {"lists": "map"},
+    {"balance_envelope": "common", "success_code": "200"},
     {"spelling": "lower", "numbers": "string", "empty": "absent", "lists": "array", "code_style": "string"},
 ]
-SHAPES: list[dict[str, Any]] = [
-    {"success_code": 0},
-    {"success_code": 200},
-    {"success_code": "0"},
-    {"success_code": "200"},
-    {"code_style": "int"},
-    {"balance_envelope": "common"},
-    {"balance_envelope": "common", "success_code": "200"},
-    {"numbering": "total"},
-    {"map_order": "text"},
-    {"lists": "array"},
-    {"empty": "null"},
-    {"empty": "absent"},
-    {"numbers": "int"},
-    {"numbers": "string"},
-    {"spelling": "table"},
-    {"spelling": "lower"},
-    {"date": False},
-    {"date": "yesterday"},
-]
 
 
-@pytest.mark.parametrize("shape", [*QUICK, *(pytest.param(shape, marks=thorough) for shape in SHAPES)], ids=str)
+@pytest.mark.parametrize("shape", SHAPES, ids=str)
 def test_the_same_rows_come_in_every_shape(account: Account, shape: dict[str, Any]) -> None:
     account.sim.agent(options={"rates": "always", **shape})
     assert account.good("balance")["amount"] == 12.34
@@ -297,16 +267,8 @@ def test_the_same_rows_come_in_every_shape(account: Account, shape: dict[str, An
     assert (price["original_amount"], price["total_amount"]) == (60.0, 50.0)
 
 
-@pytest.mark.parametrize(
-    "shape",
-    [
-        {"map_order": "text"},
-        *(pytest.param(shape, marks=thorough) for shape in ({}, {"numbering": "total"}, {"lists": "array"})),
-    ],
-    ids=str,
-)
-def test_the_order_is_that_of_the_vendor(account: Account, shape: dict[str, Any]) -> None:
-    account.sim.agent(instances=120, options=shape)
+def test_the_order_is_that_of_the_vendor(account: Account) -> None:
+    account.sim.agent(instances=120, options={"map_order": "text"})
     found = [row["suid"] for row in account.good("instances")["instances"]]
     assert found == [f"104{number:06d}" for number in range(1, 121)]
 
@@ -345,22 +307,12 @@ def on_sale() -> list[dict[str, Any]]:
 
 WANTED: list[tuple[dict[str, Any], list[str]]] = [
     ({}, ["p3", "p1", "p2", "p4", "p5"]),
-    ({"line_no": "ap-x"}, ["p3", "p1", "p2", "p4"]),
-    ({"area_no": "ap-x-2"}, ["p3", "p4"]),
     ({"line_no": "ap-x", "area_no": "ap-x-1"}, ["p1", "p2"]),
     ({"line_no": " ap-y "}, ["p5"]),
-    ({"line_no": "ap-z"}, []),
-    ({"min_cpu": 2}, ["p3", "p2", "p4", "p5"]),
-    ({"min_memory": 0.5}, ["p3", "p1", "p2", "p4", "p5"]),
     ({"min_memory": 1.5}, ["p2", "p4", "p5"]),
-    ({"min_system_disk": 80}, ["p4", "p5"]),
-    ({"min_data_disk": 0}, ["p1", "p2", "p4", "p5"]),
+    ({"min_system_disk": 80, "min_bandwidth": 20}, ["p4", "p5"]),
     ({"min_data_disk": 200}, ["p4", "p5"]),
-    ({"min_bandwidth": 20}, ["p4", "p5"]),
-    ({"max_price": 90}, ["p3", "p1"]),
     ({"max_price": 89.99}, ["p3"]),
-    ({"max_price": 300}, ["p3", "p1", "p2"]),
-    ({"buyable": True}, ["p1", "p2", "p4"]),
     ({"buyable": False}, ["p3", "p5"]),
     ({"line_no": "ap-x", "min_cpu": 2, "max_price": 500.0, "buyable": True}, ["p2"]),
     ({"min_cpu": 64}, []),
@@ -415,7 +367,7 @@ def test_the_price_of_an_order_beside_the_packages(account: Account) -> None:
     }
 
 
-@pytest.mark.parametrize("duration", ["1w", *(pytest.param(duration, marks=thorough) for duration in ("2s", "5d"))])
+@pytest.mark.parametrize("duration", ["1w", "2s"])
 def test_a_brand_that_sells_other_durations(account: Account, duration: str) -> None:
     account.sim.agent(prices={"1": {duration: {"OriginalPrice": 7, "TotalPrice": "6.50"}}})
     price = account.good("price", duration=duration, brand="qingguo")["price"]
@@ -463,10 +415,7 @@ def test_a_plan_of_which_the_vendor_does_not_tell_what_is_left(account: Account)
 # --- instances
 
 
-@pytest.mark.parametrize(
-    ("number", "pages_read"),
-    [(49, 1), (50, 2), (98, 3), *(pytest.param(*row, marks=thorough) for row in ((0, 1), (1, 1), (97, 2)))],
-)
+@pytest.mark.parametrize(("number", "pages_read"), [(49, 1), (50, 2), (98, 3)])
 def test_all_instances_are_read_by_pages(account: Account, number: int, pages_read: int) -> None:
     account.sim.agent(instances=number)
     result = account.good("instances")
@@ -480,30 +429,6 @@ def test_all_instances_are_read_by_pages(account: Account, number: int, pages_re
         {"productId": "104", "offset": str(offset), "limit": str(limit)} for offset, limit in pages_asked
     ]
     assert result["api"]["calls"] == pages_read
-
-
-@thorough
-def test_a_thousand_instances_are_what_the_vendor_has(account: Account) -> None:
-    account.sim.agent(instances=1000)
-    result = account.good("instances", include_secrets=True)
-    rows = {row["suid"]: row for row in result["instances"]}
-    owned = account.sim.control("GET", f"/agents/{account.sim.app_id}")["instances"]
-    assert list(rows) == [vendor["Suid"] for vendor in owned]
-    assert (len(rows), result["api"]["calls"]) == (1000, 21)
-    for vendor in owned:
-        row = rows[vendor["Suid"]]
-        texts = ("line_no", "area_no", "spec_no", "Host_name", "Ip", "Local_ip", "System_name", "Adsl_name", "End_time")
-        secrets = ("Adsl_password", "Business_password", "Login_password")
-        assert {name: row[name.lower()] for name in texts + secrets} == {
-            name: vendor[name] or None for name in texts + secrets
-        }
-        assert row["run_status_code"] == int(vendor["Run_status"])
-        assert row["order_status_code"] == int(vendor["Order_status"])
-        assert row["bandwidth"] == int(vendor["Bandwidth"])
-        assert row["os_family"] == ("windows" if "windows" in vendor["System_name"].lower() else "linux")
-    words = {row["run_status"] for row in rows.values()}
-    assert words >= {"running", "stopped", "powered_off", "provisioning", "resetting_password"}
-    assert "unknown" not in words | {row["order_status"] for row in rows.values()}
 
 
 def test_without_a_brand_the_vendor_decides(account: Account) -> None:

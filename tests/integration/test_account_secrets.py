@@ -171,37 +171,6 @@ def test_refusals_and_bad_options(sim: Simulator, playground: Playground, variab
     assert_silent(sim, done, playground, AUTHKEY, *PASSWORDS)
 
 
-@pytest.mark.newest_core
-def test_a_mistake_beside_a_key_that_stands_in_the_playbook(sim: Simulator, playground: Playground) -> None:
-    """Ansible shows the place of a mistake in the playbook: not so the lines with the key."""
-    mistakes = ["timeout: soon", "timeout: 0", "at_least: much", "nonsense: 1"]
-    text = "- hosts: one\n  gather_facts: false\n  ignore_errors: true\n  tasks:\n" + "".join(
-        f"""
-    - name: "{mistake}"
-      qingguo.qgnet.qg_balance_info:
-        account_url: {sim.account_url}
-        app_id: {APP_ID}
-        app_key: SECRETKEY7Q
-        {mistake}
-"""
-        for mistake in mistakes
-    )
-    done = playground.play(text, inventory=INVENTORY, arguments=["-vvvv"])
-    assert [(each.name, each.status) for each in done.tasks] == [(mistake, "failed") for mistake in mistakes]
-    assert sim.journal() == []
-    assert_silent(sim, done, playground)
-
-
-@thorough
-@pytest.mark.newest_core
-def test_credentials_of_the_environment(sim: Simulator, playground: Playground, variables: dict[str, Any]) -> None:
-    text = play(read("balance"), read("balance", "there"), hosts="one")
-    environment = {"QG_APP_ID": APP_ID, "QG_APP_KEY": APP_KEY, "QG_ACCOUNT_URL": sim.account_url}
-    done = playground.play(text, inventory=INVENTORY, arguments=["-vvvv"], environment=environment).ok()
-    assert len(calls(sim)) == 2
-    assert_silent(sim, done, playground)
-
-
 # --- secrets that are asked for
 
 

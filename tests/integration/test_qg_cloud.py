@@ -13,7 +13,6 @@ import yaml
 from ansible_collections.qingguo.qgnet.plugins.inventory.qg_cloud import EXAMPLES
 from support.cloud_inventory import PLUGIN, Cloud, Options, cloud_fixture, document, service
 from support.playbooks import Playground
-from support.vendor_faults import brief
 
 pytestmark = pytest.mark.measured
 
@@ -117,39 +116,6 @@ def test_filters_are_applied_before_a_service_is_missed_or_renamed(cloud: Cloud)
     assert cloud.calls() == 0
 
 
-@pytest.mark.thorough
-@pytest.mark.newest_core
-def test_names(cloud: Cloud) -> None:
-    cloud.sim.agent(
-        instances=[
-            service("1", Host_name="web"),
-            service("2", Host_name="web"),
-            service("3", Host_name="not a name"),
-            service("4", Host_name="localhost"),
-        ]
-    )
-    found = cloud.listed({"hostnames": ["host_name", "ip"]})
-    assert {name: host["qg_suid"] for name, host in found["hosts"].items()} == {
-        "web": "1",
-        "web_2": "2",
-        "198.51.100.3": "3",
-        "198.51.100.4": "4",
-    }
-    assert "1 of 4 services renamed, because another service has the same name: 2 (web_2)." in found["stderr"]
-    found = cloud.listed({"hostnames": ["{{ qg_adsl_name | default('', true) }}", "{{ qg_area_no }}-{{ qg_suid }}"]})
-    assert list(found["hosts"]) == [f"ap-shanghai-1-{number}" for number in range(1, 5)]
-
-
-@pytest.mark.thorough
-@pytest.mark.newest_core
-def test_the_local_address(cloud: Cloud) -> None:
-    cloud.sim.agent(instances=[service("1"), service("2", Local_ip="")])
-    found = cloud.listed({"connect_with": "local", "vars_prefix": "cloud_"})
-    assert list(found["hosts"]) == ["1"]
-    assert found["hosts"]["1"]["ansible_host"] == found["hosts"]["1"]["cloud_local_ip"] == "192.0.2.1"
-    assert "1 of 2 services left out: 2 (no local_ip, running)." in found["stderr"]
-
-
 def test_the_vendor_leads_ansible_neither_to_this_machine_nor_into_its_network(cloud: Cloud) -> None:
     odd = {"2": "127.0.0.1", "3": "169.254.169.254", "4": "::ffff:127.0.0.1", "5": "localhost", "6": "0.0.0.0"}
     services = [service("1", Ip="8.8.4.4", Local_ip="10.0.0.1"), service("7", Ip="10.0.0.7", Local_ip="10.0.0.7")]
@@ -163,23 +129,6 @@ def test_the_vendor_leads_ansible_neither_to_this_machine_nor_into_its_network(c
         found = cloud.listed({**options, "hostnames": ["host_name", "suid"]})
         assert sorted(found["hosts"]) == ["node-1", "node-1_7"]
         assert "5 of 7 services left out: 2 (" in found["stderr"]
-
-
-@pytest.mark.thorough
-@pytest.mark.newest_core
-def test_hosts_without_an_address_are_reported_in_one_warning(cloud: Cloud) -> None:
-    bare = [service(f"{number}", Ip="", Run_status="0") for number in range(10, 17)]
-    cloud.sim.agent(instances=[service("1"), *bare])
-    found = cloud.listed({})
-    assert list(found["hosts"]) == ["1"]
-    assert found["stderr"].count("WARNING") == 1
-    assert "7 of 8 services left out: 10 (no ip, provisioning), 11" in found["stderr"]
-    assert "and 2 more, all with -v" in found["stderr"]
-    assert "16" not in found["stderr"]
-    assert (
-        "qingguo.qgnet.qg_cloud: 16: no ip, provisioning"
-        in cloud.listed({}, "-v")["output"] + cloud.run({}, "-v", "--list").stdout
-    )
 
 
 def test_constructed_options(cloud: Cloud) -> None:
@@ -280,20 +229,6 @@ def test_the_name_of_the_file(cloud: Cloud) -> None:
     more = [argument for file in files for argument in ("-i", str(file))]
     found = document(cloud.run({}, *more, "--list", ANSIBLE_INVENTORY_ENABLED="qingguo.qgnet.qg_cloud").stdout)
     assert set(found["_meta"]["hostvars"]) == {"1", *(f"by-{name}" for name in names[:2])}
-
-
-PAGES = [pytest.param(*row, id=str(row[0])) for row in ((0, 1), (49, 1), (50, 2), (961, 20), (1000, 21))]
-
-
-@pytest.mark.newest_core
-@pytest.mark.parametrize(("number", "pages"), brief(PAGES, "50"))
-def test_page_calls(cloud: Cloud, number: int, pages: int) -> None:
-    """The vendor does not tell how many there are: after a full last page another look finds nothing."""
-    cloud.sim.agent(instances=number)
-    found = cloud.listed({"hostnames": ["suid"]})
-    assert cloud.calls() == pages
-    left_out = int(found["stderr"].partition("qg_cloud: ")[2].partition(" ")[0] or 0)
-    assert len(found["hosts"]) + left_out == number
 
 
 HOSTS = """

@@ -195,7 +195,6 @@ MISTAKES: list[tuple[Options, str]] = [
     ({"timeout": 0}, "timeout=0 is out of range"),
     ({"account_url": "ftp://x/?SECRET"}, "account_url '...' cannot be used"),
     ({"product_ids": [0]}, "product_ids=0 is out of range"),
-    ({"include_secrets": "maybe"}, "include_secrets='maybe' cannot be used"),
     (
         {"simple_filters": {"run_status": "runing"}},
         "simple_filters.run_status contains 'runing', which never occurs: use stopped",
@@ -204,11 +203,6 @@ MISTAKES: list[tuple[Options, str]] = [
         {"simple_filters": {"nothing": 1}},
         "simple_filters contains 'nothing', which is not a column: use some of product_id",
     ),
-    (
-        {"connect_with": "both"},
-        "connect_with='both' cannot be used in the inventory file: give some of public, local",
-    ),
-    ({"default_groups": ["lines"]}, "default_groups cannot be used in the inventory file: give some of product"),
     ({"hostnames": ["name"]}, "hostnames contains 'name': use a template in double braces, or some of product_id"),
     (
         {"hostnames": ["{{ qg_nothing }}"]},
@@ -223,7 +217,6 @@ MISTAKES: list[tuple[Options, str]] = [
     ({"filters": [{"exclude": "qg_defense > 1"}]}, "filters, exclude: qg_defense > 1 cannot be evaluated for 2"),
     ({"hostnames": ["{{ qg_defense + 1 }}"]}, "hostnames: {{ qg_defense + 1 }} cannot be evaluated"),
     ({"filters": [{"only": "true"}]}, "filters, entry 1, cannot be used: give either include or exclude, each with an"),
-    ({"filters": {"include": "true"}}, "filters cannot be used in the inventory file: give a list of dictionaries."),
     ({"vars_prefix": "a b"}, "vars_prefix='a b' cannot be used"),
     ({"group_prefix": "1"}, "group_prefix='1' cannot be used"),
 ]

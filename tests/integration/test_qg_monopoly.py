@@ -16,7 +16,7 @@ from simulator.fixture import Simulator
 from support.module_tasks import CHECK, IGNORE, SPYING, from_variables, play, printed, task
 from support.operation_process import run_operation
 from support.playbooks import Operate, Playground, Run, assert_one_sentence, operate
-from support.vendor_faults import LONGER, TIMEOUT
+from support.vendor_faults import LONGER, TIMEOUT, brief
 
 LIST, IDLE, REDIAL, QUOTA = "/monopolies", "/monopolies/idle", "/monopolies/ips", "/info/quota"
 HOURS = 3600
@@ -199,20 +199,14 @@ def test_a_key_of_another_product_and_bad_options(sim: Simulator, stage: Stage) 
 #: Answers to a write that say nothing, and whether the vendor did it.
 LOST: dict[str, tuple[bool, dict[str, Any]]] = {
     "reset after": (True, {"kind": "reset_after"}),
-    "reset before": (False, {"kind": "reset_before"}),
-    "closed": (False, {"kind": "refuse"}),
-    "garbage": (True, {"kind": "garbage"}),
-    "garbage before": (False, {"kind": "garbage", "executed": False}),
     "bad gateway after": (True, {"kind": "status", "http_status": 502, "executed": True}),
-    "unknown error": (False, {"kind": "code", "code": -1}),
     "too late": (True, {"kind": "hang_after", "seconds": LONGER}),
-    "truncated": (True, {"kind": "truncate"}),
+    "reset before": (False, {"kind": "reset_before"}),
+    "unknown error": (False, {"kind": "code", "code": -1}),
 }
-#: Those that make test runs.
-QUICK = ("reset after", "bad gateway after", "unknown error")
 lost = pytest.mark.parametrize(
     ("done", "fields"),
-    [pytest.param(*row, id=name, marks=[] if name in QUICK else pytest.mark.thorough) for name, row in LOST.items()],
+    brief([pytest.param(*row, id=name) for name, row in LOST.items()], "reset after", "unknown error"),
 )
 
 

@@ -1,43 +1,157 @@
 # Copyright (c) 2026 The qingguo.qgnet authors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The event source qg_watch against the simulator: a call a poll, each change once, and how it is loaded."""
+"""The event source qg_watch as ansible-rulebook loads it, against the simulator: a call a poll, each change once."""
 
 from __future__ import annotations
 
 import asyncio
+import itertools
+import logging
 import os
+import runpy
 import subprocess
 import sys
 import textwrap
 import threading
 import time
+from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 import requests
 from ansible_collections.qingguo.qgnet.plugins.module_utils._leases.operations import INFO
-from simulator.fixture import Simulator
-from support.playbooks import QUERY, QUOTA, Result, operate
+from simulator.fixture import Simulator, running_simulator
+from support.playbooks import QUERY, QUOTA, Result, assert_one_sentence, operate
 from support.vendor_faults import brief
-from support.watching import (
-    BALANCE,
-    EVERYTHING,
-    LIST,
-    MIN_GAP,
-    SOURCE,
-    WATCHES,
-    Watcher,
-    Watching,
-    allocate,
-    common_args_fixture,
-    fast_simulator_fixture,
-    gaps,
-    watching_fixture,
-)
 
-__all__ = ["common_args_fixture", "fast_simulator_fixture", "watching_fixture"]
+LIST, BALANCE = "/query", "/api/merchant/getBalance"
+COLLECTION = Path(os.environ.get("ANSIBLE_COLLECTIONS_PATH", ""), "ansible_collections", "qingguo", "qgnet")
+SOURCE = COLLECTION / "extensions" / "eda" / "plugins" / "event_source" / "qg_watch.py"
+PWD = "p+w/SECRETPWD&9= *,%<\u00fc>\"'"
+#: The minute of the simulator of these tests, which wait for polls most of the time.
+MINUTE = 1
+#: The shortest interval that this minute allows, and what must be between two polls then.
+INTERVAL, MIN_GAP = 0.17, 0.12
+WATCHES: dict[str, tuple[dict[str, Any], str]] = {
+    "quota": ({"quota_below": 2}, QUOTA),
+    "leases": ({"lease_expires_within": 10}, LIST),
+    "whitelist": ({"whitelist": True}, QUERY),
+    "balance": ({"balance_below": 10}, BALANCE),
+}
+EVERYTHING: dict[str, Any] = {name: value for options, _path in WATCHES.values() for name, value in options.items()}
+Event = dict[str, Any]
+
+
+class Queue(asyncio.Queue[Event]):
+    """Keeps the events of the start apart from the changes."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.started: list[Event] = []
+
+    async def put(self, item: Event) -> None:
+        if item["type"] == "watch_started":
+            self.started.append(item)
+        else:
+            await super().put(item)
+
+
+@dataclass
+class Watcher:
+    """A running event source."""
+
+    sim: Simulator
+    queue: Queue
+    task: asyncio.Task[None]
+
+    async def event(self, kind: str | None = None) -> Event:
+        """The next event, which has to be of this type."""
+        found = await asyncio.wait_for(self._next(), 15)
+        assert kind in (None, found["type"]), found
+        return found
+
+    async def _next(self) -> Event:
+        getting = asyncio.create_task(self.queue.get())
+        await asyncio.wait({getting, self.task}, return_when=asyncio.FIRST_COMPLETED)
+        if self.task.done():
+            getting.cancel()
+            self.task.result()
+        return await getting
+
+    async def polls(self, path: str, number: int = 2) -> None:
+        """Wait until so many more polls are over: the one after them has begun."""
+        before = len(self.sim.journal(path))
+        end = time.monotonic() + 20
+        while len(self.sim.journal(path)) <= before + number:
+            assert time.monotonic() < end, f"no more calls to {path}"
+            assert not self.task.done(), self.task
+            await asyncio.sleep(0.05)
+
+    def quiet(self) -> bool:
+        """Whether nothing more was reported."""
+        return self.queue.empty()
+
+
+Story = Callable[[Watcher], Awaitable[None]]
+Watching = Callable[..., None]
+
+
+@pytest.fixture(scope="module")
+def simulator() -> Iterator[Simulator]:
+    """A simulator whose minute is shorter than in other tests."""
+    with running_simulator(["--minute", str(MINUTE)]) as running:
+        yield running
+
+
+@pytest.fixture
+def common_args(sim: Simulator, tmp_path: Path) -> dict[str, Any]:
+    return {
+        "key": sim.key,
+        "api_url": sim.api_url,
+        "app_id": sim.app_id,
+        "app_key": sim.app_key,
+        "account_url": sim.account_url,
+        "state_dir": str(tmp_path / "state"),
+        "timeout": 2,
+        "interval": INTERVAL,
+    }
+
+
+@pytest.fixture
+def watching(sim: Simulator, common_args: dict[str, Any], haste: None) -> Watching:
+    """Run a story beside the event source, which is loaded as ansible-rulebook loads it."""
+
+    def run(story: Story, **options: Any) -> None:
+        async def scene() -> None:
+            main = runpy.run_path(str(SOURCE))["main"]
+            queue = Queue()
+            watcher = Watcher(sim, queue, asyncio.create_task(main(queue, {**common_args, **options})))
+            try:
+                await story(watcher)
+            finally:
+                watcher.task.cancel()
+                await asyncio.gather(watcher.task, return_exceptions=True)
+
+        asyncio.run(scene())
+
+    return run
+
+
+def allocate(sim: Simulator, number: int = 1, **parameters: Any) -> list[dict[str, Any]]:
+    """Lease as another client does."""
+    query = {"Key": sim.key, "Num": number, **parameters}
+    answer = requests.get(sim.api_url + "/allocate", params=query, timeout=5).json()
+    assert answer["Code"] == 0, answer
+    data: list[dict[str, Any]] = answer["Data"]
+    return data
+
+
+def gaps(sim: Simulator, path: str) -> list[float]:
+    moments = [call["at"] for call in sim.journal(path)]
+    return [later - earlier for earlier, later in itertools.pairwise(moments)]
 
 
 def test_a_poll_makes_one_call_for_each_subject(sim: Simulator, watching: Watching) -> None:
@@ -148,21 +262,73 @@ def test_balance(sim: Simulator, watching: Watching) -> None:
     watching(story, balance_below=10, key=None)
 
 
-def test_a_product_host_is_watched(sim: Simulator, watching: Watching) -> None:
-    sim.configure(plan={"kind": "share", "channels": 3})
+FAULTS: dict[str, tuple[dict[str, Any], int | None, str]] = {
+    "lost": ({"kind": "reset_after"}, None, "no usable response"),
+    "reset": ({"kind": "reset_before"}, None, "no usable response"),
+    "slow": ({"kind": "hang_after", "seconds": 3}, None, "it took longer than 2 seconds"),
+    "bad gateway": ({"kind": "status", "http_status": 502}, None, "HTTP 502, a server error"),
+    "garbage": ({"kind": "garbage"}, None, "a response that is not the vendor's JSON"),
+    "truncated": ({"kind": "truncate"}, None, ""),
+    "unknown error": ({"kind": "code", "code": -1}, -1, "unknown error"),
+    "expired": ({"kind": "code", "code": -100}, -100, "Check the key, or renew its plan in the vendor's console."),
+    "too many": ({"kind": "code", "code": -11}, -11, "too many requests"),
+    "not JSON of ours": ({"kind": "garbage", "body": '{"Code": 0, "TaskList": 7, "Data": 7}'}, None, "cannot be read"),
+}
+
+
+FAILING = [
+    pytest.param(name, thing, id=f"{name}-{thing}")
+    for name, thing in [*((name, "leases") for name in FAULTS), *(("lost", thing) for thing in ("quota", "whitelist"))]
+]
+
+
+@pytest.mark.parametrize(("name", "thing"), brief(FAILING, "lost-leases", "bad gateway", "too many"))
+def test_a_failure_is_reported_once_and_costs_one_call(
+    sim: Simulator,
+    watching: Watching,
+    minute: float,
+    caplog: pytest.LogCaptureFixture,
+    name: str,
+    thing: str,
+) -> None:
+    caplog.set_level(logging.INFO, "qingguo.qgnet.qg_watch")
+    fields, code, words = FAULTS[name]
+    options, path = WATCHES[thing]
 
     async def story(watcher: Watcher) -> None:
-        await watcher.polls("/share/query", 1)
-        query = {"key": sim.key, "num": 2}
-        leased = requests.get(f"{sim.api_url}/share/get", params=query, timeout=5).json()["data"]
-        events = [await watcher.event() for _number in range(3)]
-        (low,) = (event for event in events if event["type"] == "quota_low")
-        assert (low["available"], low["total"]) == (1, 3)
-        new = {event["server"] for event in events if event["type"] == "lease_new"}
-        assert new == {lease["server"] for lease in leased}
+        await watcher.polls(path)
+        sim.control("DELETE", "/journal")
+        sim.fault(path=path, times=2, **fields)
+        event = await watcher.event("watch_failed")
+        assert (event["watched"], event["endpoint"], event["code"]) == (thing, path, code)
+        assert_one_sentence(event["msg"])
+        assert words in event["msg"]
+        event = await watcher.event("watch_recovered")
+        assert (event["watched"], event["failures"]) == (thing, 2)
+        await watcher.polls(path)
+        assert watcher.quiet()
 
-    watching(story, product="share", leases=True, quota_below=2)
-    assert {call["path"] for call in sim.journal()} == {"/share/query", "/share/channels", "/share/get"}
+    watching(story, **options)
+    faulty = [number for number, call in enumerate(sim.journal(path)) if call["fault"]]
+    assert len(faulty) == 2
+    # No call is sent again within a poll, and after the vendor's word on the rate not within its minute.
+    assert min(gaps(sim, path)) >= (MIN_GAP if code != -11 else 0.1)
+    if code == -11:
+        assert min(gaps(sim, path)[number] for number in faulty) >= minute
+        # The next poll waits for that, as the log shows.
+        assert f"a minute is used up ({path}): about " in caplog.text
+
+
+def test_a_refusal_of_the_account_api(sim: Simulator, watching: Watching) -> None:
+    async def story(watcher: Watcher) -> None:
+        event = await watcher.event("watch_failed")
+        assert (event["watched"], event["endpoint"]) == ("balance", "/merchant/getBalance")
+        assert "check app_id, app_key and domain" in event["msg"]
+        await watcher.polls(BALANCE, 1)
+        assert watcher.quiet()
+
+    watching(story, balance_below=10, app_key="not-the-appkey")
+    assert {call["refusal"] for call in sim.journal(BALANCE)} == {"wrong_sign"}
 
 
 @pytest.mark.thorough
@@ -197,6 +363,30 @@ def test_watchers_and_playbooks_stay_within_the_limit_together(
     assert {call["code"] for call in sim.journal()} == {0}
 
 
+def test_a_server_that_repeats_the_secrets_cannot_make_them_known(
+    sim: Simulator, watching: Watching, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    sim.configure(pwd=PWD, api_auth=True)
+    seen: list[str] = []
+    secrets = f"{sim.key} {PWD} {sim.app_key}"
+    for path in (QUOTA, LIST, QUERY, BALANCE):
+        sim.fault(path=path, kind="code", code=-13, msg=secrets, body_extra={"TaskList": [secrets]})
+
+    async def story(watcher: Watcher) -> None:
+        await watcher.polls(BALANCE, 4)
+        while not watcher.quiet():
+            seen.append(repr(await watcher.event()))
+
+    caplog.clear()
+    watching(story, pwd=PWD, **EVERYTHING)
+    assert len(seen) >= 4
+    reported = "\n".join(seen) + caplog.text
+    signs = {call["params"]["sign"] for call in sim.journal(BALANCE)}
+    for secret in (sim.key, PWD, repr(PWD)[1:-1], "SECRETPWD", sim.app_key, *signs):
+        assert secret not in reported
+
+
 def test_a_wrong_option_ends_it_before_any_call(sim: Simulator, watching: Watching) -> None:
     async def story(watcher: Watcher) -> None:
         await watcher.event()
@@ -205,6 +395,32 @@ def test_a_wrong_option_ends_it_before_any_call(sim: Simulator, watching: Watchi
         watching(story, quota_below=0)
     assert type(caught.value).__name__ == "OptionError"
     assert sim.journal() == []
+
+
+#: Text that readers have failed on; the fuzzer has more.
+HOSTILE = {
+    "number of 5,000 digits": '{"Code": 0, "Available": 9, "Used": 0, "Total": ' + "9" * 5000 + "}",
+    "code of 5,000 digits": '{"Code": "' + "9" * 5000 + '"}',
+    "900 lists": '{"Code": 0, "Available": 9, "Used": 0, "Total": 9, "x": ' + "[" * 900 + "]" * 900 + "}",
+    "half a surrogate pair": '{"Code": -10, "Msg": "\\ud800"}',
+    "a field named twice": '{"Code": 0, "Code": -12, "Total": 9, "Available": 9, "Used": 0}',
+    "entity of 5,000 digits": "&#" + "9" * 5000 + ";",
+}
+
+
+@pytest.mark.parametrize("name", brief(HOSTILE, "number of 5,000 digits", "a field named twice"))
+def test_no_response_ends_the_event_source(sim: Simulator, watching: Watching, name: str) -> None:
+    sim.fault(path=QUOTA, kind="garbage", body=HOSTILE[name])
+
+    async def story(watcher: Watcher) -> None:
+        event = await watcher.event("watch_failed")
+        assert (event["watched"], event["endpoint"]) == ("quota", QUOTA)
+        assert_one_sentence(event["msg"])
+        assert event["msg"].isprintable()
+        assert "defect" not in event["msg"]
+        assert (await watcher.event("watch_recovered"))["failures"] == 1
+
+    watching(story, quota_below=1)
 
 
 def test_it_ends_at_once_when_it_is_cancelled_in_the_middle_of_a_call(sim: Simulator, watching: Watching) -> None:
@@ -267,3 +483,20 @@ def test_away_from_its_collection_it_says_what_to_install(tmp_path: Path) -> Non
     assert said.endswith(
         "install ansible-core, and the collection with ansible-galaxy, for the Python that runs ansible-rulebook."
     )
+
+
+def test_a_product_host_is_watched(sim: Simulator, watching: Watching) -> None:
+    sim.configure(plan={"kind": "share", "channels": 3})
+
+    async def story(watcher: Watcher) -> None:
+        await watcher.polls("/share/query", 1)
+        query = {"key": sim.key, "num": 2}
+        leased = requests.get(f"{sim.api_url}/share/get", params=query, timeout=5).json()["data"]
+        events = [await watcher.event() for _number in range(3)]
+        (low,) = (event for event in events if event["type"] == "quota_low")
+        assert (low["available"], low["total"]) == (1, 3)
+        new = {event["server"] for event in events if event["type"] == "lease_new"}
+        assert new == {lease["server"] for lease in leased}
+
+    watching(story, product="share", leases=True, quota_below=2)
+    assert {call["path"] for call in sim.journal()} == {"/share/query", "/share/channels", "/share/get"}

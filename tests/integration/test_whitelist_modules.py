@@ -208,14 +208,6 @@ def test_on_the_control_node_no_python_of_a_host_is_needed(
     assert played.spied == b""
 
 
-def test_the_action_group_sets_the_options_of_every_module(
-    sim: Simulator, playground: Playground, variables: dict[str, Any]
-) -> None:
-    options = {"sources": ["{{ api_url }}/ip"], "allow_non_global": True}
-    played = run(playground, variables, task("it", "qg_egress_ip_info", options))
-    assert played.of("it").status == "ok", played.of("it").result["msg"]
-
-
 def test_requests_missing_on_the_control_node(
     sim: Simulator, playground: Playground, variables: dict[str, Any], tmp_path: Path
 ) -> None:

@@ -44,15 +44,9 @@ EVERYTHING = """
   ignore_errors: true
   tasks:
     - {name: read here, qingguo.qgnet.qg_whitelist_info: {}}
-    - name: read there
-      qingguo.qgnet.qg_whitelist_info: {}
-      delegate_to: bastion
-      when: "'read' in delegated"
+    - {name: read there, qingguo.qgnet.qg_whitelist_info: {}, delegate_to: bastion, when: "'read' in delegated"}
     - {name: quota here, qingguo.qgnet.qg_quota_info: {}}
-    - name: quota there
-      qingguo.qgnet.qg_quota_info: {}
-      delegate_to: bastion
-      when: "'quota' in delegated"
+    - {name: quota there, qingguo.qgnet.qg_quota_info: {}, delegate_to: bastion, when: "'quota' in delegated"}
     - name: write here
       qingguo.qgnet.qg_whitelist: {ips: [198.51.100.1], allow_non_global: true}
     - name: write there
