@@ -14,66 +14,32 @@ from urllib.parse import urlsplit
 import pytest
 from ansible_collections.qingguo.qgnet.plugins.module_utils._tunnels.operations import TUNNEL_EXIT
 from simulator.fixture import Simulator, running_simulator
-from support.module_tasks import play, task
+from support.module_tasks import from_variables, play, task
 from support.playbooks import Playground, Result, assert_one_sentence, operate
 from support.vendor_faults import brief
 
 pytestmark = pytest.mark.measured
 
 PASSWORD = "0123456789ab"
-PLAY = """
-- hosts: localhost
-  gather_facts: false
-  vars:
-    lease: "{{ tunnel | qingguo.qgnet.proxy_tunnel(item, key=key, pwd=password, form='lease') }}"
-    behind: >-
-      {{ tunnel
-         | qingguo.qgnet.proxy_tunnel(item, area='jp', key=key, pwd=password, form='lease', style='password') }}
-    headers: "{{ tunnel | qingguo.qgnet.proxy_tunnel(item, form='headers') }}"
-    labels: [a, b, a]
-    hosts: [web-1.example.com, web-2.example.com, web-1.example.com]
-  module_defaults:
-    qingguo.qgnet.qg_tunnel_exit:
-      tunnel: "{{ tunnel }}"
-      control_port: "{{ port }}"
-      key: "{{ key }}"
-      pwd: "{{ password }}"
-  tasks:
-    - name: By user name
-      ansible.builtin.command: {argv: [curl, --silent, --fail, "{{ page }}"]}
-      environment: "{{ lease | qingguo.qgnet.proxy_environment(no_proxy=[]) }}"
-      loop: "{{ labels }}"
-      register: by_user
-      changed_when: false
-    - name: By password
-      ansible.builtin.command: {argv: [curl, --silent, --fail, "{{ page }}"]}
-      environment: "{{ behind | qingguo.qgnet.proxy_environment(no_proxy=[]) }}"
-      loop: "{{ hosts }}"
-      register: by_password
-      changed_when: false
-    - name: By header
-      ansible.builtin.command: "{{ tunnel | qingguo.qgnet.proxy_curl(page, headers=headers) }}"
-      loop: "{{ labels }}"
-      register: by_header
-      changed_when: false
-    - name: By header, with the names of hosts
-      ansible.builtin.command: "{{ tunnel | qingguo.qgnet.proxy_curl(page, headers=headers) }}"
-      loop: "{{ hosts }}"
-      register: by_host
-      changed_when: false
-    - name: Change in check mode
-      qingguo.qgnet.qg_tunnel_exit:
-      check_mode: true
-    - name: Change
-      qingguo.qgnet.qg_tunnel_exit:
-    - name: Result
-      ansible.builtin.debug:
-        msg:
-          by_user: "{{ by_user.results | map(attribute='stdout') }}"
-          by_header: "{{ by_header.results | map(attribute='stdout') }}"
-          by_password: "{{ by_password.results | map(attribute='stdout') }}"
-          by_host: "{{ by_host.results | map(attribute='stdout') }}"
-"""
+#: Calls through the tunnel, each for three labels: the first and the last are the same.
+LABELS, HOSTS = ["a", "b", "a"], ["web-1.example.com", "web-2.example.com", "web-1.example.com"]
+BY_USER = "proxy_tunnel(item, key=key, pwd=password, form='lease')"
+BY_PASSWORD = "proxy_tunnel(item, area='jp', key=key, pwd=password, form='lease', style='password')"
+
+
+def call(name: str, labels: list[str], label: str | None = None) -> dict[str, Any]:
+    """Call the page with a label in the credentials, or else in a header."""
+    if label:
+        proxy = f"{{{{ tunnel | qingguo.qgnet.{label} | qingguo.qgnet.proxy_environment(no_proxy=[]) }}}}"
+        task = {
+            "ansible.builtin.command": {"argv": ["curl", "--silent", "--fail", "{{ page }}"]},
+            "environment": proxy,
+        }
+    else:
+        headers = "tunnel | qingguo.qgnet.proxy_tunnel(item, form='headers')"
+        curl = f"{{{{ tunnel | qingguo.qgnet.proxy_curl(page, headers={headers}) }}}}"
+        task = {"ansible.builtin.command": curl}
+    return {"name": name, "loop": labels, "changed_when": False, **task}
 
 
 @pytest.fixture(scope="module")
@@ -104,16 +70,25 @@ def test_labels_choose_exits_and_the_module_changes_the_exit(sim: Simulator, pla
         "password": PASSWORD,
         "page": "http://d.qg.net/ip",
     }
-    run = playground.play(PLAY, variables=variables).ok()
-    exits = run.of("Result").result["msg"]
+    options = from_variables("tunnel", "key") | {"control_port": "{{ port }}", "pwd": "{{ password }}"}
+    text = play(
+        call("by user", LABELS, BY_USER),
+        call("by password", HOSTS, BY_PASSWORD),
+        call("by header", LABELS),
+        call("by header of hosts", HOSTS),
+        task("Change in check mode", "qg_tunnel_exit", options, check_mode=True),
+        task("Change", "qg_tunnel_exit", options),
+        hosts="localhost",
+    )
+    run = playground.play(text, variables=variables).ok()
+    exits = {done.name: [item["stdout"] for item in done.result["results"]] for done in run.tasks[:4]}
     for found in exits.values():
         first, second, again = found
         assert first == again
         assert first != second
-    assert exits["by_user"] == exits["by_header"]
+    assert exits["by user"] == exits["by header"]
     labels = [(item["label"], item["area"]) for item in sim.state()["keys"][sim.key]["tunnel"]["in_use"]]
-    hosts = ("web-1.example.com", "web-2.example.com")
-    assert {(name, area) for name in hosts for area in (None, "JP")} <= set(labels)
+    assert {(name, area) for name in HOSTS for area in (None, "JP")} <= set(labels)
     assert run.of("Change in check mode").result["exit"] is None
     assert run.of("Change").result["changed"] is True
     assert run.of("Change").result["exit"]["ip"].count(".") == 3

@@ -141,14 +141,16 @@ def test_nothing_is_written_where_nothing_can_be_read(
 
 
 @pytest.mark.parametrize(
-    ("kind", "fields", "name"), brief([*spread(cases(DONE), WRITING), *spread(cases(ODD), WRITING)], *QUICK)
+    ("kind", "fields", "name", "times"),
+    brief([*spread(cases(DONE), WRITING, [1, -1]), *spread(cases(ODD), WRITING, [1])], *QUICK),
 )
 def test_a_write_whose_answer_is_lost_is_not_sent_again(
-    whitelist: Operate, sim: Simulator, kind: str, fields: dict[str, Any], name: str
+    whitelist: Operate, sim: Simulator, kind: str, fields: dict[str, Any], name: str, times: int
 ) -> None:
+    """Whether one answer is lost or all are."""
     sim.configure(whitelist=OLD)
     for endpoint in writes(name):
-        planned(sim, endpoint, kind, fields)
+        planned(sim, endpoint, kind, fields, times)
     result = request(whitelist, name, kind)
     assert_reached(sim, result, name)
     assert sorted(calls(sim, ADD, DEL)) == writes(name)
@@ -185,18 +187,6 @@ def test_a_write_that_is_never_done_is_reported(
         # What was to be replaced stays, as long as what replaces it is not there.
         assert set(OLD) <= set(sim.whitelist()) or name == "exact"
         assert [item["ip"] for item in result["refused"]] in ([], NEW)
-
-
-@pytest.mark.parametrize(("kind", "fields", "name"), brief(spread(cases(DONE), WRITING), *QUICK))
-def test_writes_whose_answers_are_always_lost_still_succeed(
-    whitelist: Operate, sim: Simulator, kind: str, fields: dict[str, Any], name: str
-) -> None:
-    sim.configure(whitelist=OLD)
-    for endpoint in (ADD, DEL):
-        planned(sim, endpoint, kind, fields, times=-1)
-    result = request(whitelist, name, kind)
-    assert_reached(sim, result, name)
-    assert sorted(calls(sim, ADD, DEL)) == writes(name)
 
 
 @pytest.mark.parametrize(("kind", "fields", "name"), brief(spread(cases(DONE, UNDONE), WRITING[:3]), *QUICK))

@@ -180,6 +180,7 @@ VAULTED = """
 """
 
 
+@pytest.mark.thorough
 def test_a_vaulted_key_is_used_and_never_shown(
     sim: Simulator, playground: Playground, variables: dict[str, Any]
 ) -> None:
