@@ -14,57 +14,42 @@ import yaml
 from simulator.fixture import Simulator
 from support import vendor_pages as pages
 from support.account_modules import (
-    BALANCE,
     INSTANCE,
-    INSTANCES,
-    LINES,
-    MODULES,
     OPERATIONS,
     PACKAGES,
     PASSWORDS,
-    PLAN,
     PRICE,
     RATES,
     Account,
     account_fixture,
+    credentials,
     plain,
     signature,
 )
+from support.module_tasks import CHECK, IGNORE, NO_PYTHON, SPYING, THERE, from_variables, play, task
 from support.playbooks import Playground, calls
 
 __all__ = ["account_fixture"]
 
-INVENTORY = "app ansible_connection=qg_spy\nbastion ansible_connection=qg_spy\n"
-DEFAULTS = """
-  module_defaults:
-    group/qingguo.qgnet.qg:
-      app_id: "{{ app_id }}"
-      app_key: "{{ app_key }}"
-      account_url: "{{ account_url }}"
-"""
+thorough = pytest.mark.thorough
+DEFAULTS = from_variables("app_id", "app_key", "account_url")
 WITHOUT_RATES = {**pages.PACKAGE, **dict.fromkeys(RATES)}
+ORDER = {"package_no": "1", "system_no": "1", "duration": "1m"}
+PATHS = [f"/api{reader.path}" for reader in OPERATIONS.values()]
 
 
-def play(tasks: dict[str, tuple[str, dict[str, Any]]], extra: dict[str, Any], defaults: str = DEFAULTS) -> str:
-    """A playbook with a task for each name: its module, and its options."""
-    listed = [{"name": name, f"qingguo.qgnet.{module}": options, **extra} for name, (module, options) in tasks.items()]
-    return f"\n- hosts: app\n  gather_facts: false{defaults}  tasks: {yaml.safe_dump(listed, default_flow_style=True)}"
-
-
-EVERY = {name: (MODULES[name], options) for name, (_home, _operation, _path, options) in OPERATIONS.items()}
-ORDER = [f"/api{path}" for _home, _operation, path, _options in OPERATIONS.values()]
+def tasks(**keywords: Any) -> list[dict[str, Any]]:
+    """A task for each module."""
+    return [task(name, reader.module, reader.options, **keywords) for name, reader in OPERATIONS.items()]
 
 
 @pytest.fixture
 def variables(sim: Simulator) -> dict[str, Any]:
-    return {"app_id": sim.app_id, "app_key": sim.app_key, "account_url": sim.account_url}
+    return credentials(sim)
 
 
-#: The oldest core runs every module delegated in a test of its own.
-PLACES = [
-    pytest.param({}, id="here"),
-    pytest.param({"delegate_to": "bastion"}, id="delegated", marks=pytest.mark.newest_core),
-]
+#: Each module is delegated by the tests of secrets, on each change.
+PLACES = [pytest.param({}, id="here"), pytest.param(THERE, id="delegated", marks=[pytest.mark.newest_core, thorough])]
 
 
 @pytest.fixture(params=PLACES)
@@ -74,42 +59,31 @@ def where(request: pytest.FixtureRequest) -> dict[str, Any]:
     return place
 
 
-def some(where: dict[str, Any]) -> dict[str, tuple[str, dict[str, Any]]]:
-    """Every module here; delegated, where each module is packed and sent, the first and the last one."""
-    return {name: EVERY[name] for name in ("balance", "instances")} if where else EVERY
-
-
 # --- as tasks
 
 
-@pytest.mark.parametrize("arguments", [[], ["--check", "--diff"]], ids=["run", "check"])
 def test_each_module_as_a_task(
-    sim: Simulator,
-    playground: Playground,
-    variables: dict[str, Any],
-    where: dict[str, Any],
-    arguments: list[str],
+    sim: Simulator, playground: Playground, variables: dict[str, Any], where: dict[str, Any]
 ) -> None:
     before = int(time.time())
-    run = playground.play(play(EVERY, where), inventory=INVENTORY, variables=variables, arguments=arguments).ok()
-    results = {name: run.of(name).result for name in EVERY}
-    assert {name: result["changed"] for name, result in results.items()} == dict.fromkeys(EVERY, False)
-    assert {str(result["api"]) for result in results.values()} == {
-        str({"calls": 1, "retries": 0, "waited_seconds": 0.0})
-    }
-    assert (results["balance"]["balance"], results["balance"]["amount"]) == ("12.34", 12.34)
-    assert results["plan"]["plan"] == pages.PLAN
-    assert plain(results["packages"]["packages"][0]) == plain(WITHOUT_RATES)
-    assert results["price"]["price"] == {
-        **pages.PRICE,
-        "package_no": "1",
-        "system_no": "1",
-        "duration": "1m",
-    }
-    assert results["lines"]["lines"] == [pages.LINE]
-    assert results["instances"]["instances"] == [INSTANCE]
+    checked = [{**each, **CHECK, "name": f"{each['name']} in check mode"} for each in tasks(**where)]
+    text = play(*tasks(**where), *checked, defaults=DEFAULTS)
+    # No Python is needed where nothing is sent.
+    python = {} if where else NO_PYTHON
+    run = playground.play(text, inventory=SPYING, variables={**variables, **python}).ok()
+    for mode in ("", " in check mode"):
+        results = {name: run.of(f"{name}{mode}").result for name in OPERATIONS}
+        for result in results.values():
+            assert result["changed"] is False
+            assert result["api"] == {"calls": 1, "retries": 0, "waited_seconds": 0.0}
+        assert (results["balance"]["balance"], results["balance"]["amount"]) == ("12.34", 12.34)
+        assert results["plan"]["plan"] == pages.PLAN
+        assert plain(results["packages"]["packages"][0]) == plain(WITHOUT_RATES)
+        assert results["price"]["price"] == {**pages.PRICE, **ORDER}
+        assert results["lines"]["lines"] == [pages.LINE]
+        assert results["instances"]["instances"] == [INSTANCE]
     # The same is read in check mode, there is nothing to predict.
-    assert calls(sim) == ORDER
+    assert calls(sim) == PATHS * 2
     for call in sim.journal():
         assert (call["method"], call["key"], call["refusal"]) == ("GET", sim.app_id, None)
         assert call["user_agent"].startswith("ansible-qingguo.qgnet/")
@@ -123,52 +97,31 @@ def test_each_module_as_a_task(
 def test_one_set_of_defaults_serves_both_apis(
     sim: Simulator, playground: Playground, variables: dict[str, Any], where: dict[str, Any]
 ) -> None:
-    defaults = f"""{DEFAULTS.rstrip()}
-      domain: www.qg.net
-      key: "{{{{ key }}}}"
-      pwd: unused
-      api_url: "{{{{ api_url }}}}"
-      state_dir: "{{{{ state_dir }}}}"
-"""
-    tasks = {
-        "balance": ("qg_balance_info", {}),
-        "quota": ("qg_quota_info", {}),
-        "egress": ("qg_egress_ip_info", {"sources": [f"{sim.api_url}/ip"], "allow_non_global": True}),
-        "check": ("qg_proxy_check", {"proxies": []}),
-    }
     more = {"key": sim.key, "api_url": sim.api_url, "state_dir": str(playground.state_dir)}
-    text = play(tasks, where, defaults=defaults)
-    run = playground.play(text, inventory=INVENTORY, variables={**variables, **more}).ok()
+    text = play(
+        task("balance", "qg_balance_info", **where),
+        task("quota", "qg_quota_info", **where),
+        task("egress", "qg_egress_ip_info", {"sources": [f"{sim.api_url}/ip"], "allow_non_global": True}, **where),
+        task("check", "qg_proxy_check", {"proxies": []}, **where),
+        defaults={**DEFAULTS, **from_variables(*more), "domain": "www.qg.net", "pwd": "unused"},
+    )
+    run = playground.play(text, inventory=SPYING, variables={**variables, **more}).ok()
     assert run.of("balance").result["balance"] == "12.34"
     assert run.of("quota").result["quota"]["total"] == 5
-
-
-def test_an_option_that_no_module_has_is_reported_as_such(
-    sim: Simulator, playground: Playground, variables: dict[str, Any], where: dict[str, Any]
-) -> None:
-    text = play({"it": ("qg_balance_info", {"nonsense": 1})}, where)
-    message = playground.play(text, inventory=INVENTORY, variables=variables).of("it").result["msg"]
-    assert message.startswith("nonsense is not an option of qg_balance_info: use ")
-    assert sim.journal() == []
 
 
 def test_the_facts_are_there_for_the_tasks_that_follow(
     sim: Simulator, playground: Playground, variables: dict[str, Any]
 ) -> None:
-    options = {"product_id": 104, "min_cpu": 2}
-    order = {"package_no": "2222", "system_no": "1", "duration": "1m"}
-    tasks = {
-        "it": ("qg_cloud_package_facts", {**options, **order}),
-        "info": ("qg_cloud_package_info", {**options, **order}),
-    }
-    text = play(tasks, {})
-    text += """
-- hosts: app
-  gather_facts: false
-  tasks:
-    - {name: fact, ansible.builtin.debug: {msg: "{{ ansible_facts.qg_cloud_packages | map(attribute='package_no') }}"}}
-"""
-    run = playground.play(text, inventory=INVENTORY, variables=variables).ok()
+    options = {"product_id": 104, "min_cpu": 2, "package_no": "2222", "system_no": "1", "duration": "1m"}
+    numbers = "{{ ansible_facts.qg_cloud_packages | map(attribute='package_no') }}"
+    text = play(
+        task("it", "qg_cloud_package_facts", options),
+        task("info", "qg_cloud_package_info", options),
+        {"name": "fact", "ansible.builtin.debug": {"msg": numbers}},
+        defaults=DEFAULTS,
+    )
+    run = playground.play(text, inventory=SPYING, variables=variables).ok()
     result, info = run.of("it").result, run.of("info").result
     assert {name for name in result if not name.startswith("_")} == {"ansible_facts", "changed"}
     facts = {"qg_cloud_packages": info["packages"], "qg_cloud_order_price": info["order_price"]}
@@ -180,84 +133,75 @@ def test_the_facts_are_there_for_the_tasks_that_follow(
 @pytest.mark.newest_core
 def test_credentials_from_the_environment(sim: Simulator, playground: Playground, where: dict[str, Any]) -> None:
     sim.agent(domain="reseller.example")
-    environment = {
-        "QG_APP_ID": sim.app_id,
-        "QG_APP_KEY": sim.app_key,
-        "QG_ACCOUNT_URL": sim.account_url,
-        "QG_DOMAIN": "reseller.example",
-        "QG_TIMEOUT": "7",
-    }
-    text = play(some(where), where, defaults="\n")
-    playground.play(text, inventory=INVENTORY, environment=environment).ok()
-    assert calls(sim) == [f"/api{OPERATIONS[name][2]}" for name in some(where)]
+    options = {**credentials(sim), "domain": "reseller.example", "timeout": "7"}
+    environment = {f"QG_{name.upper()}": value for name, value in options.items()}
+    playground.play(play(*tasks(**where)), inventory=SPYING, environment=environment).ok()
+    assert calls(sim) == PATHS
     assert {call["params"]["domain"] for call in sim.journal()} == {"reseller.example"}
 
 
 @pytest.mark.newest_core
-def test_an_option_wins_over_the_environment(
-    sim: Simulator, playground: Playground, variables: dict[str, Any], where: dict[str, Any]
-) -> None:
-    environment = {"QG_APP_ID": "x", "QG_APP_KEY": "y", "QG_ACCOUNT_URL": "http://127.0.0.1:1", "QG_DOMAIN": "z"}
-    text = play({"it": ("qg_balance_info", {"domain": "www.qg.net"})}, where)
-    playground.play(text, inventory=INVENTORY, variables=variables, environment=environment).ok()
-    assert {call["key"] for call in sim.journal()} == {sim.app_id}
-
-
-@pytest.mark.newest_core
-@pytest.mark.parametrize("missing", ["app_id", "app_key"])
 def test_without_credentials_a_task_says_what_is_missing(
-    sim: Simulator, playground: Playground, where: dict[str, Any], missing: str
+    sim: Simulator, playground: Playground, where: dict[str, Any]
 ) -> None:
-    environment = {"QG_APP_ID": sim.app_id, "QG_APP_KEY": sim.app_key, "QG_ACCOUNT_URL": sim.account_url}
-    del environment[f"QG_{missing.upper()}"]
-    text = play(some(where), {**where, "ignore_errors": True}, defaults="\n")
-    run = playground.play(text, inventory=INVENTORY, environment=environment).ok()
-    for name in some(where):
+    given = {"app_id": {"qg_app_key": sim.app_key}, "app_key": {"qg_app_id": sim.app_id}}
+    named = {
+        f"{missing} {each['name']}": each
+        for missing, variables in given.items()
+        for each in tasks(**where, **IGNORE, vars=variables)
+    }
+    text = play(*({**each, "name": name} for name, each in named.items()))
+    environment = {"QG_ACCOUNT_URL": sim.account_url}
+    run = playground.play(text, inventory=SPYING, environment=environment).ok()
+    for name in named:
         assert run.of(name).status == "failed"
+        missing = name.partition(" ")[0]
         assert run.of(name).result["msg"].startswith(f"{missing} is missing: give it as option of the task or of ")
     assert sim.journal() == []
 
 
 @pytest.mark.newest_core
-@pytest.mark.parametrize("name", OPERATIONS)
 def test_the_examples_in_the_documentation_run(
-    sim: Simulator, playground: Playground, variables: dict[str, Any], name: str
+    sim: Simulator, playground: Playground, variables: dict[str, Any]
 ) -> None:
     sim.agent(balance="500.00")
-    module = importlib.import_module(f"ansible_collections.qingguo.qgnet.plugins.modules.{MODULES[name]}")
-    tasks = yaml.safe_load(module.EXAMPLES)
-    text = f"""
-- hosts: app
-  gather_facts: false
-  module_defaults:
-    group/qingguo.qgnet.qg: {{account_url: "{{{{ account_url }}}}", api_url: "{{{{ api_url }}}}"}}
-  tasks: {yaml.safe_dump(tasks, default_flow_style=True)}
-"""
+    plays, expected = [], []
+    for reader in OPERATIONS.values():
+        module = importlib.import_module(f"ansible_collections.qingguo.qgnet.plugins.modules.{reader.module}")
+        listed = yaml.safe_load(module.EXAMPLES)
+        plays += yaml.safe_load(play(*listed, defaults=from_variables("account_url", "api_url")))
+        # A package of two processors and four gigabytes is none of the vendor's examples.
+        expected += [
+            each["name"]
+            for each in listed
+            if "ansible.builtin.fail" not in each and each["name"] != "Show the cheapest"
+        ]
     vault = {"vault_qg_app_id": sim.app_id, "vault_qg_app_key": sim.app_key, "api_url": sim.api_url}
-    run = playground.play(text, inventory=INVENTORY, variables={**variables, **vault}).ok()
-    made = [task.name for task in run.tasks if task.status == "ok"]
-    stopping = [task["name"] for task in tasks if "ansible.builtin.fail" in task]
-    # A package of two processors and four gigabytes is none of the vendor's examples.
-    assert made == [task["name"] for task in tasks if task["name"] not in (*stopping, "Show the cheapest")]
-    assert f"/api{OPERATIONS[name][2]}" in calls(sim)
+    run = playground.play(yaml.safe_dump(plays), inventory=SPYING, variables={**variables, **vault}).ok()
+    assert [done.name for done in run.tasks if done.status == "ok"] == expected
+    assert set(PATHS) <= set(calls(sim))
 
 
 @pytest.mark.newest_core
-def test_a_refusal_is_one_clear_error(
+def test_a_refusal_and_an_unknown_option_are_one_clear_error(
     sim: Simulator, playground: Playground, variables: dict[str, Any], where: dict[str, Any]
 ) -> None:
     sim.agent(options={"codes": {"*": "E7"}, "statuses": {"*": 403}})
-    text = play(some(where), {**where, "ignore_errors": True})
-    run = playground.play(text, inventory=INVENTORY, variables={**variables, "app_key": "wrong"}).ok()
-    for name in some(where):
-        task = run.of(name)
-        assert task.status == "failed"
-        assert task.result["changed"] is False
-        assert task.result["meaning"] == "签名错误"
-        assert task.result["http_status"] == 403
-        assert task.result.get("code") == (None if name == "balance" else "E7")
-        assert "check app_id, app_key and domain" in task.result["msg"]
-    assert calls(sim) == [f"/api{OPERATIONS[name][2]}" for name in some(where)]
+    text = play(
+        *tasks(**where, **IGNORE),
+        task("unknown option", "qg_balance_info", {"nonsense": 1}, **where, **IGNORE),
+        defaults=DEFAULTS,
+    )
+    run = playground.play(text, inventory=SPYING, variables={**variables, "app_key": "wrong"}).ok()
+    for name in OPERATIONS:
+        failed = run.of(name)
+        assert (failed.status, failed.result["changed"]) == ("failed", False)
+        assert (failed.result["meaning"], failed.result["http_status"]) == ("签名错误", 403)
+        assert failed.result.get("code") == (None if name == "balance" else "E7")
+        assert "check app_id, app_key and domain" in failed.result["msg"]
+    message = run.of("unknown option").result["msg"]
+    assert message.startswith("nonsense is not an option of qg_balance_info: use ")
+    assert calls(sim) == PATHS
     assert "Traceback" not in run.output
     assert "wrong" not in run.output.replace("wrong_", "")
 
@@ -277,12 +221,7 @@ def test_the_example_of_each_page(account: Account) -> None:
     assert [row["vendor"] for row in result["packages"]] == list(pages.PACKAGES.values())
     assert account.good("lines")["lines"] == [pages.LINE]
     assert account.good("plan")["plan"] == pages.PLAN
-    assert {**account.good("price")["price"]} == {
-        **pages.PRICE,
-        "package_no": "1",
-        "system_no": "1",
-        "duration": "1m",
-    }
+    assert account.good("price")["price"] == {**pages.PRICE, **ORDER}
     result = account.good("instances")
     assert (result["instances"], result["count"]) == ([INSTANCE], 1)
 
@@ -300,28 +239,12 @@ def test_the_secrets_of_the_pages(account: Account) -> None:
     assert (plan["authkey"], plan["vendor"]) == ("QGDEMO01", pages.PROXY_PLAN)
 
 
+#: Those of the whole list; the unit tests know each spelling of each value.
 SHAPES: list[dict[str, Any]] = [
-    {"success_code": 0},
-    {"success_code": 200},
-    {"success_code": "0"},
-    {"success_code": "200"},
     {"code_style": "string"},
-    {"code_style": "int"},
-    {"balance_envelope": "common"},
-    {"balance_envelope": "common", "success_code": "200"},
-    {"numbering": "total"},
-    {"map_order": "text"},
     {"lists": "map"},
-    {"lists": "array"},
-    {"empty": "null"},
-    {"empty": "absent"},
-    {"numbers": "int"},
-    {"numbers": "string"},
-    {"spelling": "table"},
-    {"spelling": "lower"},
+    {"balance_envelope": "common", "success_code": "200"},
     {"spelling": "lower", "numbers": "string", "empty": "absent", "lists": "array", "code_style": "string"},
-    {"date": False},
-    {"date": "yesterday"},
 ]
 
 
@@ -340,20 +263,18 @@ def test_the_same_rows_come_in_every_shape(account: Account, shape: dict[str, An
     assert (price["original_amount"], price["total_amount"]) == (60.0, 50.0)
 
 
-@pytest.mark.parametrize("shape", [{}, {"map_order": "text"}, {"numbering": "total"}, {"lists": "array"}], ids=str)
-def test_the_order_is_that_of_the_vendor(account: Account, shape: dict[str, Any]) -> None:
-    account.sim.agent(instances=120, options=shape)
+def test_the_order_is_that_of_the_vendor(account: Account) -> None:
+    account.sim.agent(instances=120, options={"map_order": "text"})
     found = [row["suid"] for row in account.good("instances")["instances"]]
     assert found == [f"104{number:06d}" for number in range(1, 121)]
 
 
-@pytest.mark.parametrize("empty", ["same", "object", "list", "null", "absent"])
-def test_an_empty_list_comes_in_every_shape(account: Account, empty: str) -> None:
-    account.sim.agent(instances=0, packages=[], lines=[], options={"empty_data": empty})
-    assert account.good("instances")["instances"] == []
-    assert account.good("lines")["lines"] == []
-    result = account.good("packages")
-    assert (result["packages"], result["count"]) == ([], 0)
+def test_an_empty_list_comes_in_every_shape(account: Account) -> None:
+    for empty in ("same", "object", "list", "null", "absent"):
+        account.sim.agent(instances=0, packages=[], lines=[], options={"empty_data": empty})
+        for name in ("instances", "lines", "packages"):
+            result = account.good(name)
+            assert (result[name], result["count"]) == ([], 0), empty
 
 
 # --- packages
@@ -380,48 +301,37 @@ def on_sale() -> list[dict[str, Any]]:
     ]
 
 
-@pytest.mark.parametrize(
-    ("options", "found"),
-    [
-        ({}, ["p3", "p1", "p2", "p4", "p5"]),
-        ({"line_no": "ap-x"}, ["p3", "p1", "p2", "p4"]),
-        ({"area_no": "ap-x-2"}, ["p3", "p4"]),
-        ({"line_no": "ap-x", "area_no": "ap-x-1"}, ["p1", "p2"]),
-        ({"line_no": " ap-y "}, ["p5"]),
-        ({"line_no": "ap-z"}, []),
-        ({"min_cpu": 2}, ["p3", "p2", "p4", "p5"]),
-        ({"min_memory": 0.5}, ["p3", "p1", "p2", "p4", "p5"]),
-        ({"min_memory": 1.5}, ["p2", "p4", "p5"]),
-        ({"min_system_disk": 80}, ["p4", "p5"]),
-        ({"min_data_disk": 0}, ["p1", "p2", "p4", "p5"]),
-        ({"min_data_disk": 200}, ["p4", "p5"]),
-        ({"min_bandwidth": 20}, ["p4", "p5"]),
-        ({"max_price": 90}, ["p3", "p1"]),
-        ({"max_price": 89.99}, ["p3"]),
-        ({"max_price": 300}, ["p3", "p1", "p2"]),
-        ({"buyable": True}, ["p1", "p2", "p4"]),
-        ({"buyable": False}, ["p3", "p5"]),
-        ({"line_no": "ap-x", "min_cpu": 2, "max_price": 500.0, "buyable": True}, ["p2"]),
-        ({"min_cpu": 64}, []),
-    ],
-    ids=str,
-)
-def test_the_packages_that_are_wanted(account: Account, options: dict[str, Any], found: list[str]) -> None:
+WANTED: list[tuple[dict[str, Any], list[str]]] = [
+    ({}, ["p3", "p1", "p2", "p4", "p5"]),
+    ({"line_no": "ap-x", "area_no": "ap-x-1"}, ["p1", "p2"]),
+    ({"line_no": " ap-y "}, ["p5"]),
+    ({"min_memory": 1.5}, ["p2", "p4", "p5"]),
+    ({"min_system_disk": 80, "min_bandwidth": 20}, ["p4", "p5"]),
+    ({"min_data_disk": 200}, ["p4", "p5"]),
+    ({"max_price": 89.99}, ["p3"]),
+    ({"buyable": False}, ["p3", "p5"]),
+    ({"line_no": "ap-x", "min_cpu": 2, "max_price": 500.0, "buyable": True}, ["p2"]),
+    ({"min_cpu": 64}, []),
+]
+
+
+def test_the_packages_that_are_wanted(account: Account) -> None:
     account.sim.agent(packages=on_sale())
-    result = account.good("packages", **options)
-    assert [row["package_no"] for row in result["packages"]] == found
-    assert result["count"] == len(found)
-    assert calls(account.sim) == [f"/api{PACKAGES}"]
-    # Lines and areas are the vendor's to choose; the rest is not.
-    sent = {name: options[name].strip() for name in ("line_no", "area_no") if name in options}
-    assert account.asked() == [{"productId": "104", "load_rate": "0", **sent}]
+    for options, found in WANTED:
+        result = account.good("packages", **options)
+        assert [row["package_no"] for row in result["packages"]] == found, options
+        assert result["count"] == len(found)
+        # Lines and areas are the vendor's to choose; the rest is not.
+        sent = {name: options[name].strip() for name in ("line_no", "area_no") if name in options}
+        assert account.asked()[-1] == {"productId": "104", "load_rate": "0", **sent}, options
+    assert calls(account.sim) == [f"/api{PACKAGES}"] * len(WANTED)
 
 
-@pytest.mark.parametrize(("wanted", "sent"), [(True, "1"), (False, "0")])
-def test_rates_are_reported_where_they_are_asked_for(account: Account, wanted: bool, sent: str) -> None:
-    first = account.good("packages", load_rate=wanted)["packages"][0]
-    assert plain(first) == plain(pages.PACKAGE if wanted else WITHOUT_RATES)
-    assert account.asked()[0]["load_rate"] == sent
+def test_rates_are_reported_where_they_are_asked_for(account: Account) -> None:
+    for wanted, sent in ((True, "1"), (False, "0")):
+        first = account.good("packages", load_rate=wanted)["packages"][0]
+        assert plain(first) == plain(pages.PACKAGE if wanted else WITHOUT_RATES)
+        assert account.asked()[-1]["load_rate"] == sent
 
 
 def test_packages_of_another_brand(account: Account) -> None:
@@ -453,7 +363,7 @@ def test_the_price_of_an_order_beside_the_packages(account: Account) -> None:
     }
 
 
-@pytest.mark.parametrize("duration", ["1w", "2s", "5d"])
+@pytest.mark.parametrize("duration", ["1w", "2s"])
 def test_a_brand_that_sells_other_durations(account: Account, duration: str) -> None:
     account.sim.agent(prices={"1": {duration: {"OriginalPrice": 7, "TotalPrice": "6.50"}}})
     price = account.good("price", duration=duration, brand="qingguo")["price"]
@@ -467,31 +377,29 @@ def test_a_brand_that_sells_other_durations(account: Account, duration: str) -> 
 # --- balance and plans
 
 
-@pytest.mark.parametrize(
-    ("balance", "at_least", "sufficient"),
-    [
-        ("12.34", None, None),
-        ("12.34", 12.34, True),
-        ("12.34", 12.35, False),
-        ("12.34", 0, True),
-        ("0.30", 0.3, True),
-        ("-5.00", 0, False),
-        ("100000000.01", 100000000.01, True),
-        ("100000000.00", 100000000.01, False),
-    ],
-)
-def test_whether_the_balance_suffices_is_exact(
-    account: Account, balance: str, at_least: float | None, sufficient: bool | None
-) -> None:
-    account.sim.agent(balance=balance)
-    result = account.good("balance", at_least=at_least)
-    assert (result["balance"], result["amount"], result["sufficient"]) == (balance, float(balance), sufficient)
+BALANCES: list[tuple[str, float | None, bool | None]] = [
+    ("12.34", None, None),
+    ("12.34", 12.34, True),
+    ("12.34", 12.35, False),
+    ("12.34", 0, True),
+    ("0.30", 0.3, True),
+    ("-5.00", 0, False),
+    ("100000000.01", 100000000.01, True),
+    ("100000000.00", 100000000.01, False),
+]
 
 
-@pytest.mark.parametrize(("at_least", "sufficient"), [(None, None), (9800, True), (9801, False), (0, True)])
-def test_whether_a_plan_suffices(account: Account, at_least: int | None, sufficient: bool | None) -> None:
-    assert account.good("plan", at_least=at_least)["sufficient"] is sufficient
-    assert account.asked() == [{"resource_no": "demo0001", "productId": "117"}]
+def test_whether_the_balance_suffices_is_exact(account: Account) -> None:
+    for balance, at_least, sufficient in BALANCES:
+        account.sim.agent(balance=balance)
+        result = account.good("balance", at_least=at_least)
+        assert (result["balance"], result["amount"], result["sufficient"]) == (balance, float(balance), sufficient)
+
+
+def test_whether_a_plan_suffices(account: Account) -> None:
+    for at_least, sufficient in ((None, None), (9800, True), (9801, False), (0, True)):
+        assert account.good("plan", at_least=at_least)["sufficient"] is sufficient, at_least
+        assert account.asked()[-1] == {"resource_no": "demo0001", "productId": "117"}
 
 
 def test_a_plan_of_which_the_vendor_does_not_tell_what_is_left(account: Account) -> None:
@@ -503,7 +411,7 @@ def test_a_plan_of_which_the_vendor_does_not_tell_what_is_left(account: Account)
 # --- instances
 
 
-@pytest.mark.parametrize(("number", "pages_read"), [(0, 1), (1, 1), (49, 1), (50, 2), (97, 2), (98, 3), (1000, 21)])
+@pytest.mark.parametrize(("number", "pages_read"), [(49, 1), (50, 2), (98, 3)])
 def test_all_instances_are_read_by_pages(account: Account, number: int, pages_read: int) -> None:
     account.sim.agent(instances=number)
     result = account.good("instances")
@@ -517,27 +425,6 @@ def test_all_instances_are_read_by_pages(account: Account, number: int, pages_re
         {"productId": "104", "offset": str(offset), "limit": str(limit)} for offset, limit in pages_asked
     ]
     assert result["api"]["calls"] == pages_read
-
-
-def test_a_thousand_instances_are_what_the_vendor_has(account: Account) -> None:
-    account.sim.agent(instances=1000)
-    rows = {row["suid"]: row for row in account.good("instances", include_secrets=True)["instances"]}
-    owned = account.sim.control("GET", f"/agents/{account.sim.app_id}")["instances"]
-    assert len(rows) == 1000
-    for vendor in owned:
-        row = rows[vendor["Suid"]]
-        texts = ("line_no", "area_no", "spec_no", "Host_name", "Ip", "Local_ip", "System_name", "Adsl_name", "End_time")
-        secrets = ("Adsl_password", "Business_password", "Login_password")
-        assert {name: row[name.lower()] for name in texts + secrets} == {
-            name: vendor[name] or None for name in texts + secrets
-        }
-        assert row["run_status_code"] == int(vendor["Run_status"])
-        assert row["order_status_code"] == int(vendor["Order_status"])
-        assert row["bandwidth"] == int(vendor["Bandwidth"])
-        assert row["os_family"] == ("windows" if "windows" in vendor["System_name"].lower() else "linux")
-    words = {row["run_status"] for row in rows.values()}
-    assert words >= {"running", "stopped", "powered_off", "provisioning", "resetting_password"}
-    assert "unknown" not in words | {row["order_status"] for row in rows.values()}
 
 
 def test_without_a_brand_the_vendor_decides(account: Account) -> None:
@@ -570,19 +457,8 @@ def test_a_second_account(account: Account) -> None:
 
 
 def test_check_mode_reads_the_same(account: Account) -> None:
-    for name, (_home, _operation, path, _options) in OPERATIONS.items():
+    for name, reader in OPERATIONS.items():
         seen, predicted = account(name), account(name, check=True)
         assert seen == predicted, name
         assert "diff" not in predicted
-        assert calls(account.sim, f"/api{path}") == [f"/api{path}"] * 2
-
-
-def test_each_call_is_one_of_the_table() -> None:
-    assert {path for _home, _operation, path, _options in OPERATIONS.values()} == {
-        BALANCE,
-        INSTANCES,
-        LINES,
-        PACKAGES,
-        PLAN,
-        PRICE,
-    }
+        assert calls(account.sim, f"/api{reader.path}") == [f"/api{reader.path}"] * 2

@@ -6,35 +6,44 @@
 from __future__ import annotations
 
 import hashlib
-import importlib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
+from ansible_collections.qingguo.qgnet.plugins.module_utils._cloud import operations
 from simulator.fixture import Simulator
 from support import vendor_pages as pages
 from support.playbooks import Result, assert_one_sentence, operate
 
-COLLECTION = "ansible_collections.qingguo.qgnet.plugins.module_utils"
+if TYPE_CHECKING:
+    from ansible_collections.qingguo.qgnet.plugins.module_utils._task.operation import Operation
+
 BALANCE, INSTANCES, PRICE = "/merchant/getBalance", "/cloud-business/getDetail", "/cloud-business/packageOrderPrice"
 PACKAGES, LINES, PLAN = "/cloud-product/packageList", "/physical-product/lineList", "/proxyip/resourceView"
-#: The operations, by what the tests call them: where they are, which call they make, and options that succeed.
-OPERATIONS: dict[str, tuple[str, str, str, dict[str, Any]]] = {
-    "balance": ("_cloud.operations", "BALANCE_INFO", BALANCE, {}),
-    "plan": ("_cloud.operations", "PROXY_PLAN_INFO", PLAN, {"resource_no": "demo0001", "product_id": 117}),
-    "packages": ("_cloud.operations", "PACKAGE_INFO", PACKAGES, {"product_id": 104}),
-    "price": ("_cloud.operations", "PRICE_INFO", PRICE, {"package_no": "1", "system_no": "1", "duration": "1m"}),
-    "lines": ("_cloud.operations", "LINE_INFO", LINES, {"product_id": 115}),
-    "instances": ("_cloud.operations", "INSTANCE_INFO", INSTANCES, {"product_id": 104}),
-}
-MODULES = {
-    "balance": "qg_balance_info",
-    "plan": "qg_proxy_plan_info",
-    "packages": "qg_cloud_package_info",
-    "price": "qg_cloud_price_info",
-    "lines": "qg_cloud_line_info",
-    "instances": "qg_cloud_instance_info",
+
+
+class Reader(NamedTuple):
+    """What reads one thing of an account: module, operation, call, and options that succeed."""
+
+    module: str
+    operation: Operation
+    path: str
+    options: dict[str, Any]
+
+
+#: By what the tests call them.
+OPERATIONS = {
+    "balance": Reader("qg_balance_info", operations.BALANCE_INFO, BALANCE, {}),
+    "plan": Reader(
+        "qg_proxy_plan_info", operations.PROXY_PLAN_INFO, PLAN, {"resource_no": "demo0001", "product_id": 117}
+    ),
+    "packages": Reader("qg_cloud_package_info", operations.PACKAGE_INFO, PACKAGES, {"product_id": 104}),
+    "price": Reader(
+        "qg_cloud_price_info", operations.PRICE_INFO, PRICE, {"package_no": "1", "system_no": "1", "duration": "1m"}
+    ),
+    "lines": Reader("qg_cloud_line_info", operations.LINE_INFO, LINES, {"product_id": 115}),
+    "instances": Reader("qg_cloud_instance_info", operations.INSTANCE_INFO, INSTANCES, {"product_id": 104}),
 }
 #: The simulator shows other addresses and passwords than the vendor's page does.
 ADDRESSES = {"ip": "198.18.255.1", "local_ip": "198.19.255.1"}
@@ -61,9 +70,8 @@ class Account:
 
     def __call__(self, name: str, *, check: bool = False, **changes: Any) -> Result:
         """Run an operation in this process, with options that succeed but for the changes."""
-        home, operation, _path, needed = OPERATIONS[name]
-        found = getattr(importlib.import_module(f"{COLLECTION}.{home}"), operation)
-        return operate(found, {**self.options, **needed, **changes}, check=check, diff=True)
+        reader = OPERATIONS[name]
+        return operate(reader.operation, {**self.options, **reader.options, **changes}, check=check, diff=True)
 
     def good(self, name: str, **changes: Any) -> Result:
         """The result of a success."""
@@ -85,7 +93,7 @@ class Account:
 
     def fault(self, name: str, **fields: Any) -> None:
         """Plan a fault of the call that an operation makes."""
-        self.sim.fault(path=f"/api{OPERATIONS[name][2]}", **fields)
+        self.sim.fault(path=f"/api{OPERATIONS[name].path}", **fields)
 
     def asked(self) -> list[dict[str, str]]:
         """What the calls so far were about, without what every call has."""
@@ -93,6 +101,11 @@ class Account:
         return [
             {name: value for name, value in call["params"].items() if name not in common} for call in self.sim.journal()
         ]
+
+
+def credentials(sim: Simulator) -> dict[str, Any]:
+    """The options of the session's agent."""
+    return {"app_id": sim.app_id, "app_key": sim.app_key, "account_url": sim.account_url}
 
 
 def signature(sim: Simulator, time: str, domain: str = "www.qg.net") -> str:
@@ -104,11 +117,4 @@ def signature(sim: Simulator, time: str, domain: str = "www.qg.net") -> str:
 @pytest.fixture(name="account")
 def account_fixture(sim: Simulator, haste: None) -> Account:
     """The session's agent, with operations that wait briefly."""
-    options = {
-        "app_id": sim.app_id,
-        "app_key": sim.app_key,
-        "account_url": sim.account_url,
-        "timeout": 5.0,
-        "max_wait": 60.0,
-    }
-    return Account(sim, options)
+    return Account(sim, {**credentials(sim), "timeout": 5.0, "max_wait": 60.0})

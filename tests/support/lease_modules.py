@@ -6,30 +6,30 @@
 from __future__ import annotations
 
 import dataclasses
-import importlib
 import time
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
 import requests
+from ansible_collections.qingguo.qgnet.plugins.module_utils._api import retry
+from ansible_collections.qingguo.qgnet.plugins.module_utils._leases import operations, pool, quota
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store.paid_calls import PaidCall
 from simulator.fixture import Simulator
 from support.playbooks import Result, assert_one_sentence, calls, operate
 
-COLLECTION = "ansible_collections.qingguo.qgnet.plugins.module_utils"
 ALLOCATE, RELEASE, REPLACE = "/allocate", "/release", "/replace"
 LIST, POOL, AREAS = "/query", "/extract", "/resources"
 WRITES = (ALLOCATE, RELEASE, REPLACE)
 #: The operations, by what the tests call them.
 OPERATIONS = {
-    "allocate": ("_leases.operations", "ALLOCATE"),
-    "release": ("_leases.operations", "RELEASE"),
-    "replace": ("_leases.operations", "REPLACE"),
-    "info": ("_leases.operations", "INFO"),
-    "pool": ("_leases.pool", "POOL_INFO"),
-    "areas": ("_leases.pool", "AREA_INFO"),
-    "quota": ("_leases.quota", "QUOTA_INFO"),
+    "allocate": operations.ALLOCATE,
+    "release": operations.RELEASE,
+    "replace": operations.REPLACE,
+    "info": operations.INFO,
+    "pool": pool.POOL_INFO,
+    "areas": pool.AREA_INFO,
+    "quota": quota.QUOTA_INFO,
 }
 #: Waits of this process that are shorter than those of users, in seconds.
 BRIEF_WAITS: dict[str, Any] = {
@@ -69,9 +69,31 @@ class LeaseScenario:
 
     def __call__(self, name: str, *, check: bool = False, diff: bool = False, **changes: Any) -> Result:
         """Run an operation in this process."""
-        module, constant = OPERATIONS[name]
-        operation = getattr(importlib.import_module(f"{COLLECTION}.{module}"), constant)
-        return operate(operation, {**self.options, **changes}, check=check, diff=diff)
+        return operate(OPERATIONS[name], {**self.options, **changes}, check=check, diff=diff)
+
+    def ok(self, name: str, **options: Any) -> Result:
+        """The result of a success."""
+        result = self(name, **options)
+        assert "failed" not in result, result["msg"]
+        return result
+
+    def reached(self, name: str, **options: Any) -> Result:
+        """The result of a success that agrees with the vendor's books since the start."""
+        result = self.ok(name, **options)
+        self.assert_reported(result)
+        return result
+
+    def stopped(self, name: str, **options: Any) -> Result:
+        """The result of a failure that agrees with the vendor's books since the start."""
+        result = self(name, **options)
+        assert result["failed"] is True
+        self.assert_reported(result)
+        return result
+
+    def get(self, path: str, **parameters: Any) -> Any:
+        """Make a call past the collection, as another client does."""
+        query = {"Key": self.sim.key, **parameters}
+        return requests.get(self.sim.api_url + path, params=query, timeout=5).json()
 
     def books(self) -> Books:
         state = self.sim.state()["keys"][self.sim.key]
@@ -80,16 +102,14 @@ class LeaseScenario:
     def hold(self, *numbers: int, **parameters: Any) -> list[dict[str, Any]]:
         """Lease past the collection, one task for each number, so that only the vendor has a record of it."""
         for number in numbers:
-            answer = requests.get(
-                self.sim.api_url + ALLOCATE, params={"Key": self.sim.key, "Num": number, **parameters}, timeout=5
-            ).json()
+            answer = self.get(ALLOCATE, Num=number, **parameters)
             assert answer["Code"] == 0, answer
         self.begin()
         return self.sim.leases()
 
     def save_channels(self) -> None:
         """Let the client know how many channels the plan has, as a task that reads the quota does."""
-        assert "failed" not in self("quota")
+        self.ok("quota")
 
     def begin(self) -> None:
         """From here on it counts: an empty journal, and the books as they are."""
@@ -131,31 +151,13 @@ class LeaseScenario:
         assert result["changed"] or not (reported or released)
 
 
-def assert_refusal(result: Result, code: int, endpoint: str, meaning: str = "") -> None:
-    """One error that names the code, what it means, and the call."""
-    assert result["failed"] is True
-    assert result["code"] == code
-    assert result["endpoint"] == endpoint
-    assert meaning in result["meaning"]
-    assert_one_sentence(result["msg"])
-    for part in (str(code), result["meaning"], endpoint):
-        assert part in result["msg"]
-
-
-def planned(sim: Simulator, path: str, name: str, fields: Mapping[str, Any], times: int = 1, skip: int = 0) -> None:
-    """Plan a fault that a table names; the table may give its kind, where the name is another one."""
-    sim.fault(path=path, times=times, skip=skip, **{"kind": name, **fields})
-
-
 def settle_after(monkeypatch: pytest.MonkeyPatch, seconds: float) -> None:
     """Let a call of an earlier run be over so many seconds after it was sent."""
-    paid_calls = importlib.import_module(f"{COLLECTION}._store.paid_calls")
-    monkeypatch.setattr(paid_calls.PaidCall, "settles_in", lambda call, now: seconds - call.age(now))
+    monkeypatch.setattr(PaidCall, "settles_in", lambda call, now: seconds - call.age(now))
 
 
 def use_policy(monkeypatch: pytest.MonkeyPatch, **fields: Any) -> None:
     """Let operations of this process wait, and repeat calls, by a policy with these fields."""
-    operations = importlib.import_module(f"{COLLECTION}._leases.operations")
     monkeypatch.setattr(operations, "POLICY", dataclasses.replace(operations.POLICY, **fields))
 
 
@@ -165,6 +167,6 @@ def scenario_fixture(
 ) -> LeaseScenario:
     """The session's key, with operations that wait briefly."""
     # The client's own waits between attempts are shortened already; this one is between releases.
-    use_policy(monkeypatch, **BRIEF_WAITS, backoff=importlib.import_module(f"{COLLECTION}._api.retry").backoff)
+    use_policy(monkeypatch, **BRIEF_WAITS, backoff=retry.backoff)
     settle_after(monkeypatch, SETTLED_AFTER)
     return LeaseScenario(sim, {**common, "max_wait": 60.0})

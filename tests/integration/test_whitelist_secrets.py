@@ -8,8 +8,6 @@ from __future__ import annotations
 import base64
 import html
 import json
-import socket
-from collections.abc import Iterator
 from typing import Any
 from urllib.parse import quote, quote_plus, urlencode
 
@@ -17,6 +15,7 @@ import pytest
 from ansible.parsing.vault import VaultLib, VaultSecret
 from simulator.fixture import Simulator
 from support.playbooks import ADD, DEL, QUERY, QUOTA, Operate, Playground, Run, calls
+from support.vendor_faults import brief
 
 KEY = "SECRETKEY7Q"
 #: With all that has to be written differently in a URL, in HTML or in JSON. The words in it survive any of these.
@@ -45,15 +44,9 @@ EVERYTHING = """
   ignore_errors: true
   tasks:
     - {name: read here, qingguo.qgnet.qg_whitelist_info: {}}
-    - name: read there
-      qingguo.qgnet.qg_whitelist_info: {}
-      delegate_to: bastion
-      when: "'read' in delegated"
+    - {name: read there, qingguo.qgnet.qg_whitelist_info: {}, delegate_to: bastion, when: "'read' in delegated"}
     - {name: quota here, qingguo.qgnet.qg_quota_info: {}}
-    - name: quota there
-      qingguo.qgnet.qg_quota_info: {}
-      delegate_to: bastion
-      when: "'quota' in delegated"
+    - {name: quota there, qingguo.qgnet.qg_quota_info: {}, delegate_to: bastion, when: "'quota' in delegated"}
     - name: write here
       qingguo.qgnet.qg_whitelist: {ips: [198.51.100.1], allow_non_global: true}
     - name: write there
@@ -144,7 +137,7 @@ def failures(run: Run) -> int:
     return sum(task.status == "failed" for task in run.tasks)
 
 
-CHECK = pytest.param(("--check", "--diff"), id="check", marks=pytest.mark.newest_core)
+CHECK = pytest.param(("--check", "--diff"), id="check", marks=[pytest.mark.newest_core, pytest.mark.thorough])
 
 
 @pytest.mark.parametrize("arguments", [CHECK, pytest.param(("--diff",), id="run")])
@@ -187,6 +180,7 @@ VAULTED = """
 """
 
 
+@pytest.mark.thorough
 def test_a_vaulted_key_is_used_and_never_shown(
     sim: Simulator, playground: Playground, variables: dict[str, Any]
 ) -> None:
@@ -234,7 +228,7 @@ ANSWERS = [
 
 
 @pytest.mark.newest_core
-@pytest.mark.parametrize(("fault", "delegated"), ANSWERS)
+@pytest.mark.parametrize(("fault", "delegated"), brief(ANSWERS, "data"))
 def test_answers_that_repeat_what_was_sent(
     sim: Simulator, playground: Playground, variables: dict[str, Any], fault: dict[str, Any], delegated: str
 ) -> None:
@@ -251,14 +245,8 @@ def test_answers_that_repeat_what_was_sent(
         assert failures(run) >= 6, run.output
 
 
-@pytest.fixture
-def closed_port() -> Iterator[int]:
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        yield taken.getsockname()[1]
-
-
 @pytest.mark.newest_core
+@pytest.mark.thorough
 def test_tasks_that_cannot_succeed(
     sim: Simulator, playground: Playground, variables: dict[str, Any], closed_port: int
 ) -> None:
@@ -323,7 +311,7 @@ FAILING = {
 }
 
 
-@pytest.mark.parametrize("strategy", ["linear", "free"])
+@pytest.mark.parametrize("strategy", ["linear", pytest.param("free", marks=pytest.mark.thorough)])
 def test_ansible_shows_no_value_of_a_variable_as_an_option_of_the_task(
     sim: Simulator, playground: Playground, variables: dict[str, Any], closed_port: int, strategy: str
 ) -> None:
@@ -350,17 +338,17 @@ def test_ansible_shows_no_value_of_a_variable_as_an_option_of_the_task(
 
 
 @pytest.mark.newest_core
-def test_connection_lost(sim: Simulator, playground: Playground, variables: dict[str, Any]) -> None:
-    for endpoint, kind in ((QUERY, "reset_after"), (QUOTA, "truncate")):
-        sim.fault(path=endpoint, kind=kind, times=-1)
-    run = everything(playground, {**variables, "max_wait": 0})
-    assert failures(run) >= 8, run.output
-    assert_silent(run, playground)
-
-
-@pytest.mark.newest_core
-def test_a_state_directory_that_cannot_be_used(playground: Playground, variables: dict[str, Any]) -> None:
-    playground.state_dir.write_text("a file\n")
+@pytest.mark.thorough
+@pytest.mark.parametrize("broken", ["connection", "state directory"])
+def test_nothing_that_is_lost_or_cannot_be_used_shows_a_secret(
+    sim: Simulator, playground: Playground, variables: dict[str, Any], broken: str
+) -> None:
+    if broken == "connection":
+        for endpoint, kind in ((QUERY, "reset_after"), (QUOTA, "truncate")):
+            sim.fault(path=endpoint, kind=kind, times=-1)
+        variables["max_wait"] = 0
+    else:
+        playground.state_dir.write_text("a file\n")
     run = everything(playground, variables)
     assert failures(run) >= 8, run.output
     assert_silent(run, playground)
@@ -388,6 +376,7 @@ def test_a_mistake_beside_a_key_that_stands_in_the_playbook(playground: Playgrou
 
 
 @pytest.mark.newest_core
+@pytest.mark.thorough
 def test_secrets_of_the_environment(sim: Simulator, playground: Playground, variables: dict[str, Any]) -> None:
     text = """
 - hosts: one
@@ -420,6 +409,7 @@ def test_undelegated_nothing_of_the_key_is_sent_to_the_host(
     assert kinds == ["command"] * 3
 
 
+@pytest.mark.newest_core
 def test_the_spy_sees_what_is_sent(playground: Playground, variables: dict[str, Any]) -> None:
     text = """
 - hosts: one
@@ -435,12 +425,11 @@ def test_the_spy_sees_what_is_sent(playground: Playground, variables: dict[str, 
         assert_silent(run, playground)
 
 
-@pytest.mark.parametrize("spelling", spellings(PWD))
 @pytest.mark.parametrize("kind", ["garbage", "code"])
-def test_a_server_that_shows_the_request(whitelist_info: Operate, sim: Simulator, kind: str, spelling: str) -> None:
-    shown = f"GET /x?Key={KEY}&Pwd={spellings(PWD)[spelling]}"
-    fields = {"body": shown} if kind == "garbage" else {"code": -10, "msg": shown}
-    sim.fault(path=QUERY, kind=kind, times=-1, **fields)
-    result = whitelist_info(key=KEY, pwd=PWD, max_wait=0)
-    assert "GET /x" in result["msg"]
-    assert_no_secret(str(result).encode(), "the result")
+def test_a_server_that_shows_the_request(whitelist_info: Operate, sim: Simulator, kind: str) -> None:
+    for spelling, secret in spellings(PWD).items():
+        shown = f"GET /x?Key={KEY}&Pwd={secret}"
+        sim.fault(path=QUERY, kind=kind, **({"body": shown} if kind == "garbage" else {"code": -10, "msg": shown}))
+        result = whitelist_info(key=KEY, pwd=PWD, max_wait=0)
+        assert "GET /x" in result["msg"], spelling
+        assert_no_secret(str(result).encode(), f"the result, {spelling},")

@@ -20,6 +20,7 @@ import pytest
 import trustme
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.transport import MAX_RESPONSE, Transport
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import Effect, TransportError
+from support.vendor_faults import brief
 
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
 Serve = Callable[[socket.socket], None]
@@ -134,7 +135,7 @@ def eventually(condition: Callable[[], bool]) -> bool:
     return True
 
 
-@pytest.mark.parametrize("kind", SLOW)
+@pytest.mark.parametrize("kind", brief(SLOW, "bytes_of_a_body"))
 def test_threads_and_connections_do_not_grow_over_20_timed_out_polls(kind: str, server: Callable[..., Server]) -> None:
     slow = server(SLOW[kind])
     threads, descriptors = client_threads(), open_sockets()
@@ -162,7 +163,7 @@ def test_a_client_is_of_use_again_after_a_deadline(server: Callable[..., Server]
     assert transport.send("GET", f"{quick.url}/x", {}, "/x").text == "{}"
 
 
-@pytest.mark.parametrize("kind", ENDLESS)
+@pytest.mark.parametrize("kind", brief(ENDLESS, "body"))
 def test_a_response_without_end_is_given_up_long_before_the_deadline(kind: str, server: Callable[..., Server]) -> None:
     with pytest.raises(TransportError) as caught:
         Transport(timeout=600).send("GET", f"{server(ENDLESS[kind]).url}/x", {}, "/x")

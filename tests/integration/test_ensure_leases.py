@@ -1,0 +1,159 @@
+# Copyright (c) 2026 The qingguo.qgnet authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The playbook ensure_leases, and module defaults and lookups that choose a product."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import requests
+from simulator.fixture import Simulator
+from support.lease_modules import scenario_fixture
+from support.module_tasks import CHECK, IGNORE, play, task
+from support.playbooks import Playground, Run, calls
+from support.product_leases import PLANS, ProductKey, product_key_fixture, servers
+from support.vendor_faults import brief
+
+__all__ = ["product_key_fixture", "scenario_fixture"]
+
+ENSURE = "qingguo.qgnet.ensure_leases"
+
+
+def ensure(account: ProductKey, playground: Playground, **variables: Any) -> Run:
+    """Run the playbook; the key and its product are in the environment."""
+    settings = {name: account.options[name] for name in ("key", "product", "product_url")}
+    environment = {f"QG_{name.upper()}": value for name, value in settings.items()}
+    variables = {f"qg_{name}": value for name, value in variables.items()}
+    return playground.play(ENSURE, variables=variables, environment=environment)
+
+
+def test_module_defaults_choose_the_product_for_all_modules(sim: Simulator, playground: Playground) -> None:
+    sim.configure(plan=PLANS["exclusive"], whitelist=["203.0.113.9"])
+    place = f"key='{sim.key}', api_url='{sim.api_url}', product='exclusive', product_url='{sim.api_url}/{{product}}'"
+    looked_up = f"{{{{ query('qingguo.qgnet.proxy', {place}, limit=9, max_age=0) }}}}"
+    two = {"count": 2}
+    text = play(
+        task("Whitelist", "qg_whitelist_info"),
+        task("Quota", "qg_quota_info"),
+        task("Areas", "qg_area_info"),
+        task("Prediction", "qg_proxy_allocate", two, **CHECK),
+        task("Lease", "qg_proxy_allocate", two),
+        task("Again", "qg_proxy_allocate", two),
+        task("Look", "qg_proxy_info"),
+        {"name": "Lookup", "ansible.builtin.set_fact": {"found": looked_up}},
+        task("Replace", "qg_proxy_replace", {"count": 1}),
+        task("Release", "qg_proxy_release", {"all": True}),
+        hosts="localhost",
+        defaults={
+            "key": sim.key,
+            "api_url": sim.api_url,
+            "product": "exclusive",
+            "product_url": sim.api_url + "/{product}",
+        },
+    )
+    run = playground.play(text).ok()
+    # The whitelist stays on the classic host, for keys of every product.
+    assert run.of("Whitelist").result["whitelist"] == ["203.0.113.9"]
+    assert run.of("Quota").result["quota"]["total"] == 8
+    assert run.of("Areas").result["count"] == 9
+    assert run.of("Prediction").result["missing"] == 2
+    leases = run.of("Lease").result["leases"]
+    assert len(leases) == 2
+    assert run.of("Again").result["changed"] is False
+    assert servers(run.of("Look").result["leases"]) == servers(leases)
+    assert set(run.of("Lookup").result["ansible_facts"]["found"]) == servers(leases)
+    assert len(run.of("Replace").result["allocated"]) == 1
+    assert len(run.of("Release").result["released"]) == 2
+    assert sim.leases() == []
+    paths = [call["path"] for call in sim.journal()]
+    assert paths[0] == "/whitelist/query"
+    assert {path.split("/")[1] for path in paths[1:]} == {"exclusive"}
+    assert paths.count("/exclusive/get") == paths.count("/exclusive/replace") == paths.count("/exclusive/delete") == 1
+
+
+@pytest.mark.parametrize(
+    ("areas", "sent"),
+    [
+        pytest.param(["440100", "350500"], "350500,440100", id="areas"),
+        pytest.param("", None, id="empty", marks=pytest.mark.thorough),
+    ],
+)
+def test_the_playbook_leases_in_areas(account: ProductKey, playground: Playground, areas: object, sent: object) -> None:
+    account.use("share")
+    # A rulebook passes empty text for variables that it does not have.
+    ensure(account, playground, lease_count=2, areas=areas, area_id="", isp="", undetermined="").ok()
+    assert [call["params"].get("area") for call in account.sim.journal("/share/get")] == [sent]
+    assert len(account.sim.leases()) == 2
+
+
+ZEROS = {
+    "lease_count": "count=0 is out of range: give a number from 1 to 100.",
+    "keep_alive": "keep_alive=0 is out of range",
+    "area_id": "area_id=0 is out of range",
+}
+
+
+@pytest.mark.parametrize("name", brief(ZEROS, "keep_alive"))
+def test_the_playbook_does_not_take_0_for_empty(sim: Simulator, playground: Playground, name: str) -> None:
+    environment = {"QG_KEY": sim.key, "QG_API_URL": sim.api_url}
+    run = playground.play(ENSURE, variables={f"qg_{name}": 0}, environment=environment)
+    assert ZEROS[name] in run.of("Lease what is missing").result["msg"]
+    assert sim.journal() == []
+
+
+@pytest.mark.parametrize("empty", [pytest.param("", marks=pytest.mark.thorough), None], ids=["empty", "null"])
+def test_the_playbook_leases_one_if_its_variables_are_empty(
+    sim: Simulator, playground: Playground, empty: object
+) -> None:
+    names = ("lease_count", "min_remaining", "keep_alive", "area_id", "areas", "isp", "undetermined")
+    environment = {"QG_KEY": sim.key, "QG_API_URL": sim.api_url}
+    variables = {f"qg_{name}": empty for name in names}
+    playground.play(ENSURE, variables=variables, environment=environment).ok()
+    assert len(sim.leases()) == 1
+
+
+@pytest.mark.thorough
+@pytest.mark.newest_core
+def test_the_playbook_counts_undetermined_leases_with_match(account: ProductKey, playground: Playground) -> None:
+    account.use("longterm").ok("allocate", count=1)
+    url = f"{account.sim.api_url}/longterm/query"
+    listed = requests.get(url, params={"key": account.options["key"]}, timeout=5).text
+    past, changed = re.subn(r"20\d\d-\d\d-\d\d", "2026-01-01", listed)
+    assert changed
+    account.sim.fault(path="/longterm/query", kind="garbage", body=past, times=-1)
+    account.begin()
+    run = ensure(account, playground, lease_count=1, min_remaining=10)
+    assert "Set undetermined=match" in run.of("Lease what is missing").result["msg"]
+    ensure(account, playground, lease_count=1, min_remaining=10, undetermined="match").ok()
+    assert account.writes() == []
+
+
+LOOKUPS: dict[str, Callable[[Simulator], str]] = {
+    "options": lambda sim: f"product='share', product_url='{sim.api_url}/{{product}}', ",
+    "environment": lambda _sim: "",
+    "the API's host": lambda _sim: "product='share', ",
+}
+
+
+@pytest.mark.newest_core
+@pytest.mark.parametrize("way", brief(LOOKUPS, "options"))
+def test_the_lookup(account: ProductKey, playground: Playground, way: str) -> None:
+    account.use("share").ok("allocate", count=2)
+    account.begin()
+    environment = {"QG_KEY": account.sim.key, "QG_API_URL": account.sim.api_url}
+    if way == "environment":
+        environment |= {"QG_PRODUCT": "share", "QG_PRODUCT_URL": account.sim.api_url + "/{product}"}
+
+    def look(name: str, options: str) -> dict[str, Any]:
+        found = f"{{{{ query('qingguo.qgnet.proxy', {LOOKUPS[way](account.sim)}{options}) }}}}"
+        return {"name": name, "ansible.builtin.set_fact": {"found": found}}
+
+    text = play(look("it", "limit=9"), {**look("mistake", "area_id=350500"), **IGNORE}, hosts="localhost")
+    run = playground.play(text, environment=environment).ok()
+    assert set(run.of("it").result["ansible_facts"]["found"]) == account.held()
+    assert "area_id is not an option of product=share" in run.output
+    assert calls(account.sim) == ["/share/query"]

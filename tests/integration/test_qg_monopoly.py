@@ -1,0 +1,260 @@
+# Copyright (c) 2026 The qingguo.qgnet authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Exclusive occupancy over HTTP: as tasks, and with every kind of lost answer."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import pytest
+from ansible_collections.qingguo.qgnet.plugins.module_utils._monopolies import operations
+from simulator.fixture import Simulator
+from support.module_tasks import CHECK, IGNORE, SPYING, from_variables, play, printed, task
+from support.playbooks import Operate, Playground, Run, assert_one_sentence, operate
+from support.vendor_faults import LONGER, TIMEOUT, brief
+
+LIST, IDLE, REDIAL, QUOTA = "/monopolies", "/monopolies/idle", "/monopolies/ips", "/info/quota"
+HOURS = 3600
+DEFAULTS = from_variables("key", "api_url")
+
+
+def hold(name: str, options: dict[str, Any], **keywords: Any) -> dict[str, Any]:
+    return task(name, "qg_monopoly", options, **keywords)
+
+
+@pytest.fixture
+def variables(sim: Simulator) -> dict[str, Any]:
+    sim.configure(
+        plan={"kind": "exclusive_occupancy", "channels": 6},
+        options={"lease_proxies": False, "dial_seconds": 0.2, "queue_seconds": 0.2},
+    )
+    return {"key": sim.key, "api_url": sim.api_url}
+
+
+@pytest.fixture
+def monopoly(
+    common: dict[str, Any], variables: dict[str, Any], haste: None, monkeypatch: pytest.MonkeyPatch
+) -> Operate:
+    """qg_monopoly in this process, with short intervals between reads of the list."""
+    delays = {"verify_delays": (0.0, 0.05, 0.1), "apply_delays": (0.0, 0.05, 0.1), "first_interval": 0.1}
+    monkeypatch.setattr(operations, "POLICY", dataclasses.replace(operations.POLICY, **delays))
+    return lambda check=False, **options: operate(operations.MONOPOLY, {**common, **options}, check=check)
+
+
+@dataclasses.dataclass
+class Stage:
+    """Plays tasks against the simulator."""
+
+    playground: Playground
+    variables: dict[str, Any]
+
+    def play(self, *tasks: dict[str, Any], hosts: str = "app", **how: Any) -> Run:
+        text = play(*tasks, hosts=hosts, defaults=DEFAULTS)
+        return self.playground.play(text, variables=self.variables, **{"inventory": SPYING, **how})
+
+
+@pytest.fixture
+def stage(playground: Playground, variables: dict[str, Any]) -> Stage:
+    return Stage(playground, variables)
+
+
+def held(sim: Simulator) -> list[str]:
+    return [monopoly["uuid"] for monopoly in sim.state()["keys"][sim.key]["monopolies"]]
+
+
+def writes(sim: Simulator) -> list[str]:
+    return [call["method"] for call in sim.journal() if call["method"] != "GET"]
+
+
+def forget(sim: Simulator) -> None:
+    sim.control("DELETE", "/journal")
+
+
+def test_hold(sim: Simulator, stage: Stage) -> None:
+    # Longer than the first look at the list takes on a busy machine.
+    sim.configure(options={"queue_seconds": 3})
+    options = {"count": 2, "area_code": 440100, "isp": "mobile"}
+    run = stage.play(
+        hold("predicted", options, **CHECK),
+        hold("done", options, diff=True),
+        hold("again", options),
+        arguments=("-vvvv",),
+    ).ok()
+    predicted, done, again = (each.result for each in run.tasks)
+    assert (predicted["changed"], predicted["missing"], predicted["applied"]) == (True, 2, [])
+    assert "+2 to be applied for" in printed(run.stdout, "predicted")
+    assert (done["changed"], done["applied"]) == (True, held(sim))
+    assert {one["state"] for one in done["monopolies"]} == {"online"}
+    assert {(one["area_code"], one["isp"]) for one in done["monopolies"]} == {("440100", "mobile")}
+    assert all(one["since"].endswith("+08:00") for one in done["monopolies"])
+    assert f"+{held(sim)[0]}" in printed(run.stdout, "done")
+    assert (again["changed"], again["already_present"]) == (False, held(sim))
+    assert sim.key not in run.output
+    # Nothing at all is sent to the host.
+    assert not run.spied
+    lines = [line for line in run.stderr.splitlines() if line.startswith("qg_monopoly: ")]
+    assert lines[0].startswith(
+        "qg_monopoly: waiting because resources are not online yet (/monopolies): 0 of 2 online, "
+    )
+    made = [(call["method"], call["path"]) for call in sim.journal()]
+    assert made[:3] == [("GET", LIST), ("GET", QUOTA), ("GET", IDLE)]
+    assert made[-1] == ("GET", LIST)
+    assert writes(sim) == ["POST"]
+
+
+@pytest.mark.newest_core
+def test_redial(sim: Simulator, stage: Stage, monopoly: Operate) -> None:
+    monopoly(count=2, state_dir=str(stage.playground.state_dir))
+    sim.advance(60)
+    forget(sim)
+    options = {"state": "redialled", "all": True}
+    run = stage.play(hold("predicted", options, **CHECK), hold("done", options)).ok()
+    predicted, done = (each.result for each in run.tasks)
+    assert predicted["changed"] is done["changed"] is True
+    assert [one["uuid"] for one in done["redialled"]] == held(sim)
+    for one in done["redialled"]:
+        assert one["server_before"]
+        assert one["server_after"]
+        assert one["server_before"] != one["server_after"]
+    # Of both tasks: in check mode nothing is redialled, and a second time the vendor would refuse it.
+    assert writes(sim) == ["PUT"]
+
+
+@pytest.mark.newest_core
+def test_release(sim: Simulator, stage: Stage, monopoly: Operate) -> None:
+    old = monopoly(count=2, state_dir=str(stage.playground.state_dir))["applied"]
+    sim.advance(13 * HOURS)
+    (young,) = monopoly(count=3, state_dir=str(stage.playground.state_dir))["applied"]
+    forget(sim)
+    options = {"state": "absent", "all": True}
+    run = stage.play(hold("predicted", options, **CHECK, **IGNORE), hold("done", options, **IGNORE)).ok()
+    predicted, done = run.tasks
+    assert predicted.status == done.status == "failed"
+    assert predicted.result["released"] == old
+    # The task in check mode has left them.
+    assert (done.result["changed"], done.result["released"]) == (True, old)
+    (refused,) = done.result["refused"]
+    assert refused["uuid"] == young
+    assert_one_sentence(done.result["msg"])
+    assert f"{young} (possible from {refused['possible_from']} on)" in done.result["msg"]
+    assert writes(sim) == ["DELETE"]
+
+    forget(sim)
+    sim.advance(13 * HOURS)
+    options = {"state": "absent", "uuids": [young, old[0]]}
+    run = stage.play(hold("done", options), hold("again", options)).ok()
+    results = [(each.result["changed"], each.result["released"]) for each in run.tasks]
+    assert results == [(True, [young]), (False, [])]
+    assert writes(sim) == ["DELETE"]
+
+
+def test_info(sim: Simulator, stage: Stage, monopoly: Operate) -> None:
+    monopoly(count=2, state_dir=str(stage.playground.state_dir))
+    forget(sim)
+    run = stage.play(task("it", "qg_monopoly_info"), task("checked", "qg_monopoly_info", **CHECK)).ok()
+    for done in run.tasks:
+        assert done.result["changed"] is False, done.name
+        assert [one["uuid"] for one in done.result["monopolies"]] == held(sim), done.name
+        assert done.result["idle"], done.name
+    assert [call["path"] for call in sim.journal()] == [LIST, IDLE] * 2
+
+
+@pytest.mark.newest_core
+@pytest.mark.thorough
+def test_many_hosts_at_once_hold_one_desired_state(sim: Simulator, stage: Stage) -> None:
+    inventory = "".join(f"app{number} ansible_connection=local\n" for number in range(4))
+    run = stage.play(hold("it", {"count": 2}), hosts="all", inventory=inventory).ok()
+    assert len(held(sim)) == 2
+    assert writes(sim) == ["POST"]
+    results = [done.result for done in run.by_host("it").values()]
+    assert sorted(result["changed"] for result in results) == [False, False, False, True]
+    assert all(result["count"] == 2 for result in results)
+
+
+@pytest.mark.newest_core
+def test_a_key_of_another_product_and_bad_options(sim: Simulator, stage: Stage) -> None:
+    mistakes: list[dict[str, Any]] = [
+        {"count": 0},
+        {"state": "absent"},
+        {"count": "many"},
+        {"count": 1, "isp": "pigeon"},
+        {"count": 1, "max_wait": -1},
+    ]
+    sim.configure(plan={"kind": "dynamic_dedicated"})
+    run = stage.play(
+        *(hold(f"mistake {number}", options, **IGNORE) for number, options in enumerate(mistakes)),
+        hold("wrong product", {"count": 1}, **IGNORE),
+        task("info of a wrong product", "qg_monopoly_info", **IGNORE),
+    )
+    assert [done.status for done in run.tasks] == ["failed"] * (len(mistakes) + 2)
+    for done in run.tasks:
+        assert done.result["changed"] is False
+        assert_one_sentence(done.result["msg"])
+    for done in run.tasks[-2:]:
+        assert (done.result["http_status"], done.result["endpoint"]) == (400, LIST)
+    # A bad option is found before any call.
+    assert [(call["method"], call["path"]) for call in sim.journal()] == [("GET", LIST)] * 2
+
+
+#: Answers to a write that say nothing, and whether the vendor did it.
+LOST: dict[str, tuple[bool, dict[str, Any]]] = {
+    "reset after": (True, {"kind": "reset_after"}),
+    "bad gateway after": (True, {"kind": "status", "http_status": 502, "executed": True}),
+    "too late": (True, {"kind": "hang_after", "seconds": LONGER}),
+    "reset before": (False, {"kind": "reset_before"}),
+    "unknown error": (False, {"kind": "code", "code": -1}),
+}
+lost = pytest.mark.parametrize(
+    ("done", "fields"),
+    brief([pytest.param(*row, id=name) for name, row in LOST.items()], "reset after", "unknown error"),
+)
+
+
+@lost
+def test_a_lost_application(sim: Simulator, monopoly: Operate, done: bool, fields: dict[str, Any]) -> None:
+    sim.fault(path=LIST, method="POST", **fields)
+    result = monopoly(count=2, timeout=TIMEOUT)
+    assert "failed" not in result, result.get("msg")
+    assert result["applied"] == held(sim)
+    assert len(held(sim)) == 2
+    assert writes(sim) == ["POST"] * (1 if done else 2)
+    forget(sim)
+    assert monopoly(count=2)["changed"] is False
+    assert writes(sim) == []
+
+
+@lost
+def test_a_lost_release(sim: Simulator, monopoly: Operate, done: bool, fields: dict[str, Any]) -> None:
+    uuids = monopoly(count=2)["applied"]
+    sim.advance(13 * HOURS)
+    forget(sim)
+    sim.fault(path=LIST, method="DELETE", **fields)
+    result = monopoly(state="absent", all=True, timeout=TIMEOUT)
+    assert "failed" not in result, result.get("msg")
+    assert (result["released"], held(sim)) == (uuids, [])
+    assert writes(sim) == ["DELETE"] * (1 if done else 2)
+
+
+@lost
+def test_a_lost_redial(sim: Simulator, monopoly: Operate, done: bool, fields: dict[str, Any]) -> None:
+    uuids = monopoly(count=2)["applied"]
+    sim.advance(60)
+    forget(sim)
+    sim.fault(path=REDIAL, method="PUT", **fields)
+    result = monopoly(state="redialled", uuids=uuids, timeout=TIMEOUT)
+    assert "failed" not in result, result.get("msg")
+    assert [one["uuid"] for one in result["redialled"]] == uuids
+    assert all(one["server_before"] != one["server_after"] for one in result["redialled"])
+    assert writes(sim) == ["PUT"] * (1 if done else 2)
+
+
+@pytest.mark.parametrize("fields", [{"kind": "status", "http_status": 502}, {"kind": "delay", "seconds": LONGER}])
+def test_an_application_that_may_still_be_under_way(sim: Simulator, monopoly: Operate, fields: dict[str, Any]) -> None:
+    sim.fault(path=LIST, method="POST", **fields)
+    result = monopoly(count=2, timeout=TIMEOUT, wait=False)
+    assert result["failed"]
+    assert_one_sentence(result["msg"])
+    assert "ansible localhost -m qingguo.qgnet.qg_monopoly_info" in result["msg"]
+    assert writes(sim) == ["POST"]
