@@ -37,8 +37,8 @@ ALL_TESTS = ("tests/unit", "tests/integration")
 TESTS_OF_CORE = ("-m", "not newest_core", "tests/unit/plugins", "tests/unit/eda", "tests/integration")
 #: These look at what only comes of the whole run.
 AFTERWARDS = (
-    "tests/unit/test_house.py::test_the_support_table_is_made_of_what_was_run",
-    "tests/unit/test_house.py::test_what_was_run_is_of_supported_cores",
+    "tests/unit/test_repository.py::test_the_support_table_is_made_of_what_was_run",
+    "tests/unit/test_repository.py::test_what_was_run_is_of_supported_cores",
 )
 #: Of each README, the head of the table, and the words of its cells.
 WORDS = {
