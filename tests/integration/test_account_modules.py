@@ -14,14 +14,10 @@ import yaml
 from simulator.fixture import Simulator
 from support import vendor_pages as pages
 from support.account_modules import (
-    BALANCE,
     INSTANCE,
-    INSTANCES,
-    LINES,
     OPERATIONS,
     PACKAGES,
     PASSWORDS,
-    PLAN,
     PRICE,
     RATES,
     Account,
@@ -466,8 +462,3 @@ def test_check_mode_reads_the_same(account: Account) -> None:
         assert seen == predicted, name
         assert "diff" not in predicted
         assert calls(account.sim, f"/api{reader.path}") == [f"/api{reader.path}"] * 2
-
-
-def test_each_call_is_one_of_the_table() -> None:
-    paths = {reader.path for reader in OPERATIONS.values()}
-    assert paths == {BALANCE, INSTANCES, LINES, PACKAGES, PLAN, PRICE}

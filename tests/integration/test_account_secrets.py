@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from simulator.fixture import Simulator
-from support.account_modules import INSTANCES, OPERATIONS, PLAN, Account, account_fixture
+from support.account_modules import OPERATIONS, Account, account_fixture
 from support.module_tasks import IGNORE, THERE, from_variables, play, printed, task
 from support.playbooks import Playground, Run, calls
 
@@ -250,10 +250,6 @@ def test_secrets_are_no_facts(sim: Simulator, playground: Playground, variables:
     done = run(playground, variables, [facts, read("instances", include_secrets=True)], **cache).ok()
     assert [path.name for path in (playground.root / "facts").iterdir()]
     assert_silent(sim, done, playground, AUTHKEY, *PASSWORDS, records=False)
-
-
-def test_the_paths_are_those_that_tell_secrets() -> None:
-    assert {OPERATIONS[name].path for name in TELLING} == {INSTANCES, PLAN}
 
 
 @pytest.mark.parametrize("name", TELLING)

@@ -117,6 +117,7 @@ def test_the_playbook_leases_one_if_its_variables_are_empty(
 
 
 @pytest.mark.thorough
+@pytest.mark.newest_core
 def test_the_playbook_counts_undetermined_leases_with_match(account: ProductKey, playground: Playground) -> None:
     account.use("longterm").ok("allocate", count=1)
     url = f"{account.sim.api_url}/longterm/query"

@@ -53,11 +53,12 @@ SHORT_MINUTE = "0.3"
 WRITTEN = {ALLOCATE: POLICY.max_attempts, REPLACE: POLICY.max_attempts, RELEASE: POLICY.max_repeats + 1}
 
 
-def prepare(scenario: LeaseScenario, endpoint: str) -> None:
-    """A key that holds one lease, of a plan that has the call."""
+def prepared(scenario: LeaseScenario, endpoint: str) -> tuple[str, dict[str, Any]]:
+    """The operation that makes the call, and its options, with a key that holds one lease, of a plan that has it."""
     if endpoint == POOL:
         scenario.sim.configure(plan={"kind": "dynamic_shared"})
     scenario.hold(1)
+    return CALLS[endpoint][:2]
 
 
 EACH_CODE = [
@@ -72,11 +73,10 @@ EACH_CODE = [
     brief(spread(EACH_CODE, [200, 400]), *(f"{endpoint[1:]}-100" for endpoint in CALLS), "allocate-102", "replace-103"),
 )
 def test_a_final_code_is_one_call(scenario: LeaseScenario, endpoint: str, code: int, http_status: int) -> None:
-    name, options, codes = CALLS[endpoint]
-    prepare(scenario, endpoint)
+    name, options = prepared(scenario, endpoint)
     scenario.sim.fault(path=endpoint, kind="code", code=code, http_status=http_status, times=-1)
     result = scenario(name, **options)
-    assert_refusal(result, code, endpoint, codes[code])
+    assert_refusal(result, code, endpoint, CALLS[endpoint][2][code])
     assert result["http_status"] == http_status
     assert result["changed"] is False
     made = calls(scenario.sim)
@@ -129,8 +129,7 @@ def test_a_plan_without_a_quota_is_no_hindrance(scenario: LeaseScenario, code: i
 def test_a_failed_allocation_is_repeated_after_the_list_was_read(
     scenario: LeaseScenario, endpoint: str, code: int
 ) -> None:
-    name, options, _codes = CALLS[endpoint]
-    prepare(scenario, endpoint)
+    name, options = prepared(scenario, endpoint)
     scenario.sim.fault(path=endpoint, kind="code", code=code, times=2)
     result = scenario.reached(name, **options)
     assert len(result["allocated"]) == 1
@@ -143,8 +142,7 @@ def test_a_failed_allocation_is_repeated_after_the_list_was_read(
 @pytest.mark.parametrize("code", [-1, pytest.param(-104, marks=thorough)])
 @pytest.mark.parametrize("endpoint", [ALLOCATE, REPLACE, RELEASE])
 def test_a_persistent_failure_is_reported(scenario: LeaseScenario, endpoint: str, code: int) -> None:
-    name, options, _codes = CALLS[endpoint]
-    prepare(scenario, endpoint)
+    name, options = prepared(scenario, endpoint)
     scenario.sim.fault(path=endpoint, kind="code", code=code, times=-1)
     result = scenario(name, **options)
     assert_refusal(result, code, endpoint, {-1: "unknown error", -104: "allocation failed"}[code])
@@ -156,8 +154,7 @@ def test_a_persistent_failure_is_reported(scenario: LeaseScenario, endpoint: str
 
 @pytest.mark.parametrize("endpoint", [LIST, QUOTA, pytest.param(POOL, marks=thorough), AREAS])
 def test_a_read_is_retried_and_then_fails(scenario: LeaseScenario, endpoint: str) -> None:
-    name, options, _codes = CALLS[endpoint]
-    prepare(scenario, endpoint)
+    name, options = prepared(scenario, endpoint)
     scenario.sim.fault(path=endpoint, kind="code", code=-1, times=2)
     good = scenario.ok(name, **options)
     assert good["api"]["retries"] == 2
@@ -190,9 +187,8 @@ LIMITED = [
 def test_too_many_requests_is_waited_for(
     scenario: LeaseScenario, monkeypatch: pytest.MonkeyPatch, endpoint: str
 ) -> None:
-    name, options, _codes = CALLS[endpoint]
     monkeypatch.setenv("QG_MINUTE_SECONDS", SHORT_MINUTE)
-    prepare(scenario, endpoint)
+    name, options = prepared(scenario, endpoint)
     scenario.sim.fault(path=endpoint, kind="code", code=-11)
     result = scenario.ok(name, **options)
     first, second, *_rest = scenario.sim.journal(endpoint)
@@ -205,8 +201,7 @@ def test_too_many_requests_is_waited_for(
 
 @pytest.mark.parametrize("endpoint", LIMITED)
 def test_too_many_requests_is_reported_where_there_is_no_time_to_wait(scenario: LeaseScenario, endpoint: str) -> None:
-    name, options, _codes = CALLS[endpoint]
-    prepare(scenario, endpoint)
+    name, options = prepared(scenario, endpoint)
     scenario.sim.fault(path=endpoint, kind="code", code=-11, times=-1)
     result = scenario(name, max_wait=0, **options)
     assert result["failed"] is True

@@ -91,21 +91,16 @@ def test_a_release_is_confirmed_and_final(releasing: ProductKey) -> None:
     assert releasing.writes() == []
 
 
-def test_all_leases_are_released(account: ProductKey) -> None:
-    account.use("exclusive").ok("allocate", count=3)
+def test_a_task_and_then_all_leases_are_released(account: ProductKey) -> None:
+    account.use("exclusive").ok("allocate", count=1)
+    task = account.sim.leases()[0]["task_id"]
+    account.ok("allocate", count=4)
+    assert len(account.ok("release", task_ids=[task])["released"]) == 1
     assert len(account.ok("release", all=True)["released"]) == 3
     assert account.sim.leases() == []
     account.begin()
     assert account.ok("release", all=True)["changed"] is False
     assert account.writes() == []
-
-
-def test_a_task_is_released(account: ProductKey) -> None:
-    account.use("exclusive").ok("allocate", count=1)
-    task = account.sim.leases()[0]["task_id"]
-    account.ok("allocate", count=3)
-    assert len(account.ok("release", task_ids=[task])["released"]) == 1
-    assert len(account.sim.leases()) == 2
 
 
 def test_exact_releases_a_surplus(account: ProductKey) -> None:

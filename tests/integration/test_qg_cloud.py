@@ -116,6 +116,7 @@ def test_filters_are_applied_before_a_service_is_missed_or_renamed(cloud: Cloud)
     assert cloud.calls() == 0
 
 
+@pytest.mark.newest_core
 def test_the_vendor_leads_ansible_neither_to_this_machine_nor_into_its_network(cloud: Cloud) -> None:
     odd = {"2": "127.0.0.1", "3": "169.254.169.254", "4": "::ffff:127.0.0.1", "5": "localhost", "6": "0.0.0.0"}
     services = [service("1", Ip="8.8.4.4", Local_ip="10.0.0.1"), service("7", Ip="10.0.0.7", Local_ip="10.0.0.7")]

@@ -6,15 +6,12 @@
 from __future__ import annotations
 
 import dataclasses
-import multiprocessing
-import time
 from typing import Any
 
 import pytest
 from ansible_collections.qingguo.qgnet.plugins.module_utils._monopolies import operations
 from simulator.fixture import Simulator
 from support.module_tasks import CHECK, IGNORE, SPYING, from_variables, play, printed, task
-from support.operation_process import run_operation
 from support.playbooks import Operate, Playground, Run, assert_one_sentence, operate
 from support.vendor_faults import LONGER, TIMEOUT, brief
 
@@ -76,6 +73,8 @@ def forget(sim: Simulator) -> None:
 
 
 def test_hold(sim: Simulator, stage: Stage) -> None:
+    # Longer than the first look at the list takes on a busy machine.
+    sim.configure(options={"queue_seconds": 3})
     options = {"count": 2, "area_code": 440100, "isp": "mobile"}
     run = stage.play(
         hold("predicted", options, **CHECK),
@@ -96,14 +95,16 @@ def test_hold(sim: Simulator, stage: Stage) -> None:
     # Nothing at all is sent to the host.
     assert not run.spied
     lines = [line for line in run.stderr.splitlines() if line.startswith("qg_monopoly: ")]
-    begin = "qg_monopoly: waiting because resources are not online yet (/monopolies): 0 of 2 online, 2 queued; at"
-    assert lines[0].startswith(begin)
+    assert lines[0].startswith(
+        "qg_monopoly: waiting because resources are not online yet (/monopolies): 0 of 2 online, "
+    )
     made = [(call["method"], call["path"]) for call in sim.journal()]
     assert made[:3] == [("GET", LIST), ("GET", QUOTA), ("GET", IDLE)]
     assert made[-1] == ("GET", LIST)
     assert writes(sim) == ["POST"]
 
 
+@pytest.mark.newest_core
 def test_redial(sim: Simulator, stage: Stage, monopoly: Operate) -> None:
     monopoly(count=2, state_dir=str(stage.playground.state_dir))
     sim.advance(60)
@@ -121,6 +122,7 @@ def test_redial(sim: Simulator, stage: Stage, monopoly: Operate) -> None:
     assert writes(sim) == ["PUT"]
 
 
+@pytest.mark.newest_core
 def test_release(sim: Simulator, stage: Stage, monopoly: Operate) -> None:
     old = monopoly(count=2, state_dir=str(stage.playground.state_dir))["applied"]
     sim.advance(13 * HOURS)
@@ -255,32 +257,4 @@ def test_an_application_that_may_still_be_under_way(sim: Simulator, monopoly: Op
     assert result["failed"]
     assert_one_sentence(result["msg"])
     assert "ansible localhost -m qingguo.qgnet.qg_monopoly_info" in result["msg"]
-    assert writes(sim) == ["POST"]
-
-
-@pytest.mark.newest_core
-@pytest.mark.thorough
-def test_the_run_after_one_that_was_killed_while_it_applied_holds_what_is_desired(
-    sim: Simulator, stage: Stage, minute: float
-) -> None:
-    """The vendor carries the application out when its process is gone already."""
-    sim.fault(path=LIST, method="POST", kind="delay", seconds=5)
-    options = {"key": sim.key, "api_url": sim.api_url, "state_dir": str(stage.playground.state_dir), "count": 2}
-    arguments = ("monopoly", options, minute)
-    process = multiprocessing.get_context("spawn").Process(target=run_operation, args=arguments)
-    process.start()
-    deadline = time.monotonic() + 60
-    while "POST" not in writes(sim) and process.is_alive() and time.monotonic() < deadline:
-        time.sleep(0.02)
-    process.join(1)
-    process.kill()
-    process.join(10)
-    assert process.exitcode == -9
-    assert (writes(sim), held(sim)) == (["POST"], [])
-
-    result = stage.play(hold("it", {"count": 2})).ok().of("it").result
-    assert len(held(sim)) == 2
-    assert result["already_present"] == held(sim)
-    assert (result["changed"], result["count"]) == (False, 2)
-    assert held(sim)[0] in result["warnings"][0]
     assert writes(sim) == ["POST"]

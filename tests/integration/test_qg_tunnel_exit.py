@@ -61,6 +61,7 @@ def changes(sim: Simulator) -> list[dict[str, Any]]:
     return [call for call in sim.journal() if call["path"] == "/proxyip"]
 
 
+@pytest.mark.newest_core
 def test_labels_choose_exits_and_the_module_changes_the_exit(sim: Simulator, playground: Playground) -> None:
     sim.configure(whitelist=["127.0.0.1"])
     variables = {

@@ -409,6 +409,7 @@ def test_undelegated_nothing_of_the_key_is_sent_to_the_host(
     assert kinds == ["command"] * 3
 
 
+@pytest.mark.newest_core
 def test_the_spy_sees_what_is_sent(playground: Playground, variables: dict[str, Any]) -> None:
     text = """
 - hosts: one

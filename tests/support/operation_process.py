@@ -1,7 +1,7 @@
 # Copyright (c) 2026 The qingguo.qgnet authors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Operations in processes of their own: beside others, or ended by a signal. A fresh process imports this file."""
+"""Operations on leases in processes of their own: beside others, or ended by a signal."""
 
 from __future__ import annotations
 
@@ -14,7 +14,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.qingguo.qgnet.plugins.module_utils._monopolies.operations import MONOPOLY
 from support.lease_modules import OPERATIONS
 from support.playbooks import Result, operate
 
@@ -24,9 +23,9 @@ CONTEXT = multiprocessing.get_context("spawn")
 
 
 def run_operation(name: str, options: dict[str, Any], minute: float) -> Result:
-    """Run an operation on leases or on monopolies."""
+    """Run an operation on leases."""
     os.environ["QG_MINUTE_SECONDS"] = str(minute)
-    return operate({**OPERATIONS, "monopoly": MONOPOLY}[name], options)
+    return operate(OPERATIONS[name], options)
 
 
 def run_at_gate(name: str, options: dict[str, Any], minute: float, answer: Path, gate: Path) -> None:
