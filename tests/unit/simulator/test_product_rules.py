@@ -112,7 +112,9 @@ KEY_CHECKS = [
 ]
 
 
-@pytest.mark.parametrize(("endpoint", "check"), spread(ENDPOINTS, KEY_CHECKS))
+@pytest.mark.parametrize(
+    ("endpoint", "check"), spread([pytest.param(endpoint, id=endpoint.path) for endpoint in ENDPOINTS], KEY_CHECKS)
+)
 def test_the_key_is_checked_before_the_operation(
     sim: Simulator, get: Get, endpoint: Any, check: tuple[dict[str, Any], str]
 ) -> None:

@@ -8,12 +8,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from ansible_collections.qingguo.qgnet.plugins.module_utils._api.classic.client import PostRejected, ProxyApi
+from ansible_collections.qingguo.qgnet.plugins.module_utils._api.classic.client import ProxyApi
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.classic.errors import (
     VENDOR_CODES,
     ApiError,
     StatusError,
 )
+from ansible_collections.qingguo.qgnet.plugins.module_utils._api.classic.exchange import PostRejected
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.leases import Lease
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.transport import HttpResponse, encode
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import (
