@@ -83,7 +83,7 @@ class Cloud:
         self, options: Options | str, *arguments: str, name: str = "site.qg_cloud.yml", **environment: str
     ) -> subprocess.CompletedProcess[str]:
         named = {
-            **self.playground._environment(self.playground.root / "record", self.playground.root / "spy"),
+            **self.playground.ansible_environment(self.playground.root / "record", self.playground.root / "spy"),
             **self.environment,
             **environment,
         }

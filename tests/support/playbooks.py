@@ -254,9 +254,6 @@ class Playground:
             **self.environment,
         }
 
-    #: The name by which other tests call it still.
-    _environment = ansible_environment
-
 
 def programs(directory: Path, *names: str) -> Path:
     """A directory for PATH that holds these programs and no others."""
