@@ -165,11 +165,14 @@ def documented(folder: Path) -> list[str]:
     stems = {
         kind: sorted(path.stem for path in (ROOT / "plugins" / name).glob("[!_]*.py")) for kind, name in kinds.items()
     }
-    stems |= {"role": [path.name for path in (ROOT / "roles").iterdir()]}
     commands = [f"ansible-doc --type {kind} {' '.join(map(_full_name, names))}" for kind, names in stems.items()]
     playbooks = [_full_name(path.stem) for path in (ROOT / "playbooks").glob("*.yml")]
     commands.append(f"ansible-playbook --inventory localhost, --syntax-check {' '.join(playbooks)}")
     shown = {command: shell(command, folder) for command in commands}
+    # For roles, ansible-doc warns of the collections of ansible-core itself.
+    role = shell(f"ansible-doc --type role {_full_name('egress_whitelist')}", folder)
+    if role.returncode or "egress_whitelist_key" not in role.stdout:
+        return [f"ansible-doc --type role: {role.stderr}"]
     return [f"{command}: {done.stderr}" for command, done in shown.items() if done.returncode or "WARN" in done.stderr]
 
 
