@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 import pytest
-from _pytest.mark.structures import ParameterSet
+from support.parameters import ParameterSet
 
 Test = TypeVar("Test", bound=Callable[..., None])
 

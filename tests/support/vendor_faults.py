@@ -9,8 +9,8 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 import pytest
-from _pytest.mark.structures import ParameterSet
 from simulator.fixture import Simulator
+from support.parameters import ParameterSet
 from support.playbooks import Result, assert_one_sentence
 
 Faults = dict[str, dict[str, Any]]

@@ -33,10 +33,8 @@ PRIVATE_NAMES = {
     # The type of a parameter of pytest.
     "support/parameters.py": {"_pytest"},
 }
-#: The files that put folders on the path of Python: programs, and the file that does it for ansible-test.
-MAY_CHANGE_PATH = {"unit/conftest.py", "benchmarks/bench.py", "benchmarks/fleet.py", "benchmarks/jobs.py"} | {
-    *("benchmarks/proxy_check.py", "benchmarks/stores.py", "chaos/chaos.py", "unit/chaos/test_chaos.py")
-}
+#: The file that puts folders on the path of Python: ansible-test does not read pyproject.toml.
+MAY_CHANGE_PATH = {"unit/conftest.py"}
 
 
 @functools.cache

@@ -239,7 +239,7 @@ def test_the_list_may_say_less_than_the_extraction(client: Client, listed: HttpR
 
 @listed
 def test_a_later_process_counts_the_lease_once(client: Client, listed: HttpResponse) -> None:
-    client(response([FULL]))[0].get(1, TERMS)
+    client(response([FULL]))[0].allocate(1, TERMS)
     later, _transport = client(response([]), listed, listed)
     late = later.leases()
     assert names(late) == names(later.leases()) == names(later.leases()), "and keeps its name, however late it is shown"
@@ -253,7 +253,7 @@ def test_a_watcher_reports_a_lease_once_however_the_list_names_it(client: Client
     rules, state, kinds = Rules(leases=True, expires_within=10), WatchState(), []
     held = client(response([]), response([]))[0].leases()
     state, _events = step(state, rules, Snapshot(leases=held), 0)
-    client(response([FULL]))[0].get(1, TERMS)
+    client(response([FULL]))[0].allocate(1, TERMS)
     end = Lease.from_item(FULL, "").expires
     assert end
     for shown in (response([]), listed, listed):
