@@ -95,7 +95,7 @@ def _install(session: nox.Session, environment: str, programs: Names | None = No
 def _pytest(session: nox.Session, *arguments: str, measured: str = "", **settings: str) -> None:
     """Run pytest; ``measured`` names the coverage data of its processes and of those that these start."""
     folder = workspace.temporary(in_memory=session.name.startswith(("unit", "machines")))
-    command = ["pytest", f"--basetemp={folder}", "--instafail", *arguments]
+    command = ["pytest", "--quiet", f"--basetemp={folder}", "--instafail", *arguments]
     if measured:
         workspace.COVERAGE.mkdir(parents=True, exist_ok=True)
         for old in workspace.COVERAGE.glob(f"{measured}*"):
