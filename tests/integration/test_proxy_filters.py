@@ -49,16 +49,14 @@ PLAY = """
     - name: haproxy
       ansible.builtin.template: {src: haproxy.j2, dest: haproxy.cfg, mode: "0600"}
     - name: haproxy, in another order
-      ansible.builtin.template: {src: haproxy.j2, dest: haproxy.cfg, mode: "0600"}
-      vars:
-        leases: "{{ given | reverse | list }}"
+      ansible.builtin.debug:
+        msg: "{{ (leases | qingguo.qgnet.proxy_haproxy) == (leases | reverse | list | qingguo.qgnet.proxy_haproxy) }}"
     - name: squid
       ansible.builtin.template: {src: squid.j2, dest: squid.conf, mode: "0600"}
       no_log: true
     - name: squid, in another order
-      ansible.builtin.template: {src: squid.j2, dest: squid.conf, mode: "0600"}
-      vars:
-        leases: "{{ given | reverse | list }}"
+      ansible.builtin.debug:
+        msg: "{{ (leases | qingguo.qgnet.proxy_squid) == (leases | reverse | list | qingguo.qgnet.proxy_squid) }}"
     - name: curl
       ansible.builtin.command:
         argv: [curl, --config, "-"]
@@ -119,7 +117,7 @@ def test_the_filters_in_a_play(sim: Simulator, playground: Playground, lease: di
     ]
     for name in ("haproxy", "squid"):
         assert run.of(name).result["changed"] is True
-        assert run.of(f"{name}, in another order").result["changed"] is False
+        assert run.of(f"{name}, in another order").result["msg"] is True
     assert run.of("curl").result["stdout"] == EXIT
     assert run.of("curl without credentials").result["rc"] == 22
     assert run.of("environment").result["stdout"] == EXIT

@@ -38,8 +38,11 @@ def variables(sim: Simulator) -> dict[str, Any]:
     return {"key": sim.key, "api_url": sim.api_url}
 
 
-#: The oldest core runs every module delegated in a test of its own.
-PLACES = [pytest.param({}, id="here"), pytest.param(THERE, id="delegated", marks=pytest.mark.newest_core)]
+#: Delegated, each module runs in the tests of secrets on each change.
+PLACES = [
+    pytest.param({}, id="here"),
+    pytest.param(THERE, id="delegated", marks=[pytest.mark.newest_core, pytest.mark.thorough]),
+]
 
 
 @pytest.fixture(params=PLACES)
@@ -89,11 +92,6 @@ def test_each_module(sim: Simulator, playground: Playground, variables: dict[str
 
 
 @pytest.mark.newest_core
-@pytest.mark.parametrize(
-    "where",
-    [pytest.param({}, id="here"), pytest.param(THERE, id="delegated", marks=pytest.mark.thorough)],
-    indirect=True,
-)
 def test_a_failure_of_qg_whitelist_still_reports_what_was_done(
     sim: Simulator, playground: Playground, variables: dict[str, Any], where: dict[str, Any]
 ) -> None:

@@ -311,7 +311,8 @@ FAILING = {
 }
 
 
-@pytest.mark.parametrize("strategy", ["linear", pytest.param("free", marks=pytest.mark.thorough)])
+@pytest.mark.thorough
+@pytest.mark.parametrize("strategy", ["linear", "free"])
 def test_ansible_shows_no_value_of_a_variable_as_an_option_of_the_task(
     sim: Simulator, playground: Playground, variables: dict[str, Any], closed_port: int, strategy: str
 ) -> None:
