@@ -37,8 +37,8 @@ class FailingState(State):
                 self.has_failed = True
                 raise self.error
             self.left -= 1
-        with super().transaction() as database:
-            yield database
+        with contextlib.ExitStack() as stack:
+            yield stack.enter_context(super().transaction())
 
     def fill_up(self) -> None:
         """Fill the disk."""

@@ -62,9 +62,9 @@ VENDOR = {
 }
 
 
-def row(vendor: dict[str, Any] = VENDOR, **changes: Any) -> dict[str, Any]:
+def row(vendor: dict[str, Any] | None = None, **changes: Any) -> dict[str, Any]:
     """A row of a service, with changes of its columns."""
-    return {"product_id": None, **models.instances([vendor])[0], **changes}
+    return {"product_id": None, **models.instances([vendor or VENDOR])[0], **changes}
 
 
 # --- options

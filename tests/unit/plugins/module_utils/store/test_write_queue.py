@@ -180,8 +180,8 @@ def test_the_batch_includes_requests_that_come_within_the_window(tmp_path: Path)
         if mine.submit(task(name), write, batch_window) is None:
             waited.append(mine.waited)
 
-    lock = open_store(tmp_path).try_lock("whitelist-k")
-    with threads(partial(come, "late")) as start_late, threads(partial(come, "a"), partial(come, "b")) as start, lock:
+    late, others = threads(partial(come, "late")), threads(partial(come, "a"), partial(come, "b"))
+    with late as start_late, others as start, open_store(tmp_path).try_lock("whitelist-k"):
         start()
         wait_for(lambda: rows(tmp_path) == 2)
     assert [sorted(names) for names in write.rounds] == [["a", "b", "late"]]

@@ -18,7 +18,8 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._task.operation impo
 from support.documents import PLUGINS, ROOT, operation_of, plugin_names
 from support.plugin_runs import run_as_module
 
-OPERATIONS = {name: operation for name in plugin_names("action") if (operation := operation_of(name))}
+FOUND = {name: operation_of(name) for name in plugin_names("action")}
+OPERATIONS = {name: operation for name, operation in FOUND.items() if operation}
 
 
 @pytest.mark.parametrize("name", OPERATIONS)
