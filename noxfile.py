@@ -46,6 +46,7 @@ SANITY_OPTIONAL = {"2.20": ("3.14",), "newest": ("3.14",), "2.22": ("3.14", "3.1
 # molecule and the benchmarks use.
 PROGRAMS = {
     "curl": "curl",
+    "haproxy": "haproxy",
     "hostname": "hostname",
     "ip": "iproute2",
     "ssh": "openssh-client",
@@ -447,7 +448,10 @@ def coverage(session: nox.Session) -> None:
     "scenarios",
     [
         nox.param(["--scenario-name=egress_whitelist"], id="one"),
-        nox.param([f"--scenario-name={name}" for name in ("keys", "memory", "strategies", "trouble")], id="others"),
+        nox.param(
+            [f"--scenario-name={name}" for name in ("keys", "memory", "proxy_gateway", "strategies", "trouble")],
+            id="others",
+        ),
         nox.param(["--all"], id="all"),
     ],
 )

@@ -52,7 +52,7 @@ options:
     type: dict
   scheme:
     description:
-      - The protocol to speak with the proxy. A lease speaks HTTP and SOCKS5 at the same port.
+      - The protocol to speak with the proxy. A lease supports HTTP and SOCKS5 at the same port.
       - With V(socks5h), the proxy resolves the name in the O(url). With V(socks5), the host does.
     type: str
     choices: [http, socks5, socks5h]

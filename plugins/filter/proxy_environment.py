@@ -35,7 +35,7 @@ options:
     default: localhost,127.0.0.1,::1
   scheme:
     description:
-      - The protocol that programs speak with the proxy. A lease speaks HTTP and SOCKS5 at the same port.
+      - The protocol that programs speak with the proxy. A lease supports HTTP and SOCKS5 at the same port.
       - With V(socks5h), the proxy resolves the names of sites. With V(socks5), the host does.
       - Programs need support for SOCKS5, such as C(requests[socks]) in Python.
     type: str

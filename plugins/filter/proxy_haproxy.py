@@ -116,13 +116,12 @@ def proxy_haproxy(leases: Any, prefix: Any = "qg", options: Any = "check", form:
         return _authorization(addresses)
     if form not in ("servers", "timed"):
         raise refusal(NAME, f"a form that is {describe(form)}", "give 'servers', 'timed' or 'authorization'")
-    lines = (_line(address, prefix, extra, timed=form == "timed") for address in addresses)
-    return "\n".join(line.rstrip() for line in lines)
+    return "\n".join(_line(address, prefix, extra, timed=form == "timed") for address in addresses)
 
 
 def _line(address: ProxyAddress, prefix: str, options: str, *, timed: bool) -> str:
     end = f" # until {address.ends}" if timed and address.ends is not None else ""
-    return f"server {address.name(prefix)} {address.server} {options}{end}"
+    return f"server {address.name(prefix)} {address.server} {options}".rstrip() + end
 
 
 def _authorization(addresses: list[ProxyAddress]) -> str:

@@ -22,7 +22,7 @@ from ansible.errors import AnsibleFilterError
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.text import counted, describe
 from jinja2 import Undefined
 
-#: A lease speaks HTTP and SOCKS5 at the same port. With socks5h, it also resolves the names of sites.
+#: A lease supports HTTP and SOCKS5 at the same port. With socks5h, it also resolves the names of sites.
 SCHEMES = ("http", "socks5", "socks5h")
 LEASE = "give a lease as the modules return it, or text such as '198.51.100.8:21504'"
 
