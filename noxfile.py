@@ -511,7 +511,8 @@ def cluster(session: nox.Session) -> None:
 @nox.session(python=NEWEST_PYTHON)
 def demo(session: nox.Session) -> None:
     """The whole story on one machine: hosts that the proxy refuses, the role, hosts that it lets in."""
-    _need_programs(session, {"curl": PROGRAMS["curl"]})
+    names = ("curl", "haproxy") if "gateway" in session.posargs else ("curl",)
+    _need_programs(session, {name: PROGRAMS[name] for name in names})
     _install(session, "core-newest")
     session.env["HOME"] = CALLERS_HOME
     session.run("bash", "tests/demo/demo.sh", *session.posargs, external=True)

@@ -70,6 +70,7 @@ WANTED = (
     "SECURITY.md",
     "docs/benchmarks.svg",
     "docs/demo.svg",
+    "docs/gateway.svg",
     "docs/docsite/*",
     "docs/zh-CN/*",
     "extensions/audit/*",
