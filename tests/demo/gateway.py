@@ -92,8 +92,9 @@ def picture(counts: Counts, exits: Sequence[str], replaced: Sequence[int], failu
     title = f"Requests of three hosts through their gateways, by exit: {total} requests, {failures} failures"
     return "\n".join(
         [
-            "<!-- Copyright (c) 2026 The qingguo.qgnet authors",
-            "     SPDX-License-Identifier: GPL-3.0-or-later -->",
+            "<!--",
+            *(line.removeprefix("# ") for line in Path(__file__).read_text(encoding="utf-8").splitlines()[:2]),
+            "-->",
             f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" role="img">',
             f"<title>{title}</title>",
             "<style>text { font: 13px system-ui, sans-serif; fill: #1f2328; }</style>",
