@@ -92,7 +92,7 @@ simulator: .venv/.ready ## the simulator of the vendor in the foreground (ARGS="
 cluster: .venv/.ready ## PostgreSQL in the foreground, for QG_STATE_URL (ARGS="--help" lists its options)
 	@$(RUN) cluster $(REST)
 
-demo: .venv/.ready ## the whole story on this machine, against the simulator (ARGS=leases: a second story, with leased proxies)
+demo: .venv/.ready ## the whole story on this machine, against the simulator (ARGS=leases: with leased proxies; ARGS=gateway: crawlers behind gateways)
 	@$(RUN) demo $(REST)
 
 picture: .venv/.ready ## docs/demo.svg, the picture of the READMEs: what make demo says in a terminal

@@ -33,7 +33,8 @@ BOTH_ENDS = [nox.param(NEWEST_PYTHON, "newest", id="core-newest"), nox.param("3.
 # "make matrix" tests each series on the oldest Python that it runs on, and the newest series on the newest.
 MATRIX = lock_tools.CORES | {"newest": NEWEST_PYTHON}
 ARCHIVES = [nox.param(python, core, id=f"core-{core}") for core, python in lock_tools.ANSIBLE_TEST_PYTHONS.items()]
-SCENARIOS = {"one": ["egress_whitelist"], "others": ["keys", "memory", "strategies", "trouble"], "all": []}
+OTHERS = ["keys", "memory", "proxy_gateway", "strategies", "trouble"]
+SCENARIOS = {"one": ["egress_whitelist"], "others": OTHERS, "all": []}
 ANTSIBULL_SESSIONS = ("docs-check", "license-check", "extra-checks")
 # Which tests of the newest core run: "quick" or "thorough" ones (the marker), else all; and whether they are measured.
 TESTS = os.environ.get("QG_TESTS", "all")
@@ -49,6 +50,7 @@ CLUSTER = ("python", "-m", "lab.cluster", "--while-pid", str(os.getpid()), str(o
 # Each run says its seed, and an argument with another one overrules it.
 SEED = f"--hypothesis-seed={secrets.randbelow(2**32)}"
 FUZZ = ("pytest", f"--basetemp={workspace.CACHE}/pytest-fuzz", "tests/fuzz", SEED)
+DEMO = {"curl": "curl"} | ({"haproxy": "haproxy"} if "gateway" in sys.argv else {})
 ON_DATABASE = packages.DATABASE if "--database" in sys.argv else None
 
 nox.needs_version = ">=2025.5.1"
@@ -158,7 +160,7 @@ define("docs", "docs", "python", "docs/site/docsite.py", env=IMPORTS)
 define("mutation", "mutation", "python", "tests/tools/mutation.py")
 define("planted", "core-newest", "python", "tests/tools/planted_bugs.py", programs=packages.DATABASE)
 define("simulator", "simulator", "python", "tests/simulator")
-define("demo", "core-newest", "bash", "tests/demo/demo.sh", programs={"curl": "curl"}, env=CALLERS_HOME)
+define("demo", "core-newest", "bash", "tests/demo/demo.sh", programs=DEMO, env=CALLERS_HOME)
 define("picture", "picture", "python", "-m", "demo.picture", programs={"curl": "curl"}, env=CALLERS_HOME | IMPORTS)
 define("cluster", "core-newest", *CLUSTER, programs={"postgres": "postgresql"}, env=IMPORTS)
 define("fuzz", "core-newest", *FUZZ, env={"QG_FUZZ_INPUTS": os.environ.get("QG_FUZZ_INPUTS", "100000")})

@@ -21,7 +21,7 @@ description:
     V(http://HOST:PORT), which works for callers that are on the whitelist.
   - Every user of a host can read the arguments of its processes. A lease with C(proxy_url) is therefore refused without
     O(form=config).
-positional: url, form, headers
+positional: url, form, headers, scheme
 options:
   _input:
     description:
@@ -48,7 +48,15 @@ options:
     description:
       - Headers for the proxy, such as those that P(qingguo.qgnet.proxy_tunnel#filter) returns with C(form=headers). For
         a O(url) with C(https), they are sent in the C(CONNECT) request, and the server does not receive them.
+      - Only with O(scheme=http), because SOCKS5 has no headers.
     type: dict
+  scheme:
+    description:
+      - The protocol to speak with the proxy. A lease supports HTTP and SOCKS5 at the same port.
+      - With V(socks5h), the proxy resolves the name in the O(url). With V(socks5), the host does.
+    type: str
+    choices: [http, socks5, socks5h]
+    default: http
 seealso:
   - plugin: qingguo.qgnet.proxy_tunnel
     plugin_type: filter
@@ -98,14 +106,16 @@ _HEADER_NAME = re.compile(r"[A-Za-z0-9-]{1,64}")
 _FLAGS = ("fail", "silent", "show-error", "globoff")
 
 
-def proxy_curl(lease: Any, url: Any, form: Any = "line", headers: Any = None) -> str:
+def proxy_curl(lease: Any, url: Any, form: Any = "line", headers: Any = None, scheme: Any = "http") -> str:
     """Return the command line that fetches the URL through the lease."""
     proxy, url, form = proxy_address(NAME, lease), _check_url(resolve(url)), resolve(form)
-    fields = _check_headers(resolve(headers))
+    fields, address = _check_headers(resolve(headers)), proxy.with_scheme(NAME, scheme)
+    if fields and not address.startswith("http:"):
+        raise refusal(NAME, "headers with SOCKS5, which has none", "give scheme='http', or leave out the headers")
     # An empty noproxy: otherwise curl would observe the variable no_proxy, and might bypass the lease.
     if form == "config":
         named = (f"proxy-header = {_quoted(field)}" for field in fields)
-        lines = (*_FLAGS, 'noproxy = ""', f'proxy = "{proxy.url}"', *named, f"url = {_quoted(url)}")
+        lines = (*_FLAGS, 'noproxy = ""', f'proxy = "{address}"', *named, f"url = {_quoted(url)}")
         return "".join(f"{line}\n" for line in lines)
     if form != "line":
         raise refusal(NAME, f"a form that is {describe(form)}", "give 'line' or 'config'")
@@ -119,7 +129,7 @@ def proxy_curl(lease: Any, url: Any, form: Any = "line", headers: Any = None) ->
             "give form='config', and pass the result to curl --config - as standard input",
         )
     named = (word for field in fields for word in ("--proxy-header", field))
-    return shlex.join(("curl", *(f"--{flag}" for flag in _FLAGS), "--noproxy", "", "--proxy", proxy.url, *named, url))
+    return shlex.join(("curl", *(f"--{flag}" for flag in _FLAGS), "--noproxy", "", "--proxy", address, *named, url))
 
 
 def _quoted(url: str) -> str:

@@ -16,8 +16,8 @@ description:
   - Returns the variables E(http_proxy), E(https_proxy) and E(no_proxy), each in lower and in upper case, for the
     keyword C(environment) of a task, or for a file.
   - The value is the C(proxy_url) of the lease, if it has one, which holds the key and its password. Otherwise it is
-    V(http://HOST:PORT), which works for callers that are on the whitelist.
-positional: no_proxy
+    V(http://HOST:PORT), which works for callers that are on the whitelist. O(scheme) replaces C(http).
+positional: no_proxy, scheme
 options:
   _input:
     description:
@@ -33,6 +33,14 @@ options:
       - With V(none), the filter omits these variables, and those of the host remain in effect.
     type: raw
     default: localhost,127.0.0.1,::1
+  scheme:
+    description:
+      - The protocol that programs speak with the proxy. A lease supports HTTP and SOCKS5 at the same port.
+      - With V(socks5h), the proxy resolves the names of sites. With V(socks5), the host does.
+      - Programs need support for SOCKS5, such as C(requests[socks]) in Python.
+    type: str
+    choices: [http, socks5, socks5h]
+    default: http
 notes:
   - With C(-vvv), Ansible shows the environment of a task, even with C(no_log). It also writes it into the command that
     starts a module, which other users of the host can read while the module runs. A lease without C(proxy_url) contains
@@ -51,6 +59,11 @@ EXAMPLES = r"""
 - name: Bypass the proxy for hosts of the company
   ansible.builtin.command: /opt/crawler/run
   environment: "{{ lease | qingguo.qgnet.proxy_environment(no_proxy=['localhost', '.example.com', '192.0.2.0/24']) }}"
+  changed_when: true
+
+- name: Let the proxy resolve the names of sites
+  ansible.builtin.command: /opt/crawler/run
+  environment: "{{ lease | qingguo.qgnet.proxy_environment(scheme='socks5h') }}"
   changed_when: true
 
 - name: Show the variables for the address of a proxy
@@ -73,9 +86,9 @@ from ansible_collections.qingguo.qgnet.plugins.plugin_utils._proxy_address impor
 NAME = "proxy_environment"
 
 
-def proxy_environment(lease: Any, no_proxy: Any = "localhost,127.0.0.1,::1") -> dict[str, str]:
+def proxy_environment(lease: Any, no_proxy: Any = "localhost,127.0.0.1,::1", scheme: Any = "http") -> dict[str, str]:
     """Return the environment variables with which programs use the lease."""
-    url = proxy_address(NAME, lease).url
+    url = proxy_address(NAME, lease).with_scheme(NAME, scheme)
     variables = {"http_proxy": url, "https_proxy": url}
     no_proxy = resolve(no_proxy)
     if no_proxy is not None:

@@ -8,17 +8,19 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 name: proxy_haproxy
-short_description: Turn proxy leases into server lines of HAProxy
+short_description: Turn proxy leases into servers of an HAProxy backend
 version_added: 1.0.0
 author:
   - The qingguo.qgnet authors (!UNKNOWN)
 description:
-  - Returns one line C(server NAME HOST:PORT OPTIONS) for each server, for a backend with C(mode tcp).
+  - Returns one line C(server NAME HOST:PORT OPTIONS) for each server, for a backend with C(mode http) or C(mode tcp).
   - The lines do not depend on the order of the leases. They are sorted, each server occurs once, and its name consists
     of the prefix, the host and the port.
-  - HAProxy forwards the traffic of its clients and sends no credentials of its own, so C(proxy_url) is not used. The
-    whitelist must contain the address of the host that runs HAProxy, or each client must send credentials.
-positional: prefix, options
+  - The lines contain no credentials. The whitelist must contain the address of the host that runs HAProxy. Otherwise a
+    backend with C(mode http) can send the credentials of the key, which O(form=authorization) returns, and with
+    C(mode tcp) each client must send its own.
+  - The role P(qingguo.qgnet.proxy_gateway#role) makes the whole configuration.
+positional: prefix, options, form
 options:
   _input:
     description:
@@ -36,6 +38,17 @@ options:
     description: Options to append to each line, for example V(check inter 5s). Empty text adds nothing.
     type: str
     default: check
+  form:
+    description:
+      - With V(servers), the lines.
+      - With V(timed), each line ends with a comment C(# until SECONDS), the deadline of the lease in seconds since
+        1970. HAProxy ignores it, and a program can read it. A lease without a known deadline has none.
+      - With V(authorization), the value of the header C(Proxy-Authorization) that all servers accept, from the
+        C(proxy_url) of the leases. It is empty if no lease has one. All leases must be of one key. The result is a
+        secret.
+    type: str
+    choices: [servers, timed, authorization]
+    default: servers
 seealso:
   - plugin: qingguo.qgnet.proxy_squid
     plugin_type: filter
@@ -46,30 +59,38 @@ EXAMPLES = r"""
   ansible.builtin.blockinfile:
     path: /etc/haproxy/haproxy.cfg
     block: |
+      frontend crawlers
+          mode http
+          bind 127.0.0.1:3128
+          default_backend qg
       backend qg
-          mode tcp
-          balance roundrobin
+          mode http
+          balance leastconn
           {{ leases | qingguo.qgnet.proxy_haproxy(options='check inter 5s') | indent(4) }}
+    validate: haproxy -c -f %s
     mode: "0644"
   # backend qg
-  #     mode tcp
-  #     balance roundrobin
+  #     mode http
+  #     balance leastconn
   #     server qg-198.51.100.8-21504 198.51.100.8:21504 check inter 5s
   #     server qg-198.51.100.9-30122 198.51.100.9:30122 check inter 5s
 """
 
 RETURN = r"""
 _value:
-  description: The lines, without a newline at the end.
+  description: The lines, without a newline at the end, or the value of the header.
   type: str
 """
 
 import re
+from base64 import b64encode
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import unquote_to_bytes
 
-from ansible_collections.qingguo.qgnet.plugins.module_utils._core.text import quote_word
+from ansible_collections.qingguo.qgnet.plugins.module_utils._core.text import describe, quote_word
 from ansible_collections.qingguo.qgnet.plugins.plugin_utils._proxy_address import (
+    ProxyAddress,
     check_options,
     proxy_addresses,
     refusal,
@@ -80,9 +101,9 @@ from ansible_collections.qingguo.qgnet.plugins.plugin_utils._proxy_address impor
 NAME = "proxy_haproxy"
 
 
-def proxy_haproxy(leases: Any, prefix: Any = "qg", options: Any = "check") -> str:
-    """Return a server line for each server among the leases."""
-    prefix = resolve(prefix)
+def proxy_haproxy(leases: Any, prefix: Any = "qg", options: Any = "check", form: Any = "servers") -> str:
+    """Return a server line for each server among the leases, or the header that all of them accept."""
+    prefix, form = resolve(prefix), resolve(form)
     if not isinstance(prefix, str) or not re.fullmatch("[A-Za-z0-9_.-]{1,64}", prefix):
         what = (
             f"the prefix {quote_word(prefix[:64])}"
@@ -90,9 +111,26 @@ def proxy_haproxy(leases: Any, prefix: Any = "qg", options: Any = "check") -> st
             else f"a prefix that is {type_name(prefix)}"
         )
         raise refusal(NAME, what, "give a prefix of letters, digits, '_', '.' and '-'")
-    extra = check_options(NAME, options)
-    lines = (f"server {address.name(prefix)} {address.server} {extra}" for address in proxy_addresses(NAME, leases))
-    return "\n".join(line.rstrip() for line in lines)
+    extra, addresses = check_options(NAME, options), proxy_addresses(NAME, leases)
+    if form == "authorization":
+        return _authorization(addresses)
+    if form not in ("servers", "timed"):
+        raise refusal(NAME, f"a form that is {describe(form)}", "give 'servers', 'timed' or 'authorization'")
+    return "\n".join(_line(address, prefix, extra, timed=form == "timed") for address in addresses)
+
+
+def _line(address: ProxyAddress, prefix: str, options: str, *, timed: bool) -> str:
+    end = f" # until {address.ends}" if timed and address.ends is not None else ""
+    return f"server {address.name(prefix)} {address.server} {options}".rstrip() + end
+
+
+def _authorization(addresses: list[ProxyAddress]) -> str:
+    """Return the value of the header; a backend sends the same to all its servers."""
+    logins = {address.login for address in addresses}
+    if len(logins) > 1:
+        raise refusal(NAME, "leases with different credentials in one backend", "give the leases of one key")
+    login = logins.pop() if logins else None
+    return "" if login is None else f"Basic {b64encode(unquote_to_bytes(login)).decode()}"
 
 
 class FilterModule:

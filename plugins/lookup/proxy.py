@@ -37,9 +37,10 @@ options:
     type: str
     choices: [telecom, mobile, unicom, bgp]
   min_remaining:
-    description: The minimum remaining time of a lease, in minutes.
-    type: int
-    default: 0
+    description:
+      - The minimum remaining time of a lease, in minutes or with a unit, such as V(30s), V(5m), V(1h) or V(1d).
+    type: str
+    default: "0"
   task_ids:
     description:
       - Only leases of these tasks, and leases that M(qingguo.qgnet.qg_proxy_allocate) allocated for them. By default,

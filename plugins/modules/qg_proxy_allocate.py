@@ -41,10 +41,12 @@ options:
     default: 1
   min_remaining:
     description:
-      - The minimum remaining time of a matching lease, in minutes.
-      - Must be less than O(keep_alive), and less than the lifetime of the plan's leases.
-    type: int
-    default: 0
+      - The minimum remaining time of a matching lease, in minutes or with a unit, such as V(30s), V(5m), V(1h) or
+        V(1d).
+      - Must be less than O(keep_alive), and less than the lifetime of the plan's leases, which is one minute for
+        O(product=share).
+    type: str
+    default: "0"
   task_ids:
     description:
       - Only leases of these tasks match, and leases that this module allocated for the same tasks before. By default,

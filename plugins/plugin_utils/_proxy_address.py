@@ -13,7 +13,8 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import datetime
 from typing import Any
 from urllib.parse import quote, unquote_to_bytes
 
@@ -21,6 +22,8 @@ from ansible.errors import AnsibleFilterError
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.text import counted, describe
 from jinja2 import Undefined
 
+#: A lease supports HTTP and SOCKS5 at the same port. With socks5h, it also resolves the names of sites.
+SCHEMES = ("http", "socks5", "socks5h")
 LEASE = "give a lease as the modules return it, or text such as '198.51.100.8:21504'"
 
 _LABEL = r"[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
@@ -43,6 +46,8 @@ class ProxyAddress:
     url: str = field(repr=False)
     #: KEY:PASSWORD with everything but letters, digits and -._~ percent-encoded.
     login: str | None = field(repr=False)
+    #: When the lease ends, in seconds since 1970, if it says so.
+    ends: int | None = None
 
     @property
     def server(self) -> str:
@@ -52,6 +57,13 @@ class ProxyAddress:
     def name(self, prefix: str) -> str:
         """Return a name that depends only on the server."""
         return f"{prefix}-{self.host}-{self.port}"
+
+    def with_scheme(self, name: str, scheme: Any) -> str:
+        """Return the URL with one of the schemes that a lease can be used with."""
+        scheme = resolve(scheme)
+        if scheme not in SCHEMES:
+            raise refusal(name, f"scheme={describe(scheme)}", f"give {', '.join(SCHEMES[:-1])} or {SCHEMES[-1]}")
+        return f"{scheme}{self.url.removeprefix('http')}"
 
     def sort_key(self) -> tuple[bool, int, str, int]:
         """Return the position in files: addresses by number, then names by letter."""
@@ -113,7 +125,15 @@ def _parse_lease(name: str, value: Any, where: str = "") -> ProxyAddress:
             f"a lease whose proxy_url is {type_name(url)}{where}",
             "give the proxy_url that the modules return, or none",
         )
-    return _parse(name, server, url, where)
+    return replace(_parse(name, server, url, where), ends=_end(resolve(value.get("expires_at"))))
+
+
+def _end(expires_at: Any) -> int | None:
+    """Return the deadline of a lease in seconds since 1970; None if the modules could not read the vendor's."""
+    try:
+        return int(datetime.fromisoformat(expires_at).timestamp())
+    except (TypeError, ValueError, OverflowError):
+        return None
 
 
 def proxy_addresses(name: str, value: Any) -> list[ProxyAddress]:
@@ -125,15 +145,19 @@ def proxy_addresses(name: str, value: Any) -> list[ProxyAddress]:
     for number, item in enumerate(items, start=1):
         new = _parse_lease(name, item, f" (item {number})" if _is_list(value) else "")
         known = found.setdefault(new.server, new)
-        if known.login is None:
-            found[new.server] = new
-        elif new.login not in (None, known.login):
+        if known.login is not None and new.login not in (None, known.login):
             raise refusal(
                 name,
                 f"two leases of {new.server!r} with different credentials",
                 "give each server once, or with one key",
             )
+        found[new.server] = replace(known if known.login else new, ends=_later(known.ends, new.ends))
     return sorted(found.values(), key=ProxyAddress.sort_key)
+
+
+def _later(one: int | None, other: int | None) -> int | None:
+    """Return the later end of two leases of one server; no end is the latest."""
+    return None if one is None or other is None else max(one, other)
 
 
 def check_options(name: str, value: Any) -> str:

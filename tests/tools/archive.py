@@ -29,6 +29,7 @@ BELONGS = (
     "changelogs/changelog.yaml",
     "docs/benchmarks.svg",
     "docs/demo.svg",
+    "docs/gateway.svg",
     "docs/docsite/*.rst",
     "docs/docsite/*.yml",
     "docs/zh-CN/*.md",
@@ -39,8 +40,7 @@ BELONGS = (
     "playbooks/*.yml",
     "plugins/*.py",
     "requirements.txt",
-    "roles/*.md",
-    "roles/*.yml",
+    *(f"roles/*.{kind}" for kind in ("j2", "lua", "md", "yml")),
     # else ansible-test reads it as if it had to run on Python 2.7
     "tests/config.yml",
     *(f"tests/simulator/*.{kind}" for kind in ("css", "html", "js", "md", "py", "svg", "txt")),

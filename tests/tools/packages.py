@@ -14,6 +14,7 @@ from shutil import which
 #: Programs, and the Debian packages that have them. The hosts of the lab, which molecule and the benchmarks use:
 LAB = {
     "curl": "curl",
+    "haproxy": "haproxy",
     "hostname": "hostname",
     "ip": "iproute2",
     "ssh": "openssh-client",

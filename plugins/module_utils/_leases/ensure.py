@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from functools import partial
 
 from .._api.leases import Lease, Quota, oldest_first
+from .._core.durations import format_minutes
 from .._core.errors import CallError, OptionError, QgError, UncertainOutcomeError
 from .._core.text import counted
 from .._store.directory import StateError
@@ -98,9 +99,13 @@ def _check_lifetime(session: LeaseSession, desired: DesiredLeases) -> None:
     seen = session.store.lifetime(desired.params.keep_alive)
     if desired.min_remaining and seen is not None and seen < desired.min_remaining * 60:
         raise OptionError(
-            f"min_remaining={desired.min_remaining} cannot be met: the last new lease of this key had "
+            f"min_remaining={format_minutes(desired.min_remaining)} cannot be met: the last new lease of this key had "
             f"{_lifetime(seen)} left. Lower min_remaining, or raise keep_alive if the plan allows it."
         )
+
+
+def _duration(minutes: float) -> str:
+    return counted(minutes, "minute") if isinstance(minutes, int) else counted(minutes * 60, "second")
 
 
 def _lifetime(seconds: float) -> str:
@@ -198,6 +203,6 @@ def _check_lifetimes(fresh: Sequence[Lease], now: float, desired: DesiredLeases)
     if short:
         raise QgError(
             f"{counted(len(short), 'new lease', 'have')} less than "
-            f"min_remaining={counted(desired.min_remaining, 'minute')} left: "
+            f"min_remaining={_duration(desired.min_remaining)} left: "
             f"{format_leases(short)}. Lower min_remaining, or raise keep_alive if the plan allows it."
         )

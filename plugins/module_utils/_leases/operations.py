@@ -16,6 +16,7 @@ from ansible.module_utils.parsing.convert_bool import boolean
 
 from .._api.leases import AllocationParams, Lease, oldest_first
 from .._core.clock import wall_time
+from .._core.durations import parse_minutes
 from .._core.errors import OptionError, QgError
 from .._core.text import counted, one_line, quote_word
 from .._core.validation import check_range
@@ -113,12 +114,17 @@ def allocation_params(params: Mapping[str, Any]) -> AllocationParams:
     )
 
 
+def _min_remaining(params: Mapping[str, Any]) -> float:
+    """Return the minutes that a lease must have left."""
+    return check_range("min_remaining", parse_minutes("min_remaining", params["min_remaining"]), 0, 525600)
+
+
 def desired_leases(params: Mapping[str, Any]) -> DesiredLeases:
     """Return the desired state that the options of qg_proxy_allocate describe; raises OptionError for a mistake."""
     check_range("count", params["count"], 1, MAX_PER_CALL)
-    check_range("min_remaining", params["min_remaining"], 0, 525600)
+    min_remaining = _min_remaining(params)
     new = allocation_params(params)
-    if new.keep_alive is not None and new.keep_alive <= params["min_remaining"]:
+    if new.keep_alive is not None and new.keep_alive <= min_remaining:
         raise OptionError(
             f"keep_alive={new.keep_alive} must be more than min_remaining={params['min_remaining']}: a new lease "
             "would not last long enough, and be paid for again at the next run."
@@ -130,7 +136,7 @@ def desired_leases(params: Mapping[str, Any]) -> DesiredLeases:
     return DesiredLeases(
         count=params["count"],
         params=new,
-        min_remaining=params["min_remaining"],
+        min_remaining=min_remaining,
         task_ids=frozenset(_names("task_ids", params["task_ids"])),
         exact=params["exact"],
         undetermined=params["undetermined"],
@@ -262,7 +268,7 @@ def find_leases(params: Mapping[str, Any]) -> list[dict[str, Any]]:
     """
     least, most = params["at_least"], params["limit"]
     check_range("at_least", least, 0, MAX_PER_CALL)
-    check_range("min_remaining", params["min_remaining"], 0, 525600)
+    min_remaining = _min_remaining(params)
     check_range("max_age", params["max_age"], 0, 3600)
     if most is not None:
         check_range("limit", most, 1, 10**6)
@@ -274,7 +280,7 @@ def find_leases(params: Mapping[str, Any]) -> list[dict[str, Any]]:
     desired = DesiredLeases(
         count=least,
         params=AllocationParams(area_id=params["area_id"], isp=params["isp"]),
-        min_remaining=params["min_remaining"],
+        min_remaining=min_remaining,
         task_ids=frozenset(_names("task_ids", params["task_ids"])),
         undetermined=params["undetermined"],
     )
@@ -298,7 +304,7 @@ def find_leases(params: Mapping[str, Any]) -> list[dict[str, Any]]:
 ALLOCATE = Operation(
     spec={
         "count": {"type": "int", "default": 1},
-        "min_remaining": {"type": "int", "default": 0},
+        "min_remaining": {"type": "str", "default": "0"},
         "task_ids": {"type": "list", "elements": "str"},
         "exact": {"type": "bool", "default": False},
         "undetermined": {"type": "str", "choices": ["fail", "ignore", "match"], "default": "fail"},

@@ -37,7 +37,7 @@ class DesiredLeases:
 
     count: int
     params: AllocationParams = field(default_factory=AllocationParams)
-    min_remaining: int = 0
+    min_remaining: float = 0
     task_ids: frozenset[str] = frozenset()
     exact: bool = False
     undetermined: str = "fail"

@@ -1,0 +1,121 @@
+#!/usr/bin/env bash
+# Copyright (c) 2026 The qingguo.qgnet authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+#
+# The role proxy_gateway on a machine with a real systemd: the service, the timer of the control node, and their removal,
+# while a crawler requests a page through leases of one minute. Needs root, mmdebstrap, systemd-container and a Debian
+# mirror. QG_LAB_PYTHON names a Python with the packages of the simulator. The root file system is kept in
+# QG_SYSTEMD_ROOT (default /var/tmp/qg-systemd-root) for the next run.
+set -euo pipefail
+
+readonly namespace=qgsystemd key=QGDEMO01
+root=${QG_SYSTEMD_ROOT:-/var/tmp/qg-systemd-root}
+tests=$(dirname -- "$(dirname -- "$(realpath -- "${BASH_SOURCE[0]}")")")
+checkout=$(dirname -- "$tests")
+packages=systemd,systemd-sysv,dbus,iproute2,curl,python3,python3-requests,python3-apt,ansible-core,haproxy
+simulator='' machine=''
+
+fail() {
+    printf 'gateway_systemd.sh: %s\n' "$*" >&2
+    exit 1
+}
+
+finish() {
+    local code=$?
+    trap - EXIT
+    [[ -z $machine ]] || kill "$machine" 2>/dev/null || true
+    [[ -z $machine ]] || wait "$machine" 2>/dev/null || true
+    [[ -z $simulator ]] || kill "$simulator" 2>/dev/null || true
+    ip netns delete "$namespace" 2>/dev/null || true
+    exit "$code"
+}
+trap finish EXIT
+
+# inside COMMAND: run it in the machine
+inside() {
+    nsenter --target "$leader" --all env HOME=/root LC_ALL=C.UTF-8 PATH=/usr/sbin:/usr/bin:/sbin:/bin \
+        QG_KEY="$key" QG_API_URL=http://127.0.0.1:8080 bash -c "cd /root && $1"
+}
+
+# play ARGUMENT...: run the playbook, and show what is not "ok"
+play() { inside "ansible-playbook --inventory hosts.yml gateway.yml $*" | grep -E 'changed|fatal|ERROR|RECAP'; }
+
+for tool in mmdebstrap systemd-nspawn ip nsenter; do
+    command -v "$tool" >/dev/null || fail "missing: $tool (Debian's packages: mmdebstrap systemd-container iproute2 util-linux)"
+done
+[[ -e $root/etc/os-release ]] || mmdebstrap --quiet --variant=minbase --include="$packages" trixie "$root"
+
+ip netns add "$namespace"
+ip -n "$namespace" link set lo up
+# The machine shares this namespace, so the simulator is at its loopback address.
+nsenter --net="/run/netns/$namespace" "${QG_LAB_PYTHON:-python3}" "$tests/simulator" --port 8080 \
+    --map 127.0.0.1=203.0.113.5 </dev/null >/dev/null 2>&1 &
+simulator=$!
+collection=/usr/share/ansible/collections/ansible_collections/qingguo/qgnet
+mkdir -p "$root$collection" "$root/root/group_vars"
+cat >"$root/root/hosts.yml" <<'YAML'
+crawlers:
+  hosts:
+    here:
+      ansible_connection: local
+      ansible_python_interpreter: /usr/bin/python3
+YAML
+cat >"$root/root/group_vars/crawlers.yml" <<'YAML'
+qg_product: share
+proxy_gateway_count: 3
+proxy_gateway_drain: 40
+proxy_gateway_refresh: timer
+proxy_gateway_refresh_period: 15
+YAML
+cat >"$root/root/gateway.yml" <<'YAML'
+- name: Serve crawlers with fresh proxies
+  hosts: crawlers
+  gather_facts: false
+  roles: [qingguo.qgnet.proxy_gateway]
+YAML
+printf 'QG_KEY=%s\nQG_API_URL=http://127.0.0.1:8080\nLC_ALL=C.UTF-8\n' "$key" >"$root/etc/qg-proxy-gateway-refresh.env"
+chmod 0600 "$root/etc/qg-proxy-gateway-refresh.env"
+cat >"$root/root/crawl.py" <<'PYTHON'
+import http.client, sys, time
+exits, failures, count, end = set(), 0, 0, time.time() + float(sys.argv[1])
+while time.time() < end:
+    count += 1
+    connection = http.client.HTTPConnection("127.0.0.1", 3128, timeout=30)
+    if count % 2:
+        connection.set_tunnel("d.qg.net", 80)
+    try:
+        connection.request("GET", "/ip" if count % 2 else "http://d.qg.net/ip")
+        answer = connection.getresponse()
+        exits.add(answer.read())
+        failures += answer.status != 200
+    except OSError:
+        failures += 1
+    connection.close()
+    time.sleep(0.1)
+print(f"{count} requests, {failures} failures, {len(exits)} exits")
+sys.exit(bool(failures) or len(exits) < 6)
+PYTHON
+
+systemd-nspawn --quiet -D "$root" --register=no --keep-unit --network-namespace-path="/run/netns/$namespace" \
+    --bind-ro="$checkout:$collection" --boot </dev/null >/dev/null 2>&1 &
+machine=$!
+leader=
+for ((tries = 0; tries < 120; tries++)); do
+    leader=$(pgrep --parent "$machine" | head -n 1) || true
+    [[ -n $leader ]] && inside true 2>/dev/null && inside "systemctl is-system-running" 2>/dev/null | grep -qE 'running|degraded' && break
+    sleep 0.5
+done
+inside "curl --silent --retry 20 --retry-connrefused -X PUT http://127.0.0.1:8080/_sim/keys/$key \
+    -d '{\"plan\": {\"kind\": \"share\", \"channels\": 12}, \"whitelist\": [\"203.0.113.5\"]}'" >/dev/null
+other=$(inside "systemctl show --property MainPID --value haproxy")
+
+SECONDS=0
+play
+inside "curl --silent --fail --proxy http://127.0.0.1:3128 http://d.qg.net/ip"
+echo "the first request was answered $SECONDS seconds after the playbook began"
+inside "python3 crawl.py 150" || fail "requests failed, or the timer replaced no leases"
+play --extra-vars proxy_gateway_state=absent
+play --extra-vars proxy_gateway_state=absent | grep -q 'changed=0' || fail "a second removal changed something"
+inside "! ls -d /etc/qg-proxy-gateway /etc/systemd/system/qg-* 2>/dev/null" || fail "files are left"
+[[ $(inside "systemctl show --property MainPID --value haproxy") == "$other" ]] || fail "the other HAProxy was changed"
+echo "all went as it should; the HAProxy that was there before still runs"
