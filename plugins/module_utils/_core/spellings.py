@@ -66,7 +66,7 @@ _HEX_CLASSES = bytes(
 )
 _NOT_A_LETTER = re.compile("[^0-9A-Za-z]+")
 _HEX_PREFIX = re.compile(rf"0[xX](?={_HEX}{{2}}(?!{_HEX}))")
-_ALL_HEX = re.compile(rf"{_HEX}{{12,}}")
+_HEX_DIGITS = re.compile(rf"{_HEX}{{12,}}")
 _URL_SAFE = bytes.maketrans(b"-_", b"+/")
 _NOT_BASE64 = bytes(code for code in range(256) if not re.match(r"[A-Za-z0-9+/|]", chr(code)))
 #: Text in decoded bytes, which may be encoded itself.
@@ -203,7 +203,8 @@ def decode_runs(runs: Iterable[str]) -> Iterator[bytes]:
             # "A" completes the last group, and keeps a run apart from the next one.
             yield binascii.a2b_base64(b"".join(_in_groups(part[start:]) for part in parts))
     digits = [_HEX_PREFIX.sub("", run) if "x" in run.lower() else run for run in joined.split("|")]
-    pairs = [run for run in (_NOT_A_LETTER.sub("", run) for run in digits) if _ALL_HEX.fullmatch(run)]
+    # Other letters may stand next to the digits without a separator.
+    pairs = [found for run in digits for found in _HEX_DIGITS.findall(_NOT_A_LETTER.sub("", run))]
     for start in range(2) if pairs else ():
         yield bytes.fromhex("".join(f"{_in_pairs(part[start:])}00" for part in pairs))
 

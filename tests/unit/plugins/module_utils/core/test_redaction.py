@@ -26,6 +26,7 @@ from hypothesis import strategies as st
 from support.spellings import SIGNS, Spelled, spelled
 
 KEY = "QGDEMO01"
+HEX_OF_PERCENT = quote("a;b c;=").encode().hex()
 PWD = "p+w/S3CR&T %<\u00fc>\"'\\x\U0001f511end"
 
 QUIET = st.text("mnop ,:", max_size=8)
@@ -35,7 +36,7 @@ QUIET = st.text("mnop ,:", max_size=8)
 def results(draw: st.DrawFn) -> tuple[Spelled, Any]:
     """A secret in up to three encodings, and a result that holds it once, as a name or a value, at any depth."""
     case = draw(spelled(3))
-    text = f"{draw(QUIET)} {case.text} {draw(QUIET)}"
+    text = f"{draw(QUIET)}{case.text}{draw(QUIET)}"
     value: Any = draw(st.sampled_from([text, {f"N{text}": 1}, [text], {"N": [text]}]))
     for layer in draw(st.lists(st.sampled_from(["list", "dict", "vendor"]), max_size=4)):
         value = [draw(QUIET), value, 7] if layer == "list" else {"other": None, layer: value}
@@ -49,6 +50,7 @@ def plain(secret: str, text: str) -> Spelled:
 @given(results())
 @example((plain("a%41b c&", "a%2541b%20c%26"), {"x": "a%2541b%20c%26"}))
 @example((plain("\\x00ff", "\\\\x00ff"), {"x": "\\\\x00ff"}))
+@example((plain("a;b c;=", HEX_OF_PERCENT), {"x": f"m{HEX_OF_PERCENT}m"}))
 @settings(max_examples=300, deadline=None)
 def test_a_secret_is_found_in_every_spelling_and_at_every_place(case: tuple[Spelled, Any]) -> None:
     spelling, result = case
