@@ -35,6 +35,7 @@ MATRIX = lock_tools.CORES | {"newest": NEWEST_PYTHON}
 ARCHIVES = [nox.param(python, core, id=f"core-{core}") for core, python in lock_tools.ANSIBLE_TEST_PYTHONS.items()]
 OTHERS = ["keys", "memory", "proxy_gateway", "strategies", "trouble"]
 SCENARIOS = {"one": ["egress_whitelist"], "others": OTHERS, "all": []}
+KUBERNETES = ("examples/kubernetes/cronjob.yml", "examples/kubernetes/volume.yml")
 ANTSIBULL_SESSIONS = ("docs-check", "license-check", "extra-checks")
 # Which tests of the newest core run: "quick" or "thorough" ones (the marker), else all; and whether they are measured.
 TESTS = os.environ.get("QG_TESTS", "all")
@@ -181,13 +182,7 @@ def lint(session: nox.Session) -> None:
         ("yamllint", "--strict", "."),
         ("shellcheck", *scripts),
         ("check-jsonschema", "--builtin-schema", "vendor.gitlab-ci", "examples/gitlab-ci/.gitlab-ci.yml"),
-        (
-            "kubernetes-validate",
-            "--strict",
-            "--quiet",
-            "examples/kubernetes/cronjob.yml",
-            "examples/kubernetes/volume.yml",
-        ),
+        ("kubernetes-validate", "--strict", "--quiet", *KUBERNETES),
         ("reuse", "lint", "--lines"),
         ("antsibull-changelog", "lint"),
         ("ansible-lint", "--offline", "--profile", "production", "--strict"),
@@ -223,7 +218,9 @@ def integration(session: nox.Session, core: str) -> None:
 def machines(session: nox.Session) -> None:
     _install(session, "core-newest", packages.DATABASE)
     files = map(str, sorted((ROOT / "tests/unit").rglob("test_*_machine.py")))
-    _pytest(session, *workspace.PYTEST_WORKERS, *(session.posargs or files), QG_ALL_STEPS="1")
+    # Over PostgreSQL they take longer than over SQLite: "make machines" does that, and each night the matrix.
+    marks = ["-m", "not thorough"] if TESTS == "thorough" else []
+    _pytest(session, *workspace.PYTEST_WORKERS, *marks, *(session.posargs or files), QG_ALL_STEPS="1")
 
 
 @nox.session
