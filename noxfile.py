@@ -39,7 +39,7 @@ KUBERNETES = ("examples/kubernetes/cronjob.yml", "examples/kubernetes/volume.yml
 ANTSIBULL_SESSIONS = ("docs-check", "license-check", "extra-checks")
 # Which tests of the newest core run: "quick" or "thorough" ones (the marker), else all; and whether they are measured.
 TESTS = os.environ.get("QG_TESTS", "all")
-MEASURED = os.environ.get("QG_MEASURE", "0" if TESTS == "quick" else "1") == "1"
+MEASURED = os.environ.get("QG_MEASURE", "1" if TESTS == "all" else "0") == "1"
 # Hosts of the lab hide the home of the caller from what runs on them, so its sessions keep it.
 CALLERS_HOME = {"HOME": os.environ.get("HOME", str(Path.home()))}
 # For packages of tests that are run as programs.
@@ -123,7 +123,7 @@ def _both_ends(session: nox.Session, core: str, programs: Names, *folders: str) 
     _install(session, f"core-{core}", programs)
     newest = core == "newest"
     marks = {"quick": "not thorough", "thorough": "thorough"}.get(TESTS, "") if newest else "not newest_core"
-    measured = Path(folders[0]).name + "-thorough" * (TESTS == "thorough") if MEASURED and newest else ""
+    measured = Path(folders[0]).name if MEASURED and newest else ""
     few = {} if newest else {"QG_FEW_EXAMPLES": "1"}
     _pytest(session, *workspace.PYTEST_WORKERS, *(session.posargs or ["-m", marks, *folders]), measured=measured, **few)
 
