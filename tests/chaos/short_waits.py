@@ -26,6 +26,7 @@ WAITS = ("LAG_DELAYS", "LIST_LAG", "SETTLE_POLL", "MAX_EXECUTION_DELAY")
 def shorten(scale: float) -> None:
     """Make all waits shorter, in every module that knows them."""
     # With ansible-core, the collection can be imported only when its loader has been prepared.
+    # The last two are imported for their waits, which are made shorter below.
     from ansible_collections.qingguo.qgnet.plugins.module_utils._core.waiting import backoff
     from ansible_collections.qingguo.qgnet.plugins.module_utils._leases import operations  # noqa: F401
     from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist import host_operations  # noqa: F401

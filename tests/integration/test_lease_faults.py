@@ -50,7 +50,7 @@ REFUSED: Faults = {
 }
 UNDONE: Faults = {**vendor_faults.UNDONE, "garbage before the work": {"kind": "garbage", "executed": False}}
 #: Faults after which nothing was done, but the call may be under way still: a server between gave up waiting.
-UNDER_WAY: Faults = {
+IN_FLIGHT: Faults = {
     **vendor_faults.GATEWAY,
     "request timeout": {"kind": "status", "http_status": 408},
     "delay": {"seconds": LONGER},
@@ -185,7 +185,7 @@ LEASING = [requested for requested in REQUESTS if requested not in ("exact", "re
 
 
 @pytest.mark.parametrize(
-    ("kind", "fields", "requested"), brief(spread(cases(UNDER_WAY), LEASING), "bad gateway", "delay")
+    ("kind", "fields", "requested"), brief(spread(cases(IN_FLIGHT), LEASING), "bad gateway", "delay")
 )
 def test_an_allocation_that_may_be_in_flight_is_not_repeated(
     scenario: LeaseScenario, kind: str, fields: dict[str, Any], requested: str
@@ -206,7 +206,7 @@ def test_an_allocation_that_may_be_in_flight_is_not_repeated(
 
 
 @pytest.mark.parametrize(
-    ("kind", "fields", "requested"), brief(spread(cases(UNDER_WAY), ["exact", "release"]), "bad gateway")
+    ("kind", "fields", "requested"), brief(spread(cases(IN_FLIGHT), ["exact", "release"]), "bad gateway")
 )
 def test_a_release_that_may_be_in_flight_is_repeated(
     scenario: LeaseScenario, kind: str, fields: dict[str, Any], requested: str
@@ -272,7 +272,7 @@ def test_a_partial_success_that_stays_is_reported(scenario: LeaseScenario, reque
 
 
 FIRST_READS = [
-    *spread(cases(DONE, UNDONE, UNDER_WAY), combined(REQUESTS, [LIST, QUOTA])),
+    *spread(cases(DONE, UNDONE, IN_FLIGHT), combined(REQUESTS, [LIST, QUOTA])),
     *spread(cases(LIES), combined(REQUESTS, [LIST])),
     # It would be an empty list, had the server not said that it is broken.
     *spread(cases({kind: DONE[kind] for kind in ("success with a wrong status",)}), combined(REQUESTS, [LIST])),

@@ -251,7 +251,7 @@ def test_a_lost_redial(sim: Simulator, monopoly: Operate, done: bool, fields: di
 
 
 @pytest.mark.parametrize("fields", [{"kind": "status", "http_status": 502}, {"kind": "delay", "seconds": LONGER}])
-def test_an_application_that_may_still_be_under_way(sim: Simulator, monopoly: Operate, fields: dict[str, Any]) -> None:
+def test_an_application_that_may_still_be_in_flight(sim: Simulator, monopoly: Operate, fields: dict[str, Any]) -> None:
     sim.fault(path=LIST, method="POST", **fields)
     result = monopoly(count=2, timeout=TIMEOUT, wait=False)
     assert result["failed"]

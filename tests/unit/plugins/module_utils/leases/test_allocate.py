@@ -212,7 +212,7 @@ def test_the_lease_of_another_client_is_not_the_effect_of_a_lost_call(core: Vend
     assert (outcome.error, core.paid) == (None, 1 + 3)
 
 
-def test_a_call_that_is_half_way_is_uncertain_and_completed_by_the_next_run(core: Vendor, node: LeaseNode) -> None:
+def test_a_partly_executed_call_is_uncertain_and_completed_by_the_next_run(core: Vendor, node: LeaseNode) -> None:
     def in_parts(call: Call) -> Answer:
         rest = (core.clock.now() + 16, call.method, call.path, {**call.parameters, "Num": "3"})
         node.wire.under_way.append(rest)

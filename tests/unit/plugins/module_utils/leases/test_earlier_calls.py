@@ -209,13 +209,13 @@ def test_a_replacement_that_was_interrupted_is_not_continued_after_ten_minutes(c
 def test_what_a_refused_replacement_lost_is_restored_later(core: Vendor, node: LeaseNode, number: int | None) -> None:
     node.ensure(3)
 
-    def refuse_half_way(call: Call) -> Answer:
+    def refuse_after_release(call: Call) -> Answer:
         core.handle("GET", "/release", {"Key": KEY, "IP": ",".join(one.ip for one in core.leases[:2])})
         core.fault("/replace", "code", code=-103)
         core.kill("/query", carried_out=False)
         return call.carry_out()
 
-    core.once("/replace", refuse_half_way)
+    core.once("/replace", refuse_after_release)
     with pytest.raises(Killed):
         node.replace(number)
     assert len(core.leases) == 1

@@ -105,7 +105,7 @@ def test_exact_releases_first_if_no_channel_is_free(core: Vendor, node: LeaseNod
         assert core.calls() == ["/query", "/info/quota", *room, "/allocate"]
 
 
-def test_a_plan_by_volume_releases_one_lease_in_vain_at_most(core: Vendor, node: LeaseNode) -> None:
+def test_a_plan_by_volume_releases_at_most_one_lease_without_effect(core: Vendor, node: LeaseNode) -> None:
     core.configure(plan={"billing": "volume", "balance": 3})
     node.ensure(3, params=AllocationParams(keep_alive=10))
     outcome = node.ensure(3, min_remaining=30, exact=True)

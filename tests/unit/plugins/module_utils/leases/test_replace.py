@@ -263,7 +263,9 @@ def test_a_replacement_whose_new_leases_are_never_all_listed_is_uncertain(
 
 
 @PLANS
-def test_a_replacement_that_stopped_half_way_is_completed(core: Vendor, node: LeaseNode, plan: dict[str, Any]) -> None:
+def test_a_replacement_that_stopped_after_its_release_is_completed(
+    core: Vendor, node: LeaseNode, plan: dict[str, Any]
+) -> None:
     """The old leases are gone. With free channels nothing replaced them; by volume the outcome is unknown."""
     core.configure(plan=plan)
     node.ensure(3)

@@ -57,11 +57,11 @@ def test_a_record_with_the_code_of_an_area_as_a_number_is_adopted_too(node: Mono
 
 
 def test_an_application_that_is_carried_out_after_its_process_was_killed_is_waited_for(node: MonopolyNode) -> None:
-    def leave_under_way(call: Call) -> Answer:
+    def leave_in_flight(call: Call) -> Answer:
         node.wire.under_way.append((START + 14, call.method, call.path, dict(call.parameters)))
         raise Killed
 
-    node.core.once(APPLY, leave_under_way)
+    node.core.once(APPLY, leave_in_flight)
     with pytest.raises(Killed):
         node.hold(2, area_code=GUANGZHOU)
     outcome = succeeded(node.hold(2, area_code=GUANGZHOU))

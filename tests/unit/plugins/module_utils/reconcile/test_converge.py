@@ -12,7 +12,6 @@ import pytest
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import (
     Effect,
     QgError,
-    TransportError,
     WaitBudgetExceeded,
 )
 from ansible_collections.qingguo.qgnet.plugins.module_utils._reconcile.converge import (
@@ -20,14 +19,7 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._reconcile.converge 
     converge,
     is_worth_retrying,
 )
-
-
-def failure(effect: Effect, *, retryable: bool = True) -> TransportError:
-    return TransportError(f"it failed: {effect.name}", endpoint="/order", effect=effect, retryable=retryable)
-
-
-LOST, REJECTED = failure(Effect.UNKNOWN), failure(Effect.REJECTED)
-IN_FLIGHT = failure(Effect.IN_FLIGHT)
+from support.call_failures import IN_FLIGHT, LOST, REJECTED, failure
 
 
 @dataclass

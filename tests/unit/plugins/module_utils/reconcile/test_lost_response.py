@@ -26,14 +26,7 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._reconcile.lost_resp
     try_call,
     uncertain_outcome,
 )
-
-
-def failure(effect: Effect, *, retryable: bool = True) -> TransportError:
-    return TransportError(f"it failed: {effect.name}", endpoint="/order", effect=effect, retryable=retryable)
-
-
-LOST, REJECTED = failure(Effect.UNKNOWN), failure(Effect.REJECTED)
-IN_FLIGHT = failure(Effect.IN_FLIGHT)
+from support.call_failures import IN_FLIGHT, LOST, REJECTED, failure
 
 
 @dataclass
