@@ -54,10 +54,12 @@ def reconcile(
     *,
     check: bool = False,
     on_plan: Callable[[WhitelistResult], None] | None = None,
+    find_holder: Callable[[str], str | None] = lambda _ip: None,
 ) -> WhitelistResult:
     """Read the whitelist, plan, write only the difference and read it again; with ``check``, only read and plan.
 
-    ``on_plan`` is called with the plan before anything is written.
+    ``on_plan`` is called with the plan before anything is written. ``find_holder`` returns the host that is registered
+    with an address for another key.
     """
     if not check:
         _wait_for_unresolved(api, desired)
@@ -71,7 +73,7 @@ def reconcile(
     elif first.changes:
         if on_plan:
             on_plan(result)
-        _Applier(api, desired, result).run()
+        _Applier(api, desired, result, find_holder).run()
     return result
 
 
@@ -106,8 +108,15 @@ class _Applier:
     that are still missing. Nothing is removed before all additions are reported or listed, unless the list is full.
     """
 
-    def __init__(self, api: ProxyApi, desired: DesiredWhitelist, result: WhitelistResult) -> None:
+    def __init__(
+        self,
+        api: ProxyApi,
+        desired: DesiredWhitelist,
+        result: WhitelistResult,
+        find_holder: Callable[[str], str | None],
+    ) -> None:
         self._api = api
+        self._find_holder = find_holder
         self._desired = desired
         self._result = result
         self._batch_size: int | None = None
@@ -274,6 +283,8 @@ class _Applier:
             # The response does not show which address is bound: halve the batch until it contains only that one.
             if len(batch) == 1:
                 self._result.refused[batch[0]] = error
+                if holder := self._find_holder(batch[0]):
+                    self._result.holders[batch[0]] = holder
             else:
                 self._batch_size = math.ceil(len(batch) / 2)
             return True
