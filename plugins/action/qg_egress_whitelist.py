@@ -200,7 +200,7 @@ class ActionModule(QgAction):
             ips, source_replies = tuple(result.ips), result.source_replies
         adopted: list[dict[str, str]] = []
         # With a shared state, localhost is another machine in each inventory.
-        if options.host.adopt and not (host in CONTROL_NODE and options.host.api.state.is_shared):
+        if options.adopt and not (host in CONTROL_NODE and options.host.api.state.is_shared):
             adopted = adopt_registrations(queue, options.host, host, ips, self._mode)
         # In check mode, they still belong to the other inventories.
         adopts = bool(adopted) and self._mode.check
@@ -240,7 +240,7 @@ class ActionModule(QgAction):
             result = self._apply_forgotten(options, queue)
         else:
             return self._without_request(queue, run, host, fail=options.host.fail)
-        if options.host.adopt:
+        if options.adopt:
             result["adopted"] = (RunResults(queue.store, run).get(host) or {}).get("adopted", [])
         if result.get("failed") is False:
             result.setdefault("warnings", []).append(result.pop("msg"))

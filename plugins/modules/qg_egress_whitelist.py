@@ -242,9 +242,9 @@ removed:
   sample: []
 kept:
   description:
-    - The addresses that the host gives up, and that stay on the whitelist because other hosts are registered with them.
-      They are recorded for the host no longer. RV(kept[].owners) contains at most five of these hosts, and begins with
-      those of the same name in other inventories.
+    - The addresses that the host no longer needs, and that stay on the whitelist because other hosts are registered
+      with them. RV(kept[].owners) contains at most five of these hosts, and begins with those of the same name in other
+      inventories.
     - If nothing of a host to be deregistered is known, these are the addresses of its name in other inventories.
     - With O(step=summarize), those of all hosts, with RV(kept[].host). A warning names them as well.
   returned: always
@@ -252,7 +252,7 @@ kept:
   elements: dict
   contains:
     host:
-      description: The host that gives up the address.
+      description: The host that no longer needs the address.
       type: str
       returned: with O(step=summarize)
     ip:

@@ -57,6 +57,7 @@ class StepOptions:
     prune_groups: tuple[str, ...] | None
     ips: tuple[str, ...]
     forget: tuple[str, ...]
+    adopt: bool
     detection: DetectionRequest | None
     verification: DetectionRequest | None
     verify_wait: float
@@ -83,7 +84,7 @@ class StepOptions:
         verification = _parse_verification(params) if params["verify_proxy"] else None
         groups = None if params["prune_groups"] is None else tuple(params["prune_groups"])
         forget = _parse_forget(params) if params["forget"] is not None else ()
-        return cls(host, groups, ips, forget, detection, verification, params["verify_wait"])
+        return cls(host, groups, ips, forget, params["adopt"], detection, verification, params["verify_wait"])
 
 
 def _parse_verification(params: Mapping[str, Any]) -> DetectionRequest:

@@ -102,7 +102,7 @@ def test_a_playbook_without_hosts_fails(fleet: Fleet, name: str) -> None:
         assert (part in text(run), run.tasks, calls(fleet.sim)) == (True, [], []), run.output
 
 
-def test_deregister_takes_all_hosts_only_if_it_is_told_so(fleet: Fleet) -> None:
+def test_deregister_takes_all_hosts_only_by_their_name(fleet: Fleet) -> None:
     fleet.put_in_sync()
     for variables, part in (
         ({}, "all hosts of the inventory (6): choose hosts with --limit or qg_hosts, or set qg_all=true"),

@@ -67,13 +67,13 @@ def reconcile(
     before = reading.ips
     first = plan(before, desired, extra_entries=reading.extra_entries)
     check_limits(first, desired)
-    result = WhitelistResult(desired, before, before, first, reading=reading)
+    result = WhitelistResult(desired, before, before, first, reading=reading, find_holder=find_holder)
     if check:
         result.after = before.union(first.add).difference(first.remove)
     elif first.changes:
         if on_plan:
             on_plan(result)
-        _Applier(api, desired, result, find_holder).run()
+        _Applier(api, desired, result).run()
     return result
 
 
@@ -108,15 +108,8 @@ class _Applier:
     that are still missing. Nothing is removed before all additions are reported or listed, unless the list is full.
     """
 
-    def __init__(
-        self,
-        api: ProxyApi,
-        desired: DesiredWhitelist,
-        result: WhitelistResult,
-        find_holder: Callable[[str], str | None],
-    ) -> None:
+    def __init__(self, api: ProxyApi, desired: DesiredWhitelist, result: WhitelistResult) -> None:
         self._api = api
-        self._find_holder = find_holder
         self._desired = desired
         self._result = result
         self._batch_size: int | None = None
@@ -283,8 +276,6 @@ class _Applier:
             # The response does not show which address is bound: halve the batch until it contains only that one.
             if len(batch) == 1:
                 self._result.refused[batch[0]] = error
-                if holder := self._find_holder(batch[0]):
-                    self._result.holders[batch[0]] = holder
             else:
                 self._batch_size = math.ceil(len(batch) / 2)
             return True

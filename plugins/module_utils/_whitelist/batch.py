@@ -10,8 +10,10 @@ both.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any
 
 from .._api.classic.errors import RATE_LIMITED
@@ -61,7 +63,7 @@ class _Group:
 
     ``hosts`` are the desired states of the hosts, and ``registered`` their addresses in the state. These include hosts
     without a request: those ``gone`` from the inventory, and those whose former addresses are now removed. ``kept`` are
-    addresses that a host gives up and others need.
+    addresses that a host no longer needs and others do.
     """
 
     requests: list[WriteRequest]
@@ -99,6 +101,14 @@ def _requested_ips(requests: Iterable[WriteRequest]) -> set[str]:
     """Return the addresses of hosts to be registered: removing one would disconnect its host until a later batch."""
     hosts = (request.payload for request in requests if request.inventory)
     return {ip for wanted in hosts if wanted["state"] == "present" for ip in wanted["ips"]}
+
+
+def _find_holder(registrations: RegistrationStore, ip: str) -> str | None:
+    """Return the host that this control node has registered with an address for another key."""
+    holders: list[Owner] = []
+    with contextlib.suppress(StateError):
+        holders = registrations.load_holders(ip)
+    return describe_owner(holders[0].host, holders[0].inventory) if holders else None
 
 
 class WriteBatch:
@@ -173,7 +183,7 @@ class WriteBatch:
                 merge_desired(desired),
                 check=self._mode.check,
                 on_plan=lambda found: self._record_intent(found, groups),
-                find_holder=self._find_holder,
+                find_holder=cache(partial(_find_holder, self._registrations(""))),
             )
         except QgError as error:
             return self._failure(error, groups)
@@ -223,12 +233,6 @@ class WriteBatch:
         requested = removals.kept(requested, owned.registered)
         desired = desired_for_hosts(hosts, owned.registered, owned.others, registrations.load_found(), requested)
         return _Group(requests, desired, hosts, owned.registered, removals.gone, owned.kept(hosts))
-
-    def _find_holder(self, ip: str) -> str | None:
-        """Return the host that this control node has registered with an address for another key."""
-        holders: list[Owner] = []
-        self.tolerate_state_error(lambda: holders.extend(self._registrations("").load_holders(ip)))
-        return describe_owner(holders[0].host, holders[0].inventory) if holders else None
 
     def _registrations(self, inventory: str) -> RegistrationStore:
         return RegistrationStore(self._queue.store, self._queue.key, inventory)

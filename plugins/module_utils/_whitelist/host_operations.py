@@ -34,7 +34,6 @@ class HostOptions:
     inventory_id: str
     max_removals: int
     prune: bool
-    adopt: bool
     fail: bool
     always_apply: bool
 
@@ -44,7 +43,7 @@ class HostOptions:
         api = ProxyApiOptions.parse(params)
         if params["max_removals"] < 0:
             raise OptionError(f"max_removals={params['max_removals']} is out of range: give 0 or more.")
-        names = ("state", "inventory_id", "max_removals", "prune", "adopt", "fail")
+        names = ("state", "inventory_id", "max_removals", "prune", "fail")
         return cls(api, **{name: params[name] for name in names}, always_apply=bool(params["verify_proxy"]))
 
 

@@ -76,7 +76,7 @@ def host_result(
 ) -> dict[str, Any]:
     """Return the result of one host; ``unregistered`` and ``obsolete`` are the addresses that are not as desired.
 
-    ``kept`` are addresses that the host gives up and others need.
+    ``kept`` are addresses that the host no longer needs and others do.
 
     If there are any, ``not_in_sync`` is true, and ``msg`` and other keys contain the reason. ``failed`` is true unless
     the vendor refused exactly these addresses: other errors of the API are never tolerated.

@@ -66,9 +66,10 @@ class Ownership:
         return cls(registered, others)
 
     def kept(self, hosts: Mapping[str, DesiredWhitelist]) -> dict[str, list[dict[str, Any]]]:
-        """Return, for each host, the addresses that it gives up and others need, with the first of these.
+        """Return, for each host, the addresses that it no longer needs and others do, with the first of these.
 
-        A host to be deregistered of which nothing is known gives up the addresses of its name in other inventories.
+        For a host to be deregistered of which nothing is known, these are the addresses of its name in other
+        inventories.
         """
         named: dict[str, dict[str, list[Owner]]] = {}
         for ip, owners in self.others.items():
@@ -106,7 +107,7 @@ def explain_unknown(name: str, inventory: str, registered: Collection[str], else
 
 
 def kept_warning(kept: Iterable[Mapping[str, Any]], adopt: str) -> str | None:
-    """Return a warning for addresses that stay although hosts gave them up; ``adopt`` is the name of the option."""
+    """Return a warning for addresses that hosts no longer need, and others do; ``adopt`` is the name of the option."""
     texts, is_same_host = [], False
     for entry in kept:
         first = entry["owners"][0]

@@ -6,11 +6,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from .._api.classic.errors import WHITELIST_FULL
+from .._api.classic.errors import BOUND_TO_OTHER_KEY, WHITELIST_FULL
 from .._core.addresses import numeric_order
 from .._core.errors import OptionError, QgError
 from .._core.text import format_sample
@@ -103,7 +103,7 @@ class WhitelistResult:
 
     With an ``error``, the desired state was not reached, and the other fields are still correct. ``after`` is
     ``confirmed`` if it was read, and not only derived from responses. ``reading`` is the last one, None without any.
-    ``holders`` are the hosts that are registered with a refused address for another key, if they are known.
+    ``find_holder`` returns the host that is registered with an address for another key, if it is known.
     """
 
     desired: DesiredWhitelist
@@ -114,11 +114,12 @@ class WhitelistResult:
     error: QgError | None = None
     confirmed: bool = True
     reading: WhitelistReading | None = None
-    holders: dict[str, str] = field(default_factory=dict)
+    find_holder: Callable[[str], str | None] = lambda _ip: None
 
     def explain_holders(self, ips: Collection[str]) -> str:
-        """Return a sentence on the hosts that hold some of these addresses with another key, after a blank."""
-        known = [f"{ip} for {self.holders[ip]}" for ip in ips if ip in self.holders]
+        """Return a sentence on the hosts that hold refused addresses with another key, after a blank."""
+        bound = [ip for ip in ips if ip in self.refused and self.refused[ip].details.get("code") == BOUND_TO_OTHER_KEY]
+        known = [f"{ip} for {holder}" for ip in bound if (holder := self.find_holder(ip))]
         return f" Registered with another key: {format_sample(known, 5)}." if known else ""
 
     @property

@@ -34,7 +34,7 @@ def test_the_hosts_that_keep_an_address_begin_with_the_same_name() -> None:
     warning = kept_warning([{"host": "old", **entry}], "adopt")
     assert warning
     assert f"{A} of old, registered for old of the inventory 'there' and 10 more." in warning
-    # While it is registered, an address that it has is not given up.
+    # While it is registered, an address that it has is needed.
     assert Ownership.of(owners, "here", {"old"}).kept({"old": DesiredWhitelist("present", (A,))}) == {}
     moved = Ownership.of(owners, "here", {"old"}).kept({"old": DesiredWhitelist("present", (B,))})
     assert [own["ip"] for own in moved["old"]] == [A]
