@@ -77,13 +77,15 @@ class LookupModule(LookupBase):
         """Return the patterns."""
         self.set_options(direct=kwargs)
         self._known = variables or {}
+        given = [str(term) for term in terms]
+        if any(context.CLIARGS.get(name) for name in _NOT_RUNNING):
+            return given or _as_list(self._value("qg_hosts") or "all")
         try:
             check_names(self._known.keys())
-            patterns = [str(term) for term in terms] or self._chosen()
         except QgError as error:
             raise AnsibleLookupError(error.message) from None
-        if not any(context.CLIARGS.get(name) for name in _NOT_RUNNING):
-            self._check_hosts(patterns)
+        patterns = given or self._chosen()
+        self._check_hosts(patterns)
         return patterns
 
     def _value(self, name: str) -> Any:
