@@ -116,7 +116,7 @@ def test_the_environment_variables_with_their_aliases_and_defaults(language: str
 def test_the_options_of_every_call(language: str) -> None:
     rows = [list(row.values()) for row in rows_of("limits_and_retries", language) if len(row) == 3]
     reported = {plain(name): plain(default) for name, default, _meaning in rows if plain(name) in PROXY_API_OPTIONS}
-    assert set(reported) == {"timeout", "max_wait", "retries", "state_dir", "state_url", "use_proxy", "proxy"}
+    assert set(reported) == {"timeout", "max_wait", "retries", "state_dir", "state_url", "use_proxy", "api_proxy"}
     declared = {name: PROXY_API_OPTIONS[name].get("default") for name in reported}
     assert reported == {name: "" if default is None else written(default) for name, default in declared.items()}
 

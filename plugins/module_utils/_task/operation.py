@@ -86,8 +86,8 @@ def secrets_in(params: Mapping[str, Any], spec: Spec) -> frozenset[str]:
     given = (str(params[name]) for name, option in spec.items() if option.get("no_log") and params.get(name))
     # Blank text is a mistake, and not a secret: masking it would make the message about it unreadable.
     found = {value for value in given if value.strip()}
-    if "proxy" in spec:
-        found.update(login_secrets(params.get("proxy")), environment_secrets())
+    if "api_proxy" in spec:
+        found.update(login_secrets(params.get("api_proxy")), environment_secrets())
     if "state_url" in spec:
         found.update(url_secrets(params.get("state_url")))
     return frozenset(found)

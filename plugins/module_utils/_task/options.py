@@ -49,7 +49,7 @@ HTTP_OPTIONS: Spec = {
     **shared("max_wait", type="float", default=300.0),
     **shared("retries", type="int", default=DEFAULT_RETRIES, aliases=["api_retries"]),
     **shared("use_proxy", type="bool", default=True),
-    **shared("proxy", type="str", no_log=True),
+    **shared("api_proxy", type="str", no_log=True),
 }
 #: The options of the HTTP transport with those of TLS (doc fragment ``transport.tls``).
 TRANSPORT_OPTIONS: Spec = {
@@ -186,7 +186,7 @@ def check_quota(product: str) -> None:
         raise OptionError(f"product={product} has no quota that can be read: see the vendor's user centre.")
 
 
-_NOT_EVERYWHERE = ("retries", "use_proxy", "proxy", "validate_certs", "ca_path")
+_NOT_EVERYWHERE = ("retries", "use_proxy", "api_proxy", "validate_certs", "ca_path")
 
 
 @dataclass(frozen=True)
@@ -196,7 +196,7 @@ class TransportOptions:
     timeout: float
     max_wait: float
     use_proxy: bool = True
-    proxy: str | None = field(default=None, repr=False)
+    api_proxy: str | None = field(default=None, repr=False)
     retries: int = DEFAULT_RETRIES
     validate_certs: bool = True
     ca_path: str | None = None
@@ -207,7 +207,7 @@ class TransportOptions:
         optional = {name: params[name] for name in _NOT_EVERYWHERE if name in params}
         if optional.get("ca_path"):
             check_authorities(optional["ca_path"])
-        check_proxy(optional.get("proxy"))
+        check_proxy(optional.get("api_proxy"))
         check_range("retries", optional.get("retries", 0), 0, 20)
         return cls(
             timeout=check_range("timeout", params["timeout"], 0.1, 600),
@@ -227,7 +227,7 @@ class TransportOptions:
             timeout=self.timeout,
             retries=self.retries,
             use_proxy=self.use_proxy,
-            proxy=self.proxy,
+            proxy=self.api_proxy,
             validate_certs=self.validate_certs,
             ca_path=self.ca_path,
             url_option=url_option,
