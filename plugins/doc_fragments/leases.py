@@ -51,9 +51,9 @@ options:
 """
 
     # The secret URL of a proxy.
-    PROXY_URL = r"""
+    CREDENTIALS = r"""
 options:
-  proxy_url:
+  with_credentials:
     description:
       - Whether to return C(proxy_url) for each lease. This is a URL with O(key) and O(pwd), for hosts that are not on
         the whitelist.

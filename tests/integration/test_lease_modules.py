@@ -324,7 +324,7 @@ def test_the_enterprise_pool_is_reached_by_another_host(scenario: LeaseScenario)
 
 
 PWD = "p+w/SECRETPWD&9=SECRETEND"
-URL = {"proxy_url": True, "pwd": "{{ pwd }}"}
+URL = {"with_credentials": True, "pwd": "{{ pwd }}"}
 
 
 def use(field: str, name: str) -> dict[str, Any]:
@@ -388,7 +388,7 @@ def test_a_proxy_url_of_the_pool_is_a_secret_that_works(stage: Stage) -> None:
     assert run.of("exit").result["msg"].startswith(("198.51.100.", "192.0.2."))
 
 
-def test_a_failure_is_reported_with_proxy_url_too(stage: Stage) -> None:
+def test_a_failure_is_reported_with_credentials_too(stage: Stage) -> None:
     """What holds a secret is hidden. The reason of a failure holds none, and has to be seen."""
     stage.sim.configure(pwd=PWD, api_auth=True, status="expired")
     tasks = [
@@ -420,7 +420,7 @@ MISTAKES: list[tuple[str, dict[str, Any], list[str]]] = [
     ("allocate", {"count": 1, "undetermined": "maybe"}, ["undetermined", "maybe"]),
     ("allocate", {"count": 1, "task_ids": ["a,b"]}, ["task_ids", "a,b"]),
     ("allocate", {"count": 1, "task_ids": [""]}, ["task_ids"]),
-    ("allocate", {"count": 1, "proxy_url": True}, ["proxy_url", "pwd"]),
+    ("allocate", {"count": 1, "with_credentials": True}, ["with_credentials", "pwd"]),
     ("release", {}, ["ips", "task_ids", "all"]),
     ("release", {"all": False}, ["ips", "task_ids", "all=true"]),
     ("release", {"all": True, "ips": ["203.0.113.1"]}, ["ips and all=true exclude each other"]),
@@ -436,9 +436,9 @@ MISTAKES: list[tuple[str, dict[str, Any], list[str]]] = [
     ("replace", {"task_ids": ["T"], "all": True}, ["task_ids and all=true exclude each other"]),
     ("replace", {"count": 1, "ips": ["203.0.113.1"]}, ["count", "ips", "mutually exclusive"]),
     ("replace", {"all": True, "keep_alive": -1}, ["keep_alive=-1"]),
-    ("replace", {"all": True, "proxy_url": True}, ["proxy_url", "pwd"]),
+    ("replace", {"all": True, "with_credentials": True}, ["with_credentials", "pwd"]),
     ("info", {"task_ids": ["a b"]}, ["task_ids", "a b"]),
-    ("info", {"proxy_url": True}, ["proxy_url", "pwd"]),
+    ("info", {"with_credentials": True}, ["with_credentials", "pwd"]),
     ("pool", {"count": 101}, ["count=101"]),
     ("pool", {"pool": "premium"}, ["pool", "premium"]),
     ("pool", {"area_id": -5}, ["area_id=-5"]),

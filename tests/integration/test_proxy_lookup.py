@@ -119,7 +119,7 @@ MISTAKES = [
     ("area_id=0", "area_id=0 is out of range"),
     ("min_remaining=-1", "min_remaining=-1 is out of range"),
     ("max_age=-1", "max_age=-1 is out of range"),
-    ("form='url'", "proxy_url needs pwd"),
+    ("form='url'", "form=url needs pwd"),
     ("'something'", "takes no terms"),
     ("isp='train'", "train"),
 ]

@@ -47,7 +47,8 @@ from .session import LeaseResult
 #: The options that select leases. _chosen checks that they are exclusive: for Ansible's rules, ``all`` is always given.
 _NAMED: Spec = {"ips": {"type": "list", "elements": "str"}, "task_ids": {"type": "list", "elements": "str"}}
 _CHOICE: Spec = {**_NAMED, "all": {"type": "bool", "default": False}}
-_PROXY_URL: Spec = {"proxy_url": {"type": "bool", "default": False}}
+#: The option for the secret URLs of leases.
+CREDENTIALS_OPTION: Spec = {"with_credentials": {"type": "bool", "default": False}}
 #: The delays between reads of the lists, and the numbers of attempts.
 POLICY = LeasePolicy()
 
@@ -68,12 +69,12 @@ def proxy_url(server: str, key: str, pwd: str) -> str:
 
 
 def reveal(result: dict[str, Any], params: Mapping[str, Any]) -> bool:
-    """Add ``proxy_url`` to each lease if the option requests it."""
+    """Add ``proxy_url`` to each lease if ``with_credentials`` requests it."""
     # The caller hides a result with URLs, which would hide the reason of a failure.
     if result.get("failed"):
         return False
     # The options of a delegated task are as the playbook wrote them.
-    if not boolean(params.get("proxy_url") or False, strict=False) or not params.get("pwd"):
+    if not boolean(params.get("with_credentials") or False, strict=False) or not params.get("pwd"):
         return False
     for name in ("leases", "allocated", "proxies"):
         for lease in result.get(name) or []:
@@ -81,11 +82,11 @@ def reveal(result: dict[str, Any], params: Mapping[str, Any]) -> bool:
     return True
 
 
-def check_proxy_url(params: Mapping[str, Any]) -> None:
-    """Refuse ``proxy_url`` without the password."""
-    if params["proxy_url"] and not params["pwd"]:
+def check_credentials(requested: bool, params: Mapping[str, Any], option: str = "with_credentials=true") -> None:
+    """Refuse URLs with credentials, which ``option`` requests, without the password."""
+    if requested and not params["pwd"]:
         raise OptionError(
-            "proxy_url needs pwd, the password that the proxies take together with the key: set pwd (environment "
+            f"{option} needs pwd, the password that the proxies take together with the key: set pwd (environment "
             "QG_PWD), or use server, for a host that is on the whitelist."
         )
 
@@ -129,7 +130,7 @@ def desired_leases(params: Mapping[str, Any]) -> DesiredLeases:
             f"keep_alive={new.keep_alive} must be more than min_remaining={params['min_remaining']}: a new lease "
             "would not last long enough, and be paid for again at the next run."
         )
-    check_proxy_url(params)
+    check_credentials(params["with_credentials"], params)
     check_tasks(params)
     if params["exact"]:
         check_release(params, "exact")
@@ -226,7 +227,7 @@ def _run_release(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
 
 def _run_replace(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
     chosen, new, number = _chosen(params), allocation_params(params), params["count"]
-    check_proxy_url(params)
+    check_credentials(params["with_credentials"], params)
     check_tasks(params)
     check_replacement(params, named=chosen is not None)
     if number is not None:
@@ -243,7 +244,7 @@ def _run_replace(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
 
 
 def _run_info(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
-    check_proxy_url(params)
+    check_credentials(params["with_credentials"], params)
     check_tasks(params)
     names = _names("task_ids", params["task_ids"])
     if params["product"] == CLASSIC:
@@ -274,7 +275,7 @@ def find_leases(params: Mapping[str, Any]) -> list[dict[str, Any]]:
         check_range("limit", most, 1, 10**6)
     if params["area_id"] is not None:
         check_range("area_id", params["area_id"], 1, 10**9)
-    check_proxy_url({**params, "proxy_url": params["form"] == "url"})
+    check_credentials(params["form"] == "url", params, "form=url")
     check_terms(params)
     check_tasks(params)
     desired = DesiredLeases(
@@ -309,7 +310,7 @@ ALLOCATE = Operation(
         "exact": {"type": "bool", "default": False},
         "undetermined": {"type": "str", "choices": ["fail", "ignore", "match"], "default": "fail"},
         **TERMS_OPTIONS,
-        **_PROXY_URL,
+        **CREDENTIALS_OPTION,
         **PRODUCT_OPTIONS,
         **PROXY_API_OPTIONS,
     },
@@ -325,14 +326,14 @@ RELEASE = Operation(
     selectors=tuple(_CHOICE),
 )
 REPLACE = Operation(
-    spec={**_CHOICE, "count": {"type": "int"}, **TERMS_OPTIONS, **_PROXY_URL, **PRODUCT_OPTIONS, **PROXY_API_OPTIONS},
+    spec={**_CHOICE, "count": {"type": "int"}, **TERMS_OPTIONS, **CREDENTIALS_OPTION, **PRODUCT_OPTIONS, **PROXY_API_OPTIONS},
     run=_run_replace,
     rules={"mutually_exclusive": [(*_NAMED, "count")]},
     reveal=reveal,
     selectors=(*_CHOICE, "count"),
 )
 INFO = Operation(
-    spec={"task_ids": {"type": "list", "elements": "str"}, **_PROXY_URL, **PRODUCT_OPTIONS, **PROXY_API_OPTIONS},
+    spec={"task_ids": {"type": "list", "elements": "str"}, **CREDENTIALS_OPTION, **PRODUCT_OPTIONS, **PROXY_API_OPTIONS},
     run=_run_info,
     reveal=reveal,
     selectors=("task_ids",),

@@ -14,7 +14,7 @@ from .._core.errors import OptionError
 from .._core.validation import check_range
 from .._task.operation import Mode, Operation
 from .._task.options import PLACE_OPTIONS, POOLS, PRODUCT_OPTIONS, PROXY_API_OPTIONS, product_api, proxy_api
-from .operations import check_proxy_url, lease_results, reveal
+from .operations import CREDENTIALS_OPTION, check_credentials, lease_results, reveal
 from .plan import MAX_PER_CALL
 from .product import CLASSIC, check_terms
 
@@ -33,7 +33,7 @@ def _run_pool(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
         )
     _check_area(params)
     check_range("count", params["count"], 1, MAX_PER_CALL)
-    check_proxy_url(params)
+    check_credentials(params["with_credentials"], params)
     api = proxy_api(params, mode.announcer)
     pool = POOLS.get(params["pool"] or "")
     found = api.pool(params["count"], area_id=params["area_id"], isp=params["isp"], pool=pool)
@@ -78,7 +78,7 @@ POOL_INFO = Operation(
     spec={
         "count": {"type": "int", "default": 1},
         "pool": {"type": "str", "choices": list(POOLS)},
-        "proxy_url": {"type": "bool", "default": False},
+        **CREDENTIALS_OPTION,
         **PLACE_OPTIONS,
         **PRODUCT_OPTIONS,
         **PROXY_API_OPTIONS,
