@@ -22,8 +22,7 @@ description:
     available, the others are kept. The limits of M(qingguo.qgnet.qg_proxy_release) apply.
   - With O(product=longterm), only O(ips) and O(task_ids) are available. Leases of O(product=share) and
     O(product=overseas) cannot be replaced. Such a task fails before any call.
-  - Set O(product) to the product that the key was bought for. O(area_id) and O(isp=bgp) require O(product=classic).
-    Other products use O(areas) and O(exclude_areas).
+  - Set O(product) to the product that the key was bought for. O(isp=bgp) requires O(product=classic).
   - After a lost response, the call is not repeated before the list of leases was read again. Leases that were released
     but not replaced are allocated again.
   - If a run was killed or failed before it was complete, the same task continues the replacement when it is run again
@@ -49,7 +48,6 @@ extends_documentation_fragment:
   - qingguo.qgnet.leases.terms
   - qingguo.qgnet.leases.credentials
   - qingguo.qgnet.product
-  - qingguo.qgnet.product.areas
   - qingguo.qgnet.proxy_api
   - qingguo.qgnet.transport
   - qingguo.qgnet.transport.tls

@@ -23,6 +23,7 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._api.account import 
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.account import models as account_models
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.account.client import AccountResponseParser
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.account.endpoints import AccountEndpoint
+from ansible_collections.qingguo.qgnet.plugins.module_utils._api.areas import Area
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.classic import endpoints, models
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.classic.exchange import ClassicResponseParser
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.exchange import Endpoint
@@ -188,8 +189,8 @@ def use_proxy_api(value: Any) -> None:
         if isinstance(each, Lease):
             assert_usable(each.described(NOW))
             DATABASE.execute("SELECT ?, ?", (each.port, each.remaining(NOW)))
-        if isinstance(each, models.Area):
-            DATABASE.execute("SELECT ?", (each.area_id,))
+        if isinstance(each, Area):
+            DATABASE.execute("SELECT ?", (each.code,))
         vendor = getattr(each, "vendor", each)
         assert_usable(dict(vendor) if isinstance(vendor, dict) else vendor)
     if isinstance(value, list) and value and isinstance(value[0], Lease):

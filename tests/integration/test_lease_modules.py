@@ -223,17 +223,17 @@ def test_qg_area_info(stage: Stage) -> None:
     run = stage.play(
         task("it", "qg_area_info"),
         task("checked", "qg_area_info", **CHECK),
-        task("only", "qg_area_info", {"available": True, "isp": "mobile", "area_id": HUAIAN}),
+        task("only", "qg_area_info", {"available": True, "isp": "mobile", "areas": ["江苏省淮安市"]}),
     ).ok()
     for name in ("it", "checked"):
         result = run.of(name).result
         assert (result["changed"], result["count"]) == (False, 2), name
-        fields = [(area["area_id"], area["name"], area["isp"], area["available"]) for area in result["areas"]]
-        assert fields == [(QUANZHOU, "福建省泉州市", "telecom", False), (HUAIAN, "江苏省淮安市", "mobile", True)]
+        fields = [(area["area_code"], area["name"], area["isp"], area["available"]) for area in result["areas"]]
+        assert fields == [(str(QUANZHOU), "福建省泉州市", "telecom", False), (str(HUAIAN), "江苏省淮安市", "mobile", True)]
         assert result["areas"][0]["vendor"]["AreaId"] == QUANZHOU
     only = run.of("only").result
-    assert [(area["area_id"], area["area_code"]) for area in only["areas"]] == [(HUAIAN, str(HUAIAN))]
-    assert stage.sim.journal()[-1]["params"] == {"AreaId": str(HUAIAN), "Isp": "2", "Status": "1"}
+    assert [area["area_code"] for area in only["areas"]] == [str(HUAIAN)]
+    assert [call["params"] for call in stage.sim.journal()[2:]] == [{"Isp": "2", "Status": "1"}, {}]
 
 
 @pytest.mark.newest_core
@@ -280,7 +280,7 @@ def test_a_failure_reports_what_was_paid_for(stage: Stage) -> None:
 def test_key_and_address_from_the_environment_and_state_in_its_directory(stage: Stage, tmp_path: Path) -> None:
     stage.sim.configure(pwd="pass word", api_auth=True)
     directory = tmp_path / "somewhere"
-    options = {"count": 1, "area_id": QUANZHOU, "state_dir": str(directory)}
+    options = {"count": 1, "areas": [QUANZHOU], "state_dir": str(directory)}
     environment = {"QG_KEY": stage.sim.key, "QG_PWD": "pass word", "QG_API_URL": stage.sim.api_url}
     text = play(task("it", "qg_proxy_allocate", options))
     stage.playground.play(text, inventory=SPYING, environment=environment).ok()
@@ -414,8 +414,8 @@ MISTAKES: list[tuple[str, dict[str, Any], list[str]]] = [
     ("allocate", {"count": 1, "min_remaining": -1}, ["min_remaining=-1"]),
     ("allocate", {"count": 1, "keep_alive": 0}, ["keep_alive=0"]),
     ("allocate", {"count": 1, "keep_alive": 30, "min_remaining": 30}, ["keep_alive=30", "min_remaining=30"]),
-    ("allocate", {"count": 1, "area_id": 0}, ["area_id=0"]),
-    ("allocate", {"count": 1, "area_id": "beijing"}, ["area_id", "int"]),
+    ("allocate", {"count": 1, "areas": 0}, ["areas", "'0'"]),
+    ("allocate", {"count": 1, "areas": ["350500", "440100"]}, ["areas contains 2 areas", "product=classic", "one"]),
     ("allocate", {"count": 1, "isp": "telekom"}, ["isp", "telecom", "telekom"]),
     ("allocate", {"count": 1, "undetermined": "maybe"}, ["undetermined", "maybe"]),
     ("allocate", {"count": 1, "task_ids": ["a,b"]}, ["task_ids", "a,b"]),
@@ -441,8 +441,8 @@ MISTAKES: list[tuple[str, dict[str, Any], list[str]]] = [
     ("info", {"with_credentials": True}, ["with_credentials", "pwd"]),
     ("pool", {"count": 101}, ["count=101"]),
     ("pool", {"pool": "premium"}, ["pool", "premium"]),
-    ("pool", {"area_id": -5}, ["area_id=-5"]),
-    ("areas", {"area_id": 0}, ["area_id=0"]),
+    ("pool", {"areas": [-5]}, ["areas", "-5"]),
+    ("areas", {"areas": [0]}, ["areas", "'0'"]),
     ("areas", {"available": "perhaps"}, ["available", "perhaps"]),
 ]
 

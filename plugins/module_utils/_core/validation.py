@@ -131,3 +131,12 @@ def check_addresses(option: str, texts: Iterable[str], *, only_global: bool) -> 
             )
         found[address] = None
     return tuple(found)
+
+
+def check_names(option: str, texts: Iterable[str] | None, separators: str = ",* ") -> list[str]:
+    """Return the names in a list; refuse what separates names in the vendor's calls."""
+    names = [text.strip() for text in texts or ()]
+    wrong = next((name for name in names if not name or not name.isprintable() or set(name) & set(separators)), None)
+    if wrong is not None:
+        raise OptionError(f"{option} holds {quote_word(wrong)}: give one whole name in each entry of the list.")
+    return names

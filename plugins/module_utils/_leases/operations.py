@@ -9,17 +9,19 @@ from __future__ import annotations
 import contextlib
 import hashlib
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 from urllib.parse import quote
 
 from ansible.module_utils.parsing.convert_bool import boolean
 
+from .._api.areas import area_codes
 from .._api.leases import AllocationParams, Lease, oldest_first
 from .._core.clock import wall_time
 from .._core.durations import parse_minutes
 from .._core.errors import OptionError, QgError
-from .._core.text import counted, one_line, quote_word
-from .._core.validation import check_range
+from .._core.text import counted, one_line
+from .._core.validation import check_names, check_range
 from .._core.waiting import SILENT, Announcer
 from .._store.directory import StateError
 from .._store.opening import StatePlace, Store
@@ -31,6 +33,8 @@ from .._task.options import (
     PRODUCT_OPTIONS,
     PROXY_API_OPTIONS,
     TERMS_OPTIONS,
+    check_areas,
+    check_one_area,
     product_api,
     proxy_api,
 )
@@ -101,18 +105,25 @@ def lease_backend(params: Mapping[str, Any], announcer: Announcer, state: Store 
 def allocation_params(params: Mapping[str, Any]) -> AllocationParams:
     """Return the parameters of new leases; raises OptionError for a mistake."""
     check_terms(params)
-    for name, most in (("keep_alive", 525600), ("area_id", 10**9)):
-        if params[name] is not None:
-            check_range(name, params[name], 1, most)
+    areas = check_areas("areas", params["areas"])
+    if params["product"] == CLASSIC:
+        check_one_area(areas, "product=classic leases in")
+    if params["keep_alive"] is not None:
+        check_range("keep_alive", params["keep_alive"], 1, 525600)
     return AllocationParams(
-        params["keep_alive"],
-        params["area_id"],
-        params["isp"],
-        params["distinct"],
-        tuple(sorted(_names("areas", params["areas"]))),
-        tuple(sorted(_names("exclude_areas", params["exclude_areas"]))),
-        POOLS.get(params["pool"] or ""),
+        keep_alive=params["keep_alive"],
+        isp=params["isp"],
+        distinct=params["distinct"],
+        areas=areas,
+        exclude_areas=check_areas("exclude_areas", params["exclude_areas"]),
+        pool=POOLS.get(params["pool"] or ""),
     )
+
+
+def with_codes(params: AllocationParams, api: LeaseBackend) -> AllocationParams:
+    """Return the parameters with the codes of the areas that the options name; raises OptionError for unknown ones."""
+    options = ("areas", "exclude_areas")
+    return replace(params, **{name: area_codes(name, getattr(params, name), api.named_areas) for name in options})
 
 
 def _min_remaining(params: Mapping[str, Any]) -> float:
@@ -138,18 +149,10 @@ def desired_leases(params: Mapping[str, Any]) -> DesiredLeases:
         count=params["count"],
         params=new,
         min_remaining=min_remaining,
-        task_ids=frozenset(_names("task_ids", params["task_ids"])),
+        task_ids=frozenset(check_names("task_ids", params["task_ids"])),
         exact=params["exact"],
         undetermined=params["undetermined"],
     )
-
-
-def _names(option: str, texts: Iterable[str] | None) -> list[str]:
-    names = [text.strip() for text in texts or ()]
-    wrong = next((name for name in names if not name or not name.isprintable() or set(name) & set(",* ")), None)
-    if wrong is not None:
-        raise OptionError(f"{option} holds {quote_word(wrong)}: give one whole name in each entry of the list.")
-    return names
 
 
 def _chosen(params: Mapping[str, Any]) -> Callable[[Lease], bool] | None:
@@ -162,12 +165,12 @@ def _chosen(params: Mapping[str, Any]) -> Callable[[Lease], bool] | None:
         names = f"{', '.join(options[:-1])} or {options[-1]}"
         raise OptionError(f"No lease is selected: give {names}, or set all=true if all are meant.")
     if params["ips"] is not None:
-        ips = set(_names("ips", params["ips"]))
+        ips = set(check_names("ips", params["ips"]))
         if any(ip.lower() == "all" for ip in ips):
             raise OptionError("ips contains 'all', which is not an address: set all=true if all leases are meant.")
         return lambda lease: lease.ip in ips or lease.server in ips
     if params["task_ids"] is not None:
-        tasks = set(_names("task_ids", params["task_ids"]))
+        tasks = set(check_names("task_ids", params["task_ids"]))
         return lambda lease: lease.task_id in tasks
     return None
 
@@ -206,6 +209,7 @@ def _lines(leases: Iterable[Lease]) -> str:
 
 def _run_allocate(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
     desired, api = desired_leases(params), lease_backend(params, mode.announcer)
+    desired = replace(desired, params=with_codes(desired.params, api))
     found = ensure_leases(api, desired, check=mode.check, policy=POLICY)
     predicted = found.missing if mode.check else 0
     return {
@@ -233,6 +237,7 @@ def _run_replace(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
     if number is not None:
         check_range("count", number, 1, MAX_PER_CALL)
     api = lease_backend(params, mode.announcer)
+    new = with_codes(new, api)
     found = replace_leases(api, chosen, number, new, check=mode.check, policy=POLICY)
     predicted = found.missing if mode.check else 0
     return {
@@ -246,7 +251,7 @@ def _run_replace(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
 def _run_info(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
     check_credentials(params["with_credentials"], params)
     check_tasks(params)
-    names = _names("task_ids", params["task_ids"])
+    names = check_names("task_ids", params["task_ids"])
     if params["product"] == CLASSIC:
         classic = proxy_api(params, mode.announcer)
         held, usage, clock = classic.leases(names), classic.usage, classic.vendor_clock
@@ -273,22 +278,21 @@ def find_leases(params: Mapping[str, Any]) -> list[dict[str, Any]]:
     check_range("max_age", params["max_age"], 0, 3600)
     if most is not None:
         check_range("limit", most, 1, 10**6)
-    if params["area_id"] is not None:
-        check_range("area_id", params["area_id"], 1, 10**9)
     check_credentials(params["form"] == "url", params, "form=url")
     check_terms(params)
     check_tasks(params)
     desired = DesiredLeases(
         count=least,
-        params=AllocationParams(area_id=params["area_id"], isp=params["isp"]),
+        params=AllocationParams(isp=params["isp"], areas=check_areas("areas", params["areas"])),
         min_remaining=min_remaining,
-        task_ids=frozenset(_names("task_ids", params["task_ids"])),
+        task_ids=frozenset(check_names("task_ids", params["task_ids"])),
         undetermined=params["undetermined"],
     )
     # Templates may be evaluated in the process that Ansible forks its workers from.
     with contextlib.closing(StatePlace.of(params).open(params["max_wait"])) as state:
         # A lookup cannot see whether its task has no_log, so it announces nothing.
         api = lease_backend(params, SILENT, state)
+        desired = replace(desired, params=with_codes(desired.params, api))
         leases = matching_leases(api, desired, max_age=params["max_age"], policy=POLICY)
         found = lease_results(leases, api.vendor_clock)
     if len(leases) < least:
@@ -317,7 +321,7 @@ ALLOCATE = Operation(
     run=_run_allocate,
     reveal=reveal,
     # With exact, leases that these options do not select may be released.
-    selectors=("task_ids", *PLACE_OPTIONS, "areas", "exclude_areas"),
+    selectors=("task_ids", *PLACE_OPTIONS, "exclude_areas"),
 )
 RELEASE = Operation(
     spec={**_CHOICE, **PRODUCT_OPTIONS, **PROXY_API_OPTIONS},
@@ -330,7 +334,7 @@ REPLACE = Operation(
     run=_run_replace,
     rules={"mutually_exclusive": [(*_NAMED, "count")]},
     reveal=reveal,
-    selectors=(*_CHOICE, "count"),
+    selectors=(*_CHOICE, "count", "areas", "exclude_areas"),
 )
 INFO = Operation(
     spec={"task_ids": {"type": "list", "elements": "str"}, **CREDENTIALS_OPTION, **PRODUCT_OPTIONS, **PROXY_API_OPTIONS},

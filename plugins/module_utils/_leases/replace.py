@@ -221,7 +221,7 @@ class VendorReplacement:
         self._session = session
         self._call = call
         self._params = params
-        self._origin = Origin(params.area_id, params.isp)
+        self._origin = Origin(params.areas, params.isp)
         self._old = old
         self._request = {**request, "origin": described(self._origin)}
         #: The record numbers of refused calls that released old leases without a successor.

@@ -9,13 +9,14 @@ from __future__ import annotations
 import os
 import re
 import ssl
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from .._api.account import endpoints as account_endpoints
 from .._api.account.signing import Identity
+from .._api.areas import code_in
 from .._api.classic import endpoints as classic_endpoints
 from .._api.exchange import Endpoint
 from .._api.leases import ISP_NUMBERS
@@ -23,8 +24,8 @@ from .._api.product.endpoints import PRODUCTS
 from .._api.proxies import check_proxy
 from .._api.transport import DEFAULT_RETRIES, Transport, environment_authorities
 from .._core.errors import OptionError, QgError
-from .._core.text import describe
-from .._core.validation import check_path, check_range, check_url, check_visible
+from .._core.text import describe, quote_word
+from .._core.validation import check_names, check_path, check_range, check_url, check_visible
 from .._core.waiting import SILENT, Announcer, WaitBudget
 from .._store.opening import DEFAULT_STATE_DIR, StatePlace, Store
 from .._store.rate_limiter import RateLimiter
@@ -88,7 +89,7 @@ GROUP_OPTIONS: Spec = {**PRODUCT_OPTIONS, **PROXY_API_OPTIONS, **ACCOUNT_API_OPT
 POOLS = {"normal": 1, "enterprise": 2}
 #: The options for the location of leases.
 PLACE_OPTIONS: Spec = {
-    "area_id": {"type": "int"},
+    "areas": {"type": "list", "elements": "str"},
     "isp": {"type": "str", "choices": list(ISP_NUMBERS)},
 }
 #: The options of an allocation of leases (doc fragment ``lease_terms``).
@@ -96,7 +97,6 @@ TERMS_OPTIONS: Spec = {
     **PLACE_OPTIONS,
     "keep_alive": {"type": "int"},
     "distinct": {"type": "bool", "default": False},
-    "areas": {"type": "list", "elements": "str"},
     "exclude_areas": {"type": "list", "elements": "str"},
     "pool": {"type": "str", "choices": list(POOLS)},
 }
@@ -184,6 +184,26 @@ def check_quota(product: str) -> None:
     """Raise OptionError for a product whose quota cannot be read."""
     if product in PRODUCTS and PRODUCTS[product].channels is None:
         raise OptionError(f"product={product} has no quota that can be read: see the vendor's user centre.")
+
+
+def check_areas(option: str, texts: Sequence[str] | None) -> tuple[str, ...]:
+    """Return codes and names of areas; refuse numbers that cannot be codes. Names may contain blanks."""
+    areas = check_names(option, texts, ",*")
+    wrong = next((area for area in areas if re.fullmatch(r"[-+.0-9]+", area) and code_in(area) is None), None)
+    if wrong is not None:
+        raise OptionError(
+            f"{option} contains {quote_word(wrong)}, which is not the code of an area: give a code such as 350500, or a "
+            "name, as qg_area_info lists them."
+        )
+    return tuple(areas)
+
+
+def check_one_area(areas: Sequence[str], what: str) -> None:
+    """Refuse several areas where the vendor's call takes one; ``what`` precedes the number."""
+    if len(areas) > 1:
+        raise OptionError(
+            f"areas contains {len(areas)} areas, and {what} one: give one of them, and use a task for each."
+        )
 
 
 _NOT_EVERYWHERE = ("retries", "use_proxy", "api_proxy", "validate_certs", "ca_path")

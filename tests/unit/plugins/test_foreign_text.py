@@ -119,7 +119,7 @@ def run(operation: Operation, params: dict[str, Any]) -> dict[str, Any]:
         (WHITELIST_INFO, {}),
         (INFO, {}),
         (ALLOCATE, {"count": 1, "undetermined": "ignore"}),
-        (ALLOCATE, {"count": 1, "area_id": 350500}),
+        (ALLOCATE, {"count": 1, "areas": ["350500"]}),
         (RELEASE, {"all": True}),
         (MONOPOLY, {"state": "absent", "all": True}),
         (MONOPOLY, {"count": 1}),
@@ -141,7 +141,7 @@ def test_an_entry_with_a_line_feed_is_one_line_of_a_result(params: dict[str, Any
 
 
 def test_the_lookup_returns_and_the_state_directory_keeps_no_key(params: dict[str, Any], tmp_path: Path) -> None:
-    options = {"at_least": 1, "min_remaining": 0, "max_age": 60.0, "limit": None, "area_id": None, "isp": None}
+    options = {"at_least": 1, "min_remaining": 0, "max_age": 60.0, "limit": None, "areas": None, "isp": None}
     options |= {"form": "lease", "task_ids": [], "undetermined": "match", "seed": None}
     common = {name: option.get("default") for name, option in INFO.spec.items()}
     (lease,) = find_leases({**common, **params, **options})
