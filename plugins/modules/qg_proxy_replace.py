@@ -20,6 +20,8 @@ description:
   - The vendor cannot replace selected leases. With O(ips) or O(task_ids), the task releases the leases, waits for their
     channels, and allocates the same number of new leases. It begins with the lease that ends first; if no new lease is
     available, the others are kept. The limits of M(qingguo.qgnet.qg_proxy_release) apply.
+  - If the key holds none of the leases in O(ips) or O(task_ids), the task fails. If it holds some of them, a warning
+    names the others.
   - With O(product=longterm), only O(ips) and O(task_ids) are available. Leases of O(product=share) and
     O(product=overseas) cannot be replaced. Such a task fails before any call.
   - Set O(product) to the product that the key was bought for. O(isp=bgp) requires O(product=classic).
@@ -182,6 +184,12 @@ missing:
   returned: unless the task fails before it begins to change leases
   type: int
   sample: 0
+not_held:
+  description: The entries of O(ips) or O(task_ids) that belong to no lease of the key. A warning names them, too.
+  returned: unless the task fails before it begins to change leases, and if it fails because none is held
+  type: list
+  elements: str
+  sample: []
 held:
   description: The number of leases that the key holds.
   returned: unless the task fails before it begins to change leases

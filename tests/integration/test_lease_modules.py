@@ -229,7 +229,10 @@ def test_qg_area_info(stage: Stage) -> None:
         result = run.of(name).result
         assert (result["changed"], result["count"]) == (False, 2), name
         fields = [(area["area_code"], area["name"], area["isp"], area["available"]) for area in result["areas"]]
-        assert fields == [(str(QUANZHOU), "福建省泉州市", "telecom", False), (str(HUAIAN), "江苏省淮安市", "mobile", True)]
+        assert fields == [
+            (str(QUANZHOU), "福建省泉州市", "telecom", False),
+            (str(HUAIAN), "江苏省淮安市", "mobile", True),
+        ]
         assert result["areas"][0]["vendor"]["AreaId"] == QUANZHOU
     only = run.of("only").result
     assert [area["area_code"] for area in only["areas"]] == [str(HUAIAN)]
@@ -455,6 +458,29 @@ def test_a_bad_option_is_one_sentence_before_any_call(scenario: LeaseScenario, n
         assert_one_sentence(result["msg"])
         assert [word for word in words if word not in result["msg"]] == [], options
     assert calls(scenario.sim) == []
+
+
+UNKNOWN = "203.0.113.250"
+
+
+def test_a_release_names_what_is_not_held(scenario: LeaseScenario) -> None:
+    held = scenario.hold(2)
+    first = scenario.ok("release", ips=[held[0]["ip"], UNKNOWN, held[1]["host"]])
+    assert (len(first["released"]), first["not_held"]) == (2, [UNKNOWN])
+    assert first["warnings"] == [f"ips contains what the key does not hold: {UNKNOWN}. Nothing was done with it."]
+    again = scenario.ok("release", task_ids=[held[0]["task_id"]])
+    assert (again["changed"], again["not_held"]) == (False, [held[0]["task_id"]])
+    assert scenario.ok("release", all=True)["not_held"] == []
+
+
+def test_a_replacement_of_leases_that_are_not_held_fails_unless_there_are_others(scenario: LeaseScenario) -> None:
+    held = scenario.hold(2)
+    refused = scenario("replace", ips=[UNKNOWN])
+    assert (refused["failed"], refused["changed"], refused["not_held"]) == (True, False, [UNKNOWN])
+    assert f"ips contains no lease that the key holds, so none was replaced: {UNKNOWN}." in refused["msg"]
+    assert scenario.writes() == []
+    done = scenario.ok("replace", ips=[held[0]["ip"], UNKNOWN])
+    assert (len(done["allocated"]), done["not_held"], len(done["warnings"])) == (1, [UNKNOWN], 1)
 
 
 @pytest.mark.parametrize("name", ["release", "replace"])

@@ -19,7 +19,7 @@ from .allocate import allocate
 from .backend import DEFAULT_POLICY, LeaseBackend, LeasePolicy
 from .confirmed_list import IGNORE, confirm_list
 from .earlier_calls import lease_session, resolve_earlier
-from .plan import DesiredLeases, LeaseMatch, Plan, codes_by_name, classify, format_leases, plan
+from .plan import DesiredLeases, LeaseMatch, Plan, classify, codes_by_name, format_leases, plan
 from .release import release
 from .session import LeaseResult, LeaseSession
 

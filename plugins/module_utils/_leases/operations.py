@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 from urllib.parse import quote
@@ -20,7 +20,7 @@ from .._api.leases import AllocationParams, Lease, oldest_first
 from .._core.clock import wall_time
 from .._core.durations import parse_minutes
 from .._core.errors import OptionError, QgError
-from .._core.text import counted, one_line
+from .._core.text import counted, format_sample, one_line
 from .._core.validation import check_names, check_range
 from .._core.waiting import SILENT, Announcer
 from .._store.directory import StateError
@@ -42,7 +42,7 @@ from .._task.sources import Spec
 from .backend import LeaseBackend, LeasePolicy
 from .classic import ClassicLeases
 from .ensure import ensure_leases, matching_leases
-from .plan import MAX_PER_CALL, DesiredLeases
+from .plan import MAX_PER_CALL, DesiredLeases, NamedLeases
 from .product import CLASSIC, ProductLeases, check_release, check_replacement, check_tasks, check_terms
 from .release import release_leases
 from .replace import replace_leases
@@ -122,8 +122,11 @@ def allocation_params(params: Mapping[str, Any]) -> AllocationParams:
 
 def with_codes(params: AllocationParams, api: LeaseBackend) -> AllocationParams:
     """Return the parameters with the codes of the areas that the options name; raises OptionError for unknown ones."""
-    options = ("areas", "exclude_areas")
-    return replace(params, **{name: area_codes(name, getattr(params, name), api.named_areas) for name in options})
+    return replace(
+        params,
+        areas=area_codes("areas", params.areas, api.named_areas),
+        exclude_areas=area_codes("exclude_areas", params.exclude_areas, api.named_areas),
+    )
 
 
 def _min_remaining(params: Mapping[str, Any]) -> float:
@@ -155,8 +158,8 @@ def desired_leases(params: Mapping[str, Any]) -> DesiredLeases:
     )
 
 
-def _chosen(params: Mapping[str, Any]) -> Callable[[Lease], bool] | None:
-    """Return a predicate for the leases that the options select; None for all=true, or for a number in count."""
+def _chosen(params: Mapping[str, Any]) -> NamedLeases | None:
+    """Return the leases that the options name; None for all=true, or for a number in count."""
     options = [option for option in ("count", *_NAMED) if option in params]
     given = [option for option in options if params[option] is not None]
     if params["all"] and given:
@@ -165,14 +168,22 @@ def _chosen(params: Mapping[str, Any]) -> Callable[[Lease], bool] | None:
         names = f"{', '.join(options[:-1])} or {options[-1]}"
         raise OptionError(f"No lease is selected: give {names}, or set all=true if all are meant.")
     if params["ips"] is not None:
-        ips = set(check_names("ips", params["ips"]))
+        ips = frozenset(check_names("ips", params["ips"]))
         if any(ip.lower() == "all" for ip in ips):
             raise OptionError("ips contains 'all', which is not an address: set all=true if all leases are meant.")
-        return lambda lease: lease.ip in ips or lease.server in ips
+        return NamedLeases("ips", ips)
     if params["task_ids"] is not None:
-        tasks = set(check_names("task_ids", params["task_ids"]))
-        return lambda lease: lease.task_id in tasks
+        return NamedLeases("task_ids", frozenset(check_names("task_ids", params["task_ids"])))
     return None
+
+
+def _not_held(found: LeaseResult, chosen: NamedLeases | None) -> dict[str, Any]:
+    """Return the names that belong to no lease that the key held, and warn of them."""
+    names = chosen.missing_from((*found.before, *found.continued)) if chosen else []
+    if chosen and names:
+        text = f"{chosen.option} contains what the key does not hold: {format_sample(names)}. Nothing was done with it."
+        found.warnings = (*found.warnings, text)
+    return {"not_held": names}
 
 
 def _result(found: LeaseResult, api: LeaseBackend, mode: Mode, *, predicted: int = 0) -> dict[str, Any]:
@@ -226,7 +237,7 @@ def _run_release(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
     chosen = _chosen(params)
     api = lease_backend(params, mode.announcer)
     found = release_leases(api, chosen or (lambda _lease: True), check=mode.check, policy=POLICY)
-    return _result(found, api, mode)
+    return {**_not_held(found, chosen), **_result(found, api, mode)}
 
 
 def _run_replace(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
@@ -240,10 +251,18 @@ def _run_replace(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
     new = with_codes(new, api)
     found = replace_leases(api, chosen, number, new, check=mode.check, policy=POLICY)
     predicted = found.missing if mode.check else 0
+    not_held = _not_held(found, chosen)
+    if chosen and chosen.names and len(not_held["not_held"]) == len(chosen.names):
+        raise QgError(
+            f"{chosen.option} contains no lease that the key holds, so none was replaced: "
+            f"{format_sample(not_held['not_held'])}. qg_proxy_info lists the leases of the key.",
+            **not_held,
+        )
     return {
         "leases": lease_results(found.after, api.vendor_clock),
         "method": "replace" if chosen is None else "release_and_allocate",
         "missing": found.missing,
+        **not_held,
         **_result(found, api, mode, predicted=predicted),
     }
 
@@ -330,14 +349,26 @@ RELEASE = Operation(
     selectors=tuple(_CHOICE),
 )
 REPLACE = Operation(
-    spec={**_CHOICE, "count": {"type": "int"}, **TERMS_OPTIONS, **CREDENTIALS_OPTION, **PRODUCT_OPTIONS, **PROXY_API_OPTIONS},
+    spec={
+        **_CHOICE,
+        "count": {"type": "int"},
+        **TERMS_OPTIONS,
+        **CREDENTIALS_OPTION,
+        **PRODUCT_OPTIONS,
+        **PROXY_API_OPTIONS,
+    },
     run=_run_replace,
     rules={"mutually_exclusive": [(*_NAMED, "count")]},
     reveal=reveal,
     selectors=(*_CHOICE, "count", "areas", "exclude_areas"),
 )
 INFO = Operation(
-    spec={"task_ids": {"type": "list", "elements": "str"}, **CREDENTIALS_OPTION, **PRODUCT_OPTIONS, **PROXY_API_OPTIONS},
+    spec={
+        "task_ids": {"type": "list", "elements": "str"},
+        **CREDENTIALS_OPTION,
+        **PRODUCT_OPTIONS,
+        **PROXY_API_OPTIONS,
+    },
     run=_run_info,
     reveal=reveal,
     selectors=("task_ids",),

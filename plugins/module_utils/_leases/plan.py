@@ -44,6 +44,24 @@ class DesiredLeases:
 
 
 @dataclass(frozen=True)
+class NamedLeases:
+    """The leases that the option ``ips`` (exit IPs and servers) or ``task_ids`` names; call it with a lease."""
+
+    option: str
+    names: frozenset[str]
+
+    def __call__(self, lease: Lease) -> bool:
+        return not self.names.isdisjoint(self._names_of(lease))
+
+    def missing_from(self, leases: Iterable[Lease]) -> list[str]:
+        """Return the names that belong to none of these leases, sorted."""
+        return sorted(self.names.difference(*map(self._names_of, leases)))
+
+    def _names_of(self, lease: Lease) -> tuple[str, ...]:
+        return (lease.ip, lease.server) if self.option == "ips" else (lease.task_id,)
+
+
+@dataclass(frozen=True)
 class LeaseMatch:
     """The held leases, compared with the desired state; each group sorted by deadline, oldest first.
 

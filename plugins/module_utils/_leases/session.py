@@ -239,6 +239,8 @@ class LeaseResult:
     missing: int = 0
     quota: Quota | None = None
     warnings: tuple[str, ...] = ()
+    #: The leases whose interrupted replacement this run continued.
+    continued: tuple[Lease, ...] = ()
     error: QgError | None = None
 
     @contextlib.contextmanager
