@@ -117,7 +117,10 @@ from typing import Any
 from ansible.errors import AnsibleError, AnsibleLookupError
 from ansible.plugins.lookup import LookupBase
 from ansible.utils.display import Display
-from ansible_collections.qingguo.qgnet.plugins.module_utils._api.deadline_session import REQUESTS_IMPORT_ERROR
+from ansible_collections.qingguo.qgnet.plugins.module_utils._api.deadline_session import (
+    MISSING_REQUESTS,
+    REQUESTS_IMPORT_ERROR,
+)
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import QgError, UnexpectedError
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.validation import check_selectors
 from ansible_collections.qingguo.qgnet.plugins.module_utils._leases.operations import (
@@ -156,6 +159,9 @@ class LookupModule(LookupBase):
             if missing := missing_options(_SHARED, given):
                 raise explain_missing(missing, "option of the lookup")
             _check_state_dir(given)
+            if isinstance(given.get("areas"), int):
+                # Ansible does not turn a number into a list.
+                given["areas"] = [given["areas"]]
         except QgError as error:
             raise AnsibleLookupError(f"The lookup qingguo.qgnet.proxy failed: {error.message}") from None
         self.set_options(direct=given)
@@ -165,7 +171,7 @@ class LookupModule(LookupBase):
                 "The lookup qingguo.qgnet.proxy takes no terms: use its options, such as areas=350500."
             )
         if REQUESTS_IMPORT_ERROR is not None:
-            raise AnsibleLookupError("The lookup qingguo.qgnet.proxy needs requests in the Python that runs Ansible.")
+            raise AnsibleLookupError(f"The lookup qingguo.qgnet.proxy failed: {MISSING_REQUESTS}")
         try:
             leases = find_leases(params)
         except QgError as error:

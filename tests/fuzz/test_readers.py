@@ -32,7 +32,7 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._api.parsing import 
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.transport import HttpResponse, retry_after
 from ansible_collections.qingguo.qgnet.plugins.module_utils._cloud import hosts
 from ansible_collections.qingguo.qgnet.plugins.module_utils._cloud.operations import PackageFilter, select_packages
-from ansible_collections.qingguo.qgnet.plugins.module_utils._core.addresses import packed
+from ansible_collections.qingguo.qgnet.plugins.module_utils._core.addresses import AddressScope, packed
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import QgError
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.text import one_line
 from ansible_collections.qingguo.qgnet.plugins.module_utils._egress import detect, proxy_check
@@ -324,11 +324,11 @@ def test_records_of_a_host_that_tried_proxies(output: str) -> None:
 
 
 @FUZZER
-@given(answers, st.sampled_from([None, "ipv4", "ipv6"]), st.booleans())
-def test_responses_of_an_echo_service(answer: str, family: str | None, allow_non_global: bool) -> None:
+@given(answers, st.sampled_from([None, "ipv4", "ipv6"]), st.sampled_from(AddressScope))
+def test_responses_of_an_echo_service(answer: str, family: str | None, scope: AddressScope) -> None:
     refusal = None
     try:
-        assert detect.read_address(answer, family, allow_non_global).isascii()
+        assert detect.read_address(answer, family, scope).isascii()
     except ValueError as error:
         refusal = error
     if refusal is not None:

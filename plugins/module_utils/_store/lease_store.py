@@ -27,7 +27,8 @@ _ORIGIN_TTL, _LIFETIME_TTL, _AREAS_TTL = 86400.0, 30 * 86400.0, 3600.0
 #: Seconds for which a lifetime is kept that was measured with a clock that may be wrong.
 _UNCERTAIN_TTL = 86400.0
 
-#: lease_origins: the areas (JSON) and the provider that a task of leases was requested with, and the tasks (JSON) that it replaces.
+#: lease_origins: the areas (JSON) and the provider that a task of leases was requested with, and the tasks (JSON) that
+#: it replaces.
 #: lifetimes: the seconds that a new lease had left, by the keep_alive that it was requested with.
 #: lease_cache: the leases that a key held a moment ago (JSON), for templates that are evaluated once per host; NULL
 #: since a call that may have changed them.

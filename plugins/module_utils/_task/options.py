@@ -102,11 +102,12 @@ TERMS_OPTIONS: Spec = {
 }
 #: The options for the detection of the egress address of a host (doc fragment ``egress``).
 EGRESS_OPTIONS: Spec = {
-    "sources": {
-        "type": "list",
-        "elements": "str",
-        "default": ["https://d.qg.net/ip", "https://checkip.amazonaws.com", "https://api.ipify.org"],
-    },
+    **shared(
+        "sources",
+        type="list",
+        elements="str",
+        default=["https://d.qg.net/ip", "https://checkip.amazonaws.com", "https://api.ipify.org"],
+    ),
     "quorum": {"type": "int"},
     "samples": {"type": "int", "default": 1},
     "source_address": {"type": "str"},
@@ -186,14 +187,14 @@ def check_quota(product: str) -> None:
         raise OptionError(f"product={product} has no quota that can be read: see the vendor's user centre.")
 
 
-def check_areas(option: str, texts: Sequence[str] | None) -> tuple[str, ...]:
+def check_areas(option: str, texts: Sequence[object] | None) -> tuple[str, ...]:
     """Return codes and names of areas; refuse numbers that cannot be codes. Names may contain blanks."""
     areas = check_names(option, texts, ",*")
     wrong = next((area for area in areas if re.fullmatch(r"[-+.0-9]+", area) and code_in(area) is None), None)
     if wrong is not None:
         raise OptionError(
-            f"{option} contains {quote_word(wrong)}, which is not the code of an area: give a code such as 350500, or a "
-            "name, as qg_area_info lists them."
+            f"{option} contains {quote_word(wrong)}, which is not the code of an area: give a code such as 350500, "
+            "or a name, as qg_area_info lists them."
         )
     return tuple(areas)
 

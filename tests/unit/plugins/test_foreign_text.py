@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.transport import HttpResponse, Transport
 from ansible_collections.qingguo.qgnet.plugins.module_utils._cloud.hosts import address
-from ansible_collections.qingguo.qgnet.plugins.module_utils._core.addresses import parse_address
+from ansible_collections.qingguo.qgnet.plugins.module_utils._core.addresses import AddressScope, parse_address
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import OptionError, QgError
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.text import one_line, visible, visible_everywhere
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.validation import check_addresses
@@ -162,10 +162,10 @@ def test_an_address_with_a_scope_is_refused_everywhere() -> None:
         with pytest.raises(ValueError, match="scope"):
             parse_address(text)
         with pytest.raises(ValueError, match="is not an address") as caught:
-            read_address(text, None, True)
+            read_address(text, None, AddressScope.ANY)
         assert str(caught.value).isprintable()
         with pytest.raises(OptionError):
-            check_addresses("ips", [text], only_global=False)
+            check_addresses("ips", [text])
         with pytest.raises(OptionError, match="source_address"):
             DetectionRequest.parse(question(source_address=text))
         assert address({"ip": text, "run_status": None, "order_status": None}, "ip")[0] is None

@@ -123,6 +123,8 @@ def test_if_the_list_cannot_be_read_only_names_are_refused() -> None:
         raise WaitBudgetExceeded("max_wait is over.", endpoint="/resources")
 
     assert area_codes("areas", [QUANZHOU], read) == (QUANZHOU,)
-    with pytest.raises(QgError, match="areas contains a name, and the vendor's list of areas cannot be read: give") as it:
+    with pytest.raises(
+        QgError, match="areas contains a name, and the vendor's list of areas cannot be read: give"
+    ) as it:
         area_codes("areas", [QUANZHOU, "福建省泉州市"], read)
     assert it.value.details == {"endpoint": "/resources"}

@@ -124,7 +124,9 @@ def test_leases_are_ordered_by_deadline_then_by_identity() -> None:
         pytest.param("广东省广州市电信", Origin((GUANGDONG,)), GUANGZHOU, True, id="asked-for-in-the-province"),
         pytest.param(None, Origin((GUANGZHOU,)), GUANGDONG, True, id="asked-for-in-a-city-of-the-province"),
         pytest.param(None, Origin((GUANGZHOU, QUANZHOU)), GUANGZHOU, None, id="asked-for-in-several"),
-        pytest.param("福建省泉州市电信", Origin((GUANGZHOU, QUANZHOU)), GUANGZHOU, False, id="region-names-one-of-them"),
+        pytest.param(
+            "福建省泉州市电信", Origin((GUANGZHOU, QUANZHOU)), GUANGZHOU, False, id="region-names-one-of-them"
+        ),
         pytest.param(None, Origin(), GUANGZHOU, None, id="no-region"),
         pytest.param("广东省广州市电信", Origin(), "110000", False, id="wanted-area-has-no-known-name"),
     ],
