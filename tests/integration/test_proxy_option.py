@@ -260,8 +260,12 @@ def test_tasks_use_the_proxy_of_option_variable_or_environment_with_its_credenti
     assert failed == {"variable", "mistyped", "delegated"}
     for name in ("variable", "delegated"):
         message = run.of(name).result["msg"]
-        assert f"the proxy {proxy} (option api_proxy) does not accept the user name and the password" in message, message
-    assert run.of("mistyped").result["msg"].startswith("api_proxy cannot be used: give http://HOST:PORT, or http://USER:")
+        assert f"the proxy {proxy} (option api_proxy) does not accept the user name and the password" in message, (
+            message
+        )
+    assert (
+        run.of("mistyped").result["msg"].startswith("api_proxy cannot be used: give http://HOST:PORT, or http://USER:")
+    )
     assert calls(sim) == [QUERY] * 4
     assert not re.search("HUSH", run.output.replace(json.dumps(listed), "")), run.output
 
