@@ -9,14 +9,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from .._api.classic.client import ProxyApi
 from .._api.leases import Area
+from .._api.product.endpoints import PRODUCTS
 from .._core.errors import OptionError
 from .._core.validation import check_range
 from .._task.operation import Mode, Operation
-from .._task.options import PLACE_OPTIONS, POOLS, PRODUCT_OPTIONS, PROXY_API_OPTIONS, product_api, proxy_api
+from .._task.options import PLACE_OPTIONS, POOLS, PRODUCT_OPTIONS, PROXY_API_OPTIONS, proxy_api
+from .._task.products import lease_client
 from .operations import check_proxy_url, lease_results, reveal
 from .plan import MAX_PER_CALL
-from .product import CLASSIC, check_terms
+from .product import check_terms
 
 
 def _check_area(params: Mapping[str, Any]) -> None:
@@ -25,7 +28,8 @@ def _check_area(params: Mapping[str, Any]) -> None:
 
 
 def _run_pool(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
-    if params["product"] != CLASSIC:
+    # Only the classic API has this call, so the product of the key need not be found out.
+    if params["product"] in PRODUCTS:
         # The call /pool of product share does not only read addresses, but allocates them.
         raise OptionError(
             f"product={params['product']} has no pool that can be read without a lease: set product=classic for a key "
@@ -47,14 +51,13 @@ def _run_pool(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
 
 def _run_areas(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
     _check_area(params)
-    check_terms(params)
-    if params["product"] == CLASSIC:
-        classic = proxy_api(params, mode.announcer)
-        areas, usage = classic.areas(params["area_id"], params["isp"], params["available"]), classic.usage
+    api = lease_client(params, mode.announcer, check_terms)
+    if isinstance(api, ProxyApi):
+        found = api.areas(params["area_id"], params["isp"], params["available"])
     else:
-        product = product_api(params, mode.announcer)
-        areas, usage = [area for area in product.areas() if _is_requested(area, params)], product.usage
-    return {"changed": False, "areas": [area_result(area) for area in areas], "count": len(areas), "api": usage()}
+        found = [area for area in api.areas() if _is_requested(area, params)]
+    areas = [area_result(area) for area in found]
+    return {"changed": False, "product": api.product, "areas": areas, "count": len(areas), "api": api.usage()}
 
 
 def _is_requested(area: Area, params: Mapping[str, Any]) -> bool:
