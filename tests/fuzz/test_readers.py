@@ -25,6 +25,7 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._api.account.client 
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.account.endpoints import AccountEndpoint
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.classic import endpoints, models
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.classic.exchange import ClassicResponseParser
+from ansible_collections.qingguo.qgnet.plugins.module_utils._api.echo import read_address
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.exchange import Endpoint
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.leases import Lease, Quota, oldest_first
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.parsing import ResponseShapeError
@@ -327,7 +328,7 @@ def test_records_of_a_host_that_tried_proxies(output: str) -> None:
 def test_responses_of_an_echo_service(answer: str, family: str | None, allow_non_global: bool) -> None:
     refusal = None
     try:
-        assert detect.read_address(answer, family, allow_non_global).isascii()
+        assert read_address(answer, family, allow_non_global).isascii()
     except ValueError as error:
         refusal = error
     if refusal is not None:
