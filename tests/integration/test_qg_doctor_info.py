@@ -258,6 +258,7 @@ def test_the_playbook_shows_the_cause_first_and_where_options_come_from(
     result = run.of("Examine the control node and the key").result
     sources = {one["name"]: one["source"] for one in result["options"]}
     assert (sources["key"], sources["api_url"], sources["timeout"]) == ("QG_KEY", "QG_API_URL", "default")
+    assert sources["product"] == "default"
     assert "    option     key: set (from QG_KEY)" in run.stdout.replace('    "', "    ").replace('",', "")
     variables |= {"qg_key": "NOSUCH01", "qg_product": "share"}
     run = playground.play("qingguo.qgnet.doctor", environment=environment, variables=variables)

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import os
 import platform
 import sys
 from collections.abc import Callable, Mapping
@@ -49,7 +50,10 @@ def _option_sources(params: Mapping[str, Any], origin: Callable[[str], str | Non
     found = []
     for name in shared_options(_SPEC):
         option, value = _SPEC[name], params[name]
-        source = origin(name) or ("default" if value == option.get("default") else "task or module_defaults")
+        default = option.get("default")
+        if option["type"] == "path" and default:
+            default = os.path.expanduser(default)
+        source = origin(name) or ("default" if value == default else "task or module_defaults")
         if value is not None:
             found.append({"name": name, "source": source, "value": None if option.get("no_log") else value})
     return found
@@ -116,7 +120,7 @@ def _report(
         "whitelist": _whitelist(exam),
         "hosts": _registrations(exam, params["inventory_id"]),
         "egress": exam.egress_ip and f"{exam.egress_ip}, {_LISTED[exam.is_listed]}",
-        "proxy": exam.proxy and f"{exam.proxy['server']}: {exam.proxy['error'] or 'exit ' + exam.proxy['exit_ip']}",
+        "proxy": _proxy(exam),
     }
     lines += [f"{name:10} {text or 'not known'}" for name, text in rows.items()]
     shown = [(one["name"], "set" if one["value"] is None else one["value"], one["source"]) for one in options]
@@ -124,6 +128,12 @@ def _report(
 
 
 _LISTED = {True: "on the whitelist", False: "not on the whitelist", None: "the whitelist is not known"}
+
+
+def _proxy(exam: Examination) -> str | None:
+    if exam.proxy is None:
+        return "no lease to try" if exam.leases == [] else None
+    return f"{exam.proxy['server']}: {exam.proxy['error'] or 'exit ' + exam.proxy['exit_ip']}"
 
 
 def _whitelist(exam: Examination) -> str | None:
