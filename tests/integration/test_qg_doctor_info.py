@@ -179,6 +179,12 @@ ILLNESSES: dict[str, tuple[Callable[[Patient], object], str, str, str]] = {
     ),
     "state not writable": (break_state, "state_dir ", "cannot be used", f"{AGAIN} -e qg_state_dir='~/qgnet-state'"),
     "requests missing": (lose_requests, "The Python library requests is missing", "", f"{PIP} 'requests>=2.28'"),
+    "mistake in an option of its own": (
+        lambda patient: patient.options.update(through_proxy="user:Hush4Hush@192.0.2.1:3128"),
+        "through_proxy ",
+        "",
+        "ansible-doc qingguo.qgnet.qg_doctor_info",
+    ),
     "mistake in an option": (
         lambda patient: patient.options.update(api_url="proxy.qg.net"),
         "api_url",
@@ -198,6 +204,7 @@ def test_the_cause_comes_first_with_the_next_command(patient: Patient, illness: 
     assert part in result["cause"], result["report"]
     assert result["next_command"] == command
     assert_one_sentence(result["cause"])
+    assert "Hush4Hush" not in json.dumps(result)
     assert result["report"][:2] == [f"cause      {result['cause']}", f"next       {command}"]
     assert len(result["findings"]) == 1, result["findings"]
 

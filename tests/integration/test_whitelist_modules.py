@@ -24,7 +24,7 @@ DEFAULTS = from_variables("key", "api_url")
 OPTIONS: dict[str, dict[str, Any]] = {
     "qg_whitelist": {"ips": [A], "allow_non_global": True},
     "qg_whitelist_info": {},
-    # With another product, reads would show it first.
+    # With the default product, reads would show it first.
     "qg_quota_info": {"product": "classic"},
 }
 #: Each of them as a task, in turn here and delegated.

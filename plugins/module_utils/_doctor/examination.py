@@ -10,7 +10,7 @@ import contextlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 from .._api.classic.client import ProxyApi
 from .._api.echo import read_address
@@ -20,6 +20,7 @@ from .._api.product.client import ProductApi
 from .._api.proxies import AUTHENTICATION_REQUIRED
 from .._core.addresses import numeric_order
 from .._core.errors import OptionError, QgError, TransportError
+from .._core.validation import check_url
 from .._core.waiting import Announcer
 from .._store.facts import FULL, PRODUCT
 from .._store.opening import Store
@@ -47,6 +48,7 @@ class Examination:
     egress_ip: str | None = None
     proxy: dict[str, Any] | None = None
     usage: dict[str, Any] | None = None
+    is_offline: bool = False
 
     def run(self) -> None:
         """Read everything that can be read."""
@@ -55,6 +57,9 @@ class Examination:
             return
         try:
             options = ProxyApiOptions.parse(self.params)
+            for name in ("url", "through_proxy"):
+                if self.params[name]:
+                    check_url(name, _as_url(self.params[name]))
         except OptionError as error:
             self.found.append(findings.of_error(error, self.params["api_url"]))
             return
@@ -68,10 +73,13 @@ class Examination:
 
     def _examine(self, options: ProxyApiOptions, state: Store) -> None:
         classic = options.client(state)
+        # Whether something works the second time is another question.
+        classic.single_attempt = True
         api: ProxyApi | ProductApi | None = None
-        self.egress_ip = self._detect_egress(options)
         with self._noted(options):
             api = self._lease_api(options, classic)
+        if not self.is_offline:
+            self.egress_ip = self._detect_egress(options)
         # Otherwise, the vendor refuses the key or cannot be reached.
         if api is not None:
             self.product = api.product
@@ -89,6 +97,7 @@ class Examination:
         try:
             yield
         except QgError as error:
+            self.is_offline |= isinstance(error, TransportError) and error.details.get("http_status") is None
             self.found.append(findings.of_error(error, options.api_url))
 
     def _lease_api(self, options: ProxyApiOptions, classic: ProxyApi) -> ProxyApi | ProductApi:
@@ -155,7 +164,8 @@ class Examination:
     def _request_through_proxy(self, options: ProxyApiOptions, now: float) -> None:
         """Send one request through the given proxy, or through the held lease that lasts longest."""
         lasting = sorted(self.leases or (), key=lambda lease: lease.remaining(now) or 0.0)
-        server = self.params["through_proxy"] or (lasting[-1].server if lasting else None)
+        given = self.params["through_proxy"]
+        server = urlsplit(_as_url(given)).netloc if given else lasting[-1].server if lasting else None
         if server is None:
             return
         login = ""
@@ -174,3 +184,8 @@ class Examination:
                 return
         if not self.proxy["ok"]:
             self.found.append(findings.of_failing_proxy(server, self.proxy["error"]))
+
+
+def _as_url(proxy: str) -> str:
+    """Return the URL of a proxy that is given with or without a scheme."""
+    return proxy if "//" in proxy else f"http://{proxy}"
