@@ -98,7 +98,7 @@ def test_a_lookup_and_the_pool_find_the_product_or_need_none(key: ProductKey) ->
     use(key, "share").ok("allocate")
     key.begin()
     selected = {"at_least": 1, "limit": None, "min_remaining": "0", "max_age": 0, "undetermined": "ignore"}
-    other = {"area_id": None, "isp": None, "task_ids": None, "form": "server", "seed": None, "pwd": None}
+    other = {"areas": None, "isp": None, "task_ids": None, "form": "server", "seed": None, "pwd": None}
     assert find_leases({**DEFAULTS, **key.options, **selected, **other})[0]["server"] in key.held()
     assert calls(key.sim) == ["/share/query"]
 
@@ -203,8 +203,8 @@ def test_a_refused_list_contradicts_the_stored_product(key: ProductKey) -> None:
 @pytest.mark.parametrize(
     ("product", "name", "options", "sentence"),
     [
-        ("share", "allocate", {"area_id": 350500}, "area_id is not an option of product=share"),
-        ("classic", "allocate", {"areas": ["350500"]}, "areas is not an option of product=classic"),
+        ("overseas", "allocate", {"pool": "normal"}, "pool is not an option of product=overseas"),
+        ("classic", "allocate", {"areas": ["350500", "440100"]}, "product=classic leases in one"),
         ("overseas", "quota", {}, "product=overseas has no quota"),
         ("share", "release", {"all": True}, "product=share does not release leases"),
         ("share", "allocate", {"exact": True}, "exact needs a release"),

@@ -6,12 +6,12 @@
 
 from __future__ import annotations
 
-from .._core.addresses import is_public, parse_address
+from .._core.addresses import AddressScope, parse_address
 from .._core.text import one_line
 from .parsing import parse_json
 
 
-def read_address(response: str, family: str | None, allow_non_global: bool) -> str:
+def read_address(response: str, family: str | None, scope: AddressScope) -> str:
     """Return the address in a response, in canonical form and of the family; raises ValueError with the reason."""
     text = response
     if response.startswith("{"):
@@ -27,6 +27,6 @@ def read_address(response: str, family: str | None, allow_non_global: bool) -> s
         raise ValueError(f'said "{shown}", which is not an address' if shown else "said nothing") from None
     if family and address.version != (6 if family == "ipv6" else 4):
         raise ValueError(f"said {address}, which is not {family}")
-    if not is_public(address) and not allow_non_global:
+    if not scope.accepts(address):
         raise ValueError(f"said {address}, which is not an address of the public internet")
     return str(address)

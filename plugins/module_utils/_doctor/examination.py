@@ -18,7 +18,7 @@ from .._api.errors import RefusedError
 from .._api.leases import Lease
 from .._api.product.client import ProductApi
 from .._api.proxies import AUTHENTICATION_REQUIRED
-from .._core.addresses import numeric_order
+from .._core.addresses import AddressScope, numeric_order
 from .._core.errors import OptionError, QgError, TransportError
 from .._core.validation import check_url
 from .._core.waiting import Announcer
@@ -155,11 +155,11 @@ class Examination:
 
     def _echo(self, options: ProxyApiOptions, url: str, option: str, proxy: str | None = None) -> str:
         """Return the address that an echo service reports, for a direct request or one through a proxy."""
-        way = replace(options.transport, use_proxy=bool(proxy), proxy=proxy)
+        way = replace(options.transport, use_proxy=bool(proxy), api_proxy=proxy)
         response = way.transport(option, url).send("GET", url, {}, option)
         if response.status != 200:
             raise ValueError(f"responded with the HTTP status {response.status}")
-        return read_address(response.text, None, True)
+        return read_address(response.text, None, AddressScope.ANY)
 
     def _request_through_proxy(self, options: ProxyApiOptions, now: float) -> None:
         """Send one request through the given proxy, or through the held lease that lasts longest."""

@@ -25,7 +25,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from .._api.echo import read_address
-from .._core.addresses import numeric_order, parse_address
+from .._core.addresses import AddressScope, numeric_order, parse_address
 from .._core.errors import OptionError, QgError
 from .._core.text import counted, format_sample, quote_word
 from .._core.validation import check_range, check_url
@@ -74,7 +74,7 @@ class DetectionRequest:
     source_address: str | None = None
     timeout: float = 10.0
     proxy: str | None = None
-    allow_non_global: bool = False
+    scope: AddressScope = AddressScope.PUBLIC
 
     @classmethod
     def parse(cls, params: Mapping[str, Any]) -> DetectionRequest:
@@ -111,7 +111,10 @@ class DetectionRequest:
             source_address=address,
             timeout=check_range("timeout", params["timeout"], 1, 300),
             proxy=proxy,
-            allow_non_global=params["allow_non_global"],
+            # A source on the host itself is a simulator, unless the addresses are for an API elsewhere.
+            scope=AddressScope.of(
+                params["allow_non_global"], *([params["api_url"]] if "api_url" in params else sources)
+            ),
         )
 
 
@@ -225,7 +228,7 @@ def evaluate_quorum(replies: Sequence[SourceReply], request: DetectionRequest) -
             silent.append(f"{reply.source}: {reply.error}")
         else:
             try:
-                ip = read_address(reply.response or "", request.family, request.allow_non_global)
+                ip = read_address(reply.response or "", request.family, request.scope)
                 reported.setdefault(ip, set()).add(reply.source)
             except ValueError as cause:
                 error = str(cause)

@@ -24,7 +24,7 @@ from .._api.product.errors import (
     STATIC_DELETE_TIME_LIMIT,
 )
 from .._core.errors import OptionError
-from .._task.options import AUTO, CLASSIC
+from .._task.options import AUTO
 from .backend import LeaseFeatures
 from .plan import MAX_PER_CALL
 
@@ -76,7 +76,7 @@ class ProductLeases:
         self.replace = api.replace
         self.release = api.release
         self.quota = api.quota_or_none
-        self.areas = api.areas
+        self.named_areas = api.named_areas
         self.release_batch = api.release_batch
         self.released_recently = api.released_recently
         self.forget = api.forget_leases
@@ -87,9 +87,7 @@ def check_terms(params: Mapping[str, Any]) -> None:
     """Refuse options for new leases that the product does not support."""
     product = params["product"]
     for option, products, fix in (
-        ("area_id", (CLASSIC,), "give area codes in areas"),
-        ("areas", tuple(PRODUCTS), "give one area in area_id"),
-        ("exclude_areas", ("share", "longterm", "exclusive"), "leave it out"),
+        ("exclude_areas", ("share", "longterm", "exclusive"), "leave it out, or give areas"),
         ("pool", ("share",), "leave it out"),
     ):
         value = params.get(option)

@@ -42,7 +42,7 @@ def prune_missing(registrations: RegistrationStore, reading: WhitelistReading | 
 def queue_for(options: ProxyApiOptions, store: Store, *, check: bool) -> WriteQueue:
     """Return the queue for the whitelist of a key, shared by all tasks with the same access options."""
     way = options.transport
-    access = (options.pwd, way.validate_certs, way.ca_path, way.use_proxy, way.proxy, way.retries)
+    access = (options.pwd, way.validate_certs, way.ca_path, way.use_proxy, way.api_proxy, way.retries)
     digest = store.digest("access", *("" if value is None else str(value) for value in access))
     return WriteQueue(store, options.whitelist_key(store), digest, check=check)
 
