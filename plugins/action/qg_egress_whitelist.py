@@ -15,9 +15,11 @@ from typing import Any
 
 from ansible import context
 from ansible.errors import AnsibleActionFail, AnsibleConnectionFailure, AnsibleError
-from ansible.module_utils.basic import missing_required_lib
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
-from ansible_collections.qingguo.qgnet.plugins.module_utils._api.deadline_session import REQUESTS_IMPORT_ERROR
+from ansible_collections.qingguo.qgnet.plugins.module_utils._api.deadline_session import (
+    MISSING_REQUESTS,
+    REQUESTS_IMPORT_ERROR,
+)
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.clock import elapsed
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import OptionError, QgError
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.text import one_line
@@ -117,7 +119,7 @@ class ActionModule(QgAction):
     def _result_of_host(self, variables: dict[str, Any]) -> dict[str, Any]:
         params = self.validated(SPEC)
         if REQUESTS_IMPORT_ERROR is not None:
-            return {"failed": True, "msg": missing_required_lib("requests"), "exception": REQUESTS_IMPORT_ERROR}
+            return {"failed": True, "msg": MISSING_REQUESTS, "exception": REQUESTS_IMPORT_ERROR}
         if self._task.delegate_to:
             raise AnsibleActionFail(
                 "qg_egress_whitelist acts for its own host and cannot be delegated. If only another host reaches the "

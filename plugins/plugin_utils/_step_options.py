@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
+from ansible_collections.qingguo.qgnet.plugins.module_utils._core.addresses import AddressScope
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import OptionError
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.text import describe
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.validation import (
@@ -66,8 +67,8 @@ class StepOptions:
     def parse(cls, params: Mapping[str, Any]) -> StepOptions:
         """Check and return the options of both steps, before a host or the vendor is contacted."""
         host = HostOptions.parse(params)
-        only_global = host.state == "present" and not params["allow_non_global"]
-        ips = check_addresses("ips", params["ips"] or (), only_global=only_global)
+        scope = AddressScope.of(host.state == "absent" or params["allow_non_global"], params["api_url"])
+        ips = check_addresses("ips", params["ips"] or (), scope)
         detection = DetectionRequest.parse(params) if params["detect"] and not ips else None
         if not ips and detection is None and host.state == "present":
             raise OptionError(

@@ -13,7 +13,11 @@ from dataclasses import replace
 from typing import Any
 
 from .._store.directory import StateError
+from .._store.facts import PRODUCT
+from .._store.lease_store import LeaseStore
 from .._store.reported import LEASES, ReportedChanges
+from .areas import Area, NamedArea
+from .errors import RefusedError
 from .exchange import Endpoint, KeyClient, Reader
 from .leases import Lease
 
@@ -24,6 +28,20 @@ class LeaseClient(KeyClient):
     @property
     def _reported_leases(self) -> ReportedChanges:
         return self._reported_changes(LEASES)
+
+    def areas(self) -> list[Area]:
+        """Return the areas that the vendor offers addresses in."""
+        raise NotImplementedError
+
+    def named_areas(self, refresh: bool = False) -> list[NamedArea]:
+        """Return the areas that have a code; without ``refresh``, as the vendor listed them within the last hour."""
+        store = LeaseStore(self.rate_limiter.state, self.key_digest)
+        listed = None if refresh else store.areas()
+        if listed is None:
+            found = {(area.code, area.name) for area in self.areas() if area.code}
+            listed = sorted(found, key=lambda area: (area[0], area[1] or ""))
+            store.save_areas(listed)
+        return listed
 
     def forget_leases(self, names: Collection[str]) -> None:
         """Delete the reported changes of these leases, so that only the list counts."""
@@ -41,9 +59,15 @@ class LeaseClient(KeyClient):
         Many servers write an empty list so, but a fault may cause this as well, and not every plan has a quota that
         shows it.
         """
-        listed = self._call(endpoint, parameters, read)
-        if listed is None:
+        try:
             listed = self._call(endpoint, parameters, read)
+            if listed is None:
+                listed = self._call(endpoint, parameters, read)
+        except RefusedError as error:
+            if error.code in error.of_other_product:
+                with contextlib.suppress(StateError):
+                    self.facts.forget(PRODUCT)
+            raise
         return listed or []
 
     def _with_reported_changes(

@@ -46,6 +46,7 @@ class ClassicLeases:
     restore = staticmethod(Lease.from_item)
 
     def __init__(self, api: ProxyApi) -> None:
+        self.product = api.product
         self.budget = api.budget
         self.rate_limiter = api.rate_limiter
         self.key_digest = api.key_digest
@@ -59,7 +60,7 @@ class ClassicLeases:
         self.replace = api.replace
         self.release = api.release
         self.quota = api.lease_quota
-        self.areas = api.areas
+        self.named_areas = api.named_areas
         self.release_batch = api.release_batch
         self.released_recently = api.released_recently
         self.forget = api.forget_leases

@@ -14,9 +14,10 @@ from ..._core.errors import QgError
 from ..._core.waiting import WaitBudget
 from ..._store.directory import StateError
 from ..._store.rate_limiter import RateLimiter
+from ..areas import Area
 from ..exchange import Endpoint, Reader, Sending
 from ..lease_client import LeaseClient
-from ..leases import ISP_NUMBERS, AllocationParams, Area, Lease, Quota, is_same
+from ..leases import ISP_NUMBERS, AllocationParams, Lease, Quota, is_same
 from ..parsing import ResponseShapeError
 from ..responses import ResponseParser, parse_object
 from ..retry import T
@@ -31,6 +32,10 @@ class ProductResponseParser(ResponseParser):
     """Reads the responses to the calls of one key."""
 
     url_option = "product_url"
+
+    def __init__(self, secrets: Collection[str], product: str) -> None:
+        super().__init__(secrets)
+        self._product = product
 
     def data(self, response: HttpResponse, endpoint: Endpoint) -> Any:
         """Return the data of a success. The code decides whatever the status, since refusals come with 200 or 400."""
@@ -49,6 +54,7 @@ class ProductResponseParser(ResponseParser):
                 vendor_message=self.quoted(body.get("message")),
                 http_status=response.status,
                 request_id=self.quoted(body.get("request_id")),
+                product=self._product,
             )
         if response.status != 200:
             raise self.unusable(response, endpoint.name)
@@ -77,7 +83,7 @@ class ProductApi(LeaseClient):
         self.product = product
         self.endpoints = PRODUCTS[product]
         self._credentials = {"key": key, **({"pwd": pwd} if pwd else {})}
-        self._parser = ProductResponseParser(self._credentials.values())
+        self._parser = ProductResponseParser(self._credentials.values(), product)
         self._names = Names()
         #: Whether this run has found out that the plan is billed by volume, and has no channels.
         self._by_volume = False
@@ -90,6 +96,10 @@ class ProductApi(LeaseClient):
             endpoint.name,
             lambda response: read(self._parser.data(response, endpoint)),
         )
+
+    def check_access(self) -> None:
+        """Read the list of leases, whatever it contains; raises CallError if this API does not serve the key."""
+        self._call(self.endpoints.query, {}, lambda _data: None)
 
     def leases(self, *, doubted: Collection[str] = ()) -> list[Lease]:
         """Return the leases of the key: the vendor's list, with reported changes that it does not show yet.
