@@ -29,6 +29,7 @@ from .._store.opening import StatePlace, Store
 from .._store.vendor_clock import VendorClock
 from .._task.operation import Mode, Operation, redact
 from .._task.options import (
+    CLASSIC,
     PLACE_OPTIONS,
     POOLS,
     PRODUCT_OPTIONS,
@@ -43,7 +44,7 @@ from .backend import LeaseBackend, LeasePolicy
 from .classic import ClassicLeases
 from .ensure import ensure_leases, matching_leases
 from .plan import MAX_PER_CALL, DesiredLeases, NamedLeases
-from .product import CLASSIC, ProductLeases, check_exact, check_release, check_replacement, check_tasks, check_terms
+from .product import ProductLeases, check_exact, check_release, check_replacement, check_tasks, check_terms
 from .release import release_leases
 from .replace import replace_leases
 from .session import LeaseResult
