@@ -65,15 +65,16 @@ class Wire(InProcess):
                 self.under_way.append((self.core.clock.now() + moment, method, path, dict(parameters)))
             elif moment == "after":
                 super().send(method, url, parameters, endpoint)
-            raise Killed
+            self.die()
         return super().send(method, url, parameters, endpoint)
 
     def nap(self, seconds: float) -> None:
         """Sleep, or die."""
         if self.naps_to_death is not None:
             if not self.naps_to_death:
-                raise Killed
+                self.die()
             self.naps_to_death -= 1
+        self.step()
         self.advance(seconds)
 
     def live(self) -> None:
@@ -187,7 +188,7 @@ class MonopolyStateMachine(state_machines.VendorMachine):
     def all_is_well_again(self) -> None:
         self.core.faults.clear()
         self.wrong_lists.clear()
-        self.wire.late = None
+        self.disturb_no_longer()
         self.wire.live()
         if not self.quota:
             self.core.fault(QUOTA, "code", code=-15, times=-1)
@@ -348,12 +349,13 @@ class MonopolyStateMachine(state_machines.VendorMachine):
 
     def intrude(self) -> None:
         """A second run on the same control node; it has no time to wait for the first."""
-        other = self.client(0)
-        if not other.rate_limiter.state.is_held(f"changing.{other.key_digest}"):
-            return
         writes = self.writes()
-        with pytest.raises(WaitBudgetExceeded, match="another run"):
-            ensure_held(other, DesiredMonopolies(9))
+        with self.wire.other_process():
+            other = self.client(0)
+            if not other.rate_limiter.state.is_held(f"changing.{other.key_digest}"):
+                return
+            with pytest.raises(WaitBudgetExceeded, match="another run"):
+                ensure_held(other, DesiredMonopolies(9))
         assert self.writes() == writes
 
     last: tuple[int, int | None, str | None, str] = (2, None, None, "fail")

@@ -14,7 +14,7 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist.applier i
 from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist.plan import DesiredWhitelist
 from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist.results import task_result
 from simulator.core import Core
-from support.in_process import KEY, InProcess, Killed, calls, client, configure, fault
+from support.in_process import KEY, Killed, calls, client, configure, fault
 from support.whitelist import ADD, DEL, QUERY, WhitelistTransport, new_core, set_vendor
 
 A, B, C, D = (f"203.0.113.{n}" for n in (5, 6, 9, 10))
@@ -102,9 +102,8 @@ def test_a_run_that_continues_an_interrupted_one_removes_nothing_before_it_sees_
     core: Core, tmp_path: Path
 ) -> None:
     set_vendor(core, list_lag=20, present_add="zero")
-    killed = InProcess(core)
-    # The query, and the call to add before its response.
-    killed.killed_in = 3
+    killed = WhitelistTransport(core)
+    killed.end_after(ADD)
     with pytest.raises(Killed):
         applied(core, tmp_path, REPLACED, transport=killed)
     assert calls(core) == [QUERY, ADD]
