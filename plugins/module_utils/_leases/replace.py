@@ -19,15 +19,16 @@ from .._api.leases import AllocationParams, Lease, oldest_first
 from .._core.errors import CallError, Effect, OptionError, QgError, UncertainOutcomeError
 from .._core.text import counted
 from .._reconcile.converge import is_worth_retrying
+from .._reconcile.held_leases import ends
 from .._reconcile.lost_response import NOTHING_NEW, PARTIAL, UNLISTED, try_call, verifying
-from .._store.paid_calls import PaidCall
+from .._store.journal import Call, JournalRow
 from .allocate import allocate
 from .backend import DEFAULT_POLICY, LeaseBackend, LeasePolicy, is_refused
 from .confirmed_list import confirm_list
-from .earlier_calls import INTERRUPTED_REPLACE, described, lease_session, recent_calls, resolve_earlier
+from .earlier_calls import described, lease_session, recent_calls, resolve_earlier
 from .plan import Origin, format_leases
 from .release import check_addresses, release
-from .session import LeaseResult, LeaseSession
+from .session import INTERRUPTED_REPLACE, REPLACE, LeaseResult, LeaseSession
 
 #: The name in the state store of a replacement by release and allocation.
 _RELEASE_AND_ALLOCATE = "release and allocate"
@@ -102,10 +103,10 @@ class NamedReplacement:
         # were to replace a lease, it belongs to the last of them.
         for call in reversed(recent_calls(session, _RELEASE_AND_ALLOCATE)):
             named = [session.api.restore(vendor, task) for task, vendor in call.request["named"]]
-            ended = session.ended(named, call.sent)
+            ended = session.ended(named, call.sent_at)
             own = [lease for lease in named if chosen(lease) and lease not in ended]
             if own and call.request["terms"] == self._params.as_json():
-                fresh = session.names - call.known
+                fresh = session.names - call.names
                 gone = {lease.name for lease in session.gone(own)} - counted
                 missing += max(0, len(gone) - len(fresh))
                 counted |= gone
@@ -126,8 +127,8 @@ class NamedReplacement:
         """Record the leases that are about to be replaced, for a later run that has to continue."""
         session = self._session
         request = {"terms": self._params.as_json(), "named": [[lease.task_id, dict(lease.vendor)] for lease in named]}
-        number = session.calls.record(_RELEASE_AND_ALLOCATE, wanted=len(named), known=session.names, request=request)
-        self._recorded.append(number)
+        call = Call(_RELEASE_AND_ALLOCATE, "", session.names, request, len(named))
+        self._recorded.append(session.journal.record(call))
 
     def _replace(self, named: Sequence[Lease]) -> None:
         """Release leases and allocate their successors.
@@ -179,7 +180,7 @@ class NamedReplacement:
         allocate(session, len(session.gone(leases)), self._params)
 
 
-def _interrupted(session: LeaseSession, number: int | None, params: AllocationParams) -> list[PaidCall]:
+def _interrupted(session: LeaseSession, number: int | None, params: AllocationParams) -> list[JournalRow]:
     """Return the interrupted calls with the same request."""
     request = (number, params.as_json())
     calls = recent_calls(session, INTERRUPTED_REPLACE)
@@ -187,7 +188,7 @@ def _interrupted(session: LeaseSession, number: int | None, params: AllocationPa
 
 
 def replace_unnamed(
-    session: LeaseSession, interrupted: Sequence[PaidCall], count: int, number: int | None, params: AllocationParams
+    session: LeaseSession, interrupted: Sequence[JournalRow], count: int, number: int | None, params: AllocationParams
 ) -> None:
     """Let the vendor replace ``count`` leases of its choice; continue the ``interrupted`` calls.
 
@@ -199,7 +200,7 @@ def replace_unnamed(
     request = {"number": number, "terms": params.as_json(), "count": count}
     continued, size = [one.id for one in interrupted], session.features.max_per_call
     for start in range(0, count, size):
-        known = [one.known for one in interrupted if one.request["start"] == start]
+        known = [one.names for one in interrupted if one.request["start"] == start]
         old = known[0] if known else session.names
         replacement = VendorReplacement(session, call, params, old, {**request, "start": start})
         replacement.carry_out(min(size, count - start))
@@ -248,9 +249,10 @@ class VendorReplacement:
             left = number - max(lost, fresh, paid)
             if left <= 0:
                 return
-            earlier = tuple(session.pending.get(self._call, ()))
+            earlier = tuple(session.pending.get(REPLACE, ()))
             error = self._send(number, left, known)
             self._verify(error, known, left)
+            session.receive(REPLACE, ends(session.held[name] for name in session.new_since(known)))
             if error and not error.may_have_effect:
                 self._resolve_refusal(earlier, known)
             paid += len(session.new_since(known))
@@ -261,15 +263,18 @@ class VendorReplacement:
 
     def _send(self, number: int, left: int, known: frozenset[str]) -> CallError | None:
         session = self._session
-        sending = partial(session.recorded, self._call, number, self._old, self._request, self._may_have_effect)
+        call = Call(
+            *(REPLACE, self._call, self._old, self._request, number), witness=session.lasting_balance, is_paid=True
+        )
+        sending = partial(session.recorded, call, self._may_have_effect)
         reported = 0
 
         def send() -> None:
             nonlocal reported
             leases = session.api.replace(left, self._params, sending=sending)
             reported = len(leases)
-            session.add_new(leases)
-            session.report_replaced(left, known)
+            session.add_new(REPLACE, leases)
+            session.report_replaced(session.last(REPLACE), left, known)
             session.adopt(known, left, self._origin, self._params)
 
         error = try_call(send)
@@ -286,13 +291,13 @@ class VendorReplacement:
 
         ``earlier`` are the record numbers of other calls of this run.
         """
-        calls, pending = self._session.calls, self._session.pending.get(self._call, [])
+        journal, pending = self._session.journal, self._session.pending.get(REPLACE, [])
         for number in [number for number in pending if number not in earlier]:
             pending.remove(number)
             if self._session.names == known:
-                calls.resolve(number)
+                journal.settle(number)
             else:
-                calls.rename(number, INTERRUPTED_REPLACE)
+                journal.rename(number, INTERRUPTED_REPLACE)
                 self.interrupted.append(number)
 
     def _wait_until_gone(self, known: frozenset[str], reported: int, requested: int) -> bool:

@@ -15,9 +15,9 @@ from .._api.classic.errors import StatusError
 from .._api.classic.models import Monopoly
 from .._core.errors import CallError, Effect, QgError, UncertainOutcomeError, WaitBudgetExceeded
 from .._reconcile.lost_response import EARLIER_ATTEMPT, Creation, create_once
-from .._store.paid_calls import PaidCall
+from .._store.journal import Call, JournalRow
 from .matching import ApplicationParams, DesiredMonopolies, Matcher
-from .session import CHECK_COMMAND, MonopolyPolicy, MonopolySession, application_params, sample
+from .session import APPLY, CHECK_COMMAND, MonopolyPolicy, MonopolySession, application_params, sample
 
 ENDPOINT = endpoints.MONOPOLIES_APPLY.name
 
@@ -33,9 +33,9 @@ class AllocationSession(MonopolySession):
         self.desired = desired
         self.matcher = Matcher(desired, {})
 
-    def unresolved(self) -> list[PaidCall]:
+    def unresolved(self) -> list[JournalRow]:
         """Return the applications whose result is unknown."""
-        return self.calls.unresolved(ENDPOINT)
+        return self.journal.unsettled(APPLY)
 
     def expects_resources(self) -> bool:
         """Whether the key probably holds resources, also those of an application whose result is unknown."""
@@ -80,7 +80,7 @@ class Application(Creation):
         if len(result.applied) < self._missing:
             # The call stays recorded, so that the next run does not apply again for resources that the list lacks yet.
             raise self._incomplete(error or self._reading_error)
-        session.resolve(ENDPOINT)
+        session.settle(APPLY, dict.fromkeys(result.applied))
         if len(session.counted) < session.desired.count:
             raise QgError(
                 f"{self._missing} resources were applied for, and not all of the new ones match: "
@@ -92,7 +92,9 @@ class Application(Creation):
         """Send the application once."""
         self._attempts += 1
         request = vars(self._params)
-        sending = partial(self._session.recorded, ENDPOINT, self._missing, self._known, request)
+        witness = self._session.lasting_balance
+        call = Call(APPLY, ENDPOINT, self._known, request, self._missing, witness=witness, is_paid=True)
+        sending = partial(self._session.recorded, call)
         self._session.api.apply_for_monopolies(self._missing, **request, sending=sending)
         self._result.accepted = True
 

@@ -19,7 +19,6 @@ from .._api.classic.errors import BOUND_TO_OTHER_KEY, INVALID_PARAMETER, KEY_REF
 from .._api.classic.exchange import PostRejected
 from .._core.errors import CallError, QgError, TransportError, WaitBudgetExceeded
 from .._core.waiting import backoff
-from .._store.whitelist_writes import WhitelistWrite
 from .entry_texts import EntryTexts, removal_error, split_by_notation
 from .plan import (
     NOT_SHOWN,
@@ -34,7 +33,8 @@ from .plan import (
 )
 
 if TYPE_CHECKING:
-    from .._api.classic.client import ProxyApi, WhitelistReading
+    from .._reconcile.held_whitelist import HeldWhitelist, WhitelistReading
+    from .._reconcile.view import OpenChange
 
 #: The maximum number of successive rounds without progress.
 MAX_STALLS = 3
@@ -49,7 +49,7 @@ SETTLE_POLL = 5.0
 
 
 def reconcile(
-    api: ProxyApi,
+    api: HeldWhitelist,
     desired: DesiredWhitelist,
     *,
     check: bool = False,
@@ -61,7 +61,7 @@ def reconcile(
     """
     if not check:
         _wait_for_unresolved(api, desired)
-    reading = api.read_whitelist()
+    reading = api.read()
     before = reading.ips
     first = plan(before, desired, extra_entries=reading.extra_entries)
     check_limits(first, desired)
@@ -75,11 +75,11 @@ def reconcile(
     return result
 
 
-def _wait_for_unresolved(api: ProxyApi, desired: DesiredWhitelist) -> None:
+def _wait_for_unresolved(api: HeldWhitelist, desired: DesiredWhitelist) -> None:
     """Wait until every earlier, opposite change is complete and the list can no longer lag behind it."""
 
-    def conflicts(write: WhitelistWrite) -> bool:
-        return contradicts(desired, write)
+    def conflicts(change: OpenChange) -> bool:
+        return contradicts(desired, change)
 
     while (seconds := api.settles_in(conflicts)) > 0:
         reason = "the response to an earlier change of the same addresses was lost, and it may still take effect"
@@ -91,11 +91,11 @@ def _is_single_address_conflict(error: QgError) -> bool:
     return isinstance(error, ApiError) and error.code == BOUND_TO_OTHER_KEY
 
 
-def _unresolved(api: ProxyApi) -> dict[bool, set[str]]:
+def _unresolved(api: HeldWhitelist) -> dict[bool, set[str]]:
     """Return the addresses that earlier calls with unknown results may have added (True) or removed (False)."""
     found: dict[bool, set[str]] = {True: set(), False: set()}
-    for write in api.unresolved_writes():
-        found[write.present] |= write.ips
+    for change in api.open_changes():
+        found[change.present] |= change.names
     return found
 
 
@@ -106,7 +106,7 @@ class _Applier:
     that are still missing. Nothing is removed before all additions are reported or listed, unless the list is full.
     """
 
-    def __init__(self, api: ProxyApi, desired: DesiredWhitelist, result: WhitelistResult) -> None:
+    def __init__(self, api: HeldWhitelist, desired: DesiredWhitelist, result: WhitelistResult) -> None:
         self._api = api
         self._desired = desired
         self._result = result
@@ -123,7 +123,7 @@ class _Applier:
         #: Whether the effect of a change is unknown, including those of earlier runs, so that the list may lag behind
         #: it. With ``_is_unanswered``, there was not even a refusal.
         changes = {*first.add, *first.remove}
-        self._lost = self._is_unanswered = api.settles_in(lambda write: not changes.isdisjoint(write.ips)) > 0
+        self._lost = self._is_unanswered = api.settles_in(lambda change: not changes.isdisjoint(change.names)) > 0
 
     def run(self) -> None:
         """Change the whitelist; store an error in the result."""
@@ -172,7 +172,7 @@ class _Applier:
     def _read_back(self) -> Plan:
         """Read the whitelist; return the remaining changes."""
         result = self._result
-        result.reading = self._api.read_whitelist(may_be_empty=not result.after)
+        result.reading = self._api.read(may_be_empty=not result.after)
         result.after = result.reading.ips
         result.confirmed = not self._late()
         left = self._plan(result.reading)

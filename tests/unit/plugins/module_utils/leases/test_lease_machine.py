@@ -412,10 +412,7 @@ class LeaseStateMachine(state_machines.VendorMachine):
         if named is None and not check:
             self.owed[request] = 0 if outcome and not outcome.error else max(0, most - len(paid))
         if outcome and not outcome.error and not check:
-            lifetime = 60 * (params.keep_alive or self.core.keys[KEY].plan.lease_minutes)
-            # Of the successors, too, some may have ended while the machine was suspended, or off.
-            ended = self.ended(held) + sum(lease["at"] + lifetime <= self.now() for lease in paid)
-            assert len(self.core.leases) >= len(held) - ended - len(self.wire.late_released(waiting))
+            assert len(self.core.leases) >= len(held) - self.ended(held) - len(self.wire.late_released(waiting))
 
     # What holds always.
 
@@ -435,7 +432,7 @@ class LeaseStateMachine(state_machines.VendorMachine):
         """Whether the control node that was used last has recorded calls whose result is not known."""
         directory = control_node(self.directory, self.last_node)
         with contextlib.closing(open_store(directory, machine=self.wire.machine)) as state:
-            return bool(state.rows("SELECT 1 FROM paid_calls LIMIT 1"))
+            return bool(state.rows("SELECT 1 FROM journal WHERE state NOT IN ('settled', 'refused') LIMIT 1"))
 
     def run(
         self, node: int, check: bool, max_wait: int, task: Callable[[LeaseBackend], LeaseResult]

@@ -11,7 +11,7 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._store.registrations
     Owner,
     RegistrationStore,
 )
-from ansible_collections.qingguo.qgnet.plugins.module_utils._store.reported import LIST_LAG
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store.journal import LIST_LAG
 from support.state_world import START, World, world
 from support.stores import quick_over_both
 

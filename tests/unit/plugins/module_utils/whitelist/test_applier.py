@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible_collections.qingguo.qgnet.plugins.module_utils._reconcile.held_whitelist import HeldWhitelist
 from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist.applier import reconcile
 from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist.plan import DesiredWhitelist
 from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist.results import task_result
@@ -34,7 +35,7 @@ def core() -> Core:
 
 
 def applied(core: Core, directory: Path, desired: DesiredWhitelist, **how: Any) -> dict[str, Any]:
-    return task_result(reconcile(client(core, directory, **how), desired), diff=False)
+    return task_result(reconcile(HeldWhitelist(client(core, directory, **how)), desired), diff=False)
 
 
 def listed(core: Core) -> list[str]:
