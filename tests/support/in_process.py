@@ -226,9 +226,9 @@ class InProcess(Transport):
     With ``late`` set to a call, as :class:`Vendor` names it, and seconds, the next such call is not answered in time,
     and carried out so much later.
     With ``killed_in`` set to a number of steps, the process is killed after them: before a transaction of its store,
-    before a request is sent, before its response is read, or during a pause. It does nothing more then: the next process
-    begins when it opens the store. ``disturbance`` is what happens after a number of steps, except between the record of
-    a request and the request, which no client can tell apart from a slow network.
+    before a request is sent, before its response is read, or during a pause. It does nothing more then: the next
+    process begins when it opens the store. ``disturbance`` is what happens after a number of steps, except between the
+    record of a request and the request, which no client can tell apart from a slow network.
     """
 
     def __init__(self, core: Core, timeout: float = 10.0) -> None:

@@ -15,15 +15,15 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import 
     TransportError,
     UncertainOutcomeError,
 )
+from ansible_collections.qingguo.qgnet.plugins.module_utils._monopolies import session
 from ansible_collections.qingguo.qgnet.plugins.module_utils._monopolies.ensure import ensure_held
 from ansible_collections.qingguo.qgnet.plugins.module_utils._monopolies.matching import DesiredMonopolies
 from ansible_collections.qingguo.qgnet.plugins.module_utils._monopolies.redial import redial
 from ansible_collections.qingguo.qgnet.plugins.module_utils._monopolies.release import release
-from ansible_collections.qingguo.qgnet.plugins.module_utils._monopolies import session
 from ansible_collections.qingguo.qgnet.plugins.module_utils._monopolies.session import MonopolyResult, journal_of
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.interface import Store
 from support.in_process import Answer, Call, InProcess, Vendor, client
-from support.monopoly_calls import APPLY, HOURS, IDLE, START
+from support.monopoly_calls import HOURS, IDLE, START
 
 
 def occupancy(channels: int = 10, **options: Any) -> Vendor:

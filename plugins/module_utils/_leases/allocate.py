@@ -14,7 +14,8 @@ from functools import partial
 from .._api.leases import AllocationParams
 from .._core.errors import CallError, Effect, QgError, UncertainOutcomeError
 from .._core.text import counted
-from .._reconcile.lost_response import PARTIAL, Creation, create_once
+from .._reconcile.converge import converge
+from .._reconcile.lost_response import PARTIAL, Creation
 from .._store.journal import Call
 from .backend import is_refused
 from .earlier_calls import described
@@ -30,7 +31,7 @@ def allocate(session: LeaseSession, number: int, params: AllocationParams, succe
     until, missing = session.now() + session.policy.channel_wait, number
     while missing > 0:
         allocation = Allocation(session, min(missing, session.features.max_per_call), params, origin, until)
-        create_once(allocation, session.policy.max_attempts)
+        converge(allocation, session.policy.max_attempts - 1)
         session.settle_paid(ALLOCATE, allocation.known)
         missing -= allocation.found
 
@@ -53,7 +54,7 @@ class Allocation(Creation):
         """The number of new leases since the call was first sent."""
         return len(self.session.new_since(self.known))
 
-    def send(self) -> None:
+    def pay(self) -> None:
         """Send the call; repeat it while a released channel is not free yet."""
         session = self.session
         while True:

@@ -90,6 +90,7 @@ class LeaseBackend(KeyApi, Protocol):
     def released_recently(self) -> bool:
         """Whether a channel may be about to become free."""
 
+
 def is_refused(error: BaseException | None, codes: Collection[object]) -> bool:
     """Whether a call was refused with one of these codes."""
     return isinstance(error, CallError) and error.details.get("code") in codes

@@ -79,7 +79,7 @@ def _load_cached(session: LeaseSession, max_age: float) -> None:
             cached = store.cached_leases(max_age)
             if cached is None:
                 began = session.now()
-                rows = [(lease.task_id, lease.vendor) for lease in api.held.list()]
+                rows = [(lease.task_id, lease.vendor) for lease in api.held.read()]
                 store.cache_leases(rows, began)
                 cached = session.now(), rows
     at, rows = cached

@@ -249,10 +249,10 @@ def _run_info(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
     names = _names("task_ids", params["task_ids"])
     if params["product"] == CLASSIC:
         classic = proxy_api(params, mode.announcer)
-        held, usage, clock = HeldLeases.of(classic).list(names), classic.usage, classic.vendor_clock
+        held, usage, clock = HeldLeases.of(classic).read(names), classic.usage, classic.vendor_clock
     else:
         product = product_api(params, mode.announcer)
-        held = [lease for lease in HeldLeases.of(product).list() if not names or lease.task_id in names]
+        held = [lease for lease in HeldLeases.of(product).read() if not names or lease.task_id in names]
         usage, clock = product.usage, product.vendor_clock
     leases = lease_results(held, clock)
     return {"changed": False, "leases": leases, "count": len(leases), "api": usage()}

@@ -18,9 +18,9 @@ from typing import Any
 from .._api.leases import AllocationParams, Lease, oldest_first
 from .._core.errors import CallError, Effect, OptionError, QgError, UncertainOutcomeError
 from .._core.text import counted
-from .._reconcile.converge import is_worth_retrying
+from .._reconcile.converge import Change, converge
 from .._reconcile.held_leases import ends
-from .._reconcile.lost_response import NOTHING_NEW, PARTIAL, UNLISTED, try_call, verifying
+from .._reconcile.lost_response import NOTHING_NEW, PARTIAL, UNLISTED, verifying
 from .._store.journal import Call, JournalRow
 from .allocate import allocate
 from .backend import DEFAULT_POLICY, LeaseBackend, LeasePolicy, is_refused
@@ -202,14 +202,15 @@ def replace_unnamed(
     for start in range(0, count, size):
         known = [one.names for one in interrupted if one.request["start"] == start]
         old = known[0] if known else session.names
-        replacement = VendorReplacement(session, call, params, old, {**request, "start": start})
-        replacement.carry_out(min(size, count - start))
+        request |= {"start": start}
+        replacement = VendorReplacement(session, call, params, old, request, min(size, count - start))
+        replacement.carry_out()
         continued += replacement.interrupted
     session.finish_replacement(continued)
 
 
-class VendorReplacement:
-    """The replacement of at most 100 of the ``old`` leases (their names)."""
+class VendorReplacement(Change[None]):
+    """The replacement of N, at most 100, of the ``old`` leases (their names), by a ``call`` of the vendor."""
 
     def __init__(
         self,
@@ -218,6 +219,7 @@ class VendorReplacement:
         params: AllocationParams,
         old: frozenset[str],
         request: dict[str, Any],
+        number: int,
     ) -> None:
         self._session = session
         self._call = call
@@ -225,62 +227,66 @@ class VendorReplacement:
         self._origin = Origin(params.area_id, params.isp)
         self._old = old
         self._request = {**request, "origin": described(self._origin)}
+        self._number = number
+        #: The leases that this run has paid for, those before the last call, and the numbers of the calls before it.
+        self._paid = 0
+        self._known = frozenset[str]()
+        self._earlier: tuple[int, ...] = ()
         #: The record numbers of refused calls that released old leases without a successor.
         self.interrupted: list[int] = []
 
-    def carry_out(self, number: int) -> None:
-        """Replace N leases.
+    def carry_out(self) -> None:
+        """Replace the leases; successors are allocated for those that a failed call only released."""
+        self._allocate_successors()
+        converge(self, self._session.policy.max_attempts - 1)
 
-        The list shows the effect of a failed call: successors are allocated for leases that it only released.
-        """
-        session, attempts, paid = self._session, 0, 0
-        while True:
-            known = session.names
-            fresh, lost = len(known - self._old), len(self._old - known)
-            if lost > fresh:
-                confirm_list(session)
-                if session.names != known:
-                    continue
-                allocate(session, lost - fresh, self._params)
-                paid += lost - fresh
-                continue
-            # Each new lease replaces an old one, even one that the list still shows. The vendor may replace a new lease
-            # again, so all leases that this run has paid for count.
-            left = number - max(lost, fresh, paid)
-            if left <= 0:
-                return
-            earlier = tuple(session.pending.get(REPLACE, ()))
-            error = self._send(number, left, known)
-            self._verify(error, known, left)
-            session.receive(REPLACE, ends(session.held[name] for name in session.new_since(known)))
-            if error and not error.may_have_effect:
-                self._resolve_refusal(earlier, known)
-            paid += len(session.new_since(known))
-            if error and known == session.names:
-                attempts += 1
-                if attempts >= session.policy.max_attempts or not is_worth_retrying(error):
-                    raise error
+    def remaining(self) -> Sequence[None]:
+        # Each new lease replaces an old one, even one that the list still shows. The vendor may replace a new lease
+        # again, so all leases that this run has paid for count.
+        held = self._session.names
+        return (None,) * (self._number - max(len(self._old - held), len(held - self._old), self._paid))
 
-    def _send(self, number: int, left: int, known: frozenset[str]) -> CallError | None:
-        session = self._session
+    def send(self, todo: Sequence[None]) -> None:
+        session, left = self._session, len(todo)
+        self._known, self._earlier = session.names, tuple(session.pending.get(REPLACE, ()))
         call = Call(
-            *(REPLACE, self._call, self._old, self._request, number), witness=session.lasting_balance, is_paid=True
+            *(REPLACE, self._call, self._old, self._request, self._number),
+            witness=session.lasting_balance,
+            is_paid=True,
         )
         sending = partial(session.recorded, call, self._may_have_effect)
-        reported = 0
-
-        def send() -> None:
-            nonlocal reported
-            leases = session.api.replace(left, self._params, sending=sending)
-            reported = len(leases)
-            session.add_new(REPLACE, leases)
-            session.report_replaced(session.last(REPLACE), left, known)
-            session.adopt(known, left, self._origin, self._params)
-
-        error = try_call(send)
-        if error is None and not self._wait_until_gone(known, reported, left):
+        leases = session.api.replace(left, self._params, sending=sending)
+        session.add_new(REPLACE, leases)
+        session.report_replaced(session.last(REPLACE), left, self._known)
+        session.adopt(self._known, left, self._origin, self._params)
+        if not self._wait_until_gone(self._known, len(leases), left):
             raise self._uncertain(None, _NOTHING_GONE)
-        return error
+
+    def verify(self, todo: Sequence[None], error: QgError | None) -> None:
+        """Read the effect of a call, and allocate the successors that it lacks."""
+        if not isinstance(error, CallError | None):
+            # It was not sent.
+            return
+        session, known = self._session, self._known
+        self._read_back(error, known, len(todo))
+        fresh = session.new_since(known)
+        session.receive(REPLACE, ends(session.held[name] for name in fresh))
+        if error and not error.may_have_effect:
+            self._resolve_refusal(self._earlier, known)
+        self._paid += len(fresh)
+        self._allocate_successors()
+
+    def _allocate_successors(self) -> None:
+        session = self._session
+        while (lost := len(self._old - session.names)) > (fresh := len(session.names - self._old)):
+            known = session.names
+            confirm_list(session)
+            if session.names == known:
+                allocate(session, lost - fresh, self._params)
+                self._paid += lost - fresh
+
+    def failure(self, error: QgError | None, left: Sequence[None]) -> QgError:
+        return error or self._uncertain(None, NOTHING_NEW)
 
     def _may_have_effect(self, error: CallError) -> bool:
         """Whether a failed call may have had an effect: the vendor may refuse it after releasing the old leases."""
@@ -315,7 +321,7 @@ class VendorReplacement:
             return session.poll(lambda: are_gone(requested), session.policy.lag_delays) or are_gone(reported)
         return True
 
-    def _verify(self, error: CallError | None, known: frozenset[str], left: int) -> None:
+    def _read_back(self, error: CallError | None, known: frozenset[str], left: int) -> None:
         """Read the effect of a call: a response contains only the new leases, and a refusal may follow a release.
 
         Returns once the list shows all ``left`` new leases, or if the missing ones may be requested again.

@@ -21,9 +21,8 @@ from .._store.lease_store import LeaseStore
 from .backend import DEFAULT_POLICY, LeaseBackend, LeasePolicy
 from .plan import Origin, format_leases
 
-
-#: The operations in the journal. An interrupted replacement whose result is known is continued by a run that requests the
-#: same; a finished one was reported to the user.
+#: The operations in the journal. An interrupted replacement whose result is known is continued by a run with the same
+#: request. A finished one was reported to the user.
 ALLOCATE, REPLACE, RELEASE = "allocate", "replace", "release"
 INTERRUPTED_REPLACE, FINISHED_REPLACE = "interrupted replace", "finished replace"
 
@@ -61,7 +60,7 @@ class LeaseSession(Session[Lease]):
 
     def refresh(self, doubted: Collection[str] = ()) -> None:
         """Read the held leases. For ``doubted`` leases, ignore reported releases: only the vendor's list counts."""
-        self.held = {lease.name: lease for lease in self.api.held.list(doubted=doubted)}
+        self.held = {lease.name: lease for lease in self.api.held.read(doubted=doubted)}
 
     def ended(self, leases: Iterable[Lease], since: float | None = None, now: float | None = None) -> list[Lease]:
         """Return the leases whose deadline has passed between ``since`` (default: the start of the run) and ``now``."""

@@ -14,7 +14,8 @@ from .._api.classic.client import ProxyApi
 from .._api.classic.errors import StatusError
 from .._api.classic.models import Monopoly
 from .._core.errors import CallError, Effect, QgError, UncertainOutcomeError, WaitBudgetExceeded
-from .._reconcile.lost_response import EARLIER_ATTEMPT, Creation, create_once
+from .._reconcile.converge import converge
+from .._reconcile.lost_response import EARLIER_ATTEMPT, Creation
 from .._store.journal import Call, JournalRow
 from .matching import ApplicationParams, DesiredMonopolies, Matcher
 from .session import APPLY, CHECK_COMMAND, MonopolyPolicy, MonopolySession, application_params, sample
@@ -55,7 +56,7 @@ class AllocationSession(MonopolySession):
 
 
 class Application(Creation):
-    """One application, and the verification of its effect, for :func:`create_once`."""
+    """One application, and the verification of its effect, for :func:`converge`."""
 
     def __init__(self, session: AllocationSession) -> None:
         self._session = session
@@ -70,7 +71,7 @@ class Application(Creation):
         """Apply for the missing resources, and store those that the list shows."""
         session, result = self._session, self._result
         try:
-            error = create_once(self, session.policy.max_attempts)
+            converge(self, session.policy.max_attempts - 1)
         except StatusError as refusal:
             advice = "Nothing was applied for. Ask for less, for another area or provider, or extend the plan."
             raise QgError(f"{refusal.message} {advice}", **refusal.details) from None
@@ -79,7 +80,7 @@ class Application(Creation):
         session.matcher.params = application_params(session.api)
         if len(result.applied) < self._missing:
             # The call stays recorded, so that the next run does not apply again for resources that the list lacks yet.
-            raise self._incomplete(error or self._reading_error)
+            raise self._incomplete(self.error or self._reading_error)
         session.settle(APPLY, dict.fromkeys(result.applied))
         if len(session.counted) < session.desired.count:
             raise QgError(
@@ -88,7 +89,7 @@ class Application(Creation):
                 endpoint=ENDPOINT,
             )
 
-    def send(self) -> None:
+    def pay(self) -> None:
         """Send the application once."""
         self._attempts += 1
         request = vars(self._params)

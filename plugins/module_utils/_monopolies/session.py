@@ -23,7 +23,7 @@ from .._api.leases import Quota
 from .._api.parsing import BEIJING, parse_vendor_time
 from .._core.errors import QgError, WaitBudgetExceeded
 from .._core.text import format_sample
-from .._reconcile.retry_policy import RetryPolicy
+from .._reconcile.retry_policy import LAG_DELAYS, RetryPolicy
 from .._reconcile.session import Session
 from .._reconcile.view import read_credibly, reported_gone
 from .._store.journal import MONOPOLIES, Journal
@@ -51,12 +51,11 @@ class MonopolyPolicy(RetryPolicy):
     """The retry policy for exclusive-occupancy resources.
 
     ``apply_delays`` come after an application. Their sum is the usual lag of the list, because a resource that the list
-    shows later would be paid for twice. ``lag_delays`` begin with them. ``first_interval`` is the first interval
+    shows later would be paid for twice. ``lag_delays`` begin with them, too. ``first_interval`` is the first interval
     between reads of the list while resources come online.
     """
 
-    apply_delays: tuple[float, ...] = (0.0, 2.0, 3.0, 5.0, 10.0)
-    lag_delays: tuple[float, ...] = (0.0, 2.0, 3.0, 5.0, 10.0, 10.0, 10.0, 10.0, 10.0)
+    apply_delays: tuple[float, ...] = LAG_DELAYS[:5]
     first_interval: float = 1.0
     max_repeats: int = 2
 
@@ -179,9 +178,7 @@ class MonopolySession(Session[Monopoly]):
 
     def refresh(self) -> None:
         """Read the list; read an empty list once more if the key should have resources."""
-        listed = read_credibly(
-            lambda: held_monopolies(self.api), lambda found: not found and self.expects_resources()
-        )
+        listed = read_credibly(lambda: held_monopolies(self.api), lambda found: not found and self.expects_resources())
         self.held = {monopoly.uuid: monopoly for monopoly in listed}
 
     def expects_resources(self) -> bool:

@@ -20,13 +20,13 @@ from .view import read_credibly, view
 
 @dataclass
 class HeldLeases:
-    """The leases of a key. ``read`` returns the vendor's list of these tasks, or of all; None if it says nothing.
+    """The leases of a key. ``fetch`` returns the vendor's list of these tasks, or of all; None if it says nothing.
 
-    Where lists and responses of a product contain ``varying`` fields, a lease keeps its first name.
+    If the fields are ``varying``, because lists and responses of the product differ, a lease keeps its first name.
     """
 
     api: ProxyApi | ProductApi
-    read: Callable[[Sequence[str]], list[Lease] | None]
+    fetch: Callable[[Sequence[str]], list[Lease] | None]
     varying: bool
     _names: Names = field(default_factory=Names)
 
@@ -43,14 +43,14 @@ class HeldLeases:
         product = self.api.product if isinstance(self.api, ProductApi) else "classic"
         return Journal(self.api.rate_limiter.state, self.api.key_digest, LEASES, product)
 
-    def list(self, task_ids: Sequence[str] = (), *, doubted: Collection[str] = ()) -> list[Lease]:
+    def read(self, task_ids: Sequence[str] = (), *, doubted: Collection[str] = ()) -> list[Lease]:
         """Return the leases of these tasks, or of all: the vendor's list, with changes that it lacks yet.
 
         For ``doubted`` leases (names), a reported release is ignored, and only the list counts. Many servers write an
         empty list as one that says nothing, but a fault may cause this as well, and not every plan has a quota that
         shows it.
         """
-        listed = read_credibly(lambda: self.read(task_ids), lambda reading: reading is None) or []
+        listed = read_credibly(lambda: self.fetch(task_ids), lambda reading: reading is None) or []
         if self.varying:
             listed = self._names.with_known_names(listed)
         found = self._corrected(listed, lambda task: not task_ids or task in task_ids, doubted)
@@ -84,7 +84,7 @@ class HeldLeases:
         ]
 
     def _without_renamed(self, found: Sequence[Lease], listed: Collection[str]) -> list[Lease]:
-        """A lease that was reported to an earlier process may have another name in the list, which replaces the first."""
+        """Leave out leases that were reported to an earlier process and have another name in the list."""
         shown = [lease for lease in found if lease.name in listed]
         renamed = {
             lease.name for lease in found if lease.name not in listed and any(is_same(lease, one) for one in shown)

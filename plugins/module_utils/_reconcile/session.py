@@ -141,7 +141,7 @@ class Session(abc.ABC, Generic[R]):
         return self.pending[operation][-1]
 
     def settle(self, operation: str, found: Mapping[str, str | None] | None = None) -> None:
-        """Settle all calls of an operation of this run: their results are known. They have paid for what was ``found``."""
+        """Settle all calls of an operation of this run, which have paid for what was ``found``."""
         self.journal.settle(*self.pending.pop(operation, []), found=found)
 
     def receive(self, operation: str, found: Mapping[str, str | None]) -> None:

@@ -4,8 +4,8 @@
 
 """What a key holds: the vendor's list, corrected by the calls that the list cannot show yet. Pure functions.
 
-The vendor does not document whether its lists lag, but other clients wait for them. A reported change therefore counts in
-addition to the list, in all processes, for as long as the list may lag.
+The vendor does not document whether its lists lag, but other clients wait for them. A reported change therefore counts
+in addition to the list, in all processes, for as long as the list may lag.
 """
 
 from __future__ import annotations

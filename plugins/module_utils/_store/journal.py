@@ -34,7 +34,7 @@ LIST_LAG = 60.0
 MAX_EXECUTION_DELAY = 30.0
 #: Seconds after which a call without a known result is ignored: from then on, only the list counts.
 UNRESOLVED_TTL = 600.0
-#: Seconds for which a row is kept that is no part of the ledger, and by default one that is.
+#: Seconds for which a row is kept, and by default a row of a paid call.
 MEMORY_TTL, LEDGER_TTL = 86400.0, 400 * 86400.0
 
 #: The kinds of resources.
@@ -53,15 +53,16 @@ _MAYBE = (MAYBE_HELD, MAYBE_GONE)
 #: ``names`` (JSON) are those that a call names, or for a paid call those that were held before; ``request`` (JSON) is
 #: what was asked for, and ``asked`` how many. ``witness`` is a figure of the quota before the call, see
 #: :attr:`JournalRow.witness`. ``marks`` (JSON) are HELD, GONE and so on by name, as long as a list may not show it, and
-#: ``items`` (JSON) the data of held resources in the response. ``received`` (JSON) are the names that were paid for, with
-#: their ends in the vendor's words. ``sent_at`` and ``answered_at`` are state time; ``wall_at`` is Unix time, for people.
+#: ``items`` (JSON) the data of held resources in the response. ``received`` (JSON) are the names that were paid for,
+#: with their ends in the vendor's words. ``sent_at`` and ``answered_at`` are state time; ``wall_at`` is Unix time, for
+#: people.
 SCHEMA = f"""
 CREATE TABLE IF NOT EXISTS journal (
   id INTEGER PRIMARY KEY, key TEXT NOT NULL, kind TEXT NOT NULL, operation TEXT NOT NULL, endpoint TEXT NOT NULL,
   product TEXT NOT NULL, is_paid INTEGER NOT NULL, names TEXT NOT NULL, asked INTEGER NOT NULL, request TEXT NOT NULL,
-  witness INTEGER, sent_at REAL NOT NULL, timeout REAL NOT NULL, state TEXT NOT NULL, answered_at REAL, marks TEXT NOT NULL,
-  items TEXT NOT NULL, received TEXT, wall_at REAL NOT NULL, run_user TEXT NOT NULL, run TEXT NOT NULL,
-  host TEXT NOT NULL, inventory TEXT NOT NULL);
+  witness INTEGER, sent_at REAL NOT NULL, timeout REAL NOT NULL, state TEXT NOT NULL, answered_at REAL,
+  marks TEXT NOT NULL, items TEXT NOT NULL, received TEXT, wall_at REAL NOT NULL, run_user TEXT NOT NULL,
+  run TEXT NOT NULL, host TEXT NOT NULL, inventory TEXT NOT NULL);
 CREATE INDEX IF NOT EXISTS journal_open ON journal (key, kind) WHERE state IN {_OPEN};
 CREATE INDEX IF NOT EXISTS journal_answered ON journal (key, kind, answered_at);
 CREATE INDEX IF NOT EXISTS journal_sent ON journal (sent_at);
@@ -230,7 +231,7 @@ class Journal:
         self._update(database, [row for row in rows if not row.marked(*_MAYBE).isdisjoint(names)], decide)
 
     def forget(self, names: Collection[str], rows: Mapping[int, Collection[str]] | None = None) -> None:
-        """Let only the list count for these resources from now on; or for those of ``rows``, as far as they mark them."""
+        """Let only the list count for these resources from now on, or for those by row in ``rows``."""
         with self.store.transaction() as database:
             self._unmark(database, lambda row: names if rows is None else rows.get(row.id, ()))
 
@@ -309,7 +310,9 @@ class Journal:
     ) -> None:
         for row in rows:
             columns = change(row)
-            texts = [value if name in ("state", "answered_at") else json.dumps(value) for name, value in columns.items()]
+            texts = [
+                value if name in ("state", "answered_at") else json.dumps(value) for name, value in columns.items()
+            ]
             names = ", ".join(f"{name} = ?" for name in columns)
             database.execute(f"UPDATE journal SET {names} WHERE id = ?", (*texts, row.id))
 
@@ -317,10 +320,11 @@ class Journal:
 def ledger(store: Store, key: str | None = None, since: float = 0.0) -> list[LedgerEntry]:
     """Return the paid calls, of a key or of all, from a Unix time on, the earliest first."""
     query = f"SELECT {_LEDGER} FROM journal WHERE is_paid = 1 AND wall_at >= ? AND key = coalesce(?, key) ORDER BY id"
-    return [
-        LedgerEntry(*row[:6], store.decoded(row[6] or "null"), *row[7:-1], store.decoded(row[-1]))
-        for row in store.rows(query, since, key)
-    ]
+    entries = []
+    for *first, received, state, at, user, run, host, inventory, request in store.rows(query, since, key):
+        known, who = store.decoded(received or "null"), (user, run, host, inventory)
+        entries.append(LedgerEntry(*first, known, state, at, *who, store.decoded(request)))
+    return entries
 
 
 def _row_of(row: Sequence[Any], decoded: Callable[[str], Any]) -> JournalRow:

@@ -89,7 +89,7 @@ def _with_account_api(read: Callable[[AccountApi], T], options: WatchOptions, pa
 
 
 def _read_leases(api: ProxyApi | ProductApi) -> dict[str, Any]:
-    return {LEASES: HeldLeases.of(api).list(), "vendor_time": api.vendor_clock.now()}
+    return {LEASES: HeldLeases.of(api).read(), "vendor_time": api.vendor_clock.now()}
 
 
 #: The function that reads the fields of a snapshot for each subject, with one call, or up to two on a product host.

@@ -15,7 +15,6 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._monopolies.matching
     DesiredMonopolies,
 )
 from ansible_collections.qingguo.qgnet.plugins.module_utils._monopolies.session import application_params
-from ansible_collections.qingguo.qgnet.plugins.module_utils._store.monopoly_store import MonopolyStore
 from support.failing_state import FailingState
 from support.in_process import Answer, Call, Killed
 from support.monopoly_calls import APPLY, GUANGZHOU, RELEASE, START

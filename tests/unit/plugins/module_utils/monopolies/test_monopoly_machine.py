@@ -22,11 +22,11 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import 
     UncertainOutcomeError,
     WaitBudgetExceeded,
 )
+from ansible_collections.qingguo.qgnet.plugins.module_utils._monopolies import session
 from ansible_collections.qingguo.qgnet.plugins.module_utils._monopolies.ensure import ensure_held
 from ansible_collections.qingguo.qgnet.plugins.module_utils._monopolies.matching import DesiredMonopolies
 from ansible_collections.qingguo.qgnet.plugins.module_utils._monopolies.redial import redial
 from ansible_collections.qingguo.qgnet.plugins.module_utils._monopolies.release import release
-from ansible_collections.qingguo.qgnet.plugins.module_utils._monopolies import session
 from ansible_collections.qingguo.qgnet.plugins.module_utils._monopolies.session import MonopolyResult, journal_of
 from hypothesis.stateful import initialize, invariant, rule
 from support import state_machines

@@ -26,7 +26,7 @@ class Process:
 
     def __init__(self, held: HeldLeases) -> None:
         self.held = held
-        self.leases = held.list
+        self.leases = held.read
 
     def allocate(self) -> Sequence[Lease]:
         pending: list[int] = []
@@ -138,8 +138,7 @@ def test_a_new_lease_of_a_server_that_was_released_is_not_hidden(client: Client)
     """Else it would be leased, and paid for, again."""
     again = {**FULL, "task_id": "U", "deadline": "2030-03-04 21:38:38"}
     process = begin(
-        client,
-        response([FULL]), response([BARE]), response(1), response([again]), response([BARE]), response([BARE])
+        client, response([FULL]), response([BARE]), response(1), response([again]), response([BARE]), response([BARE])
     )
     process.allocate()
     process.release()

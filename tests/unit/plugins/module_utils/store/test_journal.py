@@ -75,7 +75,11 @@ def test_a_list_decides_nothing_while_a_call_may_be_under_way(journal: Journal) 
 
 
 def test_a_response_decides_earlier_calls_of_its_operation_that_have_ended(journal: Journal) -> None:
-    lost, under_way, other = journal.record(ADD), journal.record(ADD), journal.record(Call("remove", "/del", [IP], effect=MAYBE_GONE))
+    lost, under_way, other = (
+        journal.record(ADD),
+        journal.record(ADD),
+        journal.record(Call("remove", "/del", [IP], effect=MAYBE_GONE)),
+    )
     journal.lose(lost, ended=True)
     journal.lose(other, ended=True)
     journal.report(journal.record(ADD), {IP: None, OTHER: None})
@@ -98,9 +102,7 @@ def test_one_rule_says_when_a_call_is_over(journal: Journal, timeout: float, sec
 
 
 @pytest.mark.parametrize("step", [-DAY, -1.0, 300.0])
-def test_a_report_lasts_its_time_whatever_the_wall_clock_is_set_to(
-    journal: Journal, world: World, step: float
-) -> None:
+def test_a_report_lasts_its_time_whatever_the_wall_clock_is_set_to(journal: Journal, world: World, step: float) -> None:
     number = journal.record(Call("remove", "/del", [IP], effect=MAYBE_GONE))
     journal.report(number, gone=[IP])
     journal.settle(number)

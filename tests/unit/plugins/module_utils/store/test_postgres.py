@@ -29,7 +29,13 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._core.waiting import
 )
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.directory import BusyPolicy, StateError
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.failed_waits import MEMORY_TTL, FailedWaits
-from ansible_collections.qingguo.qgnet.plugins.module_utils._store.journal import LEASES, MAYBE_HELD, WHITELIST, Call, Journal
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store.journal import (
+    LEASES,
+    MAYBE_HELD,
+    WHITELIST,
+    Call,
+    Journal,
+)
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.opening import StatePlace, preload
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.postgres import PostgresState
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.postgres_connection import (
@@ -442,7 +448,9 @@ def test_a_replica_is_refused_and_takes_over_when_it_is_promoted() -> None:
             with state.try_lock("changing.k"):
                 primary.crash()
                 standby.promote()
-                assert [call.id for call in Journal(state, "k", LEASES).unsettled("allocate")] == [sent], "the records are there"
+                assert [call.id for call in Journal(state, "k", LEASES).unsettled("allocate")] == [sent], (
+                    "the records are there"
+                )
                 with pytest.raises(StateError, match="the connection was lost, and with it a lock"):
                     send(state)
             assert send(state) > sent

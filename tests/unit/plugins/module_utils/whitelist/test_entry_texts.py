@@ -12,8 +12,8 @@ from typing import Any
 import hypothesis.strategies as st
 import pytest
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.addresses import canonical_ipv4
-from hypothesis import HealthCheck, given, settings
 from ansible_collections.qingguo.qgnet.plugins.module_utils._reconcile.held_whitelist import HeldWhitelist
+from hypothesis import HealthCheck, given, settings
 from support.in_process import KEY, calls, client, configure, fault
 from support.whitelist import ADD, DEL, QUERY, ControlNode, WhitelistTransport, new_core, node, use_transport
 
