@@ -56,6 +56,24 @@ def test_a_clock_that_is_set_does_not_change_the_wait_for_an_earlier_call(
     assert 89 <= api.budget.waited <= 95
 
 
+def test_an_allocation_that_was_sent_long_after_its_record_is_waited_for(tmp_path: Path) -> None:
+    """The machine was suspended in between. The product has no quota that shows the leases."""
+    core = Vendor(kind="overseas")
+    core.configure(options={"list_lag": 50})
+    node = LeaseNode(core, tmp_path, "overseas")
+
+    def send_late(call: Call) -> Answer:
+        node.wire.advance(7200)
+        core.kill("/overseas/query", carried_out=False)
+        return call.carry_out()
+
+    core.once("/overseas/get", send_late)
+    with pytest.raises(Killed):
+        node.ensure(2)
+    outcome = node.ensure(2)
+    assert (outcome.error, len(outcome.leases), core.paid) == (None, 2, 2)
+
+
 def test_an_allocation_of_a_killed_run_is_adopted_with_its_origin(core: Vendor, node: LeaseNode) -> None:
     terms = AllocationParams(area_id=QUANZHOU)
     kill_ensure(node, 2, carried_out=True, params=terms)

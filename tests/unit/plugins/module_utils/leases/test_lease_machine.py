@@ -393,7 +393,7 @@ class LeaseStateMachine(state_machines.VendorMachine):
         if named is None:
             # A run that continues an interrupted one also pays for what that one, or a task in between, has lost.
             most = max(most, self.owed.get(request, 0))
-        since, waiting, again = self.core.paid, list(self.wire.under_way), True
+        since, waiting, again, lied = self.core.paid, list(self.wire.under_way), True, False
         while again:
             outcome = self.run(
                 node,
@@ -402,7 +402,7 @@ class LeaseStateMachine(state_machines.VendorMachine):
                 lambda api: replace_leases(api, chosen if named is not None else None, number, params, check=check),
             )
             # A user whose run was killed starts it again.
-            again = self.killed
+            again, lied = self.killed, lied or self.lied
         earlier = self.wire.late_paid(waiting)
         if number is None and named is None:
             most += len(earlier)
@@ -411,7 +411,8 @@ class LeaseStateMachine(state_machines.VendorMachine):
         assert len(paid) <= most + self.ended(held), "leased beyond the desired count"
         if named is None and not check:
             self.owed[request] = 0 if outcome and not outcome.error else max(0, most - len(paid))
-        if outcome and not outcome.error and not check:
+        # A lease that a wrong list hid from a run that was killed counts as a successor when it is listed again.
+        if outcome and not outcome.error and not check and not lied:
             lifetime = 60 * (params.keep_alive or self.core.keys[KEY].plan.lease_minutes)
             # Of the successors, too, some may have ended while the machine was suspended, or off.
             ended = self.ended(held) + sum(lease["at"] + lifetime <= self.now() for lease in paid)
