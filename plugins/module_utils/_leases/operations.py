@@ -24,11 +24,13 @@ from .._core.errors import OptionError, QgError
 from .._core.text import counted, format_sample, one_line
 from .._core.validation import check_names, check_range
 from .._core.waiting import SILENT, Announcer
+from .._reconcile.held_leases import HeldLeases
 from .._store.directory import StateError
 from .._store.opening import StatePlace, Store
 from .._store.vendor_clock import VendorClock
 from .._task.operation import Mode, Operation, redact
 from .._task.options import (
+    CLASSIC,
     PLACE_OPTIONS,
     POOLS,
     PRODUCT_OPTIONS,
@@ -43,7 +45,7 @@ from .backend import LeaseBackend, LeasePolicy
 from .classic import ClassicLeases
 from .ensure import ensure_leases, matching_leases
 from .plan import MAX_PER_CALL, DesiredLeases, NamedLeases
-from .product import CLASSIC, ProductLeases, check_exact, check_release, check_replacement, check_tasks, check_terms
+from .product import ProductLeases, check_exact, check_release, check_replacement, check_tasks, check_terms
 from .release import release_leases
 from .replace import replace_leases
 from .session import LeaseResult
@@ -270,10 +272,7 @@ def _run_info(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
     check_credentials(params["with_credentials"], params)
     names = check_names("task_ids", params["task_ids"])
     api = lease_client(params, mode.announcer, check_tasks)
-    if isinstance(api, ProxyApi):
-        held = api.leases(names)
-    else:
-        held = [lease for lease in api.leases() if not names or lease.task_id in names]
+    held = [lease for lease in HeldLeases.of(api).read(names) if not names or lease.task_id in names]
     leases = lease_results(held, api.vendor_clock)
     return {"changed": False, "product": api.product, "leases": leases, "count": len(leases), "api": api.usage()}
 
