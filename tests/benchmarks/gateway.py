@@ -106,7 +106,7 @@ def stage(plan: dict[str, Any], variables: dict[str, Any]) -> Iterator[Stage]:
                 folder,
                 {
                     "proxy_gateway_service": "daemon",
-                    "proxy_gateway_directory": "/run/qg-proxy-gateway-etc",
+                    "proxy_gateway_configuration": "/run/qg-proxy-gateway.cfg",
                     "proxy_gateway_check_interval": 2,
                     **variables,
                 },
