@@ -2,12 +2,11 @@
 -- SPDX-License-Identifier: GPL-3.0-or-later
 --
 -- Takes each lease out of service at its deadline, and before that while others can serve, also if no refresh comes.
--- Arguments: the configuration, whose server lines end with "# until SECONDS", and the seconds to drain.
-local path, drain = ...
+-- QG_GATEWAY has the seconds to drain, and the configuration, whose server lines end with "# until SECONDS".
+local drain, path = os.getenv("QG_GATEWAY"):match("^(%d+) (.+)$")
 local deadlines, states = {}, {}
-for line in (io.open(path) or io.open("/dev/null")):lines() do
-    local name, deadline = line:match("^%s*server (%S+) .*# until (%d+)$")
-    if name then deadlines[name] = tonumber(deadline) end
+for name, deadline in (io.open(path) or io.open("/dev/null")):read("a"):gmatch("\n%s*server (%S+) [^\n]*# until (%d+)") do
+    deadlines[name] = tonumber(deadline)
 end
 
 -- The seconds that a lease has left; without a known deadline, it does not end.
