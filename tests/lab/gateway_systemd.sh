@@ -34,7 +34,7 @@ trap finish EXIT
 
 # inside COMMAND: run it in the machine
 inside() {
-    nsenter --target "$leader" --all env HOME=/root LC_ALL=C.UTF-8 PATH=/usr/sbin:/usr/bin:/sbin:/bin \
+    nsenter --target "$leader" --all env --ignore-environment HOME=/root LC_ALL=C.UTF-8 PATH=/usr/sbin:/usr/bin:/sbin:/bin \
         QG_KEY="$key" QG_API_URL=http://127.0.0.1:8080 bash -c "cd /root && $1"
 }
 
