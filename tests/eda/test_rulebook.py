@@ -312,6 +312,7 @@ proxy_list_drain=600
 """
     rulebook.variables |= {"qg_expires_within": 10}
     rulebook.start_own("refresh_proxies")
+    rulebook.until("the new leases", lambda: len(sim.leases()) == 4)
     rulebook.until("the list", path.exists)
     rulebook.until("the end of the playbook", lambda: runs(rulebook))
     rulebook.polls("/query")
