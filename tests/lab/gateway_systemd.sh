@@ -106,7 +106,7 @@ sys.exit(bool(failures) or len(exits) < 6)
 PYTHON
 
 systemd-nspawn --quiet -D "$root" --register=no --keep-unit --network-namespace-path="/run/netns/$namespace" \
-    --bind-ro="$checkout:$collection" --boot </dev/null >"$log" 2>&1 &
+    --bind-ro="$checkout:$collection:norbind" --boot </dev/null >"$log" 2>&1 &
 machine=$!
 leader='' ready=''
 for ((tries = 0; tries < 120; tries++)); do
