@@ -292,7 +292,9 @@ def ratio(turns: int, delay: float) -> dict[str, Any]:
                 for name, proxy in (("lease", (host, int(port))), ("gateway", GATEWAY)):
                     before, began = processor_time(), time.monotonic()
                     with ThreadPoolExecutor(workers) as pool:
-                        running = [pool.submit(fetch, proxy, made.api, method, kept, each) for _worker in range(workers)]
+                        running = [
+                            pool.submit(fetch, proxy, made.api, method, kept, each) for _worker in range(workers)
+                        ]
                     seconds[-1][name] = time.monotonic() - began
                     used[name] += processor_time() - before
                     for worker in running:
