@@ -39,8 +39,10 @@ class Client:
         return self._transport.timeout
 
     def usage(self) -> dict[str, Any]:
-        """Return the usage of the run: vendor calls, how many of them were retries, and seconds waited."""
-        return {"calls": self.calls, "retries": self.retries, "waited_seconds": round(self.budget.waited, 1)}
+        """Return the usage of the run: vendor calls, how many of them were retries, and seconds waited, by reason."""
+        usage = {"calls": self.calls, "retries": self.retries, "waited_seconds": round(self.budget.waited, 1)}
+        waits = {reason: round(seconds, 1) for reason, seconds in self.budget.reasons.items() if seconds >= 0.05}
+        return {**usage, "waits": waits} if waits else usage
 
     def _exchange(
         self, method: str, url: str, parameters: Mapping[str, str], name: str, read: Callable[[HttpResponse], T]
