@@ -51,7 +51,7 @@ _OTHERS = {
     "given_up": "exclusive resources released",
     "redialled": "exclusive resources redialled",
     "failed": "failed tasks",
-    "hidden": "results hidden by no_log",
+    "hidden": "hidden results",
 }
 #: The reason of waits of which a result shows no other.
 _OTHER_TASKS = "other tasks changed the same key"

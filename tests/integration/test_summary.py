@@ -26,12 +26,12 @@ def run(sim: Simulator, playground: Playground, *plays: str, arguments: tuple[st
     return playground.play(text, environment=environment, arguments=arguments)
 
 
-def table(output: str, title: str = TITLE) -> dict[str, str]:
+def table(output: str, title: str = TITLE) -> dict[str, Any]:
     """The rows of the only table with this title; empty if there is none."""
     found = re.findall(rf"^{title} \*+\n((?:.+\n)+)", output, re.M)
     assert len(found) <= 1, output
     rows = [re.split(r"  +", line.strip(), maxsplit=1) for line in found[0].splitlines()] if found else []
-    return {heading: value for heading, value in rows}
+    return dict(rows)
 
 
 def counted(**rows: object) -> dict[str, str]:
@@ -40,7 +40,7 @@ def counted(**rows: object) -> dict[str, str]:
     return dict.fromkeys(always, "0") | {name.replace("_", " "): str(value) for name, value in rows.items()}
 
 
-def changes(rows: dict[str, str]) -> dict[str, str]:
+def changes(rows: dict[str, Any]) -> dict[str, str]:
     return {name: value for name, value in rows.items() if name not in ("calls", "waited")}
 
 
@@ -78,7 +78,7 @@ def test_a_table_counts_the_plays_loops_repetitions_and_failures_of_a_run(
         leases_released=3,
         paid_for=4,
         failed_tasks=2,
-        **{"results hidden by no_log": 1},
+        hidden_results=1,
     )
     assert sim.key not in done.output
     seen = sum(task.result["api"]["calls"] for task in done.tasks if "api" in task.result)

@@ -140,6 +140,7 @@ def desired_leases(params: Mapping[str, Any]) -> DesiredLeases:
         task_ids=frozenset(_names("task_ids", params["task_ids"])),
         exact=params["exact"],
         undetermined=params["undetermined"],
+        exclude_ips=frozenset(_names("exclude_ips", params["exclude_ips"])),
     )
 
 
@@ -283,6 +284,7 @@ def find_leases(params: Mapping[str, Any]) -> list[dict[str, Any]]:
         min_remaining=min_remaining,
         task_ids=frozenset(_names("task_ids", params["task_ids"])),
         undetermined=params["undetermined"],
+        exclude_ips=frozenset(_names("exclude_ips", params["exclude_ips"])),
     )
     # Templates may be evaluated in the process that Ansible forks its workers from.
     with contextlib.closing(StatePlace.of(params).open(params["max_wait"])) as state:
@@ -307,6 +309,7 @@ ALLOCATE = Operation(
         "min_remaining": {"type": "str", "default": "0"},
         "task_ids": {"type": "list", "elements": "str"},
         "exact": {"type": "bool", "default": False},
+        "exclude_ips": {"type": "list", "elements": "str"},
         "undetermined": {"type": "str", "choices": ["fail", "ignore", "match"], "default": "fail"},
         **TERMS_OPTIONS,
         **_PROXY_URL,
