@@ -14,11 +14,14 @@ import re
 import subprocess
 import sys
 from html import escape
+from pathlib import Path
 
 import workspace
 import yaml
 
 FOLDER = workspace.ROOT / "docs" / "site" / "diagrams"
+#: The drawings of guides, which the archive has as well.
+DRAWINGS = workspace.ROOT / "docs" / "diagrams"
 LANGUAGES = ("en", "zh-CN")
 #: The diagram that is part of a page, whose style sheet gives the colours. The others are images.
 LANDING = "landing"
@@ -39,6 +42,11 @@ _WORD = re.compile(r"\{(\w+)\}")
 def names() -> list[str]:
     """Return the names of the diagrams."""
     return sorted(path.stem for path in FOLDER.glob("*.dot"))
+
+
+def drawing_of(name: str, language: str) -> Path:
+    """Return the file of a drawing."""
+    return (FOLDER if name == LANDING else DRAWINGS) / f"{name}.{language}.svg"
 
 
 def words(name: str, language: str) -> dict[str, str]:
@@ -90,7 +98,7 @@ def main() -> int:
             command = ["dot", "-Tsvg"]
             graph = source(name, language)
             drawn = subprocess.run(command, input=graph, capture_output=True, text=True, check=True).stdout
-            path = FOLDER / f"{name}.{language}.svg"
+            path = drawing_of(name, language)
             path.write_text(clean(drawn, name, language), encoding="utf-8")
             print(f"diagram: {path.relative_to(workspace.ROOT)}")
     return 0
