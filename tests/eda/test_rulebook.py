@@ -287,7 +287,6 @@ def test_levels_are_kept_and_a_low_balance_is_printed(sim: Simulator, rulebook: 
     rulebook.until("the leases", lambda: len(sim.leases()) == 2)
     rulebook.until("the end of the playbook", lambda: runs(rulebook))
     rulebook.until("the balance", lambda: "'type': 'balance_low'" in rulebook.output)
-    rulebook.until("the recovery", lambda: "'type': 'leases_recovered'" in rulebook.output)
     assert [call["params"]["Num"] for call in sim.journal("/allocate")] == ["2"]
 
 
