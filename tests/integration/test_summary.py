@@ -16,6 +16,8 @@ from support.fleet import play as role
 from support.module_tasks import CHECK, IGNORE, play, task
 from support.playbooks import Playground, Run
 
+pytestmark = pytest.mark.measured
+
 ENABLED = {"ANSIBLE_CALLBACKS_ENABLED": "qg_record,qingguo.qgnet.summary"}
 TITLE, PREDICTED = "QG.NET", "QG.NET, PREDICTED IN CHECK MODE"
 

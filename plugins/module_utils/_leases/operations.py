@@ -108,16 +108,24 @@ def allocation_params(params: Mapping[str, Any]) -> AllocationParams:
     areas = check_areas("areas", params["areas"])
     if params["product"] == CLASSIC:
         check_one_area(areas, "product=classic leases in")
-    if params["keep_alive"] is not None:
-        check_range("keep_alive", params["keep_alive"], 1, 525600)
     return AllocationParams(
-        keep_alive=params["keep_alive"],
+        keep_alive=_keep_alive(params["keep_alive"]),
         isp=params["isp"],
         distinct=params["distinct"],
         areas=areas,
         exclude_areas=check_areas("exclude_areas", params["exclude_areas"]),
         pool=POOLS.get(params["pool"] or ""),
     )
+
+
+def _keep_alive(value: object) -> int | None:
+    """Return the duration of new leases in minutes, of which the vendor takes whole ones."""
+    if value is None:
+        return None
+    minutes = check_range("keep_alive", parse_minutes("keep_alive", value), 1, 525600)
+    if not isinstance(minutes, int):
+        raise OptionError(f"keep_alive={value} is not a number of whole minutes: give one, such as 5m or 1h.")
+    return minutes
 
 
 def with_codes(params: AllocationParams, api: LeaseBackend) -> AllocationParams:
@@ -155,7 +163,7 @@ def desired_leases(params: Mapping[str, Any]) -> DesiredLeases:
         task_ids=frozenset(check_names("task_ids", params["task_ids"])),
         exact=params["exact"],
         undetermined=params["undetermined"],
-        exclude_ips=frozenset(_names("exclude_ips", params["exclude_ips"])),
+        exclude_ips=frozenset(check_names("exclude_ips", params["exclude_ips"])),
     )
 
 
@@ -307,7 +315,7 @@ def find_leases(params: Mapping[str, Any]) -> list[dict[str, Any]]:
         min_remaining=min_remaining,
         task_ids=frozenset(check_names("task_ids", params["task_ids"])),
         undetermined=params["undetermined"],
-        exclude_ips=frozenset(_names("exclude_ips", params["exclude_ips"])),
+        exclude_ips=frozenset(check_names("exclude_ips", params["exclude_ips"])),
     )
     # Templates may be evaluated in the process that Ansible forks its workers from.
     with contextlib.closing(StatePlace.of(params).open(params["max_wait"])) as state:
