@@ -13,9 +13,11 @@ from dataclasses import replace
 from typing import Any
 
 from .._store.directory import StateError
+from .._store.facts import PRODUCT
 from .._store.lease_store import LeaseStore
 from .._store.reported import LEASES, ReportedChanges
 from .areas import Area, NamedArea
+from .errors import RefusedError
 from .exchange import Endpoint, KeyClient, Reader
 from .leases import Lease
 
@@ -57,9 +59,15 @@ class LeaseClient(KeyClient):
         Many servers write an empty list so, but a fault may cause this as well, and not every plan has a quota that
         shows it.
         """
-        listed = self._call(endpoint, parameters, read)
-        if listed is None:
+        try:
             listed = self._call(endpoint, parameters, read)
+            if listed is None:
+                listed = self._call(endpoint, parameters, read)
+        except RefusedError as error:
+            if error.code in error.of_other_product:
+                with contextlib.suppress(StateError):
+                    self.facts.forget(PRODUCT)
+            raise
         return listed or []
 
     def _with_reported_changes(

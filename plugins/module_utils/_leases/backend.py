@@ -58,6 +58,10 @@ class LeaseBackend(KeyApi, Protocol):
     """
 
     @property
+    def product(self) -> str:
+        """The product whose API this is."""
+
+    @property
     def features(self) -> LeaseFeatures:
         """The capabilities of the API."""
 

@@ -46,6 +46,7 @@ class ClassicLeases:
     restore = staticmethod(Lease.from_item)
 
     def __init__(self, api: ProxyApi) -> None:
+        self.product = api.product
         self.budget = api.budget
         self.rate_limiter = api.rate_limiter
         self.key_digest = api.key_digest

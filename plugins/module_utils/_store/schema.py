@@ -10,6 +10,7 @@ A store owns the ``CREATE TABLE`` of its tables and lists them here.
 from __future__ import annotations
 
 from . import (
+    facts,
     lease_store,
     monopoly_store,
     paid_calls,
@@ -25,7 +26,7 @@ from . import (
 
 _STORES = (
     *(state_time, rate_limiter, write_queue, whitelist_cache, registrations, whitelist_writes, reported),
-    *(lease_store, monopoly_store, paid_calls, run_results),
+    *(lease_store, monopoly_store, paid_calls, run_results, facts),
 )
 STATEMENTS = tuple(statement for store in _STORES for statement in map(str.strip, store.SCHEMA.split(";")) if statement)
 #: The number of this schema.
@@ -34,6 +35,7 @@ VERSION = 1
 MOMENTS = (
     ("inventory_checks", "checked_at"),
     ("areas", "at"),
+    ("facts", "at"),
     ("lease_cache", "at"),
     ("lease_origins", "at"),
     ("lifetimes", "at"),

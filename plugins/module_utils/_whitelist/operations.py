@@ -18,7 +18,7 @@ from .._store.registrations import RegistrationStore
 from .._store.write_queue import WriteRequest
 from .._task.operation import Mode, Operation
 from .._task.options import PROXY_API_OPTIONS, ProxyApiOptions
-from .batch import WriteBatch, queue_for, whitelist_key
+from .batch import WriteBatch, queue_for
 from .owners import join_owners
 from .plan import DesiredWhitelist
 
@@ -69,7 +69,7 @@ def _run_info(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
     if not params["owners"]:
         return _info_result(api)
     store = api.rate_limiter.state
-    registrations = RegistrationStore(store, whitelist_key(options, store), "")
+    registrations = RegistrationStore(store, options.whitelist_key(store), "")
     api.expects_addresses = registrations.expects_addresses
     result = _info_result(api)
     return {**result, **join_owners(result["whitelist"], registrations.load_owners())}

@@ -372,7 +372,7 @@ def test_lease_gone_says_whether_the_lease_expired() -> None:
         ("198.51.100.2", False),
         ("198.51.100.3", None),
     ]
-    assert [event["remaining_seconds"] for event in events] == [0, 3540, None]
+    assert [event["remaining_seconds"] for event in of(events, "lease_gone")] == [0, 3540, None]
 
 
 def test_a_lease_with_a_new_deadline_is_reported_again() -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible_collections.qingguo.qgnet.plugins.module_utils._api.echo import read_address
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.transport import HttpResponse, Transport
 from ansible_collections.qingguo.qgnet.plugins.module_utils._cloud.hosts import address
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.addresses import AddressScope, parse_address
@@ -21,7 +22,6 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._egress.detect impor
     DetectionRequest,
     evaluate_quorum,
     parse_replies,
-    read_address,
 )
 from ansible_collections.qingguo.qgnet.plugins.module_utils._egress.proxy_check import ProxyCheckRequest
 from ansible_collections.qingguo.qgnet.plugins.module_utils._leases.operations import (
@@ -142,7 +142,7 @@ def test_an_entry_with_a_line_feed_is_one_line_of_a_result(params: dict[str, Any
 
 def test_the_lookup_returns_and_the_state_directory_keeps_no_key(params: dict[str, Any], tmp_path: Path) -> None:
     options = {"at_least": 1, "min_remaining": 0, "max_age": 60.0, "limit": None, "areas": None, "isp": None}
-    options |= {"form": "lease", "task_ids": [], "undetermined": "match", "seed": None}
+    options |= {"form": "lease", "task_ids": [], "exclude_ips": None, "undetermined": "match", "seed": None}
     common = {name: option.get("default") for name, option in INFO.spec.items()}
     (lease,) = find_leases({**common, **params, **options})
     assert [text for text in everything(lease) if not shown(text) or KEY in text] == []

@@ -22,6 +22,12 @@ from .models import all_leases_or_none, areas, new_leases, released_addresses, t
 class LeaseCalls(LeaseClient, ClassicClient):
     """Read and change leases."""
 
+    product = "classic"
+
+    def check_access(self) -> None:
+        """Read the list of leases, whatever it contains; raises CallError if this API does not serve the key."""
+        self._call(endpoints.QUERY, {}, lambda _body: None)
+
     def leases(self, task_ids: Sequence[str] = (), *, doubted: Collection[str] = ()) -> list[Lease]:
         """Return the leases of the key, of these tasks or of all: the vendor's list, with changes that it lacks yet.
 

@@ -15,11 +15,13 @@ from typing import Any
 from ..._core.chunks import chunks
 from ..._core.errors import CallError, Effect
 from ..._store.directory import StateError
+from ..._store.facts import FULL
 from ..._store.reported import WHITELIST, ReportedChanges
 from ..._store.whitelist_writes import WhitelistWrite, WhitelistWrites
 from ..exchange import Endpoint
 from ..transport import encode
 from . import endpoints
+from .errors import WHITELIST_FULL
 from .exchange import MAX_QUERY, ClassicClient
 from .models import ReportedChange, whitelist_change, whitelist_entries
 
@@ -149,6 +151,8 @@ class WhitelistCalls(ClassicClient):
                         self._writes.mark_unknown(number, ended=error.effect is not Effect.IN_FLIGHT)
                     else:
                         self._writes.resolve(number)
+                    if error.details.get("code") == WHITELIST_FULL:
+                        self.facts.save(FULL, str(WHITELIST_FULL))
                 raise
             sent.append(number)
 
@@ -158,6 +162,7 @@ class WhitelistCalls(ClassicClient):
         with contextlib.suppress(StateError):
             self._reported.record(dict.fromkeys(done.ips) if present else {}, () if present else done.ips)
             self._writes.acknowledge(sent[-1], done.ips)
+            self.facts.forget(FULL)
         return done
 
     def whitelist_batch_delay(self) -> float:

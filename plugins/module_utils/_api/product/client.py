@@ -33,6 +33,10 @@ class ProductResponseParser(ResponseParser):
 
     url_option = "product_url"
 
+    def __init__(self, secrets: Collection[str], product: str) -> None:
+        super().__init__(secrets)
+        self._product = product
+
     def data(self, response: HttpResponse, endpoint: Endpoint) -> Any:
         """Return the data of a success. The code decides whatever the status, since refusals come with 200 or 400."""
         try:
@@ -50,6 +54,7 @@ class ProductResponseParser(ResponseParser):
                 vendor_message=self.quoted(body.get("message")),
                 http_status=response.status,
                 request_id=self.quoted(body.get("request_id")),
+                product=self._product,
             )
         if response.status != 200:
             raise self.unusable(response, endpoint.name)
@@ -78,7 +83,7 @@ class ProductApi(LeaseClient):
         self.product = product
         self.endpoints = PRODUCTS[product]
         self._credentials = {"key": key, **({"pwd": pwd} if pwd else {})}
-        self._parser = ProductResponseParser(self._credentials.values())
+        self._parser = ProductResponseParser(self._credentials.values(), product)
         self._names = Names()
         #: Whether this run has found out that the plan is billed by volume, and has no channels.
         self._by_volume = False
@@ -91,6 +96,10 @@ class ProductApi(LeaseClient):
             endpoint.name,
             lambda response: read(self._parser.data(response, endpoint)),
         )
+
+    def check_access(self) -> None:
+        """Read the list of leases, whatever it contains; raises CallError if this API does not serve the key."""
+        self._call(self.endpoints.query, {}, lambda _data: None)
 
     def leases(self, *, doubted: Collection[str] = ()) -> list[Lease]:
         """Return the leases of the key: the vendor's list, with reported changes that it does not show yet.
