@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from .._api.classic.errors import RATE_LIMITED
 from .._core.errors import OptionError, QgError, TransportError, WaitBudgetExceeded
+from .._reconcile.held_whitelist import HeldWhitelist
 from .._store.directory import StateError
 from .._store.interface import Store
 from .._store.registrations import RegistrationStore
@@ -30,7 +31,8 @@ from .pruning import Removals
 from .results import NO_USAGE, summary_of, task_result, unreadable_warnings
 
 if TYPE_CHECKING:
-    from .._api.classic.client import ProxyApi, WhitelistReading
+    from .._api.classic.client import ProxyApi
+    from .._reconcile.held_whitelist import WhitelistReading
 
 
 def prune_missing(registrations: RegistrationStore, reading: WhitelistReading | None) -> None:
@@ -178,14 +180,13 @@ class WriteBatch:
             self.tolerate_state_error(lambda: prune_missing(self._registrations(""), merged.reading))
         return self._redacted(results)
 
-    def _prepared(self) -> ProxyApi:
+    def _prepared(self) -> HeldWhitelist:
         queue, api = self._queue, self._api or self._options.client(self._queue.store)
         # The wait for other leaders counts towards max_wait, up to its end, so that calls without a wait are possible.
         self._charged_wait = min(queue.waited - queue.collected, api.budget.max_wait)
         api.budget.waited += self._charged_wait
         self._api = api
-        api.expects_addresses = self._registrations("").expects_addresses
-        return api
+        return HeldWhitelist(api, self._registrations("").expects_addresses)
 
     def _compatible(self, requests: list[WriteRequest]) -> list[_Group]:
         # Hosts of one run may be registered and others deregistered.
