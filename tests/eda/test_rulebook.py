@@ -280,6 +280,16 @@ def test_leases_that_end_soon_are_rotated(sim: Simulator, rulebook: Rulebook) ->
     assert sim.key not in rulebook.output
 
 
+def test_levels_are_kept_and_a_low_balance_is_printed(sim: Simulator, rulebook: Rulebook) -> None:
+    rulebook.variables |= {"qg_lease_count": 2, "qg_balance_below": 50}
+    account = {"QG_APP_ID": sim.app_id, "QG_APP_KEY": sim.app_key, "QG_ACCOUNT_URL": sim.account_url}
+    rulebook.start_own("keep_levels", environment=account)
+    rulebook.until("the leases", lambda: len(sim.leases()) == 2)
+    rulebook.until("the end of the playbook", lambda: runs(rulebook))
+    rulebook.until("the balance", lambda: "'type': 'balance_low'" in rulebook.output)
+    assert [call["params"]["Num"] for call in sim.journal("/allocate")] == ["2"]
+
+
 def test_leases_that_are_missing_at_the_start_are_allocated_also_if_a_run_fails(
     sim: Simulator, rulebook: Rulebook
 ) -> None:
@@ -426,7 +436,7 @@ def test_a_wrong_option_ends_it_with_a_sentence(sim: Simulator, rulebook: Rulebo
     rulebook.variables |= {"qg_expires_within": "soon"}
     rulebook.start_own("rotate_leases")
     assert rulebook.ended() != 0
-    assert "lease_expires_within='soon' cannot be used: give a whole number." in rulebook.output
+    assert "lease_expires_within='soon' cannot be used: give a number of minutes" in rulebook.output
     assert sim.journal() == []
     assert sim.key not in rulebook.output
 

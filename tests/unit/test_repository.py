@@ -45,7 +45,7 @@ def test_the_contents_are_what_there_is(language: str) -> None:
     patterns = {
         "": ("plugins/modules/*.py", "roles/*"),
         "qingguo.qgnet.": (
-            *(f"plugins/{kind}/*.py" for kind in ("filter", "inventory", "lookup")),
+            *(f"plugins/{kind}/*.py" for kind in ("callback", "filter", "inventory", "lookup")),
             "playbooks/*.yml",
             "extensions/eda/plugins/event_source/*.py",
         ),

@@ -208,4 +208,4 @@ def _add_usage_of_reads(queue: WriteQueue, run: str, result: Result, *, is_recei
         result.update(summary_of_reads(queue, run))
     elif (usage := queue.cache.claim_usage(run)) and "api" in result["summary"]:
         own = result["summary"]["api"]
-        result["summary"]["api"] = {name: round(own[name] + count, 1) for name, count in usage[1].items()}
+        own |= {name: round(own[name] + count, 1) for name, count in usage[1].items()}
