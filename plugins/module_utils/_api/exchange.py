@@ -16,7 +16,6 @@ from .._core.waiting import WaitBudget
 from .._store.directory import StateError
 from .._store.facts import Facts
 from .._store.rate_limiter import RateLimiter
-from .._store.reported import ReportedChanges
 from .._store.vendor_clock import VendorClock
 from .parsing import http_time
 from .responses import ResponseParser
@@ -122,10 +121,6 @@ class KeyClient(Client):
         # A cache sends the date of an earlier response.
         if date is not None and "Age" not in response.headers:
             self.vendor_clock.observe(date, duration)
-
-    def _reported_changes(self, resource: str) -> ReportedChanges:
-        """Return the changes that the vendor reported for one kind of resources of the key."""
-        return ReportedChanges(self.rate_limiter.state, self.key_digest, resource)
 
     @contextlib.contextmanager
     def key_lock(self, work: str = "changing") -> Iterator[None]:

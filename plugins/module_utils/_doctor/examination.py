@@ -22,6 +22,8 @@ from .._core.addresses import AddressScope, numeric_order
 from .._core.errors import OptionError, QgError, TransportError
 from .._core.validation import check_url
 from .._core.waiting import Announcer
+from .._reconcile.held_leases import HeldLeases
+from .._reconcile.held_whitelist import HeldWhitelist
 from .._store.facts import FULL, PRODUCT
 from .._store.opening import Store
 from .._store.registrations import RegistrationStore
@@ -108,7 +110,7 @@ class Examination:
         if product is not None:
             try:
                 api = finder.api(product)
-                self.leases = list(api.leases())
+                self.leases = HeldLeases.of(api).read()
                 return api
             except RefusedError as error:
                 if error.code not in error.of_other_product:
@@ -119,15 +121,15 @@ class Examination:
         api = finder.api(found)
         # A plan of exclusive occupancy has no list.
         with contextlib.suppress(RefusedError):
-            self.leases = list(api.leases())
+            self.leases = HeldLeases.of(api).read()
         return api
 
     def _read_whitelist(self, options: ProxyApiOptions, classic: ProxyApi) -> None:
         """Read the whitelist, and compare it with the registrations of all inventories."""
         store = classic.rate_limiter.state
         registrations = RegistrationStore(store, options.whitelist_key(store), "")
-        classic.expects_addresses = registrations.expects_addresses
-        entries, owners = classic.whitelist(), registrations.load_owners()
+        held = HeldWhitelist(classic, registrations.expects_addresses)
+        entries, owners = held.entries(), registrations.load_owners()
         self.whitelist = numeric_order(entries)
         self.unowned = numeric_order(set(entries).difference(owner.ip for owner in owners))
         self.registered = {}

@@ -24,6 +24,7 @@ from .._core.errors import OptionError, QgError
 from .._core.text import counted, format_sample, one_line
 from .._core.validation import check_names, check_range
 from .._core.waiting import SILENT, Announcer
+from .._reconcile.held_leases import HeldLeases
 from .._store.directory import StateError
 from .._store.opening import StatePlace, Store
 from .._store.vendor_clock import VendorClock
@@ -271,10 +272,7 @@ def _run_info(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
     check_credentials(params["with_credentials"], params)
     names = check_names("task_ids", params["task_ids"])
     api = lease_client(params, mode.announcer, check_tasks)
-    if isinstance(api, ProxyApi):
-        held = api.leases(names)
-    else:
-        held = [lease for lease in api.leases() if not names or lease.task_id in names]
+    held = [lease for lease in HeldLeases.of(api).read(names) if not names or lease.task_id in names]
     leases = lease_results(held, api.vendor_clock)
     return {"changed": False, "product": api.product, "leases": leases, "count": len(leases), "api": api.usage()}
 

@@ -24,6 +24,7 @@ from .._api.product.errors import (
     STATIC_DELETE_TIME_LIMIT,
 )
 from .._core.errors import OptionError
+from .._reconcile.held_leases import HeldLeases
 from .._task.options import AUTO
 from .backend import LeaseFeatures
 from .plan import MAX_PER_CALL
@@ -63,6 +64,7 @@ class ProductLeases:
     def __init__(self, api: ProductApi) -> None:
         self.product = api.product
         self.features = _features(api.product, api.endpoints)
+        self.held = HeldLeases.of(api)
         self.budget = api.budget
         self.rate_limiter = api.rate_limiter
         self.key_digest = api.key_digest
@@ -71,7 +73,6 @@ class ProductLeases:
         self.timeout = api.timeout
         self.usage = api.usage
         self.key_lock = api.key_lock
-        self.list = api.leases
         self.allocate = api.allocate
         self.replace = api.replace
         self.release = api.release
@@ -79,8 +80,6 @@ class ProductLeases:
         self.named_areas = api.named_areas
         self.release_batch = api.release_batch
         self.released_recently = api.released_recently
-        self.forget = api.forget_leases
-        self.report_released = api.report_released
 
 
 def check_terms(params: Mapping[str, Any]) -> None:

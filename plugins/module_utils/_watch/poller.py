@@ -28,6 +28,8 @@ from .._core.clock import wall_time
 from .._core.errors import OptionError, QgError, UnexpectedError
 from .._core.text import one_line
 from .._core.waiting import SILENT, Announcer
+from .._reconcile.held_leases import HeldLeases
+from .._reconcile.held_whitelist import HeldWhitelist
 from .._store.announcements import announcement_policy
 from .._task.operation import without_secrets
 from .._task.options import AUTO, CLASSIC, AccountApiOptions, ProxyApiOptions
@@ -90,7 +92,7 @@ def _with_account_api(read: Callable[[AccountApi], T], options: WatchOptions, pa
 
 
 def _read_leases(api: ProxyApi | ProductApi) -> dict[str, Any]:
-    return {LEASES: api.leases(), "vendor_time": api.vendor_clock.now()}
+    return {LEASES: HeldLeases.of(api).read(), "vendor_time": api.vendor_clock.now()}
 
 
 #: The function that reads the fields of a snapshot for each subject, with one call, or up to two on a product host,
@@ -98,7 +100,7 @@ def _read_leases(api: ProxyApi | ProductApi) -> dict[str, Any]:
 FETCHERS: dict[str, Callable[[WatchOptions, Pause], dict[str, Any]]] = {
     QUOTA: functools.partial(_with_lease_api, lambda api: {QUOTA: api.quota()}),
     LEASES: functools.partial(_with_lease_api, _read_leases),
-    WHITELIST: functools.partial(_with_proxy_api, lambda api: {WHITELIST: api.whitelist()}),
+    WHITELIST: functools.partial(_with_proxy_api, lambda api: {WHITELIST: HeldWhitelist(api).entries()}),
     BALANCE: functools.partial(_with_account_api, lambda api: {BALANCE: api.balance()}),
 }
 

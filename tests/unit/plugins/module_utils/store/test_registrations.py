@@ -6,12 +6,12 @@
 from __future__ import annotations
 
 import pytest
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store.journal import LIST_LAG
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.registrations import (
     HostRegistration,
     Owner,
     RegistrationStore,
 )
-from ansible_collections.qingguo.qgnet.plugins.module_utils._store.reported import LIST_LAG
 from support.state_world import START, World, world
 from support.stores import quick_over_both
 
@@ -53,6 +53,21 @@ def test_the_store_distinguishes_own_addresses_from_those_of_others(stores: Regi
     assert not here.is_registered("a", ["5", "3"])
     assert there.is_registered("a", ["3"])
     assert not here.is_registered("new", ["1"])
+
+
+@quick_over_both
+def test_registrations_of_another_inventory_are_adopted_once(stores: Registrations) -> None:
+    here, there, other_key = stores
+    there.replace([HostRegistration("a", frozenset({"1"}), frozenset({"2"})), registered("b", "1")])
+    here.replace([detected("a", "1")])
+    other_key.replace([registered("a", "1")])
+    for _again in range(2):
+        here.adopt("a", [("g", "1"), ("g", "2")])
+        own = [(owner.inventory, owner.ip, owner.former, owner.found) for owner in here.load_named("a")]
+        # What one inventory added is no longer only found by the other.
+        assert own == [("f", "1", False, False), ("f", "2", True, False)]
+    assert there.load({"b"}) == ({"b": {"1"}}, {"1"})
+    assert [(owner.host, owner.inventory) for owner in here.load_holders("1")] == [("a", "f")]
 
 
 def test_a_host_with_a_former_address_is_not_in_sync_but_does_not_need_it(stores: Registrations) -> None:
