@@ -11,7 +11,7 @@ endif
 CHOSEN := $(CORE:%=--core %)
 
 .DEFAULT_GOAL := help
-.PHONY: help test test-all test-rest lint antsibull unit machines fuzz chaos mutation planted sanity units docs galaxy integration eda runner browser coverage molecule matrix simulator cluster demo picture bench build release locks hooks clean
+.PHONY: help test test-all test-rest lint antsibull unit machines fuzz chaos mutation planted sanity units docs galaxy integration eda runner browser coverage molecule matrix simulator live cluster demo picture bench build release locks hooks clean
 
 help: ## show this list
 	@grep -hE "^[a-z-]+:.*## " $(MAKEFILE_LIST) | sed -E "s/^([a-z-]+):.*## (.*)/make \1|\2/" | while IFS="|" read -r name text; do printf "%-20s %s\n" "$$name" "$$text"; done
@@ -88,6 +88,9 @@ matrix: .venv/.ready ## unit and integration tests on every supported ansible-co
 
 simulator: .venv/.ready ## the simulator of the vendor in the foreground (ARGS="--help" lists its options)
 	@$(RUN) simulator $(REST)
+
+live: .venv/.ready ## ask the real vendor what its documents leave open; QG_KEY has a key (ARGS="--paid 2": buy up to two leases)
+	@$(RUN) live $(REST)
 
 cluster: .venv/.ready ## PostgreSQL in the foreground, for QG_STATE_URL (ARGS="--help" lists its options)
 	@$(RUN) cluster $(REST)
