@@ -5,12 +5,12 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 
 from simulator.keys.plans import OVERSEAS, VOLUME
-from simulator.routing import is_product_path
+from simulator.product.endpoints import is_product_path
 
 from .exchange import Call, Reply, Transport
 from .transports import SLICE, Situation
@@ -72,7 +72,12 @@ class Exchange:
 
 class Caller:
     def __init__(
-        self, transport: Transport, situation: Situation, paid: int = 0, minute: float = 60.0, stop: StopSignals | None = None
+        self,
+        transport: Transport,
+        situation: Situation,
+        paid: int = 0,
+        minute: float = 60.0,
+        stop: StopSignals | None = None,
     ) -> None:
         self.exchanges: list[Exchange] = []
         self.bought = 0
@@ -92,10 +97,10 @@ class Caller:
             self.stop.check()
             self._transport.sleep(min(rest, SLICE))
 
-    def read(self, path: str, method: str = "GET", in_body: bool = False, **params: str) -> Reply:
+    def read(self, path: str, params: Mapping[str, str] | None = None, *, post: bool = False) -> Reply:
         """Make a call that may be repeated: after a refusal because of the limit, and once without a reply."""
         for _attempt in range(2):
-            reply = self._send(Call(method, path, params, in_body))
+            reply = self._send(Call("POST" if post else "GET", path, params or {}, in_body=post))
             if reply.code in RATE_LIMITED:
                 self.sleep(self.minute)
             elif reply.status is None:
@@ -106,7 +111,7 @@ class Caller:
             raise NoReplyError(f"{path}: {reply.error}")
         return reply
 
-    def buy(self, path: str, count: int, **params: str) -> Reply:
+    def buy(self, path: str, count: int, params: Mapping[str, str]) -> Reply:
         """Make one call that allocates ``count`` leases. What was asked for counts, whatever the reply is."""
         if self.bought + count > self._paid:
             raise BudgetError(f"The limit of {self._paid} paid leases is reached.")

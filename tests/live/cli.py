@@ -79,7 +79,13 @@ def parser() -> argparse.ArgumentParser:
     add("--api-url", default=os.environ.get("QG_API_URL") or VENDOR, help="(default QG_API_URL, or %(default)s)")
     add("--timeout", type=_seconds, default=30.0, help="seconds that a call may take (default %(default)g)")
     add("--output", type=Path, default=Path(), help="directory of the recording (default: this directory)")
-    add("--settings", type=_settings, default={}, metavar="FILE", help="JSON: fields of the simulator's key to compare with")
+    add(
+        "--settings",
+        type=_settings,
+        default={},
+        metavar="FILE",
+        help="JSON: fields of the simulator's key to compare with",
+    )
     add("--replay", type=Path, metavar="FILE", help="make no calls; repeat the run of a recording")
     return result
 

@@ -4,10 +4,10 @@
 
 from __future__ import annotations
 
+import json
 import textwrap
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 from .probes import Findings, Probes, Wanted
 from .questions import NOT_ASKED, QUESTIONS, Question, Settings
@@ -79,7 +79,9 @@ def compare(wanted: Wanted, found: Findings, settings: Settings) -> tuple[list[R
 
 
 def _flat(settings: Settings) -> str:
-    return ", ".join(f"{section}.{name}={value}" for section, values in settings.items() for name, value in values.items())
+    return ", ".join(
+        f"{section}.{name}={value}" for section, values in settings.items() for name, value in values.items()
+    )
 
 
 def table(rows: Sequence[Row]) -> Iterator[str]:
@@ -96,7 +98,7 @@ def _lines(*cells: str) -> Iterator[str]:
         yield "  ".join(part.ljust(width) for part, width in zip(parts, WIDTHS, strict=True)).rstrip()
 
 
-def report(rows: Sequence[Row], found: Findings, settings: Mapping[str, Any]) -> Iterator[str]:
+def report(rows: Sequence[Row], found: Findings, settings: Settings) -> Iterator[str]:
     """Yield the lines of the whole report."""
     yield from table(rows)
     yield ""
@@ -104,7 +106,7 @@ def report(rows: Sequence[Row], found: Findings, settings: Mapping[str, Any]) ->
     for row in different:
         yield f"Different: {row.question.text} {row.remedy}."
     if different and settings:
-        yield f"All settings of the simulator together: {_flat(dict(settings))}"
+        yield f"All settings of the simulator together: {json.dumps(settings)}"
     yield f"{len(rows)} questions answered, {len(different)} differently from the simulator."
     answered = {row.question.name for row in rows}
     open_ones = [question.text for question in QUESTIONS if question.name not in answered]
@@ -117,5 +119,3 @@ def report(rows: Sequence[Row], found: Findings, settings: Mapping[str, Any]) ->
     yield from found.left
     if found.ended:
         yield f"The run has ended early. {found.ended}"
-
-

@@ -47,7 +47,9 @@ def _in_notation_of(example: str, address: str) -> str:
         return str(parsed)
     if any(len(part) == 3 and part[0] == "0" for part in unicodedata.normalize("NFKC", example).split(".")):
         address = ".".join(part.zfill(3) for part in address.split("."))
-    return address if example.isascii() else address.translate({ord(sign): ord(sign) + 0xFEE0 for sign in "0123456789."})
+    return (
+        address if example.isascii() else address.translate({ord(sign): ord(sign) + 0xFEE0 for sign in "0123456789."})
+    )
 
 
 def replaced(text: str, replacement: Callable[[str], str]) -> str:

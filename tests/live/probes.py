@@ -104,10 +104,10 @@ class Probes:
         if plan in PRODUCTS:
             # The host of another product refuses the key.
             refused = self.caller.read(f"/{next(other for other in PRODUCTS if other != plan)}/query")
-            unknown = self.caller.read(self._product_read(), key=UNKNOWN_KEY)
+            unknown = self.caller.read(self._product_read(), {"key": UNKNOWN_KEY})
         else:
-            refused = self.caller.read("/resources", AreaId="x")
-            unknown = self.caller.read("/resources", Key=UNKNOWN_KEY)
+            refused = self.caller.read("/resources", {"AreaId": "x"})
+            unknown = self.caller.read("/resources", {"Key": UNKNOWN_KEY})
         self._answer("refusal", f"HTTP {refused.status}, {refused.outcome}")
         self._answer("unknown_key", unknown.outcome)
         if refused.refused:
@@ -117,12 +117,12 @@ class Probes:
     def formats(self) -> None:
         if self._wanted.situation.plan in PRODUCTS:
             reply = self.caller.read(self._product_read())
-            broken = self.caller.read(self._product_read(), format="txt", seq="\r\n")
+            broken = self.caller.read(self._product_read(), {"format": "txt", "seq": "\r\n"})
             self._answer("line_breaks", broken.outcome if broken.refused else "yes")
         else:
             reply = self.caller.read("/whitelist/query")
         self._answer("format", reply.media_type)
-        posted = self.caller.read("/whitelist/query", "POST", in_body=True, format="json")
+        posted = self.caller.read("/whitelist/query", {"format": "json"}, post=True)
         self._answer("post", posted.outcome if posted.code is not None else f"HTTP {posted.status}")
 
     def leases(self) -> None:
@@ -172,7 +172,7 @@ class Probes:
     def _add(self, *entries: str) -> Reply:
         addresses = [canonical(entry) or entry for entry in entries]
         self._holdings.entries += [ip for ip in addresses if ip not in self._holdings.entries]
-        return self.caller.read("/whitelist/add", IP=",".join(entries))
+        return self.caller.read("/whitelist/add", {"IP": ",".join(entries)})
 
     def add(self) -> None:
         first, second = self._wanted.addresses
@@ -200,22 +200,22 @@ class Probes:
         listed = self._undo.entries_of(second)
         if not listed:
             return
-        way, reply = "the address", self.caller.read("/whitelist/del", IP=second)
+        way, reply = "the address", self.caller.read("/whitelist/del", {"IP": second})
         undone = reply.refused or _named(reply, second) in (", names 0 of 1", ", Num 0")
         if undone or not self._undo.is_removed(second):
             way = "the entry"
-            self.caller.read("/whitelist/del", IP=listed[0])
+            self.caller.read("/whitelist/del", {"IP": listed[0]})
             if not self._undo.is_removed(second):
                 self._answer("remove", "neither")
                 return
         self._answer("remove", way)
         text = listed[0] if way == "the entry" else second
-        absent = self.caller.read("/whitelist/del", IP=text)
+        absent = self.caller.read("/whitelist/del", {"IP": text})
         self._answer("remove_absent", f"{absent.outcome}{_named(absent, second)}")
 
     def release_absent(self) -> None:
         if self._dialect.release:
-            reply = self.caller.read(self._dialect.release, **{self._dialect.ip: self._wanted.absent})
+            reply = self.caller.read(self._dialect.release, {self._dialect.ip: self._wanted.absent})
             self._answer("release_absent", reply.outcome)
 
     # Leases
@@ -223,7 +223,12 @@ class Probes:
     def _buy(self) -> Reply:
         """Allocate one lease."""
         self._holdings.unknown += 1
-        reply = self.caller.buy(self._dialect.allocate, 1, **{self._dialect.count: "1"}, **self._dialect.minutes)
+        try:
+            reply = self.caller.buy(self._dialect.allocate, 1, {self._dialect.count: "1"} | self._dialect.minutes)
+        except EndOfRun:
+            # Raised before the call.
+            self._holdings.unknown -= 1
+            raise
         new = {lease.ip: lease.deadline for lease in leases_in(reply.body)}
         if new or reply.refused:
             self._holdings.unknown -= 1
@@ -260,7 +265,7 @@ class Probes:
 
     def _release(self, ip: str) -> None:
         before = self._used()
-        reply = self.caller.read(self._dialect.release or "", **{self._dialect.ip: ip})
+        reply = self.caller.read(self._dialect.release or "", {self._dialect.ip: ip})
         data = outline(reply.fields.get("data")) or "a number" if "data" in reply.fields else ""
         shape = f"data: {data}" if data else ", ".join(sorted(reply.fields))
         self._answer("release", shape if reply.succeeded else reply.outcome)

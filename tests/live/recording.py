@@ -24,6 +24,8 @@ from .transports import Situation
 FORMAT = 1
 #: The longest body that is no JSON.
 MAX_TEXT = 2000
+#: What may follow the address of an entry.
+NETMASK = "255.255.255.255"
 #: Fields whose values name something of the customer.
 NAMES = ("TaskID", "task_id", "request_id", "uuid")
 _HOST = re.compile(r"\b(?!proxy\.qg\.net\b)[a-z0-9][\w-]*(?:\.[\w-]+)*\.qg\.net\b", re.IGNORECASE)
@@ -39,7 +41,7 @@ class Pseudonyms:
 
     def __init__(self, value: Any) -> None:
         texts = list(_texts(value))
-        addresses = {canonical(found[0]) for text in texts for found in ADDRESS.finditer(text)} - {None}
+        addresses = {canonical(found[0]) for text in texts for found in ADDRESS.finditer(text)} - {None, NETMASK}
         self.originals: set[str] = {str(address) for address in addresses}
         hosts = {found[0] for text in texts for found in _HOST.finditer(text)}
         names = {text for text in _named(value) if text}
@@ -127,8 +129,14 @@ def record(
 def _written(exchange: Exchange) -> dict[str, Any]:
     call, reply = exchange.call, exchange.reply
     written = {
-        **{"at": round(exchange.at, 2), "method": call.method, "path": call.path, "params": dict(call.params)},
-        **{"in_body": call.in_body, "status": reply.status, "date": reply.date, "media_type": reply.media_type},
+        "at": round(exchange.at, 2),
+        "method": call.method,
+        "path": call.path,
+        "params": dict(call.params),
+        "in_body": call.in_body,
+        "status": reply.status,
+        "date": reply.date,
+        "media_type": reply.media_type,
     }
     if reply.error:
         written["error"] = reply.error
@@ -137,8 +145,11 @@ def _written(exchange: Exchange) -> dict[str, Any]:
 
 
 def write(path: Path, recording: Mapping[str, Any]) -> None:
+    """Write a recording, one line for each exchange."""
+    head = json.dumps({name: value for name, value in recording.items() if name != "exchanges"}, ensure_ascii=False)
+    lines = ",\n".join(json.dumps(exchange, ensure_ascii=False) for exchange in recording["exchanges"])
     path.touch(mode=0o600)
-    path.write_text(json.dumps(recording, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+    path.write_text(f'{head[:-1]},\n"exchanges": [\n{lines}\n]}}\n', encoding="utf-8")
 
 
 def read(path: Path) -> tuple[Wanted, dict[str, Any], Replay]:

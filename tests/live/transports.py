@@ -14,7 +14,7 @@ import requests
 from simulator.clock import Clock
 from simulator.core import ConnectionLost, Core
 from simulator.keys.plans import PRODUCTS, TIME
-from simulator.routing import is_product_path
+from simulator.product.endpoints import is_product_path
 
 from .exchange import Call, Reply
 
@@ -46,10 +46,14 @@ class Http:
     def send(self, call: Call) -> Reply:
         key_name, pwd_name = credential_names(call.path)
         params = {key_name: self._key, **({pwd_name: self._pwd} if self._pwd else {}), **call.params}
-        place = "data" if call.in_body else "params"
         try:
             response = self._session.request(
-                call.method, self._url(call.path), timeout=self._timeout, allow_redirects=False, **{place: params}
+                call.method,
+                self._url(call.path),
+                params=None if call.in_body else params,
+                data=params if call.in_body else None,
+                timeout=self._timeout,
+                allow_redirects=False,
             )
         except requests.RequestException as error:
             return Reply(None, error=type(error).__name__)

@@ -14,7 +14,7 @@ from .notations import canonical
 
 #: Seconds after a change at which a list is looked at.
 SCHEDULE = (0, 1, 2, 4, 8, 16, 32, 64)
-ATTEMPTS = 3
+ATTEMPTS = 2
 
 
 @dataclass
@@ -52,16 +52,16 @@ class Undo:
                 self.left.append(f"The lease {ip} was not released. It ends at {deadline or 'an unknown time'}.")
         if self._holdings.unknown:
             self.left.append(
-                f"A call for leases had no usable reply, and no list shows {self._holdings.unknown} of them. Probably they "
-                "were not allocated; the console of the vendor shows it."
+                f"A call for leases had no usable reply, and no list shows {self._holdings.unknown} of them. Probably "
+                "they were not allocated; the console of the vendor shows it."
             )
 
-    def _persist(self, step: Callable[[], None]) -> None:
-        """Carry out one step of the cleanup, again after an error of any kind."""
+    def _persist(self, step: Callable[[], bool]) -> None:
+        """Carry out one step of the cleanup, again if it is not complete and after an error of any kind."""
         for attempt in range(1, ATTEMPTS + 1):
             try:
-                step()
-                return
+                if step():
+                    return
             except EndOfRun as error:
                 self.left.append(f"The cleanup was not completed: {error}")
                 return
@@ -95,11 +95,11 @@ class Undo:
                 return "at once" if not seconds else f"after {SCHEDULE[place - 1]} to {seconds} seconds"
         return None
 
-    def _find_unknown(self) -> None:
+    def _find_unknown(self) -> bool:
         """Find the leases of a call whose reply was lost, if no other client can have caused them."""
         holdings = self._holdings
         if not holdings.unknown:
-            return
+            return True
         known = holdings.earlier_leases | holdings.released | set(holdings.leases)
         new: list[Lease] = []
 
@@ -110,17 +110,18 @@ class Undo:
         self.wait(complete)
         if len(new) > holdings.unknown:
             self.left.append(
-                f"A call for {holdings.unknown} leases had no reply, and {len(new)} leases are new: another client uses "
-                "the key. None of them was released."
+                f"A call for {holdings.unknown} leases had no reply, and {len(new)} leases are new: another client "
+                "uses the key. None of them was released."
             )
             holdings.unknown = 0
-            return
+            return True
         holdings.leases |= dict(new)
         holdings.unknown -= len(new)
+        return True
 
-    def _release(self) -> None:
+    def _release(self) -> bool:
         holdings = self._holdings
-        if self._dialect.release:
+        if self._dialect.release and holdings.leases:
             for ip in list(holdings.leases):
                 self._insist(self._dialect.release, self._dialect.ip, ip)
             self.wait(lambda: not holdings.leases.keys() & {lease.ip for lease in self.listed() or []})
@@ -129,8 +130,9 @@ class Undo:
                 if listed is not None and ip not in {lease.ip for lease in listed}:
                     holdings.released.add(ip)
                     del holdings.leases[ip]
+        return not (self._dialect.release and holdings.leases)
 
-    def _remove_entries(self) -> None:
+    def _remove_entries(self) -> bool:
         for ip in list(self._holdings.entries):
             self._insist("/whitelist/del", "IP", ip)
             if not self.is_removed(ip):
@@ -140,6 +142,7 @@ class Undo:
                 if not self.is_removed(ip):
                     continue
             self._holdings.entries.remove(ip)
+        return not self._holdings.entries
 
     def is_removed(self, ip: str) -> bool:
         """Wait until the whitelist no longer shows an address."""
@@ -148,7 +151,7 @@ class Undo:
     def _insist(self, path: str, name: str, value: str) -> Reply:
         """Make a call that may be repeated until the vendor decides about it."""
         for attempt in range(ATTEMPTS):
-            reply = self._caller.read(path, **{name: value})
+            reply = self._caller.read(path, {name: value})
             if reply.code in (*RATE_LIMITED, -105, "DELETE_LIMIT_EXCEEDED") and attempt + 1 < ATTEMPTS:
                 self._caller.sleep(self._caller.minute)
             elif reply.code is None:

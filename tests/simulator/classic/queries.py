@@ -51,6 +51,7 @@ def resources(request: ClassicRequest) -> ResponseBody:
     if request.key.options.area_fields == "product":
         return {"Code": codes.OK, "Data": [area.item() for area in areas]}
     rows = [
-        {"AreaId": area.area_id, "Area": area.area, "Isp": area.isp, "Status": int(area.available > 0)} for area in areas
+        {"AreaId": area.area_id, "Area": area.area, "Isp": area.isp, "Status": int(area.available > 0)}
+        for area in areas
     ]
     return {"Code": codes.OK, "Data": rows}

@@ -22,10 +22,21 @@ from simulator.fixture import Simulator, running_simulator
 PROGRAM = workspace.ROOT / "tests" / "live"
 #: Options that change the answers of a vendor without making it slower.
 CHANGED = {
-    **{"present_add": "full", "absent_del": "error", "error_status": 418, "msg": False, "numbers": "string"},
-    **{"whitelist_notation": "full_width", "whitelist_answer": "number", "absent_release": "error"},
-    **{"release_answer": "list", "address_reuse": "first", "area_fields": "product", "deadline_zone": 0},
-    **{"empty_data": "absent", "post": "ignore_body", "list_lag": 0.5},
+    "present_add": "full",
+    "absent_del": "error",
+    "error_status": 418,
+    "msg": False,
+    "numbers": "string",
+    "whitelist_notation": "full_width",
+    "whitelist_answer": "number",
+    "absent_release": "error",
+    "release_answer": "list",
+    "address_reuse": "first",
+    "area_fields": "product",
+    "deadline_zone": 0,
+    "empty_data": "absent",
+    "post": "ignore_body",
+    "list_lag": 0.5,
 }
 
 
@@ -67,7 +78,9 @@ def test_a_vendor_that_differs_in_many_ways(sim: Simulator, tmp_path: Path) -> N
     assert {secret for secret in secrets if secret in text} == set()
 
 
-def test_a_vendor_that_does_not_differ(sim: Simulator, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_vendor_that_does_not_differ(
+    sim: Simulator, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     for name, value in environment(sim).items():
         monkeypatch.setenv(name, value)
     sim.configure(options={"list_lag": 0.5}, channels=2)
@@ -81,10 +94,12 @@ def test_a_vendor_that_does_not_differ(sim: Simulator, tmp_path: Path, capsys: p
     assert len(sim.journal()) == calls
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=lambda number: number.name)
+@pytest.mark.parametrize(
+    "number", [signal.SIGTERM, pytest.param(signal.SIGINT, marks=pytest.mark.thorough)], ids=lambda number: number.name
+)
 def test_a_signal(sim: Simulator, tmp_path: Path, number: signal.Signals) -> None:
     """The other tests interrupt at each call; here, a process gets the signal while it waits for the lagging list."""
-    sim.configure(options={"list_lag": 3}, channels=2)
+    sim.configure(options={"list_lag": 1.5}, channels=2)
     process = start(sim, tmp_path, "--paid", "2")
     end = time.monotonic() + 30
     while not sim.journal("/allocate") and time.monotonic() < end:
@@ -113,7 +128,9 @@ def test_a_signal(sim: Simulator, tmp_path: Path, number: signal.Signals) -> Non
         (["--timeout", "0"], "K", "more than 0"),
     ],
 )
-def test_a_mistake_is_named(arguments: list[str], key: str, part: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_mistake_is_named(
+    arguments: list[str], key: str, part: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     monkeypatch.setenv("QG_KEY", key)
     with pytest.raises(SystemExit) as error:
         main(arguments)
@@ -121,7 +138,9 @@ def test_a_mistake_is_named(arguments: list[str], key: str, part: str, monkeypat
     assert part in capsys.readouterr().err
 
 
-def test_a_vendor_that_is_not_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_vendor_that_is_not_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     monkeypatch.setenv("QG_KEY", "8Q2LW0ZX")
     monkeypatch.setenv("QG_MINUTE_SECONDS", "1")
     assert main(["--api-url", "http://127.0.0.1:1", "--output", str(tmp_path)]) == 1

@@ -4,12 +4,13 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 
 import pytest
 from live.caller import StopSignals
 from live.exchange import Call, Reply
-from live.probes import Findings, Probes, Wanted
+from live.probes import Probes, Wanted
 from live.transports import Simulated, Situation
 from simulator.keys.plans import DEDICATED, EXCLUSIVE
 
@@ -19,7 +20,12 @@ SETTINGS = {
     "prompt": {},
     "lagging": {"options": {"list_lag": 30, "list_spread": 10, "quota_lag": 30}},
     "particular": {
-        "options": {"whitelist_notation": "prefix", "del_takes": "listed", "absent_del": "error", "absent_release": "error"}
+        "options": {
+            "whitelist_notation": "prefix",
+            "del_takes": "listed",
+            "absent_del": "error",
+            "absent_release": "error",
+        }
     },
 }
 
@@ -75,23 +81,20 @@ def assert_undone(vendor: Simulated, before: tuple[list[object], list[str]], pai
     assert (list(key.holdings.leases), key.whitelist) == before
 
 
-def run(plan: str, settings: str, event: Callable[[Simulated, Call], Reply] | None, number: int) -> tuple[bool, Findings | None]:
+def run(plan: str, settings: str, event: Callable[[Simulated, Call], Reply], number: int) -> bool:
     """Run all probes with an event at one call, and return whether it has happened."""
     situation = SITUATIONS[plan]
     vendor = Simulated(situation, SETTINGS[settings])
     key = vendor.core.keys[vendor.key]
     key.whitelist.append(ENTRY)
     before, paid = (list[object](key.holdings.leases), list(key.whitelist)), len(key.holdings.paid)
-    transport = Breaking(vendor, number, event or _raise)
-    findings = None
-    try:
-        findings = Probes(transport, Wanted(situation, write=True, paid=2)).run()
-    except RuntimeError:
-        pass
+    transport = Breaking(vendor, number, event)
+    with contextlib.suppress(RuntimeError):
+        Probes(transport, Wanted(situation, write=True, paid=2)).run()
     # What is released late is gone now.
     vendor.core.clock.advance(60)
     assert_undone(vendor, before, paid)
-    return transport.rest <= 0, findings
+    return transport.rest <= 0
 
 
 @pytest.mark.parametrize("settings", SETTINGS)
@@ -99,7 +102,7 @@ def run(plan: str, settings: str, event: Callable[[Simulated, Call], Reply] | No
 @pytest.mark.parametrize("event", EVENTS)
 def test_whatever_happens_at_any_call(event: str, plan: str, settings: str) -> None:
     number = 1
-    while run(plan, settings, EVENTS[event], number)[0]:
+    while run(plan, settings, EVENTS[event], number):
         number += 1
     assert number > 40, "not all probes have run"
 
@@ -133,7 +136,7 @@ def test_a_signal_during_any_call() -> None:
             break
         ended.append(findings.ended)
     assert ended[0] == "Interrupted by SIGTERM."
-    assert len(ended) > 40
+    assert len(ended) >= 40
 
 
 def test_leases_of_another_client_are_not_released() -> None:

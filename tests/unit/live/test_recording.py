@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import json
 import random
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -48,7 +47,9 @@ class Echoing(Simulated):
         return Reply(reply.status, json.dumps(body), reply.date, reply.media_type)
 
 
-def recorded(plan: str, settings: dict[str, Any], spelling: str = "") -> tuple[dict[str, Any], set[str], Wanted, Probes]:
+def recorded(
+    plan: str, settings: dict[str, Any], spelling: str = ""
+) -> tuple[dict[str, Any], set[str], Wanted, Probes]:
     """Run all probes, and return the recording, and what must not be in it."""
     wanted = Wanted(Situation(plan), write=True, paid=2)
     vendor = Echoing(wanted.situation, settings, spelling) if spelling else Simulated(wanted.situation, settings)
@@ -69,7 +70,7 @@ def test_no_secret_in_any_spelling(spelling: str) -> None:
         chance = random.Random(seed)
         found |= {secret for secret in (KEY, PWD, ENTRY) if ENCODERS[spelling](secret, chance) in text}
     assert found == set()
-    # The rest of the message is still there, unless its spelling cannot be told from its text.
+    # The rest of the message is still there, unless the message was masked as a whole.
     assert "Hello " in text or "********" in text
 
 
@@ -112,30 +113,17 @@ def test_a_recording_of_other_probes_is_refused(tmp_path: Path) -> None:
         read(tmp_path / "old.json")
 
 
-def test_what_cannot_be_masked_is_not_written(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Pseudonyms, "apply", lambda self, value: {"x": Stubborn()})
+def test_what_cannot_be_masked_is_not_written() -> None:
+    # Such a key is a part of the mask itself.
     with pytest.raises(SecretError):
-        recorded(DEDICATED, {})
-
-
-class Stubborn(dict[str, str]):
-    """Holds a secret again each time that it is read."""
-
-    def items(self) -> Any:
-        return {"Y": KEY}.items()
-
-    def values(self) -> Any:
-        return {"Y": KEY}.values()
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(["Y"])
+        record(Wanted(Situation(DEDICATED)), {"x": "LOG_PARAMETER"}, [], ["LOG_PARAMETER"])
 
 
 @pytest.mark.parametrize("notation", [name for name in NOTATIONS if name != "port"])
 def test_an_address_is_replaced_in_its_notation(notation: str) -> None:
     text = written("203.0.113.5", notation)
     assert canonical(text) == "203.0.113.5"
-    assert replaced(text, lambda ip: "192.0.2.9" if ip == "203.0.113.5" else "?") == written("192.0.2.9", notation)
+    assert replaced(text, lambda ip: "192.0.2.9" if ip == "203.0.113.5" else ip) == written("192.0.2.9", notation)
 
 
 @pytest.mark.parametrize("text", ["2030-01-02 03:04:05", "1.2.3", "999.1.1.1", "00:11:22", "a::b::c", ""])
