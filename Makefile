@@ -11,7 +11,7 @@ endif
 CHOSEN := $(CORE:%=--core %)
 
 .DEFAULT_GOAL := help
-.PHONY: help test test-all test-rest lint antsibull unit machines fuzz chaos mutation planted sanity units docs galaxy integration eda runner browser coverage molecule matrix simulator live cluster demo picture bench build release locks hooks clean
+.PHONY: help test test-all test-rest lint antsibull unit machines fuzz chaos mutation planted sanity units docs galaxy integration eda runner browser coverage molecule matrix simulator live cluster demo picture bench build sbom ee namespace release locks hooks clean
 
 help: ## show this list
 	@grep -hE "^[a-z-]+:.*## " $(MAKEFILE_LIST) | sed -E "s/^([a-z-]+):.*## (.*)/make \1|\2/" | while IFS="|" read -r name text; do printf "%-20s %s\n" "$$name" "$$text"; done
@@ -106,6 +106,15 @@ bench: .venv/.ready ## the role beside what people write without it (25 minutes;
 
 build: .venv/.ready ## the archive of the collection, in dist/
 	@$(RUN) build
+
+sbom: .venv/.ready ## the bill of materials (CycloneDX) of the archives in dist/
+	@$(RUN) sbom
+
+ee: .venv/.ready ## the execution environment with the archive of this clone, built and used (podman or docker)
+	@$(RUN) ee
+
+namespace: .venv/.ready ## NAME=example: another namespace than qingguo, in all files
+	@$(RUN) namespace -- $(NAME)
 
 release: .venv/.ready ## VERSION=x.y.z: version, changelog, commit, tag and archive
 	@$(RUN) release -- $(VERSION)
