@@ -28,7 +28,7 @@ SKIPPED_SUFFIXES = (".png", ".ico")
 def patterns(old: str) -> list[re.Pattern[str]]:
     """Return where the namespace is named: before the name of the collection, as owner of the repository, and alone."""
     return [
-        re.compile(rf"(?<![a-z]){old}(?=(?:\\?\.|/|-|\", \"){workspace.NAME})"),
+        re.compile(rf"(?<![a-z]){old}(?=(?:\\?\.|/|-|\", \"|\" / \"){workspace.NAME})"),
         re.compile(rf"(?<=github\.com/){old}(?=[/\s)>\"'`]|$)", re.MULTILINE),
         re.compile(rf"(?<=namespace: ){old}$|(?<=\"namespace\": \"){old}(?=\")", re.MULTILINE),
         re.compile(rf"(?<=NAMESPACE = \"){old}(?=\")"),
