@@ -25,7 +25,7 @@ EXPLAINED = {"CONTRIBUTING.md", "tests/tools/namespace.py", "tests/unit/tools/te
         ("ansible_collections/qingguo/qgnet/plugins", "ansible_collections/acme/qgnet/plugins"),
         ("dist/qingguo-qgnet-1.0.0.tar.gz", "dist/acme-qgnet-1.0.0.tar.gz"),
         ("https://github.com/qingguo/qingguo.qgnet/issues", "https://github.com/acme/acme.qgnet/issues"),
-        ("namespace: qingguo\n", "namespace: acme\n"),
+        (f"namespace: {OLD}\n", "namespace: acme\n"),
         ('("qingguo", "qgnet")', '("acme", "qgnet")'),
         ('NAMESPACE = "qingguo"', 'NAMESPACE = "acme"'),
         ("* @qingguo/maintainers", "* @acme/maintainers"),
