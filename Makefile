@@ -26,7 +26,7 @@ test-all: .venv/.ready ## what CI and a release run: test, measured, and then te
 	@QG_MEASURE=1 QG_TESTS=quick $(RUN) test
 	@QG_TESTS=thorough $(RUN) rest
 
-test-rest: .venv/.ready ## what test-all runs after test: the oldest ansible-core, the archive, all scenarios, documents, thorough tests, all steps of the state machines
+test-rest: .venv/.ready ## what test-all runs after test: the oldest ansible-core, the archive, all scenarios, documents, thorough tests
 	@QG_TESTS=thorough $(RUN) rest
 
 lint: .venv/.ready ## style, types, examples, changelog, licences (ARGS="ruff mypy": these alone)

@@ -226,9 +226,7 @@ def integration(session: nox.Session, core: str) -> None:
 def machines(session: nox.Session) -> None:
     _install(session, "core-newest", packages.DATABASE)
     files = map(str, sorted((ROOT / "tests/unit").rglob("test_*_machine.py")))
-    # Over PostgreSQL they take longer than over SQLite: "make machines" does that, and each night the matrix.
-    marks = ["-m", "not thorough"] if TESTS == "thorough" else []
-    _pytest(session, *workspace.PYTEST_WORKERS, *marks, *(session.posargs or files), QG_ALL_STEPS="1")
+    _pytest(session, *workspace.PYTEST_WORKERS, *(session.posargs or files), QG_ALL_STEPS="1")
 
 
 @nox.session

@@ -37,6 +37,8 @@ html_title = "qingguo.qgnet"
 templates_path = [str(HERE / "templates")]
 html_static_path = [str(HERE / "static")]
 html_css_files = ["site.css"]
+html_js_files = ["tables.js"]
+html_search_scorer = str(HERE / "scorer.js")
 html_favicon = str(HERE / "static" / "icon.svg")
 html_copy_source = False
 html_show_sourcelink = False
@@ -107,6 +109,20 @@ def ansible_itself(
     return nodes.reference("", "", content.deepcopy(), internal=False, refuri=address)
 
 
+class Search(SearchEnglish):
+    """Finds words and numbers: Sphinx leaves numbers out of a query, and users type the code of an error."""
+
+    lang = "en"
+    js_splitter_code = """
+var splitQuery = (query) =>
+  (query.match(/[A-Za-z0-9_]+/g) || []).map((word) => (/^\\d+$/.test(word) ? `n${word}` : word));
+"""
+
+    def split(self, text: str) -> list[str]:
+        """Return words, and numbers with a letter before them."""
+        return [f"n{word}" if word.isdigit() else word for word in re.findall(r"\w+", text)]
+
+
 class SearchChinese(SearchEnglish):
     """Finds Chinese by pairs of characters, since no space parts its words; Sphinx would want a dictionary for it."""
 
@@ -117,16 +133,17 @@ var splitQuery = (query) =>
   (query.match(/[\\u3400-\\u9fff]+|[A-Za-z0-9_]+/g) || []).flatMap((word) =>
     /^[\\u3400-\\u9fff]/.test(word) && word.length > 2
       ? Array.from({ length: word.length - 1 }, (_, place) => word.slice(place, place + 2))
-      : [word],
+      : [/^\\d+$/.test(word) ? `n${word}` : word],
   );
 """
 
     def split(self, text: str) -> list[str]:
-        """Return Latin words, and pairs of Chinese characters."""
+        """Return Latin words, numbers with a letter before them, and pairs of Chinese characters."""
         found = []
         for word in re.findall(r"[\u3400-\u9fff]+|[A-Za-z0-9_]+", text):
             chinese = word[0] >= "\u3400" and len(word) > 2
-            found += [word[place : place + 2] for place in range(len(word) - 1)] if chinese else [word]
+            pairs = [word[place : place + 2] for place in range(len(word) - 1)]
+            found += pairs if chinese else [f"n{word}" if word.isdigit() else word]
         return found
 
 
@@ -188,6 +205,7 @@ def switch_of_language(app: Sphinx, page: str, template: str, context: dict[str,
 
 def setup(app: Sphinx) -> dict[str, bool]:
     """Join what is above to Sphinx."""
+    app.add_search_language(Search)
     app.add_search_language(SearchChinese)
     if app.config.language == "zh_CN":
         app.translator.add_fallback(ChineseTheme())

@@ -20,6 +20,7 @@ from pathlib import Path
 from urllib.parse import unquote, urldefrag, urlsplit
 
 import landing
+import parameters
 import workspace
 import yaml
 
@@ -34,6 +35,10 @@ PROJECT = {
     "code_of_conduct": "CODE_OF_CONDUCT.md",
     "security": "SECURITY.md",
 }
+#: The titles of the groups of guides in Chinese.
+CHINESE_TITLES = {"Start": "入门", "Tasks": "使用", "Operate": "运维", "Reference": "参考", "Project": "项目"}
+#: Pages of the English site that are in a group, and no guides.
+PAGES = {"Reference": ["reference", "environment_variables"], "Project": list(PROJECT)}
 #: Elements that a browser fetches by itself, and the attribute that says from where.
 FETCHED = {"script": "src", "img": "src", "iframe": "src", "source": "src", "video": "src", "audio": "src"}
 _MARKDOWN_LINK = re.compile(r"(?<!!)\[([^\]]*)\]\(([^)\s]+)\)")
@@ -44,10 +49,15 @@ _CSS_ADDRESS = re.compile(r"url\(\s*['\"]?([^'\")]+)|@import\s+['\"]([^'\"]+)")
 _CHINESE = "\u3000-\u303f\u3400-\u9fff\uff00-\uffef"
 
 
+def groups() -> dict[str, list[str]]:
+    """Return the names of the guides by the title of their group, in the order of the table of contents."""
+    sections = yaml.safe_load((ROOT / "docs" / "docsite" / "extra-docs.yml").read_text(encoding="utf-8"))["sections"]
+    return {section["title"]: section["toctree"] for section in sections}
+
+
 def guides() -> list[str]:
     """Return the names of the guides, in the order of the table of contents."""
-    sections = yaml.safe_load((ROOT / "docs" / "docsite" / "extra-docs.yml").read_text(encoding="utf-8"))["sections"]
-    return [name for section in sections for name in section["toctree"]]
+    return [name for names in groups().values() for name in names]
 
 
 def modules() -> list[str]:
@@ -128,6 +138,39 @@ def describe_roles(text: str) -> str:
     return text
 
 
+def project_links() -> list[tuple[str, str]]:
+    """Return the names and addresses of the issues and the changelog."""
+    address = repository().removesuffix("/blob/main")
+    return [("Issues", f"{address}/issues"), ("Changelog", f"{address}/tree/main/changelogs")]
+
+
+def english_navigation() -> str:
+    """Return the tables of contents of the English site, a group each."""
+    parts = []
+    for title, names in groups().items():
+        entries = [f"docsite/{name}" for name in names] + PAGES.get(title, [])
+        if title == "Project":
+            entries += [f"{name} <{address}>" for name, address in project_links()]
+        lines = "".join(f"   {entry}\n" for entry in entries)
+        parts.append(f".. toctree::\n   :caption: {title}\n   :maxdepth: 1\n   :hidden:\n\n{lines}")
+    return "\n".join(parts)
+
+
+def chinese_navigation() -> str:
+    """Return the tables of contents of the Chinese site, a group each."""
+    parts = []
+    for title, names in groups().items():
+        entries = list(names)
+        if title == "Project":
+            words = {"Issues": "问题反馈", "Changelog": "变更记录"}
+            entries += [f"{words[name]} <{address}>" for name, address in project_links()]
+        caption = CHINESE_TITLES[title]
+        parts.append(
+            "\n".join(["```{toctree}", f":caption: {caption}", ":maxdepth: 1", ":hidden:", "", *entries, "```"])
+        )
+    return "\n\n".join(parts)
+
+
 def write_english(source: Path) -> None:
     """Write the sources of the English site."""
     source.mkdir(parents=True, mode=0o755)
@@ -135,6 +178,7 @@ def write_english(source: Path) -> None:
     settings.write_text("breadcrumbs = true\nindexes = true\nuse_html_blobs = false\n", encoding="utf-8")
     command = ["antsibull-docs", "--config-file", str(settings), "collection", "--use-current", "--squash-hierarchy"]
     subprocess.run([*command, "--fail-on-error", "--dest-dir", str(source), COLLECTION], check=True)
+    parameters.arrange(source)
     for path in source.rglob("*.rst"):
         # The theme has a table of contents of its own beside each page.
         text = re.sub(r"^\.\. contents::\n(?:   +:.*\n)+", "", path.read_text(encoding="utf-8"), flags=re.MULTILINE)
@@ -143,15 +187,18 @@ def write_english(source: Path) -> None:
     index = source / "index.rst"
     text = index.read_text(encoding="utf-8")
     text = re.sub(r"^Qingguo\.Qgnet\n=+$", "Reference\n=========", text, count=1, flags=re.MULTILINE)
-    text, removed = re.subn(r"^Guides\n-+\n\n\.\. toctree::\n(?:    .*\n|\n)+", "", text, count=1, flags=re.MULTILINE)
-    if not removed:
-        raise ValueError("the page of antsibull-docs has no guides")
+    for title in groups():
+        text, removed = re.subn(
+            rf"^{title}\n-+\n\n\.\. toctree::\n(?:    .*\n|\n)+", "", text, count=1, flags=re.MULTILINE
+        )
+        if not removed:
+            raise ValueError(f"the page of antsibull-docs has no guides {title}")
     # In the navigation, a name is enough.
     text = re.sub(r"^    ((\w+)_(?:filter|inventory|lookup|module|role))$", r"    \2 <\1>", text, flags=re.MULTILINE)
     (source / "reference.rst").write_text(describe_roles(text), encoding="utf-8")
     template = SETTINGS / "index.en.rst"
     text = take_pictures(template.read_text(encoding="utf-8"), template, source)
-    text = landing.write(text, "en", [f"   docsite/{name}" for name in guides()], source)
+    text = landing.write(text, "en", english_navigation(), source)
     index.write_text(text, encoding="utf-8")
     for path in (source / "docsite").glob("*.rst"):
         text = take_pictures(
@@ -179,7 +226,7 @@ def write_chinese(source: Path) -> None:
     template = SETTINGS / "index.zh-CN.md"
     text = rewrite(template.read_text(encoding="utf-8"), template, places)
     text = join_lines(take_pictures(text, template, source))
-    (source / "index.md").write_text(landing.write(text, "zh-CN", guides(), source), encoding="utf-8")
+    (source / "index.md").write_text(landing.write(text, "zh-CN", chinese_navigation(), source), encoding="utf-8")
 
 
 def sphinx(language: str, source: Path, target: Path) -> bool:

@@ -49,11 +49,11 @@ def chart(language: str) -> str:
     return "\n".join(['<div class="chart">', *lines, "</tbody>\n</table>\n</div>\n"])
 
 
-def write(template: str, language: str, guides: list[str], target: Path) -> str:
+def write(template: str, language: str, navigation: str, target: Path) -> str:
     """Write what the page includes, and return its text."""
     target.mkdir(parents=True, exist_ok=True)
     (target / "diagram.html").write_text(
-        (SETTINGS / f"diagram.{language}.svg").read_text(encoding="utf-8"), encoding="utf-8"
+        (SETTINGS / "diagrams" / f"landing.{language}.svg").read_text(encoding="utf-8"), encoding="utf-8"
     )
     (target / "chart.html").write_text(chart(language), encoding="utf-8")
-    return template.replace("{hosts}", str(HOSTS)).replace("{guides}", "\n".join(guides))
+    return template.replace("{hosts}", str(HOSTS)).replace("{navigation}", navigation)

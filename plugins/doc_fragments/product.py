@@ -62,24 +62,3 @@ options:
     env:
       - name: QG_PRODUCT_URL
 """
-
-    # The parameters of new leases on product hosts, in addition to those of the fragment leases.
-    AREAS = r"""
-options:
-  areas:
-    description:
-      - The area codes from which to allocate, such as V(350500), for an O(product) other than V(classic). By default,
-        the vendor selects the area.
-      - M(qingguo.qgnet.qg_area_info) returns the codes in C(area_code).
-    type: list
-    elements: str
-  exclude_areas:
-    description:
-      - The area codes from which not to allocate, for O(product=share), O(product=longterm) and O(product=exclusive).
-    type: list
-    elements: str
-  pool:
-    description: The pool to allocate from, for O(product=share). By default, the vendor decides.
-    type: str
-    choices: [normal, enterprise]
-"""

@@ -31,7 +31,7 @@ extends_documentation_fragment:
   - qingguo.qgnet.attributes
   - qingguo.qgnet.attributes.control_node
   - qingguo.qgnet.attributes.info
-  - qingguo.qgnet.leases.proxy_url
+  - qingguo.qgnet.leases.credentials
   - qingguo.qgnet.product
   - qingguo.qgnet.proxy_api
   - qingguo.qgnet.transport
@@ -120,7 +120,7 @@ leases:
     proxy_url:
       description: URL of the proxy with its credentials. Secret.
       type: str
-      returned: when O(proxy_url) is true and the task succeeds
+      returned: when O(with_credentials) is true and the task succeeds
   sample:
     - ip: 192.0.2.10
       port: 21504

@@ -14,7 +14,8 @@ version_added: 1.0.0
 author:
   - The qingguo.qgnet authors (!UNKNOWN)
 description:
-  - Releases leases of a QG.net key by address, by task, or all of them. Leases that are not held are ignored.
+  - Releases leases of a QG.net key by address, by task, or all of them. Leases that are not held are ignored,
+    and a warning names them.
   - The list of leases is read before and after the release, and after a lost response.
   - A release that the vendor reported has up to 60 seconds to show in the list before it is sent again. If O(max_wait)
     ends before that, the task relies on the response with a warning, and the next task that changes leases checks it.
@@ -144,6 +145,12 @@ allocated:
   returned: unless the task fails before it begins to change leases
   type: list
   elements: dict
+  sample: []
+not_held:
+  description: The entries of O(ips) or O(task_ids) that belong to no lease of the key. A warning names them, too.
+  returned: unless the task fails before it begins to change leases
+  type: list
+  elements: str
   sample: []
 held:
   description: The number of leases that the key holds after the task. In check mode, before it.

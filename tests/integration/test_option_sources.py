@@ -178,7 +178,7 @@ def test_the_error_for_a_missing_key_names_all_places(sim: Simulator, playground
 def test_defaults_of_the_group_reach_only_modules_that_use_them_and_a_task_is_refused_what_its_module_lacks(
     sim: Simulator, playground: Playground
 ) -> None:
-    group = {"key": sim.key, "password": "", "app_id": "x", "proxy": "http://192.0.2.1:3128"}
+    group = {"key": sim.key, "password": "", "app_id": "x", "api_proxy": "http://192.0.2.1:3128"}
     cases: dict[str, dict[str, Any]] = {
         "detect": {"qingguo.qgnet.qg_egress_ip_info": {"sources": []}},
         "check": {"qingguo.qgnet.qg_proxy_check": {"proxies": []}},

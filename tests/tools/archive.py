@@ -29,6 +29,7 @@ BELONGS = (
     "changelogs/changelog.yaml",
     "docs/benchmarks.svg",
     "docs/demo.svg",
+    "docs/diagrams/*.svg",
     "docs/gateway.svg",
     "docs/docsite/*.rst",
     "docs/docsite/*.yml",

@@ -46,7 +46,7 @@ GROUPS = {
     "test": ("sanity(checkout)", "molecule(one)", "lint", "unit(core-newest)", "integration(core-newest)"),
     "rest": (
         *("sanity(core-oldest)", "molecule(others)", "eda", "galaxy", "runner", "quickstart", "browser", "docs"),
-        *("antsibull", "machines", "unit(core-newest)", "unit(core-oldest)", "integration(core-newest)"),
+        *("antsibull", "unit(core-newest)", "unit(core-oldest)", "integration(core-newest)"),
         *("integration(core-oldest)", "coverage"),
     ),
 }

@@ -262,7 +262,7 @@ def test_the_inventory_reads_the_environment_as_modules_do(cloud: Cloud, monkeyp
         "max_wait": "17.5",
         "retries": "2",
         "use_proxy": "False",
-        "proxy": "http://192.0.2.1:3128",
+        "api_proxy": "http://192.0.2.1:3128",
         "validate_certs": "False",
         "ca_path": requests.certs.where(),
     }

@@ -33,6 +33,7 @@ PURE = {
 }
 PURE_MAY_IMPORT = {
     "_core",
+    "_api/areas",
     "_api/parsing",
     "_api/classic/errors",
     "_api/leases",

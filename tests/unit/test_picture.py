@@ -35,7 +35,7 @@ def pieces() -> list[str]:
 @pytest.mark.parametrize("document", DOCUMENTS)
 def test_the_documents_show_the_picture(document: str) -> None:
     text = (ROOT / document).read_text(encoding="utf-8")
-    assert re.search(r"(?:!\[[^\]]{20,}\]\(|\.\. image:: )(?:(?:\.\./)*|https://\S+/raw/main/docs/)demo\.svg\b", text)
+    assert re.search(r"(?:!\[[^\]]{20,}\]\(|\.\. figure:: )(?:(?:\.\./)*|https://\S+/raw/main/docs/)demo\.svg\b", text)
 
 
 def test_the_picture_fetches_nothing() -> None:

@@ -13,7 +13,9 @@ from dataclasses import replace
 from typing import Any
 
 from .._store.directory import StateError
+from .._store.lease_store import LeaseStore
 from .._store.reported import LEASES, ReportedChanges
+from .areas import Area, NamedArea
 from .exchange import Endpoint, KeyClient, Reader
 from .leases import Lease
 
@@ -24,6 +26,20 @@ class LeaseClient(KeyClient):
     @property
     def _reported_leases(self) -> ReportedChanges:
         return self._reported_changes(LEASES)
+
+    def areas(self) -> list[Area]:
+        """Return the areas that the vendor offers addresses in."""
+        raise NotImplementedError
+
+    def named_areas(self, refresh: bool = False) -> list[NamedArea]:
+        """Return the areas that have a code; without ``refresh``, as the vendor listed them within the last hour."""
+        store = LeaseStore(self.rate_limiter.state, self.key_digest)
+        listed = None if refresh else store.areas()
+        if listed is None:
+            found = {(area.code, area.name) for area in self.areas() if area.code}
+            listed = sorted(found, key=lambda area: (area[0], area[1] or ""))
+            store.save_areas(listed)
+        return listed
 
     def forget_leases(self, names: Collection[str]) -> None:
         """Delete the reported changes of these leases, so that only the list counts."""

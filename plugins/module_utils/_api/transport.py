@@ -130,7 +130,7 @@ class Transport:
         self._form_methods = form_methods
         _name, bundle = environment_authorities() or (None, True)
         self._verify: bool | str = (ca_path or bundle) if validate_certs else False
-        self._proxy = Proxy(proxy, "option proxy") if proxy else None
+        self._proxy = Proxy(proxy, "option api_proxy") if proxy else None
         self._use_proxy = use_proxy
         if not validate_certs:
             # The user chose this; a warning at each call is useless.

@@ -59,7 +59,7 @@ class ClassicLeases:
         self.replace = api.replace
         self.release = api.release
         self.quota = api.lease_quota
-        self.areas = api.areas
+        self.named_areas = api.named_areas
         self.release_batch = api.release_batch
         self.released_recently = api.released_recently
         self.forget = api.forget_leases

@@ -122,7 +122,7 @@ def recent_calls(session: LeaseSession, name: str) -> list[PaidCall]:
 def origin_of(call: PaidCall) -> Origin:
     """Return the origin of the leases that a recorded call requested."""
     origin = call.request["origin"]
-    return Origin(origin["area_id"], origin["isp"], frozenset(origin["successor_of"]))
+    return Origin(tuple(origin["areas"]), origin["isp"], frozenset(origin["successor_of"]))
 
 
 def described(origin: Origin) -> dict[str, object]:

@@ -9,19 +9,24 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from .._api.leases import Area
+from .._api.areas import Area, area_codes, is_inside
+from .._api.lease_client import LeaseClient
 from .._core.errors import OptionError
 from .._core.validation import check_range
 from .._task.operation import Mode, Operation
-from .._task.options import PLACE_OPTIONS, POOLS, PRODUCT_OPTIONS, PROXY_API_OPTIONS, product_api, proxy_api
-from .operations import check_proxy_url, lease_results, reveal
+from .._task.options import (
+    PLACE_OPTIONS,
+    POOLS,
+    PRODUCT_OPTIONS,
+    PROXY_API_OPTIONS,
+    check_areas,
+    check_one_area,
+    product_api,
+    proxy_api,
+)
+from .operations import CREDENTIALS_OPTION, check_credentials, lease_results, reveal
 from .plan import MAX_PER_CALL
 from .product import CLASSIC, check_terms
-
-
-def _check_area(params: Mapping[str, Any]) -> None:
-    if params["area_id"] is not None:
-        check_range("area_id", params["area_id"], 1, 10**9)
 
 
 def _run_pool(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
@@ -31,12 +36,13 @@ def _run_pool(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
             f"product={params['product']} has no pool that can be read without a lease: set product=classic for a key "
             "of a dynamic shared plan, or use qg_proxy_allocate."
         )
-    _check_area(params)
+    areas = check_areas("areas", params["areas"])
+    check_one_area(areas, "the pool is read for")
     check_range("count", params["count"], 1, MAX_PER_CALL)
-    check_proxy_url(params)
+    check_credentials(params["with_credentials"], params)
     api = proxy_api(params, mode.announcer)
     pool = POOLS.get(params["pool"] or "")
-    found = api.pool(params["count"], area_id=params["area_id"], isp=params["isp"], pool=pool)
+    found = api.pool(params["count"], areas=area_codes("areas", areas, api.named_areas), isp=params["isp"], pool=pool)
     return {
         "changed": False,
         "proxies": lease_results(found, api.vendor_clock),
@@ -46,15 +52,18 @@ def _run_pool(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
 
 
 def _run_areas(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
-    _check_area(params)
     check_terms(params)
+    wanted = check_areas("areas", params["areas"])
+    api: LeaseClient
     if params["product"] == CLASSIC:
-        classic = proxy_api(params, mode.announcer)
-        areas, usage = classic.areas(params["area_id"], params["isp"], params["available"]), classic.usage
+        api = classic = proxy_api(params, mode.announcer)
+        listed = classic.areas(params["isp"], params["available"])
     else:
-        product = product_api(params, mode.announcer)
-        areas, usage = [area for area in product.areas() if _is_requested(area, params)], product.usage
-    return {"changed": False, "areas": [area_result(area) for area in areas], "count": len(areas), "api": usage()}
+        api = product_api(params, mode.announcer)
+        listed = [area for area in api.areas() if _is_requested(area, params)]
+    codes = area_codes("areas", wanted, api.named_areas)
+    areas = [area for area in listed if not codes or any(is_inside(area.code or "", code) for code in codes)]
+    return {"changed": False, "areas": [area_result(area) for area in areas], "count": len(areas), "api": api.usage()}
 
 
 def _is_requested(area: Area, params: Mapping[str, Any]) -> bool:
@@ -65,8 +74,7 @@ def _is_requested(area: Area, params: Mapping[str, Any]) -> bool:
 def area_result(area: Area) -> dict[str, Any]:
     """Return a row of the vendor's list for results."""
     return {
-        "area_id": area.area_id,
-        "area_code": area.area_code,
+        "area_code": area.code,
         "name": area.name,
         "isp": area.isp,
         "available": area.available,
@@ -78,7 +86,7 @@ POOL_INFO = Operation(
     spec={
         "count": {"type": "int", "default": 1},
         "pool": {"type": "str", "choices": list(POOLS)},
-        "proxy_url": {"type": "bool", "default": False},
+        **CREDENTIALS_OPTION,
         **PLACE_OPTIONS,
         **PRODUCT_OPTIONS,
         **PROXY_API_OPTIONS,

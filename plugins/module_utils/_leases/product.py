@@ -75,7 +75,7 @@ class ProductLeases:
         self.replace = api.replace
         self.release = api.release
         self.quota = api.quota_or_none
-        self.areas = api.areas
+        self.named_areas = api.named_areas
         self.release_batch = api.release_batch
         self.released_recently = api.released_recently
         self.forget = api.forget_leases
@@ -86,9 +86,7 @@ def check_terms(params: Mapping[str, Any]) -> None:
     """Refuse options for new leases that the product does not support."""
     product = params["product"]
     for option, products, fix in (
-        ("area_id", (CLASSIC,), "give area codes in areas"),
-        ("areas", tuple(PRODUCTS), "give one area in area_id"),
-        ("exclude_areas", ("share", "longterm", "exclusive"), "leave it out"),
+        ("exclude_areas", ("share", "longterm", "exclusive"), "leave it out, or give areas"),
         ("pool", ("share",), "leave it out"),
     ):
         value = params.get(option)

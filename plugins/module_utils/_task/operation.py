@@ -11,9 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from ansible.module_utils.basic import missing_required_lib
-
-from .._api.deadline_session import REQUESTS_IMPORT_ERROR
+from .._api.deadline_session import MISSING_REQUESTS, REQUESTS_IMPORT_ERROR
 from .._api.proxies import environment_secrets, login_secrets
 from .._core.errors import OptionError, QgError, UnexpectedError
 from .._core.redaction import Redactor
@@ -55,7 +53,7 @@ def execute(
 ) -> dict[str, Any]:
     """Run an operation, and return its redacted result; turn an error into a failed result."""
     if REQUESTS_IMPORT_ERROR is not None:
-        return {"failed": True, "msg": missing_required_lib("requests"), "exception": REQUESTS_IMPORT_ERROR}
+        return {"failed": True, "msg": MISSING_REQUESTS, "exception": REQUESTS_IMPORT_ERROR}
     return redact(guarded(lambda: operation.run(params, mode), (), explained), params, operation.spec)
 
 
@@ -86,8 +84,8 @@ def secrets_in(params: Mapping[str, Any], spec: Spec) -> frozenset[str]:
     given = (str(params[name]) for name, option in spec.items() if option.get("no_log") and params.get(name))
     # Blank text is a mistake, and not a secret: masking it would make the message about it unreadable.
     found = {value for value in given if value.strip()}
-    if "proxy" in spec:
-        found.update(login_secrets(params.get("proxy")), environment_secrets())
+    if "api_proxy" in spec:
+        found.update(login_secrets(params.get("api_proxy")), environment_secrets())
     if "state_url" in spec:
         found.update(url_secrets(params.get("state_url")))
     return frozenset(found)

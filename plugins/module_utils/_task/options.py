@@ -9,13 +9,14 @@ from __future__ import annotations
 import os
 import re
 import ssl
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from .._api.account import endpoints as account_endpoints
 from .._api.account.signing import Identity
+from .._api.areas import code_in
 from .._api.classic import endpoints as classic_endpoints
 from .._api.exchange import Endpoint
 from .._api.leases import ISP_NUMBERS
@@ -23,8 +24,8 @@ from .._api.product.endpoints import PRODUCTS
 from .._api.proxies import check_proxy
 from .._api.transport import DEFAULT_RETRIES, Transport, environment_authorities
 from .._core.errors import OptionError, QgError
-from .._core.text import describe
-from .._core.validation import check_path, check_range, check_url, check_visible
+from .._core.text import describe, quote_word
+from .._core.validation import check_names, check_path, check_range, check_url, check_visible
 from .._core.waiting import SILENT, Announcer, WaitBudget
 from .._store.opening import DEFAULT_STATE_DIR, StatePlace, Store
 from .._store.rate_limiter import RateLimiter
@@ -49,7 +50,7 @@ HTTP_OPTIONS: Spec = {
     **shared("max_wait", type="float", default=300.0),
     **shared("retries", type="int", default=DEFAULT_RETRIES, aliases=["api_retries"]),
     **shared("use_proxy", type="bool", default=True),
-    **shared("proxy", type="str", no_log=True),
+    **shared("api_proxy", type="str", no_log=True),
 }
 #: The options of the HTTP transport with those of TLS (doc fragment ``transport.tls``).
 TRANSPORT_OPTIONS: Spec = {
@@ -88,7 +89,7 @@ GROUP_OPTIONS: Spec = {**PRODUCT_OPTIONS, **PROXY_API_OPTIONS, **ACCOUNT_API_OPT
 POOLS = {"normal": 1, "enterprise": 2}
 #: The options for the location of leases.
 PLACE_OPTIONS: Spec = {
-    "area_id": {"type": "int"},
+    "areas": {"type": "list", "elements": "str"},
     "isp": {"type": "str", "choices": list(ISP_NUMBERS)},
 }
 #: The options of an allocation of leases (doc fragment ``lease_terms``).
@@ -96,17 +97,17 @@ TERMS_OPTIONS: Spec = {
     **PLACE_OPTIONS,
     "keep_alive": {"type": "int"},
     "distinct": {"type": "bool", "default": False},
-    "areas": {"type": "list", "elements": "str"},
     "exclude_areas": {"type": "list", "elements": "str"},
     "pool": {"type": "str", "choices": list(POOLS)},
 }
 #: The options for the detection of the egress address of a host (doc fragment ``egress``).
 EGRESS_OPTIONS: Spec = {
-    "sources": {
-        "type": "list",
-        "elements": "str",
-        "default": ["https://d.qg.net/ip", "https://checkip.amazonaws.com", "https://api.ipify.org"],
-    },
+    **shared(
+        "sources",
+        type="list",
+        elements="str",
+        default=["https://d.qg.net/ip", "https://checkip.amazonaws.com", "https://api.ipify.org"],
+    ),
     "quorum": {"type": "int"},
     "samples": {"type": "int", "default": 1},
     "source_address": {"type": "str"},
@@ -186,7 +187,27 @@ def check_quota(product: str) -> None:
         raise OptionError(f"product={product} has no quota that can be read: see the vendor's user centre.")
 
 
-_NOT_EVERYWHERE = ("retries", "use_proxy", "proxy", "validate_certs", "ca_path")
+def check_areas(option: str, texts: Sequence[object] | None) -> tuple[str, ...]:
+    """Return codes and names of areas; refuse numbers that cannot be codes. Names may contain blanks."""
+    areas = check_names(option, texts, ",*")
+    wrong = next((area for area in areas if re.fullmatch(r"[-+.0-9]+", area) and code_in(area) is None), None)
+    if wrong is not None:
+        raise OptionError(
+            f"{option} contains {quote_word(wrong)}, which is not the code of an area: give a code such as 350500, "
+            "or a name, as qg_area_info lists them."
+        )
+    return tuple(areas)
+
+
+def check_one_area(areas: Sequence[str], what: str) -> None:
+    """Refuse several areas where the vendor's call takes one; ``what`` precedes the number."""
+    if len(areas) > 1:
+        raise OptionError(
+            f"areas contains {len(areas)} areas, and {what} one: give one of them, and use a task for each."
+        )
+
+
+_NOT_EVERYWHERE = ("retries", "use_proxy", "api_proxy", "validate_certs", "ca_path")
 
 
 @dataclass(frozen=True)
@@ -196,7 +217,7 @@ class TransportOptions:
     timeout: float
     max_wait: float
     use_proxy: bool = True
-    proxy: str | None = field(default=None, repr=False)
+    api_proxy: str | None = field(default=None, repr=False)
     retries: int = DEFAULT_RETRIES
     validate_certs: bool = True
     ca_path: str | None = None
@@ -207,7 +228,7 @@ class TransportOptions:
         optional = {name: params[name] for name in _NOT_EVERYWHERE if name in params}
         if optional.get("ca_path"):
             check_authorities(optional["ca_path"])
-        check_proxy(optional.get("proxy"))
+        check_proxy(optional.get("api_proxy"))
         check_range("retries", optional.get("retries", 0), 0, 20)
         return cls(
             timeout=check_range("timeout", params["timeout"], 0.1, 600),
@@ -227,7 +248,7 @@ class TransportOptions:
             timeout=self.timeout,
             retries=self.retries,
             use_proxy=self.use_proxy,
-            proxy=self.proxy,
+            proxy=self.api_proxy,
             validate_certs=self.validate_certs,
             ca_path=self.ca_path,
             url_option=url_option,

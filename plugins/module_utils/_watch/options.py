@@ -146,7 +146,7 @@ def rules_from(params: Mapping[str, Any]) -> Rules:
     check_range("interval", params["interval"], minute_seconds() * MIN_INTERVAL, 86400)
     expected, below = params["expected"], params["balance_below"]
     if expected is not None:
-        expected = frozenset(check_addresses("expected", map(str, expected), only_global=False))
+        expected = frozenset(check_addresses("expected", map(str, expected)))
     rules = Rules(
         quota_below=params["quota_below"],
         leases=params["leases"],

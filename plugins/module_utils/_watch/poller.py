@@ -21,7 +21,7 @@ from typing import Any, Protocol, TypeVar, cast
 
 from .._api.account.client import AccountApi
 from .._api.classic.client import ProxyApi
-from .._api.deadline_session import REQUESTS_IMPORT_ERROR
+from .._api.deadline_session import MISSING_REQUESTS, REQUESTS_IMPORT_ERROR
 from .._api.exchange import KeyClient
 from .._api.product.client import ProductApi
 from .._core.clock import wall_time
@@ -103,10 +103,7 @@ def prepare(params: Mapping[str, Any], pause: Pause) -> WatchOptions:
     """Parse the options, and create each client once to find the remaining mistakes; no call is made."""
     options = WatchOptions.parse(params)
     if REQUESTS_IMPORT_ERROR is not None:
-        raise OptionError(
-            "qg_watch needs the Python library requests where ansible-rulebook runs: install it there with "
-            "`python -m pip install requests`."
-        )
+        raise OptionError(MISSING_REQUESTS)
     if options.proxy is not None:
         _with_lease_api(lambda _api: None, options, pause)
     if options.account is not None:

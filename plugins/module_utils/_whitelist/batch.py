@@ -49,7 +49,7 @@ def whitelist_key(options: ProxyApiOptions, store: Store) -> str:
 def queue_for(options: ProxyApiOptions, store: Store, *, check: bool) -> WriteQueue:
     """Return the queue for the whitelist of a key, shared by all tasks with the same access options."""
     way = options.transport
-    access = (options.pwd, way.validate_certs, way.ca_path, way.use_proxy, way.proxy, way.retries)
+    access = (options.pwd, way.validate_certs, way.ca_path, way.use_proxy, way.api_proxy, way.retries)
     digest = store.digest("access", *("" if value is None else str(value) for value in access))
     return WriteQueue(store, whitelist_key(options, store), digest, check=check)
 

@@ -11,7 +11,7 @@ from typing import Any
 
 # Imported here, and thus before Ansible forks a process for each host.
 from .._api.classic.client import ProxyApi
-from .._core.addresses import numeric_order
+from .._core.addresses import AddressScope, numeric_order
 from .._core.errors import OptionError
 from .._core.validation import check_addresses, check_range
 from .._store.registrations import RegistrationStore
@@ -27,8 +27,9 @@ def desired_from(params: Mapping[str, Any]) -> DesiredWhitelist:
     """Return the desired state that the options of qg_whitelist describe; validate them before any call."""
     state = params["state"]
     # Removing an address that should never have been registered must stay possible.
-    only_global = state != "absent" and not params["allow_non_global"]
-    ips = check_addresses("ips", params["ips"], only_global=only_global)
+    ips = check_addresses(
+        "ips", params["ips"], AddressScope.of(state == "absent" or params["allow_non_global"], params["api_url"])
+    )
     if not ips and state == "exact":
         raise OptionError("ips is empty: state=exact would remove every address; name the ones that must stay.")
     if params["replaces"] and state != "present":
@@ -40,8 +41,8 @@ def desired_from(params: Mapping[str, Any]) -> DesiredWhitelist:
     return DesiredWhitelist(
         state=state,
         ips=ips,
-        keep=check_addresses("keep", params["keep"] or (), only_global=False),
-        replaces=check_addresses("replaces", params["replaces"], only_global=False),
+        keep=check_addresses("keep", params["keep"] or ()),
+        replaces=check_addresses("replaces", params["replaces"]),
         max_removals=params["max_removals"] if state == "exact" else None,
         capacity=params["capacity"],
     )

@@ -28,7 +28,7 @@ CHECKOUT = [
         "Makefile",
         "changelogs/fragments/x.yml",
         "docs/site/conf.py",
-        "docs/site/diagram.en.svg",
+        "docs/site/diagrams/landing.en.svg",
         "examples/awx/README.md",
         "extensions/molecule/default/molecule.yml",
         "noxfile.py",

@@ -9,9 +9,10 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Collection, Sequence
 
+from ..areas import Area
 from ..exchange import Sending
 from ..lease_client import LeaseClient
-from ..leases import ISP_NUMBERS, AllocationParams, Area, Lease, Quota
+from ..leases import ISP_NUMBERS, AllocationParams, Lease, Quota
 from . import endpoints
 from .errors import INVALID_PARAMETER, NO_PERMISSION
 from .exchange import ClassicClient
@@ -73,16 +74,17 @@ class LeaseCalls(LeaseClient, ClassicClient):
         return any(self.rate_limiter.called_recently(self.key_digest, name) for name in names)
 
     def pool(
-        self, number: int | None, *, area_id: int | None = None, isp: str | None = None, pool: int | None = None
+        self, number: int | None, *, areas: Sequence[str] = (), isp: str | None = None, pool: int | None = None
     ) -> list[Lease]:
         """Return addresses of the shared pool, which take no channel."""
-        parameters = {"Num": number, "AreaId": area_id, "ISP": ISP_NUMBERS.get(isp or ""), "Pool": pool, "Detail": 1}
+        place = {"AreaId": ",".join(areas) or None, "ISP": ISP_NUMBERS.get(isp or "")}
+        parameters = {"Num": number, **place, "Pool": pool, "Detail": 1}
         return self._call(endpoints.EXTRACT, parameters, task_leases)
 
-    def areas(self, area_id: int | None = None, isp: str | None = None, available: bool | None = None) -> list[Area]:
+    def areas(self, isp: str | None = None, available: bool | None = None) -> list[Area]:
         """Return the areas that the vendor offers addresses in."""
         status = None if available is None else int(available)
-        parameters = {"AreaId": area_id, "Isp": ISP_NUMBERS.get(isp or ""), "Status": status}
+        parameters = {"Isp": ISP_NUMBERS.get(isp or ""), "Status": status}
         return self._call(endpoints.AREAS, parameters, areas)
 
 
@@ -90,7 +92,7 @@ def _lease_parameters(number: int, params: AllocationParams) -> dict[str, object
     return {
         "Num": number,
         "KeepAlive": params.keep_alive,
-        "AreaId": params.area_id,
+        "AreaId": ",".join(params.areas) or None,
         "Isp": ISP_NUMBERS.get(params.isp or ""),
         "Detail": 1,
         "Distinct": 1 if params.distinct else None,

@@ -14,9 +14,10 @@ from ..._core.errors import QgError
 from ..._core.waiting import WaitBudget
 from ..._store.directory import StateError
 from ..._store.rate_limiter import RateLimiter
+from ..areas import Area
 from ..exchange import Endpoint, Reader, Sending
 from ..lease_client import LeaseClient
-from ..leases import ISP_NUMBERS, AllocationParams, Area, Lease, Quota, is_same
+from ..leases import ISP_NUMBERS, AllocationParams, Lease, Quota, is_same
 from ..parsing import ResponseShapeError
 from ..responses import ResponseParser, parse_object
 from ..retry import T

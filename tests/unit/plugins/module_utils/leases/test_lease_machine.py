@@ -47,11 +47,11 @@ FAULTS = (
     {"kind": "code", "code": -104},
     {"kind": "code", "code": -105},
 )
-AREAS = (None, 440100, 350500)
+AREAS = ((), ("440100",), ("350500",))
 params = st.builds(
     AllocationParams,
     keep_alive=st.sampled_from([None, 5, 30, 120]),
-    area_id=st.sampled_from(AREAS),
+    areas=st.sampled_from(AREAS),
     isp=st.sampled_from([None, "telecom", "mobile"]),
     distinct=st.booleans(),
 )
@@ -509,13 +509,11 @@ class LeaseStateMachine(state_machines.VendorMachine):
         """The same terms in the words of the product."""
         if self.core.keys[KEY].options.query_shape == "entries":
             # Nor does the list contain the provider, and the area in another form.
-            return dataclasses.replace(params, area_id=None, isp=None)
+            return dataclasses.replace(params, areas=(), isp=None)
         if self.product.name == "overseas":
             # Its leases have no provider.
-            params = dataclasses.replace(params, isp=None)
-        if self.product.name == CLASSIC or params.area_id is None:
-            return params
-        return dataclasses.replace(params, area_id=None, areas=(str(params.area_id),))
+            return dataclasses.replace(params, isp=None)
+        return params
 
     def intrude(self, node: int) -> None:
         """A second run on the same control node; it has no time to wait for the first."""
@@ -537,7 +535,7 @@ class LeaseStateMachine(state_machines.VendorMachine):
         """The matching leases in the vendor's books, with the time that was left at a moment."""
         moment = self.now() if moment is None else moment
         isps = {"telecom": 1, "mobile": 2, None: None}
-        area = int(desired.params.areas[0]) if desired.params.areas else desired.params.area_id
+        area = int(desired.params.areas[0]) if desired.params.areas else None
         return [
             lease
             for lease in self.core.leases
