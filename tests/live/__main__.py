@@ -5,26 +5,25 @@
 from __future__ import annotations
 
 import sys
+from itertools import accumulate
 from pathlib import Path
+from types import ModuleType
 
 ROOT = Path(__file__).resolve().parents[2]
 if not __package__:
     # Started as a directory: the import path needs the parent of the package, not the package itself.
     sys.path[0] = str(ROOT / "tests")
-if ROOT.parents[1].name == "ansible_collections":
-    # An installed collection. A clone is found through PYTHONPATH, which "make live" sets.
-    sys.path.append(str(ROOT.parents[2]))
+# The collection that this file belongs to, wherever it is: a clone and a symbolic link are not below the folder
+# ansible_collections.
+for name in accumulate(["ansible_collections", "qingguo", "qgnet"], "{}.{}".format):
+    package = sys.modules[name] = ModuleType(name)
+    package.__path__ = [str(ROOT)]
 
 try:
     from live.cli import main
 except ModuleNotFoundError as error:
-    missing = (error.name or "").partition(".")[0]
-    if missing not in ("ansible_collections", "requests"):
+    if error.name != "requests":
         raise
-    install = {
-        "requests": f"Install it: {sys.executable} -m pip install requests",
-        "ansible_collections": 'Run it in an installed collection, or as "make live" in a clone.',
-    }
-    sys.exit(f"The Python package {missing} was not found. {install[missing]}")
+    sys.exit(f"The Python package requests was not found. Install it: {sys.executable} -m pip install requests")
 
 sys.exit(main())

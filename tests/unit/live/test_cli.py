@@ -53,8 +53,8 @@ def sim(running: Simulator) -> Simulator:
 
 
 def environment(sim: Simulator) -> dict[str, str]:
-    paths = os.pathsep.join([str(workspace.COLLECTIONS), os.environ.get("PYTHONPATH", "")])
-    return os.environ | {"QG_KEY": sim.key, "QG_API_URL": sim.api_url, "QG_MINUTE_SECONDS": "1", "PYTHONPATH": paths}
+
+    return os.environ | {"QG_KEY": sim.key, "QG_API_URL": sim.api_url, "QG_MINUTE_SECONDS": "1"}
 
 
 def start(sim: Simulator, folder: Path, *arguments: str) -> subprocess.Popen[str]:
