@@ -53,7 +53,6 @@ def sim(running: Simulator) -> Simulator:
 
 
 def environment(sim: Simulator) -> dict[str, str]:
-
     return os.environ | {"QG_KEY": sim.key, "QG_API_URL": sim.api_url, "QG_MINUTE_SECONDS": "1"}
 
 
