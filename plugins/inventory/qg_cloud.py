@@ -358,7 +358,7 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
         rows = hosts.collect(products, lambda product: api.instances(product, include_secrets=secrets))
         redacted: dict[str, list[Row]] = redact({"rows": rows}, self.get_options(), ACCOUNT_API_OPTIONS)
         rows = redacted["rows"]
-        self.display.vv(f"{self.NAME}: {len(rows)} services, {api.calls} calls of the vendor")
+        self.display.vv(f"{self.NAME}: {len(rows)} services, {api.count.calls} calls of the vendor")
         if self.get_option("cache"):
             self._cache[key] = rows
         return rows

@@ -17,7 +17,7 @@ description:
   - Reads the list of areas and providers of the plan behind a QG.net key.
   - The vendor does not document the format of this list. The known values of a row are in fields with fixed names, and
     the original row is in C(vendor).
-  - Set O(product) to the product that the key was bought for. O(isp=bgp) requires O(product=classic).
+  - O(isp=bgp) requires O(product=classic), or a key of it.
 options:
   available:
     description:
@@ -94,6 +94,11 @@ count:
   returned: success
   type: int
   sample: 1
+product:
+  description: The product of the key, as O(product) names it; the found one with O(product=auto).
+  returned: success
+  type: str
+  sample: classic
 api:
   description: The API usage of the task in calls, retries and seconds waited.
   returned: success

@@ -27,7 +27,7 @@ description:
     list does not show it.
   - Simultaneous runs on one control node are serialised. Two control nodes with the same key are coordinated only if
     they share O(state_url).
-  - Set O(product) to the product that the key was bought for. What the product cannot do is refused before any call.
+  - What the product of the key cannot do is refused before anything is allocated.
   - O(areas), O(exclude_areas) and O(isp) apply both to existing leases, which must match, and to new ones.
     O(isp=bgp) requires O(product=classic).
   - Leases of O(product=share) and O(product=overseas) have no tasks and cannot be released. New leases without a task
@@ -235,6 +235,11 @@ quota:
   returned: when they are too few
   type: dict
   sample: {total: 5, available: 3, used: 2}
+product:
+  description: The product of the key, as O(product) names it; the found one with O(product=auto).
+  returned: unless the task fails before it begins to change leases
+  type: str
+  sample: classic
 api:
   description: The API usage of the task in calls, retries and seconds waited.
   returned: unless the task fails before it begins to change leases

@@ -17,7 +17,6 @@ description:
   - Reads the leases of a QG.net key. It never leases anything.
   - The vendor's list is corrected by what responses reported to this control node as leased or released within the last
     60 seconds.
-  - Set O(product) to the product that the key was bought for.
 options:
   task_ids:
     description:
@@ -137,6 +136,11 @@ count:
   returned: success
   type: int
   sample: 1
+product:
+  description: The product of the key, as O(product) names it; the found one with O(product=auto).
+  returned: success
+  type: str
+  sample: classic
 api:
   description: The API usage of the task in calls, retries and seconds waited.
   returned: success

@@ -16,7 +16,8 @@ author:
 description:
   - Reads proxies of the pool behind a QG.net key. They take no channel, and are not leased.
   - Only dynamic shared plans that are billed by time have a pool. The vendor may return other addresses in each call.
-  - Only O(product=classic) is accepted. The pool of V(share) cannot be read without leasing addresses.
+  - Only O(product=classic) is accepted, which V(auto) means here. The pool of V(share) cannot be read without leasing
+    addresses.
   - O(areas) may contain only one area.
 options:
   count:

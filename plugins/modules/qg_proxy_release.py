@@ -25,7 +25,7 @@ description:
     cannot release leases. A static plan can release a lease one day after it was allocated, and at most two times a
     week. Exclusive-occupancy resources are released with M(qingguo.qgnet.qg_monopoly).
   - With O(product=longterm), only static addresses can be released, by the rule for static plans. O(product=share) and
-    O(product=overseas) have no call for it, and the task fails before any call.
+    O(product=overseas) have no call for it, and the task fails before it changes anything.
   - The task waits for the limits per minute, for up to O(max_wait). After that it fails, and returns the leases that
     were released and those that were not.
 attributes:
@@ -157,6 +157,11 @@ held:
   returned: unless the task fails before it begins to change leases
   type: int
   sample: 0
+product:
+  description: The product of the key, as O(product) names it; the found one with O(product=auto).
+  returned: unless the task fails before it begins to change leases
+  type: str
+  sample: classic
 api:
   description: The API usage of the task in calls, retries and seconds waited.
   returned: unless the task fails before it begins to change leases

@@ -23,8 +23,8 @@ description:
   - If the key holds none of the leases in O(ips) or O(task_ids), the task fails. If it holds some of them, a warning
     names the others.
   - With O(product=longterm), only O(ips) and O(task_ids) are available. Leases of O(product=share) and
-    O(product=overseas) cannot be replaced. Such a task fails before any call.
-  - Set O(product) to the product that the key was bought for. O(isp=bgp) requires O(product=classic).
+    O(product=overseas) cannot be replaced. Such a task fails before it changes anything.
+  - O(isp=bgp) requires O(product=classic).
   - After a lost response, the call is not repeated before the list of leases was read again. Leases that were released
     but not replaced are allocated again.
   - If a run was killed or failed before it was complete, the same task continues the replacement when it is run again
@@ -200,6 +200,11 @@ quota:
   returned: when the channel of the first replaced lease did not come free
   type: dict
   sample: {total: 5, available: 3, used: 2}
+product:
+  description: The product of the key, as O(product) names it; the found one with O(product=auto).
+  returned: unless the task fails before it begins to change leases
+  type: str
+  sample: classic
 api:
   description: The API usage of the task in calls, retries and seconds waited.
   returned: unless the task fails before it begins to change leases

@@ -19,6 +19,7 @@ from ansible.errors import AnsibleActionFail, AnsibleError
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.module_utils.parsing.convert_bool import boolean
 from ansible.plugins.action import ActionBase
+from ansible_collections.qingguo.qgnet.plugins.module_utils._core.caller import set_caller
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import OptionError
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.validation import check_path, check_selectors
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.waiting import SILENT
@@ -77,6 +78,8 @@ class QgAction(ActionBase):
             )
         prepared: dict[str, Any] = super().run(tmp, task_vars)
         self._variables = task_vars or {}
+        sources = self._variables.get("ansible_inventory_sources") or ()
+        set_caller(host=str(self._variables.get("inventory_hostname", "")), inventory=", ".join(map(str, sources)))
         #: The options of the task, completed here. The worker returns the task's own attributes, which the variable
         #: ansible_failed_task and callbacks show: they must not contain the value of a variable, which may be a secret.
         self._options: dict[str, Any] = dict(self._task.args)
@@ -187,7 +190,7 @@ class QgAction(ActionBase):
     def mode(self, params: Mapping[str, Any], spec: Spec) -> Mode:
         """Return the modes of the task, and its announcer."""
         announcer = SILENT if self._task.no_log else run_announcer(self._name, secrets_in(params, spec))
-        return Mode(check=bool(self._task.check_mode), diff=bool(self._task.diff), announcer=announcer)
+        return Mode(bool(self._task.check_mode), bool(self._task.diff), announcer, self.origin)
 
     def delegated_away(self) -> bool:
         """Whether the task was delegated to another machine."""

@@ -20,7 +20,7 @@ from typing import Any
 
 CLIENT = "ansible_collections.qingguo.qgnet.plugins.module_utils"
 #: What a run waits for the vendor, in seconds or several of them.
-WAITS = ("LAG_DELAYS", "LIST_LAG", "SETTLE_POLL", "MAX_EXECUTION_DELAY")
+WAITS = ("LAG_DELAYS", "LIST_LAG", "POLL_INTERVAL", "MAX_EXECUTION_DELAY")
 
 
 def shorten(scale: float) -> None:

@@ -26,6 +26,7 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._api.account.endpoin
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.areas import Area
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.classic import endpoints, models
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.classic.exchange import ClassicResponseParser
+from ansible_collections.qingguo.qgnet.plugins.module_utils._api.echo import read_address
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.exchange import Endpoint
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.leases import Lease, Quota, oldest_first
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.parsing import ResponseShapeError
@@ -328,7 +329,7 @@ def test_records_of_a_host_that_tried_proxies(output: str) -> None:
 def test_responses_of_an_echo_service(answer: str, family: str | None, scope: AddressScope) -> None:
     refusal = None
     try:
-        assert detect.read_address(answer, family, scope).isascii()
+        assert read_address(answer, family, scope).isascii()
     except ValueError as error:
         refusal = error
     if refusal is not None:

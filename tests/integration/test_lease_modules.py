@@ -23,7 +23,8 @@ QUANZHOU, HUAIAN = 350500, 320800
 #: The vendor's numbers of the providers.
 ISPS = {"telecom": 1, "mobile": 2, "unicom": 3, "bgp": 4}
 DIFF = {"diff": True}
-DEFAULTS = from_variables("key", "api_url")
+#: With the default product, reads would show it first.
+DEFAULTS = {**from_variables("key", "api_url"), "product": "classic"}
 
 
 class Stage:

@@ -88,6 +88,7 @@ def test_modules_role_and_lookup_take_the_key_from_the_first_source_that_has_it(
     for key in ("OPTION", "DEFAULTS", "VARIABLE", "ENVIRONMENT"):
         sim.configure(key)
     environment = {"QG_KEY": "ENVIRONMENT", "QG_API_URL": sim.api_url, "QG_MAX_WAIT": "", "QG_CA_PATH": ""}
+    environment["QG_PRODUCT"] = "classic"
     secret = playground.write("password", "vault")
     command = [str(Path(sys.executable).parent / "ansible-vault"), "encrypt_string", "--vault-password-file"]
     vaulted = subprocess.run([*command, secret, "VARIABLE"], check=True, capture_output=True, text=True).stdout

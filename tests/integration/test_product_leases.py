@@ -416,7 +416,7 @@ def test_a_mistake_is_found_before_any_call(account: ProductKey, product: str) -
     assert account.sim.journal() == []
 
 
-PRODUCT_OF_KEY = "check that product names the one that it was bought for (classic, share, longterm, exclusive or "
+PRODUCT_OF_KEY = "set it to the one that the key was bought for (classic, share, longterm, exclusive or overseas)"
 
 
 @pytest.mark.parametrize(("product", "code"), [("share", "ACCESS_DENY"), ("classic", -15)])
@@ -427,6 +427,7 @@ def test_a_refused_call_is_explained_by_the_product_of_the_key(account: ProductK
     assert (result["code"], result["changed"]) == (code, False)
     assert PRODUCT_OF_KEY in result["msg"]
     assert "another key" not in result["msg"]
+    assert (f"product={product}" if product == "share" else "another product than classic") in result["msg"]
 
 
 def test_a_key_of_a_product_host_is_recognised_on_the_classic_one(account: ProductKey) -> None:

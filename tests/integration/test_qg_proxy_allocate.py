@@ -46,6 +46,19 @@ def test_parameters_of_new_leases(
     assert call["params"] == {"Num": "2", "Detail": "1", **parameters}
 
 
+@pytest.mark.parametrize("name", ["allocate", "replace"])
+@pytest.mark.parametrize("area", ["泉州", "350501"])
+def test_an_unknown_area_is_refused_with_similar_ones_before_a_call_that_pays(
+    scenario: LeaseScenario, name: str, area: str
+) -> None:
+    scenario.hold(1)
+    result = scenario(name, count=1, areas=[area])
+    assert (result["failed"], result["changed"]) == (True, False)
+    assert f"areas contains '{area}', which qg_area_info does not list for this key: did you mean " in result["msg"]
+    assert "福建省泉州市 (350500)" in result["msg"]
+    assert scenario.writes() == []
+
+
 def test_distinct_leases_are_not_those_of_before(scenario: LeaseScenario) -> None:
     scenario.sim.configure(options={"address_reuse": "first"})
     old = scenario.hold(2)

@@ -12,11 +12,12 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Callable, Mapping
+import weakref
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 from urllib.parse import parse_qsl, urlsplit
 
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.classic.client import ProxyApi
@@ -31,7 +32,7 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._core.waiting import
 from ansible_collections.qingguo.qgnet.plugins.module_utils._leases.backend import LeaseBackend
 from ansible_collections.qingguo.qgnet.plugins.module_utils._leases.classic import ClassicLeases
 from ansible_collections.qingguo.qgnet.plugins.module_utils._leases.product import ProductLeases
-from ansible_collections.qingguo.qgnet.plugins.module_utils._store.interface import Store
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store.interface import Connection, Store
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.rate_limiter import RateLimiter
 from simulator.clock import Clock
 from simulator.core import ConnectionLost, Core
@@ -224,8 +225,10 @@ class InProcess(Transport):
 
     With ``late`` set to a call, as :class:`Vendor` names it, and seconds, the next such call is not answered in time,
     and carried out so much later.
-    With ``killed_in`` set to a number of steps, the process is killed after them: before a request is sent, before its
-    response is read, or during a pause.
+    With ``killed_in`` set to a number of steps, the process is killed after them: before a transaction of its store,
+    before a request is sent, before its response is read, or during a pause. It does nothing more then: the next
+    process begins when it opens the store. ``disturbance`` is what happens after a number of steps, except between the
+    record of a request and the request, which no client can tell apart from a slow network.
     """
 
     def __init__(self, core: Core, timeout: float = 10.0) -> None:
@@ -236,19 +239,60 @@ class InProcess(Transport):
         self.late: tuple[str, float] | None = None
         self.under_way: list[LateCall] = []
         self.killed_in: int | None = None
+        self.disturbance: tuple[int, Callable[[], object]] | None = None
+        self.is_dead = self._is_other = False
+        self._stores: weakref.WeakSet[Store] = weakref.WeakSet()
 
-    def step(self) -> None:
+    def step(self, *, may_be_disturbed: bool = True) -> None:
         """One step of the process."""
+        if self._is_other:
+            return
+        if self.is_dead:
+            raise Killed
         if self.killed_in is not None:
             self.killed_in -= 1
             if self.killed_in < 0:
-                self.killed_in = None
-                raise Killed
+                self.die()
+        if self.disturbance is not None and may_be_disturbed:
+            left, act = self.disturbance
+            self.disturbance = (left - 1, act) if left else None
+            if not left:
+                act()
+
+    def die(self) -> NoReturn:
+        """End the process."""
+        self.is_dead, self.killed_in = True, None
+        raise Killed
+
+    @contextlib.contextmanager
+    def other_process(self) -> Iterator[None]:
+        """Let what follows be done by another process, to which nothing happens."""
+        self._is_other = True
+        try:
+            yield
+        finally:
+            self._is_other = False
+
+    def begin(self, store: Store) -> Store:
+        """Begin a process that uses this store: each transaction is one of its steps."""
+        if not self._is_other:
+            self.is_dead = False
+        if store in self._stores:
+            return store
+        self._stores.add(store)
+        begin_transaction = store.transaction
+
+        def transaction() -> contextlib.AbstractContextManager[Connection]:
+            self.step()
+            return begin_transaction()
+
+        store.transaction = transaction  # type: ignore[method-assign]
+        return store
 
     def _exchange(self, method: str, url: str, form: str | None, endpoint: str) -> HttpResponse:
         parts = urlsplit(url)
         parameters = dict(parse_qsl(form if form is not None else parts.query, keep_blank_values=True))
-        self.step()
+        self.step(may_be_disturbed=False)
         if self.late and self.late[0] in (parts.path, f"{method} {parts.path}"):
             self.under_way.append((self.core.clock.now() + self.late[1], method, parts.path, parameters))
             self.late = None
@@ -258,6 +302,8 @@ class InProcess(Transport):
         began, self.core.headers = self.core.clock.now(), {}
         try:
             status, body = self.core.handle(method, parts.path, parameters)
+        except Killed:
+            self.die()
         except ConnectionLost as lost:
             self.step()
             raise TransportError(f"{endpoint}: {lost}.", endpoint=endpoint, effect=Effect.UNKNOWN) from None
@@ -317,7 +363,8 @@ def _parts(
     core: Core, directory: Path, max_wait: float, transport: InProcess | None, store: Store | None
 ) -> tuple[InProcess, RateLimiter, WaitBudget]:
     transport = transport or InProcess(core)
-    rate_limiter = RateLimiter(store or open_store(directory, machine=transport.machine), minute=60.0)
+    store = transport.begin(store or open_store(directory, machine=transport.machine))
+    rate_limiter = RateLimiter(store, minute=60.0)
     return transport, rate_limiter, WaitBudget(max_wait, sleep=transport.advance, elapsed=core.clock.now)
 
 

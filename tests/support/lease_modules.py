@@ -14,7 +14,7 @@ import pytest
 import requests
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api import retry
 from ansible_collections.qingguo.qgnet.plugins.module_utils._leases import operations, pool, quota
-from ansible_collections.qingguo.qgnet.plugins.module_utils._store.paid_calls import PaidCall
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store.journal import JournalRow
 from simulator.fixture import Simulator
 from support.playbooks import Result, assert_one_sentence, calls, operate
 
@@ -153,7 +153,7 @@ class LeaseScenario:
 
 def settle_after(monkeypatch: pytest.MonkeyPatch, seconds: float) -> None:
     """Let a call of an earlier run be over so many seconds after it was sent."""
-    monkeypatch.setattr(PaidCall, "settles_in", lambda call, now: seconds - call.age(now))
+    monkeypatch.setattr(JournalRow, "settles_in", lambda call, now: seconds - call.age(now))
 
 
 def use_policy(monkeypatch: pytest.MonkeyPatch, **fields: Any) -> None:
@@ -169,4 +169,4 @@ def scenario_fixture(
     # The client's own waits between attempts are shortened already; this one is between releases.
     use_policy(monkeypatch, **BRIEF_WAITS, backoff=retry.backoff)
     settle_after(monkeypatch, SETTLED_AFTER)
-    return LeaseScenario(sim, {**common, "max_wait": 60.0})
+    return LeaseScenario(sim, {**common, "product": "classic", "max_wait": 60.0})

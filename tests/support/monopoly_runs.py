@@ -15,15 +15,15 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import 
     TransportError,
     UncertainOutcomeError,
 )
+from ansible_collections.qingguo.qgnet.plugins.module_utils._monopolies import session
 from ansible_collections.qingguo.qgnet.plugins.module_utils._monopolies.ensure import ensure_held
 from ansible_collections.qingguo.qgnet.plugins.module_utils._monopolies.matching import DesiredMonopolies
 from ansible_collections.qingguo.qgnet.plugins.module_utils._monopolies.redial import redial
 from ansible_collections.qingguo.qgnet.plugins.module_utils._monopolies.release import release
-from ansible_collections.qingguo.qgnet.plugins.module_utils._monopolies.session import MonopolyResult
+from ansible_collections.qingguo.qgnet.plugins.module_utils._monopolies.session import MonopolyResult, journal_of
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.interface import Store
-from ansible_collections.qingguo.qgnet.plugins.module_utils._store.paid_calls import PaidCalls
 from support.in_process import Answer, Call, InProcess, Vendor, client
-from support.monopoly_calls import APPLY, HOURS, IDLE, START
+from support.monopoly_calls import HOURS, IDLE, START
 
 
 def occupancy(channels: int = 10, **options: Any) -> Vendor:
@@ -95,8 +95,7 @@ class MonopolyNode:
 
     def unresolved(self) -> int:
         """How many applications are recorded whose result is not known."""
-        api = self.api()
-        return len(PaidCalls(api.rate_limiter.state, api.key_digest).unresolved(APPLY))
+        return len(journal_of(self.api()).unsettled(session.APPLY))
 
     def offline(self, *uuids: str) -> None:
         """Cut these resources off."""

@@ -11,6 +11,7 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -54,8 +55,17 @@ FAULTS: tuple[dict[str, Any], ...] = (
 )
 
 
-class ClockSteps:
-    """Rules for what happens to the clocks of a control node, for a machine whose processes use ``wire``."""
+#: After so many steps of a process (:meth:`.in_process.InProcess.step`) something happens to it.
+PROCESS_STEPS = st.one_of(st.integers(0, 15), st.integers(0, 70))
+#: Seconds for which the machine is suspended, or off.
+GAPS = st.sampled_from([20, 300, 7200, 90000])
+
+
+class Disturbances:
+    """Rules for what happens to a control node and its clocks, for a machine whose processes use ``wire``.
+
+    Some of it happens while a process runs, between any two of its steps.
+    """
 
     wire: InProcess
 
@@ -63,13 +73,37 @@ class ClockSteps:
     def the_wall_clock_is_set(self, step: int) -> None:
         self.wire.machine.set_wall(step)
 
-    @rule(seconds=st.sampled_from([20, 300, 7200, 90000]))
+    @rule(steps=PROCESS_STEPS, step=st.sampled_from(WALL_STEPS))
+    def the_wall_clock_will_be_set(self, steps: int, step: int) -> None:
+        self.wire.disturbance = steps, partial(self.the_wall_clock_is_set, step)
+
+    @rule(steps=PROCESS_STEPS, seconds=GAPS)
+    def the_machine_will_be_suspended(self, steps: int, seconds: int) -> None:
+        self.wire.disturbance = steps, partial(self.wire.advance, seconds)
+
+    @rule(seconds=GAPS)
     def the_machine_is_off(self, seconds: int) -> None:
         self.wire.advance(seconds)
         self.wire.machine.reboot()
 
+    @rule(steps=PROCESS_STEPS, seconds=GAPS)
+    def the_machine_will_crash(self, steps: int, seconds: int) -> None:
+        def crash() -> None:
+            self.the_machine_is_off(seconds)
+            self.wire.die()
 
-class VendorMachine(ClockSteps, RuleBasedStateMachine):
+        self.wire.disturbance = steps, crash
+
+    @rule(steps=PROCESS_STEPS)
+    def the_process_will_be_killed(self, steps: int) -> None:
+        self.wire.killed_in = steps
+
+    def disturb_no_longer(self) -> None:
+        """Let the next process run to its end."""
+        self.wire.late = self.wire.killed_in = self.wire.disturbance = None
+
+
+class VendorMachine(Disturbances, RuleBasedStateMachine):
     """The vendor, and processes of one key that keep their state below ``directory``.
 
     ``wrong_lists`` are the next responses to the call that lists what the key holds, as :meth:`wrong_list` makes them;

@@ -26,7 +26,7 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist.operation
 from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist.pruning import InventoryHosts, gone_hosts
 from simulator.clock import Clock
 from simulator.core import Core
-from support.in_process import KEY, URL, InProcess, Killed, configure
+from support.in_process import KEY, URL, InProcess, configure
 from support.stores import is_database, open_store, state_options
 
 QUERY, ADD, DEL = "/whitelist/query", "/whitelist/add", "/whitelist/del"
@@ -80,7 +80,7 @@ class WhitelistTransport(InProcess):
         def end(called: str, _parameters: Mapping[str, str]) -> None:
             if called == path:
                 self.after = nothing
-                raise Killed
+                self.die()
 
         self.after = end
 
@@ -98,7 +98,7 @@ class WhitelistTransport(InProcess):
         self.advance(seconds)
 
     def open_store(self, directory: Path | str) -> Store:
-        store = open_store(directory, machine=self.machine)
+        store = self.begin(open_store(directory, machine=self.machine))
         self.stores.add(store)
         return store
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.classic.client import ProxyApi
+from ansible_collections.qingguo.qgnet.plugins.module_utils._reconcile.held_whitelist import HeldWhitelist
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.interface import Store
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.write_queue import (
     BatchWriter,
@@ -28,7 +29,7 @@ from support.playbooks import Result, operate
 
 #: When a leader may be killed: the function that it is in, and whether that is before or after it has done its work.
 MOMENTS: dict[str, tuple[Any, str, bool]] = {
-    "before the list is read": (ProxyApi, "read_whitelist", False),
+    "before the list is read": (HeldWhitelist, "read", False),
     "before the intent is recorded": (WriteQueue, "record_intent", False),
     "before the addresses are sent": (ProxyApi, "add", False),
     "when the vendor has added them": (ProxyApi, "add", True),

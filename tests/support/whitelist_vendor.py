@@ -10,12 +10,13 @@ from dataclasses import dataclass, field
 from typing import Any, cast
 
 import hypothesis.strategies as st
-from ansible_collections.qingguo.qgnet.plugins.module_utils._api.classic.client import ReportedChange, WhitelistReading
+from ansible_collections.qingguo.qgnet.plugins.module_utils._api.classic.client import ReportedChange
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.classic.errors import ApiError
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.classic.exchange import PostRejected
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import Effect, TransportError
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.waiting import WaitBudget
-from ansible_collections.qingguo.qgnet.plugins.module_utils._store.whitelist_writes import WhitelistWrite
+from ansible_collections.qingguo.qgnet.plugins.module_utils._reconcile.held_whitelist import WhitelistReading
+from ansible_collections.qingguo.qgnet.plugins.module_utils._reconcile.view import OpenChange
 from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist.applier import reconcile
 from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist.plan import DesiredWhitelist, WhitelistResult
 
@@ -43,14 +44,14 @@ class MemoryVendor:
     budget: WaitBudget = field(default_factory=lambda: WaitBudget(10_000, sleep=lambda _seconds: None))
     calls: list[str] = field(default_factory=list)
 
-    def read_whitelist(self, *, may_be_empty: bool = False) -> WhitelistReading:
+    def read(self, *, may_be_empty: bool = False) -> WhitelistReading:
         self.calls.append("query")
         return WhitelistReading(frozenset(self.whitelist_now))
 
-    def settles_in(self, _conflicts: Callable[[WhitelistWrite], bool]) -> float:
+    def settles_in(self, _conflicts: Callable[[OpenChange], bool]) -> float:
         return 0.0
 
-    def unresolved_writes(self) -> list[WhitelistWrite]:
+    def open_changes(self) -> list[OpenChange]:
         return []
 
     def add(self, batch: Sequence[str]) -> ReportedChange:

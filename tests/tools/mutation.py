@@ -44,6 +44,7 @@ PARTS = {
     "_core/waiting": ("*",),
     "_reconcile/converge": ("*",),
     "_reconcile/lost_response": ("*",),
+    "_reconcile/view": ("*",),
     "_store/rate_limiter": ("*",),
     "_monopolies/matching": ("*",),
     "_store/monopoly_store": ("*",),
@@ -57,6 +58,7 @@ TEST_FILES = (
     "store/test_rate_limiter.py",
     "reconcile/test_converge.py",
     "reconcile/test_lost_response.py",
+    "reconcile/test_view.py",
     "monopolies/test_matching.py",
     "store/test_monopoly_store.py",
 )

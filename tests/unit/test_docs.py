@@ -237,7 +237,9 @@ class Desk:
         self.directory = self.directory / "x"
 
     def run(self, module: str, **options: Any) -> dict[str, Any]:
-        operation, parameters = validated(module, {"key": KEY, **options})
+        # Reads that show the product have no parameters, and are those of every module.
+        product = {"product": "classic"} if "product" in documented_options(module) else {}
+        operation, parameters = validated(module, {"key": KEY, **product, **options})
         wire = Recorder(self.core)
         api = client(self.core, self.directory, 300, wire)
         self.patch.setattr(ProxyApiOptions, "client", lambda _options, _state=None, announcer=None: api)

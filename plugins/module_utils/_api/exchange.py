@@ -14,8 +14,8 @@ from typing import Any
 from .._core.errors import CallError, Effect, TransportError
 from .._core.waiting import WaitBudget
 from .._store.directory import StateError
+from .._store.facts import Facts
 from .._store.rate_limiter import RateLimiter
-from .._store.reported import ReportedChanges
 from .._store.vendor_clock import VendorClock
 from .parsing import http_time
 from .responses import ResponseParser
@@ -88,6 +88,8 @@ class KeyClient(Client):
         self._api_url = api_url.rstrip("/")
         #: The name of the key in the state directory.
         self.key_digest = rate_limiter.state.digest("pacing", service_of(api_url), key)
+        #: What the responses have shown about the key.
+        self.facts = Facts(rate_limiter.state, self.key_digest)
         #: The clock that the vendor's deadlines are compared with.
         self.vendor_clock = VendorClock(rate_limiter.state, self.key_digest)
 
@@ -119,10 +121,6 @@ class KeyClient(Client):
         # A cache sends the date of an earlier response.
         if date is not None and "Age" not in response.headers:
             self.vendor_clock.observe(date, duration)
-
-    def _reported_changes(self, resource: str) -> ReportedChanges:
-        """Return the changes that the vendor reported for one kind of resources of the key."""
-        return ReportedChanges(self.rate_limiter.state, self.key_digest, resource)
 
     @contextlib.contextmanager
     def key_lock(self, work: str = "changing") -> Iterator[None]:

@@ -146,7 +146,7 @@ class Transport:
         """Send one request, with the parameters in a form body or in the query."""
         if method in self._form_methods:
             return self._exchange(method, url, encode(parameters), endpoint)
-        return self._exchange(method, f"{url}?{encode(parameters)}", None, endpoint)
+        return self._exchange(method, f"{url}?{encode(parameters)}" if parameters else url, None, endpoint)
 
     def find_proxy(self, url: str) -> Proxy | None:
         """Return the proxy for a URL."""

@@ -24,10 +24,10 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from .._api.parsing import parse_json
+from .._api.echo import read_address
 from .._core.addresses import AddressScope, numeric_order, parse_address
 from .._core.errors import OptionError, QgError
-from .._core.text import counted, format_sample, one_line, quote_word
+from .._core.text import counted, format_sample, quote_word
 from .._core.validation import check_range, check_url
 from .shell import build_script, explain_exit_code, new_nonce, parse_records
 
@@ -203,27 +203,6 @@ def parse_replies(output: str, nonce: str, request: DetectionRequest) -> list[So
         source = request.sources[record.number]
         replies.append(SourceReply(source, record.tool, None if error else response.strip(), error))
     return replies
-
-
-def read_address(response: str, family: str | None, scope: AddressScope) -> str:
-    """Return the address in a response, in canonical form and of the family; raises ValueError with the reason."""
-    text = response
-    if response.startswith("{"):
-        try:
-            fields = {str(name).lower(): value for name, value in parse_json(response).items()}
-        except ValueError:
-            fields = {}
-        text = next((str(fields[name]) for name in ("ip", "origin", "address", "query") if fields.get(name)), "")
-    try:
-        address = parse_address(text.strip())
-    except ValueError:
-        shown = one_line(response)[:60]
-        raise ValueError(f'said "{shown}", which is not an address' if shown else "said nothing") from None
-    if family and address.version != (6 if family == "ipv6" else 4):
-        raise ValueError(f"said {address}, which is not {family}")
-    if not scope.accepts(address):
-        raise ValueError(f"said {address}, which is not an address of the public internet")
-    return str(address)
 
 
 @dataclass(frozen=True)

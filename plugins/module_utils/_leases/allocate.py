@@ -14,11 +14,13 @@ from functools import partial
 from .._api.leases import AllocationParams
 from .._core.errors import CallError, Effect, QgError, UncertainOutcomeError
 from .._core.text import counted
-from .._reconcile.lost_response import PARTIAL, Creation, create_once
+from .._reconcile.converge import converge
+from .._reconcile.lost_response import PARTIAL, Creation
+from .._store.journal import Call
 from .backend import is_refused
 from .earlier_calls import described
 from .plan import Origin
-from .session import LeaseSession
+from .session import ALLOCATE, LeaseSession
 
 
 def allocate(session: LeaseSession, number: int, params: AllocationParams, successor_of: Collection[str] = ()) -> None:
@@ -29,8 +31,8 @@ def allocate(session: LeaseSession, number: int, params: AllocationParams, succe
     until, missing = session.now() + session.policy.channel_wait, number
     while missing > 0:
         allocation = Allocation(session, min(missing, session.features.max_per_call), params, origin, until)
-        create_once(allocation, session.policy.max_attempts)
-        session.resolve(session.features.allocate)
+        converge(allocation, session.policy.max_attempts - 1)
+        session.settle_paid(ALLOCATE, allocation.known)
         missing -= allocation.found
 
 
@@ -52,7 +54,7 @@ class Allocation(Creation):
         """The number of new leases since the call was first sent."""
         return len(self.session.new_since(self.known))
 
-    def send(self) -> None:
+    def pay(self) -> None:
         """Send the call; repeat it while a released channel is not free yet."""
         session = self.session
         while True:
@@ -66,11 +68,16 @@ class Allocation(Creation):
             session.wait_for_channel()
 
     def _send(self) -> None:
-        session, call = self.session, self.session.features.allocate
-        sending = partial(session.recorded, call, self.asked, session.names, {"origin": described(self.origin)})
-        session.add_new(session.api.allocate(self.asked, self.params, sending=sending))
-        session.resolve(call)
+        session = self.session
+        call = Call(
+            *(ALLOCATE, session.features.allocate, session.names, {"origin": described(self.origin)}, self.asked),
+            witness=session.lasting_balance,
+            is_paid=True,
+        )
+        leases = session.api.allocate(self.asked, self.params, sending=partial(session.recorded, call))
+        session.add_new(ALLOCATE, leases)
         self.adopt_new()
+        session.settle_paid(ALLOCATE, self.known)
         if self.found < self.asked:
             # The response may omit leases that were allocated, and must not be allocated again.
             session.refresh()

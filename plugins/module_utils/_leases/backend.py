@@ -14,6 +14,7 @@ from typing import Any, Protocol
 from .._api.areas import NamedArea
 from .._api.leases import AllocationParams, Lease, Quota
 from .._core.errors import CallError
+from .._reconcile.held_leases import HeldLeases
 from .._reconcile.retry_policy import RetryPolicy
 from .._reconcile.session import KeyApi
 
@@ -52,10 +53,13 @@ class LeaseFeatures:
 
 
 class LeaseBackend(KeyApi, Protocol):
-    """The calls for the leases of one key.
+    """The calls for the leases of one key, and the leases that it holds."""
 
-    :meth:`list` includes reported changes for as long as the vendor's list may lag.
-    """
+    held: HeldLeases
+
+    @property
+    def product(self) -> str:
+        """The product whose API this is."""
 
     @property
     def features(self) -> LeaseFeatures:
@@ -66,9 +70,6 @@ class LeaseBackend(KeyApi, Protocol):
 
     def key_lock(self, work: str = "changing") -> contextlib.AbstractContextManager[None]:
         """Hold a lock that keeps other runs from the same ``work`` on the key."""
-
-    def list(self, *, doubted: Collection[str] = ()) -> Sequence[Lease]:
-        """Return the leases of the key. For ``doubted`` leases, ignore reported releases: only the list counts."""
 
     def allocate(self, number: int, params: AllocationParams, *, sending: Sending) -> Sequence[Lease]:
         """Allocate leases; returns them."""
@@ -93,12 +94,6 @@ class LeaseBackend(KeyApi, Protocol):
 
     def released_recently(self) -> bool:
         """Whether a channel may be about to become free."""
-
-    def forget(self, names: Collection[str]) -> None:
-        """Delete the reported changes of leases."""
-
-    def report_released(self, names: Collection[str]) -> None:
-        """Record leases as released."""
 
 
 def is_refused(error: BaseException | None, codes: Collection[object]) -> bool:

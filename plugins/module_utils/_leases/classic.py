@@ -17,6 +17,7 @@ from .._api.classic.errors import (
     UNKNOWN,
 )
 from .._api.leases import Lease
+from .._reconcile.held_leases import HeldLeases
 from .backend import LeaseFeatures
 from .plan import MAX_PER_CALL
 
@@ -46,6 +47,8 @@ class ClassicLeases:
     restore = staticmethod(Lease.from_item)
 
     def __init__(self, api: ProxyApi) -> None:
+        self.held = HeldLeases.of(api)
+        self.product = api.product
         self.budget = api.budget
         self.rate_limiter = api.rate_limiter
         self.key_digest = api.key_digest
@@ -54,7 +57,6 @@ class ClassicLeases:
         self.timeout = api.timeout
         self.usage = api.usage
         self.key_lock = api.key_lock
-        self.list = api.leases
         self.allocate = api.allocate
         self.replace = api.replace
         self.release = api.release
@@ -62,5 +64,3 @@ class ClassicLeases:
         self.named_areas = api.named_areas
         self.release_batch = api.release_batch
         self.released_recently = api.released_recently
-        self.forget = api.forget_leases
-        self.report_released = api.report_released

@@ -12,14 +12,12 @@ from functools import partial
 
 from .._core.errors import QgError, UncertainOutcomeError, WaitBudgetExceeded
 from .._core.text import counted
+from .._reconcile.held_leases import ends
 from .._reconcile.lost_response import UNLISTED
-from .._store.paid_calls import PaidCall
+from .._store.journal import REPORTED, JournalRow
 from .backend import LeaseBackend, LeasePolicy
 from .plan import Origin
-from .session import LeaseSession
-
-#: The name of an interrupted replacement whose result is known: a run that requests the same continues it.
-INTERRUPTED_REPLACE = "replace, interrupted"
+from .session import ALLOCATE, FINISHED_REPLACE, INTERRUPTED_REPLACE, RELEASE, REPLACE, LeaseSession
 
 
 @contextlib.contextmanager
@@ -45,15 +43,14 @@ def load_initial(session: LeaseSession, *, wait: bool) -> None:
 def resolve_earlier(session: LeaseSession, *, wait: bool) -> None:
     """Record the leases of the last list as those before this run, and resolve the calls of earlier runs."""
     session.before = tuple(session.held.values())
-    features = session.features
-    for call in session.calls.unresolved(*filter(None, (features.allocate, features.replace, features.release))):
+    for call in session.journal.unsettled(ALLOCATE, REPLACE, FINISHED_REPLACE, RELEASE):
         _resolve(session, call, wait=wait)
     session.store.touch({lease.task_id for lease in session.held.values()})
 
 
-def _resolve(session: LeaseSession, call: PaidCall, *, wait: bool) -> None:
-    is_release = call.endpoint == session.features.release
-    doubted = call.known if is_release else frozenset[str]()
+def _resolve(session: LeaseSession, call: JournalRow, *, wait: bool) -> None:
+    is_release = call.operation == RELEASE
+    doubted = call.names if is_release else frozenset[str]()
     read, is_shown = partial(session.refresh, doubted), partial(_shows_result, session, call)
     if doubted:
         read()
@@ -67,41 +64,43 @@ def _resolve(session: LeaseSession, call: PaidCall, *, wait: bool) -> None:
         raise _undecided(session, call, reason) from None
     if doubted:
         # The list can no longer lag behind the release, so only the list counts.
-        session.api.forget(doubted)
+        session.api.held.forget(doubted)
     recent = session.is_recent(call)
-    if recent and not is_shown() and session.exceeds_list(call.balance):
+    if recent and not is_shown() and session.exceeds_list(call.witness):
         raise _undecided(session, call, UNLISTED)
-    if not is_release and not call.is_reported:
-        fresh, known = [session.held[name] for name in session.new_since(call.known)], session.store.origins()
-        session.save_origin([one for one in fresh if one.task_id not in known], call.wanted, origin_of(call))
+    fresh = [] if is_release else [session.held[name] for name in session.new_since(call.names)]
+    if not is_release and call.operation != FINISHED_REPLACE:
+        known = session.store.origins()
+        session.save_origin([one for one in fresh if one.task_id not in known], call.asked, origin_of(call))
         first = {lease.name for lease in session.before}
         session.new.update({lease.name: lease for lease in fresh if lease.name not in first})
-    if call.endpoint == session.features.replace and recent and not call.is_reported:
+    if call.operation == REPLACE and recent:
         # A run that requests the same continues it, and does not pay again.
-        session.calls.rename(call.id, INTERRUPTED_REPLACE)
+        session.journal.receive([call.id], ends(fresh))
+        session.journal.rename(call.id, INTERRUPTED_REPLACE)
     else:
-        session.calls.resolve(call.id)
+        session.journal.settle(call.id, found=ends(fresh))
 
 
-def _shows_result(session: LeaseSession, call: PaidCall) -> bool:
+def _shows_result(session: LeaseSession, call: JournalRow) -> bool:
     """Whether the list shows the complete effect of a call."""
-    if call.endpoint == session.features.release:
-        return session.names.isdisjoint(call.known)
-    if len(session.new_since(call.known)) < call.wanted:
-        return False
-    if call.endpoint == session.features.allocate:
+    if call.operation == RELEASE:
+        return session.names.isdisjoint(call.names)
+    if len(session.new_since(call.names)) < call.asked:
+        # A response may name fewer than were asked for.
+        return call.operation == ALLOCATE and call.state == REPORTED
+    if call.operation == ALLOCATE:
         return True
-    if call.known & session.names and session.report_replaced(call.wanted, call.known):
+    if call.names & session.names and session.report_replaced(call.id, call.asked, call.names):
         session.refresh()
-    return len(call.known - session.names) >= min(call.wanted, len(call.known))
+    return len(call.names - session.names) >= min(call.asked, len(call.names))
 
 
-def _undecided(session: LeaseSession, call: PaidCall, reason: str) -> UncertainOutcomeError:
-    is_release = call.endpoint == session.features.release
+def _undecided(session: LeaseSession, call: JournalRow, reason: str) -> UncertainOutcomeError:
     what = (
-        f"{counted(len(call.known), 'lease', 'were')} released"
-        if is_release
-        else f"{counted(call.wanted, 'address', 'were')} leased"
+        f"{counted(len(call.names), 'lease', 'were')} released"
+        if call.operation == RELEASE
+        else f"{counted(call.asked, 'address', 'were')} leased"
     )
     age = call.age(session.now())
     error = QgError(
@@ -112,14 +111,14 @@ def _undecided(session: LeaseSession, call: PaidCall, reason: str) -> UncertainO
     return session.uncertain(error, what, reason)
 
 
-def recent_calls(session: LeaseSession, name: str) -> list[PaidCall]:
+def recent_calls(session: LeaseSession, name: str) -> list[JournalRow]:
     """Return the replacements of earlier runs that this one may continue, and delete older ones."""
-    calls = session.calls.unresolved(name)
-    session.calls.resolve(*(call.id for call in calls if not session.is_recent(call)))
+    calls = session.journal.unsettled(name)
+    session.journal.settle(*(call.id for call in calls if not session.is_recent(call)))
     return [call for call in calls if session.is_recent(call)]
 
 
-def origin_of(call: PaidCall) -> Origin:
+def origin_of(call: JournalRow) -> Origin:
     """Return the origin of the leases that a recorded call requested."""
     origin = call.request["origin"]
     return Origin(tuple(origin["areas"]), origin["isp"], frozenset(origin["successor_of"]))

@@ -65,8 +65,27 @@ def matching_leases(
 ) -> tuple[Lease, ...]:
     """Return the held leases that match, from a list that is at most ``max_age`` seconds old."""
     session = LeaseSession(api, policy)
-    session.load_cached(max_age)
+    _load_cached(session, max_age)
     return plan(_classify(session, desired, all_of_them=True), desired).keep
+
+
+def _load_cached(session: LeaseSession, max_age: float) -> None:
+    """Use a list that any run read at most ``max_age`` seconds ago; otherwise read it, and cache it for others."""
+    api, store = session.api, session.store
+    cached = store.cached_leases(max_age)
+    if cached is None:
+        with api.key_lock("reading"):
+            # Another run may have read it while this one waited.
+            cached = store.cached_leases(max_age)
+            if cached is None:
+                began = session.now()
+                rows = [(lease.task_id, lease.vendor) for lease in api.held.read()]
+                store.cache_leases(rows, began)
+                cached = session.now(), rows
+    at, rows = cached
+    session.held = {lease.name: lease for lease in (api.restore(vendor, task_id) for task_id, vendor in rows)}
+    for lease in session.ended(session.held.values(), at):
+        del session.held[lease.name]
 
 
 def _classify(session: LeaseSession, desired: DesiredLeases, *, all_of_them: bool = False) -> LeaseMatch:

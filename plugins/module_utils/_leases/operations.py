@@ -16,6 +16,7 @@ from urllib.parse import quote
 from ansible.module_utils.parsing.convert_bool import boolean
 
 from .._api.areas import area_codes
+from .._api.classic.client import ProxyApi
 from .._api.leases import AllocationParams, Lease, oldest_first
 from .._core.clock import wall_time
 from .._core.durations import parse_minutes
@@ -23,11 +24,13 @@ from .._core.errors import OptionError, QgError
 from .._core.text import counted, format_sample, one_line
 from .._core.validation import check_names, check_range
 from .._core.waiting import SILENT, Announcer
+from .._reconcile.held_leases import HeldLeases
 from .._store.directory import StateError
 from .._store.opening import StatePlace, Store
 from .._store.vendor_clock import VendorClock
 from .._task.operation import Mode, Operation, redact
 from .._task.options import (
+    CLASSIC,
     PLACE_OPTIONS,
     POOLS,
     PRODUCT_OPTIONS,
@@ -35,15 +38,14 @@ from .._task.options import (
     TERMS_OPTIONS,
     check_areas,
     check_one_area,
-    product_api,
-    proxy_api,
 )
+from .._task.products import Check, lease_client
 from .._task.sources import Spec
 from .backend import LeaseBackend, LeasePolicy
 from .classic import ClassicLeases
 from .ensure import ensure_leases, matching_leases
 from .plan import MAX_PER_CALL, DesiredLeases, NamedLeases
-from .product import CLASSIC, ProductLeases, check_release, check_replacement, check_tasks, check_terms
+from .product import ProductLeases, check_exact, check_release, check_replacement, check_tasks, check_terms
 from .release import release_leases
 from .replace import replace_leases
 from .session import LeaseResult
@@ -95,26 +97,30 @@ def check_credentials(requested: bool, params: Mapping[str, Any], option: str = 
         )
 
 
-def lease_backend(params: Mapping[str, Any], announcer: Announcer, state: Store | None = None) -> LeaseBackend:
-    """Return the API for the leases of a key; ``state`` is the state if it is open already."""
+def lease_backend(
+    params: Mapping[str, Any], announcer: Announcer, *checks: Check, state: Store | None = None
+) -> LeaseBackend:
+    """Return the API for the leases of a key; the other parameters are those of :func:`lease_client`."""
+    api = lease_client(params, announcer, *checks, state=state)
+    return ClassicLeases(api) if isinstance(api, ProxyApi) else ProductLeases(api)
+
+
+def check_new_terms(params: Mapping[str, Any]) -> None:
+    """Refuse options for new leases that the product does not support."""
+    check_terms(params)
     if params["product"] == CLASSIC:
-        return ClassicLeases(proxy_api(params, announcer, state))
-    return ProductLeases(product_api(params, announcer, state))
+        check_one_area(check_areas("areas", params["areas"]), "product=classic leases in")
 
 
 def allocation_params(params: Mapping[str, Any]) -> AllocationParams:
     """Return the parameters of new leases; raises OptionError for a mistake."""
-    check_terms(params)
-    areas = check_areas("areas", params["areas"])
-    if params["product"] == CLASSIC:
-        check_one_area(areas, "product=classic leases in")
     if params["keep_alive"] is not None:
         check_range("keep_alive", params["keep_alive"], 1, 525600)
     return AllocationParams(
         keep_alive=params["keep_alive"],
         isp=params["isp"],
         distinct=params["distinct"],
-        areas=areas,
+        areas=check_areas("areas", params["areas"]),
         exclude_areas=check_areas("exclude_areas", params["exclude_areas"]),
         pool=POOLS.get(params["pool"] or ""),
     )
@@ -145,9 +151,6 @@ def desired_leases(params: Mapping[str, Any]) -> DesiredLeases:
             "would not last long enough, and be paid for again at the next run."
         )
     check_credentials(params["with_credentials"], params)
-    check_tasks(params)
-    if params["exact"]:
-        check_release(params, "exact")
     return DesiredLeases(
         count=params["count"],
         params=new,
@@ -190,6 +193,7 @@ def _result(found: LeaseResult, api: LeaseBackend, mode: Mode, *, predicted: int
     """Return the result of a task; ``changed`` is true if anything changed, even if the task fails."""
     result: dict[str, Any] = {
         "changed": bool(found.allocated or found.released or predicted),
+        "product": api.product,
         "allocated": lease_results(found.allocated, api.vendor_clock),
         "released": lease_results(found.released, api.vendor_clock),
         "held": len(found.after),
@@ -219,7 +223,8 @@ def _lines(leases: Iterable[Lease]) -> str:
 
 
 def _run_allocate(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
-    desired, api = desired_leases(params), lease_backend(params, mode.announcer)
+    desired = desired_leases(params)
+    api = lease_backend(params, mode.announcer, check_new_terms, check_tasks, check_exact)
     desired = replace(desired, params=with_codes(desired.params, api))
     found = ensure_leases(api, desired, check=mode.check, policy=POLICY)
     predicted = found.missing if mode.check else 0
@@ -232,10 +237,8 @@ def _run_allocate(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
 
 
 def _run_release(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
-    check_release(params)
-    check_tasks(params)
     chosen = _chosen(params)
-    api = lease_backend(params, mode.announcer)
+    api = lease_backend(params, mode.announcer, check_release, check_tasks)
     found = release_leases(api, chosen or (lambda _lease: True), check=mode.check, policy=POLICY)
     return {**_not_held(found, chosen), **_result(found, api, mode)}
 
@@ -243,11 +246,9 @@ def _run_release(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
 def _run_replace(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
     chosen, new, number = _chosen(params), allocation_params(params), params["count"]
     check_credentials(params["with_credentials"], params)
-    check_tasks(params)
-    check_replacement(params, named=chosen is not None)
     if number is not None:
         check_range("count", number, 1, MAX_PER_CALL)
-    api = lease_backend(params, mode.announcer)
+    api = lease_backend(params, mode.announcer, check_new_terms, check_tasks, check_replacement)
     new = with_codes(new, api)
     found = replace_leases(api, chosen, number, new, check=mode.check, policy=POLICY)
     predicted = found.missing if mode.check else 0
@@ -269,17 +270,11 @@ def _run_replace(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
 
 def _run_info(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
     check_credentials(params["with_credentials"], params)
-    check_tasks(params)
     names = check_names("task_ids", params["task_ids"])
-    if params["product"] == CLASSIC:
-        classic = proxy_api(params, mode.announcer)
-        held, usage, clock = classic.leases(names), classic.usage, classic.vendor_clock
-    else:
-        product = product_api(params, mode.announcer)
-        held = [lease for lease in product.leases() if not names or lease.task_id in names]
-        usage, clock = product.usage, product.vendor_clock
-    leases = lease_results(held, clock)
-    return {"changed": False, "leases": leases, "count": len(leases), "api": usage()}
+    api = lease_client(params, mode.announcer, check_tasks)
+    held = [lease for lease in HeldLeases.of(api).read(names) if not names or lease.task_id in names]
+    leases = lease_results(held, api.vendor_clock)
+    return {"changed": False, "product": api.product, "leases": leases, "count": len(leases), "api": api.usage()}
 
 
 #: The options of the lookup that select leases.
@@ -298,8 +293,6 @@ def find_leases(params: Mapping[str, Any]) -> list[dict[str, Any]]:
     if most is not None:
         check_range("limit", most, 1, 10**6)
     check_credentials(params["form"] == "url", params, "form=url")
-    check_terms(params)
-    check_tasks(params)
     desired = DesiredLeases(
         count=least,
         params=AllocationParams(isp=params["isp"], areas=check_areas("areas", params["areas"])),
@@ -310,7 +303,7 @@ def find_leases(params: Mapping[str, Any]) -> list[dict[str, Any]]:
     # Templates may be evaluated in the process that Ansible forks its workers from.
     with contextlib.closing(StatePlace.of(params).open(params["max_wait"])) as state:
         # A lookup cannot see whether its task has no_log, so it announces nothing.
-        api = lease_backend(params, SILENT, state)
+        api = lease_backend(params, SILENT, check_terms, check_tasks, state=state)
         desired = replace(desired, params=with_codes(desired.params, api))
         leases = matching_leases(api, desired, max_age=params["max_age"], policy=POLICY)
         found = lease_results(leases, api.vendor_clock)

@@ -10,7 +10,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from .._api.areas import Area, area_codes, is_inside
-from .._api.lease_client import LeaseClient
+from .._api.classic.client import ProxyApi
+from .._api.product.endpoints import PRODUCTS
 from .._core.errors import OptionError
 from .._core.validation import check_range
 from .._task.operation import Mode, Operation
@@ -21,16 +22,17 @@ from .._task.options import (
     PROXY_API_OPTIONS,
     check_areas,
     check_one_area,
-    product_api,
     proxy_api,
 )
+from .._task.products import lease_client
 from .operations import CREDENTIALS_OPTION, check_credentials, lease_results, reveal
 from .plan import MAX_PER_CALL
-from .product import CLASSIC, check_terms
+from .product import check_terms
 
 
 def _run_pool(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
-    if params["product"] != CLASSIC:
+    # Only the classic API has this call, so the product of the key need not be found out.
+    if params["product"] in PRODUCTS:
         # The call /pool of product share does not only read addresses, but allocates them.
         raise OptionError(
             f"product={params['product']} has no pool that can be read without a lease: set product=classic for a key "
@@ -52,18 +54,16 @@ def _run_pool(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
 
 
 def _run_areas(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
-    check_terms(params)
     wanted = check_areas("areas", params["areas"])
-    api: LeaseClient
-    if params["product"] == CLASSIC:
-        api = classic = proxy_api(params, mode.announcer)
-        listed = classic.areas(params["isp"], params["available"])
+    api = lease_client(params, mode.announcer, check_terms)
+    if isinstance(api, ProxyApi):
+        listed = api.areas(params["isp"], params["available"])
     else:
-        api = product_api(params, mode.announcer)
         listed = [area for area in api.areas() if _is_requested(area, params)]
     codes = area_codes("areas", wanted, api.named_areas)
-    areas = [area for area in listed if not codes or any(is_inside(area.code or "", code) for code in codes)]
-    return {"changed": False, "areas": [area_result(area) for area in areas], "count": len(areas), "api": api.usage()}
+    found = [area for area in listed if not codes or any(is_inside(area.code or "", code) for code in codes)]
+    areas = [area_result(area) for area in found]
+    return {"changed": False, "product": api.product, "areas": areas, "count": len(areas), "api": api.usage()}
 
 
 def _is_requested(area: Area, params: Mapping[str, Any]) -> bool:

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Callable, Collection, Sequence
 from functools import partial
@@ -16,11 +17,11 @@ from .._core.errors import CallError, Effect, OptionError, QgError, WaitBudgetEx
 from .._core.text import counted, format_sample
 from .._reconcile.converge import Change, converge
 from .._reconcile.lost_response import ACCEPTED
-from .._store.reported import LIST_LAG
+from .._store.journal import LIST_LAG, MAYBE_GONE, Call
 from .backend import DEFAULT_POLICY, LeaseBackend, LeasePolicy, is_refused
 from .earlier_calls import lease_session
 from .plan import format_leases
-from .session import LeaseResult, LeaseSession
+from .session import RELEASE, LeaseResult, LeaseSession
 
 
 def release_leases(
@@ -102,8 +103,10 @@ class Release(Change[Lease]):
         """Send the calls, and store the releases that they report."""
         session = self._session
         for batch, by_task in batches(todo, list(session.held.values()), self._max_batch):
-            sending = partial(session.recorded, self._call, 0, [lease.name for lease in batch], {})
-            released = session.api.release(batch, by_task=by_task, sending=sending)
+            call = Call(RELEASE, self._call, [lease.name for lease in batch], effect=MAYBE_GONE)
+            call = dataclasses.replace(call, witness=session.lasting_balance)
+            released = session.api.release(batch, by_task=by_task, sending=partial(session.recorded, call))
+            session.api.held.report_gone(session.last(RELEASE), [lease.name for lease in released])
             # Stored at once, so that a later error does not hide it. verify() compares it with the list.
             for lease in released:
                 session.held.pop(lease.name, None)
@@ -180,7 +183,7 @@ class Release(Change[Lease]):
     def resolve_calls(self) -> None:
         """Mark the calls as resolved if their results are known."""
         if self._verified and not self._session.release_in_flight:
-            self._session.resolve(self._call)
+            self._session.settle(RELEASE)
 
 
 def batches(todo: Sequence[Lease], held: Sequence[Lease], max_batch: int) -> list[tuple[list[Lease], bool]]:

@@ -18,16 +18,17 @@ from typing import Any
 from .._api.leases import AllocationParams, Lease, oldest_first
 from .._core.errors import CallError, Effect, OptionError, QgError, UncertainOutcomeError
 from .._core.text import counted
-from .._reconcile.converge import is_worth_retrying
-from .._reconcile.lost_response import NOTHING_NEW, PARTIAL, UNLISTED, try_call, verifying
-from .._store.paid_calls import PaidCall
+from .._reconcile.converge import Change, converge
+from .._reconcile.held_leases import ends
+from .._reconcile.lost_response import NOTHING_NEW, PARTIAL, UNLISTED, verifying
+from .._store.journal import Call, JournalRow
 from .allocate import allocate
 from .backend import DEFAULT_POLICY, LeaseBackend, LeasePolicy, is_refused
 from .confirmed_list import confirm_list
-from .earlier_calls import INTERRUPTED_REPLACE, described, lease_session, recent_calls, resolve_earlier
+from .earlier_calls import described, lease_session, recent_calls, resolve_earlier
 from .plan import Origin, format_leases
 from .release import check_addresses, release
-from .session import LeaseResult, LeaseSession
+from .session import INTERRUPTED_REPLACE, REPLACE, LeaseResult, LeaseSession
 
 #: The name in the state store of a replacement by release and allocation.
 _RELEASE_AND_ALLOCATE = "release and allocate"
@@ -104,10 +105,10 @@ class NamedReplacement:
         # were to replace a lease, it belongs to the last of them.
         for call in reversed(recent_calls(session, _RELEASE_AND_ALLOCATE)):
             named = [session.api.restore(vendor, task) for task, vendor in call.request["named"]]
-            ended = session.ended(named, call.sent)
+            ended = session.ended(named, call.sent_at)
             own = [lease for lease in named if chosen(lease) and lease not in ended]
             if own and call.request["terms"] == self._params.as_json():
-                fresh = session.names - call.known
+                fresh = session.names - call.names
                 gone = {lease.name for lease in session.gone(own)} - counted
                 missing += max(0, len(gone) - len(fresh))
                 counted |= gone
@@ -129,8 +130,8 @@ class NamedReplacement:
         """Record the leases that are about to be replaced, for a later run that has to continue."""
         session = self._session
         request = {"terms": self._params.as_json(), "named": [[lease.task_id, dict(lease.vendor)] for lease in named]}
-        number = session.calls.record(_RELEASE_AND_ALLOCATE, wanted=len(named), known=session.names, request=request)
-        self._recorded.append(number)
+        call = Call(_RELEASE_AND_ALLOCATE, "", session.names, request, len(named))
+        self._recorded.append(session.journal.record(call))
 
     def _replace(self, named: Sequence[Lease]) -> None:
         """Release leases and allocate their successors.
@@ -182,7 +183,7 @@ class NamedReplacement:
         allocate(session, len(session.gone(leases)), self._params)
 
 
-def _interrupted(session: LeaseSession, number: int | None, params: AllocationParams) -> list[PaidCall]:
+def _interrupted(session: LeaseSession, number: int | None, params: AllocationParams) -> list[JournalRow]:
     """Return the interrupted calls with the same request."""
     request = (number, params.as_json())
     calls = recent_calls(session, INTERRUPTED_REPLACE)
@@ -190,7 +191,7 @@ def _interrupted(session: LeaseSession, number: int | None, params: AllocationPa
 
 
 def replace_unnamed(
-    session: LeaseSession, interrupted: Sequence[PaidCall], count: int, number: int | None, params: AllocationParams
+    session: LeaseSession, interrupted: Sequence[JournalRow], count: int, number: int | None, params: AllocationParams
 ) -> None:
     """Let the vendor replace ``count`` leases of its choice; continue the ``interrupted`` calls.
 
@@ -202,16 +203,17 @@ def replace_unnamed(
     request = {"number": number, "terms": params.as_json(), "count": count}
     continued, size = [one.id for one in interrupted], session.features.max_per_call
     for start in range(0, count, size):
-        known = [one.known for one in interrupted if one.request["start"] == start]
+        known = [one.names for one in interrupted if one.request["start"] == start]
         old = known[0] if known else session.names
-        replacement = VendorReplacement(session, call, params, old, {**request, "start": start})
-        replacement.carry_out(min(size, count - start))
+        request |= {"start": start}
+        replacement = VendorReplacement(session, call, params, old, request, min(size, count - start))
+        replacement.carry_out()
         continued += replacement.interrupted
     session.finish_replacement(continued)
 
 
-class VendorReplacement:
-    """The replacement of at most 100 of the ``old`` leases (their names)."""
+class VendorReplacement(Change[None]):
+    """The replacement of N, at most 100, of the ``old`` leases (their names), by a ``call`` of the vendor."""
 
     def __init__(
         self,
@@ -220,6 +222,7 @@ class VendorReplacement:
         params: AllocationParams,
         old: frozenset[str],
         request: dict[str, Any],
+        number: int,
     ) -> None:
         self._session = session
         self._call = call
@@ -227,58 +230,66 @@ class VendorReplacement:
         self._origin = Origin(params.areas, params.isp)
         self._old = old
         self._request = {**request, "origin": described(self._origin)}
+        self._number = number
+        #: The leases that this run has paid for, those before the last call, and the numbers of the calls before it.
+        self._paid = 0
+        self._known = frozenset[str]()
+        self._earlier: tuple[int, ...] = ()
         #: The record numbers of refused calls that released old leases without a successor.
         self.interrupted: list[int] = []
 
-    def carry_out(self, number: int) -> None:
-        """Replace N leases.
+    def carry_out(self) -> None:
+        """Replace the leases; successors are allocated for those that a failed call only released."""
+        self._allocate_successors()
+        converge(self, self._session.policy.max_attempts - 1)
 
-        The list shows the effect of a failed call: successors are allocated for leases that it only released.
-        """
-        session, attempts, paid = self._session, 0, 0
-        while True:
-            known = session.names
-            fresh, lost = len(known - self._old), len(self._old - known)
-            if lost > fresh:
-                confirm_list(session)
-                if session.names != known:
-                    continue
-                allocate(session, lost - fresh, self._params)
-                paid += lost - fresh
-                continue
-            # Each new lease replaces an old one, even one that the list still shows. The vendor may replace a new lease
-            # again, so all leases that this run has paid for count.
-            left = number - max(lost, fresh, paid)
-            if left <= 0:
-                return
-            earlier = tuple(session.pending.get(self._call, ()))
-            error = self._send(number, left, known)
-            self._verify(error, known, left)
-            if error and not error.may_have_effect:
-                self._resolve_refusal(earlier, known)
-            paid += len(session.new_since(known))
-            if error and known == session.names:
-                attempts += 1
-                if attempts >= session.policy.max_attempts or not is_worth_retrying(error):
-                    raise error
+    def remaining(self) -> Sequence[None]:
+        # Each new lease replaces an old one, even one that the list still shows. The vendor may replace a new lease
+        # again, so all leases that this run has paid for count.
+        held = self._session.names
+        return (None,) * (self._number - max(len(self._old - held), len(held - self._old), self._paid))
 
-    def _send(self, number: int, left: int, known: frozenset[str]) -> CallError | None:
-        session = self._session
-        sending = partial(session.recorded, self._call, number, self._old, self._request, self._may_have_effect)
-        reported = 0
-
-        def send() -> None:
-            nonlocal reported
-            leases = session.api.replace(left, self._params, sending=sending)
-            reported = len(leases)
-            session.add_new(leases)
-            session.report_replaced(left, known)
-            session.adopt(known, left, self._origin, self._params)
-
-        error = try_call(send)
-        if error is None and not self._wait_until_gone(known, reported, left):
+    def send(self, todo: Sequence[None]) -> None:
+        session, left = self._session, len(todo)
+        self._known, self._earlier = session.names, tuple(session.pending.get(REPLACE, ()))
+        call = Call(
+            *(REPLACE, self._call, self._old, self._request, self._number),
+            witness=session.lasting_balance,
+            is_paid=True,
+        )
+        sending = partial(session.recorded, call, self._may_have_effect)
+        leases = session.api.replace(left, self._params, sending=sending)
+        session.add_new(REPLACE, leases)
+        session.report_replaced(session.last(REPLACE), left, self._known)
+        session.adopt(self._known, left, self._origin, self._params)
+        if not self._wait_until_gone(self._known, len(leases), left):
             raise self._uncertain(None, _NOTHING_GONE)
-        return error
+
+    def verify(self, todo: Sequence[None], error: QgError | None) -> None:
+        """Read the effect of a call, and allocate the successors that it lacks."""
+        if not isinstance(error, CallError | None):
+            # It was not sent.
+            return
+        session, known = self._session, self._known
+        self._read_back(error, known, len(todo))
+        fresh = session.new_since(known)
+        session.receive(REPLACE, ends(session.held[name] for name in fresh))
+        if error and not error.may_have_effect:
+            self._resolve_refusal(self._earlier, known)
+        self._paid += len(fresh)
+        self._allocate_successors()
+
+    def _allocate_successors(self) -> None:
+        session = self._session
+        while (lost := len(self._old - session.names)) > (fresh := len(session.names - self._old)):
+            known = session.names
+            confirm_list(session)
+            if session.names == known:
+                allocate(session, lost - fresh, self._params)
+                self._paid += lost - fresh
+
+    def failure(self, error: QgError | None, left: Sequence[None]) -> QgError:
+        return error or self._uncertain(None, NOTHING_NEW)
 
     def _may_have_effect(self, error: CallError) -> bool:
         """Whether a failed call may have had an effect: the vendor may refuse it after releasing the old leases."""
@@ -289,13 +300,13 @@ class VendorReplacement:
 
         ``earlier`` are the record numbers of other calls of this run.
         """
-        calls, pending = self._session.calls, self._session.pending.get(self._call, [])
+        journal, pending = self._session.journal, self._session.pending.get(REPLACE, [])
         for number in [number for number in pending if number not in earlier]:
             pending.remove(number)
             if self._session.names == known:
-                calls.resolve(number)
+                journal.settle(number)
             else:
-                calls.rename(number, INTERRUPTED_REPLACE)
+                journal.rename(number, INTERRUPTED_REPLACE)
                 self.interrupted.append(number)
 
     def _wait_until_gone(self, known: frozenset[str], reported: int, requested: int) -> bool:
@@ -313,7 +324,7 @@ class VendorReplacement:
             return session.poll(lambda: are_gone(requested), session.policy.lag_delays) or are_gone(reported)
         return True
 
-    def _verify(self, error: CallError | None, known: frozenset[str], left: int) -> None:
+    def _read_back(self, error: CallError | None, known: frozenset[str], left: int) -> None:
         """Read the effect of a call: a response contains only the new leases, and a refusal may follow a release.
 
         Returns once the list shows all ``left`` new leases, or if the missing ones may be requested again.

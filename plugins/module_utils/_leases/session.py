@@ -8,17 +8,23 @@ from __future__ import annotations
 
 import contextlib
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from .._api.leases import AllocationParams, Lease, Quota, oldest_first
 from .._core.errors import QgError, WaitBudgetExceeded
+from .._reconcile.held_leases import ends
 from .._reconcile.session import Session
 from .._store.directory import StateError
 from .._store.lease_store import LeaseStore
 from .backend import DEFAULT_POLICY, LeaseBackend, LeasePolicy
 from .plan import Origin, format_leases
+
+#: The operations in the journal. An interrupted replacement whose result is known is continued by a run with the same
+#: request. A finished one was reported to the user.
+ALLOCATE, REPLACE, RELEASE = "allocate", "replace", "release"
+INTERRUPTED_REPLACE, FINISHED_REPLACE = "interrupted replace", "finished replace"
 
 
 class LeaseSession(Session[Lease]):
@@ -34,7 +40,7 @@ class LeaseSession(Session[Lease]):
     advice = "Check with `ansible localhost -m qingguo.qgnet.qg_proxy_info` in a minute, before you run this again."
 
     def __init__(self, api: LeaseBackend, policy: LeasePolicy = DEFAULT_POLICY) -> None:
-        super().__init__(api, policy, api.features.list)
+        super().__init__(api, policy, api.features.list, api.held.journal)
         self.features = api.features
         self.store = LeaseStore(api.rate_limiter.state, api.key_digest)
         self.new: dict[str, Lease] = {}
@@ -54,24 +60,7 @@ class LeaseSession(Session[Lease]):
 
     def refresh(self, doubted: Collection[str] = ()) -> None:
         """Read the held leases. For ``doubted`` leases, ignore reported releases: only the vendor's list counts."""
-        self.held = {lease.name: lease for lease in self.api.list(doubted=doubted)}
-
-    def load_cached(self, max_age: float) -> None:
-        """Use a list that any run read at most ``max_age`` seconds ago; otherwise read it, and cache it for others."""
-        cached = self.store.cached_leases(max_age)
-        if cached is None:
-            with self.api.key_lock("reading"):
-                # Another run may have read it while this one waited.
-                cached = self.store.cached_leases(max_age)
-                if cached is None:
-                    began = self.now()
-                    rows = [(lease.task_id, lease.vendor) for lease in self.api.list()]
-                    self.store.cache_leases(rows, began)
-                    cached = self.now(), rows
-        at, rows = cached
-        self.held = {lease.name: lease for lease in (self.api.restore(vendor, task_id) for task_id, vendor in rows)}
-        for lease in self.ended(self.held.values(), at):
-            del self.held[lease.name]
+        self.held = {lease.name: lease for lease in self.api.held.read(doubted=doubted)}
 
     def ended(self, leases: Iterable[Lease], since: float | None = None, now: float | None = None) -> list[Lease]:
         """Return the leases whose deadline has passed between ``since`` (default: the start of the run) and ``now``."""
@@ -83,7 +72,7 @@ class LeaseSession(Session[Lease]):
 
     @contextlib.contextmanager
     def recorded(self, *args: Any, **kwargs: Any) -> Iterator[None]:
-        """Record a paid call like the base class, and invalidate cached lists before and after it."""
+        """Record a call like the base class, and invalidate cached lists before and after it."""
         self.has_written = True
         self.store.invalidate()
         try:
@@ -101,12 +90,17 @@ class LeaseSession(Session[Lease]):
         """Return the leases that are no longer held."""
         return [lease for lease in leases if lease.name not in self.held]
 
-    def add_new(self, leases: Iterable[Lease]) -> None:
-        """Add leases that a response reported as new."""
+    def add_new(self, operation: str, leases: Sequence[Lease]) -> None:
+        """Add leases that the response to the last call of an operation reported as new."""
         added = {lease.name: lease for lease in leases}
         # Before the state is used, since its failure must not hide paid leases.
         self.new.update(added)
         self.held.update(added)
+        self.api.held.report_new(self.last(operation), leases)
+
+    def settle_paid(self, operation: str, known: Collection[str]) -> None:
+        """Settle all calls of an operation of this run, which have paid for the leases that are not ``known``."""
+        self.settle(operation, ends(self.held[name] for name in self.new_since(known)))
 
     def adopt(self, known: Collection[str], asked: int, origin: Origin, params: AllocationParams) -> int:
         """Add the unknown leases of the last reading to ``new``, and store their origin; returns their number."""
@@ -138,18 +132,21 @@ class LeaseSession(Session[Lease]):
         own = [task for task, size in tasks.items() if task and size <= asked]
         self.store.save_origin(own, origin.areas, origin.isp, origin.successor_of)
 
-    def report_replaced(self, number: int, known: Collection[str]) -> bool:
+    def report_replaced(self, call: int, number: int, known: Collection[str]) -> bool:
         """Record the known leases as released if all were replaced: otherwise the response does not show which."""
         if number < len(known):
             return False
-        self.api.report_released(known)
+        self.api.held.report_gone(call, known)
         return True
 
     def finish_replacement(self, continued: Collection[int]) -> None:
-        """Mark the replacement of this run as reported, and resolve the records of those that it ``continued``."""
-        if self.features.replace:
-            self.calls.mark_reported(*self.pending.pop(self.features.replace, []))
-        self.calls.resolve(*continued)
+        """Record that this run has reported its replacement, and settle the records of those that it ``continued``.
+
+        A list may still show the old leases, so later runs wait for it.
+        """
+        for number in self.pending.pop(REPLACE, []):
+            self.journal.rename(number, FINISHED_REPLACE)
+        self.journal.settle(*continued)
 
     def quota(self) -> Quota | None:
         return self.api.quota()

@@ -14,10 +14,11 @@ from .._api.classic.client import ProxyApi
 from .._api.classic.errors import StatusError
 from .._api.classic.models import Monopoly
 from .._core.errors import CallError, Effect, QgError, UncertainOutcomeError, WaitBudgetExceeded
-from .._reconcile.lost_response import EARLIER_ATTEMPT, Creation, create_once
-from .._store.paid_calls import PaidCall
+from .._reconcile.converge import converge
+from .._reconcile.lost_response import EARLIER_ATTEMPT, Creation
+from .._store.journal import Call, JournalRow
 from .matching import ApplicationParams, DesiredMonopolies, Matcher
-from .session import CHECK_COMMAND, MonopolyPolicy, MonopolySession, application_params, sample
+from .session import APPLY, CHECK_COMMAND, MonopolyPolicy, MonopolySession, application_params, sample
 
 ENDPOINT = endpoints.MONOPOLIES_APPLY.name
 
@@ -33,9 +34,9 @@ class AllocationSession(MonopolySession):
         self.desired = desired
         self.matcher = Matcher(desired, {})
 
-    def unresolved(self) -> list[PaidCall]:
+    def unresolved(self) -> list[JournalRow]:
         """Return the applications whose result is unknown."""
-        return self.calls.unresolved(ENDPOINT)
+        return self.journal.unsettled(APPLY)
 
     def expects_resources(self) -> bool:
         """Whether the key probably holds resources, also those of an application whose result is unknown."""
@@ -55,7 +56,7 @@ class AllocationSession(MonopolySession):
 
 
 class Application(Creation):
-    """One application, and the verification of its effect, for :func:`create_once`."""
+    """One application, and the verification of its effect, for :func:`converge`."""
 
     def __init__(self, session: AllocationSession) -> None:
         self._session = session
@@ -70,7 +71,7 @@ class Application(Creation):
         """Apply for the missing resources, and store those that the list shows."""
         session, result = self._session, self._result
         try:
-            error = create_once(self, session.policy.max_attempts)
+            converge(self, session.policy.max_attempts - 1)
         except StatusError as refusal:
             advice = "Nothing was applied for. Ask for less, for another area or provider, or extend the plan."
             raise QgError(f"{refusal.message} {advice}", **refusal.details) from None
@@ -79,8 +80,8 @@ class Application(Creation):
         session.matcher.params = application_params(session.api)
         if len(result.applied) < self._missing:
             # The call stays recorded, so that the next run does not apply again for resources that the list lacks yet.
-            raise self._incomplete(error or self._reading_error)
-        session.resolve(ENDPOINT)
+            raise self._incomplete(self.error or self._reading_error)
+        session.settle(APPLY, dict.fromkeys(result.applied))
         if len(session.counted) < session.desired.count:
             raise QgError(
                 f"{self._missing} resources were applied for, and not all of the new ones match: "
@@ -88,11 +89,13 @@ class Application(Creation):
                 endpoint=ENDPOINT,
             )
 
-    def send(self) -> None:
+    def pay(self) -> None:
         """Send the application once."""
         self._attempts += 1
         request = vars(self._params)
-        sending = partial(self._session.recorded, ENDPOINT, self._missing, self._known, request)
+        witness = self._session.lasting_balance
+        call = Call(APPLY, ENDPOINT, self._known, request, self._missing, witness=witness, is_paid=True)
+        sending = partial(self._session.recorded, call)
         self._session.api.apply_for_monopolies(self._missing, **request, sending=sending)
         self._result.accepted = True
 

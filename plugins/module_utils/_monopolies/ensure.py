@@ -16,7 +16,7 @@ from .._api.parsing import integer
 from .._core.errors import CallError, QgError
 from .._reconcile.confirmed_list import confirm_list
 from .application import AllocationSession, Application
-from .earlier_calls import adopt_shown, wait_for, warn_of
+from .earlier_calls import adopt_shown, wait_for, wait_for_releases, warn_of
 from .matching import DesiredMonopolies
 from .session import DEFAULT_POLICY, TRANSITIONAL_STATES, MonopolyPolicy, MonopolyResult, sample, summary
 
@@ -64,6 +64,8 @@ class _Allocator:
         session = self.session
         desired, result, matcher = session.desired, session.result, session.matcher
         self.has_list = True
+        if not check:
+            wait_for_releases(session)
         unresolved = adopt_shown(session, check=check)
         matcher.add_codes(session.monopolies)
         counted, unknown = matcher.classify(session.monopolies)

@@ -15,10 +15,12 @@ from .._api.classic.client import ProxyApi
 from .._api.classic.models import Monopoly
 from .._core.errors import CallError, QgError, UncertainOutcomeError
 from .._reconcile.lost_response import verifying
+from .._store.journal import Call
 from .batches import Batch, change_in_batches, is_refused, reasons
 from .session import (
     CHECK_COMMAND,
     DEFAULT_POLICY,
+    REDIAL,
     TRANSITIONAL_STATES,
     MonopolyPolicy,
     MonopolyResult,
@@ -99,6 +101,7 @@ class RedialSession(MonopolySession):
             reason = "the vendor requires 10 seconds between two dials"
             self.api.budget.wait(delay, reason, ENDPOINT, remaining=delay)
         change_in_batches(partial(_Redial, self), list(self.selected), self.result, self.policy.max_repeats)
+        self.settle(REDIAL)
 
     def mark_redialled(self, uuids: Collection[str]) -> None:
         """Add resources to the result whose redial the vendor accepted, or the list shows."""
@@ -169,7 +172,8 @@ class _Redial(Batch):
 
     def send(self, todo: Sequence[str]) -> None:
         """Redial the resources in one call; a success applies to all of them."""
-        self._session.api.redial_monopolies(todo)
+        call = Call(REDIAL, ENDPOINT, todo)
+        self._session.api.redial_monopolies(todo, sending=partial(self._session.recorded, call))
         self._mark(todo)
 
     def verify(self, todo: Sequence[str], error: QgError | None) -> None:

@@ -16,8 +16,18 @@ from .._api.classic.client import ProxyApi
 from .._core.errors import CallError, QgError, UncertainOutcomeError, WaitBudgetExceeded
 from .._reconcile.converge import is_worth_retrying
 from .._reconcile.lost_response import verifying
+from .._store.journal import MAYBE_GONE, Call
 from .batches import Batch, change_in_batches, reasons
-from .session import DEFAULT_POLICY, MonopolyPolicy, MonopolyResult, MonopolySession, Refused, releasable_from, sample
+from .session import (
+    DEFAULT_POLICY,
+    RELEASE,
+    MonopolyPolicy,
+    MonopolyResult,
+    MonopolySession,
+    Refused,
+    releasable_from,
+    sample,
+)
 
 ENDPOINT = endpoints.MONOPOLIES_RELEASE.name
 
@@ -57,6 +67,7 @@ def _release(session: MonopolySession, uuids: Collection[str] | None, check: boo
     else:
         change_in_batches(partial(_Release, session), releasable, result, session.policy.max_repeats)
         session.store.forget(result.released)
+        session.settle(RELEASE)
     if result.refused:
         texts = [
             f"{one.uuid} (possible from {one.possible_from.isoformat()} on)" if one.possible_from else one.uuid
@@ -83,22 +94,24 @@ class _Release(Batch):
         If the response contains no names, the list decides, once it can no longer lag.
         """
         session, result = self.session, self.session.result
-        named = session.api.release_monopolies(todo)
+        call = Call(RELEASE, ENDPOINT, todo, effect=MAYBE_GONE)
+        named = session.api.release_monopolies(todo, sending=partial(session.recorded, call))
         # Stored at once, so that a later error does not hide it.
         result.released += todo if named is None else named
+        session.journal.report(session.last(RELEASE), gone=todo if named is None else named)
         if named is not None:
             return
         shown = set(todo)
 
         def read() -> None:
             # The vendor's list, without the reported changes.
-            shown.intersection_update(monopoly.uuid for monopoly in session.api.listed_monopolies())
+            shown.intersection_update(monopoly.uuid for monopoly in session.api.monopolies())
 
         with contextlib.suppress(CallError, WaitBudgetExceeded):
             if session.poll(lambda: not shown, session.policy.lag_delays, read):
                 return
             result.released = [uuid for uuid in result.released if uuid not in shown]
-            session.api.reported_monopolies.forget(shown)
+            session.journal.forget(shown)
 
     def verify(self, todo: Sequence[str], error: QgError | None) -> None:
         """Count resources as released that the list does not show any more."""

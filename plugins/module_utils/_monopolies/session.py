@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import datetime
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from .._api.classic import endpoints
@@ -23,11 +23,15 @@ from .._api.leases import Quota
 from .._api.parsing import BEIJING, parse_vendor_time
 from .._core.errors import QgError, WaitBudgetExceeded
 from .._core.text import format_sample
-from .._reconcile.retry_policy import RetryPolicy
+from .._reconcile.retry_policy import LAG_DELAYS, RetryPolicy
 from .._reconcile.session import Session
+from .._reconcile.view import read_credibly, reported_gone
+from .._store.journal import MONOPOLIES, Journal
 from .._store.monopoly_store import MonopolyStore
 from .matching import ApplicationParams
 
+#: The operations in the journal.
+APPLY, RELEASE, REDIAL = "apply", "release", "redial"
 #: The time after its application within which the vendor does not release a resource.
 MIN_HOLD_TIME = datetime.timedelta(hours=12)
 #: Seconds between reads of the list while resources come online: the growth of the first interval, and the maximum.
@@ -47,12 +51,11 @@ class MonopolyPolicy(RetryPolicy):
     """The retry policy for exclusive-occupancy resources.
 
     ``apply_delays`` come after an application. Their sum is the usual lag of the list, because a resource that the list
-    shows later would be paid for twice. ``lag_delays`` begin with them. ``first_interval`` is the first interval
+    shows later would be paid for twice. ``lag_delays`` begin with them, too. ``first_interval`` is the first interval
     between reads of the list while resources come online.
     """
 
-    apply_delays: tuple[float, ...] = (0.0, 2.0, 3.0, 5.0, 10.0)
-    lag_delays: tuple[float, ...] = (0.0, 2.0, 3.0, 5.0, 10.0, 10.0, 10.0, 10.0, 10.0)
+    apply_delays: tuple[float, ...] = LAG_DELAYS[:5]
     first_interval: float = 1.0
     max_repeats: int = 2
 
@@ -134,6 +137,18 @@ def application_params(api: ProxyApi) -> Mapping[str, ApplicationParams]:
     return {uuid: ApplicationParams(*row) for uuid, row in monopoly_store(api).origins().items()}
 
 
+def journal_of(api: ProxyApi) -> Journal:
+    """Return the calls that change the resources of the key."""
+    return Journal(api.rate_limiter.state, api.key_digest, MONOPOLIES)
+
+
+def held_monopolies(api: ProxyApi, uuids: Sequence[str] = ()) -> list[Monopoly]:
+    """Return the resources of the key, these or all: the vendor's list without those that it reported as released."""
+    listed, rows = api.monopolies(uuids), journal_of(api).rows()
+    gone = reported_gone(rows, api.rate_limiter.state.now()) if rows else frozenset()
+    return [monopoly for monopoly in listed if monopoly.uuid not in gone]
+
+
 class MonopolySession(Session[Monopoly]):
     """One run for one key. ``held`` contains the resources of the last list."""
 
@@ -143,7 +158,7 @@ class MonopolySession(Session[Monopoly]):
     advice = f'Check with "{CHECK_COMMAND}" before running the task again.'
 
     def __init__(self, api: ProxyApi, policy: MonopolyPolicy) -> None:
-        super().__init__(api, policy, endpoints.MONOPOLIES.name)
+        super().__init__(api, policy, endpoints.MONOPOLIES.name, journal_of(api))
         self.result = MonopolyResult()
         self.store = monopoly_store(api)
 
@@ -163,7 +178,7 @@ class MonopolySession(Session[Monopoly]):
 
     def refresh(self) -> None:
         """Read the list; read an empty list once more if the key should have resources."""
-        listed = self.api.monopolies() or (self.api.monopolies() if self.expects_resources() else [])
+        listed = read_credibly(lambda: held_monopolies(self.api), lambda found: not found and self.expects_resources())
         self.held = {monopoly.uuid: monopoly for monopoly in listed}
 
     def expects_resources(self) -> bool:

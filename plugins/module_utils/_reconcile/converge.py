@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The loop for calls that may be repeated, such as releases: send them until the list shows the desired state."""
+"""The loop that sends calls until the list shows the desired state. No other code of the collection repeats a call."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ T = TypeVar("T")
 
 
 class Change(abc.ABC, Generic[T]):
-    """An idempotent change."""
+    """A change that one or several calls make."""
 
     @abc.abstractmethod
     def remaining(self) -> Sequence[T]:
@@ -38,14 +38,22 @@ class Change(abc.ABC, Generic[T]):
         """Send the next calls differently if that may help after such an error; returns whether it may."""
         return False
 
+    def may_repeat(self, error: QgError | None) -> bool:
+        """Whether calls without an effect may have one if they are sent again."""
+        return is_worth_retrying(error)
+
+    def look_again(self) -> bool:
+        """Before the change fails, read the list for as long as it may lag; returns whether that was worth it."""
+        return False
+
     def pause(self, attempt: int) -> None:
         """Wait before the next attempt; by default, no longer than the reads of the list take."""
 
 
 def converge(change: Change[T], max_repeats: int) -> None:
-    """Send a change until nothing remains.
+    """Send a change until nothing remains; raises an error of :meth:`Change.verify` or :meth:`Change.failure`.
 
-    The change fails after a permanent error, or after ``max_repeats`` repetitions in succession without an effect.
+    It fails after a permanent error, or after ``max_repeats`` equal repetitions in succession without an effect.
     """
     repeats = 0
     while todo := change.remaining():
@@ -58,13 +66,16 @@ def converge(change: Change[T], max_repeats: int) -> None:
         left = change.remaining()
         if left and isinstance(error, WaitBudgetExceeded):
             raise change.failure(error, left)
-        if len(left) < len(todo):
+        if len(left) < len(todo) or change.adapt(error, left):
             repeats = 0
-        elif not change.adapt(error, left):
+        else:
             repeats += 1
-            if repeats > max_repeats or not is_worth_retrying(error):
+            if repeats <= max_repeats and change.may_repeat(error):
+                change.pause(repeats)
+            elif change.look_again():
+                repeats = 0
+            else:
                 raise change.failure(error, left)
-            change.pause(repeats)
 
 
 def is_worth_retrying(error: QgError | None) -> bool:

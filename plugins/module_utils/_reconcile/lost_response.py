@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The loop for paid calls: a lost response must not lead to a second payment.
+"""Paid calls: a lost response must not lead to a second payment.
 
 A response can be lost after the vendor has carried out the call, and the vendor's list may show the effect late. So a
 call is sent again only after the list, and the quota if there is one, have shown that it had no effect.
@@ -12,10 +12,11 @@ from __future__ import annotations
 
 import abc
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from .._core.errors import CallError, Effect, QgError, UncertainOutcomeError, WaitBudgetExceeded
+from .converge import Change
 
 #: The message for a call that succeeded without a visible effect.
 ACCEPTED = "The vendor reports success."
@@ -27,11 +28,20 @@ NO_TIME = "{list} does not show all of it so far, and max_wait leaves no time to
 EARLIER_ATTEMPT = "an earlier attempt without a response may be the reason."
 
 
-class Creation(abc.ABC):
-    """A paid call, and the verification of its effect."""
+class Creation(Change[None]):
+    """A paid call, and the verification of its effect.
+
+    It is never sent again after a success, after a permanent error, while it is in flight, or while the quota counts
+    more than the list shows.
+    """
+
+    #: The error of the last attempt, which may have had an effect nevertheless; None after a success.
+    error: CallError | None = None
+    _attempts_made = 0
+    _is_known = _has_lost = False
 
     @abc.abstractmethod
-    def send(self) -> None:
+    def pay(self) -> None:
         """Send the call once, recorded by :meth:`.session.Session.recorded`; raises CallError."""
 
     @abc.abstractmethod
@@ -69,53 +79,47 @@ class Creation(abc.ABC):
         """Return the error if no attempt had a known effect."""
         return self.uncertain(error, NOTHING_NEW)
 
+    def remaining(self) -> Sequence[None]:
+        return () if self._is_known else (None,)
 
-def create_once(creation: Creation, max_attempts: int) -> CallError | None:
-    """Send a paid call until its effect is visible, at most ``max_attempts`` times.
+    def send(self, todo: Sequence[None]) -> None:
+        self.pay()
 
-    Returns the error of the last attempt, which had an effect nevertheless, or None. A call is never sent again after a
-    success, after a permanent error, while it is in flight, or while the quota counts more than the list shows.
-    """
-    lost = False
-    error: CallError | None = None
-    for attempt in range(max_attempts):
-        try:
-            error = try_call(creation.send)
-        except WaitBudgetExceeded:
-            if error is None:
-                raise
-            # The error that made the wait necessary is more useful than the lack of time.
-            raise creation.exhausted(error, attempt) from None
-        if error is not None and not creation.is_verifiable(error):
-            if lost and creation.may_follow_lost(error):
-                raise creation.uncertain(error, EARLIER_ATTEMPT) from None
-            raise error
-        with verifying(error, creation.uncertain):
-            if creation.find_new(error):
-                return error
-            unlisted = error is not None and creation.has_unlisted(error)
-            # The list may have caught up while the quota was read.
-            if not unlisted and creation.adopt_new():
-                return error
+    def verify(self, todo: Sequence[None], error: QgError | None) -> None:
+        """Find out the effect of the attempt; raises an error if the call must not be sent again."""
+        if not isinstance(error, CallError | None):
+            # It was not sent.
+            return
+        self._attempts_made += 1
+        self.error = error
+        if error is not None and not self.is_verifiable(error):
+            raise self.uncertain(error, EARLIER_ATTEMPT) if self._follows_lost(error) else error
+        unlisted = False
+        with verifying(error, self.uncertain):
+            self._is_known = self.find_new(error)
+            if not self._is_known:
+                unlisted = error is not None and self.has_unlisted(error)
+                # The list may have caught up while the quota was read.
+                self._is_known = not unlisted and self.adopt_new()
         if unlisted:
-            raise creation.uncertain(error, UNLISTED)
+            raise self.uncertain(error, UNLISTED)
+        if self._is_known:
+            return
         if error is None or error.effect is Effect.IN_FLIGHT:
-            raise creation.uncertain(error, NOTHING_NEW)
-        if not error.retryable:
-            raise creation.exhausted(error, attempt + 1)
-        lost = lost or creation.is_lost(error)
-    if error is None:
-        raise ValueError("max_attempts is less than 1")
-    raise creation.exhausted(error, max_attempts)
+            raise self.uncertain(error, NOTHING_NEW)
+        self._has_lost = self._has_lost or self.is_lost(error)
 
+    def _follows_lost(self, error: CallError) -> bool:
+        return self._has_lost and self.may_follow_lost(error)
 
-def try_call(send: Callable[[], object]) -> CallError | None:
-    """Send a call; returns the error if it fails."""
-    try:
-        send()
-    except CallError as error:
-        return error
-    return None
+    def may_repeat(self, error: QgError | None) -> bool:
+        return self.error is not None and self.error.retryable
+
+    def failure(self, error: QgError | None, left: Sequence[None]) -> QgError:
+        """Return the error after the last attempt, which is more useful than a lack of time for another one."""
+        if self.error is None:
+            return error or QgError(ACCEPTED)
+        return self.exhausted(self.error, self._attempts_made)
 
 
 @contextlib.contextmanager

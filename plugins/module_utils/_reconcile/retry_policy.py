@@ -11,8 +11,15 @@ from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from .._core.waiting import backoff
+from .._store.journal import LIST_LAG
 
 P = TypeVar("P", bound="RetryPolicy")
+
+
+#: Seconds before each read of a list that may lag. Their sum is the maximum lag, and the intervals grow.
+LAG_DELAYS = tuple(LIST_LAG * part / 60 for part in (0, 2, 3, 5, 10, 10, 15, 15))
+#: Seconds between two looks at a call of an earlier run.
+POLL_INTERVAL = 5.0
 
 
 @dataclass(frozen=True)
@@ -20,15 +27,15 @@ class RetryPolicy:
     """Delays in seconds, and the number of attempts.
 
     ``verify_delays`` come before each read of the list after a call whose effect is unknown, as the list may lag.
-    ``lag_delays`` replace them if only the list can show the effect, or if the quota shows more than the list: their
-    sum is the maximum lag of the list. ``poll_interval`` is the time between reads for a call of an earlier run.
+    ``lag_delays``, which begin with them, replace them if only the list can show the effect, or if the quota shows more
+    than the list. ``poll_interval`` is the time between reads for a call of an earlier run.
     ``max_attempts`` is the maximum number of attempts of a paid call without an effect, ``max_repeats`` that of
     repetitions of any other call. ``backoff`` returns the delay after an attempt.
     """
 
-    verify_delays: tuple[float, ...] = (0.0, 2.0, 3.0)
-    lag_delays: tuple[float, ...] = (0.0, 5.0, 10.0, 20.0, 25.0)
-    poll_interval: float = 5.0
+    verify_delays: tuple[float, ...] = LAG_DELAYS[:3]
+    lag_delays: tuple[float, ...] = LAG_DELAYS
+    poll_interval: float = POLL_INTERVAL
     max_attempts: int = 3
     max_repeats: int = 3
     backoff: Callable[[int], float] = backoff

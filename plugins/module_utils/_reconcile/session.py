@@ -2,22 +2,24 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The base of a run for one key: the held resources, and the paid calls whose result is unknown."""
+"""The base of a run for one key: the held resources, and the calls that are not over."""
 
 from __future__ import annotations
 
 import abc
-import contextlib
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+import dataclasses
+from collections.abc import Callable, Collection, Iterable, Mapping
+from contextlib import AbstractContextManager
 from typing import Any, Generic, Protocol, TypeVar
 
 from .._api.leases import Quota
 from .._core.errors import CallError, QgError, UncertainOutcomeError
 from .._core.waiting import WaitBudget
-from .._store.paid_calls import UNRESOLVED_TTL, PaidCall, PaidCalls
+from .._store.journal import UNRESOLVED_TTL, Call, Journal, JournalRow
 from .._store.rate_limiter import RateLimiter
 from .._store.vendor_clock import VendorClock
 from .lost_response import uncertain_outcome
+from .recording import recorded
 from .retry_policy import RetryPolicy
 
 R = TypeVar("R")
@@ -44,14 +46,14 @@ class Session(abc.ABC, Generic[R]):
     listing = "the list"
     advice = ""
 
-    def __init__(self, api: KeyApi, policy: RetryPolicy, list_call: str) -> None:
+    def __init__(self, api: KeyApi, policy: RetryPolicy, list_call: str, journal: Journal) -> None:
         self.api = api
         self.policy = policy.limited_to(api.max_attempts)
         self.list_call = list_call
         self.now = api.rate_limiter.state.now
-        self.calls = PaidCalls(api.rate_limiter.state, api.key_digest)
+        self.journal = journal
         self.held: dict[str, R] = {}
-        #: The numbers of the recorded calls of this run whose result is unknown, by the names of the calls.
+        #: The numbers of the recorded calls of this run that are not over, by their operations.
         self.pending: dict[str, list[int]] = {}
         #: The balance (see :meth:`balance`) before this run pays.
         self.balance_before: int | None = None
@@ -124,43 +126,30 @@ class Session(abc.ABC, Generic[R]):
                 return True
         return False
 
-    @contextlib.contextmanager
     def recorded(
-        self,
-        call: str,
-        wanted: int,
-        known: Collection[str],
-        request: Mapping[str, Any],
-        may_have_effect: Callable[[CallError], bool] = lambda error: error.may_have_effect,
-    ) -> Iterator[None]:
-        """Record a paid call before it is sent, to keep later runs from paying again.
+        self, call: Call, may_have_effect: Callable[[CallError], bool] = lambda error: error.may_have_effect
+    ) -> AbstractContextManager[None]:
+        """Record a call before it is sent, so that later runs know of it.
 
-        If it certainly had no effect, it is resolved at once. Otherwise, call :meth:`resolve` once its effect is known.
+        If it certainly had no effect, it is over at once. Otherwise, call :meth:`settle` once its effect is known.
         """
-        number = self.calls.record(
-            call,
-            wanted=wanted,
-            known=known,
-            request=request,
-            balance=self.lasting_balance,
-            timeout=self.api.timeout,
-        )
-        pending = self.pending.setdefault(call, [])
-        pending.append(number)
-        try:
-            yield
-        except CallError as error:
-            if not may_have_effect(error):
-                pending.remove(number)
-                self.calls.resolve(number)
-            raise
+        pending = self.pending.setdefault(call.operation, [])
+        return recorded(self.journal, dataclasses.replace(call, timeout=self.api.timeout), pending, may_have_effect)
 
-    def resolve(self, call: str) -> None:
-        """Resolve all calls of this run with this name: their results are known."""
-        self.calls.resolve(*self.pending.pop(call, []))
+    def last(self, operation: str) -> int:
+        """Return the number of the last call of this operation, which was answered."""
+        return self.pending[operation][-1]
+
+    def settle(self, operation: str, found: Mapping[str, str | None] | None = None) -> None:
+        """Settle all calls of an operation of this run, which have paid for what was ``found``."""
+        self.journal.settle(*self.pending.pop(operation, []), found=found)
+
+    def receive(self, operation: str, found: Mapping[str, str | None]) -> None:
+        """Record what the calls of an operation of this run have paid for; they are not over."""
+        self.journal.receive(self.pending.get(operation, []), found)
 
     def wait_until_settled(
-        self, call: PaidCall, is_shown: Callable[[], bool], read: Callable[[], None] | None = None
+        self, call: JournalRow, is_shown: Callable[[], bool], read: Callable[[], None] | None = None
     ) -> None:
         """Wait until the list shows the effect of an earlier run's call, or can no longer lag behind it."""
         while not is_shown() and (left := call.settles_in(self.now())) > 0:
@@ -168,7 +157,7 @@ class Session(abc.ABC, Generic[R]):
             self.wait(seconds, "a call of an earlier run is under way", call.endpoint, remaining=left)
             (read or self.refresh)()
 
-    def is_recent(self, call: PaidCall) -> bool:
+    def is_recent(self, call: JournalRow) -> bool:
         """Whether a call of an earlier run still counts in addition to the list."""
         return call.age(self.now()) < UNRESOLVED_TTL
 

@@ -10,22 +10,21 @@ A store owns the ``CREATE TABLE`` of its tables and lists them here.
 from __future__ import annotations
 
 from . import (
+    facts,
+    journal,
     lease_store,
     monopoly_store,
-    paid_calls,
     rate_limiter,
     registrations,
-    reported,
     run_results,
     state_time,
     whitelist_cache,
-    whitelist_writes,
     write_queue,
 )
 
 _STORES = (
-    *(state_time, rate_limiter, write_queue, whitelist_cache, registrations, whitelist_writes, reported),
-    *(lease_store, monopoly_store, paid_calls, run_results),
+    *(state_time, rate_limiter, write_queue, whitelist_cache, registrations, journal),
+    *(lease_store, monopoly_store, run_results, facts),
 )
 STATEMENTS = tuple(statement for store in _STORES for statement in map(str.strip, store.SCHEMA.split(";")) if statement)
 #: The number of this schema.
@@ -34,19 +33,19 @@ VERSION = 1
 MOMENTS = (
     ("inventory_checks", "checked_at"),
     ("areas", "at"),
+    ("facts", "at"),
+    ("journal", "answered_at"),
+    ("journal", "sent_at"),
     ("lease_cache", "at"),
     ("lease_origins", "at"),
     ("lifetimes", "at"),
     ("monopolies", "at"),
-    ("paid_calls", "sent"),
     ("rate_blocks", "expires_at"),
     ("rate_calls", "expires_at"),
     ("registrations", "missing_since"),
     ("registrations", "registered_at"),
-    ("reported", "at"),
     ("run_results", "begun_at"),
     ("whitelist_cache", "read_at"),
-    ("whitelist_writes", "sent"),
     ("write_requests", "enqueued_at"),
     ("write_requests", "renewed_at"),
 )

@@ -23,11 +23,15 @@ from .sources import Spec
 
 @dataclass(frozen=True)
 class Mode:
-    """The modes of a task: ``check`` and ``diff``, and the ``announcer`` of its waits."""
+    """The modes of a task: ``check`` and ``diff``, and the ``announcer`` of its waits.
+
+    ``origin`` returns the variable or environment variable that set an option, None if neither did.
+    """
 
     check: bool = False
     diff: bool = False
     announcer: Announcer = SILENT
+    origin: Callable[[str], str | None] = lambda _option: None
 
 
 @dataclass(frozen=True)
@@ -37,7 +41,8 @@ class Operation:
     The function raises QgError, or returns a result that may contain ``failed`` and ``msg``. ``reveal`` adds secrets to
     a redacted result, and returns whether it did so: only the control node calls it, and then hides the result.
     ``secret_option`` is the boolean option that adds secrets to the result itself. ``selectors`` are the options that
-    select objects: null or an empty value is refused for them.
+    select objects: null or an empty value is refused for them. ``needs_requests`` is false if it also runs without that
+    library.
     """
 
     spec: Spec
@@ -46,13 +51,14 @@ class Operation:
     reveal: Callable[[dict[str, Any], Mapping[str, Any]], bool] = lambda _result, _params: False
     secret_option: str | None = None
     selectors: tuple[str, ...] = ()
+    needs_requests: bool = True
 
 
 def execute(
     operation: Operation, params: Mapping[str, Any], mode: Mode, explained: Callable[[str], str] = str
 ) -> dict[str, Any]:
     """Run an operation, and return its redacted result; turn an error into a failed result."""
-    if REQUESTS_IMPORT_ERROR is not None:
+    if REQUESTS_IMPORT_ERROR is not None and operation.needs_requests:
         return {"failed": True, "msg": MISSING_REQUESTS, "exception": REQUESTS_IMPORT_ERROR}
     return redact(guarded(lambda: operation.run(params, mode), (), explained), params, operation.spec)
 

@@ -22,7 +22,7 @@ from .._api.exchange import Endpoint
 from .._api.leases import ISP_NUMBERS
 from .._api.product.endpoints import PRODUCTS
 from .._api.proxies import check_proxy
-from .._api.transport import DEFAULT_RETRIES, Transport, environment_authorities
+from .._api.transport import DEFAULT_RETRIES, Transport, environment_authorities, service_of
 from .._core.errors import OptionError, QgError
 from .._core.text import describe, quote_word
 from .._core.validation import check_names, check_path, check_range, check_url, check_visible
@@ -36,6 +36,10 @@ if TYPE_CHECKING:
     from .._api.classic.client import ProxyApi
     from .._api.product.client import ProductApi
 
+#: The values of ``product`` for the classic API, and for the product that the vendor's responses show.
+CLASSIC, AUTO = "classic", "auto"
+#: The products that a user can name.
+PRODUCT_NAMES = (CLASSIC, *PRODUCTS)
 #: The host of the vendor's own classic API, and the URL of its product hosts.
 _VENDOR_HOST = "proxy.qg.net"
 _VENDOR_PRODUCT_URL = f"https://{{product}}.{_VENDOR_HOST}"
@@ -72,7 +76,7 @@ PROXY_API_OPTIONS: Spec = {
 }
 #: The options that choose the API of a key's leases (doc fragment ``product``).
 PRODUCT_OPTIONS: Spec = {
-    **shared("product", type="str", choices=["classic", *PRODUCTS], default="classic"),
+    **shared("product", type="str", choices=[AUTO, *PRODUCT_NAMES], default=AUTO),
     **shared("product_url", type="str"),
 }
 #: The options of the account API (doc fragment ``account_api``).
@@ -181,12 +185,6 @@ def _parse_url(option: str, given: str, example: str) -> str:
     return url
 
 
-def check_quota(product: str) -> None:
-    """Raise OptionError for a product whose quota cannot be read."""
-    if product in PRODUCTS and PRODUCTS[product].channels is None:
-        raise OptionError(f"product={product} has no quota that can be read: see the vendor's user centre.")
-
-
 def check_areas(option: str, texts: Sequence[object] | None) -> tuple[str, ...]:
     """Return codes and names of areas; refuse numbers that cannot be codes. Names may contain blanks."""
     areas = check_names(option, texts, ",*")
@@ -292,6 +290,16 @@ class ProxyApiOptions:
             state=StatePlace.of(params),
         )
 
+    @property
+    def is_vendor(self) -> bool:
+        """Whether ``api_url`` is the vendor's own host, and not a simulator or a reseller."""
+        return urlsplit(self.api_url).hostname == _VENDOR_HOST
+
+    def whitelist_key(self, store: Store) -> str:
+        """Return the identifier of the whitelist of the key in the registrations and the queue."""
+        # "fleet" is in the identifiers of earlier releases as well, so do not change it.
+        return store.digest("fleet", service_of(self.api_url), self.key)
+
     def client(self, state: Store | None = None, announcer: Announcer = SILENT) -> ProxyApi:
         """Return the client; ``state`` is the state if it is open already, and replaces ``announcer`` by its own."""
         # Each client is imported only when it is made: most hosts of a run make no call.
@@ -308,12 +316,17 @@ class ProxyApiOptions:
 
         url = self._default_product_url() if url is None else url
         url = _parse_url("product_url", url.replace("{product}", product), _VENDOR_PRODUCT_URL)
+        if not self.is_vendor and (urlsplit(url).hostname or "").endswith(f".{_VENDOR_HOST}"):
+            raise OptionError(
+                f"product_url {describe(url)} is a host of the vendor, but api_url {describe(self.api_url)} is not: "
+                "omit product_url, or omit api_url."
+            )
         parts = self._parts("product_url", url, state, announcer)
         return ProductApi(*parts, product=product, url=url, key=self.key, pwd=self.pwd)
 
     def _default_product_url(self) -> str:
         """Return the URL of the product hosts for ``api_url``: a key of a simulator must not be sent to the vendor."""
-        if urlsplit(self.api_url).hostname == _VENDOR_HOST:
+        if self.is_vendor:
             return _VENDOR_PRODUCT_URL
         return f"{self.api_url.rstrip('/')}/{{product}}"
 
@@ -367,12 +380,6 @@ class AccountApiOptions:
 def proxy_api(params: Mapping[str, Any], announcer: Announcer, state: Store | None = None) -> ProxyApi:
     """Return the client that the options of :data:`PROXY_API_OPTIONS` describe."""
     return ProxyApiOptions.parse(params).client(state, announcer)
-
-
-def product_api(params: Mapping[str, Any], announcer: Announcer, state: Store | None = None) -> ProductApi:
-    """Return the client of the product host that :data:`PRODUCT_OPTIONS` name."""
-    options = ProxyApiOptions.parse(params)
-    return options.product_client(params["product"], params["product_url"], state, announcer)
 
 
 def account_api(params: Mapping[str, Any], announcer: Announcer) -> AccountApi:

@@ -26,8 +26,8 @@ from .._task.options import (
     PROXY_API_OPTIONS,
     AccountApiOptions,
     ProxyApiOptions,
-    check_quota,
 )
+from .._task.products import check_quota
 from .._task.sources import Spec, explain_missing, missing_options, without_aliases
 from .events import BALANCE, Rules
 
@@ -92,7 +92,7 @@ class WatchOptions:
         if missing := missing_options(needed, params):
             raise explain_missing(missing, "option of qg_watch", variables=None)
         if rules.quota_below is not None:
-            check_quota(params["product"])
+            check_quota(params)
         return cls(
             rules=rules,
             interval=params["interval"],

@@ -28,9 +28,12 @@ from .._core.clock import wall_time
 from .._core.errors import OptionError, QgError, UnexpectedError
 from .._core.text import one_line
 from .._core.waiting import SILENT, Announcer
+from .._reconcile.held_leases import HeldLeases
+from .._reconcile.held_whitelist import HeldWhitelist
 from .._store.announcements import announcement_policy
 from .._task.operation import without_secrets
-from .._task.options import AccountApiOptions, ProxyApiOptions
+from .._task.options import AUTO, CLASSIC, AccountApiOptions, ProxyApiOptions
+from .._task.products import ProductFinder, api_of_key
 from .events import BALANCE, LEASES, QUOTA, WHITELIST, Snapshot, Step, WatchState, polls_to_skip, step
 from .options import WatchOptions, read_options
 
@@ -62,10 +65,12 @@ def _with_proxy_api(read: Callable[[ProxyApi], T], options: WatchOptions, pause:
 
 
 def _with_lease_api(read: Callable[[ProxyApi | ProductApi], T], options: WatchOptions, pause: Pause) -> T:
-    """Read from the API that serves the leases of the product."""
+    """Read from the API that serves the leases of the key."""
     proxy = cast(ProxyApiOptions, options.proxy)
-    if options.product == "classic":
-        return _with_key(proxy.client(announcer=pause.announcer), read, pause)
+    if options.product == CLASSIC:
+        return _with_proxy_api(read, options, pause)
+    if options.product == AUTO:
+        return _with_proxy_api(lambda api: read(api_of_key(proxy, options.product_url, api)), options, pause)
     api = proxy.product_client(options.product, options.product_url, announcer=pause.announcer)
     return _with_key(api, read, pause)
 
@@ -87,14 +92,15 @@ def _with_account_api(read: Callable[[AccountApi], T], options: WatchOptions, pa
 
 
 def _read_leases(api: ProxyApi | ProductApi) -> dict[str, Any]:
-    return {LEASES: api.leases(), "vendor_time": api.vendor_clock.now()}
+    return {LEASES: HeldLeases.of(api).read(), "vendor_time": api.vendor_clock.now()}
 
 
-#: The function that reads the fields of a snapshot for each subject, with one call, or up to two on a product host.
+#: The function that reads the fields of a snapshot for each subject, with one call, or up to two on a product host,
+#: and those that show the product of the key.
 FETCHERS: dict[str, Callable[[WatchOptions, Pause], dict[str, Any]]] = {
     QUOTA: functools.partial(_with_lease_api, lambda api: {QUOTA: api.quota()}),
     LEASES: functools.partial(_with_lease_api, _read_leases),
-    WHITELIST: functools.partial(_with_proxy_api, lambda api: {WHITELIST: api.whitelist()}),
+    WHITELIST: functools.partial(_with_proxy_api, lambda api: {WHITELIST: HeldWhitelist(api).entries()}),
     BALANCE: functools.partial(_with_account_api, lambda api: {BALANCE: api.balance()}),
 }
 
@@ -104,7 +110,10 @@ def prepare(params: Mapping[str, Any], pause: Pause) -> WatchOptions:
     options = WatchOptions.parse(params)
     if REQUESTS_IMPORT_ERROR is not None:
         raise OptionError(MISSING_REQUESTS)
-    if options.proxy is not None:
+    proxy = options.proxy
+    if proxy is not None and options.product == AUTO:
+        _with_proxy_api(lambda api: ProductFinder(proxy, options.product_url, api).check_url(), options, pause)
+    elif proxy is not None:
         _with_lease_api(lambda _api: None, options, pause)
     if options.account is not None:
         _with_account_api(lambda _api: None, options, pause)

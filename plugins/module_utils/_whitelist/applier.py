@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The loop that reads the whitelist, plans, writes the difference and reads it again.
+"""The change of a whitelist: it is read, planned, the difference is written, and read again.
 
 The whitelist is described in vendor docs 178 to 180. They do not say whether it is an error to add a present address or
 to remove an absent one, so neither is sent. Nor do they define the notation of addresses: an entry is removed by the
@@ -12,14 +12,15 @@ text with which it is listed, or if that fails, by its address.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from .._api.classic.errors import BOUND_TO_OTHER_KEY, INVALID_PARAMETER, KEY_REFUSALS, WHITELIST_FULL, ApiError
 from .._api.classic.exchange import PostRejected
 from .._core.errors import CallError, QgError, TransportError, WaitBudgetExceeded
 from .._core.waiting import backoff
-from .._store.whitelist_writes import WhitelistWrite
+from .._reconcile.converge import Change, converge
+from .._reconcile.retry_policy import LAG_DELAYS, POLL_INTERVAL
 from .entry_texts import EntryTexts, removal_error, split_by_notation
 from .plan import (
     NOT_SHOWN,
@@ -34,22 +35,19 @@ from .plan import (
 )
 
 if TYPE_CHECKING:
-    from .._api.classic.client import ProxyApi, WhitelistReading
+    from .._reconcile.held_whitelist import HeldWhitelist, WhitelistReading
+    from .._reconcile.view import OpenChange
 
 #: The maximum number of successive rounds without progress.
 MAX_STALLS = 3
-#: Seconds between reads of a list that does not show a reported change yet. Their sum is the maximum lag (LIST_LAG).
-LAG_DELAYS = (0.5, 1.0, 2.0, 4.0, 7.5, 15.0, 15.0, 15.0)
 #: The codes of refusals that an earlier change of the whitelist cannot cause.
 UNRELATED = (*KEY_REFUSALS, BOUND_TO_OTHER_KEY)
 #: The maximum number of addresses in a call that removes entries in another notation, whose texts may be long.
 SPELLED_BATCH = 20
-#: The maximum seconds between two checks of an earlier change whose response was lost.
-SETTLE_POLL = 5.0
 
 
 def reconcile(
-    api: ProxyApi,
+    api: HeldWhitelist,
     desired: DesiredWhitelist,
     *,
     check: bool = False,
@@ -61,7 +59,7 @@ def reconcile(
     """
     if not check:
         _wait_for_unresolved(api, desired)
-    reading = api.read_whitelist()
+    reading = api.read()
     before = reading.ips
     first = plan(before, desired, extra_entries=reading.extra_entries)
     check_limits(first, desired)
@@ -75,38 +73,37 @@ def reconcile(
     return result
 
 
-def _wait_for_unresolved(api: ProxyApi, desired: DesiredWhitelist) -> None:
+def _wait_for_unresolved(api: HeldWhitelist, desired: DesiredWhitelist) -> None:
     """Wait until every earlier, opposite change is complete and the list can no longer lag behind it."""
 
-    def conflicts(write: WhitelistWrite) -> bool:
-        return contradicts(desired, write)
+    def conflicts(change: OpenChange) -> bool:
+        return contradicts(desired, change)
 
     while (seconds := api.settles_in(conflicts)) > 0:
         reason = "the response to an earlier change of the same addresses was lost, and it may still take effect"
         api.budget.require(seconds, reason, "/whitelist")
-        api.budget.wait(min(seconds, SETTLE_POLL), reason, "/whitelist", remaining=seconds)
+        api.budget.wait(min(seconds, POLL_INTERVAL), reason, "/whitelist", remaining=seconds)
 
 
 def _is_single_address_conflict(error: QgError) -> bool:
     return isinstance(error, ApiError) and error.code == BOUND_TO_OTHER_KEY
 
 
-def _unresolved(api: ProxyApi) -> dict[bool, set[str]]:
+def _unresolved(api: HeldWhitelist) -> dict[bool, set[str]]:
     """Return the addresses that earlier calls with unknown results may have added (True) or removed (False)."""
     found: dict[bool, set[str]] = {True: set(), False: set()}
-    for write in api.unresolved_writes():
-        found[write.present] |= write.ips
+    for change in api.open_changes():
+        found[change.present] |= change.names
     return found
 
 
-class _Applier:
-    """Writes in rounds: each sends the missing changes, and then reads the list again, which alone counts.
+class _Writer:
+    """The writing of one round after the other.
 
-    So a lost or garbled response, or a partial success, needs no special treatment: the next round sends the changes
-    that are still missing. Nothing is removed before all additions are reported or listed, unless the list is full.
+    Nothing is removed before all additions are reported or listed, unless the list is full.
     """
 
-    def __init__(self, api: ProxyApi, desired: DesiredWhitelist, result: WhitelistResult) -> None:
+    def __init__(self, api: HeldWhitelist, desired: DesiredWhitelist, result: WhitelistResult) -> None:
         self._api = api
         self._desired = desired
         self._result = result
@@ -123,94 +120,7 @@ class _Applier:
         #: Whether the effect of a change is unknown, including those of earlier runs, so that the list may lag behind
         #: it. With ``_is_unanswered``, there was not even a refusal.
         changes = {*first.add, *first.remove}
-        self._lost = self._is_unanswered = api.settles_in(lambda write: not changes.isdisjoint(write.ips)) > 0
-
-    def run(self) -> None:
-        """Change the whitelist; store an error in the result."""
-        try:
-            self._apply_until_converged()
-        except QgError as error:
-            self._result.error = error
-            return
-        if self._result.refused:
-            self._result.error = refusal_error(self._result)
-
-    def _apply_until_converged(self) -> None:
-        result, stalls, delays = self._result, 0, list(LAG_DELAYS)
-        todo = result.first
-        while todo.changes and stalls < MAX_STALLS:
-            former = (self._batch_size, self._texts.by_address)
-            result.confirmed = False
-            final = self._write(todo)
-            self._honor_retry_after()
-            left = self._read_back()
-            if self._is_doubtful and left.pending >= todo.pending:
-                self._error = None
-                left = self._wait_for_list(left, delays)
-                # The list can no longer lag, so a further refusal has another reason.
-                self._maybe_changed = {True: set(), False: set()}
-            progress = left.pending < todo.pending or (self._batch_size, self._texts.by_address) != former
-            # After progress, the refusal may be about a change that has since been made.
-            if final is not None and not progress:
-                raise self._final_error(final, left)
-            stalls = 0 if progress else stalls + 1
-            if 0 < stalls < MAX_STALLS:
-                self._pause(backoff(stalls - 1), "the change does not show in the whitelist")
-                self._texts.change_after_stall()
-            # A refusal is not final if an earlier call may have made the same change.
-            is_open = self._lost if self._error is None else self._is_unanswered and isinstance(self._error, ApiError)
-            if not left.changes or (stalls >= MAX_STALLS and is_open):
-                # Reported changes count, and are not sent again: wait until the list shows them. After MAX_STALLS, also
-                # wait for the possible effect of a call whose response was lost.
-                shown = self._wait_for_list(left, delays)
-                stalls = MAX_STALLS if shown.changes and shown.pending >= left.pending and not delays else 0
-                left = shown
-            todo = left
-        if todo.changes:
-            self._fail(todo)
-
-    def _read_back(self) -> Plan:
-        """Read the whitelist; return the remaining changes."""
-        result = self._result
-        result.reading = self._api.read_whitelist(may_be_empty=not result.after)
-        result.after = result.reading.ips
-        result.confirmed = not self._late()
-        left = self._plan(result.reading)
-        check_limits(left, self._desired)
-        return left
-
-    def _plan(self, reading: WhitelistReading) -> Plan:
-        return plan(reading.ips, self._desired, self._result.refused, extra_entries=reading.extra_entries)
-
-    def _late(self) -> set[str]:
-        """Return the addresses whose change by this run was reported, but is not listed yet."""
-        return set() if self._result.reading is None else self._sent & self._result.reading.late
-
-    def _wait_for_list(self, left: Plan, delays: list[float]) -> Plan:
-        """Read the list after each of the remaining delays until it shows the change; return the remaining changes."""
-        before = left.pending
-        while delays and (left.pending == before if left.changes else self._late()):
-            self._pause(delays.pop(0), "the list does not show yet what the vendor has reported")
-            left = self._read_back()
-        result, late = self._result, self._late()
-        if late and not delays and result.reading is not None:
-            self._api.trust_list(late)
-            result.reading = result.reading.without(late)
-            result.after, result.confirmed = result.reading.ips, True
-            left = self._plan(result.reading)
-        return left
-
-    def _honor_retry_after(self) -> None:
-        """Wait for the time that the server asked for."""
-        if isinstance(self._error, TransportError) and self._error.retry_after:
-            self._pause(self._error.retry_after, "the server asks for a pause", remaining=self._error.retry_after)
-
-    def _pause(self, seconds: float, reason: str, *, remaining: float | None = None) -> None:
-        try:
-            self._api.budget.wait(seconds, reason, "/whitelist", remaining=remaining)
-        except WaitBudgetExceeded as too_long:
-            # The error that made the wait necessary is more useful than the lack of time.
-            raise (self._error or too_long) from None
+        self._lost = self._is_unanswered = api.settles_in(lambda change: not changes.isdisjoint(change.names)) > 0
 
     def _write(self, todo: Plan) -> QgError | None:
         """Send one round of calls; return an error that is final, unless the list shows progress."""
@@ -286,6 +196,137 @@ class _Applier:
             return self._remove_first
         return is_transient
 
+
+class _Applier(_Writer, Change[str]):
+    """Writes in rounds: each sends the missing changes, and then reads the list again, which alone counts.
+
+    So a lost or garbled response, or a partial success, needs no special treatment: the next round sends the changes
+    that are still missing.
+    """
+
+    def __init__(self, api: HeldWhitelist, desired: DesiredWhitelist, result: WhitelistResult) -> None:
+        super().__init__(api, desired, result)
+        self._todo = result.first
+        # The list has been read once when the first of them begins.
+        self._delays = list(LAG_DELAYS[1:])
+        #: What the next round may do differently, as it was before the last one, and an error of that which is final.
+        self._former: tuple[object, ...] = ()
+        self._final: QgError | None = None
+
+    def run(self) -> None:
+        """Change the whitelist; store an error in the result."""
+        try:
+            converge(self, MAX_STALLS - 1)
+        except QgError as error:
+            self._result.error = error
+            return
+        if self._result.refused:
+            self._result.error = refusal_error(self._result)
+
+    def remaining(self) -> Sequence[str]:
+        return (*self._todo.add, *self._todo.remove)
+
+    def send(self, todo: Sequence[str]) -> None:
+        self._result.confirmed = False
+        self._former = (self._batch_size, self._texts.by_address)
+        self._final = self._write(self._todo)
+
+    def verify(self, todo: Sequence[str], error: QgError | None) -> None:
+        """Read the whitelist; raises an error that is final, unless it shows progress."""
+        if error is not None:
+            raise error
+        self._honor_retry_after()
+        left = self._read_back()
+        if self._is_doubtful and left.pending >= len(todo):
+            self._error = None
+            left = self._wait_for_list(left)
+            # The list can no longer lag, so a further refusal has another reason.
+            self._maybe_changed = {True: set(), False: set()}
+        # After progress, the refusal may be about a change that has since been made.
+        if self._final is not None and left.pending >= len(todo) and not self._is_adapted:
+            raise self._final_error(self._final, left)
+        self._todo = left
+        if not left.changes:
+            # Reported changes count, and are not sent again: wait until the list shows them.
+            self._todo = self._wait_for_list(left)
+            if self._todo.changes and not self._delays:
+                raise self.failure(None, self.remaining())
+
+    @property
+    def _is_adapted(self) -> bool:
+        return (self._batch_size, self._texts.by_address) != self._former
+
+    def adapt(self, error: QgError | None, left: Sequence[str]) -> bool:
+        """Whether the next round does something differently."""
+        return self._is_adapted
+
+    def may_repeat(self, error: QgError | None) -> bool:
+        return True
+
+    def pause(self, attempt: int) -> None:
+        self._pause(backoff(attempt - 1), "the change does not show in the whitelist")
+        self._texts.change_after_stall()
+
+    def look_again(self) -> bool:
+        """Wait for the possible effect of a call whose response was lost."""
+        # A refusal is not final if an earlier call may have made the same change.
+        is_open = self._lost if self._error is None else self._is_unanswered and isinstance(self._error, ApiError)
+        if not is_open:
+            return False
+        before, self._todo = self._todo.pending, self._wait_for_list(self._todo)
+        return bool(self._delays) or self._todo.pending < before
+
+    def failure(self, error: QgError | None, left: Sequence[str]) -> QgError:
+        """Return the error for changes that the list does not show after several rounds."""
+        reason, todo = self._error or QgError(NOT_SHOWN), self._todo
+        self._result.refused.update(dict.fromkeys(todo.add, reason))
+        if todo.remove and (self._remove_first or not todo.add):
+            return removal_error(todo.remove, self._result.spellings, reason)
+        return refusal_error(self._result)
+
+    def _read_back(self) -> Plan:
+        """Read the whitelist; return the remaining changes."""
+        result = self._result
+        result.reading = self._api.read(may_be_empty=not result.after)
+        result.after = result.reading.ips
+        result.confirmed = not self._late()
+        left = self._plan(result.reading)
+        check_limits(left, self._desired)
+        return left
+
+    def _plan(self, reading: WhitelistReading) -> Plan:
+        return plan(reading.ips, self._desired, self._result.refused, extra_entries=reading.extra_entries)
+
+    def _late(self) -> set[str]:
+        """Return the addresses whose change by this run was reported, but is not listed yet."""
+        return set() if self._result.reading is None else self._sent & self._result.reading.late
+
+    def _wait_for_list(self, left: Plan) -> Plan:
+        """Read the list after each of the remaining delays until it shows the change; return the remaining changes."""
+        before, delays = left.pending, self._delays
+        while delays and (left.pending == before if left.changes else self._late()):
+            self._pause(delays.pop(0), "the list does not show yet what the vendor has reported")
+            left = self._read_back()
+        result, late = self._result, self._late()
+        if late and not delays and result.reading is not None:
+            self._api.trust_list(late)
+            result.reading = result.reading.without(late)
+            result.after, result.confirmed = result.reading.ips, True
+            left = self._plan(result.reading)
+        return left
+
+    def _honor_retry_after(self) -> None:
+        """Wait for the time that the server asked for."""
+        if isinstance(self._error, TransportError) and self._error.retry_after:
+            self._pause(self._error.retry_after, "the server asks for a pause", remaining=self._error.retry_after)
+
+    def _pause(self, seconds: float, reason: str, *, remaining: float | None = None) -> None:
+        try:
+            self._api.budget.wait(seconds, reason, "/whitelist", remaining=remaining)
+        except WaitBudgetExceeded as too_long:
+            # The error that made the wait necessary is more useful than the lack of time.
+            raise (self._error or too_long) from None
+
     def _final_error(self, final: QgError, left: Plan) -> QgError:
         if final.details.get("code") == INVALID_PARAMETER and not self._result.spellings.keys().isdisjoint(left.remove):
             return removal_error(left.remove, self._result.spellings, final)
@@ -293,9 +334,3 @@ class _Applier:
             return final
         self._result.refused.update(dict.fromkeys(left.add, final))
         return full_error(final, self._result.after, left.add)
-
-    def _fail(self, left: Plan) -> None:
-        reason = self._error or QgError(NOT_SHOWN)
-        self._result.refused.update(dict.fromkeys(left.add, reason))
-        if left.remove and (self._remove_first or not left.add):
-            raise removal_error(left.remove, self._result.spellings, reason)

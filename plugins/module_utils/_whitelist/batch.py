@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from .._api.classic.errors import RATE_LIMITED
-from .._api.transport import service_of
 from .._core.errors import OptionError, QgError, TransportError, WaitBudgetExceeded
+from .._reconcile.held_whitelist import HeldWhitelist
 from .._store.directory import StateError
 from .._store.interface import Store
 from .._store.registrations import RegistrationStore
@@ -31,7 +31,8 @@ from .pruning import Removals
 from .results import NO_USAGE, summary_of, task_result, unreadable_warnings
 
 if TYPE_CHECKING:
-    from .._api.classic.client import ProxyApi, WhitelistReading
+    from .._api.classic.client import ProxyApi
+    from .._reconcile.held_whitelist import WhitelistReading
 
 
 def prune_missing(registrations: RegistrationStore, reading: WhitelistReading | None) -> None:
@@ -40,18 +41,12 @@ def prune_missing(registrations: RegistrationStore, reading: WhitelistReading | 
         registrations.prune_missing(reading.listed | reading.ips)
 
 
-def whitelist_key(options: ProxyApiOptions, store: Store) -> str:
-    """Return the identifier of the whitelist of a key in the registrations and the queue."""
-    # "fleet" is in the identifiers of earlier releases as well, so do not change it.
-    return store.digest("fleet", service_of(options.api_url), options.key)
-
-
 def queue_for(options: ProxyApiOptions, store: Store, *, check: bool) -> WriteQueue:
     """Return the queue for the whitelist of a key, shared by all tasks with the same access options."""
     way = options.transport
     access = (options.pwd, way.validate_certs, way.ca_path, way.use_proxy, way.api_proxy, way.retries)
     digest = store.digest("access", *("" if value is None else str(value) for value in access))
-    return WriteQueue(store, whitelist_key(options, store), digest, check=check)
+    return WriteQueue(store, options.whitelist_key(store), digest, check=check)
 
 
 @dataclass(frozen=True)
@@ -185,14 +180,13 @@ class WriteBatch:
             self.tolerate_state_error(lambda: prune_missing(self._registrations(""), merged.reading))
         return self._redacted(results)
 
-    def _prepared(self) -> ProxyApi:
+    def _prepared(self) -> HeldWhitelist:
         queue, api = self._queue, self._api or self._options.client(self._queue.store)
         # The wait for other leaders counts towards max_wait, up to its end, so that calls without a wait are possible.
         self._charged_wait = min(queue.waited - queue.collected, api.budget.max_wait)
         api.budget.waited += self._charged_wait
         self._api = api
-        api.expects_addresses = self._registrations("").expects_addresses
-        return api
+        return HeldWhitelist(api, self._registrations("").expects_addresses)
 
     def _compatible(self, requests: list[WriteRequest]) -> list[_Group]:
         # Hosts of one run may be registered and others deregistered.

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from .._core.errors import OptionError, QgError
+from .._reconcile.held_whitelist import HeldWhitelist
 from .._store.registrations import RegistrationStore
 from .._store.write_queue import Result, WriteQueue, WriteRequest, has_pending_changes, is_in_sync
 from .._task.operation import Mode
@@ -116,10 +117,10 @@ def _read(queue: WriteQueue, run: str, options: ProxyApiOptions, mode: Mode, tas
         api = options.client(queue.store)
         api.budget.max_wait = 0.0
         registrations = RegistrationStore(queue.store, queue.key, "")
-        api.expects_addresses = registrations.expects_addresses
-        reading = api.read_whitelist()
+        held = HeldWhitelist(api, registrations.expects_addresses)
+        reading = held.read()
         # Addresses that an earlier call may still remove do not count. The second step waits for that call.
-        leaving = [write.ips for write in api.unresolved_writes() if not write.present]
+        leaving = [change.names for change in held.open_changes() if not change.present]
     except QgError:
         return None
     whitelist = sorted(reading.ips.difference(*leaving))

@@ -14,11 +14,12 @@ from .._api.classic.client import ProxyApi
 from .._core.addresses import AddressScope, numeric_order
 from .._core.errors import OptionError
 from .._core.validation import check_addresses, check_range
+from .._reconcile.held_whitelist import HeldWhitelist
 from .._store.registrations import RegistrationStore
 from .._store.write_queue import WriteRequest
 from .._task.operation import Mode, Operation
 from .._task.options import PROXY_API_OPTIONS, ProxyApiOptions
-from .batch import WriteBatch, queue_for, whitelist_key
+from .batch import WriteBatch, queue_for
 from .owners import join_owners
 from .plan import DesiredWhitelist
 
@@ -67,16 +68,15 @@ def _run_info(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
     options = ProxyApiOptions.parse(params)
     api = options.client(announcer=mode.announcer)
     if not params["owners"]:
-        return _info_result(api)
+        return _info_result(api, HeldWhitelist(api))
     store = api.rate_limiter.state
-    registrations = RegistrationStore(store, whitelist_key(options, store), "")
-    api.expects_addresses = registrations.expects_addresses
-    result = _info_result(api)
+    registrations = RegistrationStore(store, options.whitelist_key(store), "")
+    result = _info_result(api, HeldWhitelist(api, registrations.expects_addresses))
     return {**result, **join_owners(result["whitelist"], registrations.load_owners())}
 
 
-def _info_result(api: ProxyApi) -> dict[str, Any]:
-    reading = api.read_whitelist()
+def _info_result(api: ProxyApi, held: HeldWhitelist) -> dict[str, Any]:
+    reading = held.read()
     ips, unreadable = numeric_order(reading.ips), list(reading.unreadable)
     return {"changed": False, "whitelist": ips, "count": len(ips), "unreadable": unreadable, "api": api.usage()}
 

@@ -16,8 +16,8 @@ from .._core.errors import OptionError, QgError
 from .._core.text import format_sample
 
 if TYPE_CHECKING:
-    from .._api.classic.client import WhitelistReading
-    from .._store.whitelist_writes import WhitelistWrite
+    from .._reconcile.held_whitelist import WhitelistReading
+    from .._reconcile.view import OpenChange
 
 NOT_SHOWN = "The vendor reports success, but the whitelist does not show the change."
 
@@ -176,15 +176,15 @@ def check_limits(first: Plan, desired: DesiredWhitelist) -> None:
         )
 
 
-def contradicts(desired: DesiredWhitelist, write: WhitelistWrite) -> bool:
-    """Whether an unresolved change is opposite to the desired state, and may undo it later."""
+def contradicts(desired: DesiredWhitelist, change: OpenChange) -> bool:
+    """Whether an open change is opposite to the desired state, and may undo it later."""
     wanted = set() if desired.state == "absent" else set(desired.ips)
-    if not write.present:
-        return not wanted.isdisjoint(write.ips)
+    if not change.present:
+        return not wanted.isdisjoint(change.names)
     if desired.state == "exact":
-        return bool(write.ips - wanted - set(desired.keep))
+        return bool(change.names - wanted - set(desired.keep))
     unwanted = set(desired.ips if desired.state == "absent" else desired.replaces)
-    return bool((unwanted - wanted - set(desired.keep)) & write.ips)
+    return bool((unwanted - wanted - set(desired.keep)) & change.names)
 
 
 def refusal_error(result: WhitelistResult) -> QgError:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible_collections.qingguo.qgnet.plugins.module_utils._api.echo import read_address
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.transport import HttpResponse, Transport
 from ansible_collections.qingguo.qgnet.plugins.module_utils._cloud.hosts import address
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.addresses import AddressScope, parse_address
@@ -21,7 +22,6 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._egress.detect impor
     DetectionRequest,
     evaluate_quorum,
     parse_replies,
-    read_address,
 )
 from ansible_collections.qingguo.qgnet.plugins.module_utils._egress.proxy_check import ProxyCheckRequest
 from ansible_collections.qingguo.qgnet.plugins.module_utils._leases.operations import (

@@ -87,9 +87,10 @@ options:
     description:
       - The product that the key was bought for. Its API serves the quota and the leases. Default from the
         environment variable QG_PRODUCT.
+      - With auto, at most five reads show the product, as for modules. The state stores it for 30 days.
     type: str
-    choices: [classic, share, longterm, exclusive, overseas]
-    default: classic
+    choices: [auto, classic, share, longterm, exclusive, overseas]
+    default: auto
   product_url:
     description:
       - The URL of the API of a product other than classic, in which {product} is replaced by the product.

@@ -9,9 +9,9 @@ from __future__ import annotations
 from .leases import LeaseCalls
 from .models import ReportedChange
 from .monopolies import MonopolyCalls
-from .whitelist import WhitelistCalls, WhitelistReading
+from .whitelist import WhitelistCalls
 
-__all__ = ["ProxyApi", "ReportedChange", "WhitelistReading"]
+__all__ = ["ProxyApi", "ReportedChange"]
 
 
 class ProxyApi(WhitelistCalls, LeaseCalls, MonopolyCalls):

@@ -7,10 +7,10 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 
 from ..areas import Area
-from ..exchange import Sending
+from ..exchange import Endpoint, Sending
 from ..lease_client import LeaseClient
 from ..leases import ISP_NUMBERS, AllocationParams, Lease, Quota
 from . import endpoints
@@ -22,27 +22,32 @@ from .models import all_leases_or_none, areas, new_leases, released_addresses, t
 class LeaseCalls(LeaseClient, ClassicClient):
     """Read and change leases."""
 
-    def leases(self, task_ids: Sequence[str] = (), *, doubted: Collection[str] = ()) -> list[Lease]:
-        """Return the leases of the key, of these tasks or of all: the vendor's list, with changes that it lacks yet.
+    product = "classic"
 
-        For ``doubted`` leases (names), a reported release is ignored, and only the list counts.
-        """
+    def check_access(self) -> None:
+        """Read the list of leases, whatever it contains; raises CallError if this API does not serve the key."""
+        self._call(endpoints.QUERY, {}, lambda _body: None)
+
+    def leases(self, task_ids: Sequence[str] = ()) -> list[Lease] | None:
+        """Return the vendor's list of the leases of the key, of these tasks or of all; None if it says nothing."""
         tasks = {"TaskID": ",".join(task_ids)} if task_ids else {}
-        parameters = {**tasks, "Detail": "1"}
-        listed = self._listed(endpoints.QUERY, parameters, all_leases_or_none)
-        return self._with_reported_changes(listed, lambda task: not task_ids or task in task_ids, doubted)
+        return self._listed(endpoints.QUERY, {**tasks, "Detail": "1"}, all_leases_or_none)
 
     def allocate(
         self, number: int, params: AllocationParams, *, sending: Sending = contextlib.nullcontext
     ) -> list[Lease]:
         """Allocate up to 100 leases; returns them."""
-        return self._report_new(self._call(endpoints.ALLOCATE, _lease_parameters(number, params), new_leases, sending))
+        return self._new_leases(endpoints.ALLOCATE, number, params, sending)
 
     def replace(
         self, number: int, params: AllocationParams, *, sending: Sending = contextlib.nullcontext
     ) -> list[Lease]:
         """Replace N leases that the vendor chooses; returns the new ones."""
-        return self._report_new(self._call(endpoints.REPLACE, _lease_parameters(number, params), new_leases, sending))
+        return self._new_leases(endpoints.REPLACE, number, params, sending)
+
+    def _new_leases(self, endpoint: Endpoint, number: int, params: AllocationParams, sending: Sending) -> list[Lease]:
+        found = self._call(endpoint, _lease_parameters(number, params), new_leases, sending)
+        return self._without_secrets(found)
 
     def release(
         self, leases: Sequence[Lease], *, by_task: bool = False, sending: Sending = contextlib.nullcontext
@@ -57,8 +62,7 @@ class LeaseCalls(LeaseClient, ClassicClient):
         with self._rate_slot(endpoints.RELEASED_ADDRESSES.name, limit, len(leases)):
             parameters = {"TaskID" if by_task else "IP": ",".join(names)}
             reported = self._call(endpoints.RELEASE, parameters, released_addresses, sending)
-        released = [lease for lease in leases if reported is None or lease.ip in reported]
-        return self._report_gone(released)
+        return [lease for lease in leases if reported is None or lease.ip in reported]
 
     def lease_quota(self) -> Quota | None:
         """Return the quota; None for a plan of leases that has none."""

@@ -10,8 +10,6 @@ import contextlib
 from collections.abc import Sequence
 from typing import Any
 
-from ..._store.directory import StateError
-from ..._store.reported import MONOPOLIES, ReportedChanges
 from ..exchange import Sending
 from ..leases import ISP_NUMBERS
 from . import endpoints
@@ -23,22 +21,7 @@ class MonopolyCalls(ClassicClient):
     """Read and change exclusive-occupancy resources."""
 
     def monopolies(self, uuids: Sequence[str] = ()) -> list[Monopoly]:
-        """Return the exclusive-occupancy resources of the key, these or all.
-
-        Resources that the vendor reported as released to this control node are left out for as long as the list may
-        lag.
-        """
-        listed = self.listed_monopolies(uuids)
-        gone = self.reported_monopolies.gone()
-        return [monopoly for monopoly in listed if monopoly.uuid not in gone]
-
-    @property
-    def reported_monopolies(self) -> ReportedChanges:
-        """The reported changes of the exclusive-occupancy resources of the key."""
-        return self._reported_changes(MONOPOLIES)
-
-    def listed_monopolies(self, uuids: Sequence[str] = ()) -> list[Monopoly]:
-        """Return the resources as the vendor's list shows them."""
+        """Return the vendor's list of the exclusive-occupancy resources of the key, these or all."""
         named = {"UUIDs": ",".join(uuids)} if uuids else {}
         return self._call(endpoints.MONOPOLIES, named, monopolies)
 
@@ -58,18 +41,13 @@ class MonopolyCalls(ClassicClient):
         parameters = {"Num": number, "AreaCode": area_code, "Operator": ISP_NUMBERS.get(isp or "")}
         self._call(endpoints.MONOPOLIES_APPLY, parameters, lambda _body: None, sending=sending)
 
-    def redial_monopolies(self, uuids: Sequence[str]) -> None:
+    def redial_monopolies(self, uuids: Sequence[str], *, sending: Sending = contextlib.nullcontext) -> None:
         """Request new addresses; the list shows when they are assigned."""
-        self._call(endpoints.MONOPOLIES_REDIAL, {"UUIDs": ",".join(uuids)}, lambda _body: None)
+        self._call(endpoints.MONOPOLIES_REDIAL, {"UUIDs": ",".join(uuids)}, lambda _body: None, sending)
 
-    def release_monopolies(self, uuids: Sequence[str]) -> list[str] | None:
-        """Release them, and record what the vendor reports as released.
-
-        Returns the names in the response; None if it is a success without names.
-        """
-        named = self._call(endpoints.MONOPOLIES_RELEASE, {"UUIDs": ",".join(uuids)}, released_monopolies)
-        released = list(uuids) if named is None else [uuid for uuid in uuids if uuid in named]
-        # Released resources must be returned even if the state fails.
-        with contextlib.suppress(StateError):
-            self.reported_monopolies.record(gone=released)
-        return None if named is None else released
+    def release_monopolies(
+        self, uuids: Sequence[str], *, sending: Sending = contextlib.nullcontext
+    ) -> list[str] | None:
+        """Release them; returns the names in the response, or None if it is a success without names."""
+        named = self._call(endpoints.MONOPOLIES_RELEASE, {"UUIDs": ",".join(uuids)}, released_monopolies, sending)
+        return None if named is None else [uuid for uuid in uuids if uuid in named]

@@ -7,17 +7,16 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from ..._core.errors import QgError
 from ..._core.waiting import WaitBudget
-from ..._store.directory import StateError
 from ..._store.rate_limiter import RateLimiter
 from ..areas import Area
 from ..exchange import Endpoint, Reader, Sending
 from ..lease_client import LeaseClient
-from ..leases import ISP_NUMBERS, AllocationParams, Lease, Quota, is_same
+from ..leases import ISP_NUMBERS, AllocationParams, Lease, Quota
 from ..parsing import ResponseShapeError
 from ..responses import ResponseParser, parse_object
 from ..retry import T
@@ -25,13 +24,16 @@ from ..transport import HttpResponse, Transport
 from . import models
 from .endpoints import PRODUCTS
 from .errors import ACCESS_DENY, INVALID_PARAMETER, REQUEST_LIMIT_EXCEEDED, SUCCESS, ProductError
-from .naming import Names, indistinct_names
 
 
 class ProductResponseParser(ResponseParser):
     """Reads the responses to the calls of one key."""
 
     url_option = "product_url"
+
+    def __init__(self, secrets: Collection[str], product: str) -> None:
+        super().__init__(secrets)
+        self._product = product
 
     def data(self, response: HttpResponse, endpoint: Endpoint) -> Any:
         """Return the data of a success. The code decides whatever the status, since refusals come with 200 or 400."""
@@ -50,6 +52,7 @@ class ProductResponseParser(ResponseParser):
                 vendor_message=self.quoted(body.get("message")),
                 http_status=response.status,
                 request_id=self.quoted(body.get("request_id")),
+                product=self._product,
             )
         if response.status != 200:
             raise self.unusable(response, endpoint.name)
@@ -78,8 +81,7 @@ class ProductApi(LeaseClient):
         self.product = product
         self.endpoints = PRODUCTS[product]
         self._credentials = {"key": key, **({"pwd": pwd} if pwd else {})}
-        self._parser = ProductResponseParser(self._credentials.values())
-        self._names = Names()
+        self._parser = ProductResponseParser(self._credentials.values(), product)
         #: Whether this run has found out that the plan is billed by volume, and has no channels.
         self._by_volume = False
 
@@ -92,61 +94,28 @@ class ProductApi(LeaseClient):
             lambda response: read(self._parser.data(response, endpoint)),
         )
 
-    def leases(self, *, doubted: Collection[str] = ()) -> list[Lease]:
-        """Return the leases of the key: the vendor's list, with reported changes that it does not show yet.
+    def check_access(self) -> None:
+        """Read the list of leases, whatever it contains; raises CallError if this API does not serve the key."""
+        self._call(self.endpoints.query, {}, lambda _data: None)
 
-        For ``doubted`` leases (names), a reported release is ignored, and only the list counts.
-        """
-        listed = self._names.with_known_names(self._listed(self.endpoints.query, {}, models.leases_or_none))
-        found = self._with_reported_changes(listed, lambda _task: True, self._names.with_listed_names(doubted))
-        # A lease that was reported to an earlier process may have another name in the list, which replaces the first.
-        names = {lease.name for lease in listed}
-        shown = [lease for lease in found if lease.name in names]
-        renamed = {
-            lease.name for lease in found if lease.name not in names and any(is_same(lease, one) for one in shown)
-        }
-        if renamed:
-            self._reported_leases.forget(renamed)
-        found = [lease for lease in found if lease.name not in renamed]
-        self._names.keep(found)
-        return found
-
-    def report_released(self, names: Collection[str]) -> None:
-        """Record leases as released, by each of their names."""
-        super().report_released(self._names.with_listed_names(names))
-
-    def forget_leases(self, names: Collection[str]) -> None:
-        """Delete the reported changes of these leases, by each of their names."""
-        super().forget_leases(self._names.with_listed_names(names))
-
-    def _report_new(self, leases: Iterable[Lease]) -> list[Lease]:
-        new = super()._report_new(leases)
-        self._names.keep(new)
-        with contextlib.suppress(StateError):
-            # Otherwise the reported release of an earlier lease of the same server would hide the new one.
-            self._reported_leases.forget(
-                [name for lease in new for name in indistinct_names(lease) if name != lease.name]
-            )
-        return new
-
-    def _report_gone(self, released: list[Lease]) -> list[Lease]:
-        with contextlib.suppress(StateError):
-            self.report_released([lease.name for lease in released])
-        return released
+    def leases(self) -> list[Lease] | None:
+        """Return the vendor's list of the leases of the key; None if it says nothing."""
+        return self._listed(self.endpoints.query, {}, models.leases_or_none)
 
     def allocate(
         self, number: int, params: AllocationParams, *, sending: Sending = contextlib.nullcontext
     ) -> list[Lease]:
         """Allocate up to 100 leases; returns them."""
         parameters = self._lease_parameters(number, params)
-        return self._report_new(self._call(self.endpoints.allocate, parameters, models.new_leases, sending))
+        return self._without_secrets(self._call(self.endpoints.allocate, parameters, models.new_leases, sending))
 
     def replace(
         self, number: int, params: AllocationParams, *, sending: Sending = contextlib.nullcontext
     ) -> list[Lease]:
         """Replace N leases that the vendor chooses; returns the new ones."""
         parameters = self._lease_parameters(number, params)
-        return self._report_new(self._call(_offered(self.endpoints.replace), parameters, models.new_leases, sending))
+        endpoint = _offered(self.endpoints.replace)
+        return self._without_secrets(self._call(endpoint, parameters, models.new_leases, sending))
 
     def release(
         self, leases: Sequence[Lease], *, by_task: bool = False, sending: Sending = contextlib.nullcontext
@@ -161,7 +130,7 @@ class ProductApi(LeaseClient):
             raise QgError("The vendor's list does not name what would be released, so nothing is.", endpoint="/delete")
         parameters = {"task" if by_task else "ip": ",".join(names)}
         number = self._call(_offered(self.endpoints.release), parameters, models.released, sending)
-        return self._report_gone(list(leases) if number is None or number >= len(leases) else [])
+        return list(leases) if number is None or number >= len(leases) else []
 
     def _lease_parameters(self, number: int, params: AllocationParams) -> dict[str, object]:
         return {

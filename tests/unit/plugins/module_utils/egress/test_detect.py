@@ -10,6 +10,7 @@ import subprocess
 from typing import Any
 
 import pytest
+from ansible_collections.qingguo.qgnet.plugins.module_utils._api.echo import read_address
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.addresses import AddressScope
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import OptionError, QgError
 from ansible_collections.qingguo.qgnet.plugins.module_utils._egress.detect import (
@@ -18,7 +19,6 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._egress.detect impor
     build_command,
     evaluate_quorum,
     parse_replies,
-    read_address,
 )
 from ansible_collections.qingguo.qgnet.plugins.module_utils._egress.shell import single_line
 from hypothesis import given

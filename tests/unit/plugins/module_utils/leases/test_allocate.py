@@ -197,9 +197,9 @@ def test_a_new_lease_that_the_list_never_shows_is_held_until_its_deadline(core: 
     list_late(core, 3600)
     node.ensure(2, params=AllocationParams(keep_alive=1))
     core.clock.advance(29)
-    assert len(node.client().list()) == 2
+    assert len(node.client().held.read()) == 2
     core.clock.advance(1)
-    assert node.client().list() == []
+    assert node.client().held.read() == []
 
 
 def test_the_lease_of_another_client_is_not_the_effect_of_a_lost_call(core: Vendor, node: LeaseNode) -> None:

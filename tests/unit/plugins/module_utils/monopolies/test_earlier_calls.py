@@ -15,11 +15,9 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._monopolies.matching
     DesiredMonopolies,
 )
 from ansible_collections.qingguo.qgnet.plugins.module_utils._monopolies.session import application_params
-from ansible_collections.qingguo.qgnet.plugins.module_utils._store.monopoly_store import MonopolyStore
-from ansible_collections.qingguo.qgnet.plugins.module_utils._store.paid_calls import PaidCalls
 from support.failing_state import FailingState
 from support.in_process import Answer, Call, Killed
-from support.monopoly_calls import APPLY, GUANGZHOU, START
+from support.monopoly_calls import APPLY, GUANGZHOU, RELEASE, START
 from support.monopoly_runs import MonopolyNode, message, occupancy, succeeded, uncertain
 
 
@@ -41,19 +39,6 @@ def test_the_next_run_adopts_what_a_killed_one_applied_for(node: MonopolyNode) -
     ]
     assert set(application_params(node.api()).values()) == {ApplicationParams(GUANGZHOU, None)}
     assert node.unresolved() == 0
-
-
-def test_a_record_with_the_code_of_an_area_as_a_number_is_adopted_too(node: MonopolyNode) -> None:
-    """Earlier versions recorded it so."""
-    node.hide_stock()
-    node.hold(2, area_code=GUANGZHOU, wait=False)
-    api = node.api()
-    MonopolyStore(api.rate_limiter.state, api.key_digest).forget(node.uuids)
-    request = {"area_code": int(GUANGZHOU), "isp": None}
-    PaidCalls(api.rate_limiter.state, api.key_digest).record("POST /monopolies", wanted=2, known=(), request=request)
-    assert not succeeded(node.hold(2, area_code=GUANGZHOU, check=True)).changed
-    assert [one.uuid for one in succeeded(node.hold(2, area_code=GUANGZHOU)).before] == node.uuids
-    assert set(application_params(node.api()).values()) == {ApplicationParams(GUANGZHOU, None)}
 
 
 def test_an_application_that_is_carried_out_after_its_process_was_killed_is_waited_for(node: MonopolyNode) -> None:
@@ -124,12 +109,13 @@ def test_a_quota_with_more_in_use_stops_the_next_application_for_ten_minutes(nod
     assert len(succeeded(node.hold(2)).before) == 2
 
 
-def test_a_clock_that_is_set_back_does_not_prolong_the_wait(node: MonopolyNode) -> None:
+@pytest.mark.parametrize("step", [-86400, -3000, 86400])
+def test_a_clock_that_is_set_does_not_change_the_wait(node: MonopolyNode, step: int) -> None:
     kill_applying(node, done=False)
-    node.wire.machine.set_wall(-3000)
+    node.wire.machine.set_wall(step)
     api = node.api()
     succeeded(ensure_held(api, DesiredMonopolies(2), wait=False))
-    assert api.budget.waited <= 95
+    assert 89 <= api.budget.waited <= 95
 
 
 def test_what_was_released_does_not_count_while_the_list_lags(node: MonopolyNode) -> None:
@@ -139,6 +125,21 @@ def test_what_was_released_does_not_count_while_the_list_lags(node: MonopolyNode
     outcome = succeeded(node.hold(2))
     assert outcome.before == []
     assert len(outcome.applied) == len(node.uuids) == 2
+
+
+@pytest.mark.parametrize("carried_out", [False, True])
+def test_a_release_without_a_response_is_waited_for_before_its_resources_count(
+    node: MonopolyNode, carried_out: bool
+) -> None:
+    node.hold_old(2)
+    node.list_lag(50)
+    node.core.kill(RELEASE, carried_out=carried_out)
+    with pytest.raises(Killed):
+        node.release()
+    outcome = node.hold(2, max_wait=30)
+    assert "whether they are still held is unknown" in uncertain(outcome)
+    assert len(succeeded(node.hold(2)).applied) == (2 if carried_out else 0)
+    assert len(node.uuids) == 2
 
 
 def test_a_release_whose_process_is_killed_at_its_last_write_counts(tmp_path: Path) -> None:

@@ -16,14 +16,13 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import 
     UncertainOutcomeError,
     WaitBudgetExceeded,
 )
+from ansible_collections.qingguo.qgnet.plugins.module_utils._reconcile.converge import converge
 from ansible_collections.qingguo.qgnet.plugins.module_utils._reconcile.lost_response import (
     EARLIER_ATTEMPT,
     NO_TIME,
     NOTHING_NEW,
     UNLISTED,
     Creation,
-    create_once,
-    try_call,
     uncertain_outcome,
 )
 from support.call_failures import IN_FLIGHT, LOST, REJECTED, failure
@@ -33,14 +32,14 @@ from support.call_failures import IN_FLIGHT, LOST, REJECTED, failure
 class Order(Creation):
     """A paid call: ``results`` of its attempts, and the attempt after which the list shows something new."""
 
-    results: list[CallError | None]
+    results: list[QgError | None]
     shown_after: int | None = None
     adopted_after: int | None = None
     unlisted: bool = False
     unreadable: QgError | None = None
     attempts: int = 0
 
-    def send(self) -> None:
+    def pay(self) -> None:
         self.attempts += 1
         if result := self.results[self.attempts - 1]:
             raise result
@@ -70,6 +69,12 @@ class Order(Creation):
 
     def exhausted(self, error: CallError, attempts: int) -> QgError:
         return QgError(f"{error.message}, {attempts} attempts")
+
+
+def create_once(order: Order, attempts: int) -> CallError | None:
+    """Send an order at most so often, and return the error of the last attempt."""
+    converge(order, attempts - 1)
+    return order.error
 
 
 @pytest.mark.parametrize(
@@ -151,8 +156,15 @@ def test_attempts_without_an_effect_end() -> None:
     with pytest.raises(QgError, match="it failed: UNKNOWN, 2 attempts"):
         create_once(order, 2)
     assert order.attempts == 2
-    with pytest.raises(ValueError, match=r"^max_attempts is less than 1$"):
-        create_once(Order([]), 0)
+
+
+def test_without_time_for_the_first_attempt_that_is_said_and_later_what_the_last_one_said() -> None:
+    late = WaitBudgetExceeded("no time")
+    with pytest.raises(WaitBudgetExceeded) as caught:
+        create_once(Order([late]), 3)
+    assert caught.value is late
+    with pytest.raises(QgError, match="it failed: UNKNOWN, 1 attempts"):
+        create_once(Order([LOST, late]), 3)
 
 
 class PlainOrder(Order):
@@ -172,10 +184,3 @@ def test_by_default_each_attempt_that_may_have_an_effect_counts_as_lost() -> Non
     with pytest.raises(TransportError) as caught:
         create_once(order, 3)
     assert caught.value is REJECTED
-
-
-def test_try_call_returns_errors_of_calls_only() -> None:
-    assert try_call(lambda: "a response") is None
-    assert try_call(Order([LOST]).send) is LOST
-    with pytest.raises(ZeroDivisionError):
-        try_call(lambda: 1 / 0)

@@ -29,8 +29,14 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._core.waiting import
 )
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.directory import BusyPolicy, StateError
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.failed_waits import MEMORY_TTL, FailedWaits
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store.journal import (
+    LEASES,
+    MAYBE_HELD,
+    WHITELIST,
+    Call,
+    Journal,
+)
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.opening import StatePlace, preload
-from ansible_collections.qingguo.qgnet.plugins.module_utils._store.paid_calls import PaidCalls
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.postgres import PostgresState
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.postgres_connection import (
     SESSION_MARK,
@@ -39,8 +45,6 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._store.postgres_conn
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.postgres_errors import url_secrets
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.rate_limiter import RateLimiter
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.registrations import RegistrationStore
-from ansible_collections.qingguo.qgnet.plugins.module_utils._store.reported import ReportedChanges
-from ansible_collections.qingguo.qgnet.plugins.module_utils._store.whitelist_writes import WhitelistWrites
 from lab.access import Access
 from lab.pgbouncer import PgBouncer
 from lab.postgres import PostgresServer
@@ -100,7 +104,7 @@ def refusal(url: str, **how: Any) -> str:
 
 def send(state: PostgresState) -> int:
     """Record a call that is about to be sent; returns its number."""
-    return PaidCalls(state, "k").record("E", wanted=1, known=[], request={})
+    return Journal(state, "k", LEASES).record(Call("allocate", "/allocate", asked=1, is_paid=True))
 
 
 # Its address.
@@ -188,33 +192,34 @@ def test_no_process_is_behind_what_another_one_has_recorded(database_url: str, m
         # The clock of the other control node is an hour behind.
         monkeypatch.setattr(time, "time", lambda: 0.0)
         for number in range(20):
-            ReportedChanges(one, "k", "leases").record(gone=[f"t{number}"])
-            assert f"t{number}" in ReportedChanges(other, "k", "leases").gone()
+            row = send(one)
+            Journal(one, "k", LEASES).report(row, gone=[f"t{number}"])
+            assert Journal(other, "k", LEASES).rows()[-1].marks == {f"t{number}": "gone"}
 
 
 def test_a_transaction_that_cannot_begin_leaves_the_database_to_others(database_url: str) -> None:
     with opened(database_url) as one, opened(database_url) as other:
         one.rows("SET default_transaction_read_only = on")
         with pytest.raises(StateError, match="read-only"):
-            one.execute("DELETE FROM reported")
-        other.execute("DELETE FROM reported")
+            one.execute("DELETE FROM journal WHERE id < 0")
+        other.execute("DELETE FROM journal WHERE id < 0")
         one.rows("SET default_transaction_read_only = off")
-        one.execute("DELETE FROM reported")
+        one.execute("DELETE FROM journal WHERE id < 0")
 
 
 def test_time_goes_on_from_the_last_record_if_the_clock_of_the_server_is_set_back(database_url: str) -> None:
     with opened(database_url) as one, opened(database_url) as other:
-        calls = PaidCalls(one, "k")
+        calls = Journal(one, "k", LEASES)
         send(one)
         # What it has recorded is an hour ahead of its clock now.
         one.execute("UPDATE clock SET last = last + 3600")
-        one.execute("UPDATE paid_calls SET sent = sent + 3600")
+        one.execute("UPDATE journal SET sent_at = sent_at + 3600")
         before = other.now()
-        assert calls.unresolved("E")[0].age(before) >= 0
-        one.execute("DELETE FROM reported")
+        assert calls.unsettled("allocate")[0].age(before) >= 0
+        one.execute("DELETE FROM journal WHERE id < 0")
         assert other.now() > before, "it does not stand still until the clock has caught up"
         assert 3500 < -other.wall_ahead() <= 3600
-        assert calls.unresolved("E")[0].age(other.now()) < 600
+        assert calls.unsettled("allocate")[0].age(other.now()) < 600
 
 
 # Its locks.
@@ -266,22 +271,22 @@ def test_a_process_that_waits_is_notified_of_a_release(database_url: str) -> Non
 
 def test_nothing_is_sent_after_a_lock_was_lost_with_the_connection(own_server: PostgresServer, own_url: str) -> None:
     with opened(own_url) as state:
-        calls, writes = PaidCalls(state, "k"), WhitelistWrites(state, "k")
+        calls, writes = Journal(state, "k", LEASES), Journal(state, "k", WHITELIST)
         with state.try_lock("changing.k"):
             sent = send(state)
             own_server.crash()
             own_server.start()
             sending: list[Callable[[], object]] = [
                 lambda: send(state),
-                lambda: writes.record(["192.0.2.1"], present=True, timeout=1),
+                lambda: writes.record(Call("add", "/whitelist/add", ["192.0.2.1"], effect=MAYBE_HELD)),
                 lambda: RateLimiter(state).try_acquire("k", "/x", 60, 1),
             ]
             for attempt in sending:
                 with pytest.raises(StateError, match=r"the connection was lost, and with it a lock .* Run again"):
                     attempt()
-            assert [call.id for call in calls.unresolved("E")] == [sent], "recorded for good before it was sent"
+            assert [call.id for call in calls.unsettled("allocate")] == [sent], "recorded for good before it was sent"
             # What came of a call is still kept.
-            calls.resolve(sent)
+            calls.settle(sent)
         with state.try_lock("changing.k") as again:
             assert again
             assert send(state)
@@ -310,7 +315,7 @@ def test_a_server_that_comes_back_is_waited_for_and_one_that_does_not_is_reporte
         with pytest.raises(StateError, match="cannot be used"), state.transaction() as database:
             own_server.terminate_backends()
             database.execute("SELECT 1")
-        state.execute("DELETE FROM paid_calls")
+        state.execute("DELETE FROM journal WHERE id < 0")
         own_server.stop()
         message = refusal(own_url, busy=0.5)
         assert "Connection refused. Check that the server runs and can be reached" in message
@@ -347,7 +352,7 @@ def test_a_server_that_does_not_answer_is_reported(own_server: PostgresServer, o
         try:
             # Its socket still takes the next connection.
             with pytest.raises(StateError, match="connection timeout expired"):
-                impatient.execute("DELETE FROM paid_calls")
+                impatient.execute("DELETE FROM journal WHERE id < 0")
             assert "connection timeout expired" in refusal(own_url, **hasty)
         finally:
             own_server.resume()
@@ -387,9 +392,9 @@ def test_a_process_that_is_stopped_in_a_transaction_is_named_and_then_ended_by_t
         with opened(database_url, busy=0.5, lock_timeout=0.2) as state:
             assert state.rows("SELECT 1") == [(1,)], "reading does not wait"
             with pytest.raises(StateError, match=f"process {process.pid} has been writing to it for 0 seconds. End or"):
-                state.execute("DELETE FROM paid_calls")
+                state.execute("DELETE FROM journal WHERE id < 0")
         with opened(database_url, shown.announcer, busy=30.0, lock_timeout=0.2) as state:
-            state.execute("DELETE FROM paid_calls")
+            state.execute("DELETE FROM journal WHERE id < 0")
         assert len(shown.lines) == 1
         assert f"another process writes to the database of state_url: process {process.pid}" in shown.lines[0]
 
@@ -443,7 +448,9 @@ def test_a_replica_is_refused_and_takes_over_when_it_is_promoted() -> None:
             with state.try_lock("changing.k"):
                 primary.crash()
                 standby.promote()
-                assert [call.id for call in PaidCalls(state, "k").unresolved("E")] == [sent], "the records are there"
+                assert [call.id for call in Journal(state, "k", LEASES).unsettled("allocate")] == [sent], (
+                    "the records are there"
+                )
                 with pytest.raises(StateError, match="the connection was lost, and with it a lock"):
                     send(state)
             assert send(state) > sent
@@ -496,7 +503,7 @@ def test_a_process_prepares_those_that_it_forks_without_a_connection(monkeypatch
 def test_the_state_is_opened_where_the_options_say(database_url: str, tmp_path: Path) -> None:
     with contextlib.closing(StatePlace.of({"state_dir": str(tmp_path), "state_url": database_url}).open()) as state:
         assert isinstance(state, PostgresState)
-        state.execute("DELETE FROM paid_calls")
+        state.execute("DELETE FROM journal WHERE id < 0")
     assert list(tmp_path.iterdir()) == []
     with pytest.raises(QgError):
         StatePlace.of({"state_dir": str(tmp_path), "state_url": "none"}).open()

@@ -6,12 +6,12 @@
 from __future__ import annotations
 
 import pytest
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store.journal import LIST_LAG
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.registrations import (
     HostRegistration,
     Owner,
     RegistrationStore,
 )
-from ansible_collections.qingguo.qgnet.plugins.module_utils._store.reported import LIST_LAG
 from support.state_world import START, World, world
 from support.stores import quick_over_both
 

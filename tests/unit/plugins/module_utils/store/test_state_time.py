@@ -14,7 +14,7 @@ import hypothesis.strategies as st
 import pytest
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store import schema
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.interface import Store
-from ansible_collections.qingguo.qgnet.plugins.module_utils._store.paid_calls import PaidCalls
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store.journal import LEASES, Call, Journal
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.vendor_clock import VendorClock
 from hypothesis import settings
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
@@ -39,12 +39,12 @@ def test_a_wall_clock_that_is_set_does_not_change_state_time(world: World, store
 
 
 def test_time_goes_on_from_the_last_record_after_a_reboot(world: World, store: Store) -> None:
-    store.execute("DELETE FROM reported")
+    store.execute("DELETE FROM rate_calls")
     world.off(3600)
     after = world.store()
     assert after.gap_is_unknown()
     assert after.now() == pytest.approx(START, abs=0.01)
-    after.execute("DELETE FROM reported")
+    after.execute("DELETE FROM rate_calls")
     world.time += 7
     assert after.now() == pytest.approx(START + 7, abs=0.01)
     later = world.store()
@@ -52,11 +52,22 @@ def test_time_goes_on_from_the_last_record_after_a_reboot(world: World, store: S
     assert later.gap_is_unknown()
 
 
+def record(store: Store) -> int:
+    """Record a call; returns its number."""
+    return Journal(store, "k", LEASES).record(Call("allocate", "/allocate", asked=1, is_paid=True))
+
+
+def ages(store: Store, now: float | None = None) -> dict[int, float]:
+    """The ages of all calls that were recorded, by their numbers."""
+    now = store.now() if now is None else now
+    return {call.id: call.age(now) for call in Journal(store, "k", LEASES).unsettled("allocate")}
+
+
 @pytest.mark.parametrize(("off", "step", "added"), [(3600, -600, 3000), (60, DAY, 60)])
 def test_the_smaller_of_two_clocks_shows_for_how_long_a_machine_was_off(
     world: World, store: Store, off: float, step: float, added: float
 ) -> None:
-    store.execute("DELETE FROM reported")
+    store.execute("DELETE FROM rate_calls")
     world.off(off)
     world.machine.set_wall(step)
     after = world.store()
@@ -66,23 +77,21 @@ def test_the_smaller_of_two_clocks_shows_for_how_long_a_machine_was_off(
 
 
 def test_what_was_recorded_since_a_reboot_does_not_age_when_the_gap_is_closed(world: World, store: Store) -> None:
-    calls = PaidCalls(store, "k")
-    calls.record("E", wanted=1, known=(), request={})
+    record(store)
     world.off(3600)
     after = world.store()
-    calls = PaidCalls(after, "k")
     world.time += 2
-    calls.record("E", wanted=2, known=(), request={})
+    record(after)
     world.time += 3
     now = after.close_gap(3600)
-    assert [call.age(now) for call in calls.unresolved("E")] == pytest.approx([3605, 3], abs=0.01)
+    assert list(ages(after, now).values()) == pytest.approx([3605, 3], abs=0.01)
 
 
 def test_what_is_missing_of_a_gap_is_not_added_to_a_later_one(world: World, store: Store) -> None:
     VendorClock(store, "k").observe(START, 0.0)
     world.off(2)
     after = world.store()
-    row = PaidCalls(after, "k").record("E", wanted=1, known=(), request={})
+    row = record(after)
     # The date is of the beginning of an exchange of one second, so that the gap may be as short as nothing.
     world.time += 1
     VendorClock(after, "k").observe(START + 2, 1.0)
@@ -90,25 +99,25 @@ def test_what_is_missing_of_a_gap_is_not_added_to_a_later_one(world: World, stor
     world.machine.set_wall(1)
     last = world.store()
     VendorClock(last, "k").observe(START + 3, 0.0)
-    ages = {call.id: call.age(last.now()) for call in PaidCalls(last, "k").unresolved("E")}
-    assert ages[row] <= 1.01
+    assert ages(last)[row] <= 1.01
 
 
 def test_a_process_that_runs_on_learns_of_a_gap_that_another_one_has_closed(world: World, store: Store) -> None:
-    store.execute("DELETE FROM reported")
+    store.execute("DELETE FROM rate_calls")
     world.off(3600)
     one, other = world.store(), world.store()
-    one.execute("DELETE FROM reported")
+    one.execute("DELETE FROM rate_calls")
     other.close_gap(3600)
-    PaidCalls(one, "k").record("E", wanted=1, known=(), request={})
-    assert [call.age(other.now()) for call in PaidCalls(other, "k").unresolved("E")] == pytest.approx([0], abs=0.01)
+    record(one)
+    assert list(ages(other).values()) == pytest.approx([0], abs=0.01)
 
 
 def test_every_moment_in_a_table_is_known_to_be_one() -> None:
     """A new column of seconds must be sorted: a moment moves when a gap is closed, a duration does not."""
     durations = {
         *(("clock", column) for column in ("ahead", "last", "wall_ahead", "gap_at")),
-        *(("whitelist_writes", "timeout"), ("paid_calls", "timeout")),
+        # The time of an entry of the ledger is for people.
+        *(("journal", "timeout"), ("journal", "wall_at")),
         *(("vendor_clocks", "least"), ("vendor_clocks", "most")),
         *(("write_requests", "max_wait"), ("write_requests", "timeout")),
         *(("lifetimes", "seconds"), ("whitelist_cache", "waited_seconds")),
@@ -162,7 +171,7 @@ class StateTimeMachine(RuleBasedStateMachine):
     @rule(number=st.integers(0, 9))
     def record(self, number: int) -> None:
         store = self.stores[number % len(self.stores)]
-        row = PaidCalls(store, "k").record("E", wanted=1, known=(), request={})
+        row = record(store)
         self.recorded.append((self.world.time, row))
 
     @rule(delay=st.floats(0.0, 5.0), part=st.floats(0.0, 1.0))
@@ -176,9 +185,9 @@ class StateTimeMachine(RuleBasedStateMachine):
     @invariant()
     def nothing_is_taken_for_older_than_it_is(self) -> None:
         for opened in self.stores:
-            ages = {call.id: call.age(opened.now()) for call in PaidCalls(opened, "k").unresolved("E")}
+            found = ages(opened)
             for at, row in self.recorded:
-                assert ages[row] <= self.world.time - at + 0.01
+                assert found[row] <= self.world.time - at + 0.01
 
     @invariant()
     def state_time_does_not_run_backwards(self) -> None:

@@ -10,11 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible_collections.qingguo.qgnet.plugins.module_utils._reconcile.held_whitelist import HeldWhitelist
 from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist.applier import reconcile
 from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist.plan import DesiredWhitelist
 from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist.results import task_result
 from simulator.core import Core
-from support.in_process import KEY, InProcess, Killed, calls, client, configure, fault
+from support.in_process import KEY, Killed, calls, client, configure, fault
 from support.whitelist import ADD, DEL, QUERY, WhitelistTransport, new_core, set_vendor
 
 A, B, C, D = (f"203.0.113.{n}" for n in (5, 6, 9, 10))
@@ -34,7 +35,7 @@ def core() -> Core:
 
 
 def applied(core: Core, directory: Path, desired: DesiredWhitelist, **how: Any) -> dict[str, Any]:
-    return task_result(reconcile(client(core, directory, **how), desired), diff=False)
+    return task_result(reconcile(HeldWhitelist(client(core, directory, **how)), desired), diff=False)
 
 
 def listed(core: Core) -> list[str]:
@@ -102,9 +103,8 @@ def test_a_run_that_continues_an_interrupted_one_removes_nothing_before_it_sees_
     core: Core, tmp_path: Path
 ) -> None:
     set_vendor(core, list_lag=20, present_add="zero")
-    killed = InProcess(core)
-    # The query, and the call to add before its response.
-    killed.killed_in = 3
+    killed = WhitelistTransport(core)
+    killed.end_after(ADD)
     with pytest.raises(Killed):
         applied(core, tmp_path, REPLACED, transport=killed)
     assert calls(core) == [QUERY, ADD]

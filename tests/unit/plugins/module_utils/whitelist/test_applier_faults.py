@@ -8,9 +8,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import pytest
-from ansible_collections.qingguo.qgnet.plugins.module_utils._api.classic.client import ReportedChange, WhitelistReading
+from ansible_collections.qingguo.qgnet.plugins.module_utils._api.classic.client import ReportedChange
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import Effect, OptionError, TransportError
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.waiting import WaitBudget
+from ansible_collections.qingguo.qgnet.plugins.module_utils._reconcile.held_whitelist import WhitelistReading
 from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist.plan import DesiredWhitelist, plan
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -177,10 +178,10 @@ def test_changes_before_an_error_are_reported() -> None:
     gone = TransportError("gone", endpoint="/whitelist/query", effect=Effect.UNKNOWN)
 
     class Breaks(MemoryVendor):
-        def read_whitelist(self, *, may_be_empty: bool = False) -> WhitelistReading:
+        def read(self, *, may_be_empty: bool = False) -> WhitelistReading:
             if "add" in self.calls:
                 raise gone
-            return super().read_whitelist(may_be_empty=may_be_empty)
+            return super().read(may_be_empty=may_be_empty)
 
     result = apply(Breaks(set()), DesiredWhitelist("present", (POOL[0],)))
     assert (result.added, result.error) == ([POOL[0]], gone)

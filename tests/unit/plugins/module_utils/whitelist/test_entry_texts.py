@@ -12,6 +12,7 @@ from typing import Any
 import hypothesis.strategies as st
 import pytest
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.addresses import canonical_ipv4
+from ansible_collections.qingguo.qgnet.plugins.module_utils._reconcile.held_whitelist import HeldWhitelist
 from hypothesis import HealthCheck, given, settings
 from support.in_process import KEY, calls, client, configure, fault
 from support.whitelist import ADD, DEL, QUERY, ControlNode, WhitelistTransport, new_core, node, use_transport
@@ -170,7 +171,7 @@ def test_entries_that_are_not_one_address_are_left_alone_and_reported(node: Cont
     others = [f"{A},{B}", "203.0.113.0/24", "office.example", ""]
     configure(node.core, whitelist=[A, B, *others])
     assert node.info()["unreadable"] == others
-    assert client(node.core, node.directory).whitelist() == [A, B, *others]
+    assert HeldWhitelist(client(node.core, node.directory)).entries() == [A, B, *others]
     for result in (node.task([B], "absent"), node.task([A], "exact")):
         assert (result["whitelist"], result["unreadable"]) == ([A], others)
         assert "4 entries" in result["warnings"][0]

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import pytest
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.waiting import Announcer
-from ansible_collections.qingguo.qgnet.plugins.module_utils._store.reported import LIST_LAG
-from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist.applier import SETTLE_POLL
+from ansible_collections.qingguo.qgnet.plugins.module_utils._reconcile.retry_policy import POLL_INTERVAL
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store.journal import LIST_LAG, MAX_EXECUTION_DELAY
 from support.in_process import Killed, calls, configure, fault
 from support.stores import quick_over_both
 from support.whitelist import ADD, DEL, QUERY, ControlNode, node, set_vendor
@@ -117,7 +117,7 @@ def test_a_lost_removal_that_takes_effect_late_is_waited_for_whatever_the_wall_c
     began = node.core.clock.now()
     assert "failed" not in node.task([A])
     assert node.on_list() == [A]
-    assert node.core.clock.now() - began < LIST_LAG + node.wire.timeout + SETTLE_POLL
+    assert node.core.clock.now() - began < LIST_LAG + MAX_EXECUTION_DELAY + POLL_INTERVAL
     node.wire.advance(600)
     assert node.on_list() == [A]
 

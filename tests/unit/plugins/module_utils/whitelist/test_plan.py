@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import pytest
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import OptionError
-from ansible_collections.qingguo.qgnet.plugins.module_utils._store.whitelist_writes import WhitelistWrite
+from ansible_collections.qingguo.qgnet.plugins.module_utils._reconcile.view import OpenChange
 from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist.plan import (
     DesiredWhitelist,
     Plan,
@@ -22,8 +22,8 @@ A, B, C, D, E = (f"192.0.2.{number}" for number in range(1, 6))
 MANY = tuple(f"198.51.100.{number}" for number in range(1, 13))
 
 
-def write(present: bool, *ips: str) -> WhitelistWrite:
-    return WhitelistWrite(present, frozenset(ips), sent=0.0, timeout=10.0)
+def write(present: bool, *ips: str) -> OpenChange:
+    return OpenChange(present, frozenset(ips), settles_in=10.0)
 
 
 #: What is listed and desired, and what the plan adds, removes and leaves: by what the case shows.
@@ -175,7 +175,7 @@ def test_a_list_that_is_too_long_already_may_still_shrink() -> None:
 
 
 #: What is desired, an earlier change, and whether it may undo what is desired.
-CONFLICTS: dict[str, tuple[DesiredWhitelist, WhitelistWrite, bool]] = {
+CONFLICTS: dict[str, tuple[DesiredWhitelist, OpenChange, bool]] = {
     "present while it is removed": (DesiredWhitelist("present", (A,)), write(False, A, B), True),
     "present while another is removed": (DesiredWhitelist("present", (A,)), write(False, B), False),
     "present while it is added": (DesiredWhitelist("present", (A,)), write(True, A, B), False),
@@ -194,6 +194,6 @@ CONFLICTS: dict[str, tuple[DesiredWhitelist, WhitelistWrite, bool]] = {
 
 @pytest.mark.parametrize(("desired", "earlier", "conflict"), CONFLICTS.values(), ids=CONFLICTS)
 def test_a_pending_write_conflicts_if_it_may_undo_the_desired_state(
-    desired: DesiredWhitelist, earlier: WhitelistWrite, conflict: bool
+    desired: DesiredWhitelist, earlier: OpenChange, conflict: bool
 ) -> None:
     assert contradicts(desired, earlier) is conflict

@@ -20,14 +20,14 @@ import pytest
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.addresses import canonical_ipv4
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import QgError
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.interface import Store
-from ansible_collections.qingguo.qgnet.plugins.module_utils._store.reported import LIST_LAG
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store.journal import LIST_LAG
 from ansible_collections.qingguo.qgnet.plugins.module_utils._task.operation import Mode
 from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist.operations import WHITELIST
 from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist.pruning import InventoryHosts
 from hypothesis.stateful import initialize, invariant, rule
 from support import state_machines
 from support.in_process import KEY, Killed, configure, fault
-from support.stores import control_node
+from support.stores import control_node, open_store
 from support.whitelist import ADD, DEL, QUERY, ControlNode
 from support.whitelist_machine import WhitelistMachine, run_machine
 
@@ -88,7 +88,7 @@ class Asked:
             own.difference_update(ips)
 
 
-class Whitelist(state_machines.ClockSteps, WhitelistMachine):
+class Whitelist(state_machines.Disturbances, WhitelistMachine):
     """Two control nodes with one key, the console, and the vendor."""
 
     def __init__(self) -> None:
@@ -155,15 +155,10 @@ class Whitelist(state_machines.ClockSteps, WhitelistMachine):
     def a_call_will_be_late(self, path: str, seconds: int) -> None:
         self.wire.late = (path, seconds)
 
-    @rule(steps=st.integers(0, 9))
-    def the_process_will_end(self, steps: int) -> None:
-        """Before or after one of its calls, or in a pause."""
-        self.wire.killed_in = steps
-
     @rule()
     def all_is_well_again(self) -> None:
         self.core.faults.clear()
-        self.wire.late = self.wire.killed_in = None
+        self.disturb_no_longer()
 
     @rule(seconds=st.sampled_from([1, 2, 5, 15, 61, 3600]))
     def time_passes(self, seconds: int) -> None:
@@ -378,7 +373,7 @@ class Whitelist(state_machines.ClockSteps, WhitelistMachine):
         """The addresses that a node has registered, by inventory and host."""
         found: dict[tuple[str, str], list[str]] = {}
         if node not in self.readers:
-            self.readers[node] = self.node(node).store()
+            self.readers[node] = open_store(control_node(self.directory, node), machine=self.wire.machine)
         for inventory, host, ip in self.readers[node].rows("SELECT inventory, host, ip FROM registrations"):
             found.setdefault((inventory, host), []).append(ip)
         return found

@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
-from ..leases import Lease, is_same
+from .._api.leases import Lease, is_same
 
 
 def indistinct_names(lease: Lease) -> list[str]:
