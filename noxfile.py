@@ -168,6 +168,7 @@ define("planted", "core-newest", "python", "tests/tools/planted_bugs.py", progra
 define("simulator", "simulator", "python", "tests/simulator")
 define("live", "core-newest", "python", "tests/live")
 define("demo", "core-newest", "bash", "tests/demo/demo.sh", programs=DEMO, env=CALLERS_HOME)
+define("systemd", "core-newest", "bash", "tests/lab/gateway_systemd.sh", programs=packages.MACHINE, env=CALLERS_HOME)
 define("picture", "picture", "python", "-m", "demo.picture", programs={"curl": "curl"}, env=CALLERS_HOME | IMPORTS)
 define("cluster", "core-newest", *CLUSTER, programs={"postgres": "postgresql"}, env=IMPORTS)
 define("fuzz", "core-newest", *FUZZ, env={"QG_FUZZ_INPUTS": os.environ.get("QG_FUZZ_INPUTS", "100000")})
