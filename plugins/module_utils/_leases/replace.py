@@ -275,6 +275,8 @@ class VendorReplacement(Change[None]):
         fresh = session.new_since(known)
         session.receive(REPLACE, ends(session.held[name] for name in fresh))
         if error and not error.may_have_effect:
+            with verifying(error, self._uncertain):
+                self._await_release(known)
             self._resolve_refusal(self._earlier, known)
         self._paid += len(fresh)
         self._allocate_successors()
@@ -294,6 +296,13 @@ class VendorReplacement(Change[None]):
     def _may_have_effect(self, error: CallError) -> bool:
         """Whether a failed call may have had an effect: the vendor may refuse it after releasing the old leases."""
         return error.may_have_effect or is_refused(error, self._session.features.partial_replacement)
+
+    def _await_release(self, known: frozenset[str]) -> None:
+        """After a refusal, wait for a list that shows what the vendor released, if the quota shows that it did."""
+        session = self._session
+        quota = session.quota() if session.names == known else None
+        if quota is not None and quota.balance is None and quota.total > 0 and quota.used < session.in_use:
+            session.poll(lambda: session.names != known, session.policy.lag_delays)
 
     def _resolve_refusal(self, earlier: Sequence[int], known: frozenset[str]) -> None:
         """Resolve a refused call if the list shows that it released nothing; otherwise mark it for a later run.

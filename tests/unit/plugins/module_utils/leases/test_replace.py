@@ -329,3 +329,16 @@ def test_a_call_that_a_product_lacks_is_refused(
     outcome = replace_leases(api, chosen, None, AllocationParams())
     assert isinstance(outcome.error, OptionError)
     assert (core.calls(*WRITING), outcome.missing) == ([], 0)
+
+
+@pytest.mark.parametrize("lag", [3, 50])
+def test_what_a_refused_replacement_has_released_is_replaced_although_the_list_lags(
+    core: Vendor, node: LeaseNode, lag: int
+) -> None:
+    node.ensure(2)
+    core.clock.advance(120)
+    core.configure(options={"replace_failure": "drop", "list_lag": lag})
+    for area in core.stock:
+        area.available = 0
+    assert (node.replace().error, len(core.leases), core.paid) == (None, 2, 4)
+    assert (node.ensure(2).error, core.paid) == (None, 4)
