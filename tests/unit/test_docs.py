@@ -180,7 +180,8 @@ def test_the_chinese_coverage_has_the_same_rows() -> None:
     lines = [line for line in text.splitlines() if line.startswith("| ")]
     chinese = [re.findall("`(.+?)`", line) for line in lines]
     english = [[code for cell in row.values() for code in codes(cell)] for row in coverage()]
-    assert [row for row in chinese if row] == english
+    # Rows without code differ in language alone.
+    assert [row for row in chinese if row] == [row for row in english if row]
 
 
 class Recorder(InProcess):
