@@ -11,7 +11,7 @@ endif
 CHOSEN := $(CORE:%=--core %)
 
 .DEFAULT_GOAL := help
-.PHONY: help test test-all test-rest lint antsibull unit machines fuzz chaos mutation planted sanity units docs galaxy integration eda runner browser coverage molecule matrix simulator cluster demo picture bench build release locks hooks clean
+.PHONY: help test test-all test-rest lint antsibull unit machines fuzz chaos mutation planted sanity units docs galaxy integration eda runner browser coverage molecule systemd matrix simulator cluster demo picture bench build release locks hooks clean
 
 help: ## show this list
 	@grep -hE "^[a-z-]+:.*## " $(MAKEFILE_LIST) | sed -E "s/^([a-z-]+):.*## (.*)/make \1|\2/" | while IFS="|" read -r name text; do printf "%-20s %s\n" "$$name" "$$text"; done
@@ -82,6 +82,9 @@ coverage: .venv/.ready ## share of plugins/ that the last unit and integration r
 
 molecule: .venv/.ready ## the role on hosts reached by SSH (root, or user namespaces)
 	@$(RUN) molecule $(REST)
+
+systemd: .venv/.ready ## the role proxy_gateway on a Debian with systemd: service, timer, a crawl of 150 s, removal (root and a Debian mirror)
+	@$(RUN) systemd
 
 matrix: .venv/.ready ## unit and integration tests on every supported ansible-core; writes the table of the READMEs (CORE=2.18: on this one, without the table)
 	@$(RUN) matrix support $(CHOSEN) $(REST)

@@ -309,6 +309,33 @@ def test_leases_that_are_missing_at_the_start_are_allocated_also_if_a_run_fails(
     assert "'type': 'lease_gone'" not in rulebook.output
 
 
+def test_leases_in_lists_are_refreshed_with_the_playbook_of_gateways(sim: Simulator, rulebook: Rulebook) -> None:
+    old = {lease["IP"] for lease in allocate(sim, 2, KeepAlive=9)}
+    path = rulebook.root / "proxies"
+    rulebook.inventory = f"""crawler ansible_connection=local
+[all:vars]
+ansible_python_interpreter={sys.executable}
+qg_refresh=list
+proxy_list_path={path}
+proxy_list_count=2
+proxy_list_drain=600
+"""
+    rulebook.variables |= {"qg_expires_within": 10}
+    rulebook.start_own("refresh_proxies")
+    rulebook.until("the new leases", lambda: len(sim.leases()) == 4)
+    rulebook.until("the list", path.exists)
+    rulebook.until("the end of the playbook", lambda: runs(rulebook))
+    rulebook.polls("/query")
+    assert path.read_text().splitlines() == sorted(lease["host"] for lease in sim.leases() if lease["ip"] not in old)
+    # Two leases, two events, one run.
+    assert rulebook.output.count("'type': 'lease_expiring'") == 2
+    assert [call["params"]["Num"] for call in sim.journal("/allocate")] == ["2"]
+    sim.advance(9 * 60 + 1)
+    rulebook.until("a second run, when the old leases have ended", lambda: runs(rulebook) == 2)
+    assert len(sim.journal("/allocate")) == 1
+    assert sim.key not in rulebook.output
+
+
 def test_leases_of_a_product_host_are_rotated_in_their_areas(sim: Simulator, rulebook: Rulebook) -> None:
     sim.configure(plan={"kind": "exclusive", "channels": 5})
     terms = {"key": sim.key, "num": 1, "area": "440100", "keep_alive": 9}

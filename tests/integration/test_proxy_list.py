@@ -21,6 +21,7 @@ PWD = "0123456789ab"
 PLAY = """
 - hosts: all
   gather_facts: false
+  strategy: "{{ pace | default('linear') }}"
   roles: [qingguo.qgnet.proxy_list]
   handlers:
     - name: Note the change
@@ -51,10 +52,11 @@ def servers(sim: Simulator) -> list[str]:
     return sorted(lease["host"] for lease in sim.leases())
 
 
+@pytest.mark.parametrize("pace", ["linear", "free"])
 def test_a_file_of_servers_is_written_with_one_lease_call_for_all_hosts(
-    sim: Simulator, playground: Playground, path: Path
+    sim: Simulator, playground: Playground, path: Path, pace: str
 ) -> None:
-    run = write(sim, playground, path).ok()
+    run = write(sim, playground, path, pace=pace).ok()
     assert len(sim.leases()) == 2
     assert path.read_text().splitlines() == servers(sim)
     assert path.stat().st_mode & 0o777 == 0o644

@@ -29,6 +29,8 @@ INTEGRATION = DATABASE | {
     name: {"promtool": "prometheus", "ssh": "openssh-client"}.get(name, name)
     for name in ("busybox", "curl", "fish", "promtool", "ssh", "tcsh", "wget", "wget2")
 }
+#: A Debian of its own, with systemd.
+MACHINE = {"ip": "iproute2", "mmdebstrap": "mmdebstrap", "systemd-nspawn": "systemd-container"}
 BROWSER = {"chromedriver": "chromium-driver"} | ({} if which("google-chrome") else {"chromium": "chromium"})
 
 #: Debian asks this program whether a package may start a service.

@@ -321,9 +321,11 @@ def ledger(store: Store, key: str | None = None, since: float = 0.0) -> list[Led
     """Return the paid calls, of a key or of all, from a Unix time on, the earliest first."""
     query = f"SELECT {_LEDGER} FROM journal WHERE is_paid = 1 AND wall_at >= ? AND key = coalesce(?, key) ORDER BY id"
     entries = []
-    for *first, received, state, at, user, run, host, inventory, request in store.rows(query, since, key):
-        known, who = store.decoded(received or "null"), (user, run, host, inventory)
-        entries.append(LedgerEntry(*first, known, state, at, *who, store.decoded(request)))
+    for row in store.rows(query, since, key):
+        columns: list[Any] = list(row)
+        # The names that were paid for, and the request.
+        columns[6], columns[-1] = store.decoded(row[6] or "null"), store.decoded(row[-1])
+        entries.append(LedgerEntry(*columns))
     return entries
 
 
