@@ -86,6 +86,7 @@ extends_documentation_fragment:
   - qingguo.qgnet.attributes.control_node
   - qingguo.qgnet.leases.terms
   - qingguo.qgnet.leases.proxy_url
+  - qingguo.qgnet.caps
   - qingguo.qgnet.product
   - qingguo.qgnet.product.areas
   - qingguo.qgnet.proxy_api
@@ -236,6 +237,28 @@ quota:
   returned: when they are too few
   type: dict
   sample: {total: 5, available: 3, used: 2}
+cap:
+  description: The cap that does not allow the purchase.
+  returned: when a cap does not allow it
+  type: dict
+  contains:
+    option:
+      description: The option, C(max_new_per_day) or C(max_new_per_run).
+      type: str
+      returned: always
+    limit:
+      description: Its value.
+      type: int
+      returned: always
+    bought:
+      description: What was bought in the 24 hours or in the run.
+      type: int
+      returned: always
+    wanted:
+      description: What would have been bought in addition.
+      type: int
+      returned: always
+  sample: {option: max_new_per_day, limit: 20, bought: 18, wanted: 5}
 api:
   description: The API usage of the task in calls, retries and seconds waited.
   returned: unless the task fails before it begins to change leases

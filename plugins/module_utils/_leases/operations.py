@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 from urllib.parse import quote
 
@@ -27,11 +28,13 @@ from .._store.opening import StatePlace, Store
 from .._store.vendor_clock import VendorClock
 from .._task.operation import Mode, Operation, redact
 from .._task.options import (
+    CAP_OPTIONS,
     PLACE_OPTIONS,
     POOLS,
     PRODUCT_OPTIONS,
     PROXY_API_OPTIONS,
     TERMS_OPTIONS,
+    caps_of,
     product_api,
     proxy_api,
 )
@@ -205,8 +208,9 @@ def _lines(leases: Iterable[Lease]) -> str:
 
 
 def _run_allocate(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
-    desired, api = desired_leases(params), lease_backend(params, mode.announcer)
-    found = ensure_leases(api, desired, check=mode.check, policy=POLICY)
+    desired, policy = desired_leases(params), replace(POLICY, caps=caps_of(params))
+    api = lease_backend(params, mode.announcer)
+    found = ensure_leases(api, desired, check=mode.check, policy=policy)
     predicted = found.missing if mode.check else 0
     return {
         "leases": lease_results(found.leases, api.vendor_clock),
@@ -232,8 +236,8 @@ def _run_replace(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
     check_replacement(params, named=chosen is not None)
     if number is not None:
         check_range("count", number, 1, MAX_PER_CALL)
-    api = lease_backend(params, mode.announcer)
-    found = replace_leases(api, chosen, number, new, check=mode.check, policy=POLICY)
+    policy, api = replace(POLICY, caps=caps_of(params)), lease_backend(params, mode.announcer)
+    found = replace_leases(api, chosen, number, new, check=mode.check, policy=policy)
     predicted = found.missing if mode.check else 0
     return {
         "leases": lease_results(found.after, api.vendor_clock),
@@ -311,6 +315,7 @@ ALLOCATE = Operation(
         "undetermined": {"type": "str", "choices": ["fail", "ignore", "match"], "default": "fail"},
         **TERMS_OPTIONS,
         **_PROXY_URL,
+        **CAP_OPTIONS,
         **PRODUCT_OPTIONS,
         **PROXY_API_OPTIONS,
     },
@@ -326,7 +331,15 @@ RELEASE = Operation(
     selectors=tuple(_CHOICE),
 )
 REPLACE = Operation(
-    spec={**_CHOICE, "count": {"type": "int"}, **TERMS_OPTIONS, **_PROXY_URL, **PRODUCT_OPTIONS, **PROXY_API_OPTIONS},
+    spec={
+        **_CHOICE,
+        "count": {"type": "int"},
+        **TERMS_OPTIONS,
+        **_PROXY_URL,
+        **CAP_OPTIONS,
+        **PRODUCT_OPTIONS,
+        **PROXY_API_OPTIONS,
+    },
     run=_run_replace,
     rules={"mutually_exclusive": [(*_NAMED, "count")]},
     reveal=reveal,

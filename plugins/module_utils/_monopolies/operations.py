@@ -9,6 +9,7 @@ from __future__ import annotations
 import datetime
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from .._api.classic.client import ProxyApi
@@ -18,7 +19,7 @@ from .._core.errors import OptionError
 from .._core.text import one_line, quote_word
 from .._core.validation import check_range
 from .._task.operation import Mode, Operation
-from .._task.options import PROXY_API_OPTIONS, proxy_api
+from .._task.options import CAP_OPTIONS, PROXY_API_OPTIONS, caps_of, proxy_api
 from .ensure import ensure_held
 from .matching import ApplicationParams, DesiredMonopolies
 from .redial import redial
@@ -151,9 +152,9 @@ def _diff(found: MonopolyResult, mode: Mode, state: str) -> dict[str, str]:
 def _run(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
     state, wait = params["state"], params["wait"]
     if state == "present":
-        desired = desired_monopolies(params)
+        desired, policy = desired_monopolies(params), replace(POLICY, caps=caps_of(params))
         api = proxy_api(params, mode.announcer)
-        found = ensure_held(api, desired, wait=wait, check=mode.check, policy=POLICY)
+        found = ensure_held(api, desired, wait=wait, check=mode.check, policy=policy)
     else:
         uuids = selected_uuids(params)
         api = proxy_api(params, mode.announcer)
@@ -190,6 +191,7 @@ MONOPOLY = Operation(
         "uuids": {"type": "list", "elements": "str"},
         "all": {"type": "bool", "default": False},
         "wait": {"type": "bool", "default": True},
+        **CAP_OPTIONS,
         **PROXY_API_OPTIONS,
     },
     run=_run,
