@@ -15,17 +15,17 @@ options:
   max_new_per_day:
     description:
       - The maximum number of leases or resources that the key may buy in 24 hours, counted in O(state_dir) or
-        O(state_url) over all runs that share it. The 24 hours end now, and are no calendar day. Replacements count as
-        new.
+        O(state_url) over all runs that share it. The 24 hours end now; they are not a calendar day. Replacements count
+        as new.
       - A call whose result is unknown counts with all that it asked for. If the task needs more than the cap allows, it
         fails before it buys or releases anything. With V(0), it never buys.
       - If not set, the variable C(qg_max_new_per_day) and the environment variable E(QG_MAX_NEW_PER_DAY) are used in
-        this order. Otherwise, there is no cap.
+        this order. Without a value, purchases are not limited.
     type: int
   max_new_per_run:
     description:
       - The same for what the key may buy in one run of Ansible. A task with C(delegate_to) is a run of its own.
       - If not set, the variable C(qg_max_new_per_run) and the environment variable E(QG_MAX_NEW_PER_RUN) are used in
-        this order. Otherwise, there is no cap.
+        this order. Without a value, purchases are not limited.
     type: int
 """

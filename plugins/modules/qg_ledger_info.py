@@ -108,7 +108,9 @@ entries:
       type: int
       returned: always, may be null
     names:
-      description: Those that it paid for, leases as host and port, resources as RV(qingguo.qgnet.qg_monopoly#module:applied).
+      description:
+        - What it paid for. Leases are named by host and port, resources as in
+          RV(qingguo.qgnet.qg_monopoly#module:applied).
       type: list
       elements: str
       returned: always
@@ -121,7 +123,8 @@ entries:
       description:
         - V(settled) if the result is known for good, V(reported) if the vendor has reported it and the run did not end
           properly or the list may lag, V(refused) if the vendor refused the call.
-        - V(sent) or V(unknown) if no run knows the result yet. The next task for the key finds it out.
+        - V(sent) or V(unknown) as long as the result is unknown. The next task that changes leases or resources of the
+          key determines it.
       type: str
       returned: always
     run:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import pytest
 from simulator.fixture import Simulator
 from support.fleet import Fleet, public
+from support.lease_modules import LIST
 from support.playbooks import QUERY, Playground, calls
 from support.registrations import FORMER, FOUND, SHARED, STRANGER, remember
 
@@ -95,5 +96,5 @@ def test_the_report_is_a_table_for_a_terminal(playground: Playground, sim: Simul
         "entries that are not one IPv4 address: 203.0.113.0/24, {{ 7 * 7 }}",
     ]
     assert '        "203.0.113.9      -     -                  no owner",\n' in run.stdout
-    assert calls(sim) == [QUERY]
+    assert calls(sim) == [QUERY, LIST]
     assert sim.key not in run.output

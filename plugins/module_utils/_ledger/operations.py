@@ -47,9 +47,9 @@ def moment(option: str, text: str, now: float) -> float:
         # Before Python 3.11, Z is not understood.
         found = datetime.datetime.fromisoformat(re.sub(r"[Zz]\Z", "+00:00", text))
         return (found if found.tzinfo else found.replace(tzinfo=BEIJING)).timestamp()
-    except (ValueError, OverflowError):
+    except ValueError:
         raise OptionError(
-            f"{option}={quote_word(text)} is no time: give one such as 2030-01-02T03:04:05+08:00, a date, or a duration "
+            f"{option}={quote_word(text)} is not a time: give one such as 2030-01-02T03:04:05+08:00, a date, or a duration "
             "before now such as 24h or 7d."
         ) from None
 

@@ -273,7 +273,10 @@ class Journal:
         marks = ", ".join("?" * len(numbers))
         query = f"SELECT id, buys, received FROM journal WHERE id IN ({marks}) AND buys > 0 ORDER BY id"
         rows = [(*row, self.store.decoded(text or "null")) for *row, text in database.execute(query, numbers)]
-        named = {name for *_row, own in rows for name in own or ()}
+        # Another call of the same change, or a later one, may have received a part of it.
+        recent = "SELECT received FROM journal WHERE key = ? AND received IS NOT NULL AND (id >= ? OR sent_at > ?)"
+        values = (self.key, min(numbers), self.store.now() - MEMORY_TTL)
+        named = {name for (text,) in database.execute(recent, values) for name in self.store.decoded(text)}
         left = [item for item in found.items() if item[0] not in named]
         for number, buys, own in rows:
             # A response may omit a part of what its call has paid for.

@@ -108,7 +108,7 @@ def test_a_run_counts_what_it_has_bought_itself(store: Store, monkeypatch: pytes
 
 
 def test_the_error_names_the_cap_the_buyers_and_the_fix(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(caller, "_current", caller.Caller("ann"))
+    user = caller.current_caller().user
     for number, host in enumerate(["h1", "h2", "h1", "h3", "h4", ""], 1):
         monkeypatch.setattr(journal_file, "run_id", lambda number=number: f"{number % 2} 99 boot")
         caller.set_caller(host=host, inventory="prod")
@@ -117,8 +117,8 @@ def test_the_error_names_the_cap_the_buyers_and_the_fix(store: Store, monkeypatc
         capped(store, 25).record(order(5))
     assert caught.value.message == (
         "max_new_per_day=25 does not allow 5 more leases: in the last 24 hours, 21 were bought with this key "
-        "(6 by ann in process 0, 5 by ann for h4 in process 1, 4 by ann for h1 in process 1 and 2 more). The call was not "
-        "sent. Ask for less, raise max_new_per_day (environment QG_MAX_NEW_PER_DAY), or run this again after "
+        f"(6 by {user} in process 0, 5 by {user} for h4 in process 1, 4 by {user} for h1 in process 1 and 2 more). "
+        "The call was not sent. Ask for less, raise max_new_per_day (environment QG_MAX_NEW_PER_DAY), or run this again after "
         "2027-01-16T08:00:01+00:00."
     )
     assert caught.value.details == {"cap": {"option": "max_new_per_day", "limit": 25, "bought": 21, "wanted": 5}}

@@ -146,11 +146,11 @@ def test_a_report_keeps_what_another_process_wrote_while_it_waited(journal: Jour
 
 
 @quick_over_both
-def test_a_paid_call_stays_in_the_ledger_with_who_and_what(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(caller, "_current", caller.Caller("ann"))
+def test_a_paid_call_stays_in_the_ledger_with_who_and_what(store: Store) -> None:
     caller.set_caller(host="h1", inventory="prod")
     journal = Journal(store, "key", LEASES)
     number = journal.record(ORDER)
+    caller.set_caller(host="", inventory="")
     (entry,) = ledger(store)
     assert (entry.state, entry.received, entry.asked, entry.at) == (SENT, None, 2, pytest.approx(START, abs=1))
     journal.report(number, {"new": ["T", {}]}, received={"new": "2030-01-01 00:00:00"})
@@ -160,7 +160,9 @@ def test_a_paid_call_stays_in_the_ledger_with_who_and_what(store: Store, monkeyp
         SETTLED,
         {"new": "2030-01-01 00:00:00", "late": "2030-01-02 00:00:00"},
     ), "a response may omit a part of what it has paid for"
-    assert (entry.user, entry.host, entry.inventory, entry.endpoint) == ("ann", "h1", "prod", "/allocate")
+    assert (entry.user, entry.host, entry.inventory, entry.endpoint) == (
+        *(caller.current_caller().user, "h1", "prod", "/allocate"),
+    )
     assert (entry.kind, entry.request, bool(entry.run)) == (LEASES, {"isp": None}, True)
     assert ledger(store, "another key") == ledger(store, since=START + 60) == []
 
@@ -177,6 +179,17 @@ def test_what_the_list_shows_of_a_lost_call_is_what_it_paid_for(store: Store) ->
         (SETTLED, {"b": None}),
         (REFUSED, None),
     ]
+
+
+def test_what_two_calls_may_have_paid_for_is_in_the_ledger_once(store: Store) -> None:
+    """A replacement, and the allocation of the successors that it lacks: the list shows the leases of both."""
+    journal = Journal(store, "key", LEASES)
+    replacement, allocation = journal.record(ORDER), journal.record(ORDER)
+    journal.lose(replacement, ended=True)
+    journal.report(allocation, {"b": None}, received={"b": None})
+    journal.settle(replacement, found=dict.fromkeys("abcd"))
+    journal.settle(allocation, found=dict.fromkeys("abcd"))
+    assert [list(entry.received or ()) for entry in ledger(store)] == [["a", "c"], ["b", "d"]], "no more than it buys"
 
 
 @pytest.mark.parametrize(("days", "kept"), [("", LEDGER_TTL), ("3", 3 * DAY)])
