@@ -49,8 +49,8 @@ def moment(option: str, text: str, now: float) -> float:
         return (found if found.tzinfo else found.replace(tzinfo=BEIJING)).timestamp()
     except ValueError:
         raise OptionError(
-            f"{option}={quote_word(text)} is not a time: give one such as 2030-01-02T03:04:05+08:00, a date, or a duration "
-            "before now such as 24h or 7d."
+            f"{option}={quote_word(text)} is not a time: give one such as 2030-01-02T03:04:05+08:00, a date, or a "
+            "duration before now such as 24h or 7d."
         ) from None
 
 

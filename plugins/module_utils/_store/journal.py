@@ -54,10 +54,10 @@ _MAYBE = (MAYBE_HELD, MAYBE_GONE)
 
 #: ``names`` (JSON) are those that a call names, or for a paid call those that were held before; ``request`` (JSON) is
 #: what was asked for, ``asked`` how many, and ``buys`` how many the call may pay for. ``witness`` is a figure of the
-#: quota before the call, see :attr:`JournalRow.witness`. ``marks`` (JSON) are HELD, GONE and so on by name, as long as a list may not show it, and
-#: ``items`` (JSON) the data of held resources in the response. ``received`` (JSON) are the names that were paid for,
-#: with their ends in the vendor's words. ``sent_at`` and ``answered_at`` are state time; ``wall_at`` is Unix time, for
-#: people.
+#: quota before the call, see :attr:`JournalRow.witness`. ``marks`` (JSON) are HELD, GONE and so on by name, as long as
+#: a list may not show it, and ``items`` (JSON) the data of held resources in the response. ``received`` (JSON) are the
+#: names that were paid for, with their ends in the vendor's words. ``sent_at`` and ``answered_at`` are state time;
+#: ``wall_at`` is Unix time, for people.
 SCHEMA = f"""
 CREATE TABLE IF NOT EXISTS journal (
   id INTEGER PRIMARY KEY, key TEXT NOT NULL, kind TEXT NOT NULL, operation TEXT NOT NULL, endpoint TEXT NOT NULL,

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .interface import Store
 
+#: In the order of the fields of an entry.
 _COLUMNS = "id, key, kind, product, endpoint, buys, received, state, wall_at, run_user, run, host, inventory, request"
 
 
@@ -52,10 +53,12 @@ def ledger(
         f"SELECT {_COLUMNS} FROM journal WHERE buys > 0 AND wall_at >= ? AND wall_at < ? "
         "AND key = coalesce(?, key) AND run = coalesce(?, run) ORDER BY id"
     )
-    entries = []
-    for *first, received, state, at, user, who_run, host, inventory, request in store.rows(
-        query, since, min(until, 1e12), key, run
-    ):
-        known, who = store.decoded(received or "null"), (user, who_run, host, inventory)
-        entries.append(LedgerEntry(*first, known, state, at, *who, store.decoded(request)))
-    return entries
+    rows = store.rows(query, since, min(until, 1e12), key, run)
+    names = [field.name for field in fields(LedgerEntry)]
+    texts = {"received": "null", "request": "{}"}
+    return [
+        LedgerEntry(
+            **{name: store.decoded(value or texts[name]) if name in texts else value for name, value in zip(names, row)}
+        )
+        for row in rows
+    ]

@@ -103,7 +103,7 @@ def test_a_run_counts_what_it_has_bought_itself(store: Store, monkeypatch: pytes
     assert left(journal) == 4
     settled(journal, 3, 3)
     assert left(journal) == 1
-    with pytest.raises(CapReachedError, match="max_new_per_run=4 .* in this run, 3 were bought with this key"):
+    with pytest.raises(CapReachedError, match=r"max_new_per_run=4 .* in this run, 3 were bought with this key"):
         journal.record(order(2))
 
 
@@ -118,13 +118,13 @@ def test_the_error_names_the_cap_the_buyers_and_the_fix(store: Store, monkeypatc
     assert caught.value.message == (
         "max_new_per_day=25 does not allow 5 more leases: in the last 24 hours, 21 were bought with this key "
         f"(6 by {user} in process 0, 5 by {user} for h4 in process 1, 4 by {user} for h1 in process 1 and 2 more). "
-        "The call was not sent. Ask for less, raise max_new_per_day (environment QG_MAX_NEW_PER_DAY), or run this again after "
-        "2027-01-16T08:00:01+00:00."
+        "The call was not sent. Ask for less, raise max_new_per_day (environment QG_MAX_NEW_PER_DAY), or run this "
+        "again after 2027-01-16T08:00:01+00:00."
     )
     assert caught.value.details == {"cap": {"option": "max_new_per_day", "limit": 25, "bought": 21, "wanted": 5}}
     with pytest.raises(CapReachedError, match=r"allow 26 more leases: .*\. Ask for less, raise \S+ \(\S+ \S+\)\.$"):
         capped(store, 25).check_caps(26)
-    with pytest.raises(CapReachedError, match="=0 does not allow 1 more resource: .* 0 were bought with this key. The"):
+    with pytest.raises(CapReachedError, match=r"=0 does not allow 1 more resource: .* 0 were bought with"):
         Journal(store, "another key", MONOPOLIES, caps=Caps(0)).check_caps(1)
 
 
