@@ -61,9 +61,7 @@ def source(name: str, language: str) -> str:
     graph = (FOLDER / f"{name}.dot").read_text(encoding="utf-8")
     # A line break in a word is one in the label.
     return _WORD.sub(
-        lambda match: known[match[1]]
-        if match[1] == "style"
-        else escape(known[match[1]].strip()).replace("\n", "\\n"),
+        lambda match: known[match[1]] if match[1] == "style" else escape(known[match[1]].strip()).replace("\n", "\\n"),
         graph,
     )
 

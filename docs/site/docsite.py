@@ -20,6 +20,7 @@ from pathlib import Path
 from urllib.parse import unquote, urldefrag, urlsplit
 
 import landing
+import parameters
 import workspace
 import yaml
 
@@ -177,6 +178,7 @@ def write_english(source: Path) -> None:
     settings.write_text("breadcrumbs = true\nindexes = true\nuse_html_blobs = false\n", encoding="utf-8")
     command = ["antsibull-docs", "--config-file", str(settings), "collection", "--use-current", "--squash-hierarchy"]
     subprocess.run([*command, "--fail-on-error", "--dest-dir", str(source), COLLECTION], check=True)
+    parameters.arrange(source)
     for path in source.rglob("*.rst"):
         # The theme has a table of contents of its own beside each page.
         text = re.sub(r"^\.\. contents::\n(?:   +:.*\n)+", "", path.read_text(encoding="utf-8"), flags=re.MULTILINE)

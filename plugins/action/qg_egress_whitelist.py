@@ -16,9 +16,12 @@ from urllib.parse import urlsplit
 
 from ansible import context
 from ansible.errors import AnsibleActionFail, AnsibleConnectionFailure, AnsibleError
-from ansible.module_utils.basic import missing_required_lib
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
-from ansible_collections.qingguo.qgnet.plugins.module_utils._api.deadline_session import REQUESTS_IMPORT_ERROR
+from ansible_collections.qingguo.qgnet.plugins.module_utils._api.deadline_session import (
+    MISSING_REQUESTS,
+    REQUESTS_IMPORT_ERROR,
+)
+from ansible_collections.qingguo.qgnet.plugins.module_utils._core.addresses import AddressScope
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.clock import elapsed
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import OptionError, QgError
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.text import describe, one_line
@@ -113,8 +116,8 @@ class StepOptions:
     def parse(cls, params: Mapping[str, Any]) -> StepOptions:
         """Check and return the options of both steps, before a host or the vendor is contacted."""
         host = HostOptions.parse(params)
-        only_global = host.state == "present" and not params["allow_non_global"]
-        ips = check_addresses("ips", params["ips"] or (), only_global=only_global)
+        scope = AddressScope.of(host.state == "absent" or params["allow_non_global"], params["api_url"])
+        ips = check_addresses("ips", params["ips"] or (), scope)
         detection = DetectionRequest.parse(params) if params["detect"] and not ips else None
         if not ips and detection is None and host.state == "present":
             raise OptionError(
@@ -185,7 +188,7 @@ class ActionModule(QgAction):
     def _result_of_host(self, variables: dict[str, Any]) -> dict[str, Any]:
         params = self.validated(SPEC)
         if REQUESTS_IMPORT_ERROR is not None:
-            return {"failed": True, "msg": missing_required_lib("requests"), "exception": REQUESTS_IMPORT_ERROR}
+            return {"failed": True, "msg": MISSING_REQUESTS, "exception": REQUESTS_IMPORT_ERROR}
         if self._task.delegate_to:
             raise AnsibleActionFail(
                 "qg_egress_whitelist acts for its own host and cannot be delegated. If only another host reaches the "

@@ -20,6 +20,8 @@ options:
         configuration files of its programs.
       - A URL must not hold a user name or a password. Results and messages show it without its query, but other users
         of the host can read all of it in the list of processes.
+      - If not set, the variable C(qg_sources) and the environment variable E(QG_SOURCES) (separated by commas) are used
+        in this order before the default.
     type: list
     elements: str
     default:
@@ -43,7 +45,11 @@ options:
     description: The local address from which the host sends the requests, if it has several.
     type: str
   allow_non_global:
-    description: Whether to accept addresses that are not public. Use it with a simulator.
+    description:
+      - Whether to accept addresses that are not public. Use it with a simulator on another machine.
+      - With an API on the control node, such as V(http://127.0.0.1:8080), or for M(qingguo.qgnet.qg_egress_ip_info)
+        with sources on the host itself, addresses for documentation (RFC 5737) are always accepted, because a simulator
+        uses them.
     type: bool
     default: false
 """

@@ -12,9 +12,13 @@ class ModuleDocFragment:
 
     DOCUMENTATION = r"""
 options:
-  area_id:
-    description: The vendor's number of the area. M(qingguo.qgnet.qg_area_info) lists the areas.
-    type: int
+  areas:
+    description:
+      - The areas, each by its code or its name, as M(qingguo.qgnet.qg_area_info) returns them in C(area_code) and
+        C(name). The code of a province, such as V(350000), stands for all areas in it.
+      - An area that the vendor does not list is an error, which names similar ones.
+    type: list
+    elements: str
   isp:
     description: The ISP of the proxy.
     type: str
@@ -24,11 +28,21 @@ options:
     # The parameters of new leases.
     TERMS = r"""
 options:
-  area_id:
+  areas:
     description:
-      - The vendor's number of the area of the leases. M(qingguo.qgnet.qg_area_info) lists the areas.
-      - By default, the vendor decides.
-    type: int
+      - The areas of the leases, each by its code or its name, as M(qingguo.qgnet.qg_area_info) returns them in
+        C(area_code) and C(name). The code of a province, such as V(350000), stands for all areas in it.
+      - With O(product=classic), only one area is possible. With several, new leases may be in any of them.
+      - An area that the vendor does not list is an error before any call that pays. It names similar ones.
+      - By default, the vendor decides. Must not be empty.
+    type: list
+    elements: str
+  exclude_areas:
+    description:
+      - The areas, given as in O(areas), in which the leases must not be. For O(product=share), O(product=longterm) and
+        O(product=exclusive). Must not be empty.
+    type: list
+    elements: str
   isp:
     description:
       - The ISP of the leases.
@@ -48,12 +62,16 @@ options:
         leases have no task that distinguishes them.
     type: bool
     default: false
+  pool:
+    description: The pool to allocate from, for O(product=share). By default, the vendor decides.
+    type: str
+    choices: [normal, enterprise]
 """
 
     # The secret URL of a proxy.
-    PROXY_URL = r"""
+    CREDENTIALS = r"""
 options:
-  proxy_url:
+  with_credentials:
     description:
       - Whether to return C(proxy_url) for each lease. This is a URL with O(key) and O(pwd), for hosts that are not on
         the whitelist.

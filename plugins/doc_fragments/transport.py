@@ -40,18 +40,18 @@ options:
     aliases: [api_retries]
   use_proxy:
     description:
-      - Whether calls may go through a proxy. With V(true), O(proxy) is used, or the proxy of the environment
+      - Whether calls may go through a proxy. With V(true), O(api_proxy) is used, or the proxy of the environment
         (C(HTTPS_PROXY), C(HTTP_PROXY), C(ALL_PROXY), C(NO_PROXY)) of the machine that makes the calls. With V(false),
         calls are direct.
       - If not set, the variable C(qg_use_proxy) and the environment variable E(QG_USE_PROXY) are used in this order
         before the default.
     type: bool
     default: true
-  proxy:
+  api_proxy:
     description:
       - The URL of an HTTP proxy for calls to the vendor, V(http://HOST:PORT) or V(http://USER:PASSWORD@HOST:PORT),
         instead of that of the environment. It has nothing to do with the leased proxies.
-      - If not set, the variable C(qg_proxy) and the environment variable E(QG_PROXY) are used in this order.
+      - If not set, the variable C(qg_api_proxy) and the environment variable E(QG_API_PROXY) are used in this order.
     type: str
 requirements:
   - python >= 3.10, on the control node or on the host that a task is delegated to
@@ -115,7 +115,7 @@ options:
       - name: QG_RETRIES
   use_proxy:
     description:
-      - Whether calls may go through a proxy. With V(true), O(proxy) is used, or the proxy of the environment
+      - Whether calls may go through a proxy. With V(true), O(api_proxy) is used, or the proxy of the environment
         (C(HTTPS_PROXY), C(HTTP_PROXY), C(ALL_PROXY), C(NO_PROXY)) of the machine that makes the calls. With V(false),
         calls are direct.
     type: bool
@@ -124,15 +124,15 @@ options:
       - name: qg_use_proxy
     env:
       - name: QG_USE_PROXY
-  proxy:
+  api_proxy:
     description:
       - The URL of an HTTP proxy for calls to the vendor, V(http://HOST:PORT) or V(http://USER:PASSWORD@HOST:PORT),
         instead of that of the environment. It has nothing to do with the leased proxies.
     type: str
     vars:
-      - name: qg_proxy
+      - name: qg_api_proxy
     env:
-      - name: QG_PROXY
+      - name: QG_API_PROXY
   validate_certs:
     description:
       - Whether to verify the certificate of the API.

@@ -19,7 +19,7 @@ description:
     Without a label, a tunnel that changes its exit for each request continues to do so.
   - With O(form=headers), the choice is in request headers. They work without a password for a host whose address is on
     the whitelist. For a URL with C(https), a client must send them in its C(CONNECT) request.
-positional: label, area, ttl
+positional: label, areas, ttl
 options:
   _input:
     description: The address of the tunnel, V(HOST:PORT), as M(qingguo.qgnet.qg_proxy_plan_info) returns it.
@@ -31,10 +31,11 @@ options:
         O(form=headers), it can also contain hyphens, as the names of hosts do.
       - With a list of labels, the filter returns a list with one entry for each of them, in the same order.
     type: raw
-  area:
+  areas:
     description:
-      - The area of the exit, as a country code such as V(JP), in upper or lower case, or as an area code of the vendor
-        such as V(110100).
+      - The area of the exit, by its code, as M(qingguo.qgnet.qg_area_info) returns it in C(area_code), such as
+        V(110100) or, in upper or lower case, V(JP). Only one area is possible, as text or as a list. Names are not
+        possible, because the filter makes no calls.
       - There is no header for it.
     type: raw
   ttl:
@@ -128,7 +129,7 @@ _AREA = re.compile(r"[A-Za-z]{2}|[0-9]{6}")
 def proxy_tunnel(
     tunnel: Any,
     label: Any = None,
-    area: Any = None,
+    areas: Any = None,
     ttl: Any = None,
     *,
     key: Any = None,
@@ -142,11 +143,11 @@ def proxy_tunnel(
         raise refusal(NAME, f"a form that is {quote_word(str(form))}", "give 'url', 'lease' or 'headers'")
     if style not in _STYLES:
         raise refusal(NAME, f"a style that is {quote_word(str(style))}", "give 'user_name' or 'password'")
-    area, ttl = _check_area(resolve(area)), _check_ttl(resolve(ttl))
+    area, ttl = _check_areas(resolve(areas)), _check_ttl(resolve(ttl))
     in_user_name = form != "headers" and style == "user_name"
     if form == "headers":
         if area is not None:
-            raise refusal(NAME, "area with form='headers'", "there is no header for it: give form='url' and the key")
+            raise refusal(NAME, "areas with form='headers'", "there is no header for it: give form='url' and the key")
         if style != "user_name":
             raise refusal(NAME, f"style='{style}' with form='headers'", "it is for a URL: give form='url' or 'lease'")
 
@@ -186,13 +187,16 @@ def _check_label(label: Any, in_user_name: bool) -> str:
     return text
 
 
-def _check_area(area: Any) -> str | None:
-    if area is None:
+def _check_areas(areas: Any) -> str | None:
+    given = [resolve(area) for area in areas] if isinstance(areas, list | tuple) else [areas]
+    if given == [None]:
         return None
-    text = str(area)
-    if isinstance(area, bool) or not _AREA.fullmatch(text):
-        fix = "give a country code such as 'JP', or an area code of six digits"
-        raise refusal(NAME, f"an area that is {quote_word(text)}", fix)
+    if len(given) != 1:
+        raise refusal(NAME, f"{len(given)} areas", "give one, since an exit is in one area")
+    text = str(given[0])
+    if isinstance(given[0], bool) or not _AREA.fullmatch(text):
+        fix = "give a country code such as 'JP', or an area code of six digits, which qg_area_info returns"
+        raise refusal(NAME, f"areas with {quote_word(text)}", fix)
     return text.upper()
 
 

@@ -85,7 +85,8 @@ options:
     description:
       - With O(connect_with=public), whether an C(ip) that is not a public address, such as V(10.0.0.5), may become
         C(ansible_host). Ansible would connect to that address in the network of the control node. Use it with a
-        simulator, or if the control node is in the vendor's network.
+        simulator on another machine, or if the control node is in the vendor's network. With O(account_url) on this
+        machine, addresses for documentation (RFC 5737) are always allowed, because a simulator uses them.
       - With O(connect_with=local), such addresses are always allowed.
       - Addresses that no remote host can have (loopback, link-local, multicast, reserved and unspecified ones) never
         become C(ansible_host).
@@ -190,15 +191,22 @@ cache_connection: ~/.cache/qg_inventory
 cache_timeout: 3600
 """
 
+import contextlib
+import os
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from ansible import template
 from ansible.errors import AnsibleError, AnsibleParserError
 from ansible.plugins.inventory import BaseInventoryPlugin, Cacheable, Constructable
-from ansible_collections.qingguo.qgnet.plugins.module_utils._api.deadline_session import REQUESTS_IMPORT_ERROR
+from ansible_collections.qingguo.qgnet.plugins.module_utils._api.deadline_session import (
+    MISSING_REQUESTS,
+    REQUESTS_IMPORT_ERROR,
+)
 from ansible_collections.qingguo.qgnet.plugins.module_utils._cloud import hosts
 from ansible_collections.qingguo.qgnet.plugins.module_utils._cloud.hosts import Row
+from ansible_collections.qingguo.qgnet.plugins.module_utils._core.addresses import AddressScope
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import OptionError, QgError, UnexpectedError
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.text import one_line
 from ansible_collections.qingguo.qgnet.plugins.module_utils._task.operation import redact, secrets_in
@@ -226,6 +234,13 @@ def _untrusted(variables: Row) -> Row:
     from ansible.utils.unsafe_proxy import wrap_var
 
     return {name: wrap_var(value) if "{" in str(value) else value for name, value in variables.items()}
+
+
+def _names_this_plugin(path: str) -> bool:
+    """Whether a file begins like a configuration of this plugin."""
+    with contextlib.suppress(OSError, UnicodeError), open(path, encoding="utf-8") as file:
+        return bool(re.search(r"^plugin:\s*['\"]?qingguo\.qgnet\.qg_cloud\b", file.read(4096), re.MULTILINE))
+    return False
 
 
 def _sentence(error: Exception) -> str:
@@ -261,7 +276,17 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
 
     def verify_file(self, path: str) -> bool:
         """Whether the name of the file shows that it is for this plugin."""
-        return bool(super().verify_file(path)) and path.endswith(("qg_cloud.yml", "qg_cloud.yaml"))
+        if not super().verify_file(path):
+            return False
+        if path.endswith(("qg_cloud.yml", "qg_cloud.yaml")):
+            return True
+        if _names_this_plugin(path):
+            # Ansible itself says only that no plugin could parse the file.
+            self.display.warning(
+                f"{path} names the inventory plugin {self.NAME}, which reads only files whose name ends in "
+                f"qg_cloud.yml or qg_cloud.yaml: rename it, such as to {os.path.splitext(path)[0]}.qg_cloud.yml."
+            )
+        return False
 
     def parse(self, inventory: Any, loader: Any, path: str, cache: bool = True) -> None:
         """Add the hosts and groups of the file to the inventory."""
@@ -326,14 +351,14 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
             if hosts.is_collected(rows):
                 return list(rows)
         if REQUESTS_IMPORT_ERROR is not None:
-            raise OptionError("This inventory needs requests in the Python that runs Ansible: install it there.")
+            raise OptionError(MISSING_REQUESTS)
         options = self.get_options()
         announcer = run_announcer(self.NAME.rpartition(".")[2], secrets_in(options, ACCOUNT_API_OPTIONS))
         api = account_api(options, announcer)
         rows = hosts.collect(products, lambda product: api.instances(product, include_secrets=secrets))
         redacted: dict[str, list[Row]] = redact({"rows": rows}, self.get_options(), ACCOUNT_API_OPTIONS)
         rows = redacted["rows"]
-        self.display.vv(f"{self.NAME}: {len(rows)} services, {api.calls} calls of the vendor")
+        self.display.vv(f"{self.NAME}: {len(rows)} services, {api.count.calls} calls of the vendor")
         if self.get_option("cache"):
             self._cache[key] = rows
         return rows
@@ -362,13 +387,13 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
         prefix = hosts.check_prefix("vars_prefix", self.get_option("vars_prefix"))
         hosts.check_hostnames(self.get_option("hostnames"))
         column = hosts.ADDRESSES[self.get_option("connect_with")]
-        only_global = column == "ip" and not self.get_option("allow_non_global")
+        scope = AddressScope.of(column != "ip" or self.get_option("allow_non_global"), self.get_option("account_url"))
         rows, names, left_out = self._rows(cache), hosts.HostnameAllocator(), []
         for row in rows:
             if not hosts.matches(row, patterns):
                 continue
             suid, variables = row["suid"], _untrusted(hosts.variables(row, prefix))
-            address, reason = hosts.address(row, column, only_global=only_global)
+            address, reason = hosts.address(row, column, scope)
             candidates = self._name_candidates(row, variables) if address else ()
             name, variables["ansible_host"] = hosts.first_name(suid, candidates), address
             if not self._is_included(suid, filters, {**variables, "inventory_hostname": name}):

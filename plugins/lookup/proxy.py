@@ -29,9 +29,12 @@ options:
     type: str
     choices: [server, url, lease]
     default: server
-  area_id:
-    description: Only leases in this area, by the vendor's number. Requires O(product=classic).
-    type: int
+  areas:
+    description:
+      - Only leases in these areas, each by its code or its name, as M(qingguo.qgnet.qg_area_info) returns them in
+        C(area_code) and C(name). The code of a province, such as V(350000), stands for all areas in it.
+    type: list
+    elements: str
   isp:
     description: Only leases of this ISP. V(bgp) requires O(product=classic).
     type: str
@@ -46,7 +49,7 @@ options:
       - Only leases of these tasks, and leases that M(qingguo.qgnet.qg_proxy_allocate) allocated for them. By default,
         leases of all tasks match.
       - Not available with O(product=share) and O(product=overseas), whose leases have no tasks.
-      - Must not be empty, nor must O(area_id) or O(isp) be V(none).
+      - Must not be empty, nor must O(areas) or O(isp).
     type: list
     elements: str
   undetermined:
@@ -95,7 +98,7 @@ EXAMPLES = r"""
 
 - name: Write all proxies of an area into a file
   ansible.builtin.copy:
-    content: "{{ query('qingguo.qgnet.proxy', area_id=350500, min_remaining=10) | join('\n') }}\n"
+    content: "{{ query('qingguo.qgnet.proxy', areas=350500, min_remaining=10) | join('\n') }}\n"
     dest: /etc/crawler/proxies.txt
     mode: "0644"
 """
@@ -114,7 +117,10 @@ from typing import Any
 from ansible.errors import AnsibleError, AnsibleLookupError
 from ansible.plugins.lookup import LookupBase
 from ansible.utils.display import Display
-from ansible_collections.qingguo.qgnet.plugins.module_utils._api.deadline_session import REQUESTS_IMPORT_ERROR
+from ansible_collections.qingguo.qgnet.plugins.module_utils._api.deadline_session import (
+    MISSING_REQUESTS,
+    REQUESTS_IMPORT_ERROR,
+)
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import QgError, UnexpectedError
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.validation import check_selectors
 from ansible_collections.qingguo.qgnet.plugins.module_utils._leases.operations import (
@@ -153,16 +159,19 @@ class LookupModule(LookupBase):
             if missing := missing_options(_SHARED, given):
                 raise explain_missing(missing, "option of the lookup")
             _check_state_dir(given)
+            if isinstance(given.get("areas"), int):
+                # Ansible does not turn a number into a list.
+                given["areas"] = [given["areas"]]
         except QgError as error:
             raise AnsibleLookupError(f"The lookup qingguo.qgnet.proxy failed: {error.message}") from None
         self.set_options(direct=given)
         params = self.get_options()
         if terms:
             raise AnsibleLookupError(
-                "The lookup qingguo.qgnet.proxy takes no terms: use its options, such as area_id=350500."
+                "The lookup qingguo.qgnet.proxy takes no terms: use its options, such as areas=350500."
             )
         if REQUESTS_IMPORT_ERROR is not None:
-            raise AnsibleLookupError("The lookup qingguo.qgnet.proxy needs requests in the Python that runs Ansible.")
+            raise AnsibleLookupError(f"The lookup qingguo.qgnet.proxy failed: {MISSING_REQUESTS}")
         try:
             leases = find_leases(params)
         except QgError as error:

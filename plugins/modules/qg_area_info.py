@@ -17,7 +17,7 @@ description:
   - Reads the list of areas and providers of the plan behind a QG.net key.
   - The vendor does not document the format of this list. The known values of a row are in fields with fixed names, and
     the original row is in C(vendor).
-  - Set O(product) to the product that the key was bought for. O(area_id) and O(isp=bgp) require O(product=classic).
+  - O(isp=bgp) requires O(product=classic), or a key of it.
 options:
   available:
     description:
@@ -61,18 +61,14 @@ areas:
   type: list
   elements: dict
   contains:
-    area_id:
-      description: The code of the area as a number, for O(area_id).
-      type: int
-      returned: always, null if it cannot be read or is not a number
     area_code:
       description:
-        - The code of the area as the vendor gives it, for O(qingguo.qgnet.qg_proxy_allocate#module:areas) and
-          O(qingguo.qgnet.qg_monopoly#module:area_code). C(area_code) of a lease or resource has the same form.
+        - The code of the area, for O(qingguo.qgnet.qg_proxy_allocate#module:areas) and all other options of this name.
+          C(area_code) of a lease or resource has the same form.
       type: str
       returned: always, null if it cannot be read
     name:
-      description: The name of the area.
+      description: The name of the area, which these options accept as well.
       type: str
       returned: always, null if it cannot be read
     isp:
@@ -88,8 +84,7 @@ areas:
       type: dict
       returned: always
   sample:
-    - area_id: 350500
-      area_code: "350500"
+    - area_code: "350500"
       name: "\u798f\u5efa\u7701\u6cc9\u5dde\u5e02"
       isp: telecom
       available: true
@@ -99,6 +94,11 @@ count:
   returned: success
   type: int
   sample: 1
+product:
+  description: The product of the key, as O(product) names it; the found one with O(product=auto).
+  returned: success
+  type: str
+  sample: classic
 api:
   description: The API usage of the task in calls, retries and seconds waited.
   returned: success

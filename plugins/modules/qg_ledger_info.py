@@ -20,7 +20,7 @@ description:
     recorded.
   - Makes no call. Therefore O(pwd), O(timeout) and the other options of HTTP have no effect, and O(max_wait) limits
     only the wait for the state.
-  - O(product) and the URLs must be those of the tasks that paid.
+  - With O(product), only calls for this product are returned. The URLs must be those of the tasks that paid.
 options:
   since:
     description:

@@ -27,9 +27,9 @@ description:
     list does not show it.
   - Simultaneous runs on one control node are serialised. Two control nodes with the same key are coordinated only if
     they share O(state_url).
-  - Set O(product) to the product that the key was bought for. What the product cannot do is refused before any call.
-  - O(area_id) and O(isp=bgp) require O(product=classic). Other products use O(areas) and O(exclude_areas). Like
-    O(area_id) and O(isp), they apply both to existing leases, which must match, and to new ones.
+  - What the product of the key cannot do is refused before anything is allocated.
+  - O(areas), O(exclude_areas) and O(isp) apply both to existing leases, which must match, and to new ones.
+    O(isp=bgp) requires O(product=classic).
   - Leases of O(product=share) and O(product=overseas) have no tasks and cannot be released. New leases without a task
     are always requested as with O(distinct=true), because leases of the same address could not be distinguished.
 options:
@@ -59,8 +59,8 @@ options:
     description:
       - Whether to release leases of the same kind in excess of O(count), earliest deadline first.
       - Leases of another area, ISP or task than the options specify are never released. Without these options, all
-        leases of the key are of the same kind. Therefore O(area_id), O(isp), O(areas), O(exclude_areas) and O(task_ids)
-        must not be null. Omit them instead, in a template with V(default(omit\)).
+        leases of the key are of the same kind. Therefore O(areas), O(exclude_areas), O(isp) and O(task_ids) must not
+        be null. Omit them instead, in a template with V(default(omit\)).
       - Not available with O(product=share) and O(product=overseas).
     type: bool
     default: false
@@ -85,10 +85,9 @@ extends_documentation_fragment:
   - qingguo.qgnet.attributes
   - qingguo.qgnet.attributes.control_node
   - qingguo.qgnet.leases.terms
-  - qingguo.qgnet.leases.proxy_url
+  - qingguo.qgnet.leases.credentials
   - qingguo.qgnet.caps
   - qingguo.qgnet.product
-  - qingguo.qgnet.product.areas
   - qingguo.qgnet.proxy_api
   - qingguo.qgnet.transport
   - qingguo.qgnet.transport.tls
@@ -115,7 +114,7 @@ EXAMPLES = r"""
   qingguo.qgnet.qg_proxy_allocate:
     key: "{{ vault_qg_key }}"
     count: 10
-    area_id: 350500
+    areas: ["350500"]
     isp: telecom
     keep_alive: 120
     min_remaining: 30
@@ -193,7 +192,7 @@ leases:
     proxy_url:
       description: URL of the proxy with its credentials. Secret.
       type: str
-      returned: when O(proxy_url) is true and the task succeeds
+      returned: when O(with_credentials) is true and the task succeeds
   sample:
     - ip: 192.0.2.10
       port: 21504
@@ -259,6 +258,11 @@ cap:
       type: int
       returned: always
   sample: {option: max_new_per_day, limit: 20, bought: 18, wanted: 5}
+product:
+  description: The product of the key, as O(product) names it; the found one with O(product=auto).
+  returned: unless the task fails before it begins to change leases
+  type: str
+  sample: classic
 api:
   description: The API usage of the task in calls, retries and seconds waited.
   returned: unless the task fails before it begins to change leases

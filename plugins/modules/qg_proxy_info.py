@@ -17,7 +17,6 @@ description:
   - Reads the leases of a QG.net key. It never leases anything.
   - The vendor's list is corrected by what responses reported to this control node as leased or released within the last
     60 seconds.
-  - Set O(product) to the product that the key was bought for.
 options:
   task_ids:
     description:
@@ -31,7 +30,7 @@ extends_documentation_fragment:
   - qingguo.qgnet.attributes
   - qingguo.qgnet.attributes.control_node
   - qingguo.qgnet.attributes.info
-  - qingguo.qgnet.leases.proxy_url
+  - qingguo.qgnet.leases.credentials
   - qingguo.qgnet.product
   - qingguo.qgnet.proxy_api
   - qingguo.qgnet.transport
@@ -120,7 +119,7 @@ leases:
     proxy_url:
       description: URL of the proxy with its credentials. Secret.
       type: str
-      returned: when O(proxy_url) is true and the task succeeds
+      returned: when O(with_credentials) is true and the task succeeds
   sample:
     - ip: 192.0.2.10
       port: 21504
@@ -137,6 +136,11 @@ count:
   returned: success
   type: int
   sample: 1
+product:
+  description: The product of the key, as O(product) names it; the found one with O(product=auto).
+  returned: success
+  type: str
+  sample: classic
 api:
   description: The API usage of the task in calls, retries and seconds waited.
   returned: success

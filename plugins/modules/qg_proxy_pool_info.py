@@ -16,7 +16,9 @@ author:
 description:
   - Reads proxies of the pool behind a QG.net key. They take no channel, and are not leased.
   - Only dynamic shared plans that are billed by time have a pool. The vendor may return other addresses in each call.
-  - Only O(product=classic) is accepted. The pool of V(share) cannot be read without leasing addresses.
+  - Only O(product=classic) is accepted, which V(auto) means here. The pool of V(share) cannot be read without leasing
+    addresses.
+  - O(areas) may contain only one area.
 options:
   count:
     description: The number of addresses to request, from 1 to 100. The vendor may return fewer.
@@ -31,7 +33,7 @@ extends_documentation_fragment:
   - qingguo.qgnet.attributes.control_node
   - qingguo.qgnet.attributes.info
   - qingguo.qgnet.leases
-  - qingguo.qgnet.leases.proxy_url
+  - qingguo.qgnet.leases.credentials
   - qingguo.qgnet.product
   - qingguo.qgnet.proxy_api
   - qingguo.qgnet.transport
@@ -105,7 +107,7 @@ proxies:
     proxy_url:
       description: URL of the proxy with its credentials. Secret.
       type: str
-      returned: when O(proxy_url) is true and the task succeeds
+      returned: when O(with_credentials) is true and the task succeeds
   sample:
     - ip: 192.0.2.10
       port: 21504

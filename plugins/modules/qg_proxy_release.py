@@ -14,7 +14,8 @@ version_added: 1.0.0
 author:
   - The qingguo.qgnet authors (!UNKNOWN)
 description:
-  - Releases leases of a QG.net key by address, by task, or all of them. Leases that are not held are ignored.
+  - Releases leases of a QG.net key by address, by task, or all of them. Leases that are not held are ignored,
+    and a warning names them.
   - The list of leases is read before and after the release, and after a lost response.
   - A release that the vendor reported has up to 60 seconds to show in the list before it is sent again. If O(max_wait)
     ends before that, the task relies on the response with a warning, and the next task that changes leases checks it.
@@ -24,7 +25,7 @@ description:
     cannot release leases. A static plan can release a lease one day after it was allocated, and at most two times a
     week. Exclusive-occupancy resources are released with M(qingguo.qgnet.qg_monopoly).
   - With O(product=longterm), only static addresses can be released, by the rule for static plans. O(product=share) and
-    O(product=overseas) have no call for it, and the task fails before any call.
+    O(product=overseas) have no call for it, and the task fails before it changes anything.
   - The task waits for the limits per minute, for up to O(max_wait). After that it fails, and returns the leases that
     were released and those that were not.
 attributes:
@@ -145,11 +146,22 @@ allocated:
   type: list
   elements: dict
   sample: []
+not_held:
+  description: The entries of O(ips) or O(task_ids) that belong to no lease of the key. A warning names them, too.
+  returned: unless the task fails before it begins to change leases
+  type: list
+  elements: str
+  sample: []
 held:
   description: The number of leases that the key holds after the task. In check mode, before it.
   returned: unless the task fails before it begins to change leases
   type: int
   sample: 0
+product:
+  description: The product of the key, as O(product) names it; the found one with O(product=auto).
+  returned: unless the task fails before it begins to change leases
+  type: str
+  sample: classic
 api:
   description: The API usage of the task in calls, retries and seconds waited.
   returned: unless the task fails before it begins to change leases

@@ -20,10 +20,11 @@ description:
   - The vendor cannot replace selected leases. With O(ips) or O(task_ids), the task releases the leases, waits for their
     channels, and allocates the same number of new leases. It begins with the lease that ends first; if no new lease is
     available, the others are kept. The limits of M(qingguo.qgnet.qg_proxy_release) apply.
+  - If the key holds none of the leases in O(ips) or O(task_ids), the task fails. If it holds some of them, a warning
+    names the others.
   - With O(product=longterm), only O(ips) and O(task_ids) are available. Leases of O(product=share) and
-    O(product=overseas) cannot be replaced. Such a task fails before any call.
-  - Set O(product) to the product that the key was bought for. O(area_id) and O(isp=bgp) require O(product=classic).
-    Other products use O(areas) and O(exclude_areas).
+    O(product=overseas) cannot be replaced. Such a task fails before it changes anything.
+  - O(isp=bgp) requires O(product=classic).
   - After a lost response, the call is not repeated before the list of leases was read again. Leases that were released
     but not replaced are allocated again.
   - If a run was killed or failed before it was complete, the same task continues the replacement when it is run again
@@ -47,10 +48,9 @@ extends_documentation_fragment:
   - qingguo.qgnet.attributes.control_node
   - qingguo.qgnet.leases.choice
   - qingguo.qgnet.leases.terms
-  - qingguo.qgnet.leases.proxy_url
+  - qingguo.qgnet.leases.credentials
   - qingguo.qgnet.caps
   - qingguo.qgnet.product
-  - qingguo.qgnet.product.areas
   - qingguo.qgnet.proxy_api
   - qingguo.qgnet.transport
   - qingguo.qgnet.transport.tls
@@ -147,7 +147,7 @@ leases:
     proxy_url:
       description: URL of the proxy with its credentials. Secret.
       type: str
-      returned: when O(proxy_url) is true and the task succeeds
+      returned: when O(with_credentials) is true and the task succeeds
   sample:
     - ip: 192.0.2.10
       port: 21504
@@ -185,6 +185,12 @@ missing:
   returned: unless the task fails before it begins to change leases
   type: int
   sample: 0
+not_held:
+  description: The entries of O(ips) or O(task_ids) that belong to no lease of the key. A warning names them, too.
+  returned: unless the task fails before it begins to change leases, and if it fails because none is held
+  type: list
+  elements: str
+  sample: []
 held:
   description: The number of leases that the key holds.
   returned: unless the task fails before it begins to change leases
@@ -217,6 +223,11 @@ cap:
       type: int
       returned: always
   sample: {option: max_new_per_day, limit: 20, bought: 18, wanted: 5}
+product:
+  description: The product of the key, as O(product) names it; the found one with O(product=auto).
+  returned: unless the task fails before it begins to change leases
+  type: str
+  sample: classic
 api:
   description: The API usage of the task in calls, retries and seconds waited.
   returned: unless the task fails before it begins to change leases

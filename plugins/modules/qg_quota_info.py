@@ -16,7 +16,7 @@ author:
 description:
   - Reads the channels of the plan behind a QG.net key. A channel carries one leased proxy address at a time.
   - For a plan by volume of a product host, it reads the addresses that may still be leased.
-  - O(product=overseas) has neither call, and the task fails before any call.
+  - O(product=overseas) has neither call, and the task fails.
 options:
   at_least:
     description:
@@ -103,6 +103,11 @@ sufficient:
   returned: success
   type: bool
   sample: true
+product:
+  description: The product of the key, as O(product) names it; the found one with O(product=auto).
+  returned: success
+  type: str
+  sample: classic
 api:
   description: The API usage of the task in calls, retries and seconds waited.
   returned: success

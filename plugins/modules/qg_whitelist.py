@@ -74,7 +74,10 @@ options:
       - If it is set and has no room for old and new addresses together, those to be removed are removed first.
     type: int
   allow_non_global:
-    description: Whether to accept addresses that are not public. Use it with a simulator.
+    description:
+      - Whether to accept addresses that are not public. Use it with a simulator on another machine.
+      - With O(api_url) on this machine, such as V(http://127.0.0.1:8080), addresses for documentation (RFC 5737) are
+        always accepted, because a simulator uses them.
     type: bool
     default: false
 attributes:

@@ -190,7 +190,7 @@ class QgAction(ActionBase):
     def mode(self, params: Mapping[str, Any], spec: Spec) -> Mode:
         """Return the modes of the task, and its announcer."""
         announcer = SILENT if self._task.no_log else run_announcer(self._name, secrets_in(params, spec))
-        return Mode(check=bool(self._task.check_mode), diff=bool(self._task.diff), announcer=announcer)
+        return Mode(bool(self._task.check_mode), bool(self._task.diff), announcer, self.origin)
 
     def delegated_away(self) -> bool:
         """Whether the task was delegated to another machine."""

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable
 from typing import Any
@@ -64,11 +65,13 @@ def crowd(sim: Simulator, call: Call) -> None:
 
 def seconds_left(page: Page) -> int:
     found: str = page.run("return document.querySelector('#keys td[data-label=Left]').innerText")
-    return int(found.removesuffix(" s"))
+    sizes = {"min": 60, "s": 1}
+    return sum(int(number) * sizes[unit] for number, unit in re.findall(r"(\d+) (\w+)", found))
 
 
 def test_it_shows_what_the_state_is(live: Page, sim: Simulator, call: Call) -> None:
     live.shows("#keys", sim.key, "ok", "dynamic dedicated", "0 of 5 channels", "Whitelist (0 of 256)", "No leases")
+    live.shows("#paid", "Paid in total: 0 leases, 0 monopolies.")
     live.shows("#windows", "No window is open")
     live.shows("#faults", "No fault")
     live.shows("#journal", "No calls yet")
@@ -83,11 +86,14 @@ def test_it_shows_what_the_state_is(live: Page, sim: Simulator, call: Call) -> N
     live.shows("#keys", held[2]["host"], held[2]["deadline"])
     live.shows("#keys", "MONO0001", "exclusive occupancy", "Monopolies (2)", "ppp")
     live.shows("#windows", sim.key, "/allocate", "1 of 35", "/whitelist/query", "18 of 60", "MONO0001")
-    live.shows("#faults", "/allocate", "code", "-101", "/whitelist/add", "status", "502", "always", "2")
+    live.shows("#faults", "/allocate", "refused with a code", "-101", "/whitelist/add", "status", "502", "always", "2")
+    live.shows("#paid", "Paid in total: 3 leases, 2 monopolies.")
     live.shows("#echo", "ip", "127.0.0.1 \u00d7 1", "first", "not an address", "503")
     live.shows("#agents", "another-account-with-a-long-name", "0.00", "1000")
     live.shows("#journal", "/nowhere", "HTTP 404", "/api/merchant/getBalance", "missing_parameter")
-    live.shows("#journal", "/info/quota", "no response", "fault reset_after", "executed", "/allocate", "Num=3")
+    live.shows(
+        "#journal", "/info/quota", "no response", "fault: connection reset after execution", "/allocate", "Num=3"
+    )
     assert 1790 < seconds_left(live) <= 1800
 
 
@@ -105,7 +111,7 @@ def test_it_goes_on_by_itself(live: Page, sim: Simulator, call: Call) -> None:
     assert "/allocate" in live.run("return String(getSelection())")
     sim.advance(1800)
     live.shows("#keys", "No leases")
-    live.shows("#ahead", "1800 s ahead")
+    live.shows("#ahead", "30 min ahead")
     assert [entry["path"] for entry in sim.journal()] == ["/allocate", "/whitelist/add"]
 
 
@@ -115,7 +121,7 @@ def test_a_fault_that_is_planned_on_it(live: Page, sim: Simulator, call: Call) -
     live.shows("#plan-status", "Planned")
     live.shows("#faults", "/whitelist/add", "code", "-1", "busy")
     assert call("/whitelist/add", IP="203.0.113.5").json()["Code"] == -1
-    live.shows("#journal", "/whitelist/add", "code -1", "fault code", "not executed")
+    live.shows("#journal", "/whitelist/add", "code -1", "fault: refused with a code", "not executed")
     live.shows("#faults", "No fault")
     assert call("/whitelist/add", IP="203.0.113.5").json()["Code"] == 0
 
@@ -161,7 +167,7 @@ def test_reset_and_the_clock(live: Page, sim: Simulator, call: Call) -> None:
     live.fill(advance_by="2")
     Select(live.browser.find_element(By.ID, "advance-unit")).select_by_visible_text("hours")
     live.click("#advance button")
-    live.shows("#ahead", "7200 s ahead")
+    live.shows("#ahead", "2 h ahead")
     live.shows("#clock", sim.control("GET", "/clock")["beijing"][:13])
     live.click("#clock-toggle")
     live.shows("#ahead", "Stopped")
@@ -169,7 +175,7 @@ def test_reset_and_the_clock(live: Page, sim: Simulator, call: Call) -> None:
     held = sim.control("GET", "/clock")
     assert held["running"] is False
     live.click("#clock-toggle")
-    live.shows("#ahead", " s ahead")
+    live.shows("#ahead", " ahead of the real time")
     live.shows("#clock-toggle", "Stop clock")
     assert sim.control("GET", "/clock")["running"] is True
     live.click("#reset")
@@ -257,6 +263,41 @@ def test_it_fits_the_screen(page: Page, sim: Simulator, call: Call, width: int, 
     assert page.run("return innerWidth") == width
     assert page.run("return document.documentElement.scrollWidth - document.documentElement.clientWidth") == 0
     page.shot(f"simulator-{width}-{scheme}")
+    page.click("#language")
+    page.shows("#keys", "白名单", "53/256")
+    assert page.run("return document.documentElement.scrollWidth - document.documentElement.clientWidth") == 0
+    page.shot(f"simulator-{width}-{scheme}-zh")
+    page.click("#language")
+
+
+def speak(page: Page, language: str) -> None:
+    """Choose the language of the browser, and forget that of the page."""
+    agent = {"userAgent": "test", "acceptLanguage": language}
+    page.browser.execute_cdp_cmd("Emulation.setUserAgentOverride", agent)
+    page.run("localStorage.clear()")
+
+
+def test_the_journal_is_beside_the_keys(live: Page) -> None:
+    tops = "return ['keys', 'journal'].map((id) => document.getElementById(id).closest('section').offsetTop)"
+    assert len(set(live.run(tops))) == 1
+
+
+def test_it_speaks_the_language_of_the_browser_until_another_is_chosen(live: Page, sim: Simulator, call: Call) -> None:
+    crowd(sim, call)
+    speak(live, "zh-CN")
+    live.open(f"{sim.control_url}/")
+    live.shows("#live", "实时")
+    assert live.run("return [document.documentElement.lang, document.title]") == ["zh-CN", "青果网络模拟器"]
+    live.shows("#keys", "正常", "动态独享", "已付费 3 个", "租约", "分", "动态独占")
+    live.shows("#paid", "累计付费", "租约 3 个", "独占资源 2 个")
+    live.shows("#faults", "返回错误码", "每次")
+    live.shows("#journal", "故障", "执行后连接被重置")
+    live.click("#language")
+    live.shows("#live", "Live")
+    live.open(f"{sim.control_url}/")
+    live.shows("#live", "Live")
+    live.shows("#keys", "dynamic dedicated")
+    speak(live, "en")
 
 
 @pytest.mark.parametrize("width", [1280, 320])

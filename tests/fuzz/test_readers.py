@@ -23,15 +23,17 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._api.account import 
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.account import models as account_models
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.account.client import AccountResponseParser
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.account.endpoints import AccountEndpoint
+from ansible_collections.qingguo.qgnet.plugins.module_utils._api.areas import Area
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.classic import endpoints, models
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.classic.exchange import ClassicResponseParser
+from ansible_collections.qingguo.qgnet.plugins.module_utils._api.echo import read_address
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.exchange import Endpoint
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.leases import Lease, Quota, oldest_first
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.parsing import ResponseShapeError
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.transport import HttpResponse, retry_after
 from ansible_collections.qingguo.qgnet.plugins.module_utils._cloud import hosts
 from ansible_collections.qingguo.qgnet.plugins.module_utils._cloud.operations import PackageFilter, select_packages
-from ansible_collections.qingguo.qgnet.plugins.module_utils._core.addresses import packed
+from ansible_collections.qingguo.qgnet.plugins.module_utils._core.addresses import AddressScope, packed
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import QgError
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.text import one_line
 from ansible_collections.qingguo.qgnet.plugins.module_utils._egress import detect, proxy_check
@@ -188,8 +190,8 @@ def use_proxy_api(value: Any) -> None:
         if isinstance(each, Lease):
             assert_usable(each.described(NOW))
             DATABASE.execute("SELECT ?, ?", (each.port, each.remaining(NOW)))
-        if isinstance(each, models.Area):
-            DATABASE.execute("SELECT ?", (each.area_id,))
+        if isinstance(each, Area):
+            DATABASE.execute("SELECT ?", (each.code,))
         vendor = getattr(each, "vendor", each)
         assert_usable(dict(vendor) if isinstance(vendor, dict) else vendor)
     if isinstance(value, list) and value and isinstance(value[0], Lease):
@@ -323,11 +325,11 @@ def test_records_of_a_host_that_tried_proxies(output: str) -> None:
 
 
 @FUZZER
-@given(answers, st.sampled_from([None, "ipv4", "ipv6"]), st.booleans())
-def test_responses_of_an_echo_service(answer: str, family: str | None, allow_non_global: bool) -> None:
+@given(answers, st.sampled_from([None, "ipv4", "ipv6"]), st.sampled_from(AddressScope))
+def test_responses_of_an_echo_service(answer: str, family: str | None, scope: AddressScope) -> None:
     refusal = None
     try:
-        assert detect.read_address(answer, family, allow_non_global).isascii()
+        assert read_address(answer, family, scope).isascii()
     except ValueError as error:
         refusal = error
     if refusal is not None:

@@ -124,7 +124,7 @@ def whitelist_info(common: dict[str, Any], haste: None) -> Operate:
 @pytest.fixture
 def quota_info(common: dict[str, Any], haste: None) -> Operate:
     """qg_quota_info in this process."""
-    return lambda **changes: operate(QUOTA_INFO, {**common, **changes})
+    return lambda **changes: operate(QUOTA_INFO, {"product": "classic", **common, **changes})
 
 
 @pytest.fixture(scope="session")

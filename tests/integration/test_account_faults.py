@@ -262,7 +262,7 @@ MISTAKES: list[tuple[str, dict[str, Any], str]] = [
     ("balance", {"at_least": "nan"}, "at_least=nan is out of range"),
     ("balance", {"at_least": "much"}, "at_least"),
     ("balance", {"retries": -1}, "retries=-1 is out of range: give a number from 0 to 20."),
-    ("balance", {"proxy": "proxy.example.com"}, "proxy cannot be used: give http://HOST:PORT"),
+    ("balance", {"api_proxy": "proxy.example.com"}, "api_proxy cannot be used: give http://HOST:PORT"),
 ]
 
 

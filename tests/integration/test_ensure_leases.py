@@ -85,7 +85,7 @@ def test_module_defaults_choose_the_product_for_all_modules(sim: Simulator, play
 def test_the_playbook_leases_in_areas(account: ProductKey, playground: Playground, areas: object, sent: object) -> None:
     account.use("share")
     # A rulebook passes empty text for variables that it does not have.
-    ensure(account, playground, lease_count=2, areas=areas, area_id="", isp="", undetermined="").ok()
+    ensure(account, playground, lease_count=2, areas=areas, isp="", undetermined="").ok()
     assert [call["params"].get("area") for call in account.sim.journal("/share/get")] == [sent]
     assert len(account.sim.leases()) == 2
 
@@ -93,7 +93,7 @@ def test_the_playbook_leases_in_areas(account: ProductKey, playground: Playgroun
 ZEROS = {
     "lease_count": "count=0 is out of range: give a number from 1 to 100.",
     "keep_alive": "keep_alive=0 is out of range",
-    "area_id": "area_id=0 is out of range",
+    "areas": "areas contains '0', which is not the code of an area",
 }
 
 
@@ -109,7 +109,7 @@ def test_the_playbook_does_not_take_0_for_empty(sim: Simulator, playground: Play
 def test_the_playbook_leases_one_if_its_variables_are_empty(
     sim: Simulator, playground: Playground, empty: object
 ) -> None:
-    names = ("lease_count", "min_remaining", "keep_alive", "area_id", "areas", "isp", "undetermined")
+    names = ("lease_count", "min_remaining", "keep_alive", "areas", "isp", "undetermined")
     environment = {"QG_KEY": sim.key, "QG_API_URL": sim.api_url}
     variables = {f"qg_{name}": empty for name in names}
     playground.play(ENSURE, variables=variables, environment=environment).ok()
@@ -152,8 +152,8 @@ def test_the_lookup(account: ProductKey, playground: Playground, way: str) -> No
         found = f"{{{{ query('qingguo.qgnet.proxy', {LOOKUPS[way](account.sim)}{options}) }}}}"
         return {"name": name, "ansible.builtin.set_fact": {"found": found}}
 
-    text = play(look("it", "limit=9"), {**look("mistake", "area_id=350500"), **IGNORE}, hosts="localhost")
+    text = play(look("it", "limit=9"), {**look("mistake", "isp='bgp'"), **IGNORE}, hosts="localhost")
     run = playground.play(text, environment=environment).ok()
     assert set(run.of("it").result["ansible_facts"]["found"]) == account.held()
-    assert "area_id is not an option of product=share" in run.output
+    assert "isp=bgp is not a provider of product=share" in run.output
     assert calls(account.sim) == ["/share/query"]

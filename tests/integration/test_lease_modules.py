@@ -23,7 +23,8 @@ QUANZHOU, HUAIAN = 350500, 320800
 #: The vendor's numbers of the providers.
 ISPS = {"telecom": 1, "mobile": 2, "unicom": 3, "bgp": 4}
 DIFF = {"diff": True}
-DEFAULTS = from_variables("key", "api_url")
+#: With the default product, reads would show it first.
+DEFAULTS = {**from_variables("key", "api_url"), "product": "classic"}
 
 
 class Stage:
@@ -223,17 +224,20 @@ def test_qg_area_info(stage: Stage) -> None:
     run = stage.play(
         task("it", "qg_area_info"),
         task("checked", "qg_area_info", **CHECK),
-        task("only", "qg_area_info", {"available": True, "isp": "mobile", "area_id": HUAIAN}),
+        task("only", "qg_area_info", {"available": True, "isp": "mobile", "areas": ["江苏省淮安市"]}),
     ).ok()
     for name in ("it", "checked"):
         result = run.of(name).result
         assert (result["changed"], result["count"]) == (False, 2), name
-        fields = [(area["area_id"], area["name"], area["isp"], area["available"]) for area in result["areas"]]
-        assert fields == [(QUANZHOU, "福建省泉州市", "telecom", False), (HUAIAN, "江苏省淮安市", "mobile", True)]
+        fields = [(area["area_code"], area["name"], area["isp"], area["available"]) for area in result["areas"]]
+        assert fields == [
+            (str(QUANZHOU), "福建省泉州市", "telecom", False),
+            (str(HUAIAN), "江苏省淮安市", "mobile", True),
+        ]
         assert result["areas"][0]["vendor"]["AreaId"] == QUANZHOU
     only = run.of("only").result
-    assert [(area["area_id"], area["area_code"]) for area in only["areas"]] == [(HUAIAN, str(HUAIAN))]
-    assert stage.sim.journal()[-1]["params"] == {"AreaId": str(HUAIAN), "Isp": "2", "Status": "1"}
+    assert [area["area_code"] for area in only["areas"]] == [str(HUAIAN)]
+    assert [call["params"] for call in stage.sim.journal()[2:]] == [{"Isp": "2", "Status": "1"}, {}]
 
 
 @pytest.mark.newest_core
@@ -280,7 +284,7 @@ def test_a_failure_reports_what_was_paid_for(stage: Stage) -> None:
 def test_key_and_address_from_the_environment_and_state_in_its_directory(stage: Stage, tmp_path: Path) -> None:
     stage.sim.configure(pwd="pass word", api_auth=True)
     directory = tmp_path / "somewhere"
-    options = {"count": 1, "area_id": QUANZHOU, "state_dir": str(directory)}
+    options = {"count": 1, "areas": [QUANZHOU], "state_dir": str(directory)}
     environment = {"QG_KEY": stage.sim.key, "QG_PWD": "pass word", "QG_API_URL": stage.sim.api_url}
     text = play(task("it", "qg_proxy_allocate", options))
     stage.playground.play(text, inventory=SPYING, environment=environment).ok()
@@ -324,7 +328,7 @@ def test_the_enterprise_pool_is_reached_by_another_host(scenario: LeaseScenario)
 
 
 PWD = "p+w/SECRETPWD&9=SECRETEND"
-URL = {"proxy_url": True, "pwd": "{{ pwd }}"}
+URL = {"with_credentials": True, "pwd": "{{ pwd }}"}
 
 
 def use(field: str, name: str) -> dict[str, Any]:
@@ -388,7 +392,7 @@ def test_a_proxy_url_of_the_pool_is_a_secret_that_works(stage: Stage) -> None:
     assert run.of("exit").result["msg"].startswith(("198.51.100.", "192.0.2."))
 
 
-def test_a_failure_is_reported_with_proxy_url_too(stage: Stage) -> None:
+def test_a_failure_is_reported_with_credentials_too(stage: Stage) -> None:
     """What holds a secret is hidden. The reason of a failure holds none, and has to be seen."""
     stage.sim.configure(pwd=PWD, api_auth=True, status="expired")
     tasks = [
@@ -414,13 +418,13 @@ MISTAKES: list[tuple[str, dict[str, Any], list[str]]] = [
     ("allocate", {"count": 1, "min_remaining": -1}, ["min_remaining=-1"]),
     ("allocate", {"count": 1, "keep_alive": 0}, ["keep_alive=0"]),
     ("allocate", {"count": 1, "keep_alive": 30, "min_remaining": 30}, ["keep_alive=30", "min_remaining=30"]),
-    ("allocate", {"count": 1, "area_id": 0}, ["area_id=0"]),
-    ("allocate", {"count": 1, "area_id": "beijing"}, ["area_id", "int"]),
+    ("allocate", {"count": 1, "areas": 0}, ["areas", "'0'"]),
+    ("allocate", {"count": 1, "areas": ["350500", "440100"]}, ["areas contains 2 areas", "product=classic", "one"]),
     ("allocate", {"count": 1, "isp": "telekom"}, ["isp", "telecom", "telekom"]),
     ("allocate", {"count": 1, "undetermined": "maybe"}, ["undetermined", "maybe"]),
     ("allocate", {"count": 1, "task_ids": ["a,b"]}, ["task_ids", "a,b"]),
     ("allocate", {"count": 1, "task_ids": [""]}, ["task_ids"]),
-    ("allocate", {"count": 1, "proxy_url": True}, ["proxy_url", "pwd"]),
+    ("allocate", {"count": 1, "with_credentials": True}, ["with_credentials", "pwd"]),
     ("release", {}, ["ips", "task_ids", "all"]),
     ("release", {"all": False}, ["ips", "task_ids", "all=true"]),
     ("release", {"all": True, "ips": ["203.0.113.1"]}, ["ips and all=true exclude each other"]),
@@ -436,13 +440,13 @@ MISTAKES: list[tuple[str, dict[str, Any], list[str]]] = [
     ("replace", {"task_ids": ["T"], "all": True}, ["task_ids and all=true exclude each other"]),
     ("replace", {"count": 1, "ips": ["203.0.113.1"]}, ["count", "ips", "mutually exclusive"]),
     ("replace", {"all": True, "keep_alive": -1}, ["keep_alive=-1"]),
-    ("replace", {"all": True, "proxy_url": True}, ["proxy_url", "pwd"]),
+    ("replace", {"all": True, "with_credentials": True}, ["with_credentials", "pwd"]),
     ("info", {"task_ids": ["a b"]}, ["task_ids", "a b"]),
-    ("info", {"proxy_url": True}, ["proxy_url", "pwd"]),
+    ("info", {"with_credentials": True}, ["with_credentials", "pwd"]),
     ("pool", {"count": 101}, ["count=101"]),
     ("pool", {"pool": "premium"}, ["pool", "premium"]),
-    ("pool", {"area_id": -5}, ["area_id=-5"]),
-    ("areas", {"area_id": 0}, ["area_id=0"]),
+    ("pool", {"areas": [-5]}, ["areas", "-5"]),
+    ("areas", {"areas": [0]}, ["areas", "'0'"]),
     ("areas", {"available": "perhaps"}, ["available", "perhaps"]),
 ]
 
@@ -455,6 +459,29 @@ def test_a_bad_option_is_one_sentence_before_any_call(scenario: LeaseScenario, n
         assert_one_sentence(result["msg"])
         assert [word for word in words if word not in result["msg"]] == [], options
     assert calls(scenario.sim) == []
+
+
+UNKNOWN = "203.0.113.250"
+
+
+def test_a_release_names_what_is_not_held(scenario: LeaseScenario) -> None:
+    held = scenario.hold(2)
+    first = scenario.ok("release", ips=[held[0]["ip"], UNKNOWN, held[1]["host"]])
+    assert (len(first["released"]), first["not_held"]) == (2, [UNKNOWN])
+    assert first["warnings"] == [f"ips contains what the key does not hold: {UNKNOWN}. Nothing was done with it."]
+    again = scenario.ok("release", task_ids=[held[0]["task_id"]])
+    assert (again["changed"], again["not_held"]) == (False, [held[0]["task_id"]])
+    assert scenario.ok("release", all=True)["not_held"] == []
+
+
+def test_a_replacement_of_leases_that_are_not_held_fails_unless_there_are_others(scenario: LeaseScenario) -> None:
+    held = scenario.hold(2)
+    refused = scenario("replace", ips=[UNKNOWN])
+    assert (refused["failed"], refused["changed"], refused["not_held"]) == (True, False, [UNKNOWN])
+    assert f"ips contains no lease that the key holds, so none was replaced: {UNKNOWN}." in refused["msg"]
+    assert scenario.writes() == []
+    done = scenario.ok("replace", ips=[held[0]["ip"], UNKNOWN])
+    assert (len(done["allocated"]), done["not_held"], len(done["warnings"])) == (1, [UNKNOWN], 1)
 
 
 @pytest.mark.parametrize("name", ["release", "replace"])

@@ -56,7 +56,7 @@ MODULES: list[tuple[str, Options, str, str]] = [
     ("qg_proxy_allocate", {"count": 0}, "count", "count=0 is out of range: give a number from 1"),
     ("qg_proxy_allocate", {"count": "three"}, "count", "'three' is not a whole number"),
     ("qg_proxy_allocate", {"product": "Share"}, "product", "must be one of: classic, share"),
-    ("qg_proxy_allocate", {"area_id": "上海"}, "area_id", "'上海' is not a whole number: give the vendor's number of"),
+    ("qg_proxy_allocate", {"area_id": 350500}, "area_id", "did you mean areas?"),
     ("qg_proxy_allocate", {"isp": "chinanet"}, "isp", "must be one of: telecom, mobile, unicom, bgp, got: chinanet"),
     ("qg_proxy_allocate", {"keep_alive": 10, "min_remaining": 10}, "keep_alive", "must be more than min_remaining=10"),
     ("qg_proxy_release", {}, "ips", "No lease is selected: give ips or task_ids, or set all=true"),
@@ -233,7 +233,7 @@ SELECTORS: list[tuple[str, dict[str, Any], str]] = [
     ("qg_proxy_replace", {"all": None}, "all"),
     ("qg_proxy_allocate", {"task_ids": None, "exact": True}, "task_ids"),
     ("qg_proxy_allocate", {"task_ids": [], "exact": True}, "task_ids"),
-    ("qg_proxy_allocate", {"area_id": None, "exact": True}, "area_id"),
+    ("qg_proxy_allocate", {"areas": None, "exact": True}, "areas"),
     ("qg_proxy_allocate", {"isp": None, "exact": True}, "isp"),
     ("qg_proxy_info", {"task_ids": None}, "task_ids"),
     ("qg_proxy_info", {"task_ids": []}, "task_ids"),
@@ -298,7 +298,7 @@ def test_a_delegated_task_refuses_an_empty_selector_too(
 def test_role_variables_and_options_of_the_lookup_that_select_nothing_are_refused(
     sim: Simulator, playground: Playground
 ) -> None:
-    values = ("task_ids=none", "task_ids=[]", "task_ids=''", "area_id=none", "isp=none")
+    values = ("task_ids=none", "task_ids=[]", "task_ids=''", "areas=none", "isp=none")
     role = {"qingguo.qgnet.qg_egress_whitelist": {"step": "detect", "vars_prefix": "egress_whitelist_"}}
     cases: dict[str, dict[str, Any]] = {value: lookup(value) for value in values}
     cases |= {f"role {ips}": {**role, "vars": {"egress_whitelist_ips": ips}} for ips in (None, [])}

@@ -88,6 +88,7 @@ def test_modules_role_and_lookup_take_the_key_from_the_first_source_that_has_it(
     for key in ("OPTION", "DEFAULTS", "VARIABLE", "ENVIRONMENT"):
         sim.configure(key)
     environment = {"QG_KEY": "ENVIRONMENT", "QG_API_URL": sim.api_url, "QG_MAX_WAIT": "", "QG_CA_PATH": ""}
+    environment["QG_PRODUCT"] = "classic"
     secret = playground.write("password", "vault")
     command = [str(Path(sys.executable).parent / "ansible-vault"), "encrypt_string", "--vault-password-file"]
     vaulted = subprocess.run([*command, secret, "VARIABLE"], check=True, capture_output=True, text=True).stdout
@@ -178,7 +179,7 @@ def test_the_error_for_a_missing_key_names_all_places(sim: Simulator, playground
 def test_defaults_of_the_group_reach_only_modules_that_use_them_and_a_task_is_refused_what_its_module_lacks(
     sim: Simulator, playground: Playground
 ) -> None:
-    group = {"key": sim.key, "password": "", "app_id": "x", "proxy": "http://192.0.2.1:3128"}
+    group = {"key": sim.key, "password": "", "app_id": "x", "api_proxy": "http://192.0.2.1:3128"}
     cases: dict[str, dict[str, Any]] = {
         "detect": {"qingguo.qgnet.qg_egress_ip_info": {"sources": []}},
         "check": {"qingguo.qgnet.qg_proxy_check": {"proxies": []}},

@@ -203,8 +203,8 @@ def test_areas(each: ProductKey) -> None:
     found = each.ok("areas")
     assert found["count"] == len(found["areas"]) == 9
     area = found["areas"][0]
-    assert area["area_code"] == str(area["area_id"])
-    assert (area["area_id"], area["available"]) == (990100 if each.product == "overseas" else 350500, True)
+    assert (area["area_code"], area["available"]) == ("990100" if each.product == "overseas" else "350500", True)
+    assert [one["name"] for one in each.ok("areas", areas=[area["name"]])["areas"]] == [area["name"]] * 3
     assert {one["isp"] for one in each.ok("areas", isp="mobile")["areas"]} == {"mobile"}
     assert each.ok("areas", available=False)["areas"] == []
 
@@ -390,9 +390,7 @@ MISTAKES: dict[str, tuple[str, str, dict[str, Any], str]] = {
     "named replace of share": ("share", "replace", {"ips": ["192.0.2.1"]}, "ips needs a release"),
     "tasks of share": ("share", "info", {"task_ids": ["T"]}, "task_ids select nothing with product=share"),
     "allocation by task": ("overseas", "allocate", {"task_ids": ["T"]}, "task_ids select nothing"),
-    "area_id": ("share", "allocate", {"area_id": 350500}, "area_id is not an option of product=share: give area codes"),
-    "area_id of areas": ("share", "areas", {"area_id": 350500}, "area_id is not an option of product=share"),
-    "areas": ("classic", "allocate", {"areas": ["350500"]}, "areas is not an option of product=classic"),
+    "two areas": ("classic", "allocate", {"areas": ["350500", "440100"]}, "areas contains 2 areas"),
     "exclude": ("overseas", "allocate", {"exclude_areas": ["990100"]}, "exclude_areas is not an option"),
     "pool": ("longterm", "allocate", {"pool": "normal"}, "pool is not an option of product=longterm"),
     "bgp": ("exclusive", "allocate", {"isp": "bgp"}, "isp=bgp is not a provider of product=exclusive"),
@@ -418,7 +416,7 @@ def test_a_mistake_is_found_before_any_call(account: ProductKey, product: str) -
     assert account.sim.journal() == []
 
 
-PRODUCT_OF_KEY = "check that product names the one that it was bought for (classic, share, longterm, exclusive or "
+PRODUCT_OF_KEY = "set it to the one that the key was bought for (classic, share, longterm, exclusive or overseas)"
 
 
 @pytest.mark.parametrize(("product", "code"), [("share", "ACCESS_DENY"), ("classic", -15)])
@@ -429,6 +427,7 @@ def test_a_refused_call_is_explained_by_the_product_of_the_key(account: ProductK
     assert (result["code"], result["changed"]) == (code, False)
     assert PRODUCT_OF_KEY in result["msg"]
     assert "another key" not in result["msg"]
+    assert (f"product={product}" if product == "share" else "another product than classic") in result["msg"]
 
 
 def test_a_key_of_a_product_host_is_recognised_on_the_classic_one(account: ProductKey) -> None:

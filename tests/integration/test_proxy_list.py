@@ -64,6 +64,19 @@ def test_a_file_of_servers_is_written_with_one_lease_call_for_all_hosts(
     assert {task.result["changed"] for task in again.by_host("Write the list").values()} == {False}
 
 
+def test_leases_that_may_outlast_their_deadline_are_kept_without_naming_the_product(
+    sim: Simulator, playground: Playground, path: Path
+) -> None:
+    sim.configure(plan={"kind": "longterm", "lifetime": 30}, options={"lease_proxies": False})
+    write(sim, playground, path, proxy_list_drain=1200).ok()
+    held = servers(sim)
+    sim.advance(900)
+    # By their deadline, they have less than proxy_list_drain left.
+    write(sim, playground, path, proxy_list_drain=1200).ok()
+    assert path.read_text().splitlines() == held
+    assert calls(sim, "/longterm/get") == ["/longterm/get"]
+
+
 @pytest.mark.parametrize("scheme", ["http", "socks5h"])
 def test_urls_have_the_scheme(sim: Simulator, playground: Playground, path: Path, scheme: str) -> None:
     write(sim, playground, path, proxy_list_format="urls", proxy_list_scheme=scheme).ok()

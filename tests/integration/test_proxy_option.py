@@ -97,15 +97,15 @@ def test_a_refusal_names_the_proxy_and_its_origin_and_did_not_reach_the_vendor(c
     for status, meaning in REFUSALS.items():
         address = canned(f"HTTP/1.1 {status}\r\nContent-Length: 12\r\n\r\n{WORD}".encode())
         error = failure(f"http://{LOGIN}{address}")
-        assert error.message.startswith(f"/x: the proxy {address} (option proxy) {meaning}"), error.message
+        assert error.message.startswith(f"/x: the proxy {address} (option api_proxy) {meaning}"), error.message
         assert error.message.endswith(", or set use_proxy=false for direct calls.")
         assert (error.effect, error.retryable) == (Effect.NOT_SENT, status.startswith("5"))
     closed = failure(DEAD)
-    assert closed.message == "/x: no usable response from the proxy 127.0.0.1:9 (option proxy): connection refused."
+    assert closed.message == "/x: no usable response from the proxy 127.0.0.1:9 (option api_proxy): connection refused."
     assert (closed.effect, closed.retryable) == (Effect.NOT_SENT, True)
     address = canned(b"SSH-2.0-OpenSSH_9.6\r\n")
     garbage = failure(f"http://{address}")
-    assert f"no usable response from the proxy {address} (option proxy)" in garbage.message
+    assert f"no usable response from the proxy {address} (option api_proxy)" in garbage.message
     assert garbage.effect is Effect.NOT_SENT
 
 
@@ -114,12 +114,12 @@ def test_a_proxy_whose_name_is_not_found_or_whose_tls_fails_is_named(
 ) -> None:
     untrusted = canned(b"", context_of_a_stranger())
     error = failure(f"https://{untrusted}")
-    assert f"the certificate of the proxy {untrusted} (option proxy) is not trusted" in error.message
+    assert f"the certificate of the proxy {untrusted} (option api_proxy) is not trusted" in error.message
     plain = canned(b"HTTP/1.1 400 Bad Request\r\n\r\n")
-    assert f"the proxy {plain} (option proxy) does not use TLS" in failure(f"https://{plain}").message
+    assert f"the proxy {plain} (option api_proxy) does not use TLS" in failure(f"https://{plain}").message
     monkeypatch.setattr(socket, "getaddrinfo", no_such_name)
     missing = failure("http://proxy.example:3128")
-    assert "no usable response from the proxy proxy.example:3128 (option proxy): its name cannot" in missing.message
+    assert "no usable response from the proxy proxy.example:3128 (option api_proxy): its name cannot" in missing.message
     assert missing.effect is Effect.NOT_SENT
 
 
@@ -142,7 +142,7 @@ def test_the_environment_names_the_proxy_unless_an_option_does(
     error = failure("")
     assert f"the proxy {refusing} (environment variable HTTPS_PROXY) requires a user name and" in error.message
     assert "Add them to its URL" in error.message
-    assert "127.0.0.1:9 (option proxy)" in failure(DEAD).message
+    assert "127.0.0.1:9 (option api_proxy)" in failure(DEAD).message
     direct = failure(DEAD, "https://127.0.0.1:9/x", use_proxy=False)
     assert direct.message == "/x: no usable response from 127.0.0.1:9: connection refused."
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
@@ -222,7 +222,7 @@ def test_no_result_contains_what_a_proxy_repeats_of_its_credentials(
     body = json.dumps({"Code": -7, "Msg": f"{WORD} {LOGIN} {encoded}", WORD: LOGIN})
     url = f"http://{LOGIN}{canned(said(body.encode()))}"
     options = {"key": "QGDEMO01", "api_url": "http://vendor.example", "state_dir": str(tmp_path), "retries": 0}
-    results = [operate(WHITELIST_INFO, {**options, "proxy": url})]
+    results = [operate(WHITELIST_INFO, {**options, "api_proxy": url})]
     monkeypatch.setenv("http_proxy", url)
     results.append(operate(WHITELIST_INFO, options))
     for result in results:
@@ -237,12 +237,12 @@ def test_tasks_use_the_proxy_of_option_variable_or_environment_with_its_credenti
     good, bad = f"http://{LOGIN}{proxy}", f"http://{USER}:HUSHWRONG@{proxy}"
     tasks: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
         "environment": ({}, {}),
-        "variable": ({}, {"qg_proxy": bad}),
-        "option": ({"proxy": good}, {"qg_proxy": bad}),
-        "direct": ({"use_proxy": False}, {"qg_proxy": bad}),
-        "direct by variable": ({"proxy": bad}, {"qg_use_proxy": False}),
-        "mistyped": ({"proxy": f"{USER}:{WORD}@{proxy}"}, {}),
-        "delegated": ({"proxy": bad}, {}),
+        "variable": ({}, {"qg_api_proxy": bad}),
+        "option": ({"api_proxy": good}, {"qg_api_proxy": bad}),
+        "direct": ({"use_proxy": False}, {"qg_api_proxy": bad}),
+        "direct by variable": ({"api_proxy": bad}, {"qg_use_proxy": False}),
+        "mistyped": ({"api_proxy": f"{USER}:{WORD}@{proxy}"}, {}),
+        "delegated": ({"api_proxy": bad}, {}),
     }
     listed = [
         {"name": name, "qingguo.qgnet.qg_whitelist_info": options, "vars": variables, "ignore_errors": True}
@@ -260,8 +260,12 @@ def test_tasks_use_the_proxy_of_option_variable_or_environment_with_its_credenti
     assert failed == {"variable", "mistyped", "delegated"}
     for name in ("variable", "delegated"):
         message = run.of(name).result["msg"]
-        assert f"the proxy {proxy} (option proxy) does not accept the user name and the password" in message, message
-    assert run.of("mistyped").result["msg"].startswith("proxy cannot be used: give http://HOST:PORT, or http://USER:")
+        assert f"the proxy {proxy} (option api_proxy) does not accept the user name and the password" in message, (
+            message
+        )
+    assert (
+        run.of("mistyped").result["msg"].startswith("api_proxy cannot be used: give http://HOST:PORT, or http://USER:")
+    )
     assert calls(sim) == [QUERY] * 4
     assert not re.search("HUSH", run.output.replace(json.dumps(listed), "")), run.output
 
@@ -273,11 +277,11 @@ def test_https_goes_through_a_tunnel_of_the_proxy(proxy: str, authority: Authori
             "api_url": secure.api_url,
             "ca_path": str(authority.ca),
             "state_dir": str(tmp_path / "state"),
-            "proxy": f"http://{LOGIN}{proxy}",
+            "api_proxy": f"http://{LOGIN}{proxy}",
             "retries": 0,
         }
         found = operate(WHITELIST_INFO, options)
         assert found["count"] == 0, found
-        wrong = operate(WHITELIST_INFO, {**options, "proxy": f"http://{proxy}"})
-        assert f"the proxy {proxy} (option proxy) requires a user name and a password (HTTP 407)" in wrong["msg"]
+        wrong = operate(WHITELIST_INFO, {**options, "api_proxy": f"http://{proxy}"})
+        assert f"the proxy {proxy} (option api_proxy) requires a user name and a password (HTTP 407)" in wrong["msg"]
         assert len(secure.journal()) == 1

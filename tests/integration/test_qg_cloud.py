@@ -252,3 +252,14 @@ def test_a_play_over_the_inventory(cloud: Cloud, playground: Playground) -> None
         "3": "3 192.0.2.3 local",
     }
     assert {task.result["stdout"].strip() for task in run.by_host("run").values()} == {"there"}
+
+
+def test_a_file_with_another_name_says_how_to_rename_it(cloud: Cloud) -> None:
+    cloud.sim.agent(instances=[service("1")])
+    run = cloud.run({}, name="site.yml")
+    text = " ".join(run.stderr.split())
+    assert text.count("whose name ends in qg_cloud.yml or qg_cloud.yaml: rename it, such as to ") == 1
+    assert "site.qg_cloud.yml." in text
+    assert cloud.calls() == 0
+    other = cloud.playground.write("other.yml", "all:\n  hosts:\n    qg_cloud:\n")
+    assert "rename it" not in cloud.run({}, "-i", str(other), "--list").stderr

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -116,7 +117,7 @@ def test_requests_are_needed_only_for_a_question(cloud: Cloud, playground: Playg
     (playground.root / "without").mkdir()
     (playground.root / "without" / "requests.py").write_text("raise ImportError('not here')\n")
     path = f"{playground.root / 'without'}:{os.environ.get('PYTHONPATH', '')}"
-    assert "needs requests in the Python that runs Ansible" in cloud.refused(cached(playground), PYTHONPATH=path)
+    assert f"`{sys.executable} -m pip install requests`" in cloud.refused(cached(playground), PYTHONPATH=path)
     cloud.listed(cached(playground))
     assert list(cloud.listed(cached(playground), PYTHONPATH=path)["hosts"]) == ["1"]
 

@@ -83,7 +83,7 @@ BAD_ANSWERS = {
     "percent signs": "%s%n%d\\n\\0",
     "shell": "$(touch /tmp/x)`id`';\"",
 }
-NOT_PUBLIC = ["10.1.2.3", "100.64.0.1", ADDRESS]
+NOT_PUBLIC = ["10.1.2.3", "100.64.0.1", "127.0.0.9"]
 
 
 @pytest.mark.newest_core
@@ -93,7 +93,9 @@ def test_what_is_no_public_address_is_an_error_that_says_who_said_it(ask: Asker)
     asked = ask(
         {name: {"sources": [*urls, ask.says(f"odd{n}", text)]} for n, (name, text) in enumerate(texts.items())}
         | {ip: {"sources": [ask.says(f"odd-{ip}", ip)], "allow_non_global": False} for ip in NOT_PUBLIC}
+        | {"simulated": {"sources": [ask.says("example", ADDRESS)], "allow_non_global": False}}
     )
+    assert_reports(asked["simulated"], ADDRESS)
     for number, name in enumerate(texts):
         task = asked[name]
         if name in GOOD_ANSWERS:

@@ -105,8 +105,10 @@ def test_the_ledger_is_what_the_vendor_was_paid_for(buyer: Buyer, tmp_path: Path
         task("export", "qg_ledger_info", export),
         task("export again", "qg_ledger_info", export),
         task("fewer", "qg_ledger_info", {**export, "run": "another"}),
+        task("all products", "qg_ledger_info", {"product": "auto"}),
+        task("another", "qg_ledger_info", {"product": "share"}),
     ).ok()
-    read, day, earlier, predicted, exported, again, fewer = (each.result for each in run.tasks)
+    read, day, earlier, predicted, exported, again, fewer, auto, other = (each.result for each in run.tasks)
     assert len(calls(buyer.sim)) == before, "it makes no call"
     first, second = read["entries"]
     assert (first["asked"], first["received"], first["state"]) == (2, 2, "settled")
@@ -122,6 +124,7 @@ def test_the_ledger_is_what_the_vendor_was_paid_for(buyer: Buyer, tmp_path: Path
         {"day": first["at"][:10], "product": product, "calls": 2, "asked": 3, "received": 3, "unknown": 0}
     ]
     assert (read["count"], day["count"], earlier["count"]) == (2, 2, 0)
+    assert (auto["entries"], other["entries"]) == (read["entries"], [])
     assert "ansible_facts" not in read
     results = (read, predicted, exported, again, fewer)
     assert [result["changed"] for result in results] == [False, True, True, False, True]

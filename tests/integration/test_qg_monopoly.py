@@ -75,7 +75,7 @@ def forget(sim: Simulator) -> None:
 def test_hold(sim: Simulator, stage: Stage) -> None:
     # Longer than the first look at the list takes on a busy machine.
     sim.configure(options={"queue_seconds": 3})
-    options = {"count": 2, "area_code": 440100, "isp": "mobile"}
+    options = {"count": 2, "areas": [440100], "isp": "mobile"}
     run = stage.play(
         hold("predicted", options, **CHECK),
         hold("done", options, diff=True),
@@ -99,7 +99,7 @@ def test_hold(sim: Simulator, stage: Stage) -> None:
         "qg_monopoly: waiting because resources are not online yet (/monopolies): 0 of 2 online, "
     )
     made = [(call["method"], call["path"]) for call in sim.journal()]
-    assert made[:3] == [("GET", LIST), ("GET", QUOTA), ("GET", IDLE)]
+    assert made[:4] == [("GET", "/resources"), ("GET", LIST), ("GET", QUOTA), ("GET", IDLE)]
     assert made[-1] == ("GET", LIST)
     assert writes(sim) == ["POST"]
 

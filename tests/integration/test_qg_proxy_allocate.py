@@ -29,7 +29,7 @@ thorough = pytest.mark.thorough
     [
         pytest.param({}, {}, id="none"),
         pytest.param({"keep_alive": 7}, {"KeepAlive": "7"}, id="KeepAlive"),
-        pytest.param({"area_id": HUAIAN}, {"AreaId": str(HUAIAN)}, id="AreaId"),
+        pytest.param({"areas": ["江苏省淮安市"]}, {"AreaId": str(HUAIAN)}, id="AreaId"),
         pytest.param({"distinct": True}, {"Distinct": "1"}, id="Distinct"),
         *(pytest.param({"isp": isp}, {"Isp": str(number)}, id=f"Isp {isp}") for isp, number in ISPS.items()),
     ],
@@ -44,6 +44,19 @@ def test_parameters_of_new_leases(
     scenario.reached(name, count=2, **options)
     [call] = scenario.sim.journal(f"/{name}")
     assert call["params"] == {"Num": "2", "Detail": "1", **parameters}
+
+
+@pytest.mark.parametrize("name", ["allocate", "replace"])
+@pytest.mark.parametrize("area", ["泉州", "350501"])
+def test_an_unknown_area_is_refused_with_similar_ones_before_a_call_that_pays(
+    scenario: LeaseScenario, name: str, area: str
+) -> None:
+    scenario.hold(1)
+    result = scenario(name, count=1, areas=[area])
+    assert (result["failed"], result["changed"]) == (True, False)
+    assert f"areas contains '{area}', which qg_area_info does not list for this key: did you mean " in result["msg"]
+    assert "福建省泉州市 (350500)" in result["msg"]
+    assert scenario.writes() == []
 
 
 def test_distinct_leases_are_not_those_of_before(scenario: LeaseScenario) -> None:
@@ -116,7 +129,7 @@ def test_exact_keeps_other_kinds(scenario: LeaseScenario) -> None:
     scenario.sim.configure(channels=10)
     other = scenario.hold(2, AreaId=HUAIAN)
     scenario.hold(3, AreaId=QUANZHOU)
-    result = scenario.reached("allocate", count=1, exact=True, area_id=QUANZHOU)
+    result = scenario.reached("allocate", count=1, exact=True, areas=[QUANZHOU])
     assert len(result["released"]) == 2
     assert named(other) <= named(scenario.sim.leases())
     assert len(scenario.sim.leases()) == 3
@@ -167,9 +180,9 @@ def test_task_ids_without_an_origin(scenario: LeaseScenario, undetermined: str) 
 @pytest.mark.parametrize(
     "terms",
     [
-        pytest.param({"area_id": QUANZHOU}, marks=thorough),
+        pytest.param({"areas": [QUANZHOU]}, marks=thorough),
         pytest.param({"isp": "mobile"}, marks=thorough),
-        {"area_id": HUAIAN, "isp": "unicom"},
+        {"areas": [HUAIAN], "isp": "unicom"},
     ],
     ids=str,
 )
@@ -185,9 +198,9 @@ def test_area_and_provider_come_from_the_origin_or_the_region(
     assert again["changed"] is False
     assert named(again["leases"]) == named(first["leases"])
     assert scenario.writes() == []
-    assert (AREAS in calls(scenario.sim)) is (lost and "area_id" in terms)
+    assert (AREAS in calls(scenario.sim)) is (lost and "areas" in terms)
     # Another kind is another desired state.
-    assert len(scenario.ok("allocate", count=1, area_id=440100, isp="telecom")["allocated"]) == 1
+    assert len(scenario.ok("allocate", count=1, areas=["440100"], isp="telecom")["allocated"]) == 1
 
 
 @pytest.mark.parametrize("undetermined", ["fail", "ignore", "match"])
@@ -195,7 +208,7 @@ def test_areas_that_cannot_be_read_leave_it_to_the_option(scenario: LeaseScenari
     scenario.sim.configure(channels=10)
     held = scenario.hold(2, AreaId=QUANZHOU)
     scenario.sim.fault(path=AREAS, kind="code", code=-15, times=-1)
-    result = scenario("allocate", count=2, area_id=QUANZHOU, undetermined=undetermined)
+    result = scenario("allocate", count=2, areas=[QUANZHOU], undetermined=undetermined)
     scenario.assert_reported(result)
     if undetermined == "fail":
         assert result["failed"] is True

@@ -24,7 +24,7 @@ PASSWORD = "0123456789ab"
 #: Calls through the tunnel, each for three labels: the first and the last are the same.
 LABELS, HOSTS = ["a", "b", "a"], ["web-1.example.com", "web-2.example.com", "web-1.example.com"]
 BY_USER = "proxy_tunnel(item, key=key, pwd=password, form='lease')"
-BY_PASSWORD = "proxy_tunnel(item, area='jp', key=key, pwd=password, form='lease', style='password')"
+BY_PASSWORD = "proxy_tunnel(item, areas='jp', key=key, pwd=password, form='lease', style='password')"
 
 
 def call(name: str, labels: list[str], label: str | None = None) -> dict[str, Any]:

@@ -63,7 +63,7 @@ def test_the_test(tmp_path: Path) -> None:
     assert "1 passed" in done.stdout
 
 
-@pytest.mark.parametrize("commands", examples("shell", "S=http"))
+@pytest.mark.parametrize("commands", examples("shell", "S=http://127.0.0.1:8080/_sim"))
 def test_the_control_calls(sim: Simulator, commands: str) -> None:
     commands = commands.replace("http://127.0.0.1:8080", sim.api_url).replace("curl ", "curl -sSf --noproxy '*' ")
     subprocess.run(["sh", "-ec", commands], check=True, timeout=60)

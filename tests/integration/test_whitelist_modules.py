@@ -24,7 +24,8 @@ DEFAULTS = from_variables("key", "api_url")
 OPTIONS: dict[str, dict[str, Any]] = {
     "qg_whitelist": {"ips": [A], "allow_non_global": True},
     "qg_whitelist_info": {},
-    "qg_quota_info": {},
+    # With the default product, reads would show it first.
+    "qg_quota_info": {"product": "classic"},
 }
 #: Each of them as a task, in turn here and delegated.
 TASKS = [
@@ -60,7 +61,7 @@ def test_each_module(sim: Simulator, playground: Playground, variables: dict[str
     """qg_whitelist in check mode, for real and again, and then the two that read, in both modes."""
     sim.configure(whitelist=[A], channels=4, used=1)
     options = {"ips": [B, A], "allow_non_global": True}
-    at_least = {"at_least": 3}
+    at_least = {"at_least": 3, "product": "classic"}
     played = run(
         playground,
         variables,

@@ -296,8 +296,8 @@ FROM_VARIABLES = """
     - {name: role, ansible.builtin.include_role: {name: qingguo.qgnet.egress_whitelist}}
     - name: with a proxy that refuses connections
       vars:
-        qg_proxy: "{{ closed_proxy }}"
-        egress_whitelist_proxy: "{{ closed_proxy }}"
+        qg_api_proxy: "{{ closed_proxy }}"
+        egress_whitelist_api_proxy: "{{ closed_proxy }}"
       block: BLOCKS
 """
 FAILING = {

@@ -8,9 +8,10 @@ import argparse
 import ipaddress
 import os
 import re
+import shlex
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -106,19 +107,29 @@ def _exposure_warning(address: str, port: int) -> str:
     )
 
 
+def _environment(api_url: str, key: str, agent: tuple[str, str], minute: float) -> dict[str, str]:
+    """Return the environment variables with which the collection uses the simulator and nothing else."""
+    return {
+        "QG_KEY": key,
+        "QG_PRODUCT": "classic",
+        "QG_API_URL": api_url,
+        "QG_PRODUCT_URL": f"{api_url}/{{product}}",
+        "QG_SOURCES": f"{api_url}/ip,{api_url}/json,{api_url}/origin",
+        "QG_ACCOUNT_URL": f"{api_url}{PREFIX}",
+        "QG_APP_ID": agent[0],
+        "QG_APP_KEY": agent[1],
+        **({"QG_MINUTE_SECONDS": f"{minute:g}"} if minute != 60 else {}),
+    }
+
+
 def _instructions(
-    api_url: str, key: str, agent: tuple[str, str], minute: float, proxy_url: str | None, tunnel_url: str | None = None
+    api_url: str, key: str, environment: Mapping[str, str], proxy_url: str | None, tunnel_url: str | None = None
 ) -> list[str]:
     lines = [
-        f"The simulator listens on {api_url} (stop it with Ctrl-C). Point the modules at it:",
-        f"  export QG_API_URL={api_url} QG_KEY={key}",
-        f"  export QG_ACCOUNT_URL={api_url}{PREFIX} QG_APP_ID={agent[0]} QG_APP_KEY={agent[1]}",
-    ]
-    if minute != 60:
-        lines.append(f"  export QG_MINUTE_SECONDS={minute:g}")
-    lines += [
-        "Sources for the egress module:",
-        f"  {api_url}/ip  {api_url}/json  {api_url}/origin  {api_url}/echo/NAME",
+        f"The simulator listens on {api_url}; Ctrl-C stops it. Paste this into another terminal:",
+        "",
+        *(f"export {name}={shlex.quote(value)}" for name, value in environment.items()),
+        "",
         f"Page:  {api_url}/_sim/",
         f"Control:  curl {api_url}/_sim/state",
         f"Authority of https://{ECHO_NAME} through a proxy:  curl {api_url}/_sim/ca.pem",
@@ -170,7 +181,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     address, port = listeners[0].getsockname()[:2]
     scheme = "https" if options.tls_cert else "http"
     api_url = url(scheme, options.host, port)
+    environment = _environment(api_url, key_names[0], agents[0], options.minute)
     ready = {
+        "environment": environment,
         "api_url": api_url,
         "account_url": f"{api_url}{PREFIX}",
         "control_url": f"{api_url}/_sim",
@@ -192,7 +205,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         signal.signal(number, stop)
     if not is_loopback(address):
         print(_exposure_warning(address, port), file=sys.stderr, flush=True)
-    print("\n".join(_instructions(api_url, key_names[0], agents[0], options.minute, proxy_url, tunnel_url)), flush=True)
+    print("\n".join(_instructions(api_url, key_names[0], environment, proxy_url, tunnel_url)), flush=True)
     server.run(sockets=listeners)
     forward_proxies.close_all_except(())
     return 0

@@ -31,6 +31,8 @@ class Simulator:
     """A running simulator."""
 
     def __init__(self, ready: dict[str, Any], verify: bool | str) -> None:
+        #: The environment variables with which the collection uses this simulator and nothing else.
+        self.environment: dict[str, str] = ready["environment"]
         self.api_url: str = ready["api_url"]
         self.account_url: str = ready["account_url"]
         self.control_url: str = ready["control_url"]

@@ -121,7 +121,7 @@ def with_fragments(documentation: Mapping[str, Any]) -> dict[str, Any]:
         name, _dot, part = fragment.removeprefix("qingguo.qgnet.").partition(".")
         place = f"{PLUGINS}.doc_fragments" if own else "ansible.plugins.doc_fragments"
         source = importlib.import_module(f"{place}.{name}").ModuleDocFragment
-        options |= yaml.safe_load(getattr(source, part.upper() or "DOCUMENTATION")).get("options", {})
+        options = yaml.safe_load(getattr(source, part.upper() or "DOCUMENTATION")).get("options", {}) | options
     return options
 
 

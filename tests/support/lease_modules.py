@@ -169,4 +169,4 @@ def scenario_fixture(
     # The client's own waits between attempts are shortened already; this one is between releases.
     use_policy(monkeypatch, **BRIEF_WAITS, backoff=retry.backoff)
     settle_after(monkeypatch, SETTLED_AFTER)
-    return LeaseScenario(sim, {**common, "max_wait": 60.0})
+    return LeaseScenario(sim, {**common, "product": "classic", "max_wait": 60.0})

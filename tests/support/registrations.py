@@ -12,7 +12,6 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._store.registrations
     RegistrationStore,
 )
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.state import State
-from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist.batch import whitelist_key
 from support.whitelist_processes import parse_options
 
 #: The address of a host in both inventories, a former one, one that was there before, one of no host, one that is not
@@ -26,7 +25,7 @@ MAY = 1777858200.0
 def remember(key: str, api_url: str, state_dir: Path) -> None:
     """Register web1 and web2 in one inventory, and web1 an hour later in another one."""
     state = State(str(state_dir))
-    digest = whitelist_key(parse_options(state_dir, key=key, api_url=api_url), state)
+    digest = parse_options(state_dir, key=key, api_url=api_url).whitelist_key(state)
     here, there = (RegistrationStore(state, digest, name) for name in (INVENTORY, "awx"))
     state.now = lambda: MAY
     here.replace(

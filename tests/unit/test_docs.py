@@ -237,7 +237,9 @@ class Desk:
         self.directory = self.directory / "x"
 
     def run(self, module: str, **options: Any) -> dict[str, Any]:
-        operation, parameters = validated(module, {"key": KEY, **options})
+        # Reads that show the product have no parameters, and are those of every module.
+        product = {"product": "classic"} if "product" in documented_options(module) else {}
+        operation, parameters = validated(module, {"key": KEY, **product, **options})
         wire = Recorder(self.core)
         api = client(self.core, self.directory, 300, wire)
         self.patch.setattr(ProxyApiOptions, "client", lambda _options, _state=None, announcer=None: api)
@@ -247,16 +249,17 @@ class Desk:
         return result
 
 
-TERMS = {"keep_alive": 60, "area_id": 440100, "isp": "mobile", "distinct": True}
+TERMS = {"keep_alive": 60, "areas": ["440100"], "isp": "mobile", "distinct": True}
 
 
 def lease_and_look(desk: Desk) -> None:
     found = desk.run("qg_proxy_allocate", count=4, **TERMS)["leases"]
     desk.run("qg_proxy_info", task_ids=[found[0]["task_id"]])
     desk.run("qg_quota_info")
-    desk.run("qg_area_info", area_id=440100, isp="mobile", available=True)
     desk.forget()
-    desk.run("qg_proxy_allocate", count=5, area_id=440100)
+    desk.run("qg_area_info", areas=["440100"], isp="mobile", available=True)
+    desk.forget()
+    desk.run("qg_proxy_allocate", count=5, areas=["440100"])
     desk.run("qg_proxy_allocate", count=4, exact=True)
 
 
@@ -292,7 +295,7 @@ def twins(desk: Desk, module: str) -> None:
 
 def look_into_the_pool(desk: Desk) -> None:
     desk.begin("dynamic_shared")
-    desk.run("qg_proxy_pool_info", count=2, area_id=440100, isp="mobile", pool="normal")
+    desk.run("qg_proxy_pool_info", count=2, areas=["440100"], isp="mobile", pool="normal")
 
 
 def manage_the_whitelist(desk: Desk) -> None:
@@ -303,10 +306,10 @@ def manage_the_whitelist(desk: Desk) -> None:
 
 def hold_monopolies(desk: Desk) -> None:
     desk.begin("exclusive_occupancy")
-    held = desk.run("qg_monopoly", count=2, area_code=440100, isp="mobile")["monopolies"]
+    held = desk.run("qg_monopoly", count=2, areas=["440100"], isp="mobile")["monopolies"]
     desk.run("qg_monopoly_info", uuids=[held[0]["uuid"]])
     desk.forget()
-    desk.run("qg_monopoly", count=3, area_code=440100)
+    desk.run("qg_monopoly", count=3, areas=["440100"])
     desk.core.clock.advance(13 * 3600)
     desk.run("qg_monopoly", state="redialled", all=True)
     desk.run("qg_monopoly", state="absent", all=True)

@@ -116,10 +116,15 @@ CODE_TYPES = {frozenset[type](): None, frozenset({int}): "int", frozenset({str})
 
 @pytest.mark.parametrize("name", plugin_names("modules"))
 def test_every_module_documents_what_it_returns_when_the_vendor_refuses(name: str) -> None:
-    # It takes a product only to refuse any other than classic before a call.
-    taken = documented_options(name).keys() - ({"product"} if name == "qg_proxy_pool_info" else set())
-    makes_calls = name != "qg_ledger_info"
-    refusals = [error.as_result() for option, error in REFUSALS.items() if option in taken and makes_calls]
+    # One takes a product only to refuse any other than classic before a call, one returns refusals as findings, and one
+    # makes no call.
+    without = {
+        "qg_proxy_pool_info": {"product"},
+        "qg_doctor_info": {"product", "key"},
+        "qg_ledger_info": {"product", "key"},
+    }
+    taken = documented_options(name).keys() - without.get(name, set())
+    refusals = [error.as_result() for option, error in REFUSALS.items() if option in taken]
     returned = returned_values(name)
     of_failures = {key for key, entry in returned.items() if re.search(r"\brefused\b|on failure", entry["returned"])}
     assert of_failures == {key for refusal in refusals for key in refusal} - {"msg"}

@@ -21,6 +21,7 @@ from ansible_collections.qingguo.qgnet.extensions.eda.plugins.event_source impor
 from ansible_collections.qingguo.qgnet.plugins.inventory import qg_cloud
 from ansible_collections.qingguo.qgnet.plugins.lookup import proxy
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.account import models
+from ansible_collections.qingguo.qgnet.plugins.module_utils._api.retry import Count
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import OptionError
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.waiting import Announcer
 from ansible_collections.qingguo.qgnet.plugins.module_utils._leases import operations
@@ -155,7 +156,7 @@ class Reads(dict[str, Any]):
 class Cloud:
     """The plugin as Ansible loads it, with a vendor that has some services."""
 
-    calls = 1
+    count = Count(1)
 
     def __init__(self, directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         self.directory = directory
@@ -262,7 +263,7 @@ def test_the_inventory_reads_the_environment_as_modules_do(cloud: Cloud, monkeyp
         "max_wait": "17.5",
         "retries": "2",
         "use_proxy": "False",
-        "proxy": "http://192.0.2.1:3128",
+        "api_proxy": "http://192.0.2.1:3128",
         "validate_certs": "False",
         "ca_path": requests.certs.where(),
     }

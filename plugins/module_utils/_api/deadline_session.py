@@ -14,7 +14,9 @@ from __future__ import annotations
 import contextlib
 import http.client
 import io
+import shlex
 import socket
+import sys
 import threading
 import traceback
 import weakref
@@ -35,6 +37,12 @@ except ImportError:
         Session = HTTPAdapter = HTTPConnection = object
 else:
     REQUESTS_IMPORT_ERROR = None
+
+#: The error without requests, which names the very Python that needs it.
+MISSING_REQUESTS = (
+    "The Python library requests is missing where this runs: install it with "
+    f"`{shlex.quote(sys.executable or 'python3')} -m pip install requests`."
+)
 
 
 class ResponseTooLarge(Exception):

@@ -21,10 +21,11 @@ class VendorCode:
     fix: str
 
 
-#: What to check if a key does not permit a call.
+#: The fix if a key does not permit a call. ``{}`` is the product whose API refused it.
 CHECK_PRODUCT = (
-    "The key may belong to another product: check that product names the one that it was bought for (classic, share, "
-    "longterm, exclusive or overseas). If it does, the plan behind the key does not offer this call."
+    "The key may belong to another product than {}: leave out product, so that it is found out, or set it to the one "
+    "that the key was bought for (classic, share, longterm, exclusive or overseas). If the product is right, the plan "
+    "behind the key does not offer this call."
 )
 
 
@@ -39,6 +40,8 @@ class RefusedError(CallError):
     codes: ClassVar[Mapping[Any, VendorCode]] = {}
     #: The code for too many calls.
     rate_limited: ClassVar[object] = None
+    #: The codes that a read has with a key of another product.
+    of_other_product: ClassVar[frozenset[object]] = frozenset()
     _number = "code"
 
     def __init__(
@@ -50,14 +53,16 @@ class RefusedError(CallError):
         vendor_message: str | None = None,
         http_status: int | None = None,
         request_id: str | None = None,
+        product: str | None = None,
     ) -> None:
         known = self._known(code)
+        called = f"{endpoint} of product={product}" if product else endpoint
         quoted = f', "{vendor_message}"' if vendor_message else ""
         asked = f" The vendor's number of this request is {request_id}." if request_id else ""
         if not self.is_documented(code):
             effect = Effect.UNKNOWN
         super().__init__(
-            f"{endpoint} was refused with {self._number} {code} ({known.meaning}{quoted}). {known.fix}{asked}",
+            f"{called} was refused with {self._number} {code} ({known.meaning}{quoted}). {known.fix}{asked}",
             effect=effect,
             # Another attempt would get the same response.
             retryable=code == self.rate_limited or (effect is Effect.UNKNOWN and self.is_documented(code)),

@@ -14,6 +14,7 @@ from typing import Any
 from .._core.errors import CallError, Effect, TransportError
 from .._core.waiting import WaitBudget
 from .._store.directory import StateError
+from .._store.facts import Facts
 from .._store.rate_limiter import RateLimiter
 from .._store.vendor_clock import VendorClock
 from .parsing import http_time
@@ -87,6 +88,8 @@ class KeyClient(Client):
         self._api_url = api_url.rstrip("/")
         #: The name of the key in the state directory.
         self.key_digest = rate_limiter.state.digest("pacing", service_of(api_url), key)
+        #: What the responses have shown about the key.
+        self.facts = Facts(rate_limiter.state, self.key_digest)
         #: The clock that the vendor's deadlines are compared with.
         self.vendor_clock = VendorClock(rate_limiter.state, self.key_digest)
 

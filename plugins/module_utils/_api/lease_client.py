@@ -6,16 +6,49 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from .exchange import KeyClient
+from .._store.directory import StateError
+from .._store.facts import PRODUCT
+from .._store.lease_store import LeaseStore
+from .areas import Area, NamedArea
+from .errors import RefusedError
+from .exchange import Endpoint, KeyClient, Reader
 from .leases import Lease
 
 
 class LeaseClient(KeyClient):
-    """Removes secrets from the leases of a response, since the state will contain them."""
+    """The areas of the vendor, and leases without secrets, since the state will contain them."""
+
+    def areas(self) -> list[Area]:
+        """Return the areas that the vendor offers addresses in."""
+        raise NotImplementedError
+
+    def named_areas(self, refresh: bool = False) -> list[NamedArea]:
+        """Return the areas that have a code; without ``refresh``, as the vendor listed them within the last hour."""
+        store = LeaseStore(self.rate_limiter.state, self.key_digest)
+        listed = None if refresh else store.areas()
+        if listed is None:
+            found = {(area.code, area.name) for area in self.areas() if area.code}
+            listed = sorted(found, key=lambda area: (area[0], area[1] or ""))
+            store.save_areas(listed)
+        return listed
+
+    def _listed(
+        self, endpoint: Endpoint, parameters: Mapping[str, object], read: Reader[list[Lease] | None]
+    ) -> list[Lease] | None:
+        """Return the vendor's list of leases; None if it says nothing."""
+        try:
+            listed = self._call(endpoint, parameters, read)
+        except RefusedError as error:
+            if error.code in error.of_other_product:
+                with contextlib.suppress(StateError):
+                    self.facts.forget(PRODUCT)
+            raise
+        return None if listed is None else self._without_secrets(listed)
 
     def _without_secrets(self, leases: Iterable[Lease]) -> list[Lease]:
         """Remove secrets from the vendor's fields, except the identifying ones."""

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Leases, quotas and areas: one model for all APIs of the vendor."""
+"""Leases and quotas: one model for all APIs of the vendor."""
 
 from __future__ import annotations
 
@@ -44,11 +44,10 @@ ISP_NUMBERS = {"telecom": 1, "mobile": 2, "unicom": 3, "bgp": 4}
 class AllocationParams:
     """The parameters of a request for new leases; ``keep_alive`` is in minutes.
 
-    ``area_id`` is for the classic API. ``areas``, ``exclude_areas`` (area codes) and ``pool`` are for product hosts.
+    ``areas`` and ``exclude_areas`` are codes. The classic API takes one area, and no ``exclude_areas`` or ``pool``.
     """
 
     keep_alive: int | None = None
-    area_id: int | None = None
     isp: str | None = None
     distinct: bool = False
     areas: tuple[str, ...] = ()
@@ -58,7 +57,7 @@ class AllocationParams:
     def as_json(self) -> dict[str, Any]:
         """Return the values for the state store, which compares later requests with them."""
         later = {"areas": [*self.areas], "exclude_areas": [*self.exclude_areas], "pool": self.pool}
-        terms = {name: getattr(self, name) for name in ("keep_alive", "area_id", "isp", "distinct")}
+        terms = {name: getattr(self, name) for name in ("keep_alive", "isp", "distinct")}
         return {**terms, **{name: value for name, value in later.items() if value}}
 
 
@@ -198,49 +197,3 @@ def oldest_first(leases: Iterable[Lease]) -> list[Lease]:
         return (lease.expires.timestamp() if lease.expires else math.inf, lease.identity)
 
     return sorted(leases, key=rank)
-
-
-def _is_code(value: object) -> bool:
-    """Whether a value can be the code of an area; the vendor writes 0 for none."""
-    return isinstance(value, str | int) and not isinstance(value, bool) and as_text(value) not in (None, "", "0")
-
-
-@dataclass(frozen=True)
-class Area:
-    """One row of the vendor's list of areas (vendor doc 177), whose shape is not documented.
-
-    Each field is the value of a key with a similar name, or None; ``vendor`` is the row as received. ``area_code`` is
-    the vendor's code as text, and ``area_id`` the same code as a number, or None: areas overseas may have codes such as
-    ``US``.
-    """
-
-    area_id: int | None
-    name: str | None
-    isp: str | None
-    available: bool | None
-    vendor: Mapping[str, Any]
-    area_code: str | None = None
-
-    @classmethod
-    def from_item(cls, item: Mapping[str, Any]) -> Area:
-        """Read the known fields of a row."""
-        fields = {name.replace("_", "").lower(): value for name, value in item.items()}
-
-        def number(*names: str) -> int | None:
-            found = (integer(fields.get(name)) for name in names)
-            return next((value for value in found if value is not None and value >= 0), None)
-
-        codes = [fields.get(name) for name in ("areacode", "areaid", "areano")]
-        given = fields.get("available")
-        status = int(given) if isinstance(given, bool) else number("status", "available")
-        name = next((fields[name] for name in ("areaname", "area", "name") if isinstance(fields.get(name), str)), None)
-        isp = fields.get("isp")
-        by_number = {str(number): known for known, number in ISP_NUMBERS.items()}
-        return cls(
-            area_id=number("areaid", "areacode", "areano"),
-            name=name,
-            isp=by_number.get(str(isp)) or PROVIDERS.get(str(isp).upper()),
-            available=None if status is None else status > 0,
-            vendor=item,
-            area_code=next((as_text(code) for code in codes if _is_code(code)), None),
-        )

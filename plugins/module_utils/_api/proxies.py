@@ -43,7 +43,7 @@ class Proxy:
 
 
 def check_proxy(url: str | None) -> None:
-    """Refuse a value of the option ``proxy`` that cannot be used, without quoting it."""
+    """Refuse a value of the option ``api_proxy`` that cannot be used, without quoting it."""
     if not url:
         return
     try:
@@ -53,7 +53,7 @@ def check_proxy(url: str | None) -> None:
         valid = False
     # A second @, a path, a query or a fragment is a part of a password that is not percent-encoded.
     if not valid or parts.path not in ("", "/") or parts.query or parts.fragment or parts.netloc.count("@") > 1:
-        raise OptionError(f"proxy cannot be used: give {_FORM}.")
+        raise OptionError(f"api_proxy cannot be used: give {_FORM}.")
 
 
 def unusable(proxy: Proxy) -> str:

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from .._core.errors import CallError, Effect, QgError, TransportError, UnexpectedError, WaitBudgetExceeded
@@ -17,8 +18,16 @@ from .transport import HttpResponse, Transport
 T = TypeVar("T")
 
 
+@dataclass
+class Count:
+    """The number of calls of a run, and how many of them were retries."""
+
+    calls: int = 0
+    retries: int = 0
+
+
 class Client:
-    """Sends calls with retries. ``calls`` and ``retries`` count the requests; ``budget.waited`` is the time waited."""
+    """Sends calls with retries. ``count`` is that of the requests; ``budget.waited`` is the time waited."""
 
     #: Whether to retry after a success whose data cannot be read.
     rereads = True
@@ -27,8 +36,7 @@ class Client:
 
     def __init__(self, transport: Transport, budget: WaitBudget) -> None:
         self.budget = budget
-        self.calls = 0
-        self.retries = 0
+        self.count = Count()
         self._transport = transport
         #: The maximum number of attempts of one call; waiting for the rate limit does not count.
         self.max_attempts = transport.retries + 1
@@ -40,13 +48,17 @@ class Client:
 
     def usage(self) -> dict[str, Any]:
         """Return the usage of the run: vendor calls, how many of them were retries, and seconds waited."""
-        return {"calls": self.calls, "retries": self.retries, "waited_seconds": round(self.budget.waited, 1)}
+        return {**vars(self.count), "waited_seconds": round(self.budget.waited, 1)}
+
+    def follow(self, other: Client) -> None:
+        """Continue a run of the ``other`` client with this one: share its budget and its count."""
+        self.budget, self.count, self.single_attempt = other.budget, other.count, other.single_attempt
 
     def _exchange(
         self, method: str, url: str, parameters: Mapping[str, str], name: str, read: Callable[[HttpResponse], T]
     ) -> T:
         """Send one request, and read its response; turn every exception of ``read`` into a QgError."""
-        self.calls += 1
+        self.count.calls += 1
         response = self._transport.send(method, url, parameters, name)
         try:
             return read(response)
@@ -85,7 +97,7 @@ class Client:
                     self._pause_before_retry(error, attempts, name)
                 except WaitBudgetExceeded:
                     raise error from None
-            self.retries += 1
+            self.count.retries += 1
 
     def _counts_as_attempt(self, error: CallError) -> bool:
         """Whether a failure counts as an attempt."""

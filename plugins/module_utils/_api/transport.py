@@ -130,7 +130,7 @@ class Transport:
         self._form_methods = form_methods
         _name, bundle = environment_authorities() or (None, True)
         self._verify: bool | str = (ca_path or bundle) if validate_certs else False
-        self._proxy = Proxy(proxy, "option proxy") if proxy else None
+        self._proxy = Proxy(proxy, "option api_proxy") if proxy else None
         self._use_proxy = use_proxy
         if not validate_certs:
             # The user chose this; a warning at each call is useless.
@@ -146,7 +146,7 @@ class Transport:
         """Send one request, with the parameters in a form body or in the query."""
         if method in self._form_methods:
             return self._exchange(method, url, encode(parameters), endpoint)
-        return self._exchange(method, f"{url}?{encode(parameters)}", None, endpoint)
+        return self._exchange(method, f"{url}?{encode(parameters)}" if parameters else url, None, endpoint)
 
     def find_proxy(self, url: str) -> Proxy | None:
         """Return the proxy for a URL."""

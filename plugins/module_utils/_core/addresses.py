@@ -6,11 +6,13 @@
 
 from __future__ import annotations
 
+import enum
 import ipaddress
 import re
 import socket
 import unicodedata
 from collections.abc import Iterable
+from urllib.parse import urlsplit
 
 #: The maximum length of a text that means an address.
 _MAX_NOTATION = 64
@@ -19,6 +21,10 @@ _WITH_PORT = re.compile(r"([^:]+):[0-9]{1,5}")
 _DOTTED = re.compile(r"[0-9]{1,3}(?:\.[0-9]{1,3}){3}")
 #: The full stops of East Asian text, which users type in place of dots.
 _FULL_STOPS = "\u3002\uff61"
+
+
+#: The addresses of examples (RFC 5737), which no host has.
+_DOCUMENTATION = tuple(map(ipaddress.IPv4Network, ("192.0.2.0/24", "198.51.100.0/24", "203.0.113.0/24")))
 
 
 def parse_address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
@@ -34,6 +40,35 @@ def parse_address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
 def is_public(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:
     """Whether this is an address of the public internet, and not of a group of hosts."""
     return address.is_global and not address.is_multicast
+
+
+class AddressScope(enum.Enum):
+    """The addresses that are accepted as those of hosts: public ones, those of examples as well, or all."""
+
+    PUBLIC = enum.auto()
+    SIMULATED = enum.auto()
+    ANY = enum.auto()
+
+    @classmethod
+    def of(cls, allow_non_global: bool, *urls: str) -> AddressScope:
+        """Return the scope for services at these URLs: one on this machine is a simulator, which uses examples."""
+        if allow_non_global:
+            return cls.ANY
+        return cls.SIMULATED if all(map(_is_on_loopback, urls)) else cls.PUBLIC
+
+    def accepts(self, address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:
+        """Whether the scope contains an address."""
+        if self is AddressScope.SIMULATED and any(address in network for network in _DOCUMENTATION):
+            return True
+        return self is AddressScope.ANY or is_public(address)
+
+
+def _is_on_loopback(url: str) -> bool:
+    try:
+        host = urlsplit(url).hostname or ""
+        return host == "localhost" or parse_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 def packed(text: str, family: int = socket.AF_INET) -> bytes | None:

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
-from .addresses import is_public, packed
+from .addresses import AddressScope, packed
 from .errors import OptionError
 from .text import describe, has_invisible, quote_word
 
@@ -116,7 +116,7 @@ def _address_fix(text: str) -> str:
     return "the whitelist takes single IPv4 addresses such as 203.0.113.5, no IPv6, networks or names"
 
 
-def check_addresses(option: str, texts: Iterable[str], *, only_global: bool) -> tuple[str, ...]:
+def check_addresses(option: str, texts: Iterable[str], scope: AddressScope = AddressScope.ANY) -> tuple[str, ...]:
     """Return IPv4 addresses in canonical form, each once; refuse other text: the whitelist has no IPv6 or networks."""
     found: dict[str, None] = {}
     for text in texts:
@@ -124,10 +124,19 @@ def check_addresses(option: str, texts: Iterable[str], *, only_global: bool) -> 
         number = packed(address)
         if number is None:
             raise OptionError(f"{option} contains {quote_word(text)}: {_address_fix(address)}.")
-        if only_global and not is_public(ipaddress.IPv4Address(number)):
+        if not scope.accepts(ipaddress.IPv4Address(number)):
             raise OptionError(
                 f"{option} contains {address}, which is not an address of the public internet, so the vendor can "
                 "never see it. Give the egress address of the host, or set allow_non_global if the API is a simulator."
             )
         found[address] = None
     return tuple(found)
+
+
+def check_names(option: str, texts: Iterable[object] | None, separators: str = ",* ") -> list[str]:
+    """Return the names in a list as text; refuse what separates names in the vendor's calls."""
+    names = [str(text).strip() for text in texts or ()]
+    wrong = next((name for name in names if not name or not name.isprintable() or set(name) & set(separators)), None)
+    if wrong is not None:
+        raise OptionError(f"{option} holds {quote_word(wrong)}: give one whole name in each entry of the list.")
+    return names

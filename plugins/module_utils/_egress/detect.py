@@ -24,10 +24,10 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from .._api.parsing import parse_json
-from .._core.addresses import is_public, numeric_order, parse_address
+from .._api.echo import read_address
+from .._core.addresses import AddressScope, numeric_order, parse_address
 from .._core.errors import OptionError, QgError
-from .._core.text import counted, format_sample, one_line, quote_word
+from .._core.text import counted, format_sample, quote_word
 from .._core.validation import check_range, check_url
 from .shell import build_script, explain_exit_code, new_nonce, parse_records
 
@@ -74,7 +74,7 @@ class DetectionRequest:
     source_address: str | None = None
     timeout: float = 10.0
     proxy: str | None = None
-    allow_non_global: bool = False
+    scope: AddressScope = AddressScope.PUBLIC
 
     @classmethod
     def parse(cls, params: Mapping[str, Any]) -> DetectionRequest:
@@ -111,7 +111,10 @@ class DetectionRequest:
             source_address=address,
             timeout=check_range("timeout", params["timeout"], 1, 300),
             proxy=proxy,
-            allow_non_global=params["allow_non_global"],
+            # A source on the host itself is a simulator, unless the addresses are for an API elsewhere.
+            scope=AddressScope.of(
+                params["allow_non_global"], *([params["api_url"]] if "api_url" in params else sources)
+            ),
         )
 
 
@@ -202,27 +205,6 @@ def parse_replies(output: str, nonce: str, request: DetectionRequest) -> list[So
     return replies
 
 
-def read_address(response: str, family: str | None, allow_non_global: bool) -> str:
-    """Return the address in a response, in canonical form and of the family; raises ValueError with the reason."""
-    text = response
-    if response.startswith("{"):
-        try:
-            fields = {str(name).lower(): value for name, value in parse_json(response).items()}
-        except ValueError:
-            fields = {}
-        text = next((str(fields[name]) for name in ("ip", "origin", "address", "query") if fields.get(name)), "")
-    try:
-        address = parse_address(text.strip())
-    except ValueError:
-        shown = one_line(response)[:60]
-        raise ValueError(f'said "{shown}", which is not an address' if shown else "said nothing") from None
-    if family and address.version != (6 if family == "ipv6" else 4):
-        raise ValueError(f"said {address}, which is not {family}")
-    if not is_public(address) and not allow_non_global:
-        raise ValueError(f"said {address}, which is not an address of the public internet")
-    return str(address)
-
-
 @dataclass(frozen=True)
 class DetectionResult:
     """The addresses that enough sources reported, sorted by number, and the reply of each source."""
@@ -246,7 +228,7 @@ def evaluate_quorum(replies: Sequence[SourceReply], request: DetectionRequest) -
             silent.append(f"{reply.source}: {reply.error}")
         else:
             try:
-                ip = read_address(reply.response or "", request.family, request.allow_non_global)
+                ip = read_address(reply.response or "", request.family, request.scope)
                 reported.setdefault(ip, set()).add(reply.source)
             except ValueError as cause:
                 error = str(cause)

@@ -19,12 +19,12 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
+from .._api.echo import read_address
 from .._api.parsing import duration, integer
-from .._core.addresses import parse_address
+from .._core.addresses import AddressScope, parse_address
 from .._core.errors import OptionError, QgError
 from .._core.text import describe, quote_word
 from .._core.validation import MAX_TUNNEL_TTL, TUNNEL_LABEL, check_range, check_url
-from .detect import read_address
 from .shell import NO_TOOL, Record, build_script, explain_exit_code, new_nonce, parse_records
 
 #: The maximum length of the list of proxies in one command, enough for about 2000. Linux allows 131072 characters in
@@ -349,7 +349,7 @@ def _check(proxy: Proxy, reply: ProxyReply) -> dict[str, Any]:
     exit_ip, error = None, reply.error
     if error is None:
         try:
-            exit_ip = read_address(reply.response or "", None, True)
+            exit_ip = read_address(reply.response or "", None, AddressScope.ANY)
         except ValueError as cause:
             error = f"the echo service, or the proxy in its place, {cause}"
         else:

@@ -25,7 +25,7 @@ from .session import ALLOCATE, LeaseSession
 
 def allocate(session: LeaseSession, number: int, params: AllocationParams, successor_of: Collection[str] = ()) -> None:
     """Allocate N more leases. ``session.new`` contains the allocated ones, even if this raises."""
-    origin = Origin(params.area_id, params.isp, frozenset(successor_of))
+    origin = Origin(params.areas, params.isp, frozenset(successor_of))
     if session.release_in_flight:
         params = dataclasses.replace(params, distinct=True)
     until, missing = session.now() + session.policy.channel_wait, number

@@ -11,7 +11,8 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from .._api.leases import AllocationParams, Area, Lease, Quota
+from .._api.areas import NamedArea
+from .._api.leases import AllocationParams, Lease, Quota
 from .._core.errors import CallError
 from .._reconcile.held_leases import HeldLeases
 from .._reconcile.retry_policy import RetryPolicy
@@ -57,6 +58,10 @@ class LeaseBackend(KeyApi, Protocol):
     held: HeldLeases
 
     @property
+    def product(self) -> str:
+        """The product whose API this is."""
+
+    @property
     def features(self) -> LeaseFeatures:
         """The capabilities of the API."""
 
@@ -78,8 +83,8 @@ class LeaseBackend(KeyApi, Protocol):
     def quota(self) -> Quota | None:
         """Return the quota; None if the plan has none."""
 
-    def areas(self) -> Sequence[Area]:
-        """List the vendor's areas."""
+    def named_areas(self, refresh: bool = False) -> Sequence[NamedArea]:
+        """List the vendor's areas; without ``refresh``, the list may be an hour old."""
 
     def restore(self, vendor: Mapping[str, Any], task_id: str) -> Lease:
         """Return the lease with these fields of the vendor, which the state store kept."""

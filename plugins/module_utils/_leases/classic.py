@@ -48,6 +48,7 @@ class ClassicLeases:
 
     def __init__(self, api: ProxyApi) -> None:
         self.held = HeldLeases.of(api)
+        self.product = api.product
         self.budget = api.budget
         self.rate_limiter = api.rate_limiter
         self.key_digest = api.key_digest
@@ -60,6 +61,6 @@ class ClassicLeases:
         self.replace = api.replace
         self.release = api.release
         self.quota = api.lease_quota
-        self.areas = api.areas
+        self.named_areas = api.named_areas
         self.release_batch = api.release_batch
         self.released_recently = api.released_recently

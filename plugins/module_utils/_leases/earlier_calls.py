@@ -121,7 +121,7 @@ def recent_calls(session: LeaseSession, name: str) -> list[JournalRow]:
 def origin_of(call: JournalRow) -> Origin:
     """Return the origin of the leases that a recorded call requested."""
     origin = call.request["origin"]
-    return Origin(origin["area_id"], origin["isp"], frozenset(origin["successor_of"]))
+    return Origin(tuple(origin["areas"]), origin["isp"], frozenset(origin["successor_of"]))
 
 
 def described(origin: Origin) -> dict[str, object]:

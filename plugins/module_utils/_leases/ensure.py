@@ -19,7 +19,7 @@ from .allocate import allocate
 from .backend import DEFAULT_POLICY, LeaseBackend, LeasePolicy
 from .confirmed_list import IGNORE, confirm_list
 from .earlier_calls import lease_session, resolve_earlier
-from .plan import DesiredLeases, LeaseMatch, Plan, area_numbers, classify, format_leases, plan
+from .plan import DesiredLeases, LeaseMatch, Plan, classify, codes_by_name, format_leases, plan
 from .release import release
 from .session import LeaseResult, LeaseSession
 
@@ -100,18 +100,13 @@ def _classify(session: LeaseSession, desired: DesiredLeases, *, all_of_them: boo
     undetermined = found.undetermined or (found.undetermined_expiring if desired.exact else ())
     enough = len(found.matching) >= desired.count and not desired.exact and not all_of_them
     terms = desired.params
-    needs_names = terms.area_id is not None or terms.areas or terms.exclude_areas
-    if not needs_names or not undetermined or enough:
+    if not (terms.areas or terms.exclude_areas) or not undetermined or enough:
         return found
-    names = session.store.area_names()
-    if names is None:
-        try:
-            names = area_numbers(session.api.areas())
-        except CallError:
-            # Without the names, the leases stay undetermined.
-            return found
-        session.store.save_area_names(names)
-    return match(names)
+    try:
+        return match(codes_by_name(session.api.named_areas()))
+    except CallError:
+        # Without the names, the leases stay undetermined.
+        return found
 
 
 def _check_lifetime(session: LeaseSession, desired: DesiredLeases) -> None:

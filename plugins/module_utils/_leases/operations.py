@@ -8,19 +8,21 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 from urllib.parse import quote
 
 from ansible.module_utils.parsing.convert_bool import boolean
 
+from .._api.areas import area_codes
+from .._api.classic.client import ProxyApi
 from .._api.leases import AllocationParams, Lease, oldest_first
 from .._core.clock import wall_time
 from .._core.durations import parse_minutes
 from .._core.errors import OptionError, QgError
-from .._core.text import counted, one_line, quote_word
-from .._core.validation import check_range
+from .._core.text import counted, format_sample, one_line
+from .._core.validation import check_names, check_range
 from .._core.waiting import SILENT, Announcer
 from .._reconcile.held_leases import HeldLeases
 from .._store.directory import StateError
@@ -29,21 +31,23 @@ from .._store.vendor_clock import VendorClock
 from .._task.operation import Mode, Operation, redact
 from .._task.options import (
     CAP_OPTIONS,
+    CLASSIC,
     PLACE_OPTIONS,
     POOLS,
     PRODUCT_OPTIONS,
     PROXY_API_OPTIONS,
     TERMS_OPTIONS,
     caps_of,
-    product_api,
-    proxy_api,
+    check_areas,
+    check_one_area,
 )
+from .._task.products import Check, lease_client
 from .._task.sources import Spec
 from .backend import LeaseBackend, LeasePolicy
 from .classic import ClassicLeases
 from .ensure import ensure_leases, matching_leases
-from .plan import MAX_PER_CALL, DesiredLeases
-from .product import CLASSIC, ProductLeases, check_release, check_replacement, check_tasks, check_terms
+from .plan import MAX_PER_CALL, DesiredLeases, NamedLeases
+from .product import ProductLeases, check_exact, check_release, check_replacement, check_tasks, check_terms
 from .release import release_leases
 from .replace import replace_leases
 from .session import LeaseResult
@@ -51,7 +55,8 @@ from .session import LeaseResult
 #: The options that select leases. _chosen checks that they are exclusive: for Ansible's rules, ``all`` is always given.
 _NAMED: Spec = {"ips": {"type": "list", "elements": "str"}, "task_ids": {"type": "list", "elements": "str"}}
 _CHOICE: Spec = {**_NAMED, "all": {"type": "bool", "default": False}}
-_PROXY_URL: Spec = {"proxy_url": {"type": "bool", "default": False}}
+#: The option for the secret URLs of leases.
+CREDENTIALS_OPTION: Spec = {"with_credentials": {"type": "bool", "default": False}}
 #: The delays between reads of the lists, and the numbers of attempts.
 POLICY = LeasePolicy()
 
@@ -72,12 +77,12 @@ def proxy_url(server: str, key: str, pwd: str) -> str:
 
 
 def reveal(result: dict[str, Any], params: Mapping[str, Any]) -> bool:
-    """Add ``proxy_url`` to each lease if the option requests it."""
+    """Add ``proxy_url`` to each lease if ``with_credentials`` requests it."""
     # The caller hides a result with URLs, which would hide the reason of a failure.
     if result.get("failed"):
         return False
     # The options of a delegated task are as the playbook wrote them.
-    if not boolean(params.get("proxy_url") or False, strict=False) or not params.get("pwd"):
+    if not boolean(params.get("with_credentials") or False, strict=False) or not params.get("pwd"):
         return False
     for name in ("leases", "allocated", "proxies"):
         for lease in result.get(name) or []:
@@ -85,36 +90,50 @@ def reveal(result: dict[str, Any], params: Mapping[str, Any]) -> bool:
     return True
 
 
-def check_proxy_url(params: Mapping[str, Any]) -> None:
-    """Refuse ``proxy_url`` without the password."""
-    if params["proxy_url"] and not params["pwd"]:
+def check_credentials(requested: bool, params: Mapping[str, Any], option: str = "with_credentials=true") -> None:
+    """Refuse URLs with credentials, which ``option`` requests, without the password."""
+    if requested and not params["pwd"]:
         raise OptionError(
-            "proxy_url needs pwd, the password that the proxies take together with the key: set pwd (environment "
+            f"{option} needs pwd, the password that the proxies take together with the key: set pwd (environment "
             "QG_PWD), or use server, for a host that is on the whitelist."
         )
 
 
-def lease_backend(params: Mapping[str, Any], announcer: Announcer, state: Store | None = None) -> LeaseBackend:
-    """Return the API for the leases of a key; ``state`` is the state if it is open already."""
+def lease_backend(
+    params: Mapping[str, Any], announcer: Announcer, *checks: Check, state: Store | None = None
+) -> LeaseBackend:
+    """Return the API for the leases of a key; the other parameters are those of :func:`lease_client`."""
+    api = lease_client(params, announcer, *checks, state=state)
+    return ClassicLeases(api) if isinstance(api, ProxyApi) else ProductLeases(api)
+
+
+def check_new_terms(params: Mapping[str, Any]) -> None:
+    """Refuse options for new leases that the product does not support."""
+    check_terms(params)
     if params["product"] == CLASSIC:
-        return ClassicLeases(proxy_api(params, announcer, state))
-    return ProductLeases(product_api(params, announcer, state))
+        check_one_area(check_areas("areas", params["areas"]), "product=classic leases in")
 
 
 def allocation_params(params: Mapping[str, Any]) -> AllocationParams:
     """Return the parameters of new leases; raises OptionError for a mistake."""
-    check_terms(params)
-    for name, most in (("keep_alive", 525600), ("area_id", 10**9)):
-        if params[name] is not None:
-            check_range(name, params[name], 1, most)
+    if params["keep_alive"] is not None:
+        check_range("keep_alive", params["keep_alive"], 1, 525600)
     return AllocationParams(
-        params["keep_alive"],
-        params["area_id"],
-        params["isp"],
-        params["distinct"],
-        tuple(sorted(_names("areas", params["areas"]))),
-        tuple(sorted(_names("exclude_areas", params["exclude_areas"]))),
-        POOLS.get(params["pool"] or ""),
+        keep_alive=params["keep_alive"],
+        isp=params["isp"],
+        distinct=params["distinct"],
+        areas=check_areas("areas", params["areas"]),
+        exclude_areas=check_areas("exclude_areas", params["exclude_areas"]),
+        pool=POOLS.get(params["pool"] or ""),
+    )
+
+
+def with_codes(params: AllocationParams, api: LeaseBackend) -> AllocationParams:
+    """Return the parameters with the codes of the areas that the options name; raises OptionError for unknown ones."""
+    return replace(
+        params,
+        areas=area_codes("areas", params.areas, api.named_areas),
+        exclude_areas=area_codes("exclude_areas", params.exclude_areas, api.named_areas),
     )
 
 
@@ -133,30 +152,19 @@ def desired_leases(params: Mapping[str, Any]) -> DesiredLeases:
             f"keep_alive={new.keep_alive} must be more than min_remaining={params['min_remaining']}: a new lease "
             "would not last long enough, and be paid for again at the next run."
         )
-    check_proxy_url(params)
-    check_tasks(params)
-    if params["exact"]:
-        check_release(params, "exact")
+    check_credentials(params["with_credentials"], params)
     return DesiredLeases(
         count=params["count"],
         params=new,
         min_remaining=min_remaining,
-        task_ids=frozenset(_names("task_ids", params["task_ids"])),
+        task_ids=frozenset(check_names("task_ids", params["task_ids"])),
         exact=params["exact"],
         undetermined=params["undetermined"],
     )
 
 
-def _names(option: str, texts: Iterable[str] | None) -> list[str]:
-    names = [text.strip() for text in texts or ()]
-    wrong = next((name for name in names if not name or not name.isprintable() or set(name) & set(",* ")), None)
-    if wrong is not None:
-        raise OptionError(f"{option} holds {quote_word(wrong)}: give one whole name in each entry of the list.")
-    return names
-
-
-def _chosen(params: Mapping[str, Any]) -> Callable[[Lease], bool] | None:
-    """Return a predicate for the leases that the options select; None for all=true, or for a number in count."""
+def _chosen(params: Mapping[str, Any]) -> NamedLeases | None:
+    """Return the leases that the options name; None for all=true, or for a number in count."""
     options = [option for option in ("count", *_NAMED) if option in params]
     given = [option for option in options if params[option] is not None]
     if params["all"] and given:
@@ -165,20 +173,29 @@ def _chosen(params: Mapping[str, Any]) -> Callable[[Lease], bool] | None:
         names = f"{', '.join(options[:-1])} or {options[-1]}"
         raise OptionError(f"No lease is selected: give {names}, or set all=true if all are meant.")
     if params["ips"] is not None:
-        ips = set(_names("ips", params["ips"]))
+        ips = frozenset(check_names("ips", params["ips"]))
         if any(ip.lower() == "all" for ip in ips):
             raise OptionError("ips contains 'all', which is not an address: set all=true if all leases are meant.")
-        return lambda lease: lease.ip in ips or lease.server in ips
+        return NamedLeases("ips", ips)
     if params["task_ids"] is not None:
-        tasks = set(_names("task_ids", params["task_ids"]))
-        return lambda lease: lease.task_id in tasks
+        return NamedLeases("task_ids", frozenset(check_names("task_ids", params["task_ids"])))
     return None
+
+
+def _not_held(found: LeaseResult, chosen: NamedLeases | None) -> dict[str, Any]:
+    """Return the names that belong to no lease that the key held, and warn of them."""
+    names = chosen.missing_from((*found.before, *found.continued)) if chosen else []
+    if chosen and names:
+        text = f"{chosen.option} contains what the key does not hold: {format_sample(names)}. Nothing was done with it."
+        found.warnings = (*found.warnings, text)
+    return {"not_held": names}
 
 
 def _result(found: LeaseResult, api: LeaseBackend, mode: Mode, *, predicted: int = 0) -> dict[str, Any]:
     """Return the result of a task; ``changed`` is true if anything changed, even if the task fails."""
     result: dict[str, Any] = {
         "changed": bool(found.allocated or found.released or predicted),
+        "product": api.product,
         "allocated": lease_results(found.allocated, api.vendor_clock),
         "released": lease_results(found.released, api.vendor_clock),
         "held": len(found.after),
@@ -209,7 +226,8 @@ def _lines(leases: Iterable[Lease]) -> str:
 
 def _run_allocate(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
     desired, policy = desired_leases(params), replace(POLICY, caps=caps_of(params))
-    api = lease_backend(params, mode.announcer)
+    api = lease_backend(params, mode.announcer, check_new_terms, check_tasks, check_exact)
+    desired = replace(desired, params=with_codes(desired.params, api))
     found = ensure_leases(api, desired, check=mode.check, policy=policy)
     predicted = found.missing if mode.check else 0
     return {
@@ -221,45 +239,45 @@ def _run_allocate(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
 
 
 def _run_release(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
-    check_release(params)
-    check_tasks(params)
     chosen = _chosen(params)
-    api = lease_backend(params, mode.announcer)
+    api = lease_backend(params, mode.announcer, check_release, check_tasks)
     found = release_leases(api, chosen or (lambda _lease: True), check=mode.check, policy=POLICY)
-    return _result(found, api, mode)
+    return {**_not_held(found, chosen), **_result(found, api, mode)}
 
 
 def _run_replace(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
     chosen, new, number = _chosen(params), allocation_params(params), params["count"]
-    check_proxy_url(params)
-    check_tasks(params)
-    check_replacement(params, named=chosen is not None)
+    check_credentials(params["with_credentials"], params)
     if number is not None:
         check_range("count", number, 1, MAX_PER_CALL)
-    policy, api = replace(POLICY, caps=caps_of(params)), lease_backend(params, mode.announcer)
+    policy = replace(POLICY, caps=caps_of(params))
+    api = lease_backend(params, mode.announcer, check_new_terms, check_tasks, check_replacement)
+    new = with_codes(new, api)
     found = replace_leases(api, chosen, number, new, check=mode.check, policy=policy)
     predicted = found.missing if mode.check else 0
+    not_held = _not_held(found, chosen)
+    if chosen and chosen.names and len(not_held["not_held"]) == len(chosen.names):
+        raise QgError(
+            f"{chosen.option} contains no lease that the key holds, so none was replaced: "
+            f"{format_sample(not_held['not_held'])}. qg_proxy_info lists the leases of the key.",
+            **not_held,
+        )
     return {
         "leases": lease_results(found.after, api.vendor_clock),
         "method": "replace" if chosen is None else "release_and_allocate",
         "missing": found.missing,
+        **not_held,
         **_result(found, api, mode, predicted=predicted),
     }
 
 
 def _run_info(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
-    check_proxy_url(params)
-    check_tasks(params)
-    names = _names("task_ids", params["task_ids"])
-    if params["product"] == CLASSIC:
-        classic = proxy_api(params, mode.announcer)
-        held, usage, clock = HeldLeases.of(classic).read(names), classic.usage, classic.vendor_clock
-    else:
-        product = product_api(params, mode.announcer)
-        held = [lease for lease in HeldLeases.of(product).read() if not names or lease.task_id in names]
-        usage, clock = product.usage, product.vendor_clock
-    leases = lease_results(held, clock)
-    return {"changed": False, "leases": leases, "count": len(leases), "api": usage()}
+    check_credentials(params["with_credentials"], params)
+    names = check_names("task_ids", params["task_ids"])
+    api = lease_client(params, mode.announcer, check_tasks)
+    held = [lease for lease in HeldLeases.of(api).read(names) if not names or lease.task_id in names]
+    leases = lease_results(held, api.vendor_clock)
+    return {"changed": False, "product": api.product, "leases": leases, "count": len(leases), "api": api.usage()}
 
 
 #: The options of the lookup that select leases.
@@ -277,22 +295,19 @@ def find_leases(params: Mapping[str, Any]) -> list[dict[str, Any]]:
     check_range("max_age", params["max_age"], 0, 3600)
     if most is not None:
         check_range("limit", most, 1, 10**6)
-    if params["area_id"] is not None:
-        check_range("area_id", params["area_id"], 1, 10**9)
-    check_proxy_url({**params, "proxy_url": params["form"] == "url"})
-    check_terms(params)
-    check_tasks(params)
+    check_credentials(params["form"] == "url", params, "form=url")
     desired = DesiredLeases(
         count=least,
-        params=AllocationParams(area_id=params["area_id"], isp=params["isp"]),
+        params=AllocationParams(isp=params["isp"], areas=check_areas("areas", params["areas"])),
         min_remaining=min_remaining,
-        task_ids=frozenset(_names("task_ids", params["task_ids"])),
+        task_ids=frozenset(check_names("task_ids", params["task_ids"])),
         undetermined=params["undetermined"],
     )
     # Templates may be evaluated in the process that Ansible forks its workers from.
     with contextlib.closing(StatePlace.of(params).open(params["max_wait"])) as state:
         # A lookup cannot see whether its task has no_log, so it announces nothing.
-        api = lease_backend(params, SILENT, state)
+        api = lease_backend(params, SILENT, check_terms, check_tasks, state=state)
+        desired = replace(desired, params=with_codes(desired.params, api))
         leases = matching_leases(api, desired, max_age=params["max_age"], policy=POLICY)
         found = lease_results(leases, api.vendor_clock)
     if len(leases) < least:
@@ -314,7 +329,7 @@ ALLOCATE = Operation(
         "exact": {"type": "bool", "default": False},
         "undetermined": {"type": "str", "choices": ["fail", "ignore", "match"], "default": "fail"},
         **TERMS_OPTIONS,
-        **_PROXY_URL,
+        **CREDENTIALS_OPTION,
         **CAP_OPTIONS,
         **PRODUCT_OPTIONS,
         **PROXY_API_OPTIONS,
@@ -322,7 +337,7 @@ ALLOCATE = Operation(
     run=_run_allocate,
     reveal=reveal,
     # With exact, leases that these options do not select may be released.
-    selectors=("task_ids", *PLACE_OPTIONS, "areas", "exclude_areas"),
+    selectors=("task_ids", *PLACE_OPTIONS, "exclude_areas"),
 )
 RELEASE = Operation(
     spec={**_CHOICE, **PRODUCT_OPTIONS, **PROXY_API_OPTIONS},
@@ -335,7 +350,7 @@ REPLACE = Operation(
         **_CHOICE,
         "count": {"type": "int"},
         **TERMS_OPTIONS,
-        **_PROXY_URL,
+        **CREDENTIALS_OPTION,
         **CAP_OPTIONS,
         **PRODUCT_OPTIONS,
         **PROXY_API_OPTIONS,
@@ -343,10 +358,15 @@ REPLACE = Operation(
     run=_run_replace,
     rules={"mutually_exclusive": [(*_NAMED, "count")]},
     reveal=reveal,
-    selectors=(*_CHOICE, "count"),
+    selectors=(*_CHOICE, "count", "areas", "exclude_areas"),
 )
 INFO = Operation(
-    spec={"task_ids": {"type": "list", "elements": "str"}, **_PROXY_URL, **PRODUCT_OPTIONS, **PROXY_API_OPTIONS},
+    spec={
+        "task_ids": {"type": "list", "elements": "str"},
+        **CREDENTIALS_OPTION,
+        **PRODUCT_OPTIONS,
+        **PROXY_API_OPTIONS,
+    },
     run=_run_info,
     reveal=reveal,
     selectors=("task_ids",),

@@ -6,11 +6,11 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from .._api.leases import ISP_NUMBERS, AllocationParams, Area, Lease, oldest_first
+from .._api.areas import NamedArea, is_inside
+from .._api.leases import ISP_NUMBERS, AllocationParams, Lease, oldest_first
 from .._core.errors import QgError
 from .._core.text import format_sample
 
@@ -22,14 +22,14 @@ MAX_PER_CALL = 100
 class Origin:
     """The parameters with which a task of leases was requested, and the tasks that it replaces."""
 
-    area_id: int | None = None
+    areas: tuple[str, ...] = ()
     isp: str | None = None
     successor_of: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
 class DesiredLeases:
-    """At least ``count`` live leases that match: the area and provider of ``params``, and ``task_ids`` if given.
+    """At least ``count`` live leases that match: the areas and provider of ``params``, and ``task_ids`` if given.
 
     ``min_remaining`` is in minutes. With ``exact``, at most ``count`` leases may match. ``undetermined`` says what to
     do with leases of which it is unknown whether they match: ``fail``, ``ignore`` or ``match``.
@@ -41,6 +41,24 @@ class DesiredLeases:
     task_ids: frozenset[str] = frozenset()
     exact: bool = False
     undetermined: str = "fail"
+
+
+@dataclass(frozen=True)
+class NamedLeases:
+    """The leases that the option ``ips`` (exit IPs and servers) or ``task_ids`` names; call it with a lease."""
+
+    option: str
+    names: frozenset[str]
+
+    def __call__(self, lease: Lease) -> bool:
+        return not self.names.isdisjoint(self._names_of(lease))
+
+    def missing_from(self, leases: Iterable[Lease]) -> list[str]:
+        """Return the names that belong to none of these leases, sorted."""
+        return sorted(self.names.difference(*map(self._names_of, leases)))
+
+    def _names_of(self, lease: Lease) -> tuple[str, ...]:
+        return (lease.ip, lease.server) if self.option == "ips" else (lease.task_id,)
 
 
 @dataclass(frozen=True)
@@ -57,51 +75,33 @@ class LeaseMatch:
     undetermined_expiring: tuple[Lease, ...] = ()
 
 
-def _in_area(lease: Lease, area_id: int, origin: Origin, areas: Mapping[str, int]) -> bool | None:
-    """Whether a lease is in an area, by its origin, or by its region if the origin is unknown; None if undetermined."""
-    if origin.area_id is not None:
-        return origin.area_id == area_id
-    region = lease.region or ""
-    wanted = [name for name, number in areas.items() if number == area_id]
-    if any(name in region for name in wanted):
-        return True
-    # A province contains its cities: a lease whose region is a province may be in any of them.
-    named = [name for name in areas if name in region]
-    if not wanted or not named or any(name in city for city in wanted for name in named):
-        return None
-    return False
+def _in_one_of(lease: Lease, wanted: Collection[str], origin: Origin, names: Mapping[str, str]) -> bool | None:
+    """Whether a lease is in one of these areas; None if that is unknown.
+
+    Its own code decides, or else those that it was requested with, or else the names in its region.
+    """
+    if lease.area_code:
+        return _any_inside([lease.area_code], wanted)
+    results = {_any_inside([code], wanted) for code in origin.areas}
+    if results in ({True}, {False}):
+        return results.pop()
+    return _any_inside(_codes_of(lease.region or "", names), wanted)
 
 
-def _in_one_of(lease: Lease, codes: Collection[str], areas: Mapping[str, int]) -> bool | None:
-    """Whether a lease of a product host is in one of these areas; None if that is unknown."""
-    own = [lease.area_code] if lease.area_code else _codes_of(lease.region or "", areas)
-    results = [_is_within(code, wanted) for wanted in codes for code in own]
-    return True if True in results else None if None in results or not own else False
+def _any_inside(codes: Collection[str], wanted: Collection[str]) -> bool | None:
+    """Whether one of these codes is that of a wanted area or of a part of one; None if that is unknown."""
+    results = [is_inside(code, area) for area in wanted for code in codes]
+    return True if True in results else None if None in results or not codes else False
 
 
-def _codes_of(region: str, areas: Mapping[str, int]) -> list[str]:
+def _codes_of(region: str, names: Mapping[str, str]) -> list[str]:
     """Return the codes of the smallest areas whose names occur in a region."""
-    named = {str(code) for name, code in areas.items() if name in region}
-    return [code for code in named if not any(_is_within(other, code) for other in named - {code})]
-
-
-def _is_within(code: str, area: str) -> bool | None:
-    """Whether the area with this code is in another one; None if that is unknown."""
-    if code.isdecimal() != area.isdecimal():
-        # One of them is the code of a country, such as US.
-        return None
-
-    def start(code: str) -> str:
-        # Without its final zeros, the code of a province is the prefix of the codes of its cities.
-        return re.sub(r"(?:00)+$", "", code)
-
-    if code.startswith(start(area)):
-        return True
-    return None if area.startswith(start(code)) else False
+    named = {code for name, code in names.items() if name in region}
+    return [code for code in named if not any(is_inside(other, code) for other in named - {code})]
 
 
 def _is_of_kind(
-    lease: Lease, desired: DesiredLeases, origins: Mapping[str, Origin], areas: Mapping[str, int]
+    lease: Lease, desired: DesiredLeases, origins: Mapping[str, Origin], names: Mapping[str, str]
 ) -> bool | None:
     known = origins.get(lease.task_id)
     origin = known or Origin()
@@ -109,12 +109,10 @@ def _is_of_kind(
     if desired.task_ids:
         named = lease.task_id in desired.task_ids or bool(origin.successor_of & desired.task_ids)
         results.append(named or (False if known else None))
-    if desired.params.area_id is not None:
-        results.append(_in_area(lease, desired.params.area_id, origin, areas))
     if desired.params.areas:
-        results.append(_in_one_of(lease, desired.params.areas, areas))
+        results.append(_in_one_of(lease, desired.params.areas, origin, names))
     if desired.params.exclude_areas:
-        found = _in_one_of(lease, desired.params.exclude_areas, areas)
+        found = _in_one_of(lease, desired.params.exclude_areas, origin, names)
         results.append(None if found is None else not found)
     if desired.params.isp:
         # An unknown name may be a company that belongs to a known provider, so the origin counts.
@@ -128,17 +126,17 @@ def classify(
     desired: DesiredLeases,
     now: float,
     origins: Mapping[str, Origin],
-    areas: Mapping[str, int],
+    names: Mapping[str, str],
     *,
     ends_at_deadline: bool = True,
 ) -> LeaseMatch:
-    """Compare the held leases with the desired state. ``areas`` are the vendor's names of areas, with their numbers.
+    """Compare the held leases with the desired state. ``names`` are the vendor's names of areas, with their codes.
 
     Without ``ends_at_deadline``, the end of a lease that is held after its deadline is unknown.
     """
     found: dict[tuple[bool | None, bool], list[Lease]] = {}
     for lease in oldest_first(held):
-        kind, remaining = _is_of_kind(lease, desired, origins, areas), lease.remaining(now)
+        kind, remaining = _is_of_kind(lease, desired, origins, names), lease.remaining(now)
         if remaining is not None and remaining <= 0 and not ends_at_deadline:
             remaining = None
         if desired.min_remaining and remaining is None and kind:
@@ -179,14 +177,12 @@ def plan(found: LeaseMatch, desired: DesiredLeases) -> Plan:
     return Plan(tuple(keep[excess:]), missing, tuple(oldest_first(surplus)))
 
 
-def area_numbers(areas: Collection[Area]) -> dict[str, int]:
-    """Return the names of areas with their numbers, without names that several areas have."""
-    found: dict[str, int] = {}
-    ambiguous = set()
-    for area in areas:
-        if area.name and area.area_id is not None and found.setdefault(area.name, area.area_id) != area.area_id:
-            ambiguous.add(area.name)
-    return {name: number for name, number in found.items() if name not in ambiguous}
+def codes_by_name(areas: Collection[NamedArea]) -> dict[str, str]:
+    """Return the names of areas with their codes, without names that several areas have."""
+    codes: dict[str, set[str]] = {}
+    for code, name in areas:
+        codes.setdefault(name or "", set()).add(code)
+    return {name: found.pop() for name, found in codes.items() if name and len(found) == 1}
 
 
 def format_leases(leases: Sequence[Lease]) -> str:

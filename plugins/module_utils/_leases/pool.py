@@ -9,34 +9,42 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from .._api.leases import Area
+from .._api.areas import Area, area_codes, is_inside
+from .._api.classic.client import ProxyApi
+from .._api.product.endpoints import PRODUCTS
 from .._core.errors import OptionError
 from .._core.validation import check_range
 from .._task.operation import Mode, Operation
-from .._task.options import PLACE_OPTIONS, POOLS, PRODUCT_OPTIONS, PROXY_API_OPTIONS, product_api, proxy_api
-from .operations import check_proxy_url, lease_results, reveal
+from .._task.options import (
+    PLACE_OPTIONS,
+    POOLS,
+    PRODUCT_OPTIONS,
+    PROXY_API_OPTIONS,
+    check_areas,
+    check_one_area,
+    proxy_api,
+)
+from .._task.products import lease_client
+from .operations import CREDENTIALS_OPTION, check_credentials, lease_results, reveal
 from .plan import MAX_PER_CALL
-from .product import CLASSIC, check_terms
-
-
-def _check_area(params: Mapping[str, Any]) -> None:
-    if params["area_id"] is not None:
-        check_range("area_id", params["area_id"], 1, 10**9)
+from .product import check_terms
 
 
 def _run_pool(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
-    if params["product"] != CLASSIC:
+    # Only the classic API has this call, so the product of the key need not be found out.
+    if params["product"] in PRODUCTS:
         # The call /pool of product share does not only read addresses, but allocates them.
         raise OptionError(
             f"product={params['product']} has no pool that can be read without a lease: set product=classic for a key "
             "of a dynamic shared plan, or use qg_proxy_allocate."
         )
-    _check_area(params)
+    areas = check_areas("areas", params["areas"])
+    check_one_area(areas, "the pool is read for")
     check_range("count", params["count"], 1, MAX_PER_CALL)
-    check_proxy_url(params)
+    check_credentials(params["with_credentials"], params)
     api = proxy_api(params, mode.announcer)
     pool = POOLS.get(params["pool"] or "")
-    found = api.pool(params["count"], area_id=params["area_id"], isp=params["isp"], pool=pool)
+    found = api.pool(params["count"], areas=area_codes("areas", areas, api.named_areas), isp=params["isp"], pool=pool)
     return {
         "changed": False,
         "proxies": lease_results(found, api.vendor_clock),
@@ -46,15 +54,16 @@ def _run_pool(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
 
 
 def _run_areas(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
-    _check_area(params)
-    check_terms(params)
-    if params["product"] == CLASSIC:
-        classic = proxy_api(params, mode.announcer)
-        areas, usage = classic.areas(params["area_id"], params["isp"], params["available"]), classic.usage
+    wanted = check_areas("areas", params["areas"])
+    api = lease_client(params, mode.announcer, check_terms)
+    if isinstance(api, ProxyApi):
+        listed = api.areas(params["isp"], params["available"])
     else:
-        product = product_api(params, mode.announcer)
-        areas, usage = [area for area in product.areas() if _is_requested(area, params)], product.usage
-    return {"changed": False, "areas": [area_result(area) for area in areas], "count": len(areas), "api": usage()}
+        listed = [area for area in api.areas() if _is_requested(area, params)]
+    codes = area_codes("areas", wanted, api.named_areas)
+    found = [area for area in listed if not codes or any(is_inside(area.code or "", code) for code in codes)]
+    areas = [area_result(area) for area in found]
+    return {"changed": False, "product": api.product, "areas": areas, "count": len(areas), "api": api.usage()}
 
 
 def _is_requested(area: Area, params: Mapping[str, Any]) -> bool:
@@ -65,8 +74,7 @@ def _is_requested(area: Area, params: Mapping[str, Any]) -> bool:
 def area_result(area: Area) -> dict[str, Any]:
     """Return a row of the vendor's list for results."""
     return {
-        "area_id": area.area_id,
-        "area_code": area.area_code,
+        "area_code": area.code,
         "name": area.name,
         "isp": area.isp,
         "available": area.available,
@@ -78,7 +86,7 @@ POOL_INFO = Operation(
     spec={
         "count": {"type": "int", "default": 1},
         "pool": {"type": "str", "choices": list(POOLS)},
-        "proxy_url": {"type": "bool", "default": False},
+        **CREDENTIALS_OPTION,
         **PLACE_OPTIONS,
         **PRODUCT_OPTIONS,
         **PROXY_API_OPTIONS,

@@ -25,10 +25,10 @@ from .._api.product.errors import (
 )
 from .._core.errors import OptionError
 from .._reconcile.held_leases import HeldLeases
+from .._task.options import AUTO
 from .backend import LeaseFeatures
 from .plan import MAX_PER_CALL
 
-CLASSIC = "classic"
 _MAYBE_OWN_EFFECT = frozenset({NO_AVAILABLE_CHANNEL, NO_RESOURCE_FOUND, EXTRACT_LIMIT_EXCEEDED, BALANCE_INSUFFICIENT})
 #: The vendor's rules for the release of leases.
 _RELEASE_RULES = {
@@ -62,6 +62,7 @@ class ProductLeases:
     restore = staticmethod(Lease.from_item)
 
     def __init__(self, api: ProductApi) -> None:
+        self.product = api.product
         self.features = _features(api.product, api.endpoints)
         self.held = HeldLeases.of(api)
         self.budget = api.budget
@@ -76,7 +77,7 @@ class ProductLeases:
         self.replace = api.replace
         self.release = api.release
         self.quota = api.quota_or_none
-        self.areas = api.areas
+        self.named_areas = api.named_areas
         self.release_batch = api.release_batch
         self.released_recently = api.released_recently
 
@@ -85,39 +86,43 @@ def check_terms(params: Mapping[str, Any]) -> None:
     """Refuse options for new leases that the product does not support."""
     product = params["product"]
     for option, products, fix in (
-        ("area_id", (CLASSIC,), "give area codes in areas"),
-        ("areas", tuple(PRODUCTS), "give one area in area_id"),
-        ("exclude_areas", ("share", "longterm", "exclusive"), "leave it out"),
+        ("exclude_areas", ("share", "longterm", "exclusive"), "leave it out, or give areas"),
         ("pool", ("share",), "leave it out"),
     ):
         value = params.get(option)
-        if value not in (None, []) and product not in products:
+        if value not in (None, []) and product not in (AUTO, *products):
             raise OptionError(f"{option} is not an option of product={product}: {fix}.")
-    if params.get("isp") == "bgp" and product != CLASSIC:
+    if params.get("isp") == "bgp" and product in PRODUCTS:
         raise OptionError(f"isp=bgp is not a provider of product={product}: give telecom, mobile or unicom.")
 
 
 def check_tasks(params: Mapping[str, Any]) -> None:
     """Refuse task_ids for a product whose leases belong to no task."""
     product = params["product"]
-    if params["task_ids"] is not None and product != CLASSIC and not PRODUCTS[product].has_tasks:
+    if params["task_ids"] is not None and product in PRODUCTS and not PRODUCTS[product].has_tasks:
         raise OptionError(f"task_ids select nothing with product={product}, whose leases have no task: give ips.")
 
 
 def check_release(params: Mapping[str, Any], option: str | None = None) -> None:
     """Refuse a release if the product does not release leases; ``option`` is the option that requires it, if any."""
     product = params["product"]
-    if product != CLASSIC and PRODUCTS[product].release is None:
+    if product in PRODUCTS and PRODUCTS[product].release is None:
         why = f"{option} needs a release, but " if option else ""
         raise OptionError(f"{why}product={product} does not release leases: they end at their deadline.")
 
 
-def check_replacement(params: Mapping[str, Any], *, named: bool) -> None:
-    """Refuse a replacement that the product does not support; that of ``named`` leases requires a release."""
+def check_exact(params: Mapping[str, Any]) -> None:
+    """Refuse ``exact`` for a product that does not release leases."""
+    if params["exact"]:
+        check_release(params, "exact")
+
+
+def check_replacement(params: Mapping[str, Any]) -> None:
+    """Refuse a replacement that the product does not support; that of named leases requires a release."""
     product = params["product"]
-    if named:
+    if params["ips"] is not None or params["task_ids"] is not None:
         check_release(params, "ips" if params["ips"] is not None else "task_ids")
-    elif product != CLASSIC and PRODUCTS[product].replace is None:
+    elif product in PRODUCTS and PRODUCTS[product].replace is None:
         named_too = "name them in ips or task_ids" if PRODUCTS[product].release else "wait until they end"
         raise OptionError(
             f"product={product} does not replace leases of the vendor's choice: {named_too}, or use a key of "

@@ -63,7 +63,7 @@ def replace_leases(
         interrupted = [] if chosen else _interrupted(session, number, params)
         if interrupted:
             count = interrupted[0].request["count"]
-        result = LeaseResult(session.before, session.before, missing=count)
+        result = LeaseResult(session.before, session.before, missing=count, continued=tuple(replacement.continued))
         if count > len(named) + missing_successors and not interrupted:
             raise OptionError(
                 f"count={counted(count, 'lease')} cannot be replaced: the key holds {len(named)}. Lower count."
@@ -93,6 +93,8 @@ class NamedReplacement:
         self._params = params
         #: The record numbers of replacements that this run has begun or continues.
         self._recorded: list[int] = []
+        #: The leases that the continued replacements were to replace.
+        self.continued: list[Lease] = []
 
     def continue_interrupted(self, chosen: Callable[[Lease], bool]) -> tuple[int, frozenset[str]]:
         """Return the number of successors that interrupted runs did not allocate, and the names of those they did.
@@ -115,6 +117,7 @@ class NamedReplacement:
                 counted |= gone
                 successors |= fresh
                 self._recorded.append(call.id)
+                self.continued += own
         return missing, successors
 
     def carry_out(self, missing_successors: int, named: Sequence[Lease]) -> None:
@@ -227,7 +230,7 @@ class VendorReplacement(Change[None]):
         self._session = session
         self._call = call
         self._params = params
-        self._origin = Origin(params.area_id, params.isp)
+        self._origin = Origin(params.areas, params.isp)
         self._old = old
         self._request = {**request, "origin": described(self._origin)}
         self._number = number

@@ -130,7 +130,7 @@ class LeaseSession(Session[Lease]):
         tasks = Counter(lease.task_id for lease in fresh)
         # A task with more leases than were requested belongs to another client.
         own = [task for task, size in tasks.items() if task and size <= asked]
-        self.store.save_origin(own, origin.area_id, origin.isp, origin.successor_of)
+        self.store.save_origin(own, origin.areas, origin.isp, origin.successor_of)
 
     def report_replaced(self, call: int, number: int, known: Collection[str]) -> bool:
         """Record the known leases as released if all were replaced: otherwise the response does not show which."""
@@ -236,6 +236,8 @@ class LeaseResult:
     missing: int = 0
     quota: Quota | None = None
     warnings: tuple[str, ...] = ()
+    #: The leases whose interrupted replacement this run continued.
+    continued: tuple[Lease, ...] = ()
     error: QgError | None = None
 
     @contextlib.contextmanager

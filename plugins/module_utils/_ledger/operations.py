@@ -16,14 +16,15 @@ from typing import Any
 
 from .._api.leases import server_in
 from .._api.parsing import BEIJING, parse_vendor_time
+from .._api.product.endpoints import PRODUCTS
 from .._core.durations import parse_minutes
 from .._core.errors import OptionError
 from .._core.text import quote_word
 from .._store.journal import LEASES, REFUSED
 from .._store.ledger import LedgerEntry, ledger
-from .._store.opening import StatePlace
+from .._store.opening import StatePlace, Store
 from .._task.operation import Mode, Operation, redact
-from .._task.options import PRODUCT_OPTIONS, PROXY_API_OPTIONS, product_api, proxy_api
+from .._task.options import AUTO, CLASSIC, PRODUCT_OPTIONS, PROXY_API_OPTIONS, ProxyApiOptions
 from .._task.sources import Spec
 from .export import export
 
@@ -101,15 +102,20 @@ def _iso_end(end: str | None) -> str:
     return found.isoformat() if found else end or ""
 
 
+def _keys(params: Mapping[str, Any], store: Store) -> set[str]:
+    """Return the names of the key in the state: the one for the product, or with ``auto`` those for all products."""
+    options, product = ProxyApiOptions.parse(params), params["product"]
+    keys = {options.client(store).key_digest} if product in (AUTO, CLASSIC) else set()
+    named = PRODUCTS if product == AUTO else {product} - {CLASSIC}
+    return keys | {options.product_client(name, params["product_url"], store).key_digest for name in named}
+
+
 def _run(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
     with contextlib.closing(StatePlace.of(params).open(params["max_wait"], mode.announcer)) as store:
         now = store.now() + store.wall_ahead()
         since, until = (params[name] and moment(name, params[name], now) for name in ("since", "until"))
-        api = proxy_api if params["product"] == "classic" else product_api
-        key = api(params, mode.announcer, store).key_digest
-        entries = [
-            described(entry) for entry in ledger(store, key, since or 0.0, until or math.inf, params["run"] or None)
-        ]
+        found = ledger(store, _keys(params, store), since or 0.0, until or math.inf, params["run"] or None)
+        entries = [described(entry) for entry in found]
     result = {"changed": False, "entries": entries, "count": len(entries), "totals": totals(entries)}
     if params["export"]:
         # As the result, the file contains no secret and nothing that controls a terminal.

@@ -9,14 +9,15 @@ from __future__ import annotations
 import contextlib
 from typing import Any
 
+from .._api.areas import Area, is_inside
 from .._api.classic.client import ProxyApi
-from .._api.leases import Area, Quota
+from .._api.leases import Quota
 from .._api.parsing import integer
 from .._core.errors import CallError, QgError
 from .._reconcile.confirmed_list import confirm_list
 from .application import AllocationSession, Application
 from .earlier_calls import adopt_shown, wait_for, wait_for_releases, warn_of
-from .matching import DesiredMonopolies, inside
+from .matching import DesiredMonopolies
 from .session import DEFAULT_POLICY, TRANSITIONAL_STATES, MonopolyPolicy, MonopolyResult, sample, summary
 
 #: The advice for quotas that count more than resources.
@@ -136,9 +137,9 @@ class _Allocator:
             fields = {str(name).lower(): value for name, value in row.items()} if isinstance(row, dict) else {}
             number = next((integer(fields[name]) for name in ("num", "count", "number") if name in fields), None)
             area = Area.from_item(fields)
-            if number is None or number < 0 or area.area_id is None or area.isp is None:
+            if number is None or number < 0 or area.code is None or area.isp is None:
                 return
-            here = desired.area_code is None or inside(str(area.area_id), desired.area_code)
+            here = desired.area_code is None or is_inside(area.code, desired.area_code)
             left += number if here and desired.isp in (None, area.isp) else 0
         if left < result.missing:
             result.warnings.append(

@@ -14,8 +14,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from .._api.areas import Area, is_inside
 from .._api.classic.models import Monopoly
-from .._api.leases import Area
 
 
 @dataclass(frozen=True)
@@ -40,28 +40,6 @@ class ApplicationParams:
     isp: str | None = None
 
 
-def inside(inner: str, outer: str) -> bool | None:
-    """Whether an area is part of another one; None if the codes do not show that.
-
-    In codes of six digits, the pairs of digits stand for province, city and district; 00 stands for all districts or
-    cities.
-    """
-    if inner == outer:
-        return True
-    if len(inner) == len(outer) == 6:
-        if inner.startswith(_stem(outer)):
-            return True
-        if outer.startswith(_stem(inner)):
-            return None
-    return False
-
-
-def _stem(code: str) -> str:
-    while len(code) > 2 and code.endswith("00"):
-        code = code[:-2]
-    return code
-
-
 @dataclass
 class Matcher:
     """Decides which resources match.
@@ -78,7 +56,7 @@ class Matcher:
         """Add the codes of area names, from rows of the idle stock and from resources whose application is known."""
         rows = [Area.from_item(row) for row in idle if isinstance(row, dict)]
         # A code that is not a number cannot be that of a resource.
-        pairs = [(row.name, str(row.area_id) if row.area_id else None) for row in rows]
+        pairs = [(row.name, row.code if row.code and row.code.isdecimal() else None) for row in rows]
         pairs += [(one.area, self.params.get(one.uuid, ApplicationParams()).area_code) for one in held]
         for name, code in pairs:
             if name and code:
@@ -101,14 +79,14 @@ class Matcher:
         if self.desired.area_code is None:
             return True
         codes = self.codes.get(name or "", set()) | ({area_code} if area_code else set())
-        results = {inside(code, self.desired.area_code) for code in codes}
+        results = {is_inside(code, self.desired.area_code) for code in codes}
         if True in results or (name and self._contains_name(name, self.desired.area_code)):
             return True
         return False if results == {False} else None
 
     def _contains_name(self, name: str, desired: str) -> bool:
         """Whether the name contains the name of a part of the desired area. False proves nothing: styles may differ."""
-        return any(known in name and inside(code, desired) for known, codes in self.codes.items() for code in codes)
+        return any(known in name and is_inside(code, desired) for known, codes in self.codes.items() for code in codes)
 
     def classify(self, held: Sequence[Monopoly]) -> tuple[list[Monopoly], list[Monopoly]]:
         """Return the resources that count, and those of which it is unknown whether they match."""

@@ -7,19 +7,26 @@
 from __future__ import annotations
 
 import datetime
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from .._api.areas import area_codes
 from .._api.classic.client import ProxyApi
 from .._api.classic.models import Monopoly
-from .._api.leases import ISP_NUMBERS
 from .._core.errors import OptionError
 from .._core.text import one_line, quote_word
 from .._core.validation import check_range
 from .._task.operation import Mode, Operation
-from .._task.options import CAP_OPTIONS, PROXY_API_OPTIONS, caps_of, proxy_api
+from .._task.options import (
+    CAP_OPTIONS,
+    PLACE_OPTIONS,
+    PROXY_API_OPTIONS,
+    caps_of,
+    check_areas,
+    check_one_area,
+    proxy_api,
+)
 from .ensure import ensure_held
 from .matching import ApplicationParams, DesiredMonopolies
 from .redial import redial
@@ -30,7 +37,6 @@ from .session import MonopolyPolicy, MonopolyResult, Refused, application_params
 POLICY = MonopolyPolicy()
 #: The maximum number of resources in one application.
 MAX_COUNT = 100
-_AREA_CODE = re.compile(r"[0-9]{1,9}")
 
 
 def check_uuids(texts: Sequence[str]) -> tuple[str, ...]:
@@ -46,17 +52,6 @@ def check_uuids(texts: Sequence[str]) -> tuple[str, ...]:
     return tuple(found)
 
 
-def check_area_code(text: str) -> str:
-    """Return the code of an area; refuse other text, such as the name of an area."""
-    code = text.strip().lstrip("0")
-    if not _AREA_CODE.fullmatch(code):
-        raise OptionError(
-            f"area_code={quote_word(text)} is not the code of an area: give its digits, such as 350500, which "
-            "qg_area_info lists."
-        )
-    return code
-
-
 def desired_monopolies(params: Mapping[str, Any]) -> DesiredMonopolies:
     """Return the desired state that the options describe with state=present, and check them before any call."""
     for option in ("uuids", "all"):
@@ -65,14 +60,14 @@ def desired_monopolies(params: Mapping[str, Any]) -> DesiredMonopolies:
     if params["count"] is None:
         raise OptionError("count is missing: state=present needs the number of resources to hold.")
     check_range("count", params["count"], 1, MAX_COUNT)
-    area_code = None if params["area_code"] is None else check_area_code(params["area_code"])
-    return DesiredMonopolies(params["count"], area_code, params["isp"], params["undetermined"])
+    check_one_area(check_areas("areas", params["areas"]), "an application is for")
+    return DesiredMonopolies(params["count"], isp=params["isp"], undetermined=params["undetermined"])
 
 
 def selected_uuids(params: Mapping[str, Any]) -> tuple[str, ...] | None:
     """Return the resources that the options select with the other states; None means all."""
     state = params["state"]
-    for option in ("count", "area_code", "isp"):
+    for option in ("count", "areas", "isp"):
         if params[option] is not None:
             raise OptionError(f"{option} goes with state=present, not with state={state}: name resources in uuids.")
     if params["all"] and params["uuids"] is not None:
@@ -154,6 +149,8 @@ def _run(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
     if state == "present":
         desired, policy = desired_monopolies(params), replace(POLICY, caps=caps_of(params))
         api = proxy_api(params, mode.announcer)
+        for code in area_codes("areas", params["areas"] or (), api.named_areas):
+            desired = replace(desired, area_code=code)
         found = ensure_held(api, desired, wait=wait, check=mode.check, policy=policy)
     else:
         uuids = selected_uuids(params)
@@ -185,8 +182,7 @@ MONOPOLY = Operation(
     spec={
         "state": {"type": "str", "choices": ["present", "absent", "redialled"], "default": "present"},
         "count": {"type": "int"},
-        "area_code": {"type": "str"},
-        "isp": {"type": "str", "choices": list(ISP_NUMBERS)},
+        **PLACE_OPTIONS,
         "undetermined": {"type": "str", "choices": ["fail", "ignore", "match"], "default": "fail"},
         "uuids": {"type": "list", "elements": "str"},
         "all": {"type": "bool", "default": False},
@@ -195,7 +191,7 @@ MONOPOLY = Operation(
         **PROXY_API_OPTIONS,
     },
     run=_run,
-    selectors=("uuids", "all"),
+    selectors=("uuids", "all", "areas"),
 )
 MONOPOLY_INFO = Operation(
     spec={

@@ -40,8 +40,7 @@ class HeldLeases:
     @property
     def journal(self) -> Journal:
         """The calls that change the leases of the key."""
-        product = self.api.product if isinstance(self.api, ProductApi) else "classic"
-        return Journal(self.api.rate_limiter.state, self.api.key_digest, LEASES, product)
+        return Journal(self.api.rate_limiter.state, self.api.key_digest, LEASES, self.api.product)
 
     def read(self, task_ids: Sequence[str] = (), *, doubted: Collection[str] = ()) -> list[Lease]:
         """Return the leases of these tasks, or of all: the vendor's list, with changes that it lacks yet.

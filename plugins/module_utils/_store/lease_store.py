@@ -22,23 +22,24 @@ if TYPE_CHECKING:
     #: The task of a lease, and the vendor's fields of it.
     LeaseRow = tuple[str, Mapping[str, Any]]
 
-#: Seconds for which the origin of a task that is no longer held, a lifetime, and the names of areas are kept.
-_ORIGIN_TTL, _LIFETIME_TTL, _NAMES_TTL = 86400.0, 30 * 86400.0, 3600.0
+#: Seconds for which the origin of a task that is no longer held, a lifetime, and the areas are kept.
+_ORIGIN_TTL, _LIFETIME_TTL, _AREAS_TTL = 86400.0, 30 * 86400.0, 3600.0
 #: Seconds for which a lifetime is kept that was measured with a clock that may be wrong.
 _UNCERTAIN_TTL = 86400.0
 
-#: lease_origins: the area and provider that a task of leases was requested with, and the tasks (JSON) that it replaces.
+#: lease_origins: the areas (JSON) and the provider that a task of leases was requested with, and the tasks (JSON) that
+#: it replaces.
 #: lifetimes: the seconds that a new lease had left, by the keep_alive that it was requested with.
 #: lease_cache: the leases that a key held a moment ago (JSON), for templates that are evaluated once per host; NULL
 #: since a call that may have changed them.
-#: areas: the vendor's names of areas with their numbers (JSON).
+#: areas: the codes and names of the areas that the vendor lists (JSON).
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS lease_origins (
-  key TEXT, task TEXT, area INTEGER, isp TEXT, successor_of TEXT, at REAL, PRIMARY KEY (key, task));
+  key TEXT, task TEXT, areas TEXT, isp TEXT, successor_of TEXT, at REAL, PRIMARY KEY (key, task));
 CREATE TABLE IF NOT EXISTS lifetimes (
   key TEXT, keep_alive INTEGER, seconds REAL, at REAL, PRIMARY KEY (key, keep_alive));
 CREATE TABLE IF NOT EXISTS lease_cache (key TEXT PRIMARY KEY, at REAL, leases TEXT);
-CREATE TABLE IF NOT EXISTS areas (key TEXT PRIMARY KEY, at REAL, names TEXT);
+CREATE TABLE IF NOT EXISTS areas (key TEXT PRIMARY KEY, at REAL, areas TEXT);
 """
 
 
@@ -49,25 +50,26 @@ class LeaseStore:
     state: Store
     key: str
 
-    def origins(self) -> dict[str, tuple[int | None, str | None, frozenset[str]]]:
-        """Return the parameters of each task that this control node requested: area, provider, and replaced tasks."""
-        rows = self.state.rows("SELECT task, area, isp, successor_of FROM lease_origins WHERE key = ?", self.key)
-        return {task: (area, isp, frozenset(self.state.decoded(named))) for task, area, isp, named in rows}
+    def origins(self) -> dict[str, tuple[tuple[str, ...], str | None, frozenset[str]]]:
+        """Return the parameters of each task that this control node requested: areas, provider, and replaced tasks."""
+        rows = self.state.rows("SELECT task, areas, isp, successor_of FROM lease_origins WHERE key = ?", self.key)
+        decoded = self.state.decoded
+        return {task: (tuple(decoded(areas)), isp, frozenset(decoded(named))) for task, areas, isp, named in rows}
 
     def save_origin(
         self,
         tasks: Collection[str],
-        area_id: int | None = None,
+        areas: Iterable[str] = (),
         isp: str | None = None,
         successor_of: Iterable[str] = (),
     ) -> None:
         """Store the origin of new tasks, and delete those that expired."""
-        named = json.dumps(sorted(successor_of))
+        named, codes = json.dumps(sorted(successor_of)), json.dumps([*areas])
         with self.state.transaction() as database:
             database.execute("DELETE FROM lease_origins WHERE at < ?", (self.state.now() - _ORIGIN_TTL,))
             database.executemany(
-                upsert("lease_origins", ("key", "task"), ("area", "isp", "successor_of", "at")),
-                [(self.key, task, area_id, isp, named, self.state.now()) for task in tasks],
+                upsert("lease_origins", ("key", "task"), ("areas", "isp", "successor_of", "at")),
+                [(self.key, task, codes, isp, named, self.state.now()) for task in tasks],
             )
 
     def touch(self, tasks: Collection[str]) -> None:
@@ -98,17 +100,17 @@ class LeaseStore:
                 (self.key, keep_alive or 0, seconds, at),
             )
 
-    def area_names(self) -> dict[str, int] | None:
-        """Return the names of areas with their numbers, if the vendor reported them within the last hour."""
-        rows = self._recent("SELECT names FROM areas WHERE key = ? AND at >= ?", _NAMES_TTL)
-        return dict(self.state.decoded(rows[0][0])) if rows else None
+    def areas(self) -> list[tuple[str, str | None]] | None:
+        """Return the codes and names of areas, if the vendor listed them within the last hour."""
+        rows = self._recent("SELECT areas FROM areas WHERE key = ? AND at >= ?", _AREAS_TTL)
+        return [(code, name) for code, name in self.state.decoded(rows[0][0])] if rows else None
 
-    def save_area_names(self, names: Mapping[str, int]) -> None:
-        """Store the names of areas."""
+    def save_areas(self, areas: Iterable[tuple[str, str | None]]) -> None:
+        """Store the codes and names of areas."""
         with self.state.transaction() as database:
-            database.execute("DELETE FROM areas WHERE at < ?", (self.state.now() - _NAMES_TTL,))
+            database.execute("DELETE FROM areas WHERE at < ?", (self.state.now() - _AREAS_TTL,))
             database.execute(
-                upsert("areas", ("key",), ("at", "names")), (self.key, self.state.now(), json.dumps(dict(names)))
+                upsert("areas", ("key",), ("at", "areas")), (self.key, self.state.now(), json.dumps([*areas]))
             )
 
     def cached_leases(self, max_age: float) -> tuple[float, list[LeaseRow]] | None:

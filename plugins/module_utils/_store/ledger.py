@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
@@ -43,22 +43,30 @@ class LedgerEntry:
 
 
 def ledger(
-    store: Store, key: str | None = None, since: float = 0.0, until: float = math.inf, run: str | None = None
+    store: Store,
+    keys: Collection[str] | None = None,
+    since: float = 0.0,
+    until: float = math.inf,
+    run: str | None = None,
 ) -> list[LedgerEntry]:
-    """Return the paid calls, of a key or of all, of a run or of all, the earliest first.
+    """Return the paid calls, of these keys or of all, of a run or of all, the earliest first.
 
     They were sent at the Unix time ``since`` or later, and before ``until``.
     """
+    marks = ", ".join("?" * len(keys or ()))
     query = (
-        f"SELECT {_COLUMNS} FROM journal WHERE buys > 0 AND wall_at >= ? AND wall_at < ? "
-        "AND key = coalesce(?, key) AND run = coalesce(?, run) ORDER BY id"
+        f"SELECT {_COLUMNS} FROM journal WHERE buys > 0 AND wall_at >= ? AND wall_at < ? AND run = coalesce(?, run)"
+        f"{'' if keys is None else f' AND key IN ({marks})'} ORDER BY id"
     )
-    rows = store.rows(query, since, min(until, 1e12), key, run)
+    rows = store.rows(query, since, min(until, 1e12), run, *(keys or ()))
     names = [field.name for field in fields(LedgerEntry)]
     texts = {"received": "null", "request": "{}"}
     return [
         LedgerEntry(
-            **{name: store.decoded(value or texts[name]) if name in texts else value for name, value in zip(names, row)}
+            **{
+                name: store.decoded(value or texts[name]) if name in texts else value
+                for name, value in zip(names, row, strict=True)
+            }
         )
         for row in rows
     ]

@@ -10,6 +10,7 @@ A store owns the ``CREATE TABLE`` of its tables and lists them here.
 from __future__ import annotations
 
 from . import (
+    facts,
     journal,
     lease_store,
     monopoly_store,
@@ -23,7 +24,7 @@ from . import (
 
 _STORES = (
     *(state_time, rate_limiter, write_queue, whitelist_cache, registrations, journal),
-    *(lease_store, monopoly_store, run_results),
+    *(lease_store, monopoly_store, run_results, facts),
 )
 STATEMENTS = tuple(statement for store in _STORES for statement in map(str.strip, store.SCHEMA.split(";")) if statement)
 #: The number of this schema.
@@ -32,6 +33,7 @@ VERSION = 1
 MOMENTS = (
     ("inventory_checks", "checked_at"),
     ("areas", "at"),
+    ("facts", "at"),
     ("journal", "answered_at"),
     ("journal", "sent_at"),
     ("lease_cache", "at"),

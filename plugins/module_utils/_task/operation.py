@@ -11,9 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from ansible.module_utils.basic import missing_required_lib
-
-from .._api.deadline_session import REQUESTS_IMPORT_ERROR
+from .._api.deadline_session import MISSING_REQUESTS, REQUESTS_IMPORT_ERROR
 from .._api.proxies import environment_secrets, login_secrets
 from .._core.errors import OptionError, QgError, UnexpectedError
 from .._core.redaction import Redactor
@@ -25,11 +23,15 @@ from .sources import Spec
 
 @dataclass(frozen=True)
 class Mode:
-    """The modes of a task: ``check`` and ``diff``, and the ``announcer`` of its waits."""
+    """The modes of a task: ``check`` and ``diff``, and the ``announcer`` of its waits.
+
+    ``origin`` returns the variable or environment variable that set an option, None if neither did.
+    """
 
     check: bool = False
     diff: bool = False
     announcer: Announcer = SILENT
+    origin: Callable[[str], str | None] = lambda _option: None
 
 
 @dataclass(frozen=True)
@@ -39,7 +41,8 @@ class Operation:
     The function raises QgError, or returns a result that may contain ``failed`` and ``msg``. ``reveal`` adds secrets to
     a redacted result, and returns whether it did so: only the control node calls it, and then hides the result.
     ``secret_option`` is the boolean option that adds secrets to the result itself. ``selectors`` are the options that
-    select objects: null or an empty value is refused for them.
+    select objects: null or an empty value is refused for them. ``needs_requests`` is false if it also runs without that
+    library.
     """
 
     spec: Spec
@@ -48,14 +51,15 @@ class Operation:
     reveal: Callable[[dict[str, Any], Mapping[str, Any]], bool] = lambda _result, _params: False
     secret_option: str | None = None
     selectors: tuple[str, ...] = ()
+    needs_requests: bool = True
 
 
 def execute(
     operation: Operation, params: Mapping[str, Any], mode: Mode, explained: Callable[[str], str] = str
 ) -> dict[str, Any]:
     """Run an operation, and return its redacted result; turn an error into a failed result."""
-    if REQUESTS_IMPORT_ERROR is not None:
-        return {"failed": True, "msg": missing_required_lib("requests"), "exception": REQUESTS_IMPORT_ERROR}
+    if REQUESTS_IMPORT_ERROR is not None and operation.needs_requests:
+        return {"failed": True, "msg": MISSING_REQUESTS, "exception": REQUESTS_IMPORT_ERROR}
     return redact(guarded(lambda: operation.run(params, mode), (), explained), params, operation.spec)
 
 
@@ -86,8 +90,8 @@ def secrets_in(params: Mapping[str, Any], spec: Spec) -> frozenset[str]:
     given = (str(params[name]) for name, option in spec.items() if option.get("no_log") and params.get(name))
     # Blank text is a mistake, and not a secret: masking it would make the message about it unreadable.
     found = {value for value in given if value.strip()}
-    if "proxy" in spec:
-        found.update(login_secrets(params.get("proxy")), environment_secrets())
+    if "api_proxy" in spec:
+        found.update(login_secrets(params.get("api_proxy")), environment_secrets())
     if "state_url" in spec:
         found.update(url_secrets(params.get("state_url")))
     return frozenset(found)

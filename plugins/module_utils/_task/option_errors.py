@@ -27,17 +27,19 @@ _TYPES: dict[str, tuple[Callable[[Any], Any], str, str]] = {
     "int": (check_type_int, "a whole number", "give digits without a unit, such as 30"),
     "list": (check_type_list, "a list", "begin each entry with a hyphen"),
 }
-#: Fixes for options whose value has another name elsewhere.
-_FIXES = {"area_id": "give the vendor's number of the area, which qg_area_info lists"}
 #: The options for the vendor's names and other likely names that do not resemble them, in lower case without
 #: underscores.
 _OTHER_NAMES = {
-    "area": ("areaid",),
+    "area": ("areas",),
+    "areacode": ("areas",),
+    "areaid": ("areas",),
     "authkey": ("key",),
     "authpwd": ("pwd",),
     "count": ("limit",),
     "num": ("count", "limit"),
     "password": ("pwd",),
+    "proxy": ("apiproxy",),
+    "proxyurl": ("withcredentials",),
 }
 
 
@@ -63,7 +65,7 @@ def check_option_types(given: Mapping[str, Any], spec: Mapping[str, Mapping[str,
         try:
             convert(value)
         except (TypeError, ValueError):
-            raise OptionError(f"{name}={_quoted(value)} is not {noun}: {_FIXES.get(name, fix)}.") from None
+            raise OptionError(f"{name}={_quoted(value)} is not {noun}: {fix}.") from None
 
 
 def _plain(name: str) -> str:

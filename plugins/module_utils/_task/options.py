@@ -9,22 +9,23 @@ from __future__ import annotations
 import os
 import re
 import ssl
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from .._api.account import endpoints as account_endpoints
 from .._api.account.signing import Identity
+from .._api.areas import code_in
 from .._api.classic import endpoints as classic_endpoints
 from .._api.exchange import Endpoint
 from .._api.leases import ISP_NUMBERS
 from .._api.product.endpoints import PRODUCTS
 from .._api.proxies import check_proxy
-from .._api.transport import DEFAULT_RETRIES, Transport, environment_authorities
+from .._api.transport import DEFAULT_RETRIES, Transport, environment_authorities, service_of
 from .._core.errors import OptionError, QgError
-from .._core.text import describe
-from .._core.validation import check_path, check_range, check_url, check_visible
+from .._core.text import describe, quote_word
+from .._core.validation import check_names, check_path, check_range, check_url, check_visible
 from .._core.waiting import SILENT, Announcer, WaitBudget
 from .._store.caps import Caps
 from .._store.opening import DEFAULT_STATE_DIR, StatePlace, Store
@@ -36,6 +37,10 @@ if TYPE_CHECKING:
     from .._api.classic.client import ProxyApi
     from .._api.product.client import ProductApi
 
+#: The values of ``product`` for the classic API, and for the product that the vendor's responses show.
+CLASSIC, AUTO = "classic", "auto"
+#: The products that a user can name.
+PRODUCT_NAMES = (CLASSIC, *PRODUCTS)
 #: The host of the vendor's own classic API, and the URL of its product hosts.
 _VENDOR_HOST = "proxy.qg.net"
 _VENDOR_PRODUCT_URL = f"https://{{product}}.{_VENDOR_HOST}"
@@ -50,7 +55,7 @@ HTTP_OPTIONS: Spec = {
     **shared("max_wait", type="float", default=300.0),
     **shared("retries", type="int", default=DEFAULT_RETRIES, aliases=["api_retries"]),
     **shared("use_proxy", type="bool", default=True),
-    **shared("proxy", type="str", no_log=True),
+    **shared("api_proxy", type="str", no_log=True),
 }
 #: The options of the HTTP transport with those of TLS (doc fragment ``transport.tls``).
 TRANSPORT_OPTIONS: Spec = {
@@ -72,7 +77,7 @@ PROXY_API_OPTIONS: Spec = {
 }
 #: The options that choose the API of a key's leases (doc fragment ``product``).
 PRODUCT_OPTIONS: Spec = {
-    **shared("product", type="str", choices=["classic", *PRODUCTS], default="classic"),
+    **shared("product", type="str", choices=[AUTO, *PRODUCT_NAMES], default=AUTO),
     **shared("product_url", type="str"),
 }
 #: The options of the account API (doc fragment ``account_api``).
@@ -91,7 +96,7 @@ GROUP_OPTIONS: Spec = {**PRODUCT_OPTIONS, **PROXY_API_OPTIONS, **ACCOUNT_API_OPT
 POOLS = {"normal": 1, "enterprise": 2}
 #: The options for the location of leases.
 PLACE_OPTIONS: Spec = {
-    "area_id": {"type": "int"},
+    "areas": {"type": "list", "elements": "str"},
     "isp": {"type": "str", "choices": list(ISP_NUMBERS)},
 }
 #: The options of an allocation of leases (doc fragment ``lease_terms``).
@@ -99,17 +104,17 @@ TERMS_OPTIONS: Spec = {
     **PLACE_OPTIONS,
     "keep_alive": {"type": "int"},
     "distinct": {"type": "bool", "default": False},
-    "areas": {"type": "list", "elements": "str"},
     "exclude_areas": {"type": "list", "elements": "str"},
     "pool": {"type": "str", "choices": list(POOLS)},
 }
 #: The options for the detection of the egress address of a host (doc fragment ``egress``).
 EGRESS_OPTIONS: Spec = {
-    "sources": {
-        "type": "list",
-        "elements": "str",
-        "default": ["https://d.qg.net/ip", "https://checkip.amazonaws.com", "https://api.ipify.org"],
-    },
+    **shared(
+        "sources",
+        type="list",
+        elements="str",
+        default=["https://d.qg.net/ip", "https://checkip.amazonaws.com", "https://api.ipify.org"],
+    ),
     "quorum": {"type": "int"},
     "samples": {"type": "int", "default": 1},
     "source_address": {"type": "str"},
@@ -183,13 +188,27 @@ def _parse_url(option: str, given: str, example: str) -> str:
     return url
 
 
-def check_quota(product: str) -> None:
-    """Raise OptionError for a product whose quota cannot be read."""
-    if product in PRODUCTS and PRODUCTS[product].channels is None:
-        raise OptionError(f"product={product} has no quota that can be read: see the vendor's user centre.")
+def check_areas(option: str, texts: Sequence[object] | None) -> tuple[str, ...]:
+    """Return codes and names of areas; refuse numbers that cannot be codes. Names may contain blanks."""
+    areas = check_names(option, texts, ",*")
+    wrong = next((area for area in areas if re.fullmatch(r"[-+.0-9]+", area) and code_in(area) is None), None)
+    if wrong is not None:
+        raise OptionError(
+            f"{option} contains {quote_word(wrong)}, which is not the code of an area: give a code such as 350500, "
+            "or a name, as qg_area_info lists them."
+        )
+    return tuple(areas)
 
 
-_NOT_EVERYWHERE = ("retries", "use_proxy", "proxy", "validate_certs", "ca_path")
+def check_one_area(areas: Sequence[str], what: str) -> None:
+    """Refuse several areas where the vendor's call takes one; ``what`` precedes the number."""
+    if len(areas) > 1:
+        raise OptionError(
+            f"areas contains {len(areas)} areas, and {what} one: give one of them, and use a task for each."
+        )
+
+
+_NOT_EVERYWHERE = ("retries", "use_proxy", "api_proxy", "validate_certs", "ca_path")
 
 
 @dataclass(frozen=True)
@@ -199,7 +218,7 @@ class TransportOptions:
     timeout: float
     max_wait: float
     use_proxy: bool = True
-    proxy: str | None = field(default=None, repr=False)
+    api_proxy: str | None = field(default=None, repr=False)
     retries: int = DEFAULT_RETRIES
     validate_certs: bool = True
     ca_path: str | None = None
@@ -210,7 +229,7 @@ class TransportOptions:
         optional = {name: params[name] for name in _NOT_EVERYWHERE if name in params}
         if optional.get("ca_path"):
             check_authorities(optional["ca_path"])
-        check_proxy(optional.get("proxy"))
+        check_proxy(optional.get("api_proxy"))
         check_range("retries", optional.get("retries", 0), 0, 20)
         return cls(
             timeout=check_range("timeout", params["timeout"], 0.1, 600),
@@ -230,7 +249,7 @@ class TransportOptions:
             timeout=self.timeout,
             retries=self.retries,
             use_proxy=self.use_proxy,
-            proxy=self.proxy,
+            proxy=self.api_proxy,
             validate_certs=self.validate_certs,
             ca_path=self.ca_path,
             url_option=url_option,
@@ -274,6 +293,16 @@ class ProxyApiOptions:
             state=StatePlace.of(params),
         )
 
+    @property
+    def is_vendor(self) -> bool:
+        """Whether ``api_url`` is the vendor's own host, and not a simulator or a reseller."""
+        return urlsplit(self.api_url).hostname == _VENDOR_HOST
+
+    def whitelist_key(self, store: Store) -> str:
+        """Return the identifier of the whitelist of the key in the registrations and the queue."""
+        # "fleet" is in the identifiers of earlier releases as well, so do not change it.
+        return store.digest("fleet", service_of(self.api_url), self.key)
+
     def client(self, state: Store | None = None, announcer: Announcer = SILENT) -> ProxyApi:
         """Return the client; ``state`` is the state if it is open already, and replaces ``announcer`` by its own."""
         # Each client is imported only when it is made: most hosts of a run make no call.
@@ -290,12 +319,17 @@ class ProxyApiOptions:
 
         url = self._default_product_url() if url is None else url
         url = _parse_url("product_url", url.replace("{product}", product), _VENDOR_PRODUCT_URL)
+        if not self.is_vendor and (urlsplit(url).hostname or "").endswith(f".{_VENDOR_HOST}"):
+            raise OptionError(
+                f"product_url {describe(url)} is a host of the vendor, but api_url {describe(self.api_url)} is not: "
+                "omit product_url, or omit api_url."
+            )
         parts = self._parts("product_url", url, state, announcer)
         return ProductApi(*parts, product=product, url=url, key=self.key, pwd=self.pwd)
 
     def _default_product_url(self) -> str:
         """Return the URL of the product hosts for ``api_url``: a key of a simulator must not be sent to the vendor."""
-        if urlsplit(self.api_url).hostname == _VENDOR_HOST:
+        if self.is_vendor:
             return _VENDOR_PRODUCT_URL
         return f"{self.api_url.rstrip('/')}/{{product}}"
 
@@ -357,12 +391,6 @@ def caps_of(params: Mapping[str, Any]) -> Caps:
 def proxy_api(params: Mapping[str, Any], announcer: Announcer, state: Store | None = None) -> ProxyApi:
     """Return the client that the options of :data:`PROXY_API_OPTIONS` describe."""
     return ProxyApiOptions.parse(params).client(state, announcer)
-
-
-def product_api(params: Mapping[str, Any], announcer: Announcer, state: Store | None = None) -> ProductApi:
-    """Return the client of the product host that :data:`PRODUCT_OPTIONS` name."""
-    options = ProxyApiOptions.parse(params)
-    return options.product_client(params["product"], params["product_url"], state, announcer)
 
 
 def account_api(params: Mapping[str, Any], announcer: Announcer) -> AccountApi:

@@ -21,7 +21,7 @@ from .._core.errors import OptionError
 Spec = dict[str, dict[str, Any]]
 
 #: Options for the network of this machine: like paths, their environment variables do not apply to other machines.
-_OF_THIS_MACHINE = ("proxy", "use_proxy")
+_OF_THIS_MACHINE = ("api_proxy", "use_proxy")
 
 
 def variable_name(option: str) -> str:

@@ -27,8 +27,8 @@ from .._task.options import (
     PROXY_API_OPTIONS,
     AccountApiOptions,
     ProxyApiOptions,
-    check_quota,
 )
+from .._task.products import check_quota
 from .._task.sources import Spec, explain_missing, missing_options, without_aliases
 from .events import BALANCE, Rules
 
@@ -93,7 +93,7 @@ class WatchOptions:
         if missing := missing_options(needed, params):
             raise explain_missing(missing, "option of qg_watch", variables=None)
         if rules.quota_below is not None:
-            check_quota(params["product"])
+            check_quota(params)
         return cls(
             rules=rules,
             interval=params["interval"],
@@ -147,7 +147,7 @@ def rules_from(params: Mapping[str, Any]) -> Rules:
     check_range("interval", params["interval"], minute_seconds() * MIN_INTERVAL, 86400)
     expected, below = params["expected"], params["balance_below"]
     if expected is not None:
-        expected = frozenset(check_addresses("expected", map(str, expected), only_global=False))
+        expected = frozenset(check_addresses("expected", map(str, expected)))
     rules = Rules(
         quota_below=params["quota_below"],
         leases=params["leases"],

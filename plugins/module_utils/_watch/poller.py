@@ -21,7 +21,7 @@ from typing import Any, Protocol, TypeVar, cast
 
 from .._api.account.client import AccountApi
 from .._api.classic.client import ProxyApi
-from .._api.deadline_session import REQUESTS_IMPORT_ERROR
+from .._api.deadline_session import MISSING_REQUESTS, REQUESTS_IMPORT_ERROR
 from .._api.exchange import KeyClient
 from .._api.product.client import ProductApi
 from .._core.clock import wall_time
@@ -32,7 +32,8 @@ from .._reconcile.held_leases import HeldLeases
 from .._reconcile.held_whitelist import HeldWhitelist
 from .._store.announcements import announcement_policy
 from .._task.operation import without_secrets
-from .._task.options import AccountApiOptions, ProxyApiOptions
+from .._task.options import AUTO, CLASSIC, AccountApiOptions, ProxyApiOptions
+from .._task.products import ProductFinder, api_of_key
 from .events import BALANCE, LEASES, QUOTA, WHITELIST, Snapshot, Step, WatchState, polls_to_skip, step
 from .options import WatchOptions, read_options
 
@@ -64,10 +65,12 @@ def _with_proxy_api(read: Callable[[ProxyApi], T], options: WatchOptions, pause:
 
 
 def _with_lease_api(read: Callable[[ProxyApi | ProductApi], T], options: WatchOptions, pause: Pause) -> T:
-    """Read from the API that serves the leases of the product."""
+    """Read from the API that serves the leases of the key."""
     proxy = cast(ProxyApiOptions, options.proxy)
-    if options.product == "classic":
-        return _with_key(proxy.client(announcer=pause.announcer), read, pause)
+    if options.product == CLASSIC:
+        return _with_proxy_api(read, options, pause)
+    if options.product == AUTO:
+        return _with_proxy_api(lambda api: read(api_of_key(proxy, options.product_url, api)), options, pause)
     api = proxy.product_client(options.product, options.product_url, announcer=pause.announcer)
     return _with_key(api, read, pause)
 
@@ -92,7 +95,8 @@ def _read_leases(api: ProxyApi | ProductApi) -> dict[str, Any]:
     return {LEASES: HeldLeases.of(api).read(), "vendor_time": api.vendor_clock.now()}
 
 
-#: The function that reads the fields of a snapshot for each subject, with one call, or up to two on a product host.
+#: The function that reads the fields of a snapshot for each subject, with one call, or up to two on a product host,
+#: and those that show the product of the key.
 FETCHERS: dict[str, Callable[[WatchOptions, Pause], dict[str, Any]]] = {
     QUOTA: functools.partial(_with_lease_api, lambda api: {QUOTA: api.quota()}),
     LEASES: functools.partial(_with_lease_api, _read_leases),
@@ -105,11 +109,11 @@ def prepare(params: Mapping[str, Any], pause: Pause) -> WatchOptions:
     """Parse the options, and create each client once to find the remaining mistakes; no call is made."""
     options = WatchOptions.parse(params)
     if REQUESTS_IMPORT_ERROR is not None:
-        raise OptionError(
-            "qg_watch needs the Python library requests where ansible-rulebook runs: install it there with "
-            "`python -m pip install requests`."
-        )
-    if options.proxy is not None:
+        raise OptionError(MISSING_REQUESTS)
+    proxy = options.proxy
+    if proxy is not None and options.product == AUTO:
+        _with_proxy_api(lambda api: ProductFinder(proxy, options.product_url, api).check_url(), options, pause)
+    elif proxy is not None:
         _with_lease_api(lambda _api: None, options, pause)
     if options.account is not None:
         _with_account_api(lambda _api: None, options, pause)

@@ -15,7 +15,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from .._api.classic.errors import RATE_LIMITED
-from .._api.transport import service_of
 from .._core.errors import OptionError, QgError, TransportError, WaitBudgetExceeded
 from .._reconcile.held_whitelist import HeldWhitelist
 from .._store.directory import StateError
@@ -42,18 +41,12 @@ def prune_missing(registrations: RegistrationStore, reading: WhitelistReading | 
         registrations.prune_missing(reading.listed | reading.ips)
 
 
-def whitelist_key(options: ProxyApiOptions, store: Store) -> str:
-    """Return the identifier of the whitelist of a key in the registrations and the queue."""
-    # "fleet" is in the identifiers of earlier releases as well, so do not change it.
-    return store.digest("fleet", service_of(options.api_url), options.key)
-
-
 def queue_for(options: ProxyApiOptions, store: Store, *, check: bool) -> WriteQueue:
     """Return the queue for the whitelist of a key, shared by all tasks with the same access options."""
     way = options.transport
-    access = (options.pwd, way.validate_certs, way.ca_path, way.use_proxy, way.proxy, way.retries)
+    access = (options.pwd, way.validate_certs, way.ca_path, way.use_proxy, way.api_proxy, way.retries)
     digest = store.digest("access", *("" if value is None else str(value) for value in access))
-    return WriteQueue(store, whitelist_key(options, store), digest, check=check)
+    return WriteQueue(store, options.whitelist_key(store), digest, check=check)
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from typing import Any
 
 # Imported here, and thus before Ansible forks a process for each host.
 from .._api.classic.client import ProxyApi
-from .._core.addresses import numeric_order
+from .._core.addresses import AddressScope, numeric_order
 from .._core.errors import OptionError
 from .._core.validation import check_addresses, check_range
 from .._reconcile.held_whitelist import HeldWhitelist
@@ -19,7 +19,7 @@ from .._store.registrations import RegistrationStore
 from .._store.write_queue import WriteRequest
 from .._task.operation import Mode, Operation
 from .._task.options import PROXY_API_OPTIONS, ProxyApiOptions
-from .batch import WriteBatch, queue_for, whitelist_key
+from .batch import WriteBatch, queue_for
 from .owners import join_owners
 from .plan import DesiredWhitelist
 
@@ -28,8 +28,9 @@ def desired_from(params: Mapping[str, Any]) -> DesiredWhitelist:
     """Return the desired state that the options of qg_whitelist describe; validate them before any call."""
     state = params["state"]
     # Removing an address that should never have been registered must stay possible.
-    only_global = state != "absent" and not params["allow_non_global"]
-    ips = check_addresses("ips", params["ips"], only_global=only_global)
+    ips = check_addresses(
+        "ips", params["ips"], AddressScope.of(state == "absent" or params["allow_non_global"], params["api_url"])
+    )
     if not ips and state == "exact":
         raise OptionError("ips is empty: state=exact would remove every address; name the ones that must stay.")
     if params["replaces"] and state != "present":
@@ -41,8 +42,8 @@ def desired_from(params: Mapping[str, Any]) -> DesiredWhitelist:
     return DesiredWhitelist(
         state=state,
         ips=ips,
-        keep=check_addresses("keep", params["keep"] or (), only_global=False),
-        replaces=check_addresses("replaces", params["replaces"], only_global=False),
+        keep=check_addresses("keep", params["keep"] or ()),
+        replaces=check_addresses("replaces", params["replaces"]),
         max_removals=params["max_removals"] if state == "exact" else None,
         capacity=params["capacity"],
     )
@@ -69,7 +70,7 @@ def _run_info(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
     if not params["owners"]:
         return _info_result(api, HeldWhitelist(api))
     store = api.rate_limiter.state
-    registrations = RegistrationStore(store, whitelist_key(options, store), "")
+    registrations = RegistrationStore(store, options.whitelist_key(store), "")
     result = _info_result(api, HeldWhitelist(api, registrations.expects_addresses))
     return {**result, **join_owners(result["whitelist"], registrations.load_owners())}
 

@@ -65,6 +65,7 @@ def apply(request: ClassicRequest) -> ResponseBody:
         uuid = lease_service.create_uuid(area)
         new.append(Monopoly(uuid, area, request.now, dial_at, dial_at + options.dial_seconds))
     existing += new
+    key.holdings.monopolies_paid += len(new)
     data = {
         "uuids": [monopoly.uuid for monopoly in new],
         "objects": [monopoly.list_item(request.now) for monopoly in new],

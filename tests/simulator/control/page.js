@@ -11,7 +11,49 @@
   const NUMBER_FIELDS = ["code", "drop", "http_status", "seconds", "total"];
   const TEXT_CODES = /^\/(api|share|longterm|exclusive|overseas)\//;
   const JSON_FIELDS = ["headers", "body_extra"];
+  const UNITS = [["d", 86400], ["h", 3600], ["min", 60], ["s", 1]];
   const byId = (id) => document.getElementById(id);
+
+  // -- language ---------------------------------------------------------------------------------------------------
+
+  let language = navigator.language.startsWith("zh") ? "zh-CN" : "en";
+  try {
+    language = localStorage.getItem("language") ?? language;
+  } catch {
+    // The browser keeps nothing for this page.
+  }
+
+  // Return a text in the language of the page; the values replace {0} and {1}.
+  function t(text, ...values) {
+    const found = language === "en" ? text : (CHINESE[text] ?? text);
+    return found.replace(/\{(\d)\}/g, (_whole, at) => String(values[Number(at)]));
+  }
+
+  const written = new Map();
+  for (const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT); walker.nextNode(); ) {
+    const { data, parentElement } = walker.currentNode;
+    if (data.trim() && !parentElement.closest("script, noscript")) written.set(walker.currentNode, data);
+  }
+
+  function translate() {
+    document.documentElement.lang = language;
+    document.title = t("QG.net simulator");
+    for (const [node, data] of written) node.data = data.replace(data.trim(), t(data.trim()));
+    byId("language").lang = language === "en" ? "zh-CN" : "en";
+  }
+
+  // The two largest units of a time in seconds.
+  function duration(value) {
+    let left = Math.ceil(value);
+    const parts = UNITS.map(([unit, size]) => {
+      const number = Math.floor(left / size);
+      left -= number * size;
+      return [number, unit];
+    });
+    const first = parts.findIndex(([number]) => number);
+    const shown = parts.slice(first, first + 2).filter(([number]) => number);
+    return (shown.length ? shown : [[0, "s"]]).map(([number, unit]) => `${number} ${t(unit)}`).join(" ");
+  }
 
   // -- elements ---------------------------------------------------------------------------------------------------
 
@@ -31,18 +73,18 @@
   const format = (value) => (typeof value === "string" ? value : JSON.stringify(value));
   const cell = (kind, ...content) => ({ class: kind, content });
   const number = (value) => cell("number", String(value));
-  const seconds = (value) => number(`${Math.ceil(value)} s`);
+  const remaining = (value) => number(duration(value));
 
   function remainder(list) {
     const hidden = list.count - list.items.length;
-    return hidden > 0 ? [element("p", { class: "quiet" }, `and ${hidden} more`)] : [];
+    return hidden > 0 ? [element("p", { class: "quiet" }, t("and {0} more", hidden))] : [];
   }
 
   // A row is a list of cells: text, elements, or results of "cell". The roles stay when CSS stacks the cells.
   function table(caption, heads, rows) {
     const numbers = rows[0].cells.map((one) => one.class === "number");
     const head = heads.map((text, at) =>
-      element("th", { scope: "col", role: "columnheader", class: numbers[at] ? "number" : null }, text),
+      element("th", { scope: "col", role: "columnheader", class: numbers[at] ? "number" : null }, t(text)),
     );
     const body = rows.map(({ id, cells }) =>
       element(
@@ -51,7 +93,7 @@
         cells.map((one, at) => {
           const { class: kind, content } = one.content ? one : cell(null, one);
           const inner = element("div", {}, ...content);
-          return element("td", { role: "cell", "data-label": heads[at], class: kind }, inner);
+          return element("td", { role: "cell", "data-label": t(heads[at]), class: kind }, inner);
         }),
       ),
     );
@@ -65,7 +107,7 @@
   }
 
   function listTable(caption, heads, list, row, nothing) {
-    if (!list.count) return [element("p", { class: "quiet" }, nothing)];
+    if (!list.count) return [element("p", { class: "quiet" }, t(nothing))];
     return [table(caption, heads, list.items.map(row)), ...remainder(list)];
   }
 
@@ -105,19 +147,19 @@
 
   // -- sections ---------------------------------------------------------------------------------------------------
 
-  function leases(caption, list) {
+  function leases(caption, list, nothing) {
     const heads = ["Address", "Server", "Area", "Until", "Left"];
     const row = (lease) => ({
       id: lease.task_id + lease.ip,
       cells: [
-        code(lease.ip),
-        code(lease.host),
+        cell("short", code(lease.ip)),
+        cell("short", code(lease.host)),
         chinese(`${lease.area} ${lease.isp_name}`),
         lease.deadline,
-        seconds(lease.left),
+        remaining(lease.left),
       ],
     });
-    return listTable(`${caption} (${list.count})`, heads, list, row, `No ${caption.toLowerCase()}.`);
+    return listTable(t(caption, list.count), heads, list, row, nothing);
   }
 
   function monopolies(list) {
@@ -132,13 +174,13 @@
         chinese(`${held.area} ${held.isp}`),
       ],
     });
-    return listTable(`Monopolies (${list.count})`, heads, list, row, "No monopolies.");
+    return listTable(t("Monopolies ({0})", list.count), heads, list, row, "No monopolies.");
   }
 
   function whitelist(key, at) {
     const list = key.whitelist;
-    const title = `Whitelist (${list.count} of ${key.capacity})`;
-    if (!list.count) return [element("p", { class: "quiet" }, `${title}: empty.`)];
+    const title = t("Whitelist ({0} of {1})", list.count, key.capacity);
+    if (!list.count) return [element("p", { class: "quiet" }, t("{0}: empty.", title))];
     const scrolls = list.count > 24 ? { tabindex: "0" } : {};
     return [
       element("p", { class: "quiet", id: `whitelist-${at}` }, title),
@@ -152,12 +194,14 @@
   }
 
   function channels({ plan, channels_in_use: used }) {
-    return plan.billing === "volume" ? `${plan.balance} addresses left` : `${used} of ${plan.channels} channels used`;
+    return plan.billing === "volume"
+      ? t("{0} addresses left", plan.balance)
+      : t("{0} of {1} channels used", used, plan.channels);
   }
 
   function keyCard(key, at) {
     const occupancy = key.plan.kind === "exclusive_occupancy";
-    const channelsFreeIn = key.channels_free_in.items.map((left) => `${Math.ceil(left)} s`).join(", ");
+    const channelsFreeIn = key.channels_free_in.items.map(duration).join(", ");
     return element(
       "article",
       { "data-id": key.key, "aria-labelledby": `key-${at}` },
@@ -165,18 +209,19 @@
       element(
         "div",
         { class: "tags" },
-        tag(key.status, key.status === "ok" ? "good" : "bad"),
-        tag(key.plan.kind.replaceAll("_", " ")),
-        tag(occupancy ? `${key.plan.channels} channels` : channels(key)),
-        key.proxy_url === null ? null : tag(`proxy ${key.proxy_url}`),
-        key.proxy_url === null ? null : tag(`leaves from ${key.exit}`),
-        key.tunnel === null ? null : tag(`tunnel ${key.tunnel.url}`),
-        key.tunnel === null ? null : tag(`${key.tunnel.exits} exits in use`),
+        tag(t(key.status.replaceAll("_", " ")), key.status === "ok" ? "good" : "bad"),
+        tag(t(key.plan.kind.replaceAll("_", " "))),
+        tag(occupancy ? t("{0} channels", key.plan.channels) : channels(key)),
+        tag(t("paid for {0}", key.paid)),
+        key.proxy_url === null ? null : tag(t("proxy {0}", key.proxy_url)),
+        key.proxy_url === null ? null : tag(t("leaves from {0}", key.exit)),
+        key.tunnel === null ? null : tag(t("tunnel {0}", key.tunnel.url)),
+        key.tunnel === null ? null : tag(t("{0} exits in use", key.tunnel.exits)),
       ),
       whitelist(key, at),
-      occupancy ? null : leases("Leases", key.leases),
-      key.pool.count ? leases("Pool addresses", key.pool) : null,
-      channelsFreeIn ? element("p", { class: "quiet" }, `Channels that become free in: ${channelsFreeIn}`) : null,
+      occupancy ? null : leases("Leases ({0})", key.leases, "No leases."),
+      key.pool.count ? leases("Pool addresses ({0})", key.pool, "") : null,
+      channelsFreeIn ? element("p", { class: "quiet" }, t("Channels that become free in: {0}", channelsFreeIn)) : null,
       occupancy || key.monopolies.count ? monopolies(key.monopolies) : null,
     );
   }
@@ -189,19 +234,19 @@
         code(call),
         [
           element("meter", {
-            "aria-label": `Calls used of ${limit}`,
+            "aria-label": t("Calls used of {0}", limit),
             max: limit,
             low: limit * 0.7,
             high: limit * 0.9,
             optimum: 0,
             value: count,
           }),
-          ` ${count} of ${limit}`,
+          ` ${t("{0} of {1}", count, limit)}`,
         ],
-        seconds(left),
+        remaining(left),
       ],
     });
-    const caption = `Used of the limit; a minute of the vendor lasts ${minute} s`;
+    const caption = t("Used of the limit; a minute of the vendor lasts {0}", duration(minute));
     return listTable(caption, ["Key", "Call", "Used", "Ends in"], list, row, "No window is open.");
   }
 
@@ -210,13 +255,13 @@
       id: `${at} ${path} ${kind}`,
       cells: [
         cell("path", code(method ? `${method} ${path}` : path)),
-        [kind, ...Object.entries(rest).map(([name, value]) => muted(`${name}: ${format(value)}`))],
-        number(times === -1 ? "always" : times),
+        [t(FAULTS[kind]), muted(kind), ...Object.entries(rest).map(([name, value]) => muted(`${name}: ${format(value)}`))],
+        number(times === -1 ? t("always") : times),
         number(skip),
       ],
     });
     const heads = ["Path", "Kind", "Times", "Skip"];
-    return listTable(`Planned (${list.count})`, heads, list, row, "No fault is planned.");
+    return listTable(t("Planned ({0})", list.count), heads, list, row, "No fault is planned.");
   }
 
   function agents(list) {
@@ -224,7 +269,7 @@
       id: appid,
       cells: [code(appid), balance.length < 20 ? number(balance) : balance, number(instances), code(domain)],
     });
-    return listTable("Accounts", ["App ID", "Balance", "Instances", "Domain"], list, row, "No agent.");
+    return listTable(t("Accounts"), ["App ID", "Balance", "Instances", "Domain"], list, row, "No agent.");
   }
 
   function echo(list) {
@@ -237,26 +282,26 @@
         Object.entries(override).map(([field, value]) => muted(`${field}: ${format(value)}`)),
       ],
     });
-    return listTable("Requests", ["Service", "Calls", "Sources", "Override"], list, row, "No requests.");
+    return listTable(t("Requests"), ["Service", "Calls", "Sources", "Override"], list, row, "No requests.");
   }
 
   function publicAddresses(list) {
     if (!list.count) return [];
     const row = ({ source, public: address }) => ({ id: source, cells: [code(source), code(address)] });
-    return listTable("Public addresses", ["Source", "Seen as"], list, row, "");
+    return listTable(t("Public addresses"), ["Source", "Seen as"], list, row, "");
   }
 
   function resultTags(call) {
     const slow = ["delay", "hang_after"];
     const waits = call.http_status === null && (call.fault === null || slow.includes(call.fault));
     const found = [];
-    if (waits) found.push(tag("waiting", "warn"));
-    else if (call.http_status === null) found.push(tag("no response", "bad"));
-    else found.push(tag(`HTTP ${call.http_status}`, call.http_status === 200 ? "good" : "bad"));
-    if (call.code !== null) found.push(tag(`code ${call.code}`, call.executed ? "good" : "bad"));
+    if (waits) found.push(tag(t("waiting"), "warn"));
+    else if (call.http_status === null) found.push(tag(t("no response"), "bad"));
+    else found.push(tag(t("HTTP {0}", call.http_status), call.http_status === 200 ? "good" : "bad"));
+    if (call.code !== null) found.push(tag(t("code {0}", call.code), call.executed ? "good" : "bad"));
     if (call.refusal !== null) found.push(tag(call.refusal, "bad"));
-    if (call.fault !== null) found.push(tag(`fault ${call.fault}`, "warn"));
-    if (!waits) found.push(tag(call.executed ? "executed" : "not executed", call.executed ? "good" : "bad"));
+    if (call.fault !== null) found.push(tag(t("fault: {0}", t(FAULTS[call.fault])), "warn"));
+    if (!waits) found.push(tag(t(call.executed ? "executed" : "not executed"), call.executed ? "good" : "bad"));
     return element("div", { class: "tags" }, found);
   }
 
@@ -268,18 +313,21 @@
     const row = (call) => ({
       id: call.seq,
       cells: [
-        number(call.seq),
-        cell("short", call.time.slice(11)),
-        cell("name", call.key === null ? "–" : code(call.key)),
-        [code(`${call.method} ${call.path}`), call.params ? muted(call.params) : null],
-        cell("path", code(call.public), call.user_agent ? muted(call.user_agent) : null),
+        cell("short", call.time.slice(11), muted(t("No. {0}", call.seq))),
+        cell(
+          "call",
+          code(`${call.method} ${call.path}`),
+          ...[call.key, call.params].filter(Boolean).map(muted),
+        ),
+        cell("from", code(call.public), ...(call.user_agent ? [muted(call.user_agent)] : [])),
         cell("result", resultTags(call)),
       ],
     });
-    const caption = `${list.items.length} of ${list.count} calls, newest first${filter ? "; filtered" : ""}`;
-    const heads = ["No.", "Time", "Key", "Call", "From", "Result"];
+    const [part, all] = [list.items.length, list.count];
+    const caption = t(`{0} of {1} calls, newest first${filter ? "; filtered" : ""}`, part, all);
+    const heads = ["Time", "Call", "From", "Result"];
     if (!list.items.length) {
-      return [element("p", { class: "quiet" }, list.count ? "No matching calls." : "No calls yet.")];
+      return [element("p", { class: "quiet" }, t(list.count ? "No matching calls." : "No calls yet."))];
     }
     const found = table(caption, heads, list.items.map(row));
     for (const line of found.tBodies[0].rows) {
@@ -289,17 +337,18 @@
   }
 
   function clockStatus(running, ahead) {
-    if (!running) return "Stopped";
-    if (!ahead) return "Real time";
-    return `${Math.abs(ahead)} s ${ahead > 0 ? "ahead of" : "behind"} the real time`;
+    if (!running) return t("Stopped");
+    if (!ahead) return t("Real time");
+    return t(ahead > 0 ? "{0} ahead of the real time" : "{0} behind the real time", duration(Math.abs(ahead)));
   }
 
   function render(shown, filter) {
     byId("clock").textContent = shown.beijing;
     byId("ahead").textContent = clockStatus(shown.running, Math.round(shown.ahead));
     stopped = !shown.running;
-    byId("clock-toggle").textContent = stopped ? "Start clock" : "Stop clock";
-    show("keys", shown.keys.count ? [shown.keys.items.map(keyCard), remainder(shown.keys)].flat() : ["No key."]);
+    byId("clock-toggle").textContent = t(stopped ? "Start clock" : "Stop clock");
+    byId("paid").textContent = t("Paid in total: {0} leases, {1} monopolies.", shown.paid.leases, shown.paid.monopolies);
+    show("keys", shown.keys.count ? [shown.keys.items.map(keyCard), remainder(shown.keys)].flat() : [t("No key.")]);
     show("windows", windows(shown.windows, shown.minute));
     show("faults", faults(shown.faults));
     show("agents", agents(shown.agents));
@@ -329,7 +378,9 @@
   function showConnection() {
     const now = paused ? ["paused", "Paused"] : failures ? ["lost", "No response"] : ["live", "Live"];
     const shown = byId("live");
-    if (shown.dataset.state !== now[0]) [shown.dataset.state, shown.textContent] = now;
+    if (shown.dataset.state !== now[0] || shown.textContent !== t(now[1])) {
+      [shown.dataset.state, shown.textContent] = [now[0], t(now[1])];
+    }
   }
 
   function schedule() {
@@ -370,10 +421,10 @@
     try {
       await send(method, path, value);
       output.className = "good";
-      output.textContent = done;
+      output.textContent = t(done);
     } catch (error) {
       output.className = "bad";
-      output.textContent = error instanceof TypeError ? "No response from the simulator." : error.message;
+      output.textContent = error instanceof TypeError ? t("No response from the simulator.") : error.message;
     }
     void poll();
   }
@@ -382,14 +433,15 @@
 
   let choices = { kinds: {}, paths: {} };
 
-  const options = (names) => names.map((name) => element("option", { value: name }, name));
+  const options = (names, label = (name) => name) =>
+    names.map((name) => element("option", { value: name }, label(name)));
 
   function field(name, kind, needed) {
     const id = `field-${name}`;
-    const note = needed ? null : " (optional)";
+    const note = needed ? null : t(" (optional)");
     let input = element("input", { id, type: "text" });
     if (name === "executed") {
-      input = element("select", { id }, element("option", { value: "" }, "as usual"), options(["true", "false"]));
+      input = element("select", { id }, element("option", { value: "" }, t("as usual")), options(["true", "false"]));
     } else if (JSON_FIELDS.includes(name) || (name === "body" && kind === "replace")) {
       input = element("textarea", { id, rows: "2", spellcheck: "false", placeholder: "JSON" });
     } else if (NUMBER_FIELDS.includes(name) && !(name === "code" && TEXT_CODES.test(byId("plan-path").value))) {
@@ -406,12 +458,12 @@
       ...required.map((name) => field(name, kind, true)),
       ...optional.map((name) => field(name, kind, false)),
     );
-    byId("plan-about").textContent = executes ? "The call is executed." : "The call is not executed.";
+    byId("plan-about").textContent = t(executes ? "The call is executed." : "The call is not executed.");
   }
 
   function planMethods() {
     const methods = choices.paths[byId("plan-path").value];
-    byId("plan-method").replaceChildren(element("option", { value: "" }, "any"), ...options(methods));
+    byId("plan-method").replaceChildren(element("option", { value: "" }, t("any")), ...options(methods));
     planFields();
   }
 
@@ -421,7 +473,7 @@
       try {
         return JSON.parse(text);
       } catch {
-        throw new Error(`${name}: JSON expected`);
+        throw new Error(t("{0}: JSON expected", name));
       }
     }
     return NUMBER_FIELDS.includes(name) && Number.isFinite(Number(text)) ? Number(text) : text;
@@ -441,12 +493,19 @@
   }
 
   async function start() {
+    translate();
     byId("address").textContent = location.origin;
     void poll();
     choices = await send("GET", "choices");
     byId("plan-path").replaceChildren(...options(Object.keys(choices.paths)));
-    byId("plan-kind").replaceChildren(...options(Object.keys(choices.kinds)));
     byId("paths").replaceChildren(...options(Object.keys(choices.paths)));
+    planKinds();
+  }
+
+  function planKinds() {
+    const chosen = byId("plan-kind").value;
+    byId("plan-kind").replaceChildren(...options(Object.keys(choices.kinds), (kind) => `${t(FAULTS[kind])} (${kind})`));
+    if (chosen) byId("plan-kind").value = chosen;
     planMethods();
   }
 
@@ -481,9 +540,21 @@
     else schedule();
   });
   byId("reset").addEventListener("click", () => {
-    if (confirm("Back to the start state? Keys, leases, faults and the journal are lost.")) {
+    if (confirm(t("Back to the start state? Keys, leases, faults and the journal are lost."))) {
       void submit("reset-status", "Reset.", "POST", "reset");
     }
+  });
+  byId("language").addEventListener("click", () => {
+    language = language === "en" ? "zh-CN" : "en";
+    try {
+      localStorage.setItem("language", language);
+    } catch {
+      // The choice holds until the page is closed.
+    }
+    translate();
+    showConnection();
+    planKinds();
+    void poll();
   });
   document.addEventListener("visibilitychange", () => (document.hidden || paused ? schedule() : void poll()));
   void start();

@@ -29,9 +29,9 @@ class Page:
         self._core = core
         self._echo = echo
         style = (DIRECTORY / "page.css").read_text(encoding="utf-8")
-        script = (DIRECTORY / "page.js").read_text(encoding="utf-8")
+        script = "".join((DIRECTORY / name).read_text(encoding="utf-8") for name in ("texts.js", "page.js"))
         template = (DIRECTORY / "page.html").read_text(encoding="utf-8")
-        self._document = template.replace("/* page.css */", style).replace("/* page.js */", script)
+        self._document = template.replace("/* page.css */", style).replace("/* texts.js, page.js */", script)
         policy = {
             "default-src": "'none'",
             "style-src": _hash_source(style),

@@ -54,6 +54,10 @@ def build_view(core: Core, echo: EchoServices, path: str = "") -> dict[str, Any]
         "ahead": core.clock.ahead,
         "running": core.clock.running,
         "minute": core.rate_limiter.minute,
+        "paid": {
+            "leases": sum(len(key.holdings.paid) for key in core.keys.by_name.values()),
+            "monopolies": sum(key.holdings.monopolies_paid for key in core.keys.by_name.values()),
+        },
         "keys": _truncated_list([_key(key, now) for key in core.keys.by_name.values()]),
         "windows": _truncated_list(_windows(core, now)),
         "faults": _truncated_list([_truncated_values(fault) for fault in core.faults.describe()]),
@@ -91,6 +95,7 @@ def _key(key: ProxyKey, now: float) -> dict[str, Any]:
         "status": key.status,
         "plan": {"kind": plan.kind, "billing": plan.billing, "channels": plan.channels, "balance": plan.balance},
         "channels_in_use": key.channels_in_use,
+        "paid": len(holdings.paid) + holdings.monopolies_paid,
         "capacity": key.capacity,
         "exit": key.exit,
         "proxy_url": key.proxy_url,

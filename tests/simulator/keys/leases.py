@@ -58,6 +58,8 @@ class Holdings:
     paid: list[dict[str, Any]] = field(default_factory=list)
     """Every lease ever allocated; entries are never removed."""
     paid_addresses: set[str] = field(default_factory=set)
+    monopolies_paid: int = 0
+    """The number of monopolies that were ever applied for."""
 
     @property
     def channels_in_use(self) -> int:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import logging
+import sys
 import threading
 from pathlib import Path
 from typing import Any
@@ -376,5 +377,8 @@ def test_an_environment_that_cannot_be_used_is_an_error(vendor: Vendor, monkeypa
         with pytest.raises(OptionError, match="QG_MINUTE_SECONDS=an hour is not the length of a minute"):
             asyncio.run(poller.watch(asyncio.Queue(), GOOD))
     monkeypatch.setattr(poller, "REQUESTS_IMPORT_ERROR", "Traceback")
-    with pytest.raises(OptionError, match="needs the Python library requests where ansible-rulebook runs"):
+    with pytest.raises(
+        OptionError,
+        match=f"requests is missing where this runs: install it with `{sys.executable} -m pip install requests`.",
+    ):
         asyncio.run(poller.watch(asyncio.Queue(), GOOD))

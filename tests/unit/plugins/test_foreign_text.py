@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible_collections.qingguo.qgnet.plugins.module_utils._api.echo import read_address
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.transport import HttpResponse, Transport
 from ansible_collections.qingguo.qgnet.plugins.module_utils._cloud.hosts import address
-from ansible_collections.qingguo.qgnet.plugins.module_utils._core.addresses import parse_address
+from ansible_collections.qingguo.qgnet.plugins.module_utils._core.addresses import AddressScope, parse_address
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import OptionError, QgError
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.text import one_line, visible, visible_everywhere
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.validation import check_addresses
@@ -21,7 +22,6 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._egress.detect impor
     DetectionRequest,
     evaluate_quorum,
     parse_replies,
-    read_address,
 )
 from ansible_collections.qingguo.qgnet.plugins.module_utils._egress.proxy_check import ProxyCheckRequest
 from ansible_collections.qingguo.qgnet.plugins.module_utils._leases.operations import (
@@ -119,7 +119,7 @@ def run(operation: Operation, params: dict[str, Any]) -> dict[str, Any]:
         (WHITELIST_INFO, {}),
         (INFO, {}),
         (ALLOCATE, {"count": 1, "undetermined": "ignore"}),
-        (ALLOCATE, {"count": 1, "area_id": 350500}),
+        (ALLOCATE, {"count": 1, "areas": ["350500"]}),
         (RELEASE, {"all": True}),
         (MONOPOLY, {"state": "absent", "all": True}),
         (MONOPOLY, {"count": 1}),
@@ -141,7 +141,7 @@ def test_an_entry_with_a_line_feed_is_one_line_of_a_result(params: dict[str, Any
 
 
 def test_the_lookup_returns_and_the_state_directory_keeps_no_key(params: dict[str, Any], tmp_path: Path) -> None:
-    options = {"at_least": 1, "min_remaining": 0, "max_age": 60.0, "limit": None, "area_id": None, "isp": None}
+    options = {"at_least": 1, "min_remaining": 0, "max_age": 60.0, "limit": None, "areas": None, "isp": None}
     options |= {"form": "lease", "task_ids": [], "undetermined": "match", "seed": None}
     common = {name: option.get("default") for name, option in INFO.spec.items()}
     (lease,) = find_leases({**common, **params, **options})
@@ -162,10 +162,10 @@ def test_an_address_with_a_scope_is_refused_everywhere() -> None:
         with pytest.raises(ValueError, match="scope"):
             parse_address(text)
         with pytest.raises(ValueError, match="is not an address") as caught:
-            read_address(text, None, True)
+            read_address(text, None, AddressScope.ANY)
         assert str(caught.value).isprintable()
         with pytest.raises(OptionError):
-            check_addresses("ips", [text], only_global=False)
+            check_addresses("ips", [text])
         with pytest.raises(OptionError, match="source_address"):
             DetectionRequest.parse(question(source_address=text))
         assert address({"ip": text, "run_status": None, "order_status": None}, "ip")[0] is None
@@ -183,7 +183,7 @@ def test_addresses_are_parsed_in_one_module() -> None:
 def question(**changes: Any) -> dict[str, Any]:
     sources = ["https://one.example/ip?token=HUSH7", "https://one.example/ip?token=HUSH8", "https://two.example/ip"]
     options = {"sources": sources, "quorum": 2, "samples": 1, "source_address": None, "timeout": 5.0}
-    return {**options, "allow_non_global": True, "proxy": None, **changes}
+    return {**options, "allow_non_global": True, "api_proxy": None, **changes}
 
 
 def test_a_token_in_a_source_is_in_no_result_and_no_message() -> None:

@@ -140,7 +140,7 @@ def test_no_option_of_a_module_quotes_credentials(name: str, tmp_path: Path) -> 
     names = [
         option
         for option, declared in spec.items()
-        if option == "proxy" or (takes_text(declared) and option not in ("inventory_id", "vars_prefix"))
+        if option == "api_proxy" or (takes_text(declared) and option not in ("inventory_id", "vars_prefix"))
     ]
     assert {"api_url", "account_url", "tunnel", "through_proxy", "url"} & set(names)
     for option in names:

@@ -64,9 +64,20 @@ def test_it_prints_instructions_and_stops_on_a_signal(tmp_path: Path, number: si
         process.send_signal(number)
         output, errors = process.communicate(timeout=60)
     assert (process.returncode, errors) == (0, "")
-    assert f"export QG_API_URL={information['api_url']} QG_KEY=QGDEMO01" in output
-    assert f"export QG_ACCOUNT_URL={information['account_url']} QG_APP_ID=qgdemo01 QG_APP_KEY=" in output
-    assert "export QG_MINUTE_SECONDS=3" in output
+    url, block = information["api_url"], output.split("\n\n")[1]
+    script = f"{block}\nenv"
+    pasted = subprocess.run(["bash", "-ec", script], env={}, capture_output=True, text=True, timeout=60, check=True)
+    assert {line for line in pasted.stdout.splitlines() if line.startswith("QG_")} == {
+        "QG_KEY=QGDEMO01",
+        "QG_PRODUCT=classic",
+        f"QG_API_URL={url}",
+        f"QG_PRODUCT_URL={url}/{{product}}",
+        f"QG_ACCOUNT_URL={information['account_url']}",
+        "QG_APP_ID=qgdemo01",
+        "QG_APP_KEY=0123456789abcdef0123",
+        f"QG_SOURCES={url}/ip,{url}/json,{url}/origin",
+        "QG_MINUTE_SECONDS=3",
+    }
     assert f"Forward proxy of QGDEMO01:  {information['proxy_url']}\n" in output
     assert f"Tunnel of QGDEMO01:  {information['tunnel_url']}\n" in output
     assert f"Page:  {information['api_url']}/_sim/\n" in output

@@ -11,6 +11,8 @@ from collections.abc import Callable
 from typing import Any
 
 import requests
+from simulator.control.faults import FAULT_KINDS
+from simulator.control.page import DIRECTORY
 from simulator.control.view import MAX_CALLS, MAX_CHARACTERS, MAX_ITEMS, build_view
 from simulator.core import Core
 from simulator.fixture import PROGRAM, Simulator
@@ -67,6 +69,23 @@ def test_the_page_loads_nothing_from_other_servers(sim: Simulator, http: request
     assert not re.search(r"url\(|@import|innerHTML|outerHTML|insertAdjacentHTML|document\.write|\beval\b", page)
 
 
+def test_every_text_of_the_page_is_in_chinese_too() -> None:
+    script, words, frame = ((DIRECTORY / name).read_text("utf-8") for name in ("page.js", "texts.js", "page.html"))
+    faults, chinese = words.split("const CHINESE")
+    translated = set(re.findall(r'^  (?:"([^"]+)"|(\w+)):', chinese, re.MULTILINE))
+    known = {quoted or plain for quoted, plain in translated}
+    used = set(re.findall(r'\bt\(\s*"([^"]+)"|"(No [^"]+\.)"', script))
+    used |= set(re.findall(r'\bt\([^?"]+\? "([^"]+)" : "([^"]+)"', script))
+    used |= {
+        tuple(re.findall('"([^"]+)"', heads)) for heads in re.findall(r'\[("[A-Z][^\]]*")\],? ?(?:;|list)', script)
+    }
+    static = re.findall(r">([^<>{}]+)<", frame.split("</noscript>")[1].split("<script>")[0])
+    texts = {text for group in used for text in group} | {text.strip() for text in static} - {"\u2013"}
+    named = dict(re.findall(r'^  (\w+): "([^"]+)",', faults, re.MULTILINE))
+    assert set(named) == set(FAULT_KINDS)
+    assert (texts | set(named.values())) - known == {""}
+
+
 def test_the_page_has_one_path(sim: Simulator, http: requests.Session) -> None:
     led = http.get(sim.control_url, timeout=10, allow_redirects=False)
     assert (led.status_code, led.headers["Location"]) == (307, "/_sim/")
@@ -101,6 +120,7 @@ def test_the_view_contains_the_state(sim: Simulator, http: requests.Session, cal
     assert [lease["ip"] for lease in key["leases"]["items"]] == [lease["ip"] for lease in sim.leases()]
     assert all(1680 < lease["left"] <= 1700 for lease in key["leases"]["items"])
     assert (shown["ahead"], key["channels_in_use"]) == (100, 2)
+    assert (key["paid"], shown["paid"]) == (2, {"leases": 2, "monopolies": 0})
     [window] = shown["windows"]["items"]
     assert (window["key"], window["call"], window["count"], window["limit"]) == (sim.key, "/query", 1, 35)
     assert 0 < window["left"] <= shown["minute"]
@@ -132,6 +152,7 @@ def test_the_view_contains_monopolies_and_pending_channels(sim: Simulator, http:
     http.post(f"{sim.api_url}/monopolies", form, timeout=10).raise_for_status()
     held = live(sim)["keys"]["items"][1]["monopolies"]["items"]
     assert [(entry["state"], entry["uuid"]) for entry in held] == [("在线", held[0]["uuid"])]
+    assert live(sim)["paid"] == {"leases": 1, "monopolies": 1}
 
 
 def test_the_view_filters_the_latest_calls_by_path(sim: Simulator, call: Call) -> None:

@@ -87,9 +87,10 @@ options:
     description:
       - The product that the key was bought for. Its API serves the quota and the leases. Default from the
         environment variable QG_PRODUCT.
+      - With auto, at most five reads show the product, as for modules. The state stores it for 30 days.
     type: str
-    choices: [classic, share, longterm, exclusive, overseas]
-    default: classic
+    choices: [auto, classic, share, longterm, exclusive, overseas]
+    default: auto
   product_url:
     description:
       - The URL of the API of a product other than classic, in which {product} is replaced by the product.
@@ -127,15 +128,15 @@ options:
     default: 300
   use_proxy:
     description:
-      - Whether calls may go through a proxy. With true, proxy is used, or the proxy of the
+      - Whether calls may go through a proxy. With true, api_proxy is used, or the proxy of the
         environment (HTTPS_PROXY, HTTP_PROXY, ALL_PROXY, NO_PROXY). With false, calls are direct.
         Default from the environment variable QG_USE_PROXY.
     type: bool
     default: true
-  proxy:
+  api_proxy:
     description:
       - The URL of an HTTP proxy for calls to the vendor, http://HOST:PORT or
-        http://USER:PASSWORD@HOST:PORT. Default from the environment variable QG_PROXY.
+        http://USER:PASSWORD@HOST:PORT. Default from the environment variable QG_API_PROXY.
     type: str
   validate_certs:
     description:

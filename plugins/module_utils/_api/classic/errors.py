@@ -24,7 +24,7 @@ VENDOR_CODES: dict[int, VendorCode] = {
         "control node there.",
     ),
     -14: VendorCode("API password wrong or missing", "Set pwd (environment QG_PWD) to the key's API password."),
-    -15: VendorCode("no permission", CHECK_PRODUCT),
+    -15: VendorCode("no permission", CHECK_PRODUCT.format("classic")),
     -100: VendorCode("plan missing or expired", "Check the key, or renew its plan in the vendor's user centre."),
     -101: VendorCode("more than the plan's channels", "Ask for less, or buy more channels."),
     -102: VendorCode("no free channel left", "Release a lease or wait until one expires."),
@@ -41,6 +41,7 @@ UNKNOWN = -1
 INVALID_PARAMETER = -10
 RATE_LIMITED = -11
 NO_PERMISSION = -15
+NO_PLAN = -100
 NO_FREE_CHANNEL = -102
 RESOURCES_SHORT = -103
 ALLOCATION_FAILED = -104
@@ -48,7 +49,7 @@ COUNT_LIMIT = -105
 WHITELIST_FULL = -202
 BOUND_TO_OTHER_KEY = -206
 #: The codes of refusals of the caller or its rate, whatever the call was to do.
-KEY_REFUSALS = (RATE_LIMITED, -12, -13, -14, NO_PERMISSION, -100)
+KEY_REFUSALS = (RATE_LIMITED, -12, -13, -14, NO_PERMISSION, NO_PLAN)
 
 
 class ApiError(RefusedError):
@@ -56,6 +57,7 @@ class ApiError(RefusedError):
 
     codes = VENDOR_CODES
     rate_limited = RATE_LIMITED
+    of_other_product = frozenset({INVALID_PARAMETER, NO_PERMISSION, NO_PLAN})
 
 
 class StatusError(ApiError):

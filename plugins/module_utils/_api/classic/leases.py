@@ -9,9 +9,10 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Sequence
 
+from ..areas import Area
 from ..exchange import Endpoint, Sending
 from ..lease_client import LeaseClient
-from ..leases import ISP_NUMBERS, AllocationParams, Area, Lease, Quota
+from ..leases import ISP_NUMBERS, AllocationParams, Lease, Quota
 from . import endpoints
 from .errors import INVALID_PARAMETER, NO_PERMISSION
 from .exchange import ClassicClient
@@ -21,11 +22,16 @@ from .models import all_leases_or_none, areas, new_leases, released_addresses, t
 class LeaseCalls(LeaseClient, ClassicClient):
     """Read and change leases."""
 
+    product = "classic"
+
+    def check_access(self) -> None:
+        """Read the list of leases, whatever it contains; raises CallError if this API does not serve the key."""
+        self._call(endpoints.QUERY, {}, lambda _body: None)
+
     def leases(self, task_ids: Sequence[str] = ()) -> list[Lease] | None:
         """Return the vendor's list of the leases of the key, of these tasks or of all; None if it says nothing."""
         tasks = {"TaskID": ",".join(task_ids)} if task_ids else {}
-        listed = self._call(endpoints.QUERY, {**tasks, "Detail": "1"}, all_leases_or_none)
-        return None if listed is None else self._without_secrets(listed)
+        return self._listed(endpoints.QUERY, {**tasks, "Detail": "1"}, all_leases_or_none)
 
     def allocate(
         self, number: int, params: AllocationParams, *, sending: Sending = contextlib.nullcontext
@@ -72,16 +78,17 @@ class LeaseCalls(LeaseClient, ClassicClient):
         return any(self.rate_limiter.called_recently(self.key_digest, name) for name in names)
 
     def pool(
-        self, number: int | None, *, area_id: int | None = None, isp: str | None = None, pool: int | None = None
+        self, number: int | None, *, areas: Sequence[str] = (), isp: str | None = None, pool: int | None = None
     ) -> list[Lease]:
         """Return addresses of the shared pool, which take no channel."""
-        parameters = {"Num": number, "AreaId": area_id, "ISP": ISP_NUMBERS.get(isp or ""), "Pool": pool, "Detail": 1}
+        place = {"AreaId": ",".join(areas) or None, "ISP": ISP_NUMBERS.get(isp or "")}
+        parameters = {"Num": number, **place, "Pool": pool, "Detail": 1}
         return self._call(endpoints.EXTRACT, parameters, task_leases)
 
-    def areas(self, area_id: int | None = None, isp: str | None = None, available: bool | None = None) -> list[Area]:
+    def areas(self, isp: str | None = None, available: bool | None = None) -> list[Area]:
         """Return the areas that the vendor offers addresses in."""
         status = None if available is None else int(available)
-        parameters = {"AreaId": area_id, "Isp": ISP_NUMBERS.get(isp or ""), "Status": status}
+        parameters = {"Isp": ISP_NUMBERS.get(isp or ""), "Status": status}
         return self._call(endpoints.AREAS, parameters, areas)
 
 
@@ -89,7 +96,7 @@ def _lease_parameters(number: int, params: AllocationParams) -> dict[str, object
     return {
         "Num": number,
         "KeepAlive": params.keep_alive,
-        "AreaId": params.area_id,
+        "AreaId": ",".join(params.areas) or None,
         "Isp": ISP_NUMBERS.get(params.isp or ""),
         "Detail": 1,
         "Distinct": 1 if params.distinct else None,

@@ -17,7 +17,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..._core.addresses import canonical_ipv4
-from ..leases import PROVIDERS, Area, Lease, Quota
+from ..areas import Area
+from ..leases import PROVIDERS, Lease, Quota
 from ..parsing import (
     ResponseShapeError,
     as_int,

@@ -11,9 +11,13 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
 from ..._core.chunks import chunks
+from ..._core.errors import CallError
+from ..._store.directory import StateError
+from ..._store.facts import FULL
 from ..exchange import Endpoint, Sending
 from ..transport import encode
 from . import endpoints
+from .errors import WHITELIST_FULL
 from .exchange import MAX_QUERY, ClassicClient
 from .models import Entries, ReportedChange, whitelist_change, whitelist_entries
 
@@ -52,7 +56,16 @@ class WhitelistCalls(ClassicClient):
         self, endpoint: Endpoint, texts: Mapping[str, Sequence[str]], sending: Sending
     ) -> ReportedChange:
         joined = ",".join(text for own in texts.values() for text in own)
-        return self._call(endpoint, {"IP": joined}, lambda body: whitelist_change(body, texts), sending)
+        try:
+            done = self._call(endpoint, {"IP": joined}, lambda body: whitelist_change(body, texts), sending)
+        except CallError as error:
+            if error.details.get("code") == WHITELIST_FULL:
+                with contextlib.suppress(StateError):
+                    self.facts.save(FULL, str(WHITELIST_FULL))
+            raise
+        with contextlib.suppress(StateError):
+            self.facts.forget(FULL)
+        return done
 
     def whitelist_batch_delay(self) -> float:
         """Return the seconds by which to delay a change of the whitelist, so that more requests are batched with it."""

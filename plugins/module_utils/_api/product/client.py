@@ -7,15 +7,16 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from ..._core.errors import QgError
 from ..._core.waiting import WaitBudget
 from ..._store.rate_limiter import RateLimiter
+from ..areas import Area
 from ..exchange import Endpoint, Reader, Sending
 from ..lease_client import LeaseClient
-from ..leases import ISP_NUMBERS, AllocationParams, Area, Lease, Quota
+from ..leases import ISP_NUMBERS, AllocationParams, Lease, Quota
 from ..parsing import ResponseShapeError
 from ..responses import ResponseParser, parse_object
 from ..retry import T
@@ -29,6 +30,10 @@ class ProductResponseParser(ResponseParser):
     """Reads the responses to the calls of one key."""
 
     url_option = "product_url"
+
+    def __init__(self, secrets: Collection[str], product: str) -> None:
+        super().__init__(secrets)
+        self._product = product
 
     def data(self, response: HttpResponse, endpoint: Endpoint) -> Any:
         """Return the data of a success. The code decides whatever the status, since refusals come with 200 or 400."""
@@ -47,6 +52,7 @@ class ProductResponseParser(ResponseParser):
                 vendor_message=self.quoted(body.get("message")),
                 http_status=response.status,
                 request_id=self.quoted(body.get("request_id")),
+                product=self._product,
             )
         if response.status != 200:
             raise self.unusable(response, endpoint.name)
@@ -75,7 +81,7 @@ class ProductApi(LeaseClient):
         self.product = product
         self.endpoints = PRODUCTS[product]
         self._credentials = {"key": key, **({"pwd": pwd} if pwd else {})}
-        self._parser = ProductResponseParser(self._credentials.values())
+        self._parser = ProductResponseParser(self._credentials.values(), product)
         #: Whether this run has found out that the plan is billed by volume, and has no channels.
         self._by_volume = False
 
@@ -88,10 +94,13 @@ class ProductApi(LeaseClient):
             lambda response: read(self._parser.data(response, endpoint)),
         )
 
+    def check_access(self) -> None:
+        """Read the list of leases, whatever it contains; raises CallError if this API does not serve the key."""
+        self._call(self.endpoints.query, {}, lambda _data: None)
+
     def leases(self) -> list[Lease] | None:
         """Return the vendor's list of the leases of the key; None if it says nothing."""
-        listed = self._call(self.endpoints.query, {}, models.leases_or_none)
-        return None if listed is None else self._without_secrets(listed)
+        return self._listed(self.endpoints.query, {}, models.leases_or_none)
 
     def allocate(
         self, number: int, params: AllocationParams, *, sending: Sending = contextlib.nullcontext

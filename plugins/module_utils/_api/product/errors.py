@@ -36,13 +36,13 @@ VENDOR_CODES: dict[str, VendorCode] = {
     INVALID_PARAMETER: VendorCode("wrong format or type", "Check the values of the task's options."),
     INVALID_KEY: VendorCode(
         "key unknown or expired",
-        "Check the key, and that product names the one that it was bought for (classic, share, longterm, exclusive or "
-        "overseas).",
+        "Check the key. If it is right, it belongs to another product: leave out product, so that it is found out, or "
+        "set it to the one that the key was bought for (classic, share, longterm, exclusive or overseas).",
     ),
     UNAVAILABLE_KEY: VendorCode(
         "key expired or blocked", "Renew the plan in the vendor's user centre, or ask why it was blocked."
     ),
-    ACCESS_DENY: VendorCode("no permission", CHECK_PRODUCT),
+    ACCESS_DENY: VendorCode("no permission", CHECK_PRODUCT.format("this one")),
     API_AUTH_DENY: VendorCode(
         "API authentication failed",
         "Set pwd (environment QG_PWD) to the key's API password, and list the address of this control node in the "
@@ -81,3 +81,5 @@ class ProductError(RefusedError):
 
     codes = VENDOR_CODES
     rate_limited = REQUEST_LIMIT_EXCEEDED
+    # With the host of another product, each refusal of the key is possible.
+    of_other_product = frozenset({ACCESS_DENY, INVALID_KEY, UNAVAILABLE_KEY, INVALID_PARAMETER})

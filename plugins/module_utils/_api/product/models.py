@@ -13,7 +13,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from ..leases import Area, Lease, Quota
+from ..areas import Area
+from ..leases import Lease, Quota
 from ..parsing import ResponseShapeError, as_int, check_count, objects
 
 

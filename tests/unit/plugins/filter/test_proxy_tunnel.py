@@ -22,22 +22,22 @@ LOGIN = {"key": "QGDEMO01", "pwd": "Hush4Hush"}
 
 
 def test_the_choice_of_an_exit_is_in_the_user_name() -> None:
-    assert proxy_tunnel(TUNNEL, "crawler7", area=110100, ttl=600, **LOGIN) == (
+    assert proxy_tunnel(TUNNEL, "crawler7", areas=110100, ttl=600, **LOGIN) == (
         f"http://QGDEMO01-A-110100-T-600-S-crawler7:Hush4Hush@{TUNNEL}"
     )
     assert proxy_tunnel(TUNNEL, **LOGIN) == f"http://QGDEMO01:Hush4Hush@{TUNNEL}"
     for country in ("JP", "jp"):
-        assert proxy_tunnel(TUNNEL, area=country, **LOGIN) == f"http://QGDEMO01-A-JP:Hush4Hush@{TUNNEL}"
+        assert proxy_tunnel(TUNNEL, areas=country, **LOGIN) == f"http://QGDEMO01-A-JP:Hush4Hush@{TUNNEL}"
 
 
 def test_the_choice_of_an_exit_can_be_after_the_password() -> None:
     host, by_password = "web-1.example.com", {**LOGIN, "style": "password"}
-    assert proxy_tunnel(TUNNEL, host, area=990100, ttl=60, **by_password) == (
+    assert proxy_tunnel(TUNNEL, host, areas=990100, ttl=60, **by_password) == (
         f"http://QGDEMO01:Hush4Hush:C{host}:T60:A990100@{TUNNEL}"
     )
     assert proxy_tunnel(TUNNEL, **by_password) == proxy_tunnel(TUNNEL, **LOGIN)
     for country in ("JP", "jp"):
-        assert proxy_tunnel(TUNNEL, area=country, **by_password) == f"http://QGDEMO01:Hush4Hush:AJP@{TUNNEL}"
+        assert proxy_tunnel(TUNNEL, areas=country, **by_password) == f"http://QGDEMO01:Hush4Hush:AJP@{TUNNEL}"
 
 
 def test_each_label_of_a_list_gives_a_proxy() -> None:
@@ -58,7 +58,7 @@ def test_headers_choose_an_exit_without_a_password() -> None:
 def test_a_lease_goes_into_the_other_filters() -> None:
     lease = proxy_tunnel(TUNNEL, "crawler7", **LOGIN, form="lease")
     assert proxy_environment(lease)["https_proxy"] == f"http://QGDEMO01-S-crawler7:Hush4Hush@{TUNNEL}"
-    lease = proxy_tunnel(TUNNEL, "web-1", area="JP", **LOGIN, form="lease", style="password")
+    lease = proxy_tunnel(TUNNEL, "web-1", areas="JP", **LOGIN, form="lease", style="password")
     assert proxy_environment(lease)["https_proxy"] == f"http://QGDEMO01:Hush4Hush:Cweb-1:AJP@{TUNNEL}"
     assert "login=QGDEMO01:Hush4Hush%3ACweb-1%3AAJP" in proxy_squid(lease)
     assert f'proxy = "http://QGDEMO01:Hush4Hush:Cweb-1:AJP@{TUNNEL}"' in proxy_curl(
@@ -94,11 +94,11 @@ def test_any_key_and_password_arrive_unchanged(key: str, pwd: str) -> None:
         ({"label": ""}, "a label that is ''"),
         ({"label": True}, "a label that is a boolean"),
         ({"label": ["a", None]}, "a label that is null"),
-        ({"area": "Japan"}, "an area that is 'Japan': give a country code such as 'JP'"),
+        ({"areas": "Japan"}, "areas with 'Japan': give a country code such as 'JP'"),
         ({"ttl": 0}, "a ttl that is '0': give whole seconds from 1 to 86400"),
         ({"ttl": "soon"}, "a ttl that is 'soon'"),
         ({"form": "text"}, "a form that is 'text': give 'url', 'lease' or 'headers'"),
-        ({"form": "headers", "area": "JP"}, "area with form='headers': there is no header for it"),
+        ({"form": "headers", "areas": "JP"}, "areas with form='headers': there is no header for it"),
         ({"pwd": None}, "a tunnel without pwd: give pwd, or form='headers' for a host on the whitelist"),
         ({"key": 7}, "key that is a number"),
         ({"key": "a\nb"}, "key with a control character"),

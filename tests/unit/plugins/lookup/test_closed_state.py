@@ -31,7 +31,7 @@ def opened(directory: Path) -> list[str]:
 
 @pytest.mark.parametrize(
     ("plugin", "options"),
-    [(egress_in_sync, {}), (proxy, {"key": "QGDEMO01", "at_least": 0})],
+    [(egress_in_sync, {}), (proxy, {"key": "QGDEMO01", "product": "classic", "at_least": 0})],
     ids=["egress_in_sync", "proxy"],
 )
 def test_nothing_stays_open(

@@ -32,7 +32,7 @@ def monopoly(status: int, text: str) -> CallError:
 
 def product(status: int, text: str) -> CallError:
     with pytest.raises(CallError) as caught:
-        ProductResponseParser(()).data(HttpResponse(status, text, {}), PRODUCTS["share"].allocate)
+        ProductResponseParser((), "share").data(HttpResponse(status, text, {}), PRODUCTS["share"].allocate)
     return caught.value
 
 

@@ -1,13 +1,19 @@
 # Copyright (c) 2026 The qingguo.qgnet authors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""IPv4 addresses: which texts are one, and in which order they are listed."""
+"""IPv4 addresses: which texts are one, in which order they are listed, and which are accepted."""
 
 from __future__ import annotations
 
 import ipaddress
 
-from ansible_collections.qingguo.qgnet.plugins.module_utils._core.addresses import numeric_order, packed
+import pytest
+from ansible_collections.qingguo.qgnet.plugins.module_utils._core.addresses import (
+    AddressScope,
+    numeric_order,
+    packed,
+    parse_address,
+)
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -28,3 +34,38 @@ def test_an_address_is_what_the_standard_library_takes_for_one(text: str) -> Non
     except ValueError:
         wanted = None
     assert packed(text) == wanted
+
+
+LOOPBACK = ["http://127.0.0.1:8080", "https://127.9.9.9/api", "http://[::1]:8080", "http://localhost:8080"]
+ELSEWHERE = [
+    "https://proxy.qg.net",
+    "http://192.0.2.1:8080",
+    "http://localhost.example",
+    "http://127.0.0.1.example",
+    "",
+]
+
+
+@pytest.mark.parametrize(
+    ("urls", "scope"),
+    [
+        *(([url], AddressScope.SIMULATED) for url in LOOPBACK),
+        *(([url], AddressScope.PUBLIC) for url in ELSEWHERE),
+        ([LOOPBACK[0], ELSEWHERE[0]], AddressScope.PUBLIC),
+    ],
+)
+def test_only_services_on_this_machine_have_addresses_of_examples(urls: list[str], scope: AddressScope) -> None:
+    assert AddressScope.of(False, *urls) is scope
+    assert AddressScope.of(True, *urls) is AddressScope.ANY
+
+
+@pytest.mark.parametrize(
+    ("text", "scopes"),
+    [
+        ("8.8.8.8", {*AddressScope}),
+        *((ip, {AddressScope.SIMULATED, AddressScope.ANY}) for ip in ("192.0.2.1", "198.51.100.1", "203.0.113.255")),
+        *((ip, {AddressScope.ANY}) for ip in ("10.0.0.1", "127.0.0.1", "198.18.0.1", "2001:db8::1")),
+    ],
+)
+def test_a_simulator_adds_the_addresses_of_examples_and_no_private_ones(text: str, scopes: set[AddressScope]) -> None:
+    assert {scope for scope in AddressScope if scope.accepts(parse_address(text))} == scopes

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import pytest
+from ansible_collections.qingguo.qgnet.plugins.module_utils._core.addresses import AddressScope
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import OptionError
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.validation import check_addresses, check_selectors
 from hypothesis import given
@@ -14,7 +15,7 @@ from hypothesis import strategies as st
 
 @given(st.ip_addresses(v=4).map(str))
 def test_addresses_are_taken_in_canonical_form_and_once(text: str) -> None:
-    assert check_addresses("ips", [f" {text}\n", text], only_global=False) == (text,)
+    assert check_addresses("ips", [f" {text}\n", text]) == (text,)
 
 
 @pytest.mark.parametrize(
@@ -22,12 +23,12 @@ def test_addresses_are_taken_in_canonical_form_and_once(text: str) -> None:
 )
 def test_an_entry_that_the_whitelist_cannot_hold_is_refused(text: str) -> None:
     with pytest.raises(OptionError, match="no IPv6, networks or names"):
-        check_addresses("ips", [text], only_global=False)
+        check_addresses("ips", [text])
 
 
 def test_private_addresses_are_refused_for_the_vendors_whitelist() -> None:
     with pytest.raises(OptionError, match=r"ips contains 10.0.0.1, which is not an address of the public internet"):
-        check_addresses("ips", ["8.8.8.8", "10.0.0.1"], only_global=True)
+        check_addresses("ips", ["8.8.8.8", "10.0.0.1"], AddressScope.PUBLIC)
 
 
 @pytest.mark.parametrize(("selectors", "hint"), [(("ips",), False), (("ips", "all"), True)])

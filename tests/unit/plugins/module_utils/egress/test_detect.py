@@ -10,6 +10,8 @@ import subprocess
 from typing import Any
 
 import pytest
+from ansible_collections.qingguo.qgnet.plugins.module_utils._api.echo import read_address
+from ansible_collections.qingguo.qgnet.plugins.module_utils._core.addresses import AddressScope
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import OptionError, QgError
 from ansible_collections.qingguo.qgnet.plugins.module_utils._egress.detect import (
     DetectionRequest,
@@ -17,7 +19,6 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._egress.detect impor
     build_command,
     evaluate_quorum,
     parse_replies,
-    read_address,
 )
 from ansible_collections.qingguo.qgnet.plugins.module_utils._egress.shell import single_line
 from hypothesis import given
@@ -124,12 +125,12 @@ def test_anything_but_a_public_address_is_an_error_even_beside_two_good_response
 
 @pytest.mark.parametrize("name", ["ip", "IP", "origin", "query"])
 def test_json_is_read_under_the_usual_names(name: str) -> None:
-    assert read_address(f'{{"{name}": "{PUBLIC}", "city": "x"}}', "ipv4", False) == PUBLIC
+    assert read_address(f'{{"{name}": "{PUBLIC}", "city": "x"}}', "ipv4", AddressScope.PUBLIC) == PUBLIC
 
 
 def test_other_addresses_are_taken_only_where_that_is_wanted() -> None:
-    assert evaluate_quorum(said("203.0.113.7", "203.0.113.7"), question(allow_non_global=True)).ips == ["203.0.113.7"]
-    assert read_address("2001:4860:4860::8888", "ipv6", False) == "2001:4860:4860::8888"
+    assert evaluate_quorum(said("203.0.113.7", "203.0.113.7"), question(scope=AddressScope.ANY)).ips == ["203.0.113.7"]
+    assert read_address("2001:4860:4860::8888", "ipv6", AddressScope.PUBLIC) == "2001:4860:4860::8888"
 
 
 @given(

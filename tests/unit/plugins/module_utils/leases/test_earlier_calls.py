@@ -19,7 +19,7 @@ from support.in_process import KEY, NOW, Answer, Call, Killed, Vendor
 from support.lease_runs import WRITING, Chosen, LeaseNode, list_late, uncertain
 from support.thorough import thorough
 
-GUANGZHOU, QUANZHOU = 440100, 350500
+GUANGZHOU, QUANZHOU = "440100", "350500"
 
 
 def kill_ensure(node: LeaseNode, count: int = 3, *, carried_out: bool = False, **desired: Any) -> None:
@@ -56,8 +56,26 @@ def test_a_clock_that_is_set_does_not_change_the_wait_for_an_earlier_call(
     assert 89 <= api.budget.waited <= 95
 
 
+def test_an_allocation_that_was_sent_long_after_its_record_is_waited_for(tmp_path: Path) -> None:
+    """The machine was suspended in between. The product has no quota that shows the leases."""
+    core = Vendor(kind="overseas")
+    core.configure(options={"list_lag": 50})
+    node = LeaseNode(core, tmp_path, "overseas")
+
+    def send_late(call: Call) -> Answer:
+        node.wire.advance(7200)
+        core.kill("/overseas/query", carried_out=False)
+        return call.carry_out()
+
+    core.once("/overseas/get", send_late)
+    with pytest.raises(Killed):
+        node.ensure(2)
+    outcome = node.ensure(2)
+    assert (outcome.error, len(outcome.leases), core.paid) == (None, 2, 2)
+
+
 def test_an_allocation_of_a_killed_run_is_adopted_with_its_origin(core: Vendor, node: LeaseNode) -> None:
-    terms = AllocationParams(area_id=QUANZHOU)
+    terms = AllocationParams(areas=(QUANZHOU,))
     kill_ensure(node, 2, carried_out=True, params=terms)
     outcome = node.ensure(2, params=terms)
     assert (outcome.error, len(outcome.leases), core.paid) == (None, 2, 2)
@@ -68,12 +86,12 @@ def test_an_allocation_of_a_killed_run_is_adopted_with_its_origin(core: Vendor, 
 def leased_elsewhere(core: Vendor, node: LeaseNode) -> Callable[[], set[str]]:
     """Leave a call for two leases of another area to be carried out late, and return the addresses that it leased."""
     node.wire.late = ("/allocate", 30)
-    uncertain(node.ensure(2, params=AllocationParams(area_id=QUANZHOU, keep_alive=5)))
-    return lambda: {one.ip for one in core.leases if one.area.area_id == QUANZHOU}
+    uncertain(node.ensure(2, params=AllocationParams(areas=(QUANZHOU,), keep_alive=5)))
+    return lambda: {one.ip for one in core.leases if one.area.area_id == int(QUANZHOU)}
 
 
 def test_adopted_leases_of_another_area_do_not_match(node: LeaseNode, leased_elsewhere: Callable[[], set[str]]) -> None:
-    outcome = node.ensure(1, params=AllocationParams(area_id=GUANGZHOU))
+    outcome = node.ensure(1, params=AllocationParams(areas=(GUANGZHOU,)))
     assert (outcome.error, outcome.missing, len(outcome.leases)) == (None, 0, 1)
     assert len(leased_elsewhere()) == 2
     assert leased_elsewhere().isdisjoint(one.ip for one in outcome.leases)
@@ -84,14 +102,14 @@ def test_what_is_missing_is_counted_without_the_leases_of_an_earlier_call_for_an
     core: Vendor, node: LeaseNode, leased_elsewhere: Callable[[], set[str]]
 ) -> None:
     core.fault("/allocate", "code", code=-103, times=-1, skip=1)
-    outcome = node.ensure(3, params=AllocationParams(area_id=GUANGZHOU))
+    outcome = node.ensure(3, params=AllocationParams(areas=(GUANGZHOU,)))
     assert outcome.error is not None
     assert (outcome.leases, outcome.missing, len(leased_elsewhere())) == ((), 3, 2)
 
 
 @pytest.mark.usefixtures("leased_elsewhere")
 def test_the_lifetime_of_the_leases_of_an_earlier_call_is_not_that_of_the_new_ones(node: LeaseNode) -> None:
-    outcome = node.ensure(1, params=AllocationParams(area_id=GUANGZHOU, keep_alive=60), min_remaining=30)
+    outcome = node.ensure(1, params=AllocationParams(areas=(GUANGZHOU,), keep_alive=60), min_remaining=30)
     assert (outcome.error, outcome.missing, len(outcome.leases)) == (None, 0, 1)
 
 

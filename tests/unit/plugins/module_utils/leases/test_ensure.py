@@ -23,7 +23,7 @@ from support.failing_state import FailingState
 from support.in_process import KEY, NOW, Answer, Call, Vendor
 from support.lease_runs import WRITING, LeaseNode
 
-GUANGZHOU = 440100
+GUANGZHOU = "440100"
 
 
 @pytest.mark.parametrize(("areas", "leased"), [(9, 4), (2, 2)], ids=["in several calls", "in part"])
@@ -126,7 +126,7 @@ def test_a_second_run_on_the_same_control_node_waits_its_turn(core: Vendor, node
 
 def test_names_of_areas_are_read_once_an_hour(core: Vendor, node: LeaseNode) -> None:
     node.other().ensure(3)
-    desired = DesiredLeases(0, AllocationParams(area_id=GUANGZHOU))
+    desired = DesiredLeases(0, AllocationParams(areas=(GUANGZHOU,)))
     for _again in range(3):
         matching_leases(node.client(), desired, max_age=0)
     assert core.calls("/resources") == ["/resources"]
@@ -187,7 +187,7 @@ def test_a_lease_that_was_listed_a_while_ago_is_not_used_after_its_deadline(core
 def test_leases_of_an_unknown_area(core: Vendor, node: LeaseNode, undetermined: str) -> None:
     node.other().ensure(1)
     core.fault("/resources", "code", code=-15, times=-1)
-    desired = {"params": AllocationParams(area_id=GUANGZHOU), "undetermined": undetermined}
+    desired = {"params": AllocationParams(areas=(GUANGZHOU,)), "undetermined": undetermined}
     if undetermined == "fail":
         with pytest.raises(QgError, match="1 held leases may match"):
             node.ensure(1, **desired)

@@ -11,7 +11,6 @@ from collections.abc import Mapping, Sequence
 import pytest
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.leases import (
     AllocationParams,
-    Area,
     Lease,
     oldest_first,
 )
@@ -22,8 +21,8 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._leases.plan import 
     LeaseMatch,
     Origin,
     Plan,
-    area_numbers,
     classify,
+    codes_by_name,
     format_leases,
     plan,
 )
@@ -31,7 +30,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 NOW = 1_800_000_000.0
-GUANGZHOU, GUANGDONG, QUANZHOU, FUJIAN = 440100, 440000, 350500, 350000
+GUANGZHOU, GUANGDONG, QUANZHOU, FUJIAN = "440100", "440000", "350500", "350000"
 NAMES = {"广东省": GUANGDONG, "广东省广州市": GUANGZHOU, "福建省": FUJIAN, "福建省泉州市": QUANZHOU}
 
 
@@ -56,7 +55,7 @@ desired_states = st.builds(
     DesiredLeases,
     count=st.integers(1, 8),
     params=st.builds(
-        AllocationParams, area_id=st.sampled_from([None, GUANGZHOU]), isp=st.sampled_from([None, "telecom"])
+        AllocationParams, areas=st.sampled_from([(), (GUANGZHOU,)]), isp=st.sampled_from([None, "telecom"])
     ),
     min_remaining=st.integers(0, 90),
     task_ids=st.sampled_from([frozenset(), frozenset({"A"})]),
@@ -65,7 +64,7 @@ desired_states = st.builds(
 )
 origins = st.dictionaries(
     st.sampled_from(["A", "B", "C"]),
-    st.builds(Origin, st.sampled_from([None, GUANGZHOU, QUANZHOU]), st.sampled_from([None, "telecom", "mobile"])),
+    st.builds(Origin, st.sampled_from([(), (GUANGZHOU,), (QUANZHOU,)]), st.sampled_from([None, "telecom", "mobile"])),
 )
 
 
@@ -113,8 +112,8 @@ def test_leases_are_ordered_by_deadline_then_by_identity() -> None:
 @pytest.mark.parametrize(
     ("region", "origin", "wanted", "expected"),
     [
-        pytest.param("福建省泉州市电信", Origin(GUANGZHOU), GUANGZHOU, True, id="asked-for-there"),
-        pytest.param("广东省广州市电信", Origin(QUANZHOU), GUANGZHOU, False, id="asked-for-elsewhere"),
+        pytest.param("福建省泉州市电信", Origin((GUANGZHOU,)), GUANGZHOU, True, id="asked-for-there"),
+        pytest.param("广东省广州市电信", Origin((QUANZHOU,)), GUANGZHOU, False, id="asked-for-elsewhere"),
         pytest.param("广东省广州市电信", Origin(), GUANGZHOU, True, id="region-names-it"),
         pytest.param("福建省泉州市电信", Origin(), GUANGZHOU, False, id="region-names-another-city"),
         pytest.param("福建省厦门市电信", Origin(), GUANGZHOU, False, id="region-names-a-city-of-another-province"),
@@ -122,21 +121,27 @@ def test_leases_are_ordered_by_deadline_then_by_identity() -> None:
         pytest.param("广东省电信", Origin(), GUANGZHOU, None, id="region-names-only-the-province"),
         pytest.param("福建省泉州市电信", Origin(), GUANGDONG, False, id="region-names-another-province"),
         pytest.param("上海市电信", Origin(), GUANGZHOU, None, id="region-has-no-known-name"),
+        pytest.param("广东省广州市电信", Origin((GUANGDONG,)), GUANGZHOU, True, id="asked-for-in-the-province"),
+        pytest.param(None, Origin((GUANGZHOU,)), GUANGDONG, True, id="asked-for-in-a-city-of-the-province"),
+        pytest.param(None, Origin((GUANGZHOU, QUANZHOU)), GUANGZHOU, None, id="asked-for-in-several"),
+        pytest.param(
+            "福建省泉州市电信", Origin((GUANGZHOU, QUANZHOU)), GUANGZHOU, False, id="region-names-one-of-them"
+        ),
         pytest.param(None, Origin(), GUANGZHOU, None, id="no-region"),
-        pytest.param("广东省广州市电信", Origin(), 110000, None, id="wanted-area-has-no-known-name"),
+        pytest.param("广东省广州市电信", Origin(), "110000", False, id="wanted-area-has-no-known-name"),
     ],
 )
 def test_the_area_comes_from_the_order_or_else_from_the_region(
-    region: str | None, origin: Origin, wanted: int, expected: bool | None
+    region: str | None, origin: Origin, wanted: str, expected: bool | None
 ) -> None:
-    desired = DesiredLeases(1, AllocationParams(area_id=wanted))
+    desired = DesiredLeases(1, AllocationParams(areas=(wanted,)))
     assert verdict(lease(1, region=region), desired, {"T": origin}) is expected
 
 
 def test_another_order_says_nothing_of_the_area() -> None:
     one = lease(1, region="广东省广州市电信")
-    assert verdict(one, DesiredLeases(1, AllocationParams(area_id=GUANGZHOU)), {"U": Origin(QUANZHOU)}) is True
-    assert verdict(one, DesiredLeases(1, AllocationParams(area_id=QUANZHOU)), {"U": Origin(QUANZHOU)}) is False
+    assert verdict(one, DesiredLeases(1, AllocationParams(areas=(GUANGZHOU,))), {"U": Origin((QUANZHOU,))}) is True
+    assert verdict(one, DesiredLeases(1, AllocationParams(areas=(QUANZHOU,))), {"U": Origin((QUANZHOU,))}) is False
 
 
 @pytest.mark.parametrize(
@@ -222,7 +227,7 @@ def test_a_lease_belongs_to_a_named_task_or_replaces_one_of_its_leases(
     ],
 )
 def test_task_area_and_provider_must_all_match(region: str | None, task: str, expected: bool | None) -> None:
-    desired = DesiredLeases(1, AllocationParams(area_id=GUANGZHOU, isp="telecom"), task_ids=frozenset({"A"}))
+    desired = DesiredLeases(1, AllocationParams(areas=(GUANGZHOU,), isp="telecom"), task_ids=frozenset({"A"}))
     assert verdict(lease(1, region=region, task=task), desired) is expected
 
 
@@ -327,8 +332,8 @@ def test_expiring_undetermined_leases_do_not_stop_an_order() -> None:
 
 
 def test_only_names_of_one_area_are_used() -> None:
-    rows = [(1, "A"), (2, "A"), (3, "B"), (3, "B"), (None, "C"), (4, None), (0, "D")]
-    assert area_numbers([Area(number, name, None, None, {}) for number, name in rows]) == {"B": 3, "D": 0}
+    areas = [("1", "A"), ("2", "A"), ("3", "B"), ("3", "B"), ("4", None)]
+    assert codes_by_name(areas) == {"B": "3"}
 
 
 @pytest.mark.parametrize(

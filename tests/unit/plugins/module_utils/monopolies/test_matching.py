@@ -13,7 +13,6 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._monopolies.matching
     ApplicationParams,
     DesiredMonopolies,
     Matcher,
-    inside,
 )
 from hypothesis import given
 from hypothesis import strategies as st
@@ -23,39 +22,6 @@ FUJIAN, QUANZHOU, LICHENG, GUANGZHOU = "350000", "350500", "350502", "440100"
 
 def resource(uuid: str = "a", area: str | None = "泉州", isp: str | None = "telecom") -> Monopoly:
     return Monopoly(uuid, area, isp, "online", "192.0.2.1:1", None, None, {})
-
-
-@pytest.mark.parametrize(
-    ("code", "wanted", "verdict"),
-    [
-        pytest.param(QUANZHOU, QUANZHOU, True, id="the-same-area"),
-        pytest.param(QUANZHOU, FUJIAN, True, id="a-city-of-the-province"),
-        pytest.param(LICHENG, FUJIAN, True, id="a-district-of-the-province"),
-        pytest.param(LICHENG, QUANZHOU, True, id="a-district-of-the-city"),
-        pytest.param(FUJIAN, QUANZHOU, None, id="a-province-may-mean-the-city"),
-        pytest.param(GUANGZHOU, QUANZHOU, False, id="another-city"),
-        pytest.param("350200", QUANZHOU, False, id="another-city-of-the-province"),
-        pytest.param("3505020", QUANZHOU, False, id="a-code-that-is-longer"),
-        pytest.param(LICHENG, "3500", False, id="a-code-that-is-shorter"),
-        pytest.param("3505", "3500", False, id="two-codes-that-are-shorter"),
-        pytest.param("7", "7", True, id="the-same-short-code"),
-        pytest.param("100500", "100000", True, id="a-province-whose-code-ends-in-zero"),
-    ],
-)
-def test_six_digit_codes_tell_which_area_is_part_of_which(code: str, wanted: str, verdict: bool | None) -> None:
-    assert inside(code, wanted) is verdict
-
-
-@given(st.integers(1, 999999), st.integers(1, 999999))
-def test_disjoint_areas_are_disjoint_in_both_orders(one: int, two: int) -> None:
-    assert (inside(str(one), str(two)) is False) == (inside(str(two), str(one)) is False)
-
-
-@given(st.integers(100000, 999999), st.sampled_from([100, 10000]))
-def test_of_two_areas_at_most_one_is_part_of_the_other(part: int, size: int) -> None:
-    whole = part // size * size
-    assert inside(str(part), str(whole)) is True
-    assert inside(str(whole), str(part)) is (True if part == whole else None)
 
 
 def test_without_a_desired_area_or_provider_every_resource_matches() -> None:

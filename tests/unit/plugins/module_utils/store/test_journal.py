@@ -155,7 +155,7 @@ def test_a_paid_call_stays_in_the_ledger_with_who_and_what(store: Store) -> None
     assert (entry.state, entry.received, entry.asked, entry.at) == (SENT, None, 2, pytest.approx(START, abs=1))
     journal.report(number, {"new": ["T", {}]}, received={"new": "2030-01-01 00:00:00"})
     journal.settle(number, found={"new": None, "late": "2030-01-02 00:00:00"})
-    (entry,) = ledger(store, "key")
+    (entry,) = ledger(store, ["key"])
     assert (entry.state, entry.received) == (
         SETTLED,
         {"new": "2030-01-01 00:00:00", "late": "2030-01-02 00:00:00"},
@@ -164,7 +164,7 @@ def test_a_paid_call_stays_in_the_ledger_with_who_and_what(store: Store) -> None
         *(caller.current_caller().user, "h1", "prod", "/allocate"),
     )
     assert (entry.kind, entry.request, bool(entry.run)) == (LEASES, {"isp": None}, True)
-    assert ledger(store, "another key") == ledger(store, since=START + 60) == []
+    assert ledger(store, ["another key"]) == ledger(store, since=START + 60) == []
 
 
 def test_what_the_list_shows_of_a_lost_call_is_what_it_paid_for(store: Store) -> None:

@@ -82,7 +82,7 @@ def one_run(node: ControlNode, number: int) -> None:
     other.save_origin(["task"])
     other.save_lifetime(5, 300, is_certain=True)
     other.cache_leases([], state.now())
-    other.save_area_names({"area": 1})
+    other.save_areas([("1", "area")])
     state.close()
 
 

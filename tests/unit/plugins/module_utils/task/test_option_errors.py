@@ -20,7 +20,7 @@ SPEC = {name: {"type": kind} for name, kind in {"b": "bool", "f": "float", "i": 
         ("ip", ["ips", "key"], "did you mean ips?"),
         ("KeepAlive", ["keep_alive", "key"], "did you mean keep_alive?"),
         ("Num", ["count", "key"], "did you mean count?"),
-        ("area", ["areas", "area_id"], "did you mean area_id?"),
+        ("area_id", ["areas", "isp"], "did you mean areas?"),
         (1, ["key", "count"], "use count, key."),
         ("nonsense", ["_terms", "key", "count"], "use count, key."),
     ],

@@ -1,0 +1,33 @@
+# Copyright (c) 2026 The qingguo.qgnet authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What responses have shown about a key is kept for a time, for this key alone."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store.facts import FULL, PRODUCT, Facts
+from support.machine_clock import MachineClock
+from support.stores import open_store
+
+pytestmark = pytest.mark.usefixtures("every_store")
+DAY = 86400.0
+
+
+def test_a_fact_is_used_for_its_time_and_replaced_by_a_newer_one(tmp_path: Path) -> None:
+    now = [0.0]
+    store = open_store(tmp_path, machine=MachineClock(lambda: now[0]))
+    facts = Facts(store, "key")
+    for name, days in ((PRODUCT, 30), (FULL, 1)):
+        assert facts.get(name) is None
+        facts.save(name, "first")
+        now[0] += days * DAY - 1
+        assert (facts.get(name), Facts(store, "other").get(name)) == ("first", None)
+        now[0] += 2
+        assert facts.get(name) is None
+        facts.save(name, "second")
+        assert Facts(store, "key").get(name) == "second"
+    facts.forget(PRODUCT)
+    assert (facts.get(PRODUCT), facts.get(FULL)) == (None, "second")
