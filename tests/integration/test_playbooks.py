@@ -96,5 +96,5 @@ def test_the_report_is_a_table_for_a_terminal(playground: Playground, sim: Simul
         "entries that are not one IPv4 address: 203.0.113.0/24, {{ 7 * 7 }}",
     ]
     assert '        "203.0.113.9      -     -                  no owner",\n' in run.stdout
-    assert calls(sim) == [QUERY, LIST]
+    assert calls(sim) == [QUERY, LIST, LIST], "the first list shows the product of the key"
     assert sim.key not in run.output
