@@ -11,7 +11,7 @@ endif
 CHOSEN := $(CORE:%=--core %)
 
 .DEFAULT_GOAL := help
-.PHONY: help test test-all test-rest lint antsibull unit machines fuzz chaos mutation planted sanity units docs galaxy integration eda runner browser coverage molecule matrix simulator cluster demo picture bench build release locks hooks clean
+.PHONY: help test test-all test-rest lint antsibull unit machines fuzz chaos mutation planted sanity units docs galaxy integration eda runner browser coverage molecule systemd matrix simulator live cluster demo picture bench build sbom ee namespace release locks hooks clean
 
 help: ## show this list
 	@grep -hE "^[a-z-]+:.*## " $(MAKEFILE_LIST) | sed -E "s/^([a-z-]+):.*## (.*)/make \1|\2/" | while IFS="|" read -r name text; do printf "%-20s %s\n" "$$name" "$$text"; done
@@ -83,11 +83,17 @@ coverage: .venv/.ready ## share of plugins/ that the last unit and integration r
 molecule: .venv/.ready ## the role on hosts reached by SSH (root, or user namespaces)
 	@$(RUN) molecule $(REST)
 
+systemd: .venv/.ready ## the role proxy_gateway on a Debian with systemd: service, timer, a crawl of 150 s, removal (root and a Debian mirror)
+	@$(RUN) systemd
+
 matrix: .venv/.ready ## unit and integration tests on every supported ansible-core; writes the table of the READMEs (CORE=2.18: on this one, without the table)
 	@$(RUN) matrix support $(CHOSEN) $(REST)
 
 simulator: .venv/.ready ## the simulator of the vendor in the foreground (ARGS="--help" lists its options)
 	@$(RUN) simulator $(REST)
+
+live: .venv/.ready ## ask the real vendor what its documents leave open; QG_KEY has a key (ARGS="--paid 2": buy up to two leases)
+	@$(RUN) live $(REST)
 
 cluster: .venv/.ready ## PostgreSQL in the foreground, for QG_STATE_URL (ARGS="--help" lists its options)
 	@$(RUN) cluster $(REST)
@@ -103,6 +109,15 @@ bench: .venv/.ready ## the role beside what people write without it (25 minutes;
 
 build: .venv/.ready ## the archive of the collection, in dist/
 	@$(RUN) build
+
+sbom: .venv/.ready ## the bill of materials (CycloneDX) of the archives in dist/
+	@$(RUN) sbom
+
+ee: .venv/.ready ## the execution environment with the archive of this clone, built and used (podman or docker)
+	@$(RUN) ee
+
+namespace: .venv/.ready ## NAME=example: another namespace than qingguo, in all files
+	@$(RUN) namespace -- $(NAME)
 
 release: .venv/.ready ## VERSION=x.y.z: version, changelog, commit, tag and archive
 	@$(RUN) release -- $(VERSION)

@@ -93,6 +93,8 @@ def _install(session: nox.Session, environment: str, programs: Names | None = No
     packages.install(programs or {}, quietly, session.error, workspace.CACHE / "apt.lock")
     lock = str(lock_tools.LOCKS / f"{environment}.txt")
     session.run_install(pythons.uv(), "pip", "sync", "--quiet", "--require-hashes", lock, external=True)
+    if environment.startswith("core-") and (other := os.environ.get("QG_ANSIBLE_CORE")):
+        session.run_install(pythons.uv(), "pip", "install", "--quiet", other, external=True)
 
 
 def _pytest(session: nox.Session, *arguments: str, measured: str = "", **settings: str) -> None:
@@ -154,6 +156,9 @@ define("runner", "runner", programs=packages.DATABASE)
 define("coverage", "core-newest", "python", "tests/tools/coverage_gate.py", str(workspace.COVERAGE))
 define("support", "core-newest", "python", "tests/tools/support_matrix.py", "write")
 define("build", "ansible", "python", "tests/tools/reproducible.py", str(ROOT / "dist"))
+define("sbom", "ansible", "python", "tests/tools/sbom.py", str(ROOT / "dist"))
+define("ee", "runner", "bash", "tests/tools/execution_environment.sh")
+define("namespace", "lint", "python", "tests/tools/namespace.py", env=CALLERS_HOME)
 define("galaxy", "galaxy", "python", "tests/tools/archive.py", str(workspace.CACHE / "galaxy"))
 define("locks", "bootstrap", "python", "tests/tools/lock_tools.py")
 define("hooks", "hooks", "pre-commit")
@@ -161,7 +166,9 @@ define("docs", "docs", "python", "docs/site/docsite.py", env=IMPORTS)
 define("mutation", "mutation", "python", "tests/tools/mutation.py")
 define("planted", "core-newest", "python", "tests/tools/planted_bugs.py", programs=packages.DATABASE)
 define("simulator", "simulator", "python", "tests/simulator")
+define("live", "core-newest", "python", "tests/live")
 define("demo", "core-newest", "bash", "tests/demo/demo.sh", programs=DEMO, env=CALLERS_HOME)
+define("systemd", "core-newest", "bash", "tests/lab/gateway_systemd.sh", programs=packages.MACHINE, env=CALLERS_HOME)
 define("picture", "picture", "python", "-m", "demo.picture", programs={"curl": "curl"}, env=CALLERS_HOME | IMPORTS)
 define("cluster", "core-newest", *CLUSTER, programs={"postgres": "postgresql"}, env=IMPORTS)
 define("fuzz", "core-newest", *FUZZ, env={"QG_FUZZ_INPUTS": os.environ.get("QG_FUZZ_INPUTS", "100000")})
@@ -183,6 +190,8 @@ def lint(session: nox.Session) -> None:
         ("shellcheck", *scripts),
         ("check-jsonschema", "--builtin-schema", "vendor.gitlab-ci", "examples/gitlab-ci/.gitlab-ci.yml"),
         ("kubernetes-validate", "--strict", "--quiet", *KUBERNETES),
+        ("jactionlint",),
+        ("zizmor", "--offline", "--persona=auditor", "--quiet", ".github"),
         ("reuse", "lint", "--lines"),
         ("antsibull-changelog", "lint"),
         ("ansible-lint", "--offline", "--profile", "production", "--strict"),

@@ -7,12 +7,11 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
-from urllib.parse import urlsplit
 
 from ansible import context
 from ansible.errors import AnsibleActionFail, AnsibleConnectionFailure, AnsibleError
@@ -21,15 +20,9 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._api.deadline_sessio
     MISSING_REQUESTS,
     REQUESTS_IMPORT_ERROR,
 )
-from ansible_collections.qingguo.qgnet.plugins.module_utils._core.addresses import AddressScope
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.clock import elapsed
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import OptionError, QgError
-from ansible_collections.qingguo.qgnet.plugins.module_utils._core.text import describe, one_line
-from ansible_collections.qingguo.qgnet.plugins.module_utils._core.validation import (
-    check_addresses,
-    check_range,
-    check_url,
-)
+from ansible_collections.qingguo.qgnet.plugins.module_utils._core.text import one_line
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.waiting import Wait
 from ansible_collections.qingguo.qgnet.plugins.module_utils._egress.detect import DetectionRequest
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.opening import StatePlace, Store
@@ -37,17 +30,14 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._store.run_results i
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.runs import run_id
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.write_queue import WriteQueue, is_in_sync
 from ansible_collections.qingguo.qgnet.plugins.module_utils._task.operation import redact
-from ansible_collections.qingguo.qgnet.plugins.module_utils._task.options import (
-    EGRESS_OPTIONS,
-    PROXY_API_OPTIONS,
-    STATE_OPTIONS,
-)
+from ansible_collections.qingguo.qgnet.plugins.module_utils._task.options import PROXY_API_OPTIONS, STATE_OPTIONS
 from ansible_collections.qingguo.qgnet.plugins.module_utils._task.sources import Spec, without_aliases
 from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist.batch import queue_for
 from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist.host_operations import (
-    HostOptions,
+    adopt_registrations,
     apply_and_report,
     find_request,
+    forgotten_hosts,
     host_request,
     submit_host,
     summary_of_reads,
@@ -55,12 +45,18 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist.host_oper
 from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist.pruning import find_unpruned, gone_hosts
 from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist.run_summary import (
     Unpruned,
+    common_reasons,
     complete_result,
+    merge_results,
     recorded_part,
+    summary_line,
+    without_repetition,
 )
 from ansible_collections.qingguo.qgnet.plugins.plugin_utils._action import QgAction
+from ansible_collections.qingguo.qgnet.plugins.plugin_utils._announcer import show_once
 from ansible_collections.qingguo.qgnet.plugins.plugin_utils._host_command import UnusableHostError, detect_egress
 from ansible_collections.qingguo.qgnet.plugins.plugin_utils._run_scope import (
+    CONTROL_NODE,
     check_inventory,
     inventory_hosts,
     inventory_id,
@@ -68,88 +64,21 @@ from ansible_collections.qingguo.qgnet.plugins.plugin_utils._run_scope import (
 )
 from ansible_collections.qingguo.qgnet.plugins.plugin_utils._run_variables import register_as, summary_of_play
 from ansible_collections.qingguo.qgnet.plugins.plugin_utils._sources import UNSET, variable_value
+from ansible_collections.qingguo.qgnet.plugins.plugin_utils._step_options import SPEC, StepOptions
+from ansible_collections.qingguo.qgnet.plugins.plugin_utils._variable_names import check_prefixed
 
 #: The names of the strategy in which all hosts complete a task before the next one begins.
 _IN_STEP = ("linear", "ansible.builtin.linear", "ansible.legacy.linear")
 #: Strategies that run a task with run_once on every host.
 _IGNORING_RUN_ONCE = ("free", "host_pinned")
-
-SPEC: Spec = {
-    "step": {"type": "str", "choices": ["detect", "register", "summarize"], "required": True},
-    "vars_prefix": {"type": "str"},
-    "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
-    "ips": {"type": "list", "elements": "str"},
-    "detect": {"type": "bool", "default": True},
-    "inventory_id": {"type": "str"},
-    "max_removals": {"type": "int", "default": 10},
-    "prune": {"type": "bool", "default": False},
-    "prune_groups": {"type": "list", "elements": "str"},
-    "fail": {"type": "bool", "default": True},
-    "verify_proxy": {"type": "str"},
-    "verify_url": {"type": "str"},
-    "verify_wait": {"type": "float", "default": 30.0},
-    **EGRESS_OPTIONS,
-    **PROXY_API_OPTIONS,
-}
+#: The variables with the prefix that the steps set.
+_SET = ("result", "summary")
+#: The minimum seconds between the lines that sum up a run that goes on, as with serial.
+_LINE_INTERVAL = 10.0
 #: The recorded reason for a host whose command failed with an error of Ansible.
 _NOT_RUN = "The command could not be run on the host; see its task."
 #: Finds the option that a message is about: the first one in it.
 _OPTION = re.compile(rf"\b(?:{'|'.join(name for name in SPEC if name not in ('step', 'vars_prefix'))})\b")
-
-
-@dataclass(frozen=True)
-class StepOptions:
-    """The checked options of both steps.
-
-    ``detection`` is None if the host does not detect its addresses. ``verification`` is the detection through the proxy
-    that must admit the host afterwards, None without such a proxy.
-    """
-
-    host: HostOptions
-    prune_groups: tuple[str, ...] | None
-    ips: tuple[str, ...]
-    detection: DetectionRequest | None
-    verification: DetectionRequest | None
-    verify_wait: float
-
-    @classmethod
-    def parse(cls, params: Mapping[str, Any]) -> StepOptions:
-        """Check and return the options of both steps, before a host or the vendor is contacted."""
-        host = HostOptions.parse(params)
-        scope = AddressScope.of(host.state == "absent" or params["allow_non_global"], params["api_url"])
-        ips = check_addresses("ips", params["ips"] or (), scope)
-        detection = DetectionRequest.parse(params) if params["detect"] and not ips else None
-        if not ips and detection is None and host.state == "present":
-            raise OptionError(
-                "ips is missing and detect is false: give the host's addresses in ips, or set detect to true."
-            )
-        for option, example in (("verify_proxy", "http://192.0.2.1:3128"), ("verify_url", "https://api.ipify.org")):
-            if params[option]:
-                check_url(option, params[option], example)
-        if params["verify_proxy"] and urlsplit(params["verify_proxy"]).port is None:
-            raise OptionError(
-                f"verify_proxy {describe(params['verify_proxy'])} has no port: give it, as in http://192.0.2.1:3128."
-            )
-        check_range("verify_wait", params["verify_wait"], 0, 600)
-        verification = _parse_verification(params) if params["verify_proxy"] else None
-        groups = None if params["prune_groups"] is None else tuple(params["prune_groups"])
-        return cls(host, groups, ips, detection, verification, params["verify_wait"])
-
-
-def _parse_verification(params: Mapping[str, Any]) -> DetectionRequest:
-    """Return the detection through ``verify_proxy``."""
-    if "@" in params["verify_proxy"]:
-        raise OptionError("verify_proxy contains a user name: leave it out, since the whitelist admits the host.")
-    return DetectionRequest.parse(
-        {
-            **params,
-            "sources": [params["verify_url"]] if params["verify_url"] else params["sources"][:1],
-            "quorum": 1,
-            "samples": 1,
-            "family": None,
-            "through_proxy": params["verify_proxy"],
-        }
-    )
 
 
 class ActionModule(QgAction):
@@ -160,6 +89,8 @@ class ActionModule(QgAction):
     _safe_reason = "A variable of the host is wrong; see its task."
     #: Whether the host was unreachable in the step detect, and ignore_unreachable let it continue.
     _was_unreachable = False
+    #: The hosts to forget, for which the step detect records its result instead of its own host.
+    _recorded: Sequence[str] = ()
 
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         """Run the step of the task, and return its result, which has all of its keys even if the host has failed."""
@@ -183,7 +114,7 @@ class ActionModule(QgAction):
         # one from its first step: if this task returned the same, Ansible would treat the host as unreachable again.
         if not (self._was_unreachable or (self._task.run_once and self._options.get("step") == "register")):
             self._set_variable("result")
-        return {**result, **own}
+        return {**result, **without_repetition(own)}
 
     def _result_of_host(self, variables: dict[str, Any]) -> dict[str, Any]:
         params = self.validated(SPEC)
@@ -194,7 +125,7 @@ class ActionModule(QgAction):
                 "qg_egress_whitelist acts for its own host and cannot be delegated. If only another host reaches the "
                 "API, use qg_egress_ip_info and delegate qg_whitelist."
             )
-        is_shared = StatePlace.of(params).is_shared
+        is_shared = StatePlace.of(params).is_shared and not params["forget"]
         params["inventory_id"] = inventory_id(params["inventory_id"], variables, is_shared=is_shared)
         self._mode = self.mode(params, SPEC)
         step = self._detect if params["step"] == "detect" else self._register
@@ -227,6 +158,8 @@ class ActionModule(QgAction):
         self.use_own_names(spec)
         arguments = self._options
         prefix = arguments.get("vars_prefix")
+        if prefix and spec is SPEC:
+            check_prefixed(prefix, variables, {f"{prefix}{name}" for name in (*SPEC, *_SET)})
         levels = self.default_levels() if prefix else []
         defaults = {name: value for level in levels for name, value in without_aliases(spec, level).items()}
         #: Options that the task or module_defaults have set, and not a variable.
@@ -250,6 +183,8 @@ class ActionModule(QgAction):
         source_replies: list[dict[str, Any]] = []
         ips, detection = options.ips, options.detection
         queue, run, host = self._queue(options), run_id(), variables["inventory_hostname"]
+        if options.forget:
+            return self._submit_forgotten(options, queue, variables)
         gone: dict[str, list[str]] = {}
         if options.host.prune:
             check_inventory(context.CLIARGS.get("subset") or variables.get("ansible_limit"), variables)
@@ -265,9 +200,28 @@ class ActionModule(QgAction):
                     raise
                 return {"source_replies": [], "reasons": [error.message], "warnings": [error.message], **error.details}
             ips, source_replies = tuple(result.ips), result.source_replies
-        request = host_request(options.host, run, host, ips, detected=detection is not None, gone=gone)
+        adopted: list[dict[str, str]] = []
+        # With a shared state, localhost is another machine in each inventory.
+        if options.adopt and not (host in CONTROL_NODE and options.host.api.state.is_shared):
+            adopted = adopt_registrations(queue, options.host, host, ips, self._mode)
+        # In check mode, they still belong to the other inventories.
+        adopts = bool(adopted) and self._mode.check
+        request = host_request(options.host, run, host, ips, detected=detection is not None, gone=gone, adopt=adopts)
         registered = submit_host(queue, request, options.host, self._mode, self._task_in_step())
-        return {"changed": False, "ips": list(ips), "source_replies": source_replies, "registered": registered}
+        found = {"ips": list(ips), "source_replies": source_replies, "registered": registered}
+        return {"changed": bool(adopted), **found, "adopted": adopted}
+
+    def _submit_forgotten(self, options: StepOptions, queue: WriteQueue, variables: dict[str, Any]) -> dict[str, Any]:
+        """Submit the requests of hosts that need not be in the inventory."""
+        if len(variables.get("ansible_play_hosts_all") or ()) > 1:
+            raise OptionError(
+                "forget names the hosts to deregister, and is refused in a play with several hosts: run it on one host "
+                "alone, such as localhost."
+            )
+        self._recorded = forgotten_hosts(queue, options.host, options.forget)
+        for name in self._recorded:
+            queue.enqueue(host_request(options.host, run_id(), name, ()))
+        return {}
 
     def _task_in_step(self) -> str | None:
         """Return the task's identifier, which is the same for all hosts, if the strategy runs them in lockstep."""
@@ -281,10 +235,15 @@ class ActionModule(QgAction):
                 "run_once is true for the step register although changes are pending, so that other hosts would get no "
                 "result: use the lookup qingguo.qgnet.egress_in_sync as its value, or remove run_once."
             )
-        request = find_request(queue, options.host, run, host)
-        if request is None:
+        request = None if options.forget else find_request(queue, options.host, run, host)
+        if request:
+            result = apply_and_report(queue, request, options.host, self._mode)
+        elif options.forget:
+            result = self._apply_forgotten(options, queue)
+        else:
             return self._without_request(queue, run, host, fail=options.host.fail)
-        result = apply_and_report(queue, request, options.host, self._mode)
+        if options.adopt:
+            result["adopted"] = (RunResults(queue.store, run).get(host) or {}).get("adopted", [])
         if result.get("failed") is False:
             result.setdefault("warnings", []).append(result.pop("msg"))
         verify = options.verification if options.host.state == "present" and not self._task.check_mode else None
@@ -300,6 +259,15 @@ class ActionModule(QgAction):
             except AnsibleError as error:
                 result.update({"failed": True, "msg": one_line(str(error)), "reasons": [_NOT_RUN]})
         return result
+
+    def _apply_forgotten(self, options: StepOptions, queue: WriteQueue) -> dict[str, Any]:
+        """Deregister the hosts to forget, and return their common result."""
+        requests = [find_request(queue, options.host, run_id(), name) for name in dict.fromkeys(options.forget)]
+        # The first one writes for all.
+        results = {own.host: apply_and_report(queue, own, options.host, self._mode) for own in requests if own}
+        for name, own in results.items():
+            RunResults(queue.store, run_id()).finish(name, recorded_part(complete_result(own)))
+        return merge_results(list(results.values()))
 
     def _without_request(self, queue: WriteQueue, run: str, host: str, *, fail: bool) -> dict[str, Any]:
         """Return the result of a host that has submitted no request, with the reasons from its first step.
@@ -337,7 +305,20 @@ class ActionModule(QgAction):
         except AnsibleError:
             warnings.append("The summary is incomplete, because state_dir or state_url cannot be evaluated.")
         prefix = self._options.get("vars_prefix") or ""
-        return summary_of_play(variables, results, unpruned, warnings, prefix=prefix)
+        summary = summary_of_play(variables, results, unpruned, warnings, prefix=prefix)
+        line = summary_line(summary, check=bool(self._task.check_mode))
+        if not self._task.no_log:
+            self._show([line, *common_reasons(summary)], is_complete=not summary["pending_hosts"])
+        return {**summary, "msg": line}
+
+    def _show(self, lines: Sequence[str], *, is_complete: bool) -> None:
+        """Show the outcome of the run: once if it is complete, and at intervals as long as hosts are pending."""
+        owner = (self._options.get("vars_prefix") or "").rstrip("_") or self._name
+        text = "\n".join(f"{owner}: {line}" for line in lines)
+        if is_complete:
+            show_once(text, f"{_play_id(self._task)} {self._task_in_step()} {text}", math.inf)
+        else:
+            show_once(text, _play_id(self._task), _LINE_INTERVAL)
 
     def _record(self, variables: dict[str, Any], own: dict[str, Any]) -> None:
         """Store the result of the host for the summary. Other steps report a state that cannot be used."""
@@ -351,7 +332,8 @@ class ActionModule(QgAction):
                 results.finish(host, {**recorded_part(own), **was_unreachable})
             else:
                 final = bool(own["registered"] or own["reasons"])
-                results.begin(host, _play_id(self._task), self._task_in_step(), recorded_part(own), final=final)
+                for name in self._recorded or [host]:
+                    results.begin(name, _play_id(self._task), self._task_in_step(), recorded_part(own), final=final)
 
     def _set_variable(self, name: str) -> None:
         if prefix := self._options.get("vars_prefix"):

@@ -51,10 +51,11 @@ options:
     choices: [telecom, mobile, unicom, bgp]
   keep_alive:
     description:
-      - The duration of new leases, in minutes. The vendor's default for dynamic dedicated plans is one day.
+      - The duration of new leases, in whole minutes or with a unit, such as V(5m), V(1h) or V(1d). The vendor's default
+        for dynamic dedicated plans is one day.
       - Shared and static plans of the classic API have a fixed lifetime, and ignore it. Of the other products,
         V(share), V(exclusive) and V(overseas) accept it.
-    type: int
+    type: str
   distinct:
     description:
       - Whether to request addresses that the key has not held recently.

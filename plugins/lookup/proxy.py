@@ -52,6 +52,11 @@ options:
       - Must not be empty, nor must O(areas) or O(isp).
     type: list
     elements: str
+  exclude_ips:
+    description: The exit IPs (C(ip)) or servers (C(server)) of leases that do not match.
+    type: list
+    elements: str
+    version_added: 1.1.0
   undetermined:
     description: How to treat a lease that may or may not match, as in M(qingguo.qgnet.qg_proxy_allocate).
     type: str

@@ -52,7 +52,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 ansible_facts:
-  description: Facts that are added to the host. Nothing else is returned.
+  description: Facts that are added to the host. Nothing else is returned, and on failure only a message.
   returned: success
   type: dict
   contains:
@@ -66,32 +66,6 @@ ansible_facts:
       type: dict
       returned: always, may be null
   sample: {qg_cloud_packages: [], qg_cloud_order_price: null}
-code:
-  description:
-    - The vendor's code, as text. Its table of codes is not public.
-  returned: when the vendor refused
-  type: str
-  sample: "404"
-meaning:
-  description: The vendor's message, mostly in Chinese.
-  returned: when the vendor refused with a message
-  type: str
-  sample: "\u54c1\u724c\u7f16\u53f7\u4e0d\u5b58\u5728 4"
-request_id:
-  description: The vendor's number of the call, for support requests.
-  returned: when the vendor refused with a number
-  type: str
-  sample: 423369C7-AD6F-3GT6-NMJ7-E2RG5N6HG7D3
-endpoint:
-  description: The path of the failed call.
-  returned: on failure of a call
-  type: str
-  sample: /cloud-product/packageList
-http_status:
-  description: The HTTP status of the response.
-  returned: on failure of a call with a response
-  type: int
-  sample: 200
 """
 
 from ansible_collections.qingguo.qgnet.plugins.module_utils._task.module import run_module

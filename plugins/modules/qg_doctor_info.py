@@ -37,6 +37,8 @@ options:
     description:
       - The URLs of echo services, the first of which that responds returns the egress address of the control node.
         These requests are direct.
+      - If not set, the variable C(qg_sources) and the environment variable E(QG_SOURCES) (separated by commas) are used
+        in this order before the default.
     type: list
     elements: str
     default:

@@ -44,6 +44,8 @@ options:
       - The prefix of the names of variables from which the task reads options that it does not set. The role uses
         V(egress_whitelist_). Options of the task take precedence over these variables, and the variables take
         precedence over C(module_defaults).
+      - The prefix belongs to the tasks. A variable with it that is neither an option nor set by the tasks is refused,
+        so that a misspelt one is not ignored.
     type: str
   state:
     description: Whether the addresses should be on the whitelist.
@@ -62,6 +64,14 @@ options:
       - With V(false) and O(state=absent), only recorded addresses are removed. The host need not exist any more.
     type: bool
     default: true
+  forget:
+    description:
+      - The names of registered hosts to deregister instead of the host of the task. They need not be in the inventory,
+        and are not contacted. Their recorded addresses are removed, unless another host is registered with them.
+      - It requires O(state=absent) and a play with one host, such as C(localhost). A host that is not registered with
+        this key in this inventory is refused.
+    type: list
+    elements: str
   inventory_id:
     description:
       - The identifier of the inventory in the records of registrations. Hosts of the same name in different inventories
@@ -70,6 +80,16 @@ options:
         in AWX.
       - If several control nodes share their state with O(state_url), C(localhost) is another host on each of them.
     type: str
+  adopt:
+    description:
+      - Whether the registrations of the host's name in other inventories are those of this host, for example after the
+        inventory file was renamed or copied. They become registrations of this inventory, and are returned as
+        RV(adopted).
+      - Hosts with the same name in two inventories may be different machines. The host therefore fails, before any
+        change, if such a registration has an address that the host neither has in this run nor is registered with in
+        its own inventory. With O(state_url), C(localhost) is never adopted.
+    type: bool
+    default: false
   max_removals:
     description:
       - The maximum number of addresses that one write may remove although only hosts have reported them. If there are
@@ -220,15 +240,61 @@ removed:
   type: list
   elements: str
   sample: []
+kept:
+  description:
+    - The addresses that the host no longer needs, and that stay on the whitelist because other hosts are registered
+      with them. RV(kept[].owners) contains at most five of these hosts, and begins with those of the same name in other
+      inventories.
+    - If nothing of a host to be deregistered is known, these are the addresses of its name in other inventories.
+    - With O(step=summarize), those of all hosts, with RV(kept[].host). A warning names them as well.
+  returned: always
+  type: list
+  elements: dict
+  contains:
+    host:
+      description: The host that no longer needs the address.
+      type: str
+      returned: with O(step=summarize)
+    ip:
+      description: The address.
+      type: str
+      returned: always
+    owners:
+      description: Hosts that are registered with it, each with C(host) and C(inventory_id).
+      type: list
+      elements: dict
+      returned: always
+    owner_count:
+      description: The number of all hosts that are registered with it.
+      type: int
+      returned: always
+  sample:
+    - ip: 203.0.113.5
+      owners: [{host: web1, inventory_id: /etc/ansible/hosts}]
+      owner_count: 1
+adopted:
+  description:
+    - The registrations of other inventories that O(adopt) made those of the host, or would make in check mode, each
+      with C(ip) and C(inventory_id).
+    - With O(step=summarize), those of all hosts, each with C(host).
+  returned: always
+  type: list
+  elements: dict
+  sample: []
 reasons:
-  description: Why the host is not as desired. Empty if it is.
+  description:
+    - Why the host is not as desired. Empty if it is.
+    - If the task fails, it only refers to C(msg), so that the message is not shown twice. RV(unregistered_hosts)
+      contains it.
   returned: with O(step=detect) and O(step=register), also if the task fails
   type: list
   elements: str
   sample: []
 exit_ips:
-  description: The exit IPs of O(verify_proxy), as the echo service reported them. Empty without O(verify_proxy).
-  returned: with O(step=detect) and O(step=register), also if the task fails
+  description:
+    - The exit IPs of O(verify_proxy), as the echo service reported them. Empty without O(verify_proxy).
+    - With O(step=summarize), those of all hosts.
+  returned: always
   type: list
   elements: str
   sample: [198.51.100.1]
@@ -270,8 +336,13 @@ summary:
     refused: []
     count: 2
     api: {calls: 3, retries: 0, waited_seconds: 0.0}
+msg:
+  description: The outcome of the run in one line. The task also shows it, on the standard error.
+  returned: with O(step=summarize)
+  type: str
+  sample: "3 hosts: 3 in sync, 1 added, 1 removed; proxy exit 198.51.100.1"
 hosts:
-  description: The number of hosts of the play.
+  description: The number of hosts of the play, or of those in O(forget).
   returned: with O(step=summarize)
   type: int
   sample: 3

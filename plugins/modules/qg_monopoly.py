@@ -353,7 +353,11 @@ api:
       description: The seconds spent waiting for the rate limit, between attempts, and until resources were online.
       type: float
       returned: always
-  sample: {calls: 5, retries: 0, waited_seconds: 2.5}
+    waits:
+      description: The same seconds by the reason of each wait.
+      type: dict
+      returned: when the task waited
+  sample: {calls: 5, retries: 0, waited_seconds: 2.5, waits: {resources are not online yet: 2.5}}
 code:
   description: The vendor's code, which is the HTTP status for the calls for exclusive occupancy.
   returned: when the vendor refused

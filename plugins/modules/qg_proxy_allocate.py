@@ -64,6 +64,15 @@ options:
       - Not available with O(product=share) and O(product=overseas).
     type: bool
     default: false
+  exclude_ips:
+    description:
+      - The exit IPs (C(ip)) or servers (C(server)) of leases that do not match, such as those that a site has banned.
+      - It is meant for products whose leases cannot be released. M(qingguo.qgnet.qg_proxy_replace) replaces others.
+      - Such a lease keeps its channel until it ends, and O(exact) does not release it.
+      - If a new lease has such an address, the task fails, and does not lease another one by itself.
+    type: list
+    elements: str
+    version_added: 1.1.0
   undetermined:
     description:
       - How to treat a lease that may or may not match. The vendor's list does not contain the area or task that a lease

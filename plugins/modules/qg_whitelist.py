@@ -205,6 +205,10 @@ api:
         - The seconds spent waiting for the rate limit, for a task that writes for this one, and between attempts.
       type: float
       returned: always
+    waits:
+      description: The same seconds by the reason of each wait, except those for a task that writes for this one.
+      type: dict
+      returned: when the task waited
   sample: {calls: 3, retries: 0, waited_seconds: 0.0}
 code:
   description: The vendor's code.

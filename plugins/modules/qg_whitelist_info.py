@@ -19,7 +19,7 @@ options:
   owners:
     description:
       - Whether to return for each entry the hosts that M(qingguo.qgnet.qg_egress_whitelist) registered with it, as
-        RV(entries), RV(unowned) and RV(unlisted).
+        RV(entries), RV(unowned), RV(unlisted) and RV(repeated_hosts).
       - The registrations are those in O(state_dir) of the machine where the task runs. Entries that another control
         node with another state, M(qingguo.qgnet.qg_whitelist) or a user of the vendor's user centre added have
         no owners.
@@ -154,6 +154,14 @@ unlisted:
   type: list
   elements: dict
   contains: *entry
+repeated_hosts:
+  description:
+    - The names of hosts that are registered in several inventories, with the identifiers of these. A host is registered
+      twice if the inventory file was renamed or copied; O(qingguo.qgnet.qg_egress_whitelist#module:adopt) merges its
+      registrations.
+  returned: success and O(owners=true)
+  type: dict
+  sample: {}
 api:
   description: The API usage of the task in calls, retries and seconds waited.
   returned: success

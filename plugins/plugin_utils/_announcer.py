@@ -26,6 +26,15 @@ def run_announcer(name: str, secrets: frozenset[str]) -> Announcer:
     def show(text: str) -> None:
         display.display(without_secrets({"msg": f"{name}: {text}"}, secrets)["msg"], stderr=True)
 
+    return Announcer(show, _claims().claim, announcement_policy())
+
+
+def show_once(text: str, name: str, interval: float) -> None:
+    """Show a line, unless a process of the run has shown one of this name in the last ``interval`` seconds."""
+    if not _claims().claim(name, interval):
+        Display().display(text, stderr=True)
+
+
+def _claims() -> Announcements:
     # Ansible creates this directory for each run, before the workers, and removes it in the end.
-    claims = Announcements(str(ansible.constants.DEFAULT_LOCAL_TMP))
-    return Announcer(show, claims.claim, announcement_policy())
+    return Announcements(str(ansible.constants.DEFAULT_LOCAL_TMP))

@@ -25,7 +25,7 @@ _NO_LIMIT = ("", "all", "*")
 #: The maximum number of hosts that a message names.
 _MAX_NAMES = 5
 #: Hosts that are in every inventory of Ansible: the control node itself.
-_IMPLICIT = ("localhost", "127.0.0.1", "::1")
+CONTROL_NODE = ("localhost", "127.0.0.1", "::1")
 _MACHINE_ID = "/etc/machine-id"
 
 
@@ -37,7 +37,7 @@ def inventory_id(given: str | None, variables: Mapping[str, Any], *, is_shared: 
     """
     sources = variables.get("ansible_inventory_sources") or ["unnamed"]
     inventory = given or "\n".join(str(source) for source in sources)
-    if is_shared and variables.get("inventory_hostname") in _IMPLICIT:
+    if is_shared and variables.get("inventory_hostname") in CONTROL_NODE:
         return f"{inventory} on {_control_node()}"
     return inventory
 
@@ -142,4 +142,4 @@ def inventory_hosts(variables: Mapping[str, Any], prune_groups: Sequence[str] | 
             )
         expected = set().union(*(groups[name] for name in prune_groups))
     # An implicit localhost is in no inventory, but it can be registered.
-    return InventoryHosts(hosts=frozenset({*hosts, *_IMPLICIT}), expected=frozenset(expected))
+    return InventoryHosts(hosts=frozenset({*hosts, *CONTROL_NODE}), expected=frozenset(expected))

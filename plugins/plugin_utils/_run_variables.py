@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist.ownership import kept_warning
 from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist.run_summary import (
     Unpruned,
     summary_of_run,
@@ -39,10 +40,14 @@ def summary_of_play(
 ) -> dict[str, Any]:
     """Return the summary of all hosts of the play, as the result of a task; ``prefix`` is that of its variables."""
     hosts = [str(host) for host in variables.get("ansible_play_hosts_all") or ()]
+    # Hosts to forget have results without being in the play.
+    hosts = [host for host in results if host not in hosts] or hosts
     summary = summary_of_run(hosts, set(variables.get("ansible_play_hosts") or ()), results, unpruned)
     if summary["unreached_hosts"]:
         names = ", ".join(summary["unreached_hosts"])
         warnings = [*warnings, f"Not completed, because they failed, were unreachable or ended before: {names}."]
     if text := unpruned_warning(summary, prefix):
+        warnings = [*warnings, text]
+    if text := kept_warning(summary["kept"], f"{prefix}adopt"):
         warnings = [*warnings, text]
     return {"changed": False, **summary, **({"warnings": warnings} if warnings else {})}

@@ -49,7 +49,7 @@ def play(folder: Path, api: str, hosts: str, name: str, **variables: object) -> 
         "qg_hosts": hosts,
         "ansible_python_interpreter": "/usr/bin/python3",
         "proxy_gateway_service": "daemon",
-        "proxy_gateway_directory": "/run/qg-proxy-gateway-etc",
+        "proxy_gateway_configuration": "/run/qg-proxy-gateway.cfg",
         "proxy_gateway_check": "none",
         "proxy_gateway_keep_alive": 10,
         **variables,

@@ -185,7 +185,7 @@ tell_register() {
     expect_list "$everyone"
 
     heading "The hosts leave"
-    play qingguo.qgnet.deregister "$hosts" --diff
+    play qingguo.qgnet.deregister "$hosts" --diff --extra-vars qg_all=true
     expect_list ""
     try_proxy 407
 }
@@ -234,7 +234,7 @@ tell_leases() {
     [[ $second != "$first" ]] || fail "the hosts should leave through new proxies."
 
     heading "The hosts leave"
-    play qingguo.qgnet.deregister "$hosts" --diff
+    play qingguo.qgnet.deregister "$hosts" --diff --extra-vars qg_all=true
     expect_list "$here_listed"
 }
 

@@ -35,7 +35,7 @@ def play(options: argparse.Namespace, name: str, **variables: object) -> None:
         "proxy_gateway_count": 3,
         "proxy_gateway_keep_alive": 10,
         "proxy_gateway_service": "daemon",
-        "proxy_gateway_directory": "/run/qg-proxy-gateway-etc",
+        "proxy_gateway_configuration": "/run/qg-proxy-gateway.cfg",
         "proxy_gateway_user": "haproxy" if os.geteuid() == 0 and options.root else "",
         **variables,
     }

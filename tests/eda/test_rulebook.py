@@ -280,6 +280,16 @@ def test_leases_that_end_soon_are_rotated(sim: Simulator, rulebook: Rulebook) ->
     assert sim.key not in rulebook.output
 
 
+def test_levels_are_kept_and_a_low_balance_is_printed(sim: Simulator, rulebook: Rulebook) -> None:
+    rulebook.variables |= {"qg_lease_count": 2, "qg_balance_below": 50}
+    account = {"QG_APP_ID": sim.app_id, "QG_APP_KEY": sim.app_key, "QG_ACCOUNT_URL": sim.account_url}
+    rulebook.start_own("keep_levels", environment=account)
+    rulebook.until("the leases", lambda: len(sim.leases()) == 2)
+    rulebook.until("the end of the playbook", lambda: runs(rulebook))
+    rulebook.until("the balance", lambda: "'type': 'balance_low'" in rulebook.output)
+    assert [call["params"]["Num"] for call in sim.journal("/allocate")] == ["2"]
+
+
 def test_leases_that_are_missing_at_the_start_are_allocated_also_if_a_run_fails(
     sim: Simulator, rulebook: Rulebook
 ) -> None:
@@ -297,6 +307,33 @@ def test_leases_that_are_missing_at_the_start_are_allocated_also_if_a_run_fails(
     sim.fault(path="/query", kind="code", code=-13)
     rulebook.until("a third run", lambda: runs(rulebook) == 3)
     assert "'type': 'lease_gone'" not in rulebook.output
+
+
+def test_leases_in_lists_are_refreshed_with_the_playbook_of_gateways(sim: Simulator, rulebook: Rulebook) -> None:
+    old = {lease["IP"] for lease in allocate(sim, 2, KeepAlive=9)}
+    path = rulebook.root / "proxies"
+    rulebook.inventory = f"""crawler ansible_connection=local
+[all:vars]
+ansible_python_interpreter={sys.executable}
+qg_refresh=list
+proxy_list_path={path}
+proxy_list_count=2
+proxy_list_drain=600
+"""
+    rulebook.variables |= {"qg_expires_within": 10}
+    rulebook.start_own("refresh_proxies")
+    rulebook.until("the new leases", lambda: len(sim.leases()) == 4)
+    rulebook.until("the list", path.exists)
+    rulebook.until("the end of the playbook", lambda: runs(rulebook))
+    rulebook.polls("/query")
+    assert path.read_text().splitlines() == sorted(lease["host"] for lease in sim.leases() if lease["ip"] not in old)
+    # Two leases, two events, one run.
+    assert rulebook.output.count("'type': 'lease_expiring'") == 2
+    assert [call["params"]["Num"] for call in sim.journal("/allocate")] == ["2"]
+    sim.advance(9 * 60 + 1)
+    rulebook.until("a second run, when the old leases have ended", lambda: runs(rulebook) == 2)
+    assert len(sim.journal("/allocate")) == 1
+    assert sim.key not in rulebook.output
 
 
 def test_leases_of_a_product_host_are_rotated_in_their_areas(sim: Simulator, rulebook: Rulebook) -> None:
@@ -399,7 +436,7 @@ def test_a_wrong_option_ends_it_with_a_sentence(sim: Simulator, rulebook: Rulebo
     rulebook.variables |= {"qg_expires_within": "soon"}
     rulebook.start_own("rotate_leases")
     assert rulebook.ended() != 0
-    assert "lease_expires_within='soon' cannot be used: give a whole number." in rulebook.output
+    assert "lease_expires_within='soon' cannot be used: give a number of minutes" in rulebook.output
     assert sim.journal() == []
     assert sim.key not in rulebook.output
 

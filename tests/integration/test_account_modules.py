@@ -130,6 +130,19 @@ def test_the_facts_are_there_for_the_tasks_that_follow(
     assert run.of("fact").result["msg"] == ["2222"]
 
 
+def test_without_facts_only_a_message_is_returned(
+    sim: Simulator, playground: Playground, variables: dict[str, Any]
+) -> None:
+    text = play(task("it", "qg_cloud_package_facts", {"product_id": 104}), defaults=DEFAULTS)
+    sim.agent(options={"codes": {"planned": 404}})
+    sim.fault(path="/api/cloud-product/packageList", kind="code", code=404, msg="无此品牌")
+    result = playground.play(text, inventory=SPYING, variables=variables).of("it").result
+    # ansible-core adds "exception" to each failure of an action.
+    assert {name for name in result if not name.startswith("_")} - {"exception"} == {"msg", "changed"}
+    (call,) = sim.journal()
+    assert all(part in result["msg"] for part in ("404", "无此品牌", "/cloud-product/packageList", call["request_id"]))
+
+
 @pytest.mark.newest_core
 def test_credentials_from_the_environment(sim: Simulator, playground: Playground, where: dict[str, Any]) -> None:
     sim.agent(domain="reseller.example")

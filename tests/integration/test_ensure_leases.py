@@ -90,6 +90,41 @@ def test_the_playbook_leases_in_areas(account: ProductKey, playground: Playgroun
     assert len(account.sim.leases()) == 2
 
 
+@pytest.mark.parametrize("product", brief(("classic", *PLANS), "share"))
+def test_excluded_addresses_do_not_count(sim: Simulator, playground: Playground, product: str) -> None:
+    if product != "classic":
+        sim.configure(plan=PLANS[product])
+    environment = {"QG_KEY": sim.key, "QG_API_URL": sim.api_url, "QG_PRODUCT": product}
+
+    def run(count: int, *banned: str) -> Run:
+        variables = {"qg_lease_count": count, "qg_exclude_ips": banned}
+        return playground.play(ENSURE, variables=variables, environment=environment)
+
+    run(2).ok()
+    first, second = (lease["ip"] for lease in sim.leases())
+    run(1, first).ok()
+    assert len(sim.leases()) == 2
+    run(2, first).ok()
+    assert len(sim.leases()) == 3
+    look = f"{{{{ query('qingguo.qgnet.proxy', exclude_ips=['{first}'], at_least=2, max_age=0, form='lease') }}}}"
+    tasks = [{"name": "Lookup", "ansible.builtin.set_fact": {"found": look}}]
+    tasks.append(task("Mistake", "qg_proxy_allocate", {"exclude_ips": [""]}, **IGNORE))
+    looked = playground.play(play(*tasks, hosts="localhost"), environment=environment).ok()
+    found = {lease["ip"] for lease in looked.of("Lookup").result["ansible_facts"]["found"]}
+    assert found == {lease["ip"] for lease in sim.leases()} - {first}
+    assert "exclude_ips holds ''" in looked.of("Mistake").result["msg"]
+    # A vendor that begins anew leases the same addresses again.
+    sim.reset()
+    if product != "classic":
+        sim.configure(plan=PLANS[product])
+    environment["QG_STATE_DIR"] = str(playground.root / "another")
+    result = run(2, second).of("Lease what is missing").result
+    assert (
+        f"1 new lease has an address that exclude_ips contains ({second}), so 1 of count=2 is missing." in result["msg"]
+    )
+    assert (len(result["allocated"]), result["missing"], len(sim.leases())) == (2, 1, 2)
+
+
 ZEROS = {
     "lease_count": "count=0 is out of range: give a number from 1 to 100.",
     "keep_alive": "keep_alive=0 is out of range",

@@ -417,6 +417,7 @@ MISTAKES: list[tuple[str, dict[str, Any], list[str]]] = [
     ("allocate", {"count": "many"}, ["count", "int"]),
     ("allocate", {"count": 1, "min_remaining": -1}, ["min_remaining=-1"]),
     ("allocate", {"count": 1, "keep_alive": 0}, ["keep_alive=0"]),
+    ("allocate", {"count": 1, "keep_alive": "90s"}, ["keep_alive=90s is not a number of whole minutes"]),
     ("allocate", {"count": 1, "keep_alive": 30, "min_remaining": 30}, ["keep_alive=30", "min_remaining=30"]),
     ("allocate", {"count": 1, "areas": 0}, ["areas", "'0'"]),
     ("allocate", {"count": 1, "areas": ["350500", "440100"]}, ["areas contains 2 areas", "product=classic", "one"]),

@@ -31,7 +31,7 @@ def test_register_report_and_deregister(fleet: Fleet) -> None:
     assert not any(" -" in line for line in table), "each registration has a time"
     fleet.run(DEREGISTER, variables={"qg_hosts": "h3"}).ok()
     assert public(3) not in fleet.sim.whitelist()
-    fleet.run(f"- ansible.builtin.import_playbook: {DEREGISTER}\n").ok()
+    fleet.run(f"- {{ansible.builtin.import_playbook: {DEREGISTER}, vars: {{qg_all: true}}}}\n").ok()
     assert fleet.sim.whitelist() == []
 
 
@@ -94,6 +94,8 @@ def test_the_report_is_a_table_for_a_terminal(playground: Playground, sim: Simul
         "203.0.113.10     web1  2026-05-04 09:30   not listed      {{ 7 * 7 }}, /etc/hosts",
         "4 on the whitelist, 1 of them without an owner; 1 registered but not on the whitelist",
         "entries that are not one IPv4 address: 203.0.113.0/24, {{ 7 * 7 }}",
+        "web1 is registered in 2 inventories: awx; {{ 7 * 7 }}, /etc/hosts",
+        "1 registered in several inventories: egress_whitelist_adopt=true merges the same host",
     ]
     assert '        "203.0.113.9      -     -                  no owner",\n' in run.stdout
     assert calls(sim) == [QUERY, LIST, LIST], "the first list shows the product of the key"

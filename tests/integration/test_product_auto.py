@@ -98,7 +98,15 @@ def test_a_lookup_and_the_pool_find_the_product_or_need_none(key: ProductKey) ->
     use(key, "share").ok("allocate")
     key.begin()
     selected = {"at_least": 1, "limit": None, "min_remaining": "0", "max_age": 0, "undetermined": "ignore"}
-    other = {"areas": None, "isp": None, "task_ids": None, "form": "server", "seed": None, "pwd": None}
+    other = {
+        "areas": None,
+        "isp": None,
+        "task_ids": None,
+        "exclude_ips": None,
+        "form": "server",
+        "seed": None,
+        "pwd": None,
+    }
     assert find_leases({**DEFAULTS, **key.options, **selected, **other})[0]["server"] in key.held()
     assert calls(key.sim) == ["/share/query"]
 

@@ -49,7 +49,7 @@ def test_options_are_refused_before_any_change(
 ) -> None:
     run = playground.play(
         PLAY,
-        variables={"proxy_gateway_directory": str(playground.root / "gateway"), **variables},
+        variables={"proxy_gateway_configuration": str(playground.root / "gateway"), **variables},
         environment={"QG_KEY": sim.key, "QG_API_URL": sim.api_url},
     )
     assert run.rc == 2

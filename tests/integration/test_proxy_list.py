@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from simulator.fixture import Simulator
 from support.playbooks import Playground, Run, calls
 
@@ -20,6 +21,7 @@ PWD = "0123456789ab"
 PLAY = """
 - hosts: all
   gather_facts: false
+  strategy: "{{ pace | default('linear') }}"
   roles: [qingguo.qgnet.proxy_list]
   handlers:
     - name: Note the change
@@ -50,10 +52,11 @@ def servers(sim: Simulator) -> list[str]:
     return sorted(lease["host"] for lease in sim.leases())
 
 
+@pytest.mark.parametrize("pace", ["linear", "free"])
 def test_a_file_of_servers_is_written_with_one_lease_call_for_all_hosts(
-    sim: Simulator, playground: Playground, path: Path
+    sim: Simulator, playground: Playground, path: Path, pace: str
 ) -> None:
-    run = write(sim, playground, path).ok()
+    run = write(sim, playground, path, pace=pace).ok()
     assert len(sim.leases()) == 2
     assert path.read_text().splitlines() == servers(sim)
     assert path.stat().st_mode & 0o777 == 0o644
@@ -96,6 +99,31 @@ def test_an_environment_file_has_the_variables_of_one_lease(sim: Simulator, play
     variables = dict(line.split("=", 1) for line in path.read_text().splitlines())
     assert variables["http_proxy"] == variables["HTTPS_PROXY"]
     assert variables["http_proxy"].removeprefix("http://") in servers(sim)
+
+
+def test_clash_playwright_and_scrapy_read_their_formats(sim: Simulator, playground: Playground, path: Path) -> None:
+    pairs = {"username": sim.key, "password": PWD}
+    write(
+        sim, playground, path, proxy_list_format="clash", proxy_list_scheme="socks5h", proxy_list_credentials=True
+    ).ok()
+    addresses = [server.split(":") for server in servers(sim)]
+    assert yaml.safe_load(path.read_text())["proxies"] == [
+        {"name": f"{host}:{port}", "type": "socks5", "server": host, "port": int(port), **pairs}
+        for host, port in addresses
+    ]
+    for scheme, credentials in (("socks5", {}), ("http", pairs)):
+        options = {"proxy_list_scheme": scheme, "proxy_list_credentials": bool(credentials)}
+        write(sim, playground, path, proxy_list_format="playwright", **options).ok()
+        assert json.loads(path.read_text()) == [
+            {"server": f"{scheme}://{server}", **credentials} for server in servers(sim)
+        ]
+    write(sim, playground, path, proxy_list_format="scrapy").ok()
+    settings: dict[str, list[str]] = {}
+    exec(path.read_text(), settings)
+    assert settings["ROTATING_PROXY_LIST"] == [f"http://{server}" for server in servers(sim)]
+    assert len(sim.leases()) == 2
+    refused = write(sim, playground, path, proxy_list_format="scrapy", proxy_list_scheme="socks5")
+    assert "Set proxy_list_scheme to http" in refused.output
 
 
 def test_credentials_are_in_a_file_of_the_owner_and_in_no_output(

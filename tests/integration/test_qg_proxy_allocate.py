@@ -29,6 +29,7 @@ thorough = pytest.mark.thorough
     [
         pytest.param({}, {}, id="none"),
         pytest.param({"keep_alive": 7}, {"KeepAlive": "7"}, id="KeepAlive"),
+        pytest.param({"keep_alive": "1h"}, {"KeepAlive": "60"}, id="KeepAlive-unit", marks=pytest.mark.thorough),
         pytest.param({"areas": ["江苏省淮安市"]}, {"AreaId": str(HUAIAN)}, id="AreaId"),
         pytest.param({"distinct": True}, {"Distinct": "1"}, id="Distinct"),
         *(pytest.param({"isp": isp}, {"Isp": str(number)}, id=f"Isp {isp}") for isp, number in ISPS.items()),

@@ -39,7 +39,8 @@ def test_each_entry_names_its_hosts_and_those_without_one_are_listed(
     assert result["whitelist"] == [entry["ip"] for entry in result["entries"]]
     assert (result["changed"], calls(sim)) == (False, [QUERY])
     assert whitelist_info(owners=True)["entries"] == result["entries"], "reading has forgotten nothing"
-    assert whitelist_info().keys() == result.keys() - {"entries", "unowned", "unlisted"}
+    assert result["repeated_hosts"] == {"web1": sorted([INVENTORY, "awx"])}
+    assert whitelist_info().keys() == result.keys() - {"entries", "unowned", "unlisted", "repeated_hosts"}
 
 
 def test_owners_are_those_of_the_same_key(whitelist_info: Operate, common: dict[str, Any], sim: Simulator) -> None:

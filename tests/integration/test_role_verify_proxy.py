@@ -71,7 +71,7 @@ def test_a_proxy_is_not_verified_from_a_network_device(fleet: Fleet) -> None:
         "The host has no POSIX shell, because it is a network device, so the proxy cannot be verified from it: "
         "leave verify_proxy out."
     )
-    assert task.result["reasons"] == [task.result["msg"]]
+    assert task.result["reasons"] == ["See msg."]
     assert "waiting because" not in run.stderr
 
 
@@ -87,7 +87,7 @@ def test_a_host_that_is_lost_during_its_verification_keeps_what_it_did(fleet: Fl
     assert (task.result["added"], task.result["summary"]["added"]) == ([public(1)], fleet.all_addresses)
     assert public(1) in task.result["diff"]["after"]
     assert task.result["msg"] == f"The host became unreachable before {proxy} was verified: the host is gone"
-    assert task.result["reasons"] == [task.result["msg"]]
+    assert task.result["reasons"] == ["See msg."]
     (summary,) = run.summaries
     assert (summary["added"], summary["api"]["calls"]) == (fleet.all_addresses, 3)
     assert (list(summary["changed_hosts"]), summary["unreached_hosts"]) == (fleet.hosts, ["h1"])

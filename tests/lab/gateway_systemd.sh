@@ -5,13 +5,14 @@
 # The role proxy_gateway on a machine with a real systemd: the service, the timer of the control node, and their removal,
 # while a crawler requests a page through leases of one minute. Needs root, mmdebstrap, systemd-container and a Debian
 # mirror. QG_LAB_PYTHON names a Python with the packages of the simulator. The root file system is kept in
-# QG_SYSTEMD_ROOT (default /var/tmp/qg-systemd-root) for the next run.
+# QG_SYSTEMD_ROOT (default .cache/systemd) for the next run. "make systemd" starts it.
 set -euo pipefail
 
 readonly namespace=qgsystemd key=QGDEMO01
-root=${QG_SYSTEMD_ROOT:-/var/tmp/qg-systemd-root}
 tests=$(dirname -- "$(dirname -- "$(realpath -- "${BASH_SOURCE[0]}")")")
 checkout=$(dirname -- "$tests")
+root=${QG_SYSTEMD_ROOT:-$checkout/.cache/systemd}
+log=$root.log
 packages=systemd,systemd-sysv,dbus,iproute2,curl,python3,python3-requests,python3-apt,ansible-core,haproxy
 simulator='' machine=''
 
@@ -33,7 +34,7 @@ trap finish EXIT
 
 # inside COMMAND: run it in the machine
 inside() {
-    nsenter --target "$leader" --all env HOME=/root LC_ALL=C.UTF-8 PATH=/usr/sbin:/usr/bin:/sbin:/bin \
+    nsenter --target "$leader" --all env --ignore-environment HOME=/root LC_ALL=C.UTF-8 PATH=/usr/sbin:/usr/bin:/sbin:/bin \
         QG_KEY="$key" QG_API_URL=http://127.0.0.1:8080 bash -c "cd /root && $1"
 }
 
@@ -43,9 +44,17 @@ play() { inside "ansible-playbook --inventory hosts.yml gateway.yml $*" | grep -
 for tool in mmdebstrap systemd-nspawn ip nsenter; do
     command -v "$tool" >/dev/null || fail "missing: $tool (Debian's packages: mmdebstrap systemd-container iproute2 util-linux)"
 done
-[[ -e $root/etc/os-release ]] || mmdebstrap --quiet --variant=minbase --include="$packages" trixie "$root"
+[[ $(id -u) == 0 ]] || fail "a machine with a systemd of its own needs root."
+if [[ ! -e $root/etc/os-release ]]; then
+    echo "A Debian is made in $root."
+    mkdir -p "$(dirname -- "$root")"
+    rm -rf -- "$root.new"
+    mmdebstrap --quiet --variant=minbase --include="$packages" trixie "$root.new" >"$log" 2>&1 ||
+        fail "no Debian could be made (on Ubuntu, apt-get install debian-archive-keyring): $(tail -n 5 "$log")"
+    mv -- "$root.new" "$root"
+fi
 
-ip netns add "$namespace"
+ip netns add "$namespace" || fail "this root may not make network namespaces."
 ip -n "$namespace" link set lo up
 # The machine shares this namespace, so the simulator is at its loopback address.
 nsenter --net="/run/netns/$namespace" "${QG_LAB_PYTHON:-python3}" "$tests/simulator" --port 8080 \
@@ -97,14 +106,16 @@ sys.exit(bool(failures) or len(exits) < 6)
 PYTHON
 
 systemd-nspawn --quiet -D "$root" --register=no --keep-unit --network-namespace-path="/run/netns/$namespace" \
-    --bind-ro="$checkout:$collection" --boot </dev/null >/dev/null 2>&1 &
+    --bind-ro="$checkout:$collection:norbind" --boot </dev/null >"$log" 2>&1 &
 machine=$!
-leader=
+leader='' ready=''
 for ((tries = 0; tries < 120; tries++)); do
     leader=$(pgrep --parent "$machine" | head -n 1) || true
-    [[ -n $leader ]] && inside true 2>/dev/null && inside "systemctl is-system-running" 2>/dev/null | grep -qE 'running|degraded' && break
+    [[ -n $leader ]] && inside true 2>/dev/null && inside "systemctl is-system-running" 2>/dev/null | grep -qE 'running|degraded' && ready=1 && break
+    kill -0 "$machine" 2>/dev/null || break
     sleep 0.5
 done
+[[ -n $ready ]] || fail "systemd did not start (systemd-nspawn does not work in most containers): $(tail -n 5 "$log")"
 inside "curl --silent --retry 20 --retry-connrefused -X PUT http://127.0.0.1:8080/_sim/keys/$key \
     -d '{\"plan\": {\"kind\": \"share\", \"channels\": 12}, \"whitelist\": [\"203.0.113.5\"]}'" >/dev/null
 other=$(inside "systemctl show --property MainPID --value haproxy")
@@ -116,6 +127,7 @@ echo "the first request was answered $SECONDS seconds after the playbook began"
 inside "python3 crawl.py 150" || fail "requests failed, or the timer replaced no leases"
 play --extra-vars proxy_gateway_state=absent
 play --extra-vars proxy_gateway_state=absent | grep -q 'changed=0' || fail "a second removal changed something"
-inside "! ls -d /etc/qg-proxy-gateway /etc/systemd/system/qg-* 2>/dev/null" || fail "files are left"
+left=$(inside "ls -d /etc/qg-proxy-gateway.cfg* /run/qg-proxy-* /etc/systemd/system/qg-* 2>/dev/null" || true)
+[[ -z $left ]] || fail "files are left: $left"
 [[ $(inside "systemctl show --property MainPID --value haproxy") == "$other" ]] || fail "the other HAProxy was changed"
 echo "all went as it should; the HAProxy that was there before still runs"

@@ -21,6 +21,8 @@ MANY = ("proxy_haproxy", "proxy_squid")
 PAGE = "https://d.qg.net/ip"
 EXAMPLE = "198.51.100.8:21504"
 SECRET = "Hush4Hush"
+#: What no lease speaks.
+OTHER_SCHEMES = ("https", "socks4", "", None, 5, "socks5h\n")
 
 curl, environment, haproxy, squid, tunnel = (plugin("filter", name).FilterModule().filters()[name] for name in NAMES)
 #: Each filter as a function of the lease alone.

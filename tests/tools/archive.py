@@ -37,13 +37,16 @@ BELONGS = (
     "extensions/audit/*",
     "extensions/eda/*",
     "extensions/execution_environment/*",
+    "extensions/monitoring/*",
     "meta/*.yml",
+    "playbooks/*.j2",
     "playbooks/*.yml",
     "plugins/*.py",
     "requirements.txt",
     *(f"roles/*.{kind}" for kind in ("j2", "lua", "md", "yml")),
     # else ansible-test reads it as if it had to run on Python 2.7
     "tests/config.yml",
+    *(f"tests/live/*.{kind}" for kind in ("json", "md", "py")),
     *(f"tests/simulator/*.{kind}" for kind in ("css", "html", "js", "md", "py", "svg", "txt")),
 )
 #: What only the archive has.

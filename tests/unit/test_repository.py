@@ -45,7 +45,7 @@ def test_the_contents_are_what_there_is(language: str) -> None:
     patterns = {
         "": ("plugins/modules/*.py", "roles/*"),
         "qingguo.qgnet.": (
-            *(f"plugins/{kind}/*.py" for kind in ("filter", "inventory", "lookup")),
+            *(f"plugins/{kind}/*.py" for kind in ("callback", "filter", "inventory", "lookup")),
             "playbooks/*.yml",
             "extensions/eda/plugins/event_source/*.py",
         ),
@@ -60,7 +60,7 @@ def test_both_languages_list_the_contents_in_the_same_order() -> None:
 
 @pytest.mark.parametrize("role", sorted(path.name for path in (ROOT / "roles").iterdir()))
 def test_each_role_has_an_argument_spec_with_words_for_each_variable(role: str) -> None:
-    spec = yaml.safe_load(read(f"roles/{role}/meta/argument_specs.yml"))["argument_specs"]["main.yml"]
+    (spec,) = yaml.safe_load(read(f"roles/{role}/meta/argument_specs.yml"))["argument_specs"].values()
     assert spec["short_description"]
     assert not [name for name, option in spec["options"].items() if not option.get("description")]
     defaults = yaml.safe_load(read(f"roles/{role}/defaults/main.yml")) or {}

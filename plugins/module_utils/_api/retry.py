@@ -47,8 +47,10 @@ class Client:
         return self._transport.timeout
 
     def usage(self) -> dict[str, Any]:
-        """Return the usage of the run: vendor calls, how many of them were retries, and seconds waited."""
-        return {**vars(self.count), "waited_seconds": round(self.budget.waited, 1)}
+        """Return the usage of the run: vendor calls, how many of them were retries, and seconds waited, by reason."""
+        usage = {**vars(self.count), "waited_seconds": round(self.budget.waited, 1)}
+        waits = {reason: round(seconds, 1) for reason, seconds in self.budget.reasons.items() if seconds >= 0.05}
+        return {**usage, "waits": waits} if waits else usage
 
     def follow(self, other: Client) -> None:
         """Continue a run of the ``other`` client with this one: share its budget and its count."""

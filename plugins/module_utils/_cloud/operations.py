@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from .._api.account.client import AccountApi, Row
-from .._core.errors import OptionError
+from .._core.errors import OptionError, QgError
 from .._core.text import quote_word
 from .._core.validation import check_at_least, check_range, check_word
 from .._task.operation import Mode, Operation
@@ -163,7 +163,14 @@ def _run_packages(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
 
 
 def _run_package_facts(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
-    result = _run_packages(params, mode)
+    try:
+        result = _run_packages(params, mode)
+    except OptionError:
+        raise
+    except QgError as error:
+        # A facts module returns only facts. The message names the call, and the code and its meaning, too.
+        request_id = error.details.get("request_id")
+        raise QgError(error.message + (f" (request_id {request_id})" if request_id else "")) from None
     facts = {"qg_cloud_packages": result["packages"], "qg_cloud_order_price": result["order_price"]}
     return {"changed": False, "ansible_facts": facts}
 

@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import getpass
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
@@ -19,22 +19,20 @@ class Caller:
     inventory: str = ""
 
 
-_current = Caller()
+_host = _inventory = ""
 
 
 def set_caller(*, host: str, inventory: str) -> None:
     """Say which host and inventory the task of this process is for."""
-    global _current
-    _current = replace(_current, host=host, inventory=inventory)
+    global _host, _inventory
+    _host, _inventory = host, inventory
 
 
 def current_caller() -> Caller:
     """Return the caller of this process."""
-    global _current
-    if not _current.user:
-        try:
-            _current = replace(_current, user=getpass.getuser())
-        except (KeyError, OSError, ImportError):
-            # A container may run as a user without a name.
-            _current = replace(_current, user="unknown")
-    return _current
+    try:
+        user = getpass.getuser()
+    except (KeyError, OSError, ImportError):
+        # A container may run as a user without a name.
+        user = "unknown"
+    return Caller(user, _host, _inventory)

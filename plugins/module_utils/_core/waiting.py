@@ -12,7 +12,7 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from .clock import elapsed
 from .errors import WaitBudgetExceeded
@@ -156,7 +156,8 @@ SILENT = Announcer()
 class WaitBudget:
     """The maximum total time that a run may wait, in seconds: for rate limits and between attempts together.
 
-    A sleep during which the machine was suspended counts with its actual duration.
+    A sleep during which the machine was suspended counts with its actual duration. ``reasons`` are the parts of
+    ``waited``, by reason.
     """
 
     max_wait: float
@@ -164,6 +165,7 @@ class WaitBudget:
     waited: float = 0.0
     announcer: Announcer = SILENT
     elapsed: Callable[[], float] = elapsed
+    reasons: dict[str, float] = field(default_factory=dict)
 
     def require(self, seconds: float, reason: str, endpoint: str) -> None:
         """Raise WaitBudgetExceeded if the budget does not cover this many more seconds."""
@@ -195,7 +197,9 @@ class WaitBudget:
             self.announcer.sleep(seconds, wait, self.sleep)
         finally:
             slept = self.elapsed() - began
-            self.waited += slept if slept > seconds + MAX_OVERSLEEP else seconds
+            counted = slept if slept > seconds + MAX_OVERSLEEP else seconds
+            self.waited += counted
+            self.reasons[reason] = self.reasons.get(reason, 0.0) + counted
 
 
 def backoff(attempt: int, retry_after: float | None = None) -> float:

@@ -172,9 +172,17 @@ def _apply(session: LeaseSession, first: Plan, desired: DesiredLeases, result: L
     with contextlib.suppress(StateError):
         ended = {lease.name for lease in session.ended(session.held.values())}
     wanted = {lease.name for lease in first.keep} | (session.new.keys() - adopted)
-    found = [lease for name, lease in session.held.items() if name in wanted - ended]
+    live = [lease for name, lease in session.held.items() if name in wanted - ended]
+    excluded = [lease for lease in live if desired.excludes(lease)]
+    found = [lease for lease in live if lease not in excluded]
     result.leases = tuple(oldest_first(found))
     result.missing = max(0, desired.count - len(found))
+    if result.missing and excluded and not result.error:
+        result.error = QgError(
+            f"{counted(len(excluded), 'new lease', 'have')} an address that exclude_ips contains "
+            f"({format_leases(excluded)}), so {result.missing} of count={desired.count} "
+            f"{'is' if result.missing == 1 else 'are'} missing. To lease others, which are paid for, too, run it again."
+        )
     if result.missing and not result.error:
         result.error = QgError(
             f"{counted(len(wanted) - len(found), 'lease')} ended while this task waited, so {result.missing} of "

@@ -116,16 +116,24 @@ def check_new_terms(params: Mapping[str, Any]) -> None:
 
 def allocation_params(params: Mapping[str, Any]) -> AllocationParams:
     """Return the parameters of new leases; raises OptionError for a mistake."""
-    if params["keep_alive"] is not None:
-        check_range("keep_alive", params["keep_alive"], 1, 525600)
     return AllocationParams(
-        keep_alive=params["keep_alive"],
+        keep_alive=_keep_alive(params["keep_alive"]),
         isp=params["isp"],
         distinct=params["distinct"],
         areas=check_areas("areas", params["areas"]),
         exclude_areas=check_areas("exclude_areas", params["exclude_areas"]),
         pool=POOLS.get(params["pool"] or ""),
     )
+
+
+def _keep_alive(value: object) -> int | None:
+    """Return the duration of new leases in minutes, of which the vendor takes whole ones."""
+    if value is None:
+        return None
+    minutes = check_range("keep_alive", parse_minutes("keep_alive", value), 1, 525600)
+    if not isinstance(minutes, int):
+        raise OptionError(f"keep_alive={value} is not a number of whole minutes: give one, such as 5m or 1h.")
+    return minutes
 
 
 def with_codes(params: AllocationParams, api: LeaseBackend) -> AllocationParams:
@@ -160,6 +168,7 @@ def desired_leases(params: Mapping[str, Any]) -> DesiredLeases:
         task_ids=frozenset(check_names("task_ids", params["task_ids"])),
         exact=params["exact"],
         undetermined=params["undetermined"],
+        exclude_ips=frozenset(check_names("exclude_ips", params["exclude_ips"])),
     )
 
 
@@ -302,6 +311,7 @@ def find_leases(params: Mapping[str, Any]) -> list[dict[str, Any]]:
         min_remaining=min_remaining,
         task_ids=frozenset(check_names("task_ids", params["task_ids"])),
         undetermined=params["undetermined"],
+        exclude_ips=frozenset(check_names("exclude_ips", params["exclude_ips"])),
     )
     # Templates may be evaluated in the process that Ansible forks its workers from.
     with contextlib.closing(StatePlace.of(params).open(params["max_wait"])) as state:
@@ -327,6 +337,7 @@ ALLOCATE = Operation(
         "min_remaining": {"type": "str", "default": "0"},
         "task_ids": {"type": "list", "elements": "str"},
         "exact": {"type": "bool", "default": False},
+        "exclude_ips": {"type": "list", "elements": "str"},
         "undetermined": {"type": "str", "choices": ["fail", "ignore", "match"], "default": "fail"},
         **TERMS_OPTIONS,
         **CREDENTIALS_OPTION,

@@ -32,7 +32,8 @@ class DesiredLeases:
     """At least ``count`` live leases that match: the areas and provider of ``params``, and ``task_ids`` if given.
 
     ``min_remaining`` is in minutes. With ``exact``, at most ``count`` leases may match. ``undetermined`` says what to
-    do with leases of which it is unknown whether they match: ``fail``, ``ignore`` or ``match``.
+    do with leases of which it is unknown whether they match: ``fail``, ``ignore`` or ``match``. ``exclude_ips`` are the
+    exits or servers of leases that never match.
     """
 
     count: int
@@ -41,6 +42,11 @@ class DesiredLeases:
     task_ids: frozenset[str] = frozenset()
     exact: bool = False
     undetermined: str = "fail"
+    exclude_ips: frozenset[str] = frozenset()
+
+    def excludes(self, lease: Lease) -> bool:
+        """Whether a lease never matches because of its address."""
+        return bool({lease.ip, lease.server} & self.exclude_ips)
 
 
 @dataclass(frozen=True)
@@ -103,6 +109,8 @@ def _codes_of(region: str, names: Mapping[str, str]) -> list[str]:
 def _is_of_kind(
     lease: Lease, desired: DesiredLeases, origins: Mapping[str, Origin], names: Mapping[str, str]
 ) -> bool | None:
+    if desired.excludes(lease):
+        return False
     known = origins.get(lease.task_id)
     origin = known or Origin()
     results: list[bool | None] = []

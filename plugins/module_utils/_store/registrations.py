@@ -96,21 +96,14 @@ class RegistrationStore:
 
     def load_inventory(self) -> dict[str, set[str]]:
         """Return the addresses of all hosts of the inventory that may be on the whitelist."""
-        query = (
-            "SELECT host, ip FROM registrations WHERE key = ? AND inventory = ? "
-            "AND (former = 0 OR missing_since IS NULL)"
-        )
-        hosts: dict[str, set[str]] = {}
-        for host, ip in self._store.rows(query, self._key, self._inventory):
-            hosts.setdefault(host, set()).add(ip)
-        return hosts
+        return self._by_host("(former = 0 OR missing_since IS NULL)")
 
     def load_former(self) -> dict[str, set[str]]:
         """Return the addresses that hosts of the inventory no longer need, and that may be on the whitelist."""
-        query = (
-            "SELECT host, ip FROM registrations WHERE key = ? AND inventory = ? "
-            "AND former = 1 AND missing_since IS NULL"
-        )
+        return self._by_host("former = 1 AND missing_since IS NULL")
+
+    def _by_host(self, condition: str) -> dict[str, set[str]]:
+        query = f"SELECT host, ip FROM registrations WHERE key = ? AND inventory = ? AND {condition}"
         hosts: dict[str, set[str]] = {}
         for host, ip in self._store.rows(query, self._key, self._inventory):
             hosts.setdefault(host, set()).add(ip)
@@ -131,16 +124,41 @@ class RegistrationStore:
 
     def load_owners(self) -> list[Owner]:
         """Return all hosts, of all inventories, by inventory and name."""
-        query = (
-            "SELECT ip, host, inventory, former, found, registered_at FROM registrations WHERE key = ? "
-            "ORDER BY inventory, host, ip"
-        )
-        rows = self._store.rows(query, self._key)
+        return self._owners("key = ?", self._key)
+
+    def load_holders(self, ip: str) -> list[Owner]:
+        """Return the hosts that need an address, registered with any other key of this state."""
+        return self._owners("key != ? AND ip = ? AND former = 0", self._key, ip)
+
+    def load_named(self, host: str) -> list[Owner]:
+        """Return the registrations of hosts of this name, in all inventories."""
+        return self._owners("key = ? AND host = ?", self._key, host)
+
+    def _owners(self, condition: str, *values: str) -> list[Owner]:
+        columns = "ip, host, inventory, former, found, registered_at"
+        query = f"SELECT {columns} FROM registrations WHERE {condition} ORDER BY inventory, host, ip"
+        rows = self._store.rows(query, *values)
         ahead = self._store.wall_ahead() if rows else 0.0
         return [
             Owner(ip, host, inventory, bool(former), bool(found), registered_at + ahead)
             for ip, host, inventory, former, found, registered_at in rows
         ]
+
+    def adopt(self, host: str, others: Iterable[tuple[str, str]]) -> None:
+        """Move registrations of the host's name in other inventories, by inventory and address, to this inventory."""
+        columns = "ip, former, missing_since, found, registered_at"
+        moved = [(self._key, host, inventory, ip) for inventory, ip in others]
+        with self._store.transaction() as database:
+            database.executemany(
+                f"INSERT INTO registrations (key, inventory, host, {columns}) SELECT key, ?, host, {columns} "
+                "FROM registrations WHERE key = ? AND host = ? AND inventory = ? AND ip = ? "
+                "ON CONFLICT (key, inventory, host, ip) DO NOTHING",
+                [(self._inventory, *row) for row in moved],
+            )
+            self._clear_found(database)
+            database.executemany(
+                "DELETE FROM registrations WHERE key = ? AND host = ? AND inventory = ? AND ip = ?", moved
+            )
 
     def record_intent(self, hosts: Iterable[tuple[str, Collection[str]]]) -> None:
         """Store addresses that are about to be added for hosts, in case this process ends before it has added them."""

@@ -102,7 +102,7 @@ PLACE_OPTIONS: Spec = {
 #: The options of an allocation of leases (doc fragment ``lease_terms``).
 TERMS_OPTIONS: Spec = {
     **PLACE_OPTIONS,
-    "keep_alive": {"type": "int"},
+    "keep_alive": {"type": "str"},
     "distinct": {"type": "bool", "default": False},
     "exclude_areas": {"type": "list", "elements": "str"},
     "pool": {"type": "str", "choices": list(POOLS)},

@@ -50,7 +50,8 @@ class Rules:
 
     quota_below: int | None = None
     leases: bool = False
-    expires_within: int | None = None
+    expires_within: float | None = None
+    leases_below: int | None = None
     whitelist: bool = False
     expected: frozenset[str] | None = None
     balance_below: Decimal | None = None
@@ -60,7 +61,7 @@ class Rules:
         """The subjects to poll. The quota comes first: the rate limits of later calls depend on its channels."""
         wanted = {
             QUOTA: self.quota_below is not None,
-            LEASES: self.leases or self.expires_within is not None,
+            LEASES: self.leases or self.expires_within is not None or self.leases_below is not None,
             WHITELIST: self.whitelist or self.expected is not None,
             BALANCE: self.balance_below is not None,
         }
@@ -106,6 +107,7 @@ class WatchState:
     quota_low: bool = False
     leases: Mapping[Identity, Lease] | None = None
     expiring: frozenset[tuple[Identity, str | None]] = frozenset()
+    leases_low: bool = False
     whitelist: frozenset[str] | None = None
     drift: Drift = NO_DRIFT
     balance_low: bool = False
@@ -184,7 +186,9 @@ def _compare_leases(state: WatchState, rules: Rules, leases: Collection[Lease], 
     new = [lease for lease in new if lease.identity not in renamed]
     events += [_event("lease_new", lease.described(now)) for lease in oldest_first(new)]
     events += [_event("lease_expiring", lease.described(now)) for lease in oldest_first(expiring)]
-    return dataclasses.replace(state, leases=current, expiring=frozenset(near)), events
+    low = rules.leases_below is not None and len(current) < rules.leases_below
+    events += _crossing(LEASES, state.leases_low, low, {"count": len(current), "below": rules.leases_below})
+    return dataclasses.replace(state, leases=current, expiring=frozenset(near), leases_low=low), events
 
 
 def _started(subject: str, before: Collection[Any] | None, current: Collection[Any]) -> list[Event]:

@@ -15,6 +15,7 @@ from typing import Any
 from ansible.module_utils.basic import AnsibleFallbackNotFound
 from ansible.module_utils.common import validation
 
+from .._core.durations import parse_minutes
 from .._core.errors import OptionError
 from .._core.validation import check_addresses, check_range
 from .._store.rate_limiter import minute_seconds
@@ -39,7 +40,8 @@ MIN_INTERVAL = 1 / 6
 WATCHED: Spec = {
     "quota_below": {"type": "int"},
     "leases": {"type": "bool", "default": False},
-    "lease_expires_within": {"type": "int"},
+    "lease_expires_within": {"type": "str"},
+    "leases_below": {"type": "int"},
     "whitelist": {"type": "bool", "default": False},
     "expected": {"type": "list", "elements": "str"},
     "balance_below": {"type": "float"},
@@ -139,11 +141,15 @@ def rules_from(params: Mapping[str, Any]) -> Rules:
     """Return what the options watch; raises OptionError for a mistake in them."""
     for name, least, most in (
         ("quota_below", 1, 1_000_000_000),
-        ("lease_expires_within", 1, 525_600),
+        ("leases_below", 1, 1_000_000_000),
         ("balance_below", 0.01, 1_000_000_000),
     ):
         if params[name] is not None:
             check_range(name, params[name], least, most)
+    text = params["lease_expires_within"]
+    within = None if text is None else parse_minutes("lease_expires_within", text)
+    if within is not None and not 0 < within <= 525_600:
+        raise OptionError(f"lease_expires_within={text} is out of range: give a duration from 1s to 525600.")
     check_range("interval", params["interval"], minute_seconds() * MIN_INTERVAL, 86400)
     expected, below = params["expected"], params["balance_below"]
     if expected is not None:
@@ -151,7 +157,8 @@ def rules_from(params: Mapping[str, Any]) -> Rules:
     rules = Rules(
         quota_below=params["quota_below"],
         leases=params["leases"],
-        expires_within=params["lease_expires_within"],
+        expires_within=within,
+        leases_below=params["leases_below"],
         whitelist=params["whitelist"],
         expected=expected,
         # Exactly the decimal number that the user wrote.

@@ -52,10 +52,12 @@ def reconcile(
     *,
     check: bool = False,
     on_plan: Callable[[WhitelistResult], None] | None = None,
+    find_holder: Callable[[str], str | None] = lambda _ip: None,
 ) -> WhitelistResult:
     """Read the whitelist, plan, write only the difference and read it again; with ``check``, only read and plan.
 
-    ``on_plan`` is called with the plan before anything is written.
+    ``on_plan`` is called with the plan before anything is written. ``find_holder`` returns the host that is registered
+    with an address for another key.
     """
     if not check:
         _wait_for_unresolved(api, desired)
@@ -63,7 +65,7 @@ def reconcile(
     before = reading.ips
     first = plan(before, desired, extra_entries=reading.extra_entries)
     check_limits(first, desired)
-    result = WhitelistResult(desired, before, before, first, reading=reading)
+    result = WhitelistResult(desired, before, before, first, reading=reading, find_holder=find_holder)
     if check:
         result.after = before.union(first.add).difference(first.remove)
     elif first.changes:

@@ -10,8 +10,10 @@ both.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any
 
 from .._api.classic.errors import RATE_LIMITED
@@ -19,13 +21,14 @@ from .._core.errors import OptionError, QgError, TransportError, WaitBudgetExcee
 from .._reconcile.held_whitelist import HeldWhitelist
 from .._store.directory import StateError
 from .._store.interface import Store
-from .._store.registrations import RegistrationStore
+from .._store.registrations import Owner, RegistrationStore
 from .._store.write_queue import Result, WriteQueue, WriteRequest
 from .._task.operation import Mode, without_secrets
 from .._task.options import ProxyApiOptions
 from .applier import reconcile
 from .host_plan import desired_for_hosts, host_registration, host_result
 from .merge import compatible_with_first, merge_desired, split_result
+from .ownership import Ownership, describe_owner
 from .plan import DesiredWhitelist, WhitelistResult
 from .pruning import Removals
 from .results import NO_USAGE, summary_of, task_result, unreadable_warnings
@@ -54,7 +57,8 @@ class _Group:
     """The request of one task, or the requests of the hosts of a run, with their common desired whitelist.
 
     ``hosts`` are the desired states of the hosts, and ``registered`` their addresses in the state. These include hosts
-    without a request: those ``gone`` from the inventory, and those whose former addresses are now removed.
+    without a request: those ``gone`` from the inventory, and those whose former addresses are now removed. ``kept`` are
+    addresses that a host no longer needs and others do.
     """
 
     requests: list[WriteRequest]
@@ -62,6 +66,7 @@ class _Group:
     hosts: Mapping[str, DesiredWhitelist]
     registered: Mapping[str, set[str]]
     gone: Collection[str] = ()
+    kept: Mapping[str, list[dict[str, Any]]] = field(default_factory=dict)
 
     @property
     def inventory(self) -> str:
@@ -91,6 +96,14 @@ def _requested_ips(requests: Iterable[WriteRequest]) -> set[str]:
     """Return the addresses of hosts to be registered: removing one would disconnect its host until a later batch."""
     hosts = (request.payload for request in requests if request.inventory)
     return {ip for wanted in hosts if wanted["state"] == "present" for ip in wanted["ips"]}
+
+
+def _find_holder(registrations: RegistrationStore, ip: str) -> str | None:
+    """Return the host that this control node has registered with an address for another key."""
+    holders: list[Owner] = []
+    with contextlib.suppress(StateError):
+        holders = registrations.load_holders(ip)
+    return describe_owner(holders[0].host, holders[0].inventory) if holders else None
 
 
 class WriteBatch:
@@ -165,6 +178,7 @@ class WriteBatch:
                 merge_desired(desired),
                 check=self._mode.check,
                 on_plan=lambda found: self._record_intent(found, groups),
+                find_holder=cache(partial(_find_holder, self._registrations(""))),
             )
         except QgError as error:
             return self._failure(error, groups)
@@ -208,10 +222,11 @@ class WriteBatch:
             return _Group(requests, states[0], {}, {})
         registrations, removals = self._registrations(inventory), Removals.of_batch(self._queue, requests)
         hosts = {**removals.hosts, **{request.host: own for request, own in zip(requests, states, strict=True)}}
-        registered, used_by_others = registrations.load(hosts)
-        kept = removals.kept(requested, registered)
-        desired = desired_for_hosts(hosts, registered, used_by_others, registrations.load_found(), kept)
-        return _Group(requests, desired, hosts, registered, removals.gone)
+        adopting = {request.host for request in requests if request.payload.get("adopt")}
+        owned = Ownership.of(registrations.load_owners(), inventory, hosts, adopting)
+        requested = removals.kept(requested, owned.registered)
+        desired = desired_for_hosts(hosts, owned.registered, owned.others, registrations.load_found(), requested)
+        return _Group(requests, desired, hosts, owned.registered, removals.gone, owned.kept(hosts))
 
     def _registrations(self, inventory: str) -> RegistrationStore:
         return RegistrationStore(self._queue.store, self._queue.key, inventory)
@@ -238,7 +253,9 @@ class WriteBatch:
 
     def _host_results(self, group: _Group, part: WhitelistResult) -> dict[str, Result]:
         results = {
-            request.id: host_result(group.hosts[request.host].ips, group.registered[request.host], part)
+            request.id: host_result(
+                group.hosts[request.host].ips, group.registered[request.host], part, group.kept.get(request.host, ())
+            )
             for request in group.requests
         }
         if not self._mode.check:

@@ -18,6 +18,7 @@ from .._task.operation import Mode
 from .._task.options import ProxyApiOptions
 from .batch import WriteBatch, prune_missing
 from .host_plan import host_result
+from .ownership import adoptable, explain_unknown
 from .plan import DesiredWhitelist, WhitelistResult, plan
 from .results import summary_of
 
@@ -55,10 +56,11 @@ def host_request(
     *,
     detected: bool = False,
     gone: Mapping[str, Sequence[str]] | None = None,
+    adopt: bool = False,
 ) -> WriteRequest:
     """Return the request of a host in a run. ``detected`` says that the host itself reported the addresses."""
     limit = options.max_removals
-    desired = DesiredWhitelist(options.state, ips, max_removals=limit, detected=detected, gone=gone or {})
+    desired = DesiredWhitelist(options.state, ips, max_removals=limit, detected=detected, gone=gone or {}, adopt=adopt)
     return WriteRequest(
         desired.payload,
         options.api.transport.max_wait,
@@ -74,6 +76,31 @@ def find_request(queue: WriteQueue, options: HostOptions, run: str, host: str) -
     """Return the request that a host submitted in this run for the same key, inventory and state; None without one."""
     request = queue.get_for_host(run, host, options.inventory_id)
     return request if request and request.payload["state"] == options.state else None
+
+
+def adopt_registrations(
+    queue: WriteQueue, options: HostOptions, host: str, ips: Collection[str], mode: Mode
+) -> list[dict[str, str]]:
+    """Make the registrations of the host in other inventories those of this one, and return them.
+
+    Raises OptionError if one of them may be that of another host.
+    """
+    registrations = RegistrationStore(queue.store, queue.key, options.inventory_id)
+    adopted = adoptable(host, options.inventory_id, ips, registrations.load_named(host))
+    if adopted and not mode.check:
+        registrations.adopt(host, [(entry["inventory_id"], entry["ip"]) for entry in adopted])
+    return adopted
+
+
+def forgotten_hosts(queue: WriteQueue, options: HostOptions, names: Sequence[str]) -> list[str]:
+    """Return the names of registered hosts without duplicates; raises OptionError for one that is not registered."""
+    registrations = RegistrationStore(queue.store, queue.key, options.inventory_id)
+    registered = registrations.load_inventory()
+    for name in names:
+        if name not in registered:
+            elsewhere = sorted({owner.inventory for owner in registrations.load_named(name)})
+            raise OptionError(explain_unknown(name, options.inventory_id, registered, elsewhere))
+    return list(dict.fromkeys(names))
 
 
 def submit_host(
@@ -181,4 +208,4 @@ def _add_usage_of_reads(queue: WriteQueue, run: str, result: Result, *, is_recei
         result.update(summary_of_reads(queue, run))
     elif (usage := queue.cache.claim_usage(run)) and "api" in result["summary"]:
         own = result["summary"]["api"]
-        result["summary"]["api"] = {name: round(own[name] + count, 1) for name, count in usage[1].items()}
+        own |= {name: round(own[name] + count, 1) for name, count in usage[1].items()}

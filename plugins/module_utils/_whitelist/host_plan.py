@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from .._api.classic.errors import BOUND_TO_OTHER_KEY, WHITELIST_FULL
@@ -68,8 +68,15 @@ def _concerned(ips: Collection[str], former: Collection[str], result: WhitelistR
     return own, (set(former) - own) & set(desired.replaces)
 
 
-def host_result(ips: Collection[str], former: Collection[str], result: WhitelistResult) -> dict[str, Any]:
+def host_result(
+    ips: Collection[str],
+    former: Collection[str],
+    result: WhitelistResult,
+    kept: Iterable[dict[str, Any]] = (),
+) -> dict[str, Any]:
     """Return the result of one host; ``unregistered`` and ``obsolete`` are the addresses that are not as desired.
+
+    ``kept`` are addresses that the host no longer needs and others do.
 
     If there are any, ``not_in_sync`` is true, and ``msg`` and other keys contain the reason. ``failed`` is true unless
     the vendor refused exactly these addresses: other errors of the API are never tolerated.
@@ -87,6 +94,7 @@ def host_result(ips: Collection[str], former: Collection[str], result: Whitelist
         "obsolete": numeric_order(obsolete),
         "added": numeric_order(added),
         "removed": numeric_order(removed),
+        "kept": [entry for entry in kept if entry["ip"] in result.after],
         "reasons": [],
     }
     # Former addresses stay if the address of another host is refused, which is not an error of this host.
@@ -96,6 +104,9 @@ def host_result(ips: Collection[str], former: Collection[str], result: Whitelist
         # `refused` also contains addresses whose calls have all failed.
         tolerable = all(reason and reason.details.get("code") in _ABOUT_ADDRESSES for reason in reasons)
         reason = next(filter(None, reasons), None) or QgError("the whitelist does not show the change.")
+        if result.error and result.error.details.get("code") == reason.details.get("code") == WHITELIST_FULL:
+            # It says how many slots are missing.
+            reason = result.error
         if not set(result.first.withheld).isdisjoint(wrong):
             tolerable = True
             reason = QgError(
@@ -104,6 +115,7 @@ def host_result(ips: Collection[str], former: Collection[str], result: Whitelist
                 "max_removals or give the addresses in ips."
             )
         text = f"{', '.join(wrong)} could not be {'registered' if missing else 'removed'}: {reason.message}"
+        text += result.explain_holders(wrong)
         part.update({**reason.as_result(), "msg": text, "reasons": [text], "not_in_sync": True})
         if not tolerable:
             part["failed"] = True

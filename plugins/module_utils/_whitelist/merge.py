@@ -64,6 +64,7 @@ def split_result(
             plan(before, own),
             confirmed=result.confirmed,
             reading=result.reading,
+            find_holder=result.find_holder,
         )
         part.refused = {ip: error for ip, error in result.refused.items() if ip in own.ips}
         left = plan(part.after, own)

@@ -18,19 +18,24 @@ from .._store.registrations import Owner
 def join_owners(whitelist: Sequence[str], registered: Iterable[Owner]) -> dict[str, Any]:
     """Return the owners of each entry, the entries without an owner, and the registered addresses without an entry.
 
-    The latter do not include addresses that their hosts no longer need.
+    The latter do not include addresses that their hosts no longer need. ``repeated_hosts`` are the names of hosts that
+    need addresses in several inventories, with these.
     """
     owners: dict[str, list[dict[str, Any]]] = {}
     needed = set()
+    inventories: dict[str, set[str]] = {}
     for owner in registered:
         owners.setdefault(owner.ip, []).append(_described(owner))
         if not owner.former:
             needed.add(owner.ip)
+            inventories.setdefault(owner.host, set()).add(owner.inventory)
     unlisted = numeric_order(needed.difference(whitelist))
+    repeated = {host: sorted(found) for host, found in sorted(inventories.items()) if len(found) > 1}
     return {
         "entries": [{"ip": ip, "owners": owners.get(ip, [])} for ip in whitelist],
         "unowned": [ip for ip in whitelist if ip not in owners],
         "unlisted": [{"ip": ip, "owners": owners[ip]} for ip in unlisted],
+        "repeated_hosts": repeated,
     }
 
 

@@ -6,11 +6,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from .._api.classic.errors import WHITELIST_FULL
+from .._api.classic.errors import BOUND_TO_OTHER_KEY, WHITELIST_FULL
 from .._core.addresses import numeric_order
 from .._core.errors import OptionError, QgError
 from .._core.text import format_sample
@@ -35,6 +35,7 @@ class DesiredWhitelist:
     - ``detected``: ``ips`` are the addresses of one host, which itself reported them.
     - ``gone`` are hosts that the inventory no longer contains, with the addresses that were registered for them when
       the inventory was read.
+    - ``adopt``: registrations of the host's name in other inventories count as those of this host.
     """
 
     state: str
@@ -47,6 +48,7 @@ class DesiredWhitelist:
     unconfirmed: tuple[str, ...] = ()
     detected: bool = False
     gone: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    adopt: bool = False
 
     @classmethod
     def from_payload(cls, payload: Mapping[str, Any]) -> DesiredWhitelist:
@@ -101,6 +103,7 @@ class WhitelistResult:
 
     With an ``error``, the desired state was not reached, and the other fields are still correct. ``after`` is
     ``confirmed`` if it was read, and not only derived from responses. ``reading`` is the last one, None without any.
+    ``find_holder`` returns the host that is registered with an address for another key, if it is known.
     """
 
     desired: DesiredWhitelist
@@ -111,6 +114,13 @@ class WhitelistResult:
     error: QgError | None = None
     confirmed: bool = True
     reading: WhitelistReading | None = None
+    find_holder: Callable[[str], str | None] = lambda _ip: None
+
+    def explain_holders(self, ips: Collection[str]) -> str:
+        """Return a sentence on the hosts that hold refused addresses with another key, after a blank."""
+        bound = [ip for ip in ips if ip in self.refused and self.refused[ip].details.get("code") == BOUND_TO_OTHER_KEY]
+        known = [f"{ip} for {holder}" for ip in bound if (holder := self.find_holder(ip))]
+        return f" Registered with another key: {format_sample(known, 5)}." if known else ""
 
     @property
     def spellings(self) -> Mapping[str, Sequence[str]]:
@@ -190,7 +200,7 @@ def contradicts(desired: DesiredWhitelist, change: OpenChange) -> bool:
 def refusal_error(result: WhitelistResult) -> QgError:
     """Return the error for addresses that the vendor refused."""
     refused = numeric_order(result.refused)
-    reasons = " ".join(sorted({error.message for error in result.refused.values()}))
+    reasons = " ".join(sorted({error.message for error in result.refused.values()})) + result.explain_holders(refused)
     left = plan(result.after, result.desired).remove
     if left:
         reasons += f" Not removed, because the new addresses must be on the whitelist first: {format_sample(left)}."

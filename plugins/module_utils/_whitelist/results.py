@@ -25,7 +25,11 @@ def task_result(result: WhitelistResult, usage: Mapping[str, Any] | None = None,
         "removed": result.removed,
         "already_present": [] if result.desired.state == "absent" else list(result.first.unchanged),
         "refused": [
-            {"ip": ip, "code": result.refused[ip].details.get("code"), "reason": result.refused[ip].message}
+            {
+                "ip": ip,
+                "code": result.refused[ip].details.get("code"),
+                "reason": result.refused[ip].message + result.explain_holders([ip]),
+            }
             for ip in numeric_order(result.refused)
         ],
         "whitelist": numeric_order(result.after),

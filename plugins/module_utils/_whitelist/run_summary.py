@@ -11,11 +11,17 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from .._core.addresses import numeric_order
-from .._core.text import format_sample
+from .._core.text import counted, format_sample
 from .results import NO_USAGE
 
 #: The lists that the result of every host contains, even after a failure.
-LISTS = ("ips", "registered", "unregistered", "obsolete", "added", "removed", "reasons", "exit_ips")
+LISTS = (
+    *("ips", "registered", "unregistered", "obsolete", "added", "removed", "kept", "adopted", "reasons", "exit_ips"),
+)
+#: The only reason in the result of a host whose message says it.
+_SEE_MSG = "See msg."
+#: The maximum number of reasons that are shown with their hosts.
+_MAX_REASONS = 5
 
 
 def complete_result(result: Mapping[str, Any]) -> dict[str, Any]:
@@ -26,9 +32,26 @@ def complete_result(result: Mapping[str, Any]) -> dict[str, Any]:
     return completed
 
 
+def without_repetition(result: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a complete result in which ``reasons`` do not repeat ``msg``, which Ansible shows with them."""
+    return {**result, "reasons": [_SEE_MSG]} if result["reasons"] == [result.get("msg")] else dict(result)
+
+
 def recorded_part(result: Mapping[str, Any]) -> dict[str, Any]:
     """Return the part of a complete result that a summary needs."""
     return {name: result[name] for name in (*LISTS, "unreachable", "summary") if name in result}
+
+
+def merge_results(results: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Return the common result of several hosts for which one task acts."""
+    merged: dict[str, Any] = {}
+    # The first failure explains the task.
+    for own in reversed(results):
+        merged |= own if own.get("failed") else {name: own[name] for name in own if name not in merged}
+    for name in (*LISTS, "warnings"):
+        if name in LISTS or name in merged:
+            merged[name] = [item for own in results for item in own.get(name, ())]
+    return {**merged, "changed": any(own["changed"] for own in results)}
 
 
 @dataclass(frozen=True)
@@ -65,6 +88,14 @@ def summary_of_run(
     refused = {entry["ip"]: entry for report in reports for entry in report.get("refused", ())}
     removed = {ip for report in reports for ip in report.get("removed", ())}
     left = unpruned.without(removed)
+    pending = {host for host in undecided if host in alive}
+    kept = [
+        {"host": host, **entry}
+        for host, own in sorted(final.items())
+        for entry in own["kept"]
+        # With serial, an address that hosts of the play share is removed in the last of their batches.
+        if not (entry["ip"] in removed or entry["owners"][0]["host"] in pending)
+    ]
     usage = [report["api"] for report in reports if "api" in report]
     return {
         "hosts": len(hosts),
@@ -76,15 +107,46 @@ def summary_of_run(
         },
         "unregistered_hosts": dict(sorted(unregistered.items())),
         "unreached_hosts": sorted([*unreachable, *(host for host in undecided if host not in alive)]),
-        "pending_hosts": sorted(host for host in undecided if host in alive),
+        "pending_hosts": sorted(pending),
         "pruned_hosts": {host: ips for report in reports for host, ips in report.get("pruned_hosts", {}).items()},
         "unpruned_hosts": left,
         "unreported_hosts": sorted(unpruned.unreported) if left else [],
         "added": numeric_order({ip for report in reports for ip in report.get("added", ())}),
         "removed": numeric_order(removed),
+        "kept": kept,
+        "adopted": [{"host": host, **entry} for host, own in sorted(final.items()) for entry in own["adopted"]],
+        "exit_ips": numeric_order({ip for own in final.values() for ip in own["exit_ips"]}),
         "refused": [refused[ip] for ip in numeric_order(refused)],
         "api": {name: round(sum(own[name] for own in usage), 1) for name in NO_USAGE},
     }
+
+
+def summary_line(summary: Mapping[str, Any], *, check: bool) -> str:
+    """Return the outcome of a run in one line, for a person who watches it."""
+    counts = [
+        (summary["in_sync"], "in sync"),
+        (len(summary["added"]), "to add" if check else "added"),
+        (len(summary["removed"]), "to remove" if check else "removed"),
+        (len(summary["kept"]), "kept for other hosts"),
+        (len(summary["adopted"]), "to adopt" if check else "adopted"),
+        (len(summary["unregistered_hosts"]), "with an error"),
+        (len(summary["unreached_hosts"]), "not reached"),
+        (len(summary["pending_hosts"]), "without a result"),
+    ]
+    shown = [f"{number} {what}" for number, what in counts if number]
+    if summary["in_sync"] and not (summary["added"] or summary["removed"]):
+        shown.insert(1, "nothing to change" if check else "nothing changed")
+    exits = f"; proxy exit {format_sample(summary['exit_ips'], 3)}" if summary["exit_ips"] else ""
+    return f"{counted(summary['hosts'], 'host')}: {', '.join(shown)}{exits}"
+
+
+def common_reasons(summary: Mapping[str, Any]) -> list[str]:
+    """Return the reasons that several hosts have in common, each with these hosts; the most frequent ones first."""
+    hosts: dict[str, list[str]] = {}
+    for host, reasons in summary["unregistered_hosts"].items():
+        hosts.setdefault(" ".join(reasons), []).append(host)
+    common = sorted((found for found in hosts.items() if len(found[1]) > 1), key=lambda found: -len(found[1]))
+    return [f"{format_sample(found)}: {reason}" for reason, found in common[:_MAX_REASONS]]
 
 
 def unpruned_warning(summary: Mapping[str, Any], prefix: str) -> str | None:

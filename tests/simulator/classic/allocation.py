@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 
 from ..keys import allocation
 from ..keys.allocation import MAX_PER_CALL, Allocation, AllocationError, Wanted
+from ..keys.key import ProxyKey
 from ..keys.leases import Lease
 from ..keys.plans import SHARED, STATIC
 from . import codes
@@ -60,16 +61,16 @@ def _leases(action: Callable[[], list[Lease]]) -> list[Lease]:
         raise ApiError(REASONS[error.reason], executed=error.executed) from None
 
 
-def _response(leases: Sequence[Lease], detail: bool) -> ResponseBody:
+def _response(key: ProxyKey, leases: Sequence[Lease], detail: bool) -> ResponseBody:
     # The order of the live answers: some programs cut the text at these names.
-    items = [lease_item(lease, detail) for lease in leases]
+    items = [lease_item(key, lease, detail) for lease in leases]
     return {"Code": codes.OK, "Data": items, "Num": len(items)}
 
 
 def allocate(request: ClassicRequest) -> ResponseBody:
     params = AllocationParams.parse(request)
     call = Allocation(request.lease_service, request.key, params.wanted, request.drop)
-    return {**_response(_leases(call.allocate), params.detail), "TaskID": call.task_id}
+    return {**_response(request.key, _leases(call.allocate), params.detail), "TaskID": call.task_id}
 
 
 def replace_leases(request: ClassicRequest) -> ResponseBody:
@@ -83,7 +84,7 @@ def replace_leases(request: ClassicRequest) -> ResponseBody:
         wanted = replace(wanted, count=len(addresses))
     call = Allocation(request.lease_service, request.key, wanted, request.drop)
     leases = _leases(lambda: call.replace(addresses))
-    return {**_response(leases, params.detail), "TaskID": call.task_id}
+    return {**_response(request.key, leases, params.detail), "TaskID": call.task_id}
 
 
 def extract(request: ClassicRequest) -> ResponseBody:
@@ -91,4 +92,4 @@ def extract(request: ClassicRequest) -> ResponseBody:
     params = AllocationParams.parse(request)
     request.integer("Pool", low=1, high=2)
     call = Allocation(request.lease_service, request.key, params.wanted)
-    return {**_response(_leases(call.extract), params.detail), "TaskID": call.task_id}
+    return {**_response(request.key, _leases(call.extract), params.detail), "TaskID": call.task_id}

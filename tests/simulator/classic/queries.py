@@ -22,7 +22,7 @@ def query(request: ClassicRequest) -> ResponseBody:
         if select_all or lease.task_id in requested:
             tasks.setdefault(lease.task_id, []).append(lease)
     items = [
-        {"TaskID": task_id, "Num": len(leases), "Data": [lease_item(lease, detail) for lease in leases]}
+        {"TaskID": task_id, "Num": len(leases), "Data": [lease_item(request.key, lease, detail) for lease in leases]}
         for task_id, leases in tasks.items()
     ]
     total = sum(len(leases) for leases in tasks.values())
@@ -36,16 +36,22 @@ def quota(request: ClassicRequest) -> ResponseBody:
             raise ApiError(codes.NO_PERMISSION)
         used = len(key.holdings.paid)
         return {"Code": codes.OK, "Total": plan.balance + used, "Available": plan.balance, "Used": used}
-    used = key.used + len(key.holdings.monopolies) if plan.kind == OCCUPANCY else key.channels_in_use
+    used = key.used + len(key.holdings.monopolies) if plan.kind == OCCUPANCY else key.counted_channels(request.now)
     return {"Code": codes.OK, "Total": plan.channels, "Available": max(0, plan.channels - used), "Used": used}
 
 
 def resources(request: ClassicRequest) -> ResponseBody:
     area_id, isp = request.integer("AreaId", low=1), request.integer("Isp", "ISP", low=1, high=4)
     status = request.integer("Status", high=1)
+    areas = [
+        area
+        for area in request.key.plan.stock
+        if area.matches(area_id, isp) and status in (None, int(area.available > 0))
+    ]
+    if request.key.options.area_fields == "product":
+        return {"Code": codes.OK, "Data": [area.item() for area in areas]}
     rows = [
         {"AreaId": area.area_id, "Area": area.area, "Isp": area.isp, "Status": int(area.available > 0)}
-        for area in request.key.plan.stock
-        if area.matches(area_id, isp)
+        for area in areas
     ]
-    return {"Code": codes.OK, "Data": [row for row in rows if status in (None, row["Status"])]}
+    return {"Code": codes.OK, "Data": rows}

@@ -9,8 +9,8 @@ from dataclasses import replace
 from typing import Any
 
 from .. import formats
-from ..clock import beijing
 from ..exchange import ApiResponse, stringify_numbers
+from ..keys.key import ProxyKey
 from ..keys.leases import Lease
 from ..keys.options import KeyOptions
 from . import codes
@@ -26,9 +26,10 @@ def error_response(code: int, message: str, with_message: bool, rest: bool) -> A
     return ApiResponse(200, body)
 
 
-def lease_item(lease: Lease, detail: bool) -> dict[str, Any]:
+def lease_item(key: ProxyKey, lease: Lease, detail: bool) -> dict[str, Any]:
     """Return a lease as an item of a response."""
-    item = {"IP": lease.ip, "port": str(lease.port), "deadline": beijing(lease.ends), "host": lease.host}
+    deadline = key.options.deadline(lease.ends)
+    item = {"IP": lease.ip, "port": str(lease.port), "deadline": deadline, "host": lease.host}
     if detail:
         item["region"] = lease.area.region
     return item

@@ -12,7 +12,7 @@ from .request import ClassicRequest, ResponseBody
 
 def add(request: ClassicRequest) -> ResponseBody:
     key, options = request.key, request.key.options
-    requested = request.addresses("IP")
+    requested = _entries(request)
     foreign = {ip for ip in requested if request.keys.whitelist_owner(ip) not in (None, key)}
     if foreign and options.bound == "refuse":
         raise ApiError(codes.BOUND_TO_OTHER_KEY)
@@ -37,7 +37,7 @@ def delete(request: ClassicRequest) -> ResponseBody:
         requested = request.string_list("IP")
         entries = {write(entry, options.whitelist_notation): entry for entry in key.whitelist}
     else:
-        requested = request.addresses("IP")
+        requested = _entries(request)
         entries = {entry: entry for entry in key.whitelist}
     if options.absent_del == "error" and any(text not in entries for text in requested):
         raise ApiError(codes.INVALID_PARAMETER)
@@ -45,6 +45,11 @@ def delete(request: ClassicRequest) -> ResponseBody:
     gone = {entries[text] for text in deleted}
     key.whitelist[:] = [entry for entry in key.whitelist if entry not in gone]
     return _answer(request, deleted)
+
+
+def _entries(request: ClassicRequest) -> list[str]:
+    takes_any = request.key.options.whitelist_takes == "any"
+    return request.string_list("IP") if takes_any else request.addresses("IP")
 
 
 def query(request: ClassicRequest) -> ResponseBody:

@@ -58,6 +58,11 @@ class ProxyKey:
     def channels_in_use(self) -> int:
         return self.used + self.holdings.channels_in_use
 
+    def counted_channels(self, now: float) -> int:
+        """Return the channels that the quota counts as used."""
+        since = now - self.options.quota_lag
+        return self.channels_in_use - sum(lease.at > since for lease in self.holdings.leases)
+
     def record_lists(self, now: float) -> None:
         """Record the content of the lists, for lists with a lag."""
         self.history.record(now, self.options.list_lag, self._current_lists())

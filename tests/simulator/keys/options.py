@@ -9,6 +9,7 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 from .. import validation
+from ..clock import beijing
 from ..validation import Validator
 from .notations import NOTATIONS
 
@@ -20,6 +21,8 @@ CHOICES: dict[str, tuple[str, ...]] = {
     "whitelist_answer": ("list", "number", "code"),
     "whitelist_notation": tuple(NOTATIONS),
     "del_takes": ("address", "listed"),
+    "whitelist_takes": ("addresses", "any"),
+    "area_fields": ("documented", "product"),
     "empty_data": ("list", "null", "absent"),
     "numbers": ("int", "string"),
     "post": ("ok", "refuse", "ignore_body"),
@@ -52,6 +55,8 @@ VALIDATORS: dict[str, Validator] = {
     "queue_seconds": _DURATION,
     "list_lag": _DURATION,
     "list_spread": _DURATION,
+    "quota_lag": _DURATION,
+    "deadline_zone": (lambda value: isinstance(value, int) and -12 <= value <= 14, "hours from -12 to 14"),
 }
 
 
@@ -64,6 +69,7 @@ class KeyOptions:
     whitelist_answer: str = "list"
     whitelist_notation: str = "stored"
     del_takes: str = "address"
+    whitelist_takes: str = "addresses"
     empty_data: str = "list"
     numbers: str = "int"
     msg: bool = True
@@ -78,6 +84,7 @@ class KeyOptions:
     short_stock: str = "refuse"
     address_reuse: str = "last"
     volume_quota: str = "balance"
+    area_fields: str = "documented"
     apply_data: str = "uuids"
     dial_seconds: float = 2.0
     queue_seconds: float = 1.0
@@ -92,6 +99,12 @@ class KeyOptions:
     lease_proxies: bool = True
     list_lag: float = 0.0
     list_spread: float = 0.0
+    quota_lag: float = 0.0
+    deadline_zone: int = 8
+
+    def deadline(self, timestamp: float) -> str:
+        """Format a timestamp in the time zone of the vendor's deadlines."""
+        return beijing(timestamp + (self.deadline_zone - 8) * 3600.0)
 
     def change(self, values: Mapping[str, Any]) -> None:
         """Change some options; if one of them is wrong, nothing is changed."""

@@ -66,6 +66,16 @@ class Area:
         own = str(self.area_id)
         return COUNTRIES.get(self.area_id) == code or (len(own) == len(code) and own.startswith(stem))
 
+    def item(self) -> dict[str, Any]:
+        """Return the area as an item of the list of a product host."""
+        return {
+            "area": self.area,
+            "area_code": self.area_id,
+            "isp": ISPS[self.isp],
+            "isp_code": self.isp,
+            "available": self.available > 0,
+        }
+
     @classmethod
     def parse(cls, values: object) -> Area:
         names = {"area_id", "area", "isp", "available"}

@@ -6,7 +6,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..keys.plans import ISPS
 from .request import ProductRequest
 from .responses import LeaseList
 
@@ -21,7 +20,7 @@ def query(request: ProductRequest) -> LeaseList:
 
 def channels(request: ProductRequest) -> dict[str, Any]:
     total = request.key.plan.channels
-    return {"total": total, "idle": max(0, total - request.key.channels_in_use)}
+    return {"total": total, "idle": max(0, total - request.key.counted_channels(request.now))}
 
 
 def balance(request: ProductRequest) -> dict[str, Any]:
@@ -29,13 +28,4 @@ def balance(request: ProductRequest) -> dict[str, Any]:
 
 
 def resources(request: ProductRequest) -> list[dict[str, Any]]:
-    return [
-        {
-            "area": area.area,
-            "area_code": area.area_id,
-            "isp": ISPS[area.isp],
-            "isp_code": area.isp,
-            "available": area.available > 0,
-        }
-        for area in request.key.plan.stock
-    ]
+    return [area.item() for area in request.key.plan.stock]

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from .. import formats
-from ..clock import beijing
 from ..exchange import ApiResponse, stringify_numbers
 from ..keys.key import ProxyKey
 from ..keys.leases import Lease
@@ -113,4 +112,4 @@ def _item(key: ProxyKey, lease: Lease, shape: str) -> dict[str, Any]:
         item["task_id"] = lease.task_id
     # The deadline of a static address is the time from which it can be released.
     releasable = kind == LONGTERM and key.plan.static and key.options.static_deadline == "release"
-    return {**item, "deadline": beijing(lease.at + DAY if releasable else lease.ends)}
+    return {**item, "deadline": key.options.deadline(lease.at + DAY if releasable else lease.ends)}

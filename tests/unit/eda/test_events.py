@@ -46,11 +46,12 @@ RULES = Rules(
     whitelist=True,
     expected=frozenset({"203.0.113.1", "203.0.113.2"}),
     balance_below=Decimal("50"),
+    leases_below=1,
 )
 ALL_TYPES = {
     *("quota_low", "quota_recovered", "lease_expiring", "lease_gone", "lease_new", "whitelist_added"),
     *("whitelist_removed", "whitelist_drift", "whitelist_recovered", "balance_low", "balance_recovered"),
-    *("watch_failed", "watch_recovered", "watch_started"),
+    *("watch_failed", "watch_recovered", "watch_started", "leases_low", "leases_recovered"),
 }
 
 
@@ -274,6 +275,7 @@ def test_every_event_has_the_fields_of_its_type(story: list[tuple[Snapshot, int]
     fields = {
         "quota": {"unit", "available", "used", "total", "below"},
         "lease": lease_fields,
+        "leases": {"count", "below"},
         "whitelist": {"ip", "count"},
         "balance": {"balance", "amount", "below"},
         "watch": {"watched", "failures"},
@@ -327,6 +329,15 @@ def test_a_plan_with_no_more_channels_than_the_threshold_recovers_when_all_are_f
     assert kinds_of(*polls, rules=Rules(quota_below=2)) == [["quota_low"], [], ["quota_recovered"]]
 
 
+def test_too_few_leases_cause_one_event_until_there_are_enough() -> None:
+    polls = [Snapshot(leases=[lease(number) for number in range(count)]) for count in (1, 1, 2, 2, 0)]
+    events = kinds_of(*polls, rules=Rules(leases_below=2))
+    found = [[kind for kind in kinds if kind.startswith("leases_")] for kinds in events]
+    assert found == [["leases_low"], [], ["leases_recovered"], [], ["leases_low"]]
+    (low,) = of(step(WatchState(), Rules(leases_below=2), polls[0], NOW)[1], "leases_low")
+    assert (low["count"], low["below"]) == (1, 2)
+
+
 @pytest.mark.parametrize(
     ("rules", "kind", "polls"),
     [
@@ -356,12 +367,12 @@ def test_a_balance_is_compared_as_it_is_written() -> None:
 def test_lease_gone_says_whether_the_lease_expired() -> None:
     state, _events = step(WatchState(), RULES, Snapshot(leases=[lease(1, 30), lease(2), lease(3, None)]), NOW)
     _state, events = step(state, RULES, Snapshot(leases=[]), NOW + 60)
-    assert [(event["ip"], event["expired"]) for event in events] == [
+    assert [(event["ip"], event["expired"]) for event in of(events, "lease_gone")] == [
         ("198.51.100.1", True),
         ("198.51.100.2", False),
         ("198.51.100.3", None),
     ]
-    assert [event["remaining_seconds"] for event in events] == [0, 3540, None]
+    assert [event["remaining_seconds"] for event in of(events, "lease_gone")] == [0, 3540, None]
 
 
 def test_a_lease_with_a_new_deadline_is_reported_again() -> None:
@@ -428,6 +439,7 @@ def test_a_failing_subject_is_polled_with_backoff(failures: int, interval: float
         (Rules(quota_below=1), (QUOTA,)),
         (Rules(leases=True), (LEASES,)),
         (Rules(expires_within=1), (LEASES,)),
+        (Rules(leases_below=1), (LEASES,)),
         (Rules(whitelist=True), (WHITELIST,)),
         (Rules(expected=frozenset()), (WHITELIST,)),
         (Rules(balance_below=Decimal(1)), (BALANCE,)),

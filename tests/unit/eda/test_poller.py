@@ -300,7 +300,7 @@ def test_no_secret_reaches_an_event_or_the_log(vendor: Vendor, caplog: pytest.Lo
 
 def test_options_may_be_text_as_variables_are(vendor: Vendor) -> None:
     vendor.answers = {"quota": [quota(1)], "leases": [[]], "whitelist": [[]]}
-    texts = {"quota_below": "2", "lease_expires_within": "10", "whitelist": "yes", "validate_certs": "false"}
+    texts = {"quota_below": "2", "lease_expires_within": "30s", "whitelist": "yes", "validate_certs": "false"}
     texts |= {"expected": "203.0.113.5,203.0.113.6", "interval": "30", "balance_below": ""}
     events = watch(vendor, 1, **texts)
     assert [event["type"] for event in events] == ["quota_low", "watch_started", "watch_started", "whitelist_drift"]
@@ -337,7 +337,8 @@ ACCOUNT = {"balance_below": 1, "app_id": "agent", "app_key": APP_KEY}
         ({**GOOD, "quota_below": 1.5}, "quota_below=1.5 cannot be used: give a whole number."),
         ({**GOOD, "quota_below": 0}, "quota_below=0 is out of range: give a number from 1 to 1000000000."),
         ({**GOOD, "lease_expires_within": -5}, "lease_expires_within=-5 is out of range"),
-        ({**GOOD, "lease_expires_within": {}}, "lease_expires_within={} cannot be used: give a whole number."),
+        ({**GOOD, "lease_expires_within": "0s"}, "lease_expires_within=0s is out of range"),
+        ({**GOOD, "lease_expires_within": {}}, "lease_expires_within={} cannot be used: give text in quotes."),
         ({**GOOD, "whitelist": "perhaps"}, "whitelist='perhaps' cannot be used: give true or false."),
         (
             {**GOOD, "expected": ["203.0.113.0/24"]},

@@ -23,8 +23,8 @@ LAYERS: dict[str, set[str]] = {
     "proxies": {"clock", "network", "validation"},
     # A lease has an exit address and a port.
     "keys": {"clock", "proxies", "rate_limits", "validation"},
-    "classic": {"clock", "exchange", "formats", "keys", "rate_limits"},
-    "product": {"clock", "exchange", "formats", "keys", "rate_limits"},
+    "classic": {"exchange", "formats", "keys", "rate_limits"},
+    "product": {"exchange", "formats", "keys", "rate_limits"},
     "tunnels": {"clock", "exchange", "keys"},
     "account": {"clock", "exchange", "validation"},
     "routing": {"account", "classic", "product", "tunnels"},

@@ -41,8 +41,15 @@ options:
     default: false
   lease_expires_within:
     description:
-      - Emits lease_expiring for each lease with at most this remaining time in minutes, once for
-        each deadline.
+      - Emits lease_expiring for each lease with at most this remaining time, once for each
+        deadline.
+      - In minutes or with a unit, such as 30s, 5m, 1h or 1d.
+      - Also emits the events of leases.
+    type: str
+  leases_below:
+    description:
+      - Emits leases_low when the key holds fewer leases than this, and leases_recovered when it
+        holds this number again.
       - Also emits the events of leases.
     type: int
   whitelist:

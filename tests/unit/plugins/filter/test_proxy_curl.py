@@ -15,6 +15,7 @@ from ansible.errors import AnsibleFilterError
 from hypothesis import given
 from support.proxy_leases import (
     EXAMPLE,
+    OTHER_SCHEMES,
     PAGE,
     SECRET,
     curl,
@@ -127,3 +128,23 @@ def test_headers_are_sent_to_the_proxy() -> None:
 def test_headers_that_are_not_one_line_each_are_refused(headers: object) -> None:
     with pytest.raises(AnsibleFilterError, match="proxy_curl cannot use"):
         curl(EXAMPLE, PAGE, headers=headers)
+
+
+@pytest.mark.parametrize("scheme", ["http", "socks5", "socks5h"])
+def test_curl_uses_the_scheme(scheme: str) -> None:
+    assert f" --proxy {scheme}://{EXAMPLE} " in curl(EXAMPLE, PAGE, scheme=scheme)
+    configuration = curl(f"http://QGDEMO01:p%40ss@{EXAMPLE}", PAGE, "config", scheme=scheme)
+    assert f'proxy = "{scheme}://QGDEMO01:p%40ss@{EXAMPLE}"' in configuration.splitlines()
+
+
+@pytest.mark.parametrize("scheme", OTHER_SCHEMES)
+def test_another_scheme_is_refused(scheme: Any) -> None:
+    assert ": give http, socks5 or socks5h" in refused(lambda: curl(EXAMPLE, PAGE, scheme=scheme))
+
+
+def test_headers_for_a_socks_proxy_are_refused() -> None:
+    headers = {"Proxy-TunnelID": "channel-1"}
+    assert "--proxy-header" in curl(EXAMPLE, PAGE, headers=headers)
+    assert "headers with SOCKS5, which has none: give scheme='http'" in refused(
+        lambda: curl(EXAMPLE, PAGE, headers=headers, scheme="socks5h")
+    )

@@ -12,7 +12,7 @@ import pytest
 from ansible.errors import AnsibleFilterError
 from hypothesis import given
 from hypothesis import strategies as st
-from support.proxy_leases import EXAMPLE, SECRET, environment, lease_of, refused, unsafe
+from support.proxy_leases import EXAMPLE, OTHER_SCHEMES, SECRET, environment, lease_of, refused, unsafe
 
 PROXIES = {"http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"}
 
@@ -28,6 +28,18 @@ def test_the_variables_have_the_credentials_of_the_proxy_url(url: str) -> None:
     assert environment(url, None) == dict.fromkeys(PROXIES, url)
     server = url.rstrip("/").rpartition("@")[2]
     assert environment(lease_of(server, url), None) == dict.fromkeys(PROXIES, url)
+
+
+@pytest.mark.parametrize("scheme", ["http", "socks5", "socks5h"])
+def test_the_variables_have_the_scheme(scheme: str) -> None:
+    assert environment(EXAMPLE, None, scheme=scheme) == dict.fromkeys(PROXIES, f"{scheme}://{EXAMPLE}")
+    url = f"QGDEMO01:p%40ss@{EXAMPLE}"
+    assert environment(f"http://{url}", None, scheme=scheme) == dict.fromkeys(PROXIES, f"{scheme}://{url}")
+
+
+@pytest.mark.parametrize("scheme", OTHER_SCHEMES)
+def test_another_scheme_is_refused(scheme: Any) -> None:
+    assert ": give http, socks5 or socks5h" in refused(lambda: environment(EXAMPLE, scheme=scheme))
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ import contextlib
 from collections.abc import Iterator
 
 import pytest
-from ansible_collections.qingguo.qgnet.plugins.module_utils._core import caller
+from ansible_collections.qingguo.qgnet.plugins.module_utils._core.caller import set_caller
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import OptionError
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.interface import Connection, Store
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.journal import (
@@ -146,11 +146,12 @@ def test_a_report_keeps_what_another_process_wrote_while_it_waited(journal: Jour
 
 
 @quick_over_both
-def test_a_paid_call_stays_in_the_ledger_with_who_and_what(store: Store) -> None:
-    caller.set_caller(host="h1", inventory="prod")
+def test_a_paid_call_stays_in_the_ledger_with_who_and_what(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LOGNAME", "ann")
     journal = Journal(store, "key", LEASES)
+    set_caller(host="h1", inventory="prod")
     number = journal.record(ORDER)
-    caller.set_caller(host="", inventory="")
+    set_caller(host="", inventory="")
     (entry,) = ledger(store)
     assert (entry.state, entry.received, entry.asked, entry.at) == (SENT, None, 2, pytest.approx(START, abs=1))
     journal.report(number, {"new": ["T", {}]}, received={"new": "2030-01-01 00:00:00"})

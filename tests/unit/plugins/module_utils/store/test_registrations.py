@@ -55,6 +55,21 @@ def test_the_store_distinguishes_own_addresses_from_those_of_others(stores: Regi
     assert not here.is_registered("new", ["1"])
 
 
+@quick_over_both
+def test_registrations_of_another_inventory_are_adopted_once(stores: Registrations) -> None:
+    here, there, other_key = stores
+    there.replace([HostRegistration("a", frozenset({"1"}), frozenset({"2"})), registered("b", "1")])
+    here.replace([detected("a", "1")])
+    other_key.replace([registered("a", "1")])
+    for _again in range(2):
+        here.adopt("a", [("g", "1"), ("g", "2")])
+        own = [(owner.inventory, owner.ip, owner.former, owner.found) for owner in here.load_named("a")]
+        # What one inventory added is no longer only found by the other.
+        assert own == [("f", "1", False, False), ("f", "2", True, False)]
+    assert there.load({"b"}) == ({"b": {"1"}}, {"1"})
+    assert [(owner.host, owner.inventory) for owner in here.load_holders("1")] == [("a", "f")]
+
+
 def test_a_host_with_a_former_address_is_not_in_sync_but_does_not_need_it(stores: Registrations) -> None:
     store, *_others = stores
     store.replace([HostRegistration("a", frozenset({"2"}), frozenset({"1"})), registered("b", "2")])

@@ -11,6 +11,7 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist.run_summa
     LISTS,
     Unpruned,
     complete_result,
+    summary_line,
     summary_of_run,
     unpruned_warning,
 )
@@ -60,9 +61,39 @@ def test_every_host_is_counted_once() -> None:
         "unreported_hosts": [],
         "added": ["192.0.2.9", "192.0.2.10"],
         "removed": ["192.0.2.1"],
+        "kept": [],
+        "adopted": [],
+        "exit_ips": [],
         "refused": [refused],
         "api": {"calls": 4, "retries": 2, "waited_seconds": 0.2},
     }
+
+
+def test_a_run_is_summed_up_in_one_line() -> None:
+    kept = {"ip": "192.0.2.7", "owners": [{"host": "other", "inventory_id": "here"}], "owner_count": 1}
+    results: dict[str, dict[str, Any] | None] = {
+        "new": complete_result({"registered": ["192.0.2.9"], "exit_ips": ["198.51.100.1"], "summary": report()}),
+        "refused": complete_result({"failed": True, "msg": "refused"}),
+        "left": complete_result({"kept": [kept], "adopted": [{"ip": "192.0.2.8", "inventory_id": "there"}]}),
+        "gone": complete_result({"unreachable": True, "msg": "no route"}),
+    }
+    summary = summary_of_run([*results, "late"], {"new", "left", "late"}, results, Unpruned())
+    outcome = "2 in sync, nothing changed, 1 kept for other hosts, 1 adopted, 1 with an error"
+    rest = "1 not reached, 1 without a result; proxy exit 198.51.100.1"
+    assert summary_line(summary, check=False) == f"5 hosts: {outcome}, {rest}"
+    changed = {**summary_of_run(["new"], {"new"}, results, Unpruned()), "added": ["192.0.2.9"], "exit_ips": []}
+    assert summary_line(changed, check=True) == "1 host: 1 in sync, 1 to add"
+
+
+def test_an_address_is_kept_only_if_no_later_batch_may_remove_it() -> None:
+    kept = {"ip": "192.0.2.7", "owners": [{"host": "late", "inventory_id": "here"}], "owner_count": 1}
+    results: dict[str, dict[str, Any] | None] = {"first": complete_result({"kept": [kept]})}
+    hosts, alive = ["first", "late"], {"first", "late"}
+    assert summary_of_run(hosts, alive, results, Unpruned())["kept"] == []
+    results["late"] = complete_result({"summary": report()})
+    assert summary_of_run(hosts, alive, results, Unpruned())["kept"] == [{"host": "first", **kept}]
+    results["late"] = complete_result({"summary": report(removed=["192.0.2.7"])})
+    assert summary_of_run(hosts, alive, results, Unpruned())["kept"] == []
 
 
 def test_a_result_is_complete_whatever_became_of_the_host() -> None:

@@ -1,0 +1,265 @@
+# Copyright (c) 2026 The qingguo.qgnet authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The playbook metrics, and the alerts and the dashboard that read what it writes."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import re
+import shutil
+import subprocess
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from simulator.fixture import Simulator
+from support.documents import ROOT
+from support.playbooks import Playground, Run
+from support.product_leases import PLANS, PRODUCTS
+from support.vendor_faults import brief
+
+pytestmark = pytest.mark.newest_core
+
+MONITORING = ROOT / "extensions" / "monitoring"
+ALERTS = MONITORING / "alerts.yml"
+DASHBOARD = json.loads((MONITORING / "dashboard.json").read_text(encoding="utf-8"))
+#: The metrics that the template can write.
+METRICS = {
+    f"qgnet_{name}"
+    for name in re.findall(
+        r"^  '(\w+)': '", (ROOT / "playbooks" / "templates" / "metrics.prom.j2").read_text(encoding="utf-8"), re.M
+    )
+}
+PWD = "0123456789ab"
+LEASE = """
+- hosts: localhost
+  gather_facts: false
+  tasks:
+    - qingguo.qgnet.qg_proxy_allocate: {count: 2}
+"""
+
+
+def promtool(*arguments: str | Path, text: str = "") -> str:
+    """The output of promtool, which must accept what it reads."""
+    program = shutil.which("promtool")
+    assert program, "promtool is missing; as root: apt-get install prometheus"
+    done = subprocess.run([program, *map(str, arguments)], input=text, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout + done.stderr
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "qgnet.prom"
+
+
+def write(sim: Simulator, playground: Playground, path: Path, account: bool = False, **variables: Any) -> Run:
+    environment = {"QG_KEY": sim.key, "QG_PWD": PWD, "QG_API_URL": sim.api_url}
+    if account:
+        own = {"QG_APP_ID": sim.app_id, "QG_APP_KEY": sim.app_key, "QG_ACCOUNT_URL": sim.account_url}
+        environment |= own
+    variables = {"qg_metrics_file": str(path), "qg_retries": 0, **variables}
+    inventory = "localhost ansible_connection=local\ngw1 ansible_connection=local\ngw2 ansible_connection=local\n"
+    return playground.play("qingguo.qgnet.metrics", inventory=inventory, variables=variables, environment=environment)
+
+
+def lease(sim: Simulator, playground: Playground, product: str = "classic") -> None:
+    environment = {"QG_KEY": sim.key, "QG_API_URL": sim.api_url, "QG_PRODUCT": product}
+    playground.play(LEASE, environment=environment).ok()
+
+
+def samples(path: Path) -> dict[str, float]:
+    """The samples of a file that Prometheus accepts without advice, by name and labels."""
+    text = path.read_text(encoding="utf-8")
+    assert promtool("check", "metrics", text=text) == ""
+    found = [line.rsplit(" ", 1) for line in text.splitlines() if not line.startswith("#")]
+    assert {series.partition("{")[0] for series, _value in found} <= METRICS
+    assert len({series for series, _value in found}) == len(found)
+    return {series: float(value) for series, value in found}
+
+
+def without_times(found: dict[str, float]) -> dict[str, float]:
+    return {series: value for series, value in found.items() if "timestamp" not in series}
+
+
+def up(found: dict[str, float]) -> dict[str, float]:
+    pattern = re.compile(r'qgnet_up\{key="\w+",reading="(\w+)"\}')
+    return {match[1]: value for series, value in found.items() if (match := pattern.fullmatch(series))}
+
+
+def test_a_file_has_what_a_key_and_an_account_hold(sim: Simulator, playground: Playground, path: Path) -> None:
+    sim.configure(whitelist=["203.0.113.8", "203.0.113.9"])
+    lease(sim, playground)
+    failure = path.with_name("haproxy.cfg.failure")
+    failure.touch()
+    before = time.time()
+    run = write(
+        sim, playground, path, account=True, qg_metrics_hosts=["gw1", "gw2"], qg_metrics_failure_file=str(failure)
+    ).ok()
+    found = samples(path)
+    key = '{key="default"}'
+    plan = sim.state()["keys"][sim.key]["plan"]["channels"]
+    assert without_times(found) == {
+        **{f'qgnet_up{{key="default",reading="{name}"}}': 1 for name in ("quota", "leases", "whitelist")},
+        'qgnet_up{account="default",reading="balance"}': 1,
+        f"qgnet_channels{key}": plan,
+        f"qgnet_channels_free{key}": plan - 2,
+        f"qgnet_channels_used{key}": 2,
+        f"qgnet_leases{key}": 2,
+        f"qgnet_whitelist_entries{key}": 2,
+        f"qgnet_whitelist_unowned_entries{key}": 2,
+        f"qgnet_whitelist_missing_addresses{key}": 0,
+        'qgnet_balance_yuan{account="default"}': 12.34,
+        'qgnet_refresh_failed{host="gw1"}': 1,
+        'qgnet_refresh_failed{host="gw2"}': 1,
+    }
+    ends = min(one["ends"] for one in sim.leases())
+    assert found[f"qgnet_lease_next_end_timestamp_seconds{key}"] == pytest.approx(ends, abs=5)
+    read_at = {value for series, value in found.items() if series.startswith("qgnet_last_success")}
+    assert int(before) <= min(read_at) <= max(read_at) <= time.time()
+    assert path.stat().st_mode & 0o777 == 0o644
+    assert {file.name for file in path.parent.glob("*")} >= {path.name}
+    assert list(path.parent.glob("*.new")) == list(path.parent.glob(".ansible*")) == []
+    text = path.read_text(encoding="utf-8") + run.output
+    assert [secret for secret in (sim.key, PWD, sim.app_id, sim.app_key) if secret in text] == []
+
+
+def test_a_failed_reading_leaves_the_others_and_its_own_time(
+    sim: Simulator, playground: Playground, path: Path
+) -> None:
+    write(sim, playground, path).ok()
+    text = path.read_text(encoding="utf-8")
+    path.write_text(re.sub(r"(last_success.*) \d+$", r"\1 1000", text, flags=re.M), encoding="utf-8")
+    sim.fault(path="/info/quota", kind="code", code=-13, times=-1)
+    run = write(sim, playground, path)
+    assert run.rc == 2
+    assert "qgnet_up 0" in run.output
+    found = samples(path)
+    assert up(found) == {"quota": 0, "leases": 1, "whitelist": 1}
+    assert found['qgnet_last_success_timestamp_seconds{key="default",reading="quota"}'] == 1000
+    assert found['qgnet_last_success_timestamp_seconds{key="default",reading="leases"}'] > 1000
+    assert 'qgnet_channels{key="default"}' not in found
+    assert found['qgnet_leases{key="default"}'] == 0
+
+
+@pytest.mark.parametrize("product", brief(PRODUCTS, "share"))
+def test_a_key_of_each_product(sim: Simulator, playground: Playground, path: Path, product: str) -> None:
+    sim.configure(plan=PLANS[product])
+    lease(sim, playground, product)
+    write(sim, playground, path, qg_metrics_keys=[{"name": "shop", "product": product}]).ok()
+    found = samples(path)
+    channels = {} if product == "overseas" else {"quota": 1}
+    assert up(found) == {**channels, "leases": 1, "whitelist": 1}
+    assert found['qgnet_leases{key="shop"}'] == 2
+    assert found.get('qgnet_channels_free{key="shop"}') == (6 if channels else None)
+
+
+def test_several_keys_are_in_one_file(sim: Simulator, playground: Playground, path: Path) -> None:
+    sim.configure("QGDEMO77", plan={**PLANS["share"], "billing": "volume", "balance": 70})
+    keys = [{"name": "shop"}, {"name": "bulk", "key": "QGDEMO77", "product": "share"}]
+    run = write(sim, playground, path, qg_metrics_keys=keys).ok()
+    found = samples(path)
+    assert found['qgnet_plan_addresses_left{key="bulk"}'] == 70
+    assert 'qgnet_channels{key="shop"}' in found
+    assert "QGDEMO77" not in path.read_text(encoding="utf-8") + run.output
+
+
+@pytest.mark.parametrize(
+    "variables",
+    [
+        {"qg_metrics_fiel": "/tmp/qgnet.prom"},
+        {"qg_metrics_file": "qgnet.prom"},
+        {"qg_metrics_keys": [{"name": 'a"b'}]},
+        {"qg_metrics_keys": [{"name": "a"}, {"name": "a"}]},
+    ],
+    ids=["unknown", "relative", "quote", "twice"],
+)
+def test_a_mistake_is_reported_before_any_call(
+    sim: Simulator, playground: Playground, path: Path, variables: dict[str, Any]
+) -> None:
+    run = write(sim, playground, path, **variables)
+    assert "The metrics cannot be written" in run.of("Check the variables, before any call").result["msg"]
+    assert sim.journal() == []
+    assert not path.exists()
+
+
+# Alerts and dashboard
+
+#: What each metric is where all is well, and where each alert is due after 26 hours, as a value of each minute.
+WELL = {
+    "up": "1x1600",
+    "last_success_timestamp_seconds": "0+60x1600",
+    "leases": "5x1600",
+    "refresh_failed": "0x1600",
+    "channels_free": "3x1600",
+    "plan_addresses_left": "500x1600",
+    "balance_yuan": "80x1600",
+    "whitelist_missing_addresses": "0x1600",
+    "whitelist_unowned_entries": "0x1600",
+}
+ILL = {
+    "up": "0x1600",
+    "last_success_timestamp_seconds": "0x1600",
+    "leases": "5x1540 0x60",
+    "refresh_failed": "1x1600",
+    "channels_free": "0x1600",
+    "plan_addresses_left": "99x1600",
+    "balance_yuan": "49.9x1600",
+    "whitelist_missing_addresses": "1x1600",
+    "whitelist_unowned_entries": "1x1600",
+}
+
+
+def names_in(expression: str) -> set[str]:
+    return set(re.findall(r"\bqgnet_\w+", expression))
+
+
+def test_prometheus_accepts_the_alerts_and_each_is_due_when_it_should_be(tmp_path: Path) -> None:
+    rules = yaml.safe_load(ALERTS.read_text(encoding="utf-8"))["groups"][0]["rules"]
+    assert f"{len(rules)} rules found" in promtool("check", "rules", ALERTS)
+    alerts = [rule["alert"] for rule in rules]
+    firing = 'count by (alertname) (ALERTS{alertstate="firing"})'
+
+    def case(series: dict[str, str], due: list[str]) -> dict[str, Any]:
+        expected = [{"labels": f'{{alertname="{name}"}}', "value": 1} for name in due]
+        return {
+            "interval": "1m",
+            "input_series": [{"series": f'qgnet_{name}{{key="a"}}', "values": text} for name, text in series.items()],
+            "promql_expr_test": [{"expr": firing, "eval_time": "26h", "exp_samples": expected}],
+        }
+
+    tests = {"rule_files": [str(ALERTS)], "evaluation_interval": "1m", "tests": [case(WELL, []), case(ILL, alerts)]}
+    file = tmp_path / "tests.yml"
+    file.write_text(yaml.safe_dump(tests), encoding="utf-8")
+    promtool("test", "rules", file)
+    assert {f"qgnet_{name}" for name in ILL} == {name for rule in rules for name in names_in(rule["expr"])} <= METRICS
+
+
+def test_the_dashboard_shows_metrics_that_exist_in_queries_that_prometheus_accepts(tmp_path: Path) -> None:
+    targets = [target for panel in DASHBOARD["panels"] for target in panel["targets"]]
+    used = {name for target in targets for name in names_in(target["expr"])}
+    assert used == METRICS
+    rules = [{"record": f"panel:{number}", "expr": target["expr"]} for number, target in enumerate(targets)]
+    file = tmp_path / "rules.yml"
+    file.write_text(yaml.safe_dump({"groups": [{"name": "dashboard", "rules": rules}]}), encoding="utf-8")
+    promtool("check", "rules", file)
+
+
+def test_the_dashboard_has_the_form_that_grafana_reads() -> None:
+    variables = {variable["name"]: variable for variable in DASHBOARD["templating"]["list"]}
+    assert {"$" + name for name in variables} | {"${datasource}"} >= set(
+        re.findall(r"\$(?:\{\w+\}|[a-z]+)", json.dumps(DASHBOARD["panels"]))
+    )
+    panels = DASHBOARD["panels"]
+    assert len({panel["id"] for panel in panels}) == len({panel["title"] for panel in panels}) == len(panels)
+    for panel in panels:
+        assert panel["datasource"]["uid"] == "${datasource}"
+        assert len({target["refId"] for target in panel["targets"]}) == len(panel["targets"])
+        assert panel["gridPos"]["x"] + panel["gridPos"]["w"] <= 24
+    for one, other in itertools.combinations([panel["gridPos"] for panel in panels], 2):
+        beside = one["x"] + one["w"] <= other["x"] or other["x"] + other["w"] <= one["x"]
+        assert beside or one["y"] + one["h"] <= other["y"] or other["y"] + other["h"] <= one["y"]
