@@ -169,7 +169,7 @@ def documented() -> str:
 
 
 def reported_in_the_guide() -> str:
-    guide = Path(__file__).resolve().parents[2] / "docs" / "docsite" / "rst" / "proxies.rst"
+    guide = Path(__file__).resolve().parents[2] / "docs" / "docsite" / "rst" / "use_proxies.rst"
     blocks = re.findall(
         r"^\.\. code-block:: yaml\n\n((?:   .*\n|\n)+)", guide.read_text(encoding="utf-8"), re.MULTILINE
     )

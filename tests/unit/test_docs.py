@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import ast
 import json
 import re
 import time
@@ -146,18 +145,6 @@ def test_markup_does_not_end_at_a_parenthesis_within_it() -> None:
     assert not broken.search("V(default(omit\\)) and C(omit)")
 
 
-def test_the_coverage_names_tests_that_exist_for_each_row_that_is_used() -> None:
-    missing = []
-    for test in sorted({test for row in coverage() for test in codes(row["tests"])}):
-        path, _colons, function = test.partition("::")
-        file = ROOT / "tests" / path
-        tree = ast.parse(file.read_text(encoding="utf-8")) if file.is_file() else ast.Module([], [])
-        if function not in [node.name for node in tree.body if isinstance(node, ast.FunctionDef)]:
-            missing.append(test)
-    assert not missing
-    assert [row for row in coverage() if not codes(row["tests"]) and not unused(row)] == []
-
-
 def test_the_coverage_has_each_call() -> None:
     called = {value for value in vars(classic_endpoints).values() if isinstance(value, classic_endpoints.Endpoint)}
     # That one is a limit, and not a call.
@@ -193,7 +180,8 @@ def test_the_chinese_coverage_has_the_same_rows() -> None:
     lines = [line for line in text.splitlines() if line.startswith("| ")]
     chinese = [re.findall("`(.+?)`", line) for line in lines]
     english = [[code for cell in row.values() for code in codes(cell)] for row in coverage()]
-    assert [row for row in chinese if row] == english
+    # Rows without code differ in language alone.
+    assert [row for row in chinese if row] == [row for row in english if row]
 
 
 class Recorder(InProcess):

@@ -164,8 +164,8 @@ def test_what_is_done_with_undetermined_leases(language: str) -> None:
 
 #: A sentence of a guide in both languages, and the default that it states.
 SENTENCES: list[Any] = [
-    pytest.param("proxies", r"`max_age` \((\w+)\)", r"`max_age`\((\w+)\)", LOOKUP["max_age"], id="max_age"),
-    pytest.param("proxies", r"`at_least` \((\w+)\)", r"`at_least`\((\w+)\)", LOOKUP["at_least"], id="at_least"),
+    pytest.param("use_proxies", r"`max_age` \((\w+)\)", r"`max_age`\((\w+)\)", LOOKUP["max_age"], id="max_age"),
+    pytest.param("use_proxies", r"`at_least` \((\w+)\)", r"`at_least`\((\w+)\)", LOOKUP["at_least"], id="at_least"),
     pytest.param(
         "proxies",
         r"\(`state_dir`, `(\S+?)`\)",
