@@ -171,7 +171,7 @@ def test_several_keys_are_in_one_file(sim: Simulator, playground: Playground, pa
 @pytest.mark.parametrize(
     "variables",
     [
-        {"qg_metrics_fiel": "/tmp/qgnet.prom"},
+        {"qg_metrics_unknown": "/tmp/qgnet.prom"},
         {"qg_metrics_file": "qgnet.prom"},
         {"qg_metrics_keys": [{"name": 'a"b'}]},
         {"qg_metrics_keys": [{"name": "a"}, {"name": "a"}]},

@@ -91,7 +91,7 @@ def test_waits_have_their_reasons(sim: Simulator, playground: Playground) -> Non
     sim.fault(path="/query", kind="status", http_status=503, times=1)
     done = run(sim, playground, play(task("Look", "qg_proxy_info"), hosts="localhost")).ok()
     rows = table(done.stdout)
-    assert rows["calls"] == "2, 1 of them repeated"
+    assert rows["calls"].endswith(", 1 of them repeated")
     assert rows["the last attempt failed"] == rows["waited"]
     assert float(rows["waited"].removesuffix(" s")) >= 0.5
 
