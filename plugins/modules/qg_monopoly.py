@@ -102,6 +102,7 @@ attributes:
 extends_documentation_fragment:
   - qingguo.qgnet.attributes
   - qingguo.qgnet.attributes.control_node
+  - qingguo.qgnet.caps
   - qingguo.qgnet.proxy_api
   - qingguo.qgnet.transport
   - qingguo.qgnet.transport.tls
@@ -313,6 +314,28 @@ undetermined:
   type: list
   elements: str
   sample: []
+cap:
+  description: The cap that does not allow the purchase.
+  returned: when a cap does not allow it
+  type: dict
+  contains:
+    option:
+      description: The option, C(max_new_per_day) or C(max_new_per_run).
+      type: str
+      returned: always
+    limit:
+      description: Its value.
+      type: int
+      returned: always
+    bought:
+      description: What was bought in the 24 hours or in the run.
+      type: int
+      returned: always
+    wanted:
+      description: What would have been bought in addition.
+      type: int
+      returned: always
+  sample: {option: max_new_per_day, limit: 20, bought: 18, wanted: 5}
 api:
   description: The API usage of the task.
   returned: when the list could be read

@@ -95,6 +95,7 @@ extends_documentation_fragment:
   - qingguo.qgnet.attributes.control_node
   - qingguo.qgnet.leases.terms
   - qingguo.qgnet.leases.credentials
+  - qingguo.qgnet.caps
   - qingguo.qgnet.product
   - qingguo.qgnet.proxy_api
   - qingguo.qgnet.transport
@@ -244,6 +245,28 @@ quota:
   returned: when they are too few
   type: dict
   sample: {total: 5, available: 3, used: 2}
+cap:
+  description: The cap that does not allow the purchase.
+  returned: when a cap does not allow it
+  type: dict
+  contains:
+    option:
+      description: The option, C(max_new_per_day) or C(max_new_per_run).
+      type: str
+      returned: always
+    limit:
+      description: Its value.
+      type: int
+      returned: always
+    bought:
+      description: What was bought in the 24 hours or in the run.
+      type: int
+      returned: always
+    wanted:
+      description: What would have been bought in addition.
+      type: int
+      returned: always
+  sample: {option: max_new_per_day, limit: 20, bought: 18, wanted: 5}
 product:
   description: The product of the key, as O(product) names it; the found one with O(product=auto).
   returned: unless the task fails before it begins to change leases

@@ -8,6 +8,7 @@ from __future__ import annotations
 import pytest
 from simulator.fixture import Simulator
 from support.fleet import Fleet, public
+from support.lease_modules import LIST
 from support.playbooks import QUERY, Playground, calls
 from support.registrations import FORMER, FOUND, SHARED, STRANGER, remember
 
@@ -97,5 +98,5 @@ def test_the_report_is_a_table_for_a_terminal(playground: Playground, sim: Simul
         "1 registered in several inventories: egress_whitelist_adopt=true merges the same host",
     ]
     assert '        "203.0.113.9      -     -                  no owner",\n' in run.stdout
-    assert calls(sim) == [QUERY]
+    assert calls(sim) == [QUERY, LIST, LIST], "the first list shows the product of the key"
     assert sim.key not in run.output

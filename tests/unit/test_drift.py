@@ -117,9 +117,9 @@ CODE_TYPES = {frozenset[type](): None, frozenset({int}): "int", frozenset({str})
 @pytest.mark.parametrize("name", plugin_names("modules"))
 def test_every_module_documents_what_it_returns_when_the_vendor_refuses(name: str) -> None:
     # One takes a product only to refuse any other than classic before a call, one returns refusals as findings, and one
-    # returns only facts, and the refusal in its message.
+    # returns only facts, and the refusal in its message. The last one makes no call.
     without = {"qg_proxy_pool_info": {"product"}, "qg_doctor_info": {"product", "key"}}
-    without["qg_cloud_package_facts"] = {"app_key"}
+    without |= {"qg_cloud_package_facts": {"app_key"}, "qg_ledger_info": {"product", "key"}}
     taken = documented_options(name).keys() - without.get(name, set())
     refusals = [error.as_result() for option, error in REFUSALS.items() if option in taken]
     returned = returned_values(name)

@@ -13,9 +13,8 @@ import yaml
 from ansible_collections.qingguo.qgnet.plugins.lookup import proxy
 from ansible_collections.qingguo.qgnet.plugins.module_utils._leases.operations import ALLOCATE
 from ansible_collections.qingguo.qgnet.plugins.module_utils._task.options import (
-    ACCOUNT_API_OPTIONS,
     EGRESS_OPTIONS,
-    PRODUCT_OPTIONS,
+    GROUP_OPTIONS,
     PROXY_API_OPTIONS,
 )
 from ansible_collections.qingguo.qgnet.plugins.module_utils._task.sources import Spec
@@ -98,7 +97,7 @@ def env_rows(language: str) -> dict[str, dict[str, str]]:
 
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_the_environment_variables_with_their_aliases_and_defaults(language: str) -> None:
-    declared: Spec = {**PROXY_API_OPTIONS, **PRODUCT_OPTIONS, **ACCOUNT_API_OPTIONS, **EGRESS_OPTIONS}
+    declared: Spec = {**GROUP_OPTIONS, **EGRESS_OPTIONS}
     rows = env_rows(language)
     assert {variable: plain(list(row.values())[1]) for variable, row in rows.items()} == {
         option["fallback"][1][0]: name for name, option in declared.items() if "fallback" in option

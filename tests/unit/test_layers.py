@@ -13,7 +13,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 CLIENT = ROOT / "plugins" / "module_utils"
 PACKAGE = "ansible_collections.qingguo.qgnet.plugins.module_utils"
-DOMAINS = {"_whitelist", "_leases", "_monopolies", "_egress", "_cloud", "_watch", "_tunnels", "_doctor"}
+DOMAINS = {"_whitelist", "_leases", "_monopolies", "_egress", "_cloud", "_ledger", "_watch", "_tunnels", "_doctor"}
 SHARED = {"_core", "_store", "_api", "_task", "_reconcile"}
 #: What the files of a folder may import beside their own folder: folders, or single files.
 MAY_IMPORT = {

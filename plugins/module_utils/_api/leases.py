@@ -162,6 +162,11 @@ class Lease:
         }
 
 
+def server_in(name: str) -> str:
+    """Return the server in the name of a lease."""
+    return str(json.loads(name)[-1])
+
+
 def is_same(one: Lease, other: Lease) -> bool:
     """Whether two leases from different responses may be the same: no field that both have differs."""
     if one.expires and other.expires:

@@ -79,6 +79,10 @@ class OptionError(QgError):
     """An option's value cannot be used; raised before any call is made."""
 
 
+class CapReachedError(QgError):
+    """A cap does not allow a purchase; raised before the call is sent."""
+
+
 class WaitBudgetExceeded(QgError):
     """The next step would have to wait longer than the rest of max_wait."""
 

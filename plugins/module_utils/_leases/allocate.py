@@ -72,18 +72,18 @@ class Allocation(Creation):
         call = Call(
             *(ALLOCATE, session.features.allocate, session.names, {"origin": described(self.origin)}, self.asked),
             witness=session.lasting_balance,
-            is_paid=True,
+            buys=self.asked,
         )
         leases = session.api.allocate(self.asked, self.params, sending=partial(session.recorded, call))
         session.add_new(ALLOCATE, leases)
         self.adopt_new()
-        session.settle_paid(ALLOCATE, self.known)
         if self.found < self.asked:
             # The response may omit leases that were allocated, and must not be allocated again.
             session.refresh()
             if session.exceeds_list(session.balance_before) and session.quota_shows_unlisted(self.known, self.asked):
                 raise self.uncertain(None, PARTIAL)
             self.adopt_new()
+        session.settle_paid(ALLOCATE, self.known)
 
     def is_verifiable(self, error: CallError) -> bool:
         """Whether to verify the effect: the vendor did not refuse the call."""

@@ -30,12 +30,14 @@ from .._store.opening import StatePlace, Store
 from .._store.vendor_clock import VendorClock
 from .._task.operation import Mode, Operation, redact
 from .._task.options import (
+    CAP_OPTIONS,
     CLASSIC,
     PLACE_OPTIONS,
     POOLS,
     PRODUCT_OPTIONS,
     PROXY_API_OPTIONS,
     TERMS_OPTIONS,
+    caps_of,
     check_areas,
     check_one_area,
 )
@@ -232,10 +234,10 @@ def _lines(leases: Iterable[Lease]) -> str:
 
 
 def _run_allocate(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
-    desired = desired_leases(params)
+    desired, policy = desired_leases(params), replace(POLICY, caps=caps_of(params))
     api = lease_backend(params, mode.announcer, check_new_terms, check_tasks, check_exact)
     desired = replace(desired, params=with_codes(desired.params, api))
-    found = ensure_leases(api, desired, check=mode.check, policy=POLICY)
+    found = ensure_leases(api, desired, check=mode.check, policy=policy)
     predicted = found.missing if mode.check else 0
     return {
         "leases": lease_results(found.leases, api.vendor_clock),
@@ -257,9 +259,10 @@ def _run_replace(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
     check_credentials(params["with_credentials"], params)
     if number is not None:
         check_range("count", number, 1, MAX_PER_CALL)
+    policy = replace(POLICY, caps=caps_of(params))
     api = lease_backend(params, mode.announcer, check_new_terms, check_tasks, check_replacement)
     new = with_codes(new, api)
-    found = replace_leases(api, chosen, number, new, check=mode.check, policy=POLICY)
+    found = replace_leases(api, chosen, number, new, check=mode.check, policy=policy)
     predicted = found.missing if mode.check else 0
     not_held = _not_held(found, chosen)
     if chosen and chosen.names and len(not_held["not_held"]) == len(chosen.names):
@@ -338,6 +341,7 @@ ALLOCATE = Operation(
         "undetermined": {"type": "str", "choices": ["fail", "ignore", "match"], "default": "fail"},
         **TERMS_OPTIONS,
         **CREDENTIALS_OPTION,
+        **CAP_OPTIONS,
         **PRODUCT_OPTIONS,
         **PROXY_API_OPTIONS,
     },
@@ -358,6 +362,7 @@ REPLACE = Operation(
         "count": {"type": "int"},
         **TERMS_OPTIONS,
         **CREDENTIALS_OPTION,
+        **CAP_OPTIONS,
         **PRODUCT_OPTIONS,
         **PROXY_API_OPTIONS,
     },

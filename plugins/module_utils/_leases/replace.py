@@ -70,6 +70,9 @@ def replace_leases(
             )
         if chosen:
             check_addresses(named)
+        if not interrupted:
+            # Before the first release: a lease must not be released if its successor must not be bought.
+            session.journal.check_caps(count)
         if check:
             result.released = tuple(oldest_first(named)) if count == len(named) else ()
             return result
@@ -255,7 +258,7 @@ class VendorReplacement(Change[None]):
         call = Call(
             *(REPLACE, self._call, self._old, self._request, self._number),
             witness=session.lasting_balance,
-            is_paid=True,
+            buys=left,
         )
         sending = partial(session.recorded, call, self._may_have_effect)
         leases = session.api.replace(left, self._params, sending=sending)

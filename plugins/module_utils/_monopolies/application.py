@@ -94,7 +94,7 @@ class Application(Creation):
         self._attempts += 1
         request = vars(self._params)
         witness = self._session.lasting_balance
-        call = Call(APPLY, ENDPOINT, self._known, request, self._missing, witness=witness, is_paid=True)
+        call = Call(APPLY, ENDPOINT, self._known, request, self._missing, witness=witness, buys=self._missing)
         sending = partial(self._session.recorded, call)
         self._session.api.apply_for_monopolies(self._missing, **request, sending=sending)
         self._result.accepted = True

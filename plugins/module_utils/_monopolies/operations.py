@@ -18,7 +18,15 @@ from .._core.errors import OptionError
 from .._core.text import one_line, quote_word
 from .._core.validation import check_range
 from .._task.operation import Mode, Operation
-from .._task.options import PLACE_OPTIONS, PROXY_API_OPTIONS, check_areas, check_one_area, proxy_api
+from .._task.options import (
+    CAP_OPTIONS,
+    PLACE_OPTIONS,
+    PROXY_API_OPTIONS,
+    caps_of,
+    check_areas,
+    check_one_area,
+    proxy_api,
+)
 from .ensure import ensure_held
 from .matching import ApplicationParams, DesiredMonopolies
 from .redial import redial
@@ -139,11 +147,11 @@ def _diff(found: MonopolyResult, mode: Mode, state: str) -> dict[str, str]:
 def _run(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
     state, wait = params["state"], params["wait"]
     if state == "present":
-        desired = desired_monopolies(params)
+        desired, policy = desired_monopolies(params), replace(POLICY, caps=caps_of(params))
         api = proxy_api(params, mode.announcer)
         for code in area_codes("areas", params["areas"] or (), api.named_areas):
             desired = replace(desired, area_code=code)
-        found = ensure_held(api, desired, wait=wait, check=mode.check, policy=POLICY)
+        found = ensure_held(api, desired, wait=wait, check=mode.check, policy=policy)
     else:
         uuids = selected_uuids(params)
         api = proxy_api(params, mode.announcer)
@@ -179,6 +187,7 @@ MONOPOLY = Operation(
         "uuids": {"type": "list", "elements": "str"},
         "all": {"type": "bool", "default": False},
         "wait": {"type": "bool", "default": True},
+        **CAP_OPTIONS,
         **PROXY_API_OPTIONS,
     },
     run=_run,

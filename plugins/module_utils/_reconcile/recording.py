@@ -20,8 +20,11 @@ def recorded(
     pending: list[int],
     may_have_effect: Callable[[CallError], bool] = lambda error: error.may_have_effect,
 ) -> Iterator[None]:
-    """Record a request before the body sends it, and add its number to those ``pending``, unless it had no effect."""
-    number = journal.record(call)
+    """Record a request before the body sends it, and add its number to those ``pending``, unless it had no effect.
+
+    It follows those pending, so they were found to have no further effect.
+    """
+    number = journal.record(call, without_effect=tuple(pending))
     pending.append(number)
     try:
         yield

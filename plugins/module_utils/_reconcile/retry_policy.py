@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from .._core.waiting import backoff
+from .._store.caps import NO_CAPS, Caps
 from .._store.journal import LIST_LAG
 
 P = TypeVar("P", bound="RetryPolicy")
@@ -30,7 +31,7 @@ class RetryPolicy:
     ``lag_delays``, which begin with them, replace them if only the list can show the effect, or if the quota shows more
     than the list. ``poll_interval`` is the time between reads for a call of an earlier run.
     ``max_attempts`` is the maximum number of attempts of a paid call without an effect, ``max_repeats`` that of
-    repetitions of any other call. ``backoff`` returns the delay after an attempt.
+    repetitions of any other call. ``backoff`` returns the delay after an attempt. ``caps`` limit what the calls buy.
     """
 
     verify_delays: tuple[float, ...] = LAG_DELAYS[:3]
@@ -39,6 +40,7 @@ class RetryPolicy:
     max_attempts: int = 3
     max_repeats: int = 3
     backoff: Callable[[int], float] = backoff
+    caps: Caps = NO_CAPS
 
     def limited_to(self: P, attempts: int) -> P:
         """Return the policy with at most this many attempts of a call."""

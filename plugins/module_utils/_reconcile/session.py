@@ -51,7 +51,7 @@ class Session(abc.ABC, Generic[R]):
         self.policy = policy.limited_to(api.max_attempts)
         self.list_call = list_call
         self.now = api.rate_limiter.state.now
-        self.journal = journal
+        self.journal = dataclasses.replace(journal, caps=policy.caps)
         self.held: dict[str, R] = {}
         #: The numbers of the recorded calls of this run that are not over, by their operations.
         self.pending: dict[str, list[int]] = {}

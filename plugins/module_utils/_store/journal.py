@@ -22,10 +22,12 @@ from typing import TYPE_CHECKING, Any
 
 from .._core.caller import current_caller
 from .._core.errors import OptionError
+from .caps import NO_CAPS, Caps
 from .directory import StateError
 from .runs import run_id
 
 if TYPE_CHECKING:
+    from .caps import Read
     from .interface import Connection, Store
 
 #: The maximum seconds by which a list of the vendor may lag behind a response or a change.
@@ -51,37 +53,38 @@ HELD, GONE, MAYBE_HELD, MAYBE_GONE = "held", "gone", "maybe held", "maybe gone"
 _MAYBE = (MAYBE_HELD, MAYBE_GONE)
 
 #: ``names`` (JSON) are those that a call names, or for a paid call those that were held before; ``request`` (JSON) is
-#: what was asked for, and ``asked`` how many. ``witness`` is a figure of the quota before the call, see
-#: :attr:`JournalRow.witness`. ``marks`` (JSON) are HELD, GONE and so on by name, as long as a list may not show it, and
-#: ``items`` (JSON) the data of held resources in the response. ``received`` (JSON) are the names that were paid for,
-#: with their ends in the vendor's words. ``sent_at`` and ``answered_at`` are state time; ``wall_at`` is Unix time, for
-#: people.
+#: what was asked for, ``asked`` how many, and ``buys`` how many the call may pay for. ``witness`` is a figure of the
+#: quota before the call, see :attr:`JournalRow.witness`. ``marks`` (JSON) are HELD, GONE and so on by name, as long as
+#: a list may not show it, and ``items`` (JSON) the data of held resources in the response. ``received`` (JSON) are the
+#: names that were paid for, with their ends in the vendor's words. ``sent_at`` and ``answered_at`` are state time;
+#: ``wall_at`` is Unix time, for people.
 SCHEMA = f"""
 CREATE TABLE IF NOT EXISTS journal (
   id INTEGER PRIMARY KEY, key TEXT NOT NULL, kind TEXT NOT NULL, operation TEXT NOT NULL, endpoint TEXT NOT NULL,
-  product TEXT NOT NULL, is_paid INTEGER NOT NULL, names TEXT NOT NULL, asked INTEGER NOT NULL, request TEXT NOT NULL,
+  product TEXT NOT NULL, buys INTEGER NOT NULL, names TEXT NOT NULL, asked INTEGER NOT NULL, request TEXT NOT NULL,
   witness INTEGER, sent_at REAL NOT NULL, timeout REAL NOT NULL, state TEXT NOT NULL, answered_at REAL,
   marks TEXT NOT NULL, items TEXT NOT NULL, received TEXT, wall_at REAL NOT NULL, run_user TEXT NOT NULL,
   run TEXT NOT NULL, host TEXT NOT NULL, inventory TEXT NOT NULL);
 CREATE INDEX IF NOT EXISTS journal_open ON journal (key, kind) WHERE state IN {_OPEN};
 CREATE INDEX IF NOT EXISTS journal_answered ON journal (key, kind, answered_at);
 CREATE INDEX IF NOT EXISTS journal_sent ON journal (sent_at);
+CREATE INDEX IF NOT EXISTS journal_bought ON journal (key, run, sent_at) WHERE buys > 0;
 """
 _INSERTED = (
-    *("key", "kind", "operation", "endpoint", "product", "is_paid", "names", "asked", "request", "witness"),
+    *("key", "kind", "operation", "endpoint", "product", "buys", "names", "asked", "request", "witness"),
     *("sent_at", "timeout", "state", "marks", "items", "wall_at", "run_user", "run", "host", "inventory"),
 )
 _INSERT = f"INSERT INTO journal ({', '.join(_INSERTED)}) VALUES ({', '.join('?' * len(_INSERTED))})"
 _COLUMNS = "id, operation, endpoint, names, asked, request, witness, sent_at, timeout, state, answered_at, marks, items"
-_LEDGER = "id, key, kind, product, endpoint, asked, received, state, wall_at, run_user, run, host, inventory, request"
 
 
 @dataclass(frozen=True)
 class Call:
     """A call that is about to be sent.
 
-    ``asked`` is the number of resources that it asks for. ``effect`` is what becomes of the ``names``, MAYBE_HELD or
-    MAYBE_GONE; empty if it does not name what it changes.
+    ``asked`` is the number of resources that the change asks for. A paid call ``buys`` at most this many: fewer than
+    were asked for if earlier calls of the same change have bought the others. ``effect`` is what becomes of the
+    ``names``, MAYBE_HELD or MAYBE_GONE; empty if it does not name what it changes.
     """
 
     operation: str
@@ -91,7 +94,7 @@ class Call:
     asked: int = 0
     witness: int | None = None
     timeout: float = 0.0
-    is_paid: bool = False
+    buys: int = 0
     effect: str = ""
 
 
@@ -130,26 +133,6 @@ class JournalRow:
         return frozenset(name for name, own in self.marks.items() if own in marks)
 
 
-@dataclass(frozen=True)
-class LedgerEntry:
-    """A paid call, as the ledger shows it. ``at`` is Unix time. ``received`` are None while the result is unknown."""
-
-    id: int
-    key: str
-    kind: str
-    product: str
-    endpoint: str
-    asked: int
-    received: Mapping[str, str | None] | None
-    state: str
-    at: float
-    user: str
-    run: str
-    host: str
-    inventory: str
-    request: Mapping[str, Any]
-
-
 @dataclass
 class Journal:
     """The calls for one kind of resource of one key, which belongs to a plan of this product."""
@@ -158,21 +141,37 @@ class Journal:
     key: str
     kind: str
     product: str = "classic"
+    caps: Caps = NO_CAPS
 
-    def record(self, call: Call) -> int:
-        """Record a call that is about to be sent; returns its number."""
+    def check_caps(self, wanted: int) -> None:
+        """Raise CapReachedError if a cap does not allow to buy this many, before a change of several calls."""
+        if wanted and self.caps.is_set:
+            self._check_caps(lambda query, values: self.store.rows(query, *values), wanted)
+
+    def _check_caps(self, read: Read, wanted: int, without_effect: Collection[int] = ()) -> None:
+        noun = "lease" if self.kind == LEASES else "resource"
+        self.caps.check(self.store, read, self.key, run_id(), wanted, noun, without_effect)
+
+    def record(self, call: Call, without_effect: Collection[int] = ()) -> int:
+        """Record a call that is about to be sent; returns its number.
+
+        Raises CapReachedError for a paid call that a cap does not allow. It replaces earlier calls ``without_effect``
+        (their numbers).
+        """
         who, run, wall_ahead = current_caller(), run_id(), self.store.wall_ahead()
         marks = dict.fromkeys(call.names, call.effect) if call.effect else {}
         with self.store.transaction() as database:
             self.store.confirm_locks()
             # Read in the transaction: another process may have written while this one waited for it.
             now = self.store.now()
-            database.execute("DELETE FROM journal WHERE sent_at < ? AND is_paid = 0", (now - MEMORY_TTL,))
+            database.execute("DELETE FROM journal WHERE sent_at < ? AND buys = 0", (now - MEMORY_TTL,))
             database.execute("DELETE FROM journal WHERE sent_at < ?", (now - ledger_ttl(),))
+            if call.buys and self.caps.is_set:
+                self._check_caps(database.execute, call.buys, without_effect)
             row = database.execute(
                 _INSERT,
                 (
-                    *(self.key, self.kind, call.operation, call.endpoint, self.product, int(call.is_paid)),
+                    *(self.key, self.kind, call.operation, call.endpoint, self.product, call.buys),
                     *(json.dumps(sorted(call.names)), call.asked, json.dumps(dict(call.request)), call.witness),
                     *(now, call.timeout, SENT, json.dumps(marks), "{}", now + wall_ahead),
                     *(who.user, run, who.host, who.inventory),
@@ -272,13 +271,20 @@ class Journal:
 
     def _receive(self, database: Connection, numbers: Sequence[int], found: Mapping[str, str | None]) -> None:
         marks = ", ".join("?" * len(numbers))
-        query = f"SELECT id, received FROM journal WHERE id IN ({marks}) AND is_paid = 1 ORDER BY id"
-        known = {number: self.store.decoded(text or "null") for number, text in database.execute(query, numbers)}
-        left = {name: end for name, end in found.items() if not any(name in own for own in known.values() if own)}
-        for number, own in known.items():
-            if own is None:
-                database.execute("UPDATE journal SET received = ? WHERE id = ?", (json.dumps(left), number))
-                left = {}
+        query = f"SELECT id, buys, received FROM journal WHERE id IN ({marks}) AND buys > 0 ORDER BY id"
+        rows = [(*row, self.store.decoded(text or "null")) for *row, text in database.execute(query, numbers)]
+        # Another call of the same change, or a later one, may have received a part of it.
+        recent = "SELECT received FROM journal WHERE key = ? AND received IS NOT NULL AND (id >= ? OR sent_at > ?)"
+        values = (self.key, min(numbers), self.store.now() - MEMORY_TTL)
+        named = {name for (text,) in database.execute(recent, values) for name in self.store.decoded(text)}
+        left = [item for item in found.items() if item[0] not in named]
+        for number, buys, own in rows:
+            # A response may omit a part of what its call has paid for.
+            room = max(0, buys - len(own or ()))
+            if own is None or (left and room):
+                names = {**(own or {}), **dict(left[:room])}
+                database.execute("UPDATE journal SET received = ? WHERE id = ?", (json.dumps(names), number))
+                left = left[room:]
 
     def rename(self, number: int, operation: str) -> None:
         """Store a call under the name of another operation."""
@@ -315,18 +321,6 @@ class Journal:
             ]
             names = ", ".join(f"{name} = ?" for name in columns)
             database.execute(f"UPDATE journal SET {names} WHERE id = ?", (*texts, row.id))
-
-
-def ledger(store: Store, key: str | None = None, since: float = 0.0) -> list[LedgerEntry]:
-    """Return the paid calls, of a key or of all, from a Unix time on, the earliest first."""
-    query = f"SELECT {_LEDGER} FROM journal WHERE is_paid = 1 AND wall_at >= ? AND key = coalesce(?, key) ORDER BY id"
-    entries = []
-    for row in store.rows(query, since, key):
-        columns: list[Any] = list(row)
-        # The names that were paid for, and the request.
-        columns[6], columns[-1] = store.decoded(row[6] or "null"), store.decoded(row[-1])
-        entries.append(LedgerEntry(*columns))
-    return entries
 
 
 def _row_of(row: Sequence[Any], decoded: Callable[[str], Any]) -> JournalRow:

@@ -27,6 +27,7 @@ from .._core.errors import OptionError, QgError
 from .._core.text import describe, quote_word
 from .._core.validation import check_names, check_path, check_range, check_url, check_visible
 from .._core.waiting import SILENT, Announcer, WaitBudget
+from .._store.caps import Caps
 from .._store.opening import DEFAULT_STATE_DIR, StatePlace, Store
 from .._store.rate_limiter import RateLimiter
 from .sources import Spec, environment_name, shared, variable_name
@@ -87,8 +88,10 @@ ACCOUNT_API_OPTIONS: Spec = {
     **shared("domain", type="str", default="www.qg.net"),
     **TRANSPORT_OPTIONS,
 }
-#: All options of the vendor's APIs, which defaults for the action group may set for every module.
-GROUP_OPTIONS: Spec = {**PRODUCT_OPTIONS, **PROXY_API_OPTIONS, **ACCOUNT_API_OPTIONS}
+#: The options that limit what a key may buy (doc fragment ``caps``).
+CAP_OPTIONS: Spec = {**shared("max_new_per_day", type="int"), **shared("max_new_per_run", type="int")}
+#: The options that defaults for the action group may set for every module.
+GROUP_OPTIONS: Spec = {**PRODUCT_OPTIONS, **PROXY_API_OPTIONS, **ACCOUNT_API_OPTIONS, **CAP_OPTIONS}
 #: The vendor's numbers of its pools.
 POOLS = {"normal": 1, "enterprise": 2}
 #: The options for the location of leases.
@@ -375,6 +378,14 @@ class AccountApiOptions:
         transport = self.transport.transport("account_url", self.account_url)
         budget = WaitBudget(self.transport.max_wait, announcer=announcer)
         return AccountApi(transport, budget, account_url=self.account_url, identity=self.identity)
+
+
+def caps_of(params: Mapping[str, Any]) -> Caps:
+    """Return the caps that the options of :data:`CAP_OPTIONS` describe."""
+    for name in CAP_OPTIONS:
+        if params[name] is not None:
+            check_range(name, params[name], 0, 10**6)
+    return Caps(params["max_new_per_day"], params["max_new_per_run"])
 
 
 def proxy_api(params: Mapping[str, Any], announcer: Announcer, state: Store | None = None) -> ProxyApi:

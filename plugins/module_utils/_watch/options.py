@@ -23,6 +23,7 @@ from .._task.operation import secrets_in
 from .._task.option_errors import check_option_names
 from .._task.options import (
     ACCOUNT_API_OPTIONS,
+    CAP_OPTIONS,
     GROUP_OPTIONS,
     PROXY_API_OPTIONS,
     AccountApiOptions,
@@ -48,8 +49,8 @@ WATCHED: Spec = {
 SPEC: Spec = {
     **WATCHED,
     "interval": {"type": "float", "default": 60.0},
-    # The next poll is the next attempt.
-    **{name: option for name, option in GROUP_OPTIONS.items() if name != "retries"},
+    # The next poll is the next attempt, and nothing is bought.
+    **{name: option for name, option in GROUP_OPTIONS.items() if name not in ("retries", *CAP_OPTIONS)},
 }
 
 

@@ -8,16 +8,24 @@ from __future__ import annotations
 import itertools
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.classic.errors import ApiError
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.leases import AllocationParams
-from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import QgError, WaitBudgetExceeded
+from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import (
+    CapReachedError,
+    QgError,
+    WaitBudgetExceeded,
+)
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.waiting import Announcer
+from ansible_collections.qingguo.qgnet.plugins.module_utils._leases.backend import DEFAULT_POLICY
 from ansible_collections.qingguo.qgnet.plugins.module_utils._leases.ensure import ensure_leases, matching_leases
 from ansible_collections.qingguo.qgnet.plugins.module_utils._leases.plan import DesiredLeases
+from ansible_collections.qingguo.qgnet.plugins.module_utils._leases.replace import replace_leases
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store.caps import Caps
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.directory import StateError
 from support.failing_state import FailingState
 from support.in_process import KEY, NOW, Answer, Call, Vendor
@@ -294,3 +302,26 @@ def test_a_key_that_a_new_lease_repeats_is_not_kept_in_the_state_directory(core:
     kept = b"".join(path.read_bytes() for path in node.directory.rglob("*") if path.is_file())
     assert core.leases[0].ip.encode() in kept
     assert KEY.encode() not in kept
+
+
+# Caps
+
+
+def test_an_attempt_without_an_effect_takes_nothing_from_a_cap(core: Vendor, node: LeaseNode) -> None:
+    core.fault("/allocate", "reset_before")
+    policy = replace(DEFAULT_POLICY, caps=Caps(3, 3))
+    assert len(ensure_leases(node.client(), DesiredLeases(3), policy=policy).allocated) == core.paid == 3
+    with pytest.raises(CapReachedError):
+        ensure_leases(node.client(), DesiredLeases(4), policy=policy)
+    assert core.paid == 3
+
+
+def test_no_lease_is_released_for_a_successor_that_a_cap_does_not_allow(core: Vendor, node: LeaseNode) -> None:
+    held = node.ensure(3).leases
+    policy = replace(DEFAULT_POLICY, caps=Caps(per_day=5))
+    with pytest.raises(CapReachedError, match="max_new_per_day=5 does not allow 3 more leases"):
+        replace_leases(node.client(), lambda _lease: True, None, AllocationParams(), policy=policy)
+    assert core.ips == {lease.ip for lease in held}
+    first = held[0].ip
+    replace_leases(node.client(), lambda lease: lease.ip == first, None, AllocationParams(), policy=policy)
+    assert (core.paid, len(core.ips)) == (4, 3)

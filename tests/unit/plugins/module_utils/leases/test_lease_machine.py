@@ -13,6 +13,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import itertools
+import json
 import os
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -31,6 +32,7 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._leases.plan import 
 from ansible_collections.qingguo.qgnet.plugins.module_utils._leases.release import release_leases
 from ansible_collections.qingguo.qgnet.plugins.module_utils._leases.replace import replace_leases
 from ansible_collections.qingguo.qgnet.plugins.module_utils._leases.session import LeaseResult
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store.ledger import ledger
 from hypothesis.stateful import initialize, precondition, rule
 from support import state_machines
 from support.in_process import CLASSIC, KEY, PATHS, InProcess, Killed, LateCall, Paths, Vendor, books, lease_client
@@ -176,6 +178,10 @@ def without(data: Any, drop: list[int]) -> Any:
     return kept(data)
 
 
+#: What distinguishes a paid lease.
+Sign = tuple[str, str] | int
+
+
 class Wire(InProcess):
     """Keeps account of what calls do that are carried out late."""
 
@@ -214,6 +220,10 @@ class LeaseStateMachine(state_machines.VendorMachine):
         self.waiting: list[LateCall] = []
         #: How many leases an interrupted replacement of as many leases may still pay for.
         self.owed: dict[tuple[int | None, AllocationParams], int] = {}
+        #: What calls have paid for whose result no run has found out yet.
+        self.unbooked: set[Sign] = set()
+        #: What each control node has in its ledger.
+        self.booked: dict[str, set[Sign]] = {}
 
     def wrong_list(self, body: Any, form: str | list[int]) -> Any:
         """As if nothing was held, in a form of :data:`WRONG_LISTS`, or without the leases with these numbers."""
@@ -467,10 +477,12 @@ class LeaseStateMachine(state_machines.VendorMachine):
         self.lied = self.lies > lies or self.began - self.lied_at <= 60
         earlier = self.wire.late_paid(self.waiting)
         self.paid = [lease for lease in books(self.core).paid[since:] if lease not in earlier]
+        is_known = not self.killed and not isinstance(error, UncertainOutcomeError)
+        self.check_ledger(node, [] if is_known else self.paid)
         if check:
             late = sum(call not in self.wire.under_way for call in self.waiting)
             assert len(self.core.calls(*self.paths.writing)) - written == late, "check mode wrote"
-        if not self.killed and not isinstance(error, UncertainOutcomeError):
+        if is_known:
             named = (
                 {self.sign(lease.ip, lease.port, lease.task_id) for lease in outcome.allocated} if outcome else set()
             )
@@ -478,6 +490,22 @@ class LeaseStateMachine(state_machines.VendorMachine):
             # A release may still be under way when another one has done its work: it cannot be cancelled.
             assert {call[2] for call in self.wire.under_way if call not in self.waiting} <= {self.paths.release}
         return outcome
+
+    def check_ledger(self, node: int, lost: list[dict[str, Any]]) -> None:
+        """Compare the ledger with the vendor's books, which also contain what ``lost`` calls have paid for."""
+        with contextlib.closing(open_store(control_node(self.directory, node), machine=self.wire.machine)) as state:
+            names = [json.loads(name) for entry in ledger(state) for name in entry.received or ()]
+        booked = [self.sign(ip, int(server.rpartition(":")[2]), task) for task, ip, server in names]
+        self.booked[str(control_node(self.directory, node))] = set(booked)
+        assert len(booked) == len(set(booked)), "twice in the ledger"
+        every, found = self.signs(books(self.core).paid), set[Sign]().union(*self.booked.values())
+        assert found <= every, "in the ledger, and not paid for"
+        self.unbooked |= self.signs([*lost, *(lease for _call, paid, _gone in self.wire.effects for lease in paid)])
+        assert every <= found | self.unbooked, "paid for, and not in the ledger"
+        if not self.lied and not self.unresolved():
+            # What has ended before a run could look for it stays unknown.
+            held = {self.sign(lease.ip, lease.port, lease.task_id) for lease in self.core.leases}
+            assert not (self.unbooked & held) - found, "paid for, found, and not in the ledger"
 
     def late_matching(self, desired: DesiredLeases) -> int:
         """How many matching leases came from a call of an earlier run, during this one."""
@@ -497,11 +525,11 @@ class LeaseStateMachine(state_machines.VendorMachine):
             key.plan.billing != "volume" or (self.product.name == CLASSIC and not refused)
         )
 
-    def sign(self, ip: str, port: int, task: str) -> tuple[str, str] | int:
+    def sign(self, ip: str, port: int, task: str) -> Sign:
         """What distinguishes a paid lease: not every list of a product host has the exit or the task."""
         return (ip, task) if self.product.name == CLASSIC else port
 
-    def signs(self, paid: list[dict[str, Any]]) -> set[tuple[str, str] | int]:
+    def signs(self, paid: list[dict[str, Any]]) -> set[Sign]:
         """The same for what was paid for."""
         return {self.sign(lease["ip"], int(lease["port"]), lease["task_id"]) for lease in paid}
 

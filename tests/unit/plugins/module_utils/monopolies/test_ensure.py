@@ -5,10 +5,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
-from ansible_collections.qingguo.qgnet.plugins.module_utils._monopolies.session import application_params
+from ansible_collections.qingguo.qgnet.plugins.module_utils._monopolies.ensure import ensure_held
+from ansible_collections.qingguo.qgnet.plugins.module_utils._monopolies.matching import DesiredMonopolies
+from ansible_collections.qingguo.qgnet.plugins.module_utils._monopolies.session import (
+    DEFAULT_POLICY,
+    application_params,
+)
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store.caps import Caps
 from support.in_process import books
 from support.monopoly_calls import APPLY, GUANGZHOU, HOURS, HUAIAN, IDLE, LIST, QUOTA
 from support.monopoly_runs import MonopolyNode, message, succeeded
@@ -36,6 +43,16 @@ def test_only_the_difference_is_applied_for_and_a_surplus_stays(node: MonopolyNo
     outcome = succeeded(node.hold(5))
     assert (outcome.missing, len(outcome.applied), len(outcome.before)) == (3, 3, 2)
     assert (succeeded(node.hold(1)).changed, len(node.uuids)) == (False, 5)
+
+
+def test_a_cap_stops_an_application_and_its_prediction(node: MonopolyNode) -> None:
+    node.hold(2)
+    policy = replace(DEFAULT_POLICY, caps=Caps(per_day=3))
+    for check in (True, False):
+        outcome = ensure_held(node.api(), DesiredMonopolies(4), check=check, policy=policy)
+        assert message(outcome).startswith("max_new_per_day=3 does not allow 2 more resources: in the last 24 hours, 2")
+    assert len(node.uuids) == 2
+    assert len(succeeded(ensure_held(node.api(), DesiredMonopolies(3), policy=policy)).applied) == 1
 
 
 def test_without_waiting_the_current_states_are_returned(node: MonopolyNode) -> None:

@@ -30,7 +30,7 @@ class Process:
 
     def allocate(self) -> Sequence[Lease]:
         pending: list[int] = []
-        call = Call("allocate", "/get", asked=1, is_paid=True)
+        call = Call("allocate", "/get", asked=1, buys=1)
         new = self.held.api.allocate(1, TERMS, sending=partial(recorded, self.held.journal, call, pending))
         self.held.report_new(pending[-1], new)
         return new

@@ -27,8 +27,8 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._store.journal impor
     WHITELIST,
     Call,
     Journal,
-    ledger,
 )
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store.ledger import ledger
 from support.state_world import DAY, START, World, store, world
 from support.stores import quick_over_both
 
@@ -37,7 +37,7 @@ pytestmark = pytest.mark.usefixtures("every_store")
 
 IP, OTHER = "203.0.113.5", "203.0.113.6"
 ADD = Call("add", "/whitelist/add", [IP, OTHER], effect=MAYBE_HELD, timeout=10.0)
-ORDER = Call("allocate", "/allocate", ["old"], {"isp": None}, 2, witness=7, is_paid=True)
+ORDER = Call("allocate", "/allocate", ["old"], {"isp": None}, 2, witness=7, buys=2)
 
 
 @pytest.fixture
@@ -156,11 +156,14 @@ def test_a_paid_call_stays_in_the_ledger_with_who_and_what(store: Store, monkeyp
     assert (entry.state, entry.received, entry.asked, entry.at) == (SENT, None, 2, pytest.approx(START, abs=1))
     journal.report(number, {"new": ["T", {}]}, received={"new": "2030-01-01 00:00:00"})
     journal.settle(number, found={"new": None, "late": "2030-01-02 00:00:00"})
-    (entry,) = ledger(store, "key")
-    assert (entry.state, entry.received) == (SETTLED, {"new": "2030-01-01 00:00:00"})
+    (entry,) = ledger(store, ["key"])
+    assert (entry.state, entry.received) == (
+        SETTLED,
+        {"new": "2030-01-01 00:00:00", "late": "2030-01-02 00:00:00"},
+    ), "a response may omit a part of what it has paid for"
     assert (entry.user, entry.host, entry.inventory, entry.endpoint) == ("ann", "h1", "prod", "/allocate")
     assert (entry.kind, entry.request, bool(entry.run)) == (LEASES, {"isp": None}, True)
-    assert ledger(store, "another key") == ledger(store, since=START + 60) == []
+    assert ledger(store, ["another key"]) == ledger(store, since=START + 60) == []
 
 
 def test_what_the_list_shows_of_a_lost_call_is_what_it_paid_for(store: Store) -> None:
@@ -175,6 +178,17 @@ def test_what_the_list_shows_of_a_lost_call_is_what_it_paid_for(store: Store) ->
         (SETTLED, {"b": None}),
         (REFUSED, None),
     ]
+
+
+def test_what_two_calls_may_have_paid_for_is_in_the_ledger_once(store: Store) -> None:
+    """A replacement, and the allocation of the successors that it lacks: the list shows the leases of both."""
+    journal = Journal(store, "key", LEASES)
+    replacement, allocation = journal.record(ORDER), journal.record(ORDER)
+    journal.lose(replacement, ended=True)
+    journal.report(allocation, {"b": None}, received={"b": None})
+    journal.settle(replacement, found=dict.fromkeys("abcd"))
+    journal.settle(allocation, found=dict.fromkeys("abcd"))
+    assert [list(entry.received or ()) for entry in ledger(store)] == [["a", "c"], ["b", "d"]], "no more than it buys"
 
 
 @pytest.mark.parametrize(("days", "kept"), [("", LEDGER_TTL), ("3", 3 * DAY)])

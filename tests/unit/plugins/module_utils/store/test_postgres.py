@@ -104,7 +104,7 @@ def refusal(url: str, **how: Any) -> str:
 
 def send(state: PostgresState) -> int:
     """Record a call that is about to be sent; returns its number."""
-    return Journal(state, "k", LEASES).record(Call("allocate", "/allocate", asked=1, is_paid=True))
+    return Journal(state, "k", LEASES).record(Call("allocate", "/allocate", asked=1, buys=1))
 
 
 # Its address.

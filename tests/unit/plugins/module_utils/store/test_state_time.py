@@ -54,7 +54,7 @@ def test_time_goes_on_from_the_last_record_after_a_reboot(world: World, store: S
 
 def record(store: Store) -> int:
     """Record a call; returns its number."""
-    return Journal(store, "k", LEASES).record(Call("allocate", "/allocate", asked=1, is_paid=True))
+    return Journal(store, "k", LEASES).record(Call("allocate", "/allocate", asked=1, buys=1))
 
 
 def ages(store: Store, now: float | None = None) -> dict[int, float]:

@@ -1,0 +1,128 @@
+# Copyright (c) 2026 The qingguo.qgnet authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The operation of qg_ledger_info, which reads the state and makes no call."""
+
+from __future__ import annotations
+
+import contextlib
+import datetime
+import json
+import math
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from .._api.leases import server_in
+from .._api.parsing import BEIJING, parse_vendor_time
+from .._api.product.endpoints import PRODUCTS
+from .._core.durations import parse_minutes
+from .._core.errors import OptionError
+from .._core.text import quote_word
+from .._store.journal import LEASES, REFUSED
+from .._store.ledger import LedgerEntry, ledger
+from .._store.opening import StatePlace, Store
+from .._task.operation import Mode, Operation, redact
+from .._task.options import AUTO, CLASSIC, PRODUCT_OPTIONS, PROXY_API_OPTIONS, ProxyApiOptions
+from .._task.sources import Spec
+from .export import export
+
+_AGO = re.compile(r"[0-9]{1,9}[smhd]")
+_SPEC: Spec = {
+    "since": {"type": "str"},
+    "until": {"type": "str"},
+    "run": {"type": "str"},
+    "export": {"type": "path"},
+    **PRODUCT_OPTIONS,
+    **PROXY_API_OPTIONS,
+}
+
+
+def moment(option: str, text: str, now: float) -> float:
+    """Return the Unix time of a time in ISO 8601, or of a duration before ``now``."""
+    text = text.strip()
+    if _AGO.fullmatch(text):
+        return now - parse_minutes(option, text) * 60
+    try:
+        # Before Python 3.11, Z is not understood.
+        found = datetime.datetime.fromisoformat(re.sub(r"[Zz]\Z", "+00:00", text))
+        return (found if found.tzinfo else found.replace(tzinfo=BEIJING)).timestamp()
+    except ValueError:
+        raise OptionError(
+            f"{option}={quote_word(text)} is not a time: give one such as 2030-01-02T03:04:05+08:00, a date, or a "
+            "duration before now such as 24h or 7d."
+        ) from None
+
+
+def described(entry: LedgerEntry) -> dict[str, Any]:
+    """Return an entry for results: the resources by their earliest end."""
+    received = entry.received or {}
+    found = sorted((_iso_end(end), server_in(name) if entry.kind == LEASES else name) for name, end in received.items())
+    known = entry.received is not None or entry.state == REFUSED
+    return {
+        "at": _time(entry.at).isoformat(timespec="seconds"),
+        "endpoint": entry.endpoint,
+        "product": entry.product,
+        "asked": entry.asked,
+        "received": len(received) if known else None,
+        "names": [name for _end, name in found],
+        "ends": [end or None for end, _name in found],
+        "state": entry.state,
+        "run": entry.run,
+        "user": entry.user,
+        "host": entry.host,
+        "inventory": entry.inventory,
+    }
+
+
+def totals(entries: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Return the numbers of each day and product. What a call without a known result asked for is ``unknown``."""
+    found: dict[tuple[str, str], dict[str, int]] = {}
+    for entry in entries:
+        of_day = found.setdefault(
+            (entry["at"][:10], entry["product"]), {"calls": 0, "asked": 0, "received": 0, "unknown": 0}
+        )
+        of_day["calls"] += 1
+        of_day["asked"] += entry["asked"]
+        if entry["received"] is None:
+            of_day["unknown"] += entry["asked"]
+        else:
+            of_day["received"] += entry["received"]
+    return [{"day": day, "product": product, **numbers} for (day, product), numbers in sorted(found.items())]
+
+
+def _time(at: float) -> datetime.datetime:
+    return datetime.datetime.fromtimestamp(at, BEIJING)
+
+
+def _iso_end(end: str | None) -> str:
+    """Return an end in ISO 8601, or as the vendor gives it; empty if there is none."""
+    found = parse_vendor_time(end)
+    return found.isoformat() if found else end or ""
+
+
+def _keys(params: Mapping[str, Any], store: Store) -> set[str]:
+    """Return the names of the key in the state: the one for the product, or with ``auto`` those for all products."""
+    options, product = ProxyApiOptions.parse(params), params["product"]
+    keys = {options.client(store).key_digest} if product in (AUTO, CLASSIC) else set()
+    named = PRODUCTS if product == AUTO else {product} - {CLASSIC}
+    return keys | {options.product_client(name, params["product_url"], store).key_digest for name in named}
+
+
+def _run(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
+    with contextlib.closing(StatePlace.of(params).open(params["max_wait"], mode.announcer)) as store:
+        now = store.now() + store.wall_ahead()
+        since, until = (params[name] and moment(name, params[name], now) for name in ("since", "until"))
+        found = ledger(store, _keys(params, store), since or 0.0, until or math.inf, params["run"] or None)
+        entries = [described(entry) for entry in found]
+    result = {"changed": False, "entries": entries, "count": len(entries), "totals": totals(entries)}
+    if params["export"]:
+        # As the result, the file contains no secret and nothing that controls a terminal.
+        shown = redact({"entries": entries}, params, _SPEC)["entries"]
+        lines = "".join(f"{json.dumps(entry, ensure_ascii=False)}\n" for entry in shown)
+        result["changed"] = export(params["export"], lines, check=mode.check)
+    return result
+
+
+LEDGER_INFO = Operation(spec=_SPEC, run=_run, selectors=("since", "until", "run"))

@@ -1,0 +1,208 @@
+#!/usr/bin/python
+# Copyright (c) 2026 The qingguo.qgnet authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Read the paid calls of a key."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: qg_ledger_info
+short_description: Read the paid calls of a key
+version_added: 1.1.0
+author:
+  - The qingguo.qgnet authors (!UNKNOWN)
+description:
+  - Returns the paid calls of a QG.net key, with who made them and what they received.
+  - They are recorded in O(state_dir) or O(state_url) before they are sent, by all runs that share it, and kept for 400
+    days, or for as many days as the environment variable E(QG_LEDGER_DAYS) says. What other programs buy is not
+    recorded.
+  - Makes no call. Therefore O(pwd), O(timeout) and the other options of HTTP have no effect, and O(max_wait) limits
+    only the wait for the state.
+  - With O(product), only calls for this product are returned. The URLs must be those of the tasks that paid.
+options:
+  since:
+    description:
+      - Only calls from this time on. It is a time in ISO 8601, a date, or a duration before now, such as V(24h) or
+        V(7d). A time without an offset is one of China Standard Time, as those of the vendor.
+      - Must not be empty.
+    type: str
+  until:
+    description:
+      - Only calls before this time, written as in O(since).
+      - Must not be empty.
+    type: str
+  run:
+    description:
+      - Only calls of this run, as RV(entries[].run) names it.
+      - Must not be empty.
+    type: str
+  export:
+    description:
+      - A file to write RV(entries) to, one JSON object in each line. It is replaced as a whole, and has the mode 0600.
+      - Its directory must exist. In check mode, nothing is written.
+    type: path
+attributes:
+  diff_mode:
+    description: Returns details on what has changed when in diff mode.
+    support: none
+extends_documentation_fragment:
+  - qingguo.qgnet.attributes
+  - qingguo.qgnet.attributes.control_node
+  - qingguo.qgnet.product
+  - qingguo.qgnet.proxy_api
+  - qingguo.qgnet.transport
+  - qingguo.qgnet.transport.tls
+  - qingguo.qgnet.state_dir
+seealso:
+  - module: qingguo.qgnet.qg_proxy_allocate
+  - module: qingguo.qgnet.qg_proxy_replace
+  - module: qingguo.qgnet.qg_monopoly
+"""
+
+EXAMPLES = r"""
+- name: Read what was paid in the last 24 hours
+  qingguo.qgnet.qg_ledger_info:
+    key: "{{ vault_qg_key }}"
+    since: 24h
+  register: ledger
+
+- name: Show the totals
+  ansible.builtin.debug:
+    var: ledger.totals
+
+- name: Export the calls of a month
+  qingguo.qgnet.qg_ledger_info:
+    key: "{{ vault_qg_key }}"
+    since: "2030-01-01"
+    until: "2030-02-01"
+    export: /var/lib/reports/qgnet-2030-01.jsonl
+"""
+
+RETURN = r"""
+entries:
+  description: The paid calls, earliest first.
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    at:
+      description: When the call was recorded, right before it was sent, in ISO 8601, by the clock of the state.
+      type: str
+      returned: always
+    endpoint:
+      description: The path of the call.
+      type: str
+      returned: always
+    product:
+      description: The product that the call was made for, as in O(product).
+      type: str
+      returned: always
+    asked:
+      description: The number of leases or resources that the call asked for.
+      type: int
+      returned: always
+    received:
+      description: The number of those that it paid for; null as long as that is unknown.
+      type: int
+      returned: always, may be null
+    names:
+      description:
+        - What it paid for. Leases are named by host and port, resources as in
+          RV(qingguo.qgnet.qg_monopoly#module:applied).
+      type: list
+      elements: str
+      returned: always
+    ends:
+      description: The end of each of RV(entries[].names), in ISO 8601; null if the vendor gives none.
+      type: list
+      elements: str
+      returned: always
+    state:
+      description:
+        - V(settled) if the result is known for good, V(reported) if the vendor has reported it and the run did not end
+          properly or the list may lag, V(refused) if the vendor refused the call.
+        - V(sent) or V(unknown) as long as the result is unknown. The next task that changes leases or resources of the
+          key determines it.
+      type: str
+      returned: always
+    run:
+      description: The run of Ansible. It begins with the number of its process.
+      type: str
+      returned: always
+    user:
+      description: The user that Ansible ran as.
+      type: str
+      returned: always
+    host:
+      description: The host of the task in the inventory; empty for a task with C(delegate_to).
+      type: str
+      returned: always
+    inventory:
+      description: The inventory; empty for a task with C(delegate_to).
+      type: str
+      returned: always
+  sample:
+    - at: "2030-01-02T03:04:05+08:00"
+      endpoint: /allocate
+      product: classic
+      asked: 1
+      received: 1
+      names: ["192.0.2.10:21504"]
+      ends: ["2030-01-03T03:04:05+08:00"]
+      state: settled
+      run: "4711 1234567 00000000-1111-2222-3333-444444444444 pid:[4026531836]"
+      user: ann
+      host: localhost
+      inventory: /etc/ansible/hosts
+count:
+  description: The number of RV(entries).
+  returned: success
+  type: int
+  sample: 1
+totals:
+  description: The sums of RV(entries) by day and product.
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    day:
+      description: The day, in China Standard Time.
+      type: str
+      returned: always
+    product:
+      description: The product.
+      type: str
+      returned: always
+    calls:
+      description: The number of calls.
+      type: int
+      returned: always
+    asked:
+      description: The number of leases or resources that they asked for.
+      type: int
+      returned: always
+    received:
+      description: The number of those that they paid for, as far as that is known.
+      type: int
+      returned: always
+    unknown:
+      description: The number of those that calls without a known result asked for.
+      type: int
+      returned: always
+  sample:
+    - {day: "2030-01-02", product: classic, calls: 1, asked: 1, received: 1, unknown: 0}
+"""
+
+from ansible_collections.qingguo.qgnet.plugins.module_utils._task.module import run_module
+from ansible_collections.qingguo.qgnet.plugins.module_utils._ledger.operations import LEDGER_INFO
+
+
+def main() -> None:
+    """Run as a module, where the task was delegated to."""
+    run_module(LEDGER_INFO)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,211 @@
+# Copyright (c) 2026 The qingguo.qgnet authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What a key has paid for, and the caps on it, as tasks over HTTP."""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible_collections.qingguo.qgnet.plugins.module_utils._leases.operations import ALLOCATE
+from ansible_collections.qingguo.qgnet.plugins.module_utils._ledger.operations import LEDGER_INFO
+from simulator.fixture import Simulator
+from support.module_tasks import CHECK, IGNORE, SPYING, from_variables, play, task
+from support.playbooks import Operate, Playground, Run, assert_one_sentence, calls, operate
+from support.processes import run_together
+
+pytestmark = pytest.mark.measured
+
+#: A plan of each API, and its calls that pay.
+PLANS = {
+    "classic": ({"kind": "dynamic_dedicated", "channels": 30}, "/allocate"),
+    "exclusive": ({"kind": "exclusive", "channels": 30}, "/exclusive/get"),
+}
+
+
+class Buyer:
+    """Plays tasks with a key of a product."""
+
+    def __init__(self, sim: Simulator, playground: Playground, product: str) -> None:
+        self.sim = sim
+        self.playground = playground
+        plan, self.path = PLANS[product]
+        sim.configure(plan=plan, options={"lease_proxies": False})
+        self.variables = {
+            "key": sim.key,
+            "api_url": sim.api_url,
+            "product": product,
+            "product_url": sim.api_url + "/{product}",
+        }
+
+    def play(self, *tasks: dict[str, Any], **variables: Any) -> Run:
+        defaults = from_variables("key", "api_url", "product", "product_url")
+        return self.playground.play(
+            play(*tasks, defaults=defaults), inventory=SPYING, variables={**self.variables, **variables}
+        )
+
+    @property
+    def paid(self) -> list[str]:
+        """The ports of all leases that the vendor was paid for, each of which has its own."""
+        return [str(lease["port"]) for lease in self.sim.state()["keys"][self.sim.key]["paid"]]
+
+
+@pytest.fixture(params=PLANS)
+def buyer(request: pytest.FixtureRequest, sim: Simulator, playground: Playground) -> Buyer:
+    return Buyer(sim, playground, request.param)
+
+
+@pytest.mark.newest_core
+def test_a_cap_holds_over_runs_and_says_who_has_bought(buyer: Buyer) -> None:
+    five, cap = {"count": 5}, {"qg_max_new_per_day": 7, "qg_max_new_per_run": 6}
+    buyer.play(task("five", "qg_proxy_allocate", five), task("again", "qg_proxy_allocate", five), **cap).ok()
+    run = buyer.play(
+        task("predicted", "qg_proxy_allocate", {"count": 8}, **CHECK, **IGNORE),
+        task("done", "qg_proxy_allocate", {"count": 8}, **IGNORE),
+        task("replaced", "qg_proxy_replace", {"all": True}, **IGNORE),
+        task("fewer", "qg_proxy_allocate", {"count": 7}),
+        task("raised", "qg_proxy_allocate", {"count": 12, "max_new_per_day": 30}, **IGNORE),
+        task("never", "qg_proxy_allocate", {"count": 8, "max_new_per_day": 0}, **IGNORE),
+        **cap,
+    ).ok()
+    predicted, done, replaced, fewer, raised, never = (each.result for each in run.tasks)
+    assert predicted["msg"] == done["msg"]
+    for failed, option, limit, bought, wanted in (
+        (done, "max_new_per_day", 7, 5, 3),
+        (replaced, "max_new_per_day", 7, 5, 5),
+        (raised, "max_new_per_run", 6, 2, 5),
+        (never, "max_new_per_day", 0, 7, 1),
+    ):
+        assert (failed["changed"], failed["cap"]["option"], failed["cap"]["limit"]) == (False, option, limit)
+        assert (failed["cap"]["bought"], failed["cap"]["wanted"]) == (bought, wanted)
+        assert_one_sentence(failed["msg"])
+        assert " for app in process " in failed["msg"]
+        assert f"raise {option} (environment QG_{option.upper()})" in failed["msg"]
+    assert len(fewer["allocated"]) == 2
+    assert len(buyer.paid) == len(buyer.sim.leases()) == 7, "nothing was released for a successor that is not bought"
+    assert calls(buyer.sim, buyer.path) == [buyer.path] * 2
+
+
+@pytest.mark.newest_core
+def test_the_ledger_is_what_the_vendor_was_paid_for(buyer: Buyer, tmp_path: Path) -> None:
+    buyer.sim.fault(path=buyer.path, kind="reset_after")
+    buyer.play(task("lost", "qg_proxy_allocate", {"count": 2}), task("more", "qg_proxy_allocate", {"count": 3})).ok()
+    before, target = len(calls(buyer.sim)), tmp_path / "ledger.jsonl"
+    export = {"export": str(target)}
+    run = buyer.play(
+        task("read", "qg_ledger_info"),
+        task("last day", "qg_ledger_info", {"since": "24h", "until": "2100-01-01"}),
+        task("earlier", "qg_ledger_info", {"until": "24h"}),
+        task("predicted", "qg_ledger_info", export, **CHECK),
+        task("export", "qg_ledger_info", export),
+        task("export again", "qg_ledger_info", export),
+        task("fewer", "qg_ledger_info", {**export, "run": "another"}),
+        task("all products", "qg_ledger_info", {"product": "auto"}),
+        task("another", "qg_ledger_info", {"product": "share"}),
+    ).ok()
+    read, day, earlier, predicted, exported, again, fewer, auto, other = (each.result for each in run.tasks)
+    assert len(calls(buyer.sim)) == before, "it makes no call"
+    first, second = read["entries"]
+    assert (first["asked"], first["received"], first["state"]) == (2, 2, "settled")
+    assert (second["asked"], second["received"], second["state"]) == (1, 1, "settled")
+    assert sorted(name.rpartition(":")[2] for name in [*first["names"], *second["names"]]) == sorted(buyer.paid)
+    assert first["run"] == second["run"] != ""
+    assert (first["host"], first["product"], len(first["ends"])) == ("app", buyer.variables["product"], 2)
+    assert first["at"].endswith("+08:00")
+    assert all(end.endswith("+08:00") for end in first["ends"])
+    assert first["endpoint"] == f"/{buyer.path.rpartition('/')[2]}"
+    product = buyer.variables["product"]
+    assert read["totals"] == [
+        {"day": first["at"][:10], "product": product, "calls": 2, "asked": 3, "received": 3, "unknown": 0}
+    ]
+    assert (read["count"], day["count"], earlier["count"]) == (2, 2, 0)
+    assert (auto["entries"], other["entries"]) == (read["entries"], [])
+    assert "ansible_facts" not in read
+    results = (read, predicted, exported, again, fewer)
+    assert [result["changed"] for result in results] == [False, True, True, False, True]
+    assert target.read_text(encoding="utf-8") == ""
+    assert stat.S_IMODE(os.stat(target).st_mode) == 0o600
+    assert buyer.sim.key not in run.output
+
+
+def hold(options: dict[str, Any], count: int) -> None:
+    operate(ALLOCATE, {**options, "count": count})
+
+
+@pytest.mark.thorough
+@pytest.mark.usefixtures("every_store", "haste")
+def test_processes_do_not_exceed_a_cap_together(sim: Simulator, common: dict[str, Any]) -> None:
+    """Over a database, they may be those of several control nodes. Each of them needs another number of leases."""
+    sim.configure(plan={"channels": 50}, options={"lease_proxies": False})
+    options = {**common, "max_new_per_day": 20, "max_wait": 60.0}
+    run_together(hold, *[(options, count) for count in range(40, 0, -1)])
+    # On a busy machine, some have used up max_wait before it was their turn.
+    hold(options, 20)
+    hold(options, 21)
+    assert len(sim.state()["keys"][sim.key]["paid"]) == 20
+
+
+@pytest.mark.newest_core
+def test_the_report_shows_what_was_paid_and_how_long_leases_last(sim: Simulator, playground: Playground) -> None:
+    buyer = Buyer(sim, playground, "classic")
+    buyer.play(task("five", "qg_proxy_allocate", {"count": 2, "keep_alive": 30})).ok()
+    environment = {"QG_KEY": sim.key, "QG_API_URL": sim.api_url}
+    run = playground.play("qingguo.qgnet.report", environment=environment).ok()
+    table = run.of("Show the paid calls and the live leases").result["msg"]
+    heads = [line.split()[0] for line in table]
+    assert (heads[0], heads[2], heads[4]) == ("day", "last", "live")
+    assert table[1].split()[1:] == ["classic", "1", "2", "2", "0"]
+    assert table[3].split()[2:6] == ["classic", "2", "2", "settled"]
+    servers = {lease["host"]: lease["ip"] for lease in sim.leases()}
+    assert {line.split()[0]: line.split()[1] for line in table[5:]} == servers
+    assert {line.split()[2] for line in table[5:]} <= {"29", "30"}
+
+
+# Bad input, and files, in this process
+
+
+@pytest.fixture
+def read(common: dict[str, Any]) -> Operate:
+    return lambda check=False, **options: operate(LEDGER_INFO, {**common, **options}, check=check)
+
+
+@pytest.mark.parametrize("text", ["yesterday", "24", "-1h", "24w", "2030-13-01"])
+def test_a_time_that_cannot_be_read_is_refused(read: Operate, text: str) -> None:
+    result = read(since=text)
+    assert result["failed"] is True
+    assert_one_sentence(result["msg"])
+    assert result["msg"].startswith(f"since='{text}'")
+
+
+@pytest.mark.parametrize("check", [False, True])
+@pytest.mark.parametrize("path", ["missing/ledger", "."])
+def test_a_path_that_cannot_be_written_is_refused(read: Operate, tmp_path: Path, path: str, check: bool) -> None:
+    result = read(export=str(tmp_path / path), check=check)
+    assert result["failed"] is True
+    assert_one_sentence(result["msg"])
+    assert result["msg"].startswith("export ")
+
+
+def test_an_export_is_replaced_as_a_whole(
+    sim: Simulator, read: Operate, common: dict[str, Any], haste: None, tmp_path: Path
+) -> None:
+    (lease,) = operate(ALLOCATE, common)["leases"]
+    target = tmp_path / "ledger"
+    target.write_text("old", encoding="utf-8")
+    target.chmod(0o644)
+    other = tmp_path / "link"
+    os.link(target, other)
+    assert read(export=str(target))["changed"] is True
+    assert other.read_text(encoding="utf-8") == "old", "a reader of the old file is not disturbed"
+    (entry,) = (json.loads(line) for line in target.read_text(encoding="utf-8").splitlines())
+    assert entry == read()["entries"][0]
+    assert (entry["names"], entry["ends"]) == ([lease["server"]], [lease["expires_at"]])
+    assert stat.S_IMODE(target.stat().st_mode) == 0o600
+    target.chmod(0o644)
+    assert read(export=str(target))["changed"] is True
+    assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []

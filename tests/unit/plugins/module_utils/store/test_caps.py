@@ -1,0 +1,141 @@
+# Copyright (c) 2026 The qingguo.qgnet authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Caps on what a key buys: all processes that share a state count together, in the transaction that records a call."""
+
+from __future__ import annotations
+
+import contextlib
+from pathlib import Path
+
+import pytest
+from ansible_collections.qingguo.qgnet.plugins.module_utils._core import caller
+from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import CapReachedError
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store import journal as journal_file
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store.caps import DAY, Caps
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store.interface import Store
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store.journal import LEASES, MONOPOLIES, Call, Journal
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store.ledger import ledger
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store.opening import StatePlace
+from support.processes import run_together
+from support.state_world import World, store, world
+from support.stores import quick_over_both, state_place
+
+__all__ = ["store", "world"]
+pytestmark = pytest.mark.usefixtures("every_store")
+
+PROCESSES, CAP = 40, 20
+
+
+def order(number: int) -> Call:
+    return Call("allocate", "/allocate", asked=number, buys=number)
+
+
+def capped(store: Store, per_day: int | None = None, per_run: int | None = None, key: str = "key") -> Journal:
+    return Journal(store, key, LEASES, caps=Caps(per_day, per_run))
+
+
+def settled(journal: Journal, asked: int, received: int) -> None:
+    journal.settle(journal.record(order(asked)), found={f"{asked}.{name}": None for name in range(received)})
+
+
+def left(journal: Journal) -> int:
+    """How many more a cap allows."""
+    for number in range(1, 100):
+        try:
+            journal.check_caps(number)
+        except CapReachedError:
+            return number - 1
+    raise AssertionError("there is no cap")
+
+
+@quick_over_both
+def test_what_was_received_counts_and_as_long_as_that_is_unknown_what_was_asked_for(store: Store) -> None:
+    journal = capped(store, 20)
+    settled(journal, 5, 3)
+    assert left(journal) == 17
+    journal.refuse(journal.record(order(10)))
+    assert left(journal) == 17
+    lost = journal.record(order(4))
+    assert left(journal) == 13
+    journal.lose(lost, ended=True)
+    assert left(journal) == 13
+    journal.settle(lost, found={"one": None})
+    assert left(journal) == 16
+    assert left(capped(store, 20, key="another key")) == 20
+    assert left(Journal(store, "key", MONOPOLIES, caps=Caps(20))) == 16, "a key pays for both"
+    with pytest.raises(CapReachedError):
+        journal.record(order(17))
+    assert len(ledger(store)) == 3, "what a cap does not allow is not recorded"
+    journal.record(order(16))
+    assert left(journal) == 0
+
+
+def test_a_call_that_is_sent_again_counts_once(store: Store) -> None:
+    journal = capped(store, 5)
+    lost = journal.record(order(5))
+    journal.lose(lost, ended=True)
+    with pytest.raises(CapReachedError):
+        journal.record(order(5))
+    again = journal.record(order(5), without_effect=[lost])
+    journal.settle(lost, again, found=dict.fromkeys("abcde"))
+    assert left(journal) == 0
+    with pytest.raises(CapReachedError):
+        journal.record(order(1), without_effect=[lost, again])
+
+
+def test_a_day_is_the_last_24_hours_of_state_time(store: Store, world: World) -> None:
+    journal = capped(store, 10)
+    settled(journal, 6, 6)
+    world.time += DAY / 2
+    settled(journal, 3, 3)
+    world.time += DAY / 2 - 1
+    world.machine.set_wall(-3 * DAY)
+    assert left(journal) == 1
+    world.time += 2
+    assert left(journal) == 7
+
+
+def test_a_run_counts_what_it_has_bought_itself(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    settled(capped(store), 7, 7)
+    monkeypatch.setattr(journal_file, "run_id", lambda: "4711 1 boot")
+    journal = capped(store, 30, 4)
+    assert left(journal) == 4
+    settled(journal, 3, 3)
+    assert left(journal) == 1
+    with pytest.raises(CapReachedError, match=r"max_new_per_run=4 .* in this run, 3 were bought with this key"):
+        journal.record(order(2))
+
+
+def test_the_error_names_the_cap_the_buyers_and_the_fix(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    user = caller.current_caller().user
+    for number, host in enumerate(["h1", "h2", "h1", "h3", "h4", ""], 1):
+        monkeypatch.setattr(journal_file, "run_id", lambda number=number: f"{number % 2} 99 boot")
+        caller.set_caller(host=host, inventory="prod")
+        settled(capped(store), number, number)
+    with pytest.raises(CapReachedError) as caught:
+        capped(store, 25).record(order(5))
+    assert caught.value.message == (
+        "max_new_per_day=25 does not allow 5 more leases: in the last 24 hours, 21 were bought with this key "
+        f"(6 by {user} in process 0, 5 by {user} for h4 in process 1, 4 by {user} for h1 in process 1 and 2 more). "
+        "The call was not sent. Ask for less, raise max_new_per_day (environment QG_MAX_NEW_PER_DAY), or run this "
+        "again after 2027-01-16T08:00:01+00:00."
+    )
+    assert caught.value.details == {"cap": {"option": "max_new_per_day", "limit": 25, "bought": 21, "wanted": 5}}
+    with pytest.raises(CapReachedError, match=r"allow 26 more leases: .*\. Ask for less, raise \S+ \(\S+ \S+\)\.$"):
+        capped(store, 25).check_caps(26)
+    with pytest.raises(CapReachedError, match=r"=0 does not allow 1 more resource: .* 0 were bought with"):
+        Journal(store, "another key", MONOPOLIES, caps=Caps(0)).check_caps(1)
+
+
+def buy_one(place: StatePlace) -> None:
+    with contextlib.closing(place.open()) as store, contextlib.suppress(CapReachedError):
+        capped(store, CAP).record(order(1))
+
+
+@quick_over_both
+def test_processes_do_not_exceed_a_cap_together(tmp_path: Path) -> None:
+    place = state_place(tmp_path / "shared")
+    run_together(buy_one, *[(place,)] * PROCESSES)
+    with contextlib.closing(place.open()) as store:
+        assert len(ledger(store)) == CAP
