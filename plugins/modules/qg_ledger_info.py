@@ -72,11 +72,10 @@ EXAMPLES = r"""
   ansible.builtin.debug:
     var: ledger.totals
 
-- name: Export the calls of a month
+- name: Export the calls since the beginning of a month
   qingguo.qgnet.qg_ledger_info:
     key: "{{ vault_qg_key }}"
     since: "2030-01-01"
-    until: "2030-02-01"
     export: /var/lib/reports/qgnet-2030-01.jsonl
 """
 
