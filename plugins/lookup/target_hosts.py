@@ -33,9 +33,6 @@ options:
       - With the variable C(qg_forget), which names hosts that need not be in the inventory, the result is C(localhost).
     type: bool
     default: false
-seealso:
-  - plugin: qingguo.qgnet.egress_whitelist
-    plugin_type: role
 """
 
 EXAMPLES = r"""

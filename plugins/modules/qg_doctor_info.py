@@ -15,7 +15,7 @@ author:
   - The qingguo.qgnet authors (!UNKNOWN)
 description:
   - Examines the control node and a QG.net key, and returns the cause of what does not work, and the next command to
-    type. The playbook P(qingguo.qgnet.doctor#playbook) shows both.
+    type. The playbook C(qingguo.qgnet.doctor) shows both.
   - Checks the versions of ansible-core and C(requests), the options, the state, the product of the key and its plan,
     the whitelist, the registered hosts, the egress address of the control node, and one request through a proxy.
   - Changes nothing at the vendor and allocates no lease. In the state, it stores what every call stores, such as the

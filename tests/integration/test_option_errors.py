@@ -55,7 +55,7 @@ MODULES: list[tuple[str, Options, str, str]] = [
     ("qg_proxy_allocate", {"Num": 3}, "Num", "is not an option of qg_proxy_allocate: did you mean count?"),
     ("qg_proxy_allocate", {"count": 0}, "count", "count=0 is out of range: give a number from 1"),
     ("qg_proxy_allocate", {"count": "three"}, "count", "'three' is not a whole number"),
-    ("qg_proxy_allocate", {"product": "Share"}, "product", "must be one of: classic, share"),
+    ("qg_proxy_allocate", {"product": "Share"}, "product", "must be one of: auto, classic, share"),
     ("qg_proxy_allocate", {"area_id": 350500}, "area_id", "did you mean areas?"),
     ("qg_proxy_allocate", {"isp": "chinanet"}, "isp", "must be one of: telecom, mobile, unicom, bgp, got: chinanet"),
     ("qg_proxy_allocate", {"keep_alive": 10, "min_remaining": 10}, "keep_alive", "must be more than min_remaining=10"),

@@ -47,7 +47,8 @@ def used(reply: Reply) -> int | None:
     if not isinstance(data, dict):
         return whole(reply.fields.get("Used"))
     if "balance" in data:
-        return None if (rest := whole(data["balance"])) is None else -rest
+        rest = whole(data["balance"])
+        return None if rest is None else 0 - rest
     total, idle = whole(data.get("total")), whole(data.get("idle"))
     return None if total is None or idle is None else total - idle
 

@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
-from typing import Any
+from typing import Any, TypeAlias
 
 from .._core.errors import CallError, OptionError, QgError, WaitBudgetExceeded
 from .._core.text import format_sample, quote_word
@@ -18,7 +18,7 @@ from .leases import ISP_NUMBERS, PROVIDERS
 from .parsing import as_text, integer
 
 #: The code and the name of an area that the vendor lists.
-NamedArea = tuple[str, str | None]
+NamedArea: TypeAlias = "tuple[str, str | None]"
 
 #: A number, or the code of a country.
 _CODE = re.compile(r"[1-9][0-9]{0,8}|[A-Z]{2}")

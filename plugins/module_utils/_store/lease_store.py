@@ -103,7 +103,7 @@ class LeaseStore:
     def areas(self) -> list[tuple[str, str | None]] | None:
         """Return the codes and names of areas, if the vendor listed them within the last hour."""
         rows = self._recent("SELECT areas FROM areas WHERE key = ? AND at >= ?", _AREAS_TTL)
-        return [(code, name) for code, name in self.state.decoded(rows[0][0])] if rows else None
+        return [(str(code), name) for code, name in self.state.decoded(rows[0][0])] if rows else None
 
     def save_areas(self, areas: Iterable[tuple[str, str | None]]) -> None:
         """Store the codes and names of areas."""

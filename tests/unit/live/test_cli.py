@@ -64,7 +64,7 @@ def start(sim: Simulator, folder: Path, *arguments: str) -> subprocess.Popen[str
 def test_a_vendor_that_differs_in_many_ways(sim: Simulator, tmp_path: Path) -> None:
     sim.configure(options=CHANGED, channels=2)
     process = start(sim, tmp_path, "--paid", "2")
-    output, _ = process.communicate(timeout=60)
+    output, _errors = process.communicate(timeout=60)
     assert process.returncode == 3, output
     different = [line for line in output.splitlines() if line.startswith("Different:")]
     unnamed = [option for option in CHANGED if not any(f"options.{option}=" in line for line in different)]
@@ -107,7 +107,7 @@ def test_a_signal(sim: Simulator, tmp_path: Path, number: signal.Signals) -> Non
     process.send_signal(number)
     time.sleep(0.3)
     process.send_signal(number)
-    output, _ = process.communicate(timeout=60)
+    output, _errors = process.communicate(timeout=60)
     assert process.returncode == 130, output
     assert f"Interrupted by {number.name}." in output
     assert len(sim.journal("/allocate")) == 1

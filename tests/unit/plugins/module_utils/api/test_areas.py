@@ -64,8 +64,8 @@ def test_of_two_areas_at_most_one_is_part_of_the_other(part: int, size: int) -> 
     assert is_inside(str(whole), str(part)) is (True if part == whole else None)
 
 
-def codes(*texts: str, listed: Sequence[NamedArea] = LISTED) -> tuple[str, ...]:
-    return area_codes("areas", texts, lambda _refresh: listed)
+def codes(*texts: str, listed: Sequence[NamedArea] | None = None) -> tuple[str, ...]:
+    return area_codes("areas", texts, lambda _refresh: LISTED if listed is None else listed)
 
 
 @pytest.mark.parametrize(

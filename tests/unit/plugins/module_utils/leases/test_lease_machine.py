@@ -16,7 +16,7 @@ import itertools
 import json
 import os
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, TypeAlias
 
 import hypothesis.strategies as st
 import pytest
@@ -179,7 +179,7 @@ def without(data: Any, drop: list[int]) -> Any:
 
 
 #: What distinguishes a paid lease.
-Sign = tuple[str, str] | int
+Sign: TypeAlias = "tuple[str, str] | int"
 
 
 class Wire(InProcess):
