@@ -6,12 +6,14 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
 import pytest
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.classic.client import ReportedChange
+from ansible_collections.qingguo.qgnet.plugins.module_utils._api.classic.models import Entries
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.waiting import SILENT, Announcer
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.interface import Store
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.lease_store import LeaseStore
@@ -22,9 +24,10 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._task.options import
 from support.whitelist import ControlNode, WhitelistTransport, new_core
 from support.whitelist_vendor import MemoryVendor
 
+Sending = Callable[[], AbstractContextManager[Any]]
 TABLES = (
     *("rate_calls", "rate_blocks", "registrations", "write_requests", "whitelist_cache", "key_channels"),
-    *("lease_origins", "lifetimes", "lease_cache", "monopolies", "areas"),
+    *("lease_origins", "lifetimes", "lease_cache", "monopolies", "areas", "journal"),
 )
 HOSTS = 3
 #: Between two runs. What is kept is kept for an hour, a day or a month.
@@ -32,14 +35,30 @@ MINUTES = 5
 HOUR, DAY = 60 // MINUTES, 24 * 60 // MINUTES
 
 
-class Vendor(MemoryVendor):
+class Vendor:
     """The newest addresses are on the list; older ones were removed by hand."""
 
-    rate_limiter: RateLimiter
+    key_digest = "key"
+    timeout = 10.0
 
-    def add(self, batch: Sequence[str]) -> ReportedChange:
-        self.whitelist_now.clear()
-        return super().add(batch)
+    def __init__(self, whitelist: set[str], rate_limiter: RateLimiter) -> None:
+        self.rate_limiter = rate_limiter
+        self._memory = MemoryVendor(whitelist)
+        self.budget, self.batches = self._memory.budget, self._memory.batches
+
+    def whitelist(self) -> tuple[Entries, list[str]]:
+        return Entries({ip: (ip,) for ip in self._memory.whitelist_now}, (), complete=True), []
+
+    def add(self, batch: Sequence[str], *, sending: Sending) -> ReportedChange:
+        self._memory.whitelist_now.clear()
+        with sending():
+            return self._memory.add(batch)
+
+    def remove(
+        self, batch: Sequence[str], spellings: Mapping[str, Sequence[str]], *, sending: Sending
+    ) -> ReportedChange:
+        with sending():
+            return self._memory.remove(batch, spellings)
 
     def whitelist_batch_delay(self) -> float:
         return 0.0
@@ -100,9 +119,7 @@ def test_hundreds_of_runs_leave_no_more_than_a_few(tmp_path: Path, monkeypatch: 
     node, standing = ControlNode(WhitelistTransport(new_core()), tmp_path), set[str]()
 
     def vendor(_options: ProxyApiOptions, state: Store | None = None, announcer: Announcer = SILENT) -> Vendor:
-        vendor = Vendor(standing)
-        vendor.rate_limiter = RateLimiter(state or node.store(), 60)
-        return vendor
+        return Vendor(standing, RateLimiter(state or node.store(), 60))
 
     monkeypatch.setattr(ProxyApiOptions, "client", vendor)
     after: list[tuple[int, int]] = []
@@ -120,6 +137,7 @@ def test_hundreds_of_runs_leave_no_more_than_a_few(tmp_path: Path, monkeypatch: 
             assert rows["lease_origins"] <= 2 * DAY + 2, "those of a day"
             assert rows["lease_cache"] <= DAY + 1
             assert rows["areas"] <= HOUR + 1, "those of an hour"
+            assert rows["journal"] <= 3 * DAY, "those of a day, which are no paid calls"
             transient = ("rate_calls", "rate_blocks", "whitelist_cache")
             assert sum(rows[name] for name in (*transient, "key_channels", "monopolies")) <= 5, rows
     (early, few), (late, files) = after
