@@ -15,7 +15,7 @@ from typing import Any
 from ansible.module_utils import ansible_release
 
 from .._api.deadline_session import REQUESTS_IMPORT_ERROR
-from .._core.text import format_sample
+from .._core.text import describe, format_sample
 from .._core.version import VERSION
 from .._task.operation import Mode, Operation
 from .._task.options import EGRESS_OPTIONS, PRODUCT_OPTIONS, PROXY_API_OPTIONS
@@ -55,8 +55,17 @@ def _option_sources(params: Mapping[str, Any], origin: Callable[[str], str | Non
             default = os.path.expanduser(default)
         source = origin(name) or ("default" if value == default else "task or module_defaults")
         if value is not None:
-            found.append({"name": name, "source": source, "value": None if option.get("no_log") else value})
+            found.append({"name": name, "source": source, "value": _shown(option, value)})
     return found
+
+
+def _shown(option: Mapping[str, Any], value: Any) -> Any:
+    """Return the value of an option for people; None for a secret, and URLs without what may be a credential."""
+    if option.get("no_log"):
+        return None
+    if isinstance(value, list):
+        return [describe(item).strip("'") for item in value]
+    return describe(value).strip("'") if option["type"] == "str" and not option.get("choices") else value
 
 
 def _run(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
