@@ -77,7 +77,8 @@ class Scene:
 
 
 def leases(directory: Path, product: str) -> Scene:
-    core = Vendor(channels=5) if product == CLASSIC else Vendor(kind=product)
+    # No lease ends while a machine is suspended.
+    core = Vendor(channels=5) if product == CLASSIC else Vendor(kind=product, lifetime=600)
     node = LeaseNode(core, directory, product)
     return Scene(
         core, node.wire, PATHS[product].get, lambda: node.ensure(2), lambda: (core.paid, len(core.leases)) == (2, 2)
