@@ -35,8 +35,10 @@ _HEX = "[0-9A-Fa-f]"
 _PERCENT = re.compile(rf"(?:%(?:25)*(?:{_HEX}{{2}}|[uU]{_HEX}{{4}}))+")
 _PERCENT_PREFIX = re.compile(rf"%(?:25)+(?={_HEX}{{2}}|[uU]{_HEX}{{4}})")
 _PERCENT_U = re.compile(rf"((?:%[uU]{_HEX}{{4}})+)")
+#: The semicolon of an entity may still be percent-encoded.
 _ENTITY = re.compile(
     r"&(?:amp;|#0*38;|#[xX]0*26;)*(#0*[0-9]{1,8};?|#[xX]0*[0-9A-Fa-f]{1,8};?|[A-Za-z][A-Za-z0-9]{1,31};?)"
+    r"(?![0-9A-Za-z]{0,31}%(?:25)*3[bB])"
 )
 # A match begins with the first of several backslashes: to try the others would take a minute for 50,000 of them.
 _PAIR = re.compile(r"(?<!\\)\\+u([dD][89abAB][0-9A-Fa-f]{2})\\+u([dD][c-fC-F][0-9A-Fa-f]{2})")

@@ -27,6 +27,7 @@ from support.spellings import SIGNS, Spelled, spelled
 
 KEY = "QGDEMO01"
 HEX_OF_PERCENT = quote("a;b c;=").encode().hex()
+LATE_SEMICOLON = "%30%30%30%30%30%30%39%25%33%42%26%6c%74%25%33%42%25%33%44"
 PWD = "p+w/S3CR&T %<\u00fc>\"'\\x\U0001f511end"
 
 QUIET = st.text("mnop ,:", max_size=8)
@@ -51,6 +52,8 @@ def plain(secret: str, text: str) -> Spelled:
 @example((plain("a%41b c&", "a%2541b%20c%26"), {"x": "a%2541b%20c%26"}))
 @example((plain("\\x00ff", "\\\\x00ff"), {"x": "\\\\x00ff"}))
 @example((plain("a;b c;=", HEX_OF_PERCENT), {"x": f"m{HEX_OF_PERCENT}m"}))
+# The semicolon of the entity is encoded once more than the rest.
+@example((plain("0000009;<=", LATE_SEMICOLON), {"x": LATE_SEMICOLON}))
 @settings(max_examples=300, deadline=None)
 def test_a_secret_is_found_in_every_spelling_and_at_every_place(case: tuple[Spelled, Any]) -> None:
     spelling, result = case
