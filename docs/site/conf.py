@@ -86,6 +86,7 @@ myst_url_schemes = {"http": None, "https": None, "mailto": None, "english": "../
 ANSIBLE = "https://docs.ansible.com/projects/ansible/latest"
 LABELS = {
     "action_plugins": f"{ANSIBLE}/plugins/action.html",
+    "callback_plugins": f"{ANSIBLE}/plugins/callback.html",
     "common_return_values": f"{ANSIBLE}/reference_appendices/common_return_values.html",
     "ansible_configuration_settings": f"{ANSIBLE}/reference_appendices/config.html",
 }
