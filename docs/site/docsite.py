@@ -194,7 +194,9 @@ def write_english(source: Path) -> None:
         if not removed:
             raise ValueError(f"the page of antsibull-docs has no guides {title}")
     # In the navigation, a name is enough.
-    text = re.sub(r"^    ((\w+)_(?:callback|filter|inventory|lookup|module|role))$", r"    \2 <\1>", text, flags=re.MULTILINE)
+    text = re.sub(
+        r"^    ((\w+)_(?:callback|filter|inventory|lookup|module|role))$", r"    \2 <\1>", text, flags=re.MULTILINE
+    )
     (source / "reference.rst").write_text(describe_roles(text), encoding="utf-8")
     template = SETTINGS / "index.en.rst"
     text = take_pictures(template.read_text(encoding="utf-8"), template, source)
