@@ -125,7 +125,8 @@ def _both_ends(session: nox.Session, core: str, programs: Names, *folders: str) 
     _install(session, f"core-{core}", programs)
     newest = core == "newest"
     marks = {"quick": "not thorough", "thorough": "thorough"}.get(TESTS, "") if newest else "not newest_core"
-    measured = Path(folders[0]).name if MEASURED and newest else ""
+    name = Path(folders[0]).name + ("-thorough" if TESTS == "thorough" else "")
+    measured = name if newest and (MEASURED or TESTS == "thorough") else ""
     few = {} if newest else {"QG_FEW_EXAMPLES": "1"}
     _pytest(session, *workspace.PYTEST_WORKERS, *(session.posargs or ["-m", marks, *folders]), measured=measured, **few)
 
