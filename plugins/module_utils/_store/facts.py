@@ -18,9 +18,11 @@ if TYPE_CHECKING:
 PRODUCT = "product"
 #: The vendor refused an address because the whitelist is full; the value is the vendor's code.
 FULL = "whitelist_full"
+#: The codes and names of the areas that the vendor lists (JSON).
+AREAS = "areas"
 #: Seconds for which a fact is used unless a response contradicts it. A key never changes its product, but the vendor
 #: may reuse a key.
-_TTL = {PRODUCT: 30 * 86400.0, FULL: 86400.0}
+_TTL = {PRODUCT: 30 * 86400.0, FULL: 86400.0, AREAS: 3600.0}
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS facts (key TEXT, name TEXT, value TEXT, at REAL, PRIMARY KEY (key, name));
@@ -41,8 +43,11 @@ class Facts:
         return str(rows[0][0]) if rows else None
 
     def save(self, name: str, value: str) -> None:
-        """Store a fact."""
-        self.store.execute(upsert("facts", ("key", "name"), ("value", "at")), self.key, name, value, self.store.now())
+        """Store a fact, and delete those of this name that are too old, of any key."""
+        with self.store.transaction() as database:
+            now = self.store.now()
+            database.execute("DELETE FROM facts WHERE name = ? AND at < ?", (name, now - _TTL[name]))
+            database.execute(upsert("facts", ("key", "name"), ("value", "at")), (self.key, name, value, now))
 
     def forget(self, name: str) -> None:
         """Delete a fact; writes nothing if it is not known."""

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     #: The task of a lease, and the vendor's fields of it.
     LeaseRow = tuple[str, Mapping[str, Any]]
 
-#: Seconds for which the origin of a task that is no longer held, a lifetime, and the areas are kept.
-_ORIGIN_TTL, _LIFETIME_TTL, _AREAS_TTL = 86400.0, 30 * 86400.0, 3600.0
+#: Seconds for which the origin of a task that is no longer held, and a lifetime are kept.
+_ORIGIN_TTL, _LIFETIME_TTL = 86400.0, 30 * 86400.0
 #: Seconds for which a lifetime is kept that was measured with a clock that may be wrong.
 _UNCERTAIN_TTL = 86400.0
 
@@ -32,14 +32,12 @@ _UNCERTAIN_TTL = 86400.0
 #: lifetimes: the seconds that a new lease had left, by the keep_alive that it was requested with.
 #: lease_cache: the leases that a key held a moment ago (JSON), for templates that are evaluated once per host; NULL
 #: since a call that may have changed them.
-#: areas: the codes and names of the areas that the vendor lists (JSON).
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS lease_origins (
   key TEXT, task TEXT, areas TEXT, isp TEXT, successor_of TEXT, at REAL, PRIMARY KEY (key, task));
 CREATE TABLE IF NOT EXISTS lifetimes (
   key TEXT, keep_alive INTEGER, seconds REAL, at REAL, PRIMARY KEY (key, keep_alive));
 CREATE TABLE IF NOT EXISTS lease_cache (key TEXT PRIMARY KEY, at REAL, leases TEXT);
-CREATE TABLE IF NOT EXISTS areas (key TEXT PRIMARY KEY, at REAL, areas TEXT);
 """
 
 
@@ -100,23 +98,10 @@ class LeaseStore:
                 (self.key, keep_alive or 0, seconds, at),
             )
 
-    def areas(self) -> list[tuple[str, str | None]] | None:
-        """Return the codes and names of areas, if the vendor listed them within the last hour."""
-        rows = self._recent("SELECT areas FROM areas WHERE key = ? AND at >= ?", _AREAS_TTL)
-        return [(str(code), name) for code, name in self.state.decoded(rows[0][0])] if rows else None
-
-    def save_areas(self, areas: Iterable[tuple[str, str | None]]) -> None:
-        """Store the codes and names of areas."""
-        with self.state.transaction() as database:
-            database.execute("DELETE FROM areas WHERE at < ?", (self.state.now() - _AREAS_TTL,))
-            database.execute(
-                upsert("areas", ("key",), ("at", "areas")), (self.key, self.state.now(), json.dumps([*areas]))
-            )
-
     def cached_leases(self, max_age: float) -> tuple[float, list[LeaseRow]] | None:
         """Return the time of the last read and the list, if it is at most ``max_age`` seconds old; otherwise None."""
         query = "SELECT at, leases FROM lease_cache WHERE key = ? AND at >= ? AND leases IS NOT NULL"
-        for at, text in self._recent(query, max_age):
+        for at, text in self.state.rows(query, self.key, self.state.now() - max_age):
             return float(at), [(str(task), item) for task, item in self.state.decoded(text)]
         return None
 
@@ -133,6 +118,3 @@ class LeaseStore:
         """Discard the cached list, and lists that are being read, because a call may have changed the leases."""
         with self.state.transaction() as database:
             database.execute(upsert("lease_cache", ("key",), ("at", "leases")), (self.key, self.state.now(), None))
-
-    def _recent(self, query: str, seconds: float) -> list[tuple[Any, ...]]:
-        return self.state.rows(query, self.key, self.state.now() - seconds)

@@ -32,7 +32,6 @@ VERSION = 1
 #: The columns that contain a moment of state time.
 MOMENTS = (
     ("inventory_checks", "checked_at"),
-    ("areas", "at"),
     ("facts", "at"),
     ("journal", "answered_at"),
     ("journal", "sent_at"),

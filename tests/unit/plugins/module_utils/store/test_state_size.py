@@ -15,6 +15,7 @@ import pytest
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.classic.client import ReportedChange
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.classic.models import Entries
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.waiting import SILENT, Announcer
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store.facts import AREAS, Facts
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.interface import Store
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.lease_store import LeaseStore
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.rate_limiter import RateLimiter
@@ -27,7 +28,7 @@ from support.whitelist_vendor import MemoryVendor
 Sending = Callable[[], AbstractContextManager[Any]]
 TABLES = (
     *("rate_calls", "rate_blocks", "registrations", "write_requests", "whitelist_cache", "key_channels"),
-    *("lease_origins", "lifetimes", "lease_cache", "monopolies", "areas", "journal"),
+    *("lease_origins", "lifetimes", "lease_cache", "monopolies", "facts", "journal"),
 )
 HOSTS = 3
 #: Between two runs. What is kept is kept for an hour, a day or a month.
@@ -101,7 +102,7 @@ def one_run(node: ControlNode, number: int) -> None:
     other.save_origin(["task"])
     other.save_lifetime(5, 300, is_certain=True)
     other.cache_leases([], state.now())
-    other.save_areas([("1", "area")])
+    Facts(state, f"key-{number}").save(AREAS, "[]")
     state.close()
 
 
@@ -136,7 +137,7 @@ def test_hundreds_of_runs_leave_no_more_than_a_few(tmp_path: Path, monkeypatch: 
             assert rows["write_requests"] <= HOSTS + 1, "only those of the last run"
             assert rows["lease_origins"] <= 2 * DAY + 2, "those of a day"
             assert rows["lease_cache"] <= DAY + 1
-            assert rows["areas"] <= HOUR + 1, "those of an hour"
+            assert rows["facts"] <= HOUR + 1, "those of an hour"
             assert rows["journal"] <= 3 * DAY, "those of a day, which are no paid calls"
             transient = ("rate_calls", "rate_blocks", "whitelist_cache")
             assert sum(rows[name] for name in (*transient, "key_channels", "monopolies")) <= 5, rows
