@@ -97,6 +97,11 @@ def test_the_oldest_core_that_is_tested_is_the_oldest_that_is_allowed() -> None:
     assert load("meta/runtime.yml")["requires_ansible"] == f">={series}.0"
 
 
+def test_the_metrics_look_for_the_file_that_a_failed_refresh_of_a_gateway_leaves() -> None:
+    gateway = yaml.safe_load(read("roles/proxy_gateway/defaults/main.yml"))
+    assert f"default('{gateway['proxy_gateway_configuration']}.failure', true)" in read("playbooks/metrics.yml")
+
+
 def test_execution_environments_get_what_the_modules_need() -> None:
     lines = read(load("meta/execution-environment.yml")["dependencies"]["python"]).splitlines()
     assert [line for line in lines if line and not line.startswith("#")] == ["requests>=2.28"]
