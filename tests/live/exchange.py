@@ -71,11 +71,14 @@ class Lease(NamedTuple):
 class Transport(Protocol):
     """The vendor, the simulator, or a recording."""
 
-    def now(self) -> float: ...
+    def now(self) -> float:
+        """Seconds since the epoch."""
 
-    def sleep(self, seconds: float) -> None: ...
+    def sleep(self, seconds: float) -> None:
+        """Return after as many seconds of its own clock."""
 
-    def send(self, call: Call) -> Reply: ...
+    def send(self, call: Call) -> Reply:
+        """Return what was answered, also when nothing was."""
 
 
 def whole(value: object) -> int | None:
