@@ -125,8 +125,7 @@ def _both_ends(session: nox.Session, core: str, programs: Names, *folders: str) 
     _install(session, f"core-{core}", programs)
     newest = core == "newest"
     marks = {"quick": "not thorough", "thorough": "thorough"}.get(TESTS, "") if newest else "not newest_core"
-    name = Path(folders[0]).name + ("-thorough" if TESTS == "thorough" else "")
-    measured = name if newest and (MEASURED or TESTS == "thorough") else ""
+    measured = Path(folders[0]).name if newest and MEASURED else ""
     few = {} if newest else {"QG_FEW_EXAMPLES": "1"}
     _pytest(session, *workspace.PYTEST_WORKERS, *(session.posargs or ["-m", marks, *folders]), measured=measured, **few)
 
@@ -279,6 +278,8 @@ def molecule(session: nox.Session, scenarios: list[str]) -> None:
     chosen = [f"--scenario-name={name}" for name in scenarios] or ["--all"]
     within = () if root else ("bash", "tests/lab/lab.sh", "rootless")
     arguments = session.posargs or [*chosen, "--report"]
+    # Else it would take hosts for running that a killed run has created, or a power failure has ended.
+    session.run("molecule", "reset", "--all", "--no-report", env=CALLERS_HOME, silent=True)
     session.run(*within, "molecule", "test", *arguments, env=CALLERS_HOME, external=not root)
 
 
