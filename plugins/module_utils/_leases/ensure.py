@@ -44,7 +44,7 @@ def ensure_leases(
                     first = plan(_classify(session, desired), desired)
         result = LeaseResult(session.before, session.before, first.keep, missing=first.missing, quota=quota)
         _check_channels(first, desired, result)
-        session.journal.check_caps(first.missing)
+        session.journal.check_caps(first.missing, check=check)
         if check:
             result.released = first.surplus
         else:
