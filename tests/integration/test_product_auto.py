@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.qingguo.qgnet.plugins.module_utils._leases.operations import find_leases
+from ansible_collections.qingguo.qgnet.plugins.module_utils._leases.lookup import find_leases
 from support.lease_modules import LeaseScenario, scenario_fixture
 from support.operation_process import at_once
 from support.playbooks import Playground, assert_failed, calls

@@ -60,6 +60,11 @@ class AllocationParams:
         terms = {name: getattr(self, name) for name in ("keep_alive", "isp", "distinct")}
         return {**terms, **{name: value for name, value in later.items() if value}}
 
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> AllocationParams:
+        """Return the parameters with the values of :meth:`as_json`."""
+        return cls(**{name: tuple(value) if isinstance(value, list) else value for name, value in values.items()})
+
 
 @dataclass(frozen=True)
 class Lease:

@@ -69,8 +69,9 @@ class Allocation(Creation):
 
     def _send(self) -> None:
         session = self.session
+        request = {"origin": described(self.origin), "terms": self.params.as_json()}
         call = Call(
-            *(ALLOCATE, session.features.allocate, session.names, {"origin": described(self.origin)}, self.asked),
+            *(ALLOCATE, session.features.allocate, session.names, request, self.asked),
             witness=session.lasting_balance,
             buys=self.asked,
         )

@@ -6,8 +6,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
@@ -21,14 +19,14 @@ from .._api.leases import AllocationParams, Lease, oldest_first
 from .._core.clock import wall_time
 from .._core.durations import parse_minutes
 from .._core.errors import OptionError, QgError
-from .._core.text import counted, format_sample, one_line
+from .._core.text import format_sample, one_line
 from .._core.validation import check_names, check_range
-from .._core.waiting import SILENT, Announcer
+from .._core.waiting import Announcer
 from .._reconcile.held_leases import HeldLeases
 from .._store.directory import StateError
-from .._store.opening import StatePlace, Store
+from .._store.opening import Store
 from .._store.vendor_clock import VendorClock
-from .._task.operation import Mode, Operation, redact
+from .._task.operation import Mode, Operation
 from .._task.options import (
     CAP_OPTIONS,
     CLASSIC,
@@ -45,7 +43,7 @@ from .._task.products import Check, lease_client
 from .._task.sources import Spec
 from .backend import LeaseBackend, LeasePolicy
 from .classic import ClassicLeases
-from .ensure import ensure_leases, matching_leases
+from .ensure import ensure_leases
 from .plan import MAX_PER_CALL, DesiredLeases, NamedLeases
 from .product import ProductLeases, check_exact, check_release, check_replacement, check_tasks, check_terms
 from .release import release_leases
@@ -145,7 +143,7 @@ def with_codes(params: AllocationParams, api: LeaseBackend) -> AllocationParams:
     )
 
 
-def _min_remaining(params: Mapping[str, Any]) -> float:
+def min_remaining_of(params: Mapping[str, Any]) -> float:
     """Return the minutes that a lease must have left."""
     return check_range("min_remaining", parse_minutes("min_remaining", params["min_remaining"]), 0, 525600)
 
@@ -153,7 +151,7 @@ def _min_remaining(params: Mapping[str, Any]) -> float:
 def desired_leases(params: Mapping[str, Any]) -> DesiredLeases:
     """Return the desired state that the options of qg_proxy_allocate describe; raises OptionError for a mistake."""
     check_range("count", params["count"], 1, MAX_PER_CALL)
-    min_remaining = _min_remaining(params)
+    min_remaining = min_remaining_of(params)
     new = allocation_params(params)
     if new.keep_alive is not None and new.keep_alive <= min_remaining:
         raise OptionError(
@@ -174,7 +172,7 @@ def desired_leases(params: Mapping[str, Any]) -> DesiredLeases:
 
 def _chosen(params: Mapping[str, Any]) -> NamedLeases | None:
     """Return the leases that the options name; None for all=true, or for a number in count."""
-    options = [option for option in ("count", *_NAMED) if option in params]
+    options = [option for option in ("count", "older_than", *_NAMED) if option in params]
     given = [option for option in options if params[option] is not None]
     if params["all"] and given:
         raise OptionError(f"{given[0]} and all=true exclude each other: leave one of them out.")
@@ -210,8 +208,8 @@ def _result(found: LeaseResult, api: LeaseBackend, mode: Mode, *, predicted: int
         "held": len(found.after),
         "api": api.usage(),
     }
-    if found.warnings:
-        result["warnings"] = list(found.warnings)
+    if found.warnings or found.hints:
+        result["warnings"] = [*found.hints, *found.warnings]
     if mode.diff:
         after = found.after
         if mode.check:
@@ -259,10 +257,17 @@ def _run_replace(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
     check_credentials(params["with_credentials"], params)
     if number is not None:
         check_range("count", number, 1, MAX_PER_CALL)
+    older_than = _older_than(params["older_than"])
     policy = replace(POLICY, caps=caps_of(params))
     api = lease_backend(params, mode.announcer, check_new_terms, check_tasks, check_replacement)
     new = with_codes(new, api)
-    found = replace_leases(api, chosen, number, new, check=mode.check, policy=policy)
+    found = replace_leases(
+        *(api, chosen, number, new),
+        older_than=older_than,
+        inherit=params["inherit"],
+        check=mode.check,
+        policy=policy,
+    )
     predicted = found.missing if mode.check else 0
     not_held = _not_held(found, chosen)
     if chosen and chosen.names and len(not_held["not_held"]) == len(chosen.names):
@@ -273,11 +278,19 @@ def _run_replace(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
         )
     return {
         "leases": lease_results(found.after, api.vendor_clock),
-        "method": "replace" if chosen is None else "release_and_allocate",
+        "method": "replace" if chosen is None and older_than is None else "release_and_allocate",
         "missing": found.missing,
         **not_held,
         **_result(found, api, mode, predicted=predicted),
     }
+
+
+def _older_than(value: object) -> float | None:
+    """Return the minutes ago that the leases to replace were bought."""
+    minutes = None if value is None else parse_minutes("older_than", value)
+    if minutes is not None and not 0 < minutes <= 525_600:
+        raise OptionError(f"older_than={value} is out of range: give a duration from 1s to 525600.")
+    return minutes
 
 
 def _run_info(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
@@ -287,48 +300,6 @@ def _run_info(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
     held = [lease for lease in HeldLeases.of(api).read(names) if not names or lease.task_id in names]
     leases = lease_results(held, api.vendor_clock)
     return {"changed": False, "product": api.product, "leases": leases, "count": len(leases), "api": api.usage()}
-
-
-#: The options of the lookup that select leases.
-LOOKUP_SELECTORS = ("task_ids", *PLACE_OPTIONS)
-
-
-def find_leases(params: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Return the leases that the options of the lookup describe, in the order of their deadlines or of ``seed``.
-
-    Raises QgError if there are too few.
-    """
-    least, most = params["at_least"], params["limit"]
-    check_range("at_least", least, 0, MAX_PER_CALL)
-    min_remaining = _min_remaining(params)
-    check_range("max_age", params["max_age"], 0, 3600)
-    if most is not None:
-        check_range("limit", most, 1, 10**6)
-    check_credentials(params["form"] == "url", params, "form=url")
-    desired = DesiredLeases(
-        count=least,
-        params=AllocationParams(isp=params["isp"], areas=check_areas("areas", params["areas"])),
-        min_remaining=min_remaining,
-        task_ids=frozenset(check_names("task_ids", params["task_ids"])),
-        undetermined=params["undetermined"],
-        exclude_ips=frozenset(check_names("exclude_ips", params["exclude_ips"])),
-    )
-    # Templates may be evaluated in the process that Ansible forks its workers from.
-    with contextlib.closing(StatePlace.of(params).open(params["max_wait"])) as state:
-        # A lookup cannot see whether its task has no_log, so it announces nothing.
-        api = lease_backend(params, SILENT, check_terms, check_tasks, state=state)
-        desired = replace(desired, params=with_codes(desired.params, api))
-        leases = matching_leases(api, desired, max_age=params["max_age"], policy=POLICY)
-        found = lease_results(leases, api.vendor_clock)
-    if len(leases) < least:
-        raise QgError(
-            f"The key holds {counted(len(leases), 'matching lease')}, fewer than at_least={least}. Lease more with "
-            "qingguo.qgnet.qg_proxy_allocate, or ask for less."
-        )
-    results: list[dict[str, Any]] = redact({"leases": found}, params, PROXY_API_OPTIONS)["leases"]
-    if params["seed"]:
-        results.sort(key=lambda lease: hashlib.sha256(f"{params['seed']}\0{lease['server']}".encode()).digest())
-    return results[:most]
 
 
 ALLOCATE = Operation(
@@ -360,6 +331,8 @@ REPLACE = Operation(
     spec={
         **_CHOICE,
         "count": {"type": "int"},
+        "older_than": {"type": "str"},
+        "inherit": {"type": "bool", "default": True},
         **TERMS_OPTIONS,
         **CREDENTIALS_OPTION,
         **CAP_OPTIONS,
@@ -367,9 +340,9 @@ REPLACE = Operation(
         **PROXY_API_OPTIONS,
     },
     run=_run_replace,
-    rules={"mutually_exclusive": [(*_NAMED, "count")]},
+    rules={"mutually_exclusive": [(*_NAMED, "count", "older_than")]},
     reveal=reveal,
-    selectors=(*_CHOICE, "count", "areas", "exclude_areas"),
+    selectors=(*_CHOICE, "count", "older_than", "areas", "exclude_areas"),
 )
 INFO = Operation(
     spec={

@@ -120,8 +120,9 @@ def check_exact(params: Mapping[str, Any]) -> None:
 def check_replacement(params: Mapping[str, Any]) -> None:
     """Refuse a replacement that the product does not support; that of named leases requires a release."""
     product = params["product"]
-    if params["ips"] is not None or params["task_ids"] is not None:
-        check_release(params, "ips" if params["ips"] is not None else "task_ids")
+    named = [option for option in ("ips", "task_ids", "older_than") if params[option] is not None]
+    if named:
+        check_release(params, named[0])
     elif product in PRODUCTS and PRODUCTS[product].replace is None:
         named_too = "name them in ips or task_ids" if PRODUCTS[product].release else "wait until they end"
         raise OptionError(

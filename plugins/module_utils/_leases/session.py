@@ -238,6 +238,8 @@ class LeaseResult:
     warnings: tuple[str, ...] = ()
     #: The leases whose interrupted replacement this run continued.
     continued: tuple[Lease, ...] = ()
+    #: What the user should know of the choice of leases, before and after the change.
+    hints: tuple[str, ...] = ()
     error: QgError | None = None
 
     @contextlib.contextmanager
