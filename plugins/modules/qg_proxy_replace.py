@@ -212,7 +212,25 @@ missing:
   returned: unless the task fails before it begins to change leases
   type: int
   sample: 0
-not_held:
+not_areas_used:
+  description: The numbers of new leases by the areas that they were requested in.
+  returned: when O(area_fallback) is true, unless the task fails before it begins to change leases
+  type: list
+  elements: dict
+  contains:
+    areas:
+      description: The codes of the areas; empty for any area.
+      type: list
+      elements: str
+      returned: always
+    count:
+      description: The number of leases.
+      type: int
+      returned: always
+  sample:
+    - {areas: ["350500"], count: 3}
+    - {areas: [], count: 2}
+held:
   description: The entries of O(ips) or O(task_ids) that belong to no lease of the key. A warning names them, too.
   returned: unless the task fails before it begins to change leases, and if it fails because none is held
   type: list

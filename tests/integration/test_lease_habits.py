@@ -55,11 +55,12 @@ class Crawler:
             environment={"QG_KEY": self.sim.key, "QG_API_URL": self.sim.api_url},
         )
         assert run.rc in (0, 2), run.output
-        return run.of("Do it").result
+        task = run.of("Do it")
+        return {**task.result, "failed": task.status == "failed"}
 
     def ok(self, module: str, **options: Any) -> Result:
         result = self(module, **options)
-        assert "failed" not in result, result["msg"]
+        assert not result["failed"], result["msg"]
         return result
 
     def begin(self) -> None:
@@ -155,3 +156,70 @@ def test_a_lease_of_unknown_age_is_kept_and_named(crawler: Crawler, sim: Simulat
     ):
         assert_says(crawler("replace", **options), part, changed=False)
     assert sim.leases() == [lease]
+
+
+# Areas without stock
+
+
+def stock(*rows: tuple[str, int]) -> dict[str, Any]:
+    """A plan's stock: how many addresses each area has."""
+    return {"areas": [{"area_id": int(code), "area": code, "isp": 1, "available": left} for code, left in rows]}
+
+
+@pytest.mark.parametrize("product", CALLS)
+def test_an_area_without_stock_is_followed_by_any_area(crawler: Crawler, product: str) -> None:
+    areas = ["990100", "990200"] if product == "overseas" else [QUANZHOU, HUAIAN]
+    crawler.use(product, stock=stock((areas[0], 2), (areas[1], 9)))
+    options = {"count": 3, "areas": areas[:1]}
+    assert crawler("allocate", **options)["failed"]
+    crawler.begin()
+    result = crawler.ok("allocate", **options, area_fallback=True)
+    assert crawler.sent("num", "area") == [("3", areas[0]), ("3", None)]
+    assert (result["areas_used"], result["count"]) == ([{"areas": [], "count": 3}], 3)
+    assert any(f"No stock in {areas[0]}" in text for text in result["warnings"])
+    assert crawler.paid() == 3
+    # Leases of any area count, so that the second run does not pay again.
+    crawler.begin()
+    again = crawler.ok("allocate", **options, area_fallback=True)
+    assert (again["changed"], again["areas_used"], crawler.sent("num")) == (False, [], [])
+
+
+@pytest.mark.parametrize("product", AT_ONCE)
+def test_several_areas_are_tried_in_their_order_and_no_others(crawler: Crawler, product: str) -> None:
+    crawler.use(product, stock=stock((QUANZHOU, 1), (HUAIAN, 2), (GUANGZHOU, 9)))
+    crawler.ok("allocate", areas=[QUANZHOU])
+    crawler.begin()
+    options = {"areas": [QUANZHOU, HUAIAN], "area_fallback": True}
+    result = crawler.ok("allocate", count=3, **options)
+    assert crawler.sent("num", "area") == [("2", QUANZHOU), ("2", HUAIAN)]
+    assert result["areas_used"] == [{"areas": [HUAIAN], "count": 2}]
+    crawler.begin()
+    failed = crawler("allocate", count=4, **options)
+    assert (failed["failed"], failed["changed"]) == (True, False)
+    assert crawler.sent("num", "area") == [("1", QUANZHOU), ("1", HUAIAN)]
+    # The successor of a lease is in another area rather than missing.
+    crawler.begin()
+    (lease,) = [one for one in result["leases"] if one["ip"] not in {new["ip"] for new in result["allocated"]}]
+    crawler.sim.configure(plan={"stock": stock((QUANZHOU, 0), (HUAIAN, 0), (GUANGZHOU, 9))})
+    result = crawler.ok("replace", ips=[lease["ip"]], area_fallback=True)
+    assert crawler.sent("num", "area") == [("1", QUANZHOU), ("1", None)]
+    assert result["areas_used"] == [{"areas": [], "count": 1}]
+    assert crawler.paid() == 4
+
+
+@pytest.mark.parametrize("product", ["classic", "share"])
+def test_a_call_whose_effect_is_unknown_is_followed_by_no_other_area(crawler: Crawler, product: str) -> None:
+    """The first attempt pays without a response and is not listed, so the refusal of the next may be its effect."""
+    crawler.use(product)
+    path = CALLS[product][0]
+    refusal = {"kind": "code", "code": -103 if product == "classic" else "NO_RESOURCE_FOUND"}
+    crawler.sim.fault(path=path, kind="status", http_status=502)
+    crawler.sim.fault(path=path, **refusal)
+    result = crawler("allocate", areas=[QUANZHOU], area_fallback=True, max_wait=120)
+    assert "is unknown" in result["msg"]
+    assert {area for (area,) in crawler.sent("area")} == {QUANZHOU}
+    assert crawler.paid() == 0
+    for options in ({"areas": None}, {"all": True, "areas": [QUANZHOU]}):
+        module = "replace" if "all" in options else "allocate"
+        given = {name: value for name, value in options.items() if value}
+        assert_says(crawler(module, **given, area_fallback=True, product="classic"), "area_fallback=true needs")

@@ -108,7 +108,7 @@ def lease_backend(
 def check_new_terms(params: Mapping[str, Any]) -> None:
     """Refuse options for new leases that the product does not support."""
     check_terms(params)
-    if params["product"] == CLASSIC:
+    if params["product"] == CLASSIC and not params["area_fallback"]:
         check_one_area(check_areas("areas", params["areas"]), "product=classic leases in")
 
 
@@ -121,6 +121,7 @@ def allocation_params(params: Mapping[str, Any]) -> AllocationParams:
         areas=check_areas("areas", params["areas"]),
         exclude_areas=check_areas("exclude_areas", params["exclude_areas"]),
         pool=POOLS.get(params["pool"] or ""),
+        area_fallback=params["area_fallback"],
     )
 
 
@@ -136,10 +137,11 @@ def _keep_alive(value: object) -> int | None:
 
 def with_codes(params: AllocationParams, api: LeaseBackend) -> AllocationParams:
     """Return the parameters with the codes of the areas that the options name; raises OptionError for unknown ones."""
+    areas = area_codes("areas", params.areas, api.named_areas)
     return replace(
         params,
-        areas=area_codes("areas", params.areas, api.named_areas),
-        exclude_areas=area_codes("exclude_areas", params.exclude_areas, api.named_areas),
+        areas=areas if params.area_fallback else tuple(sorted(areas)),
+        exclude_areas=tuple(sorted(area_codes("exclude_areas", params.exclude_areas, api.named_areas))),
     )
 
 
@@ -153,6 +155,8 @@ def desired_leases(params: Mapping[str, Any]) -> DesiredLeases:
     check_range("count", params["count"], 1, MAX_PER_CALL)
     min_remaining = min_remaining_of(params)
     new = allocation_params(params)
+    if new.area_fallback and not new.areas:
+        raise OptionError("area_fallback=true needs areas: give the area that is preferred, or several in their order.")
     if new.keep_alive is not None and new.keep_alive <= min_remaining:
         raise OptionError(
             f"keep_alive={new.keep_alive} must be more than min_remaining={params['min_remaining']}: a new lease "
@@ -198,7 +202,9 @@ def _not_held(found: LeaseResult, chosen: NamedLeases | None) -> dict[str, Any]:
     return {"not_held": names}
 
 
-def _result(found: LeaseResult, api: LeaseBackend, mode: Mode, *, predicted: int = 0) -> dict[str, Any]:
+def _result(
+    found: LeaseResult, api: LeaseBackend, mode: Mode, *, predicted: int = 0, by_areas: bool = False
+) -> dict[str, Any]:
     """Return the result of a task; ``changed`` is true if anything changed, even if the task fails."""
     result: dict[str, Any] = {
         "changed": bool(found.allocated or found.released or predicted),
@@ -208,6 +214,8 @@ def _result(found: LeaseResult, api: LeaseBackend, mode: Mode, *, predicted: int
         "held": len(found.after),
         "api": api.usage(),
     }
+    if by_areas:
+        result["areas_used"] = [{"areas": [*areas], "count": count} for areas, count in found.by_areas.items()]
     if found.warnings or found.hints:
         result["warnings"] = [*found.hints, *found.warnings]
     if mode.diff:
@@ -241,7 +249,7 @@ def _run_allocate(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
         "leases": lease_results(found.leases, api.vendor_clock),
         "count": len(found.leases),
         "missing": found.missing,
-        **_result(found, api, mode, predicted=predicted),
+        **_result(found, api, mode, predicted=predicted, by_areas=params["area_fallback"]),
     }
 
 
@@ -258,6 +266,11 @@ def _run_replace(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
     if number is not None:
         check_range("count", number, 1, MAX_PER_CALL)
     older_than = _older_than(params["older_than"])
+    if params["area_fallback"] and (params["all"] or number is not None):
+        raise OptionError(
+            "area_fallback=true needs ips, task_ids or older_than: in a replacement of its choice, the vendor may "
+            "release leases before it reports that an area has no stock."
+        )
     policy = replace(POLICY, caps=caps_of(params))
     api = lease_backend(params, mode.announcer, check_new_terms, check_tasks, check_replacement)
     new = with_codes(new, api)
@@ -281,7 +294,7 @@ def _run_replace(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
         "method": "replace" if chosen is None and older_than is None else "release_and_allocate",
         "missing": found.missing,
         **not_held,
-        **_result(found, api, mode, predicted=predicted),
+        **_result(found, api, mode, predicted=predicted, by_areas=params["area_fallback"]),
     }
 
 

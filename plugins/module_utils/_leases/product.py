@@ -45,6 +45,7 @@ def _features(product: str, calls: ProductCalls) -> LeaseFeatures:
         release=calls.release.name if calls.release else None,
         max_per_call=MAX_PER_CALL,
         no_free_channel=frozenset({NO_AVAILABLE_CHANNEL}),
+        no_stock=frozenset({NO_RESOURCE_FOUND}),
         maybe_own_effect=_MAYBE_OWN_EFFECT,
         failed=frozenset({FAILED_OPERATION}),
         partial_replacement=_MAYBE_OWN_EFFECT | {INTERNAL_ERROR, FAILED_OPERATION},

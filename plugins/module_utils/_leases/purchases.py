@@ -46,8 +46,8 @@ def purchases(session: LeaseSession, leases: Iterable[Lease]) -> dict[str, Purch
 def _is_of(lease: Lease, entry: LedgerEntry) -> bool:
     """Whether a call has paid for a lease. The list of a product host may name it in another way than the response."""
     received = entry.received or {}
-    same_end = (lease.server, lease.deadline) in ((server_in(name), end) for name, end in received.items() if end)
-    return lease.name in received or same_end
+    ends = [(server_in(name), end) for name, end in received.items() if end]
+    return lease.name in received or (lease.server, lease.deadline) in ends
 
 
 def _purchase(entry: LedgerEntry, now: float) -> Purchase:
