@@ -14,7 +14,7 @@ from typing import Any
 from .._core.errors import CallError, Effect, TransportError
 from .._core.waiting import WaitBudget
 from .._store.directory import StateError
-from .._store.facts import Facts
+from .._store.facts import CHANNELS, Facts
 from .._store.rate_limiter import RateLimiter
 from .._store.vendor_clock import VendorClock
 from .parsing import http_time
@@ -88,8 +88,8 @@ class KeyClient(Client):
         self._api_url = api_url.rstrip("/")
         #: The name of the key in the state directory.
         self.key_digest = rate_limiter.state.digest("pacing", service_of(api_url), key)
-        #: What the responses have shown about the key.
-        self.facts = Facts(rate_limiter.state, self.key_digest)
+        #: What the responses have shown about the key, at this host and at any host of the vendor.
+        self.host_facts = self.facts = Facts(rate_limiter.state, self.key_digest)
         #: The clock that the vendor's deadlines are compared with.
         self.vendor_clock = VendorClock(rate_limiter.state, self.key_digest)
 
@@ -136,7 +136,8 @@ class KeyClient(Client):
 
     @property
     def _channels(self) -> int | None:
-        return self.rate_limiter.channels(self.key_digest)
+        known = self.host_facts.get(CHANNELS)
+        return None if known is None else int(known)
 
     def _call(
         self,
