@@ -30,12 +30,13 @@ PURE = {
     "_leases/plan",
     "_monopolies/matching",
     "_reconcile/view",
+    "_store/journal_rows",
     "_watch/events",
 }
 PURE_MAY_IMPORT = {
     "_core",
     # For the states and marks of its rows, and the lag of lists.
-    "_store/journal",
+    "_store/journal_rows",
     "_api/areas",
     "_api/parsing",
     "_api/classic/errors",

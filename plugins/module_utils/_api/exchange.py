@@ -13,7 +13,7 @@ from typing import Any
 
 from .._core.errors import CallError, Effect, TransportError
 from .._core.waiting import WaitBudget
-from .._store.directory import StateError
+from .._store.directory import after_the_call
 from .._store.facts import CHANNELS, Facts
 from .._store.rate_limiter import RateLimiter
 from .._store.vendor_clock import VendorClock
@@ -158,7 +158,7 @@ class KeyClient(Client):
             except CallError as error:
                 if error.may_have_effect and not endpoint.repeatable and self._is_rate_limited(error):
                     # The caller decides on the next attempt, once it has found out the effect of this one.
-                    with contextlib.suppress(StateError):
+                    with after_the_call():
                         self.rate_limiter.block(self.key_digest, endpoint.name, error.retry_after)
                 raise
 
@@ -172,7 +172,7 @@ class KeyClient(Client):
             yield
         finally:
             # On failure, the slot only expires later. That must not hide the result of the call.
-            with contextlib.suppress(StateError):
+            with after_the_call():
                 self.rate_limiter.complete(slot)
 
     def _counts_as_attempt(self, error: CallError) -> bool:

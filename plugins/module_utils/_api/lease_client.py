@@ -6,13 +6,12 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from .._store.directory import StateError
+from .._store.directory import after_the_call
 from .._store.facts import AREAS, PRODUCT
 from .areas import Area, NamedArea
 from .errors import RefusedError
@@ -45,7 +44,7 @@ class LeaseClient(KeyClient):
             listed = self._call(endpoint, parameters, read)
         except RefusedError as error:
             if error.code in error.of_other_product:
-                with contextlib.suppress(StateError):
+                with after_the_call():
                     self.facts.forget(PRODUCT)
             raise
         return None if listed is None else self._without_secrets(listed)

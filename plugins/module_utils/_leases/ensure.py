@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Sequence
 from functools import partial
 
@@ -14,7 +13,7 @@ from .._api.leases import Lease, Quota, oldest_first
 from .._core.durations import format_minutes
 from .._core.errors import CallError, OptionError, QgError, UncertainOutcomeError
 from .._core.text import counted
-from .._store.directory import StateError
+from .._store.directory import after_the_call
 from .allocate import allocate
 from .backend import DEFAULT_POLICY, LeaseBackend, LeasePolicy
 from .confirmed_list import IGNORE, confirm_list
@@ -169,7 +168,7 @@ def _apply(session: LeaseSession, first: Plan, desired: DesiredLeases, result: L
         _check_lifetimes(fresh, session.api.vendor_clock.now(), desired)
     ended: set[str] = set()
     # The state time may come from a database. If it fails, paid leases must still be returned.
-    with contextlib.suppress(StateError):
+    with after_the_call():
         ended = {lease.name for lease in session.ended(session.held.values())}
     wanted = {lease.name for lease in first.keep} | (session.new.keys() - adopted)
     live = [lease for name, lease in session.held.items() if name in wanted - ended]

@@ -16,7 +16,7 @@ from .._api.leases import AllocationParams, Lease, Quota, oldest_first
 from .._core.errors import QgError, WaitBudgetExceeded
 from .._reconcile.held_leases import ends
 from .._reconcile.session import Session
-from .._store.directory import StateError
+from .._store.directory import after_the_call
 from .backend import DEFAULT_POLICY, LeaseBackend, LeasePolicy
 from .lease_facts import LeaseFacts
 from .plan import Origin, format_leases
@@ -83,7 +83,7 @@ class LeaseSession(Session[Lease]):
 
     def discard_cache(self) -> None:
         """Delete the cached list after a call. A failure of the state must not hide paid leases."""
-        with contextlib.suppress(StateError):
+        with after_the_call():
             self.facts.invalidate()
 
     def gone(self, leases: Iterable[Lease]) -> list[Lease]:

@@ -18,7 +18,7 @@ from .._core.errors import CallError, Effect, QgError, UncertainOutcomeError, Wa
 from .._reconcile.converge import converge
 from .._reconcile.lost_response import EARLIER_ATTEMPT, Creation
 from .._store.facts import MONOPOLY_ORIGIN
-from .._store.journal import Call, JournalRow
+from .._store.journal_rows import Call, JournalRow
 from .matching import ApplicationParams, DesiredMonopolies, Matcher
 from .session import APPLY, CHECK_COMMAND, MonopolyPolicy, MonopolySession, application_params, sample
 

@@ -13,7 +13,7 @@ from functools import partial
 from .._api.parsing import BEIJING
 from .._core.errors import CallError, UncertainOutcomeError, WaitBudgetExceeded
 from .._store.facts import MONOPOLY_ORIGIN
-from .._store.journal import MAYBE_GONE, UNRESOLVED_TTL, JournalRow
+from .._store.journal_rows import MAYBE_GONE, UNRESOLVED_TTL, JournalRow
 from .application import AllocationSession
 from .matching import ApplicationParams
 from .session import CHECK_COMMAND, RELEASE, application_params, sample

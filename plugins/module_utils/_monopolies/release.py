@@ -17,7 +17,7 @@ from .._core.errors import CallError, QgError, UncertainOutcomeError, WaitBudget
 from .._reconcile.converge import is_worth_retrying
 from .._reconcile.lost_response import verifying
 from .._store.facts import MONOPOLY_ORIGIN
-from .._store.journal import MAYBE_GONE, Call
+from .._store.journal_rows import MAYBE_GONE, Call
 from .batches import Batch, change_in_batches, reasons
 from .session import (
     DEFAULT_POLICY,

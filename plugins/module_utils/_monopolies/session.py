@@ -27,7 +27,8 @@ from .._reconcile.retry_policy import LAG_DELAYS, RetryPolicy
 from .._reconcile.session import Session
 from .._reconcile.view import read_credibly, reported_gone
 from .._store.facts import MONOPOLY_ORIGIN
-from .._store.journal import MONOPOLIES, Journal
+from .._store.journal import Journal
+from .._store.journal_rows import MONOPOLIES
 from .matching import ApplicationParams
 
 #: The operations in the journal.

@@ -10,12 +10,11 @@ wrong wall clock does not consider a lease expired that has time left.
 
 from __future__ import annotations
 
-import contextlib
 import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from .directory import StateError
+from .directory import after_the_call
 from .facts import VENDOR_CLOCK, Facts
 
 if TYPE_CHECKING:
@@ -83,7 +82,7 @@ class VendorClock:
         """
         if not EARLIEST <= date <= LATEST:
             return
-        with contextlib.suppress(StateError):
+        with after_the_call():
             known, now = self._known(), self.store.now()
             if known is not None and self.store.gap_is_unknown():
                 now = self.store.close_gap(date - now - known.most)
