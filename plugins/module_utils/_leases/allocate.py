@@ -16,7 +16,7 @@ from .._core.errors import CallError, Effect, QgError, UncertainOutcomeError
 from .._core.text import counted
 from .._reconcile.converge import converge
 from .._reconcile.lost_response import PARTIAL, Creation
-from .._store.journal import Call
+from .._store.journal_rows import Call
 from .backend import is_refused
 from .earlier_calls import described
 from .plan import Origin

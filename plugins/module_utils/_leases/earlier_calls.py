@@ -14,7 +14,7 @@ from .._core.errors import QgError, UncertainOutcomeError, WaitBudgetExceeded
 from .._core.text import counted
 from .._reconcile.held_leases import ends
 from .._reconcile.lost_response import UNLISTED
-from .._store.journal import REPORTED, JournalRow
+from .._store.journal_rows import REPORTED, JournalRow
 from .backend import LeaseBackend, LeasePolicy
 from .plan import Origin
 from .session import ALLOCATE, FINISHED_REPLACE, INTERRUPTED_REPLACE, RELEASE, REPLACE, LeaseSession
@@ -45,7 +45,7 @@ def resolve_earlier(session: LeaseSession, *, wait: bool) -> None:
     session.before = tuple(session.held.values())
     for call in session.journal.unsettled(ALLOCATE, REPLACE, FINISHED_REPLACE, RELEASE):
         _resolve(session, call, wait=wait)
-    session.store.touch({lease.task_id for lease in session.held.values()})
+    session.facts.touch({lease.task_id for lease in session.held.values()})
 
 
 def _resolve(session: LeaseSession, call: JournalRow, *, wait: bool) -> None:
@@ -70,7 +70,7 @@ def _resolve(session: LeaseSession, call: JournalRow, *, wait: bool) -> None:
         raise _undecided(session, call, UNLISTED)
     fresh = [] if is_release else [session.held[name] for name in session.new_since(call.names)]
     if not is_release and call.operation != FINISHED_REPLACE:
-        known = session.store.origins()
+        known = session.facts.origins()
         session.save_origin([one for one in fresh if one.task_id not in known], call.asked, origin_of(call))
         first = {lease.name for lease in session.before}
         session.new.update({lease.name: lease for lease in fresh if lease.name not in first})

@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Sequence
 from functools import partial
 
@@ -14,7 +13,7 @@ from .._api.leases import Lease, Quota, oldest_first
 from .._core.durations import format_minutes
 from .._core.errors import CallError, OptionError, QgError, UncertainOutcomeError
 from .._core.text import counted
-from .._store.directory import StateError
+from .._store.directory import after_the_call
 from .allocate import allocate
 from .backend import DEFAULT_POLICY, LeaseBackend, LeasePolicy
 from .confirmed_list import IGNORE, confirm_list
@@ -72,16 +71,16 @@ def matching_leases(
 
 def _load_cached(session: LeaseSession, max_age: float) -> None:
     """Use a list that any run read at most ``max_age`` seconds ago; otherwise read it, and cache it for others."""
-    api, store = session.api, session.store
-    cached = store.cached_leases(max_age)
+    api, facts = session.api, session.facts
+    cached = facts.cached_leases(max_age)
     if cached is None:
         with api.key_lock("reading"):
             # Another run may have read it while this one waited.
-            cached = store.cached_leases(max_age)
+            cached = facts.cached_leases(max_age)
             if cached is None:
                 began = session.now()
                 rows = [(lease.task_id, lease.vendor) for lease in api.held.read()]
-                store.cache_leases(rows, began)
+                facts.cache_leases(rows, began)
                 cached = session.now(), rows
     at, rows = cached
     session.held = {lease.name: lease for lease in (api.restore(vendor, task_id) for task_id, vendor in rows)}
@@ -94,7 +93,7 @@ def _classify(session: LeaseSession, desired: DesiredLeases, *, all_of_them: boo
 
     If enough leases match, the others stay undetermined, except with ``all_of_them``.
     """
-    held, now, origins = session.held.values(), session.api.vendor_clock.now(), session.origins()
+    held, now, origins = session.held.values(), session.api.vendor_clock.now(), session.facts.origins()
     match = partial(classify, held, desired, now, origins, ends_at_deadline=session.features.ends_at_deadline)
     found = match({})
     undetermined = found.undetermined or (found.undetermined_expiring if desired.exact else ())
@@ -111,7 +110,7 @@ def _classify(session: LeaseSession, desired: DesiredLeases, *, all_of_them: boo
 
 def _check_lifetime(session: LeaseSession, desired: DesiredLeases) -> None:
     """Refuse a min_remaining that new leases cannot meet: each run would pay for further leases."""
-    seen = session.store.lifetime(desired.params.keep_alive)
+    seen = session.facts.lifetime(desired.params.keep_alive)
     if desired.min_remaining and seen is not None and seen < desired.min_remaining * 60:
         raise OptionError(
             f"min_remaining={format_minutes(desired.min_remaining)} cannot be met: the last new lease of this key had "
@@ -169,7 +168,7 @@ def _apply(session: LeaseSession, first: Plan, desired: DesiredLeases, result: L
         _check_lifetimes(fresh, session.api.vendor_clock.now(), desired)
     ended: set[str] = set()
     # The state time may come from a database. If it fails, paid leases must still be returned.
-    with contextlib.suppress(StateError):
+    with after_the_call():
         ended = {lease.name for lease in session.ended(session.held.values())}
     wanted = {lease.name for lease in first.keep} | (session.new.keys() - adopted)
     live = [lease for name, lease in session.held.items() if name in wanted - ended]

@@ -13,7 +13,8 @@ from dataclasses import dataclass, field
 from .._api.classic.client import ProxyApi
 from .._api.leases import Lease, is_same
 from .._api.product.client import ProductApi
-from .._store.journal import LEASES, Journal
+from .._store.journal import Journal
+from .._store.journal_rows import LEASES
 from .lease_names import Names, indistinct_names
 from .view import read_credibly, view
 

@@ -13,7 +13,8 @@ from types import MappingProxyType
 
 from .._api.classic import endpoints
 from .._api.classic.client import ProxyApi, ReportedChange
-from .._store.journal import MAYBE_GONE, MAYBE_HELD, WHITELIST, Call, Journal
+from .._store.journal import Journal
+from .._store.journal_rows import MAYBE_GONE, MAYBE_HELD, WHITELIST, Call
 from .recording import recorded
 from .view import OpenChange, open_changes, read_credibly, view
 

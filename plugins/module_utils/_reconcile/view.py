@@ -14,7 +14,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from .._store.journal import GONE, HELD, LIST_LAG, MAYBE_GONE, MAYBE_HELD, SENT, UNKNOWN, JournalRow
+from .._store.journal_rows import GONE, HELD, LIST_LAG, MAYBE_GONE, MAYBE_HELD, SENT, UNKNOWN, JournalRow
 
 Reading = TypeVar("Reading")
 

@@ -12,8 +12,6 @@ from __future__ import annotations
 from . import (
     facts,
     journal,
-    lease_store,
-    monopoly_store,
     rate_limiter,
     registrations,
     run_results,
@@ -24,7 +22,7 @@ from . import (
 
 _STORES = (
     *(state_time, rate_limiter, write_queue, whitelist_cache, registrations, journal),
-    *(lease_store, monopoly_store, run_results, facts),
+    *(run_results, facts),
 )
 STATEMENTS = tuple(statement for store in _STORES for statement in map(str.strip, store.SCHEMA.split(";")) if statement)
 #: The number of this schema.
@@ -35,11 +33,6 @@ MOMENTS = (
     ("facts", "at"),
     ("journal", "answered_at"),
     ("journal", "sent_at"),
-    ("lease_cache", "at"),
-    ("lease_origins", "at"),
-    ("lifetimes", "at"),
-    ("monopolies", "at"),
-    ("rate_blocks", "expires_at"),
     ("rate_calls", "expires_at"),
     ("registrations", "missing_since"),
     ("registrations", "registered_at"),
