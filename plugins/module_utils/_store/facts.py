@@ -20,9 +20,11 @@ PRODUCT = "product"
 FULL = "whitelist_full"
 #: The codes and names of the areas that the vendor lists (JSON).
 AREAS = "areas"
+#: What a run with ``prune`` found in an inventory (JSON). It is a fact about the run, the key and the inventory.
+INVENTORY = "inventory"
 #: Seconds for which a fact is used unless a response contradicts it. A key never changes its product, but the vendor
 #: may reuse a key.
-_TTL = {PRODUCT: 30 * 86400.0, FULL: 86400.0, AREAS: 3600.0}
+_TTL = {PRODUCT: 30 * 86400.0, FULL: 86400.0, AREAS: 3600.0, INVENTORY: 86400.0}
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS facts (key TEXT, name TEXT, value TEXT, at REAL, PRIMARY KEY (key, name));
@@ -41,6 +43,11 @@ class Facts:
         query = "SELECT value FROM facts WHERE key = ? AND name = ? AND at > ?"
         rows = self.store.rows(query, self.key, name, self.store.now() - _TTL[name])
         return str(rows[0][0]) if rows else None
+
+    @staticmethod
+    def keys(store: Store, name: str) -> list[str]:
+        """Return all that have a fact of this name."""
+        return [key for (key,) in store.rows("SELECT key FROM facts WHERE name = ?", name)]
 
     def save(self, name: str, value: str) -> None:
         """Store a fact, and delete those of this name that are too old, of any key."""

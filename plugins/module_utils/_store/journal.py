@@ -299,6 +299,10 @@ class Journal:
         """Return the calls that the list may not show yet, the earliest first."""
         return self._read(*self._recent())
 
+    def since(self, moment: float) -> list[JournalRow]:
+        """Return the calls that were sent after this moment of state time, and may have had an effect."""
+        return self._read("sent_at >= ? AND state != ?", moment, REFUSED)
+
     def _recent(self) -> tuple[str, float]:
         return f"(state IN {_OPEN} OR answered_at > ?)", self.store.now() - LIST_LAG
 

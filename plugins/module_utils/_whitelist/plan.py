@@ -33,6 +33,7 @@ class DesiredWhitelist:
     - ``unconfirmed`` are the addresses to be removed that only a host reported: of ``ips`` if ``absent``, and of
       ``replaces`` if ``present``. If more than ``max_removals`` of them are on the list, all of them stay.
     - ``detected``: ``ips`` are the addresses of one host, which itself reported them.
+    - ``former`` are the addresses that were registered for the host when it made its claim.
     - ``gone`` are hosts that the inventory no longer contains, with the addresses that were registered for them when
       the inventory was read.
     - ``adopt``: registrations of the host's name in other inventories count as those of this host.
@@ -47,20 +48,21 @@ class DesiredWhitelist:
     allow_partial: bool = False
     unconfirmed: tuple[str, ...] = ()
     detected: bool = False
+    former: tuple[str, ...] = ()
     gone: Mapping[str, Sequence[str]] = field(default_factory=dict)
     adopt: bool = False
 
     @classmethod
-    def from_payload(cls, payload: Mapping[str, Any]) -> DesiredWhitelist:
-        """Return the desired state of a request in the write queue."""
+    def from_claim(cls, wanted: Mapping[str, Any]) -> DesiredWhitelist:
+        """Return the desired state of a claim."""
         fields: dict[str, Any] = {
-            name: tuple(value) if isinstance(value, list) else value for name, value in payload.items()
+            name: tuple(value) if isinstance(value, list) else value for name, value in wanted.items()
         }
         return cls(**fields)
 
     @property
-    def payload(self) -> dict[str, Any]:
-        """The desired state as the payload of a request."""
+    def as_claim(self) -> dict[str, Any]:
+        """The desired state as the content of a claim."""
         return {name: list(value) if isinstance(value, tuple) else value for name, value in vars(self).items()}
 
     @property
@@ -118,9 +120,7 @@ class WhitelistResult:
 
     def explain_holders(self, ips: Collection[str]) -> str:
         """Return a sentence on the hosts that hold refused addresses with another key, after a blank."""
-        bound = [ip for ip in ips if ip in self.refused and self.refused[ip].details.get("code") == BOUND_TO_OTHER_KEY]
-        known = [f"{ip} for {holder}" for ip in bound if (holder := self.find_holder(ip))]
-        return f" Registered with another key: {format_sample(known, 5)}." if known else ""
+        return explain_holders(self.refused, ips, self.find_holder)
 
     @property
     def spellings(self) -> Mapping[str, Sequence[str]]:
@@ -195,6 +195,15 @@ def contradicts(desired: DesiredWhitelist, change: OpenChange) -> bool:
         return bool(change.names - wanted - set(desired.keep))
     unwanted = set(desired.ips if desired.state == "absent" else desired.replaces)
     return bool((unwanted - wanted - set(desired.keep)) & change.names)
+
+
+def explain_holders(
+    refused: Mapping[str, QgError], ips: Collection[str], find_holder: Callable[[str], str | None]
+) -> str:
+    """Return a sentence on the hosts that hold refused addresses with another key, after a blank."""
+    bound = [ip for ip in ips if ip in refused and refused[ip].details.get("code") == BOUND_TO_OTHER_KEY]
+    known = [f"{ip} for {holder}" for ip in bound if (holder := find_holder(ip))]
+    return f" Registered with another key: {format_sample(known, 5)}." if known else ""
 
 
 def refusal_error(result: WhitelistResult) -> QgError:

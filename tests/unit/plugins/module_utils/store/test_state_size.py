@@ -15,19 +15,19 @@ import pytest
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.classic.client import ReportedChange
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.classic.models import Entries
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.waiting import SILENT, Announcer
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store.claims import Claim
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.facts import AREAS, Facts
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.interface import Store
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.lease_store import LeaseStore
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.rate_limiter import RateLimiter
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.runs import process_namespace
-from ansible_collections.qingguo.qgnet.plugins.module_utils._store.write_queue import WriteRequest
 from ansible_collections.qingguo.qgnet.plugins.module_utils._task.options import ProxyApiOptions
 from support.whitelist import ControlNode, WhitelistTransport, new_core
 from support.whitelist_vendor import MemoryVendor
 
 Sending = Callable[[], AbstractContextManager[Any]]
 TABLES = (
-    *("rate_calls", "rate_blocks", "registrations", "write_requests", "whitelist_cache", "key_channels"),
+    *("rate_calls", "rate_blocks", "registrations", "claims", "readings", "key_channels"),
     *("lease_origins", "lifetimes", "lease_cache", "monopolies", "facts", "journal"),
 )
 HOSTS = 3
@@ -85,7 +85,7 @@ def one_run(node: ControlNode, number: int) -> None:
     assert "summary" in result
     if number % 10 == 0:
         # A process that was killed while it waited, so long ago that the next leader does not wait for it.
-        node.queue().enqueue(WriteRequest({"ips": [ip], "state": "present"}, 1, 1), waits=True)
+        node.claims().make(Claim({"ips": [ip], "state": "present"}, 1, 1), waits=True)
         node.wire.advance(10)
     if number % 7 == 0:
         assert "failed" not in node.task([ip])
@@ -134,12 +134,12 @@ def test_hundreds_of_runs_leave_no_more_than_a_few(tmp_path: Path, monkeypatch: 
             rows = {table: state.rows(f"SELECT count(*) FROM {table}")[0][0] for table in TABLES}
             state.close()
             assert rows["registrations"] <= 3 * HOSTS, "what two readings lacked is forgotten"
-            assert rows["write_requests"] <= HOSTS + 1, "only those of the last run"
+            assert rows["claims"] <= HOSTS + 1, "only those of the last run"
             assert rows["lease_origins"] <= 2 * DAY + 2, "those of a day"
             assert rows["lease_cache"] <= DAY + 1
             assert rows["facts"] <= HOUR + 1, "those of an hour"
             assert rows["journal"] <= 3 * DAY, "those of a day, which are no paid calls"
-            transient = ("rate_calls", "rate_blocks", "whitelist_cache")
+            transient = ("rate_calls", "rate_blocks", "readings")
             assert sum(rows[name] for name in (*transient, "key_channels", "monopolies")) <= 5, rows
     (early, few), (late, files) = after
     # Each run leaves a lifetime, of less than 80 bytes, for a month.

@@ -119,8 +119,8 @@ def test_every_moment_in_a_table_is_known_to_be_one() -> None:
         # The time of an entry of the ledger is for people.
         *(("journal", "timeout"), ("journal", "wall_at")),
         *(("vendor_clocks", "least"), ("vendor_clocks", "most")),
-        *(("write_requests", "max_wait"), ("write_requests", "timeout")),
-        *(("lifetimes", "seconds"), ("whitelist_cache", "waited_seconds")),
+        *(("claims", "max_wait"), ("claims", "timeout")),
+        *(("lifetimes", "seconds"), ("readings", "waited_seconds")),
     }
     found = {
         (table, column)
