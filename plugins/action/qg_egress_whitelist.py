@@ -39,7 +39,6 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist.host_oper
     forgotten_hosts,
     host_claim,
     submit_claim,
-    summary_of_reads,
 )
 from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist.pruning import find_unpruned, gone_hosts
 from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist.run_summary import (
@@ -47,6 +46,7 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist.run_summa
     common_reasons,
     complete_result,
     merge_results,
+    reads_of,
     recorded_part,
     summary_line,
     without_repetition,
@@ -207,8 +207,8 @@ class ActionModule(QgAction):
         # In check mode, they still belong to the other inventories.
         adopts = bool(adopted) and self._mode.check
         claim = host_claim(options.host, run, host, ips, detected=detection is not None, gone=gone, adopt=adopts)
-        registered = submit_claim(claims, claim, options.host, self._mode, self._task_in_step())
-        found = {"ips": list(ips), "source_replies": source_replies, "registered": registered}
+        submitted = submit_claim(claims, claim, options.host, self._mode, self._task_in_step())
+        found = {"ips": list(ips), "source_replies": source_replies, **submitted}
         return {"changed": bool(adopted), **found, "adopted": adopted}
 
     def _submit_forgotten(self, options: StepOptions, claims: Claims, variables: dict[str, Any]) -> dict[str, Any]:
@@ -285,7 +285,7 @@ class ActionModule(QgAction):
             raise QgError(f"No egress address of {host} was submitted in this run: run the step detect first.")
         elif fail and not self._task.run_once:
             return {"failed": True, "msg": " ".join(reasons), "reasons": reasons}
-        return {"reasons": reasons or [text], "warnings": [text], **summary_of_reads(claims, run)}
+        return {"reasons": reasons or [text], "warnings": [text]}
 
     def _acts_for_others(self, variables: dict[str, Any]) -> bool:
         """Whether Ansible runs this task only on this host of several."""
@@ -326,10 +326,11 @@ class ActionModule(QgAction):
         with contextlib.suppress(QgError, AnsibleError):
             results = RunClaims(self._state(variables), run_id())
             if self._options.get("step") == "register":
+                earlier = results.get(host) or own
                 if own["reasons"] and not own["ips"]:
-                    own["ips"] = (results.get(host) or own)["ips"]
+                    own["ips"] = earlier["ips"]
                 was_unreachable = {"unreachable": True} if self._was_unreachable else {}
-                results.finish(host, {**recorded_part(own), **was_unreachable})
+                results.finish(host, {**recorded_part(own), **was_unreachable, **reads_of(earlier)})
             else:
                 final = bool(own["registered"] or own["reasons"])
                 for name in self._recorded or [host]:

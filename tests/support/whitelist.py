@@ -170,7 +170,9 @@ class ControlNode:
         claims = self.claims(options, check=check)
         gone = gone_hosts(claims, options, run, began, inventory) if inventory else {}
         claim = host_claim(options, run, host, tuple(ips), detected=detected, gone=gone)
-        return host_operations.submit_claim(claims, claim, options, Mode(check=check), task)
+        submitted = host_operations.submit_claim(claims, claim, options, Mode(check=check), task)
+        registered: list[str] = submitted["registered"]
+        return registered
 
     def find(self, run: str, host: str, **changes: Any) -> Claim | None:
         options = self.options(**changes)

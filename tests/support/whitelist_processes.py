@@ -27,7 +27,7 @@ from support.playbooks import Result, operate
 #: When a leader may be killed: the function that it is in, and whether that is before or after it has done its work.
 MOMENTS: dict[str, tuple[Any, str, bool]] = {
     "before the list is read": (HeldWhitelist, "read", False),
-    "before the intent is recorded": (batch.WriteBatch, "_record_intent", False),
+    "before the hosts are registered": (batch.WriteBatch, "_register", False),
     "before the addresses are sent": (ProxyApi, "add", False),
     "when the vendor has added them": (ProxyApi, "add", True),
     "before the round is summed up": (batch.Round, "of", False),

@@ -13,7 +13,7 @@ from __future__ import annotations
 import json
 import secrets
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from .runs import is_run_finished
@@ -50,7 +50,8 @@ class Claim:
     """A claim of a host in a run of Ansible, or of a single task, which has no run, host or inventory.
 
     ``wanted`` says what the whitelist should be, as JSON that the store does not interpret. An ``exclusive`` claim is
-    never fulfilled together with others. ``made_at`` (state time) identifies the claim if it was read from the store.
+    never fulfilled together with others. One ``at_rest`` was fulfilled when it was made. ``made_at`` (state time)
+    identifies the claim if it was read from the store.
     """
 
     wanted: Mapping[str, Any]
@@ -60,6 +61,7 @@ class Claim:
     run: str = ""
     host: str = ""
     inventory: str = ""
+    at_rest: bool = False
     exclusive: bool = False
     made_at: float | None = field(default=None, compare=False)
 
@@ -71,7 +73,7 @@ class Claim:
 
 _OWN = ("run", "host", "inventory", "key", "access", "wanted", "max_wait", "timeout")
 _MAKE = upsert("claims", ("id",), (*_OWN, "made_at", "at_rest", "renewed_at", "reading"))
-_COLUMNS = "wanted, max_wait, timeout, id, run, host, inventory, made_at"
+_COLUMNS = "wanted, max_wait, timeout, id, run, host, inventory, at_rest, made_at"
 _OPEN = "reading IS NULL AND at_rest = 0"
 
 
@@ -85,13 +87,13 @@ class Claims:
         #: The lock of the process that changes the whitelist, or predicts a change.
         self.lock = f"whitelist-{key}{'-check' if check else ''}"
 
-    def make(self, claim: Claim, *, waits: bool = False, at_rest: bool = False) -> None:
+    def make(self, claim: Claim, *, waits: bool = False) -> None:
         """Store a claim in place of an earlier one with the same id. ``waits`` says that its process waits."""
         identity = (claim.id, claim.run, claim.host, claim.inventory, self.key, self.access)
         with self.store.transaction() as database:
             now = self.store.now()
             content = (json.dumps(claim.wanted), claim.max_wait, claim.timeout)
-            database.execute(_MAKE, (*identity, *content, now, at_rest, now if waits else None, None))
+            database.execute(_MAKE, (*identity, *content, now, claim.at_rest, now if waits else None, None))
 
     def cancel(self, run: str, host: str) -> None:
         """Delete a host's claim: its addresses are unknown."""
@@ -103,10 +105,6 @@ class Claims:
         """Return the claim of a host, if it has one for this key and inventory."""
         found = self._claims("id = ? AND key = ? AND inventory = ?", f"{run}/{host}", self.key, inventory)
         return found[0] if found else None
-
-    def is_at_rest(self, claim: Claim) -> bool:
-        """Whether a claim was fulfilled when it was made."""
-        return bool(self.store.rows("SELECT 1 FROM claims WHERE id = ? AND at_rest = 1", claim.id))
 
     def decided_by(self, claim: Claim) -> int | None:
         """Return the number of the reading that decided a claim; None if there is none yet."""
@@ -157,8 +155,8 @@ class Claims:
             [(reading, claim.id, claim.made_at) for claim in claims],
         )
 
-    def purge(self) -> list[tuple[str]]:
-        """Delete the claims of ended processes and finished runs; returns these runs, each as a row."""
+    def purge(self) -> None:
+        """Delete the claims of ended processes and finished runs."""
         runs = self.store.rows("SELECT DISTINCT run FROM claims WHERE run != ''")
         over = [row for row in runs if is_run_finished(row[0])]
         newest = "SELECT made_at FROM claims ORDER BY made_at DESC LIMIT 1 OFFSET ?"
@@ -168,7 +166,6 @@ class Claims:
             database.executemany("DELETE FROM claims WHERE run = ?", over)
             database.execute("DELETE FROM claims WHERE made_at < ?", (now - CLAIM_TTL,))
             database.execute(f"DELETE FROM claims WHERE made_at <= ({newest})", (MAX_CLAIMS,))
-        return over
 
     def _delete(self, name: str) -> None:
         self.store.execute("DELETE FROM claims WHERE id = ?", name)
@@ -176,14 +173,14 @@ class Claims:
     def _claims(self, condition: str, *values: object) -> list[Claim]:
         query = f"SELECT {_COLUMNS} FROM claims WHERE {condition} AND wanted IS NOT NULL ORDER BY made_at"
         return [
-            Claim(self.store.decoded(wanted), *rest, made_at=made_at)
-            for wanted, *rest, made_at in self.store.rows(query, *values)
+            replace(Claim(self.store.decoded(wanted), *rest), at_rest=bool(at_rest), made_at=made_at)
+            for wanted, *rest, at_rest, made_at in self.store.rows(query, *values)
         ]
 
 
 @dataclass(frozen=True)
 class RunClaims:
-    """The hosts of a run: their claims, for whichever key, and their outcomes. A host has one claim at most, the newest.
+    """The hosts of a run: their claims, for whichever key, and their outcomes. A host has one claim, the newest.
 
     It works with every strategy, and for failed hosts. Variables of hosts would not do: reading those of all hosts in
     one task is too slow for a large fleet.

@@ -11,10 +11,8 @@ both.
 from __future__ import annotations
 
 import contextlib
-import math
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from functools import cache
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from .._api.classic.errors import RATE_LIMITED
@@ -33,7 +31,7 @@ from .host_plan import host_registration
 from .ownership import describe_owner
 from .plan import WhitelistResult
 from .results import NO_USAGE
-from .status import Attributions, Changed, Round, attributions
+from .status import Attributions, Round, attributions
 from .turns import Decision, Turns
 
 if TYPE_CHECKING:
@@ -55,32 +53,11 @@ def claims_for(options: ProxyApiOptions, store: Store, *, check: bool) -> Claims
     return Claims(store, options.whitelist_key(store), digest, check=check)
 
 
-def find_holder(registrations: RegistrationStore, ip: str) -> str | None:
-    """Return the host that this control node has registered with an address for another key."""
-    holders: list[Owner] = []
-    with contextlib.suppress(StateError):
-        holders = registrations.load_holders(ip)
-    return describe_owner(holders[0].host, holders[0].inventory) if holders else None
-
-
-@dataclass(frozen=True)
-class Found:
-    """What decides the ``claim`` of this task: a round, or the ``failure`` of a leader that has changed nothing.
-
-    ``made`` are the changes for each claim. It was ``received`` from another leader, or this process was the leader.
-    """
-
-    claim: Claim
-    round: Round
-    made: Attributions = field(default_factory=dict)
-    failure: Mapping[str, Any] = field(default_factory=dict)
-    received: bool = False
-
-
 class WriteBatch:
     """The work of a task as the leader, for its own claim and for others.
 
-    ``state_error`` is set if the state failed after the vendor was called.
+    What decides its claim was ``received`` from another leader, unless this process was the leader. ``made`` are the
+    changes for each claim. ``state_error`` is set if the state failed after the vendor was called.
     """
 
     def __init__(
@@ -92,14 +69,16 @@ class WriteBatch:
         api: ProxyApi | None = None,
     ) -> None:
         self.state_error: StateError | None = None
+        self.received = False
+        self.made: Attributions = {}
         self._turns = turns
         self._claims = turns.claims
         self._claim = claim
         self._options = options
         self._mode = mode
         self._api = api
-        self._own: Found | None = None
-        self._group_claims: list[Claim] = []
+        self._found: Round | None = None
+        self._group: list[Claim] = []
         self._charged_wait = 0.0
 
     @property
@@ -110,27 +89,24 @@ class WriteBatch:
             usage, waited = self._api.usage(), waited + self._api.budget.waited - self._charged_wait
         return {**usage, "waited_seconds": round(waited, 1)}
 
-    def run(self) -> Found:
+    def run(self) -> Round:
         """Return what decides the claim."""
-        content = None
-        began = self._claims.store.now()
+        content, began = None, self._claims.store.now()
         try:
             content = self._turns.take(self._claim, self.work, self.window)
         except StateError as error:
-            if self._own is None:
+            if self._found is None:
                 raise
             self.state_error = self.state_error or error
-        if content is None:
-            assert self._own is not None  # noqa: S101 - for mypy: take() has called work()
-            return self._own
-        if failure := content.get("failure"):
-            return Found(self._claim, Round(frozenset()), failure=failure, received=True)
-        made = self._made_since(self._claim.made_at or began)
-        return Found(self._claim, Round.from_json(content), made, received=True)
+        if content is not None:
+            self.received, self._found = True, Round.from_json(content)
+            self.made = self._made_since(self._claim.made_at or began)
+        assert self._found is not None
+        return self._found
 
-    def group_of(self, found: Found) -> list[Claim]:
-        """Return the claims that were decided together with that of this host, for the summary of its run."""
-        return self._claims.decided_with(found.claim) if found.received else self._group_claims
+    def group(self) -> list[Claim]:
+        """Return the claims of the run that were decided together with that of this host."""
+        return self._claims.decided_with(self._claim) if self.received else self._group
 
     def tolerate_state_error(self, work: Callable[[], None]) -> None:
         """Use the state after the vendor was called, and record its failure, which must not hide the changes."""
@@ -145,10 +121,6 @@ class WriteBatch:
             result.update({**self.state_error.as_result(), "failed": True})
             result.pop("not_in_sync", None)
 
-    def holder_of(self, ip: str) -> str | None:
-        """Return the host that is registered with an address for another key."""
-        return find_holder(self._registrations(""), ip)
-
     def owners(self) -> list[Owner]:
         """Return all hosts that are registered for the key."""
         return self._registrations("").load_owners()
@@ -162,37 +134,33 @@ class WriteBatch:
 
     def work(self, claims: list[Claim]) -> Decision:
         """Reconcile the whitelist for the first claim, and for all of the others that are compatible with it."""
-        groups = compatible_groups(self._claims, claims)
-        desired = [group.desired for group in groups]
-        # A leader that was killed may have changed something for them.
-        stored = [claim.made_at for group in groups for claim in group.claims if claim.made_at is not None]
-        earlier = self._made_since(min(stored)) if stored else {}
+        groups, check = compatible_groups(self._claims, claims), self._mode.check
+        hosts = [group for group in groups if group.hosts]
+        # A leader that was killed may have changed something for this process.
+        earlier = {} if claims[0].made_at is None else self._made_since(claims[0].made_at)
         try:
             held = self._prepared(groups)
             merged = reconcile(
                 held,
-                merge_desired(desired),
-                check=self._mode.check,
-                on_plan=lambda found: self._record_intent(found, groups),
-                find_holder=cache(self.holder_of),
+                merge_desired([group.desired for group in groups]),
+                check=check,
+                on_plan=lambda found: self._register(found, hosts),
+                find_holder=self._find_holder,
             )
         except QgError as error:
-            return self._failure(error, groups)
-        made = {**earlier, **{change: (ids, math.inf) for change, ids in held.sent.items()}}
-        found = Round.of(merged, predicted=self._mode.check, shared=len(groups) > 1)
-        hosts = [group for group in groups if group.hosts]
-        found = replace(
-            found,
-            reporters=tuple(group.claims[0].id for group in hosts),
-            shown=tuple(self._shown(group, found, made) for group in hosts),
-        )
-        if not self._mode.check:
-            self.tolerate_state_error(lambda: self._register(groups, found, merged, made))
-        self._group_claims = groups[0].claims
-        self._own = Found(self._group_claims[0], found, made)
-        return Decision(self._redacted(found.as_json()), self._decided(groups, found))
+            found = Round(error=error, is_known=False)
+        else:
+            self.made = {**earlier, **held.sent}
+            found = Round.of(merged, predicted=check, shared=len(groups) > 1)
+            reporters = tuple(group.claims[0].id for group in hosts)
+            found = replace(found, reporters=reporters, shown=tuple(self._shown(group, found) for group in hosts))
+            if not check:
+                self.tolerate_state_error(lambda: self._forget(merged, hosts))
+        self._found, self._group = found, groups[0].claims
+        decided = [own for group in groups for own in group.claims if self._is_decided(own, found)]
+        return Decision(without_secrets(found.as_json(), self._options.secrets), decided)
 
-    def _made_since(self, moment: float) -> Attributions:
+    def _made_since(self, moment: float) -> dict[tuple[str, str], Sequence[str]]:
         """Return the changes that were sent since a moment, in check mode none."""
         journal = Journal(self._claims.store, self._claims.key, WHITELIST)
         return {} if self._mode.check else attributions(journal.since(moment))
@@ -215,56 +183,48 @@ class WriteBatch:
     def _registrations(self, inventory: str) -> RegistrationStore:
         return RegistrationStore(self._claims.store, self._claims.key, inventory)
 
-    def _record_intent(self, found: WhitelistResult, groups: list[Group]) -> None:
-        self._turns.readings.invalidate()
+    def _register(self, found: WhitelistResult, groups: list[Group]) -> None:
+        """Register the hosts before anything is written, in case this process ends before it has done that."""
+        if found.first.changes:
+            self._turns.readings.invalidate()
         for group in groups:
-            if group.hosts and group.desired.state == "present":
-                new = [(host, set(own.ips).intersection(found.first.add)) for host, own in group.hosts.items()]
-                self._registrations(group.inventory).record_intent(new)
+            hosts = [
+                host_registration(host, own, group.registered[host], group.desired, found.before)
+                for host, own in group.hosts.items()
+            ]
+            self._registrations(group.inventory).replace(hosts)
 
-    def _register(
-        self, groups: Sequence[Group], found: Round, merged: WhitelistResult, made: Attributions
-    ) -> None:
-        for group in groups:
-            if group.hosts:
-                part = found.part(group.desired, Changed.of(group.claims, made)) if found.shared else merged
-                part = replace(part, reading=merged.reading)
-                kept = [host_registration(host, own, group.registered[host], part) for host, own in group.hosts.items()]
-                self._registrations(group.inventory).replace(kept)
-        prune_missing(self._registrations(""), merged.reading)
+    def _forget(self, found: WhitelistResult, groups: list[Group]) -> None:
+        """Delete the registrations of what was removed, and of what has been missing for a while."""
+        if found.removed and found.confirmed and found.reading and found.reading.complete:
+            for group in groups:
+                removed = [
+                    (host, ip) for host in group.hosts for ip in group.registered[host].intersection(found.removed)
+                ]
+                self._registrations(group.inventory).delete_former(removed)
+        prune_missing(self._registrations(""), found.reading)
 
-    def _shown(self, group: Group, found: Round, made: Attributions) -> str:
+    def _shown(self, group: Group, found: Round) -> str:
         """Return the claim of the first host that has changed: Ansible shows a diff only for such a host."""
         for claim in group.claims:
-            changed = found.predict([claim]) if found.predicted else Changed.of([claim], made)
+            changed = found.changed([claim], self.made)
             if (changed.added & found.after) or (changed.removed - found.after):
                 return claim.id
         return group.claims[0].id
 
-    def _decided(self, groups: Sequence[Group], found: Round) -> list[Claim]:
-        """Return the claims that this decides: not those that may be fulfilled where this task failed."""
-        claims = [claim for group in groups for claim in group.claims]
-        if found.error is None:
-            return claims
-        return [own for own in claims if found.is_fulfilled(own.wanted) or not self._has_better_chances(own, found.error)]
+    def _find_holder(self, ip: str) -> str | None:
+        """Return the host that this control node has registered with an address for another key."""
+        holders: list[Owner] = []
+        with contextlib.suppress(StateError):
+            holders = self._registrations("").load_holders(ip)
+        return describe_owner(holders[0].host, holders[0].inventory) if holders else None
 
-    def _failure(self, error: QgError, groups: list[Group]) -> Decision:
-        """Return a failure for all claims, except those that may be fulfilled where this task failed."""
-        claims = [claim for group in groups for claim in group.claims]
-        failure = self._redacted(error.as_result())
-        self._own = Found(claims[0], Round(frozenset()), failure=failure)
-        return Decision({"failure": failure}, [own for own in claims if not self._has_better_chances(own, error)])
-
-    def _redacted(self, content: dict[str, Any]) -> dict[str, Any]:
-        """Return what is stored without secrets."""
-        return without_secrets(content, self._options.secrets)
-
-    def _has_better_chances(self, claim: Claim, error: QgError) -> bool:
-        """Whether another claim may be fulfilled although this task failed with ``error``."""
-        if claim.id == self._claim.id:
-            return False
-        if isinstance(error, OptionError):
+    def _is_decided(self, claim: Claim, found: Round) -> bool:
+        """Whether this decides a claim: not if it may be fulfilled where this task has failed."""
+        if found.error is None or claim.id == self._claim.id or found.is_fulfilled(claim.wanted):
             return True
-        limited = isinstance(error, (TransportError, WaitBudgetExceeded)) or error.details.get("code") == RATE_LIMITED
-        own = self._options.transport
-        return limited and (claim.max_wait > own.max_wait or claim.timeout > own.timeout)
+        if isinstance(found.error, OptionError):
+            return False
+        own, code = self._options.transport, found.error.details.get("code")
+        limited = isinstance(found.error, (TransportError, WaitBudgetExceeded)) or code == RATE_LIMITED
+        return not (limited and (claim.max_wait > own.max_wait or claim.timeout > own.timeout))

@@ -105,7 +105,10 @@ def _group_of(claims: Claims, own: list[Claim], claimed: Collection[str]) -> Gro
     registrations, removals = RegistrationStore(claims.store, claims.key, inventory), Removals.of_batch(claims, own)
     hosts = {**removals.hosts, **{claim.host: state for claim, state in zip(own, states, strict=True)}}
     adopting = {claim.host for claim in own if claim.wanted["adopt"]}
-    owned = Ownership.of(registrations.load_owners(), inventory, hosts, adopting)
+    owners = registrations.load_owners()
+    owned = Ownership.of(owners, inventory, hosts, adopting)
     claimed = removals.kept(claimed, owned.registered)
-    desired = desired_for_hosts(hosts, owned.registered, owned.others, registrations.load_found(), claimed)
+    # This control node did not add them, and no user gave them.
+    found = {owner.ip for owner in owners}.difference(owner.ip for owner in owners if not owner.found)
+    desired = desired_for_hosts(hosts, owned.registered, owned.others, found, claimed)
     return Group(own, desired, hosts, owned.registered)

@@ -18,7 +18,7 @@ from .._store.readings import Readings
 from .._store.registrations import RegistrationStore
 from .._task.operation import Mode
 from .._task.options import ProxyApiOptions
-from .batch import Found, WriteBatch, prune_missing
+from .batch import WriteBatch, prune_missing
 from .host_plan import host_result
 from .ownership import Ownership, adoptable, explain_unknown
 from .plan import DesiredWhitelist
@@ -107,12 +107,12 @@ def forgotten_hosts(claims: Claims, options: HostOptions, names: Sequence[str]) 
     return list(dict.fromkeys(names))
 
 
-def submit_claim(claims: Claims, claim: Claim, options: HostOptions, mode: Mode, task: str | None) -> list[str]:
-    """Make the claim of a host. Returns its addresses if it requires no change.
+def submit_claim(claims: Claims, claim: Claim, options: HostOptions, mode: Mode, task: str | None) -> dict[str, Any]:
+    """Make the claim of a host; returns its ``registered`` addresses if it requires no change.
 
     That is so if an earlier run has registered the host with exactly these addresses, and they are on the whitelist,
-    which the first host of the ``task`` reads for all. Without a ``task``, the whitelist is not read here, and
-    :func:`apply_and_report` decides.
+    which the first host of the ``task`` reads for all; the result of this one contains a ``summary``. Without a
+    ``task``, the whitelist is not read here, and :func:`apply_and_report` decides.
     """
     desired = DesiredWhitelist.from_claim(claim.wanted)
     registrations, readings = RegistrationStore(claims.store, claims.key, claim.inventory), Readings(claims)
@@ -121,8 +121,7 @@ def submit_claim(claims: Claims, claim: Claim, options: HostOptions, mode: Mode,
     )
     removes = desired.gone or (options.prune and registrations.load_former())
     if not (task and known and not options.always_apply and not removes):
-        _make(claims, claim, registrations)
-        return []
+        return _make(claims, claim, registrations)
     run = RunClaims(claims.store, claim.run)
 
     def is_read_unneeded() -> bool:
@@ -134,15 +133,18 @@ def submit_claim(claims: Claims, claim: Claim, options: HostOptions, mode: Mode,
         # The call of the other process may take its own timeout.
         with readings.reader(claim.max_wait + claim.timeout, is_read_unneeded) as quiet:
             if quiet and not is_read_unneeded():
-                whitelist = _read(claims, claim.run, options.api, mode, task)
+                read = _read(claims, options.api, mode, task)
                 # Made within the lock: if the read failed, other hosts find a pending change, and do not repeat it.
-                return _make(claims, claim, registrations, whitelist)
+                return {**_make(claims, claim, registrations, readings.cached(task)), **read}
             whitelist = readings.cached(task)
     return _make(claims, claim, registrations, whitelist)
 
 
-def _read(claims: Claims, run: str, options: ProxyApiOptions, mode: Mode, task: str) -> list[str] | None:
-    """Read the whitelist without waiting; returns None on failure, which the second step then reports."""
+def _read(claims: Claims, options: ProxyApiOptions, mode: Mode, task: str) -> dict[str, Any]:
+    """Read the whitelist for all hosts of a task, without waiting; returns the result of this host.
+
+    The second step reports a failure.
+    """
     try:
         api = options.client(claims.store)
         api.budget.max_wait = 0.0
@@ -152,27 +154,28 @@ def _read(claims: Claims, run: str, options: ProxyApiOptions, mode: Mode, task: 
         # Addresses that an earlier call may still remove do not count. The second step waits for that call.
         leaving = [change.names for change in held.open_changes() if not change.present]
     except QgError:
-        return None
-    whitelist = sorted(reading.ips.difference(*leaving))
+        return {}
+    whitelist = reading.ips.difference(*leaving)
     turns = Turns(claims)
-    turns.readings.cache(run, task, whitelist, api.usage())
+    turns.readings.cache(task, sorted(whitelist))
     if not mode.check:
         prune_missing(registrations, reading)
     turns.purge()
-    return whitelist
+    return {"summary": summary_of(Round(whitelist).whole([], {}), api.usage(), diff=False)}
 
 
 def _make(
     claims: Claims, claim: Claim, registrations: RegistrationStore, whitelist: Collection[str] | None = None
-) -> list[str]:
-    """Make a claim; returns its addresses if it is at rest: all of them are registered, and on the whitelist."""
-    at_rest = whitelist is not None and set(claim.wanted["ips"]).issubset(whitelist)
+) -> dict[str, Any]:
+    """Make a claim. It is at rest if all of its addresses are registered, and on the whitelist."""
+    ips = claim.wanted["ips"]
+    at_rest = whitelist is not None and set(ips).issubset(whitelist)
     if not at_rest:
         named = registrations.load_named(claim.host)
         former = {own.ip for own in named if claim.wanted["adopt"] or own.inventory == claim.inventory}
         claim = replace(claim, wanted={**claim.wanted, "former": sorted(former)})
-    claims.make(claim, at_rest=at_rest)
-    return numeric_order(claim.wanted["ips"]) if at_rest else []
+    claims.make(replace(claim, at_rest=at_rest))
+    return {"registered": numeric_order(ips) if at_rest else []}
 
 
 def apply_and_report(turns: Turns, claim: Claim, options: HostOptions, mode: Mode) -> dict[str, Any]:
@@ -180,52 +183,41 @@ def apply_and_report(turns: Turns, claim: Claim, options: HostOptions, mode: Mod
 
     The result has ``summary`` if this host reports the changes for all hosts of the run.
     """
-    claims = turns.claims
-    if claims.is_at_rest(claim):
-        return {**host_result(claim.wanted, Round(frozenset(claim.wanted["ips"])), Changed()), **summary_of_reads(claims, claim.run)}
+    if claim.at_rest:
+        return host_result(claim.wanted, Round(frozenset(claim.wanted["ips"])), Changed())
     batch = WriteBatch(turns, claim, options.api, mode)
-    found = batch.run()
-    result = _result(batch, claim, found, mode)
-    batch.tolerate_state_error(lambda: _add_usage_of_reads(claims, claim.run, result, is_received=found.received))
+    result = _result(batch, claim, batch.run(), mode)
     batch.report_state_error(result)
     if result.pop("not_in_sync", False):
         result["failed"] = options.fail or result.get("failed", False)
     return result
 
 
-def _result(batch: WriteBatch, claim: Claim, found: Found, mode: Mode) -> dict[str, Any]:
+def _result(batch: WriteBatch, claim: Claim, found: Round, mode: Mode) -> dict[str, Any]:
     """Return the result of a host, with the summary of its group if it reports for that."""
-    leads = {} if found.received else {"summary": {}}
-    if found.failure:
-        return {**leads, "failed": True, "changed": False, **found.failure}
-    decided, kept = found.round, list[dict[str, Any]]()
-
-    def result_of(own: Claim) -> dict[str, Any]:
-        changed = decided.predict([own]) if decided.predicted else Changed.of([own], found.made)
-        return host_result(own.wanted, decided, changed, kept if own.id == claim.id else (), batch.holder_of)
-
+    leads: dict[str, Any] = {} if batch.received else {"summary": {}}
+    if not found.is_known:
+        return {**leads, **found.failure()}
+    kept: list[dict[str, Any]] = []
     batch.tolerate_state_error(lambda: kept.extend(_kept(batch, claim, found)))
-    result = {**leads, **result_of(claim)}
-    reports, shows = claim.id in decided.reporters, mode.diff and claim.id in decided.shown
-    if not (reports or shows):
+    result = {**leads, **host_result(claim.wanted, found, found.changed([claim], batch.made), kept)}
+    if claim.id not in (*found.reporters, *(found.shown if mode.diff else ())):
         return result
     group: list[Claim] = []
-    batch.tolerate_state_error(lambda: group.extend(batch.group_of(found)))
-    changed = decided.predict(group) if decided.predicted else Changed.of(group, found.made)
-    whole = decided.whole(claim.wanted["state"], {ip for own in group for ip in own.wanted["ips"]}, changed)
-    summary = summary_of(whole, batch.api_usage if not found.received else NO_USAGE, diff=True)
+    batch.tolerate_state_error(lambda: group.extend(batch.group()))
+    whole = found.whole(group, batch.made)
+    summary = summary_of(whole, NO_USAGE if batch.received else batch.api_usage, diff=True)
     diff = summary.pop("diff")
-    if shows:
+    if mode.diff and claim.id in found.shown:
         result["diff"] = diff
-    if not reports:
+    if claim.id not in found.reporters:
         return result
     if warnings := unreadable_warnings(whole):
         result["warnings"] = warnings
-    gone = {host: set(ips) for own in group for host, ips in own.wanted["gone"].items()}
-    pruned = {host: numeric_order(ips.intersection(whole.removed)) for host, ips in sorted(gone.items())}
-    pruned = {host: ips for host, ips in pruned.items() if ips}
+    gone = {host: set(ips).intersection(whole.removed) for own in group for host, ips in own.wanted["gone"].items()}
+    pruned = {host: numeric_order(ips) for host, ips in sorted(gone.items()) if ips}
     result["summary"] = {**summary, **({"pruned_hosts": pruned} if pruned else {})}
-    results = [result_of(own) for own in group]
+    results = [host_result(own.wanted, found, found.changed([own], batch.made)) for own in group]
     # A change is always reported, even if it concerns none of the hosts.
     if (whole.added or whole.removed) and not any(own["changed"] for own in results):
         result["changed"] = True
@@ -234,36 +226,16 @@ def _result(batch: WriteBatch, claim: Claim, found: Found, mode: Mode) -> dict[s
     return result
 
 
-def _kept(batch: WriteBatch, claim: Claim, found: Found) -> list[dict[str, Any]]:
+def _kept(batch: WriteBatch, claim: Claim, found: Round) -> list[dict[str, Any]]:
     """Return the addresses that a host no longer needs and others do."""
-    wanted, decided = claim.wanted, found.round
+    wanted = claim.wanted
     is_absent = wanted["state"] == "absent"
     own = {*wanted["former"], *(wanted["ips"] if is_absent else ())}
-    unneeded = own.difference(() if is_absent else wanted["ips"], decided.remove, decided.withheld)
+    unneeded = own.difference(() if is_absent else wanted["ips"], found.remove, found.withheld)
     # A host to be deregistered of which nothing is known may be that of another inventory.
-    if unneeded.isdisjoint(decided.after) and (own or not is_absent):
+    if unneeded.isdisjoint(found.after) and (own or not is_absent):
         return []
-    states = {other.host: DesiredWhitelist.from_claim(other.wanted) for other in batch.group_of(found)}
-    adopting = {claim.host} if wanted["adopt"] else ()
-    owned = Ownership.of(batch.owners(), claim.inventory, states, adopting)
+    states = {other.host: DesiredWhitelist.from_claim(other.wanted) for other in batch.group()}
+    owned = Ownership.of(batch.owners(), claim.inventory, states, {claim.host} if wanted["adopt"] else ())
     registered = {**owned.registered, claim.host: set(wanted["former"])}
     return Ownership(registered, owned.others).kept(states).get(claim.host, [])
-
-
-def summary_of_reads(claims: Claims, run: str) -> dict[str, Any]:
-    """Return the summary of the first step's reads, for one host of a run that requires no changes."""
-    usage = Readings(claims).claim_usage(run) if RunClaims(claims.store, run).is_in_sync() else None
-    if usage is None:
-        return {}
-    whitelist, reads = usage
-    whole = Round(frozenset(whitelist)).whole("present", (), Changed())
-    return {"summary": summary_of(whole, reads, diff=False)}
-
-
-def _add_usage_of_reads(claims: Claims, run: str, result: dict[str, Any], *, is_received: bool) -> None:
-    """Add the reads of the first step to the API usage of the run, once for all hosts."""
-    if is_received:
-        result.update(summary_of_reads(claims, run))
-    elif (usage := Readings(claims).claim_usage(run)) and "api" in result["summary"]:
-        own = result["summary"]["api"]
-        own |= {name: round(own[name] + count, 1) for name, count in usage[1].items()}

@@ -13,8 +13,8 @@ from .._api.classic.errors import BOUND_TO_OTHER_KEY, WHITELIST_FULL
 from .._core.addresses import numeric_order
 from .._core.errors import QgError
 from .._store.registrations import HostRegistration
-from .plan import DesiredWhitelist, WhitelistResult, explain_holders, full_error
-from .status import Changed, FindHolder, Round
+from .plan import DesiredWhitelist, full_error
+from .status import Changed, Round
 
 
 def desired_for_hosts(
@@ -58,23 +58,11 @@ def desired_for_hosts(
 _ABOUT_ADDRESSES = frozenset({BOUND_TO_OTHER_KEY, WHITELIST_FULL})
 
 
-def _concerned(ips: Collection[str], former: Collection[str], result: WhitelistResult) -> tuple[set[str], set[str]]:
-    """Return the addresses that a change should have added for a host, and those that it should have removed.
-
-    Those to ``keep`` are among the latter.
-    """
-    own, desired = set(ips), result.desired
-    if desired.state == "absent":
-        return set(), own.union(former) & set(desired.ips)
-    return own, (set(former) - own) & set(desired.replaces)
-
-
 def host_result(
     own: Mapping[str, Any],
     found: Round,
     changed: Changed,
     kept: Iterable[dict[str, Any]] = (),
-    find_holder: FindHolder = lambda _ip: None,
 ) -> dict[str, Any]:
     """Return the result of one host; ``unregistered`` and ``obsolete`` are the addresses that are not as desired.
 
@@ -117,7 +105,6 @@ def host_result(
                 "addresses in ips."
             )
         text = f"{', '.join(wrong)} could not be {'registered' if missing else 'removed'}: {reason.message}"
-        text += explain_holders(found.refused, wrong, find_holder)
         part.update({**reason.as_result(), "msg": text, "reasons": [text], "not_in_sync": True})
         if not tolerable:
             part["failed"] = True
@@ -125,20 +112,17 @@ def host_result(
 
 
 def host_registration(
-    host: str, own: DesiredWhitelist, registered: Collection[str], result: WhitelistResult
+    host: str, own: DesiredWhitelist, registered: Collection[str], desired: DesiredWhitelist, before: Collection[str]
 ) -> HostRegistration:
-    """Return the registration of a host after a write: all addresses that are, or may be, on the whitelist for it.
+    """Return the registration of a host before a write: all addresses that are, or may be, on the whitelist for it.
 
-    A former address is deleted only if another host needs it, or if it was removed and the whitelist, read afterwards,
-    lacks it. It is not deleted if it stays because it is requested: that request may fail. An address that could not be
-    removed is stored only if it was registered before, and not because the host reported it. Addresses that the host
-    detected are marked as found if they were on the whitelist before.
+    A former address is not among them only if another host needs it. It is deleted once it was removed, and the
+    whitelist, read afterwards, lacks it. It is kept if it stays because another host claims it: that claim may fail. An
+    address that the host only reported is not registered in order to be removed. Addresses that the host detected are
+    marked as found if they were on the whitelist ``before``.
     """
-    wanted, unwanted = _concerned(own.ips, registered, result)
-    known = result.confirmed and result.reading is not None and result.reading.complete
-    return HostRegistration(
-        host,
-        frozenset(wanted),
-        frozenset(unwanted.intersection(registered).difference(result.removed if known else ())),
-        found=frozenset(wanted & result.before if own.detected else ()),
-    )
+    wanted, unwanted = set(own.ips), (set(registered) - set(own.ips)) & set(desired.replaces)
+    if desired.state == "absent":
+        wanted, unwanted = set(), set(registered) & set(desired.ips)
+    found = wanted.intersection(before) if own.detected else ()
+    return HostRegistration(host, frozenset(wanted), frozenset(unwanted), found=frozenset(found))

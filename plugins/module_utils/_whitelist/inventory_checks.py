@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -33,40 +33,27 @@ class InventoryCheck:
 
 @dataclass(frozen=True)
 class InventoryChecks:
-    """The check of one inventory by the hosts of a run, for one key."""
+    """The checks of a run, for all keys and inventories."""
 
     store: Store
     run: str
-    key: str
-    inventory: str
 
-    @property
-    def _facts(self) -> Facts:
-        return Facts(self.store, json.dumps([self.run, self.key, self.inventory]))
-
-    def has_all(self) -> bool:
-        """Whether a host of the run has recorded that the inventory contains all registered hosts."""
-        check = self.load()
-        return check is not None and not check.gone
-
-    def load(self) -> InventoryCheck | None:
+    def load(self, key: str, inventory: str) -> InventoryCheck | None:
         """Return the recorded check; None if the run has not compared the inventory."""
-        text = self._facts.get(INVENTORY)
-        if text is None:
-            return None
-        found = self.store.decoded(text)
-        return InventoryCheck(self.key, self.inventory, frozenset(found["expected"]), found["gone"])
+        text = self._facts(key, inventory).get(INVENTORY)
+        found = None if text is None else self.store.decoded(text)
+        return found and InventoryCheck(key, inventory, frozenset(found["expected"]), found["gone"])
 
-    def record(self, expected: Collection[str], gone: Mapping[str, Sequence[str]]) -> None:
-        """Record a check. Hosts that were expected before stay expected."""
-        known = self.load()
-        everyone = known.expected.union(expected) if known else frozenset(expected)
-        if not (known and known.expected == everyone and known.gone == gone):
-            self._facts.save(INVENTORY, json.dumps({"expected": sorted(everyone), "gone": gone}))
+    def all(self) -> list[InventoryCheck]:
+        """Return all checks."""
+        keys = [self.store.decoded(key) for key in Facts.keys(self.store, INVENTORY)]
+        checks = [self.load(key, inventory) for run, key, inventory in keys if run == self.run]
+        return [check for check in checks if check is not None]
 
+    def record(self, check: InventoryCheck) -> None:
+        """Record a check in place of an earlier one."""
+        content = {"expected": sorted(check.expected), "gone": check.gone}
+        self._facts(check.key, check.inventory).save(INVENTORY, json.dumps(content))
 
-def checks_of_run(store: Store, run: str) -> list[InventoryCheck]:
-    """Return the checks of all inventories that a run has compared."""
-    keys = [store.decoded(key) for key in Facts.keys(store, INVENTORY)]
-    checks = [InventoryChecks(store, *key).load() for key in keys if key[0] == run]
-    return [check for check in checks if check is not None]
+    def _facts(self, key: str, inventory: str) -> Facts:
+        return Facts(self.store, json.dumps([self.run, key, inventory]))

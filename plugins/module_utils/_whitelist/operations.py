@@ -23,7 +23,6 @@ from .batch import WriteBatch, claims_for
 from .owners import join_owners
 from .plan import DesiredWhitelist
 from .results import task_result
-from .status import Changed
 from .turns import Turns
 
 
@@ -59,11 +58,11 @@ def _run(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
     claim = Claim(desired.as_claim, transport.max_wait, transport.timeout, exclusive=desired.exclusive)
     batch = WriteBatch(turns, claim, options, mode, api)
     found = batch.run()
-    if found.failure:
-        result = {"failed": True, "changed": False, **found.failure}
-    else:
-        part = found.round.part(desired, Changed.of([claim], found.made), batch.holder_of)
+    if found.is_known:
+        part = found.part(desired, found.changed([claim], batch.made))
         result = task_result(part, batch.api_usage, diff=mode.diff)
+    else:
+        result = found.failure()
     batch.report_state_error(result)
     return result
 

@@ -6,11 +6,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from .._api.classic.errors import BOUND_TO_OTHER_KEY, WHITELIST_FULL
+from .._api.classic.errors import WHITELIST_FULL
 from .._core.addresses import numeric_order
 from .._core.errors import OptionError, QgError
 from .._core.text import format_sample
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from .._reconcile.held_whitelist import WhitelistReading
     from .._reconcile.view import OpenChange
 
+#: The maximum number of different reasons in one message.
+_MAX_REASONS = 5
 NOT_SHOWN = "The vendor reports success, but the whitelist does not show the change."
 
 
@@ -105,7 +107,6 @@ class WhitelistResult:
 
     With an ``error``, the desired state was not reached, and the other fields are still correct. ``after`` is
     ``confirmed`` if it was read, and not only derived from responses. ``reading`` is the last one, None without any.
-    ``find_holder`` returns the host that is registered with an address for another key, if it is known.
     """
 
     desired: DesiredWhitelist
@@ -116,11 +117,6 @@ class WhitelistResult:
     error: QgError | None = None
     confirmed: bool = True
     reading: WhitelistReading | None = None
-    find_holder: Callable[[str], str | None] = lambda _ip: None
-
-    def explain_holders(self, ips: Collection[str]) -> str:
-        """Return a sentence on the hosts that hold refused addresses with another key, after a blank."""
-        return explain_holders(self.refused, ips, self.find_holder)
 
     @property
     def spellings(self) -> Mapping[str, Sequence[str]]:
@@ -197,19 +193,10 @@ def contradicts(desired: DesiredWhitelist, change: OpenChange) -> bool:
     return bool((unwanted - wanted - set(desired.keep)) & change.names)
 
 
-def explain_holders(
-    refused: Mapping[str, QgError], ips: Collection[str], find_holder: Callable[[str], str | None]
-) -> str:
-    """Return a sentence on the hosts that hold refused addresses with another key, after a blank."""
-    bound = [ip for ip in ips if ip in refused and refused[ip].details.get("code") == BOUND_TO_OTHER_KEY]
-    known = [f"{ip} for {holder}" for ip in bound if (holder := find_holder(ip))]
-    return f" Registered with another key: {format_sample(known, 5)}." if known else ""
-
-
 def refusal_error(result: WhitelistResult) -> QgError:
     """Return the error for addresses that the vendor refused."""
     refused = numeric_order(result.refused)
-    reasons = " ".join(sorted({error.message for error in result.refused.values()})) + result.explain_holders(refused)
+    reasons = " ".join(sorted({error.message for error in result.refused.values()})[:_MAX_REASONS])
     left = plan(result.after, result.desired).remove
     if left:
         reasons += f" Not removed, because the new addresses must be on the whitelist first: {format_sample(left)}."

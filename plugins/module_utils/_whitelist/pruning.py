@@ -22,7 +22,7 @@ from .._store.claims import Claim, Claims, RunClaims
 from .._store.interface import Store
 from .._store.readings import Readings
 from .._store.registrations import RegistrationStore
-from .inventory_checks import InventoryCheck, InventoryChecks, checks_of_run
+from .inventory_checks import InventoryCheck, InventoryChecks
 from .plan import DesiredWhitelist
 from .run_summary import Unpruned
 from .status import Round
@@ -48,8 +48,10 @@ def gone_hosts(
     older. If none is gone, the run does not compare again: for each host of a large fleet, that would take longer than
     the rest of its task. Raises OptionError if more than max_removals addresses are registered only for them.
     """
-    checks = InventoryChecks(claims.store, run, claims.key, options.inventory_id)
-    if checks.has_all():
+    checks = InventoryChecks(claims.store, run)
+    known = checks.load(claims.key, options.inventory_id)
+    # A host of the run has found that the inventory contains all registered hosts.
+    if known and not known.gone:
         return {}
     registrations = RegistrationStore(claims.store, claims.key, options.inventory_id)
     registered, present = registrations.load_inventory(), inventory()
@@ -57,7 +59,10 @@ def gone_hosts(
     if gone:
         newer = registrations.registered_after(began)
         gone = {host: ips for host, ips in gone.items() if host not in newer}
-    checks.record(present.expected, gone)
+    # Hosts that were expected before stay expected.
+    expected = known.expected.union(present.expected) if known else frozenset(present.expected)
+    if known != (found := InventoryCheck(claims.key, options.inventory_id, expected, gone)):
+        checks.record(found)
     if not gone:
         return {}
     own, used_by_others = registrations.load(gone)
@@ -90,7 +95,7 @@ class Removals:
         own = {claim.host: claim for claim in batch}
         first = next(iter(own.values()))
         state, run = first.wanted["state"], RunClaims(claims.store, first.run)
-        check = InventoryChecks(claims.store, first.run, claims.key, first.inventory).load()
+        check = InventoryChecks(claims.store, first.run).load(claims.key, first.inventory)
         if check is None:
             return cls()
         if _unreported(run, check):
@@ -117,11 +122,7 @@ def _completed(claims: Claims, run: RunClaims, inventory: str) -> dict[str, Mapp
     """Return what the hosts want whose claims were fulfilled before in this run."""
     decided = run.decided(claims, inventory)
     numbers = {number for _wanted, number in decided.values() if number is not None}
-    rounds = {
-        number: Round.from_json(content)
-        for number, content in Readings(claims).get(*numbers).items()
-        if "failure" not in content
-    }
+    rounds = {number: Round.from_json(content) for number, content in Readings(claims).get(*numbers).items()}
     return {
         host: wanted
         for host, (wanted, number) in decided.items()
@@ -134,7 +135,7 @@ def find_unpruned(store: Store, run: str) -> Unpruned:
     reports = RunClaims(store, run)
     left: dict[str, set[str]] = {}
     missing: frozenset[str] = frozenset()
-    for check in checks_of_run(store, run):
+    for check in InventoryChecks(store, run).all():
         if not (unreported := _unreported(reports, check)):
             continue
         registrations = RegistrationStore(store, check.key, check.inventory)

@@ -9,9 +9,9 @@ Each process computes the results of its own claim, whether it was the leader or
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .._api.classic.errors import WHITELIST_FULL
 from .._core.errors import QgError
@@ -22,41 +22,20 @@ if TYPE_CHECKING:
     from .._store.claims import Claim
     from .._store.journal import JournalRow
 
-#: By operation and address: the last call that may have changed the address, as the ids of the claims for which it was
-#: sent, and when.
-Attributions = Mapping[tuple[str, str], tuple[Sequence[str], float]]
+#: The ids of the claims for which the last call changed an address, by operation and address.
+Attributions = Mapping[tuple[str, str], Sequence[str]]
 
 
-def attributions(rows: Iterable[JournalRow]) -> dict[tuple[str, str], tuple[Sequence[str], float]]:
-    """Return for which claims the calls in the journal changed each address; the last call counts."""
-    return {
-        (row.operation, ip): (ids, row.sent_at) for row in rows for ip, ids in row.request.get("claims", {}).items()
-    }
+def attributions(rows: Iterable[JournalRow]) -> dict[tuple[str, str], Sequence[str]]:
+    """Return for which claims the calls in the journal changed each address, or may have."""
+    return {(row.operation, ip): ids for row in rows for ip, ids in row.request.get("claims", {}).items()}
 
 
-FindHolder = Callable[[str], "str | None"]
-
-
-def _unknown(_ip: str) -> None:
-    """Know no holder."""
-
-
-@dataclass(frozen=True)
-class Changed:
+class Changed(NamedTuple):
     """The addresses that were sent, or are planned, to be ``added`` and ``removed`` for some claims."""
 
     added: frozenset[str] = frozenset()
     removed: frozenset[str] = frozenset()
-
-    @classmethod
-    def of(cls, claims: Iterable[Claim], made: Attributions) -> Changed:
-        """Return what calls have changed, or may have, for one of these claims since it was made."""
-        since = {claim.id: claim.made_at or 0.0 for claim in claims}
-        found: dict[str, set[str]] = {ADD: set(), REMOVE: set()}
-        for (operation, ip), (ids, at) in made.items():
-            if any(own in since and at >= since[own] for own in ids):
-                found[operation].add(ip)
-        return cls(frozenset(found[ADD]), frozenset(found[REMOVE]))
 
 
 @dataclass(frozen=True)
@@ -67,9 +46,10 @@ class Round:
     the list with them. ``withheld`` addresses stayed because more than ``limit`` would have been removed. The state was
     ``shared`` if the claims had several owners: an error then concerns only those whose claims are not fulfilled.
     ``reporters`` are the claims whose results contain the summary of their group, and ``shown`` those with its diff.
+    Nothing was changed, and only the ``error`` counts, unless the list ``is_known``.
     """
 
-    after: frozenset[str]
+    after: frozenset[str] = frozenset()
     add: frozenset[str] = frozenset()
     remove: frozenset[str] = frozenset()
     withheld: frozenset[str] = frozenset()
@@ -80,17 +60,25 @@ class Round:
     confirmed: bool = True
     predicted: bool = False
     shared: bool = False
+    is_known: bool = True
     reporters: tuple[str, ...] = ()
     shown: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, merged: WhitelistResult, *, predicted: bool, shared: bool) -> Round:
         """Return what a leader found."""
-        first = merged.first
         return cls(
-            *(merged.after, frozenset(first.add), frozenset(first.remove), frozenset(first.withheld)),
-            *(merged.desired.max_removals, merged.refused, merged.error),
-            *(merged.reading.unreadable if merged.reading else (), merged.confirmed, predicted, shared),
+            merged.after,
+            add=frozenset(merged.first.add),
+            remove=frozenset(merged.first.remove),
+            withheld=frozenset(merged.first.withheld),
+            limit=merged.desired.max_removals,
+            refused=merged.refused,
+            error=merged.error,
+            unreadable=merged.reading.unreadable if merged.reading else (),
+            confirmed=merged.confirmed,
+            predicted=predicted,
+            shared=shared,
         )
 
     def as_json(self) -> dict[str, Any]:
@@ -108,17 +96,26 @@ class Round:
         error = _error_of(content["error"]) if content["error"] else None
         return cls(**{**content, **sets, **rest, "refused": refused, "error": error})
 
+    def failure(self) -> dict[str, Any]:
+        """Return the result of each claim if the list is not known."""
+        return {"failed": True, "changed": False, **(self.error.as_result() if self.error else {})}
+
     @property
     def before(self) -> frozenset[str]:
         """The list as it is, after a prediction."""
         return self.after.difference(self.add).union(self.remove)
 
-    def predict(self, claims: Iterable[Claim]) -> Changed:
-        """Return the planned changes for some claims of hosts."""
-        relevant = set().union(*(relevant_ips(claim.wanted) for claim in claims))
-        return Changed(self.add & relevant, self.remove & relevant)
+    def changed(self, claims: Iterable[Claim], made: Attributions) -> Changed:
+        """Return the changes for some claims of hosts."""
+        if self.predicted:
+            relevant = {ip for claim in claims for ip in relevant_ips(claim.wanted)}
+            return Changed(self.add & relevant, self.remove & relevant)
+        names = {claim.id for claim in claims}
+        sent = [change for change, ids in made.items() if not names.isdisjoint(ids)]
+        added, removed = (frozenset(ip for kind, ip in sent if kind == operation) for operation in (ADD, REMOVE))
+        return Changed(added, removed)
 
-    def part(self, own: DesiredWhitelist, changed: Changed, find_holder: FindHolder = _unknown) -> WhitelistResult:
+    def part(self, own: DesiredWhitelist, changed: Changed) -> WhitelistResult:
         """Return the result of a task, for which these addresses were changed.
 
         Each change counts for one owner of claims. Predictions do not depend on each other.
@@ -134,21 +131,21 @@ class Round:
         before = self.after.difference(added).union(removed)
         refused = {ip: error for ip, error in self.refused.items() if ip in own.ips}
         first = plan(before, own)
-        part = WhitelistResult(
-            own, before, self.after, first, refused, self.error, self.confirmed, reading, find_holder
-        )
+        part = WhitelistResult(own, before, self.after, first, refused, self.error, self.confirmed, reading)
         if self.shared:
             left = plan(part.after, own)
             is_reached = not (left.changes if self.confirmed else first.changes)
             part.error = None if is_reached else _own_error(part, left, self.error)
         return part
 
-    def whole(self, state: str, ips: Collection[str], changed: Changed) -> WhitelistResult:
-        """Return the common result of a group of hosts, which claim ``ips``, and for which addresses were changed."""
+    def whole(self, claims: Sequence[Claim], made: Attributions) -> WhitelistResult:
+        """Return the common result of a group of claims of hosts."""
+        changed = self.changed(claims, made)
         added, removed = changed.added & self.after, changed.removed - self.after
-        is_present = state == "present"
+        is_present = not claims or claims[0].wanted["state"] == "present"
+        ips = {ip for claim in claims for ip in claim.wanted["ips"]}
         own = DesiredWhitelist(
-            state,
+            "present" if is_present else "absent",
             tuple(added if is_present else removed),
             replaces=tuple(removed | self.remove | self.withheld if is_present else ()),
         )
@@ -157,20 +154,15 @@ class Round:
             Plan(tuple(added), tuple(removed), (), len(self.after)),
             {ip: error for ip, error in self.refused.items() if not self.shared or ip in ips},
             # That of another group shows in the results of its hosts.
-            error=None if self.shared else self.error,
+            None if self.shared else self.error,
             reading=WhitelistReading(self.after, unreadable=self.unreadable),
         )
 
     def is_fulfilled(self, wanted: Mapping[str, Any]) -> bool:
         """Whether the list is as a claim wants it."""
-        if wanted["state"] == "present" and not self.after.issuperset(wanted["ips"]):
-            return False
-        return self.after.isdisjoint(self._unwanted(wanted))
-
-    def _unwanted(self, wanted: Mapping[str, Any]) -> frozenset[str]:
-        """Return the addresses that should have been removed for a claim."""
-        relevant = relevant_ips(wanted) - set(wanted["ips"] if wanted["state"] == "present" else ())
-        return (self.remove | self.withheld) & relevant
+        needed = set(wanted["ips"] if wanted["state"] == "present" else ())
+        unwanted = (self.remove | self.withheld) & relevant_ips(wanted) - needed
+        return self.is_known and needed <= self.after and self.after.isdisjoint(unwanted)
 
 
 def relevant_ips(wanted: Mapping[str, Any]) -> set[str]:

@@ -105,7 +105,8 @@ class Turns:
 
     def purge(self) -> None:
         """Delete what ended processes and finished runs have left."""
-        self.readings.purge(self.claims.purge())
+        self.claims.purge()
+        self.readings.purge()
 
     def _decided(self, claim: Claim) -> Any:
         number = self.claims.decided_by(claim)

@@ -30,7 +30,10 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._store.directory imp
     StateError,
 )
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.readings import Readings
-from ansible_collections.qingguo.qgnet.plugins.module_utils._store.registrations import RegistrationStore
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store.registrations import (
+    HostRegistration,
+    RegistrationStore,
+)
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.state import State
 from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist.turns import TurnPolicy, Turns
 from support.processes import process_until_killed
@@ -55,7 +58,7 @@ def umask(value: int) -> Iterator[None]:
 
 
 def use(state: State) -> None:
-    RegistrationStore(state, "k", "f").record_intent([("a", ["192.0.2.1"])])
+    RegistrationStore(state, "k", "f").replace([HostRegistration("a", frozenset({"192.0.2.1"}))])
     with state.try_lock("some"):
         pass
 
@@ -225,17 +228,17 @@ def test_a_full_disk_is_a_sentence_and_the_next_transaction_works(tmp_path: Path
     ips = [f"198.18.{n // 250}.{n % 250}" for n in range(5000)]
     memory = RegistrationStore(state, "k", "f")
     with pytest.raises(StateError, match=rf"state_dir {tmp_path} cannot be used: .*full\. Make room on its disk"):
-        memory.record_intent([("a", ips)])
+        memory.replace([HostRegistration("a", frozenset(ips))])
     assert memory.load({"a"})[0] == {"a": set()}
     broken(state, "max_page_count = 100000")
-    memory.record_intent([("a", ips)])
+    memory.replace([HostRegistration("a", frozenset(ips))])
     assert len(memory.load({"a"})[0]["a"]) == 5000
 
 
 def test_a_database_that_cannot_be_written_is_a_sentence(tmp_path: Path) -> None:
     state = broken(State(str(tmp_path)), "query_only = 1")
     with pytest.raises(StateError, match=r"state_dir .* cannot be used: .*readonly.*Set state_dir"):
-        RegistrationStore(state, "k", "f").record_intent([("a", ["192.0.2.1"])])
+        RegistrationStore(state, "k", "f").replace([HostRegistration("a", frozenset({"192.0.2.1"}))])
 
 
 def test_a_damaged_database_is_an_error_that_names_the_loss(tmp_path: Path) -> None:
@@ -253,7 +256,7 @@ def test_a_damaged_database_is_an_error_that_names_the_loss(tmp_path: Path) -> N
 def test_a_value_that_cannot_be_read_is_a_sentence(tmp_path: Path) -> None:
     state = State(str(tmp_path))
     readings = Readings(Claims(state, "k"))
-    readings.cache("run", "task", ["192.0.2.1"], {"calls": 1, "retries": 0, "waited_seconds": 0.0})
+    readings.cache("task", ["192.0.2.1"])
     with state.transaction() as database:
         database.execute("UPDATE readings SET content = '{'")
     with pytest.raises(StateError, match="a value in its database cannot be read"):
@@ -402,7 +405,7 @@ def test_a_transaction_of_a_process_that_is_stopped_is_waited_for_as_long_as_max
         state = State(str(tmp_path), max_wait=MAX_WAIT, announcer=shown.announcer, policy=policy)
         assert state.rows("SELECT 1") == [(1,)], "reading does not wait"
         with pytest.raises(StateError, match=f"process {process} has kept its database locked.*End or continue"):
-            RegistrationStore(state, "k", "f").record_intent([("a", ["192.0.2.1"])])
+            RegistrationStore(state, "k", "f").replace([HostRegistration("a", frozenset({"192.0.2.1"}))])
         shown.assert_only("has locked the database in state_dir", process, policy.bounds)
 
 
