@@ -26,6 +26,7 @@ from .journal_rows import (
     LIST_LAG,
     MEMORY_TTL,
     OPEN,
+    REFUSED,
     SENT,
     Call,
     JournalRow,
@@ -90,6 +91,10 @@ class Rows:
     def recent(self) -> list[JournalRow]:
         """Return the calls that the list may not show yet, the earliest first."""
         return self._read(f"state IN ({_OPEN}) OR answered_at > ?", self.store.now() - LIST_LAG)
+
+    def since(self, moment: float) -> list[JournalRow]:
+        """Return the calls that were sent after this moment of state time, and may have had an effect."""
+        return self._read("sent_at >= ? AND state != ?", moment, REFUSED)
 
     def numbered(self, numbers: Collection[int]) -> list[JournalRow]:
         """Return the calls with these numbers."""
@@ -267,6 +272,10 @@ class Journal:
     def rows(self) -> list[JournalRow]:
         """Return the calls that the list may not show yet, the earliest first."""
         return self.read().recent()
+
+    def since(self, moment: float) -> list[JournalRow]:
+        """Return the calls that were sent after this moment of state time, and may have had an effect."""
+        return self.read().since(moment)
 
 
 def _without(rows: Sequence[JournalRow], names: Collection[str]) -> list[JournalRow]:

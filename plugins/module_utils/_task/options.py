@@ -301,9 +301,8 @@ class ProxyApiOptions:
         return urlsplit(self.api_url).hostname == _VENDOR_HOST
 
     def whitelist_key(self, store: Store) -> str:
-        """Return the identifier of the whitelist of the key in the registrations and the queue."""
-        # "fleet" is in the identifiers of earlier releases as well, so do not change it.
-        return store.digest("fleet", service_of(self.api_url), self.key)
+        """Return the identifier of the key, and thus of its whitelist, in the state: that of its client."""
+        return store.digest("pacing", service_of(self.api_url), self.key)
 
     def client(self, state: Store | None = None, announcer: Announcer = SILENT) -> ProxyApi:
         """Return the client; ``state`` is the state if it is open already, and replaces ``announcer`` by its own."""
