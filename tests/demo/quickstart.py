@@ -1,12 +1,12 @@
 # Copyright (c) 2026 The qingguo.qgnet authors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Do what the quick start of a README says, word for word, with the archive of the collection and no checkout.
+"""Publish an archive on a Galaxy of this machine, and do what the quick start of a README says, without a checkout.
 
 usage: python -m demo.quickstart UV ARCHIVE README
 
-The home is empty, and the Python that calls this has ansible-core and nothing else. Only two things differ: uv stands
-for pip, and the archive for the name of the collection, since Galaxy is not called. The simulator and the playbook run
-in a network namespace of their own where that is allowed.
+The home is empty, and the Python that calls this has ansible-core and nothing else. Every command runs as it stands,
+only that uv stands for pip and that the environment names the Galaxy. The simulator and the playbook run in a network
+namespace of their own where that is allowed.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import workspace
+from lab.galaxy import galaxy
 
 ROOT = workspace.ROOT
 HEADINGS = ("## Quick start\n", "## 快速开始\n")
@@ -39,7 +40,7 @@ _NO_INVENTORY = re.compile(
 )
 _FILE = re.compile(r"`(\w+\.yml)`")
 _PIP = re.compile(r"^python3 -m pip install ", re.MULTILINE)
-_GALAXY = f"ansible-galaxy collection install {workspace.NAMESPACE}.{workspace.NAME}\n"
+COLLECTION = f"{workspace.NAMESPACE}.{workspace.NAME}"
 
 
 class Step(NamedTuple):
@@ -90,19 +91,30 @@ def shell(text: str, folder: Path, **more: str) -> subprocess.CompletedProcess[s
     )
 
 
-def with_archive(text: str, archive: str) -> str:
-    """Return the commands with the archive in the place of the collection's name, so that Galaxy is not asked."""
-    if text.count(_GALAXY) != 1:
-        raise ValueError(f"this does not install the collection from Galaxy, once: {text!r}")
-    return text.replace(_GALAXY, f"ansible-galaxy collection install {shlex.quote(archive)}\n")
+def published(archive: Path, first: Step, uv: str, folder: Path) -> list[str]:
+    """Publish the archive, install from there what the quick start says, verify that, and return what is wrong."""
+    with galaxy(token="secret") as server:
+        here = {"ANSIBLE_GALAXY_SERVER": server.url}
+        options = {"LIST": "galaxy", "GALAXY_URL": server.url, "GALAXY_TOKEN": "secret"}
+        publisher = {f"ANSIBLE_GALAXY_SERVER_{name}": value for name, value in options.items()}
+        publish = f"ansible-galaxy collection publish {shlex.quote(str(archive))}"
+        done = [
+            shell(publish, folder, HOME=str(folder / "publisher"), **publisher),
+            install(first.text, uv, folder, **here),
+            shell(f"ansible-galaxy collection verify {COLLECTION}", folder, **here),
+        ]
+        wrong = [f"{one.args} ended with {one.returncode}:\n{one.stdout}{one.stderr}" for one in done if one.returncode]
+        if not any(request.endswith(f"/artifacts/{archive.name}") for request in server.requests):
+            wrong.append(f"the quick start does not download {archive.name} from Galaxy")
+        return wrong
 
 
-def install(text: str, uv: str, folder: Path) -> subprocess.CompletedProcess[str]:
+def install(text: str, uv: str, folder: Path, **more: str) -> subprocess.CompletedProcess[str]:
     """Run commands with uv in the place of pip, and with the versions that are tested."""
     with_uv = shlex.join([uv, "pip", "install", "--quiet", "--python", sys.executable])
     tested = shlex.join(["--constraint", str(ROOT / "tests" / "requirements" / "locks" / "core-newest.txt")])
     settings = {name: value for name, value in os.environ.items() if name.startswith("UV_") or name == "SSL_CERT_FILE"}
-    return shell(_PIP.sub(lambda _: f"{with_uv} {tested} ", text), folder, **settings)
+    return shell(_PIP.sub(lambda _: f"{with_uv} {tested} ", text), folder, **settings, **more)
 
 
 def own_network() -> list[str]:
@@ -177,7 +189,7 @@ def documented(folder: Path) -> list[str]:
 
 
 def _full_name(name: str) -> str:
-    return f"{workspace.NAMESPACE}.{workspace.NAME}.{name}"
+    return f"{COLLECTION}.{name}"
 
 
 def broken_links(folder: Path) -> list[str]:
@@ -202,11 +214,9 @@ def main(arguments: Sequence[str]) -> int:
     folder = workspace.CACHE / "quickstart"
     shutil.rmtree(folder, ignore_errors=True)
     (folder / "home").mkdir(parents=True)
-    shutil.copy2(archive, folder / archive.name)
     first, *_others = steps(readme.read_text(encoding="utf-8"))
-    installed = install(with_archive(first.text, archive.name), uv, folder)
-    wrong = [f"the installation ended with {installed.returncode}:\n{installed.stdout}{installed.stderr}"]
-    if installed.returncode == 0:
+    wrong = published(archive, first, uv, folder)
+    if not wrong:
         wrong = [*documented(folder), *broken_links(folder)]
         command = [*own_network(), sys.executable, __file__, "--play", str(folder), str(readme)]
         if subprocess.run(command, check=False).returncode:
@@ -214,7 +224,7 @@ def main(arguments: Sequence[str]) -> int:
     for reason in wrong:
         print(f"quickstart: {reason}", file=sys.stderr)
     if not wrong:
-        print(f"quickstart: {readme.name} works as it stands, from {archive.name}, without a checkout")
+        print(f"quickstart: {readme.name} works as it stands, with {archive.name} from a Galaxy and without a checkout")
     return 1 if wrong else 0
 
 
