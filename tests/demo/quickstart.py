@@ -2,11 +2,11 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Publish an archive on a Galaxy of this machine, and do what the quick start of a README says, without a checkout.
 
-usage: python -m demo.quickstart UV ARCHIVE README
+usage: python -m demo.quickstart UV
 
-The home is empty, and the Python that calls this has ansible-core and nothing else. Every command runs as it stands,
-only that uv stands for pip and that the environment names the Galaxy. The simulator and the playbook run in a network
-namespace of their own where that is allowed.
+The home is empty, and the Python has ansible-core and nothing else. Every command runs as it stands, only that uv
+stands for pip and that the environment names the Galaxy. The simulator and the playbook run in a network namespace of
+their own where that is allowed.
 """
 
 from __future__ import annotations
@@ -25,10 +25,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+import reproducible
 import workspace
 from lab.galaxy import galaxy
 
 ROOT = workspace.ROOT
+LOCKS = ROOT / "tests" / "requirements" / "locks"
+READMES = ("README.md", "README.zh-CN.md")
 HEADINGS = ("## Quick start\n", "## 快速开始\n")
 PORTS = (3128, 8080)
 #: The address that the quick start gives to this machine.
@@ -71,11 +74,11 @@ def steps(text: str) -> list[Step]:
     return found
 
 
-def environment(home: Path) -> dict[str, str]:
+def environment(folder: Path) -> dict[str, str]:
     """Return the environment of somebody who has just logged in."""
-    path = os.pathsep.join((str(Path(sys.executable).parent), "/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin"))
+    path = os.pathsep.join((f"{folder}/venv/bin", "/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin"))
     quiet = {"ANSIBLE_NOCOLOR": "1", "PYTHONDONTWRITEBYTECODE": "1"}
-    return {"HOME": str(home), "LC_ALL": "C.UTF-8", "PATH": path, **quiet}
+    return {"HOME": f"{folder}/home", "LC_ALL": "C.UTF-8", "PATH": path, **quiet}
 
 
 def shell(text: str, folder: Path, **more: str) -> subprocess.CompletedProcess[str]:
@@ -83,7 +86,7 @@ def shell(text: str, folder: Path, **more: str) -> subprocess.CompletedProcess[s
     return subprocess.run(
         ["bash", "-euc", text],
         cwd=folder,
-        env=environment(folder / "home") | more,
+        env=environment(folder) | more,
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
@@ -111,8 +114,8 @@ def published(archive: Path, first: Step, uv: str, folder: Path) -> list[str]:
 
 def install(text: str, uv: str, folder: Path, **more: str) -> subprocess.CompletedProcess[str]:
     """Run commands with uv in the place of pip, and with the versions that are tested."""
-    with_uv = shlex.join([uv, "pip", "install", "--quiet", "--python", sys.executable])
-    tested = shlex.join(["--constraint", str(ROOT / "tests" / "requirements" / "locks" / "core-newest.txt")])
+    with_uv = shlex.join([uv, "pip", "install", "--quiet", "--python", f"{folder}/venv"])
+    tested = shlex.join(["--constraint", str(LOCKS / "core-newest.txt")])
     settings = {name: value for name, value in os.environ.items() if name.startswith("UV_") or name == "SSL_CERT_FILE"}
     return shell(_PIP.sub(lambda _: f"{with_uv} {tested} ", text), folder, **settings, **more)
 
@@ -142,7 +145,7 @@ def play(folder: Path, readme: Path) -> list[str]:
         simulator = subprocess.Popen(
             ["bash", "-euc", server.text],
             cwd=folder,
-            env=environment(folder / "home"),
+            env=environment(folder),
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,
@@ -210,10 +213,18 @@ def main(arguments: Sequence[str]) -> int:
         for reason in wrong:
             print(f"quickstart: {reason}", file=sys.stderr)
         return 1 if wrong else 0
-    uv, archive, readme = arguments[0], Path(arguments[1]), Path(arguments[2])
+    archive = reproducible.build(workspace.CACHE / "quickstart-archive")
+    return max(follow(ROOT / name, archive, arguments[0]) for name in READMES)
+
+
+def follow(readme: Path, archive: Path, uv: str) -> int:
+    """Do what a README says in a new home, and return the exit code."""
     folder = workspace.CACHE / "quickstart"
     shutil.rmtree(folder, ignore_errors=True)
     (folder / "home").mkdir(parents=True)
+    subprocess.run([uv, "venv", "--quiet", "--python", sys.executable, f"{folder}/venv"], check=True)
+    core = [uv, "pip", "sync", "--quiet", "--python", f"{folder}/venv", "--require-hashes", str(LOCKS / "ansible.txt")]
+    subprocess.run(core, check=True)
     first, *_others = steps(readme.read_text(encoding="utf-8"))
     wrong = published(archive, first, uv, folder)
     if not wrong:

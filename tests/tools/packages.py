@@ -47,7 +47,7 @@ def missing(programs: Mapping[str, str]) -> list[str]:
 
 
 def install(programs: Mapping[str, str], run: Callable[..., object], fail: Callable[[str], object], lock: Path) -> None:
-    """Install what is missing with apt-get, or fail with the names of the packages where that is not possible."""
+    """Install what is missing with apt-get, by nox's run, or fail with the names of the packages."""
     lacking = missing(programs)
     if not lacking:
         return
@@ -56,9 +56,10 @@ def install(programs: Mapping[str, str], run: Callable[..., object], fail: Calla
     # apt-get does not wait for that of a session beside this one.
     with lock.open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
-        run("apt-get", "-qq", "update")
+        options = {"external": True, "silent": True, "env": {"DEBIAN_FRONTEND": "noninteractive"}}
+        run("apt-get", "-qq", "update", **options)
         with only_programs():
-            run("apt-get", "-qq", "install", "--yes", "--no-install-recommends", *lacking)
+            run("apt-get", "-qq", "install", "--yes", "--no-install-recommends", *lacking, **options)
 
 
 @contextlib.contextmanager
