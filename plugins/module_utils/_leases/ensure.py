@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 
 from .._api.leases import Lease, Quota, oldest_first
@@ -28,6 +29,7 @@ def ensure_leases(
 ) -> LeaseResult:
     """Allocate only the missing leases and release a surplus; with ``check``, only read."""
     with lease_session(api, policy, check=check) as session:
+        desired = _applicable(session, desired)
         first, quota = plan(_classify(session, desired), desired), None
         if first.missing:
             _check_lifetime(session, desired)
@@ -51,6 +53,11 @@ def ensure_leases(
         return result
 
 
+def _applicable(session: LeaseSession, desired: DesiredLeases) -> DesiredLeases:
+    """Leave out ``min_remaining`` where the deadline of a lease is not its end."""
+    return desired if session.features.ends_at_deadline else replace(desired, min_remaining=0)
+
+
 def _confirm_list(session: LeaseSession, quota: Quota | None, first: Plan, desired: DesiredLeases) -> Quota | None:
     """Wait until list and quota agree. If they do not, report a lack of channels rather than the difference."""
     try:
@@ -66,6 +73,7 @@ def matching_leases(
     """Return the held leases that match, from a list that is at most ``max_age`` seconds old."""
     session = LeaseSession(api, policy)
     _load_cached(session, max_age)
+    desired = _applicable(session, desired)
     return plan(_classify(session, desired, all_of_them=True), desired).keep
 
 
@@ -94,7 +102,7 @@ def _classify(session: LeaseSession, desired: DesiredLeases, *, all_of_them: boo
     If enough leases match, the others stay undetermined, except with ``all_of_them``.
     """
     held, now, origins = session.held.values(), session.api.vendor_clock.now(), session.facts.origins()
-    match = partial(classify, held, desired, now, origins, ends_at_deadline=session.features.ends_at_deadline)
+    match = partial(classify, held, desired, now, origins)
     found = match({})
     undetermined = found.undetermined or (found.undetermined_expiring if desired.exact else ())
     enough = len(found.matching) >= desired.count and not desired.exact and not all_of_them
