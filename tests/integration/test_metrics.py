@@ -173,10 +173,11 @@ def test_several_keys_are_in_one_file(sim: Simulator, playground: Playground, pa
     [
         {"qg_metrics_unknown": "/tmp/qgnet.prom"},
         {"qg_metrics_file": "qgnet.prom"},
+        {"qg_metrics_file": "/nowhere/qgnet.prom"},
         {"qg_metrics_keys": [{"name": 'a"b'}]},
         {"qg_metrics_keys": [{"name": "a"}, {"name": "a"}]},
     ],
-    ids=["unknown", "relative", "quote", "twice"],
+    ids=["unknown", "relative", "no directory", "quote", "twice"],
 )
 def test_a_mistake_is_reported_before_any_call(
     sim: Simulator, playground: Playground, path: Path, variables: dict[str, Any]
