@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.qingguo.qgnet.plugins.module_utils._doctor.operations import DOCTOR_INFO
-from ansible_collections.qingguo.qgnet.plugins.module_utils._leases.operations import find_leases
+from ansible_collections.qingguo.qgnet.plugins.module_utils._leases.lookup import find_leases
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.opening import StatePlace
 from support.lease_modules import LeaseScenario, scenario_fixture
 from support.operation_process import at_once

@@ -22,9 +22,11 @@ REFUSED = "refused"
 FULL = "whitelist_full"
 #: The codes and names of the areas that the vendor lists (JSON).
 AREAS = "areas"
+#: The last purchase that a cap did not allow (JSON).
+CAP = "cap"
 #: Seconds for which a fact is used unless a response contradicts it. A key never changes its product, but the vendor
 #: may reuse a key. A user who renews a plan expects that the next run works.
-TTL = {PRODUCT: 30 * 86400.0, REFUSED: 60.0, FULL: 86400.0, AREAS: 3600.0}
+TTL = {PRODUCT: 30 * 86400.0, REFUSED: 60.0, FULL: 86400.0, AREAS: 3600.0, CAP: 86400.0}
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS facts (key TEXT, name TEXT, value TEXT, at REAL, PRIMARY KEY (key, name));

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 from .._core.caller import current_caller
 from .._core.errors import OptionError
-from .caps import NO_CAPS, Caps
+from .caps import NO_CAPS, Caps, noting_refusal
 from .directory import StateError
 from .runs import run_id
 
@@ -143,10 +143,14 @@ class Journal:
     product: str = "classic"
     caps: Caps = NO_CAPS
 
-    def check_caps(self, wanted: int) -> None:
-        """Raise CapReachedError if a cap does not allow to buy this many, before a change of several calls."""
+    def check_caps(self, wanted: int, *, check: bool = False) -> None:
+        """Raise CapReachedError if a cap does not allow to buy this many, before a change of several calls.
+
+        With ``check``, nothing would be bought, so a refusal is not stored.
+        """
         if wanted and self.caps.is_set:
-            self._check_caps(lambda query, values: self.store.rows(query, *values), wanted)
+            with contextlib.nullcontext() if check else noting_refusal(self.store, self.key, run_id()):
+                self._check_caps(lambda query, values: self.store.rows(query, *values), wanted)
 
     def _check_caps(self, read: Read, wanted: int, without_effect: Collection[int] = ()) -> None:
         noun = "lease" if self.kind == LEASES else "resource"
@@ -160,7 +164,7 @@ class Journal:
         """
         who, run, wall_ahead = current_caller(), run_id(), self.store.wall_ahead()
         marks = dict.fromkeys(call.names, call.effect) if call.effect else {}
-        with self.store.transaction() as database:
+        with noting_refusal(self.store, self.key, run), self.store.transaction() as database:
             self.store.confirm_locks()
             # Read in the transaction: another process may have written while this one waited for it.
             now = self.store.now()

@@ -106,6 +106,7 @@ TERMS_OPTIONS: Spec = {
     "distinct": {"type": "bool", "default": False},
     "exclude_areas": {"type": "list", "elements": "str"},
     "pool": {"type": "str", "choices": list(POOLS)},
+    "area_fallback": {"type": "bool", "default": False},
 }
 #: The options for the detection of the egress address of a host (doc fragment ``egress``).
 EGRESS_OPTIONS: Spec = {
