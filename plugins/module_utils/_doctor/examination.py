@@ -63,9 +63,8 @@ class Examination:
             for name in ("url", "through_proxy"):
                 if self.params[name]:
                     check_url(name, _as_url(self.params[name]))
-            if given := self.params["through_proxy"]:
-                if urlsplit(_as_url(given)).port is None:
-                    raise OptionError(f"through_proxy {describe(given)} has no port: give HOST:PORT.")
+            if (given := self.params["through_proxy"]) and urlsplit(_as_url(given)).port is None:
+                raise OptionError(f"through_proxy {describe(given)} has no port: give HOST:PORT.")
         except OptionError as error:
             self.found.append(findings.of_error(error, self.params["api_url"]))
             return

@@ -285,8 +285,8 @@ class ProxyApiOptions:
         check_visible("pwd", params["pwd"])
         if re.search(r"[\s<>'\"=]", params["key"]):
             raise OptionError(
-                "key contains a blank, a line break, quotes, an equals sign or angle brackets: give only the Authkey of "
-                "the user centre."
+                "key contains a blank, a line break, quotes, an equals sign or angle brackets: give only the Authkey "
+                "of the user centre."
             )
         return cls(
             api_url=_parse_url("api_url", params["api_url"], PROXY_API_OPTIONS["api_url"]["default"]),
