@@ -121,8 +121,7 @@ EGRESS_OPTIONS: Spec = {
     "source_address": {"type": "str"},
     "allow_non_global": {"type": "bool", "default": False},
 }
-#: All options that have a variable and an environment variable.
-SHARED_OPTIONS = frozenset(shared_options({**GROUP_OPTIONS, **EGRESS_OPTIONS}))
+SHARED_OPTIONS = frozenset(shared_options({**GROUP_OPTIONS, **EGRESS_OPTIONS}))  # have variables of their own
 
 #: The option for each of the vendor's hosts, and the paths of calls: users copy them together with the URL of an API.
 _HOSTS = {
