@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 #: The product that a key was bought for.
 PRODUCT = "product"
+#: The key was refused by the APIs of all products; the value is the failure (JSON).
+REFUSED = "refused"
 #: The vendor refused an address because the whitelist is full; the value is the vendor's code.
 FULL = "whitelist_full"
 #: The codes and names of the areas that the vendor lists (JSON).
@@ -23,8 +25,8 @@ AREAS = "areas"
 #: The last purchase that a cap did not allow (JSON).
 CAP = "cap"
 #: Seconds for which a fact is used unless a response contradicts it. A key never changes its product, but the vendor
-#: may reuse a key.
-_TTL = {PRODUCT: 30 * 86400.0, FULL: 86400.0, AREAS: 3600.0, CAP: 86400.0}
+#: may reuse a key. A user who renews a plan expects that the next run works.
+TTL = {PRODUCT: 30 * 86400.0, REFUSED: 60.0, FULL: 86400.0, AREAS: 3600.0, CAP: 86400.0}
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS facts (key TEXT, name TEXT, value TEXT, at REAL, PRIMARY KEY (key, name));
@@ -41,14 +43,14 @@ class Facts:
     def get(self, name: str) -> str | None:
         """Return a fact; None if it is not known, or too old."""
         query = "SELECT value FROM facts WHERE key = ? AND name = ? AND at > ?"
-        rows = self.store.rows(query, self.key, name, self.store.now() - _TTL[name])
+        rows = self.store.rows(query, self.key, name, self.store.now() - TTL[name])
         return str(rows[0][0]) if rows else None
 
     def save(self, name: str, value: str) -> None:
         """Store a fact, and delete those of this name that are too old, of any key."""
         with self.store.transaction() as database:
             now = self.store.now()
-            database.execute("DELETE FROM facts WHERE name = ? AND at < ?", (name, now - _TTL[name]))
+            database.execute("DELETE FROM facts WHERE name = ? AND at < ?", (name, now - TTL[name]))
             database.execute(upsert("facts", ("key", "name"), ("value", "at")), (self.key, name, value, now))
 
     def forget(self, name: str) -> None:
