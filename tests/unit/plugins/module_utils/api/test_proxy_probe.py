@@ -11,7 +11,7 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._api.proxy_probe imp
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.transport import HttpResponse
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import Effect, QgError, TransportError
 
-#: A status, or the status with which the proxy refuses, or the last words of an error; the second one is the repetition.
+#: A status, or one with which the proxy refuses, or the last words of an error; the second answer is the repetition.
 Answers = dict[str, list[int | str | tuple[int]]]
 
 
