@@ -246,15 +246,16 @@ def test_an_unreachable_host_that_is_ignored_costs_no_other_host_anything(
 MISTAKES = {
     "uncertain": (lambda fleet: fleet.make_uncertain("h1"), "uncertain"),
     "quorum": (lambda fleet: fleet.add_to("h1", quorum=9), "quorum=9 cannot be met"),
-    "template": (lambda fleet: fleet.add_to("h1", quorum="{{ nowhere }}"), "egress_whitelist_quorum cannot be evaluated"),
+    "template": (
+        lambda fleet: fleet.add_to("h1", quorum="{{ nowhere }}"),
+        "egress_whitelist_quorum cannot be evaluated",
+    ),
 }
 
 
 @pytest.mark.parametrize("mistake", brief(MISTAKES, "quorum"))
 @pytest.mark.parametrize("others", ["new", *thorough("in sync")])
-def test_an_error_that_is_ignored_remains_the_reason_and_is_shown_once(
-    fleet: Fleet, others: str, mistake: str
-) -> None:
+def test_an_error_that_is_ignored_remains_the_reason_and_is_shown_once(fleet: Fleet, others: str, mistake: str) -> None:
     if others == "in sync":
         fleet.put_in_sync()
     make, part = MISTAKES[mistake]

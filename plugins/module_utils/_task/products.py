@@ -148,10 +148,10 @@ class ProductFinder:
                 self.facts.save(PRODUCT, product)
                 self.facts.forget(REFUSED)
                 return product
-        error = _none_serves(refusals)
+        refused = _none_serves(refusals)
         with contextlib.suppress(StateError):
-            self.facts.save(REFUSED, json.dumps([self._place(), error.as_result()]))
-        raise error
+            self.facts.save(REFUSED, json.dumps([self._place(), refused.as_result()]))
+        raise refused
 
     def _reads(self, refusals: Mapping[str, CallError]) -> Iterator[tuple[str, Callable[[], object]]]:
         """Yield the reads that can show a product; ``refusals`` are those of the reads before."""
