@@ -33,7 +33,7 @@ class DesiredLeases:
 
     ``min_remaining`` is in minutes. With ``exact``, at most ``count`` leases may match. ``undetermined`` says what to
     do with leases of which it is unknown whether they match: ``fail``, ``ignore`` or ``match``. ``exclude_ips`` are the
-    exits or servers of leases that never match.
+    exits or servers of leases that never match, ``unusable`` the names of such leases.
     """
 
     count: int
@@ -43,10 +43,11 @@ class DesiredLeases:
     exact: bool = False
     undetermined: str = "fail"
     exclude_ips: frozenset[str] = frozenset()
+    unusable: frozenset[str] = frozenset()
 
     def excludes(self, lease: Lease) -> bool:
-        """Whether a lease never matches because of its address."""
-        return bool({lease.ip, lease.server} & self.exclude_ips)
+        """Whether a lease never matches because of its address, or because it does not work."""
+        return lease.name in self.unusable or bool({lease.ip, lease.server} & self.exclude_ips)
 
 
 @dataclass(frozen=True)
