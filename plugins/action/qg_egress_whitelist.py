@@ -109,12 +109,22 @@ class ActionModule(QgAction):
         except AnsibleError as error:
             own = {"failed": True, "msg": one_line(str(error)), "reasons": [self._safe_reason]}
         own = complete_result(own)
+        if own.get("failed") and self._has_failed_before(variables):
+            # The result of the first step remains. With run_once, the host must not fail, as in _without_request.
+            text = f"Nothing was changed for {variables['inventory_hostname']}: see the error of its first step."
+            return {**result, **without_repetition(complete_result({"failed": not self._task.run_once, "msg": text}))}
         self._record(variables, own)
         # A host that acts for all hosts must not replace their results. The result of an unreachable host remains the
         # one from its first step: if this task returned the same, Ansible would treat the host as unreachable again.
         if not (self._was_unreachable or (self._task.run_once and self._options.get("step") == "register")):
             self._set_variable("result")
         return {**result, **without_repetition(own)}
+
+    def _has_failed_before(self, variables: dict[str, Any]) -> bool:
+        """Whether the host has failed in the step detect of the role, and ignore_errors let it continue."""
+        before = variables.get(f"{self._options.get('vars_prefix')}{_SET[0]}")
+        is_register = self._options.get("step") == "register"
+        return is_register and isinstance(before, Mapping) and before.get("failed") is True
 
     def _result_of_host(self, variables: dict[str, Any]) -> dict[str, Any]:
         params = self.validated(SPEC)

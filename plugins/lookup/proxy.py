@@ -128,11 +128,8 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._api.deadline_sessio
 )
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import QgError, UnexpectedError
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.validation import check_selectors
-from ansible_collections.qingguo.qgnet.plugins.module_utils._leases.operations import (
-    LOOKUP_SELECTORS,
-    find_leases,
-    proxy_url,
-)
+from ansible_collections.qingguo.qgnet.plugins.module_utils._leases.lookup import LOOKUP_SELECTORS, find_leases
+from ansible_collections.qingguo.qgnet.plugins.module_utils._leases.operations import proxy_url
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.directory import DEFAULT_STATE_DIR, resolve_directory
 from ansible_collections.qingguo.qgnet.plugins.module_utils._task.option_errors import check_option_names
 from ansible_collections.qingguo.qgnet.plugins.module_utils._task.options import PRODUCT_OPTIONS, PROXY_API_OPTIONS

@@ -135,6 +135,13 @@ EXAMPLES = r"""
     count: 3
     areas: ["350500", "440100"]
 
+- name: Ensure five in one city, or elsewhere while it has no stock
+  qingguo.qgnet.qg_proxy_allocate:
+    key: "{{ vault_qg_key }}"
+    count: 5
+    areas: ["350500"]
+    area_fallback: true
+
 - name: Ensure exactly three
   qingguo.qgnet.qg_proxy_allocate:
     key: "{{ vault_qg_key }}"
@@ -235,6 +242,24 @@ released:
   type: list
   elements: dict
   sample: []
+areas_used:
+  description: The numbers of new leases by the areas that they were requested in.
+  returned: when O(area_fallback) is true, unless the task fails before it begins to change leases
+  type: list
+  elements: dict
+  contains:
+    areas:
+      description: The codes of the areas; empty for any area.
+      type: list
+      elements: str
+      returned: always
+    count:
+      description: The number of leases.
+      type: int
+      returned: always
+  sample:
+    - {areas: ["350500"], count: 3}
+    - {areas: [], count: 2}
 held:
   description: The total number of leases that the key holds.
   returned: unless the task fails before it begins to change leases, or when the channels are too few

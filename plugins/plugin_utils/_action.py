@@ -35,7 +35,7 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._task.option_errors 
     check_option_names,
     check_option_types,
 )
-from ansible_collections.qingguo.qgnet.plugins.module_utils._task.options import GROUP_OPTIONS
+from ansible_collections.qingguo.qgnet.plugins.module_utils._task.options import GROUP_OPTIONS, SHARED_OPTIONS
 from ansible_collections.qingguo.qgnet.plugins.module_utils._task.sources import (
     Spec,
     environment_name,
@@ -101,7 +101,7 @@ class QgAction(ActionBase):
     def origin(self, option: str) -> str | None:
         """Return the variable or environment variable that set an option; None if the task itself did."""
         in_environment = environment_name(option)
-        if option in GROUP_OPTIONS and option not in self._options and os.environ.get(in_environment):
+        if option in SHARED_OPTIONS and option not in self._options and os.environ.get(in_environment):
             return in_environment
         return self._set_by.get(option)
 

@@ -29,7 +29,7 @@ import workspace
 
 ROOT = workspace.ROOT
 HEADINGS = ("## Quick start\n", "## 快速开始\n")
-PORTS = (3128, 8080)
+PORTS = (8080, 8081)
 #: The address that the quick start gives to this machine.
 REGISTERED = "203.0.113.5"
 _BLOCK = re.compile(r"^```(?P<kind>\w+)\n(?P<body>.*?)^```$", re.MULTILINE | re.DOTALL)

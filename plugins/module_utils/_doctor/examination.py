@@ -175,7 +175,9 @@ class Examination:
             login = f"{quote(options.key, safe='')}:{quote(options.pwd, safe='')}@"
         self.proxy = {"server": server, "ok": False, "exit_ip": None, "error": None}
         try:
-            self.proxy["exit_ip"] = self._echo(options, self.params["url"], "url", f"http://{login}{server}")
+            is_simulator = AddressScope.of(False, options.api_url) is AddressScope.SIMULATED
+            url = self.params["url"] or f"{'http' if is_simulator else 'https'}://d.qg.net/ip"
+            self.proxy["exit_ip"] = self._echo(options, url, "url", f"http://{login}{server}")
             self.proxy["ok"] = True
         except ValueError as error:
             self.proxy["error"] = f"the echo service {error}"

@@ -24,16 +24,28 @@ from .session import ALLOCATE, LeaseSession
 
 
 def allocate(session: LeaseSession, number: int, params: AllocationParams, successor_of: Collection[str] = ()) -> None:
-    """Allocate N more leases. ``session.new`` contains the allocated ones, even if this raises."""
-    origin = Origin(params.areas, params.isp, frozenset(successor_of))
+    """Allocate N more leases. ``session.new`` contains the allocated ones, even if this raises.
+
+    If the vendor refuses a call since an area has no stock, and no earlier attempt may have had an effect, the next of
+    the areas is requested.
+    """
     if session.release_in_flight:
         params = dataclasses.replace(params, distinct=True)
-    until, missing = session.now() + session.policy.channel_wait, number
+    until, missing, choices = session.now() + session.policy.channel_wait, number, list(params.area_choices)
     while missing > 0:
-        allocation = Allocation(session, min(missing, session.features.max_per_call), params, origin, until)
-        converge(allocation, session.policy.max_attempts - 1)
-        session.settle_paid(ALLOCATE, allocation.known)
-        missing -= allocation.found
+        terms = dataclasses.replace(params, areas=choices[0])
+        origin = Origin(terms.areas, terms.isp, frozenset(successor_of))
+        allocation = Allocation(session, min(missing, session.features.max_per_call), terms, origin, until)
+        try:
+            converge(allocation, session.policy.max_attempts - 1)
+        except CallError as error:
+            if len(choices) == 1 or not is_refused(error, session.features.no_stock):
+                raise
+            session.without_stock.update(choices.pop(0))
+        else:
+            session.settle_paid(ALLOCATE, allocation.known)
+            session.by_areas[terms.areas] += allocation.found
+            missing -= allocation.found
 
 
 @dataclasses.dataclass
@@ -69,8 +81,9 @@ class Allocation(Creation):
 
     def _send(self) -> None:
         session = self.session
+        request = {"origin": described(self.origin), "terms": self.params.as_json()}
         call = Call(
-            *(ALLOCATE, session.features.allocate, session.names, {"origin": described(self.origin)}, self.asked),
+            *(ALLOCATE, session.features.allocate, session.names, request, self.asked),
             witness=session.lasting_balance,
             buys=self.asked,
         )

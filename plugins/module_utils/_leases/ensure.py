@@ -43,7 +43,7 @@ def ensure_leases(
                     first = plan(_classify(session, desired), desired)
         result = LeaseResult(session.before, session.before, first.keep, missing=first.missing, quota=quota)
         _check_channels(first, desired, result)
-        session.journal.check_caps(first.missing)
+        session.journal.check_caps(first.missing, check=check)
         if check:
             result.released = first.surplus
         else:
@@ -99,7 +99,7 @@ def _classify(session: LeaseSession, desired: DesiredLeases, *, all_of_them: boo
     undetermined = found.undetermined or (found.undetermined_expiring if desired.exact else ())
     enough = len(found.matching) >= desired.count and not desired.exact and not all_of_them
     terms = desired.params
-    if not (terms.areas or terms.exclude_areas) or not undetermined or enough:
+    if not (terms.accepted_areas or terms.exclude_areas) or not undetermined or enough:
         return found
     try:
         return match(codes_by_name(session.api.named_areas()))

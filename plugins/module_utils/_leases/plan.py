@@ -117,8 +117,8 @@ def _is_of_kind(
     if desired.task_ids:
         named = lease.task_id in desired.task_ids or bool(origin.successor_of & desired.task_ids)
         results.append(named or (False if known else None))
-    if desired.params.areas:
-        results.append(_in_one_of(lease, desired.params.areas, origin, names))
+    if areas := desired.params.accepted_areas:
+        results.append(_in_one_of(lease, areas, origin, names))
     if desired.params.exclude_areas:
         found = _in_one_of(lease, desired.params.exclude_areas, origin, names)
         results.append(None if found is None else not found)

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from .._core.caller import current_caller
 from .._core.errors import OptionError
-from .caps import NO_CAPS, Caps
+from .caps import NO_CAPS, Caps, noting_refusal
 from .directory import after_the_call
 from .journal_rows import (
     LEASES,
@@ -160,10 +160,14 @@ class Journal:
         with self.store.transaction() as database:
             yield Rows(self.store, self.key, self.kind, database.execute)
 
-    def check_caps(self, wanted: int) -> None:
-        """Raise CapReachedError if a cap does not allow to buy this many, before a change of several calls."""
-        if wanted:
-            self._check_caps(self.read(), wanted)
+    def check_caps(self, wanted: int, *, check: bool = False) -> None:
+        """Raise CapReachedError if a cap does not allow to buy this many, before a change of several calls.
+
+        With ``check``, nothing would be bought, so a refusal is not stored.
+        """
+        if wanted and self.caps.is_set:
+            with contextlib.nullcontext() if check else noting_refusal(self.store, self.key, run_id()):
+                self._check_caps(self.read(), wanted)
 
     def _check_caps(self, rows: Rows, wanted: int, without_effect: Collection[int] = ()) -> None:
         if self.caps.is_set:
@@ -177,7 +181,7 @@ class Journal:
         (their numbers).
         """
         wall_ahead = self.store.wall_ahead()
-        with self.change() as rows:
+        with noting_refusal(self.store, self.key, run_id()), self.change() as rows:
             self.store.confirm_locks()
             # Read in the transaction: another process may have written while this one waited for it.
             now = self.store.now()

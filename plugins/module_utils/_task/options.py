@@ -30,7 +30,7 @@ from .._core.waiting import SILENT, Announcer, WaitBudget
 from .._store.caps import Caps
 from .._store.opening import DEFAULT_STATE_DIR, StatePlace, Store
 from .._store.rate_limiter import RateLimiter
-from .sources import Spec, environment_name, shared, variable_name
+from .sources import Spec, environment_name, shared, shared_options, variable_name
 
 if TYPE_CHECKING:
     from .._api.account.client import AccountApi
@@ -106,6 +106,7 @@ TERMS_OPTIONS: Spec = {
     "distinct": {"type": "bool", "default": False},
     "exclude_areas": {"type": "list", "elements": "str"},
     "pool": {"type": "str", "choices": list(POOLS)},
+    "area_fallback": {"type": "bool", "default": False},
 }
 #: The options for the detection of the egress address of a host (doc fragment ``egress``).
 EGRESS_OPTIONS: Spec = {
@@ -120,7 +121,8 @@ EGRESS_OPTIONS: Spec = {
     "source_address": {"type": "str"},
     "allow_non_global": {"type": "bool", "default": False},
 }
-
+#: All options that have a variable and an environment variable.
+SHARED_OPTIONS = frozenset(shared_options({**GROUP_OPTIONS, **EGRESS_OPTIONS}))
 
 #: The option for each of the vendor's hosts, and the paths of calls: users copy them together with the URL of an API.
 _HOSTS = {
