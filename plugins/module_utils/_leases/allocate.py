@@ -93,7 +93,10 @@ class Allocation(Creation):
         if self.found < self.asked:
             # The response may omit leases that were allocated, and must not be allocated again.
             session.refresh()
-            if session.exceeds_list(session.balance_before) and session.quota_shows_unlisted(self.known, self.asked):
+            balance = session.balance_before
+            # Without a quota, only the list can show them, as soon as it no longer lags.
+            has_more = self.found < self.asked and (balance is None or session.exceeds_list(balance))
+            if has_more and session.quota_shows_unlisted(self.known, self.asked):
                 raise self.uncertain(None, PARTIAL)
             self.adopt_new()
         session.settle_paid(ALLOCATE, self.known)

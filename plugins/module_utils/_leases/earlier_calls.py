@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import partial
 
 from .._core.errors import QgError, UncertainOutcomeError, WaitBudgetExceeded
@@ -26,7 +26,11 @@ def lease_session(api: LeaseBackend, policy: LeasePolicy, *, check: bool) -> Ite
     with api.key_lock():
         session = LeaseSession(api, policy)
         try:
-            load_initial(session, wait=not check)
+            # Before the list: a run that has lost its lock may settle them meanwhile, and the list is then corrected by
+            # what it has reported.
+            calls = _unsettled(session)
+            session.refresh()
+            _resolve_all(session, calls, wait=not check)
             yield session
         finally:
             # The effect of a call may have been found out long after the call.
@@ -34,16 +38,18 @@ def lease_session(api: LeaseBackend, policy: LeasePolicy, *, check: bool) -> Ite
                 session.discard_cache()
 
 
-def load_initial(session: LeaseSession, *, wait: bool) -> None:
-    """Read the leases before any change; with ``wait``, wait for the calls of earlier runs."""
-    session.refresh()
-    resolve_earlier(session, wait=wait)
-
-
 def resolve_earlier(session: LeaseSession, *, wait: bool) -> None:
     """Record the leases of the last list as those before this run, and resolve the calls of earlier runs."""
+    _resolve_all(session, _unsettled(session), wait=wait)
+
+
+def _unsettled(session: LeaseSession) -> list[JournalRow]:
+    return session.journal.unsettled(ALLOCATE, REPLACE, FINISHED_REPLACE, RELEASE)
+
+
+def _resolve_all(session: LeaseSession, calls: Iterable[JournalRow], *, wait: bool) -> None:
     session.before = tuple(session.held.values())
-    for call in session.journal.unsettled(ALLOCATE, REPLACE, FINISHED_REPLACE, RELEASE):
+    for call in calls:
         _resolve(session, call, wait=wait)
     session.facts.touch({lease.task_id for lease in session.held.values()})
 
@@ -87,8 +93,8 @@ def _shows_result(session: LeaseSession, call: JournalRow) -> bool:
     if call.operation == RELEASE:
         return session.names.isdisjoint(call.names)
     if len(session.new_since(call.names)) < call.asked:
-        # A response may name fewer than were asked for.
-        return call.operation == ALLOCATE and call.state == REPORTED
+        # A response may name fewer than were asked for; the quota shows whether fewer were leased.
+        return call.operation == ALLOCATE and call.state == REPORTED and call.witness is not None
     if call.operation == ALLOCATE:
         return True
     if call.names & session.names and session.report_replaced(call.id, call.asked, call.names):

@@ -64,6 +64,7 @@ class LeaseSession(Session[Lease]):
 
     def refresh(self, doubted: Collection[str] = ()) -> None:
         """Read the held leases. For ``doubted`` leases, ignore reported releases: only the vendor's list counts."""
+        self.read_at = self.now()
         self.held = {lease.name: lease for lease in self.api.held.read(doubted=doubted)}
 
     def ended(self, leases: Iterable[Lease], since: float | None = None, now: float | None = None) -> list[Lease]:

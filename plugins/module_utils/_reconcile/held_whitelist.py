@@ -99,9 +99,10 @@ class HeldWhitelist:
         return read_credibly(self._read, is_doubtful)
 
     def _read(self) -> WhitelistReading:
+        began = self._now()
         entries, unreadable = self._api.whitelist()
         listed, journal = frozenset(entries.spellings), self._journal
-        late = view(listed, journal.rows(), self._now(), complete=entries.complete)
+        late = view(listed, journal.rows(began), began, complete=entries.complete)
         if late.shown:
             journal.forget((), late.shown)
         spellings = {ip: texts for ip, texts in entries.spellings.items() if texts != (ip,)}

@@ -88,9 +88,10 @@ class Rows:
     kind: str
     execute: Read
 
-    def recent(self) -> list[JournalRow]:
-        """Return the calls that the list may not show yet, the earliest first."""
-        return self._read(f"state IN ({_OPEN}) OR answered_at > ?", self.store.now() - LIST_LAG)
+    def recent(self, read_at: float | None = None) -> list[JournalRow]:
+        """Return the calls that a list may not show yet that was read now, or at a state time; the earliest first."""
+        read_at = self.store.now() if read_at is None else read_at
+        return self._read(f"state IN ({_OPEN}) OR answered_at > ?", read_at - LIST_LAG)
 
     def since(self, moment: float) -> list[JournalRow]:
         """Return the calls that were sent after this moment of state time, and may have had an effect."""
@@ -215,7 +216,8 @@ class Journal:
                 recent = rows.recent()
             for row in rows.numbered([number]):
                 others = [other for other in recent if other.id != number]
-                answered = reported(row, self.store.now(), held, gone, received)
+                known = rows.received_names(number) if received else ()
+                answered = reported(row, self.store.now(), held, gone, received, known)
                 rows.save([answered, *decided(others, row.operation, {*held, *gone})])
 
     def observe(self, listed: Collection[str]) -> None:
@@ -269,9 +271,9 @@ class Journal:
         """Return the calls of these operations that are not over, the earliest first."""
         return [row for row in self.rows() if row.is_open and row.operation in operations]
 
-    def rows(self) -> list[JournalRow]:
-        """Return the calls that the list may not show yet, the earliest first."""
-        return self.read().recent()
+    def rows(self, read_at: float | None = None) -> list[JournalRow]:
+        """Return the calls that a list may not show yet that was read now, or at a state time; the earliest first."""
+        return self.read().recent(read_at)
 
     def since(self, moment: float) -> list[JournalRow]:
         """Return the calls that were sent after this moment of state time, and may have had an effect."""

@@ -110,9 +110,9 @@ class JournalRow:
         """Whether it may still change what it names."""
         return bool(self.marked(*_MAYBE))
 
-    def is_recent(self, now: float) -> bool:
-        """Whether a list may not show the call yet."""
-        return self.is_open or (self.answered_at is not None and self.answered_at > now - LIST_LAG)
+    def is_recent(self, read_at: float) -> bool:
+        """Whether a list that was read at this state time may not show the call yet."""
+        return self.is_open or (self.answered_at is not None and self.answered_at > read_at - LIST_LAG)
 
 
 def reported(
@@ -121,15 +121,20 @@ def reported(
     held: Mapping[str, Any],
     gone: Collection[str],
     received: Mapping[str, str | None] | None,
+    known: Collection[str],
 ) -> JournalRow:
     """Return a call whose response reports what is held now, with its data, and what is gone.
 
-    What the response does not name may have been changed, or not.
+    What the response does not name may have been changed, or not. What is ``known`` to be paid for, a run may have
+    found on the list, and attributed to another call.
     """
     marks = {**row.marks, **dict.fromkeys(held, HELD), **dict.fromkeys(gone, GONE)}
     answered = replace(row, marks=marks, items={**row.items, **held}, answered_at=now)
     answered = replace(answered, state=UNKNOWN if answered.leaves_open else REPORTED)
-    return answered if received is None else replace(answered, received=dict(received))
+    if received is None:
+        return answered
+    new = {name: end for name, end in received.items() if name not in known}
+    return replace(answered, received={**(row.received or {}), **new})
 
 
 def decided(rows: Iterable[JournalRow], operation: str, names: Collection[str]) -> list[JournalRow]:
