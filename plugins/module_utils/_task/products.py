@@ -5,8 +5,8 @@
 """The API that serves the leases of a key: that of the option ``product``, or the one that reads show to serve the key.
 
 With ``product=auto``, the list of leases is read from one API after the other until one of them serves the key. The
-state stores which one, so that later runs need no read, and for a short time that none does, so that a fleet with a wrong
-key does not ask for each host. No call that pays is sent before the product is known.
+state stores which one, so that later runs need no read, and for a short time that none does, so that a fleet with a
+wrong key does not ask for each host. No call that pays is sent before the product is known.
 """
 
 from __future__ import annotations
