@@ -42,6 +42,7 @@ options:
   min_remaining:
     description:
       - The minimum remaining time of a lease, in minutes or with a unit, such as V(30s), V(5m), V(1h) or V(1d).
+      - It does not apply to O(product=longterm), whose leases may last longer than their deadline.
     type: str
     default: "0"
   task_ids:

@@ -45,6 +45,7 @@ options:
         V(1d).
       - Must be less than O(keep_alive), and less than the lifetime of the plan's leases, which is one minute for
         O(product=share).
+      - It does not apply to O(product=longterm), whose leases may last longer than their deadline.
     type: str
     default: "0"
   task_ids:

@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 from collections.abc import Collection, Sequence
 from functools import partial
@@ -15,7 +14,7 @@ from .._api.leases import Lease, Quota, oldest_first
 from .._core.durations import format_minutes
 from .._core.errors import CallError, OptionError, QgError, UncertainOutcomeError
 from .._core.text import counted
-from .._store.directory import StateError
+from .._store.directory import after_the_call
 from .allocate import allocate
 from .backend import DEFAULT_POLICY, LeaseBackend, LeasePolicy
 from .confirmed_list import IGNORE, confirm_list
@@ -39,6 +38,7 @@ def ensure_leases(
     With a ``verification``, held and new leases that do not work do not count.
     """
     with lease_session(api, policy, check=check) as session:
+        desired = _applicable(session, desired)
         verifier = Verifier(verification, session) if verification else None
         first, quota = _plan(session, desired, verifier), None
         if first.missing:
@@ -67,6 +67,11 @@ def ensure_leases(
         return result
 
 
+def _applicable(session: LeaseSession, desired: DesiredLeases) -> DesiredLeases:
+    """Leave out ``min_remaining`` where the deadline of a lease is not its end."""
+    return desired if session.features.ends_at_deadline else dataclasses.replace(desired, min_remaining=0)
+
+
 def _plan(session: LeaseSession, desired: DesiredLeases, verifier: Verifier | None) -> Plan:
     """Plan the changes. With a ``verifier``, only held leases that work count, and the purchases are limited."""
     found = plan(_classify(session, desired), desired)
@@ -92,21 +97,22 @@ def matching_leases(
     """Return the held leases that match, from a list that is at most ``max_age`` seconds old."""
     session = LeaseSession(api, policy)
     _load_cached(session, max_age)
+    desired = _applicable(session, desired)
     return plan(_classify(session, desired, all_of_them=True), desired).keep
 
 
 def _load_cached(session: LeaseSession, max_age: float) -> None:
     """Use a list that any run read at most ``max_age`` seconds ago; otherwise read it, and cache it for others."""
-    api, store = session.api, session.store
-    cached = store.cached_leases(max_age)
+    api, facts = session.api, session.facts
+    cached = facts.cached_leases(max_age)
     if cached is None:
         with api.key_lock("reading"):
             # Another run may have read it while this one waited.
-            cached = store.cached_leases(max_age)
+            cached = facts.cached_leases(max_age)
             if cached is None:
                 began = session.now()
                 rows = [(lease.task_id, lease.vendor) for lease in api.held.read()]
-                store.cache_leases(rows, began)
+                facts.cache_leases(rows, began)
                 cached = session.now(), rows
     at, rows = cached
     session.held = {lease.name: lease for lease in (api.restore(vendor, task_id) for task_id, vendor in rows)}
@@ -119,8 +125,8 @@ def _classify(session: LeaseSession, desired: DesiredLeases, *, all_of_them: boo
 
     If enough leases match, the others stay undetermined, except with ``all_of_them``.
     """
-    held, now, origins = session.held.values(), session.api.vendor_clock.now(), session.origins()
-    match = partial(classify, held, desired, now, origins, ends_at_deadline=session.features.ends_at_deadline)
+    held, now, origins = session.held.values(), session.api.vendor_clock.now(), session.facts.origins()
+    match = partial(classify, held, desired, now, origins)
     found = match({})
     undetermined = found.undetermined or (found.undetermined_expiring if desired.exact else ())
     enough = len(found.matching) >= desired.count and not desired.exact and not all_of_them
@@ -136,7 +142,7 @@ def _classify(session: LeaseSession, desired: DesiredLeases, *, all_of_them: boo
 
 def _check_lifetime(session: LeaseSession, desired: DesiredLeases) -> None:
     """Refuse a min_remaining that new leases cannot meet: each run would pay for further leases."""
-    seen = session.store.lifetime(desired.params.keep_alive)
+    seen = session.facts.lifetime(desired.params.keep_alive)
     if desired.min_remaining and seen is not None and seen < desired.min_remaining * 60:
         raise OptionError(
             f"min_remaining={format_minutes(desired.min_remaining)} cannot be met: the last new lease of this key had "
@@ -199,7 +205,7 @@ def _apply(
         _check_lifetimes(fresh, session.api.vendor_clock.now(), desired)
     ended: set[str] = set()
     # The state time may come from a database. If it fails, paid leases must still be returned.
-    with contextlib.suppress(StateError):
+    with after_the_call():
         ended = {lease.name for lease in session.ended(session.held.values())}
     wanted = {lease.name for lease in first.keep} | (session.new.keys() - adopted)
     live = [lease for name, lease in session.held.items() if name in wanted - ended]

@@ -136,18 +136,11 @@ def classify(
     now: float,
     origins: Mapping[str, Origin],
     names: Mapping[str, str],
-    *,
-    ends_at_deadline: bool = True,
 ) -> LeaseMatch:
-    """Compare the held leases with the desired state. ``names`` are the vendor's names of areas, with their codes.
-
-    Without ``ends_at_deadline``, the end of a lease that is held after its deadline is unknown.
-    """
+    """Compare the held leases with the desired state. ``names`` are the vendor's names of areas, with their codes."""
     found: dict[tuple[bool | None, bool], list[Lease]] = {}
     for lease in oldest_first(held):
         kind, remaining = _is_of_kind(lease, desired, origins, names), lease.remaining(now)
-        if remaining is not None and remaining <= 0 and not ends_at_deadline:
-            remaining = None
         if desired.min_remaining and remaining is None and kind:
             kind = None
         enough = not desired.min_remaining or remaining is None or remaining >= desired.min_remaining * 60

@@ -21,7 +21,7 @@ from .._core.text import counted
 from .._reconcile.converge import Change, converge
 from .._reconcile.held_leases import ends
 from .._reconcile.lost_response import NOTHING_NEW, PARTIAL, UNLISTED, verifying
-from .._store.journal import Call, JournalRow
+from .._store.journal_rows import Call, JournalRow
 from .allocate import allocate
 from .backend import DEFAULT_POLICY, LeaseBackend, LeasePolicy, is_refused
 from .confirmed_list import confirm_list

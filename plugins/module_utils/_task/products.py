@@ -11,7 +11,6 @@ wrong key does not ask for each host. No call that pays is sent before the produ
 
 from __future__ import annotations
 
-import contextlib
 import itertools
 import json
 from collections.abc import Callable, Iterator, Mapping
@@ -27,7 +26,7 @@ from .._api.product.errors import UNAVAILABLE_KEY
 from .._core.errors import CallError, OptionError, QgError, WaitBudgetExceeded
 from .._core.text import describe
 from .._core.waiting import Announcer
-from .._store.directory import StateError
+from .._store.directory import after_the_call
 from .._store.facts import PRODUCT, REFUSED, TTL
 from .._store.interface import Store
 from .options import AUTO, CLASSIC, PRODUCT_NAMES, ProxyApiOptions
@@ -148,10 +147,10 @@ class ProductFinder:
                 self.facts.save(PRODUCT, product)
                 self.facts.forget(REFUSED)
                 return product
-        refused = _none_serves(refusals)
-        with contextlib.suppress(StateError):
-            self.facts.save(REFUSED, json.dumps([self._place(), refused.as_result()]))
-        raise refused
+        failure = _none_serves(refusals)
+        with after_the_call():
+            self.facts.save(REFUSED, json.dumps([self._place(), failure.as_result()]))
+        raise failure
 
     def _reads(self, refusals: Mapping[str, CallError]) -> Iterator[tuple[str, Callable[[], object]]]:
         """Yield the reads that can show a product; ``refusals`` are those of the reads before."""
