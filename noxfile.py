@@ -220,7 +220,8 @@ def integration(session: nox.Session, core: str) -> None:
 @nox.session(python=NEWEST_PYTHON)
 def machines(session: nox.Session) -> None:
     _install(session, "core-newest", packages.DATABASE)
-    files = map(str, sorted((ROOT / "tests/unit").rglob("test_*_machine.py")))
+    names = ("test_*_machine.py", "test_every_interruption.py")
+    files = (str(path) for name in names for path in sorted((ROOT / "tests/unit").rglob(name)))
     _pytest(session, *workspace.PYTEST_WORKERS, *(session.posargs or files), QG_ALL_STEPS="1")
 
 
@@ -272,7 +273,7 @@ def molecule(session: nox.Session, scenarios: list[str]) -> None:
     within = () if root else ("bash", "tests/lab/lab.sh", "rootless")
     arguments = session.posargs or [*chosen, "--report"]
     # Else it would take hosts for running that a killed run has created, or a power failure has ended.
-    session.run("molecule", "reset", "--all", "--no-report", env=CALLERS_HOME, silent=True)
+    session.run("molecule", "reset", "--no-report", env=CALLERS_HOME, silent=True)
     session.run(*within, "molecule", "test", *arguments, env=CALLERS_HOME, external=not root)
 
 

@@ -18,7 +18,7 @@ options:
       - With V(auto), the list of leases is read from V(classic), and if that refuses the key from each of the others
         until one serves it, with at most five calls. The result is stored in O(state_dir) for 30 days, or until the
         list is refused, so that later tasks need no such call. No call that pays is sent before the product is known.
-        If no list shows it, the task fails.
+        If no list shows it, the task fails, and other tasks repeat its error for 60 seconds without a call.
       - V(classic) is the API of products sold before 2023, at O(api_url). The others have hosts of their own, at
         O(product_url). V(share) provides short-lived addresses, V(longterm) long-lived ones, V(exclusive) dedicated
         ones, and V(overseas) addresses outside of mainland China.
@@ -47,7 +47,7 @@ options:
       - With V(auto), the list of leases is read from V(classic), and if that refuses the key from each of the others
         until one serves it, with at most five calls. The result is stored in O(state_dir) for 30 days, or until the
         list is refused, so that later tasks need no such call. No call that pays is sent before the product is known.
-        If no list shows it, the task fails.
+        If no list shows it, the task fails, and other tasks repeat its error for 60 seconds without a call.
       - V(classic) is the API of products sold before 2023, at O(api_url). The others have hosts of their own, at
         O(product_url). V(share) provides short-lived addresses, V(longterm) long-lived ones, V(exclusive) dedicated
         ones, and V(overseas) addresses outside of mainland China.

@@ -30,9 +30,11 @@ options:
         control node.
     type: str
   url:
-    description: The URL of the echo service to request through the proxy.
+    description:
+      - The URL of the echo service to request through the proxy.
+      - The default is V(https://d.qg.net/ip). With an O(api_url) on this machine, it is V(http://d.qg.net/ip), since a
+        simulator has a certificate of its own.
     type: str
-    default: https://d.qg.net/ip
   sources:
     description:
       - The URLs of echo services, the first of which that responds returns the egress address of the control node.

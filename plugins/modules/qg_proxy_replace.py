@@ -15,14 +15,16 @@ author:
   - The qingguo.qgnet authors (!UNKNOWN)
 description:
   - Releases leases of a QG.net key and allocates the same number of new ones, so that the addresses change.
+  - Of O(areas), O(isp) and O(keep_alive), new leases inherit what the task leaves open from those that they replace,
+    see O(inherit).
   - With O(count) or O(all), the task calls the vendor's replacement. It accepts only a number; the vendor selects the
     leases to replace. Only dynamic dedicated plans of the classic API and O(product=exclusive) support it.
-  - The vendor cannot replace selected leases. With O(ips) or O(task_ids), the task releases the leases, waits for their
-    channels, and allocates the same number of new leases. It begins with the lease that ends first; if no new lease is
-    available, the others are kept. The limits of M(qingguo.qgnet.qg_proxy_release) apply.
+  - The vendor cannot replace selected leases. With O(ips), O(task_ids) or O(older_than), the task releases the leases,
+    waits for their channels, and allocates the same number of new leases. It begins with the lease that ends first; if
+    no new lease is available, the others are kept. The limits of M(qingguo.qgnet.qg_proxy_release) apply.
   - If the key holds none of the leases in O(ips) or O(task_ids), the task fails. If it holds some of them, a warning
     names the others.
-  - With O(product=longterm), only O(ips) and O(task_ids) are available. Leases of O(product=share) and
+  - With O(product=longterm), only O(ips), O(task_ids) and O(older_than) are available. Leases of O(product=share) and
     O(product=overseas) cannot be replaced. Such a task fails before it changes anything.
   - O(isp=bgp) requires O(product=classic).
   - After a lost response, the call is not repeated before the list of leases was read again. Leases that were released
@@ -35,6 +37,26 @@ options:
   count:
     description: The number of leases to replace, from 1 to 100. The vendor selects them.
     type: int
+  older_than:
+    description:
+      - Selects the leases that were bought at least this long ago, in minutes or with a unit, such as V(30s), V(5m),
+        V(1h) or V(1d). If there is none, the task changes nothing.
+      - The purchases are recorded in O(state_dir) or O(state_url). A lease that another program bought has no known
+        age, so it is not selected, and a warning names it.
+      - Must not be empty.
+    type: str
+    version_added: 1.1.0
+  inherit:
+    description:
+      - Whether the new leases have the areas, the ISP and the duration that those which they replace were requested
+        with, as far as O(areas), O(exclude_areas), O(isp) and O(keep_alive) are not given.
+      - What a lease was requested with is recorded as for O(older_than). Of a lease that another program bought,
+        nothing is inherited.
+      - With O(count) or O(all), the vendor selects the leases. If they were requested with different properties,
+        nothing is inherited, and a warning says so.
+    type: bool
+    default: true
+    version_added: 1.1.0
 attributes:
   diff_mode:
     description: Returns details on what has changed when in diff mode.
@@ -80,6 +102,11 @@ EXAMPLES = r"""
   qingguo.qgnet.qg_proxy_replace:
     key: "{{ vault_qg_key }}"
     count: 2
+
+- name: Replace the leases that are older than half an hour
+  qingguo.qgnet.qg_proxy_replace:
+    key: "{{ vault_qg_key }}"
+    older_than: 30m
 
 - name: Replace the lease that a site has blocked
   qingguo.qgnet.qg_proxy_replace:
@@ -185,7 +212,25 @@ missing:
   returned: unless the task fails before it begins to change leases
   type: int
   sample: 0
-not_held:
+not_areas_used:
+  description: The numbers of new leases by the areas that they were requested in.
+  returned: when O(area_fallback) is true, unless the task fails before it begins to change leases
+  type: list
+  elements: dict
+  contains:
+    areas:
+      description: The codes of the areas; empty for any area.
+      type: list
+      elements: str
+      returned: always
+    count:
+      description: The number of leases.
+      type: int
+      returned: always
+  sample:
+    - {areas: ["350500"], count: 3}
+    - {areas: [], count: 2}
+held:
   description: The entries of O(ips) or O(task_ids) that belong to no lease of the key. A warning names them, too.
   returned: unless the task fails before it begins to change leases, and if it fails because none is held
   type: list

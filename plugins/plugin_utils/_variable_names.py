@@ -12,7 +12,7 @@ from difflib import get_close_matches
 from pathlib import Path
 
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import OptionError
-from ansible_collections.qingguo.qgnet.plugins.module_utils._task.options import GROUP_OPTIONS
+from ansible_collections.qingguo.qgnet.plugins.module_utils._task.options import SHARED_OPTIONS
 from ansible_collections.qingguo.qgnet.plugins.module_utils._task.sources import variable_name
 
 _COLLECTION = Path(__file__).resolve().parents[2]
@@ -44,7 +44,7 @@ def check_names(names: Collection[str]) -> None:
     known = {name for path in files for name in word.findall(path.read_text(encoding="utf-8"))}
     for prefix in roles:
         check_prefixed(prefix, names, known)
-    options = {variable_name(option) for option in GROUP_OPTIONS}
+    options = {variable_name(option) for option in SHARED_OPTIONS}
     # The plural of an option is a list of its values.
     own = {*known, *options, *(f"{option}s" for option in options)}
     for name in names:

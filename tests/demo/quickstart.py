@@ -33,7 +33,7 @@ ROOT = workspace.ROOT
 LOCKS = ROOT / "tests" / "requirements" / "locks"
 READMES = ("README.md", "README.zh-CN.md")
 HEADINGS = ("## Quick start\n", "## 快速开始\n")
-PORTS = (3128, 8080)
+PORTS = (8080, 8081)
 #: The address that the quick start gives to this machine.
 REGISTERED = "203.0.113.5"
 _BLOCK = re.compile(r"^```(?P<kind>\w+)\n(?P<body>.*?)^```$", re.MULTILINE | re.DOTALL)

@@ -290,6 +290,14 @@ def test_levels_are_kept_and_a_low_balance_is_printed(sim: Simulator, rulebook: 
     assert [call["params"]["Num"] for call in sim.journal("/allocate")] == ["2"]
 
 
+def test_a_reached_cap_is_printed(sim: Simulator, rulebook: Rulebook) -> None:
+    rulebook.variables |= {"qg_lease_count": 2}
+    rulebook.start_own("keep_levels", environment={"QG_MAX_NEW_PER_DAY": "1"})
+    rulebook.until("the event", lambda: "'type': 'cap_reached'" in rulebook.output)
+    rulebook.until("its rule", lambda: re.search(r"\[event\] \*+\n\{'bought': 0,\s+[^}]*'limit': 1,", rulebook.output))
+    assert sim.journal("/allocate") == []
+
+
 def test_leases_that_are_missing_at_the_start_are_allocated_also_if_a_run_fails(
     sim: Simulator, rulebook: Rulebook
 ) -> None:

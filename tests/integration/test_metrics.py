@@ -104,7 +104,7 @@ def test_a_file_has_what_a_key_and_an_account_hold(sim: Simulator, playground: P
     key = '{key="default"}'
     plan = sim.state()["keys"][sim.key]["plan"]["channels"]
     assert without_times(found) == {
-        **{f'qgnet_up{{key="default",reading="{name}"}}': 1 for name in ("quota", "leases", "whitelist")},
+        **{f'qgnet_up{{key="default",reading="{name}"}}': 1 for name in ("quota", "leases", "whitelist", "ledger")},
         'qgnet_up{account="default",reading="balance"}': 1,
         f"qgnet_channels{key}": plan,
         f"qgnet_channels_free{key}": plan - 2,
@@ -113,6 +113,7 @@ def test_a_file_has_what_a_key_and_an_account_hold(sim: Simulator, playground: P
         f"qgnet_whitelist_entries{key}": 2,
         f"qgnet_whitelist_unowned_entries{key}": 2,
         f"qgnet_whitelist_missing_addresses{key}": 0,
+        'qgnet_bought_per_day{key="default",product="classic"}': 2,
         'qgnet_balance_yuan{account="default"}': 12.34,
         'qgnet_refresh_failed{host="gw1"}': 1,
         'qgnet_refresh_failed{host="gw2"}': 1,
@@ -139,7 +140,7 @@ def test_a_failed_reading_leaves_the_others_and_its_own_time(
     assert run.rc == 2
     assert "qgnet_up 0" in run.output
     found = samples(path)
-    assert up(found) == {"quota": 0, "leases": 1, "whitelist": 1}
+    assert up(found) == {"quota": 0, "leases": 1, "whitelist": 1, "ledger": 1}
     assert found['qgnet_last_success_timestamp_seconds{key="default",reading="quota"}'] == 1000
     assert found['qgnet_last_success_timestamp_seconds{key="default",reading="leases"}'] > 1000
     assert 'qgnet_channels{key="default"}' not in found
@@ -153,18 +154,27 @@ def test_a_key_of_each_product(sim: Simulator, playground: Playground, path: Pat
     write(sim, playground, path, qg_metrics_keys=[{"name": "shop", "product": product}]).ok()
     found = samples(path)
     channels = {} if product == "overseas" else {"quota": 1}
-    assert up(found) == {**channels, "leases": 1, "whitelist": 1}
+    assert up(found) == {**channels, "leases": 1, "whitelist": 1, "ledger": 1}
+    assert found[f'qgnet_bought_per_day{{key="shop",product="{product}"}}'] == len(sim.leases()) == 2
     assert found['qgnet_leases{key="shop"}'] == 2
     assert found.get('qgnet_channels_free{key="shop"}') == (6 if channels else None)
 
 
 def test_several_keys_are_in_one_file(sim: Simulator, playground: Playground, path: Path) -> None:
     sim.configure("QGDEMO77", plan={**PLANS["share"], "billing": "volume", "balance": 70})
-    keys = [{"name": "shop"}, {"name": "bulk", "key": "QGDEMO77", "product": "share"}]
-    run = write(sim, playground, path, qg_metrics_keys=keys).ok()
+    keys = [{"name": "shop"}, {"name": "bulk", "key": "QGDEMO77", "product": "share", "max_new_per_day": 7}]
+    sim.fault(path="/allocate", kind="reset_after")
+    sim.fault(path="/query", kind="code", code=-13, skip=1)
+    environment = {"QG_KEY": sim.key, "QG_API_URL": sim.api_url, "QG_PRODUCT": "classic"}
+    assert playground.play(LEASE, environment=environment).rc == 2
+    run = write(sim, playground, path, qg_metrics_keys=keys, qg_max_new_per_day=30).ok()
     found = samples(path)
     assert found['qgnet_plan_addresses_left{key="bulk"}'] == 70
     assert 'qgnet_channels{key="shop"}' in found
+    # A call whose result is unknown counts with all that it asked for, as for the cap.
+    assert found['qgnet_bought_per_day{key="shop",product="classic"}'] == 2
+    assert found['qgnet_bought_per_day{key="bulk",product="share"}'] == 0
+    assert {key: found[f'qgnet_max_new_per_day{{key="{key}"}}'] for key in ("shop", "bulk")} == {"shop": 30, "bulk": 7}
     assert "QGDEMO77" not in path.read_text(encoding="utf-8") + run.output
 
 
@@ -173,10 +183,12 @@ def test_several_keys_are_in_one_file(sim: Simulator, playground: Playground, pa
     [
         {"qg_metrics_unknown": "/tmp/qgnet.prom"},
         {"qg_metrics_file": "qgnet.prom"},
+        {"qg_metrics_file": "/nowhere/qgnet.prom"},
         {"qg_metrics_keys": [{"name": 'a"b'}]},
         {"qg_metrics_keys": [{"name": "a"}, {"name": "a"}]},
+        {"qg_max_new_per_day": "many"},
     ],
-    ids=["unknown", "relative", "quote", "twice"],
+    ids=["unknown", "relative", "no directory", "quote", "twice", "cap"],
 )
 def test_a_mistake_is_reported_before_any_call(
     sim: Simulator, playground: Playground, path: Path, variables: dict[str, Any]
@@ -197,6 +209,8 @@ WELL = {
     "refresh_failed": "0x1600",
     "channels_free": "3x1600",
     "plan_addresses_left": "500x1600",
+    "bought_per_day": "17x1600",
+    "max_new_per_day": "20x1600",
     "balance_yuan": "80x1600",
     "whitelist_missing_addresses": "0x1600",
     "whitelist_unowned_entries": "0x1600",
@@ -208,6 +222,8 @@ ILL = {
     "refresh_failed": "1x1600",
     "channels_free": "0x1600",
     "plan_addresses_left": "99x1600",
+    "bought_per_day": "18x1600",
+    "max_new_per_day": "20x1600",
     "balance_yuan": "49.9x1600",
     "whitelist_missing_addresses": "1x1600",
     "whitelist_unowned_entries": "1x1600",

@@ -5,14 +5,17 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.qingguo.qgnet.plugins.module_utils._leases.operations import find_leases
+from ansible_collections.qingguo.qgnet.plugins.module_utils._doctor.operations import DOCTOR_INFO
+from ansible_collections.qingguo.qgnet.plugins.module_utils._leases.lookup import find_leases
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store.opening import StatePlace
 from support.lease_modules import LeaseScenario, scenario_fixture
 from support.operation_process import at_once
-from support.playbooks import Playground, assert_failed, calls
+from support.playbooks import Playground, assert_failed, calls, operate
 from support.product_leases import PLANS, PRODUCTS, ProductKey, product_key_fixture
 from support.vendor_faults import brief
 
@@ -197,6 +200,45 @@ def test_a_host_that_does_not_exist_is_passed_over(key: ProductKey) -> None:
 
 
 # What is stored
+
+
+def test_a_refusal_by_all_products_is_asked_for_once_in_a_minute(
+    key: ProductKey, minute: float, tmp_path: Path
+) -> None:
+    right = key.sim.key
+    key.options["key"] = "NOSUCH01"
+    jobs: list[tuple[str, dict[str, Any]]] = [("allocate", {**key.options, "count": 1})] * 3
+    results = at_once(jobs, minute, tmp_path / "together")
+    assert {(result["failed"], result["code"], result["endpoint"]) for result in results} == {(True, -100, "/query")}
+    for name in ("info", "quota", "areas"):
+        assert_failed(key(name), "The key is wrong", CHOICES, "the last 60 seconds", "doctor", code=-100)
+    assert calls(key.sim) == [*LISTS]
+    # Another key and another URL are asked about at once, and so is the same key a minute later.
+    assert key.ok("info", key=right)["product"] == "classic"
+    key.begin()
+    other = f"{key.sim.api_url}/./{{product}}"
+    assert_failed(key("info", product_url=other), "The key is wrong")
+    assert len(calls(key.sim)) == 5
+    key.sim.configure("NOSUCH01", plan=PLANS["share"])
+    key.options["product_url"] = other
+    assert_failed(key("info"), "The key is wrong")
+    with contextlib.closing(StatePlace.of(key.options).open()) as state:
+        state.execute("UPDATE facts SET at = at - 60")
+    assert key.ok("info")["product"] == "share"
+
+
+def test_the_doctor_asks_anew_and_then_tasks_do_too(key: ProductKey) -> None:
+    key.options["key"] = "NOSUCH01"
+    assert_failed(key("info"), "The key is wrong")
+    for reads in (5, 5):
+        key.begin()
+        assert operate(DOCTOR_INFO, key.options)["healthy"] is False
+        assert len([path for path in calls(key.sim) if path in LISTS]) == reads
+    key.sim.configure("NOSUCH01", plan=PLANS["share"])
+    assert operate(DOCTOR_INFO, key.options)["product"] == "share"
+    key.sim.configure("NOSUCH01", plan=PLANS["exclusive"])
+    assert_failed(key("info"), "ACCESS_DENY")
+    assert key.ok("info")["product"] == "exclusive"
 
 
 def test_a_refused_list_contradicts_the_stored_product(key: ProductKey) -> None:

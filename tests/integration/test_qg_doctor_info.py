@@ -185,6 +185,12 @@ ILLNESSES: dict[str, tuple[Callable[[Patient], object], str, str, str]] = {
         "",
         "ansible-doc qingguo.qgnet.qg_doctor_info",
     ),
+    "proxy without a port": (
+        lambda patient: patient.options.update(through_proxy="192.0.2.1"),
+        "through_proxy '192.0.2.1' has no port",
+        "HOST:PORT",
+        "ansible-doc qingguo.qgnet.qg_doctor_info",
+    ),
     "mistake in an option": (
         lambda patient: patient.options.update(api_url="proxy.qg.net"),
         "api_url",
@@ -226,7 +232,8 @@ def test_several_findings_are_all_reported(patient: Patient) -> None:
 def test_the_leases_of_the_key_are_the_proxies_to_try(patient: Patient) -> None:
     patient.sim.configure(options={"lease_proxies": True}, pwd="Hush4Hush", whitelist=[])
     patient.lease()
-    del patient.options["through_proxy"]
+    # Without a URL, the request needs no authority of the simulator.
+    del patient.options["through_proxy"], patient.options["url"]
     (lease,) = patient.sim.leases()
     found = patient.examine()
     assert (found["proxy"]["server"], found["proxy"]["ok"]) == (lease["host"], False)
@@ -258,14 +265,14 @@ def test_the_playbook_shows_the_cause_first_and_where_options_come_from(
     patient: Patient, playground: Playground
 ) -> None:
     sim = patient.sim
-    variables = {"qg_sources": patient.options["sources"], "qg_verify_url": patient.options["url"]}
-    environment = {"QG_KEY": sim.key, "QG_API_URL": sim.api_url}
+    variables = {"qg_verify_url": patient.options["url"]}
+    environment = {"QG_KEY": sim.key, "QG_API_URL": sim.api_url, "QG_SOURCES": patient.options["sources"][0]}
     run = playground.play("qingguo.qgnet.doctor", environment=environment, variables=variables).ok()
     assert run.of("Show the cause, and the next command").result["msg"][0] == "cause      Nothing is wrong."
     result = run.of("Examine the control node and the key").result
     sources = {one["name"]: one["source"] for one in result["options"]}
     assert (sources["key"], sources["api_url"], sources["timeout"]) == ("QG_KEY", "QG_API_URL", "default")
-    assert sources["product"] == "default"
+    assert (sources["product"], sources["sources"]) == ("default", "QG_SOURCES")
     assert "    option     key: set (from QG_KEY)" in run.stdout.replace('    "', "    ").replace('",', "")
     variables |= {"qg_key": "NOSUCH01", "qg_product": "share"}
     run = playground.play("qingguo.qgnet.doctor", environment=environment, variables=variables)

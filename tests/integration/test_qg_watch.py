@@ -22,7 +22,7 @@ from typing import Any
 
 import pytest
 import requests
-from ansible_collections.qingguo.qgnet.plugins.module_utils._leases.operations import INFO
+from ansible_collections.qingguo.qgnet.plugins.module_utils._leases.operations import ALLOCATE, INFO
 from simulator.fixture import Simulator, running_simulator
 from support.playbooks import QUERY, QUOTA, Result, assert_one_sentence, operate
 from support.vendor_faults import brief
@@ -243,6 +243,27 @@ def test_whitelist(sim: Simulator, watching: Watching) -> None:
         assert watcher.quiet()
 
     watching(story, whitelist=True, expected=["203.0.113.5", "203.0.113.6"])
+
+
+def test_a_purchase_that_a_cap_does_not_allow(sim: Simulator, watching: Watching, common_args: dict[str, Any]) -> None:
+    options = {name: value for name, value in common_args.items() if name in ALLOCATE.spec}
+
+    async def story(watcher: Watcher) -> None:
+        assert "failed" not in operate(ALLOCATE, {**options, "count": 2, "max_new_per_day": 3})
+        for _attempt in range(2):
+            assert "max_new_per_day=3" in operate(ALLOCATE, {**options, "count": 4, "max_new_per_day": 3})["msg"]
+        event = await watcher.event("cap_reached")
+        assert {name: event[name] for name in ("option", "limit", "bought", "wanted")} == {
+            "option": "max_new_per_day",
+            "limit": 3,
+            "bought": 2,
+            "wanted": 2,
+        }
+        await watcher.polls(QUOTA)
+        assert watcher.quiet()
+
+    watching(story, caps=True, quota_below=1)
+    assert len(sim.leases()) == 2
 
 
 def test_balance(sim: Simulator, watching: Watching) -> None:

@@ -13,6 +13,7 @@ from simulator.fixture import Simulator
 from support.fleet import DETECT, OTHER_KEY, REGISTER, SUMMARIZE, Fleet, play, public
 from support.playbooks import QUERY, Playground, Run, calls
 from support.thorough import thorough
+from support.vendor_faults import brief
 
 pytestmark = pytest.mark.measured
 
@@ -241,19 +242,34 @@ def test_an_unreachable_host_that_is_ignored_costs_no_other_host_anything(
     assert len(run.by_host(REGISTER)) == (1 if others == "in sync" else 6)
 
 
-@pytest.mark.thorough
+#: A mistake of a host, and what its error says.
+MISTAKES = {
+    "uncertain": (lambda fleet: fleet.make_uncertain("h1"), "uncertain"),
+    "quorum": (lambda fleet: fleet.add_to("h1", quorum=9), "quorum=9 cannot be met"),
+    "template": (
+        lambda fleet: fleet.add_to("h1", quorum="{{ nowhere }}"),
+        "egress_whitelist_quorum cannot be evaluated",
+    ),
+}
+
+
+@pytest.mark.parametrize("mistake", brief(MISTAKES, "quorum"))
 @pytest.mark.parametrize("others", ["new", *thorough("in sync")])
-def test_an_error_that_is_ignored_remains_the_reason(fleet: Fleet, others: str) -> None:
+def test_an_error_that_is_ignored_remains_the_reason_and_is_shown_once(fleet: Fleet, others: str, mistake: str) -> None:
     if others == "in sync":
         fleet.put_in_sync()
-    fleet.make_uncertain("h1")
+    make, part = MISTAKES[mistake]
+    make(fleet)
     run = fleet.run(play("ignore_errors: true") + LOOK.lstrip("\n")).ok()
-    reasons = [run.of(DETECT, "h1").result["msg"]]
-    assert "uncertain" in reasons[0]
-    assert reasons_of(seen(run)["h1"]) == reasons
+    message = run.of(DETECT, "h1").result["msg"]
+    assert part in message
+    result = seen(run)["h1"]["egress_whitelist_result"]
+    assert (result["failed"], result["msg"]) == (True, message)
     (summary,) = run.summaries
-    assert (summary["unregistered_hosts"], summary["in_sync"]) == ({"h1": reasons}, 5)
+    assert (list(summary["unregistered_hosts"]), summary["in_sync"]) == (["h1"], 5)
     assert run.of(REGISTER, "h1").status == ("ok" if others == "in sync" else "failed")
+    assert [part in line for line in run.stdout.splitlines() if line.startswith("fatal: [h1]")].count(True) == 1
+    assert fleet.listed()[-5:] == fleet.all_addresses[1:]
 
 
 RESCUED = """

@@ -5,16 +5,20 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 from support.fleet import DETECT, OTHER_KEY, REGISTER, SUMMARIZE, Fleet, play, public
 from support.playbooks import DEL, QUERY, Run, assert_task_failed, calls
 from support.thorough import thorough
+from support.vendor_faults import brief
 
 pytestmark = pytest.mark.measured
 
-PLAYBOOKS = ("register", "deregister", "verify", "ensure_leases", "refresh_proxies", "report")
+PLAYBOOKS = sorted(path.stem for path in (Path(__file__).parents[2] / "playbooks").glob("*.yml"))
+#: Those for the control node, whatever hosts the inventory has.
+LOCAL = ("doctor", "ensure_leases", "metrics", "probe_vendor", "report")
 LINE = "egress_whitelist: "
 
 
@@ -90,10 +94,10 @@ def test_a_host_behind_the_same_address_is_named_once_it_alone_keeps_it(fleet: F
 # --- no hosts, or too many
 
 
-@pytest.mark.parametrize("name", ["verify", *thorough(*(name for name in PLAYBOOKS if name != "verify"))])
+@pytest.mark.parametrize("name", brief(PLAYBOOKS, "doctor", "verify"))
 def test_a_playbook_without_hosts_fails(fleet: Fleet, name: str) -> None:
     wrong: list[tuple[dict[str, Any], str]] = [({"variables": {"qg_hosts": "h1"}, "limit": "h2"}, "--limit h2")]
-    if name in ("ensure_leases", "report"):
+    if name in LOCAL:
         wrong = [({"limit": "h2"}, "--limit h2 excludes the hosts of this playbook ('localhost')")]
     else:
         wrong.append(({"variables": {"qg_hosts": ["hh1"]}}, "did you mean h1?"))
@@ -136,6 +140,9 @@ def test_a_misspelt_variable_of_a_playbook_is_refused_once(fleet: Fleet) -> None
         assert run.rc != 0
         assert text(run).count(f"{variable} does not exist: did you mean {meant}?") == 1
         assert (run.tasks, calls(fleet.sim)) == ([], [])
+    run = fleet.run(playbook("refresh_proxies"), variables={"qg_refresh": ["gateways", "list"]})
+    assert text(run).count("qg_refresh contains gateways. Give gateway, list or both.") > 0
+    assert (run.rc, calls(fleet.sim)) == (2, [])
     # A user may have variables with this prefix.
     own = {"qg_team": "blue", "qg_keys": ["QGNOKEY1"], "qg_hosts": "h1", "egress_whitelist_summary": {}}
     fleet.run(playbook("register"), variables=own).ok()

@@ -87,7 +87,7 @@ def with_proxies() -> Iterator[Simulator]:
 def lines_of(sim: Simulator, directory: Path, commands: str) -> list[str]:
     """Run commands of curl with a simulator and return what they print."""
     places = {
-        "127.0.0.1:3128": str(sim.proxy_url).removeprefix("http://"),
+        "127.0.0.1:8081": str(sim.proxy_url).removeprefix("http://"),
         "127.0.0.1:3434": str(sim.tunnel_url).removeprefix("http://"),
         "http://127.0.0.1:9090": sim.tunnel_control_url,
         "http://127.0.0.1:8080": sim.api_url,
@@ -109,7 +109,7 @@ def test_the_commands_for_a_tunnel(with_proxies: Simulator, tmp_path: Path, comm
     assert all(address.startswith("198.19.1") for address in [*exits, changed.rpartition('"proxyip":"')[2]])
 
 
-@pytest.mark.parametrize("commands", commands_with("@127.0.0.1:3128"), ids=["guide", "readme"])
+@pytest.mark.parametrize("commands", commands_with("@127.0.0.1:8081"), ids=["guide", "readme"])
 def test_the_commands_for_a_proxy(with_proxies: Simulator, tmp_path: Path, commands: str) -> None:
     with_proxies.reset()
     with_proxies.configure(whitelist=["127.0.0.1"])

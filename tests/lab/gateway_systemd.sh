@@ -120,6 +120,15 @@ inside "curl --silent --retry 20 --retry-connrefused -X PUT http://127.0.0.1:808
     -d '{\"plan\": {\"kind\": \"share\", \"channels\": 12}, \"whitelist\": [\"203.0.113.5\"]}'" >/dev/null
 other=$(inside "systemctl show --property MainPID --value haproxy")
 
+# Another program has the port at first. After several starts, systemd refuses one for ten seconds.
+nsenter --net="/run/netns/$namespace" python3 -m http.server --bind 127.0.0.1 3128 >/dev/null 2>&1 &
+taken=$!
+said=$(play || true)
+kill "$taken"
+wait "$taken" || true
+[[ $said == *'Address already in use'*'Choose another proxy_gateway_bind'* ]] || fail "a port in use is not named: $said"
+sleep 10
+
 SECONDS=0
 play
 inside "curl --silent --fail --proxy http://127.0.0.1:3128 http://d.qg.net/ip"

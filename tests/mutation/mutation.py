@@ -39,7 +39,7 @@ EQUIVALENT = "equivalent"
 #: What is mutated: files of module_utils, and their functions as patterns in mutmut's spelling.
 PARTS = {
     "_whitelist/plan": ("x_plan__*", "x_check_limits__*", "x_contradicts__*", "xǁPlanǁ*"),
-    "_whitelist/merge": ("x_compatible_with_first__*", "x_merge_desired__*"),
+    "_whitelist/groups": ("x_compatible_with_first__*", "x_merge_desired__*"),
     "_leases/plan": ("*",),
     "_core/waiting": ("*",),
     "_reconcile/converge": ("*",),
@@ -47,12 +47,12 @@ PARTS = {
     "_reconcile/view": ("*",),
     "_store/rate_limiter": ("*",),
     "_monopolies/matching": ("*",),
-    "_store/monopoly_store": ("*",),
+    "_store/facts": ("*",),
 }
 #: The tests of these parts.
 TEST_FILES = (
     "whitelist/test_plan.py",
-    "whitelist/test_merge.py",
+    "whitelist/test_status.py",
     "leases/test_plan.py",
     "core/test_waiting.py",
     "store/test_rate_limiter.py",
@@ -60,7 +60,7 @@ TEST_FILES = (
     "reconcile/test_lost_response.py",
     "reconcile/test_view.py",
     "monopolies/test_matching.py",
-    "store/test_monopoly_store.py",
+    "store/test_facts.py",
 )
 
 # The shrinking of an input that fails a mutant would take most of the time.

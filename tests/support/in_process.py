@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import urlsplit
 
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.classic.client import ProxyApi
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.product.client import ProductApi
@@ -289,19 +289,19 @@ class InProcess(Transport):
         store.transaction = transaction  # type: ignore[method-assign]
         return store
 
-    def _exchange(self, method: str, url: str, form: str | None, endpoint: str) -> HttpResponse:
-        parts = urlsplit(url)
-        parameters = dict(parse_qsl(form if form is not None else parts.query, keep_blank_values=True))
+    def send(self, method: str, url: str, parameters: Mapping[str, str], endpoint: str) -> HttpResponse:
+        """Let the core answer."""
+        path, sent = urlsplit(url).path, dict(parameters)
         self.step(may_be_disturbed=False)
-        if self.late and self.late[0] in (parts.path, f"{method} {parts.path}"):
-            self.under_way.append((self.core.clock.now() + self.late[1], method, parts.path, parameters))
+        if self.late and self.late[0] in (path, f"{method} {path}"):
+            self.under_way.append((self.core.clock.now() + self.late[1], method, path, sent))
             self.late = None
             self.step()
             self.advance(self.timeout)
             raise self._silence(endpoint)
         began, self.core.headers = self.core.clock.now(), {}
         try:
-            status, body = self.core.handle(method, parts.path, parameters)
+            status, body = self.core.handle(method, path, sent)
         except Killed:
             self.die()
         except ConnectionLost as lost:

@@ -14,7 +14,7 @@ import pytest
 import requests
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api import retry
 from ansible_collections.qingguo.qgnet.plugins.module_utils._leases import operations, pool, quota
-from ansible_collections.qingguo.qgnet.plugins.module_utils._store.journal import JournalRow
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store.journal_rows import JournalRow
 from simulator.fixture import Simulator
 from support.playbooks import Result, assert_one_sentence, calls, operate
 

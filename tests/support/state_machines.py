@@ -23,8 +23,10 @@ from support import stores
 if TYPE_CHECKING:
     from support.in_process import Answer, Call, InProcess, Vendor
 
-#: Steps in one run of a machine at most, and steps in all runs at least with ``QG_ALL_STEPS``; without it, by how much
-#: there are fewer runs and steps.
+#: Whether everything is tried that "make machines" tries.
+ALL_STEPS = "QG_ALL_STEPS" in os.environ
+#: Steps in one run of a machine at most, and steps in all runs at least with all steps; without, by how much there are
+#: fewer runs and steps.
 STEPS, MIN_STEPS = 50, 10_000
 FEWER_RUNS, FEWER_STEPS = 20, 40
 #: Seconds by which the wall clock of a control node is set forward or back.
@@ -173,7 +175,7 @@ def run_counted(machine: type[RuleBasedStateMachine], runs: int, least: int = MI
     The runs are the same each time, so that a test fails for a change of the code alone. With ``QG_EXPLORE`` set, they
     are random. There are fewer without ``QG_ALL_STEPS``, and over a database.
     """
-    if not {"QG_ALL_STEPS", "QG_EXPLORE"} & os.environ.keys():
+    if not (ALL_STEPS or "QG_EXPLORE" in os.environ):
         runs, least = max(1, runs // FEWER_RUNS), max(1, least // FEWER_STEPS)
     runs, least = stores.share(runs), stores.share(least)
     steps = 0

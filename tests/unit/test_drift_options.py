@@ -24,7 +24,7 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._api.account import 
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.retry import Count
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import OptionError
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.waiting import Announcer
-from ansible_collections.qingguo.qgnet.plugins.module_utils._leases import operations
+from ansible_collections.qingguo.qgnet.plugins.module_utils._leases import lookup as lookup_file
 from ansible_collections.qingguo.qgnet.plugins.module_utils._task.options import (
     ACCOUNT_API_OPTIONS,
     GROUP_OPTIONS,
@@ -285,7 +285,7 @@ def test_the_lookup_reads_the_options_that_it_documents(tmp_path: Path, monkeypa
     def matching_leases(api: Any, desired: Any, **_more: Any) -> tuple[()]:
         return ()
 
-    monkeypatch.setattr(operations, "matching_leases", matching_leases)
+    monkeypatch.setattr(lookup_file, "matching_leases", matching_leases)
     common = {"key": "QGDEMO01", "pwd": "secret", "at_least": 0, "form": "url", "state_dir": str(tmp_path / "state")}
     for product in ("classic", "share"):
         assert lookup.run([], {}, **common, product=product) == []

@@ -116,7 +116,7 @@ def area_codes(option: str, texts: Iterable[str], read: Callable[[bool], Sequenc
                 f"run the task again later. {error.message}",
                 **error.details,
             ) from None
-    return tuple(sorted({code for code in found if code}))
+    return tuple(dict.fromkeys(code for code in found if code))
 
 
 def code_in(text: str) -> str | None:

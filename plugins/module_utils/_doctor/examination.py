@@ -20,6 +20,7 @@ from .._api.product.client import ProductApi
 from .._api.proxies import AUTHENTICATION_REQUIRED
 from .._core.addresses import AddressScope, numeric_order
 from .._core.errors import OptionError, QgError, TransportError
+from .._core.text import describe
 from .._core.validation import check_url
 from .._core.waiting import Announcer
 from .._reconcile.held_leases import HeldLeases
@@ -62,6 +63,8 @@ class Examination:
             for name in ("url", "through_proxy"):
                 if self.params[name]:
                     check_url(name, _as_url(self.params[name]))
+            if (given := self.params["through_proxy"]) and urlsplit(_as_url(given)).port is None:
+                raise OptionError(f"through_proxy {describe(given)} has no port: give HOST:PORT.")
         except OptionError as error:
             self.found.append(findings.of_error(error, self.params["api_url"]))
             return
@@ -175,7 +178,9 @@ class Examination:
             login = f"{quote(options.key, safe='')}:{quote(options.pwd, safe='')}@"
         self.proxy = {"server": server, "ok": False, "exit_ip": None, "error": None}
         try:
-            self.proxy["exit_ip"] = self._echo(options, self.params["url"], "url", f"http://{login}{server}")
+            is_simulator = AddressScope.of(False, options.api_url) is AddressScope.SIMULATED
+            url = self.params["url"] or f"{'http' if is_simulator else 'https'}://d.qg.net/ip"
+            self.proxy["exit_ip"] = self._echo(options, url, "url", f"http://{login}{server}")
             self.proxy["ok"] = True
         except ValueError as error:
             self.proxy["error"] = f"the echo service {error}"

@@ -25,7 +25,7 @@ from .examination import Examination
 
 _SPEC: Spec = {
     "through_proxy": {"type": "str"},
-    "url": {"type": "str", "default": "https://d.qg.net/ip"},
+    "url": {"type": "str"},
     "sources": EGRESS_OPTIONS["sources"],
     "inventory_id": {"type": "str"},
     **PRODUCT_OPTIONS,
@@ -149,7 +149,7 @@ def _whitelist(exam: Examination) -> str | None:
     if exam.whitelist is None or exam.unowned is None:
         return None
     without = f", {len(exam.unowned)} without a registered host: {format_sample(exam.unowned)}" if exam.unowned else ""
-    return f"{len(exam.whitelist)} entries{without}"
+    return f"{len(exam.whitelist)} {'entry' if len(exam.whitelist) == 1 else 'entries'}{without}"
 
 
 def _registrations(exam: Examination, inventory_id: str | None) -> str | None:

@@ -16,7 +16,7 @@ from .._core.errors import CallError, Effect, QgError, UncertainOutcomeError
 from .._core.text import counted
 from .._reconcile.converge import converge
 from .._reconcile.lost_response import PARTIAL, Creation
-from .._store.journal import Call
+from .._store.journal_rows import Call
 from .backend import is_refused
 from .earlier_calls import described
 from .plan import Origin
@@ -24,16 +24,28 @@ from .session import ALLOCATE, LeaseSession
 
 
 def allocate(session: LeaseSession, number: int, params: AllocationParams, successor_of: Collection[str] = ()) -> None:
-    """Allocate N more leases. ``session.new`` contains the allocated ones, even if this raises."""
-    origin = Origin(params.areas, params.isp, frozenset(successor_of))
+    """Allocate N more leases. ``session.new`` contains the allocated ones, even if this raises.
+
+    If the vendor refuses a call since an area has no stock, and no earlier attempt may have had an effect, the next of
+    the areas is requested.
+    """
     if session.release_in_flight:
         params = dataclasses.replace(params, distinct=True)
-    until, missing = session.now() + session.policy.channel_wait, number
+    until, missing, choices = session.now() + session.policy.channel_wait, number, list(params.area_choices)
     while missing > 0:
-        allocation = Allocation(session, min(missing, session.features.max_per_call), params, origin, until)
-        converge(allocation, session.policy.max_attempts - 1)
-        session.settle_paid(ALLOCATE, allocation.known)
-        missing -= allocation.found
+        terms = dataclasses.replace(params, areas=choices[0])
+        origin = Origin(terms.areas, terms.isp, frozenset(successor_of))
+        allocation = Allocation(session, min(missing, session.features.max_per_call), terms, origin, until)
+        try:
+            converge(allocation, session.policy.max_attempts - 1)
+        except CallError as error:
+            if len(choices) == 1 or not is_refused(error, session.features.no_stock):
+                raise
+            session.without_stock.update(choices.pop(0))
+        else:
+            session.settle_paid(ALLOCATE, allocation.known)
+            session.by_areas[terms.areas] += allocation.found
+            missing -= allocation.found
 
 
 @dataclasses.dataclass
@@ -69,8 +81,9 @@ class Allocation(Creation):
 
     def _send(self) -> None:
         session = self.session
+        request = {"origin": described(self.origin), "terms": self.params.as_json()}
         call = Call(
-            *(ALLOCATE, session.features.allocate, session.names, {"origin": described(self.origin)}, self.asked),
+            *(ALLOCATE, session.features.allocate, session.names, request, self.asked),
             witness=session.lasting_balance,
             buys=self.asked,
         )
@@ -80,7 +93,10 @@ class Allocation(Creation):
         if self.found < self.asked:
             # The response may omit leases that were allocated, and must not be allocated again.
             session.refresh()
-            if session.exceeds_list(session.balance_before) and session.quota_shows_unlisted(self.known, self.asked):
+            balance = session.balance_before
+            # Without a quota, only the list can show them, as soon as it no longer lags.
+            has_more = self.found < self.asked and (balance is None or session.exceeds_list(balance))
+            if has_more and session.quota_shows_unlisted(self.known, self.asked):
                 raise self.uncertain(None, PARTIAL)
             self.adopt_new()
         session.settle_paid(ALLOCATE, self.known)

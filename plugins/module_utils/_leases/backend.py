@@ -17,6 +17,7 @@ from .._core.errors import CallError
 from .._reconcile.held_leases import HeldLeases
 from .._reconcile.retry_policy import RetryPolicy
 from .._reconcile.session import KeyApi
+from .._store.facts import Facts
 
 #: Entered around each request of a call, from the moment that it is sent.
 Sending = Callable[[], contextlib.AbstractContextManager[None]]
@@ -29,6 +30,7 @@ class LeaseFeatures:
     ``replace`` or ``release`` is None if the product has no such call. The other fields are the vendor's codes:
 
     - ``no_free_channel`` is transient while a released channel is about to become free.
+    - ``no_stock`` is the lack of addresses in the requested areas.
     - ``maybe_own_effect`` may be the effect of an earlier allocation whose response was lost; ``failed`` excludes that.
     - ``partial_replacement`` may mean that the vendor has released the old leases, but not allocated new ones.
     - ``too_many`` releases were requested: fewer at a time, or the same after a minute, may succeed.
@@ -43,6 +45,7 @@ class LeaseFeatures:
     release: str | None
     max_per_call: int
     no_free_channel: frozenset[object]
+    no_stock: frozenset[object]
     maybe_own_effect: frozenset[object]
     failed: frozenset[object]
     partial_replacement: frozenset[object]
@@ -53,9 +56,10 @@ class LeaseFeatures:
 
 
 class LeaseBackend(KeyApi, Protocol):
-    """The calls for the leases of one key, and the leases that it holds."""
+    """The calls for the leases of one key, the leases that it holds, and what the state keeps of it."""
 
     held: HeldLeases
+    facts: Facts
 
     @property
     def product(self) -> str:

@@ -28,6 +28,7 @@ FEATURES = LeaseFeatures(
     release=endpoints.RELEASE.name,
     max_per_call=MAX_PER_CALL,
     no_free_channel=frozenset({NO_FREE_CHANNEL}),
+    no_stock=frozenset({RESOURCES_SHORT}),
     maybe_own_effect=frozenset({NO_FREE_CHANNEL, RESOURCES_SHORT, COUNT_LIMIT}),
     failed=frozenset({ALLOCATION_FAILED}),
     partial_replacement=frozenset({UNKNOWN, NO_FREE_CHANNEL, RESOURCES_SHORT, ALLOCATION_FAILED, COUNT_LIMIT}),
@@ -48,6 +49,7 @@ class ClassicLeases:
 
     def __init__(self, api: ProxyApi) -> None:
         self.held = HeldLeases.of(api)
+        self.facts = api.host_facts
         self.product = api.product
         self.budget = api.budget
         self.rate_limiter = api.rate_limiter

@@ -6,14 +6,9 @@
 
 from __future__ import annotations
 
-import contextlib
-import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
-from urllib.parse import quote
-
-from ansible.module_utils.parsing.convert_bool import boolean
 
 from .._api.areas import area_codes
 from .._api.classic.client import ProxyApi
@@ -21,14 +16,14 @@ from .._api.leases import AllocationParams, Lease, oldest_first
 from .._core.clock import wall_time
 from .._core.durations import parse_minutes
 from .._core.errors import OptionError, QgError
-from .._core.text import counted, format_sample, one_line
+from .._core.text import format_sample, one_line
 from .._core.validation import check_names, check_range
-from .._core.waiting import SILENT, Announcer
+from .._core.waiting import Announcer
 from .._reconcile.held_leases import HeldLeases
 from .._store.directory import StateError
-from .._store.opening import StatePlace, Store
+from .._store.opening import Store
 from .._store.vendor_clock import VendorClock
-from .._task.operation import Mode, Operation, redact
+from .._task.operation import Mode, Operation
 from .._task.options import (
     CAP_OPTIONS,
     CLASSIC,
@@ -45,7 +40,8 @@ from .._task.products import Check, lease_client
 from .._task.sources import Spec
 from .backend import LeaseBackend, LeasePolicy
 from .classic import ClassicLeases
-from .ensure import ensure_leases, matching_leases
+from .credentials import CREDENTIALS_OPTION, VERIFY_OPTIONS, check_credentials, reveal, verification_of
+from .ensure import ensure_leases
 from .plan import MAX_PER_CALL, DesiredLeases, NamedLeases
 from .product import ProductLeases, check_exact, check_release, check_replacement, check_tasks, check_terms
 from .release import release_leases
@@ -55,8 +51,6 @@ from .session import LeaseResult
 #: The options that select leases. _chosen checks that they are exclusive: for Ansible's rules, ``all`` is always given.
 _NAMED: Spec = {"ips": {"type": "list", "elements": "str"}, "task_ids": {"type": "list", "elements": "str"}}
 _CHOICE: Spec = {**_NAMED, "all": {"type": "bool", "default": False}}
-#: The option for the secret URLs of leases.
-CREDENTIALS_OPTION: Spec = {"with_credentials": {"type": "bool", "default": False}}
 #: The delays between reads of the lists, and the numbers of attempts.
 POLICY = LeasePolicy()
 
@@ -71,34 +65,6 @@ def lease_results(leases: Iterable[Lease], clock: VendorClock) -> list[dict[str,
     return [{**lease.described(now), "vendor": dict(lease.vendor)} for lease in oldest_first(leases)]
 
 
-def proxy_url(server: str, key: str, pwd: str) -> str:
-    """Return the URL of a proxy with its credentials; a secret."""
-    return f"http://{quote(key, safe='')}:{quote(pwd, safe='')}@{server}"
-
-
-def reveal(result: dict[str, Any], params: Mapping[str, Any]) -> bool:
-    """Add ``proxy_url`` to each lease if ``with_credentials`` requests it."""
-    # The caller hides a result with URLs, which would hide the reason of a failure.
-    if result.get("failed"):
-        return False
-    # The options of a delegated task are as the playbook wrote them.
-    if not boolean(params.get("with_credentials") or False, strict=False) or not params.get("pwd"):
-        return False
-    for name in ("leases", "allocated", "proxies"):
-        for lease in result.get(name) or []:
-            lease["proxy_url"] = proxy_url(lease["server"], str(params["key"]), str(params["pwd"]))
-    return True
-
-
-def check_credentials(requested: bool, params: Mapping[str, Any], option: str = "with_credentials=true") -> None:
-    """Refuse URLs with credentials, which ``option`` requests, without the password."""
-    if requested and not params["pwd"]:
-        raise OptionError(
-            f"{option} needs pwd, the password that the proxies take together with the key: set pwd (environment "
-            "QG_PWD), or use server, for a host that is on the whitelist."
-        )
-
-
 def lease_backend(
     params: Mapping[str, Any], announcer: Announcer, *checks: Check, state: Store | None = None
 ) -> LeaseBackend:
@@ -110,7 +76,7 @@ def lease_backend(
 def check_new_terms(params: Mapping[str, Any]) -> None:
     """Refuse options for new leases that the product does not support."""
     check_terms(params)
-    if params["product"] == CLASSIC:
+    if params["product"] == CLASSIC and not params["area_fallback"]:
         check_one_area(check_areas("areas", params["areas"]), "product=classic leases in")
 
 
@@ -123,6 +89,7 @@ def allocation_params(params: Mapping[str, Any]) -> AllocationParams:
         areas=check_areas("areas", params["areas"]),
         exclude_areas=check_areas("exclude_areas", params["exclude_areas"]),
         pool=POOLS.get(params["pool"] or ""),
+        area_fallback=params["area_fallback"],
     )
 
 
@@ -138,14 +105,15 @@ def _keep_alive(value: object) -> int | None:
 
 def with_codes(params: AllocationParams, api: LeaseBackend) -> AllocationParams:
     """Return the parameters with the codes of the areas that the options name; raises OptionError for unknown ones."""
+    areas = area_codes("areas", params.areas, api.named_areas)
     return replace(
         params,
-        areas=area_codes("areas", params.areas, api.named_areas),
-        exclude_areas=area_codes("exclude_areas", params.exclude_areas, api.named_areas),
+        areas=areas if params.area_fallback else tuple(sorted(areas)),
+        exclude_areas=tuple(sorted(area_codes("exclude_areas", params.exclude_areas, api.named_areas))),
     )
 
 
-def _min_remaining(params: Mapping[str, Any]) -> float:
+def min_remaining_of(params: Mapping[str, Any]) -> float:
     """Return the minutes that a lease must have left."""
     return check_range("min_remaining", parse_minutes("min_remaining", params["min_remaining"]), 0, 525600)
 
@@ -153,8 +121,10 @@ def _min_remaining(params: Mapping[str, Any]) -> float:
 def desired_leases(params: Mapping[str, Any]) -> DesiredLeases:
     """Return the desired state that the options of qg_proxy_allocate describe; raises OptionError for a mistake."""
     check_range("count", params["count"], 1, MAX_PER_CALL)
-    min_remaining = _min_remaining(params)
+    min_remaining = min_remaining_of(params)
     new = allocation_params(params)
+    if new.area_fallback and not new.areas:
+        raise OptionError("area_fallback=true needs areas: give the area that is preferred, or several in their order.")
     if new.keep_alive is not None and new.keep_alive <= min_remaining:
         raise OptionError(
             f"keep_alive={new.keep_alive} must be more than min_remaining={params['min_remaining']}: a new lease "
@@ -174,7 +144,7 @@ def desired_leases(params: Mapping[str, Any]) -> DesiredLeases:
 
 def _chosen(params: Mapping[str, Any]) -> NamedLeases | None:
     """Return the leases that the options name; None for all=true, or for a number in count."""
-    options = [option for option in ("count", *_NAMED) if option in params]
+    options = [option for option in ("count", "older_than", *_NAMED) if option in params]
     given = [option for option in options if params[option] is not None]
     if params["all"] and given:
         raise OptionError(f"{given[0]} and all=true exclude each other: leave one of them out.")
@@ -200,7 +170,9 @@ def _not_held(found: LeaseResult, chosen: NamedLeases | None) -> dict[str, Any]:
     return {"not_held": names}
 
 
-def _result(found: LeaseResult, api: LeaseBackend, mode: Mode, *, predicted: int = 0) -> dict[str, Any]:
+def _result(
+    found: LeaseResult, api: LeaseBackend, mode: Mode, *, predicted: int = 0, by_areas: bool = False
+) -> dict[str, Any]:
     """Return the result of a task; ``changed`` is true if anything changed, even if the task fails."""
     result: dict[str, Any] = {
         "changed": bool(found.allocated or found.released or predicted),
@@ -210,8 +182,10 @@ def _result(found: LeaseResult, api: LeaseBackend, mode: Mode, *, predicted: int
         "held": len(found.after),
         "api": api.usage(),
     }
-    if found.warnings:
-        result["warnings"] = list(found.warnings)
+    if by_areas:
+        result["areas_used"] = [{"areas": [*areas], "count": count} for areas, count in found.by_areas.items()]
+    if found.warnings or found.hints:
+        result["warnings"] = [*found.hints, *found.warnings]
     if mode.diff:
         after = found.after
         if mode.check:
@@ -235,16 +209,28 @@ def _lines(leases: Iterable[Lease]) -> str:
 
 def _run_allocate(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
     desired, policy = desired_leases(params), replace(POLICY, caps=caps_of(params))
+    verification = verification_of(params)
     api = lease_backend(params, mode.announcer, check_new_terms, check_tasks, check_exact)
     desired = replace(desired, params=with_codes(desired.params, api))
-    found = ensure_leases(api, desired, check=mode.check, policy=policy)
+    found = ensure_leases(api, desired, check=mode.check, policy=policy, verification=verification)
     predicted = found.missing if mode.check else 0
     return {
+        **(_verified(found) if verification else {}),
         "leases": lease_results(found.leases, api.vendor_clock),
         "count": len(found.leases),
         "missing": found.missing,
-        **_result(found, api, mode, predicted=predicted),
+        **_result(found, api, mode, predicted=predicted, by_areas=params["area_fallback"]),
     }
+
+
+def _verified(found: LeaseResult) -> dict[str, Any]:
+    """Return what a verification adds to a result."""
+    gone = {lease.name for lease in found.released}
+    unusable = [
+        {"server": one.server, "ip": one.ip or None, "reason": found.reasons[one.name], "released": one.name in gone}
+        for one in oldest_first(found.unusable)
+    ]
+    return {"unusable": unusable, "purchase_limit": found.purchase_limit}
 
 
 def _run_release(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
@@ -259,10 +245,22 @@ def _run_replace(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
     check_credentials(params["with_credentials"], params)
     if number is not None:
         check_range("count", number, 1, MAX_PER_CALL)
+    older_than = _older_than(params["older_than"])
+    if params["area_fallback"] and (params["all"] or number is not None):
+        raise OptionError(
+            "area_fallback=true needs ips, task_ids or older_than: in a replacement of its choice, the vendor may "
+            "release leases before it reports that an area has no stock."
+        )
     policy = replace(POLICY, caps=caps_of(params))
     api = lease_backend(params, mode.announcer, check_new_terms, check_tasks, check_replacement)
     new = with_codes(new, api)
-    found = replace_leases(api, chosen, number, new, check=mode.check, policy=policy)
+    found = replace_leases(
+        *(api, chosen, number, new),
+        older_than=older_than,
+        inherit=params["inherit"],
+        check=mode.check,
+        policy=policy,
+    )
     predicted = found.missing if mode.check else 0
     not_held = _not_held(found, chosen)
     if chosen and chosen.names and len(not_held["not_held"]) == len(chosen.names):
@@ -273,11 +271,19 @@ def _run_replace(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
         )
     return {
         "leases": lease_results(found.after, api.vendor_clock),
-        "method": "replace" if chosen is None else "release_and_allocate",
+        "method": "replace" if chosen is None and older_than is None else "release_and_allocate",
         "missing": found.missing,
         **not_held,
-        **_result(found, api, mode, predicted=predicted),
+        **_result(found, api, mode, predicted=predicted, by_areas=params["area_fallback"]),
     }
+
+
+def _older_than(value: object) -> float | None:
+    """Return the minutes ago that the leases to replace were bought."""
+    minutes = None if value is None else parse_minutes("older_than", value)
+    if minutes is not None and not 0 < minutes <= 525_600:
+        raise OptionError(f"older_than={value} is out of range: give a duration from 1s to 525600.")
+    return minutes
 
 
 def _run_info(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
@@ -289,48 +295,6 @@ def _run_info(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
     return {"changed": False, "product": api.product, "leases": leases, "count": len(leases), "api": api.usage()}
 
 
-#: The options of the lookup that select leases.
-LOOKUP_SELECTORS = ("task_ids", *PLACE_OPTIONS)
-
-
-def find_leases(params: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Return the leases that the options of the lookup describe, in the order of their deadlines or of ``seed``.
-
-    Raises QgError if there are too few.
-    """
-    least, most = params["at_least"], params["limit"]
-    check_range("at_least", least, 0, MAX_PER_CALL)
-    min_remaining = _min_remaining(params)
-    check_range("max_age", params["max_age"], 0, 3600)
-    if most is not None:
-        check_range("limit", most, 1, 10**6)
-    check_credentials(params["form"] == "url", params, "form=url")
-    desired = DesiredLeases(
-        count=least,
-        params=AllocationParams(isp=params["isp"], areas=check_areas("areas", params["areas"])),
-        min_remaining=min_remaining,
-        task_ids=frozenset(check_names("task_ids", params["task_ids"])),
-        undetermined=params["undetermined"],
-        exclude_ips=frozenset(check_names("exclude_ips", params["exclude_ips"])),
-    )
-    # Templates may be evaluated in the process that Ansible forks its workers from.
-    with contextlib.closing(StatePlace.of(params).open(params["max_wait"])) as state:
-        # A lookup cannot see whether its task has no_log, so it announces nothing.
-        api = lease_backend(params, SILENT, check_terms, check_tasks, state=state)
-        desired = replace(desired, params=with_codes(desired.params, api))
-        leases = matching_leases(api, desired, max_age=params["max_age"], policy=POLICY)
-        found = lease_results(leases, api.vendor_clock)
-    if len(leases) < least:
-        raise QgError(
-            f"The key holds {counted(len(leases), 'matching lease')}, fewer than at_least={least}. Lease more with "
-            "qingguo.qgnet.qg_proxy_allocate, or ask for less."
-        )
-    results: list[dict[str, Any]] = redact({"leases": found}, params, PROXY_API_OPTIONS)["leases"]
-    if params["seed"]:
-        results.sort(key=lambda lease: hashlib.sha256(f"{params['seed']}\0{lease['server']}".encode()).digest())
-    return results[:most]
-
-
 ALLOCATE = Operation(
     spec={
         "count": {"type": "int", "default": 1},
@@ -339,6 +303,7 @@ ALLOCATE = Operation(
         "exact": {"type": "bool", "default": False},
         "exclude_ips": {"type": "list", "elements": "str"},
         "undetermined": {"type": "str", "choices": ["fail", "ignore", "match"], "default": "fail"},
+        **VERIFY_OPTIONS,
         **TERMS_OPTIONS,
         **CREDENTIALS_OPTION,
         **CAP_OPTIONS,
@@ -360,6 +325,8 @@ REPLACE = Operation(
     spec={
         **_CHOICE,
         "count": {"type": "int"},
+        "older_than": {"type": "str"},
+        "inherit": {"type": "bool", "default": True},
         **TERMS_OPTIONS,
         **CREDENTIALS_OPTION,
         **CAP_OPTIONS,
@@ -367,9 +334,9 @@ REPLACE = Operation(
         **PROXY_API_OPTIONS,
     },
     run=_run_replace,
-    rules={"mutually_exclusive": [(*_NAMED, "count")]},
+    rules={"mutually_exclusive": [(*_NAMED, "count", "older_than")]},
     reveal=reveal,
-    selectors=(*_CHOICE, "count", "areas", "exclude_areas"),
+    selectors=(*_CHOICE, "count", "older_than", "areas", "exclude_areas"),
 )
 INFO = Operation(
     spec={

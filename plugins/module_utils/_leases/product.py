@@ -45,6 +45,7 @@ def _features(product: str, calls: ProductCalls) -> LeaseFeatures:
         release=calls.release.name if calls.release else None,
         max_per_call=MAX_PER_CALL,
         no_free_channel=frozenset({NO_AVAILABLE_CHANNEL}),
+        no_stock=frozenset({NO_RESOURCE_FOUND}),
         maybe_own_effect=_MAYBE_OWN_EFFECT,
         failed=frozenset({FAILED_OPERATION}),
         partial_replacement=_MAYBE_OWN_EFFECT | {INTERNAL_ERROR, FAILED_OPERATION},
@@ -65,6 +66,7 @@ class ProductLeases:
         self.product = api.product
         self.features = _features(api.product, api.endpoints)
         self.held = HeldLeases.of(api)
+        self.facts = api.host_facts
         self.budget = api.budget
         self.rate_limiter = api.rate_limiter
         self.key_digest = api.key_digest
@@ -120,8 +122,9 @@ def check_exact(params: Mapping[str, Any]) -> None:
 def check_replacement(params: Mapping[str, Any]) -> None:
     """Refuse a replacement that the product does not support; that of named leases requires a release."""
     product = params["product"]
-    if params["ips"] is not None or params["task_ids"] is not None:
-        check_release(params, "ips" if params["ips"] is not None else "task_ids")
+    named = [option for option in ("ips", "task_ids", "older_than") if params[option] is not None]
+    if named:
+        check_release(params, named[0])
     elif product in PRODUCTS and PRODUCTS[product].replace is None:
         named_too = "name them in ips or task_ids" if PRODUCTS[product].release else "wait until they end"
         raise OptionError(

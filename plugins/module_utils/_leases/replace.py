@@ -11,7 +11,7 @@ as before, and none is paid for twice.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -21,12 +21,13 @@ from .._core.text import counted
 from .._reconcile.converge import Change, converge
 from .._reconcile.held_leases import ends
 from .._reconcile.lost_response import NOTHING_NEW, PARTIAL, UNLISTED, verifying
-from .._store.journal import Call, JournalRow
+from .._store.journal_rows import Call, JournalRow
 from .allocate import allocate
 from .backend import DEFAULT_POLICY, LeaseBackend, LeasePolicy, is_refused
 from .confirmed_list import confirm_list
 from .earlier_calls import described, lease_session, recent_calls, resolve_earlier
 from .plan import Origin, format_leases
+from .purchases import OlderThan, hints, successors
 from .release import check_addresses, release
 from .session import INTERRUPTED_REPLACE, REPLACE, LeaseResult, LeaseSession
 
@@ -41,14 +42,20 @@ def replace_leases(
     number: int | None,
     params: AllocationParams,
     *,
+    older_than: float | None = None,
+    inherit: bool = True,
     check: bool = False,
     policy: LeasePolicy = DEFAULT_POLICY,
 ) -> LeaseResult:
     """Replace the ``chosen`` leases by release and allocation, or let the vendor replace ``number`` of its choice.
 
-    With neither, replace all. Afterwards the key holds as many leases as before.
+    ``older_than`` chooses the leases that were bought at least this many minutes ago. With none of these, replace all.
+    Afterwards the key holds as many leases as before. With ``inherit``, the new ones are as the old ones in what
+    ``params`` leave open.
     """
     with lease_session(api, policy, check=check) as session:
+        aged = None if older_than is None else OlderThan(session, older_than * 60)
+        chosen = aged or chosen
         if not check and (recent_calls(session, _RELEASE_AND_ALLOCATE) or recent_calls(session, INTERRUPTED_REPLACE)):
             # Missing leases are going to be paid for, so the list must be right.
             listed = session.names
@@ -56,14 +63,16 @@ def replace_leases(
             if session.names != listed:
                 resolve_earlier(session, wait=True)
         replacement = NamedReplacement(session, params)
-        missing_successors, successors = replacement.continue_interrupted(chosen) if chosen else (0, frozenset[str]())
-        held = [lease for lease in session.held.values() if lease.name not in successors]
+        missing_successors, earlier = replacement.continue_interrupted(chosen) if chosen else (0, frozenset[str]())
+        held = [lease for lease in session.held.values() if lease.name not in earlier]
         named = [lease for lease in held if chosen(lease)] if chosen else held
         count = len(named) + missing_successors if number is None else number
         interrupted = [] if chosen else _interrupted(session, number, params)
         if interrupted:
             count = interrupted[0].request["count"]
         result = LeaseResult(session.before, session.before, missing=count, continued=tuple(replacement.continued))
+        groups = successors(session, named, params) if inherit or not named else {params: named}
+        result.hints = hints(aged, groups, by_vendor=chosen is None and not interrupted)
         if count > len(named) + missing_successors and not interrupted:
             raise OptionError(
                 f"count={counted(count, 'lease')} cannot be replaced: the key holds {len(named)}. Lower count."
@@ -72,15 +81,16 @@ def replace_leases(
             check_addresses(named)
         if not interrupted:
             # Before the first release: a lease must not be released if its successor must not be bought.
-            session.journal.check_caps(count)
+            session.journal.check_caps(count, check=check)
         if check:
             result.released = tuple(oldest_first(named)) if count == len(named) else ()
             return result
         with result.completed(session, session.before):
             if chosen is None:
-                replace_unnamed(session, interrupted, count, number, params)
+                terms = next(iter(groups)) if len(groups) == 1 else params
+                replace_unnamed(session, interrupted, count, number, params, terms)
             else:
-                replacement.carry_out(missing_successors, named)
+                replacement.carry_out(groups)
         result.missing = max(0, len(session.before) - len(session.held))
         return result
 
@@ -90,7 +100,9 @@ class NamedReplacement:
 
     def __init__(self, session: LeaseSession, params: AllocationParams) -> None:
         self._session = session
-        self._params = params
+        #: The parameters that were asked for, and the numbers and parameters of successors that earlier runs lack.
+        self._asked = params.as_json()
+        self._missing: list[tuple[int, AllocationParams]] = []
         #: The record numbers of replacements that this run has begun or continues.
         self._recorded: list[int] = []
         #: The leases that the continued replacements were to replace.
@@ -110,33 +122,37 @@ class NamedReplacement:
             named = [session.api.restore(vendor, task) for task, vendor in call.request["named"]]
             ended = session.ended(named, call.sent_at)
             own = [lease for lease in named if chosen(lease) and lease not in ended]
-            if own and call.request["terms"] == self._params.as_json():
+            if own and call.request["asked"] == self._asked:
                 fresh = session.names - call.names
                 gone = {lease.name for lease in session.gone(own)} - counted
-                missing += max(0, len(gone) - len(fresh))
+                left = max(0, len(gone) - len(fresh))
+                missing += left
+                self._missing.append((left, AllocationParams.from_json(call.request["terms"])))
                 counted |= gone
                 successors |= fresh
                 self._recorded.append(call.id)
                 self.continued += own
         return missing, successors
 
-    def carry_out(self, missing_successors: int, named: Sequence[Lease]) -> None:
-        """Allocate the missing successors of earlier runs, and replace the named leases."""
+    def carry_out(self, groups: Mapping[AllocationParams, Sequence[Lease]]) -> None:
+        """Allocate the missing successors of earlier runs, and replace the leases, by the terms of their successors."""
         session = self._session
-        allocate(session, missing_successors, self._params)
-        if named:
-            self._record(named)
-            self._replace(oldest_first(named))
+        for number, terms in self._missing:
+            allocate(session, number, terms)
+        for terms, named in groups.items():
+            self._record(named, terms)
+            self._replace(oldest_first(named), terms)
         session.finish_replacement(self._recorded)
 
-    def _record(self, named: Sequence[Lease]) -> None:
+    def _record(self, named: Sequence[Lease], terms: AllocationParams) -> None:
         """Record the leases that are about to be replaced, for a later run that has to continue."""
         session = self._session
-        request = {"terms": self._params.as_json(), "named": [[lease.task_id, dict(lease.vendor)] for lease in named]}
+        names = [[lease.task_id, dict(lease.vendor)] for lease in named]
+        request = {"asked": self._asked, "terms": terms.as_json(), "named": names}
         call = Call(_RELEASE_AND_ALLOCATE, "", session.names, request, len(named))
         self._recorded.append(session.journal.record(call))
 
-    def _replace(self, named: Sequence[Lease]) -> None:
+    def _replace(self, named: Sequence[Lease], terms: AllocationParams) -> None:
         """Release leases and allocate their successors.
 
         Replace one first, so that the others are kept if there is no successor. It is the oldest, since the vendor may
@@ -144,10 +160,10 @@ class NamedReplacement:
         """
         first, rest = named[:1], named[1:]
         quota = self._session.wait_for_channels(0, wait=False) if rest else None
-        self._release_and_allocate(first)
+        self._release_and_allocate(first, terms)
         if quota and quota.available < len(named):
             self._check_channel_returned(first, rest, quota.available)
-        self._release_and_allocate(rest)
+        self._release_and_allocate(rest, terms)
 
     def _check_channel_returned(self, first: Sequence[Lease], rest: Sequence[Lease], available: int) -> None:
         """Raise QgError, to keep the other leases, if the channel of the first lease did not become free.
@@ -164,7 +180,7 @@ class NamedReplacement:
                 quota=quota.described(),
             )
 
-    def _release_and_allocate(self, leases: Sequence[Lease]) -> None:
+    def _release_and_allocate(self, leases: Sequence[Lease], terms: AllocationParams) -> None:
         """Release leases, and allocate a successor for each that is gone."""
         session, reported = self._session, set[str]()
         try:
@@ -174,42 +190,50 @@ class NamedReplacement:
             raise
         except QgError:
             # Allocate successors for the released ones, even if not all could be released.
-            self._allocate_successors(leases, reported)
+            self._allocate_successors(leases, reported, terms)
             raise
-        self._allocate_successors(leases, reported)
+        self._allocate_successors(leases, reported, terms)
 
-    def _allocate_successors(self, leases: Sequence[Lease], reported: Collection[str]) -> None:
+    def _allocate_successors(self, leases: Sequence[Lease], reported: Collection[str], terms: AllocationParams) -> None:
         """Allocate a successor for each lease that is gone; confirm the list first if a release was not reported."""
         session = self._session
         if any(lease.name not in reported for lease in session.gone(leases)):
             confirm_list(session)
-        allocate(session, len(session.gone(leases)), self._params)
+        allocate(session, len(session.gone(leases)), terms)
 
 
 def _interrupted(session: LeaseSession, number: int | None, params: AllocationParams) -> list[JournalRow]:
     """Return the interrupted calls with the same request."""
     request = (number, params.as_json())
     calls = recent_calls(session, INTERRUPTED_REPLACE)
-    return [call for call in calls if (call.request["number"], call.request["terms"]) == request]
+    return [call for call in calls if (call.request["number"], call.request["asked"]) == request]
 
 
 def replace_unnamed(
-    session: LeaseSession, interrupted: Sequence[JournalRow], count: int, number: int | None, params: AllocationParams
+    session: LeaseSession,
+    interrupted: Sequence[JournalRow],
+    count: int,
+    number: int | None,
+    asked: AllocationParams,
+    terms: AllocationParams,
 ) -> None:
     """Let the vendor replace ``count`` leases of its choice; continue the ``interrupted`` calls.
 
-    ``number`` is the requested number, None for all. Afterwards the key holds as many leases as before.
+    ``number`` is the requested number, None for all. ``terms`` are the parameters of the new leases, of which the user
+    has ``asked`` for some. Afterwards the key holds as many leases as before.
     """
+    if interrupted:
+        terms = AllocationParams.from_json(interrupted[0].request["terms"])
     call = session.features.replace
     if call is None:
         raise OptionError("The product of this key replaces no leases of its choice: name them in ips or task_ids.")
-    request = {"number": number, "terms": params.as_json(), "count": count}
+    request = {"number": number, "asked": asked.as_json(), "terms": terms.as_json(), "count": count}
     continued, size = [one.id for one in interrupted], session.features.max_per_call
     for start in range(0, count, size):
         known = [one.names for one in interrupted if one.request["start"] == start]
         old = known[0] if known else session.names
         request |= {"start": start}
-        replacement = VendorReplacement(session, call, params, old, request, min(size, count - start))
+        replacement = VendorReplacement(session, call, terms, old, request, min(size, count - start))
         replacement.carry_out()
         continued += replacement.interrupted
     session.finish_replacement(continued)

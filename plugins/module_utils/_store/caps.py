@@ -11,14 +11,20 @@ cap together.
 
 from __future__ import annotations
 
+import contextlib
+import dataclasses
 import datetime
+import json
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from .._core.caller import current_caller
 from .._core.errors import CapReachedError
 from .._core.text import counted, format_sample
+from .directory import after_the_call
+from .facts import CAP, Facts
 
 if TYPE_CHECKING:
     from .interface import Store
@@ -63,18 +69,13 @@ class Caps:
 
         Of calls ``without_effect`` (numbers of rows), only what they have received counts: the call replaces them.
         """
-
-        def found(condition: str, value: object) -> list[_Purchase]:
-            rows = read(f"{_QUERY}{condition} ORDER BY id", (key, value))
-            return [one for row in rows if (one := _purchase(store, row, without_effect)).number]
-
         if self.per_run is not None:
-            in_run = found("run = ?", run)
+            in_run = _purchases(store, read, key, "run = ?", run, without_effect)
             if sum(one.number for one in in_run) + wanted > self.per_run:
                 raise _reached("max_new_per_run", self.per_run, wanted, noun, in_run, "in this run", "")
         if self.per_day is not None:
             now = store.now()
-            today = found("sent_at > ?", now - DAY)
+            today = _purchases(store, read, key, "sent_at > ?", now - DAY, without_effect)
             if sum(one.number for one in today) + wanted > self.per_day:
                 later = ""
                 if (left := _seconds_until(today, self.per_day - wanted, now)) is not None:
@@ -84,6 +85,58 @@ class Caps:
 
 
 NO_CAPS = Caps()
+
+
+@dataclass(frozen=True)
+class RefusedPurchase:
+    """The last purchase that a cap did not allow, and who asked for it. ``bought`` is the number that counts by now."""
+
+    option: str
+    limit: int
+    bought: int
+    wanted: int
+    run: str
+    user: str
+    host: str
+
+
+@contextlib.contextmanager
+def noting_refusal(store: Store, key: str, run: str) -> Iterator[None]:
+    """Store for watchers that a cap did not allow a purchase."""
+    try:
+        yield
+    except CapReachedError as error:
+        found, who = error.details["cap"], current_caller()
+        with after_the_call():
+            Facts(store, key).save(CAP, json.dumps({**found, "run": run, "user": who.user, "host": who.host}))
+        raise
+
+
+def refused_purchase(store: Store, key: str) -> RefusedPurchase | None:
+    """Return the last purchase of a day that a cap did not allow; None if there is none, or if it would allow it now.
+
+    What a run has bought does not change afterwards.
+    """
+    text = Facts(store, key).get(CAP)
+    if text is None:
+        return None
+    found = RefusedPurchase(**store.decoded(text))
+    if found.option != "max_new_per_day":
+        return found
+
+    def read(query: str, values: Sequence[Any]) -> Iterable[Sequence[Any]]:
+        return store.rows(query, *values)
+
+    bought = sum(one.number for one in _purchases(store, read, key, "sent_at > ?", store.now() - DAY))
+    return dataclasses.replace(found, bought=bought) if bought + found.wanted > found.limit else None
+
+
+def _purchases(
+    store: Store, read: Read, key: str, condition: str, value: object, without_effect: Collection[int] = ()
+) -> list[_Purchase]:
+    """Return the purchases of a key that meet a condition; of calls ``without_effect``, only what they received."""
+    rows = read(f"{_QUERY}{condition} ORDER BY id", (key, value))
+    return [one for row in rows if (one := _purchase(store, row, without_effect)).number]
 
 
 def _purchase(store: Store, row: Sequence[Any], without_effect: Collection[int]) -> _Purchase:

@@ -41,6 +41,11 @@ class StateError(QgError):
     """The state directory, which was usable when the task began, can no longer be used."""
 
 
+def after_the_call() -> contextlib.AbstractContextManager[None]:
+    """Let a failure of the state pass: after a call, it must never hide what the vendor did and was paid for."""
+    return contextlib.suppress(StateError)
+
+
 @dataclass(frozen=True)
 class BusyPolicy:
     """For how many seconds a task waits for a database that is locked or cannot be reached: ``max_wait``, with limits.

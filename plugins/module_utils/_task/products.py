@@ -5,12 +5,14 @@
 """The API that serves the leases of a key: that of the option ``product``, or the one that reads show to serve the key.
 
 With ``product=auto``, the list of leases is read from one API after the other until one of them serves the key. The
-state stores which one, so that later runs need no read. No call that pays is sent before the product is known.
+state stores which one, so that later runs need no read, and for a short time that none does, so that a fleet with a
+wrong key does not ask for each host. No call that pays is sent before the product is known.
 """
 
 from __future__ import annotations
 
 import itertools
+import json
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
@@ -24,7 +26,8 @@ from .._api.product.errors import UNAVAILABLE_KEY
 from .._core.errors import CallError, OptionError, QgError, WaitBudgetExceeded
 from .._core.text import describe
 from .._core.waiting import Announcer
-from .._store.facts import PRODUCT
+from .._store.directory import after_the_call
+from .._store.facts import PRODUCT, REFUSED, TTL
 from .._store.interface import Store
 from .options import AUTO, CLASSIC, PRODUCT_NAMES, ProxyApiOptions
 from .sources import environment_name, variable_name
@@ -83,6 +86,7 @@ class ProductFinder:
         self._options = options
         self._url = product_url
         self._classic = classic
+        self._state = classic.rate_limiter.state
 
     def check_url(self) -> None:
         """Refuse a ``product_url`` that cannot be that of several products."""
@@ -96,7 +100,7 @@ class ProductFinder:
         """Return the client for a product, which continues the run of the classic one."""
         if product == CLASSIC:
             return self._classic
-        api = self._options.product_client(product, self._url, self._classic.rate_limiter.state)
+        api = self._options.product_client(product, self._url, self._state)
         api.follow(self._classic)
         return api
 
@@ -107,8 +111,23 @@ class ProductFinder:
         if known is None:
             # Other processes wait, and then use what this one has found.
             with self._classic.key_lock("identifying"):
-                known = self.facts.get(PRODUCT) or self.read()
+                known = self.facts.get(PRODUCT)
+                if known is None:
+                    self._repeat_refusal()
+                    known = self.read()
         return known
+
+    def _repeat_refusal(self) -> None:
+        """Raise the stored error if no API has served the key a short time ago."""
+        stored = self.facts.get(REFUSED)
+        place, failure = self._state.decoded(stored) if stored else (None, {})
+        if place == self._place():
+            message = f"{failure.pop('msg')} The vendor said so to a task of the last {TTL[REFUSED]:.0f} seconds"
+            raise QgError(f"{message}; qingguo.qgnet.doctor asks it at once.", **failure)
+
+    def _place(self) -> str:
+        """Return a name for the URL of the products, which the user may have corrected since a refusal."""
+        return self._state.digest("product_url", self._url or "")
 
     def read(self) -> str:
         """Read the lists of leases until one of the APIs serves the key; store and return its product."""
@@ -126,8 +145,12 @@ class ProductFinder:
                 refusals[product] = error
             else:
                 self.facts.save(PRODUCT, product)
+                self.facts.forget(REFUSED)
                 return product
-        raise _none_serves(refusals)
+        failure = _none_serves(refusals)
+        with after_the_call():
+            self.facts.save(REFUSED, json.dumps([self._place(), failure.as_result()]))
+        raise failure
 
     def _reads(self, refusals: Mapping[str, CallError]) -> Iterator[tuple[str, Callable[[], object]]]:
         """Yield the reads that can show a product; ``refusals`` are those of the reads before."""

@@ -15,15 +15,18 @@ import math
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .._api.account.models import Amount
 from .._api.leases import Lease, Quota, is_same, oldest_first
 from .._core.addresses import numeric_order
 from .._core.errors import QgError
 
-#: The subjects that can be watched, each with one call of the vendor's API.
-QUOTA, LEASES, WHITELIST, BALANCE = "quota", "leases", "whitelist", "balance"
+if TYPE_CHECKING:
+    from .._store.caps import RefusedPurchase
+
+#: The subjects that can be watched, each with one call of the vendor's API, except for the caps, which the state shows.
+QUOTA, LEASES, WHITELIST, BALANCE, CAPS = "quota", "leases", "whitelist", "balance", "caps"
 #: The share of its threshold by which a number must exceed it to have recovered: without this hysteresis, a number near
 #: the threshold would cause many events.
 RECOVERY_MARGIN = Decimal("0.1")
@@ -45,7 +48,8 @@ NO_DRIFT: Drift = (frozenset(), frozenset())
 class Rules:
     """The conditions to watch for. ``expires_within`` is in minutes, ``balance_below`` in yuan.
 
-    ``whitelist`` reports each entry that appears or disappears, ``expected`` all differences from the expected list.
+    ``whitelist`` reports each entry that appears or disappears, ``expected`` all differences from the expected list,
+    and ``caps`` purchases that a cap does not allow.
     """
 
     quota_below: int | None = None
@@ -55,6 +59,7 @@ class Rules:
     whitelist: bool = False
     expected: frozenset[str] | None = None
     balance_below: Decimal | None = None
+    caps: bool = False
 
     @property
     def subjects(self) -> tuple[str, ...]:
@@ -64,6 +69,7 @@ class Rules:
             LEASES: self.leases or self.expires_within is not None or self.leases_below is not None,
             WHITELIST: self.whitelist or self.expected is not None,
             BALANCE: self.balance_below is not None,
+            CAPS: self.caps,
         }
         return tuple(subject for subject, watched in wanted.items() if watched)
 
@@ -72,20 +78,22 @@ class Rules:
 class Snapshot:
     """The results of one poll: a value, or the error that prevented it, for each subject that was polled.
 
-    ``vendor_time`` is the vendor's time (Unix time) when the leases were read.
+    ``vendor_time`` is the vendor's time (Unix time) when the leases were read. ``caps`` are the purchases that a cap
+    does not allow, at most one.
     """
 
     quota: Quota | None = None
     leases: Collection[Lease] | None = None
     whitelist: Collection[str] | None = None
     balance: Amount | None = None
+    caps: Collection[RefusedPurchase] | None = None
     vendor_time: float | None = None
     failed: Mapping[str, QgError] = field(default_factory=dict)
 
     @property
     def subjects(self) -> tuple[str, ...]:
         """The subjects that have a value."""
-        return tuple(name for name in (QUOTA, LEASES, WHITELIST, BALANCE) if getattr(self, name) is not None)
+        return tuple(name for name in (QUOTA, LEASES, WHITELIST, BALANCE, CAPS) if getattr(self, name) is not None)
 
 
 @dataclass(frozen=True)
@@ -111,6 +119,7 @@ class WatchState:
     whitelist: frozenset[str] | None = None
     drift: Drift = NO_DRIFT
     balance_low: bool = False
+    refused: RefusedPurchase | None = None
     failing: Mapping[str, FailureState] = field(default_factory=dict)
 
 
@@ -231,12 +240,28 @@ def _compare_whitelist(state: WatchState, rules: Rules, ips: Collection[str], _n
     return dataclasses.replace(state, whitelist=current, drift=drift), events
 
 
+def _compare_caps(state: WatchState, _rules: Rules, caps: Collection[RefusedPurchase], _now: float) -> Step:
+    """Report when a cap does not allow a purchase, and when it would allow it: once for each cap, and for each run."""
+    before, refused = state.refused, next(iter(caps), None)
+    events: list[Event] = []
+    if refused and (before is None or _cap_of(before) != _cap_of(refused)):
+        events.append(_event("cap_reached", vars(refused)))
+    elif before and not refused:
+        events.append(_event("cap_recovered", vars(before)))
+    return dataclasses.replace(state, refused=refused), events
+
+
+def _cap_of(refused: RefusedPurchase) -> tuple[object, ...]:
+    return refused.option, refused.limit, refused.run if refused.option == "max_new_per_run" else ""
+
+
 #: The function that compares the value of each subject with the state.
 _COMPARISONS: Mapping[str, Callable[[WatchState, Rules, Any, float], Step]] = {
     QUOTA: _compare_quota,
     LEASES: _compare_leases,
     WHITELIST: _compare_whitelist,
     BALANCE: _compare_balance,
+    CAPS: _compare_caps,
 }
 
 

@@ -45,6 +45,7 @@ WATCHED: Spec = {
     "whitelist": {"type": "bool", "default": False},
     "expected": {"type": "list", "elements": "str"},
     "balance_below": {"type": "float"},
+    "caps": {"type": "bool", "default": False},
 }
 SPEC: Spec = {
     **WATCHED,
@@ -163,6 +164,7 @@ def rules_from(params: Mapping[str, Any]) -> Rules:
         expected=expected,
         # Exactly the decimal number that the user wrote.
         balance_below=None if below is None else Decimal(str(below)),
+        caps=params["caps"],
     )
     if not rules.subjects:
         raise OptionError(f"qg_watch has nothing to watch: set at least one of {', '.join(WATCHED)}.")

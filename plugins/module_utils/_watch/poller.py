@@ -31,10 +31,11 @@ from .._core.waiting import SILENT, Announcer
 from .._reconcile.held_leases import HeldLeases
 from .._reconcile.held_whitelist import HeldWhitelist
 from .._store.announcements import announcement_policy
+from .._store.caps import refused_purchase
 from .._task.operation import without_secrets
 from .._task.options import AUTO, CLASSIC, AccountApiOptions, ProxyApiOptions
 from .._task.products import ProductFinder, api_of_key
-from .events import BALANCE, LEASES, QUOTA, WHITELIST, Snapshot, Step, WatchState, polls_to_skip, step
+from .events import BALANCE, CAPS, LEASES, QUOTA, WHITELIST, Snapshot, Step, WatchState, polls_to_skip, step
 from .options import WatchOptions, read_options
 
 T = TypeVar("T")
@@ -95,6 +96,11 @@ def _read_leases(api: ProxyApi | ProductApi) -> dict[str, Any]:
     return {LEASES: HeldLeases.of(api).read(), "vendor_time": api.vendor_clock.now()}
 
 
+def _read_caps(api: ProxyApi | ProductApi) -> dict[str, Any]:
+    refused = refused_purchase(api.rate_limiter.state, api.key_digest)
+    return {CAPS: () if refused is None else (refused,)}
+
+
 #: The function that reads the fields of a snapshot for each subject, with one call, or up to two on a product host,
 #: and those that show the product of the key.
 FETCHERS: dict[str, Callable[[WatchOptions, Pause], dict[str, Any]]] = {
@@ -102,6 +108,7 @@ FETCHERS: dict[str, Callable[[WatchOptions, Pause], dict[str, Any]]] = {
     LEASES: functools.partial(_with_lease_api, _read_leases),
     WHITELIST: functools.partial(_with_proxy_api, lambda api: {WHITELIST: HeldWhitelist(api).entries()}),
     BALANCE: functools.partial(_with_account_api, lambda api: {BALANCE: api.balance()}),
+    CAPS: functools.partial(_with_lease_api, _read_caps),
 }
 
 

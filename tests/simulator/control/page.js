@@ -168,9 +168,9 @@
       id: held.uuid,
       cells: [
         code(held.uuid),
-        chinese(held.state),
-        code(held.ip ?? "–"),
-        code(held.exit ?? "–"),
+        cell("short", chinese(held.state)),
+        cell("short", code(held.ip ?? "–")),
+        cell("short", code(held.exit ?? "–")),
         chinese(`${held.area} ${held.isp}`),
       ],
     });

@@ -21,8 +21,10 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._api.leases import L
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.parsing import BEIJING
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.addresses import numeric_order
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import Effect, QgError, TransportError
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store.caps import RefusedPurchase
 from ansible_collections.qingguo.qgnet.plugins.module_utils._watch.events import (
     BALANCE,
+    CAPS,
     LEASES,
     MAX_BACKOFF,
     MAX_CODES,
@@ -443,11 +445,31 @@ def test_a_failing_subject_is_polled_with_backoff(failures: int, interval: float
         (Rules(whitelist=True), (WHITELIST,)),
         (Rules(expected=frozenset()), (WHITELIST,)),
         (Rules(balance_below=Decimal(1)), (BALANCE,)),
+        (Rules(caps=True), (CAPS,)),
         (RULES, (QUOTA, LEASES, WHITELIST, BALANCE)),
     ],
 )
 def test_only_the_subjects_of_the_rules_are_polled(rules: Rules, subjects: tuple[str, ...]) -> None:
     assert rules.subjects == subjects
+
+
+def test_a_cap_is_reported_once_and_that_of_a_run_for_each_run() -> None:
+    of_day = RefusedPurchase("max_new_per_day", 20, 18, 5, "run 1", "ann", "h1")
+    of_run = dataclasses.replace(of_day, option="max_new_per_run", limit=4)
+    readings = [
+        (None, []),
+        (of_day, [("cap_reached", 18)]),
+        (dataclasses.replace(of_day, bought=17, run="run 2"), []),
+        (None, [("cap_recovered", 17)]),
+        (of_run, [("cap_reached", 18)]),
+        (of_run, []),
+        (dataclasses.replace(of_run, run="run 2", bought=3), [("cap_reached", 3)]),
+    ]
+    state, fields = WatchState(), set(vars(of_day))
+    for refused, expected in readings:
+        state, events = step(state, Rules(caps=True), Snapshot(caps=[refused] if refused else []), NOW)
+        assert [(event["type"], event["bought"]) for event in events] == expected
+        assert all(fields < event.keys() for event in events)
 
 
 def test_a_subject_without_a_rule_causes_no_event() -> None:

@@ -24,12 +24,8 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._egress.detect impor
     parse_replies,
 )
 from ansible_collections.qingguo.qgnet.plugins.module_utils._egress.proxy_check import ProxyCheckRequest
-from ansible_collections.qingguo.qgnet.plugins.module_utils._leases.operations import (
-    ALLOCATE,
-    INFO,
-    RELEASE,
-    find_leases,
-)
+from ansible_collections.qingguo.qgnet.plugins.module_utils._leases.lookup import find_leases
+from ansible_collections.qingguo.qgnet.plugins.module_utils._leases.operations import ALLOCATE, INFO, RELEASE
 from ansible_collections.qingguo.qgnet.plugins.module_utils._monopolies.operations import MONOPOLY
 from ansible_collections.qingguo.qgnet.plugins.module_utils._task.operation import Mode, Operation, execute, redact
 from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist.operations import WHITELIST, WHITELIST_INFO

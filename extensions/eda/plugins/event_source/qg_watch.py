@@ -70,6 +70,14 @@ options:
       - Emits balance_recovered when the balance reaches 1.1 times this amount.
       - Needs app_id and app_key.
     type: float
+  caps:
+    description:
+      - Emits cap_reached when max_new_per_day or max_new_per_run has not allowed a purchase of this key, once for each
+        cap, or for each run.
+      - Emits cap_recovered when the cap would allow the same purchase, or after a day.
+      - Makes no call. The refusals are read from the state, which must be that of the runs that pay.
+    type: bool
+    default: false
   interval:
     description: The seconds between two polls, with a jitter of a tenth. The minimum is 10.
     type: float

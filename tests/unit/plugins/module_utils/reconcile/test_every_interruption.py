@@ -27,7 +27,7 @@ from support.in_process import CLASSIC, PATHS, InProcess, Killed, Vendor, config
 from support.lease_runs import LeaseNode
 from support.monopoly_calls import APPLY, RELEASE
 from support.monopoly_runs import MonopolyNode, occupancy
-from support.state_machines import unmeasured
+from support.state_machines import ALL_STEPS, unmeasured
 from support.thorough import thorough
 from support.whitelist import ADD, DEL, ControlNode, WhitelistTransport, new_core, use_transport
 
@@ -203,9 +203,12 @@ def wire_of(scenes: list[Scene]) -> WhitelistTransport:
     return wire
 
 
-#: What makes a difference to the next run most often: the other cases are thorough.
-QUICK = (("death", "answered", 50), ("death", "lost after", 50), ("death", "late", 0))
-CASES = [case if case in QUICK else thorough(case)[0] for case in itertools.product(EVENTS, LOSSES, LAGS)]
+#: What makes a difference to the next run most often; then one case more for each death, and for each other event. The
+#: rest is for the night.
+QUICK = [("death", "answered", 50), ("death", "lost after", 50), ("death", "late", 0)]
+EVERY = list(itertools.product(EVENTS, LOSSES, LAGS))
+THOROUGH = [case for case in EVERY if case[0] == "death" or case[1:] == ("lost after", 50)]
+CASES = [*QUICK, *thorough(*(case for case in (EVERY if ALL_STEPS else THOROUGH) if case not in QUICK))]
 
 
 @pytest.mark.newest_core

@@ -6,15 +6,21 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 from pathlib import Path
 
 import pytest
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core import caller
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import CapReachedError
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store import journal as journal_file
-from ansible_collections.qingguo.qgnet.plugins.module_utils._store.caps import DAY, Caps
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store.caps import (
+    DAY,
+    Caps,
+    refused_purchase,
+)
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.interface import Store
-from ansible_collections.qingguo.qgnet.plugins.module_utils._store.journal import LEASES, MONOPOLIES, Call, Journal
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store.journal import Journal
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store.journal_rows import LEASES, MONOPOLIES, Call
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.ledger import ledger
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.opening import StatePlace
 from support.processes import run_together
@@ -94,6 +100,30 @@ def test_a_day_is_the_last_24_hours_of_state_time(store: Store, world: World) ->
     assert left(journal) == 1
     world.time += 2
     assert left(journal) == 7
+
+
+def test_a_refused_purchase_is_known_until_the_cap_would_allow_it(store: Store, world: World) -> None:
+    journal = capped(store, 10)
+    settled(journal, 6, 6)
+    world.time += DAY / 2
+    with pytest.raises(CapReachedError):
+        journal.check_caps(7, check=True)
+    assert refused_purchase(store, "key") is None
+    for refuse in (journal.check_caps, lambda number: journal.record(order(number))):
+        with pytest.raises(CapReachedError):
+            refuse(5)
+        found = refused_purchase(store, "key")
+        assert found is not None
+        assert (found.option, found.limit, found.bought, found.wanted) == ("max_new_per_day", 10, 6, 5)
+        assert found.user == caller.current_caller().user
+        assert refused_purchase(store, "another key") is None
+    world.time += DAY / 2 + 1
+    assert refused_purchase(store, "key") is None
+    with pytest.raises(CapReachedError):
+        capped(store, None, 3).record(order(4))
+    assert refused_purchase(store, "key") == dataclasses.replace(found, option="max_new_per_run", limit=3, wanted=4)
+    world.time += DAY + 1
+    assert refused_purchase(store, "key") is None
 
 
 def test_a_run_counts_what_it_has_bought_itself(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
