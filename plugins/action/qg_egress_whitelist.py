@@ -25,22 +25,20 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import 
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.text import one_line
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.waiting import Wait
 from ansible_collections.qingguo.qgnet.plugins.module_utils._egress.detect import DetectionRequest
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store.claims import Claims, RunClaims
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.opening import StatePlace, Store
-from ansible_collections.qingguo.qgnet.plugins.module_utils._store.run_results import RunResults
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.runs import run_id
-from ansible_collections.qingguo.qgnet.plugins.module_utils._store.write_queue import WriteQueue, is_in_sync
 from ansible_collections.qingguo.qgnet.plugins.module_utils._task.operation import redact
 from ansible_collections.qingguo.qgnet.plugins.module_utils._task.options import PROXY_API_OPTIONS, STATE_OPTIONS
 from ansible_collections.qingguo.qgnet.plugins.module_utils._task.sources import Spec, without_aliases
-from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist.batch import queue_for
+from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist.batch import claims_for
 from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist.host_operations import (
     adopt_registrations,
     apply_and_report,
-    find_request,
+    find_claim,
     forgotten_hosts,
-    host_request,
-    submit_host,
-    summary_of_reads,
+    host_claim,
+    submit_claim,
 )
 from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist.pruning import find_unpruned, gone_hosts
 from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist.run_summary import (
@@ -48,10 +46,12 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist.run_summa
     common_reasons,
     complete_result,
     merge_results,
+    reads_of,
     recorded_part,
     summary_line,
     without_repetition,
 )
+from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist.turns import Turns
 from ansible_collections.qingguo.qgnet.plugins.plugin_utils._action import QgAction
 from ansible_collections.qingguo.qgnet.plugins.plugin_utils._announcer import show_once
 from ansible_collections.qingguo.qgnet.plugins.plugin_utils._host_command import UnusableHostError, detect_egress
@@ -192,17 +192,17 @@ class ActionModule(QgAction):
             )
         source_replies: list[dict[str, Any]] = []
         ips, detection = options.ips, options.detection
-        queue, run, host = self._queue(options), run_id(), variables["inventory_hostname"]
+        claims, run, host = self._claims(options), run_id(), variables["inventory_hostname"]
         if options.forget:
-            return self._submit_forgotten(options, queue, variables)
+            return self._submit_forgotten(options, claims, variables)
         gone: dict[str, list[str]] = {}
         if options.host.prune:
             check_inventory(context.CLIARGS.get("subset") or variables.get("ansible_limit"), variables)
-            began = queue.store.now() - run_age()
+            began = claims.store.now() - run_age()
             find_hosts = partial(inventory_hosts, variables, options.prune_groups)
-            gone = gone_hosts(queue, options.host, run, began, find_hosts)
+            gone = gone_hosts(claims, options.host, run, began, find_hosts)
         if detection:
-            queue.cancel(run, host)
+            claims.cancel(run, host)
             try:
                 result = detect_egress(self, detection)
             except QgError as error:
@@ -213,24 +213,24 @@ class ActionModule(QgAction):
         adopted: list[dict[str, str]] = []
         # With a shared state, localhost is another machine in each inventory.
         if options.adopt and not (host in CONTROL_NODE and options.host.api.state.is_shared):
-            adopted = adopt_registrations(queue, options.host, host, ips, self._mode)
+            adopted = adopt_registrations(claims, options.host, host, ips, self._mode)
         # In check mode, they still belong to the other inventories.
         adopts = bool(adopted) and self._mode.check
-        request = host_request(options.host, run, host, ips, detected=detection is not None, gone=gone, adopt=adopts)
-        registered = submit_host(queue, request, options.host, self._mode, self._task_in_step())
-        found = {"ips": list(ips), "source_replies": source_replies, "registered": registered}
+        claim = host_claim(options.host, run, host, ips, detected=detection is not None, gone=gone, adopt=adopts)
+        submitted = submit_claim(claims, claim, options.host, self._mode, self._task_in_step())
+        found = {"ips": list(ips), "source_replies": source_replies, **submitted}
         return {"changed": bool(adopted), **found, "adopted": adopted}
 
-    def _submit_forgotten(self, options: StepOptions, queue: WriteQueue, variables: dict[str, Any]) -> dict[str, Any]:
-        """Submit the requests of hosts that need not be in the inventory."""
+    def _submit_forgotten(self, options: StepOptions, claims: Claims, variables: dict[str, Any]) -> dict[str, Any]:
+        """Make the claims of hosts that need not be in the inventory."""
         if len(variables.get("ansible_play_hosts_all") or ()) > 1:
             raise OptionError(
                 "forget names the hosts to deregister, and is refused in a play with several hosts: run it on one host "
                 "alone, such as localhost."
             )
-        self._recorded = forgotten_hosts(queue, options.host, options.forget)
+        self._recorded = forgotten_hosts(claims, options.host, options.forget)
         for name in self._recorded:
-            queue.enqueue(host_request(options.host, run_id(), name, ()))
+            submit_claim(claims, host_claim(options.host, run_id(), name, ()), options.host, self._mode, None)
         return {}
 
     def _task_in_step(self) -> str | None:
@@ -239,21 +239,21 @@ class ActionModule(QgAction):
         return str(self._task._uuid) if in_step else None
 
     def _register(self, options: StepOptions, variables: dict[str, Any]) -> dict[str, Any]:
-        queue, run, host = self._queue(options), run_id(), variables["inventory_hostname"]
-        if self._acts_for_others(variables) and not is_in_sync(queue.store, run):
+        claims, run, host = self._claims(options), run_id(), variables["inventory_hostname"]
+        if self._acts_for_others(variables) and not RunClaims(claims.store, run).is_in_sync():
             raise QgError(
                 "run_once is true for the step register although changes are pending, so that other hosts would get no "
                 "result: use the lookup qingguo.qgnet.egress_in_sync as its value, or remove run_once."
             )
-        request = None if options.forget else find_request(queue, options.host, run, host)
-        if request:
-            result = apply_and_report(queue, request, options.host, self._mode)
+        claim = None if options.forget else find_claim(claims, options.host, run, host)
+        if claim:
+            result = apply_and_report(Turns(claims), claim, options.host, self._mode)
         elif options.forget:
-            result = self._apply_forgotten(options, queue)
+            result = self._apply_forgotten(options, claims)
         else:
-            return self._without_request(queue, run, host, fail=options.host.fail)
+            return self._without_claim(claims, run, host, fail=options.host.fail)
         if options.adopt:
-            result["adopted"] = (RunResults(queue.store, run).get(host) or {}).get("adopted", [])
+            result["adopted"] = (RunClaims(claims.store, run).get(host) or {}).get("adopted", [])
         if result.get("failed") is False:
             result.setdefault("warnings", []).append(result.pop("msg"))
         verify = options.verification if options.host.state == "present" and not self._task.check_mode else None
@@ -270,22 +270,22 @@ class ActionModule(QgAction):
                 result.update({"failed": True, "msg": one_line(str(error)), "reasons": [_NOT_RUN]})
         return result
 
-    def _apply_forgotten(self, options: StepOptions, queue: WriteQueue) -> dict[str, Any]:
+    def _apply_forgotten(self, options: StepOptions, claims: Claims) -> dict[str, Any]:
         """Deregister the hosts to forget, and return their common result."""
-        requests = [find_request(queue, options.host, run_id(), name) for name in dict.fromkeys(options.forget)]
+        found = [find_claim(claims, options.host, run_id(), name) for name in dict.fromkeys(options.forget)]
         # The first one writes for all.
-        results = {own.host: apply_and_report(queue, own, options.host, self._mode) for own in requests if own}
+        results = {own.host: apply_and_report(Turns(claims), own, options.host, self._mode) for own in found if own}
         for name, own in results.items():
-            RunResults(queue.store, run_id()).finish(name, recorded_part(complete_result(own)))
+            RunClaims(claims.store, run_id()).finish(name, recorded_part(complete_result(own)))
         return merge_results(list(results.values()))
 
-    def _without_request(self, queue: WriteQueue, run: str, host: str, *, fail: bool) -> dict[str, Any]:
-        """Return the result of a host that has submitted no request, with the reasons from its first step.
+    def _without_claim(self, claims: Claims, run: str, host: str, *, fail: bool) -> dict[str, Any]:
+        """Return the result of a host that has made no claim, with the reasons from its first step.
 
         This happens if Ansible ignores the failure of the first step. With run_once, the host must not fail, because
         all others would fail with it.
         """
-        before = RunResults(queue.store, run).get(host) or {}
+        before = RunClaims(claims.store, run).get(host) or {}
         reasons: list[str] = before.get("reasons") or []
         self._was_unreachable = bool(before.get("unreachable"))
         text = f"No egress address of {host} is known, and therefore nothing was changed for it."
@@ -295,7 +295,7 @@ class ActionModule(QgAction):
             raise QgError(f"No egress address of {host} was submitted in this run: run the step detect first.")
         elif fail and not self._task.run_once:
             return {"failed": True, "msg": " ".join(reasons), "reasons": reasons}
-        return {"reasons": reasons or [text], "warnings": [text], **summary_of_reads(queue, run)}
+        return {"reasons": reasons or [text], "warnings": [text]}
 
     def _acts_for_others(self, variables: dict[str, Any]) -> bool:
         """Whether Ansible runs this task only on this host of several."""
@@ -308,7 +308,7 @@ class ActionModule(QgAction):
         warnings = []
         unpruned = Unpruned()
         try:
-            results = RunResults(self._state(variables), run_id()).of_play(_play_id(self._task))
+            results = RunClaims(self._state(variables), run_id()).of_play(_play_id(self._task))
             unpruned = find_unpruned(self._state(variables), run_id())
         except QgError as error:
             warnings.append(error.message)
@@ -334,12 +334,13 @@ class ActionModule(QgAction):
         """Store the result of the host for the summary. Other steps report a state that cannot be used."""
         host = variables["inventory_hostname"]
         with contextlib.suppress(QgError, AnsibleError):
-            results = RunResults(self._state(variables), run_id())
+            results = RunClaims(self._state(variables), run_id())
             if self._options.get("step") == "register":
+                earlier = results.get(host) or own
                 if own["reasons"] and not own["ips"]:
-                    own["ips"] = (results.get(host) or own)["ips"]
+                    own["ips"] = earlier["ips"]
                 was_unreachable = {"unreachable": True} if self._was_unreachable else {}
-                results.finish(host, {**recorded_part(own), **was_unreachable})
+                results.finish(host, {**recorded_part(own), **was_unreachable, **reads_of(earlier)})
             else:
                 final = bool(own["registered"] or own["reasons"])
                 for name in self._recorded or [host]:
@@ -349,10 +350,10 @@ class ActionModule(QgAction):
         if prefix := self._options.get("vars_prefix"):
             register_as(self._task, f"{prefix}{name}")
 
-    def _queue(self, options: StepOptions) -> WriteQueue:
+    def _claims(self, options: StepOptions) -> Claims:
         api = options.host.api
         self._opened = api.state.open(api.transport.max_wait, self._mode.announcer)
-        return queue_for(api, self._opened, check=self._mode.check)
+        return claims_for(api, self._opened, check=self._mode.check)
 
     def _state(self, variables: dict[str, Any]) -> Store:
         """Return the state, even if options other than those of the state are wrong."""

@@ -83,10 +83,9 @@ from typing import Any
 from ansible.errors import AnsibleError, AnsibleLookupError
 from ansible.plugins.lookup import LookupBase
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import QgError
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store.claims import RunClaims
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.opening import StatePlace
-from ansible_collections.qingguo.qgnet.plugins.module_utils._store.run_results import RunResults
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.runs import run_id
-from ansible_collections.qingguo.qgnet.plugins.module_utils._store.write_queue import is_in_sync
 from ansible_collections.qingguo.qgnet.plugins.module_utils._task.options import STATE_OPTIONS
 from ansible_collections.qingguo.qgnet.plugins.plugin_utils._run_state import prepare_workers
 from ansible_collections.qingguo.qgnet.plugins.plugin_utils._sources import for_plugin, from_variables
@@ -98,7 +97,7 @@ prepare_workers()
 
 
 class LookupModule(LookupBase):
-    """Reads the write queue."""
+    """Reads the claims of the run."""
 
     def run(self, terms: list[Any], variables: dict[str, Any] | None = None, **kwargs: Any) -> list[bool]:
         """Return whether the run is in sync."""
@@ -123,19 +122,19 @@ class LookupModule(LookupBase):
         if not batch or (not summarizes and len(alive) > len(batch)):
             return [False]
         # Ansible runs the step on the first host. If that host is skipped, all others would be skipped with it. A host
-        # that this state does not contain may have submitted its request to another one. The batch does not contain a
+        # that this state does not contain may have made its claim in another one. The batch does not contain a
         # host that has failed in the step detect, but it can be the one that summarizes.
         own = str((variables or {}).get("inventory_hostname", batch[0]))
         try:
             with contextlib.closing(place.open(max_wait=0)) as state:
                 # Keywords are evaluated in the process of the run; by some releases of ansible-core in workers, too.
                 runs = [run_id(process) for process in (os.getpid(), os.getppid())]
-                ready = [run for run in runs if summarizes or is_in_sync(state, run)]
+                ready = [run for run in runs if summarizes or RunClaims(state, run).is_in_sync()]
                 # Some releases evaluate it for each host of a large fleet, most of which end here.
                 if not ready or (not summarizes and not set(alive) <= set(batch)):
                     return [False]
                 hosts = {own, *map(str, batch[:1] if summarizes else batch)}
-                return [any(RunResults(state, run).have_begun(hosts) for run in ready)]
+                return [any(RunClaims(state, run).have_begun(hosts) for run in ready)]
         except QgError:
             # The step itself reports the error of the state.
             return [False]

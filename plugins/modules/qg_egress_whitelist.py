@@ -15,9 +15,9 @@ author:
   - The qingguo.qgnet authors (!UNKNOWN)
 description:
   - Two tasks register a whole fleet, and a third one summarizes the results. The task with O(step=detect) detects the
-    egress IPs of each host, like M(qingguo.qgnet.qg_egress_ip_info), and adds them to the write queue on the control
-    node. The task with O(step=register) updates the whitelist. The first host that reaches it writes for all queued
-    hosts of the same key, and each host gets its own result.
+    egress IPs of each host, like M(qingguo.qgnet.qg_egress_ip_info), and adds them to the claims on the control
+    node. The task with O(step=register) updates the whitelist. The first host that reaches it writes for all hosts
+    of the same key that have claims, and each host gets its own result.
   - For hosts that were registered with the same addresses before, the first task checks whether they are still on the
     whitelist. The first such host reads the whitelist for all. If all hosts are in sync, only one host runs the second
     task, provided that its C(run_once) is P(qingguo.qgnet.egress_in_sync#lookup) as in the example.
@@ -299,8 +299,10 @@ exit_ips:
   elements: str
   sample: [198.51.100.1]
 summary:
-  description: The result of the write for all hosts.
-  returned: with O(step=register), for the host that wrote or reports for all; empty after a failure
+  description: The result of the reading or the write for all hosts.
+  returned: >-
+    with O(step=detect), for the host that read the whitelist for all; with O(step=register), for the host that wrote or
+    reports for all, empty after a failure
   type: dict
   contains:
     added:
@@ -327,7 +329,7 @@ summary:
       type: dict
       returned: with O(prune), when there are any
     api:
-      description: The API usage (calls, retries and seconds waited), including the query of the first task.
+      description: The API usage of this host's calls: calls, retries and seconds waited.
       type: dict
       returned: when the whitelist could be read
   sample:

@@ -274,13 +274,13 @@ def processor_time() -> float:
     return ticks / os.sysconf("SC_CLK_TCK")
 
 
-def ratio(turns: int, delay: float) -> dict[str, Any]:
+def ratio(turns: int, delay: float, workers: int) -> dict[str, Any]:
     """Compare requests through the gateway with those through its lease directly, in many short turns.
 
     The ratio of rates is the median of those of a turn, since other work on the machine changes from second to second.
     The ratio of processor times hardly depends on it, and is that of the rates if processors are all that is scarce.
     """
-    workers, each, found = 8, 10, {}
+    each, found = 10, {}
     with stage({"channels": 5}, {"proxy_gateway_count": 1}) as made:
         made.control("/echo/ip", {"delay": delay}, "PUT")
         host, _colon, port = made.leases()[0]["host"].partition(":")
@@ -347,8 +347,9 @@ def parse() -> argparse.Namespace:
     command.add_argument("--requests", type=int, default=10_000)
     command.add_argument("--seconds", type=float, default=300, help="over which the requests are spread")
     command = commands.add_parser("ratio", help="the rate through the gateway and through one lease directly")
-    command.add_argument("--turns", type=int, default=40, help="of 80 requests each way")
+    command.add_argument("--turns", type=int, default=40, help="of 10 requests of each worker each way")
     command.add_argument("--delay", type=float, default=0, help="seconds until the site answers")
+    command.add_argument("--workers", type=int, default=8)
     command = commands.add_parser("outage", help="a vendor that fails")
     command.add_argument("--seconds", type=float, default=600)
     return parser.parse_args()
@@ -363,7 +364,7 @@ def main() -> None:
     subprocess.run(["mount", "-t", "tmpfs", "tmpfs", "/run"], check=True)
     results = {
         "load": lambda: load(options.requests, options.seconds),
-        "ratio": lambda: ratio(options.turns, options.delay),
+        "ratio": lambda: ratio(options.turns, options.delay, options.workers),
         "outage": lambda: outage(options.seconds),
     }[options.command]()
     print(json.dumps(results))

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist.turns import Decision
 from simulator.fixture import Simulator, running_simulator
 from support.fleet import Fleet, RoleRun, play, public
 from support.playbooks import ADD, DEL, QUERY, Operate, Playground, Result, assert_failed, block, calls, numeric
@@ -29,7 +30,7 @@ from support.whitelist_processes import MOMENTS, add_one, fresh_processes, lead,
 
 OTHER_KEY = "QGOTHER1"
 #: When a leader has sent the addresses, and nothing shows that but the list.
-SENT = "before the results are made"
+SENT = "before the round is summed up"
 
 
 @dataclass
@@ -49,14 +50,14 @@ class Crowd:
         options = parse_options(**{**state_options(self.directory), **self.options})
         held = threading.Event()
 
-        def write(_requests: Sequence[Any]) -> Any:
+        def work(_claims: Sequence[Any]) -> Decision:
             held.set()
             # Predictions wait only for each other.
-            query = "SELECT count(*) FROM write_requests WHERE renewed_at IS NOT NULL AND access LIKE '% False'"
+            query = "SELECT count(*) FROM claims WHERE renewed_at IS NOT NULL AND access LIKE '% False'"
             wait_for(lambda: self.state().rows(query)[0][0] >= expected)
-            return {}
+            return Decision({}, [])
 
-        holder = threading.Thread(target=lambda: lead(options, self.state(), write))
+        holder = threading.Thread(target=lambda: lead(options, self.state(), work))
         holder.start()
         assert held.wait(20)
         yield
@@ -86,7 +87,7 @@ def crowd(common: dict[str, Any], tmp_path: Path) -> Crowd:
 
 def left_over(crowd: Crowd) -> int:
     """Count what is kept for requests that wait."""
-    return int(crowd.state().rows("SELECT count(*) FROM write_requests")[0][0])
+    return int(crowd.state().rows("SELECT count(*) FROM claims")[0][0])
 
 
 def assert_diff(result: Result) -> None:

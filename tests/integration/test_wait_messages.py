@@ -12,10 +12,10 @@ import signal
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.state import State
+from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist.turns import Decision
 from simulator.fixture import Simulator
 from support.playbooks import QUERY, Playground
 from support.whitelist_processes import lead, parse_options
@@ -54,9 +54,9 @@ PLAY = """
 def write_and_stop(state_dir: Path, key: str, api_url: str) -> None:
     """Have the write lock, and stop."""
 
-    def stop(_requests: object) -> dict[str, Any]:
+    def stop(_claims: object) -> Decision:
         os.kill(os.getpid(), signal.SIGSTOP)
-        return {}
+        return Decision({}, [])
 
     lead(parse_options(state_dir, key=key, api_url=api_url), State(str(state_dir)), stop)
 

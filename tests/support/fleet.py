@@ -54,8 +54,9 @@ class RoleRun(Run):
 
     @property
     def reports(self) -> list[dict[str, Any]]:
-        """What the hosts that wrote for all tell of it."""
-        return [task.result["summary"] for task in self.tasks if task.name == REGISTER and "summary" in task.result]
+        """What the hosts that read or wrote for all tell of it; an empty summary is that of a failure."""
+        tasks = [task for task in self.tasks if task.name in (DETECT, REGISTER)]
+        return [task.result["summary"] for task in tasks if "summary" in task.result]
 
     @property
     def api_calls(self) -> int:

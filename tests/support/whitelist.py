@@ -14,16 +14,17 @@ import pytest
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.classic.client import ProxyApi
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.transport import HttpResponse
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.waiting import SILENT, Announcer, WaitBudget
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store.claims import Claim, Claims
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.interface import Store
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.rate_limiter import RateLimiter
-from ansible_collections.qingguo.qgnet.plugins.module_utils._store.write_queue import WriteQueue, WriteRequest
 from ansible_collections.qingguo.qgnet.plugins.module_utils._task.operation import Mode, execute
 from ansible_collections.qingguo.qgnet.plugins.module_utils._task.options import ProxyApiOptions
 from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist import host_operations
-from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist.batch import queue_for
-from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist.host_operations import HostOptions, host_request
+from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist.batch import claims_for
+from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist.host_operations import HostOptions, host_claim
 from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist.operations import WHITELIST, WHITELIST_INFO
 from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist.pruning import InventoryHosts, gone_hosts
+from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist.turns import Turns
 from simulator.clock import Clock
 from simulator.core import Core
 from support.in_process import KEY, URL, InProcess, configure
@@ -145,8 +146,8 @@ class ControlNode:
     def options(self, **changes: Any) -> HostOptions:
         return HostOptions.parse({**self.params, "state": "present", **changes})
 
-    def queue(self, options: HostOptions | None = None, *, check: bool = False) -> WriteQueue:
-        return queue_for((options or self.options()).api, self.store(), check=check)
+    def claims(self, options: HostOptions | None = None, *, check: bool = False) -> Claims:
+        return claims_for((options or self.options()).api, self.store(), check=check)
 
     def submit(
         self,
@@ -166,21 +167,23 @@ class ControlNode:
         With an ``inventory``, hosts that it does not have are pruned, unless a run that ``began`` later registers them.
         """
         options = self.options(**changes)
-        queue = self.queue(options, check=check)
-        gone = gone_hosts(queue, options, run, began, inventory) if inventory else {}
-        request = host_request(options, run, host, tuple(ips), detected=detected, gone=gone)
-        return host_operations.submit_host(queue, request, options, Mode(check=check), task)
+        claims = self.claims(options, check=check)
+        gone = gone_hosts(claims, options, run, began, inventory) if inventory else {}
+        claim = host_claim(options, run, host, tuple(ips), detected=detected, gone=gone)
+        submitted = host_operations.submit_claim(claims, claim, options, Mode(check=check), task)
+        registered: list[str] = submitted["registered"]
+        return registered
 
-    def find(self, run: str, host: str, **changes: Any) -> WriteRequest | None:
+    def find(self, run: str, host: str, **changes: Any) -> Claim | None:
         options = self.options(**changes)
-        return host_operations.find_request(self.queue(options), options, run, host)
+        return host_operations.find_claim(self.claims(options), options, run, host)
 
     def report(self, run: str, host: str, *, check: bool = False, **changes: Any) -> dict[str, Any] | None:
         """The second step: the result of the host; None if it has not taken the first one."""
         options = self.options(**changes)
-        queue = self.queue(options, check=check)
-        request = host_operations.find_request(queue, options, run, host)
-        return request and host_operations.apply_and_report(queue, request, options, Mode(check=check))
+        claims = self.claims(options, check=check)
+        claim = host_operations.find_claim(claims, options, run, host)
+        return claim and host_operations.apply_and_report(Turns(claims), claim, options, Mode(check=check))
 
     def role(
         self,

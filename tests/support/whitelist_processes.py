@@ -16,26 +16,23 @@ from typing import Any
 
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.classic.client import ProxyApi
 from ansible_collections.qingguo.qgnet.plugins.module_utils._reconcile.held_whitelist import HeldWhitelist
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store.claims import Claim
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.interface import Store
-from ansible_collections.qingguo.qgnet.plugins.module_utils._store.write_queue import (
-    BatchWriter,
-    WriteQueue,
-    WriteRequest,
-)
 from ansible_collections.qingguo.qgnet.plugins.module_utils._task.options import PROXY_API_OPTIONS, ProxyApiOptions
 from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist import batch
 from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist.operations import WHITELIST
+from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist.turns import Turns, Work
 from support.playbooks import Result, operate
 
 #: When a leader may be killed: the function that it is in, and whether that is before or after it has done its work.
 MOMENTS: dict[str, tuple[Any, str, bool]] = {
     "before the list is read": (HeldWhitelist, "read", False),
-    "before the intent is recorded": (WriteQueue, "record_intent", False),
+    "before the hosts are registered": (batch.WriteBatch, "_register", False),
     "before the addresses are sent": (ProxyApi, "add", False),
     "when the vendor has added them": (ProxyApi, "add", True),
-    "before the results are made": (batch, "split_result", False),
-    "before the results are kept": (batch.WriteBatch, "write", True),
-    "when the results are kept": (WriteQueue, "purge_stale", True),
+    "before the round is summed up": (batch.Round, "of", False),
+    "before the round is kept": (batch.WriteBatch, "work", True),
+    "when the round is kept": (Turns, "purge", True),
 }
 
 
@@ -45,9 +42,9 @@ def parse_options(state_dir: Path | str, **options: Any) -> ProxyApiOptions:
     return ProxyApiOptions.parse({**defaults, "state_dir": str(state_dir), **options})
 
 
-def lead(options: ProxyApiOptions, store: Store, write: BatchWriter) -> None:
-    """Be the leader of all that write to the whitelist with these options, and write in this way."""
-    batch.queue_for(options, store, check=False).submit(WriteRequest({"ips": ["192.0.2.1"]}, 5, 5), write)
+def lead(options: ProxyApiOptions, store: Store, work: Work) -> None:
+    """Be the leader of all that write to the whitelist with these options, and work in this way."""
+    Turns(batch.claims_for(options, store, check=False)).take(Claim({"ips": ["192.0.2.1"]}, 5, 5), work)
 
 
 def fresh_processes() -> ForkServerContext:

@@ -239,6 +239,10 @@ class LeaseResult:
     warnings: tuple[str, ...] = ()
     #: The leases whose interrupted replacement this run continued.
     continued: tuple[Lease, ...] = ()
+    #: The most leases that the run may buy, and those that do not work, with the reasons by their names.
+    purchase_limit: int = 0
+    unusable: tuple[Lease, ...] = ()
+    reasons: Mapping[str, str] = field(default_factory=dict)
     #: What the user should know of the choice of leases, before and after the change.
     hints: tuple[str, ...] = ()
     #: The numbers of new leases by the areas that they were requested in.

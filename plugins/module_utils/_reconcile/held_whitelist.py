@@ -14,7 +14,7 @@ from types import MappingProxyType
 from .._api.classic import endpoints
 from .._api.classic.client import ProxyApi, ReportedChange
 from .._store.journal import Journal
-from .._store.journal_rows import MAYBE_GONE, MAYBE_HELD, WHITELIST, Call
+from .._store.journal_rows import MAYBE_GONE, MAYBE_HELD, WHITELIST, Call, JournalRow
 from .recording import recorded
 from .view import OpenChange, open_changes, read_credibly, view
 
@@ -61,13 +61,22 @@ class HeldWhitelist:
     """The whitelist of the key of a client.
 
     ``expects_addresses`` says whether the state contains registered addresses, so that an empty list is doubtful.
+    ``claimants`` returns the ids of the claims for which an operation changes an address.
     """
 
-    def __init__(self, api: ProxyApi, expects_addresses: Callable[[], bool] = lambda: False) -> None:
+    def __init__(
+        self,
+        api: ProxyApi,
+        expects_addresses: Callable[[], bool] = lambda: False,
+        claimants: Callable[[str, str], Sequence[str]] = lambda _operation, _ip: (),
+    ) -> None:
         self.budget = api.budget
+        #: By operation and address, for which claims it was sent.
+        self.sent: dict[tuple[str, str], Sequence[str]] = {}
         self.batches = api.batches
         self._api = api
         self._expects_addresses = expects_addresses
+        self._claimants = claimants
         self._journal = Journal(api.rate_limiter.state, api.key_digest, WHITELIST)
         self._now = api.rate_limiter.state.now
 
@@ -111,7 +120,7 @@ class HeldWhitelist:
     def add(self, ips: Sequence[str]) -> ReportedChange:
         """Add addresses to the whitelist; returns what the response reports as added."""
         pending: list[int] = []
-        call = Call(ADD, endpoints.WHITELIST_ADD.name, ips, timeout=self._api.timeout, effect=MAYBE_HELD)
+        call = self._call(ADD, endpoints.WHITELIST_ADD.name, ips, MAYBE_HELD)
         done = self._api.add(ips, sending=partial(recorded, self._journal, call, pending))
         self._journal.report(pending[-1], dict.fromkeys(done.ips))
         return done
@@ -124,10 +133,19 @@ class HeldWhitelist:
         Those that have ``spellings`` are sent as these texts.
         """
         pending: list[int] = []
-        call = Call(REMOVE, endpoints.WHITELIST_DEL.name, ips, timeout=self._api.timeout, effect=MAYBE_GONE)
+        call = self._call(REMOVE, endpoints.WHITELIST_DEL.name, ips, MAYBE_GONE)
         done = self._api.remove(ips, spellings, sending=partial(recorded, self._journal, call, pending))
         self._journal.report(pending[-1], gone=done.ips)
         return done
+
+    def _call(self, operation: str, endpoint: str, ips: Sequence[str], effect: str) -> Call:
+        claims = {ip: self._claimants(operation, ip) for ip in ips}
+        self.sent.update({(operation, ip): ids for ip, ids in claims.items()})
+        return Call(operation, endpoint, ips, {"claims": claims}, timeout=self._api.timeout, effect=effect)
+
+    def calls_since(self, moment: float) -> list[JournalRow]:
+        """Return the changes that were sent after a moment of state time, by any process."""
+        return self._journal.since(moment)
 
     def open_changes(self) -> list[OpenChange]:
         """Return the changes of the whitelist whose result is unknown, of all processes."""

@@ -36,6 +36,8 @@ LEASE_LIST = "lease_list"
 LIFETIME = "lifetime"
 #: What a task of leases, or a resource of exclusive occupancy, was requested with (JSON), by its name.
 LEASE_ORIGIN, MONOPOLY_ORIGIN = "lease_origin", "monopoly_origin"
+#: What a run with ``prune`` found in an inventory (JSON). It is a fact about the run, the key and the inventory.
+INVENTORY = "inventory"
 
 _EVER = 1e12
 #: Seconds for which a fact is used unless a response contradicts it. A key never changes its product, but the vendor
@@ -53,6 +55,7 @@ TTL = {
     LIFETIME: 30 * DAY,
     LEASE_ORIGIN: DAY,
     MONOPOLY_ORIGIN: 90 * DAY,
+    INVENTORY: DAY,
 }
 
 #: ``object`` is empty for a fact about the key itself. ``at`` is state time.
@@ -83,6 +86,11 @@ class Facts:
         """Return the facts of this name by their objects, each with its time, also those that are too old."""
         query = "SELECT object, value, at FROM facts WHERE key = ? AND name = ?"
         return {about: (value, at) for about, value, at in self.store.rows(query, self.key, name)}
+
+    @staticmethod
+    def keys(store: Store, name: str) -> list[str]:
+        """Return all that have a fact of this name."""
+        return [key for (key,) in store.rows("SELECT DISTINCT key FROM facts WHERE name = ?", name)]
 
     def save(self, name: str, value: str, objects: Iterable[str] = ("",), *, kept_for: float | None = None) -> None:
         """Store a fact, about each of the objects; delete those of this name that are too old, of any key.

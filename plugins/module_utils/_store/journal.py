@@ -26,6 +26,7 @@ from .journal_rows import (
     LIST_LAG,
     MEMORY_TTL,
     OPEN,
+    REFUSED,
     SENT,
     Call,
     JournalRow,
@@ -91,6 +92,10 @@ class Rows:
         """Return the calls that a list may not show yet that was read now, or at a state time; the earliest first."""
         read_at = self.store.now() if read_at is None else read_at
         return self._read(f"state IN ({_OPEN}) OR answered_at > ?", read_at - LIST_LAG)
+
+    def since(self, moment: float) -> list[JournalRow]:
+        """Return the calls that were sent after this moment of state time, and may have had an effect."""
+        return self._read("sent_at >= ? AND state != ?", moment, REFUSED)
 
     def numbered(self, numbers: Collection[int]) -> list[JournalRow]:
         """Return the calls with these numbers."""
@@ -277,6 +282,10 @@ class Journal:
     def rows(self, read_at: float | None = None) -> list[JournalRow]:
         """Return the calls that a list may not show yet that was read now, or at a state time; the earliest first."""
         return self.read().recent(read_at)
+
+    def since(self, moment: float) -> list[JournalRow]:
+        """Return the calls that were sent after this moment of state time, and may have had an effect."""
+        return self.read().since(moment)
 
 
 def _without(rows: Sequence[JournalRow], names: Collection[str]) -> list[JournalRow]:

@@ -114,14 +114,6 @@ class RegistrationStore:
         query = "SELECT DISTINCT host FROM registrations WHERE key = ? AND inventory = ? AND registered_at > ?"
         return {host for (host,) in self._store.rows(query, self._key, self._inventory, moment)}
 
-    def load_found(self) -> set[str]:
-        """Return the addresses that only hosts, of any inventory, reported, and that were on the whitelist before.
-
-        This control node did not add them, and no user gave them.
-        """
-        query = "SELECT ip FROM registrations WHERE key = ? GROUP BY ip HAVING min(found) = 1"
-        return {ip for (ip,) in self._store.rows(query, self._key)}
-
     def load_owners(self) -> list[Owner]:
         """Return all hosts, of all inventories, by inventory and name."""
         return self._owners("key = ?", self._key)
@@ -160,19 +152,13 @@ class RegistrationStore:
                 "DELETE FROM registrations WHERE key = ? AND host = ? AND inventory = ? AND ip = ?", moved
             )
 
-    def record_intent(self, hosts: Iterable[tuple[str, Collection[str]]]) -> None:
-        """Store addresses that are about to be added for hosts, in case this process ends before it has added them."""
+    def delete_former(self, addresses: Iterable[tuple[str, str]]) -> None:
+        """Delete addresses that hosts no longer need, by host and address."""
         with self._store.transaction() as database:
             database.executemany(
-                "INSERT INTO registrations (key, inventory, host, ip, registered_at) VALUES (?, ?, ?, ?, ?) "
-                "ON CONFLICT (key, inventory, host, ip) DO UPDATE SET former = 0, found = 0",
-                [
-                    (self._key, self._inventory, host, ip, self._store.now())
-                    for host, ips in hosts
-                    for ip in sorted(ips)
-                ],
+                "DELETE FROM registrations WHERE key = ? AND inventory = ? AND host = ? AND ip = ? AND former = 1",
+                [(self._key, self._inventory, host, ip) for host, ip in addresses],
             )
-            self._clear_found(database)
 
     def replace(self, hosts: Iterable[HostRegistration]) -> None:
         """Replace the stored addresses of these hosts.

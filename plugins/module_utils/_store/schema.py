@@ -10,34 +10,29 @@ A store owns the ``CREATE TABLE`` of its tables and lists them here.
 from __future__ import annotations
 
 from . import (
+    claims,
     facts,
     journal,
     rate_limiter,
+    readings,
     registrations,
-    run_results,
     state_time,
-    whitelist_cache,
-    write_queue,
 )
 
-_STORES = (
-    *(state_time, rate_limiter, write_queue, whitelist_cache, registrations, journal),
-    *(run_results, facts),
-)
+_STORES = (*(state_time, rate_limiter, claims, readings, registrations, journal, facts),)
 STATEMENTS = tuple(statement for store in _STORES for statement in map(str.strip, store.SCHEMA.split(";")) if statement)
 #: The number of this schema.
 VERSION = 1
 #: The columns that contain a moment of state time.
 MOMENTS = (
-    ("inventory_checks", "checked_at"),
+    ("claims", "begun_at"),
+    ("claims", "made_at"),
+    ("claims", "renewed_at"),
     ("facts", "at"),
     ("journal", "answered_at"),
     ("journal", "sent_at"),
     ("rate_calls", "expires_at"),
+    ("readings", "read_at"),
     ("registrations", "missing_since"),
     ("registrations", "registered_at"),
-    ("run_results", "begun_at"),
-    ("whitelist_cache", "read_at"),
-    ("write_requests", "enqueued_at"),
-    ("write_requests", "renewed_at"),
 )

@@ -121,8 +121,7 @@ EGRESS_OPTIONS: Spec = {
     "source_address": {"type": "str"},
     "allow_non_global": {"type": "bool", "default": False},
 }
-#: All options that have a variable and an environment variable.
-SHARED_OPTIONS = frozenset(shared_options({**GROUP_OPTIONS, **EGRESS_OPTIONS}))
+SHARED_OPTIONS = frozenset(shared_options({**GROUP_OPTIONS, **EGRESS_OPTIONS}))  # have variables of their own
 
 #: The option for each of the vendor's hosts, and the paths of calls: users copy them together with the URL of an API.
 _HOSTS = {
@@ -283,9 +282,10 @@ class ProxyApiOptions:
             )
         check_visible("key", params["key"])
         check_visible("pwd", params["pwd"])
-        if re.search(r"[\s<>]", params["key"]):
+        if re.search(r"[\s<>'\"=]", params["key"]):
             raise OptionError(
-                "key contains a blank, a line break or angle brackets: give only the Authkey of the user centre."
+                "key contains a blank, a line break, quotes, an equals sign or angle brackets: give only the Authkey "
+                "of the user centre."
             )
         return cls(
             api_url=_parse_url("api_url", params["api_url"], PROXY_API_OPTIONS["api_url"]["default"]),
@@ -301,9 +301,8 @@ class ProxyApiOptions:
         return urlsplit(self.api_url).hostname == _VENDOR_HOST
 
     def whitelist_key(self, store: Store) -> str:
-        """Return the identifier of the whitelist of the key in the registrations and the queue."""
-        # "fleet" is in the identifiers of earlier releases as well, so do not change it.
-        return store.digest("fleet", service_of(self.api_url), self.key)
+        """Return the identifier of the key, and thus of its whitelist, in the state: that of its client."""
+        return store.digest("pacing", service_of(self.api_url), self.key)
 
     def client(self, state: Store | None = None, announcer: Announcer = SILENT) -> ProxyApi:
         """Return the client; ``state`` is the state if it is open already, and replaces ``announcer`` by its own."""

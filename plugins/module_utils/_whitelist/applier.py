@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from .._reconcile.held_whitelist import HeldWhitelist, WhitelistReading
     from .._reconcile.view import OpenChange
 
+FindHolder = Callable[[str], "str | None"]
 #: The maximum number of successive rounds without progress.
 MAX_STALLS = 3
 #: The codes of refusals that an earlier change of the whitelist cannot cause.
@@ -52,12 +53,12 @@ def reconcile(
     *,
     check: bool = False,
     on_plan: Callable[[WhitelistResult], None] | None = None,
-    find_holder: Callable[[str], str | None] = lambda _ip: None,
+    find_holder: FindHolder = lambda _ip: None,
 ) -> WhitelistResult:
     """Read the whitelist, plan, write only the difference and read it again; with ``check``, only read and plan.
 
-    ``on_plan`` is called with the plan before anything is written. ``find_holder`` returns the host that is registered
-    with an address for another key.
+    ``on_plan`` is called with the plan before anything may be written. ``find_holder`` returns the host that is
+    registered with an address for another key.
     """
     if not check:
         _wait_for_unresolved(api, desired)
@@ -65,13 +66,13 @@ def reconcile(
     before = reading.ips
     first = plan(before, desired, extra_entries=reading.extra_entries)
     check_limits(first, desired)
-    result = WhitelistResult(desired, before, before, first, reading=reading, find_holder=find_holder)
+    result = WhitelistResult(desired, before, before, first, reading=reading)
+    if on_plan and not check:
+        on_plan(result)
     if check:
         result.after = before.union(first.add).difference(first.remove)
     elif first.changes:
-        if on_plan:
-            on_plan(result)
-        _Applier(api, desired, result).run()
+        _Applier(api, desired, result, find_holder).run()
     return result
 
 
@@ -105,8 +106,11 @@ class _Writer:
     Nothing is removed before all additions are reported or listed, unless the list is full.
     """
 
-    def __init__(self, api: HeldWhitelist, desired: DesiredWhitelist, result: WhitelistResult) -> None:
+    def __init__(
+        self, api: HeldWhitelist, desired: DesiredWhitelist, result: WhitelistResult, find_holder: FindHolder
+    ) -> None:
         self._api = api
+        self._find_holder = find_holder
         self._desired = desired
         self._result = result
         self._batch_size: int | None = None
@@ -185,6 +189,8 @@ class _Writer:
         if _is_single_address_conflict(error) and adding:
             # The response does not show which address is bound: halve the batch until it contains only that one.
             if len(batch) == 1:
+                if holder := self._find_holder(batch[0]):
+                    error.message += f" Registered with another key: {batch[0]} for {holder}."
                 self._result.refused[batch[0]] = error
             else:
                 self._batch_size = math.ceil(len(batch) / 2)
@@ -206,8 +212,10 @@ class _Applier(_Writer, Change[str]):
     that are still missing.
     """
 
-    def __init__(self, api: HeldWhitelist, desired: DesiredWhitelist, result: WhitelistResult) -> None:
-        super().__init__(api, desired, result)
+    def __init__(
+        self, api: HeldWhitelist, desired: DesiredWhitelist, result: WhitelistResult, find_holder: FindHolder
+    ) -> None:
+        super().__init__(api, desired, result, find_holder)
         self._todo = result.first
         # The list has been read once when the first of them begins.
         self._delays = list(LAG_DELAYS[1:])

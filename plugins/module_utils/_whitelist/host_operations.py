@@ -2,25 +2,29 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The two steps of qg_egress_whitelist: a host submits its request, and receives its result."""
+"""The two steps of qg_egress_whitelist: a host claims addresses, and its claim is fulfilled."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
+from .._core.addresses import numeric_order
 from .._core.errors import OptionError, QgError
 from .._reconcile.held_whitelist import HeldWhitelist
+from .._store.claims import Claim, Claims, RunClaims
+from .._store.readings import Readings
 from .._store.registrations import RegistrationStore
-from .._store.write_queue import Result, WriteQueue, WriteRequest, has_pending_changes, is_in_sync
 from .._task.operation import Mode
 from .._task.options import ProxyApiOptions
 from .batch import WriteBatch, prune_missing
 from .host_plan import host_result
-from .ownership import adoptable, explain_unknown
-from .plan import DesiredWhitelist, WhitelistResult, plan
-from .results import summary_of
+from .ownership import Ownership, adoptable, explain_unknown
+from .plan import DesiredWhitelist
+from .results import NO_USAGE, summary_of, unreadable_warnings
+from .status import Changed, Round
+from .turns import Turns
 
 
 @dataclass(frozen=True)
@@ -48,7 +52,7 @@ class HostOptions:
         return cls(api, **{name: params[name] for name in names}, always_apply=bool(params["verify_proxy"]))
 
 
-def host_request(
+def host_claim(
     options: HostOptions,
     run: str,
     host: str,
@@ -57,12 +61,12 @@ def host_request(
     detected: bool = False,
     gone: Mapping[str, Sequence[str]] | None = None,
     adopt: bool = False,
-) -> WriteRequest:
-    """Return the request of a host in a run. ``detected`` says that the host itself reported the addresses."""
+) -> Claim:
+    """Return the claim of a host in a run. ``detected`` says that the host itself reported the addresses."""
     limit = options.max_removals
     desired = DesiredWhitelist(options.state, ips, max_removals=limit, detected=detected, gone=gone or {}, adopt=adopt)
-    return WriteRequest(
-        desired.payload,
+    return Claim(
+        desired.as_claim,
         options.api.transport.max_wait,
         options.api.transport.timeout,
         id=f"{run}/{host}",
@@ -72,29 +76,29 @@ def host_request(
     )
 
 
-def find_request(queue: WriteQueue, options: HostOptions, run: str, host: str) -> WriteRequest | None:
-    """Return the request that a host submitted in this run for the same key, inventory and state; None without one."""
-    request = queue.get_for_host(run, host, options.inventory_id)
-    return request if request and request.payload["state"] == options.state else None
+def find_claim(claims: Claims, options: HostOptions, run: str, host: str) -> Claim | None:
+    """Return the claim that a host made in this run for the same key, inventory and state; None without one."""
+    claim = claims.of_host(run, host, options.inventory_id)
+    return claim if claim and claim.wanted["state"] == options.state else None
 
 
 def adopt_registrations(
-    queue: WriteQueue, options: HostOptions, host: str, ips: Collection[str], mode: Mode
+    claims: Claims, options: HostOptions, host: str, ips: Collection[str], mode: Mode
 ) -> list[dict[str, str]]:
     """Make the registrations of the host in other inventories those of this one, and return them.
 
     Raises OptionError if one of them may be that of another host.
     """
-    registrations = RegistrationStore(queue.store, queue.key, options.inventory_id)
+    registrations = RegistrationStore(claims.store, claims.key, options.inventory_id)
     adopted = adoptable(host, options.inventory_id, ips, registrations.load_named(host))
     if adopted and not mode.check:
         registrations.adopt(host, [(entry["inventory_id"], entry["ip"]) for entry in adopted])
     return adopted
 
 
-def forgotten_hosts(queue: WriteQueue, options: HostOptions, names: Sequence[str]) -> list[str]:
+def forgotten_hosts(claims: Claims, options: HostOptions, names: Sequence[str]) -> list[str]:
     """Return the names of registered hosts without duplicates; raises OptionError for one that is not registered."""
-    registrations = RegistrationStore(queue.store, queue.key, options.inventory_id)
+    registrations = RegistrationStore(claims.store, claims.key, options.inventory_id)
     registered = registrations.load_inventory()
     for name in names:
         if name not in registered:
@@ -103,109 +107,135 @@ def forgotten_hosts(queue: WriteQueue, options: HostOptions, names: Sequence[str
     return list(dict.fromkeys(names))
 
 
-def submit_host(
-    queue: WriteQueue, request: WriteRequest, options: HostOptions, mode: Mode, task: str | None
-) -> list[str]:
-    """Enqueue the request of a host. Returns its addresses if it requires no change.
+def submit_claim(claims: Claims, claim: Claim, options: HostOptions, mode: Mode, task: str | None) -> dict[str, Any]:
+    """Make the claim of a host; returns its ``registered`` addresses if it requires no change.
 
     That is so if an earlier run has registered the host with exactly these addresses, and they are on the whitelist,
-    which the first host of the ``task`` reads for all. Without a ``task``, the whitelist is not read here, and
-    :func:`apply_and_report` decides.
+    which the first host of the ``task`` reads for all; the result of this one contains a ``summary``. Without a
+    ``task``, the whitelist is not read here, and :func:`apply_and_report` decides.
     """
-    desired = DesiredWhitelist.from_payload(request.payload)
-    registrations = RegistrationStore(queue.store, queue.key, request.inventory)
+    desired = DesiredWhitelist.from_claim(claim.wanted)
+    registrations, readings = RegistrationStore(claims.store, claims.key, claim.inventory), Readings(claims)
     known = desired.state == "present" and registrations.is_registered(
-        request.host, desired.ips, given=not desired.detected
+        claim.host, desired.ips, given=not desired.detected
     )
     removes = desired.gone or (options.prune and registrations.load_former())
     if not (task and known and not options.always_apply and not removes):
-        queue.enqueue(request)
-        return []
+        return _make(claims, claim, registrations)
+    run = RunClaims(claims.store, claim.run)
 
     def is_read_unneeded() -> bool:
-        return queue.cache.cached_whitelist(task) is not None or has_pending_changes(queue.store, request.run)
+        return readings.cached(task) is not None or run.has_pending_changes()
 
-    whitelist = queue.cache.cached_whitelist(task)
+    whitelist = readings.cached(task)
     # If another host has pending changes, the leader reads the whitelist for all.
-    if whitelist is None and not has_pending_changes(queue.store, request.run):
+    if whitelist is None and not run.has_pending_changes():
         # The call of the other process may take its own timeout.
-        with queue.cache.reader(request.max_wait + request.timeout, is_read_unneeded) as quiet:
+        with readings.reader(claim.max_wait + claim.timeout, is_read_unneeded) as quiet:
             if quiet and not is_read_unneeded():
-                whitelist = _read(queue, request.run, options.api, mode, task)
-                # Enqueued within the lock: if the read failed, other hosts find a pending change, and do not repeat it.
-                return _enqueue(queue, request, desired, whitelist)
-            whitelist = queue.cache.cached_whitelist(task)
-    return _enqueue(queue, request, desired, whitelist)
+                read = _read(claims, options.api, mode, task)
+                # Made within the lock: if the read failed, other hosts find a pending change, and do not repeat it.
+                return {**_make(claims, claim, registrations, readings.cached(task)), **read}
+            whitelist = readings.cached(task)
+    return _make(claims, claim, registrations, whitelist)
 
 
-def _read(queue: WriteQueue, run: str, options: ProxyApiOptions, mode: Mode, task: str) -> list[str] | None:
-    """Read the whitelist without waiting; returns None on failure, which the second step then reports."""
+def _read(claims: Claims, options: ProxyApiOptions, mode: Mode, task: str) -> dict[str, Any]:
+    """Read the whitelist for all hosts of a task, without waiting; returns the result of this host.
+
+    The second step reports a failure.
+    """
     try:
-        api = options.client(queue.store)
+        api = options.client(claims.store)
         api.budget.max_wait = 0.0
-        registrations = RegistrationStore(queue.store, queue.key, "")
+        registrations = RegistrationStore(claims.store, claims.key, "")
         held = HeldWhitelist(api, registrations.expects_addresses)
         reading = held.read()
         # Addresses that an earlier call may still remove do not count. The second step waits for that call.
         leaving = [change.names for change in held.open_changes() if not change.present]
     except QgError:
-        return None
-    whitelist = sorted(reading.ips.difference(*leaving))
-    queue.cache.cache_whitelist(run, task, whitelist, api.usage())
+        return {}
+    whitelist = reading.ips.difference(*leaving)
+    turns = Turns(claims)
+    turns.readings.cache(task, sorted(whitelist))
     if not mode.check:
         prune_missing(registrations, reading)
-    queue.purge_stale()
-    return whitelist
+    turns.purge()
+    return {"summary": summary_of(Round(whitelist).whole([], {}), api.usage(), diff=False)}
 
 
-def _enqueue(
-    queue: WriteQueue, request: WriteRequest, desired: DesiredWhitelist, whitelist: Collection[str] | None
-) -> list[str]:
-    result = host_result(desired.ips, (), _unchanged(desired, whitelist or ()))
-    if whitelist is None or result["unregistered"]:
-        queue.enqueue(request)
-        return []
-    queue.enqueue(request, result=result)
-    registered: list[str] = result["registered"]
-    return registered
+def _make(
+    claims: Claims, claim: Claim, registrations: RegistrationStore, whitelist: Collection[str] | None = None
+) -> dict[str, Any]:
+    """Make a claim. It is at rest if all of its addresses are registered, and on the whitelist."""
+    ips = claim.wanted["ips"]
+    at_rest = whitelist is not None and set(ips).issubset(whitelist)
+    if not at_rest:
+        named = registrations.load_named(claim.host)
+        former = {own.ip for own in named if claim.wanted["adopt"] or own.inventory == claim.inventory}
+        claim = replace(claim, wanted={**claim.wanted, "former": sorted(former)})
+    claims.make(replace(claim, at_rest=at_rest))
+    return {"registered": numeric_order(ips) if at_rest else []}
 
 
-def _unchanged(desired: DesiredWhitelist, whitelist: Collection[str]) -> WhitelistResult:
-    found = frozenset(whitelist)
-    return WhitelistResult(desired, found, found, plan(found, desired))
-
-
-def apply_and_report(queue: WriteQueue, request: WriteRequest, options: HostOptions, mode: Mode) -> Result:
-    """Reconcile the whitelist for all requests of the batch, and return the result of this host.
+def apply_and_report(turns: Turns, claim: Claim, options: HostOptions, mode: Mode) -> dict[str, Any]:
+    """Fulfil the claim of a host, and others with it, and return its result.
 
     The result has ``summary`` if this host reports the changes for all hosts of the run.
     """
-    batch = WriteBatch(queue, request, options.api, mode)
-    result, is_received = batch.run()
-    if not is_received:
-        result = {"summary": {}, **result}
-    batch.tolerate_state_error(lambda: _add_usage_of_reads(queue, request.run, result, is_received=is_received))
+    if claim.at_rest:
+        return host_result(claim.wanted, Round(frozenset(claim.wanted["ips"])), Changed())
+    batch = WriteBatch(turns, claim, options.api, mode)
+    result = _result(batch, claim, batch.run(), mode)
     batch.report_state_error(result)
     if result.pop("not_in_sync", False):
         result["failed"] = options.fail or result.get("failed", False)
-    if not mode.diff:
-        result.pop("diff", None)
     return result
 
 
-def summary_of_reads(queue: WriteQueue, run: str) -> Result:
-    """Return the summary of the first step's reads, for one host of a run that requires no changes."""
-    usage = queue.cache.claim_usage(run) if is_in_sync(queue.store, run) else None
-    if usage is None:
-        return {}
-    whitelist, reads = usage
-    return {"summary": summary_of(_unchanged(DesiredWhitelist("present", ()), whitelist), reads, diff=False)}
+def _result(batch: WriteBatch, claim: Claim, found: Round, mode: Mode) -> dict[str, Any]:
+    """Return the result of a host, with the summary of its group if it reports for that."""
+    leads: dict[str, Any] = {} if batch.received else {"summary": {}}
+    if not found.is_known:
+        return {**leads, **found.failure()}
+    kept: list[dict[str, Any]] = []
+    batch.tolerate_state_error(lambda: kept.extend(_kept(batch, claim, found)))
+    result = {**leads, **host_result(claim.wanted, found, found.changed([claim], batch.made), kept)}
+    if claim.id not in (*found.reporters, *(found.shown if mode.diff else ())):
+        return result
+    group: list[Claim] = []
+    batch.tolerate_state_error(lambda: group.extend(batch.group()))
+    whole = found.whole(group, batch.made)
+    summary = summary_of(whole, NO_USAGE if batch.received else batch.api_usage, diff=True)
+    diff = summary.pop("diff")
+    if mode.diff and claim.id in found.shown:
+        result["diff"] = diff
+    if claim.id not in found.reporters:
+        return result
+    if warnings := unreadable_warnings(whole):
+        result["warnings"] = warnings
+    gone = {host: set(ips).intersection(whole.removed) for own in group for host, ips in own.wanted["gone"].items()}
+    pruned = {host: numeric_order(ips) for host, ips in sorted(gone.items()) if ips}
+    result["summary"] = {**summary, **({"pruned_hosts": pruned} if pruned else {})}
+    results = [host_result(own.wanted, found, found.changed([own], batch.made)) for own in group]
+    # A change is always reported, even if it concerns none of the hosts.
+    if (whole.added or whole.removed) and not any(own["changed"] for own in results):
+        result["changed"] = True
+    if whole.error and not any("not_in_sync" in own for own in results):
+        result |= {**whole.error.as_result(), "failed": True}
+    return result
 
 
-def _add_usage_of_reads(queue: WriteQueue, run: str, result: Result, *, is_received: bool) -> None:
-    """Add the reads of the first step to the API usage of the run, once for all hosts."""
-    if is_received:
-        result.update(summary_of_reads(queue, run))
-    elif (usage := queue.cache.claim_usage(run)) and "api" in result["summary"]:
-        own = result["summary"]["api"]
-        own |= {name: round(own[name] + count, 1) for name, count in usage[1].items()}
+def _kept(batch: WriteBatch, claim: Claim, found: Round) -> list[dict[str, Any]]:
+    """Return the addresses that a host no longer needs and others do."""
+    wanted = claim.wanted
+    is_absent = wanted["state"] == "absent"
+    own = {*wanted["former"], *(wanted["ips"] if is_absent else ())}
+    unneeded = own.difference(() if is_absent else wanted["ips"], found.remove, found.withheld)
+    # A host to be deregistered of which nothing is known may be that of another inventory.
+    if unneeded.isdisjoint(found.after) and (own or not is_absent):
+        return []
+    states = {other.host: DesiredWhitelist.from_claim(other.wanted) for other in batch.group()}
+    owned = Ownership.of(batch.owners(), claim.inventory, states, {claim.host} if wanted["adopt"] else ())
+    registered = {**owned.registered, claim.host: set(wanted["former"])}
+    return Ownership(registered, owned.others).kept(states).get(claim.host, [])

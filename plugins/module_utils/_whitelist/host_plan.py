@@ -13,7 +13,8 @@ from .._api.classic.errors import BOUND_TO_OTHER_KEY, WHITELIST_FULL
 from .._core.addresses import numeric_order
 from .._core.errors import QgError
 from .._store.registrations import HostRegistration
-from .plan import DesiredWhitelist, WhitelistResult
+from .plan import DesiredWhitelist, full_error
+from .status import Changed, Round
 
 
 def desired_for_hosts(
@@ -57,65 +58,53 @@ def desired_for_hosts(
 _ABOUT_ADDRESSES = frozenset({BOUND_TO_OTHER_KEY, WHITELIST_FULL})
 
 
-def _concerned(ips: Collection[str], former: Collection[str], result: WhitelistResult) -> tuple[set[str], set[str]]:
-    """Return the addresses that a change should have added for a host, and those that it should have removed.
-
-    Those to ``keep`` are among the latter.
-    """
-    own, desired = set(ips), result.desired
-    if desired.state == "absent":
-        return set(), own.union(former) & set(desired.ips)
-    return own, (set(former) - own) & set(desired.replaces)
-
-
 def host_result(
-    ips: Collection[str],
-    former: Collection[str],
-    result: WhitelistResult,
+    own: Mapping[str, Any],
+    found: Round,
+    changed: Changed,
     kept: Iterable[dict[str, Any]] = (),
 ) -> dict[str, Any]:
     """Return the result of one host; ``unregistered`` and ``obsolete`` are the addresses that are not as desired.
 
-    ``kept`` are addresses that the host no longer needs and others do.
+    ``own`` is what it claims. ``kept`` are addresses that the host no longer needs and others do.
 
     If there are any, ``not_in_sync`` is true, and ``msg`` and other keys contain the reason. ``failed`` is true unless
     the vendor refused exactly these addresses: other errors of the API are never tolerated.
     """
-    wanted, unwanted = _concerned(ips, former, result)
-    # The host no longer needs these, but another one requests them.
-    unwanted.difference_update(result.desired.keep)
-    missing, obsolete = wanted - result.after, unwanted & result.after
-    added, removed = wanted & set(result.added), unwanted & set(result.removed)
+    wanted = set(own["ips"] if own["state"] == "present" else ())
+    concerned = {*own["ips"], *own["former"]} - wanted
+    # Addresses that another host requests are not among the planned removals.
+    missing, obsolete = wanted - found.after, concerned & (found.remove | found.withheld) & found.after
+    added, removed = wanted & changed.added & found.after, (concerned & changed.removed) - found.after
     part: dict[str, Any] = {
         "changed": bool(added or removed),
-        "ips": list(ips),
-        "registered": numeric_order(wanted & result.after),
+        "ips": list(own["ips"]),
+        "registered": numeric_order(wanted & found.after),
         "unregistered": numeric_order(missing),
         "obsolete": numeric_order(obsolete),
         "added": numeric_order(added),
         "removed": numeric_order(removed),
-        "kept": [entry for entry in kept if entry["ip"] in result.after],
+        "kept": [entry for entry in kept if entry["ip"] in found.after],
         "reasons": [],
     }
     # Former addresses stay if the address of another host is refused, which is not an error of this host.
-    if missing or (obsolete and not result.refused):
+    if missing or (obsolete and not found.refused):
         wrong = numeric_order(missing or obsolete)
-        reasons = [result.refused.get(ip) or result.error for ip in wrong]
+        reasons = [found.refused.get(ip) or found.error for ip in wrong]
         # `refused` also contains addresses whose calls have all failed.
         tolerable = all(reason and reason.details.get("code") in _ABOUT_ADDRESSES for reason in reasons)
         reason = next(filter(None, reasons), None) or QgError("the whitelist does not show the change.")
-        if result.error and result.error.details.get("code") == reason.details.get("code") == WHITELIST_FULL:
+        if found.error and found.error.details.get("code") == reason.details.get("code") == WHITELIST_FULL:
             # It says how many slots are missing.
-            reason = result.error
-        if not set(result.first.withheld).isdisjoint(wrong):
+            reason = full_error(reason, found.after, wrong) if found.shared else found.error
+        if not found.withheld.isdisjoint(wrong):
             tolerable = True
             reason = QgError(
-                f"{len(result.first.withheld)} addresses on the whitelist are reported by hosts but were not added for "
-                f"them, more than max_removals={result.desired.max_removals}. Check these hosts, then raise "
-                "max_removals or give the addresses in ips."
+                f"{len(found.withheld)} addresses on the whitelist are reported by hosts but were not added for "
+                f"them, more than max_removals={found.limit}. Check these hosts, then raise max_removals or give the "
+                "addresses in ips."
             )
         text = f"{', '.join(wrong)} could not be {'registered' if missing else 'removed'}: {reason.message}"
-        text += result.explain_holders(wrong)
         part.update({**reason.as_result(), "msg": text, "reasons": [text], "not_in_sync": True})
         if not tolerable:
             part["failed"] = True
@@ -123,20 +112,17 @@ def host_result(
 
 
 def host_registration(
-    host: str, own: DesiredWhitelist, registered: Collection[str], result: WhitelistResult
+    host: str, own: DesiredWhitelist, registered: Collection[str], desired: DesiredWhitelist, before: Collection[str]
 ) -> HostRegistration:
-    """Return the registration of a host after a write: all addresses that are, or may be, on the whitelist for it.
+    """Return the registration of a host before a write: all addresses that are, or may be, on the whitelist for it.
 
-    A former address is deleted only if another host needs it, or if it was removed and the whitelist, read afterwards,
-    lacks it. It is not deleted if it stays because it is requested: that request may fail. An address that could not be
-    removed is stored only if it was registered before, and not because the host reported it. Addresses that the host
-    detected are marked as found if they were on the whitelist before.
+    A former address is not among them only if another host needs it. It is deleted once it was removed, and the
+    whitelist, read afterwards, lacks it. It is kept if it stays because another host claims it: that claim may fail. An
+    address that the host only reported is not registered in order to be removed. Addresses that the host detected are
+    marked as found if they were on the whitelist ``before``.
     """
-    wanted, unwanted = _concerned(own.ips, registered, result)
-    known = result.confirmed and result.reading is not None and result.reading.complete
-    return HostRegistration(
-        host,
-        frozenset(wanted),
-        frozenset(unwanted.intersection(registered).difference(result.removed if known else ())),
-        found=frozenset(wanted & result.before if own.detected else ()),
-    )
+    wanted, unwanted = set(own.ips), (set(registered) - set(own.ips)) & set(desired.replaces)
+    if desired.state == "absent":
+        wanted, unwanted = set(), set(registered) & set(desired.ips)
+    found = wanted.intersection(before) if own.detected else ()
+    return HostRegistration(host, frozenset(wanted), frozenset(unwanted), found=frozenset(found))

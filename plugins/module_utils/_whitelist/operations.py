@@ -15,13 +15,15 @@ from .._core.addresses import AddressScope, numeric_order
 from .._core.errors import OptionError
 from .._core.validation import check_addresses, check_range
 from .._reconcile.held_whitelist import HeldWhitelist
+from .._store.claims import Claim
 from .._store.registrations import RegistrationStore
-from .._store.write_queue import WriteRequest
 from .._task.operation import Mode, Operation
 from .._task.options import PROXY_API_OPTIONS, ProxyApiOptions
-from .batch import WriteBatch, queue_for
+from .batch import WriteBatch, claims_for
 from .owners import join_owners
 from .plan import DesiredWhitelist
+from .results import task_result
+from .turns import Turns
 
 
 def desired_from(params: Mapping[str, Any]) -> DesiredWhitelist:
@@ -52,15 +54,16 @@ def desired_from(params: Mapping[str, Any]) -> DesiredWhitelist:
 def _run(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
     desired, options = desired_from(params), ProxyApiOptions.parse(params)
     api, transport = options.client(announcer=mode.announcer), options.transport
-    queue = queue_for(options, api.rate_limiter.state, check=mode.check)
-    request = WriteRequest(desired.payload, transport.max_wait, transport.timeout, exclusive=desired.exclusive)
-    batch = WriteBatch(queue, request, options, mode, api)
-    result, _is_received = batch.run()
+    turns = Turns(claims_for(options, api.rate_limiter.state, check=mode.check))
+    claim = Claim(desired.as_claim, transport.max_wait, transport.timeout, exclusive=desired.exclusive)
+    batch = WriteBatch(turns, claim, options, mode, api)
+    found = batch.run()
+    if found.is_known:
+        part = found.part(desired, found.changed([claim], batch.made))
+        result = task_result(part, batch.api_usage, diff=mode.diff)
+    else:
+        result = found.failure()
     batch.report_state_error(result)
-    if "api" in result:
-        result["api"] = batch.api_usage
-    if not mode.diff:
-        result.pop("diff", None)
     return result
 
 

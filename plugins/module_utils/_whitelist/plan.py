@@ -6,11 +6,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from .._api.classic.errors import BOUND_TO_OTHER_KEY, WHITELIST_FULL
+from .._api.classic.errors import WHITELIST_FULL
 from .._core.addresses import numeric_order
 from .._core.errors import OptionError, QgError
 from .._core.text import format_sample
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from .._reconcile.held_whitelist import WhitelistReading
     from .._reconcile.view import OpenChange
 
+#: The maximum number of different reasons in one message.
+_MAX_REASONS = 5
 NOT_SHOWN = "The vendor reports success, but the whitelist does not show the change."
 
 
@@ -33,6 +35,7 @@ class DesiredWhitelist:
     - ``unconfirmed`` are the addresses to be removed that only a host reported: of ``ips`` if ``absent``, and of
       ``replaces`` if ``present``. If more than ``max_removals`` of them are on the list, all of them stay.
     - ``detected``: ``ips`` are the addresses of one host, which itself reported them.
+    - ``former`` are the addresses that were registered for the host when it made its claim.
     - ``gone`` are hosts that the inventory no longer contains, with the addresses that were registered for them when
       the inventory was read.
     - ``adopt``: registrations of the host's name in other inventories count as those of this host.
@@ -47,20 +50,21 @@ class DesiredWhitelist:
     allow_partial: bool = False
     unconfirmed: tuple[str, ...] = ()
     detected: bool = False
+    former: tuple[str, ...] = ()
     gone: Mapping[str, Sequence[str]] = field(default_factory=dict)
     adopt: bool = False
 
     @classmethod
-    def from_payload(cls, payload: Mapping[str, Any]) -> DesiredWhitelist:
-        """Return the desired state of a request in the write queue."""
+    def from_claim(cls, wanted: Mapping[str, Any]) -> DesiredWhitelist:
+        """Return the desired state of a claim."""
         fields: dict[str, Any] = {
-            name: tuple(value) if isinstance(value, list) else value for name, value in payload.items()
+            name: tuple(value) if isinstance(value, list) else value for name, value in wanted.items()
         }
         return cls(**fields)
 
     @property
-    def payload(self) -> dict[str, Any]:
-        """The desired state as the payload of a request."""
+    def as_claim(self) -> dict[str, Any]:
+        """The desired state as the content of a claim."""
         return {name: list(value) if isinstance(value, tuple) else value for name, value in vars(self).items()}
 
     @property
@@ -103,7 +107,6 @@ class WhitelistResult:
 
     With an ``error``, the desired state was not reached, and the other fields are still correct. ``after`` is
     ``confirmed`` if it was read, and not only derived from responses. ``reading`` is the last one, None without any.
-    ``find_holder`` returns the host that is registered with an address for another key, if it is known.
     """
 
     desired: DesiredWhitelist
@@ -114,13 +117,6 @@ class WhitelistResult:
     error: QgError | None = None
     confirmed: bool = True
     reading: WhitelistReading | None = None
-    find_holder: Callable[[str], str | None] = lambda _ip: None
-
-    def explain_holders(self, ips: Collection[str]) -> str:
-        """Return a sentence on the hosts that hold refused addresses with another key, after a blank."""
-        bound = [ip for ip in ips if ip in self.refused and self.refused[ip].details.get("code") == BOUND_TO_OTHER_KEY]
-        known = [f"{ip} for {holder}" for ip in bound if (holder := self.find_holder(ip))]
-        return f" Registered with another key: {format_sample(known, 5)}." if known else ""
 
     @property
     def spellings(self) -> Mapping[str, Sequence[str]]:
@@ -200,7 +196,7 @@ def contradicts(desired: DesiredWhitelist, change: OpenChange) -> bool:
 def refusal_error(result: WhitelistResult) -> QgError:
     """Return the error for addresses that the vendor refused."""
     refused = numeric_order(result.refused)
-    reasons = " ".join(sorted({error.message for error in result.refused.values()})) + result.explain_holders(refused)
+    reasons = " ".join(sorted({error.message for error in result.refused.values()})[:_MAX_REASONS])
     left = plan(result.after, result.desired).remove
     if left:
         reasons += f" Not removed, because the new addresses must be on the whitelist first: {format_sample(left)}."

@@ -28,7 +28,7 @@ def task_result(result: WhitelistResult, usage: Mapping[str, Any] | None = None,
             {
                 "ip": ip,
                 "code": result.refused[ip].details.get("code"),
-                "reason": result.refused[ip].message + result.explain_holders([ip]),
+                "reason": result.refused[ip].message,
             }
             for ip in numeric_order(result.refused)
         ],

@@ -42,6 +42,11 @@ def recorded_part(result: Mapping[str, Any]) -> dict[str, Any]:
     return {name: result[name] for name in (*LISTS, "unreachable", "summary") if name in result}
 
 
+def reads_of(outcome: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what the first task of a host has reported of its reading for all, as part of its last outcome."""
+    return {"reads": outcome["summary"]} if "summary" in outcome else {}
+
+
 def merge_results(results: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """Return the common result of several hosts for which one task acts."""
     merged: dict[str, Any] = {}
@@ -96,7 +101,8 @@ def summary_of_run(
         # With serial, an address that hosts of the play share is removed in the last of their batches.
         if not (entry["ip"] in removed or entry["owners"][0]["host"] in pending)
     ]
-    usage = [report["api"] for report in reports if "api" in report]
+    reads = [own["reads"] for own in final.values() if "reads" in own]
+    usage = [report["api"] for report in (*reports, *reads) if "api" in report]
     return {
         "hosts": len(hosts),
         "in_sync": len(final) - len(unregistered) - len(unreachable),

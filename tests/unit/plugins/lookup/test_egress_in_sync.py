@@ -15,10 +15,9 @@ import pytest
 from ansible.errors import AnsibleError, AnsibleLookupError
 from ansible.template import Templar
 from ansible_collections.qingguo.qgnet.plugins.lookup import egress_in_sync
-from ansible_collections.qingguo.qgnet.plugins.module_utils._store.run_results import RunResults
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store.claims import Claim, Claims, RunClaims
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.runs import run_id
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.state import State
-from ansible_collections.qingguo.qgnet.plugins.module_utils._store.write_queue import WriteQueue, WriteRequest
 from support.documents import lookup_of
 
 #: Since ansible-core 2.19, only text that is trusted is a template.
@@ -33,9 +32,9 @@ def in_sync(terms: list[Any] | None = None, batch: tuple[str, ...] = ("h",), **o
 
 def enqueue(directory: Path, process: int, *, no_op: bool, host: str = "h", task: str | None = "t") -> None:
     state, run = State(str(directory)), run_id(process)
-    request = WriteRequest({"ips": ["203.0.113.1"]}, 1, 1, id=f"{run}/{host}", run=run, host=host, inventory="f")
-    WriteQueue(state, "k").enqueue(request, result={} if no_op else None)
-    RunResults(state, run).begin(host, "p", task, {}, final=no_op)
+    claim = Claim({"ips": ["203.0.113.1"]}, 1, 1, id=f"{run}/{host}", run=run, host=host, at_rest=no_op)
+    Claims(state, "k").make(claim)
+    RunClaims(state, run).begin(host, "p", task, {}, final=no_op)
     state.close()
 
 
@@ -67,7 +66,7 @@ def test_a_first_host_that_skips_does_not_act_for_all(tmp_path: Path, step: str)
     assert in_sync(batch=("another", "h"), **options) == [False]
     # It has not skipped an earlier use of the role in the run, which is not enough.
     with contextlib.closing(State(str(tmp_path))) as state:
-        RunResults(state, run_id(os.getpid())).begin("h2", "p", "second task", {}, final=True)
+        RunClaims(state, run_id(os.getpid())).begin("h2", "p", "second task", {}, final=True)
     assert in_sync(**options) == [False]
 
 

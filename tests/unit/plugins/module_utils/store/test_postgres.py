@@ -44,7 +44,10 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._store.postgres_conn
 )
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.postgres_errors import url_secrets
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.rate_limiter import RateLimiter
-from ansible_collections.qingguo.qgnet.plugins.module_utils._store.registrations import RegistrationStore
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store.registrations import (
+    HostRegistration,
+    RegistrationStore,
+)
 from lab.access import Access
 from lab.pgbouncer import PgBouncer
 from lab.postgres import PostgresServer
@@ -425,15 +428,15 @@ def test_more_processes_than_the_server_has_connections_take_turns() -> None:
 def test_a_full_disk_is_reported_and_no_record_is_half_written() -> None:
     with PostgresServer(small_disk="data") as server, opened(server.url) as state:
         store = RegistrationStore(state, "k", "f")
-        store.record_intent([("a", ["192.0.2.1"])])
+        store.replace([HostRegistration("a", frozenset({"192.0.2.1"}))])
         server.fill_disk()
-        hosts = [(f"host-{n}", [f"192.0.2.{n}"]) for n in range(250)] * 40
+        hosts = [HostRegistration(f"host-{n}", frozenset({f"192.0.2.{n % 250}"})) for n in range(10_000)]
         with pytest.raises(StateError, match="Make room on the disk of the server"):
             for number in range(100):
-                RegistrationStore(state, f"k{number}", "f").record_intent(hosts)
+                RegistrationStore(state, f"k{number}", "f").replace(hosts)
         assert store.load_inventory() == {"a": {"192.0.2.1"}}
         server.free_disk()
-        store.record_intent([("b", ["192.0.2.2"])])
+        store.replace([HostRegistration("b", frozenset({"192.0.2.2"}))])
         assert set(store.load_inventory()) == {"a", "b"}
 
 

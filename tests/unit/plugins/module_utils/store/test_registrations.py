@@ -39,6 +39,12 @@ def detected(host: str, *ips: str) -> HostRegistration:
     return HostRegistration(host, frozenset(ips), found=frozenset(ips))
 
 
+def found(store: RegistrationStore) -> set[str]:
+    """The addresses that only hosts reported."""
+    owners = store.load_owners()
+    return {owner.ip for owner in owners} - {owner.ip for owner in owners if not owner.found}
+
+
 @quick_over_both
 def test_the_store_distinguishes_own_addresses_from_those_of_others(stores: Registrations) -> None:
     here, there, other_key = stores
@@ -80,18 +86,26 @@ def test_a_host_with_a_former_address_is_not_in_sync_but_does_not_need_it(stores
     assert store.is_registered("a", ["2"]), "the whitelist lacks the former one"
     store.prune_missing({"1", "2"})
     assert not store.is_registered("a", ["2"]), "and now it is back"
-    store.record_intent([("a", ["1"])])
-    assert store.load({"b"}) == ({"b": {"2"}}, {"1", "2"})
+    store.replace([registered("a", "1")])
+    assert store.load({"b"}) == ({"b": {"2"}}, {"1"})
+
+
+def test_a_former_address_that_was_removed_is_deleted(stores: Registrations) -> None:
+    here, there, _other_key = stores
+    for store in (here, there):
+        store.replace([HostRegistration("a", frozenset({"1"}), frozenset({"2", "3"})), registered("b", "2")])
+    here.delete_former([("a", "1"), ("a", "2"), ("b", "2")])
+    assert here.load({"a", "b"}) == ({"a": {"1", "3"}, "b": {"2"}}, {"1", "2"})
+    assert there.load({"a"})[0] == {"a": {"1", "2", "3"}}
 
 
 def test_a_registration_keeps_the_time_at_which_it_was_first_made(stores: Registrations, world: World) -> None:
     store, there, other_key = stores
-    store.record_intent([("a", ["1"])])
+    store.replace([registered("a", "1")])
     world.time = START + 2
     store.replace([registered("a", "1", "2")])
     there.replace([detected("b", "1")])
     world.time = START + 3
-    store.record_intent([("a", ["1"])])
     store.replace([HostRegistration("a", frozenset({"3"}), frozenset({"1", "2"}))])
     assert store.load_owners() == [
         Owner("1", "a", "f", former=True, found=False, registered_at=START),
@@ -106,33 +120,33 @@ def test_an_address_that_was_on_the_whitelist_before_a_host_reported_it_is_found
     here, there, other_key = stores
     here.replace([detected("a", "1"), registered("b", "2")])
     other_key.replace([registered("a", "1")])
-    assert here.load_found() == there.load_found() == {"1"}
+    assert found(here) == found(there) == {"1"}
     here.replace([HostRegistration("a", frozenset({"3"}), frozenset({"1"}))])
-    assert here.load_found() == {"1"}, "a former address stays what it was"
+    assert found(here) == {"1"}, "a former address stays what it was"
     there.replace([detected("a", "1", "2", "3")])
-    assert here.load_found() == {"1"}, "the others were added for hosts of another inventory"
+    assert found(here) == {"1"}, "the others were added for hosts of another inventory"
 
 
 def test_an_added_address_never_becomes_a_found_one(stores: Registrations) -> None:
     store, there, _other_key = stores
     store.replace([registered("a", "1"), registered("b", "2")])
     store.replace([detected("a", "2"), detected("b", "1")])
-    assert store.load_found() == set(), "two hosts have swapped their addresses"
+    assert found(store) == set(), "two hosts have swapped their addresses"
     there.replace([detected("c", "1")])
     store.replace([registered("b")])
     there.replace([detected("c", "1")])
-    assert store.load_found() == set(), "it outlives the host that it was added for"
+    assert found(store) == set(), "it outlives the host that it was added for"
 
 
 def test_a_found_address_that_is_added_or_given_later_is_found_no_longer(stores: Registrations) -> None:
     store, there, _other_key = stores
     store.replace([detected("a", "1"), detected("b", "2", "3")])
-    store.record_intent([("b", ["2"])])
-    assert store.load_found() == {"1", "3"}
+    there.replace([registered("other", "2")])
+    assert found(store) == {"1", "3"}
     there.replace([registered("c", "1")])
     there.replace([registered("c")])
     store.replace([detected("a", "1"), detected("b", "2", "3")])
-    assert store.load_found() == {"3"}
+    assert found(store) == {"3"}
 
 
 def test_a_host_with_a_found_address_is_registered_anew_once_the_user_gives_it(stores: Registrations) -> None:

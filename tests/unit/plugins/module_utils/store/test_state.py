@@ -22,16 +22,20 @@ import pytest
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import OptionError, QgError, WaitBudgetExceeded
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.waiting import AnnouncementPolicy, Announcer
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store import sqlite_schema
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store.claims import Claim, Claims
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.directory import (
     DEFAULT_BUSY_POLICY,
     DEFAULT_STATE_DIR,
     BusyPolicy,
     StateError,
 )
-from ansible_collections.qingguo.qgnet.plugins.module_utils._store.queue_policy import QueuePolicy
-from ansible_collections.qingguo.qgnet.plugins.module_utils._store.registrations import RegistrationStore
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store.readings import Readings
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store.registrations import (
+    HostRegistration,
+    RegistrationStore,
+)
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.state import State
-from ansible_collections.qingguo.qgnet.plugins.module_utils._store.write_queue import WriteQueue, WriteRequest
+from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist.turns import TurnPolicy, Turns
 from support.processes import process_until_killed
 
 DATABASE = "state.sqlite3"
@@ -54,7 +58,7 @@ def umask(value: int) -> Iterator[None]:
 
 
 def use(state: State) -> None:
-    RegistrationStore(state, "k", "f").record_intent([("a", ["192.0.2.1"])])
+    RegistrationStore(state, "k", "f").replace([HostRegistration("a", frozenset({"192.0.2.1"}))])
     with state.try_lock("some"):
         pass
 
@@ -224,17 +228,17 @@ def test_a_full_disk_is_a_sentence_and_the_next_transaction_works(tmp_path: Path
     ips = [f"198.18.{n // 250}.{n % 250}" for n in range(5000)]
     memory = RegistrationStore(state, "k", "f")
     with pytest.raises(StateError, match=rf"state_dir {tmp_path} cannot be used: .*full\. Make room on its disk"):
-        memory.record_intent([("a", ips)])
+        memory.replace([HostRegistration("a", frozenset(ips))])
     assert memory.load({"a"})[0] == {"a": set()}
     broken(state, "max_page_count = 100000")
-    memory.record_intent([("a", ips)])
+    memory.replace([HostRegistration("a", frozenset(ips))])
     assert len(memory.load({"a"})[0]["a"]) == 5000
 
 
 def test_a_database_that_cannot_be_written_is_a_sentence(tmp_path: Path) -> None:
     state = broken(State(str(tmp_path)), "query_only = 1")
     with pytest.raises(StateError, match=r"state_dir .* cannot be used: .*readonly.*Set state_dir"):
-        RegistrationStore(state, "k", "f").record_intent([("a", ["192.0.2.1"])])
+        RegistrationStore(state, "k", "f").replace([HostRegistration("a", frozenset({"192.0.2.1"}))])
 
 
 def test_a_damaged_database_is_an_error_that_names_the_loss(tmp_path: Path) -> None:
@@ -251,12 +255,12 @@ def test_a_damaged_database_is_an_error_that_names_the_loss(tmp_path: Path) -> N
 
 def test_a_value_that_cannot_be_read_is_a_sentence(tmp_path: Path) -> None:
     state = State(str(tmp_path))
-    cache = WriteQueue(state, "k").cache
-    cache.cache_whitelist("run", "task", ["192.0.2.1"], {"calls": 1, "retries": 0, "waited_seconds": 0.0})
+    readings = Readings(Claims(state, "k"))
+    readings.cache("task", ["192.0.2.1"])
     with state.transaction() as database:
-        database.execute("UPDATE whitelist_cache SET whitelist = '{'")
+        database.execute("UPDATE readings SET content = '{'")
     with pytest.raises(StateError, match="a value in its database cannot be read"):
-        cache.cached_whitelist("task")
+        readings.cached("task")
 
 
 def test_too_many_open_files_are_a_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -335,12 +339,12 @@ def stop_while_preparing(state: State) -> None:
 
 
 def stop_while_reading(state: State) -> None:
-    with WriteQueue(state, "k").cache.reader(0):
+    with Readings(Claims(state, "k")).reader(0):
         stop()
 
 
 def stop_while_writing(state: State) -> None:
-    WriteQueue(state, "k").submit(WriteRequest({"ips": ["192.0.2.1"]}, 5, 1), stop)
+    Turns(Claims(state, "k")).take(Claim({"ips": ["192.0.2.1"]}, 5, 1), stop)
 
 
 @contextlib.contextmanager
@@ -370,11 +374,11 @@ def test_a_reader_that_is_stopped_is_not_waited_for_without_end(tmp_path: Path) 
     shown = Shown()
     with stopped(tmp_path, stop_while_reading) as process:
         began = time.monotonic()
-        with WriteQueue(State(str(tmp_path), announcer=shown.announcer), "k").cache.reader(MAX_WAIT) as quiet:
+        with Readings(Claims(State(str(tmp_path), announcer=shown.announcer), "k")).reader(MAX_WAIT) as quiet:
             assert not quiet
         assert time.monotonic() - began >= MAX_WAIT
         shown.assert_only("is reading the whitelist", process, "max_wait and timeout")
-        with WriteQueue(State(str(tmp_path)), "k").cache.reader(60, lambda: True) as quiet:
+        with Readings(Claims(State(str(tmp_path)), "k")).reader(60, lambda: True) as quiet:
             assert not quiet, "it is known already"
 
 
@@ -382,11 +386,11 @@ def test_a_reader_that_is_stopped_is_not_waited_for_without_end(tmp_path: Path) 
 def test_waiting_for_a_writer_that_is_stopped_ends_with_max_wait(tmp_path: Path, how: Callable[[State], None]) -> None:
     shown = Shown()
     with stopped(tmp_path, how) as process:
-        request = WriteRequest({"ips": ["192.0.2.2"]}, MAX_WAIT, 10)
+        claim = Claim({"ips": ["192.0.2.2"]}, MAX_WAIT, 10)
         state = State(str(tmp_path), announcer=shown.announcer)
         message = rf"process {process}, .* is stopped for longer than max_wait \({MAX_WAIT:g} "
         with pytest.raises(WaitBudgetExceeded, match=message):
-            WriteQueue(state, "k", policy=QueuePolicy(grace=0.0)).submit(request, stop)
+            Turns(Claims(state, "k"), TurnPolicy(grace=0.0)).take(claim, stop)
         shown.assert_only("is writing to the same whitelist", process, "max_wait")
 
 
@@ -401,7 +405,7 @@ def test_a_transaction_of_a_process_that_is_stopped_is_waited_for_as_long_as_max
         state = State(str(tmp_path), max_wait=MAX_WAIT, announcer=shown.announcer, policy=policy)
         assert state.rows("SELECT 1") == [(1,)], "reading does not wait"
         with pytest.raises(StateError, match=f"process {process} has kept its database locked.*End or continue"):
-            RegistrationStore(state, "k", "f").record_intent([("a", ["192.0.2.1"])])
+            RegistrationStore(state, "k", "f").replace([HostRegistration("a", frozenset({"192.0.2.1"}))])
         shown.assert_only("has locked the database in state_dir", process, policy.bounds)
 
 

@@ -17,17 +17,17 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._api.classic.models 
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.waiting import SILENT, Announcer
 from ansible_collections.qingguo.qgnet.plugins.module_utils._leases.lease_facts import LeaseFacts
 from ansible_collections.qingguo.qgnet.plugins.module_utils._leases.plan import Origin
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store.claims import Claim
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.facts import AREAS, LEASE_LIST, LEASE_ORIGIN, Facts
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.interface import Store
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.rate_limiter import RateLimiter
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.runs import process_namespace
-from ansible_collections.qingguo.qgnet.plugins.module_utils._store.write_queue import WriteRequest
 from ansible_collections.qingguo.qgnet.plugins.module_utils._task.options import ProxyApiOptions
 from support.whitelist import ControlNode, WhitelistTransport, new_core
 from support.whitelist_vendor import MemoryVendor
 
 Sending = Callable[[], AbstractContextManager[Any]]
-TABLES = (*("rate_calls", "registrations", "write_requests", "whitelist_cache", "facts", "journal"),)
+TABLES = ("rate_calls", "registrations", "claims", "readings", "facts", "journal")
 HOSTS = 3
 #: Between two runs. What is kept is kept for an hour, a day or a month.
 MINUTES = 5
@@ -80,10 +80,10 @@ def one_run(node: ControlNode, number: int) -> None:
         assert node.submit(next_run, host, [ip], task=f"task-{number}")
     result = node.report(next_run, host)
     assert result is not None
-    assert "summary" in result
+    assert result["registered"] == [ip]
     if number % 10 == 0:
         # A process that was killed while it waited, so long ago that the next leader does not wait for it.
-        node.queue().enqueue(WriteRequest({"ips": [ip], "state": "present"}, 1, 1), waits=True)
+        node.claims().make(Claim({"ips": [ip], "state": "present"}, 1, 1), waits=True)
         node.wire.advance(10)
     if number % 7 == 0:
         assert "failed" not in node.task([ip])
@@ -133,12 +133,12 @@ def test_hundreds_of_runs_leave_no_more_than_a_few(tmp_path: Path, monkeypatch: 
             named = dict(state.rows("SELECT name, count(*) FROM facts GROUP BY name"))
             state.close()
             assert rows["registrations"] <= 3 * HOSTS, "what two readings lacked is forgotten"
-            assert rows["write_requests"] <= HOSTS + 1, "only those of the last run"
+            assert rows["claims"] <= HOSTS + 1, "only those of the last run"
             assert named[LEASE_ORIGIN] <= 2 * DAY + 2, "those of a day"
             assert named[LEASE_LIST] <= DAY + 1
             assert named[AREAS] <= HOUR + 1, "those of an hour"
             assert rows["journal"] <= 3 * DAY, "those of a day, which are no paid calls"
-            assert rows["rate_calls"] + rows["whitelist_cache"] <= 5, rows
+            assert rows["rate_calls"] + rows["readings"] <= 5, rows
     (early, few), (late, files) = after
     # Each run leaves a lifetime, of less than 80 bytes, for a month.
     assert late - early < 0.1 * early + 80 * (last_run - early_run), "nothing else has grown"

@@ -119,8 +119,7 @@ def test_every_moment_in_a_table_is_known_to_be_one() -> None:
         *(("clock", column) for column in ("ahead", "last", "wall_ahead", "gap_at")),
         # The time of an entry of the ledger is for people.
         *(("journal", "timeout"), ("journal", "wall_at")),
-        *(("write_requests", "max_wait"), ("write_requests", "timeout")),
-        ("whitelist_cache", "waited_seconds"),
+        *(("claims", "max_wait"), ("claims", "timeout")),
     }
     found = {
         (table, column)

@@ -6,10 +6,11 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.qingguo.qgnet.plugins.module_utils._store.write_queue import WriteRequest
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store.claims import Claim
 from ansible_collections.qingguo.qgnet.plugins.module_utils._task.operation import Mode
 from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist.batch import WriteBatch
 from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist.plan import DesiredWhitelist
+from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist.turns import Turns
 from support.whitelist import ControlNode, node
 
 __all__ = ["node"]
@@ -19,13 +20,13 @@ __all__ = ["node"]
 def test_the_time_in_the_queue_counts_to_max_wait_but_never_exceeds_it(
     node: ControlNode, waited: float, charged: float
 ) -> None:
-    queue, options = node.queue(), node.options().api
-    api = options.client(queue.store)
-    request = WriteRequest(DesiredWhitelist("present", ("203.0.113.1",)).payload, 300.0, 10.0)
-    batch = WriteBatch(queue, request, options, Mode(), api)
-    # The batch window is not charged: it is short, and serves all requests.
-    queue.waited, queue.collected = waited, min(waited, 5.0)
-    assert "failed" not in batch.write([request])[request.id], "the calls themselves need no wait"
+    turns, options = Turns(node.claims()), node.options().api
+    api = options.client(turns.claims.store)
+    claim = Claim(DesiredWhitelist("present", ("203.0.113.1",)).as_claim, 300.0, 10.0)
+    batch = WriteBatch(turns, claim, options, Mode(), api)
+    # The batch window is not charged: it is short, and serves all claims.
+    turns.waited, turns.collected = waited, min(waited, 5.0)
+    assert batch.work([claim]).content["error"] is None, "the calls themselves need no wait"
     assert api.budget.waited == charged
     assert batch.api_usage["waited_seconds"] == waited
 
@@ -36,6 +37,6 @@ def test_the_request_of_a_host_is_found_for_the_state_and_inventory_that_it_was_
     node.submit("run", "a", ["203.0.113.1"], detected=True)
     found = node.find("run", "a")
     assert found is not None
-    assert found.payload["detected"] is True
+    assert found.wanted["detected"] is True
     assert node.find("run", "a", state="absent") is None
     assert node.find("run", "a", inventory_id="g") is None

@@ -162,12 +162,12 @@ def test_an_address_that_a_host_leaves_stays_for_a_waiting_host_of_another_inven
     assert waiting is not None
 
     def renew(_seconds: float, _wait: Wait) -> None:
-        """The other host renews its request while the leader waits for that."""
+        """The other host renews its claim while the leader waits for that."""
         node.wire.advance(1)
-        queue.enqueue(waiting, waits=True)
+        claims.make(waiting, waits=True)
 
-    queue = node.queue()
-    queue.enqueue(waiting, waits=True)
+    claims = node.claims()
+    claims.make(waiting, waits=True)
     with monkeypatch.context() as patch:
         leader = node.store()
         leader.wait_for_change = renew

@@ -10,11 +10,7 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist.host_plan
     desired_for_hosts,
     host_registration,
 )
-from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist.plan import (
-    DesiredWhitelist,
-    WhitelistResult,
-    plan,
-)
+from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist.plan import DesiredWhitelist, plan
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -51,17 +47,15 @@ def test_no_address_is_dropped_that_a_host_still_uses_or_requests(
         assert set(made.unconfirmed) == (former | current) - others - (former - found) - given
     assert requested.isdisjoint(plan(POOL, made).remove)
     # The host that leaves it remains registered with it: the request may never be carried out.
-    result = WhitelistResult(made, frozenset(POOL), frozenset(POOL), plan(POOL, made))
     for host, own in states.items():
         before = set(recorded.get(host, ()))
-        kept = host_registration(host, own, before, result)
+        kept = host_registration(host, own, before, made, POOL)
         assert (before & requested) - others <= kept.registered | kept.former | (current - set(own.ips))
 
 
 @pytest.mark.parametrize("reported", [True, False])
 def test_of_the_addresses_that_a_host_reports_those_on_the_whitelist_are_found(reported: bool) -> None:
-    before = frozenset({"1", "9"})
     desired = DesiredWhitelist("present", ("1", "2"))
-    result = WhitelistResult(desired, before, before | {"2"}, plan(before, desired))
-    kept = host_registration("a", DesiredWhitelist("present", ("1", "2"), detected=reported), (), result)
+    own = DesiredWhitelist("present", ("1", "2"), detected=reported)
+    kept = host_registration("a", own, (), desired, {"1", "9"})
     assert (kept.registered, kept.found) == ({"1", "2"}, {"1"} if reported else set())

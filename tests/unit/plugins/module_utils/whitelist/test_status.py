@@ -1,19 +1,20 @@
 # Copyright (c) 2026 The qingguo.qgnet authors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Desired states that are applied together: which ones, and the result of each."""
+"""Claims that are fulfilled together: which ones, and the result of each."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 
 import pytest
-from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist.merge import (
+from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist.groups import (
     compatible_with_first,
     merge_desired,
-    split_result,
 )
 from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist.plan import DesiredWhitelist, WhitelistResult
+from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist.status import Changed, Round
 from hypothesis import given
 from hypothesis import strategies as st
 from support.whitelist_vendor import POOL, Ips, MemoryVendor, Script, apply
@@ -30,7 +31,15 @@ def apply_together(
     vendor: MemoryVendor, desired: Sequence[DesiredWhitelist], *, check: bool = False
 ) -> list[WhitelistResult]:
     result = apply(vendor, merge_desired(desired), check=check)
-    return split_result(result, desired, [()] * len(desired), check=check)
+    # As it comes from the store.
+    text = json.dumps(Round.of(result, predicted=check, shared=len(desired) > 1).as_json())
+    found, claimed, parts = Round.from_json(json.loads(text)), set[str](), []
+    changes = {*result.first.add, *result.first.remove}
+    for own in desired:
+        mine = frozenset(changes.intersection(own.ips).difference(own.keep if own.state == "absent" else (), claimed))
+        claimed |= mine
+        parts.append(found.part(own, Changed(mine, frozenset()) if own.state == "present" else Changed(removed=mine)))
+    return parts
 
 
 @pytest.mark.parametrize(
@@ -119,18 +128,3 @@ def test_the_error_of_one_merged_state_is_not_reported_for_another(
             assert missing == set(own) & bound
     if not fits and not faults:
         assert len(vendor.whitelist_now) == vendor.capacity, "what fits is there"
-
-
-@given(current=few, wanted=few, seen=few, kept=few, state=alike)
-def test_the_next_leader_reports_what_a_dead_leader_did(
-    current: Ips, wanted: Ips, seen: Ips, kept: Ips, state: str
-) -> None:
-    desired = DesiredWhitelist(state, wanted, keep=kept)
-    # The dead leader found these in need of change, and may have changed them.
-    intended = set(seen) & set(wanted) - set(kept)
-    found = split_result(apply(MemoryVendor(set(current)), desired), [desired], [intended])[0]
-    need = set(wanted) - set(current) if state == "present" else (set(wanted) & set(current)) - set(kept)
-    expected = need | intended
-    assert {*found.added, *found.removed} == expected
-    assert found.error is None
-    assert not set(found.first.unchanged) & expected
