@@ -16,7 +16,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from .runs import is_run_finished
+from .._core.processes import is_run_finished
 from .sql import upsert
 
 if TYPE_CHECKING:

@@ -15,8 +15,8 @@ import pytest
 from ansible.errors import AnsibleError, AnsibleLookupError
 from ansible.template import Templar
 from ansible_collections.qingguo.qgnet.plugins.lookup import egress_in_sync
+from ansible_collections.qingguo.qgnet.plugins.module_utils._core.processes import run_id
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.claims import Claim, Claims, RunClaims
-from ansible_collections.qingguo.qgnet.plugins.module_utils._store.runs import run_id
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.state import State
 from support.documents import lookup_of
 

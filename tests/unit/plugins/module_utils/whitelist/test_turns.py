@@ -15,10 +15,10 @@ from typing import Any
 
 import pytest
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import QgError, WaitBudgetExceeded
+from ansible_collections.qingguo.qgnet.plugins.module_utils._core.processes import run_id
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.waiting import Wait
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store import claims
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.claims import WAITER_TTL, Claim, Claims, RunClaims
-from ansible_collections.qingguo.qgnet.plugins.module_utils._store.runs import run_id
 from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist.turns import Decision, TurnPolicy, Turns
 from support.machine_clock import MachineClock
 from support.processes import process_until_killed, run_together, threads, wait_for
