@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import secrets
@@ -11,7 +12,6 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Mapping
-from functools import partial
 from pathlib import Path
 
 import nox
@@ -44,6 +44,8 @@ MEASURED = os.environ.get("QG_MEASURE", "1" if TESTS == "all" else "0") == "1"
 CALLERS_HOME = {"HOME": os.environ.get("HOME", str(Path.home()))}
 # For packages of tests that are run as programs.
 IMPORTS = {"PYTHONPATH": f"{ROOT}/tests:{ROOT}/tests/tools:{workspace.COLLECTIONS}"}
+# For programs that change a copy of the collection, whose tests must not find the collection itself.
+TOOLS = {"PYTHONPATH": f"{ROOT}/tests/tools"}
 # Over a local connection Ansible would work in ~root, whatever HOME says.
 REMOTE = {"ANSIBLE_REMOTE_TEMP": str(workspace.HOME / ".ansible" / "remote")}
 # SIGTERM does not get past make and the program that calls nox.
@@ -52,7 +54,6 @@ CLUSTER = ("python", "-m", "lab.cluster", "--while-pid", str(os.getpid()), str(o
 SEED = f"--hypothesis-seed={secrets.randbelow(2**32)}"
 FUZZ = ("pytest", f"--basetemp={workspace.CACHE}/pytest-fuzz", "tests/fuzz", SEED)
 DEMO = {"curl": "curl"} | ({"haproxy": "haproxy"} if "gateway" in sys.argv else {})
-ON_DATABASE = packages.DATABASE if "--database" in sys.argv else None
 
 nox.needs_version = ">=2025.5.1"
 nox.options.default_venv_backend = "uv"
@@ -76,21 +77,18 @@ def _no_warning(record: logging.LogRecord) -> bool:
     return True
 
 
-try:
+with contextlib.suppress(ModuleNotFoundError):
     # Its sessions stand beside ours in the environment of "antsibull" alone.
     import antsibull_nox
 
     antsibull_nox.load_antsibull_nox_toml()
     if os.environ.get("NOX_CURRENT_SESSION") == "antsibull":
         logging.getLogger("nox").addFilter(_no_warning)
-except ModuleNotFoundError:
-    pass
 
 
 def _install(session: nox.Session, environment: str, programs: Names | None = None) -> None:
     """Install programs of Debian's packages, and what is locked for an environment; remove everything else from it."""
-    quietly = partial(session.run, external=True, env={"DEBIAN_FRONTEND": "noninteractive"}, silent=True)
-    packages.install(programs or {}, quietly, session.error, workspace.CACHE / "apt.lock")
+    packages.install(programs or {}, session.run, session.error, workspace.CACHE / "apt.lock")
     lock = str(lock_tools.LOCKS / f"{environment}.txt")
     session.run_install(pythons.uv(), "pip", "sync", "--quiet", "--require-hashes", lock, external=True)
     if environment.startswith("core-") and (other := os.environ.get("QG_ANSIBLE_CORE")):
@@ -130,11 +128,6 @@ def _both_ends(session: nox.Session, core: str, programs: Names, *folders: str) 
     _pytest(session, *workspace.PYTEST_WORKERS, *(session.posargs or ["-m", marks, *folders]), measured=measured, **few)
 
 
-def _build(session: nox.Session, target: Path) -> str:
-    session.run("python", "tests/tools/reproducible.py", str(target))
-    return str(target / f"{workspace.NAMESPACE}-{workspace.NAME}-{workspace.version()}.tar.gz")
-
-
 def define(name: str, environment: str, *command: str, programs: Names | None = None, env: Names | None = None) -> None:
     """Define a session that runs one command with the caller's arguments, or the tests of its own folder."""
 
@@ -142,8 +135,8 @@ def define(name: str, environment: str, *command: str, programs: Names | None = 
         _install(session, environment, programs)
         if command:
             # A server may take more than the half second that nox gives a program to end.
-            words, external = (*command, *session.posargs), command[0] == "bash"
-            session.run(*words, env=env, external=external, interrupt_timeout=10.0, terminate_timeout=10.0)
+            words = (*command, *session.posargs)
+            session.run(*words, env=env, external=True, interrupt_timeout=10.0, terminate_timeout=10.0)
         else:
             _pytest(session, *(session.posargs or [f"tests/{name}"]))
 
@@ -157,14 +150,15 @@ define("coverage", "core-newest", "python", "tests/tools/coverage_gate.py", str(
 define("support", "core-newest", "python", "tests/tools/support_matrix.py", "write")
 define("build", "ansible", "python", "tests/tools/reproducible.py", str(ROOT / "dist"))
 define("sbom", "ansible", "python", "tests/tools/sbom.py", str(ROOT / "dist"))
-define("ee", "runner", "bash", "tests/tools/execution_environment.sh")
+define("quickstart", "ansible", "python", "-m", "demo.quickstart", pythons.uv(), env=IMPORTS)
+define("ee", "runner", "bash", "tests/ee/check.sh")
 define("namespace", "lint", "python", "tests/tools/namespace.py", env=CALLERS_HOME)
 define("galaxy", "galaxy", "python", "tests/tools/archive.py", str(workspace.CACHE / "galaxy"))
 define("locks", "bootstrap", "python", "tests/tools/lock_tools.py")
 define("hooks", "hooks", "pre-commit")
 define("docs", "docs", "python", "docs/site/docsite.py", env=IMPORTS)
-define("mutation", "mutation", "python", "tests/tools/mutation.py")
-define("planted", "core-newest", "python", "tests/tools/planted_bugs.py", programs=packages.DATABASE)
+define("mutation", "mutation", "python", "tests/mutation/mutation.py", env=TOOLS)
+define("planted", "core-newest", "python", "tests/mutation/planted_bugs.py", programs=packages.DATABASE, env=TOOLS)
 define("simulator", "simulator", "python", "tests/simulator")
 define("live", "core-newest", "python", "tests/live")
 define("demo", "core-newest", "bash", "tests/demo/demo.sh", programs=DEMO, env=CALLERS_HOME)
@@ -172,7 +166,7 @@ define("systemd", "core-newest", "bash", "tests/lab/gateway_systemd.sh", program
 define("picture", "picture", "python", "-m", "demo.picture", programs={"curl": "curl"}, env=CALLERS_HOME | IMPORTS)
 define("cluster", "core-newest", *CLUSTER, programs={"postgres": "postgresql"}, env=IMPORTS)
 define("fuzz", "core-newest", *FUZZ, env={"QG_FUZZ_INPUTS": os.environ.get("QG_FUZZ_INPUTS", "100000")})
-define("chaos", "core-newest", "python", "-m", "chaos.chaos", programs=ON_DATABASE, env=IMPORTS)
+define("chaos", "core-newest", "python", "-m", "chaos.chaos", programs=packages.DATABASE, env=IMPORTS)
 define("release", "lint", "python", "tests/tools/release.py", env=CALLERS_HOME)
 define("bench", "core-newest", "python", "-m", "benchmarks.bench", programs=packages.LAB, env=IMPORTS)
 
@@ -246,13 +240,12 @@ def matrix(session: nox.Session, core: str) -> None:
 def sanity(session: nox.Session, core: str) -> None:
     of_core = "newest" if core == "checkout" else core
     supported = pythons.REQUIRED[: pythons.REQUIRED.index(lock_tools.ANSIBLE_TEST_PYTHONS[of_core]) + 1]
-    absent = pythons.provide((*supported, *(optional := lock_tools.OPTIONAL_PYTHONS.get(of_core, ()))))
-    if lacking := [version for version in absent if version in supported]:
-        session.error(f"Python {', '.join(lacking)} was not found on PATH or in pyenv, and uv could not install it")
+    pythons.require(supported, optional := lock_tools.OPTIONAL_PYTHONS.get(of_core, ()), session.error)
     _install(session, f"core-{of_core}")
     options = [f"--label=sanity-{core}", f"--pip={sys.executable}", "--pythons", *supported, "--optional", *optional]
     if core != "checkout":
-        options.append(f"--archive={_build(session, workspace.CACHE / f'sanity-{core}')}")
+        session.run("python", "tests/tools/reproducible.py", str(folder := workspace.CACHE / f"sanity-{core}"))
+        options.append(f"--archive={folder}/{workspace.NAMESPACE}-{workspace.NAME}-{workspace.version()}.tar.gz")
     elif TESTS == "quick":
         options.append("--skip-linted")
     session.run("python", "tests/tools/ansible_test.py", "sanity", *options, *session.posargs)
@@ -280,7 +273,8 @@ def molecule(session: nox.Session, scenarios: list[str]) -> None:
     within = () if root else ("bash", "tests/lab/lab.sh", "rootless")
     arguments = session.posargs or [*chosen, "--report"]
     # Else it would take hosts for running that a killed run has created, or a power failure has ended.
-    session.run("molecule", "reset", "--all", "--no-report", env=CALLERS_HOME, silent=True)
+    # All scenarios have one directory, which --all would remove once for each.
+    session.run("molecule", "reset", "--no-report", env=CALLERS_HOME, silent=True)
     session.run(*within, "molecule", "test", *arguments, env=CALLERS_HOME, external=not root)
 
 
@@ -297,11 +291,3 @@ def antsibull(session: nox.Session) -> None:
     session.run("nox", "--envdir", str(environment.parent), *known, "--sessions", *chosen)
     if not session.posargs:
         installed.write_text(pins, "utf-8")
-
-
-@nox.session(python=NEWEST_PYTHON)
-def quickstart(session: nox.Session) -> None:
-    for readme in ("README.md", "README.zh-CN.md"):
-        _install(session, "ansible")
-        archive = _build(session, workspace.CACHE / "quickstart-archive")
-        session.run("python", "-m", "demo.quickstart", pythons.uv(), archive, readme, env=IMPORTS)

@@ -42,6 +42,7 @@ options:
   min_remaining:
     description:
       - The minimum remaining time of a lease, in minutes or with a unit, such as V(30s), V(5m), V(1h) or V(1d).
+      - It does not apply to O(product=longterm), whose leases may last longer than their deadline.
     type: str
     default: "0"
   task_ids:
@@ -128,8 +129,8 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._api.deadline_sessio
 )
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import QgError, UnexpectedError
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.validation import check_selectors
+from ansible_collections.qingguo.qgnet.plugins.module_utils._leases.credentials import proxy_url
 from ansible_collections.qingguo.qgnet.plugins.module_utils._leases.lookup import LOOKUP_SELECTORS, find_leases
-from ansible_collections.qingguo.qgnet.plugins.module_utils._leases.operations import proxy_url
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.directory import DEFAULT_STATE_DIR, resolve_directory
 from ansible_collections.qingguo.qgnet.plugins.module_utils._task.option_errors import check_option_names
 from ansible_collections.qingguo.qgnet.plugins.module_utils._task.options import PRODUCT_OPTIONS, PROXY_API_OPTIONS

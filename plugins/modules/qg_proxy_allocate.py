@@ -45,6 +45,7 @@ options:
         V(1d).
       - Must be less than O(keep_alive), and less than the lifetime of the plan's leases, which is one minute for
         O(product=share).
+      - It does not apply to O(product=longterm), whose leases may last longer than their deadline.
     type: str
     default: "0"
   task_ids:
@@ -86,6 +87,35 @@ options:
     type: str
     choices: [fail, ignore, match]
     default: fail
+  verify_url:
+    description:
+      - A URL that the leases must reach. The task requests it through each proxy from the control node, and keeps only
+        leases that work, which means that the status of the response is below 400. Redirects are not followed. A
+        request without a response is repeated once.
+      - The proxies must let the control node in. Its address must be on the whitelist, or O(pwd) be given. If all of
+        them refuse it, the task fails, and buys no extra leases.
+      - Held leases are verified first, at each run. Those that do not work do not count, but are not released, except
+        by M(qingguo.qgnet.qg_proxy_replace), since other programs may use them for other sites. A second run therefore
+        buys nothing as long as the leases work.
+      - New leases that do not work are released if the product can, or else keep their channel until they end.
+        RV(unusable) lists both.
+      - As soon as two leases have been tried and none has worked in this run, nothing more is bought and nothing
+        released, because the cause is most likely not the proxies.
+    type: str
+    version_added: 1.1.0
+  verify_extra:
+    description:
+      - The maximum number of leases that a run with O(verify_url) buys in place of leases that do not work, in addition
+        to those that the key lacks. RV(purchase_limit) is the sum.
+      - The caps must allow the sum before the first call that pays.
+    type: int
+    default: 2
+    version_added: 1.1.0
+  verify_timeout:
+    description: The maximum duration of each request of O(verify_url) in seconds.
+    type: float
+    default: 10
+    version_added: 1.1.0
 attributes:
   diff_mode:
     description: Returns details on what has changed when in diff mode.
@@ -141,6 +171,13 @@ EXAMPLES = r"""
     count: 5
     areas: ["350500"]
     area_fallback: true
+
+- name: Ensure five that reach a site, and buy at most three in place of those that do not
+  qingguo.qgnet.qg_proxy_allocate:
+    key: "{{ vault_qg_key }}"
+    count: 5
+    verify_url: https://www.example.com/robots.txt
+    verify_extra: 3
 
 - name: Ensure exactly three
   qingguo.qgnet.qg_proxy_allocate:
@@ -242,6 +279,35 @@ released:
   type: list
   elements: dict
   sample: []
+unusable:
+  description: The leases that do not work, held or new.
+  returned: when O(verify_url) is set, unless the task fails before it begins to change leases
+  type: list
+  elements: dict
+  contains:
+    server:
+      description: Host and port of the proxy.
+      type: str
+      returned: always
+    ip:
+      description: The exit IP.
+      type: str
+      returned: always, may be null
+    reason:
+      description: Why it does not work.
+      type: str
+      returned: always
+    released:
+      description: Whether the task released it.
+      type: bool
+      returned: always
+  sample:
+    - {server: "192.0.2.10:21504", ip: 192.0.2.10, reason: HTTP status 403, released: true}
+purchase_limit:
+  description: The number of leases that the task might buy, with O(verify_extra). In check mode, that of a run.
+  returned: when O(verify_url) is set, unless the task fails before it begins to change leases
+  type: int
+  sample: 3
 areas_used:
   description: The numbers of new leases by the areas that they were requested in.
   returned: when O(area_fallback) is true, unless the task fails before it begins to change leases

@@ -10,6 +10,7 @@ leaves the control node, and the host needs neither Python nor requests.
 
 from __future__ import annotations
 
+import math
 import os
 import re
 from collections.abc import Callable, Iterable, Mapping
@@ -43,10 +44,11 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._task.sources import
     from_this_environment,
     missing_options,
     names,
+    shared_options,
     variable_name,
     without_aliases,
 )
-from ansible_collections.qingguo.qgnet.plugins.plugin_utils._announcer import run_announcer
+from ansible_collections.qingguo.qgnet.plugins.plugin_utils._announcer import run_announcer, show_once
 from ansible_collections.qingguo.qgnet.plugins.plugin_utils._run_state import prepare_workers
 from ansible_collections.qingguo.qgnet.plugins.plugin_utils._sources import from_variables
 
@@ -131,13 +133,18 @@ class QgAction(ActionBase):
     def check_missing(self, spec: Spec) -> None:
         """Refuse a task without a required option, and name all places where it can be set."""
         missing = missing_options(spec, self._options)
+        keyword = {name for each in self._task.environment or () if isinstance(each, Mapping) for name in each}
         if missing:
             hint = "; the keyword environment of a task or play does not apply to the control node"
-            keyword = {name for each in self._task.environment or () if isinstance(each, Mapping) for name in each}
             wanted = [name for name in map(environment_name, missing) if name in keyword]
             if wanted:
                 hint = f"; {' and '.join(wanted)} in the keyword environment of this task does not reach it"
             raise AnsibleActionFail(explain_missing(missing, self.option_place(), hint=hint).message)
+        unset = {environment_name(option): option for option in shared_options(spec) if option not in self._options}
+        for name in sorted(keyword.intersection(unset) if not self.delegated_away() else ()):
+            text = f"{name} in the keyword environment does not reach the control node, on which {self._name} runs"
+            text = f"[WARNING]: {text}: set the variable {variable_name(unset[name])} instead."
+            show_once(text, text, math.inf)
 
     def given(self, spec: Spec) -> dict[str, Any]:
         """Return the task's options, without those that defaults for the action group set only for other modules.

@@ -3,8 +3,7 @@
 """What a gateway does to requests: while leases change and end, in an outage of the vendor, and to their rate.
 
 It starts the simulator and a gateway, made by the role, in namespaces of its own, and needs root, haproxy and
-iproute2. Run it with a Python that has ansible-core and the packages of the simulator, and with the collection on
-ANSIBLE_COLLECTIONS_PATH. The last line of its output is JSON.
+iproute2: make bench ARGS="gateway load". The last line of its output is JSON.
 """
 
 from __future__ import annotations
@@ -26,7 +25,7 @@ import threading
 import time
 import urllib.request
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -274,13 +273,13 @@ def processor_time() -> float:
     return ticks / os.sysconf("SC_CLK_TCK")
 
 
-def ratio(turns: int, delay: float) -> dict[str, Any]:
+def ratio(turns: int, delay: float, workers: int) -> dict[str, Any]:
     """Compare requests through the gateway with those through its lease directly, in many short turns.
 
     The ratio of rates is the median of those of a turn, since other work on the machine changes from second to second.
     The ratio of processor times hardly depends on it, and is that of the rates if processors are all that is scarce.
     """
-    workers, each, found = 8, 10, {}
+    each, found = 10, {}
     with stage({"channels": 5}, {"proxy_gateway_count": 1}) as made:
         made.control("/echo/ip", {"delay": delay}, "PUT")
         host, _colon, port = made.leases()[0]["host"].partition(":")
@@ -340,22 +339,23 @@ def outage(seconds: float) -> dict[str, Any]:
     }
 
 
-def parse() -> argparse.Namespace:
+def parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     commands = parser.add_subparsers(dest="command", required=True)
     command = commands.add_parser("load", help="requests while leases change, two exits die and leases end")
     command.add_argument("--requests", type=int, default=10_000)
     command.add_argument("--seconds", type=float, default=300, help="over which the requests are spread")
     command = commands.add_parser("ratio", help="the rate through the gateway and through one lease directly")
-    command.add_argument("--turns", type=int, default=40, help="of 80 requests each way")
+    command.add_argument("--turns", type=int, default=40, help="of 10 requests of each worker each way")
     command.add_argument("--delay", type=float, default=0, help="seconds until the site answers")
+    command.add_argument("--workers", type=int, default=8)
     command = commands.add_parser("outage", help="a vendor that fails")
     command.add_argument("--seconds", type=float, default=600)
-    return parser.parse_args()
+    return parser.parse_args(arguments)
 
 
-def main() -> None:
-    options = parse()
+def main(arguments: Sequence[str]) -> None:
+    options = parse(arguments)
     if not os.environ.get(INSIDE):
         os.environ[INSIDE] = "1"
         os.execvp(NAMESPACES[0], [*NAMESPACES, sys.executable, *sys.argv])
@@ -363,11 +363,11 @@ def main() -> None:
     subprocess.run(["mount", "-t", "tmpfs", "tmpfs", "/run"], check=True)
     results = {
         "load": lambda: load(options.requests, options.seconds),
-        "ratio": lambda: ratio(options.turns, options.delay),
+        "ratio": lambda: ratio(options.turns, options.delay, options.workers),
         "outage": lambda: outage(options.seconds),
     }[options.command]()
     print(json.dumps(results))
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])

@@ -1,12 +1,12 @@
 # Copyright (c) 2026 The qingguo.qgnet authors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Do what the quick start of a README says, word for word, with the archive of the collection and no checkout.
+"""Publish an archive on a Galaxy of this machine, and do what the quick start of a README says, without a checkout.
 
-usage: python -m demo.quickstart UV ARCHIVE README
+usage: python -m demo.quickstart UV
 
-The home is empty, and the Python that calls this has ansible-core and nothing else. Only two things differ: uv stands
-for pip, and the archive for the name of the collection, since Galaxy is not called. The simulator and the playbook run
-in a network namespace of their own where that is allowed.
+The home is empty, and the Python has ansible-core and nothing else. Every command runs as it stands, only that uv
+stands for pip and that the environment names the Galaxy. The simulator and the playbook run in a network namespace of
+their own where that is allowed.
 """
 
 from __future__ import annotations
@@ -25,9 +25,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+import reproducible
 import workspace
+from lab.galaxy import galaxy
 
 ROOT = workspace.ROOT
+LOCKS = ROOT / "tests" / "requirements" / "locks"
+READMES = ("README.md", "README.zh-CN.md")
 HEADINGS = ("## Quick start\n", "## 快速开始\n")
 PORTS = (8080, 8081)
 #: The address that the quick start gives to this machine.
@@ -39,7 +43,7 @@ _NO_INVENTORY = re.compile(
 )
 _FILE = re.compile(r"`(\w+\.yml)`")
 _PIP = re.compile(r"^python3 -m pip install ", re.MULTILINE)
-_GALAXY = f"ansible-galaxy collection install {workspace.NAMESPACE}.{workspace.NAME}\n"
+COLLECTION = f"{workspace.NAMESPACE}.{workspace.NAME}"
 
 
 class Step(NamedTuple):
@@ -70,11 +74,11 @@ def steps(text: str) -> list[Step]:
     return found
 
 
-def environment(home: Path) -> dict[str, str]:
+def environment(folder: Path) -> dict[str, str]:
     """Return the environment of somebody who has just logged in."""
-    path = os.pathsep.join((str(Path(sys.executable).parent), "/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin"))
+    path = os.pathsep.join((f"{folder}/venv/bin", "/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin"))
     quiet = {"ANSIBLE_NOCOLOR": "1", "PYTHONDONTWRITEBYTECODE": "1"}
-    return {"HOME": str(home), "LC_ALL": "C.UTF-8", "PATH": path, **quiet}
+    return {"HOME": f"{folder}/home", "LC_ALL": "C.UTF-8", "PATH": path, **quiet}
 
 
 def shell(text: str, folder: Path, **more: str) -> subprocess.CompletedProcess[str]:
@@ -82,7 +86,7 @@ def shell(text: str, folder: Path, **more: str) -> subprocess.CompletedProcess[s
     return subprocess.run(
         ["bash", "-euc", text],
         cwd=folder,
-        env=environment(folder / "home") | more,
+        env=environment(folder) | more,
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
@@ -90,19 +94,30 @@ def shell(text: str, folder: Path, **more: str) -> subprocess.CompletedProcess[s
     )
 
 
-def with_archive(text: str, archive: str) -> str:
-    """Return the commands with the archive in the place of the collection's name, so that Galaxy is not asked."""
-    if text.count(_GALAXY) != 1:
-        raise ValueError(f"this does not install the collection from Galaxy, once: {text!r}")
-    return text.replace(_GALAXY, f"ansible-galaxy collection install {shlex.quote(archive)}\n")
+def published(archive: Path, first: Step, uv: str, folder: Path) -> list[str]:
+    """Publish the archive, install from there what the quick start says, verify that, and return what is wrong."""
+    with galaxy(token="secret") as server:
+        here = {"ANSIBLE_GALAXY_SERVER": server.url}
+        options = {"LIST": "galaxy", "GALAXY_URL": server.url, "GALAXY_TOKEN": "secret"}
+        publisher = {f"ANSIBLE_GALAXY_SERVER_{name}": value for name, value in options.items()}
+        publish = f"ansible-galaxy collection publish {shlex.quote(str(archive))}"
+        done = [
+            shell(publish, folder, HOME=str(folder / "publisher"), **publisher),
+            install(first.text, uv, folder, **here),
+            shell(f"ansible-galaxy collection verify {COLLECTION}", folder, **here),
+        ]
+        wrong = [f"{one.args} ended with {one.returncode}:\n{one.stdout}{one.stderr}" for one in done if one.returncode]
+        if not any(request.endswith(f"/artifacts/{archive.name}") for request in server.requests):
+            wrong.append(f"the quick start does not download {archive.name} from Galaxy")
+        return wrong
 
 
-def install(text: str, uv: str, folder: Path) -> subprocess.CompletedProcess[str]:
+def install(text: str, uv: str, folder: Path, **more: str) -> subprocess.CompletedProcess[str]:
     """Run commands with uv in the place of pip, and with the versions that are tested."""
-    with_uv = shlex.join([uv, "pip", "install", "--quiet", "--python", sys.executable])
-    tested = shlex.join(["--constraint", str(ROOT / "tests" / "requirements" / "locks" / "core-newest.txt")])
+    with_uv = shlex.join([uv, "pip", "install", "--quiet", "--python", f"{folder}/venv"])
+    tested = shlex.join(["--constraint", str(LOCKS / "core-newest.txt")])
     settings = {name: value for name, value in os.environ.items() if name.startswith("UV_") or name == "SSL_CERT_FILE"}
-    return shell(_PIP.sub(lambda _: f"{with_uv} {tested} ", text), folder, **settings)
+    return shell(_PIP.sub(lambda _: f"{with_uv} {tested} ", text), folder, **settings, **more)
 
 
 def own_network() -> list[str]:
@@ -130,7 +145,7 @@ def play(folder: Path, readme: Path) -> list[str]:
         simulator = subprocess.Popen(
             ["bash", "-euc", server.text],
             cwd=folder,
-            env=environment(folder / "home"),
+            env=environment(folder),
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,
@@ -177,7 +192,7 @@ def documented(folder: Path) -> list[str]:
 
 
 def _full_name(name: str) -> str:
-    return f"{workspace.NAMESPACE}.{workspace.NAME}.{name}"
+    return f"{COLLECTION}.{name}"
 
 
 def broken_links(folder: Path) -> list[str]:
@@ -198,15 +213,21 @@ def main(arguments: Sequence[str]) -> int:
         for reason in wrong:
             print(f"quickstart: {reason}", file=sys.stderr)
         return 1 if wrong else 0
-    uv, archive, readme = arguments[0], Path(arguments[1]), Path(arguments[2])
+    archive = reproducible.build(workspace.CACHE / "quickstart-archive")
+    return max(follow(ROOT / name, archive, arguments[0]) for name in READMES)
+
+
+def follow(readme: Path, archive: Path, uv: str) -> int:
+    """Do what a README says in a new home, and return the exit code."""
     folder = workspace.CACHE / "quickstart"
     shutil.rmtree(folder, ignore_errors=True)
     (folder / "home").mkdir(parents=True)
-    shutil.copy2(archive, folder / archive.name)
+    subprocess.run([uv, "venv", "--quiet", "--python", sys.executable, f"{folder}/venv"], check=True)
+    core = [uv, "pip", "sync", "--quiet", "--python", f"{folder}/venv", "--require-hashes", str(LOCKS / "ansible.txt")]
+    subprocess.run(core, check=True)
     first, *_others = steps(readme.read_text(encoding="utf-8"))
-    installed = install(with_archive(first.text, archive.name), uv, folder)
-    wrong = [f"the installation ended with {installed.returncode}:\n{installed.stdout}{installed.stderr}"]
-    if installed.returncode == 0:
+    wrong = published(archive, first, uv, folder)
+    if not wrong:
         wrong = [*documented(folder), *broken_links(folder)]
         command = [*own_network(), sys.executable, __file__, "--play", str(folder), str(readme)]
         if subprocess.run(command, check=False).returncode:
@@ -214,7 +235,7 @@ def main(arguments: Sequence[str]) -> int:
     for reason in wrong:
         print(f"quickstart: {reason}", file=sys.stderr)
     if not wrong:
-        print(f"quickstart: {readme.name} works as it stands, from {archive.name}, without a checkout")
+        print(f"quickstart: {readme.name} works as it stands, with {archive.name} from a Galaxy and without a checkout")
     return 1 if wrong else 0
 
 

@@ -157,13 +157,13 @@ def test_the_playbook_counts_undetermined_leases_with_match(account: ProductKey,
     account.use("longterm").ok("allocate", count=1)
     url = f"{account.sim.api_url}/longterm/query"
     listed = requests.get(url, params={"key": account.options["key"]}, timeout=5).text
-    past, changed = re.subn(r"20\d\d-\d\d-\d\d", "2026-01-01", listed)
+    company, changed = re.subn('"isp": ?"[^"]*"', '"isp":"A company"', listed)
     assert changed
-    account.sim.fault(path="/longterm/query", kind="garbage", body=past, times=-1)
+    account.sim.fault(path="/longterm/query", kind="garbage", body=company, times=-1)
     account.begin()
-    run = ensure(account, playground, lease_count=1, min_remaining=10)
+    run = ensure(account, playground, lease_count=1, isp="telecom")
     assert "Set undetermined=match" in run.of("Lease what is missing").result["msg"]
-    ensure(account, playground, lease_count=1, min_remaining=10, undetermined="match").ok()
+    ensure(account, playground, lease_count=1, isp="telecom", undetermined="match").ok()
     assert account.writes() == []
 
 

@@ -6,6 +6,9 @@
 from __future__ import annotations
 
 import json
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
@@ -15,6 +18,7 @@ from support.playbooks import Playground, Result, assert_says
 from support.product_leases import PLANS, RELEASING
 
 pytestmark = pytest.mark.newest_core
+PWD = "0123456789ab"
 QUANZHOU, HUAIAN, GUANGZHOU = "350500", "320800", "440100"
 #: The call that leases, and the one that releases, by product; and the names of their parameters.
 CALLS = {
@@ -209,11 +213,11 @@ def test_several_areas_are_tried_in_their_order_and_no_others(crawler: Crawler, 
 
 @pytest.mark.parametrize("product", ["classic", "share"])
 def test_a_call_whose_effect_is_unknown_is_followed_by_no_other_area(crawler: Crawler, product: str) -> None:
-    """The first attempt pays without a response and is not listed, so the refusal of the next may be its effect."""
+    """The response to the first attempt is lost, so the refusal of the next may be its effect."""
     crawler.use(product)
     path = CALLS[product][0]
     refusal = {"kind": "code", "code": -103 if product == "classic" else "NO_RESOURCE_FOUND"}
-    crawler.sim.fault(path=path, kind="status", http_status=502)
+    crawler.sim.fault(path=path, kind="reset_before")
     crawler.sim.fault(path=path, **refusal)
     result = crawler("allocate", areas=[QUANZHOU], area_fallback=True, max_wait=120)
     assert "is unknown" in result["msg"]
@@ -223,3 +227,103 @@ def test_a_call_whose_effect_is_unknown_is_followed_by_no_other_area(crawler: Cr
         module = "replace" if "all" in options else "allocate"
         given = {name: value for name, value in options.items() if value}
         assert_says(crawler(module, **given, area_fallback=True, product="classic"), "area_fallback=true needs")
+
+
+# Verify
+
+
+class Site(ThreadingHTTPServer):
+    """A site that refuses so many of the next requests."""
+
+    def __init__(self) -> None:
+        self.refuses = self.requests = 0
+
+        class Handler(BaseHTTPRequestHandler):
+            server: Site
+
+            def do_GET(self) -> None:
+                self.server.requests += 1
+                self.send_response(403 if self.server.requests <= self.server.refuses else 200)
+                self.send_header("Content-Length", "0")
+                self.end_headers()
+
+            def log_message(self, format: str, *args: Any) -> None:
+                pass
+
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self.server_address[1]}/robots.txt"
+
+    def refuse(self, number: int) -> None:
+        self.refuses = self.requests + number
+
+
+@pytest.fixture
+def site() -> Iterator[Site]:
+    with Site() as site:
+        threading.Thread(target=site.serve_forever, daemon=True).start()
+        yield site
+        site.shutdown()
+
+
+@pytest.mark.parametrize("product", CALLS)
+def test_only_leases_that_reach_the_site_are_kept(crawler: Crawler, site: Site, product: str) -> None:
+    crawler.use(product)
+    crawler.sim.configure(pwd=PWD)
+    options = {"count": 2, "verify_url": site.url, "verify_extra": 3, "pwd": PWD}
+    predicted = crawler.ok("allocate", **options, check=True)
+    assert (predicted["missing"], predicted["purchase_limit"], site.requests) == (2, 5, 0)
+    site.refuse(1)
+    result = crawler.ok("allocate", **options)
+    assert crawler.sent("num") == [("2",), ("1",)]
+    assert (result["count"], len(result["allocated"]), result["purchase_limit"]) == (2, 3, 5)
+    (bad,) = result["unusable"]
+    # Leases of share and overseas cannot be released, nor a static address of longterm on its first day.
+    releases = product in AT_ONCE
+    assert (bad["reason"], bad["released"]) == ("HTTP status 403", releases)
+    assert [lease["server"] for lease in result["released"]] == ([bad["server"]] if releases else [])
+    assert len(crawler.sim.journal(CALLS[product][1])) == (product in RELEASING or product == "classic")
+    assert any("were not released" in text for text in result.get("warnings", [])) is (product == "longterm")
+    assert bad["server"] not in {lease["server"] for lease in result["leases"]}
+    assert PWD not in json.dumps(result)
+    crawler.begin()
+    again = crawler.ok("allocate", **options)
+    assert (again["changed"], again["count"], crawler.sent("num")) == (False, 2 + (not releases), [])
+    assert crawler.paid() == 3
+
+
+@pytest.mark.parametrize("product", ["classic", "share"])
+def test_a_site_that_is_down_costs_no_extra_leases(crawler: Crawler, site: Site, product: str) -> None:
+    crawler.use(product)
+    crawler.sim.configure(pwd=PWD)
+    site.refuse(1000)
+    options = {"count": 3, "verify_url": site.url, "verify_extra": 9, "pwd": PWD}
+    for changed in (True, False):
+        assert_says(crawler("allocate", **options), "None of 3 leases reaches verify_url", "HTTP status 403")
+        assert (crawler.sent("num"), crawler.paid()) == ([("3",)], 3)
+        assert changed or len(crawler.sim.leases()) == 3
+
+
+def test_proxies_that_refuse_the_control_node_are_no_reason_to_buy(crawler: Crawler, site: Site) -> None:
+    """Without a password, its address is not on the whitelist."""
+    result = crawler("allocate", count=2, verify_url=site.url)
+    assert_says(result, "All proxies refuse this control node (HTTP status 407)", "add its address to the whitelist")
+    assert (result["changed"], crawler.sent("num"), site.requests) == (True, [("2",)], 0)
+    crawler.sim.configure(options={"lease_proxies": False})
+    crawler.sim.configure(whitelist=["127.0.0.1"])
+    found = crawler.ok("allocate", count=2, verify_url=site.url, verify_timeout=5)
+    assert (found["changed"], found["unusable"], site.requests) == (False, [], 2)
+
+
+@pytest.mark.parametrize(
+    ("options", "part"),
+    [
+        ({"verify_url": "example.com"}, "verify_url"),
+        ({"verify_url": "http://a", "verify_extra": -1}, "verify_extra=-1 is out of range"),
+        ({"verify_url": "http://a", "max_new_per_day": 2}, "max_new_per_day=2 does not allow 3 more leases"),
+    ],
+)
+def test_mistakes_and_caps_are_reported_before_anything_is_bought(
+    crawler: Crawler, options: dict[str, Any], part: str
+) -> None:
+    assert_says(crawler("allocate", **options), part, changed=False)
+    assert crawler.sent("num") == []

@@ -183,11 +183,12 @@ def test_several_keys_are_in_one_file(sim: Simulator, playground: Playground, pa
     [
         {"qg_metrics_unknown": "/tmp/qgnet.prom"},
         {"qg_metrics_file": "qgnet.prom"},
+        {"qg_metrics_file": "/nowhere/qgnet.prom"},
         {"qg_metrics_keys": [{"name": 'a"b'}]},
         {"qg_metrics_keys": [{"name": "a"}, {"name": "a"}]},
         {"qg_max_new_per_day": "many"},
     ],
-    ids=["unknown", "relative", "quote", "twice", "cap"],
+    ids=["unknown", "relative", "no directory", "quote", "twice", "cap"],
 )
 def test_a_mistake_is_reported_before_any_call(
     sim: Simulator, playground: Playground, path: Path, variables: dict[str, Any]

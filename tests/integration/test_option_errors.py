@@ -41,7 +41,11 @@ MODULES: list[tuple[str, Options, str, str]] = [
     ("qg_whitelist_info", {"key": "{{ omit }}", "timeout": "{{ lookup('env', 'QG_KEY') }}"}, "timeout", "not a number"),
     # the key and the URL
     ("qg_whitelist_info", {"key": "  "}, "key", "is empty"),
-    ("qg_whitelist_info", {"key": "<my key>"}, "key", "contains a blank, a line break or angle brackets"),
+    ("qg_whitelist_info", {"key": "<my key>"}, "key", "contains a blank, a line break, quotes"),
+    ("qg_whitelist_info", {"key": "'QGDEMO01'"}, "key", "give only the Authkey of the user centre"),
+    ("qg_whitelist_info", {"key": "QG_KEY=QGDEMO01"}, "key", "an equals sign or angle brackets"),
+    ("qg_proxy_allocate", {"state": "present"}, "state", "is not an option of qg_proxy_allocate: leave it out"),
+    ("qg_proxy_info", {"state": "present"}, "state", "is not an option of qg_proxy_info: leave it out"),
     ("qg_whitelist_info", {"key": "\ufeffHUSH01"}, "key", "contains an invisible character, such as a byte order mark"),
     ("qg_whitelist_info", {"pwd": "HUSH\u200bHUSH"}, "pwd", "contains an invisible character"),
     ("qg_balance_info", {"app_key": "HUSH01\u2060"}, "app_key", "contains an invisible character"),

@@ -176,6 +176,18 @@ def test_the_error_for_a_missing_key_names_all_places(sim: Simulator, playground
 
 
 @pytest.mark.newest_core
+def test_a_key_in_the_keyword_environment_that_does_not_reach_the_task_is_named_once(
+    sim: Simulator, playground: Playground
+) -> None:
+    tasks = {"environment": {"QG_KEY": "of-the-host", "QG_API_URL": sim.api_url}, "qingguo.qgnet.qg_whitelist_info": {}}
+    cases = {"one": tasks, "two": tasks, "given": {**tasks, "qingguo.qgnet.qg_whitelist_info": {"key": sim.key}}}
+    run = play_cases(playground, cases, environment={"QG_KEY": sim.key, "QG_API_URL": sim.api_url})
+    assert {run.of(name).status for name in cases} == {"ok"}
+    for name in ("QG_KEY", "QG_API_URL"):
+        assert run.stderr.count(f"{name} in the keyword environment does not reach the control node") == 1
+
+
+@pytest.mark.newest_core
 def test_defaults_of_the_group_reach_only_modules_that_use_them_and_a_task_is_refused_what_its_module_lacks(
     sim: Simulator, playground: Playground
 ) -> None:

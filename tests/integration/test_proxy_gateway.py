@@ -37,6 +37,7 @@ REFUSED = [
     pytest.param(
         {"proxy_gateway_refresh": "timer", "proxy_gateway_drain": 35}, "at least 10 seconds", id="short drain"
     ),
+    pytest.param({"proxy_gateway_count": 0}, "proxy_gateway_count is out of range", id="no leases"),
     pytest.param({"proxy_gateway_prot": 3128}, "Unknown variables: proxy_gateway_prot.", id="an unknown variable"),
     pytest.param({"proxy_gateway_check": "http"}, "proxy_gateway_check must be one of", id="another choice"),
     pytest.param({"proxy_gateway_pools": [{"name": "one"}]}, "port", id="a pool without a port"),

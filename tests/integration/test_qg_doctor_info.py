@@ -185,6 +185,12 @@ ILLNESSES: dict[str, tuple[Callable[[Patient], object], str, str, str]] = {
         "",
         "ansible-doc qingguo.qgnet.qg_doctor_info",
     ),
+    "proxy without a port": (
+        lambda patient: patient.options.update(through_proxy="192.0.2.1"),
+        "through_proxy '192.0.2.1' has no port",
+        "HOST:PORT",
+        "ansible-doc qingguo.qgnet.qg_doctor_info",
+    ),
     "mistake in an option": (
         lambda patient: patient.options.update(api_url="proxy.qg.net"),
         "api_url",

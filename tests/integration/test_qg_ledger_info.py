@@ -157,13 +157,13 @@ def test_the_report_shows_what_was_paid_and_how_long_leases_last(sim: Simulator,
     environment = {"QG_KEY": sim.key, "QG_API_URL": sim.api_url}
     run = playground.play("qingguo.qgnet.report", environment=environment).ok()
     table = run.of("Show the paid calls and the live leases").result["msg"]
-    heads = [line.split()[0] for line in table]
-    assert (heads[0], heads[2], heads[4]) == ("day", "last", "live")
-    assert table[1].split()[1:] == ["classic", "1", "2", "2", "0"]
-    assert table[3].split()[2:6] == ["classic", "2", "2", "settled"]
+    by_day, calls, live = (part.split("\n") for part in "\n".join(table).split("\n\n"))
+    assert [part[0].split()[0] for part in (by_day, calls, live)] == ["day", "paid", "live"]
+    assert by_day[1].split()[1:] == ["classic", "1", "2", "2", "0"]
+    assert calls[1].split()[2:6] == ["classic", "2", "2", "settled"]
     servers = {lease["host"]: lease["ip"] for lease in sim.leases()}
-    assert {line.split()[0]: line.split()[1] for line in table[5:]} == servers
-    assert {line.split()[2] for line in table[5:]} <= {"29", "30"}
+    assert {line.split()[0]: line.split()[1] for line in live[1:]} == servers
+    assert {line.split()[2] for line in live[1:]} <= {"29", "30"}
 
 
 # Bad input, and files, in this process

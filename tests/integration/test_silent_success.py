@@ -140,6 +140,9 @@ def test_a_misspelt_variable_of_a_playbook_is_refused_once(fleet: Fleet) -> None
         assert run.rc != 0
         assert text(run).count(f"{variable} does not exist: did you mean {meant}?") == 1
         assert (run.tasks, calls(fleet.sim)) == ([], [])
+    run = fleet.run(playbook("refresh_proxies"), variables={"qg_refresh": ["gateways", "list"]})
+    assert text(run).count("qg_refresh contains gateways. Give gateway, list or both.") > 0
+    assert (run.rc, calls(fleet.sim)) == (2, [])
     # A user may have variables with this prefix.
     own = {"qg_team": "blue", "qg_keys": ["QGNOKEY1"], "qg_hosts": "h1", "egress_whitelist_summary": {}}
     fleet.run(playbook("register"), variables=own).ok()

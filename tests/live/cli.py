@@ -21,7 +21,7 @@ from .caller import StopSignals
 from .comparison import compare, report
 from .probes import Findings, Probes, Wanted
 from .recording import SecretError, read, record, write
-from .transports import VENDOR, Http, Simulated, Situation
+from .transports import ACCOUNT_URL, DOMAIN, VENDOR, Account, Http, Simulated, Situation
 
 PLANS = tuple(plan for plan in LIFETIMES if plan not in (OCCUPANCY, TUNNEL))
 MAX_PAID = 2
@@ -29,7 +29,8 @@ MAX_PAID = 2
 DONE, FAILED, DIFFERENT, INTERRUPTED = 0, 1, 3, 130
 DESCRIPTION = """\
 Ask the vendor what its documents leave open, and compare its answers with those of the simulator. QG_KEY has the key,
-and QG_PWD its password if the API needs it. Without --write and --paid, the probes only read."""
+and QG_PWD its password if the API needs it; with QG_APP_ID and QG_APP_KEY, the account API is asked as well. Without
+--write and --paid, the probes only read."""
 
 
 def _address(text: str) -> str:
@@ -109,23 +110,29 @@ def main(arguments: Sequence[str] | None = None) -> int:
     key, pwd = os.environ.get("QG_KEY", "").strip(), os.environ.get("QG_PWD", "").strip()
     if not key:
         parser().error("QG_KEY is not set: put the key of the proxy plan into this environment variable")
+    app_id, app_key = os.environ.get("QG_APP_ID", "").strip(), os.environ.get("QG_APP_KEY", "").strip()
+    if bool(app_id) != bool(app_key):
+        parser().error("QG_APP_ID and QG_APP_KEY belong together: set both to probe the account API, or none")
+    place = (os.environ.get("QG_ACCOUNT_URL") or ACCOUNT_URL, os.environ.get("QG_DOMAIN") or DOMAIN)
+    account = Account(app_id, app_key, *place) if app_id else None
     if not options.output.is_dir() or not os.access(options.output, os.W_OK):
         parser().error(f"--output: {options.output} is not a directory that can be written to")
     wanted = Wanted(
         Situation(options.plan, options.billing, channels=1),
         write=options.write or options.paid > 0,
         paid=options.paid,
+        account=account is not None,
         minute=_seconds(os.environ.get("QG_MINUTE_SECONDS") or "60"),
         addresses=(options.address[0], options.address[1]),
     )
     stop, path = StopSignals(), options.output / f"live-{datetime.now(timezone.utc):%Y%m%dT%H%M%SZ}.json"
     with stop.caught():
-        probes = Probes(Http(options.api_url, key, pwd, options.timeout), wanted, stop)
+        probes = Probes(Http(options.api_url, key, pwd, options.timeout, account), wanted, stop)
         try:
             found = probes.run()
         finally:
             try:
-                write(path, record(wanted, options.settings, probes.caller.exchanges, (key, pwd)))
+                write(path, record(wanted, options.settings, probes.caller.exchanges, (key, pwd, app_id, app_key)))
                 print(f"Recording: {path}")
             except (OSError, SecretError) as error:
                 print(error, file=sys.stderr)

@@ -50,7 +50,10 @@ def simulated_answers(wanted: Wanted, settings: Settings) -> dict[str, str]:
 
 
 def merged(settings: Settings, more: Settings) -> Settings:
-    return {**settings, **{section: {**settings.get(section, {}), **values} for section, values in more.items()}}
+    return settings | {
+        name: merged(settings.get(name, {}), value) if isinstance(value, dict) else value
+        for name, value in more.items()
+    }
 
 
 def compare(wanted: Wanted, found: Findings, settings: Settings) -> tuple[list[Row], Settings]:

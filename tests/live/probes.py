@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
 from email.utils import parsedate_to_datetime
 
+from simulator.account.catalog import CLOUD_PRODUCT
 from simulator.keys.plans import DEDICATED, PRODUCTS, STATIC, TIME, VOLUME
 
 from .caller import Caller, EndOfRun, NoReplyError, StopSignals
@@ -20,6 +21,8 @@ from .undo import Holdings, Undo
 
 #: A key that does not exist.
 UNKNOWN_KEY = "QGLIVE00"
+#: Seconds by which the time of a signature is off.
+OFFSETS = ("15", "30", "60", "120", "240", "480", "960", "1920", "3840", "86400")
 
 
 @dataclass(frozen=True)
@@ -29,6 +32,8 @@ class Wanted:
     situation: Situation
     write: bool = False
     paid: int = 0
+    account: bool = False
+    """Whether it may read from the account API."""
     minute: float = 60.0
     addresses: tuple[str, str] = ("203.0.113.201", "203.0.113.202")
     """Addresses that the run may add to the whitelist, and removes."""
@@ -76,6 +81,8 @@ class Probes:
 
     def _list(self) -> list[Callable[[], None]]:
         probes = [self.refusals, self.formats, self.leases, self.quotas, self.areas, self.whitelist]
+        if self._wanted.account:
+            probes += [self.account_refusals, self.account_time]
         if self._wanted.write:
             probes += [self.add, self.add_odd, self.remove, self.release_absent]
         if self._wanted.paid:
@@ -166,6 +173,39 @@ class Probes:
         if own and self._wanted.write:
             # Else the run would remove what was there before.
             raise EndOfRun(f"{', '.join(own)}: on the whitelist already. Choose other addresses with --address.")
+
+    # The account
+
+    def _account_read(self, **params: str) -> Reply:
+        """Ask for something that the vendor shows to everybody: the packages of a product."""
+        return self.caller.read("/api/cloud-product/packageList", {"productId": str(CLOUD_PRODUCT), **params})
+
+    def account_refusals(self) -> None:
+        self._answer("account", self._account_read().outcome)
+        wrong = {"sign": "0" * 32}
+        mistakes = {
+            "sign": wrong,
+            "missing": {"sign": ""},
+            "appid": {"appid": UNKNOWN_KEY},
+            "domain": {"domain": "x.example"},
+        }
+        for name, params in mistakes.items():
+            reply = self._account_read(**params)
+            self._answer(f"account_{name}", f"HTTP {reply.status}, {reply.outcome}")
+        self._answer("account_balance", outline(self.caller.read("/api/merchant/getBalance", wrong).body))
+
+    def account_time(self) -> None:
+        """Sign with a time that is off by more and more, in both directions, until the vendor refuses it."""
+        taken = self._account_read().outcome
+        for name, sign in (("past", "-"), ("future", "")):
+            longest = "0"
+            for seconds in OFFSETS:
+                if self._account_read(time=f"{sign}{seconds}").outcome != taken:
+                    self._answer(f"account_{name}", f"between {longest} and {seconds} seconds")
+                    break
+                longest = seconds
+            else:
+                self._answer(f"account_{name}", f"more than {longest} seconds")
 
     # Changes of the whitelist
 

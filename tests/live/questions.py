@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
+from simulator.account.options import CHOICES as ACCOUNT_CHOICES
 from simulator.keys.options import CHOICES
 
 Settings = dict[str, Any]
@@ -34,6 +35,17 @@ def seconds(section: str, name: str) -> Candidates:
     def candidates(seen: str) -> Iterable[Settings]:
         numbers = [int(number) for number in re.findall(r"\d+", seen)]
         return [{section: {name: sum(numbers) / len(numbers) if numbers else 0}}]
+
+    return candidates
+
+
+def account_refusal(kind: str) -> Candidates:
+    """Yield the status and the code in an answer such as "HTTP 403, Code 12"."""
+
+    def candidates(seen: str) -> Iterable[Settings]:
+        for status, number, text in re.findall(r"^HTTP (\d{3}), (?:Code (-?\d+)|(\w+))$", seen):
+            code = int(number) if number else text
+            yield {"agent": {"options": {"statuses": {kind: int(status)}, "codes": {kind: code}}}}
 
     return candidates
 
@@ -142,6 +154,30 @@ QUESTIONS: tuple[Question, ...] = (
         "classic/release.py, product/release.py",
     ),
     Question(10, "free_delay", "When is the channel of a released lease free?", (seconds("plan", "free_delay"),)),
+    Question(
+        16,
+        "account",
+        "Do the known common parameters suffice for an account call?",
+        (account_refusal("missing_parameter"),),
+        "account/signature.py",
+    ),
+    Question(16, "account_sign", "How is a wrong signature refused?", (account_refusal("wrong_sign"),)),
+    Question(16, "account_missing", "How is a missing signature refused?", (account_refusal("missing_parameter"),)),
+    Question(16, "account_appid", "How is an unknown appid refused?", (account_refusal("unknown_appid"),)),
+    Question(16, "account_domain", "How is another domain refused?", (account_refusal("wrong_domain"),)),
+    Question(
+        16,
+        "account_balance",
+        "Which fields has a refusal of the balance?",
+        (
+            lambda _seen: [
+                {"agent": {"options": {"balance_envelope": value}}} for value in ACCOUNT_CHOICES["balance_envelope"]
+            ],
+        ),
+        "account/envelope.py",
+    ),
+    Question(17, "account_past", "How old may the time of an account call be?", (seconds("agent", "tolerance"),)),
+    Question(17, "account_future", "How far may it be in the future?", (seconds("agent", "tolerance"),)),
     Question(11, "reuse", "Does the next allocation return the released address?", (choices("address_reuse"),)),
 )
 
@@ -153,8 +189,6 @@ NOT_ASKED: dict[int, tuple[str, str]] = {
     ),
     5: ("What does an add or a del without IP do?", "It might apply to all entries. The collection always sends IP."),
     15: ("May the classic /release end a long-term lease?", "Long-term leases cannot be paid back if it does not."),
-    16: ("Which error codes has the account API?", "It belongs to the account and not to the key."),
-    17: ("By how much may the time of an account call be off?", "It belongs to the account and not to the key."),
     18: ("Which power actions exist besides restart?", "A probe would stop a server."),
     20: ("Does -206 count the keys of the account, or those of the product?", "It takes a second key."),
     24: ("Are limits counted for each key or for each address?", "A probe would exceed a limit."),

@@ -27,7 +27,7 @@ MAX_TEXT = 2000
 #: What may follow the address of an entry.
 NETMASK = "255.255.255.255"
 #: Fields whose values name something of the customer.
-NAMES = ("TaskID", "task_id", "request_id", "uuid")
+NAMES = ("TaskID", "task_id", "request_id", "RequestId", "uuid")
 _HOST = re.compile(r"\b(?!proxy\.qg\.net\b)[a-z0-9][\w-]*(?:\.[\w-]+)*\.qg\.net\b", re.IGNORECASE)
 _DOCUMENTATION = ("192.0.2.0/24", "198.51.100.0/24", "203.0.113.0/24")
 

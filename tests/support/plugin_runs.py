@@ -52,6 +52,7 @@ def run_action(
         args={option: value for option, value in options.items() if value is not None},
         action=f"qingguo.qgnet.{name}",
         async_val=0,
+        environment=[],
         check_mode=False,
         diff=False,
         no_log=False,

@@ -35,14 +35,14 @@ echo "bootstrap: making .venv with $("$python" --version) ($python)"
 rm -rf .venv
 if "$python" -c 'import ensurepip' >/dev/null 2>&1; then
     "$python" -m venv .venv
-    .venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement "$LOCK" ||
-        fail "pip could not install $LOCK; its message is above"
+    pip=(.venv/bin/python -m pip)
 elif "$python" -m pip --python "$python" --version >/dev/null 2>&1; then
     # Debian's Python without python3-venv: an environment can be made, only pip has to come from outside.
     "$python" -m venv --without-pip .venv
-    "$python" -m pip --python .venv/bin/python install --quiet --disable-pip-version-check --require-hashes --requirement "$LOCK" ||
-        fail "pip could not install $LOCK; its message is above"
+    pip=("$python" -m pip --python .venv/bin/python)
 else
     fail "$python can make no environment with pip; on Debian and Ubuntu: apt-get install python3-venv"
 fi
+"${pip[@]}" install --quiet --disable-pip-version-check --require-hashes --requirement "$LOCK" ||
+    fail "pip could not install $LOCK; its message is above"
 touch .venv/.ready

@@ -2,10 +2,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Check every YAML example of the documents: guides and READMEs in both languages, and EXAMPLES of modules and plugins.
 
-Each is written into a playbook, a file of variables or what else it is, below .cache/examples. ansible-playbook checks
-the syntax of the playbooks, ansible-lint checks everything under its production profile, and the options that an
-example gives to a module or an inventory plugin of the collection must be documented ones. What is found is reported
-by the line of the document.
+Each is written into a playbook, a file of variables or what else it is, below .cache/examples. ansible-lint checks them
+under its production profile, the syntax of playbooks as well. What it leaves out are the options of a module that has
+an action plugin, and of an inventory plugin: those that an example gives must be documented ones. What is found is
+reported by the line of the document.
 """
 
 from __future__ import annotations
@@ -230,14 +230,6 @@ def wrong_options(examples: Iterable[Example]) -> Iterator[str]:
                 yield f"{example}: {option} of {name} cannot be {value}"
 
 
-def run(writer: Writer, command: list[str]) -> bool:
-    """Run a check, pass on what it says in terms of the documents, and return whether all was well."""
-    done = subprocess.run(command, cwd=writer.target, capture_output=True, text=True, check=False)
-    if done.returncode:
-        print(writer.translate(done.stdout + done.stderr), file=sys.stderr)
-    return done.returncode == 0
-
-
 def main() -> int:
     examples = collect()
     writer = Writer(TARGET)
@@ -251,18 +243,17 @@ def main() -> int:
             wrong.append(f"{example}: {problem}")
     wrong += wrong_options(sound)
     writer.write()
-    played = sorted(name for name in writer.lines if name.startswith("playbooks/"))
-    passed = [
-        run(writer, ["ansible-playbook", "--inventory", "localhost,", "--syntax-check", *played]),
-        run(writer, ["ansible-lint", "--offline", "--profile", "production", "--strict", "--format", "pep8", "-q"]),
-    ]
+    command = ["ansible-lint", "--offline", "--profile", "production", "--strict", "--format", "pep8", "-q"]
+    done = subprocess.run(command, cwd=writer.target, capture_output=True, text=True, check=False)
+    if done.returncode:
+        print(writer.translate(done.stdout + done.stderr), file=sys.stderr)
     for reason in wrong:
         print(f"examples: {reason}", file=sys.stderr)
     kinds = Counter(example.kind for example in sound)
     reported = ", ".join(f"{count} {kind}" for kind, count in kinds.most_common())
     sources = len({example.source for example in examples})
     print(f"examples: {len(examples)} examples in {sources} documents ({reported})")
-    return 1 if wrong or not all(passed) else 0
+    return 1 if wrong or done.returncode else 0
 
 
 if __name__ == "__main__":

@@ -24,10 +24,11 @@ LAB = {
 #: What shares state through PostgreSQL is tested on real servers.
 DATABASE = {"pgbouncer": "pgbouncer", "postgres": "postgresql"}
 #: The integration tests ask a host for its address with each of these programs, through login shells that read a
-#: command in ways of their own, and have hosts that SSH does not reach. Prometheus itself checks what it reads.
+#: command in ways of their own, and have hosts that SSH does not reach. Prometheus itself checks what it reads, and
+#: GnuPG signs a release.
 INTEGRATION = DATABASE | {
     name: {"promtool": "prometheus", "ssh": "openssh-client"}.get(name, name)
-    for name in ("busybox", "curl", "fish", "promtool", "ssh", "tcsh", "wget", "wget2")
+    for name in ("busybox", "curl", "fish", "gpg", "promtool", "ssh", "tcsh", "wget", "wget2")
 }
 #: A Debian of its own, with systemd.
 MACHINE = {"ip": "iproute2", "mmdebstrap": "mmdebstrap", "systemd-nspawn": "systemd-container"}
@@ -46,7 +47,7 @@ def missing(programs: Mapping[str, str]) -> list[str]:
 
 
 def install(programs: Mapping[str, str], run: Callable[..., object], fail: Callable[[str], object], lock: Path) -> None:
-    """Install what is missing with apt-get, or fail with the names of the packages where that is not possible."""
+    """Install what is missing with apt-get, by nox's run, or fail with the names of the packages."""
     lacking = missing(programs)
     if not lacking:
         return
@@ -55,9 +56,10 @@ def install(programs: Mapping[str, str], run: Callable[..., object], fail: Calla
     # apt-get does not wait for that of a session beside this one.
     with lock.open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
-        run("apt-get", "-qq", "update")
+        options = {"external": True, "silent": True, "env": {"DEBIAN_FRONTEND": "noninteractive"}}
+        run("apt-get", "-qq", "update", **options)
         with only_programs():
-            run("apt-get", "-qq", "install", "--yes", "--no-install-recommends", *lacking)
+            run("apt-get", "-qq", "install", "--yes", "--no-install-recommends", *lacking, **options)
 
 
 @contextlib.contextmanager

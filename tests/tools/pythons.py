@@ -8,7 +8,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from workspace import CACHE, PYTHONS, make_link, system_path
@@ -57,3 +57,10 @@ def provide(versions: Iterable[str], *, install: bool = True) -> list[str]:
             absent.append(version)
             link.unlink(missing_ok=True)
     return absent
+
+
+def require(versions: Iterable[str], optional: Iterable[str], fail: Callable[[str], object]) -> None:
+    """Have uv install what is not here of these versions, or fail; it may lack the optional ones."""
+    absent = provide((*versions, *optional))
+    if lacking := [version for version in versions if version in absent]:
+        fail(f"Python {', '.join(lacking)} was not found on PATH or in pyenv, and uv could not install it")

@@ -4,8 +4,8 @@
 
 usage: support_matrix.py run CORE [ARGUMENT ...]   run the tests of a core, and note it in .cache/matrix; or a part of
                                                    them, by arguments of pytest, and note nothing
-       support_matrix.py write                     make docs/support_matrix.yml of the notes, and the tables of it
-       support_matrix.py render                    make the tables of docs/support_matrix.yml again
+       support_matrix.py write                     make docs/support_matrix.json of the notes, and the tables of it
+       support_matrix.py render                    make the tables of docs/support_matrix.json again
 """
 
 from __future__ import annotations
@@ -23,11 +23,10 @@ from typing import Any
 from xml.etree import ElementTree
 
 import workspace
-import yaml
 
 ROOT = workspace.ROOT
 NOTES = workspace.CACHE / "matrix"
-RESULT = ROOT / "docs" / "support_matrix.yml"
+RESULT = ROOT / "docs" / "support_matrix.json"
 LOCKS = ROOT / "tests" / "requirements" / "locks"
 PARTS = ("unit", "integration")
 BEGIN = "<!-- support matrix: begin; made by make matrix -->"
@@ -44,7 +43,7 @@ AFTERWARDS = (
 WORDS = {
     "README.md": (
         ("ansible-core", "Python", "unit tests", "integration tests"),
-        {"passed": "{} passed", "skipped": ", {} skipped", "failed": ", **{} failed**", "none": "not run"},
+        {"passed": "{} passed", "skipped": ", {} skipped", "failed": ", **{} failed**"},
     ),
     "README.zh-CN.md": (
         ("ansible-core", "Python", "单元测试", "集成测试"),
@@ -52,17 +51,9 @@ WORDS = {
             "passed": "{} 个通过",
             "skipped": "\N{FULLWIDTH COMMA}{} 个跳过",
             "failed": "\N{FULLWIDTH COMMA}**{} 个失败**",
-            "none": "未运行",
         },
     ),
 }
-HEADER = """\
----
-# Copyright (c) 2026 The qingguo.qgnet authors
-# SPDX-License-Identifier: GPL-3.0-or-later
-
-# What "make matrix" has run, and what came of it. Nobody writes this by hand.
-"""
 
 
 def pinned() -> list[str]:
@@ -121,22 +112,16 @@ def run(core: str, arguments: Sequence[str]) -> int:
 
 
 def cell(reported: dict[str, int], words: dict[str, str]) -> str:
-    if not any(reported.values()):
-        return words["none"]
-    shown = [name for name in ("passed", "skipped", "failed") if reported[name] or name == "passed"]
+    shown = [name for name in words if reported[name] or name == "passed"]
     return "".join(words[name].format(reported[name]) for name in shown)
 
 
 def table(result: dict[str, Any], readme: str) -> str:
-    if not result["cores"]:
-        return ""
     head, words = WORDS[readme]
     lines = [f"| {' | '.join(head)} |", f"|{' --- |' * len(head)}"]
-    by_core = {entry["core"]: entry for entry in result["cores"]}
-    for core in pinned():
-        entry = by_core.get(core, {})
-        parts = [cell(entry.get(part, {}), words) for part in PARTS]
-        lines.append(f"| {' | '.join([core, entry.get('python', words['none']), *parts])} |")
+    for entry in result["cores"]:
+        parts = [cell(entry[part], words) for part in PARTS]
+        lines.append(f"| {' | '.join([entry['core'], entry['python'], *parts])} |")
     return "\n".join(lines)
 
 
@@ -145,19 +130,11 @@ def replaced(text: str, made: str) -> str:
     _old, end, after = rest.partition(END)
     if not begin or not end:
         raise ValueError("the marks of the table are missing")
-    shown = f"\n{made}\n\n" if made else ""
-    return f"{before}{BEGIN}\n{shown}{END}{after}"
-
-
-class Indented(yaml.SafeDumper):
-    """Indents the entries of a list, as yamllint wants it."""
-
-    def increase_indent(self, flow: bool = False, indentless: bool = False) -> None:
-        super().increase_indent(flow, False)
+    return f"{before}{BEGIN}\n\n{made}\n\n{END}{after}"
 
 
 def load() -> dict[str, Any]:
-    result: dict[str, Any] = yaml.safe_load(RESULT.read_text(encoding="utf-8"))
+    result: dict[str, Any] = json.loads(RESULT.read_text(encoding="utf-8"))
     return result
 
 
@@ -177,7 +154,7 @@ def write() -> int:
         print(f"matrix: nothing was run on ansible-core {', '.join(missing)}", file=sys.stderr)
         return 1
     result = {"cores": [by_core[core] for core in pinned()]}
-    RESULT.write_text(HEADER + yaml.dump(result, Dumper=Indented, sort_keys=False), encoding="utf-8")
+    RESULT.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
     render()
     failed = [entry["core"] for entry in result["cores"] if any(entry[part]["failed"] for part in PARTS)]
     print(f"matrix: {len(result['cores'])} releases of ansible-core; failures on: {', '.join(failed) or 'none'}")

@@ -164,7 +164,6 @@ def test_the_support_table_is_made_of_what_was_run(readme: str) -> None:
 
 
 def test_what_was_run_is_of_supported_cores() -> None:
-    # The tables show of the others that nothing was run.
     ran = [entry["core"] for entry in support_matrix.load()["cores"]]
     assert ran == [core for core in support_matrix.pinned() if core in ran]
 

@@ -18,7 +18,19 @@ ROOT = workspace.ROOT
 TESTS = ROOT / "tests"
 MAX_LINES = 600
 #: The files that tests consist of. The simulator, the tools and the benchmarks are programs.
-FOLDERS = ("benchmarks", "browser", "chaos", "eda", "fuzz", "integration", "lab", "runner", "support", "unit")
+FOLDERS = (
+    "benchmarks",
+    "browser",
+    "chaos",
+    "eda",
+    "fuzz",
+    "integration",
+    "lab",
+    "mutation",
+    "runner",
+    "support",
+    "unit",
+)
 FILES = [str(path.relative_to(TESTS)) for folder in FOLDERS for path in sorted((TESTS / folder).rglob("*.py"))]
 #: Names that begin with an underscore, and that a file may use nevertheless: ansible-core and the standard library have
 #: no public names for these.

@@ -13,8 +13,8 @@ from typing import Any
 
 from .._core.errors import CallError, Effect, TransportError
 from .._core.waiting import WaitBudget
-from .._store.directory import StateError
-from .._store.facts import Facts
+from .._store.directory import after_the_call
+from .._store.facts import CHANNELS, Facts
 from .._store.rate_limiter import RateLimiter
 from .._store.vendor_clock import VendorClock
 from .parsing import http_time
@@ -88,8 +88,8 @@ class KeyClient(Client):
         self._api_url = api_url.rstrip("/")
         #: The name of the key in the state directory.
         self.key_digest = rate_limiter.state.digest("pacing", service_of(api_url), key)
-        #: What the responses have shown about the key.
-        self.facts = Facts(rate_limiter.state, self.key_digest)
+        #: What the responses have shown about the key, at this host and at any host of the vendor.
+        self.host_facts = self.facts = Facts(rate_limiter.state, self.key_digest)
         #: The clock that the vendor's deadlines are compared with.
         self.vendor_clock = VendorClock(rate_limiter.state, self.key_digest)
 
@@ -136,7 +136,8 @@ class KeyClient(Client):
 
     @property
     def _channels(self) -> int | None:
-        return self.rate_limiter.channels(self.key_digest)
+        known = self.host_facts.get(CHANNELS)
+        return None if known is None else int(known)
 
     def _call(
         self,
@@ -157,7 +158,7 @@ class KeyClient(Client):
             except CallError as error:
                 if error.may_have_effect and not endpoint.repeatable and self._is_rate_limited(error):
                     # The caller decides on the next attempt, once it has found out the effect of this one.
-                    with contextlib.suppress(StateError):
+                    with after_the_call():
                         self.rate_limiter.block(self.key_digest, endpoint.name, error.retry_after)
                 raise
 
@@ -171,7 +172,7 @@ class KeyClient(Client):
             yield
         finally:
             # On failure, the slot only expires later. That must not hide the result of the call.
-            with contextlib.suppress(StateError):
+            with after_the_call():
                 self.rate_limiter.complete(slot)
 
     def _counts_as_attempt(self, error: CallError) -> bool:

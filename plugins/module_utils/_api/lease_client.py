@@ -6,14 +6,13 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from .._store.directory import StateError
-from .._store.facts import AREAS, PRODUCT, Facts
+from .._store.directory import after_the_call
+from .._store.facts import AREAS, PRODUCT
 from .areas import Area, NamedArea
 from .errors import RefusedError
 from .exchange import Endpoint, KeyClient, Reader
@@ -29,15 +28,12 @@ class LeaseClient(KeyClient):
 
     def named_areas(self, refresh: bool = False) -> list[NamedArea]:
         """Return the areas that have a code; without ``refresh``, as the vendor listed them within the last hour."""
-        state = self.rate_limiter.state
-        # With product=auto, self.facts are those of the classic API.
-        facts = Facts(state, self.key_digest)
-        known = None if refresh else facts.get(AREAS)
+        known = None if refresh else self.host_facts.get(AREAS)
         if known is not None:
-            return [(str(code), name) for code, name in state.decoded(known)]
+            return [(str(code), name) for code, name in self.host_facts.store.decoded(known)]
         found = {(area.code, area.name) for area in self.areas() if area.code}
         listed = sorted(found, key=lambda area: (area[0], area[1] or ""))
-        facts.save(AREAS, json.dumps(listed))
+        self.host_facts.save(AREAS, json.dumps(listed))
         return listed
 
     def _listed(
@@ -48,7 +44,7 @@ class LeaseClient(KeyClient):
             listed = self._call(endpoint, parameters, read)
         except RefusedError as error:
             if error.code in error.of_other_product:
-                with contextlib.suppress(StateError):
+                with after_the_call():
                     self.facts.forget(PRODUCT)
             raise
         return None if listed is None else self._without_secrets(listed)

@@ -20,6 +20,7 @@ from .._api.product.client import ProductApi
 from .._api.proxies import AUTHENTICATION_REQUIRED
 from .._core.addresses import AddressScope, numeric_order
 from .._core.errors import OptionError, QgError, TransportError
+from .._core.text import describe
 from .._core.validation import check_url
 from .._core.waiting import Announcer
 from .._reconcile.held_leases import HeldLeases
@@ -62,6 +63,8 @@ class Examination:
             for name in ("url", "through_proxy"):
                 if self.params[name]:
                     check_url(name, _as_url(self.params[name]))
+            if (given := self.params["through_proxy"]) and urlsplit(_as_url(given)).port is None:
+                raise OptionError(f"through_proxy {describe(given)} has no port: give HOST:PORT.")
         except OptionError as error:
             self.found.append(findings.of_error(error, self.params["api_url"]))
             return

@@ -16,7 +16,7 @@ from .._core.errors import CallError, Effect, QgError, UncertainOutcomeError
 from .._core.text import counted
 from .._reconcile.converge import converge
 from .._reconcile.lost_response import PARTIAL, Creation
-from .._store.journal import Call
+from .._store.journal_rows import Call
 from .backend import is_refused
 from .earlier_calls import described
 from .plan import Origin
@@ -93,7 +93,10 @@ class Allocation(Creation):
         if self.found < self.asked:
             # The response may omit leases that were allocated, and must not be allocated again.
             session.refresh()
-            if session.exceeds_list(session.balance_before) and session.quota_shows_unlisted(self.known, self.asked):
+            balance = session.balance_before
+            # Without a quota, only the list can show them, as soon as it no longer lags.
+            has_more = self.found < self.asked and (balance is None or session.exceeds_list(balance))
+            if has_more and session.quota_shows_unlisted(self.known, self.asked):
                 raise self.uncertain(None, PARTIAL)
             self.adopt_new()
         session.settle_paid(ALLOCATE, self.known)

@@ -17,6 +17,7 @@ from .._core.errors import CallError
 from .._reconcile.held_leases import HeldLeases
 from .._reconcile.retry_policy import RetryPolicy
 from .._reconcile.session import KeyApi
+from .._store.facts import Facts
 
 #: Entered around each request of a call, from the moment that it is sent.
 Sending = Callable[[], contextlib.AbstractContextManager[None]]
@@ -55,9 +56,10 @@ class LeaseFeatures:
 
 
 class LeaseBackend(KeyApi, Protocol):
-    """The calls for the leases of one key, and the leases that it holds."""
+    """The calls for the leases of one key, the leases that it holds, and what the state keeps of it."""
 
     held: HeldLeases
+    facts: Facts
 
     @property
     def product(self) -> str:

@@ -49,6 +49,7 @@ class ClassicLeases:
 
     def __init__(self, api: ProxyApi) -> None:
         self.held = HeldLeases.of(api)
+        self.facts = api.host_facts
         self.product = api.product
         self.budget = api.budget
         self.rate_limiter = api.rate_limiter

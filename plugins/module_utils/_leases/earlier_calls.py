@@ -7,14 +7,14 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import partial
 
 from .._core.errors import QgError, UncertainOutcomeError, WaitBudgetExceeded
 from .._core.text import counted
 from .._reconcile.held_leases import ends
 from .._reconcile.lost_response import UNLISTED
-from .._store.journal import REPORTED, JournalRow
+from .._store.journal_rows import REPORTED, JournalRow
 from .backend import LeaseBackend, LeasePolicy
 from .plan import Origin
 from .session import ALLOCATE, FINISHED_REPLACE, INTERRUPTED_REPLACE, RELEASE, REPLACE, LeaseSession
@@ -26,7 +26,11 @@ def lease_session(api: LeaseBackend, policy: LeasePolicy, *, check: bool) -> Ite
     with api.key_lock():
         session = LeaseSession(api, policy)
         try:
-            load_initial(session, wait=not check)
+            # Before the list: a run that has lost its lock may settle them meanwhile, and the list is then corrected by
+            # what it has reported.
+            calls = _unsettled(session)
+            session.refresh()
+            _resolve_all(session, calls, wait=not check)
             yield session
         finally:
             # The effect of a call may have been found out long after the call.
@@ -34,18 +38,20 @@ def lease_session(api: LeaseBackend, policy: LeasePolicy, *, check: bool) -> Ite
                 session.discard_cache()
 
 
-def load_initial(session: LeaseSession, *, wait: bool) -> None:
-    """Read the leases before any change; with ``wait``, wait for the calls of earlier runs."""
-    session.refresh()
-    resolve_earlier(session, wait=wait)
-
-
 def resolve_earlier(session: LeaseSession, *, wait: bool) -> None:
     """Record the leases of the last list as those before this run, and resolve the calls of earlier runs."""
+    _resolve_all(session, _unsettled(session), wait=wait)
+
+
+def _unsettled(session: LeaseSession) -> list[JournalRow]:
+    return session.journal.unsettled(ALLOCATE, REPLACE, FINISHED_REPLACE, RELEASE)
+
+
+def _resolve_all(session: LeaseSession, calls: Iterable[JournalRow], *, wait: bool) -> None:
     session.before = tuple(session.held.values())
-    for call in session.journal.unsettled(ALLOCATE, REPLACE, FINISHED_REPLACE, RELEASE):
+    for call in calls:
         _resolve(session, call, wait=wait)
-    session.store.touch({lease.task_id for lease in session.held.values()})
+    session.facts.touch({lease.task_id for lease in session.held.values()})
 
 
 def _resolve(session: LeaseSession, call: JournalRow, *, wait: bool) -> None:
@@ -70,7 +76,7 @@ def _resolve(session: LeaseSession, call: JournalRow, *, wait: bool) -> None:
         raise _undecided(session, call, UNLISTED)
     fresh = [] if is_release else [session.held[name] for name in session.new_since(call.names)]
     if not is_release and call.operation != FINISHED_REPLACE:
-        known = session.store.origins()
+        known = session.facts.origins()
         session.save_origin([one for one in fresh if one.task_id not in known], call.asked, origin_of(call))
         first = {lease.name for lease in session.before}
         session.new.update({lease.name: lease for lease in fresh if lease.name not in first})
@@ -87,8 +93,8 @@ def _shows_result(session: LeaseSession, call: JournalRow) -> bool:
     if call.operation == RELEASE:
         return session.names.isdisjoint(call.names)
     if len(session.new_since(call.names)) < call.asked:
-        # A response may name fewer than were asked for.
-        return call.operation == ALLOCATE and call.state == REPORTED
+        # A response may name fewer than were asked for; the quota shows whether fewer were leased.
+        return call.operation == ALLOCATE and call.state == REPORTED and call.witness is not None
     if call.operation == ALLOCATE:
         return True
     if call.names & session.names and session.report_replaced(call.id, call.asked, call.names):

@@ -6,15 +6,15 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Sequence
+import dataclasses
+from collections.abc import Collection, Sequence
 from functools import partial
 
 from .._api.leases import Lease, Quota, oldest_first
 from .._core.durations import format_minutes
 from .._core.errors import CallError, OptionError, QgError, UncertainOutcomeError
 from .._core.text import counted
-from .._store.directory import StateError
+from .._store.directory import after_the_call
 from .allocate import allocate
 from .backend import DEFAULT_POLICY, LeaseBackend, LeasePolicy
 from .confirmed_list import IGNORE, confirm_list
@@ -22,14 +22,25 @@ from .earlier_calls import lease_session, resolve_earlier
 from .plan import DesiredLeases, LeaseMatch, Plan, classify, codes_by_name, format_leases, plan
 from .release import release
 from .session import LeaseResult, LeaseSession
+from .verification import Verification, Verifier
 
 
 def ensure_leases(
-    api: LeaseBackend, desired: DesiredLeases, *, check: bool = False, policy: LeasePolicy = DEFAULT_POLICY
+    api: LeaseBackend,
+    desired: DesiredLeases,
+    *,
+    check: bool = False,
+    policy: LeasePolicy = DEFAULT_POLICY,
+    verification: Verification | None = None,
 ) -> LeaseResult:
-    """Allocate only the missing leases and release a surplus; with ``check``, only read."""
+    """Allocate only the missing leases and release a surplus; with ``check``, only read.
+
+    With a ``verification``, held and new leases that do not work do not count.
+    """
     with lease_session(api, policy, check=check) as session:
-        first, quota = plan(_classify(session, desired), desired), None
+        desired = _applicable(session, desired)
+        verifier = Verifier(verification, session) if verification else None
+        first, quota = _plan(session, desired, verifier), None
         if first.missing:
             _check_lifetime(session, desired)
             quota = session.wait_for_channels(first.missing - len(first.surplus), wait=not check)
@@ -41,15 +52,34 @@ def ensure_leases(
                     session.refresh()
                 if session.names != listed:
                     resolve_earlier(session, wait=not check)
-                    first = plan(_classify(session, desired), desired)
+                    first = _plan(session, desired, verifier)
         result = LeaseResult(session.before, session.before, first.keep, missing=first.missing, quota=quota)
         _check_channels(first, desired, result)
-        session.journal.check_caps(first.missing, check=check)
+        result.purchase_limit = verifier.limit if verifier and first.missing else first.missing
+        session.journal.check_caps(result.purchase_limit, check=check)
         if check:
             result.released = first.surplus
         else:
-            _apply(session, first, desired, result)
+            _apply(session, first, desired, result, verifier)
+        if verifier:
+            result.unusable, result.reasons = tuple(verifier.failed), verifier.reasons
+            result.warnings += tuple(verifier.warnings)
         return result
+
+
+def _applicable(session: LeaseSession, desired: DesiredLeases) -> DesiredLeases:
+    """Leave out ``min_remaining`` where the deadline of a lease is not its end."""
+    return desired if session.features.ends_at_deadline else dataclasses.replace(desired, min_remaining=0)
+
+
+def _plan(session: LeaseSession, desired: DesiredLeases, verifier: Verifier | None) -> Plan:
+    """Plan the changes. With a ``verifier``, only held leases that work count, and the purchases are limited."""
+    found = plan(_classify(session, desired), desired)
+    if verifier is None:
+        return found
+    verifier.check(found.keep)
+    working = verifier.without_failed(desired)
+    return verifier.limited(found, plan(_classify(session, working), working))
 
 
 def _confirm_list(session: LeaseSession, quota: Quota | None, first: Plan, desired: DesiredLeases) -> Quota | None:
@@ -67,21 +97,22 @@ def matching_leases(
     """Return the held leases that match, from a list that is at most ``max_age`` seconds old."""
     session = LeaseSession(api, policy)
     _load_cached(session, max_age)
+    desired = _applicable(session, desired)
     return plan(_classify(session, desired, all_of_them=True), desired).keep
 
 
 def _load_cached(session: LeaseSession, max_age: float) -> None:
     """Use a list that any run read at most ``max_age`` seconds ago; otherwise read it, and cache it for others."""
-    api, store = session.api, session.store
-    cached = store.cached_leases(max_age)
+    api, facts = session.api, session.facts
+    cached = facts.cached_leases(max_age)
     if cached is None:
         with api.key_lock("reading"):
             # Another run may have read it while this one waited.
-            cached = store.cached_leases(max_age)
+            cached = facts.cached_leases(max_age)
             if cached is None:
                 began = session.now()
                 rows = [(lease.task_id, lease.vendor) for lease in api.held.read()]
-                store.cache_leases(rows, began)
+                facts.cache_leases(rows, began)
                 cached = session.now(), rows
     at, rows = cached
     session.held = {lease.name: lease for lease in (api.restore(vendor, task_id) for task_id, vendor in rows)}
@@ -94,8 +125,8 @@ def _classify(session: LeaseSession, desired: DesiredLeases, *, all_of_them: boo
 
     If enough leases match, the others stay undetermined, except with ``all_of_them``.
     """
-    held, now, origins = session.held.values(), session.api.vendor_clock.now(), session.origins()
-    match = partial(classify, held, desired, now, origins, ends_at_deadline=session.features.ends_at_deadline)
+    held, now, origins = session.held.values(), session.api.vendor_clock.now(), session.facts.origins()
+    match = partial(classify, held, desired, now, origins)
     found = match({})
     undetermined = found.undetermined or (found.undetermined_expiring if desired.exact else ())
     enough = len(found.matching) >= desired.count and not desired.exact and not all_of_them
@@ -111,7 +142,7 @@ def _classify(session: LeaseSession, desired: DesiredLeases, *, all_of_them: boo
 
 def _check_lifetime(session: LeaseSession, desired: DesiredLeases) -> None:
     """Refuse a min_remaining that new leases cannot meet: each run would pay for further leases."""
-    seen = session.store.lifetime(desired.params.keep_alive)
+    seen = session.facts.lifetime(desired.params.keep_alive)
     if desired.min_remaining and seen is not None and seen < desired.min_remaining * 60:
         raise OptionError(
             f"min_remaining={format_minutes(desired.min_remaining)} cannot be met: the last new lease of this key had "
@@ -153,26 +184,33 @@ def _check_channels(first: Plan, desired: DesiredLeases, result: LeaseResult) ->
     )
 
 
-def _apply(session: LeaseSession, first: Plan, desired: DesiredLeases, result: LeaseResult) -> None:
+def _apply(
+    session: LeaseSession, first: Plan, desired: DesiredLeases, result: LeaseResult, verifier: Verifier | None
+) -> None:
     # If there are enough channels, allocate before releasing.
     short = result.quota if result.quota and result.quota.available < first.missing else None
     # Leases of earlier calls may not match; those that do are in first.keep.
     adopted = frozenset(session.new)
-    with result.completed(session, first.surplus):
+    candidates = list(first.surplus)
+    with result.completed(session, candidates):
         if short:
             _make_room(session, first.surplus, short)
         allocate(session, first.missing, desired.params, desired.task_ids)
         _replace_ended(session, first.keep, desired)
+        if verifier:
+            _verify_new(session, first, desired, verifier, adopted, candidates)
         if not short:
             release(session, first.surplus)
         fresh = [lease for name, lease in session.new.items() if name not in adopted]
         _check_lifetimes(fresh, session.api.vendor_clock.now(), desired)
     ended: set[str] = set()
     # The state time may come from a database. If it fails, paid leases must still be returned.
-    with contextlib.suppress(StateError):
+    with after_the_call():
         ended = {lease.name for lease in session.ended(session.held.values())}
     wanted = {lease.name for lease in first.keep} | (session.new.keys() - adopted)
     live = [lease for name, lease in session.held.items() if name in wanted - ended]
+    if verifier:
+        live = [lease for lease in live if lease.name not in verifier.reasons]
     excluded = [lease for lease in live if desired.excludes(lease)]
     found = [lease for lease in live if lease not in excluded]
     result.leases = tuple(oldest_first(found))
@@ -183,12 +221,44 @@ def _apply(session: LeaseSession, first: Plan, desired: DesiredLeases, result: L
             f"({format_leases(excluded)}), so {result.missing} of count={desired.count} "
             f"{'is' if result.missing == 1 else 'are'} missing. To lease others, which are paid for, too, run it again."
         )
+    if result.missing and verifier and verifier.failed and not result.error:
+        result.error = QgError(
+            f"Through {counted(len(verifier.failed), 'lease')}, verify_url is not reached ({verifier.sample()}), so "
+            f"{result.missing} of count={desired.count} {'is' if result.missing == 1 else 'are'} missing. This run may "
+            f"buy {verifier.verification.extra} more than the key lacks: raise verify_extra, or run it again."
+        )
     if result.missing and not result.error:
         result.error = QgError(
             f"{counted(len(wanted) - len(found), 'lease')} ended while this task waited, so {result.missing} of "
             f"count={desired.count} {'is' if result.missing == 1 else 'are'} missing. Run it again, or raise "
             "keep_alive if the plan allows it."
         )
+
+
+def _verify_new(
+    session: LeaseSession,
+    first: Plan,
+    desired: DesiredLeases,
+    verifier: Verifier,
+    adopted: Collection[str],
+    candidates: list[Lease],
+) -> None:
+    """Verify new leases, and buy others. Those that do not work become ``candidates`` of a release."""
+    params = dataclasses.replace(desired.params, distinct=True)
+
+    def wanted() -> int:
+        new = session.new.keys() - adopted
+        counting = {lease.name for lease in first.keep} | new
+        return desired.count - len((counting & session.held.keys()) - verifier.reasons.keys())
+
+    try:
+        verifier.verify_new(
+            [lease for name, lease in session.new.items() if name not in adopted],
+            wanted,
+            lambda number: allocate(session, number, params, desired.task_ids),
+        )
+    finally:
+        candidates += verifier.failed
 
 
 def _replace_ended(session: LeaseSession, keep: Sequence[Lease], desired: DesiredLeases) -> None:

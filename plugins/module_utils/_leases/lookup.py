@@ -21,8 +21,9 @@ from .._store.opening import StatePlace
 from .._task.operation import redact
 from .._task.options import PLACE_OPTIONS, PROXY_API_OPTIONS, check_areas
 from . import operations
+from .credentials import check_credentials
 from .ensure import matching_leases
-from .operations import check_credentials, lease_backend, lease_results, min_remaining_of, with_codes
+from .operations import lease_backend, lease_results, min_remaining_of, with_codes
 from .plan import MAX_PER_CALL, DesiredLeases
 from .product import check_tasks, check_terms
 

@@ -9,9 +9,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
-from urllib.parse import quote
-
-from ansible.module_utils.parsing.convert_bool import boolean
 
 from .._api.areas import area_codes
 from .._api.classic.client import ProxyApi
@@ -43,6 +40,7 @@ from .._task.products import Check, lease_client
 from .._task.sources import Spec
 from .backend import LeaseBackend, LeasePolicy
 from .classic import ClassicLeases
+from .credentials import CREDENTIALS_OPTION, VERIFY_OPTIONS, check_credentials, reveal, verification_of
 from .ensure import ensure_leases
 from .plan import MAX_PER_CALL, DesiredLeases, NamedLeases
 from .product import ProductLeases, check_exact, check_release, check_replacement, check_tasks, check_terms
@@ -53,8 +51,6 @@ from .session import LeaseResult
 #: The options that select leases. _chosen checks that they are exclusive: for Ansible's rules, ``all`` is always given.
 _NAMED: Spec = {"ips": {"type": "list", "elements": "str"}, "task_ids": {"type": "list", "elements": "str"}}
 _CHOICE: Spec = {**_NAMED, "all": {"type": "bool", "default": False}}
-#: The option for the secret URLs of leases.
-CREDENTIALS_OPTION: Spec = {"with_credentials": {"type": "bool", "default": False}}
 #: The delays between reads of the lists, and the numbers of attempts.
 POLICY = LeasePolicy()
 
@@ -67,34 +63,6 @@ def lease_results(leases: Iterable[Lease], clock: VendorClock) -> list[dict[str,
         # Paid leases must be returned even if the state store fails.
         now = wall_time()
     return [{**lease.described(now), "vendor": dict(lease.vendor)} for lease in oldest_first(leases)]
-
-
-def proxy_url(server: str, key: str, pwd: str) -> str:
-    """Return the URL of a proxy with its credentials; a secret."""
-    return f"http://{quote(key, safe='')}:{quote(pwd, safe='')}@{server}"
-
-
-def reveal(result: dict[str, Any], params: Mapping[str, Any]) -> bool:
-    """Add ``proxy_url`` to each lease if ``with_credentials`` requests it."""
-    # The caller hides a result with URLs, which would hide the reason of a failure.
-    if result.get("failed"):
-        return False
-    # The options of a delegated task are as the playbook wrote them.
-    if not boolean(params.get("with_credentials") or False, strict=False) or not params.get("pwd"):
-        return False
-    for name in ("leases", "allocated", "proxies"):
-        for lease in result.get(name) or []:
-            lease["proxy_url"] = proxy_url(lease["server"], str(params["key"]), str(params["pwd"]))
-    return True
-
-
-def check_credentials(requested: bool, params: Mapping[str, Any], option: str = "with_credentials=true") -> None:
-    """Refuse URLs with credentials, which ``option`` requests, without the password."""
-    if requested and not params["pwd"]:
-        raise OptionError(
-            f"{option} needs pwd, the password that the proxies take together with the key: set pwd (environment "
-            "QG_PWD), or use server, for a host that is on the whitelist."
-        )
 
 
 def lease_backend(
@@ -241,16 +209,28 @@ def _lines(leases: Iterable[Lease]) -> str:
 
 def _run_allocate(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
     desired, policy = desired_leases(params), replace(POLICY, caps=caps_of(params))
+    verification = verification_of(params)
     api = lease_backend(params, mode.announcer, check_new_terms, check_tasks, check_exact)
     desired = replace(desired, params=with_codes(desired.params, api))
-    found = ensure_leases(api, desired, check=mode.check, policy=policy)
+    found = ensure_leases(api, desired, check=mode.check, policy=policy, verification=verification)
     predicted = found.missing if mode.check else 0
     return {
+        **(_verified(found) if verification else {}),
         "leases": lease_results(found.leases, api.vendor_clock),
         "count": len(found.leases),
         "missing": found.missing,
         **_result(found, api, mode, predicted=predicted, by_areas=params["area_fallback"]),
     }
+
+
+def _verified(found: LeaseResult) -> dict[str, Any]:
+    """Return what a verification adds to a result."""
+    gone = {lease.name for lease in found.released}
+    unusable = [
+        {"server": one.server, "ip": one.ip or None, "reason": found.reasons[one.name], "released": one.name in gone}
+        for one in oldest_first(found.unusable)
+    ]
+    return {"unusable": unusable, "purchase_limit": found.purchase_limit}
 
 
 def _run_release(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
@@ -323,6 +303,7 @@ ALLOCATE = Operation(
         "exact": {"type": "bool", "default": False},
         "exclude_ips": {"type": "list", "elements": "str"},
         "undetermined": {"type": "str", "choices": ["fail", "ignore", "match"], "default": "fail"},
+        **VERIFY_OPTIONS,
         **TERMS_OPTIONS,
         **CREDENTIALS_OPTION,
         **CAP_OPTIONS,

@@ -33,7 +33,7 @@ class DesiredLeases:
 
     ``min_remaining`` is in minutes. With ``exact``, at most ``count`` leases may match. ``undetermined`` says what to
     do with leases of which it is unknown whether they match: ``fail``, ``ignore`` or ``match``. ``exclude_ips`` are the
-    exits or servers of leases that never match.
+    exits or servers of leases that never match, ``unusable`` the names of such leases.
     """
 
     count: int
@@ -43,10 +43,11 @@ class DesiredLeases:
     exact: bool = False
     undetermined: str = "fail"
     exclude_ips: frozenset[str] = frozenset()
+    unusable: frozenset[str] = frozenset()
 
     def excludes(self, lease: Lease) -> bool:
-        """Whether a lease never matches because of its address."""
-        return bool({lease.ip, lease.server} & self.exclude_ips)
+        """Whether a lease never matches because of its address, or because it does not work."""
+        return lease.name in self.unusable or bool({lease.ip, lease.server} & self.exclude_ips)
 
 
 @dataclass(frozen=True)
@@ -135,18 +136,11 @@ def classify(
     now: float,
     origins: Mapping[str, Origin],
     names: Mapping[str, str],
-    *,
-    ends_at_deadline: bool = True,
 ) -> LeaseMatch:
-    """Compare the held leases with the desired state. ``names`` are the vendor's names of areas, with their codes.
-
-    Without ``ends_at_deadline``, the end of a lease that is held after its deadline is unknown.
-    """
+    """Compare the held leases with the desired state. ``names`` are the vendor's names of areas, with their codes."""
     found: dict[tuple[bool | None, bool], list[Lease]] = {}
     for lease in oldest_first(held):
         kind, remaining = _is_of_kind(lease, desired, origins, names), lease.remaining(now)
-        if remaining is not None and remaining <= 0 and not ends_at_deadline:
-            remaining = None
         if desired.min_remaining and remaining is None and kind:
             kind = None
         enough = not desired.min_remaining or remaining is None or remaining >= desired.min_remaining * 60

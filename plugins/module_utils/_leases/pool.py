@@ -25,7 +25,8 @@ from .._task.options import (
     proxy_api,
 )
 from .._task.products import lease_client
-from .operations import CREDENTIALS_OPTION, check_credentials, lease_results, reveal
+from .credentials import CREDENTIALS_OPTION, check_credentials, reveal
+from .operations import lease_results
 from .plan import MAX_PER_CALL
 from .product import check_terms
 

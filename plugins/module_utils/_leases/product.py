@@ -66,6 +66,7 @@ class ProductLeases:
         self.product = api.product
         self.features = _features(api.product, api.endpoints)
         self.held = HeldLeases.of(api)
+        self.facts = api.host_facts
         self.budget = api.budget
         self.rate_limiter = api.rate_limiter
         self.key_digest = api.key_digest

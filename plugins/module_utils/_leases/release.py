@@ -17,7 +17,7 @@ from .._core.errors import CallError, Effect, OptionError, QgError, WaitBudgetEx
 from .._core.text import counted, format_sample
 from .._reconcile.converge import Change, converge
 from .._reconcile.lost_response import ACCEPTED
-from .._store.journal import LIST_LAG, MAYBE_GONE, Call
+from .._store.journal_rows import LIST_LAG, MAYBE_GONE, Call
 from .backend import DEFAULT_POLICY, LeaseBackend, LeasePolicy, is_refused
 from .earlier_calls import lease_session
 from .plan import format_leases

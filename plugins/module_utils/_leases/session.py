@@ -17,9 +17,9 @@ from .._core.errors import QgError, WaitBudgetExceeded
 from .._core.text import format_sample
 from .._reconcile.held_leases import ends
 from .._reconcile.session import Session
-from .._store.directory import StateError
-from .._store.lease_store import LeaseStore
+from .._store.directory import after_the_call
 from .backend import DEFAULT_POLICY, LeaseBackend, LeasePolicy
+from .lease_facts import LeaseFacts
 from .plan import Origin, format_leases
 
 #: The operations in the journal. An interrupted replacement whose result is known is continued by a run with the same
@@ -43,7 +43,7 @@ class LeaseSession(Session[Lease]):
     def __init__(self, api: LeaseBackend, policy: LeasePolicy = DEFAULT_POLICY) -> None:
         super().__init__(api, policy, api.features.list, api.held.journal)
         self.features = api.features
-        self.store = LeaseStore(api.rate_limiter.state, api.key_digest)
+        self.facts = LeaseFacts(api.facts)
         self.new: dict[str, Lease] = {}
         self.has_written = False
         self.before: tuple[Lease, ...] = ()
@@ -64,6 +64,7 @@ class LeaseSession(Session[Lease]):
 
     def refresh(self, doubted: Collection[str] = ()) -> None:
         """Read the held leases. For ``doubted`` leases, ignore reported releases: only the vendor's list counts."""
+        self.read_at = self.now()
         self.held = {lease.name: lease for lease in self.api.held.read(doubted=doubted)}
 
     def ended(self, leases: Iterable[Lease], since: float | None = None, now: float | None = None) -> list[Lease]:
@@ -78,7 +79,7 @@ class LeaseSession(Session[Lease]):
     def recorded(self, *args: Any, **kwargs: Any) -> Iterator[None]:
         """Record a call like the base class, and invalidate cached lists before and after it."""
         self.has_written = True
-        self.store.invalidate()
+        self.facts.invalidate()
         try:
             with super().recorded(*args, **kwargs):
                 yield
@@ -87,8 +88,8 @@ class LeaseSession(Session[Lease]):
 
     def discard_cache(self) -> None:
         """Delete the cached list after a call. A failure of the state must not hide paid leases."""
-        with contextlib.suppress(StateError):
-            self.store.invalidate()
+        with after_the_call():
+            self.facts.invalidate()
 
     def gone(self, leases: Iterable[Lease]) -> list[Lease]:
         """Return the leases that are no longer held."""
@@ -114,7 +115,7 @@ class LeaseSession(Session[Lease]):
         clock = self.api.vendor_clock
         remaining = [seconds for lease in fresh if (seconds := lease.remaining(clock.now())) is not None]
         if remaining:
-            self.store.save_lifetime(params.keep_alive, max(remaining), is_certain=clock.is_known)
+            self.facts.save_lifetime(params.keep_alive, max(remaining), is_certain=clock.is_known)
         return len(fresh)
 
     @contextlib.contextmanager
@@ -125,16 +126,12 @@ class LeaseSession(Session[Lease]):
         finally:
             self.adopt(known, asked, origin, params)
 
-    def origins(self) -> dict[str, Origin]:
-        """Return the origin of each task that this control node requested."""
-        return {task: Origin(*row) for task, row in self.store.origins().items()}
-
     def save_origin(self, fresh: Iterable[Lease], asked: int, origin: Origin) -> None:
         """Store the parameters of new leases."""
         tasks = Counter(lease.task_id for lease in fresh)
         # A task with more leases than were requested belongs to another client.
         own = [task for task, size in tasks.items() if task and size <= asked]
-        self.store.save_origin(own, origin.areas, origin.isp, origin.successor_of)
+        self.facts.save_origin(own, origin)
 
     def report_replaced(self, call: int, number: int, known: Collection[str]) -> bool:
         """Record the known leases as released if all were replaced: otherwise the response does not show which."""
@@ -242,6 +239,10 @@ class LeaseResult:
     warnings: tuple[str, ...] = ()
     #: The leases whose interrupted replacement this run continued.
     continued: tuple[Lease, ...] = ()
+    #: The most leases that the run may buy, and those that do not work, with the reasons by their names.
+    purchase_limit: int = 0
+    unusable: tuple[Lease, ...] = ()
+    reasons: Mapping[str, str] = field(default_factory=dict)
     #: What the user should know of the choice of leases, before and after the change.
     hints: tuple[str, ...] = ()
     #: The numbers of new leases by the areas that they were requested in.

@@ -20,7 +20,7 @@ from .._api.product.endpoints import PRODUCTS
 from .._core.durations import parse_minutes
 from .._core.errors import OptionError
 from .._core.text import quote_word
-from .._store.journal import LEASES, REFUSED
+from .._store.journal_rows import LEASES, REFUSED
 from .._store.ledger import LedgerEntry, ledger
 from .._store.opening import StatePlace, Store
 from .._task.operation import Mode, Operation, redact

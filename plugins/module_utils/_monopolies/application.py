@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection, Sequence
 from functools import partial
 
@@ -16,7 +17,8 @@ from .._api.classic.models import Monopoly
 from .._core.errors import CallError, Effect, QgError, UncertainOutcomeError, WaitBudgetExceeded
 from .._reconcile.converge import converge
 from .._reconcile.lost_response import EARLIER_ATTEMPT, Creation
-from .._store.journal import Call, JournalRow
+from .._store.facts import MONOPOLY_ORIGIN
+from .._store.journal_rows import Call, JournalRow
 from .matching import ApplicationParams, DesiredMonopolies, Matcher
 from .session import APPLY, CHECK_COMMAND, MonopolyPolicy, MonopolySession, application_params, sample
 
@@ -52,7 +54,7 @@ class AllocationSession(MonopolySession):
         desired = DesiredMonopolies(len(new), params.area_code, params.isp)
         matcher = Matcher(desired, application_params(self.api), self.matcher.codes)
         matching = [uuid for uuid in new if matcher.matches(self.held[uuid]) is not False]
-        self.store.save_origin(matching, params.area_code, params.isp, listed=set(self.held))
+        self.api.facts.save(MONOPOLY_ORIGIN, json.dumps([params.area_code, params.isp]), matching)
 
 
 class Application(Creation):

@@ -12,7 +12,8 @@ from functools import partial
 
 from .._api.parsing import BEIJING
 from .._core.errors import CallError, UncertainOutcomeError, WaitBudgetExceeded
-from .._store.journal import MAYBE_GONE, UNRESOLVED_TTL, JournalRow
+from .._store.facts import MONOPOLY_ORIGIN
+from .._store.journal_rows import MAYBE_GONE, UNRESOLVED_TTL, JournalRow
 from .application import AllocationSession
 from .matching import ApplicationParams
 from .session import CHECK_COMMAND, RELEASE, application_params, sample
@@ -29,6 +30,8 @@ def adopt_shown(session: AllocationSession, *, check: bool) -> list[JournalRow]:
             predicted.update(dict.fromkeys(session.new_since(call.names), _params(call)))
         else:
             _adopt(session, call)
+    if not check:
+        session.api.facts.touch(MONOPOLY_ORIGIN, session.held)
     session.matcher.params = {**predicted, **application_params(session.api)}
     return unresolved
 

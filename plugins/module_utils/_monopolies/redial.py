@@ -15,7 +15,7 @@ from .._api.classic.client import ProxyApi
 from .._api.classic.models import Monopoly
 from .._core.errors import CallError, QgError, UncertainOutcomeError
 from .._reconcile.lost_response import verifying
-from .._store.journal import Call
+from .._store.journal_rows import Call
 from .batches import Batch, change_in_batches, is_refused, reasons
 from .session import (
     CHECK_COMMAND,

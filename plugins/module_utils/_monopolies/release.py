@@ -16,7 +16,8 @@ from .._api.classic.client import ProxyApi
 from .._core.errors import CallError, QgError, UncertainOutcomeError, WaitBudgetExceeded
 from .._reconcile.converge import is_worth_retrying
 from .._reconcile.lost_response import verifying
-from .._store.journal import MAYBE_GONE, Call
+from .._store.facts import MONOPOLY_ORIGIN
+from .._store.journal_rows import MAYBE_GONE, Call
 from .batches import Batch, change_in_batches, reasons
 from .session import (
     DEFAULT_POLICY,
@@ -66,7 +67,7 @@ def _release(session: MonopolySession, uuids: Collection[str] | None, check: boo
         result.released = releasable
     else:
         change_in_batches(partial(_Release, session), releasable, result, session.policy.max_repeats)
-        session.store.forget(result.released)
+        session.api.facts.forget(MONOPOLY_ORIGIN, result.released)
         session.settle(RELEASE)
     if result.refused:
         texts = [

@@ -26,8 +26,9 @@ from .._core.text import format_sample
 from .._reconcile.retry_policy import LAG_DELAYS, RetryPolicy
 from .._reconcile.session import Session
 from .._reconcile.view import read_credibly, reported_gone
-from .._store.journal import MONOPOLIES, Journal
-from .._store.monopoly_store import MonopolyStore
+from .._store.facts import MONOPOLY_ORIGIN
+from .._store.journal import Journal
+from .._store.journal_rows import MONOPOLIES
 from .matching import ApplicationParams
 
 #: The operations in the journal.
@@ -127,14 +128,13 @@ def releasable_from(monopoly: Monopoly) -> datetime.datetime | None:
     return None if monopoly.since is None else monopoly.since + MIN_HOLD_TIME
 
 
-def monopoly_store(api: ProxyApi) -> MonopolyStore:
-    """Return the store for the resources of the key."""
-    return MonopolyStore(api.rate_limiter.state, api.key_digest)
-
-
 def application_params(api: ProxyApi) -> Mapping[str, ApplicationParams]:
-    """Return the parameters of the applications that this control node sent, by resource."""
-    return {uuid: ApplicationParams(*row) for uuid, row in monopoly_store(api).origins().items()}
+    """Return the parameters of the applications that this control node sent, by resource.
+
+    The vendor's list names the area of a resource, but not its code.
+    """
+    rows = api.facts.objects(MONOPOLY_ORIGIN).items()
+    return {uuid: ApplicationParams(*api.facts.store.decoded(text)) for uuid, (text, _at) in rows}
 
 
 def journal_of(api: ProxyApi) -> Journal:
@@ -160,7 +160,6 @@ class MonopolySession(Session[Monopoly]):
     def __init__(self, api: ProxyApi, policy: MonopolyPolicy) -> None:
         super().__init__(api, policy, endpoints.MONOPOLIES.name, journal_of(api))
         self.result = MonopolyResult()
-        self.store = monopoly_store(api)
 
     @property
     def monopolies(self) -> list[Monopoly]:
@@ -178,12 +177,13 @@ class MonopolySession(Session[Monopoly]):
 
     def refresh(self) -> None:
         """Read the list; read an empty list once more if the key should have resources."""
+        self.read_at = self.now()
         listed = read_credibly(lambda: held_monopolies(self.api), lambda found: not found and self.expects_resources())
         self.held = {monopoly.uuid: monopoly for monopoly in listed}
 
     def expects_resources(self) -> bool:
         """Whether the key should have resources, according to an earlier list or the state."""
-        return bool(self.held or self.store.origins())
+        return bool(self.held or application_params(self.api))
 
     def quota(self) -> Quota | None:
         return self.api.quota_or_none(*NO_QUOTA)

@@ -13,7 +13,8 @@ from dataclasses import dataclass, field
 from .._api.classic.client import ProxyApi
 from .._api.leases import Lease, is_same
 from .._api.product.client import ProductApi
-from .._store.journal import LEASES, Journal
+from .._store.journal import Journal
+from .._store.journal_rows import LEASES
 from .lease_names import Names, indistinct_names
 from .view import read_credibly, view
 
@@ -49,26 +50,28 @@ class HeldLeases:
         empty list as one that says nothing, but a fault may cause this as well, and not every plan has a quota that
         shows it.
         """
+        # The process may be suspended between the list and what corrects it.
+        began = self.api.rate_limiter.state.now()
         listed = read_credibly(lambda: self.fetch(task_ids), lambda reading: reading is None) or []
         if self.varying:
             listed = self._names.with_known_names(listed)
-        found = self._corrected(listed, lambda task: not task_ids or task in task_ids, doubted)
+        found = self._corrected(listed, began, lambda task: not task_ids or task in task_ids, doubted)
         if self.varying:
             found = self._without_renamed(found, {lease.name for lease in listed})
             self._names.keep(found)
         return found
 
     def _corrected(
-        self, listed: Iterable[Lease], concerns: Callable[[str], bool], doubted: Collection[str]
+        self, listed: Iterable[Lease], began: float, concerns: Callable[[str], bool], doubted: Collection[str]
     ) -> list[Lease]:
         listed, journal = list(listed), self.journal
-        rows = journal.rows()
+        rows = journal.rows(began)
         if not rows:
             return listed
         late = view(
             {lease.name for lease in listed},
             rows,
-            self.api.rate_limiter.state.now(),
+            began,
             concerns=lambda name: concerns(json.loads(name)[0]),
             doubted=self._names.with_listed_names(doubted),
         )

@@ -13,7 +13,8 @@ from types import MappingProxyType
 
 from .._api.classic import endpoints
 from .._api.classic.client import ProxyApi, ReportedChange
-from .._store.journal import MAYBE_GONE, MAYBE_HELD, WHITELIST, Call, Journal, JournalRow
+from .._store.journal import Journal
+from .._store.journal_rows import MAYBE_GONE, MAYBE_HELD, WHITELIST, Call, JournalRow
 from .recording import recorded
 from .view import OpenChange, open_changes, read_credibly, view
 
@@ -98,9 +99,10 @@ class HeldWhitelist:
         return read_credibly(self._read, is_doubtful)
 
     def _read(self) -> WhitelistReading:
+        began = self._now()
         entries, unreadable = self._api.whitelist()
         listed, journal = frozenset(entries.spellings), self._journal
-        late = view(listed, journal.rows(), self._now(), complete=entries.complete)
+        late = view(listed, journal.rows(began), began, complete=entries.complete)
         if late.shown:
             journal.forget((), late.shown)
         spellings = {ip: texts for ip, texts in entries.spellings.items() if texts != (ip,)}

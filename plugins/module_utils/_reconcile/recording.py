@@ -10,7 +10,8 @@ import contextlib
 from collections.abc import Callable, Iterator
 
 from .._core.errors import CallError, Effect
-from .._store.journal import Call, Journal
+from .._store.journal import Journal
+from .._store.journal_rows import Call
 
 
 @contextlib.contextmanager

@@ -12,7 +12,7 @@ from typing import TypeVar
 
 from .._core.waiting import backoff
 from .._store.caps import NO_CAPS, Caps
-from .._store.journal import LIST_LAG
+from .._store.journal_rows import LIST_LAG
 
 P = TypeVar("P", bound="RetryPolicy")
 

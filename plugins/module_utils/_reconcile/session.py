@@ -15,7 +15,8 @@ from typing import Any, Generic, Protocol, TypeVar
 from .._api.leases import Quota
 from .._core.errors import CallError, QgError, UncertainOutcomeError
 from .._core.waiting import WaitBudget
-from .._store.journal import UNRESOLVED_TTL, Call, Journal, JournalRow
+from .._store.journal import Journal
+from .._store.journal_rows import UNRESOLVED_TTL, Call, JournalRow
 from .._store.rate_limiter import RateLimiter
 from .._store.vendor_clock import VendorClock
 from .lost_response import uncertain_outcome
@@ -53,6 +54,8 @@ class Session(abc.ABC, Generic[R]):
         self.now = api.rate_limiter.state.now
         self.journal = dataclasses.replace(journal, caps=policy.caps)
         self.held: dict[str, R] = {}
+        #: The state time at which the last list was requested.
+        self.read_at = self.now()
         #: The numbers of the recorded calls of this run that are not over, by their operations.
         self.pending: dict[str, list[int]] = {}
         #: The balance (see :meth:`balance`) before this run pays.
@@ -152,7 +155,8 @@ class Session(abc.ABC, Generic[R]):
         self, call: JournalRow, is_shown: Callable[[], bool], read: Callable[[], None] | None = None
     ) -> None:
         """Wait until the list shows the effect of an earlier run's call, or can no longer lag behind it."""
-        while not is_shown() and (left := call.settles_in(self.now())) > 0:
+        # A process may be suspended after it has read the list.
+        while not is_shown() and (left := call.settles_in(self.read_at)) > 0:
             seconds = min(self.policy.poll_interval, left)
             self.wait(seconds, "a call of an earlier run is under way", call.endpoint, remaining=left)
             (read or self.refresh)()

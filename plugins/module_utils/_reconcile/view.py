@@ -14,7 +14,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from .._store.journal import GONE, HELD, LIST_LAG, MAYBE_GONE, MAYBE_HELD, SENT, UNKNOWN, JournalRow
+from .._store.journal_rows import GONE, HELD, LIST_LAG, MAYBE_GONE, MAYBE_HELD, SENT, UNKNOWN, JournalRow
 
 Reading = TypeVar("Reading")
 
@@ -43,13 +43,13 @@ class View:
 def view(
     listed: Collection[str],
     rows: Sequence[JournalRow],
-    now: float,
+    read_at: float,
     *,
     concerns: Callable[[str], bool] = lambda _name: True,
     complete: bool = True,
     doubted: Collection[str] = (),
 ) -> View:
-    """Compare a list with the reports in the journal.
+    """Compare a list with the reports in the journal. It was requested at the state time ``read_at``, or later.
 
     If the list is partial, ``concerns`` selects its names. Unless it is ``complete``, it catches up with nothing. For
     ``doubted`` names, a reported release is ignored. A list never catches up with two kinds of reports: one that
@@ -59,7 +59,7 @@ def view(
     names = set(listed)
     latest: dict[str, JournalRow] = {}
     reported: dict[str, set[str]] = {}
-    for row in sorted(_recent(rows, now), key=lambda row: (row.answered_at or 0.0, row.id)):
+    for row in sorted(_recent(rows, read_at), key=lambda row: (row.answered_at or 0.0, row.id)):
         for name in row.marked(HELD, GONE):
             if concerns(name):
                 latest[name] = row
@@ -111,5 +111,5 @@ def read_credibly(read: Callable[[], Reading], is_doubtful: Callable[[Reading], 
     return read() if is_doubtful(reading) else reading
 
 
-def _recent(rows: Iterable[JournalRow], now: float) -> list[JournalRow]:
-    return [row for row in rows if row.answered_at is not None and row.answered_at > now - LIST_LAG]
+def _recent(rows: Iterable[JournalRow], read_at: float) -> list[JournalRow]:
+    return [row for row in rows if row.answered_at is not None and row.answered_at > read_at - LIST_LAG]

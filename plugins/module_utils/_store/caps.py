@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 from .._core.caller import current_caller
 from .._core.errors import CapReachedError
 from .._core.text import counted, format_sample
-from .directory import StateError
+from .directory import after_the_call
 from .facts import CAP, Facts
 
 if TYPE_CHECKING:
@@ -107,7 +107,7 @@ def noting_refusal(store: Store, key: str, run: str) -> Iterator[None]:
         yield
     except CapReachedError as error:
         found, who = error.details["cap"], current_caller()
-        with contextlib.suppress(StateError):
+        with after_the_call():
             Facts(store, key).save(CAP, json.dumps({**found, "run": run, "user": who.user, "host": who.host}))
         raise
 

@@ -2,10 +2,11 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Facts about a key that the vendor's responses have shown, such as its product."""
+"""Facts about a key, or about one of its objects: what the vendor's responses have shown, and what was requested."""
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,7 @@ from .sql import upsert
 if TYPE_CHECKING:
     from .interface import Store
 
+DAY = 86400.0
 #: The product that a key was bought for.
 PRODUCT = "product"
 #: The key was refused by the APIs of all products; the value is the failure (JSON).
@@ -24,15 +26,47 @@ FULL = "whitelist_full"
 AREAS = "areas"
 #: The last purchase that a cap did not allow (JSON).
 CAP = "cap"
+#: The number of channels of the plan, on which rate limits depend.
+CHANNELS = "channels"
+#: The seconds by which the vendor's clock is ahead of state time, at least and at most (JSON).
+VENDOR_CLOCK = "vendor_clock"
+#: The leases that a key held a moment ago (JSON); empty since a call that may have changed them.
+LEASE_LIST = "lease_list"
+#: The seconds that a new lease had left, by the keep_alive that it was requested with.
+LIFETIME = "lifetime"
+#: What a task of leases, or a resource of exclusive occupancy, was requested with (JSON), by its name.
+LEASE_ORIGIN, MONOPOLY_ORIGIN = "lease_origin", "monopoly_origin"
 #: What a run with ``prune`` found in an inventory (JSON). It is a fact about the run, the key and the inventory.
 INVENTORY = "inventory"
-#: Seconds for which a fact is used unless a response contradicts it. A key never changes its product, but the vendor
-#: may reuse a key. A user who renews a plan expects that the next run works.
-TTL = {PRODUCT: 30 * 86400.0, REFUSED: 60.0, FULL: 86400.0, AREAS: 3600.0, CAP: 86400.0, INVENTORY: 86400.0}
 
+_EVER = 1e12
+#: Seconds for which a fact is used unless a response contradicts it. A key never changes its product, but the vendor
+#: may reuse a key. A user who renews a plan expects that the next run works. An origin is kept for so long after a list
+#: has shown its object for the last time.
+TTL = {
+    PRODUCT: 30 * DAY,
+    REFUSED: 60.0,
+    FULL: DAY,
+    AREAS: 3600.0,
+    CAP: DAY,
+    CHANNELS: _EVER,
+    VENDOR_CLOCK: _EVER,
+    LEASE_LIST: DAY,
+    LIFETIME: 30 * DAY,
+    LEASE_ORIGIN: DAY,
+    MONOPOLY_ORIGIN: 90 * DAY,
+    INVENTORY: DAY,
+}
+
+#: ``object`` is empty for a fact about the key itself. ``at`` is state time.
 SCHEMA = """
-CREATE TABLE IF NOT EXISTS facts (key TEXT, name TEXT, value TEXT, at REAL, PRIMARY KEY (key, name));
+CREATE TABLE IF NOT EXISTS facts (
+  key TEXT, name TEXT, object TEXT, value TEXT, at REAL, PRIMARY KEY (key, name, object));
 """
+_KEY, _COLUMNS = ("key", "name", "object"), ("value", "at")
+_SAVE = upsert("facts", _KEY, _COLUMNS)
+#: A fact is kept for longer only when this share of its time has passed, so that few runs write.
+_TOUCHED_AFTER = 1 / 8
 
 
 @dataclass(frozen=True)
@@ -42,25 +76,54 @@ class Facts:
     store: Store
     key: str
 
-    def get(self, name: str) -> str | None:
+    def get(self, name: str, about: str = "") -> str | None:
         """Return a fact; None if it is not known, or too old."""
-        query = "SELECT value FROM facts WHERE key = ? AND name = ? AND at > ?"
-        rows = self.store.rows(query, self.key, name, self.store.now() - TTL[name])
+        query = "SELECT value FROM facts WHERE key = ? AND name = ? AND object = ? AND at > ?"
+        rows = self.store.rows(query, self.key, name, about, self.store.now() - TTL[name])
         return str(rows[0][0]) if rows else None
+
+    def objects(self, name: str) -> dict[str, tuple[str, float]]:
+        """Return the facts of this name by their objects, each with its time, also those that are too old."""
+        query = "SELECT object, value, at FROM facts WHERE key = ? AND name = ?"
+        return {about: (value, at) for about, value, at in self.store.rows(query, self.key, name)}
 
     @staticmethod
     def keys(store: Store, name: str) -> list[str]:
         """Return all that have a fact of this name."""
-        return [key for (key,) in store.rows("SELECT key FROM facts WHERE name = ?", name)]
+        return [key for (key,) in store.rows("SELECT DISTINCT key FROM facts WHERE name = ?", name)]
 
-    def save(self, name: str, value: str) -> None:
-        """Store a fact, and delete those of this name that are too old, of any key."""
+    def save(self, name: str, value: str, objects: Iterable[str] = ("",), *, kept_for: float | None = None) -> None:
+        """Store a fact, about each of the objects; delete those of this name that are too old, of any key.
+
+        ``kept_for`` is for how many seconds it is kept, if that is less than the time of its name.
+        """
         with self.store.transaction() as database:
             now = self.store.now()
             database.execute("DELETE FROM facts WHERE name = ? AND at < ?", (name, now - TTL[name]))
-            database.execute(upsert("facts", ("key", "name"), ("value", "at")), (self.key, name, value, now))
+            at = now if kept_for is None else now - TTL[name] + kept_for
+            database.executemany(_SAVE, [(self.key, name, about, value, at) for about in objects])
 
-    def forget(self, name: str) -> None:
-        """Delete a fact; writes nothing if it is not known."""
-        if self.get(name) is not None:
-            self.store.execute("DELETE FROM facts WHERE key = ? AND name = ?", self.key, name)
+    def save_unless_emptied(self, name: str, value: str, since: float) -> None:
+        """Store a fact about the key, unless it was emptied after a moment of state time."""
+        statement = f"{_SAVE} WHERE NOT (facts.value = '' AND facts.at > ?)"
+        with self.store.transaction() as database:
+            now = self.store.now()
+            database.execute("DELETE FROM facts WHERE name = ? AND at < ?", (name, now - TTL[name]))
+            database.execute(statement, (self.key, name, "", value, now, since))
+
+    def touch(self, name: str, objects: Collection[str]) -> None:
+        """Keep the facts about these objects for the whole time of their name from now on."""
+        now = self.store.now()
+        since = now - TTL[name] * _TOUCHED_AFTER
+        old = [about for about, (_value, at) in self.objects(name).items() if about in objects and at < since]
+        self._change("UPDATE facts SET at = ? WHERE key = ? AND name = ? AND object = ?", name, old, now)
+
+    def forget(self, name: str, objects: Collection[str] = ("",)) -> None:
+        """Delete the fact about each of these objects; writes nothing if none is known."""
+        known = [about for about in self.objects(name) if about in objects]
+        self._change("DELETE FROM facts WHERE key = ? AND name = ? AND object = ?", name, known)
+
+    def _change(self, statement: str, name: str, objects: Collection[str], *values: object) -> None:
+        if objects:
+            with self.store.transaction() as database:
+                database.executemany(statement, [(*values, self.key, name, about) for about in objects])

@@ -35,17 +35,15 @@ JITTER = 1 / 6
 MAX_SLEEP_SHARE = 1 / 12
 #: The size of a slot's random number in bits, large enough to avoid collisions.
 ID_BITS = 62
+#: The amount of a row that takes all slots.
+BLOCK = 0
 
-#: rate_calls: a row per call that takes a slot until ``expires_at`` (state time). It counts as ``amount`` calls.
-#: rate_blocks: the vendor refused calls to an endpoint for their rate: no process calls it before ``expires_at``.
-#: key_channels: the number of channels of a key's plan.
+#: A row per call that takes a slot until ``expires_at`` (state time). It counts as ``amount`` calls, or takes all slots
+#: if that is 0: the vendor refused calls to the endpoint for their rate.
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS rate_calls (
   id INTEGER PRIMARY KEY, key TEXT, endpoint TEXT, expires_at REAL, amount INTEGER);
 CREATE INDEX IF NOT EXISTS rate_calls_by_key ON rate_calls (key, endpoint, expires_at);
-CREATE TABLE IF NOT EXISTS rate_blocks (
-  key TEXT, endpoint TEXT, expires_at REAL, PRIMARY KEY (key, endpoint));
-CREATE TABLE IF NOT EXISTS key_channels (key TEXT PRIMARY KEY, channels INTEGER);
 """
 
 
@@ -91,16 +89,14 @@ class RateLimiter:
         with self.state.transaction() as database:
             self.state.confirm_locks()
             now = self.state.now()
-            for table in ("rate_calls", "rate_blocks"):
-                database.execute(f"DELETE FROM {table} WHERE expires_at <= ?", (now,))
-            block = database.execute(
-                "SELECT expires_at FROM rate_blocks WHERE key = ? AND endpoint = ?", (key, endpoint)
+            database.execute("DELETE FROM rate_calls WHERE expires_at <= ?", (now,))
+            used, first, blocked = database.execute(
+                f"SELECT sum(amount), min(expires_at), max(CASE WHEN amount = {BLOCK} THEN expires_at END) "
+                "FROM rate_calls WHERE key = ? AND endpoint = ?",
+                (key, endpoint),
             ).fetchone()
-            if block:
-                return None, float(block[0]) - now
-            used, first = database.execute(
-                "SELECT sum(amount), min(expires_at) FROM rate_calls WHERE key = ? AND endpoint = ?", (key, endpoint)
-            ).fetchone()
+            if blocked is not None:
+                return None, float(blocked) - now
             if used and used + amount > limit:
                 return None, float(first) - now
             # SQLite reuses the number of a deleted row: a late response would then shorten another call's slot.
@@ -131,7 +127,7 @@ class RateLimiter:
 
     def called_recently(self, key: str, endpoint: str) -> bool:
         """Whether a call was made within the last minute."""
-        query = "SELECT 1 FROM rate_calls WHERE key = ? AND endpoint = ? AND expires_at > ? LIMIT 1"
+        query = "SELECT 1 FROM rate_calls WHERE key = ? AND endpoint = ? AND expires_at > ? AND amount > 0 LIMIT 1"
         return bool(self.state.rows(query, key, endpoint, self.state.now()))
 
     def batch_delay(self, key: str, endpoint: str, limit: int) -> float:
@@ -153,23 +149,7 @@ class RateLimiter:
         now = self.state.now()
         expires_at = now + duration + random.uniform(0, min(duration, self.minute) * JITTER)
         with self.state.transaction() as database:
-            database.execute(
-                "INSERT INTO rate_blocks (key, endpoint, expires_at) VALUES (?, ?, ?) "
-                "ON CONFLICT (key, endpoint) DO UPDATE SET expires_at = "
-                "CASE WHEN rate_blocks.expires_at > excluded.expires_at THEN rate_blocks.expires_at "
-                "ELSE excluded.expires_at END",
-                (key, endpoint, expires_at),
-            )
-
-    def save_channels(self, key: str, channels: int) -> None:
-        """Store the number of channels of a key's plan, on which limits depend."""
-        sql = "INSERT INTO key_channels VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET channels = excluded.channels"
-        self.state.execute(sql, key, channels)
-
-    def channels(self, key: str) -> int | None:
-        """Return the number of channels that the vendor last reported for a key, or None."""
-        rows = self.state.rows("SELECT channels FROM key_channels WHERE key = ?", key)
-        return int(rows[0][0]) if rows else None
+            _insert(database, Slot(secrets.randbits(ID_BITS), key, endpoint, BLOCK), expires_at)
 
 
 def _insert(database: Connection, slot: Slot, expires_at: float) -> None:

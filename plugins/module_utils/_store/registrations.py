@@ -15,7 +15,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from .journal import LIST_LAG
+from .journal_rows import LIST_LAG
 
 if TYPE_CHECKING:
     from .interface import Connection, Store

@@ -13,18 +13,13 @@ from . import (
     claims,
     facts,
     journal,
-    lease_store,
-    monopoly_store,
     rate_limiter,
     readings,
     registrations,
     state_time,
 )
 
-_STORES = (
-    *(state_time, rate_limiter, claims, readings, registrations, journal),
-    *(lease_store, monopoly_store, facts),
-)
+_STORES = (*(state_time, rate_limiter, claims, readings, registrations, journal, facts),)
 STATEMENTS = tuple(statement for store in _STORES for statement in map(str.strip, store.SCHEMA.split(";")) if statement)
 #: The number of this schema.
 VERSION = 1
@@ -36,11 +31,6 @@ MOMENTS = (
     ("facts", "at"),
     ("journal", "answered_at"),
     ("journal", "sent_at"),
-    ("lease_cache", "at"),
-    ("lease_origins", "at"),
-    ("lifetimes", "at"),
-    ("monopolies", "at"),
-    ("rate_blocks", "expires_at"),
     ("rate_calls", "expires_at"),
     ("readings", "read_at"),
     ("registrations", "missing_since"),

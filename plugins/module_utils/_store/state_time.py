@@ -22,17 +22,16 @@ from collections.abc import Iterable
 from dataclasses import astuple, dataclass, replace
 from typing import TYPE_CHECKING
 
+from .facts import VENDOR_CLOCK
 from .sql import upsert
 
 if TYPE_CHECKING:
     from .interface import Connection
 
-#: clock: one row, see :class:`StateClock`.
-#: vendor_clocks: the seconds by which the vendor's clock is ahead of state time at least and at most, by key.
+#: One row, see :class:`StateClock`.
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS clock (
   name TEXT PRIMARY KEY, boot TEXT, ahead REAL, last REAL, wall_ahead REAL, gap_at REAL);
-CREATE TABLE IF NOT EXISTS vendor_clocks (key TEXT PRIMARY KEY, least REAL, most REAL);
 """
 #: Seconds added to state time at a boot, so that rows from before and after it can be distinguished.
 BOOT_STEP = 0.001
@@ -81,7 +80,7 @@ def move_rows(database: Connection, columns: Iterable[tuple[str, str]], gap_at: 
     for table, column in columns:
         database.execute(f"UPDATE {table} SET {column} = {column} + ? WHERE {column} > ?", (seconds, gap_at))
     # A part of the gap may still be missing, so the recorded differences may be wrong.
-    database.execute("DELETE FROM vendor_clocks")
+    database.execute("DELETE FROM facts WHERE name = ?", (VENDOR_CLOCK,))
 
 
 def tick(known: StateClock | None, boot: str, elapsed: float, wall: float) -> StateClock:

@@ -10,12 +10,12 @@ wrong wall clock does not consider a lease expired that has time left.
 
 from __future__ import annotations
 
-import contextlib
+import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from .directory import StateError
-from .sql import upsert
+from .directory import after_the_call
+from .facts import VENDOR_CLOCK, Facts
 
 if TYPE_CHECKING:
     from .interface import Store
@@ -82,7 +82,7 @@ class VendorClock:
         """
         if not EARLIEST <= date <= LATEST:
             return
-        with contextlib.suppress(StateError):
+        with after_the_call():
             known, now = self._known(), self.store.now()
             if known is not None and self.store.gap_is_unknown():
                 now = self.store.close_gap(date - now - known.most)
@@ -90,12 +90,11 @@ class VendorClock:
             shown = _Interval(date - now, date - now + RESOLUTION + duration)
             self._ahead = ahead = shown if known is None else known.narrowed(shown)
             if ahead.is_news(known):
-                statement = upsert("vendor_clocks", ("key",), ("least", "most"))
-                self.store.execute(statement, self.key, ahead.least, ahead.most)
+                Facts(self.store, self.key).save(VENDOR_CLOCK, json.dumps([ahead.least, ahead.most]))
 
     def _known(self) -> _Interval | None:
         if not self._is_read:
-            rows = self.store.rows("SELECT least, most FROM vendor_clocks WHERE key = ?", self.key)
-            self._ahead = _Interval(*rows[0]) if rows else None
+            known = Facts(self.store, self.key).get(VENDOR_CLOCK)
+            self._ahead = None if known is None else _Interval(*self.store.decoded(known))
             self._is_read = True
         return self._ahead

@@ -52,6 +52,8 @@ def check_option_names(owner: str, names: Iterable[Any], known: Collection[str])
         others = [other for other in _OTHER_NAMES.get(_plain(unknown), ()) if other in options]
         near = others or get_close_matches(_plain(unknown), options, n=1)
         fix = f"did you mean {options[near[0]]}?" if near else f"use {', '.join(options.values())}."
+        # Many modules of Ansible have it, and no other name means the same.
+        fix = "leave it out." if unknown == "state" else fix
         raise OptionError(f"{unknown} is not an option of {owner}: {fix}")
 
 

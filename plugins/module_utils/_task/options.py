@@ -121,8 +121,7 @@ EGRESS_OPTIONS: Spec = {
     "source_address": {"type": "str"},
     "allow_non_global": {"type": "bool", "default": False},
 }
-#: All options that have a variable and an environment variable.
-SHARED_OPTIONS = frozenset(shared_options({**GROUP_OPTIONS, **EGRESS_OPTIONS}))
+SHARED_OPTIONS = frozenset(shared_options({**GROUP_OPTIONS, **EGRESS_OPTIONS}))  # have variables of their own
 
 #: The option for each of the vendor's hosts, and the paths of calls: users copy them together with the URL of an API.
 _HOSTS = {
@@ -283,9 +282,10 @@ class ProxyApiOptions:
             )
         check_visible("key", params["key"])
         check_visible("pwd", params["pwd"])
-        if re.search(r"[\s<>]", params["key"]):
+        if re.search(r"[\s<>'\"=]", params["key"]):
             raise OptionError(
-                "key contains a blank, a line break or angle brackets: give only the Authkey of the user centre."
+                "key contains a blank, a line break, quotes, an equals sign or angle brackets: give only the Authkey "
+                "of the user centre."
             )
         return cls(
             api_url=_parse_url("api_url", params["api_url"], PROXY_API_OPTIONS["api_url"]["default"]),

@@ -5,13 +5,12 @@
 """The API that serves the leases of a key: that of the option ``product``, or the one that reads show to serve the key.
 
 With ``product=auto``, the list of leases is read from one API after the other until one of them serves the key. The
-state stores which one, so that later runs need no read, and for a short time that none does, so that a fleet with a wrong
-key does not ask for each host. No call that pays is sent before the product is known.
+state stores which one, so that later runs need no read, and for a short time that none does, so that a fleet with a
+wrong key does not ask for each host. No call that pays is sent before the product is known.
 """
 
 from __future__ import annotations
 
-import contextlib
 import itertools
 import json
 from collections.abc import Callable, Iterator, Mapping
@@ -27,7 +26,7 @@ from .._api.product.errors import UNAVAILABLE_KEY
 from .._core.errors import CallError, OptionError, QgError, WaitBudgetExceeded
 from .._core.text import describe
 from .._core.waiting import Announcer
-from .._store.directory import StateError
+from .._store.directory import after_the_call
 from .._store.facts import PRODUCT, REFUSED, TTL
 from .._store.interface import Store
 from .options import AUTO, CLASSIC, PRODUCT_NAMES, ProxyApiOptions
@@ -148,10 +147,10 @@ class ProductFinder:
                 self.facts.save(PRODUCT, product)
                 self.facts.forget(REFUSED)
                 return product
-        error = _none_serves(refusals)
-        with contextlib.suppress(StateError):
-            self.facts.save(REFUSED, json.dumps([self._place(), error.as_result()]))
-        raise error
+        failure = _none_serves(refusals)
+        with after_the_call():
+            self.facts.save(REFUSED, json.dumps([self._place(), failure.as_result()]))
+        raise failure
 
     def _reads(self, refusals: Mapping[str, CallError]) -> Iterator[tuple[str, Callable[[], object]]]:
         """Yield the reads that can show a product; ``refusals`` are those of the reads before."""

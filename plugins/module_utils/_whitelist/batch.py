@@ -21,7 +21,8 @@ from .._reconcile.held_whitelist import ADD, REMOVE, HeldWhitelist
 from .._store.claims import Claim, Claims
 from .._store.directory import StateError
 from .._store.interface import Store
-from .._store.journal import WHITELIST, Journal
+from .._store.journal import Journal
+from .._store.journal_rows import WHITELIST
 from .._store.registrations import Owner, RegistrationStore
 from .._task.operation import Mode, without_secrets
 from .._task.options import ProxyApiOptions

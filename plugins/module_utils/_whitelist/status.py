@@ -20,7 +20,7 @@ from .plan import NOT_SHOWN, DesiredWhitelist, Plan, WhitelistResult, full_error
 
 if TYPE_CHECKING:
     from .._store.claims import Claim
-    from .._store.journal import JournalRow
+    from .._store.journal_rows import JournalRow
 
 #: The ids of the claims for which the last call changed an address, by operation and address.
 Attributions = Mapping[tuple[str, str], Sequence[str]]

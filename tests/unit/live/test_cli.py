@@ -53,7 +53,8 @@ def sim(running: Simulator) -> Simulator:
 
 
 def environment(sim: Simulator) -> dict[str, str]:
-    return os.environ | {"QG_KEY": sim.key, "QG_API_URL": sim.api_url, "QG_MINUTE_SECONDS": "1"}
+    account = {"QG_APP_ID": sim.app_id, "QG_APP_KEY": sim.app_key, "QG_ACCOUNT_URL": sim.account_url}
+    return os.environ | account | {"QG_KEY": sim.key, "QG_API_URL": sim.api_url, "QG_MINUTE_SECONDS": "1"}
 
 
 def start(sim: Simulator, folder: Path, *arguments: str) -> subprocess.Popen[str]:
@@ -63,17 +64,19 @@ def start(sim: Simulator, folder: Path, *arguments: str) -> subprocess.Popen[str
 
 def test_a_vendor_that_differs_in_many_ways(sim: Simulator, tmp_path: Path) -> None:
     sim.configure(options=CHANGED, channels=2)
+    sim.control("PUT", f"/agents/{sim.app_id}", {"tolerance": 90})
     process = start(sim, tmp_path, "--paid", "2")
     output, _errors = process.communicate(timeout=60)
     assert process.returncode == 3, output
     different = [line for line in output.splitlines() if line.startswith("Different:")]
     unnamed = [option for option in CHANGED if not any(f"options.{option}=" in line for line in different)]
     assert unnamed == []
+    assert any("agent.tolerance=90" in line for line in different), different
     assert "2 of at most 2 leases were asked for." in output
     assert (sim.leases(), sim.whitelist()) == ([], [])
     (path,) = tmp_path.glob("live-*.json")
     text = path.read_text("utf-8")
-    secrets = {sim.key, *(paid["ip"] for paid in sim.state()["keys"][sim.key]["paid"])}
+    secrets = {sim.key, sim.app_id, sim.app_key, *(paid["ip"] for paid in sim.state()["keys"][sim.key]["paid"])}
     assert {secret for secret in secrets if secret in text} == set()
 
 
@@ -125,12 +128,15 @@ def test_a_signal(sim: Simulator, tmp_path: Path, number: signal.Signals) -> Non
         (["--settings", "/nowhere"], "K", "--settings"),
         (["--replay", "/nowhere"], "", "--replay"),
         (["--timeout", "0"], "K", "more than 0"),
+        ([], "K", "QG_APP_ID and QG_APP_KEY belong together"),
     ],
 )
 def test_a_mistake_is_named(
     arguments: list[str], key: str, part: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("QG_KEY", key)
+    monkeypatch.setenv("QG_APP_ID", "qgdemo01" if "QG_APP_ID" in part else "")
+    monkeypatch.delenv("QG_APP_KEY", raising=False)
     with pytest.raises(SystemExit) as error:
         main(arguments)
     assert error.value.code == 2

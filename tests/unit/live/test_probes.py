@@ -42,12 +42,21 @@ DIFFERENCES: dict[str, tuple[str, Settings, set[str]]] = {
     "shape of query": (EXCLUSIVE, {"options": {"query_shape": "task_map"}}, {"listed"}),
     "answer of a release": (DEDICATED, {"options": {"release_answer": "list"}}, {"release"}),
     "channel later free": (DEDICATED, {"plan": {"free_delay": 5}}, {"free_delay"}),
+    "code of a wrong signature": (
+        DEDICATED,
+        {"agent": {"options": {"codes": {"wrong_sign": 7}, "statuses": {"wrong_sign": 401}}}},
+        {"account_sign"},
+    ),
+    "refusal of the balance": (DEDICATED, {"agent": {"options": {"balance_envelope": "common"}}}, {"account_balance"}),
+    "time of a signature": (DEDICATED, {"agent": {"tolerance": 45}}, {"account_past", "account_future"}),
     "freed address": (DEDICATED, {"options": {"address_reuse": "first"}}, {"reuse"}),
 }
 
 
 def wanted(plan: str = DEDICATED, **fields: Any) -> Wanted:
-    return Wanted(Situation(plan, fields.pop("billing", "time")), **{"write": True, "paid": 2, **fields})
+    return Wanted(
+        Situation(plan, fields.pop("billing", "time")), **{"write": True, "paid": 2, "account": True, **fields}
+    )
 
 
 def found(wanted: Wanted, settings: Settings) -> Findings:
@@ -83,8 +92,8 @@ def test_a_difference_is_found_and_named(name: str) -> None:
     (option,) = values
     lines = [line for line in report(rows, findings, settings) if line.startswith("Different:")]
     assert any(f"{section}.{option}=" in line for line in lines), lines
-    if not isinstance(values[option], (int, float)) or isinstance(values[option], bool) or "lag" not in option:
-        assert option == "free_delay" or settings[section][option] == values[option]
+    if option not in ("list_lag", "quota_lag", "free_delay", "tolerance"):
+        assert settings[section][option] == values[option]
     assert findings.left == []
 
 
@@ -107,7 +116,7 @@ def test_many_differences_at_once_are_found_and_named() -> None:
 
 
 def test_without_permission_nothing_is_changed() -> None:
-    asked = wanted(write=False, paid=0)
+    asked = wanted(write=False, paid=0, account=False)
     transport = Simulated(asked.situation, {})
     Probes(transport, asked).run()
     paths = {(record.method, record.path) for record in transport.core.journal}

@@ -4,8 +4,8 @@
 
 from __future__ import annotations
 
-import mutation
 import pytest
+from mutation import mutation
 from workspace import ROOT
 
 DIFF = ["# a.b.x_f__mutmut_1: survived", "--- a/b.py", "+++ a/b.py", "@@ -1 +1 @@", " same"]

@@ -6,8 +6,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import planted_bugs
 import pytest
+from mutation import planted_bugs
 from workspace import ROOT
 
 BUG = {"bug": "a bug", "file": "a.py", "old": "1 + 1", "new": "1 + 2", "test": "test_a.py"}

@@ -22,20 +22,6 @@ def test_the_readmes_have_a_quick_start(readme: str) -> None:
     assert [step.name for step in found] == ["", "", "register.yml", ""]
 
 
-@pytest.mark.parametrize("readme", ["README.md", "README.zh-CN.md"])
-def test_the_archive_is_installed_in_the_place_of_the_release(readme: str) -> None:
-    first, *_others = quickstart.steps((quickstart.ROOT / readme).read_text(encoding="utf-8"))
-    lines = quickstart.with_archive(first.text, "x.tar.gz").splitlines()
-    assert lines[0] == "ansible-galaxy collection install x.tar.gz"
-    assert lines[1:] == first.text.splitlines()[1:]
-
-
-@pytest.mark.parametrize("command", ["install other.name", "install qingguo.qgnet:==1.0.0", "list qingguo.qgnet"])
-def test_a_quick_start_that_does_not_install_the_release_is_wrong(command: str) -> None:
-    with pytest.raises(ValueError, match="from Galaxy"):
-        quickstart.with_archive(f"ansible-galaxy collection {command}\n", "x.tar.gz")
-
-
 def test_what_needs_an_account_or_a_checkout_is_left_out() -> None:
     text = "## Quick start\n" + "\n".join(PARTS) + OTHERS + "## More\n\n```shell\nreboot\n```\n"
     assert [step.kind for step in quickstart.steps(text)] == ["install", "server", "file", "commands"]

@@ -11,6 +11,7 @@ from typing import Any
 
 from ..._core.errors import CallError
 from ..._core.waiting import WaitBudget
+from ..._store.facts import CHANNELS
 from ..._store.rate_limiter import RateLimiter
 from ..exchange import Endpoint, KeyClient, Reader
 from ..leases import Quota
@@ -87,7 +88,7 @@ class ClassicClient(KeyClient):
     def quota(self) -> Quota:
         """Return the channels of the plan; for a plan by volume, the remaining addresses."""
         quota = self._call(endpoints.QUOTA, {}, models.quota)
-        self.rate_limiter.save_channels(self.key_digest, quota.total)
+        self.host_facts.save(CHANNELS, str(quota.total))
         return quota
 
     def quota_or_none(self, *refusals: int) -> Quota | None:

@@ -12,7 +12,7 @@ from types import MappingProxyType
 
 from ..._core.chunks import chunks
 from ..._core.errors import CallError
-from ..._store.directory import StateError
+from ..._store.directory import after_the_call
 from ..._store.facts import FULL
 from ..exchange import Endpoint, Sending
 from ..transport import encode
@@ -60,10 +60,10 @@ class WhitelistCalls(ClassicClient):
             done = self._call(endpoint, {"IP": joined}, lambda body: whitelist_change(body, texts), sending)
         except CallError as error:
             if error.details.get("code") == WHITELIST_FULL:
-                with contextlib.suppress(StateError):
+                with after_the_call():
                     self.facts.save(FULL, str(WHITELIST_FULL))
             raise
-        with contextlib.suppress(StateError):
+        with after_the_call():
             self.facts.forget(FULL)
         return done
 

@@ -12,6 +12,7 @@ from typing import Any
 
 from ..._core.errors import QgError
 from ..._core.waiting import WaitBudget
+from ..._store.facts import CHANNELS
 from ..._store.rate_limiter import RateLimiter
 from ..areas import Area
 from ..exchange import Endpoint, Reader, Sending
@@ -147,7 +148,7 @@ class ProductApi(LeaseClient):
         """Return the channels; None for a plan, or a product, that has none."""
         quota = self._read_if_offered(self.endpoints.channels, models.channels)
         if quota is not None:
-            self.rate_limiter.save_channels(self.key_digest, quota.total)
+            self.host_facts.save(CHANNELS, str(quota.total))
         return quota
 
     def balance(self) -> int | None:

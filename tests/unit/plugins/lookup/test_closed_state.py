@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.qingguo.qgnet.plugins.lookup import egress_in_sync, proxy
-from ansible_collections.qingguo.qgnet.plugins.module_utils._leases import operations
+from ansible_collections.qingguo.qgnet.plugins.module_utils._leases import lookup as lookup_file
 from support.documents import lookup_of
 
 
@@ -45,7 +45,7 @@ def test_nothing_stays_open(
         during.extend(opened(tmp_path))
         return ()
 
-    monkeypatch.setattr(operations, "matching_leases", matching_leases)
+    monkeypatch.setattr(lookup_file, "matching_leases", matching_leases)
     lookup.run([], {}, state_dir=str(tmp_path), **options)
     assert opened(tmp_path) == []
     assert bool(during) == (plugin is proxy)

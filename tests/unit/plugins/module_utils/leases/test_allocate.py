@@ -111,6 +111,18 @@ def test_leases_that_a_response_omits_are_read_from_the_list_and_not_leased_agai
     assert core.calls(*WRITING) == ["/allocate"]
 
 
+@pytest.mark.parametrize("max_wait", [300, 30])
+def test_without_a_quota_omitted_leases_are_looked_for_as_long_as_the_list_may_lag(
+    core: Vendor, node: LeaseNode, max_wait: int
+) -> None:
+    core.configure(options={"list_lag": 50})
+    core.fault("/info/quota", "code", code=-15, times=-1)
+    core.alter("/allocate", lambda body: {**body, "Num": 1, "Data": body["Data"][:1]})
+    node.ensure(3, max_wait=max_wait)
+    outcome = node.ensure(3)
+    assert (outcome.error, len(outcome.leases), core.paid) == (None, 3, 3)
+
+
 @pytest.mark.parametrize(
     "plan", [{"channels": 5}, pytest.param({"billing": "volume", "balance": 5}, marks=pytest.mark.thorough)]
 )

@@ -10,6 +10,7 @@ import itertools
 import pytest
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.classic import endpoints
 from ansible_collections.qingguo.qgnet.plugins.module_utils._leases.release import release_leases
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store.facts import CHANNELS
 from support.failing_state import FailingState
 from support.in_process import KEY, Answer, Call, Vendor
 from support.lease_runs import WRITING, LeaseNode, every, list_as_of, uncertain
@@ -50,7 +51,7 @@ def test_a_release_is_uncertain_without_time_to_read_the_list(core: Vendor, node
     node.ensure(3)
     core.clock.advance(120)
     api = node.client(max_wait=0)
-    limit = endpoints.QUERY.limit(api.rate_limiter.channels(api.key_digest))
+    limit = endpoints.QUERY.limit(int(api.facts.get(CHANNELS) or 0))
     for _read in range(limit - 1):
         api.held.read()
     core.journal.clear()

@@ -14,7 +14,7 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._api.leases import L
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.transport import HttpResponse
 from ansible_collections.qingguo.qgnet.plugins.module_utils._reconcile.held_leases import HeldLeases
 from ansible_collections.qingguo.qgnet.plugins.module_utils._reconcile.recording import recorded
-from ansible_collections.qingguo.qgnet.plugins.module_utils._store.journal import Call
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store.journal_rows import Call
 from ansible_collections.qingguo.qgnet.plugins.module_utils._watch.events import Rules, Snapshot, WatchState, step
 from support.product_answers import BARE, FULL, TERMS, Client, client_fixture, response
 

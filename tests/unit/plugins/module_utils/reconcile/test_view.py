@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.qingguo.qgnet.plugins.module_utils._reconcile.view import open_changes, reported_gone, view
-from ansible_collections.qingguo.qgnet.plugins.module_utils._store.journal import (
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store.journal_rows import (
     GONE,
     HELD,
     LIST_LAG,

@@ -47,10 +47,10 @@ def test_a_state_directory_that_cannot_be_used_is_reported(tmp_path: Path) -> No
 def test_a_failed_transaction_leaves_nothing(tmp_path: Path) -> None:
     state = State(str(tmp_path))
     with pytest.raises(RuntimeError), state.transaction() as database:
-        database.execute("INSERT INTO rate_blocks VALUES ('k', 'e', 1)")
+        database.execute("INSERT INTO facts VALUES ('k', 'product', '', 'share', 1)")
         raise RuntimeError
     with state.transaction() as database:
-        assert database.execute("SELECT count(*) FROM rate_blocks").fetchone()[0] == 0
+        assert database.execute("SELECT count(*) FROM facts").fetchone()[0] == 0
 
 
 def test_a_lock_is_held_by_one_alone(tmp_path: Path) -> None:

@@ -5,10 +5,19 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from ansible_collections.qingguo.qgnet.plugins.module_utils._store.facts import FULL, PRODUCT, Facts
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store.facts import (
+    FULL,
+    LEASE_LIST,
+    LIFETIME,
+    MONOPOLY_ORIGIN,
+    PRODUCT,
+    TTL,
+    Facts,
+)
 from support.machine_clock import MachineClock
 from support.stores import open_store
 
@@ -31,3 +40,62 @@ def test_a_fact_is_used_for_its_time_and_replaced_by_a_newer_one(tmp_path: Path)
         assert Facts(store, "key").get(name) == "second"
     facts.forget(PRODUCT)
     assert (facts.get(PRODUCT), facts.get(FULL)) == (None, "second")
+
+
+@dataclass
+class Keys:
+    """The facts about several keys on one clock."""
+
+    directory: Path
+    now: float = 1_000_000.0
+
+    def of(self, key: str = "key") -> Facts:
+        return Facts(open_store(self.directory, now=lambda: self.now), key)
+
+    def known(self, key: str = "key") -> dict[str, str]:
+        return {about: value for about, (value, _at) in self.of(key).objects(MONOPOLY_ORIGIN).items()}
+
+
+@pytest.fixture
+def keys(tmp_path: Path) -> Keys:
+    return Keys(tmp_path)
+
+
+def test_facts_about_objects_are_kept_by_key(keys: Keys) -> None:
+    keys.of().save(MONOPOLY_ORIGIN, "1", ["a", "b"])
+    keys.of("other").save(MONOPOLY_ORIGIN, "2", ["a"])
+    keys.of().save(MONOPOLY_ORIGIN, "3", ["a"])
+    assert (keys.known(), keys.known("other")) == ({"a": "3", "b": "1"}, {"a": "2"})
+    keys.of().forget(MONOPOLY_ORIGIN, ["a"])
+    assert (keys.known(), keys.known("other")) == ({"b": "1"}, {"a": "2"})
+
+
+def test_only_objects_that_no_list_has_shown_for_a_long_time_are_forgotten(keys: Keys) -> None:
+    keys.of().save(MONOPOLY_ORIGIN, "1", ["seen", "unseen"])
+    keys.of("other").save(MONOPOLY_ORIGIN, "2", ["seen"])
+    keys.now += TTL[MONOPOLY_ORIGIN]
+    keys.of().touch(MONOPOLY_ORIGIN, ["seen", "unknown"])
+    keys.of().save(MONOPOLY_ORIGIN, "", [])
+    assert set(keys.known()) == {"seen", "unseen"}
+    keys.now += 1
+    keys.of().save(MONOPOLY_ORIGIN, "", [])
+    assert (keys.known(), keys.known("other")) == ({"seen": "1"}, {})
+
+
+def test_a_fact_can_be_kept_for_less_than_its_time(keys: Keys) -> None:
+    keys.of().save(LIFETIME, "300", ["5"], kept_for=DAY)
+    keys.now += DAY - 1
+    assert keys.of().get(LIFETIME, "5") == "300"
+    keys.now += 1
+    assert keys.of().get(LIFETIME, "5") is None
+
+
+def test_a_list_is_not_kept_if_a_call_has_emptied_it_since_it_was_read(keys: Keys) -> None:
+    facts = keys.of()
+    for emptied_after, kept in ((-1.0, "[1]"), (1.0, "")):
+        began = keys.now
+        keys.now += emptied_after
+        facts.save(LEASE_LIST, "")
+        keys.now = began + 2
+        facts.save_unless_emptied(LEASE_LIST, "[1]", began)
+        assert facts.get(LEASE_LIST) == kept

@@ -12,7 +12,8 @@ import pytest
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.caller import set_caller
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import OptionError
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.interface import Connection, Store
-from ansible_collections.qingguo.qgnet.plugins.module_utils._store.journal import (
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store.journal import Journal
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store.journal_rows import (
     LEASES,
     LEDGER_TTL,
     LIST_LAG,
@@ -26,7 +27,6 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._store.journal impor
     UNKNOWN,
     WHITELIST,
     Call,
-    Journal,
 )
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.ledger import ledger
 from support.state_world import DAY, START, World, store, world

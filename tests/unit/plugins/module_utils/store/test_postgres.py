@@ -29,12 +29,12 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._core.waiting import
 )
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.directory import BusyPolicy, StateError
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.failed_waits import MEMORY_TTL, FailedWaits
-from ansible_collections.qingguo.qgnet.plugins.module_utils._store.journal import (
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store.journal import Journal
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store.journal_rows import (
     LEASES,
     MAYBE_HELD,
     WHITELIST,
     Call,
-    Journal,
 )
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.opening import StatePlace, preload
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.postgres import PostgresState

@@ -326,15 +326,6 @@ def test_waits_do_not_change_if_the_wall_clock_is_set(bench: Bench, step: float)
 # --- what else is kept ----------------------------------------------------------------------------------------------
 
 
-def test_the_number_of_channels_is_kept_by_key(bench: Bench) -> None:
-    limiter = bench.limiter()
-    assert limiter.channels("key") is None
-    limiter.save_channels("key", 10)
-    limiter.save_channels("other", 5)
-    limiter.save_channels("key", 20)
-    assert (limiter.channels("key"), limiter.channels("other")) == (20, 5)
-
-
 def test_ended_calls_and_blocks_are_deleted(bench: Bench) -> None:
     bench.take()
     bench.limiter().block("key", "/y", 1)
@@ -342,7 +333,6 @@ def test_ended_calls_and_blocks_are_deleted(bench: Bench) -> None:
     bench.take(endpoint="/z")
     state = open_store(bench.directory)
     assert state.rows("SELECT endpoint FROM rate_calls") == [("/z",)]
-    assert state.rows("SELECT endpoint FROM rate_blocks") == []
 
 
 # --- the length of the minute ---------------------------------------------------------------------------------------

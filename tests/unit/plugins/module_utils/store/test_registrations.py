@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.qingguo.qgnet.plugins.module_utils._store.journal import LIST_LAG
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store.journal_rows import LIST_LAG
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.registrations import (
     HostRegistration,
     Owner,

@@ -14,22 +14,20 @@ from typing import Any
 import pytest
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.classic.client import ReportedChange
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.classic.models import Entries
+from ansible_collections.qingguo.qgnet.plugins.module_utils._core.processes import process_namespace
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.waiting import SILENT, Announcer
+from ansible_collections.qingguo.qgnet.plugins.module_utils._leases.lease_facts import LeaseFacts
+from ansible_collections.qingguo.qgnet.plugins.module_utils._leases.plan import Origin
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.claims import Claim
-from ansible_collections.qingguo.qgnet.plugins.module_utils._store.facts import AREAS, Facts
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store.facts import AREAS, LEASE_LIST, LEASE_ORIGIN, Facts
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.interface import Store
-from ansible_collections.qingguo.qgnet.plugins.module_utils._store.lease_store import LeaseStore
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.rate_limiter import RateLimiter
-from ansible_collections.qingguo.qgnet.plugins.module_utils._store.runs import process_namespace
 from ansible_collections.qingguo.qgnet.plugins.module_utils._task.options import ProxyApiOptions
 from support.whitelist import ControlNode, WhitelistTransport, new_core
 from support.whitelist_vendor import MemoryVendor
 
 Sending = Callable[[], AbstractContextManager[Any]]
-TABLES = (
-    *("rate_calls", "rate_blocks", "registrations", "claims", "readings", "key_channels"),
-    *("lease_origins", "lifetimes", "lease_cache", "monopolies", "facts", "journal"),
-)
+TABLES = ("rate_calls", "registrations", "claims", "readings", "facts", "journal")
 HOSTS = 3
 #: Between two runs. What is kept is kept for an hour, a day or a month.
 MINUTES = 5
@@ -94,12 +92,12 @@ def one_run(node: ControlNode, number: int) -> None:
     slot, _wait = limiter.try_acquire("key", "/whitelist/query", 60, 10)
     assert slot is not None
     limiter.complete(slot)
-    leases = LeaseStore(state, "key")
-    leases.save_origin([f"task-{number}"])
+    leases = LeaseFacts(Facts(state, "key"))
+    leases.save_origin([f"task-{number}"], Origin())
     leases.save_lifetime(number % 5, 300, is_certain=True)
     # Another key each time: what is kept of it is kept for as long as it is of use.
-    other = LeaseStore(state, f"key-{number}")
-    other.save_origin(["task"])
+    other = LeaseFacts(Facts(state, f"key-{number}"))
+    other.save_origin(["task"], Origin())
     other.save_lifetime(5, 300, is_certain=True)
     other.cache_leases([], state.now())
     Facts(state, f"key-{number}").save(AREAS, "[]")
@@ -132,15 +130,15 @@ def test_hundreds_of_runs_leave_no_more_than_a_few(tmp_path: Path, monkeypatch: 
             after.append(size(tmp_path))
             state = node.store()
             rows = {table: state.rows(f"SELECT count(*) FROM {table}")[0][0] for table in TABLES}
+            named = dict(state.rows("SELECT name, count(*) FROM facts GROUP BY name"))
             state.close()
             assert rows["registrations"] <= 3 * HOSTS, "what two readings lacked is forgotten"
             assert rows["claims"] <= HOSTS + 1, "only those of the last run"
-            assert rows["lease_origins"] <= 2 * DAY + 2, "those of a day"
-            assert rows["lease_cache"] <= DAY + 1
-            assert rows["facts"] <= HOUR + 1, "those of an hour"
+            assert named[LEASE_ORIGIN] <= 2 * DAY + 2, "those of a day"
+            assert named[LEASE_LIST] <= DAY + 1
+            assert named[AREAS] <= HOUR + 1, "those of an hour"
             assert rows["journal"] <= 3 * DAY, "those of a day, which are no paid calls"
-            transient = ("rate_calls", "rate_blocks", "readings")
-            assert sum(rows[name] for name in (*transient, "key_channels", "monopolies")) <= 5, rows
+            assert rows["rate_calls"] + rows["readings"] <= 5, rows
     (early, few), (late, files) = after
     # Each run leaves a lifetime, of less than 80 bytes, for a month.
     assert late - early < 0.1 * early + 80 * (last_run - early_run), "nothing else has grown"

@@ -14,7 +14,8 @@ import hypothesis.strategies as st
 import pytest
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store import schema
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.interface import Store
-from ansible_collections.qingguo.qgnet.plugins.module_utils._store.journal import LEASES, Call, Journal
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store.journal import Journal
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store.journal_rows import LEASES, Call
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.vendor_clock import VendorClock
 from hypothesis import settings
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
@@ -118,9 +119,7 @@ def test_every_moment_in_a_table_is_known_to_be_one() -> None:
         *(("clock", column) for column in ("ahead", "last", "wall_ahead", "gap_at")),
         # The time of an entry of the ledger is for people.
         *(("journal", "timeout"), ("journal", "wall_at")),
-        *(("vendor_clocks", "least"), ("vendor_clocks", "most")),
         *(("claims", "max_wait"), ("claims", "timeout")),
-        ("lifetimes", "seconds"),
     }
     found = {
         (table, column)

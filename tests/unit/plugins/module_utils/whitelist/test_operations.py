@@ -8,7 +8,7 @@ from __future__ import annotations
 import pytest
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.waiting import Announcer
 from ansible_collections.qingguo.qgnet.plugins.module_utils._reconcile.retry_policy import POLL_INTERVAL
-from ansible_collections.qingguo.qgnet.plugins.module_utils._store.journal import LIST_LAG, MAX_EXECUTION_DELAY
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store.journal_rows import LIST_LAG, MAX_EXECUTION_DELAY
 from support.in_process import Killed, calls, configure, fault
 from support.stores import quick_over_both
 from support.whitelist import ADD, DEL, QUERY, ControlNode, node, set_vendor

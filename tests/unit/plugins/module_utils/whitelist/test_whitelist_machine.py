@@ -20,7 +20,7 @@ import pytest
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.addresses import canonical_ipv4
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import QgError
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.interface import Store
-from ansible_collections.qingguo.qgnet.plugins.module_utils._store.journal import LIST_LAG
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store.journal_rows import LIST_LAG
 from ansible_collections.qingguo.qgnet.plugins.module_utils._task.operation import Mode
 from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist.operations import WHITELIST
 from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist.pruning import InventoryHosts

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 The qingguo.qgnet authors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Plant the bugs of tests/unit/planted_bugs.yml in a copy of the checkout, and see whether the test beside each fails.
+"""Plant the bugs of planted_bugs.yml in a copy of the checkout, and see whether the test beside each fails.
 
 mutmut changes single operators of pure parts; these bugs were chosen for what they would cost, wherever they are.
 """
@@ -19,9 +19,7 @@ import yaml
 
 CODE = "plugins/module_utils"
 TESTS = "tests/unit/plugins/module_utils"
-BUGS: list[dict[str, str]] = yaml.safe_load(
-    (workspace.ROOT / "tests" / "unit" / "planted_bugs.yml").read_text(encoding="utf-8")
-)
+BUGS: list[dict[str, str]] = yaml.safe_load(Path(__file__).with_suffix(".yml").read_text(encoding="utf-8"))
 #: Seconds that the test of one bug may take: a bug that makes it hang is found as well.
 TIME_LIMIT = 300.0
 #: pytest's exit code where tests ran and some failed. Any other failure says nothing of the tests.

@@ -5,7 +5,7 @@
 # Add the built site to the branch gh-pages of a repository, as the folder of its version; what was there of other
 # versions stays. The first page leads to the newest release, or to main before the first one.
 #
-# usage: publish_docs.sh REPOSITORY VERSION
+# usage: publish.sh REPOSITORY VERSION
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 repository=$1 version=$2 site=.cache/docs/html

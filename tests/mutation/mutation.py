@@ -47,7 +47,7 @@ PARTS = {
     "_reconcile/view": ("*",),
     "_store/rate_limiter": ("*",),
     "_monopolies/matching": ("*",),
-    "_store/monopoly_store": ("*",),
+    "_store/facts": ("*",),
 }
 #: The tests of these parts.
 TEST_FILES = (
@@ -60,7 +60,7 @@ TEST_FILES = (
     "reconcile/test_lost_response.py",
     "reconcile/test_view.py",
     "monopolies/test_matching.py",
-    "store/test_monopoly_store.py",
+    "store/test_facts.py",
 )
 
 # The shrinking of an input that fails a mutant would take most of the time.
