@@ -273,6 +273,7 @@ def molecule(session: nox.Session, scenarios: list[str]) -> None:
     within = () if root else ("bash", "tests/lab/lab.sh", "rootless")
     arguments = session.posargs or [*chosen, "--report"]
     # Else it would take hosts for running that a killed run has created, or a power failure has ended.
+    # All scenarios have one directory, which --all would remove once for each.
     session.run("molecule", "reset", "--no-report", env=CALLERS_HOME, silent=True)
     session.run(*within, "molecule", "test", *arguments, env=CALLERS_HOME, external=not root)
 

@@ -134,6 +134,10 @@ play
 inside "curl --silent --fail --proxy http://127.0.0.1:3128 http://d.qg.net/ip"
 echo "the first request was answered $SECONDS seconds after the playbook began"
 inside "python3 crawl.py 150" || fail "requests failed, or the timer replaced no leases"
+inside "timeout 300 python3 -m http.server --bind 127.0.0.1 9101 </dev/null >/dev/null 2>&1 & echo \$! >other.pid; sleep 2"
+[[ $(play --extra-vars proxy_gateway_metrics=127.0.0.1:9101 || true) == *"already in use"* ]] || fail "a reload that failed was not reported"
+inside 'kill "$(cat other.pid)"'
+play --extra-vars proxy_gateway_metrics=127.0.0.1:9101 || fail "a reload that failed was not repaired"
 play --extra-vars proxy_gateway_state=absent
 play --extra-vars proxy_gateway_state=absent | grep -q 'changed=0' || fail "a second removal changed something"
 left=$(inside "ls -d /etc/qg-proxy-gateway.cfg* /run/qg-proxy-* /etc/systemd/system/qg-* 2>/dev/null" || true)
