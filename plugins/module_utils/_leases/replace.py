@@ -15,7 +15,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
 from typing import Any
 
-from .._api.leases import AllocationParams, Lease, oldest_first, server_in
+from .._api.leases import AllocationParams, Lease, oldest_first
 from .._core.errors import CallError, Effect, OptionError, QgError, UncertainOutcomeError
 from .._core.text import counted
 from .._reconcile.converge import Change, converge
@@ -111,8 +111,8 @@ class NamedReplacement:
     def continue_interrupted(self, chosen: Callable[[Lease], bool]) -> tuple[int, frozenset[str]]:
         """Return the number of successors that interrupted runs did not allocate, and the names of those they did.
 
-        These are runs that replaced ``chosen`` leases by release and allocation. Every lease that was paid for since
-        then counts as a successor, so that none is paid for twice. One that only a wrong list hid from them does not.
+        These are runs that replaced ``chosen`` leases by release and allocation. Every lease that is new since then
+        counts as a successor, so that none is paid for twice.
         """
         session = self._session
         missing, successors, counted = 0, frozenset[str](), set[str]()
@@ -123,9 +123,7 @@ class NamedReplacement:
             ended = session.ended(named, call.sent_at)
             own = [lease for lease in named if chosen(lease) and lease not in ended]
             if own and call.request["asked"] == self._asked:
-                # A list may contain another name of a lease than the response that the journal keeps.
-                bought = {server_in(name) for name in session.journal.received_after(call.id)}
-                fresh = {name for name in session.names - call.names if server_in(name) in bought}
+                fresh = session.names - call.names
                 gone = {lease.name for lease in session.gone(own)} - counted
                 left = max(0, len(gone) - len(fresh))
                 missing += left

@@ -107,10 +107,6 @@ class Rows:
         texts = self.execute(query, (self.key, first, self.store.now() - MEMORY_TTL))
         return {name for (text,) in texts for name in self.store.decoded(text)}
 
-    def paid_after(self, number: int) -> list[JournalRow]:
-        """Return the calls after this one that are known to have paid for something."""
-        return self._read("id > ? AND received IS NOT NULL", number)
-
     def insert(self, call: Call, product: str, now: float, wall_at: float) -> int:
         """Add a call that is about to be sent, and delete expired rows; returns its number."""
         self.execute("DELETE FROM journal WHERE sent_at < ? AND buys = 0", (now - MEMORY_TTL,))
@@ -274,10 +270,6 @@ class Journal:
     def unsettled(self, *operations: str) -> list[JournalRow]:
         """Return the calls of these operations that are not over, the earliest first."""
         return [row for row in self.rows() if row.is_open and row.operation in operations]
-
-    def received_after(self, number: int) -> frozenset[str]:
-        """Return the names that the calls after this one have paid for."""
-        return frozenset(name for row in self.read().paid_after(number) for name in row.received or ())
 
     def rows(self, read_at: float | None = None) -> list[JournalRow]:
         """Return the calls that a list may not show yet that was read now, or at a state time; the earliest first."""

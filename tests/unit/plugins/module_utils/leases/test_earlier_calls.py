@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.qingguo.qgnet.plugins.module_utils._api.leases import AllocationParams, Lease
+from ansible_collections.qingguo.qgnet.plugins.module_utils._api.leases import AllocationParams
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import UncertainOutcomeError
 from ansible_collections.qingguo.qgnet.plugins.module_utils._leases.ensure import ensure_leases
 from ansible_collections.qingguo.qgnet.plugins.module_utils._leases.plan import DesiredLeases
@@ -193,30 +193,6 @@ def test_a_successor_is_not_paid_twice_if_its_continuation_is_interrupted_too(co
     # Both runs have left a record of the lease that has no successor yet.
     assert (node.replace(chosen=chosen).error, len(core.leases), core.paid) == (None, 3, 6)
     assert not ips & core.ips
-
-
-def test_a_lease_that_a_wrong_list_hid_from_an_interrupted_replacement_is_no_successor(
-    core: Vendor, node: LeaseNode
-) -> None:
-    node.ensure(3)
-    node.wire.advance(61)
-    first, _second, third = core.leases
-    wrong = [True]
-
-    def without_third(body: Any) -> Any:
-        tasks = [{**task, "Data": [one for one in task["Data"] if one["IP"] != third.ip]} for task in body["TaskList"]]
-        tasks = [{**task, "Num": len(task["Data"])} for task in tasks if task["Data"]]
-        total = sum(task["Num"] for task in tasks)
-        return {**body, "TaskList": tasks, "TaskNum": len(tasks), "TotalNum": total} if wrong else body
-
-    core.alter("/query", without_third)
-
-    def chosen(lease: Lease) -> bool:
-        return lease.ip == first.ip
-
-    kill_replace(node, chosen, "/allocate")
-    wrong.clear()
-    assert (node.replace(chosen=chosen).error, len(core.leases), core.paid) == (None, 3, 4)
 
 
 def test_a_replacement_of_other_leases_does_not_continue_an_interrupted_one(core: Vendor, node: LeaseNode) -> None:

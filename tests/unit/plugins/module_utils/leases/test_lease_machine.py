@@ -423,7 +423,7 @@ class LeaseStateMachine(state_machines.VendorMachine):
         assert len(paid) <= most + self.ended(held), "leased beyond the desired count"
         if named is None and not check:
             self.owed[request] = 0 if outcome and not outcome.error else max(0, most - len(paid))
-        # What a call of an interrupted run has bought is what is new on the list, also what a wrong one hid from it.
+        # A lease that a wrong list hid from a run that was killed counts as a successor when it is listed again.
         if outcome and not outcome.error and not check and not lied:
             lifetime = 60 * (params.keep_alive or self.core.keys[KEY].plan.lease_minutes)
             # Of the successors, too, some may have ended while the machine was suspended, or off.
