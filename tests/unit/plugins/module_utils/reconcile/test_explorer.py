@@ -3,7 +3,7 @@
 
 """Two runs of one key pay once, and lose nothing, in whatever order they and their disturbances come.
 
-``explorer.py`` visits every state that two runs for two leases can reach with two or three of these disturbances: a
+``tests/explorer`` visits every state that two runs for two leases can reach with two or three of these disturbances: a
 call that is lost, late, carried out in part or answered in part; a list that lags; a death; a clock that is set, or a
 machine that is suspended or off; or with a lock that is lost. Two things are left out, since nothing could tell: a
 request that leaves long after its row was written, by a process that then dies or has lost its lock; and without a
@@ -15,8 +15,8 @@ from __future__ import annotations
 from functools import partial
 
 import pytest
-from support.explored_leases import ensure, vendor
-from support.explorer import EVERYTHING, LOCK, Explorer
+from explorer.engine import EVERYTHING, LOCK, Explorer
+from explorer.leases import ensure, vendor
 from support.state_machines import unmeasured
 
 ONE_MACHINE = EVERYTHING - {LOCK}
