@@ -168,6 +168,10 @@ class MemoryStore:
     def now(self) -> float:
         return self.process.now
 
+    def moment(self) -> Callable[[], float]:
+        now = self.now()
+        return lambda: now
+
     def wall_ahead(self) -> float:
         return self.process.wall_ahead
 

@@ -177,7 +177,7 @@ class MonopolySession(Session[Monopoly]):
 
     def refresh(self) -> None:
         """Read the list; read an empty list once more if the key should have resources."""
-        self.read_at = self.now()
+        self.read_at = self.moment()
         listed = read_credibly(lambda: held_monopolies(self.api), lambda found: not found and self.expects_resources())
         self.held = {monopoly.uuid: monopoly for monopoly in listed}
 

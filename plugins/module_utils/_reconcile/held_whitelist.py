@@ -99,10 +99,10 @@ class HeldWhitelist:
         return read_credibly(self._read, is_doubtful)
 
     def _read(self) -> WhitelistReading:
-        began = self._now()
+        requested = self._api.rate_limiter.state.moment()
         entries, unreadable = self._api.whitelist()
-        listed, journal = frozenset(entries.spellings), self._journal
-        late = view(listed, journal.rows(began), began, complete=entries.complete)
+        listed, journal, at = frozenset(entries.spellings), self._journal, requested()
+        late = view(listed, journal.rows(at), at, complete=entries.complete)
         if late.shown:
             journal.forget((), late.shown)
         spellings = {ip: texts for ip, texts in entries.spellings.items() if texts != (ip,)}

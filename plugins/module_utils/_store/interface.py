@@ -59,6 +59,9 @@ class Store(Protocol):
     def now(self) -> float:
         """Return the state time (see :mod:`.state_time`) in seconds, which all processes share."""
 
+    def moment(self) -> Callable[[], float]:
+        """Return a function that gives the present moment as state time, also once a gap before it was closed."""
+
     def wall_ahead(self) -> float:
         """Return the seconds by which Unix time is ahead of state time, on the wall clock that processes share."""
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -112,6 +112,11 @@ class PostgresState(AdvisoryLocks):
         if self._ahead is not None:
             return elapsed() + self._ahead
         return float(self._query(_NOW)[0][0])
+
+    def moment(self) -> Callable[[], float]:
+        """Return a function that gives the present moment as state time: the server's clock has no gap."""
+        now = self.now()
+        return lambda: now
 
     def wall_ahead(self) -> float:
         """Return the seconds by which the server's clock is ahead of state time."""

@@ -122,6 +122,11 @@ class State(FileLocks):
         """Return the state time. Outside of a transaction, a gap that another process has closed may be missing."""
         return self._clock.elapsed() + self._state_clock.ahead
 
+    def moment(self) -> Callable[[], float]:
+        """Return a function that gives the present moment as state time, also once a gap before it was closed."""
+        elapsed = self._clock.elapsed()
+        return lambda: elapsed + self._state_clock.ahead
+
     def wall_ahead(self) -> float:
         """Return the seconds by which the wall clock is ahead of state time."""
         return self._clock.wall() - self.now()
