@@ -159,7 +159,9 @@ class WriteBatch:
                 self.tolerate_state_error(lambda: self._forget(merged, hosts))
         self._found, self._group = found, groups[0].claims
         decided = [own for group in groups for own in group.claims if self._is_decided(own, found)]
-        return Decision(without_secrets(found.as_json(), self._options.secrets), decided)
+        # Of a single task, nothing is stored.
+        is_stored = any(claim.made_at is not None for claim in claims)
+        return Decision(without_secrets(found.as_json(), self._options.secrets) if is_stored else None, decided)
 
     def _made_since(self, moment: float) -> dict[tuple[str, str], Sequence[str]]:
         """Return the changes that were sent since a moment, in check mode none."""

@@ -22,7 +22,7 @@ def test_the_time_in_the_queue_counts_to_max_wait_but_never_exceeds_it(
 ) -> None:
     turns, options = Turns(node.claims()), node.options().api
     api = options.client(turns.claims.store)
-    claim = Claim(DesiredWhitelist("present", ("203.0.113.1",)).as_claim, 300.0, 10.0)
+    claim = Claim(DesiredWhitelist("present", ("203.0.113.1",)).as_claim, 300.0, 10.0, made_at=0.0)
     batch = WriteBatch(turns, claim, options, Mode(), api)
     # The batch window is not charged: it is short, and serves all claims.
     turns.waited, turns.collected = waited, min(waited, 5.0)
