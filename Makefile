@@ -114,7 +114,7 @@ sbom: .venv/.ready ## the bill of materials (CycloneDX) of the archives in dist/
 	@$(RUN) sbom
 
 ee: .venv/.ready ## the execution environment with the archive of this clone, built and used (podman or docker)
-	@$(RUN) ee
+	@$(RUN) ee $(REST)
 
 namespace: .venv/.ready ## NAME=example: another namespace than qingguo, in all files
 	@$(RUN) namespace -- $(NAME)

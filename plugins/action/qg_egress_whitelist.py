@@ -22,12 +22,12 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._api.deadline_sessio
 )
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.clock import elapsed
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import OptionError, QgError
+from ansible_collections.qingguo.qgnet.plugins.module_utils._core.processes import run_id
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.text import one_line
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.waiting import Wait
 from ansible_collections.qingguo.qgnet.plugins.module_utils._egress.detect import DetectionRequest
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.claims import Claims, RunClaims
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.opening import StatePlace, Store
-from ansible_collections.qingguo.qgnet.plugins.module_utils._store.runs import run_id
 from ansible_collections.qingguo.qgnet.plugins.module_utils._task.operation import redact
 from ansible_collections.qingguo.qgnet.plugins.module_utils._task.options import PROXY_API_OPTIONS, STATE_OPTIONS
 from ansible_collections.qingguo.qgnet.plugins.module_utils._task.sources import Spec, without_aliases

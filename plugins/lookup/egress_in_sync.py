@@ -83,9 +83,9 @@ from typing import Any
 from ansible.errors import AnsibleError, AnsibleLookupError
 from ansible.plugins.lookup import LookupBase
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import QgError
+from ansible_collections.qingguo.qgnet.plugins.module_utils._core.processes import run_id
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.claims import RunClaims
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.opening import StatePlace
-from ansible_collections.qingguo.qgnet.plugins.module_utils._store.runs import run_id
 from ansible_collections.qingguo.qgnet.plugins.module_utils._task.options import STATE_OPTIONS
 from ansible_collections.qingguo.qgnet.plugins.plugin_utils._run_state import prepare_workers
 from ansible_collections.qingguo.qgnet.plugins.plugin_utils._sources import for_plugin, from_variables

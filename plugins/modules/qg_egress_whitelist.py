@@ -329,7 +329,7 @@ summary:
       type: dict
       returned: with O(prune), when there are any
     api:
-      description: The API usage of this host's calls: calls, retries and seconds waited.
+      description: The API usage of this host, with the numbers of calls, retries and seconds waited.
       type: dict
       returned: when the whitelist could be read
   sample:

@@ -230,7 +230,7 @@ not_areas_used:
   sample:
     - {areas: ["350500"], count: 3}
     - {areas: [], count: 2}
-held:
+not_held:
   description: The entries of O(ips) or O(task_ids) that belong to no lease of the key. A warning names them, too.
   returned: unless the task fails before it begins to change leases, and if it fails because none is held
   type: list

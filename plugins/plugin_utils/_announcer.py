@@ -9,7 +9,7 @@ from __future__ import annotations
 import ansible.constants
 from ansible.utils.display import Display
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.waiting import Announcer
-from ansible_collections.qingguo.qgnet.plugins.module_utils._store.announcements import (
+from ansible_collections.qingguo.qgnet.plugins.module_utils._task.announcements import (
     Announcements,
     announcement_policy,
 )

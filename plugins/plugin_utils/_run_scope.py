@@ -16,8 +16,8 @@ from ansible import constants
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.clock import elapsed
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.digests import short_digest
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import OptionError
+from ansible_collections.qingguo.qgnet.plugins.module_utils._core.processes import process_start
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.text import format_sample, quote_word
-from ansible_collections.qingguo.qgnet.plugins.module_utils._store.runs import process_start
 from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist.pruning import InventoryHosts
 
 #: Values of --limit that exclude no host.

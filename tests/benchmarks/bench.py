@@ -4,8 +4,8 @@
 
 "make bench" runs all of it (less than 25 minutes on two quiet cores) and writes docs/benchmarks.json, the tables of
 both guides, and docs/benchmarks.svg. A run of a part or of other sizes only shows its tables, unless --write is given.
-What tests/benchmarks/README.md tells is measured by itself: "fleet", "jobs", "proxy_check" and "stores", each with
-arguments of its own.
+What tests/benchmarks/README.md tells is measured by itself: "fleet", "gateway", "gateway_fleet", "jobs", "proxy_check"
+and "stores", each with arguments of its own.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Any
 
 import workspace
-from benchmarks import fleet, jobs, proxy_check, stores
+from benchmarks import fleet, gateway, gateway_fleet, jobs, proxy_check, stores
 from benchmarks.chart import chart
 from benchmarks.parts import PARTS, Sizes, say
 from benchmarks.report import Table, names, plain, replaced, tables
@@ -40,6 +40,8 @@ GUIDES = {
 #: Measurements of their own, for tests/benchmarks/README.md.
 OTHERS: Mapping[str, Callable[[Sequence[str]], None]] = {
     "fleet": fleet.main,
+    "gateway": gateway.main,
+    "gateway_fleet": gateway_fleet.main,
     "jobs": jobs.main,
     "proxy_check": proxy_check.main,
     "stores": stores.main,

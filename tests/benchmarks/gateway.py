@@ -3,8 +3,7 @@
 """What a gateway does to requests: while leases change and end, in an outage of the vendor, and to their rate.
 
 It starts the simulator and a gateway, made by the role, in namespaces of its own, and needs root, haproxy and
-iproute2. Run it with a Python that has ansible-core and the packages of the simulator, and with the collection on
-ANSIBLE_COLLECTIONS_PATH. The last line of its output is JSON.
+iproute2: make bench ARGS="gateway load". The last line of its output is JSON.
 """
 
 from __future__ import annotations
@@ -26,7 +25,7 @@ import threading
 import time
 import urllib.request
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -340,7 +339,7 @@ def outage(seconds: float) -> dict[str, Any]:
     }
 
 
-def parse() -> argparse.Namespace:
+def parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     commands = parser.add_subparsers(dest="command", required=True)
     command = commands.add_parser("load", help="requests while leases change, two exits die and leases end")
@@ -352,11 +351,11 @@ def parse() -> argparse.Namespace:
     command.add_argument("--workers", type=int, default=8)
     command = commands.add_parser("outage", help="a vendor that fails")
     command.add_argument("--seconds", type=float, default=600)
-    return parser.parse_args()
+    return parser.parse_args(arguments)
 
 
-def main() -> None:
-    options = parse()
+def main(arguments: Sequence[str]) -> None:
+    options = parse(arguments)
     if not os.environ.get(INSIDE):
         os.environ[INSIDE] = "1"
         os.execvp(NAMESPACES[0], [*NAMESPACES, sys.executable, *sys.argv])
@@ -371,4 +370,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])

@@ -18,6 +18,7 @@ import sys
 import tempfile
 import time
 import urllib.request
+from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 
@@ -78,11 +79,11 @@ def play(folder: Path, api: str, hosts: str, name: str, **variables: object) -> 
     return seconds, tasks
 
 
-def main() -> None:
+def main(arguments: Sequence[str]) -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--gateways", type=int, default=10)
     parser.add_argument("--leases", type=int, default=100)
-    options = parser.parse_args()
+    options = parser.parse_args(arguments)
     numbers = range(FIRST, FIRST + options.gateways)
     hosts = ",".join(f"host{number}" for number in numbers)
     with tempfile.TemporaryDirectory(dir="/tmp") as name:
@@ -132,4 +133,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])

@@ -3,7 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
 # Build the execution environment with the archive of this checkout, and use the collection in it: ee_check of the
-# certification. Needs a container engine and its registries.
+# certification. Needs a container engine and its registries. Arguments are those of "ansible-builder build", such as
+# --build-arg=EE_BASE_IMAGE=localhost/image for a machine that reaches no registry.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 python tests/tools/reproducible.py .cache/ee
@@ -14,7 +15,12 @@ engine=$(command -v podman || command -v docker) || {
 }
 engine=$(basename "$engine")
 ansible-builder build --container-runtime="$engine" --tag=qgnet-ee:check --context=.cache/ee/context \
-    --file=extensions/execution_environment/execution-environment.yml
-"$engine" run --rm qgnet-ee:check ansible-doc --type=module qingguo.qgnet.qg_whitelist
-"$engine" run --rm qgnet-ee:check ansible localhost -m qingguo.qgnet.qg_quota_info -a "key=X api_url=http://127.0.0.1:1" |
-    tee /dev/stderr | grep "127.0.0.1"
+    --file=extensions/execution_environment/execution-environment.yml "$@"
+"$engine" run --rm --network=none qgnet-ee:check ansible-doc --type=module qingguo.qgnet.qg_whitelist
+# Nobody listens there, so the module fails, with a message of its own.
+said=$("$engine" run --rm --network=none qgnet-ee:check ansible localhost -m qingguo.qgnet.qg_quota_info \
+    -a "key=QGDEMO01 product=classic api_url=http://127.0.0.1:1 retries=0") || true
+grep "no usable response from 127.0.0.1:1: connection refused" <<<"$said" || {
+    echo "ee: the module does not run: $said" >&2
+    exit 1
+}

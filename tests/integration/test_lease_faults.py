@@ -113,7 +113,7 @@ def run(scenario: LeaseScenario, requested: str, kind: str = "", **changes: Any)
         options = {"ips": [scenario.sim.leases()[0]["ip"]]}
     limit = TIMEOUT if kind in TIMED else 5.0
     result = scenario(name, **{"timeout": limit, **options, **changes})
-    scenario.at_rest()
+    scenario.in_sync()
     return result
 
 

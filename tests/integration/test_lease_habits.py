@@ -213,11 +213,11 @@ def test_several_areas_are_tried_in_their_order_and_no_others(crawler: Crawler, 
 
 @pytest.mark.parametrize("product", ["classic", "share"])
 def test_a_call_whose_effect_is_unknown_is_followed_by_no_other_area(crawler: Crawler, product: str) -> None:
-    """The first attempt pays without a response and is not listed, so the refusal of the next may be its effect."""
+    """The response to the first attempt is lost, so the refusal of the next may be its effect."""
     crawler.use(product)
     path = CALLS[product][0]
     refusal = {"kind": "code", "code": -103 if product == "classic" else "NO_RESOURCE_FOUND"}
-    crawler.sim.fault(path=path, kind="status", http_status=502)
+    crawler.sim.fault(path=path, kind="reset_before")
     crawler.sim.fault(path=path, **refusal)
     result = crawler("allocate", areas=[QUANZHOU], area_fallback=True, max_wait=120)
     assert "is unknown" in result["msg"]

@@ -57,7 +57,7 @@ def test_an_allocation_of_a_killed_run_is_not_paid_for_again(
     """The next run waits until the list shows what the vendor carries out late."""
     interrupted(ALLOCATE, "allocate", ending, count=5)
     result = scenario.ok("allocate", count=5)
-    scenario.at_rest()
+    scenario.in_sync()
     assert len(scenario.books().held) == len(scenario.books().paid) == 5
     assert (named(result["leases"]), result["missing"]) == (scenario.books().held, 0)
     assert scenario.writes() == [ALLOCATE]
@@ -74,7 +74,7 @@ def test_an_interrupted_replacement_is_paid_for_once_if_the_task_runs_again(
     interrupted(REPLACE, "replace", **options)
 
     result = scenario.ok("replace", **options)
-    scenario.at_rest()
+    scenario.in_sync()
     now = scenario.books()
     assert len(now.paid - scenario.start.paid) == len(scenario.start.held - now.held) == replaced
     assert named(result["leases"]) == now.held
@@ -95,7 +95,7 @@ def test_check_mode_neither_waits_for_an_unresolved_call_nor_writes(
     interrupted(ALLOCATE, "allocate", count=2)
     scenario.ok("allocate", count=2, check=True)
     assert scenario.writes() == [ALLOCATE]
-    scenario.at_rest()
+    scenario.in_sync()
     assert len(scenario.books().paid) == 2
 
 

@@ -39,8 +39,8 @@ def test_register_report_and_deregister(fleet: Fleet) -> None:
 @pytest.mark.newest_core
 def test_verify_changes_nothing_and_fails_only_if_register_would_change_something(fleet: Fleet) -> None:
     fleet.put_in_sync()
-    at_rest = fleet.run(VERIFY).ok()
-    assert (calls(fleet.sim), [task.host for task in at_rest.tasks if task.name == CHECK]) == ([QUERY], ["h1"])
+    in_sync = fleet.run(VERIFY).ok()
+    assert (calls(fleet.sim), [task.host for task in in_sync.tasks if task.name == CHECK]) == ([QUERY], ["h1"])
     fleet.sim.configure(whitelist=[ip for ip in fleet.all_addresses if ip != public(3)])
     fleet.move(h2="198.51.100.2")
     before = fleet.sim.whitelist()

@@ -64,7 +64,7 @@ def new(number: int) -> str:
     return f"ok, changed: ips={public(number)} registered={public(number)} added={public(number)}"
 
 
-def at_rest(number: int) -> str:
+def in_sync(number: int) -> str:
     return f"ok: ips={public(number)} registered={public(number)}"
 
 
@@ -181,7 +181,7 @@ def test_plays_use_the_variables_of_a_fleet_in_sync_and_of_one_that_failed(fleet
     run = fleet.run(IN_SYNC + LOOK.lstrip("\n") + ALL_FAIL.lstrip("\n")).ok()
     assert set(calls(fleet.sim)) == {QUERY}
     assert run.of("one group", "h2").result["msg"] == ["h2"]
-    assert {host: status(own) for host, own in seen(run).items()} == {f"h{n}": at_rest(n) for n in fleet.numbers}
+    assert {host: status(own) for host, own in seen(run).items()} == {f"h{n}": in_sync(n) for n in fleet.numbers}
     # In the first play, one host reports for all. In the second one, all others would be skipped with the first host.
     counts = [len([task for task in run.tasks if task.name == name]) for name in (REGISTER, SUMMARIZE)]
     assert counts == [1 + 6 + 6, 1 + 6 + 1]
@@ -231,7 +231,7 @@ def test_an_unreachable_host_that_is_ignored_costs_no_other_host_anything(
     fleet.make_unreachable("h1", closed_port)
     run = fleet.run(play("ignore_unreachable: true") + LOOK.lstrip("\n")).ok()
     variables = seen(run)
-    of_others = {f"h{n}": at_rest(n) if others == "in sync" else new(n) for n in fleet.numbers[1:]}
+    of_others = {f"h{n}": in_sync(n) if others == "in sync" else new(n) for n in fleet.numbers[1:]}
     assert {host: status(own) for host, own in variables.items()} == {"h1": "unreachable: ", **of_others}
     (summary,) = run.summaries
     assert (summary["unreached_hosts"], summary["unregistered_hosts"], summary["in_sync"]) == (["h1"], {}, 5)

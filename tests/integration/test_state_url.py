@@ -64,8 +64,8 @@ def test_an_address_that_another_control_node_has_registered_is_removed_when_the
     assert numeric(sim.whitelist()) == [public(2), public(9)]
     assert run.of("Update the whitelist", "h1").result["changed"] is True
     # At rest, whichever node looks.
-    at_rest = one.run(inventory_id="fleet").ok()
-    assert [task.name for task in at_rest.tasks if task.result.get("changed")] == []
+    in_sync = one.run(inventory_id="fleet").ok()
+    assert [task.name for task in in_sync.tasks if task.result.get("changed")] == []
     for node in nodes:
         assert not node.state_dir.exists(), "no state is left on a control node"
         assert [path for path in node.left_behind() if path.suffix == ".sqlite3"] == []

@@ -39,7 +39,7 @@ EQUIVALENT = "equivalent"
 #: What is mutated: files of module_utils, and their functions as patterns in mutmut's spelling.
 PARTS = {
     "_whitelist/plan": ("x_plan__*", "x_check_limits__*", "x_contradicts__*", "xǁPlanǁ*"),
-    "_whitelist/merge": ("x_compatible_with_first__*", "x_merge_desired__*"),
+    "_whitelist/groups": ("x_compatible_with_first__*", "x_merge_desired__*"),
     "_leases/plan": ("*",),
     "_core/waiting": ("*",),
     "_reconcile/converge": ("*",),
@@ -52,7 +52,7 @@ PARTS = {
 #: The tests of these parts.
 TEST_FILES = (
     "whitelist/test_plan.py",
-    "whitelist/test_merge.py",
+    "whitelist/test_status.py",
     "leases/test_plan.py",
     "core/test_waiting.py",
     "store/test_rate_limiter.py",

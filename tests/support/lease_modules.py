@@ -121,7 +121,7 @@ class LeaseScenario:
         """The paths of the writing calls since then."""
         return calls(self.sim, *WRITES)
 
-    def at_rest(self) -> None:
+    def in_sync(self) -> None:
         """Wait until the vendor has carried out every call, also those that no run waits for any more."""
         give_up = time.monotonic() + 10
         while any(call["fault"] == "delay" and not call["executed"] for call in self.sim.journal()):
@@ -134,7 +134,7 @@ class LeaseScenario:
 
     def assert_reported(self, result: Result) -> None:
         """The result agrees with the books: it names what was leased and released, or reports it as unknown."""
-        self.at_rest()
+        self.in_sync()
         now = self.books()
         fresh, gone = now.paid - self.start.paid, self.start.held - now.held
         reported, released = named(result.get("allocated", [])), named(result.get("released", []))

@@ -59,6 +59,10 @@ def all_texts() -> dict[str, str]:
     return {str(path.relative_to(TESTS)): path.read_text(encoding="utf-8") for path in TESTS.rglob("*.py")}
 
 
+#: Public in spite of their names.
+OF_NAMED_TUPLES = ("_replace", "_asdict", "_make", "_fields")
+
+
 def is_private(name: str) -> bool:
     return name.startswith("_") and not (name.startswith("__") and name.endswith("__"))
 
@@ -92,7 +96,7 @@ def private_names(name: str) -> Iterator[tuple[int, str]]:
             )
         elif isinstance(node, ast.Attribute) and is_private(node.attr) and node.attr not in own:
             owner = ast.unparse(node.value)
-            if (owner, node.attr) != ("os", "_exit") and owner != "super()":
+            if (owner, node.attr) != ("os", "_exit") and owner != "super()" and node.attr not in OF_NAMED_TUPLES:
                 yield node.lineno, node.attr
 
 

@@ -16,7 +16,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from .runs import is_run_finished
+from .._core.processes import is_run_finished
 from .sql import upsert
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ CLAIM_TTL = 86400.0
 #: The maximum number of claims, of runs whose end cannot be seen from here; the oldest are dropped first.
 MAX_CLAIMS = 100_000
 
-#: ``wanted`` (JSON) is NULL for a host of a run that claims nothing. A claim ``at_rest`` was fulfilled when it was
+#: ``wanted`` (JSON) is NULL for a host of a run that claims nothing. A claim ``in_sync`` was fulfilled when it was
 #: made. ``renewed_at`` is set while a process waits. ``reading`` is the number of the reading that decided the claim,
 #: in the table of that name. ``outcome`` (JSON) is what the summary of the run needs of the host; it is ``final`` if no
 #: later task replaces it. ``task`` is the first task of the host, which began at ``begun_at``; NULL if the strategy
@@ -37,11 +37,11 @@ MAX_CLAIMS = 100_000
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS claims (
   id TEXT PRIMARY KEY, run TEXT NOT NULL, host TEXT NOT NULL, inventory TEXT, key TEXT, access TEXT, wanted TEXT,
-  max_wait REAL, timeout REAL, made_at REAL, at_rest INTEGER, renewed_at REAL, reading INTEGER,
+  max_wait REAL, timeout REAL, made_at REAL, in_sync INTEGER, renewed_at REAL, reading INTEGER,
   play TEXT, task TEXT, begun_at REAL, final INTEGER, outcome TEXT);
 CREATE INDEX IF NOT EXISTS claims_by_age ON claims (made_at);
-CREATE INDEX IF NOT EXISTS claims_open ON claims (key, access) WHERE reading IS NULL AND at_rest = 0;
-CREATE INDEX IF NOT EXISTS claims_of_run ON claims (run, at_rest);
+CREATE INDEX IF NOT EXISTS claims_open ON claims (key, access) WHERE reading IS NULL AND in_sync = 0;
+CREATE INDEX IF NOT EXISTS claims_of_run ON claims (run, in_sync);
 """
 
 
@@ -50,7 +50,7 @@ class Claim:
     """A claim of a host in a run of Ansible, or of a single task, which has no run, host or inventory.
 
     ``wanted`` says what the whitelist should be, as JSON that the store does not interpret. An ``exclusive`` claim is
-    never fulfilled together with others. One ``at_rest`` was fulfilled when it was made. ``made_at`` (state time)
+    never fulfilled together with others. One ``in_sync`` was fulfilled when it was made. ``made_at`` (state time)
     identifies the claim if it was read from the store.
     """
 
@@ -61,7 +61,7 @@ class Claim:
     run: str = ""
     host: str = ""
     inventory: str = ""
-    at_rest: bool = False
+    in_sync: bool = False
     exclusive: bool = False
     made_at: float | None = field(default=None, compare=False)
 
@@ -72,9 +72,9 @@ class Claim:
 
 
 _OWN = ("run", "host", "inventory", "key", "access", "wanted", "max_wait", "timeout")
-_MAKE = upsert("claims", ("id",), (*_OWN, "made_at", "at_rest", "renewed_at", "reading"))
-_COLUMNS = "wanted, max_wait, timeout, id, run, host, inventory, at_rest, made_at"
-_OPEN = "reading IS NULL AND at_rest = 0"
+_MAKE = upsert("claims", ("id",), (*_OWN, "made_at", "in_sync", "renewed_at", "reading"))
+_COLUMNS = "wanted, max_wait, timeout, id, run, host, inventory, in_sync, made_at"
+_OPEN = "reading IS NULL AND in_sync = 0"
 
 
 class Claims:
@@ -93,7 +93,7 @@ class Claims:
         with self.store.transaction() as database:
             now = self.store.now()
             content = (json.dumps(claim.wanted), claim.max_wait, claim.timeout)
-            database.execute(_MAKE, (*identity, *content, now, claim.at_rest, now if waits else None, None))
+            database.execute(_MAKE, (*identity, *content, now, claim.in_sync, now if waits else None, None))
 
     def cancel(self, run: str, host: str) -> None:
         """Delete a host's claim: its addresses are unknown."""
@@ -173,8 +173,8 @@ class Claims:
     def _claims(self, condition: str, *values: object) -> list[Claim]:
         query = f"SELECT {_COLUMNS} FROM claims WHERE {condition} AND wanted IS NOT NULL ORDER BY made_at"
         return [
-            replace(Claim(self.store.decoded(wanted), *rest), at_rest=bool(at_rest), made_at=made_at)
-            for wanted, *rest, at_rest, made_at in self.store.rows(query, *values)
+            replace(Claim(self.store.decoded(wanted), *rest), in_sync=bool(in_sync), made_at=made_at)
+            for wanted, *rest, in_sync, made_at in self.store.rows(query, *values)
         ]
 
 
@@ -191,11 +191,11 @@ class RunClaims:
 
     def has_pending_changes(self) -> bool:
         """Whether a claim requires changes, or required them when it was made."""
-        return bool(self.store.rows("SELECT 1 FROM claims WHERE run = ? AND at_rest = 0 LIMIT 1", self.run))
+        return bool(self.store.rows("SELECT 1 FROM claims WHERE run = ? AND in_sync = 0 LIMIT 1", self.run))
 
     def is_in_sync(self) -> bool:
         """Whether hosts have claims, and none of them requires a change."""
-        query = "SELECT 1 FROM claims WHERE run = ? AND at_rest = 1 LIMIT 1"
+        query = "SELECT 1 FROM claims WHERE run = ? AND in_sync = 1 LIMIT 1"
         return not self.has_pending_changes() and bool(self.store.rows(query, self.run))
 
     def hosts(self) -> frozenset[str]:
@@ -217,7 +217,7 @@ class RunClaims:
         """Return what the hosts with decided claims want, and the reading that decided it, None if none was needed."""
         query = (
             "SELECT host, wanted, reading FROM claims WHERE run = ? AND inventory = ? AND key = ? AND access = ? "
-            "AND (reading IS NOT NULL OR at_rest = 1)"
+            "AND (reading IS NOT NULL OR in_sync = 1)"
         )
         rows = self.store.rows(query, self.run, inventory, claims.key, claims.access)
         return {host: (self.store.decoded(wanted), reading) for host, wanted, reading in rows}

@@ -17,8 +17,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from .._core.errors import OptionError, QgError
+from .._core.processes import describe_holder
 from .._core.validation import check_path
-from .lock_holders import describe_holder
 
 DEFAULT_STATE_DIR = "~/.ansible/qgnet"
 DATABASE_NAME = "state.sqlite3"

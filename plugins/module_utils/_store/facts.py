@@ -95,7 +95,7 @@ class Facts:
     def save(self, name: str, value: str, objects: Iterable[str] = ("",), *, kept_for: float | None = None) -> None:
         """Store a fact, about each of the objects; delete those of this name that are too old, of any key.
 
-        It is ``kept_for`` so many seconds if that is less than the time of its name.
+        ``kept_for`` is for how many seconds it is kept, if that is less than the time of its name.
         """
         with self.store.transaction() as database:
             now = self.store.now()

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from .._core.caller import current_caller
 from .._core.errors import OptionError
+from .._core.processes import run_id
 from .caps import NO_CAPS, Caps, noting_refusal
 from .directory import after_the_call
 from .journal_rows import (
@@ -39,7 +40,6 @@ from .journal_rows import (
     shown,
     unmarked,
 )
-from .runs import run_id
 
 if TYPE_CHECKING:
     from .caps import Read

@@ -14,9 +14,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from .._core.clock import elapsed
+from .._core.processes import describe_holder, describe_state, is_stopped, lock_holder
 from .._core.waiting import SILENT, Announcer, Wait
 from .directory import StateError, describe_failure
-from .lock_holders import describe_holder, describe_state, is_stopped, lock_holder
 
 #: Seconds between two attempts to acquire a lock, at first.
 MIN_POLL_INTERVAL = 0.02

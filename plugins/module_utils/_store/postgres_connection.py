@@ -19,11 +19,11 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from .._core.clock import elapsed
 from .._core.digests import short_digest
 from .._core.errors import OptionError
+from .._core.processes import process_namespace
 from .._core.waiting import Announcer, Wait
 from .directory import StateError
 from .failed_waits import FailedWaits
 from .postgres_errors import ServerAddress, describe_error, is_permanent, unusable
-from .runs import process_namespace
 
 try:
     import psycopg

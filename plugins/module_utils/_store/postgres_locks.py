@@ -16,9 +16,9 @@ from typing import Any
 
 from .._core.clock import elapsed
 from .._core.digests import short_digest
+from .._core.processes import is_stopped
 from .._core.waiting import Announcer, Wait
 from .directory import StateError
-from .lock_holders import is_stopped
 from .postgres_connection import SCHEMA_NAME, Connector, describe_process
 from .postgres_errors import unusable
 

@@ -20,6 +20,7 @@ from typing import Any, TypeVar
 from .._core.clock import SYSTEM_CLOCK, Clock, elapsed
 from .._core.digests import salted_digest
 from .._core.errors import OptionError
+from .._core.processes import describe_state
 from .._core.waiting import SILENT, Announcer, Wait
 from . import sqlite_schema
 from .directory import (
@@ -36,7 +37,6 @@ from .directory import (
     read_salt,
     resolve_directory,
 )
-from .lock_holders import describe_state
 from .locks import MIN_POLL_INTERVAL, FileLocks
 from .schema import MOMENTS
 from .state_time import StateClock, move_rows, tick

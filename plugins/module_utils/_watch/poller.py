@@ -30,8 +30,8 @@ from .._core.text import one_line
 from .._core.waiting import SILENT, Announcer
 from .._reconcile.held_leases import HeldLeases
 from .._reconcile.held_whitelist import HeldWhitelist
-from .._store.announcements import announcement_policy
 from .._store.caps import refused_purchase
+from .._task.announcements import announcement_policy
 from .._task.operation import without_secrets
 from .._task.options import AUTO, CLASSIC, AccountApiOptions, ProxyApiOptions
 from .._task.products import ProductFinder, api_of_key

@@ -167,15 +167,15 @@ def _read(claims: Claims, options: ProxyApiOptions, mode: Mode, task: str) -> di
 def _make(
     claims: Claims, claim: Claim, registrations: RegistrationStore, whitelist: Collection[str] | None = None
 ) -> dict[str, Any]:
-    """Make a claim. It is at rest if all of its addresses are registered, and on the whitelist."""
+    """Make a claim. It is in sync if all of its addresses are registered, and on the whitelist."""
     ips = claim.wanted["ips"]
-    at_rest = whitelist is not None and set(ips).issubset(whitelist)
-    if not at_rest:
+    in_sync = whitelist is not None and set(ips).issubset(whitelist)
+    if not in_sync:
         named = registrations.load_named(claim.host)
         former = {own.ip for own in named if claim.wanted["adopt"] or own.inventory == claim.inventory}
         claim = replace(claim, wanted={**claim.wanted, "former": sorted(former)})
-    claims.make(replace(claim, at_rest=at_rest))
-    return {"registered": numeric_order(ips) if at_rest else []}
+    claims.make(replace(claim, in_sync=in_sync))
+    return {"registered": numeric_order(ips) if in_sync else []}
 
 
 def apply_and_report(turns: Turns, claim: Claim, options: HostOptions, mode: Mode) -> dict[str, Any]:
@@ -183,7 +183,7 @@ def apply_and_report(turns: Turns, claim: Claim, options: HostOptions, mode: Mod
 
     The result has ``summary`` if this host reports the changes for all hosts of the run.
     """
-    if claim.at_rest:
+    if claim.in_sync:
         return host_result(claim.wanted, Round(frozenset(claim.wanted["ips"])), Changed())
     batch = WriteBatch(turns, claim, options.api, mode)
     result = _result(batch, claim, batch.run(), mode)

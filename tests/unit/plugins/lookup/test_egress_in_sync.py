@@ -15,8 +15,8 @@ import pytest
 from ansible.errors import AnsibleError, AnsibleLookupError
 from ansible.template import Templar
 from ansible_collections.qingguo.qgnet.plugins.lookup import egress_in_sync
+from ansible_collections.qingguo.qgnet.plugins.module_utils._core.processes import run_id
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.claims import Claim, Claims, RunClaims
-from ansible_collections.qingguo.qgnet.plugins.module_utils._store.runs import run_id
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.state import State
 from support.documents import lookup_of
 
@@ -32,7 +32,7 @@ def in_sync(terms: list[Any] | None = None, batch: tuple[str, ...] = ("h",), **o
 
 def enqueue(directory: Path, process: int, *, no_op: bool, host: str = "h", task: str | None = "t") -> None:
     state, run = State(str(directory)), run_id(process)
-    claim = Claim({"ips": ["203.0.113.1"]}, 1, 1, id=f"{run}/{host}", run=run, host=host, at_rest=no_op)
+    claim = Claim({"ips": ["203.0.113.1"]}, 1, 1, id=f"{run}/{host}", run=run, host=host, in_sync=no_op)
     Claims(state, "k").make(claim)
     RunClaims(state, run).begin(host, "p", task, {}, final=no_op)
     state.close()

@@ -28,16 +28,16 @@ def test_only_a_lack_of_stock_is_followed_by_another_area(core: Vendor, node: Le
     assert (areas(core)[2:], core.paid) == ([QUANZHOU], 2)
 
 
-@pytest.mark.parametrize("executed", [False, True])
+@pytest.mark.parametrize(("kind", "paid"), [("reset_before", 0), ("reset_after", 1)])
 def test_a_lack_of_stock_that_may_be_the_effect_of_a_lost_attempt_is_not_followed(
-    core: Vendor, node: LeaseNode, executed: bool
+    core: Vendor, node: LeaseNode, kind: str, paid: int
 ) -> None:
-    core.fault("/allocate", "status", http_status=502, executed=executed)
+    core.fault("/allocate", kind)
     core.fault("/allocate", "code", code=-103)
     core.fault("/query", "replace", body={"Code": 0, "TaskList": []}, times=-1)
     outcome = node.ensure(1, params=PREFERRED)
     uncertain(outcome)
-    assert (set(areas(core)), core.paid) == ({QUANZHOU}, int(executed))
+    assert (set(areas(core)), core.paid) == ({QUANZHOU}, paid)
 
 
 def test_the_order_of_several_areas_counts_and_their_terms_survive_the_state() -> None:

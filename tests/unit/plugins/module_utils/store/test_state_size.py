@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.classic.client import ReportedChange
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.classic.models import Entries
+from ansible_collections.qingguo.qgnet.plugins.module_utils._core.processes import process_namespace
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.waiting import SILENT, Announcer
 from ansible_collections.qingguo.qgnet.plugins.module_utils._leases.lease_facts import LeaseFacts
 from ansible_collections.qingguo.qgnet.plugins.module_utils._leases.plan import Origin
@@ -21,7 +22,6 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._store.claims import
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.facts import AREAS, LEASE_LIST, LEASE_ORIGIN, Facts
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.interface import Store
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.rate_limiter import RateLimiter
-from ansible_collections.qingguo.qgnet.plugins.module_utils._store.runs import process_namespace
 from ansible_collections.qingguo.qgnet.plugins.module_utils._task.options import ProxyApiOptions
 from support.whitelist import ControlNode, WhitelistTransport, new_core
 from support.whitelist_vendor import MemoryVendor

@@ -15,10 +15,10 @@ from typing import Any
 
 import pytest
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import QgError, WaitBudgetExceeded
+from ansible_collections.qingguo.qgnet.plugins.module_utils._core.processes import run_id
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.waiting import Wait
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store import claims
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.claims import WAITER_TTL, Claim, Claims, RunClaims
-from ansible_collections.qingguo.qgnet.plugins.module_utils._store.runs import run_id
 from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist.turns import Decision, TurnPolicy, Turns
 from support.machine_clock import MachineClock
 from support.processes import process_until_killed, run_together, threads, wait_for
@@ -31,9 +31,9 @@ def turns(directory: Path, key: str = "k", access: str = "", *, check: bool = Fa
     return Turns(Claims(open_store(directory), key, access, check=check), **how)
 
 
-def host(name: str, run: str = "run", inventory: str = "f", max_wait: float = 5, *, at_rest: bool = False) -> Claim:
+def host(name: str, run: str = "run", inventory: str = "f", max_wait: float = 5, *, in_sync: bool = False) -> Claim:
     identity = {"id": f"{run}/{name}", "run": run, "host": name, "inventory": inventory}
-    return Claim({"ips": [f"ip-{name}"]}, max_wait, 1, at_rest=at_rest, **identity)
+    return Claim({"ips": [f"ip-{name}"]}, max_wait, 1, in_sync=in_sync, **identity)
 
 
 def task(name: str, max_wait: float = 5) -> Claim:
@@ -250,13 +250,13 @@ def test_a_claim_at_rest_stays_so_while_a_leader_writes_for_an_earlier_one(tmp_p
         mine.claims.make(host(name))
 
     def replaced(batch: list[Claim]) -> Decision:
-        turns(tmp_path).claims.make(host("b", at_rest=True))
+        turns(tmp_path).claims.make(host("b", in_sync=True))
         return work(batch)
 
     assert mine.take(host("a"), replaced) is None
     known = mine.claims.of_host("run", "b", "f")
     assert known is not None
-    assert (known.at_rest, mine.claims.decided_by(known)) == (True, None)
+    assert (known.in_sync, mine.claims.decided_by(known)) == (True, None)
 
 
 def test_a_reading_that_was_deleted_is_made_again(tmp_path: Path) -> None:
@@ -274,7 +274,7 @@ def test_a_run_is_in_sync_if_nothing_had_to_be_done_for_any_of_its_hosts(tmp_pat
     run = RunClaims(mine.claims.store, "run")
     assert not run.is_in_sync(), "nothing is known of it"
     for name in "ab":
-        mine.claims.make(host(name, at_rest=True))
+        mine.claims.make(host(name, in_sync=True))
         assert run.is_in_sync()
     mine.claims.make(host("x", run="another"))
     assert run.is_in_sync()
@@ -285,7 +285,7 @@ def test_a_run_is_in_sync_if_nothing_had_to_be_done_for_any_of_its_hosts(tmp_pat
     # Ansible asks for each host anew, and must get the same result while one task is under way.
     assert not run.is_in_sync()
     # The role comes again, and this time all is well.
-    mine.claims.make(host("c", at_rest=True))
+    mine.claims.make(host("c", in_sync=True))
     assert run.is_in_sync()
 
 

@@ -17,7 +17,7 @@ from .._core.clock import elapsed
 from .._core.digests import short_digest
 from .._core.errors import OptionError
 from .._core.waiting import AnnouncementPolicy
-from .rate_limiter import minute_seconds
+from .._store.rate_limiter import minute_seconds
 
 #: Seconds until the next attempt, if another process is announcing the same wait.
 RETRY_DELAY = 0.1

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.waiting import AnnouncementPolicy, Announcer, Wait
-from ansible_collections.qingguo.qgnet.plugins.module_utils._store.announcements import (
+from ansible_collections.qingguo.qgnet.plugins.module_utils._task.announcements import (
     Announcements,
     announcement_policy,
 )

@@ -26,7 +26,7 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._store.journal_rows 
     MAX_EXECUTION_DELAY,
 )
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.vendor_clock import VendorClock
-from support.explorer import CALL, DEATH, LAG, LOCK, Answer, MemoryJournal, MemoryStore, Outcome, Process, World
+from explorer.engine import CALL, DEATH, LAG, LOCK, Answer, MemoryJournal, MemoryStore, Outcome, Process, World
 
 CHANNELS, TIMEOUT, MAX_WAIT = 9, 10.0, 300.0
 POLICY = LeasePolicy(backoff=lambda _attempt: 1.0)

@@ -8,8 +8,8 @@ from __future__ import annotations
 import os
 
 import pytest
-from ansible_collections.qingguo.qgnet.plugins.module_utils._store import runs
-from ansible_collections.qingguo.qgnet.plugins.module_utils._store.runs import is_run_finished, run_id
+from ansible_collections.qingguo.qgnet.plugins.module_utils._core import processes
+from ansible_collections.qingguo.qgnet.plugins.module_utils._core.processes import is_run_finished, run_id
 
 
 def test_a_finished_run_is_detected() -> None:
@@ -25,7 +25,7 @@ def test_a_finished_run_is_detected_without_proc(monkeypatch: pytest.MonkeyPatch
     def missing(*_arguments: object, **_named: object) -> None:
         raise FileNotFoundError
 
-    monkeypatch.setattr(runs, "open", missing, raising=False)
+    monkeypatch.setattr(processes, "open", missing, raising=False)
     monkeypatch.setattr(os.path, "exists", lambda _path: False)
     own = run_id()
     assert own.split()[0] == str(os.getppid())
