@@ -195,10 +195,11 @@ def wait_for_workers(place: Place, run: Run, figures: Figures, story: str) -> No
         end_all(run.mark)
 
 
-def undisturbed(place: Place, run: Run, figures: Figures, story: str) -> tuple[bool, list[Run]]:
+def undisturbed(place: Place, run: Run, figures: Figures, story: str, *, done: str = "") -> tuple[bool, list[Run]]:
     """Whether a run ends well within its time, without any help; and the runs that this took.
 
-    A failure of the database may end it; then it is repeated, as its message asks for.
+    A failure of the database may end it; then it is repeated, as its message asks for. ``done`` is the message of a run
+    that finds that an earlier one has done everything.
     """
     tried = [run]
     while True:
@@ -208,7 +209,7 @@ def undisturbed(place: Place, run: Run, figures: Figures, story: str) -> tuple[b
             end_all(run.mark)
             run.process.wait()
             return False, tried
-        if not run.process.returncode:
+        if not run.process.returncode or (done and done in run.text()):
             return True, tried
         if not place.may_have_failed(run):
             figures.wrong("runs_failed", 1, f"{story}{run.number} {run.label} failed:\n{run.text()}")
