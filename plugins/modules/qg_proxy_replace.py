@@ -212,7 +212,7 @@ missing:
   returned: unless the task fails before it begins to change leases
   type: int
   sample: 0
-not_areas_used:
+areas_used:
   description: The numbers of new leases by the areas that they were requested in.
   returned: when O(area_fallback) is true, unless the task fails before it begins to change leases
   type: list

@@ -93,11 +93,14 @@ def key() -> Iterator[tuple[str, bytes]]:
     # The socket of gpg-agent needs a short path.
     with tempfile.TemporaryDirectory(dir="/tmp") as home:
         gpg = ("gpg", "--homedir", home, "--batch", "--passphrase", "")
-        options = {"check": True, "capture_output": True}
-        subprocess.run([*gpg, "--quick-generate-key", "releases@example.com", "ed25519", "sign", "never"], **options)
-        private = subprocess.run([*gpg, "--armor", "--export-secret-keys"], **options).stdout.decode()
-        yield private, subprocess.run([*gpg, "--export"], **options).stdout
-        subprocess.run(["gpgconf", "--homedir", home, "--kill", "gpg-agent"], **options)
+
+        def run(*command: str) -> bytes:
+            return subprocess.run(command, check=True, capture_output=True).stdout
+
+        run(*gpg, "--quick-generate-key", "releases@example.com", "ed25519", "sign", "never")
+        private = run(*gpg, "--armor", "--export-secret-keys").decode()
+        yield private, run(*gpg, "--export")
+        run("gpgconf", "--homedir", home, "--kill", "gpg-agent")
 
 
 def test_a_release_can_be_installed_and_verified(runner: Runner, key: tuple[str, bytes]) -> None:

@@ -13,7 +13,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from .._api.classic.errors import RATE_LIMITED
 from .._core.errors import OptionError, QgError, TransportError, WaitBudgetExceeded
@@ -102,8 +102,7 @@ class WriteBatch:
         if content is not None:
             self.received, self._found = True, Round.from_json(content)
             self.made = self._made_since(self._claim.made_at or began)
-        assert self._found is not None
-        return self._found
+        return cast("Round", self._found)
 
     def group(self) -> list[Claim]:
         """Return the claims of the run that were decided together with that of this host."""

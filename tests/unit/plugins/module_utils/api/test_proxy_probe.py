@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+from typing import TypeAlias
+
 import pytest
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api import proxy_probe
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.proxy_probe import ProxyProbe
@@ -12,7 +14,7 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._api.transport impor
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import Effect, QgError, TransportError
 
 #: A status, or one with which the proxy refuses, or the last words of an error; the second answer is the repetition.
-Answers = dict[str, list[int | str | tuple[int]]]
+Answers: TypeAlias = "dict[str, list[int | str | tuple[int]]]"
 
 
 @pytest.fixture
