@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import os
 import secrets
@@ -77,13 +76,16 @@ def _no_warning(record: logging.LogRecord) -> bool:
     return True
 
 
-with contextlib.suppress(ModuleNotFoundError):
+# antsibull-nox looks for these statements, and not for those of contextlib.
+try:
     # Its sessions stand beside ours in the environment of "antsibull" alone.
     import antsibull_nox
 
     antsibull_nox.load_antsibull_nox_toml()
     if os.environ.get("NOX_CURRENT_SESSION") == "antsibull":
         logging.getLogger("nox").addFilter(_no_warning)
+except ModuleNotFoundError:
+    pass
 
 
 def _install(session: nox.Session, environment: str, programs: Names | None = None) -> None:

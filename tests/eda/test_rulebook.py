@@ -26,7 +26,7 @@ from simulator.fixture import Simulator
 MINUTE = "2"
 INTERVAL = 0.5
 #: The rules engine is a Java program that has to start, on a machine that may be busy.
-START_SECONDS, STOP_SECONDS = 60, 20
+START_SECONDS, STOP_SECONDS = 240, 20
 PWD = "p+w/SECRETPWD&9= *"
 #: The checkout.
 COLLECTION = Path(__file__).resolve().parents[2]

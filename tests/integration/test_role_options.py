@@ -138,7 +138,6 @@ def test_the_role_sets_nothing_that_its_tasks_alone_lack() -> None:
 # --- the state
 
 
-@pytest.mark.thorough
 def test_all_steps_of_the_role_use_the_state_that_a_variable_names(fleet: Fleet) -> None:
     fleet.playground.environment["QG_STATE_DIR"] = ""
     # The last host fails before its options are complete, and is reported nevertheless.
@@ -154,7 +153,6 @@ def test_all_steps_of_the_role_use_the_state_that_a_variable_names(fleet: Fleet)
     assert not (fleet.playground.home / ".ansible" / "qgnet").exists()
 
 
-@pytest.mark.thorough
 @pytest.mark.measured
 @pytest.mark.parametrize("variable", ["egress_whitelist_state_dir", *thorough("qg_state_dir", "qg_state_url")])
 def test_a_state_that_cannot_be_evaluated_concerns_only_its_host(fleet: Fleet, variable: str) -> None:
@@ -171,7 +169,6 @@ def test_a_state_that_cannot_be_evaluated_concerns_only_its_host(fleet: Fleet, v
         assert not is_new or summarized == {0, 5}, "the host itself knows of no result"
 
 
-@pytest.mark.thorough
 @pytest.mark.measured
 def test_a_state_that_cannot_be_evaluated_in_a_batch_concerns_only_its_host(fleet: Fleet) -> None:
     # With serial, hosts that have failed are asked, too.
