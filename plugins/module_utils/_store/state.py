@@ -14,6 +14,7 @@ import json
 import sqlite3
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -48,6 +49,10 @@ T = TypeVar("T")
 BUSY = "database is locked"
 
 
+def _with_holders(wait: Wait, path: Path) -> Wait:
+    return replace(wait, detail=describe_state(path))
+
+
 class State(FileLocks):
     """The state directory: mode 0700, all of its files 0600. It is refused if others own it or may write to it.
 
@@ -66,6 +71,7 @@ class State(FileLocks):
         super().__init__(resolve_directory(directory), policy.timeout(max_wait), announcer)
         self._clock = clock
         self._policy = policy
+        self._database_path = self.directory / DATABASE_NAME
         try:
             open_directory(self.directory)
             self._salt = read_salt(self.directory)
@@ -82,10 +88,6 @@ class State(FileLocks):
                 raise
         except (OSError, sqlite3.Error) as error:
             raise OptionError(describe_failure(self.directory, error, self._busy_timeout)) from None
-
-    @property
-    def _database_path(self) -> Path:
-        return self.directory / DATABASE_NAME
 
     def _create_database(self) -> None:
         for suffix in ("-wal", "-shm"):
@@ -214,10 +216,8 @@ class State(FileLocks):
                 before = elapsed()
 
     def _wait_for_database(self, left: float) -> Wait:
-        def examine(wait: Wait) -> Wait:
-            return replace(wait, detail=describe_state(self.directory / f"{DATABASE_NAME}-shm"))
-
         reason = "another process has locked the database in state_dir"
+        examine = partial(_with_holders, path=self.directory / f"{DATABASE_NAME}-shm")
         return Wait(reason, left, option=self._policy.bounds, examine=examine)
 
     def wait_for_change(self, seconds: float, wait: Wait) -> None:
