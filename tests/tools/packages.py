@@ -28,7 +28,7 @@ DATABASE = {"pgbouncer": "pgbouncer", "postgres": "postgresql"}
 #: GnuPG signs a release.
 INTEGRATION = DATABASE | {
     name: {"promtool": "prometheus", "ssh": "openssh-client"}.get(name, name)
-    for name in ("busybox", "curl", "fish", "gpg", "promtool", "ssh", "tcsh", "wget", "wget2")
+    for name in ("busybox", "curl", "fish", "gpg", "gpg-agent", "promtool", "ssh", "tcsh", "wget", "wget2")
 }
 #: A Debian of its own, with systemd.
 MACHINE = {"ip": "iproute2", "mmdebstrap": "mmdebstrap", "systemd-nspawn": "systemd-container"}
