@@ -136,9 +136,9 @@ echo "the first request was answered $SECONDS seconds after the playbook began"
 inside "python3 crawl.py 150" || fail "requests failed, or the timer replaced no leases"
 # Runs of the timer, which know nothing of metrics, would repair it.
 inside "systemctl stop qg-proxy-gateway-refresh.timer qg-proxy-gateway-refresh.service"
-inside "exec timeout 300 python3 -m http.server --bind 127.0.0.1 9101 </dev/null >/dev/null 2>&1 & echo \$! >/root/other.pid; sleep 2"
+inside "exec timeout 300 python3 -m http.server --bind 127.0.0.1 9101 </dev/null >/dev/null 2>&1 & echo \$! >/run/other.pid; sleep 2"
 [[ $(play --extra-vars proxy_gateway_metrics=127.0.0.1:9101 || true) == *"already in use"* ]] || fail "a reload that failed was not reported"
-inside "kill \$(cat /root/other.pid)"
+inside "kill \$(cat /run/other.pid)"
 play --extra-vars proxy_gateway_metrics=127.0.0.1:9101 || fail "a reload that failed was not repaired"
 play --extra-vars proxy_gateway_state=absent
 play --extra-vars proxy_gateway_state=absent | grep -q 'changed=0' || fail "a second removal changed something"

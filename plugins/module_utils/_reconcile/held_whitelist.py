@@ -14,7 +14,7 @@ from types import MappingProxyType
 from .._api.classic import endpoints
 from .._api.classic.client import ProxyApi, ReportedChange
 from .._store.journal import Journal
-from .._store.journal_rows import MAYBE_GONE, MAYBE_HELD, WHITELIST, Call, JournalRow
+from .._store.journal_rows import MAYBE_GONE, MAYBE_HELD, WHITELIST, Call
 from .recording import recorded
 from .view import OpenChange, open_changes, read_credibly, view
 
@@ -142,10 +142,6 @@ class HeldWhitelist:
         claims = {ip: self._claimants(operation, ip) for ip in ips}
         self.sent.update({(operation, ip): ids for ip, ids in claims.items()})
         return Call(operation, endpoint, ips, {"claims": claims}, timeout=self._api.timeout, effect=effect)
-
-    def calls_since(self, moment: float) -> list[JournalRow]:
-        """Return the changes that were sent after a moment of state time, by any process."""
-        return self._journal.since(moment)
 
     def open_changes(self) -> list[OpenChange]:
         """Return the changes of the whitelist whose result is unknown, of all processes."""

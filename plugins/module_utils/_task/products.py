@@ -120,12 +120,12 @@ class ProductFinder:
     def _repeat_refusal(self) -> None:
         """Raise the stored error if no API has served the key a short time ago."""
         stored = self.facts.get(REFUSED)
-        place, failure = self._state.decoded(stored) if stored else (None, {})
-        if place == self._place():
+        digest, failure = self._state.decoded(stored) if stored else (None, {})
+        if digest == self._url_digest():
             message = f"{failure.pop('msg')} The vendor said so to a task of the last {TTL[REFUSED]:.0f} seconds"
             raise QgError(f"{message}; qingguo.qgnet.doctor asks it at once.", **failure)
 
-    def _place(self) -> str:
+    def _url_digest(self) -> str:
         """Return a name for the URL of the products, which the user may have corrected since a refusal."""
         return self._state.digest("product_url", self._url or "")
 
@@ -149,7 +149,7 @@ class ProductFinder:
                 return product
         failure = _none_serves(refusals)
         with after_the_call():
-            self.facts.save(REFUSED, json.dumps([self._place(), failure.as_result()]))
+            self.facts.save(REFUSED, json.dumps([self._url_digest(), failure.as_result()]))
         raise failure
 
     def _reads(self, refusals: Mapping[str, CallError]) -> Iterator[tuple[str, Callable[[], object]]]:

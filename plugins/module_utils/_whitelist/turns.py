@@ -24,7 +24,6 @@ Decisions:
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -33,7 +32,7 @@ from .._core.clock import elapsed
 from .._core.errors import WaitBudgetExceeded
 from .._core.waiting import Wait
 from .._store.claims import Claim, Claims
-from .._store.directory import StateError
+from .._store.directory import after_the_call
 from .._store.readings import Readings
 
 #: Seconds between two attempts to become the leader, at first.
@@ -99,7 +98,7 @@ class Turns:
         finally:
             if found is None or not claim.run:
                 # A claim that remains is deleted later: a failure here must not hide the result.
-                with contextlib.suppress(StateError):
+                with after_the_call():
                     self.claims.withdraw(claim)
         return found
 
