@@ -73,17 +73,6 @@ def test_addresses_are_read_as_people_write_them(whitelist: Operate, sim: Simula
     assert sim.whitelist() == [A, B]
 
 
-def test_what_others_put_on_the_list_is_left_alone(whitelist: Operate, sim: Simulator) -> None:
-    odd = ["2001:db8::1", "198.51.100.0/24", "office"]
-    sim.configure(whitelist=[A, *odd])
-    result = whitelist([B])
-    assert "failed" not in result
-    assert sim.whitelist() == [A, *odd, B]
-    assert (result["whitelist"], result["unreadable"]) == ([A, B], odd)
-    assert whitelist([A], state="absent")["removed"] == [A]
-    assert sim.whitelist() == [*odd, B]
-
-
 def test_an_address_that_should_never_have_been_there_can_be_removed(whitelist: Operate, sim: Simulator) -> None:
     sim.configure(whitelist=["10.0.0.1", A])
     result = whitelist(["10.0.0.1"], state="absent", allow_non_global=False)
@@ -91,81 +80,7 @@ def test_an_address_that_should_never_have_been_there_can_be_removed(whitelist: 
     assert sim.whitelist() == [A]
 
 
-# --- the list in another notation
-
-
-def test_an_entry_counts_as_its_address_however_it_is_listed(
-    whitelist: Operate, whitelist_info: Operate, sim: Simulator
-) -> None:
-    options = {"whitelist_notation": "mapped", "del_takes": "listed", "absent_del": "error"}
-    sim.configure(whitelist=[A, B, C, "203.0.113.0/24"], options=options)
-    assert whitelist([A])["changed"] is False
-    result = whitelist([B, C], state="exact")
-    assert (result["added"], result["removed"], result["already_present"]) == ([], [A], [B, C])
-    assert whitelist([C], state="absent")["removed"] == [C]
-    assert sim.whitelist() == [B, "203.0.113.0/24"]
-    found = whitelist_info()
-    assert (found["whitelist"], found["unreadable"]) == ([B], ["203.0.113.0/24"])
-
-
-def test_a_removal_by_entries_that_cannot_be_read_warns(whitelist: Operate, sim: Simulator) -> None:
-    others = [f"{A},{B}", "office"]
-    sim.configure(whitelist=[A, B, *others])
-    result = whitelist([A], state="absent")
-    assert (result["changed"], result["unreadable"]) == (True, others)
-    (warning,) = result["warnings"]
-    assert_one_sentence(warning)
-    assert "'203.0.113.1,203.0.113.2', 'office'" in warning
-    assert sim.whitelist() == [B, *others]
-
-
-# --- exact
-
-
-def test_exact_with_no_addresses_is_refused(whitelist: Operate, sim: Simulator) -> None:
-    sim.configure(whitelist=[A])
-    assert_failed(whitelist([], state="exact", keep=[A]), "ips is empty")
-    assert sim.journal() == []
-
-
-def test_exact_removes_no_more_than_it_may(whitelist: Operate, sim: Simulator) -> None:
-    old = block(12)
-    sim.configure(whitelist=old)
-    for check in (True, False):
-        result = whitelist([A], state="exact", check=check)
-        assert result["failed"] is True
-        assert_one_sentence(result["msg"])
-        assert "12" in result["msg"]
-        assert "max_removals=10" in result["msg"]
-    assert calls(sim, ADD, DEL) == []
-    assert sim.whitelist() == old
-    result = whitelist([A], state="exact", max_removals=12)
-    assert result["removed"] == old
-    assert sim.whitelist() == [A]
-
-
-# --- replaces
-
-
-def test_what_is_replaced_goes_only_when_the_new_ones_are_there(whitelist: Operate, sim: Simulator) -> None:
-    sim.configure(whitelist=[A, B])
-    result = whitelist([C], replaces=[A, F])
-    assert calls(sim) == [QUERY, ADD, DEL, QUERY]
-    assert sim.whitelist() == [B, C]
-    assert result["removed"] == [A]
-
-
 # --- -202, the list is full
-
-
-def test_a_full_list_is_reported_with_its_size(whitelist: Operate, sim: Simulator) -> None:
-    sim.configure(whitelist=[A, B, C], capacity=5)
-    result = whitelist([D, E, F])
-    assert_failed(result, "It holds 3 addresses and needs 3 more slots", changed=False, code=-202)
-    assert [item["ip"] for item in result["refused"]] == [D, E, F]
-    assert {item["code"] for item in result["refused"]} == {-202}
-    assert sim.whitelist() == result["whitelist"] == [A, B, C]
-    assert calls(sim, ADD) == [ADD]
 
 
 def test_a_list_that_takes_only_some_is_reported(whitelist: Operate, sim: Simulator) -> None:
@@ -176,16 +91,6 @@ def test_a_list_that_takes_only_some_is_reported(whitelist: Operate, sim: Simula
     assert [item["ip"] for item in result["refused"]] == [F]
     assert sim.whitelist() == result["whitelist"] == [A, B, C, D, E]
     assert len(calls(sim, ADD)) <= 4
-
-
-@pytest.mark.parametrize(("check", "overflow"), [(True, "refuse"), (False, "partial")])
-def test_a_known_capacity_is_an_error_before_anything_is_written(
-    whitelist: Operate, sim: Simulator, check: bool, overflow: str
-) -> None:
-    sim.configure(whitelist=[A, B, C], capacity=5, options={"overflow": overflow})
-    assert_failed(whitelist([D, E, F], capacity=5, check=check), "5", code=-202)
-    assert calls(sim) == [QUERY]
-    assert "failed" not in whitelist([D, E], capacity=5, check=check)
 
 
 @pytest.mark.parametrize("capacity", [None, 3])
@@ -279,16 +184,6 @@ def test_a_vendor_that_takes_no_forms_gets_several_queries(whitelist: Operate, s
     # As few as fit: 15 characters for an address at most, and a comma.
     assert len(adds) - 1 <= 1000 * 16 // 3500 + 1
     assert sum(len(call["ips"]) for call in adds if call["executed"]) == 1000
-
-
-def test_a_long_form_whose_answer_is_lost(whitelist: Operate, sim: Simulator) -> None:
-    sim.configure(capacity=2000)
-    sim.fault(path=ADD, kind="reset_after")
-    ips = block(1000)
-    result = whitelist(ips)
-    assert "failed" not in result, result["msg"]
-    assert sorted(sim.whitelist()) == sorted(ips)
-    assert len([call for call in sim.journal(ADD) if call["executed"]]) == 1
 
 
 # --- options that cannot be used
