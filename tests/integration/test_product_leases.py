@@ -17,7 +17,6 @@ from support.vendor_faults import Faults, brief
 __all__ = ["product_key_fixture", "scenario_fixture"]
 
 PASSWORD = "Hush4Hush"
-thorough = pytest.mark.thorough
 #: The first product on each change; the others say the same by the same code.
 few = pytest.mark.parametrize("each", brief(PRODUCTS, "share"), indirect=True)
 
@@ -180,24 +179,6 @@ def test_an_area_in_another_spelling_is_not_leased_again(account: ProductKey) ->
     assert account.writes() == []
 
 
-def test_channels(account: ProductKey) -> None:
-    for product in ("share", "longterm", "exclusive"):
-        account.use(product)
-        found = account.ok("quota", at_least=9)
-        quota = {name: found["quota"][name] for name in ("total", "available", "used", "balance")}
-        assert quota == {"total": 8, "available": 8, "used": 0, "balance": None}
-        assert found["sufficient"] is False
-
-
-def test_a_balance(account: ProductKey) -> None:
-    found = account.use("share", billing="volume", balance=40).ok("quota", at_least=40)
-    numbers = {name: found["quota"][name] for name in ("unit", "total", "available", "used", "balance")}
-    assert numbers == {"unit": "addresses", "total": None, "available": 40, "used": None, "balance": 40}
-    assert found["sufficient"] is True
-    account.ok("allocate", count=3)
-    assert account.ok("quota")["quota"]["balance"] == 37
-
-
 @few
 def test_areas(each: ProductKey) -> None:
     found = each.ok("areas")
@@ -210,32 +191,6 @@ def test_areas(each: ProductKey) -> None:
 
 
 # The forms of a response
-
-#: Of each form of an extraction and of a list, one; the unit tests have each pair.
-SHAPES = [
-    ("share", "single", "single"),
-    ("longterm", "ips", "tasks"),
-    ("longterm", "list", "task_map"),
-    ("longterm", "entries", "entries"),
-    ("exclusive", "ips", "ips"),
-    # The list omits what the extraction named.
-    ("exclusive", "ips", "list"),
-    ("overseas", "list", "list"),
-]
-
-
-@pytest.mark.parametrize(("product", "get", "query"), SHAPES)
-def test_every_shape(account: ProductKey, product: str, get: str, query: str) -> None:
-    account.use(product).sim.configure(options={"get_shape": get, "query_shape": query})
-    assert len(account.ok("allocate", count=2)["allocated"]) == 2
-    account.begin()
-    again = account.ok("allocate", count=2)
-    assert (again["changed"], again["count"], again["held"]) == (False, 2, 2)
-    assert servers(again["leases"]) == account.held()
-    assert account.writes() == []
-    assert servers(account.ok("info")["leases"]) == account.held()
-    assert len(account.ok("allocate", count=3)["allocated"]) == 1
-    assert len(account.books().paid) == 3
 
 
 @pytest.mark.parametrize("name", ["release", "replace"])
