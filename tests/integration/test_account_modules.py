@@ -17,7 +17,6 @@ from support.account_modules import (
     INSTANCE,
     OPERATIONS,
     PACKAGES,
-    PASSWORDS,
     PRICE,
     RATES,
     Account,
@@ -52,16 +51,10 @@ def variables(sim: Simulator) -> dict[str, Any]:
 PLACES = [pytest.param({}, id="here"), pytest.param(THERE, id="delegated", marks=[pytest.mark.newest_core, thorough])]
 
 
-@pytest.fixture(params=PLACES)
-def where(request: pytest.FixtureRequest) -> dict[str, Any]:
-    """What makes a task run on the control node, or elsewhere."""
-    place: dict[str, Any] = request.param
-    return place
-
-
 # --- as tasks
 
 
+@pytest.mark.parametrize("where", PLACES)
 def test_each_module_as_a_task(
     sim: Simulator, playground: Playground, variables: dict[str, Any], where: dict[str, Any]
 ) -> None:
@@ -95,14 +88,14 @@ def test_each_module_as_a_task(
 
 
 def test_one_set_of_defaults_serves_both_apis(
-    sim: Simulator, playground: Playground, variables: dict[str, Any], where: dict[str, Any]
+    sim: Simulator, playground: Playground, variables: dict[str, Any]
 ) -> None:
     more = {"key": sim.key, "api_url": sim.api_url, "state_dir": str(playground.state_dir)}
     text = play(
-        task("balance", "qg_balance_info", **where),
-        task("quota", "qg_quota_info", **where),
-        task("egress", "qg_egress_ip_info", {"sources": [f"{sim.api_url}/ip"], "allow_non_global": True}, **where),
-        task("check", "qg_proxy_check", {"proxies": []}, **where),
+        task("balance", "qg_balance_info"),
+        task("quota", "qg_quota_info"),
+        task("egress", "qg_egress_ip_info", {"sources": [f"{sim.api_url}/ip"], "allow_non_global": True}),
+        task("check", "qg_proxy_check", {"proxies": []}),
         defaults={**DEFAULTS, **from_variables(*more), "domain": "www.qg.net", "pwd": "unused"},
     )
     run = playground.play(text, inventory=SPYING, variables={**variables, **more}).ok()
@@ -144,24 +137,22 @@ def test_without_facts_only_a_message_is_returned(
 
 
 @pytest.mark.newest_core
-def test_credentials_from_the_environment(sim: Simulator, playground: Playground, where: dict[str, Any]) -> None:
+def test_credentials_from_the_environment(sim: Simulator, playground: Playground) -> None:
     sim.agent(domain="reseller.example")
     options = {**credentials(sim), "domain": "reseller.example", "timeout": "7"}
     environment = {f"QG_{name.upper()}": value for name, value in options.items()}
-    playground.play(play(*tasks(**where)), inventory=SPYING, environment=environment).ok()
+    playground.play(play(*tasks()), inventory=SPYING, environment=environment).ok()
     assert calls(sim) == PATHS
     assert {call["params"]["domain"] for call in sim.journal()} == {"reseller.example"}
 
 
 @pytest.mark.newest_core
-def test_without_credentials_a_task_says_what_is_missing(
-    sim: Simulator, playground: Playground, where: dict[str, Any]
-) -> None:
+def test_without_credentials_a_task_says_what_is_missing(sim: Simulator, playground: Playground) -> None:
     given = {"app_id": {"qg_app_key": sim.app_key}, "app_key": {"qg_app_id": sim.app_id}}
     named = {
         f"{missing} {each['name']}": each
         for missing, variables in given.items()
-        for each in tasks(**where, **IGNORE, vars=variables)
+        for each in tasks(**IGNORE, vars=variables)
     }
     text = play(*({**each, "name": name} for name, each in named.items()))
     environment = {"QG_ACCOUNT_URL": sim.account_url}
@@ -197,12 +188,12 @@ def test_the_examples_in_the_documentation_run(
 
 @pytest.mark.newest_core
 def test_a_refusal_and_an_unknown_option_are_one_clear_error(
-    sim: Simulator, playground: Playground, variables: dict[str, Any], where: dict[str, Any]
+    sim: Simulator, playground: Playground, variables: dict[str, Any]
 ) -> None:
     sim.agent(options={"codes": {"*": "E7"}, "statuses": {"*": 403}})
     text = play(
-        *tasks(**where, **IGNORE),
-        task("unknown option", "qg_balance_info", {"nonsense": 1}, **where, **IGNORE),
+        *tasks(**IGNORE),
+        task("unknown option", "qg_balance_info", {"nonsense": 1}, **IGNORE),
         defaults=DEFAULTS,
     )
     run = playground.play(text, inventory=SPYING, variables={**variables, "app_key": "wrong"}).ok()
@@ -220,74 +211,6 @@ def test_a_refusal_and_an_unknown_option_are_one_clear_error(
 
 
 # --- the examples of the vendor's pages
-
-
-def test_the_example_of_each_page(account: Account) -> None:
-    account.sim.agent(options={"rates": "always"})
-    assert account.good("balance")["balance"] == "12.34"
-    result = account.good("packages")
-    assert (result["count"], result["order_price"]) == (2, None)
-    assert [plain(row) for row in result["packages"]] == [
-        plain(pages.PACKAGE),
-        {**plain(pages.PACKAGE), "package_no": "2222", "area_id": 343, "spec_no": "S1.MEDIUM2", "cpu": 2},
-    ]
-    assert [row["vendor"] for row in result["packages"]] == list(pages.PACKAGES.values())
-    assert account.good("lines")["lines"] == [pages.LINE]
-    assert account.good("plan")["plan"] == pages.PLAN
-    assert account.good("price")["price"] == {**pages.PRICE, **ORDER}
-    result = account.good("instances")
-    assert (result["instances"], result["count"]) == ([INSTANCE], 1)
-
-
-def test_the_secrets_of_the_pages(account: Account) -> None:
-    (row,) = account.good("instances", include_secrets=True)["instances"]
-    assert plain(row) == {
-        **plain(INSTANCE),
-        "adsl_password": None,
-        "business_password": PASSWORDS["Business_password"],
-        "login_password": PASSWORDS["Login_password"],
-    }
-    assert row["vendor"] == {**INSTANCE["vendor"], **PASSWORDS}
-    plan = account.good("plan", include_secrets=True)["plan"]
-    assert (plan["authkey"], plan["vendor"]) == ("QGDEMO01", pages.PROXY_PLAN)
-
-
-#: Those of the whole list; the unit tests know each spelling of each value.
-SHAPES: list[dict[str, Any]] = [
-    {"code_style": "string"},
-    {"lists": "map"},
-    {"balance_envelope": "common", "success_code": "200"},
-    {"spelling": "lower", "numbers": "string", "empty": "absent", "lists": "array", "code_style": "string"},
-]
-
-
-@pytest.mark.parametrize("shape", SHAPES, ids=str)
-def test_the_same_rows_come_in_every_shape(account: Account, shape: dict[str, Any]) -> None:
-    account.sim.agent(options={"rates": "always", **shape})
-    assert account.good("balance")["amount"] == 12.34
-    packages = account.good("packages")["packages"]
-    # A server that sends numbers has no trailing zeros to keep, and these prices have none.
-    assert plain(packages[0]) == plain(pages.PACKAGE)
-    assert [row["package_no"] for row in packages] == ["1111", "2222"]
-    assert [plain(row) for row in account.good("lines")["lines"]] == [plain(pages.LINE)]
-    assert [plain(row) for row in account.good("instances")["instances"]] == [plain(INSTANCE)]
-    assert plain(account.good("plan")["plan"]) == plain(pages.PLAN)
-    price = account.good("price")["price"]
-    assert (price["original_amount"], price["total_amount"]) == (60.0, 50.0)
-
-
-def test_the_order_is_that_of_the_vendor(account: Account) -> None:
-    account.sim.agent(instances=120, options={"map_order": "text"})
-    found = [row["suid"] for row in account.good("instances")["instances"]]
-    assert found == [f"104{number:06d}" for number in range(1, 121)]
-
-
-def test_an_empty_list_comes_in_every_shape(account: Account) -> None:
-    for empty in ("same", "object", "list", "null", "absent"):
-        account.sim.agent(instances=0, packages=[], lines=[], options={"empty_data": empty})
-        for name in ("instances", "lines", "packages"):
-            result = account.good(name)
-            assert (result[name], result["count"]) == ([], 0), empty
 
 
 # --- packages
@@ -422,22 +345,6 @@ def test_a_plan_of_which_the_vendor_does_not_tell_what_is_left(account: Account)
 
 
 # --- instances
-
-
-@pytest.mark.parametrize(("number", "pages_read"), [(49, 1), (50, 2), (98, 3)])
-def test_all_instances_are_read_by_pages(account: Account, number: int, pages_read: int) -> None:
-    account.sim.agent(instances=number)
-    result = account.good("instances")
-    owned = account.sim.control("GET", f"/agents/{account.sim.app_id}")["instances"]
-    assert [row["suid"] for row in result["instances"]] == [row["Suid"] for row in owned]
-    assert result["count"] == len(owned) == number
-    # The vendor does not tell how many there are: only a page that is not full shows that it is the last.
-    # Each page begins with the last service of the one before.
-    pages_asked = [(0, 50), *((49 + 48 * page, 49) for page in range(pages_read - 1))]
-    assert account.asked() == [
-        {"productId": "104", "offset": str(offset), "limit": str(limit)} for offset, limit in pages_asked
-    ]
-    assert result["api"]["calls"] == pages_read
 
 
 def test_without_a_brand_the_vendor_decides(account: Account) -> None:

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import signal
 from collections.abc import Callable
 from typing import Any
 
@@ -20,7 +19,7 @@ from support.lease_modules import (
     settle_after,
     use_policy,
 )
-from support.operation_process import interrupt
+from support.operation_process import kill_during_call
 
 __all__ = ["scenario_fixture"]
 
@@ -39,23 +38,20 @@ def room_and_brief_polls(scenario: LeaseScenario, monkeypatch: pytest.MonkeyPatc
 
 @pytest.fixture(name="interrupted")
 def interrupted_fixture(scenario: LeaseScenario, minute: float) -> Interrupt:
-    """A run that is ended by a signal while its call is under way, which the vendor carries out late."""
+    """A run that is killed while its call is under way, which the vendor carries out late."""
 
-    def run(path: str, name: str, ending: signal.Signals = signal.SIGKILL, **options: Any) -> None:
+    def run(path: str, name: str, **options: Any) -> None:
         scenario.begin()
         scenario.sim.fault(path=path, kind="delay", seconds=LATE)
         everything = {**scenario.options, "timeout": 60.0, **options}
-        interrupt(name, everything, minute, lambda: path in scenario.writes(), ending)
+        kill_during_call(name, everything, minute, lambda: path in scenario.writes())
 
     return run
 
 
-@pytest.mark.parametrize("ending", [signal.SIGKILL, pytest.param(signal.SIGINT, marks=pytest.mark.thorough)])
-def test_an_allocation_of_a_killed_run_is_not_paid_for_again(
-    scenario: LeaseScenario, interrupted: Interrupt, ending: signal.Signals
-) -> None:
+def test_an_allocation_of_a_killed_run_is_not_paid_for_again(scenario: LeaseScenario, interrupted: Interrupt) -> None:
     """The next run waits until the list shows what the vendor carries out late."""
-    interrupted(ALLOCATE, "allocate", ending, count=5)
+    interrupted(ALLOCATE, "allocate", count=5)
     result = scenario.ok("allocate", count=5)
     scenario.in_sync()
     assert len(scenario.books().held) == len(scenario.books().paid) == 5
@@ -63,40 +59,22 @@ def test_an_allocation_of_a_killed_run_is_not_paid_for_again(
     assert scenario.writes() == [ALLOCATE]
 
 
-@pytest.mark.parametrize(
-    ("options", "replaced"),
-    [pytest.param({"all": True}, 3, id="all"), pytest.param({"count": 2}, 2, id="count", marks=pytest.mark.thorough)],
-)
 def test_an_interrupted_replacement_is_paid_for_once_if_the_task_runs_again(
-    scenario: LeaseScenario, interrupted: Interrupt, options: dict[str, Any], replaced: int
+    scenario: LeaseScenario, interrupted: Interrupt
 ) -> None:
     scenario("allocate", count=3)
-    interrupted(REPLACE, "replace", **options)
+    interrupted(REPLACE, "replace", all=True)
 
-    result = scenario.ok("replace", **options)
+    result = scenario.ok("replace", all=True)
     scenario.in_sync()
     now = scenario.books()
-    assert len(now.paid - scenario.start.paid) == len(scenario.start.held - now.held) == replaced
+    assert len(now.paid - scenario.start.paid) == len(scenario.start.held - now.held) == 3
     assert named(result["leases"]) == now.held
     assert scenario.writes() == [REPLACE]
 
     # It is over then: the same task replaces again.
-    assert scenario("replace", **options)["changed"] is True
+    assert scenario("replace", all=True)["changed"] is True
     assert scenario.writes() == [REPLACE, REPLACE]
-
-
-@pytest.mark.thorough
-def test_check_mode_neither_waits_for_an_unresolved_call_nor_writes(
-    scenario: LeaseScenario, interrupted: Interrupt, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    # A single pause would take longer than the task may wait.
-    use_policy(monkeypatch, poll_interval=2 * scenario.options["max_wait"])
-    settle_after(monkeypatch, 4 * scenario.options["max_wait"])
-    interrupted(ALLOCATE, "allocate", count=2)
-    scenario.ok("allocate", count=2, check=True)
-    assert scenario.writes() == [ALLOCATE]
-    scenario.in_sync()
-    assert len(scenario.books().paid) == 2
 
 
 @pytest.mark.parametrize("shown", [False, True], ids=["never shown", "shown before"])

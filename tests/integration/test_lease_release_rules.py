@@ -20,7 +20,6 @@ __all__ = ["scenario_fixture"]
 A_DAY, A_WEEK = 86401, 7 * 86400 + 1
 #: The client's minute where what happens in it must not depend on the machine: the simulator's lasts two seconds.
 LONG_MINUTE = 60.0
-WAYS = ["all", *(pytest.param(way, marks=pytest.mark.thorough) for way in ("ips", "task_ids"))]
 
 
 def several(scenario: LeaseScenario, channels: int, *numbers: int) -> None:
@@ -30,33 +29,22 @@ def several(scenario: LeaseScenario, channels: int, *numbers: int) -> None:
     scenario.sim.configure(channels=channels)
 
 
-def choice(scenario: LeaseScenario, way: str) -> dict[str, Any]:
-    """Options that name all leases, in one of the three ways."""
-    held = scenario.sim.leases()
-    if way == "all":
-        return {"all": True}
-    name = "ip" if way == "ips" else "task_id"
-    return {way: sorted({lease[name] for lease in held})}
-
-
-@pytest.mark.parametrize("way", WAYS)
-def test_dynamic_dedicated_releases_twice_its_channels_a_minute(scenario: LeaseScenario, way: str) -> None:
+def test_dynamic_dedicated_releases_twice_its_channels_a_minute(scenario: LeaseScenario) -> None:
     several(scenario, 2, 3, 4)
-    result = scenario.reached("release", **choice(scenario, way))
+    result = scenario.reached("release", all=True)
     assert len(result["released"]) == 7
     assert result["held"] == 0
     # The second call waited for its minute instead of being refused.
     assert [(len(call["ips"]), call["code"]) for call in scenario.sim.journal(RELEASE)] == [(4, 0), (3, 0)]
 
 
-@pytest.mark.parametrize("way", WAYS)
 def test_dynamic_dedicated_stops_cleanly_without_time_to_wait(
-    scenario: LeaseScenario, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, way: str
+    scenario: LeaseScenario, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     several(scenario, 2, 3, 4)
     with monkeypatch.context() as patched:
         patched.setenv("QG_MINUTE_SECONDS", str(LONG_MINUTE))
-        result = scenario("release", max_wait=0, **choice(scenario, way))
+        result = scenario("release", max_wait=0, all=True)
     assert result["failed"] is True
     assert result["changed"] is True
     assert len(result["released"]) == 4
@@ -119,11 +107,10 @@ def test_dynamic_dedicated_turns_of_leasing_and_releasing_are_never_refused(scen
     assert scenario.sim.leases() == []
 
 
-@pytest.mark.parametrize("way", WAYS)
-def test_dynamic_shared_never_releases(scenario: LeaseScenario, way: str) -> None:
+def test_dynamic_shared_never_releases(scenario: LeaseScenario) -> None:
     scenario.sim.configure(plan={"kind": "dynamic_shared"})
     scenario.hold(1, 1)
-    result = scenario("release", **choice(scenario, way))
+    result = scenario("release", all=True)
     assert_refusal(result, -15, RELEASE, "permission")
     assert scenario.writes() == [RELEASE]
     scenario.assert_reported(result)
@@ -216,9 +203,8 @@ def test_exclusive_occupancy_has_no_leases(scenario: LeaseScenario, name: str, o
 
 
 @pytest.mark.parametrize("release_answer", ["list", "code"])
-@pytest.mark.parametrize("absent_release", [pytest.param("zero", marks=pytest.mark.thorough), "error"])
-def test_what_is_not_held_is_never_named(scenario: LeaseScenario, absent_release: str, release_answer: str) -> None:
-    scenario.sim.configure(options={"absent_release": absent_release, "release_answer": release_answer})
+def test_what_is_not_held_is_never_named(scenario: LeaseScenario, release_answer: str) -> None:
+    scenario.sim.configure(options={"absent_release": "error", "release_answer": release_answer})
     held = scenario.hold(2, 1)
     scenario.reached("release", ips=[held[0]["ip"], "203.0.113.77"])
     assert [call["ips"] for call in scenario.sim.journal(RELEASE)] == [[held[0]["ip"]]]

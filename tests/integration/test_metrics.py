@@ -19,8 +19,8 @@ import yaml
 from simulator.fixture import Simulator
 from support.documents import ROOT
 from support.playbooks import Playground, Run
-from support.product_leases import PLANS, PRODUCTS
-from support.vendor_faults import brief
+from support.product_leases import PLANS
+from support.thorough import thorough
 
 pytestmark = pytest.mark.newest_core
 
@@ -147,7 +147,7 @@ def test_a_failed_reading_leaves_the_others_and_its_own_time(
     assert found['qgnet_leases{key="default"}'] == 0
 
 
-@pytest.mark.parametrize("product", brief(PRODUCTS, "share"))
+@pytest.mark.parametrize("product", ["share", *thorough("overseas")])
 def test_a_key_of_each_product(sim: Simulator, playground: Playground, path: Path, product: str) -> None:
     sim.configure(plan=PLANS[product])
     lease(sim, playground, product)

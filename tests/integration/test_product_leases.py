@@ -17,7 +17,6 @@ from support.vendor_faults import Faults, brief
 __all__ = ["product_key_fixture", "scenario_fixture"]
 
 PASSWORD = "Hush4Hush"
-thorough = pytest.mark.thorough
 #: The first product on each change; the others say the same by the same code.
 few = pytest.mark.parametrize("each", brief(PRODUCTS, "share"), indirect=True)
 
@@ -180,24 +179,6 @@ def test_an_area_in_another_spelling_is_not_leased_again(account: ProductKey) ->
     assert account.writes() == []
 
 
-def test_channels(account: ProductKey) -> None:
-    for product in ("share", "longterm", "exclusive"):
-        account.use(product)
-        found = account.ok("quota", at_least=9)
-        quota = {name: found["quota"][name] for name in ("total", "available", "used", "balance")}
-        assert quota == {"total": 8, "available": 8, "used": 0, "balance": None}
-        assert found["sufficient"] is False
-
-
-def test_a_balance(account: ProductKey) -> None:
-    found = account.use("share", billing="volume", balance=40).ok("quota", at_least=40)
-    numbers = {name: found["quota"][name] for name in ("unit", "total", "available", "used", "balance")}
-    assert numbers == {"unit": "addresses", "total": None, "available": 40, "used": None, "balance": 40}
-    assert found["sufficient"] is True
-    account.ok("allocate", count=3)
-    assert account.ok("quota")["quota"]["balance"] == 37
-
-
 @few
 def test_areas(each: ProductKey) -> None:
     found = each.ok("areas")
@@ -210,33 +191,6 @@ def test_areas(each: ProductKey) -> None:
 
 
 # The forms of a response
-
-#: Of each form of an extraction and of a list, one; the unit tests have each pair.
-SHAPES = [
-    ("share", "single", "single"),
-    ("longterm", "ips", "tasks"),
-    ("longterm", "list", "task_map"),
-    ("longterm", "entries", "entries"),
-    ("exclusive", "ips", "ips"),
-    # The list omits what the extraction named.
-    ("exclusive", "ips", "list"),
-    ("overseas", "list", "list"),
-]
-
-
-@pytest.mark.parametrize("count", [pytest.param(1, marks=thorough), 2])
-@pytest.mark.parametrize(("product", "get", "query"), SHAPES)
-def test_every_shape(account: ProductKey, product: str, get: str, query: str, count: int) -> None:
-    account.use(product).sim.configure(options={"get_shape": get, "query_shape": query})
-    assert len(account.ok("allocate", count=count)["allocated"]) == count
-    account.begin()
-    again = account.ok("allocate", count=count)
-    assert (again["changed"], again["count"], again["held"]) == (False, count, count)
-    assert servers(again["leases"]) == account.held()
-    assert account.writes() == []
-    assert servers(account.ok("info")["leases"]) == account.held()
-    assert len(account.ok("allocate", count=count + 1)["allocated"]) == 1
-    assert len(account.books().paid) == count + 1
 
 
 @pytest.mark.parametrize("name", ["release", "replace"])
@@ -275,18 +229,6 @@ def test_every_code_is_explained(account: ProductKey, code: str) -> None:
     # Only after these it is possible that the call was carried out; it is sent again once the list excludes that.
     assert len(account.writes()) == (3 if code in ("INTERNAL_ERROR", "FAILED_OPERATION") else 1)
     account.assert_untouched()
-
-
-@few
-@pytest.mark.parametrize("status", [200, 400, 429])
-def test_a_refusal_with_any_status(each: ProductKey, status: int) -> None:
-    each.sim.configure(status="expired", options={"refusal_status": status})
-    result = each("allocate", max_wait=3)
-    assert_one_sentence(result["msg"])
-    if status != 429:
-        assert (result["code"], result["http_status"]) == ("UNAVAILABLE_KEY", status)
-    assert result["changed"] is False
-    assert each.writes() == []
 
 
 @pytest.mark.parametrize("status", brief([200, 400, 429], "400"))
@@ -350,14 +292,6 @@ def test_a_lost_response_is_not_paid_twice(account: ProductKey, billing: str, lo
     assert servers(done["allocated"]) == account.held()
     assert len(account.books().paid) == 2
     assert account.ok("allocate", count=2)["changed"] is False
-
-
-@pytest.mark.parametrize("product", [product for product in PRODUCTS if product != "share"])
-def test_nor_with_another_product(account: ProductKey, product: str) -> None:
-    account.use(product).sim.fault(path=account.path("get"), kind="reset_after")
-    done = account.ok("allocate", count=2)
-    assert servers(done["allocated"]) == account.held()
-    assert len(account.books().paid) == 2
 
 
 def test_a_lost_replacement_is_not_paid_twice(account: ProductKey) -> None:

@@ -40,28 +40,6 @@ def test_a_service_becomes_a_host_with_variables_and_groups(cloud: Cloud) -> Non
     assert found["stderr"] == ""
 
 
-@pytest.mark.thorough
-@pytest.mark.newest_core
-def test_systems_are_distinguished_unless_default_groups_are_switched_off(cloud: Cloud) -> None:
-    systems = ["CentOS 7.9 64位", "windows 2012", "Windows Server 2019 数据中心版 64位中文版", "own image", ""]
-    cloud.sim.agent(instances=[service(f"{n}", System_name=name) for n, name in enumerate(systems, 1)])
-    found = cloud.listed({"default_groups": ["os"], "group_prefix": ""})
-    assert found["groups"] == {"os_linux": ["1"], "os_windows": ["2", "3"], "os_unknown": ["4", "5"]}
-    assert not any(name.startswith("ansible_") and name != "ansible_host" for name in found["hosts"]["2"])
-    assert cloud.listed({"default_groups": []})["groups"] == {"ungrouped": list("12345")}
-
-
-@pytest.mark.thorough
-@pytest.mark.newest_core
-def test_brands_are_asked_for_one_by_one(cloud: Cloud) -> None:
-    cloud.sim.agent(instances={"104": 60, "113": 3, "115": 2})
-    found = cloud.listed({"product_ids": [104, 113], "simple_filters": {"ip": "*"}, "default_groups": ["product"]})
-    assert cloud.calls() == 3
-    assert set(found["groups"]) == {"qg_product_104", "qg_product_113"}
-    assert {host["qg_product_id"] for host in found["hosts"].values()} == {104, 113}
-    assert cloud.listed({})["hosts"].keys() > found["hosts"].keys()
-
-
 #: Include and exclude filters, and the services that are left.
 FILTERS: list[tuple[list[dict[str, Any]], list[str]]] = [
     ([], ["1", "2", "3", "4"]),
@@ -158,15 +136,6 @@ def test_constructed_options(cloud: Cloud) -> None:
     }
 
 
-@pytest.mark.thorough
-def test_strict(cloud: Cloud) -> None:
-    cloud.sim.agent(instances=[service("1")])
-    options = {"compose": {"x": "qg_nothing"}}
-    assert "x" not in cloud.listed(options)["hosts"]["1"]
-    run = cloud.run({**options, "strict": True}, "--list")
-    assert "Could not set x for host 1" in " ".join(run.stderr.split())
-
-
 #: Expressions that have a value for the first two of the services 1 to 5, and none for the third.
 BROKEN: dict[str, Options] = {
     "compose": {"compose": {"x": "1 // (qg_bandwidth - 3)"}},
@@ -199,17 +168,6 @@ def test_an_error_for_one_host_leaves_no_host_and_no_group(cloud: Cloud, option:
         "mine": {"hosts": ["web"]},
         "x": {"hosts": ["1"]},
     }
-
-
-@pytest.mark.thorough
-@pytest.mark.newest_core
-def test_the_graph(cloud: Cloud) -> None:
-    cloud.sim.agent(instances=[service("1"), service("2", System_name="windows 2012")])
-    run = cloud.run({"default_groups": ["line", "os"]}, "--graph")
-    assert re.findall(r"[\w@]+", run.stdout) == [
-        *("@all", "@ungrouped", "@qg_line_ap_shanghai", "1", "2"),
-        *("@qg_os_linux", "1", "@qg_os_windows", "2"),
-    ]
 
 
 @pytest.mark.thorough

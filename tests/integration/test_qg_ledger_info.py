@@ -17,7 +17,6 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._ledger.operations i
 from simulator.fixture import Simulator
 from support.module_tasks import CHECK, IGNORE, SPYING, from_variables, play, task
 from support.playbooks import Operate, Playground, Run, assert_one_sentence, calls, operate
-from support.processes import run_together
 
 pytestmark = pytest.mark.measured
 
@@ -135,19 +134,6 @@ def test_the_ledger_is_what_the_vendor_was_paid_for(buyer: Buyer, tmp_path: Path
 
 def hold(options: dict[str, Any], count: int) -> None:
     operate(ALLOCATE, {**options, "count": count})
-
-
-@pytest.mark.thorough
-@pytest.mark.usefixtures("every_store", "haste")
-def test_processes_do_not_exceed_a_cap_together(sim: Simulator, common: dict[str, Any]) -> None:
-    """Over a database, they may be those of several control nodes. Each of them needs another number of leases."""
-    sim.configure(plan={"channels": 50}, options={"lease_proxies": False})
-    options = {**common, "max_new_per_day": 20, "max_wait": 60.0}
-    run_together(hold, *[(options, count) for count in range(40, 0, -1)])
-    # On a busy machine, some have used up max_wait before it was their turn.
-    hold(options, 20)
-    hold(options, 21)
-    assert len(sim.state()["keys"][sim.key]["paid"]) == 20
 
 
 @pytest.mark.newest_core

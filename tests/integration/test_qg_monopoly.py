@@ -1,7 +1,7 @@
 # Copyright (c) 2026 The qingguo.qgnet authors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Exclusive occupancy over HTTP: as tasks, and with every kind of lost answer."""
+"""Exclusive occupancy over HTTP, as tasks."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._monopolies import o
 from simulator.fixture import Simulator
 from support.module_tasks import CHECK, IGNORE, SPYING, from_variables, play, printed, task
 from support.playbooks import Operate, Playground, Run, assert_one_sentence, operate
-from support.vendor_faults import LONGER, TIMEOUT, brief
 
 LIST, IDLE, REDIAL, QUOTA = "/monopolies", "/monopolies/idle", "/monopolies/ips", "/info/quota"
 HOURS = 3600
@@ -196,65 +195,3 @@ def test_a_key_of_another_product_and_bad_options(sim: Simulator, stage: Stage) 
         assert (done.result["http_status"], done.result["endpoint"]) == (400, LIST)
     # A bad option is found before any call.
     assert [(call["method"], call["path"]) for call in sim.journal()] == [("GET", LIST)] * 2
-
-
-#: Answers to a write that say nothing, and whether the vendor did it.
-LOST: dict[str, tuple[bool, dict[str, Any]]] = {
-    "reset after": (True, {"kind": "reset_after"}),
-    "bad gateway after": (True, {"kind": "status", "http_status": 502, "executed": True}),
-    "too late": (True, {"kind": "hang_after", "seconds": LONGER}),
-    "reset before": (False, {"kind": "reset_before"}),
-    "unknown error": (False, {"kind": "code", "code": -1}),
-}
-lost = pytest.mark.parametrize(
-    ("done", "fields"),
-    brief([pytest.param(*row, id=name) for name, row in LOST.items()], "reset after", "unknown error"),
-)
-
-
-@lost
-def test_a_lost_application(sim: Simulator, monopoly: Operate, done: bool, fields: dict[str, Any]) -> None:
-    sim.fault(path=LIST, method="POST", **fields)
-    result = monopoly(count=2, timeout=TIMEOUT)
-    assert "failed" not in result, result.get("msg")
-    assert result["applied"] == held(sim)
-    assert len(held(sim)) == 2
-    assert writes(sim) == ["POST"] * (1 if done else 2)
-    forget(sim)
-    assert monopoly(count=2)["changed"] is False
-    assert writes(sim) == []
-
-
-@lost
-def test_a_lost_release(sim: Simulator, monopoly: Operate, done: bool, fields: dict[str, Any]) -> None:
-    uuids = monopoly(count=2)["applied"]
-    sim.advance(13 * HOURS)
-    forget(sim)
-    sim.fault(path=LIST, method="DELETE", **fields)
-    result = monopoly(state="absent", all=True, timeout=TIMEOUT)
-    assert "failed" not in result, result.get("msg")
-    assert (result["released"], held(sim)) == (uuids, [])
-    assert writes(sim) == ["DELETE"] * (1 if done else 2)
-
-
-@lost
-def test_a_lost_redial(sim: Simulator, monopoly: Operate, done: bool, fields: dict[str, Any]) -> None:
-    uuids = monopoly(count=2)["applied"]
-    sim.advance(60)
-    forget(sim)
-    sim.fault(path=REDIAL, method="PUT", **fields)
-    result = monopoly(state="redialled", uuids=uuids, timeout=TIMEOUT)
-    assert "failed" not in result, result.get("msg")
-    assert [one["uuid"] for one in result["redialled"]] == uuids
-    assert all(one["server_before"] != one["server_after"] for one in result["redialled"])
-    assert writes(sim) == ["PUT"] * (1 if done else 2)
-
-
-@pytest.mark.parametrize("fields", [{"kind": "status", "http_status": 502}, {"kind": "delay", "seconds": LONGER}])
-def test_an_application_that_may_still_be_in_flight(sim: Simulator, monopoly: Operate, fields: dict[str, Any]) -> None:
-    sim.fault(path=LIST, method="POST", **fields)
-    result = monopoly(count=2, timeout=TIMEOUT, wait=False)
-    assert result["failed"]
-    assert_one_sentence(result["msg"])
-    assert "ansible localhost -m qingguo.qgnet.qg_monopoly_info" in result["msg"]
-    assert writes(sim) == ["POST"]

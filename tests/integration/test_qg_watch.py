@@ -13,7 +13,6 @@ import runpy
 import subprocess
 import sys
 import textwrap
-import threading
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
@@ -22,9 +21,9 @@ from typing import Any
 
 import pytest
 import requests
-from ansible_collections.qingguo.qgnet.plugins.module_utils._leases.operations import ALLOCATE, INFO
+from ansible_collections.qingguo.qgnet.plugins.module_utils._leases.operations import ALLOCATE
 from simulator.fixture import Simulator, running_simulator
-from support.playbooks import QUERY, QUOTA, Result, assert_one_sentence, operate
+from support.playbooks import QUERY, QUOTA, assert_one_sentence, operate
 from support.vendor_faults import brief
 
 LIST, BALANCE = "/query", "/api/merchant/getBalance"
@@ -351,38 +350,6 @@ def test_a_refusal_of_the_account_api(sim: Simulator, watching: Watching) -> Non
 
     watching(story, balance_below=10, app_key="not-the-appkey")
     assert {call["refusal"] for call in sim.journal(BALANCE)} == {"wrong_sign"}
-
-
-@pytest.mark.thorough
-def test_watchers_and_playbooks_stay_within_the_limit_together(
-    sim: Simulator, watching: Watching, common_args: dict[str, Any]
-) -> None:
-    options = {name: common_args[name] for name in ("key", "api_url", "state_dir", "timeout")}
-    results: list[Result] = []
-    stop = threading.Event()
-
-    def play() -> None:
-        while not stop.is_set():
-            results.append(operate(INFO, {**options, "max_wait": 60}))
-
-    players = [threading.Thread(target=play) for _number in range(3)]
-
-    async def story(watcher: Watcher) -> None:
-        for player in players:
-            player.start()
-        try:
-            for _number in range(30):
-                await asyncio.sleep(0.1)
-                assert watcher.quiet()
-        finally:
-            stop.set()
-        while any(player.is_alive() for player in players):
-            await asyncio.sleep(0.1)
-
-    watching(story, leases=True)
-    assert len(results) >= 30
-    assert not [result for result in results if "failed" in result]
-    assert {call["code"] for call in sim.journal()} == {0}
 
 
 def test_a_server_that_repeats_the_secrets_cannot_make_them_known(

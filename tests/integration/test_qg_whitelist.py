@@ -13,7 +13,6 @@ from typing import Any
 import pytest
 from simulator.fixture import Simulator
 from support.playbooks import ADD, DEL, QUERY, Operate, assert_failed, assert_one_sentence, block, calls, numeric
-from support.thorough import thorough
 
 A, B, C, D, E, F = (f"203.0.113.{number}" for number in range(1, 7))
 OTHER_KEY = "QGOTHER1"
@@ -74,17 +73,6 @@ def test_addresses_are_read_as_people_write_them(whitelist: Operate, sim: Simula
     assert sim.whitelist() == [A, B]
 
 
-def test_what_others_put_on_the_list_is_left_alone(whitelist: Operate, sim: Simulator) -> None:
-    odd = ["2001:db8::1", "198.51.100.0/24", "office"]
-    sim.configure(whitelist=[A, *odd])
-    result = whitelist([B])
-    assert "failed" not in result
-    assert sim.whitelist() == [A, *odd, B]
-    assert (result["whitelist"], result["unreadable"]) == ([A, B], odd)
-    assert whitelist([A], state="absent")["removed"] == [A]
-    assert sim.whitelist() == [*odd, B]
-
-
 def test_an_address_that_should_never_have_been_there_can_be_removed(whitelist: Operate, sim: Simulator) -> None:
     sim.configure(whitelist=["10.0.0.1", A])
     result = whitelist(["10.0.0.1"], state="absent", allow_non_global=False)
@@ -92,82 +80,7 @@ def test_an_address_that_should_never_have_been_there_can_be_removed(whitelist: 
     assert sim.whitelist() == [A]
 
 
-# --- the list in another notation
-
-
-@pytest.mark.parametrize("notation", ["mapped", *thorough("prefix", "padded", "full_width", "port")])
-def test_an_entry_counts_as_its_address_however_it_is_listed(
-    whitelist: Operate, whitelist_info: Operate, sim: Simulator, notation: str
-) -> None:
-    options = {"whitelist_notation": notation, "del_takes": "listed", "absent_del": "error"}
-    sim.configure(whitelist=[A, B, C, "203.0.113.0/24"], options=options)
-    assert whitelist([A])["changed"] is False
-    result = whitelist([B, C], state="exact")
-    assert (result["added"], result["removed"], result["already_present"]) == ([], [A], [B, C])
-    assert whitelist([C], state="absent")["removed"] == [C]
-    assert sim.whitelist() == [B, "203.0.113.0/24"]
-    found = whitelist_info()
-    assert (found["whitelist"], found["unreadable"]) == ([B], ["203.0.113.0/24"])
-
-
-def test_a_removal_by_entries_that_cannot_be_read_warns(whitelist: Operate, sim: Simulator) -> None:
-    others = [f"{A},{B}", "office"]
-    sim.configure(whitelist=[A, B, *others])
-    result = whitelist([A], state="absent")
-    assert (result["changed"], result["unreadable"]) == (True, others)
-    (warning,) = result["warnings"]
-    assert_one_sentence(warning)
-    assert "'203.0.113.1,203.0.113.2', 'office'" in warning
-    assert sim.whitelist() == [B, *others]
-
-
-# --- exact
-
-
-def test_exact_with_no_addresses_is_refused(whitelist: Operate, sim: Simulator) -> None:
-    sim.configure(whitelist=[A])
-    assert_failed(whitelist([], state="exact", keep=[A]), "ips is empty")
-    assert sim.journal() == []
-
-
-def test_exact_removes_no_more_than_it_may(whitelist: Operate, sim: Simulator) -> None:
-    old = block(12)
-    sim.configure(whitelist=old)
-    for check in (True, False):
-        result = whitelist([A], state="exact", check=check)
-        assert result["failed"] is True
-        assert_one_sentence(result["msg"])
-        assert "12" in result["msg"]
-        assert "max_removals=10" in result["msg"]
-    assert calls(sim, ADD, DEL) == []
-    assert sim.whitelist() == old
-    result = whitelist([A], state="exact", max_removals=12)
-    assert result["removed"] == old
-    assert sim.whitelist() == [A]
-
-
-# --- replaces
-
-
-def test_what_is_replaced_goes_only_when_the_new_ones_are_there(whitelist: Operate, sim: Simulator) -> None:
-    sim.configure(whitelist=[A, B])
-    result = whitelist([C], replaces=[A, F])
-    assert calls(sim) == [QUERY, ADD, DEL, QUERY]
-    assert sim.whitelist() == [B, C]
-    assert result["removed"] == [A]
-
-
 # --- -202, the list is full
-
-
-def test_a_full_list_is_reported_with_its_size(whitelist: Operate, sim: Simulator) -> None:
-    sim.configure(whitelist=[A, B, C], capacity=5)
-    result = whitelist([D, E, F])
-    assert_failed(result, "It holds 3 addresses and needs 3 more slots", changed=False, code=-202)
-    assert [item["ip"] for item in result["refused"]] == [D, E, F]
-    assert {item["code"] for item in result["refused"]} == {-202}
-    assert sim.whitelist() == result["whitelist"] == [A, B, C]
-    assert calls(sim, ADD) == [ADD]
 
 
 def test_a_list_that_takes_only_some_is_reported(whitelist: Operate, sim: Simulator) -> None:
@@ -180,49 +93,20 @@ def test_a_list_that_takes_only_some_is_reported(whitelist: Operate, sim: Simula
     assert len(calls(sim, ADD)) <= 4
 
 
-@pytest.mark.parametrize(
-    ("check", "overflow"), [(True, "refuse"), (False, "partial"), *thorough((True, "partial"), (False, "refuse"))]
-)
-def test_a_known_capacity_is_an_error_before_anything_is_written(
-    whitelist: Operate, sim: Simulator, check: bool, overflow: str
-) -> None:
-    sim.configure(whitelist=[A, B, C], capacity=5, options={"overflow": overflow})
-    assert_failed(whitelist([D, E, F], capacity=5, check=check), "5", code=-202)
-    assert calls(sim) == [QUERY]
-    assert "failed" not in whitelist([D, E], capacity=5, check=check)
-
-
 @pytest.mark.parametrize("capacity", [None, 3])
-@pytest.mark.parametrize(
-    ("ips", "options", "goal"),
-    [
-        ([D], {"replaces": [A]}, [B, C, D]),
-        *thorough(
-            ([D, E, F], {"replaces": [A, B, C]}, [D, E, F]),
-            ([D, E, F], {"state": "exact"}, [D, E, F]),
-            ([C, D], {"state": "exact"}, [C, D]),
-        ),
-    ],
-)
 @pytest.mark.parametrize("overflow", ["refuse", "partial"])
 def test_room_is_made_first_where_there_is_none(
-    whitelist: Operate,
-    sim: Simulator,
-    ips: list[str],
-    options: dict[str, Any],
-    goal: list[str],
-    capacity: int | None,
-    overflow: str,
+    whitelist: Operate, sim: Simulator, capacity: int | None, overflow: str
 ) -> None:
     sim.configure(whitelist=[A, B, C], capacity=3, options={"overflow": overflow})
-    result = whitelist(ips, capacity=capacity, **options)
+    result = whitelist([D], capacity=capacity, replaces=[A])
     if overflow == "partial" and capacity is None:
         # Nothing says that the list is full.
         assert (result["failed"], result["changed"], sim.whitelist()) == (True, False, [A, B, C])
         assert "If the whitelist is full, set capacity" in result["msg"]
         return
     assert "failed" not in result, result["msg"]
-    assert numeric(sim.whitelist()) == result["whitelist"] == goal
+    assert numeric(sim.whitelist()) == result["whitelist"] == [B, C, D]
     if capacity is not None:
         assert calls(sim) == [QUERY, DEL, ADD, QUERY]
 
@@ -230,27 +114,26 @@ def test_room_is_made_first_where_there_is_none(
 # --- -206, bound to another key
 
 
-@pytest.mark.parametrize("bound", [[3, 12], *thorough([7], [0], [19], [8, 9, 10], list(range(20)))])
-def test_only_the_addresses_of_another_key_are_refused(whitelist: Operate, sim: Simulator, bound: list[int]) -> None:
+def test_only_the_addresses_of_another_key_are_refused(whitelist: Operate, sim: Simulator) -> None:
     ips = numeric(block(20))
-    elsewhere = [ips[number] for number in bound]
+    elsewhere = [ips[3], ips[12]]
     sim.configure(whitelist=[A])
     sim.configure(OTHER_KEY, whitelist=elsewhere)
     result = whitelist(ips)
     rest = [ip for ip in ips if ip not in elsewhere]
     assert result["failed"] is True
-    assert result["changed"] is bool(rest)
+    assert result["changed"] is True
     assert result["added"] == rest
     assert [item["ip"] for item in result["refused"]] == elsewhere
     assert {item["code"] for item in result["refused"]} == {result["code"]} == {-206}
     assert_one_sentence(result["msg"])
-    for ip in elsewhere[:5]:
+    for ip in elsewhere:
         assert ip in result["msg"]
-    assert f"{len(elsewhere)} of 20" in result["msg"]
+    assert "2 of 20" in result["msg"]
     assert set(sim.whitelist()) == {A, *rest}
     assert sim.whitelist(OTHER_KEY) == elsewhere
     # No call is sent that can only be refused again: each address of another key is halved out once.
-    assert len(calls(sim, ADD)) <= 12 * len(elsewhere)
+    assert len(calls(sim, ADD)) <= 24
 
     sim.control("DELETE", "/journal")
     again = whitelist(ips)
@@ -271,10 +154,9 @@ def test_a_vendor_that_silently_leaves_out_what_is_bound_elsewhere(whitelist: Op
 # --- long lists
 
 
-@pytest.mark.parametrize("count", [1000, *thorough(10000)])
-def test_a_long_list_is_one_call_by_form(whitelist: Operate, sim: Simulator, count: int) -> None:
-    sim.configure(capacity=20000, pwd="secret", api_auth=True, whitelist=[A])
-    ips = block(count)
+def test_a_long_list_is_one_call_by_form(whitelist: Operate, sim: Simulator) -> None:
+    sim.configure(capacity=2000, pwd="secret", api_auth=True, whitelist=[A])
+    ips = block(1000)
     result = whitelist(ips, pwd="secret", timeout=10)
     assert "failed" not in result, result["msg"]
     assert [(call["path"], call["method"]) for call in sim.journal()] == [(QUERY, "GET"), (ADD, "POST"), (QUERY, "GET")]
@@ -282,19 +164,16 @@ def test_a_long_list_is_one_call_by_form(whitelist: Operate, sim: Simulator, cou
     assert form["param_source"] == "body"
     assert form["query_length"] == 0
     assert sorted(sim.whitelist()) == sorted([A, *ips])
-    assert len(result["added"]) == count
+    assert len(result["added"]) == 1000
     assert whitelist(ips, state="absent", pwd="secret", timeout=10)["removed"] == numeric(ips)
     assert sim.whitelist() == [A]
     assert [call["method"] for call in sim.journal(DEL)] == ["POST"]
 
 
 @pytest.mark.parametrize("post", ["refuse", "ignore_body"])
-@pytest.mark.parametrize("count", [1000, *thorough(10000)])
-def test_a_vendor_that_takes_no_forms_gets_several_queries(
-    whitelist: Operate, sim: Simulator, post: str, count: int
-) -> None:
-    sim.configure(capacity=20000, whitelist=[A], options={"post": post})
-    ips = block(count)
+def test_a_vendor_that_takes_no_forms_gets_several_queries(whitelist: Operate, sim: Simulator, post: str) -> None:
+    sim.configure(capacity=2000, whitelist=[A], options={"post": post})
+    ips = block(1000)
     result = whitelist(ips, timeout=10)
     assert "failed" not in result, result["msg"]
     assert sorted(sim.whitelist()) == sorted([A, *ips])
@@ -303,19 +182,8 @@ def test_a_vendor_that_takes_no_forms_gets_several_queries(
     assert [call["method"] for call in adds] == ["POST"] + ["GET"] * (len(adds) - 1)
     assert all(call["query_length"] <= 8000 for call in adds)
     # As few as fit: 15 characters for an address at most, and a comma.
-    assert len(adds) - 1 <= count * 16 // 3500 + 1
-    assert sum(len(call["ips"]) for call in adds if call["executed"]) == count
-
-
-@pytest.mark.parametrize("kind", ["reset_after", *thorough("garbage", "truncate", "reset_before")])
-def test_a_long_form_whose_answer_is_lost(whitelist: Operate, sim: Simulator, kind: str) -> None:
-    sim.configure(capacity=2000)
-    sim.fault(path=ADD, kind=kind)
-    ips = block(1000)
-    result = whitelist(ips)
-    assert "failed" not in result, result["msg"]
-    assert sorted(sim.whitelist()) == sorted(ips)
-    assert len([call for call in sim.journal(ADD) if call["executed"]]) == 1
+    assert len(adds) - 1 <= 1000 * 16 // 3500 + 1
+    assert sum(len(call["ips"]) for call in adds if call["executed"]) == 1000
 
 
 # --- options that cannot be used

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from simulator.fixture import Simulator, running_simulator
 from support.playbooks import ADD, QUERY, Result, block, calls, numeric
-from support.thorough import thorough
+from support.thorough import one_more_case
 from support.whitelist_processes import add_one, fresh_processes, process
 
 #: Longest that all of them together may take before the test gives up.
@@ -70,14 +70,13 @@ def test_forty_processes_with_the_vendors_own_minute(context: ForkServerContext,
         assert_all_there(sim, ips, results)
 
 
-@pytest.mark.parametrize("slow", thorough(False, True), ids=["quick vendor", "slow vendor"])
-def test_many_processes_with_a_short_minute(context: ForkServerContext, tmp_path: Path, slow: bool) -> None:
-    ips = block(120)
+@one_more_case
+def test_forty_processes_with_a_short_minute_and_a_slow_vendor(context: ForkServerContext, tmp_path: Path) -> None:
+    ips = block(40)
     with running_simulator(["--minute", "2"]) as sim:
-        if slow:
-            # The vendor counts a call at some moment between its sending and its answer.
-            for number in range(0, 120, 5):
-                sim.fault(path=ADD, kind="hang_after" if number % 2 else "delay", seconds=0.7, skip=number, times=1)
+        # The vendor counts a call at some moment between its sending and its answer.
+        for number in range(0, 40, 5):
+            sim.fault(path=ADD, kind="hang_after" if number % 2 else "delay", seconds=0.7, skip=number, times=1)
         results = all_at_once(context, sim, tmp_path / "state", ips, 2)
         assert_all_there(sim, ips, results)
 

@@ -127,21 +127,3 @@ def test_a_release_can_be_installed_and_verified(runner: Runner, key: tuple[str,
     changed = runner.run(verify)
     assert changed.returncode != 0
     assert "README.md" in changed.stdout + changed.stderr
-
-
-@pytest.mark.thorough
-def test_galaxy_takes_an_archive_once_whole_and_from_its_owner(runner: Runner) -> None:
-    publish = next(step["run"] for step in STEPS if "publish" in step.get("run", ""))
-    assert runner.run("make build galaxy sbom").returncode == 0
-    server = {"LIST": "galaxy", "GALAXY_URL": runner.server.url, "GALAXY_TOKEN": runner.server.token}
-    names = {f"ANSIBLE_GALAXY_SERVER_{name}": value for name, value in server.items()}
-    assert "permission" in runner.run(publish, **names | {"ANSIBLE_GALAXY_SERVER_GALAXY_TOKEN": "of another"}).stderr
-    assert runner.run(publish, **names).returncode == 0
-    assert "already exists" in runner.run(publish, **names).stderr
-    assert "Failed to resolve" in runner.run("ansible-galaxy collection install another.collection").stderr
-    runner.server.published.clear()
-    archive = f"dist/{ARCHIVE}.tar.gz"
-    damage = f"mkdir x && tar xzf {archive} -C x && echo >> x/README.md && tar czf {archive} -C x $(ls x)"
-    assert runner.run(damage).returncode == 0
-    assert "checksum of README.md is wrong" in runner.run(publish, **names).stderr
-    assert runner.server.published == {}

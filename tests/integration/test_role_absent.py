@@ -50,18 +50,14 @@ def test_deregistering_hosts_that_no_longer_exist(fleet: Fleet, closed_port: int
 
 
 @pytest.mark.thorough
-@pytest.mark.parametrize("first", ["present", *thorough("absent")])
-def test_hosts_of_one_run_that_are_registered_and_hosts_that_are_deregistered(fleet: Fleet, first: str) -> None:
+def test_hosts_of_one_run_that_are_registered_and_hosts_that_are_deregistered(fleet: Fleet) -> None:
     fleet.run(limit="h3,h4").ok()
     fleet.move(h5=public(3))
-    wanted = {"h1": first, "h3": "absent", "h4": "absent", "h5": "present", "h6": "present"}
-    if first == "absent":
-        fleet.sim.configure(whitelist=[public(1), public(3), public(4)])
+    wanted = {"h1": "present", "h3": "absent", "h4": "absent", "h5": "present", "h6": "present"}
     for host, state in wanted.items():
         fleet.add_to(host, state=state)
     run = fleet.run(limit=",".join(wanted)).ok()
-    here = [public(1)] if first == "present" else []
-    assert fleet.listed() == [*here, public(3), public(6)]
+    assert fleet.listed() == [public(1), public(3), public(6)]
     assert (run.registered["h6"], run.registered["h3"]) == ([public(6)], [])
     removed = {ip for call in fleet.sim.journal(DEL) for ip in call["ips"]}
     assert public(3) not in removed, "h5 has it from h3, without a gap"
@@ -95,24 +91,6 @@ def test_a_compromised_host_does_not_remove_what_another_host_is_remembered_with
     run = fleet.run(limit="h6", state="absent", inventory_id=inventory).ok()
     assert fleet.listed() == fleet.all_addresses[: 5 if inventory == "blue" else 6]
     assert run.changed == ({"h6"} if inventory == "blue" else set())
-
-
-@pytest.mark.thorough
-def test_hosts_remove_no_more_than_max_removals_that_is_not_remembered_for_them(fleet: Fleet) -> None:
-    fleet.sim.configure(whitelist=fleet.all_addresses[3:])
-    fleet.run(limit="h1,h2,h3").ok()
-    for arguments in (["--check"], []):
-        run = fleet.run(arguments=arguments, state="absent", max_removals=2)
-        failed = run.failed(REGISTER)
-        assert (run.rc, set(failed)) == (2, {"h4", "h5", "h6"})
-        for host, result in failed.items():
-            assert_says(result, "3 addresses", "max_removals=2", obsolete=[public(int(host[1:]))])
-        # What is remembered for the others goes all the same, however much it is.
-        assert fleet.listed() == fleet.all_addresses[0 if arguments else 3 :]
-    fleet.run(state="absent", max_removals=3).ok()
-    assert fleet.sim.whitelist() == []
-    # Of what is not on the whitelist nothing has to be removed.
-    fleet.run(state="absent", max_removals=0).ok()
 
 
 @pytest.mark.thorough

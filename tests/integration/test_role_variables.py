@@ -13,7 +13,6 @@ from simulator.fixture import Simulator
 from support.fleet import DETECT, OTHER_KEY, REGISTER, SUMMARIZE, Fleet, play, public
 from support.playbooks import QUERY, Playground, Run, calls
 from support.thorough import thorough
-from support.vendor_faults import brief
 
 pytestmark = pytest.mark.measured
 
@@ -102,7 +101,6 @@ BROKEN = "{name: trouble, ansible.builtin.fail: {msg: broken}, when: inventory_h
         pytest.param("", [], FATES, id="linear"),
         pytest.param("serial: 4", [], FATES, id="serial", marks=NOT_QUICK),
         pytest.param("strategy: free", [], FATES, id="free", marks=pytest.mark.thorough),
-        pytest.param("strategy: host_pinned", [], FATES, id="host_pinned", marks=NOT_QUICK),
         pytest.param("", ["--check"], PREDICTED, id="check"),
         pytest.param("", ["--limit", "h2,h4,h7,localhost"], LIMITED, id="limit", marks=NOT_QUICK),
     ],
@@ -222,16 +220,12 @@ def test_each_use_of_the_role_in_a_play_is_summarized(fleet: Fleet) -> None:
 
 
 @pytest.mark.thorough
-@pytest.mark.parametrize("others", ["in sync", *thorough("new")])
-def test_an_unreachable_host_that_is_ignored_costs_no_other_host_anything(
-    fleet: Fleet, closed_port: int, others: str
-) -> None:
-    if others == "in sync":
-        fleet.put_in_sync()
+def test_an_unreachable_host_that_is_ignored_costs_no_other_host_anything(fleet: Fleet, closed_port: int) -> None:
+    fleet.put_in_sync()
     fleet.make_unreachable("h1", closed_port)
     run = fleet.run(play("ignore_unreachable: true") + LOOK.lstrip("\n")).ok()
     variables = seen(run)
-    of_others = {f"h{n}": in_sync(n) if others == "in sync" else new(n) for n in fleet.numbers[1:]}
+    of_others = {f"h{n}": in_sync(n) for n in fleet.numbers[1:]}
     assert {host: status(own) for host, own in variables.items()} == {"h1": "unreachable: ", **of_others}
     (summary,) = run.summaries
     assert (summary["unreached_hosts"], summary["unregistered_hosts"], summary["in_sync"]) == (["h1"], {}, 5)
@@ -239,7 +233,7 @@ def test_an_unreachable_host_that_is_ignored_costs_no_other_host_anything(
     (warning,) = run.of(REGISTER, "h1").result["warnings"]
     assert "h1, because it was unreachable: " in warning
     assert variables["h1"]["egress_whitelist_result"]["msg"] in warning
-    assert len(run.by_host(REGISTER)) == (1 if others == "in sync" else 6)
+    assert len(run.by_host(REGISTER)) == 1
 
 
 #: A mistake of a host, and what its error says.
@@ -253,8 +247,9 @@ MISTAKES = {
 }
 
 
-@pytest.mark.parametrize("mistake", brief(MISTAKES, "quorum"))
-@pytest.mark.parametrize("others", ["new", *thorough("in sync")])
+@pytest.mark.parametrize(
+    ("others", "mistake"), [("new", "quorum"), *thorough(("new", "uncertain"), ("in sync", "template"))]
+)
 def test_an_error_that_is_ignored_remains_the_reason_and_is_shown_once(fleet: Fleet, others: str, mistake: str) -> None:
     if others == "in sync":
         fleet.put_in_sync()

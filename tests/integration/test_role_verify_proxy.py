@@ -42,13 +42,6 @@ def test_the_proxy_lets_the_hosts_in_when_they_are_registered(fleet: Fleet) -> N
     assert {task.status for task in run.by_host("probe").values()} == {"failed"}
 
 
-@pytest.mark.thorough
-def test_the_proxy_may_have_an_exit_of_either_family(fleet: Fleet) -> None:
-    proxy = fleet.sim.configure(exit="2001:db8::7")["proxy_url"]
-    run = fleet.run(limit="h1", verify_proxy=proxy, verify_wait=1)
-    assert run.of(REGISTER).result["exit_ips"] == ["2001:db8::7"]
-
-
 def test_a_proxy_that_does_not_let_the_host_in_is_reported(fleet: Fleet) -> None:
     proxy = fleet.sim.configure(OTHER_KEY, proxy=True)["proxy_url"]
     # fail concerns detection and refused addresses only.

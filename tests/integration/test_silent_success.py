@@ -187,7 +187,7 @@ def test_hosts_that_left_the_inventory_are_forgotten_by_name(fleet: Fleet) -> No
 # --- the line at the end, and errors
 
 
-@pytest.mark.parametrize("header", ["", *thorough("serial: 4", "strategy: free")])
+@pytest.mark.parametrize("header", ["", *thorough("serial: 4")])
 def test_a_run_says_in_one_line_what_it_did(fleet: Fleet, header: str) -> None:
     fleet.run(limit="h1").ok()
     fleet.move(h1="198.51.100.1")

@@ -277,7 +277,6 @@ def test_tasks_that_cannot_succeed(
 FROM_VARIABLES = """
 - hosts: one
   gather_facts: false
-  strategy: STRATEGY
   vars:
     qg_api_url: "{{ api_url }}"
     qg_max_wait: 0
@@ -312,9 +311,8 @@ FAILING = {
 
 
 @pytest.mark.thorough
-@pytest.mark.parametrize("strategy", ["linear", "free"])
 def test_ansible_shows_no_value_of_a_variable_as_an_option_of_the_task(
-    sim: Simulator, playground: Playground, variables: dict[str, Any], closed_port: int, strategy: str
+    sim: Simulator, playground: Playground, variables: dict[str, Any], closed_port: int
 ) -> None:
     """A rescue and callbacks see the task as the worker returns it."""
     shown = {"ansible.builtin.debug": {"var": "ansible_failed_task"}}
@@ -323,7 +321,7 @@ def test_ansible_shows_no_value_of_a_variable_as_an_option_of_the_task(
         for name, task in FAILING.items()
     ]
     run = playground.play(
-        FROM_VARIABLES.replace("STRATEGY", strategy).replace("BLOCKS", json.dumps(blocks)),
+        FROM_VARIABLES.replace("BLOCKS", json.dumps(blocks)),
         inventory=INVENTORY,
         variables={**variables, "closed_proxy": f"http://user:SECRETPWD@127.0.0.1:{closed_port}"},
         environment={"ANSIBLE_DISPLAY_ARGS_TO_STDOUT": "1"},

@@ -88,19 +88,6 @@ def test_the_right_password_opens(reader: tuple[Any, str], sim: Simulator) -> No
     assert {call["params"]["Pwd"] for call in sim.journal()} == {"a+b/c =&d"}
 
 
-@pytest.mark.parametrize("endpoint", [ADD, DEL])
-def test_an_unknown_error_of_a_write_is_cured_by_looking_again(
-    whitelist: Operate, sim: Simulator, endpoint: str
-) -> None:
-    sim.configure(whitelist=[FIRST])
-    sim.fault(path=endpoint, kind="code", code=-1)
-    result = write(whitelist, endpoint)
-    assert "failed" not in result
-    # No write is repeated without a look at what the last one did.
-    assert calls(sim) == [QUERY, endpoint, QUERY, endpoint, QUERY]
-    assert result["whitelist"] == sim.whitelist() == ([FIRST, SECOND] if endpoint == ADD else [])
-
-
 @pytest.mark.parametrize("http_status", [200, 429])
 def test_too_many_requests_is_waited_for(reader: tuple[Any, str], sim: Simulator, http_status: int) -> None:
     run, endpoint = reader
@@ -183,16 +170,3 @@ def test_whitelist_info(whitelist_info: Operate, sim: Simulator) -> None:
     assert result["changed"] is False
     assert result["api"]["calls"] == 1
     assert calls(sim) == [QUERY]
-
-
-@pytest.mark.parametrize("empty_data", ["list", "null", "absent"])
-def test_an_empty_whitelist_in_all_its_forms(
-    whitelist: Operate, whitelist_info: Operate, sim: Simulator, empty_data: str
-) -> None:
-    sim.configure(options={"empty_data": empty_data})
-    assert whitelist_info()["whitelist"] == []
-    assert whitelist([FIRST], state="absent")["changed"] is False
-    assert calls(sim) == [QUERY, QUERY]
-    assert whitelist([FIRST])["added"] == [FIRST]
-    assert whitelist([FIRST], state="absent")["removed"] == [FIRST]
-    assert sim.whitelist() == []

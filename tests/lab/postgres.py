@@ -65,10 +65,6 @@ class PostgresServer(Service):
         return self.access.url_of()
 
     @property
-    def admin_url(self) -> str:
-        return self.access.admin_url_of()
-
-    @property
     def files(self) -> DataDirectory:
         if self._files is None:
             raise LabError("the server has not been started")

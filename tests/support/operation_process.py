@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import multiprocessing
 import os
-import signal
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -58,10 +57,8 @@ def at_once(jobs: list[tuple[str, dict[str, Any]]], minute: float, folder: Path)
     return [json.loads(answer.read_text(encoding="utf-8")) for answer in answers]
 
 
-def interrupt(
-    name: str, options: dict[str, Any], minute: float, has_arrived: Callable[[], bool], ending: signal.Signals
-) -> None:
-    """Run an operation, and end its process by a signal as soon as its call has arrived."""
+def kill_during_call(name: str, options: dict[str, Any], minute: float, has_arrived: Callable[[], bool]) -> None:
+    """Run an operation, and kill its process as soon as its call has arrived."""
     process = CONTEXT.Process(target=run_operation, args=(name, options, minute))
     process.start()
     deadline = time.monotonic() + START_SECONDS
@@ -69,9 +66,5 @@ def interrupt(
         assert process.is_alive(), "the process ended without the call"
         assert time.monotonic() < deadline, "the call has not arrived"
         time.sleep(0.02)
-    assert process.pid is not None
-    os.kill(process.pid, ending)
-    process.join(END_SECONDS)
-    ended = process.exitcode is not None
     process.kill()
-    assert ended, f"{ending.name} does not end the process"
+    process.join()

@@ -14,7 +14,6 @@ from pathlib import Path
 from workspace import CACHE, PYTHONS, make_link, system_path
 
 REQUIRED = ("3.10", "3.11", "3.12", "3.13")
-OPTIONAL = ("3.14", "3.15")
 #: Read at the start, since HOME is that of the tests later. A session that starts nox itself finds the same Pythons.
 ENVIRONMENT = {
     "PYENV_ROOT": os.environ.get("PYENV_ROOT") or str(Path.home() / ".pyenv"),

@@ -9,6 +9,7 @@ quotes, since they are worded where they are raised.
 from __future__ import annotations
 
 import ast
+import functools
 import io
 import os
 import re
@@ -210,6 +211,7 @@ def found_in(path: Path, words: dict[str, str]) -> Iterator[str]:
             yield f"{os.path.relpath(path, ROOT)}:{line}: {shown!r}: {instead}"
 
 
+@functools.cache
 def files(patterns: tuple[str, ...]) -> list[Path]:
     return sorted({path for pattern in patterns for path in ROOT.glob(pattern)})
 

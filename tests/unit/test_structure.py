@@ -55,8 +55,15 @@ def tree_of(name: str) -> ast.Module:
 
 
 @functools.cache
-def all_texts() -> dict[str, str]:
-    return {str(path.relative_to(TESTS)): path.read_text(encoding="utf-8") for path in TESTS.rglob("*.py")}
+def users_of_support() -> dict[str, set[str]]:
+    """Return the files that name each file of tests/support, as a module or by its path."""
+    users: dict[str, set[str]] = {}
+    for path in TESTS.rglob("*.py"):
+        text = path.read_text(encoding="utf-8")
+        for names in re.findall(r"\bsupport[./]\w+|\bfrom support import [^\n(]+|\"\w+\.py\"", text):
+            for name in re.findall(r"\w+", names):
+                users.setdefault(name, set()).add(str(path.relative_to(TESTS)))
+    return users
 
 
 #: Public in spite of their names.
@@ -131,12 +138,7 @@ def test_a_file_imports_by_import_statements(name: str) -> None:
 
 @pytest.mark.parametrize("name", [name for name in FILES if re.fullmatch(r"support/\w+\.py", name)])
 def test_a_file_of_support_is_used_by_at_least_two_files(name: str) -> None:
-    module = Path(name).stem
-    used = re.compile(
-        rf"\b(from support\.{module} import|from support import [^\n(]*\b{module}\b|import support\.{module}\b)"
-        rf"|support/{module}\.py|\"{module}\.py\"|support\.{module}\b"
-    )
-    users = [path for path, text in all_texts().items() if path != name and used.search(text)]
+    users = users_of_support().get(Path(name).stem, set()) - {name}
     assert len(users) >= 2, users
 
 

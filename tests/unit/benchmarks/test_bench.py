@@ -11,8 +11,8 @@ from xml.etree import ElementTree
 
 import pytest
 from benchmarks import bench, figures, parts, report
-from benchmarks.chart import COLOURS, HEIGHT, LABELS, WIDTH, chart, scale, spread, style
-from benchmarks.figures import Figures, middle, ratio, scaled, seconds_by_the_limit, words_of
+from benchmarks.chart import COLOURS, HEIGHT, LABELS, WIDTH, chart, style
+from benchmarks.figures import Figures, middle, scaled, seconds_by_the_limit
 from benchmarks.report import WORDS, Table, replaced, tables
 from benchmarks.stage import Stage as RealStage
 from benchmarks.ways import CURL, URI, WAYS
@@ -90,57 +90,8 @@ def test_a_run_that_would_take_too_long_is_computed_from_a_smaller_one() -> None
     assert (row.refused, row.unnoticed) == (None, None)
 
 
-def test_a_computed_run_that_registers_no_host_reports_only_its_time() -> None:
-    assert scaled(Figures("ping", 200, 30.0), 1000).registered is None
-
-
 def test_a_computed_run_registers_no_more_than_there_are() -> None:
     assert scaled(Figures("uri_throttle", 10, 60.0, registered=10), 40).registered == 40
-
-
-@pytest.mark.parametrize(
-    ("seconds", "words"),
-    [
-        (0.5, "0.5 s"),
-        (9.94, "9.9 s"),
-        (59.6, "60 s"),
-        (150, "2.5 min"),
-        (180, "3 min"),
-        (2940, "49 min"),
-        (9000, "2.5 h"),
-    ],
-)
-def test_a_time_as_people_say_it(seconds: float, words: str) -> None:
-    assert words_of(seconds) == words
-
-
-def test_a_ratio_is_of_measured_runs_over_as_many_hosts() -> None:
-    rows = [way("rest", 10, 1), way("ping", 10, 4), way("rest", 200, 5), way("ping", 200, 20, computed=True)]
-    assert ratio(rows, "rest", "ping", 10) == 0.25
-    assert ratio(rows, "rest", "ping", 200) is None
-    assert ratio(rows, "rest", "raw", 10) is None
-
-
-def test_a_table_in_both_forms() -> None:
-    table = Table(["a", "b"], [["`x`", ""], ["1", "2"]])
-    assert table.markdown() == "| a | b |\n| --- | --- |\n| `x` |  |\n| 1 | 2 |"
-    assert table.restructured().split("\n") == [
-        ".. list-table::",
-        "   :header-rows: 1",
-        "",
-        "   * - a",
-        "     - b",
-        "   * - ``x``",
-        "     -",
-        "   * - 1",
-        "     - 2",
-    ]
-
-
-def test_both_languages_have_the_same_words() -> None:
-    assert set(WORDS["en"]) == set(WORDS["zh-CN"])
-    for name, words in WORDS["en"].items():
-        assert words.count("{}") == WORDS["zh-CN"][name].count("{}"), name
 
 
 def numbers(table: Table) -> list[list[list[str]]]:
@@ -158,35 +109,10 @@ def test_both_languages_have_the_same_numbers() -> None:
     assert values[0] == values[1]
 
 
-def test_what_is_computed_is_marked() -> None:
-    made = tables(results(), "en")
-    rows = {row[0]: row for row in made["seconds"].rows}
-    assert rows["`uri` per host"] == ["`uri` per host", "1.0 s", "20 s", "6.7 min (computed)"]
-    last = made["outcome"].rows[-1]
-    assert last == [
-        "1,000",
-        "`uri` per host",
-        "at most 2,000",
-        "at most 1,000 / 1,000",
-        "unknown",
-        "unknown",
-        "49 min (computed)",
-    ]
-
-
 def test_a_play_that_registered_all_needed_no_more_than_its_own_time() -> None:
     rows = [way("uri", 50, 20, registered=20), way("role", 50, 2)]
     reported = [row[-1] for row in report.outcome(rows, WORDS["en"]).rows]
     assert reported == ["2 min (computed)", "2.0 s"]
-
-
-def test_the_ratios_are_those_that_are_asked_for() -> None:
-    reported = dict(report.ratios(results(), WORDS["en"]))
-    assert reported["the role in sync over 200 hosts, by a bare `ping` of them"] == 1
-    assert reported["`qg_whitelist` without a change, by `uri` for the same GET"] == pytest.approx(0.75)
-    assert reported["10,000 addresses from a file in one call, by one address"] == pytest.approx(0.6 / 0.50001)
-    assert reported["10,000 addresses of a variable in one call, by one address"] == pytest.approx(0.7 / 0.50002)
-    assert reported["paced adds in 5 minutes, by the vendor's limit"] == 1
 
 
 @pytest.mark.parametrize("restructured", [True, False])
@@ -228,11 +154,6 @@ def test_the_chart_is_sound_and_holds_every_way() -> None:
     assert "ring uri" in classes
 
 
-def test_the_chart_of_one_size_alone_is_sound() -> None:
-    rows = [row for row in results()["fleet"]["rows"] if row["hosts"] == 10]
-    assert ElementTree.fromstring(chart(rows, "")).tag.endswith("svg")
-
-
 def luminance(colour: str) -> float:
     """The relative luminance of WCAG."""
     parts_of = [int(colour[start : start + 2], 16) / 255 for start in (1, 3, 5)]
@@ -248,17 +169,6 @@ def test_each_way_stands_out_from_both_backgrounds(name: str) -> None:
         brighter, darker = sorted((luminance(colour), luminance(page)), reverse=True)
         # WCAG asks for 3 for graphics, and for large or bold text.
         assert (brighter + 0.05) / (darker + 0.05) >= 3
-
-
-def test_labels_are_moved_apart_and_stay_inside() -> None:
-    places = spread([100, 101, 102, 300], 20, 0, 310)
-    assert places == [100, 120, 140, 300]
-    places = spread([300, 305, 308], 20, 0, 310)
-    assert places == [270, 290, 310]
-
-
-def test_a_logarithmic_scale() -> None:
-    assert scale(10, 1, 100, 0, 200) == pytest.approx(100)
 
 
 def test_each_way_has_words_a_colour_and_a_label() -> None:

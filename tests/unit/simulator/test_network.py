@@ -4,23 +4,21 @@
 
 from __future__ import annotations
 
-import datetime
-import ipaddress
 from pathlib import Path
 from typing import Any
 
 import pytest
 import requests
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
 from requests.adapters import HTTPAdapter
 from simulator.clock import Clock
 from simulator.fixture import Simulator, running_simulator
 from simulator.keys.registry import KeyRegistry
 from simulator.network import Network
 from simulator.proxies.access import ProxyAccess, ProxyRequest
+from support.canned_servers import Authority, authority
 from support.http_sessions import new_session
+
+__all__ = ["authority"]
 
 SOURCE, PUBLIC, EXIT = "127.0.0.11", "203.0.113.11", "198.51.100.1"
 
@@ -154,38 +152,10 @@ def test_a_proxy_refuses_targets_outside_of_this_machine(sim: Simulator, target:
     assert session.get("http://127.0.0.1:1/ip", timeout=10).status_code == 502, "a port of this machine, but closed"
 
 
-def make_certificate(folder: Path) -> tuple[Path, Path]:
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "simulator")])
-    now = datetime.datetime.now(datetime.timezone.utc)
-    address = x509.IPAddress(ipaddress.ip_address("127.0.0.1"))
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - datetime.timedelta(hours=1))
-        .not_valid_after(now + datetime.timedelta(hours=1))
-        .add_extension(x509.SubjectAlternativeName([address]), critical=False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
-        .sign(key, hashes.SHA256())
-    )
-    cert_file, key_file = folder / "cert.pem", folder / "key.pem"
-    cert_file.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
-    plain = serialization.NoEncryption()
-    key_file.write_bytes(
-        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, plain),
-    )
-    return cert_file, key_file
-
-
-def test_https_serves_calls_proxies_and_faults(tmp_path: Path) -> None:
-    cert, key = make_certificate(tmp_path)
-    arguments = ["--tls-cert", str(cert), "--tls-key", str(key), "--proxy-port", "0"]
-    with running_simulator(arguments, verify=str(cert)) as tls:
+def test_https_serves_calls_proxies_and_faults(authority: Authority, tmp_path: Path) -> None:
+    with running_simulator([*authority.arguments, "--proxy-port", "0"], verify=str(authority.ca)) as tls:
         assert tls.api_url.startswith("https://")
-        session = new_session(tls.proxy_url, verify=str(cert))
+        session = new_session(tls.proxy_url, verify=str(authority.ca))
         with pytest.raises(requests.exceptions.ProxyError, match="407"):
             session.get(f"{tls.api_url}/ip", timeout=10)
         tls.configure(whitelist=["127.0.0.1"])
@@ -193,9 +163,9 @@ def test_https_serves_calls_proxies_and_faults(tmp_path: Path) -> None:
         assert session.get(f"{tls.api_url}/ip", timeout=10).text == f"{EXIT}\n"
         # The echo service of the vendor has both schemes, and by https its own authority.
         assert session.get("http://d.qg.net/ip", timeout=10).text == f"{EXIT}\n"
-        authority = tmp_path / "authority.pem"
-        authority.write_bytes(session.get(f"{tls.control_url}/ca.pem", timeout=10).content)
-        answer = session.get("https://d.qg.net/ip", timeout=10, verify=str(authority))
+        own = tmp_path / "authority.pem"
+        own.write_bytes(session.get(f"{tls.control_url}/ca.pem", timeout=10).content)
+        answer = session.get("https://d.qg.net/ip", timeout=10, verify=str(own))
         assert answer.text == f"{EXIT}\n"
         tls.fault(path="/info/quota", kind="reset_after")
         session.proxies = {}

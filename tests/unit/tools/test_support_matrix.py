@@ -7,7 +7,6 @@ from __future__ import annotations
 import json
 import subprocess
 from pathlib import Path
-from typing import Any
 
 import pytest
 import support_matrix
@@ -15,25 +14,6 @@ import support_matrix
 ALL = {"passed": 3, "skipped": 0, "failed": 0}
 SOME = {"passed": 1, "skipped": 1, "failed": 2}
 NONE = {"passed": 0, "skipped": 0, "failed": 0}
-
-
-@pytest.mark.parametrize(
-    ("reported", "text"),
-    [
-        (ALL, "3 passed"),
-        (SOME, "1 passed, 1 skipped, **2 failed**"),
-        (NONE, "0 passed"),
-    ],
-)
-def test_what_a_cell_says(reported: dict[str, Any], text: str) -> None:
-    assert support_matrix.cell(reported, support_matrix.WORDS["README.md"][1]) == text
-
-
-def test_a_table_has_a_row_for_each_core() -> None:
-    result = {"cores": [{"core": "2.16.1", "python": "3.10.1", "unit": ALL, "integration": SOME}]}
-    assert support_matrix.table(result, "README.md").splitlines()[2:] == [
-        "| 2.16.1 | 3.10.1 | 3 passed | 1 passed, 1 skipped, **2 failed** |"
-    ]
 
 
 def test_only_what_stands_between_the_marks_is_replaced() -> None:

@@ -30,7 +30,7 @@ from support.stores import quick_over_both, state_place
 __all__ = ["store", "world"]
 pytestmark = pytest.mark.usefixtures("every_store")
 
-PROCESSES, CAP = 40, 20
+PROCESSES, CAP = 12, 6
 
 
 def order(number: int) -> Call:
