@@ -15,11 +15,10 @@ from . import (
     journal,
     rate_limiter,
     readings,
-    registrations,
     state_time,
 )
 
-_STORES = (*(state_time, rate_limiter, claims, readings, registrations, journal, facts),)
+_STORES = (*(state_time, rate_limiter, claims, readings, journal, facts),)
 STATEMENTS = tuple(statement for store in _STORES for statement in map(str.strip, store.SCHEMA.split(";")) if statement)
 #: The number of this schema.
 VERSION = 1
@@ -27,12 +26,11 @@ VERSION = 1
 MOMENTS = (
     ("claims", "begun_at"),
     ("claims", "made_at"),
+    ("claims", "missing_since"),
     ("claims", "renewed_at"),
     ("facts", "at"),
     ("journal", "answered_at"),
     ("journal", "sent_at"),
     ("rate_calls", "expires_at"),
     ("readings", "read_at"),
-    ("registrations", "missing_since"),
-    ("registrations", "registered_at"),
 )

@@ -27,6 +27,7 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._core.waiting import
     Announcer,
     Wait,
 )
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store.claims import StandingClaims
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.directory import BusyPolicy, StateError
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.failed_waits import MEMORY_TTL, FailedWaits
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.journal import Journal
@@ -44,14 +45,12 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._store.postgres_conn
 )
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.postgres_errors import url_secrets
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.rate_limiter import RateLimiter
-from ansible_collections.qingguo.qgnet.plugins.module_utils._store.registrations import (
-    HostRegistration,
-    RegistrationStore,
-)
+from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist.ownership import HostRegistration
 from lab.access import Access
 from lab.pgbouncer import PgBouncer
 from lab.postgres import PostgresServer
 from support.processes import FORK, process_until_killed, threads, wait_for
+from support.registrations import register
 
 pytestmark = pytest.mark.newest_core
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root: it mounts a small disk, or takes a network away")
@@ -427,17 +426,16 @@ def test_more_processes_than_the_server_has_connections_take_turns() -> None:
 @pytest.mark.thorough
 def test_a_full_disk_is_reported_and_no_record_is_half_written() -> None:
     with PostgresServer(small_disk="data") as server, opened(server.url) as state:
-        store = RegistrationStore(state, "k", "f")
-        store.replace([HostRegistration("a", frozenset({"192.0.2.1"}))])
+        register(state, "k", "f", HostRegistration("a", frozenset({"192.0.2.1"})))
         server.fill_disk()
         hosts = [HostRegistration(f"host-{n}", frozenset({f"192.0.2.{n % 250}"})) for n in range(10_000)]
         with pytest.raises(StateError, match="Make room on the disk of the server"):
             for number in range(100):
-                RegistrationStore(state, f"k{number}", "f").replace(hosts)
-        assert store.load_inventory() == {"a": {"192.0.2.1"}}
+                register(state, f"k{number}", "f", *hosts)
+        assert [owner.host for owner in StandingClaims(state, "k").owners()] == ["a"]
         server.free_disk()
-        store.replace([HostRegistration("b", frozenset({"192.0.2.2"}))])
-        assert set(store.load_inventory()) == {"a", "b"}
+        register(state, "k", "f", HostRegistration("b", frozenset({"192.0.2.2"})))
+        assert [owner.host for owner in StandingClaims(state, "k").owners()] == ["a", "b"]
 
 
 @pytest.mark.thorough
