@@ -101,9 +101,6 @@ class Store(Protocol):
         loss may remain unnoticed.
         """
 
-    def is_held(self, name: str) -> bool:
-        """Whether a living process holds the lock ``name``."""
-
     def holder_of(self, name: str) -> str:
         """Name the process that holds the lock ``name``, for a message."""
 

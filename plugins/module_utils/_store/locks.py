@@ -58,22 +58,6 @@ class FileLocks:
     def confirm_locks(self) -> None:
         """Do nothing: a process does not lose a file lock while it runs."""
 
-    def is_held(self, name: str) -> bool:
-        """Whether a living process holds the lock ``name``."""
-        try:
-            descriptor = self._open(name, os.O_RDONLY)
-        except FileNotFoundError:
-            return False
-        except OSError as error:
-            raise StateError(describe_failure(self.directory, error, self._busy_timeout)) from None
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return True
-        finally:
-            os.close(descriptor)
-        return False
-
     def holder_of(self, name: str) -> str:
         """Name the process that holds the lock ``name``, for a message."""
         return describe_holder(self._path(name))

@@ -270,8 +270,6 @@ def test_too_many_open_files_are_a_sentence(tmp_path: Path, monkeypatch: pytest.
     monkeypatch.setattr(os, "open", exhausted)
     with pytest.raises(StateError, match=r"Too many open files\. Raise the limit"), state.try_lock("some"):
         pass
-    with pytest.raises(StateError, match="Too many open files"):
-        state.is_held("some")
 
 
 @pytest.mark.parametrize("size", [0, 31, 33])
