@@ -21,7 +21,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .._core.processes import is_run_finished
-from .sql import upsert
+from .interface import upsert
 
 if TYPE_CHECKING:
     from .interface import Connection, Store

@@ -118,3 +118,16 @@ class Store(Protocol):
 
     def close(self) -> None:
         """Release the database."""
+
+
+def upsert(table: str, key: Sequence[str], columns: Sequence[str]) -> str:
+    """Return the statement that inserts a row, or replaces the ``columns`` of the one with the same ``key``.
+
+    Its parameters are the values of the key, followed by those of the columns.
+    """
+    names = (*key, *columns)
+    replaced = ", ".join(f"{column} = excluded.{column}" for column in columns)
+    return (
+        f"INSERT INTO {table} ({', '.join(names)}) VALUES ({', '.join('?' * len(names))}) "
+        f"ON CONFLICT ({', '.join(key)}) DO UPDATE SET {replaced}"
+    )

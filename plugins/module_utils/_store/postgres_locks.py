@@ -19,8 +19,9 @@ from .._core.digests import short_digest
 from .._core.processes import is_stopped
 from .._core.waiting import Announcer, Wait
 from .directory import StateError
-from .postgres_connection import SCHEMA_NAME, Connector, describe_process
+from .postgres_connection import Connector, describe_process
 from .postgres_errors import unusable
+from .schema import SCHEMA_NAME
 
 # ServerAddress.parse reports a missing library.
 with contextlib.suppress(ImportError):

@@ -21,6 +21,7 @@ import psycopg
 import pytest
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.clock import elapsed
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import OptionError, QgError
+from ansible_collections.qingguo.qgnet.plugins.module_utils._core.failed_waits import MEMORY_TTL, FailedWaits
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.waiting import (
     SILENT,
     AnnouncementPolicy,
@@ -29,7 +30,6 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._core.waiting import
 )
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.claims import StandingClaims
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.directory import BusyPolicy, StateError
-from ansible_collections.qingguo.qgnet.plugins.module_utils._store.failed_waits import MEMORY_TTL, FailedWaits
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.journal import Journal
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.journal_rows import (
     LEASES,
@@ -235,24 +235,27 @@ def hold(url: str, ready: Any) -> None:
 
 def test_the_lock_of_a_process_that_is_killed_is_free(database_url: str) -> None:
     ready = FORK.Queue()
-    with opened(database_url) as state, opened(database_url, machine="elsewhere") as elsewhere:
-        with process_until_killed(hold, database_url, ready) as holder:
-            assert ready.get(timeout=20)
-            process = holder.pid or 0
-            assert state.holder_of("L") == f"process {process}"
-            os.kill(process, signal.SIGSTOP)
-            wait_for(lambda: state.is_holder_stopped("L"))
-            assert state.describe_holder("L") == f"process {process}, which is stopped"
-            with state.try_lock("L") as acquired:
-                assert not acquired
-            # Seen from another machine, or container, its number says nothing.
-            assert elsewhere.holder_of("L") == f"process {process} of {os.uname().nodename}"
-            assert not elsewhere.is_holder_stopped("L")
-            os.kill(process, signal.SIGKILL)
-            with state.try_lock("L", wait=Wait("it is held", 20)) as acquired:
-                assert acquired
-                with state.try_lock("L") as again:
-                    assert not again, "as with files: a process does not acquire what it holds"
+    with (
+        opened(database_url) as state,
+        opened(database_url, machine="elsewhere") as elsewhere,
+        process_until_killed(hold, database_url, ready) as holder,
+    ):
+        assert ready.get(timeout=20)
+        process = holder.pid or 0
+        assert state.holder_of("L") == f"process {process}"
+        os.kill(process, signal.SIGSTOP)
+        wait_for(lambda: state.is_holder_stopped("L"))
+        assert state.describe_holder("L") == f"process {process}, which is stopped"
+        with state.try_lock("L") as acquired:
+            assert not acquired
+        # Seen from another machine, or container, its number says nothing.
+        assert elsewhere.holder_of("L") == f"process {process} of {os.uname().nodename}"
+        assert not elsewhere.is_holder_stopped("L")
+        os.kill(process, signal.SIGKILL)
+        with state.try_lock("L", wait=Wait("it is held", 20)) as acquired:
+            assert acquired
+            with state.try_lock("L") as again:
+                assert not again, "as with files: a process does not acquire what it holds"
 
 
 def test_a_process_that_waits_is_notified_of_a_release(database_url: str) -> None:

@@ -21,7 +21,7 @@ from typing import Any, NoReturn
 import pytest
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import OptionError, QgError, WaitBudgetExceeded
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.waiting import AnnouncementPolicy, Announcer
-from ansible_collections.qingguo.qgnet.plugins.module_utils._store import sqlite_schema
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store import schema
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.claims import Claim, Claims, StandingClaims
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.directory import (
     DEFAULT_BUSY_POLICY,
@@ -151,19 +151,19 @@ def test_a_schema_that_another_process_makes_at_this_moment_is_not_taken_for_a_f
 
 def test_a_new_state_is_marked_as_one_of_the_collection(tmp_path: Path) -> None:
     state = State(str(tmp_path))
-    assert state.rows("PRAGMA application_id") == [(sqlite_schema.APPLICATION_ID,)]
-    assert state.rows("PRAGMA user_version") == [(sqlite_schema.VERSION,)]
+    assert state.rows("PRAGMA application_id") == [(schema.APPLICATION_ID,)]
+    assert state.rows("PRAGMA user_version") == [(schema.VERSION,)]
     state.close()
 
 
 def be_killed_while_preparing(directory: str) -> None:
-    prepare = sqlite_schema.prepare
+    prepare = schema.prepare_sqlite
 
     def killed(*arguments: Any) -> None:
         prepare(*arguments)
         os.kill(os.getpid(), signal.SIGKILL)
 
-    sqlite_schema.prepare = killed
+    schema.prepare_sqlite = killed
     State(directory)
 
 
@@ -178,7 +178,7 @@ def test_a_preparation_that_is_killed_has_changed_nothing(tmp_path: Path) -> Non
 
 
 def test_a_newer_schema_is_refused_and_left_alone(tmp_path: Path) -> None:
-    version = sqlite_schema.VERSION + 1
+    version = schema.VERSION + 1
     state = State(str(tmp_path))
     use(state)
     state.rows(f"PRAGMA user_version = {version}")
