@@ -12,16 +12,17 @@ play, that is in the last batch.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+import json
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from .._core.errors import OptionError
 from .._core.text import counted, format_sample
 from .._store.claims import Claim, Claims, RunClaims, StandingClaims
+from .._store.facts import INVENTORY, Facts
 from .._store.interface import Store
 from .._store.readings import Readings
-from .inventory_checks import InventoryCheck, InventoryChecks
 from .ownership import Ownership, addresses_by_host
 from .plan import DesiredWhitelist
 from .run_summary import Unpruned
@@ -29,6 +30,48 @@ from .status import Round
 
 if TYPE_CHECKING:
     from .host_operations import HostOptions
+
+
+@dataclass(frozen=True)
+class InventoryCheck:
+    """An inventory that a run with ``prune`` has compared with the registrations of a key.
+
+    The ``expected`` hosts must report in this run before anything is removed. ``gone`` are the registered hosts that
+    the inventory lacks, with their addresses.
+    """
+
+    key: str
+    inventory: str
+    expected: frozenset[str]
+    gone: Mapping[str, Sequence[str]]
+
+
+@dataclass(frozen=True)
+class InventoryChecks:
+    """The checks of a run, for all keys and inventories."""
+
+    store: Store
+    run: str
+
+    def load(self, key: str, inventory: str) -> InventoryCheck | None:
+        """Return the recorded check; None if the run has not compared the inventory."""
+        text = self._facts(key, inventory).get(INVENTORY)
+        found = None if text is None else self.store.decoded(text)
+        return found and InventoryCheck(key, inventory, frozenset(found["expected"]), found["gone"])
+
+    def all(self) -> list[InventoryCheck]:
+        """Return all checks."""
+        keys = [self.store.decoded(key) for key in Facts.keys(self.store, INVENTORY)]
+        checks = [self.load(key, inventory) for run, key, inventory in keys if run == self.run]
+        return [check for check in checks if check is not None]
+
+    def record(self, check: InventoryCheck) -> None:
+        """Record a check in place of an earlier one."""
+        content = {"expected": sorted(check.expected), "gone": check.gone}
+        self._facts(check.key, check.inventory).save(INVENTORY, json.dumps(content))
+
+    def _facts(self, key: str, inventory: str) -> Facts:
+        return Facts(self.store, json.dumps([self.run, key, inventory]))
 
 
 def former_addresses(standing: StandingClaims, inventory: str) -> dict[str, set[str]]:

@@ -8,11 +8,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import pytest
-from ansible_collections.qingguo.qgnet.plugins.module_utils._store.claims import Owner, StandingClaims
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store.claims import (
+    CLAIM_TTL,
+    Claim,
+    Claims,
+    Owner,
+    StandingClaims,
+)
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.journal_rows import LIST_LAG
 from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist.ownership import (
     HostRegistration,
     Ownership,
+    addresses_by_host,
     adopted,
     is_registered,
     without_former,
@@ -49,8 +56,7 @@ class Inventory:
 
     def found(self) -> set[str]:
         """The addresses that only hosts reported."""
-        owners = self.claims.owners()
-        return {owner.ip for owner in owners} - {owner.ip for owner in owners if not owner.found}
+        return {owner.ip for owner in self.claims.owners() if owner.found}
 
 
 #: An inventory, another one, and the same inventory for another key.
@@ -92,7 +98,7 @@ def test_the_store_distinguishes_own_addresses_from_those_of_others(inventories:
 @quick_over_both
 def test_registrations_of_another_inventory_are_adopted_once(inventories: Inventories) -> None:
     here, there, other_key = inventories
-    there.register(HostRegistration("a", frozenset({"1"}), frozenset({"2"})), registered("b", "1"))
+    there.register(HostRegistration("a", frozenset(), frozenset({"1", "2"})), registered("b", "1"))
     here.register(detected("a", "1"))
     other_key.register(registered("a", "1"))
     for _again in range(2):
@@ -103,6 +109,7 @@ def test_registrations_of_another_inventory_are_adopted_once(inventories: Invent
         assert own == [("f", "1", False, False), ("f", "2", True, False)]
     assert there.own_and_other("b") == ({"b": {"1"}}, {"1"})
     assert [(owner.host, owner.inventory) for owner in here.claims.holders("1")] == [("a", "f")]
+    assert other_key.claims.holders("2") == [], "a former address is needed by no host"
 
 
 def test_a_host_with_a_former_address_is_not_in_sync_but_does_not_need_it(inventories: Inventories) -> None:
@@ -113,6 +120,8 @@ def test_a_host_with_a_former_address_is_not_in_sync_but_does_not_need_it(invent
     assert not store.is_registered("a", "2")
     store.see("2")
     assert store.is_registered("a", "2"), "the whitelist lacks the former one"
+    assert addresses_by_host(store.claims.owners()) == {"a": {"2"}, "b": {"2"}}
+    assert [len(store.claims.former(inventory)) for inventory in ("f", "g")] == [1, 0]
     store.see("1", "2")
     assert not store.is_registered("a", "2"), "and now it is back"
     store.register(registered("a", "1"))
@@ -206,6 +215,29 @@ def test_registrations_that_two_reads_over_time_lack_are_forgotten(inventories: 
     assert here.own_and_other("a") == ({"a": {"2"}}, {"2"})
     assert there.own_and_other("a") == ({"a": {"2"}}, {"2"})
     assert other_key.own_and_other("a") == ({"a": {"1", "2"}}, set())
+
+
+def test_a_change_counts_what_another_process_has_written_meanwhile(inventories: Inventories) -> None:
+    here, there, _other_key = inventories
+    here.register(registered("a", "1"))
+
+    def none(owners: list[Owner], _now: float) -> list[Owner]:
+        if [owner.host for owner in owners] == ["a"]:
+            there.register(registered("b", "2"))
+        return []
+
+    here.claims.change(none)
+    assert not here.claims.exist()
+
+
+def test_a_claim_on_an_address_outlives_those_of_runs(inventories: Inventories, world: World) -> None:
+    here, *_others = inventories
+    here.register(registered("a", "1"))
+    claims = Claims(here.claims.store, "k")
+    claims.make(Claim({"state": "present", "ips": ["1"]}, 1, 1, run="99999999 1 elsewhere"))
+    world.time += 2 * CLAIM_TTL
+    claims.purge()
+    assert (here.is_registered("a", "1"), claims.open()) == (True, [])
 
 
 @pytest.mark.parametrize("step", [-3600.0, 3600.0])
