@@ -14,8 +14,8 @@ import json
 import math
 import os
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields, replace
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .._core.caller import current_caller
 from .._core.errors import OptionError
@@ -75,7 +75,7 @@ _COLUMNS = (
     *("answered_at", "marks", "items", "buys", "received"),
 )
 #: In the order of the fields of an entry of the ledger.
-_LEDGER = "id, key, kind, product, endpoint, buys, received, state, wall_at, run_user, run, host, inventory, request"
+_LEDGER = "id, key, kind, product, endpoint, buys, state, wall_at, run_user, run, host, inventory, received, request"
 _JSON = {"names", "request", "marks", "items", "received"}
 #: The columns that change after a call was recorded.
 _CHANGING = ("operation", "sent_at", "state", "answered_at", "marks", "items", "received")
@@ -297,8 +297,7 @@ def ledger_ttl() -> float:
     return int(text) * 86400.0
 
 
-@dataclass(frozen=True)
-class LedgerEntry:
+class LedgerEntry(NamedTuple):
     """A paid call. ``at`` is Unix time.
 
     ``received`` are the names of what it has paid for, with their ends in the vendor's words; None while that is
@@ -311,13 +310,13 @@ class LedgerEntry:
     product: str
     endpoint: str
     asked: int
-    received: Mapping[str, str | None] | None
     state: str
     at: float
     user: str
     run: str
     host: str
     inventory: str
+    received: Mapping[str, str | None] | None
     request: Mapping[str, Any]
 
 
@@ -338,14 +337,7 @@ def ledger(
         f"{'' if keys is None else f' AND key IN ({marks})'} ORDER BY id"
     )
     rows = store.rows(query, since, min(until, 1e12), run, *(keys or ()))
-    names = [field.name for field in fields(LedgerEntry)]
-    texts = {"received": "null", "request": "{}"}
     return [
-        LedgerEntry(
-            **{
-                name: store.decoded(value or texts[name]) if name in texts else value
-                for name, value in zip(names, row, strict=True)
-            }
-        )
-        for row in rows
+        LedgerEntry._make((*values, store.decoded(received or "null"), store.decoded(request)))
+        for *values, received, request in rows
     ]

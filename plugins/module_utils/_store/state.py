@@ -17,7 +17,6 @@ import os
 import sqlite3
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -76,7 +75,7 @@ class FileLocks:
         With ``wait``, wait for another holder to release it, until ``wait`` is over or ``unless`` returns true.
         """
         try:
-            descriptor = self._open(name, os.O_RDWR | os.O_CREAT)
+            descriptor = self._open(name)
         except OSError as error:
             raise StateError(describe_failure(self.directory, error, self._busy_timeout)) from None
         try:
@@ -116,8 +115,8 @@ class FileLocks:
             else:
                 return True
 
-    def _open(self, name: str, flags: int) -> int:
-        descriptor = os.open(self._path(name), flags | os.O_NOFOLLOW, 0o600)
+    def _open(self, name: str) -> int:
+        descriptor = os.open(self._path(name), os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
         try:
             if os.fstat(descriptor).st_mode & 0o777 != 0o600:
                 os.fchmod(descriptor, 0o600)
@@ -128,10 +127,6 @@ class FileLocks:
 
     def _path(self, name: str) -> Path:
         return self.directory / f"{name}.lock"
-
-
-def _with_holders(wait: Wait, path: Path) -> Wait:
-    return replace(wait, detail=describe_state(path))
 
 
 class State(FileLocks):
@@ -298,8 +293,8 @@ class State(FileLocks):
 
     def _wait_for_database(self, left: float) -> Wait:
         reason = "another process has locked the database in state_dir"
-        examine = partial(_with_holders, path=self.directory / f"{DATABASE_NAME}-shm")
-        return Wait(reason, left, option=self._policy.bounds, examine=examine)
+        path, option = self.directory / f"{DATABASE_NAME}-shm", self._policy.bounds
+        return Wait(reason, left, option=option, examine=lambda wait: replace(wait, detail=describe_state(path)))
 
     def wait_for_change(self, seconds: float, wait: Wait) -> None:
         """Sleep for this time: SQLite does not report the changes of other processes."""
