@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import ansible.constants
-from ansible_collections.qingguo.qgnet.plugins.module_utils._store.failed_waits import FAILED_WAITS
+from ansible_collections.qingguo.qgnet.plugins.module_utils._core.failed_waits import FAILED_WAITS
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.opening import preload
 
 

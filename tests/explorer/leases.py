@@ -19,13 +19,13 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._leases.classic impo
 from ansible_collections.qingguo.qgnet.plugins.module_utils._leases.ensure import ensure_leases
 from ansible_collections.qingguo.qgnet.plugins.module_utils._leases.plan import DesiredLeases
 from ansible_collections.qingguo.qgnet.plugins.module_utils._reconcile.held_leases import HeldLeases
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store.clocks import VendorClock
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.facts import Facts
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.journal_rows import (
     LEASES,
     LIST_LAG,
     MAX_EXECUTION_DELAY,
 )
-from ansible_collections.qingguo.qgnet.plugins.module_utils._store.vendor_clock import VendorClock
 from explorer.engine import CALL, DEATH, LAG, LOCK, Answer, MemoryJournal, MemoryStore, Outcome, Process, World
 
 CHANNELS, TIMEOUT, MAX_WAIT = 9, 10.0, 300.0

@@ -16,16 +16,13 @@ import pytest
 import requests
 from ansible.module_utils import ansible_release
 from ansible_collections.qingguo.qgnet.plugins.module_utils._doctor import operations as doctor
-from ansible_collections.qingguo.qgnet.plugins.module_utils._store.registrations import (
-    HostRegistration,
-    RegistrationStore,
-)
 from ansible_collections.qingguo.qgnet.plugins.module_utils._task import operation
+from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist.ownership import HostRegistration
 from simulator.fixture import Simulator
 from support.lease_modules import named
 from support.playbooks import Operate, Playground, Result, assert_one_sentence, calls, operate
 from support.product_leases import PLANS
-from support.registrations import parse_options
+from support.registrations import parse_options, register
 
 EGRESS, EXIT, STRANGER = "203.0.113.50", "198.51.100.200", "203.0.113.9"
 AGAIN = "ansible-playbook qingguo.qgnet.doctor"
@@ -248,8 +245,7 @@ def test_registrations_of_other_inventories_are_named(patient: Patient) -> None:
     options = parse_options(Path(patient.options["state_dir"]), key=patient.sim.key, api_url=patient.sim.api_url)
     state = options.state.open()
     for inventory, host in (("/etc/hosts", "web1"), ("hosts.old", "web1"), ("hosts.old", "web2")):
-        store = RegistrationStore(state, options.whitelist_key(state), inventory)
-        store.replace([HostRegistration(host, frozenset({EGRESS}))])
+        register(state, options.whitelist_key(state), inventory, HostRegistration(host, frozenset({EGRESS})))
     state.close()
     patient.options["inventory_id"] = "/etc/hosts"
     result = patient.examine()

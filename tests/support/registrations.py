@@ -5,13 +5,13 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
-from ansible_collections.qingguo.qgnet.plugins.module_utils._store.registrations import (
-    HostRegistration,
-    RegistrationStore,
-)
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store.claims import StandingClaims
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store.interface import Store
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.state import State
+from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist.ownership import HostRegistration, registered
 from support.whitelist_processes import parse_options
 
 #: The address of a host in both inventories, a former one, one that was there before, one of no host, one that is not
@@ -22,18 +22,18 @@ INVENTORY = "{{ 7 * 7 }}\n/etc/hosts"
 MAY = 1777858200.0
 
 
+def register(store: Store, key: str, inventory: str, *hosts: HostRegistration) -> None:
+    """Register these hosts of an inventory."""
+    StandingClaims(store, key).change(partial(registered, inventory=inventory, hosts=hosts))
+
+
 def remember(key: str, api_url: str, state_dir: Path) -> None:
     """Register web1 and web2 in one inventory, and web1 an hour later in another one."""
     state = State(str(state_dir))
     digest = parse_options(state_dir, key=key, api_url=api_url).whitelist_key(state)
-    here, there = (RegistrationStore(state, digest, name) for name in (INVENTORY, "awx"))
     state.now = lambda: MAY
-    here.replace(
-        [
-            HostRegistration("web1", frozenset({SHARED, LOST}), frozenset({FORMER, OVER})),
-            HostRegistration("web2", frozenset({FOUND}), found=frozenset({FOUND})),
-        ]
-    )
+    first = HostRegistration("web1", frozenset({SHARED, LOST}), frozenset({FORMER, OVER}))
+    register(state, digest, INVENTORY, first, HostRegistration("web2", frozenset({FOUND}), found=frozenset({FOUND})))
     state.now = lambda: MAY + 3600
-    there.replace([HostRegistration("web1", frozenset({SHARED}))])
+    register(state, digest, "awx", HostRegistration("web1", frozenset({SHARED})))
     state.close()

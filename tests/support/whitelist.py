@@ -223,7 +223,7 @@ class ControlNode:
 
     def registered(self) -> list[tuple[str, str]]:
         """The hosts and addresses of all registrations."""
-        return list(self.store().rows("SELECT host, ip FROM registrations ORDER BY host, ip"))
+        return list(self.store().rows("SELECT host, ip FROM claims WHERE ip IS NOT NULL ORDER BY host, ip"))
 
     def on_list(self) -> list[str]:
         """The entries of the whitelist, as the vendor has them."""

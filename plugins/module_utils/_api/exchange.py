@@ -13,10 +13,10 @@ from typing import Any
 
 from .._core.errors import CallError, Effect, TransportError
 from .._core.waiting import WaitBudget
+from .._store.clocks import VendorClock
 from .._store.directory import after_the_call
 from .._store.facts import CHANNELS, Facts
 from .._store.rate_limiter import RateLimiter
-from .._store.vendor_clock import VendorClock
 from .parsing import http_time
 from .responses import ResponseParser
 from .retry import Client, T, as_texts

@@ -25,9 +25,9 @@ from .._core.validation import check_url
 from .._core.waiting import Announcer
 from .._reconcile.held_leases import HeldLeases
 from .._reconcile.held_whitelist import HeldWhitelist
+from .._store.claims import StandingClaims
 from .._store.facts import FULL, PRODUCT
 from .._store.opening import Store
-from .._store.registrations import RegistrationStore
 from .._task.options import AUTO, ProxyApiOptions
 from .._task.products import ProductFinder
 from . import findings
@@ -130,9 +130,8 @@ class Examination:
     def _read_whitelist(self, options: ProxyApiOptions, classic: ProxyApi) -> None:
         """Read the whitelist, and compare it with the registrations of all inventories."""
         store = classic.rate_limiter.state
-        registrations = RegistrationStore(store, options.whitelist_key(store), "")
-        held = HeldWhitelist(classic, registrations.expects_addresses)
-        entries, owners = held.entries(), registrations.load_owners()
+        standing = StandingClaims(store, options.whitelist_key(store))
+        entries, owners = HeldWhitelist(classic, standing.exist).entries(), standing.owners()
         self.whitelist = numeric_order(entries)
         self.unowned = numeric_order(set(entries).difference(owner.ip for owner in owners))
         self.registered = {}

@@ -20,9 +20,9 @@ from .._core.text import format_sample, one_line
 from .._core.validation import check_names, check_range
 from .._core.waiting import Announcer
 from .._reconcile.held_leases import HeldLeases
+from .._store.clocks import VendorClock
 from .._store.directory import StateError
 from .._store.opening import Store
-from .._store.vendor_clock import VendorClock
 from .._task.operation import Mode, Operation
 from .._task.options import (
     CAP_OPTIONS,

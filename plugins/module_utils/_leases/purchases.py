@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from .._api.leases import AllocationParams, Lease, server_in
-from .._store.ledger import LedgerEntry, ledger
+from .._store.journal import LedgerEntry, ledger
 from .plan import format_leases
 from .session import LeaseSession
 

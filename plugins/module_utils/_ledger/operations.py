@@ -20,8 +20,8 @@ from .._api.product.endpoints import PRODUCTS
 from .._core.durations import parse_minutes
 from .._core.errors import OptionError
 from .._core.text import quote_word
+from .._store.journal import LedgerEntry, ledger
 from .._store.journal_rows import LEASES, REFUSED
-from .._store.ledger import LedgerEntry, ledger
 from .._store.opening import StatePlace, Store
 from .._task.operation import Mode, Operation, redact
 from .._task.options import AUTO, CLASSIC, PRODUCT_OPTIONS, PROXY_API_OPTIONS, ProxyApiOptions

@@ -15,10 +15,10 @@ from typing import Any, Generic, Protocol, TypeVar
 from .._api.leases import Quota
 from .._core.errors import CallError, QgError, UncertainOutcomeError
 from .._core.waiting import WaitBudget
+from .._store.clocks import VendorClock
 from .._store.journal import Journal
 from .._store.journal_rows import UNRESOLVED_TTL, Call, JournalRow
 from .._store.rate_limiter import RateLimiter
-from .._store.vendor_clock import VendorClock
 from .lost_response import uncertain_outcome
 from .recording import recorded
 from .retry_policy import RetryPolicy

@@ -124,10 +124,8 @@ def refused_purchase(store: Store, key: str) -> RefusedPurchase | None:
     if found.option != "max_new_per_day":
         return found
 
-    def read(query: str, values: Sequence[Any]) -> Iterable[Sequence[Any]]:
-        return store.rows(query, *values)
-
-    bought = sum(one.number for one in _purchases(store, read, key, "sent_at > ?", store.now() - DAY))
+    today = _purchases(store, lambda query, values: store.rows(query, *values), key, "sent_at > ?", store.now() - DAY)
+    bought = sum(one.number for one in today)
     return dataclasses.replace(found, bought=bought) if bought + found.wanted > found.limit else None
 
 

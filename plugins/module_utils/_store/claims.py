@@ -2,22 +2,26 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The claims: what the hosts of a run, and the tasks that wait, want on a whitelist.
+"""The claims: what hosts, and the tasks that wait, want on a whitelist.
 
-The claim of a host is kept until its run is over, and that of a task for as long as it waits. A waiting process renews
-its claim twice a second.
+A claim on an address stays when the run of its host is over. An address may be shared by several hosts, and a former
+one is removed later. If the state is lost, former addresses stay on the whitelist, and registering still disconnects no
+host; deregistering a host then removes its current address even if another host shares it.
+
+The claim that a host makes in a run is kept until the run is over, and that of a task for as long as it waits. A
+waiting process renews its claim twice a second.
 """
 
 from __future__ import annotations
 
 import json
 import secrets
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .._core.processes import is_run_finished
-from .sql import upsert
+from .interface import upsert
 
 if TYPE_CHECKING:
     from .interface import Connection, Store
@@ -29,20 +33,104 @@ CLAIM_TTL = 86400.0
 #: The maximum number of claims, of runs whose end cannot be seen from here; the oldest are dropped first.
 MAX_CLAIMS = 100_000
 
-#: ``wanted`` (JSON) is NULL for a host of a run that claims nothing. A claim ``in_sync`` was fulfilled when it was
-#: made. ``renewed_at`` is set while a process waits. ``reading`` is the number of the reading that decided the claim,
-#: in the table of that name. ``outcome`` (JSON) is what the summary of the run needs of the host; it is ``final`` if no
-#: later task replaces it. ``task`` is the first task of the host, which began at ``begun_at``; NULL if the strategy
-#: does not run the hosts in lockstep.
+#: A claim that stays has an ``ip``, and no ``run``; see :class:`Owner`. The others have no ``ip``. ``wanted`` (JSON) is
+#: NULL for a host of a run that claims nothing. A claim ``in_sync`` was fulfilled when it was made. ``renewed_at`` is
+#: set while a process waits. ``reading`` is the number of the reading that decided the claim, in the table of that
+#: name. ``outcome`` (JSON) is what the summary of the run needs of the host; it is ``final`` if no later task replaces
+#: it. ``task`` is the first task of the host, which began at ``begun_at``; NULL if the strategy does not run the hosts
+#: in lockstep.
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS claims (
-  id TEXT PRIMARY KEY, run TEXT NOT NULL, host TEXT NOT NULL, inventory TEXT, key TEXT, access TEXT, wanted TEXT,
-  max_wait REAL, timeout REAL, made_at REAL, in_sync INTEGER, renewed_at REAL, reading INTEGER,
+  id TEXT PRIMARY KEY, run TEXT, host TEXT NOT NULL, inventory TEXT, key TEXT, made_at REAL,
+  ip TEXT, former INTEGER, found INTEGER, missing_since REAL,
+  access TEXT, wanted TEXT, max_wait REAL, timeout REAL, in_sync INTEGER, renewed_at REAL, reading INTEGER,
   play TEXT, task TEXT, begun_at REAL, final INTEGER, outcome TEXT);
-CREATE INDEX IF NOT EXISTS claims_by_age ON claims (made_at);
+CREATE UNIQUE INDEX IF NOT EXISTS claims_that_stay ON claims (key, host, inventory, ip) WHERE ip IS NOT NULL;
+CREATE INDEX IF NOT EXISTS claims_to_remove ON claims (key, inventory) WHERE former = 1;
+CREATE INDEX IF NOT EXISTS claims_by_age ON claims (made_at) WHERE ip IS NULL;
 CREATE INDEX IF NOT EXISTS claims_open ON claims (key, access) WHERE reading IS NULL AND in_sync = 0;
-CREATE INDEX IF NOT EXISTS claims_of_run ON claims (run, in_sync);
+CREATE INDEX IF NOT EXISTS claims_of_run ON claims (run, in_sync) WHERE run IS NOT NULL;
 """
+
+
+class Owner(NamedTuple):
+    """A claim that stays: that of a host of an inventory on an address.
+
+    A ``former`` address is no longer needed by the host, but may still be on the whitelist. An address was ``found`` if
+    the host reported it when it was on the whitelist already, and neither this control node added it nor the user gave
+    it. ``missing_since`` is when the vendor's list first lacked it. Times are state time.
+    """
+
+    ip: str
+    host: str
+    inventory: str
+    former: bool = False
+    found: bool = False
+    made_at: float = 0.0
+    missing_since: float | None = None
+
+    @property
+    def may_be_listed(self) -> bool:
+        """Whether the host needs the address, or it may still be on the whitelist."""
+        return not self.former or self.missing_since is None
+
+
+_STAYS = ", ".join(Owner._fields)
+_DROP = "DELETE FROM claims WHERE ip IS NOT NULL AND key = ? AND host = ? AND inventory = ? AND ip = ?"
+_STAY = f"INSERT INTO claims (id, key, {_STAYS}) VALUES ({', '.join('?' * (len(Owner._fields) + 2))})"
+
+_Read = Callable[..., Iterable[Any]]
+#: Returns what becomes of claims at a state time.
+Rule = Callable[[list[Owner], float], list[Owner]]
+
+
+@dataclass(frozen=True)
+class StandingClaims:
+    """The claims on the whitelist of a key that stay, for the hosts of all inventories."""
+
+    store: Store
+    key: str
+
+    def exist(self) -> bool:
+        """Whether there is any."""
+        return bool(self.store.rows("SELECT 1 FROM claims WHERE ip IS NOT NULL AND key = ? LIMIT 1", self.key))
+
+    def owners(self, **where: object) -> list[Owner]:
+        """Return the claims with these values of columns, by inventory, host and address."""
+        return self._owners(self.store.rows, where)
+
+    def former(self, inventory: str) -> list[Owner]:
+        """Return the claims on addresses that hosts of an inventory no longer need."""
+        return _owners(self.store.rows, "former = 1 AND key = ? AND inventory = ?", self.key, inventory)
+
+    def holders(self, ip: str) -> list[Owner]:
+        """Return the hosts that need an address on the whitelist of any other key of this state."""
+        return _owners(self.store.rows, "ip = ? AND key != ? AND former = 0", ip, self.key)
+
+    def change(self, rule: Rule, **where: object) -> None:
+        """Replace the claims with these values of columns by what a rule makes of them, if that differs."""
+        before = self.owners(**where)
+        if rule(before, self.store.now()) == before:
+            return
+        with self.store.transaction() as database:
+            # Read again: another process may have written while this one waited for it.
+            before = self._owners(lambda query, *values: database.execute(query, values), where)
+            after = rule(before, self.store.now())
+            old, new = set(before).difference(after), set(after).difference(before)
+            database.executemany(_DROP, [(self.key, owner.host, owner.inventory, owner.ip) for owner in sorted(old)])
+            database.executemany(_STAY, [(secrets.token_hex(8), self.key, *owner) for owner in sorted(new)])
+
+    def _owners(self, read: _Read, where: Mapping[str, object]) -> list[Owner]:
+        condition = "".join(f" AND {column} = ?" for column in where)
+        return _owners(read, f"ip IS NOT NULL AND key = ?{condition}", self.key, *where.values())
+
+
+def _owners(read: _Read, condition: str, *values: object) -> list[Owner]:
+    query = f"SELECT {_STAYS} FROM claims WHERE {condition} ORDER BY inventory, host, ip"
+    return [
+        Owner(ip, host, inventory, bool(former), bool(found), made_at, missing)
+        for ip, host, inventory, former, found, made_at, missing in read(query, *values)
+    ]
 
 
 @dataclass(frozen=True)
@@ -86,6 +174,7 @@ class Claims:
         self.access = f"{access} {check}"
         #: The lock of the process that changes the whitelist, or predicts a change.
         self.lock = f"whitelist-{key}{'-check' if check else ''}"
+        self.standing = StandingClaims(store, key)
 
     def make(self, claim: Claim, *, waits: bool = False) -> None:
         """Store a claim in place of an earlier one with the same id. ``waits`` says that its process waits."""
@@ -157,15 +246,16 @@ class Claims:
 
     def purge(self) -> None:
         """Delete the claims of ended processes and finished runs."""
-        runs = self.store.rows("SELECT DISTINCT run FROM claims WHERE run != ''")
+        runs = self.store.rows("SELECT DISTINCT run FROM claims WHERE run > ''")
         over = [row for row in runs if is_run_finished(row[0])]
-        newest = "SELECT made_at FROM claims ORDER BY made_at DESC LIMIT 1 OFFSET ?"
+        older = "DELETE FROM claims WHERE ip IS NULL AND made_at"
+        newest = "SELECT made_at FROM claims WHERE ip IS NULL ORDER BY made_at DESC LIMIT 1 OFFSET ?"
         with self.store.transaction() as database:
             now = self.store.now()
             database.execute("DELETE FROM claims WHERE run = '' AND renewed_at < ?", (now - WAITER_TTL,))
             database.executemany("DELETE FROM claims WHERE run = ?", over)
-            database.execute("DELETE FROM claims WHERE made_at < ?", (now - CLAIM_TTL,))
-            database.execute(f"DELETE FROM claims WHERE made_at <= ({newest})", (MAX_CLAIMS,))
+            database.execute(f"{older} < ?", (now - CLAIM_TTL,))
+            database.execute(f"{older} <= ({newest})", (MAX_CLAIMS,))
 
     def _delete(self, name: str) -> None:
         self.store.execute("DELETE FROM claims WHERE id = ?", name)

@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from .sql import upsert
+from .interface import upsert
 
 if TYPE_CHECKING:
     from .interface import Store

@@ -101,9 +101,6 @@ class Store(Protocol):
         loss may remain unnoticed.
         """
 
-    def is_held(self, name: str) -> bool:
-        """Whether a living process holds the lock ``name``."""
-
     def holder_of(self, name: str) -> str:
         """Name the process that holds the lock ``name``, for a message."""
 
@@ -121,3 +118,16 @@ class Store(Protocol):
 
     def close(self) -> None:
         """Release the database."""
+
+
+def upsert(table: str, key: Sequence[str], columns: Sequence[str]) -> str:
+    """Return the statement that inserts a row, or replaces the ``columns`` of the one with the same ``key``.
+
+    Its parameters are the values of the key, followed by those of the columns.
+    """
+    names = (*key, *columns)
+    replaced = ", ".join(f"{column} = excluded.{column}" for column in columns)
+    return (
+        f"INSERT INTO {table} ({', '.join(names)}) VALUES ({', '.join('?' * len(names))}) "
+        f"ON CONFLICT ({', '.join(key)}) DO UPDATE SET {replaced}"
+    )

@@ -11,10 +11,11 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 import os
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .._core.caller import current_caller
 from .._core.errors import OptionError
@@ -73,6 +74,8 @@ _COLUMNS = (
     *("id", "operation", "endpoint", "names", "asked", "request", "witness", "sent_at", "timeout", "state"),
     *("answered_at", "marks", "items", "buys", "received"),
 )
+#: In the order of the fields of an entry of the ledger.
+_LEDGER = "id, key, kind, product, endpoint, buys, state, wall_at, run_user, run, host, inventory, received, request"
 _JSON = {"names", "request", "marks", "items", "received"}
 #: The columns that change after a call was recorded.
 _CHANGING = ("operation", "sent_at", "state", "answered_at", "marks", "items", "received")
@@ -292,3 +295,49 @@ def ledger_ttl() -> float:
     if not text.isdecimal() or not 1 <= int(text) <= 36500:
         raise OptionError(f"QG_LEDGER_DAYS={text!r} is not a number of days: set it to 1 to 36500, or leave it out.")
     return int(text) * 86400.0
+
+
+class LedgerEntry(NamedTuple):
+    """A paid call. ``at`` is Unix time.
+
+    ``received`` are the names of what it has paid for, with their ends in the vendor's words; None while that is
+    unknown, and after a refusal.
+    """
+
+    id: int
+    key: str
+    kind: str
+    product: str
+    endpoint: str
+    asked: int
+    state: str
+    at: float
+    user: str
+    run: str
+    host: str
+    inventory: str
+    received: Mapping[str, str | None] | None
+    request: Mapping[str, Any]
+
+
+def ledger(
+    store: Store,
+    keys: Collection[str] | None = None,
+    since: float = 0.0,
+    until: float = math.inf,
+    run: str | None = None,
+) -> list[LedgerEntry]:
+    """Return the paid calls, of these keys or of all, of a run or of all, the earliest first.
+
+    They were sent at the Unix time ``since`` or later, and before ``until``.
+    """
+    marks = ", ".join("?" * len(keys or ()))
+    query = (
+        f"SELECT {_LEDGER} FROM journal WHERE buys > 0 AND wall_at >= ? AND wall_at < ? AND run = coalesce(?, run)"
+        f"{'' if keys is None else f' AND key IN ({marks})'} ORDER BY id"
+    )
+    rows = store.rows(query, since, min(until, 1e12), run, *(keys or ()))
+    return [
+        LedgerEntry._make((*values, store.decoded(received or "null"), store.decoded(request)))
+        for *values, received, request in rows
+    ]

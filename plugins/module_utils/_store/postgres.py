@@ -19,13 +19,11 @@ from typing import TYPE_CHECKING, Any
 from .._core.clock import elapsed
 from .._core.digests import salted_digest
 from .._core.errors import OptionError
+from .._core.failed_waits import FAILED_WAITS, FailedWaits
 from .._core.waiting import SILENT, Announcer, Wait
-from . import postgres_schema
 from .directory import DEFAULT_BUSY_POLICY, BusyPolicy, StateError
-from .failed_waits import FAILED_WAITS, FailedWaits
 from .postgres_connection import (
     FOREIGN_SESSION,
-    SCHEMA_NAME,
     SERVER_TIME,
     ConnectionPolicy,
     Connector,
@@ -33,6 +31,7 @@ from .postgres_connection import (
 )
 from .postgres_errors import ServerAddress, describe_error, unusable
 from .postgres_locks import AdvisoryLocks, lock_number
+from .schema import READ_IDENTITY, SCHEMA_NAME, prepare_postgres, salt_of
 
 # ServerAddress.parse reports a missing library.
 with contextlib.suppress(ImportError):
@@ -95,13 +94,12 @@ class PostgresState(AdvisoryLocks):
             raise
 
     def _open_schema(self) -> bytes:
-        with self._translated():
-            found = postgres_schema.read_identity(self._connector.session().connection, self._place)
-        if found is None:
-            with self.transaction() as database:
-                # Another process may have been quicker.
-                found = postgres_schema.prepare(database, self._place)
-        return found
+        with self._translated(), contextlib.suppress(psycopg.errors.UndefinedTable, psycopg.errors.InvalidSchemaName):
+            if row := self._connector.session().connection.execute(READ_IDENTITY).fetchone():
+                return salt_of(row, self._place)
+        with self.transaction() as database:
+            # Another process may have been quicker.
+            return prepare_postgres(database, self._place)
 
     def now(self) -> float:
         """Return the state time, which is never earlier than a time that another process has recorded.

@@ -19,11 +19,12 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from .._core.clock import elapsed
 from .._core.digests import short_digest
 from .._core.errors import OptionError
+from .._core.failed_waits import FailedWaits
 from .._core.processes import process_namespace
 from .._core.waiting import Announcer, Wait
 from .directory import StateError
-from .failed_waits import FailedWaits
 from .postgres_errors import ServerAddress, describe_error, is_permanent, unusable
+from .schema import SCHEMA_NAME
 
 try:
     import psycopg
@@ -35,7 +36,6 @@ except ImportError:
 
 T = TypeVar("T")
 
-SCHEMA_NAME = "qgnet"
 #: Seconds after which the server ends a statement.
 STATEMENT_TIMEOUT = 30
 #: Seconds between two attempts to connect: at first, and at most.

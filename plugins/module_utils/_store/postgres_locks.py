@@ -19,8 +19,9 @@ from .._core.digests import short_digest
 from .._core.processes import is_stopped
 from .._core.waiting import Announcer, Wait
 from .directory import StateError
-from .postgres_connection import SCHEMA_NAME, Connector, describe_process
+from .postgres_connection import Connector, describe_process
 from .postgres_errors import unusable
+from .schema import SCHEMA_NAME
 
 # ServerAddress.parse reports a missing library.
 with contextlib.suppress(ImportError):
@@ -89,10 +90,6 @@ class AdvisoryLocks:
                 )
             )
 
-    def is_held(self, name: str) -> bool:
-        """Whether a living process holds the lock ``name``."""
-        return bool(self._holders(name))
-
     def holder_of(self, name: str) -> str:
         """Name the process that holds the lock ``name``, for a message."""
         return self._holder(name)[0]
@@ -139,12 +136,6 @@ class AdvisoryLocks:
                 self._query(f"SELECT pg_advisory_unlock(%s), pg_notify('{CHANNEL}', '')", [lock_number(name)])
 
     def _holder(self, name: str) -> tuple[str, int | None]:
-        return next(
-            (describe_process(holder, self._connector.machine) for holder in self._holders(name)),
-            ("another process", None),
-        )
-
-    def _holders(self, name: str) -> list[str]:
         rows = self._query(
             "SELECT coalesce(application_name, '') FROM pg_locks LEFT JOIN pg_stat_activity USING (pid) "
             "WHERE locktype = 'advisory' AND granted AND pg_locks.objsubid = 1 "
@@ -152,4 +143,4 @@ class AdvisoryLocks:
             "AND (classid::bigint << 32) | objid::bigint = %s",
             [lock_number(name)],
         )
-        return [row[0] for row in rows]
+        return describe_process(rows[0][0], self._connector.machine) if rows else ("another process", None)

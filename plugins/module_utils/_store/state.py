@@ -2,28 +2,31 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The state of one control node: a small SQLite database and locks in the state directory.
+"""The state of one control node: a small SQLite database and file locks in the state directory.
 
-The database contains keys only as digests that are salted per directory.
+The database contains keys only as digests that are salted per directory. The kernel releases a lock when the process
+that holds it ends.
 """
 
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import json
+import os
 import sqlite3
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
 from .._core.clock import SYSTEM_CLOCK, Clock, elapsed
 from .._core.digests import salted_digest
 from .._core.errors import OptionError
-from .._core.processes import describe_state
+from .._core.processes import describe_holder, describe_state, is_stopped, lock_holder
 from .._core.waiting import SILENT, Announcer, Wait
-from . import sqlite_schema
+from . import schema
+from .clocks import StateClock, move_rows, tick
 from .directory import (
     DAMAGED,
     DATABASE_NAME,
@@ -38,19 +41,92 @@ from .directory import (
     read_salt,
     resolve_directory,
 )
-from .locks import MIN_POLL_INTERVAL, FileLocks
-from .schema import MOMENTS
-from .state_time import StateClock, move_rows, tick
 
 __all__ = ["State", "StateError"]
 T = TypeVar("T")
 
 #: SQLite's words for a database that another process has locked (SQLITE_BUSY).
 BUSY = "database is locked"
+#: Seconds between two attempts to acquire a lock, at first.
+MIN_POLL_INTERVAL = 0.02
 
 
-def _with_holders(wait: Wait, path: Path) -> Wait:
-    return replace(wait, detail=describe_state(path))
+class FileLocks:
+    """The locks of one state directory, each a file with mode 0600. ``announcer`` announces the waits for them."""
+
+    #: Seconds between two attempts to acquire a lock, at most.
+    poll_interval = 0.2
+
+    def __init__(self, directory: Path, busy_timeout: float, announcer: Announcer = SILENT) -> None:
+        self.directory = directory
+        self.announcer = announcer
+        self._busy_timeout = busy_timeout
+
+    @contextlib.contextmanager
+    def try_lock(
+        self,
+        name: str,
+        *,
+        wait: Wait | None = None,
+        unless: Callable[[], bool] = lambda: False,
+    ) -> Iterator[bool]:
+        """Hold the lock ``name`` if no other process does, and yield whether it is held.
+
+        With ``wait``, wait for another holder to release it, until ``wait`` is over or ``unless`` returns true.
+        """
+        try:
+            descriptor = self._open(name)
+        except OSError as error:
+            raise StateError(describe_failure(self.directory, error, self._busy_timeout)) from None
+        try:
+            wait = wait and replace(wait, examine=lambda wait: replace(wait, detail=self.describe_holder(name)))
+            yield self._acquire(descriptor, wait, unless)
+        finally:
+            os.close(descriptor)
+
+    def confirm_locks(self) -> None:
+        """Do nothing: a process does not lose a file lock while it runs."""
+
+    def holder_of(self, name: str) -> str:
+        """Name the process that holds the lock ``name``, for a message."""
+        return describe_holder(self._path(name))
+
+    def describe_holder(self, name: str) -> str:
+        """Name the process that holds the lock ``name``, and say if it is stopped, for the announcement of a wait."""
+        return describe_state(self._path(name))
+
+    def is_holder_stopped(self, name: str) -> bool:
+        """Whether the process that holds the lock ``name`` is known to be stopped (SIGSTOP, a debugger)."""
+        process = lock_holder(self._path(name))
+        return process is not None and is_stopped(process)
+
+    def _acquire(self, descriptor: int, wait: Wait | None, unless: Callable[[], bool]) -> bool:
+        """Lock an open file by polling, since a blocking lock would wait forever for a stopped process."""
+        began, interval = elapsed(), MIN_POLL_INTERVAL
+        while True:
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                left = wait and wait.after(elapsed() - began)
+                if left is None or left.allowed <= 0 or unless():
+                    return False
+                self.announcer.sleep(min(interval, left.allowed), left)
+                interval = min(interval * 1.2, self.poll_interval)
+            else:
+                return True
+
+    def _open(self, name: str) -> int:
+        descriptor = os.open(self._path(name), os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
+        try:
+            if os.fstat(descriptor).st_mode & 0o777 != 0o600:
+                os.fchmod(descriptor, 0o600)
+        except BaseException:
+            os.close(descriptor)
+            raise
+        return descriptor
+
+    def _path(self, name: str) -> Path:
+        return self.directory / f"{name}.lock"
 
 
 class State(FileLocks):
@@ -111,12 +187,12 @@ class State(FileLocks):
             self._retry_while_locked(lambda: self._database.execute("PRAGMA journal_mode = WAL"))
             with self._write(lambda: None) as database:
                 if not self._is_prepared():
-                    sqlite_schema.prepare(database)
+                    schema.prepare_sqlite(database)
 
     def _is_prepared(self) -> bool:
         """Whether the database has this schema; raises OptionError for one that must not be touched."""
         try:
-            return self._retry_while_locked(lambda: sqlite_schema.is_current(self._database))
+            return self._retry_while_locked(lambda: schema.is_current_sqlite(self._database))
         except OptionError as error:
             raise OptionError(f"state_dir {self.directory} cannot be used: {error.message}") from None
 
@@ -145,7 +221,7 @@ class State(FileLocks):
             if before.gap_at is not None:
                 self._state_clock = before.without_gap(self._clock.wall(), vendor_gap)
                 self._state_clock.record(database)
-                move_rows(database, MOMENTS, before.gap_at, self._state_clock.ahead - before.ahead)
+                move_rows(database, schema.MOMENTS, before.gap_at, self._state_clock.ahead - before.ahead)
         return self.now()
 
     def _open_clock(self) -> StateClock:
@@ -217,8 +293,8 @@ class State(FileLocks):
 
     def _wait_for_database(self, left: float) -> Wait:
         reason = "another process has locked the database in state_dir"
-        examine = partial(_with_holders, path=self.directory / f"{DATABASE_NAME}-shm")
-        return Wait(reason, left, option=self._policy.bounds, examine=examine)
+        path, option = self.directory / f"{DATABASE_NAME}-shm", self._policy.bounds
+        return Wait(reason, left, option=option, examine=lambda wait: replace(wait, detail=describe_state(path)))
 
     def wait_for_change(self, seconds: float, wait: Wait) -> None:
         """Sleep for this time: SQLite does not report the changes of other processes."""

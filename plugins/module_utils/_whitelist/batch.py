@@ -13,23 +13,23 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
 from .._api.classic.errors import RATE_LIMITED
 from .._core.errors import OptionError, QgError, TransportError, WaitBudgetExceeded
 from .._reconcile.held_whitelist import ADD, REMOVE, HeldWhitelist
-from .._store.claims import Claim, Claims
+from .._store.claims import Claim, Claims, Owner, StandingClaims
 from .._store.directory import StateError
 from .._store.interface import Store
 from .._store.journal import Journal
 from .._store.journal_rows import WHITELIST
-from .._store.registrations import Owner, RegistrationStore
 from .._task.operation import Mode, without_secrets
 from .._task.options import ProxyApiOptions
 from .applier import reconcile
 from .groups import Group, compatible_groups, merge_desired
 from .host_plan import host_registration
-from .ownership import describe_owner
+from .ownership import describe_owner, registered, without_former, without_missing
 from .plan import WhitelistResult
 from .results import NO_USAGE
 from .status import Attributions, Round, attributions
@@ -40,10 +40,11 @@ if TYPE_CHECKING:
     from .._reconcile.held_whitelist import WhitelistReading
 
 
-def prune_missing(registrations: RegistrationStore, reading: WhitelistReading | None) -> None:
+def prune_missing(standing: StandingClaims, reading: WhitelistReading | None) -> None:
     """Delete registrations that are no longer on the whitelist, if the reading is complete."""
     if reading is not None and reading.complete:
-        registrations.prune_missing(reading.listed | reading.ips)
+        whitelist = reading.listed | reading.ips
+        standing.change(lambda owners, now: without_missing(owners, now, whitelist))
 
 
 def claims_for(options: ProxyApiOptions, store: Store, *, check: bool) -> Claims:
@@ -123,7 +124,7 @@ class WriteBatch:
 
     def owners(self) -> list[Owner]:
         """Return all hosts that are registered for the key."""
-        return self._registrations("").load_owners()
+        return self._claims.standing.owners()
 
     def window(self) -> float:
         """Return the seconds to wait for more claims before a change, to stay within the vendor's rate limit."""
@@ -179,11 +180,9 @@ class WriteBatch:
             for operation in (ADD, REMOVE)
         }
         first = [groups[0].claims[0].id]
-        expects = self._registrations("").expects_addresses
-        return HeldWhitelist(api, expects, lambda operation, ip: claimants[operation].get(ip, first))
-
-    def _registrations(self, inventory: str) -> RegistrationStore:
-        return RegistrationStore(self._claims.store, self._claims.key, inventory)
+        return HeldWhitelist(
+            api, self._claims.standing.exist, lambda operation, ip: claimants[operation].get(ip, first)
+        )
 
     def _register(self, found: WhitelistResult, groups: list[Group]) -> None:
         """Register the hosts before anything is written, in case this process ends before it has done that."""
@@ -194,17 +193,19 @@ class WriteBatch:
                 host_registration(host, own, group.registered[host], group.desired, found.before)
                 for host, own in group.hosts.items()
             ]
-            self._registrations(group.inventory).replace(hosts)
+            self._claims.standing.change(partial(registered, inventory=group.inventory, hosts=hosts))
 
     def _forget(self, found: WhitelistResult, groups: list[Group]) -> None:
         """Delete the registrations of what was removed, and of what has been missing for a while."""
         if found.removed and found.confirmed and found.reading and found.reading.complete:
-            for group in groups:
-                removed = [
-                    (host, ip) for host in group.hosts for ip in group.registered[host].intersection(found.removed)
-                ]
-                self._registrations(group.inventory).delete_former(removed)
-        prune_missing(self._registrations(""), found.reading)
+            removed = {
+                (group.inventory, host, ip)
+                for group in groups
+                for host in group.hosts
+                for ip in group.registered[host].intersection(found.removed)
+            }
+            self._claims.standing.change(lambda owners, _now: without_former(owners, removed))
+        prune_missing(self._claims.standing, found.reading)
 
     def _shown(self, group: Group, found: Round) -> str:
         """Return the claim of the first host that has changed: Ansible shows a diff only for such a host."""
@@ -218,7 +219,7 @@ class WriteBatch:
         """Return the host that this control node has registered with an address for another key."""
         holders: list[Owner] = []
         with contextlib.suppress(StateError):
-            holders = self._registrations("").load_holders(ip)
+            holders = self._claims.standing.holders(ip)
         return describe_owner(holders[0].host, holders[0].inventory) if holders else None
 
     def _is_decided(self, claim: Claim, found: Round) -> bool:

@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 
 from .._reconcile.held_whitelist import ADD
 from .._store.claims import Claim, Claims
-from .._store.registrations import RegistrationStore
 from .host_plan import desired_for_hosts
 from .ownership import Ownership
 from .plan import DesiredWhitelist
@@ -102,10 +101,10 @@ def _group_of(claims: Claims, own: list[Claim], claimed: Collection[str]) -> Gro
     inventory, states = own[0].inventory, [DesiredWhitelist.from_claim(claim.wanted) for claim in own]
     if not inventory:
         return Group(own, states[0])
-    registrations, removals = RegistrationStore(claims.store, claims.key, inventory), Removals.of_batch(claims, own)
+    removals = Removals.of_batch(claims, own)
     hosts = {**removals.hosts, **{claim.host: state for claim, state in zip(own, states, strict=True)}}
     adopting = {claim.host for claim in own if claim.wanted["adopt"]}
-    owners = registrations.load_owners()
+    owners = claims.standing.owners()
     owned = Ownership.of(owners, inventory, hosts, adopting)
     claimed = removals.kept(claimed, owned.registered)
     # This control node did not add them, and no user gave them.

@@ -15,13 +15,13 @@ from .._core.errors import OptionError, QgError
 from .._reconcile.held_whitelist import HeldWhitelist
 from .._store.claims import Claim, Claims, RunClaims
 from .._store.readings import Readings
-from .._store.registrations import RegistrationStore
 from .._task.operation import Mode
 from .._task.options import ProxyApiOptions
 from .batch import WriteBatch, prune_missing
 from .host_plan import host_result
-from .ownership import Ownership, adoptable, explain_unknown
+from .ownership import Ownership, addresses_by_host, adoptable, adopted, explain_unknown, is_registered
 from .plan import DesiredWhitelist
+from .pruning import former_addresses
 from .results import NO_USAGE, summary_of, unreadable_warnings
 from .status import Changed, Round
 from .turns import Turns
@@ -89,20 +89,19 @@ def adopt_registrations(
 
     Raises OptionError if one of them may be that of another host.
     """
-    registrations = RegistrationStore(claims.store, claims.key, options.inventory_id)
-    adopted = adoptable(host, options.inventory_id, ips, registrations.load_named(host))
-    if adopted and not mode.check:
-        registrations.adopt(host, [(entry["inventory_id"], entry["ip"]) for entry in adopted])
-    return adopted
+    own = options.inventory_id
+    others = adoptable(host, own, ips, claims.standing.owners(host=host))
+    if others and not mode.check:
+        claims.standing.change(lambda owners, _now: adopted(owners, own, others), host=host)
+    return others
 
 
 def forgotten_hosts(claims: Claims, options: HostOptions, names: Sequence[str]) -> list[str]:
     """Return the names of registered hosts without duplicates; raises OptionError for one that is not registered."""
-    registrations = RegistrationStore(claims.store, claims.key, options.inventory_id)
-    registered = registrations.load_inventory()
+    registered = addresses_by_host(claims.standing.owners(inventory=options.inventory_id))
     for name in names:
         if name not in registered:
-            elsewhere = sorted({owner.inventory for owner in registrations.load_named(name)})
+            elsewhere = sorted({owner.inventory for owner in claims.standing.owners(host=name)})
             raise OptionError(explain_unknown(name, options.inventory_id, registered, elsewhere))
     return list(dict.fromkeys(names))
 
@@ -115,13 +114,11 @@ def submit_claim(claims: Claims, claim: Claim, options: HostOptions, mode: Mode,
     ``task``, the whitelist is not read here, and :func:`apply_and_report` decides.
     """
     desired = DesiredWhitelist.from_claim(claim.wanted)
-    registrations, readings = RegistrationStore(claims.store, claims.key, claim.inventory), Readings(claims)
-    known = desired.state == "present" and registrations.is_registered(
-        claim.host, desired.ips, given=not desired.detected
-    )
-    removes = desired.gone or (options.prune and registrations.load_former())
+    readings, owners = Readings(claims), claims.standing.owners(host=claim.host, inventory=claim.inventory)
+    known = desired.state == "present" and is_registered(owners, desired.ips, given=not desired.detected)
+    removes = desired.gone or (options.prune and former_addresses(claims.standing, claim.inventory))
     if not (task and known and not options.always_apply and not removes):
-        return _make(claims, claim, registrations)
+        return _make(claims, claim)
     run = RunClaims(claims.store, claim.run)
 
     def is_read_unneeded() -> bool:
@@ -135,9 +132,9 @@ def submit_claim(claims: Claims, claim: Claim, options: HostOptions, mode: Mode,
             if quiet and not is_read_unneeded():
                 read = _read(claims, options.api, mode, task)
                 # Made within the lock: if the read failed, other hosts find a pending change, and do not repeat it.
-                return {**_make(claims, claim, registrations, readings.cached(task)), **read}
+                return {**_make(claims, claim, readings.cached(task)), **read}
             whitelist = readings.cached(task)
-    return _make(claims, claim, registrations, whitelist)
+    return _make(claims, claim, whitelist)
 
 
 def _read(claims: Claims, options: ProxyApiOptions, mode: Mode, task: str) -> dict[str, Any]:
@@ -148,8 +145,7 @@ def _read(claims: Claims, options: ProxyApiOptions, mode: Mode, task: str) -> di
     try:
         api = options.client(claims.store)
         api.budget.max_wait = 0.0
-        registrations = RegistrationStore(claims.store, claims.key, "")
-        held = HeldWhitelist(api, registrations.expects_addresses)
+        held = HeldWhitelist(api, claims.standing.exist)
         reading = held.read()
         # Addresses that an earlier call may still remove do not count. The second step waits for that call.
         leaving = [change.names for change in held.open_changes() if not change.present]
@@ -159,19 +155,17 @@ def _read(claims: Claims, options: ProxyApiOptions, mode: Mode, task: str) -> di
     turns = Turns(claims)
     turns.readings.cache(task, sorted(whitelist))
     if not mode.check:
-        prune_missing(registrations, reading)
+        prune_missing(claims.standing, reading)
     turns.purge()
     return {"summary": summary_of(Round(whitelist).whole([], {}), api.usage(), diff=False)}
 
 
-def _make(
-    claims: Claims, claim: Claim, registrations: RegistrationStore, whitelist: Collection[str] | None = None
-) -> dict[str, Any]:
+def _make(claims: Claims, claim: Claim, whitelist: Collection[str] | None = None) -> dict[str, Any]:
     """Make a claim. It is in sync if all of its addresses are registered, and on the whitelist."""
     ips = claim.wanted["ips"]
     in_sync = whitelist is not None and set(ips).issubset(whitelist)
     if not in_sync:
-        named = registrations.load_named(claim.host)
+        named = claims.standing.owners(host=claim.host)
         former = {own.ip for own in named if claim.wanted["adopt"] or own.inventory == claim.inventory}
         claim = replace(claim, wanted={**claim.wanted, "former": sorted(former)})
     claims.make(replace(claim, in_sync=in_sync))

@@ -12,7 +12,7 @@ from typing import Any
 from .._api.classic.errors import BOUND_TO_OTHER_KEY, WHITELIST_FULL
 from .._core.addresses import numeric_order
 from .._core.errors import QgError
-from .._store.registrations import HostRegistration
+from .ownership import HostRegistration
 from .plan import DesiredWhitelist, full_error
 from .status import Changed, Round
 

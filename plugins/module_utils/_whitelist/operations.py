@@ -15,12 +15,11 @@ from .._core.addresses import AddressScope, numeric_order
 from .._core.errors import OptionError
 from .._core.validation import check_addresses, check_range
 from .._reconcile.held_whitelist import HeldWhitelist
-from .._store.claims import Claim
-from .._store.registrations import RegistrationStore
+from .._store.claims import Claim, StandingClaims
 from .._task.operation import Mode, Operation
 from .._task.options import PROXY_API_OPTIONS, ProxyApiOptions
 from .batch import WriteBatch, claims_for
-from .owners import join_owners
+from .ownership import join_owners
 from .plan import DesiredWhitelist
 from .results import task_result
 from .turns import Turns
@@ -73,9 +72,9 @@ def _run_info(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
     if not params["owners"]:
         return _info_result(api, HeldWhitelist(api))
     store = api.rate_limiter.state
-    registrations = RegistrationStore(store, options.whitelist_key(store), "")
-    result = _info_result(api, HeldWhitelist(api, registrations.expects_addresses))
-    return {**result, **join_owners(result["whitelist"], registrations.load_owners())}
+    standing = StandingClaims(store, options.whitelist_key(store))
+    result = _info_result(api, HeldWhitelist(api, standing.exist))
+    return {**result, **join_owners(result["whitelist"], standing.owners(), store.wall_ahead())}
 
 
 def _info_result(api: ProxyApi, held: HeldWhitelist) -> dict[str, Any]:

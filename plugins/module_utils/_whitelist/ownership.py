@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The hosts for which addresses are registered: those of a change, and others that keep an address on the whitelist.
+"""The hosts that own addresses, which are registered for them: how that changes, and what keeps an address listed.
 
 A host is known by its name and its inventory. If the inventory file is renamed or copied, the same host is registered
 as two. Pure functions.
@@ -10,19 +10,105 @@ as two. Pure functions.
 
 from __future__ import annotations
 
+import datetime
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any
 
+from .._api.parsing import BEIJING
 from .._core.addresses import numeric_order
 from .._core.errors import OptionError
 from .._core.text import format_sample, quote_word
-from .._store.registrations import Owner
+from .._store.claims import Owner
+from .._store.journal_rows import LIST_LAG
 from .plan import DesiredWhitelist
 
 #: The maximum number of hosts that a result names for one address.
 _MAX_OWNERS = 5
+
+
+@dataclass(frozen=True)
+class HostRegistration:
+    """The addresses to store for a host.
+
+    It is ``registered`` with these. It no longer needs the ``former`` ones, but they may still be on the whitelist. The
+    host itself reported those ``found`` while they were on the whitelist already.
+    """
+
+    host: str
+    registered: frozenset[str]
+    former: frozenset[str] = frozenset()
+    found: frozenset[str] = frozenset()
+
+
+def is_registered(owners: Iterable[Owner], ips: Collection[str], *, given: bool = False) -> bool:
+    """Whether a host that owns this is registered with exactly these addresses, and has no former ones to remove.
+
+    With ``given``, addresses that only the host has reported do not count as registered.
+    """
+    listed = [owner for owner in owners if owner.may_be_listed]
+    pending = any(owner.former or (given and owner.found) for owner in listed)
+    return not pending and {owner.ip for owner in listed} == set(ips)
+
+
+def addresses_by_host(owners: Iterable[Owner]) -> dict[str, set[str]]:
+    """Return the addresses of each host that may be on the whitelist."""
+    found: dict[str, set[str]] = {}
+    for owner in owners:
+        if owner.may_be_listed:
+            found.setdefault(owner.host, set()).add(owner.ip)
+    return found
+
+
+def registered(owners: Sequence[Owner], now: float, inventory: str, hosts: Iterable[HostRegistration]) -> list[Owner]:
+    """Return all owners of a whitelist once these hosts of an inventory have these addresses, and no others.
+
+    An address that was added or given once is never marked as found later, for any host.
+    """
+    own = {host.host: host for host in hosts}
+    known = {(owner.host, owner.ip): owner for owner in owners if owner.inventory == inventory}
+    after = [owner for owner in owners if owner.inventory != inventory or owner.host not in own]
+    for name, host in own.items():
+        for ip in host.registered | host.former:
+            former = ip not in host.registered
+            owner = known.get((name, ip), Owner(ip, name, inventory, made_at=now))
+            after.append(owner._replace(former=former, found=owner.found if former else ip in host.found))
+    added = {owner.ip for owner in (*owners, *after) if not owner.found}
+    return [owner._replace(found=False) if owner.found and owner.ip in added else owner for owner in after]
+
+
+def adopted(owners: Iterable[Owner], inventory: str, others: Iterable[Mapping[str, str]]) -> list[Owner]:
+    """Return the owners of one name, with registrations of ``others`` (as of :func:`adoptable`) in this inventory."""
+    named = {(entry["inventory_id"], entry["ip"]) for entry in others}
+    found = {owner.ip: owner for owner in owners if owner.inventory == inventory}
+    kept = [owner for owner in owners if owner.inventory != inventory and (owner.inventory, owner.ip) not in named]
+    for owner in owners:
+        if (owner.inventory, owner.ip) in named:
+            found.setdefault(owner.ip, owner._replace(inventory=inventory))
+    return [*found.values(), *kept]
+
+
+def without_former(owners: Iterable[Owner], removed: Collection[tuple[str, str, str]]) -> list[Owner]:
+    """Return the owners without the addresses that they no longer need, and that were ``removed`` for them.
+
+    Each of these is an inventory, a host and an address.
+    """
+    return [owner for owner in owners if not (owner.former and (owner.inventory, owner.host, owner.ip) in removed)]
+
+
+def without_missing(owners: Iterable[Owner], now: float, whitelist: Collection[str]) -> list[Owner]:
+    """Return the owners without addresses that the whitelist has lacked for LIST_LAG seconds or more.
+
+    One reading is not enough: it may be wrong, and a deleted address would never be removed from the whitelist.
+    ``whitelist`` must come from a response that contained a list.
+    """
+    found = []
+    for owner in owners:
+        since = None if owner.ip in whitelist else owner.missing_since or now
+        if since is None or since > now - LIST_LAG:
+            found.append(owner if since == owner.missing_since else owner._replace(missing_since=since))
+    return found
 
 
 def adoptable(host: str, inventory: str, ips: Collection[str], named: Iterable[Owner]) -> list[dict[str, str]]:
@@ -119,6 +205,41 @@ def kept_warning(kept: Iterable[Mapping[str, Any]], adopt: str) -> str | None:
         return None
     fix = f" If a host of the same name is the same host, set {adopt}=true." if is_same_host else ""
     return f"These addresses stay on the whitelist, because other hosts use them: {format_sample(texts, 5)}.{fix}"
+
+
+def join_owners(whitelist: Sequence[str], registered: Iterable[Owner], wall_ahead: float) -> dict[str, Any]:
+    """Return the owners of each entry, the entries without an owner, and the registered addresses without an entry.
+
+    The latter do not include addresses that their hosts no longer need. ``repeated_hosts`` are the names of hosts that
+    need addresses in several inventories, with these. The wall clock is ``wall_ahead`` of state time.
+    """
+    owners: dict[str, list[dict[str, Any]]] = {}
+    needed = set()
+    inventories: dict[str, set[str]] = {}
+    for owner in registered:
+        owners.setdefault(owner.ip, []).append(_described(owner, wall_ahead))
+        if not owner.former:
+            needed.add(owner.ip)
+            inventories.setdefault(owner.host, set()).add(owner.inventory)
+    unlisted = numeric_order(needed.difference(whitelist))
+    repeated = {host: sorted(found) for host, found in sorted(inventories.items()) if len(found) > 1}
+    return {
+        "entries": [{"ip": ip, "owners": owners.get(ip, [])} for ip in whitelist],
+        "unowned": [ip for ip in whitelist if ip not in owners],
+        "unlisted": [{"ip": ip, "owners": owners[ip]} for ip in unlisted],
+        "repeated_hosts": repeated,
+    }
+
+
+def _described(owner: Owner, wall_ahead: float) -> dict[str, Any]:
+    since = datetime.datetime.fromtimestamp(round(owner.made_at + wall_ahead), BEIJING).isoformat()
+    return {
+        "host": owner.host,
+        "inventory_id": owner.inventory,
+        "registered_since": since,
+        "former": owner.former,
+        "there_before": owner.found,
+    }
 
 
 def describe_owner(host: str, inventory: str) -> str:

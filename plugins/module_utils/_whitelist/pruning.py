@@ -12,23 +12,77 @@ play, that is in the last batch.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+import json
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from .._core.errors import OptionError
 from .._core.text import counted, format_sample
-from .._store.claims import Claim, Claims, RunClaims
+from .._store.claims import Claim, Claims, RunClaims, StandingClaims
+from .._store.facts import INVENTORY, Facts
 from .._store.interface import Store
 from .._store.readings import Readings
-from .._store.registrations import RegistrationStore
-from .inventory_checks import InventoryCheck, InventoryChecks
+from .ownership import Ownership, addresses_by_host
 from .plan import DesiredWhitelist
 from .run_summary import Unpruned
 from .status import Round
 
 if TYPE_CHECKING:
     from .host_operations import HostOptions
+
+
+@dataclass(frozen=True)
+class InventoryCheck:
+    """An inventory that a run with ``prune`` has compared with the registrations of a key.
+
+    The ``expected`` hosts must report in this run before anything is removed. ``gone`` are the registered hosts that
+    the inventory lacks, with their addresses.
+    """
+
+    key: str
+    inventory: str
+    expected: frozenset[str]
+    gone: Mapping[str, Sequence[str]]
+
+
+@dataclass(frozen=True)
+class InventoryChecks:
+    """The checks of a run, for all keys and inventories."""
+
+    store: Store
+    run: str
+
+    def load(self, key: str, inventory: str) -> InventoryCheck | None:
+        """Return the recorded check; None if the run has not compared the inventory."""
+        text = self._facts(key, inventory).get(INVENTORY)
+        found = None if text is None else self.store.decoded(text)
+        return found and InventoryCheck(key, inventory, frozenset(found["expected"]), found["gone"])
+
+    def all(self) -> list[InventoryCheck]:
+        """Return all checks."""
+        keys = [self.store.decoded(key) for key in Facts.keys(self.store, INVENTORY)]
+        checks = [self.load(key, inventory) for run, key, inventory in keys if run == self.run]
+        return [check for check in checks if check is not None]
+
+    def record(self, check: InventoryCheck) -> None:
+        """Record a check in place of an earlier one."""
+        content = {"expected": sorted(check.expected), "gone": check.gone}
+        self._facts(check.key, check.inventory).save(INVENTORY, json.dumps(content))
+
+    def _facts(self, key: str, inventory: str) -> Facts:
+        return Facts(self.store, json.dumps([self.run, key, inventory]))
+
+
+def former_addresses(standing: StandingClaims, inventory: str) -> dict[str, set[str]]:
+    """Return the addresses that hosts of an inventory no longer need, and that may be on the whitelist."""
+    return addresses_by_host(standing.former(inventory))
+
+
+def _registered(standing: StandingClaims, inventory: str, hosts: Collection[str]) -> Mapping[str, set[str]]:
+    """Return all addresses of these hosts."""
+    owners = standing.owners(inventory=inventory) if hosts else ()
+    return Ownership.of(owners, inventory, hosts).registered
 
 
 @dataclass(frozen=True)
@@ -53,27 +107,25 @@ def gone_hosts(
     # A host of the run has found that the inventory contains all registered hosts.
     if known and not known.gone:
         return {}
-    registrations = RegistrationStore(claims.store, claims.key, options.inventory_id)
-    registered, present = registrations.load_inventory(), inventory()
-    gone = {host: sorted(ips) for host, ips in sorted(registered.items()) if host not in present.hosts}
-    if gone:
-        newer = registrations.registered_after(began)
-        gone = {host: ips for host, ips in gone.items() if host not in newer}
+    owners, present = claims.standing.owners(), inventory()
+    own = [owner for owner in owners if owner.inventory == options.inventory_id]
+    staying = {*present.hosts, *(owner.host for owner in own if owner.made_at > began)}
+    gone = {host: sorted(ips) for host, ips in sorted(addresses_by_host(own).items()) if host not in staying}
     # Hosts that were expected before stay expected.
     expected = known.expected.union(present.expected) if known else frozenset(present.expected)
     if known != (found := InventoryCheck(claims.key, options.inventory_id, expected, gone)):
         checks.record(found)
     if not gone:
         return {}
-    own, used_by_others = registrations.load(gone)
-    obsolete = {ip for ips in gone.values() for ip in ips} - used_by_others
+    owned = Ownership.of(owners, options.inventory_id, gone)
+    obsolete = {ip for ips in gone.values() for ip in ips} - owned.others.keys()
     if len(obsolete) > options.max_removals:
         raise OptionError(
             f"prune would remove {counted(len(obsolete), 'address')} of {counted(len(gone), 'host')} that the "
             f"inventory no longer has, more than max_removals={options.max_removals}: {format_sample(sorted(gone))}. "
             "Check that the inventory is complete, then raise max_removals."
         )
-    return {host: sorted(own[host]) for host in sorted(gone)}
+    return {host: sorted(owned.registered[host]) for host in sorted(gone)}
 
 
 @dataclass(frozen=True)
@@ -100,13 +152,12 @@ class Removals:
             return cls()
         if _unreported(run, check):
             return cls(hold=state == "present")
-        registrations = RegistrationStore(claims.store, claims.key, first.inventory)
         recorded = {host: ips for claim in own.values() for host, ips in claim.wanted["gone"].items()}
-        current = registrations.load(recorded)[0] if recorded else {}
+        current = _registered(claims.standing, first.inventory, recorded)
         # A host with another address since then was registered by a run with a newer inventory, so it is not gone.
         gone = {host for host, ips in recorded.items() if current[host].issubset(ips)}
         hosts = {host: DesiredWhitelist(state, ()) for host in gone}
-        if state == "present" and (held := registrations.load_former().keys() - own.keys()):
+        if state == "present" and (held := former_addresses(claims.standing, first.inventory).keys() - own.keys()):
             completed = _completed(claims, run, first.inventory)
             states = {host: DesiredWhitelist.from_claim(completed[host]) for host in held & completed.keys()}
             hosts |= {host: wanted for host, wanted in states.items() if wanted.state == state}
@@ -138,9 +189,9 @@ def find_unpruned(store: Store, run: str) -> Unpruned:
     for check in InventoryChecks(store, run).all():
         if not (unreported := _unreported(reports, check)):
             continue
-        registrations = RegistrationStore(store, check.key, check.inventory)
-        obsolete, in_use = registrations.load_former(), reports.addresses(check.key)
-        obsolete |= registrations.load(check.gone)[0] if check.gone else {}
+        standing, in_use = StandingClaims(store, check.key), reports.addresses(check.key)
+        obsolete = former_addresses(standing, check.inventory)
+        obsolete |= _registered(standing, check.inventory, check.gone)
         for host, ips in obsolete.items():
             if ips - in_use:
                 left.setdefault(host, set()).update(ips - in_use)

@@ -32,7 +32,7 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._leases.plan import 
 from ansible_collections.qingguo.qgnet.plugins.module_utils._leases.release import release_leases
 from ansible_collections.qingguo.qgnet.plugins.module_utils._leases.replace import replace_leases
 from ansible_collections.qingguo.qgnet.plugins.module_utils._leases.session import LeaseResult
-from ansible_collections.qingguo.qgnet.plugins.module_utils._store.ledger import ledger
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store.journal import ledger
 from hypothesis.stateful import initialize, precondition, rule
 from support import state_machines
 from support.in_process import CLASSIC, KEY, PATHS, InProcess, Killed, LateCall, Paths, Vendor, books, lease_client

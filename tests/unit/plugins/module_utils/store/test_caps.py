@@ -19,9 +19,8 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._store.caps import (
     refused_purchase,
 )
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.interface import Store
-from ansible_collections.qingguo.qgnet.plugins.module_utils._store.journal import Journal
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store.journal import Journal, ledger
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.journal_rows import LEASES, MONOPOLIES, Call
-from ansible_collections.qingguo.qgnet.plugins.module_utils._store.ledger import ledger
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.opening import StatePlace
 from support.processes import run_together
 from support.state_world import World, store, world

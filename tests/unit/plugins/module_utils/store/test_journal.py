@@ -12,7 +12,7 @@ import pytest
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.caller import set_caller
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import OptionError
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.interface import Connection, Store
-from ansible_collections.qingguo.qgnet.plugins.module_utils._store.journal import Journal
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store.journal import Journal, ledger
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.journal_rows import (
     LEASES,
     LEDGER_TTL,
@@ -28,7 +28,6 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._store.journal_rows 
     WHITELIST,
     Call,
 )
-from ansible_collections.qingguo.qgnet.plugins.module_utils._store.ledger import ledger
 from support.state_world import DAY, START, World, store, world
 from support.stores import quick_over_both
 

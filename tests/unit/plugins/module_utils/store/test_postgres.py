@@ -21,14 +21,15 @@ import psycopg
 import pytest
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.clock import elapsed
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import OptionError, QgError
+from ansible_collections.qingguo.qgnet.plugins.module_utils._core.failed_waits import MEMORY_TTL, FailedWaits
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.waiting import (
     SILENT,
     AnnouncementPolicy,
     Announcer,
     Wait,
 )
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store.claims import StandingClaims
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.directory import BusyPolicy, StateError
-from ansible_collections.qingguo.qgnet.plugins.module_utils._store.failed_waits import MEMORY_TTL, FailedWaits
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.journal import Journal
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.journal_rows import (
     LEASES,
@@ -44,14 +45,12 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._store.postgres_conn
 )
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.postgres_errors import url_secrets
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.rate_limiter import RateLimiter
-from ansible_collections.qingguo.qgnet.plugins.module_utils._store.registrations import (
-    HostRegistration,
-    RegistrationStore,
-)
+from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist.ownership import HostRegistration
 from lab.access import Access
 from lab.pgbouncer import PgBouncer
 from lab.postgres import PostgresServer
 from support.processes import FORK, process_until_killed, threads, wait_for
+from support.registrations import register
 
 pytestmark = pytest.mark.newest_core
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root: it mounts a small disk, or takes a network away")
@@ -236,26 +235,27 @@ def hold(url: str, ready: Any) -> None:
 
 def test_the_lock_of_a_process_that_is_killed_is_free(database_url: str) -> None:
     ready = FORK.Queue()
-    with opened(database_url) as state, opened(database_url, machine="elsewhere") as elsewhere:
-        assert not state.is_held("L")
-        with process_until_killed(hold, database_url, ready) as holder:
-            assert ready.get(timeout=20)
-            process = holder.pid or 0
-            assert state.is_held("L")
-            assert state.holder_of("L") == f"process {process}"
-            os.kill(process, signal.SIGSTOP)
-            wait_for(lambda: state.is_holder_stopped("L"))
-            assert state.describe_holder("L") == f"process {process}, which is stopped"
-            with state.try_lock("L") as acquired:
-                assert not acquired
-            # Seen from another machine, or container, its number says nothing.
-            assert elsewhere.holder_of("L") == f"process {process} of {os.uname().nodename}"
-            assert not elsewhere.is_holder_stopped("L")
-            os.kill(process, signal.SIGKILL)
-            with state.try_lock("L", wait=Wait("it is held", 20)) as acquired:
-                assert acquired
-                with state.try_lock("L") as again:
-                    assert not again, "as with files: a process does not acquire what it holds"
+    with (
+        opened(database_url) as state,
+        opened(database_url, machine="elsewhere") as elsewhere,
+        process_until_killed(hold, database_url, ready) as holder,
+    ):
+        assert ready.get(timeout=20)
+        process = holder.pid or 0
+        assert state.holder_of("L") == f"process {process}"
+        os.kill(process, signal.SIGSTOP)
+        wait_for(lambda: state.is_holder_stopped("L"))
+        assert state.describe_holder("L") == f"process {process}, which is stopped"
+        with state.try_lock("L") as acquired:
+            assert not acquired
+        # Seen from another machine, or container, its number says nothing.
+        assert elsewhere.holder_of("L") == f"process {process} of {os.uname().nodename}"
+        assert not elsewhere.is_holder_stopped("L")
+        os.kill(process, signal.SIGKILL)
+        with state.try_lock("L", wait=Wait("it is held", 20)) as acquired:
+            assert acquired
+            with state.try_lock("L") as again:
+                assert not again, "as with files: a process does not acquire what it holds"
 
 
 def test_a_process_that_waits_is_notified_of_a_release(database_url: str) -> None:
@@ -266,7 +266,7 @@ def test_a_process_that_waits_is_notified_of_a_release(database_url: str) -> Non
 
     with opened(database_url) as other, threads(release) as start:
         start()
-        wait_for(lambda: other.is_held("L"))
+        wait_for(lambda: other.holder_of("L") != "another process")
         began = time.monotonic()
         other.wait_for_change(600, Wait("it is held", 600))
         assert time.monotonic() - began < 300
@@ -427,17 +427,16 @@ def test_more_processes_than_the_server_has_connections_take_turns() -> None:
 @pytest.mark.thorough
 def test_a_full_disk_is_reported_and_no_record_is_half_written() -> None:
     with PostgresServer(small_disk="data") as server, opened(server.url) as state:
-        store = RegistrationStore(state, "k", "f")
-        store.replace([HostRegistration("a", frozenset({"192.0.2.1"}))])
+        register(state, "k", "f", HostRegistration("a", frozenset({"192.0.2.1"})))
         server.fill_disk()
         hosts = [HostRegistration(f"host-{n}", frozenset({f"192.0.2.{n % 250}"})) for n in range(10_000)]
         with pytest.raises(StateError, match="Make room on the disk of the server"):
             for number in range(100):
-                RegistrationStore(state, f"k{number}", "f").replace(hosts)
-        assert store.load_inventory() == {"a": {"192.0.2.1"}}
+                register(state, f"k{number}", "f", *hosts)
+        assert [owner.host for owner in StandingClaims(state, "k").owners()] == ["a"]
         server.free_disk()
-        store.replace([HostRegistration("b", frozenset({"192.0.2.2"}))])
-        assert set(store.load_inventory()) == {"a", "b"}
+        register(state, "k", "f", HostRegistration("b", frozenset({"192.0.2.2"})))
+        assert [owner.host for owner in StandingClaims(state, "k").owners()] == ["a", "b"]
 
 
 @pytest.mark.thorough

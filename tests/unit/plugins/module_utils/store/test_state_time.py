@@ -13,10 +13,10 @@ from pathlib import Path
 import hypothesis.strategies as st
 import pytest
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store import schema
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store.clocks import VendorClock
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.interface import Store
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.journal import Journal
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.journal_rows import LEASES, Call
-from ansible_collections.qingguo.qgnet.plugins.module_utils._store.vendor_clock import VendorClock
 from hypothesis import settings
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 from support.state_world import DAY, START, World, store, world

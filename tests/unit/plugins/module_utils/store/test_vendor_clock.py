@@ -6,8 +6,8 @@
 from __future__ import annotations
 
 import pytest
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store.clocks import EARLIEST, LATEST, VendorClock
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.interface import Store
-from ansible_collections.qingguo.qgnet.plugins.module_utils._store.vendor_clock import EARLIEST, LATEST, VendorClock
 from support.state_world import DAY, START, World, store, world
 
 __all__ = ["store", "world"]

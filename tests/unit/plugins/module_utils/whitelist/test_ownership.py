@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import pytest
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import OptionError
-from ansible_collections.qingguo.qgnet.plugins.module_utils._store.registrations import Owner
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store.claims import Owner
 from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist.ownership import (
     Ownership,
     adoptable,

@@ -374,7 +374,8 @@ class Whitelist(state_machines.Disturbances, WhitelistMachine):
         found: dict[tuple[str, str], list[str]] = {}
         if node not in self.readers:
             self.readers[node] = open_store(control_node(self.directory, node), machine=self.wire.machine)
-        for inventory, host, ip in self.readers[node].rows("SELECT inventory, host, ip FROM registrations"):
+        query = "SELECT inventory, host, ip FROM claims WHERE ip IS NOT NULL"
+        for inventory, host, ip in self.readers[node].rows(query):
             found.setdefault((inventory, host), []).append(ip)
         return found
 

@@ -14,8 +14,8 @@ import math
 import os
 from pathlib import Path
 
-from .._core.clock import elapsed
-from .._core.digests import short_digest
+from .clock import elapsed
+from .digests import short_digest
 
 #: Seconds for which a wait is not repeated.
 MEMORY_TTL = 60.0
