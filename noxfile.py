@@ -147,7 +147,7 @@ def define(name: str, environment: str, *command: str, programs: Names | None = 
 
 define("browser", "browser", programs=packages.BROWSER)
 define("eda", "eda", programs={"java": "openjdk-21-jre-headless"})
-define("runner", "runner", programs=packages.DATABASE)
+define("runner", "runner", programs=packages.DATABASE | packages.GNUPG)
 define("coverage", "core-newest", "python", "tests/tools/coverage_gate.py", str(workspace.COVERAGE))
 define("support", "core-newest", "python", "tests/tools/support_matrix.py", "write")
 define("build", "ansible", "python", "tests/tools/reproducible.py", str(ROOT / "dist"))

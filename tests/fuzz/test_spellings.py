@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import pytest
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.redaction import MASK, MASKED_VALUE, Redactor
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from support.spellings import ENCODERS, Spelled, is_lossless, spell, spelled
 
@@ -22,6 +22,7 @@ def assert_masked(case: Spelled, before: str = "", after: str = "") -> None:
 
 
 @FUZZER
+@example(spell("00009;<\U0001f511", ("JSON, every character", "percent, in part", "entities"), 0), "", "")
 @given(
     spelled(3), st.sampled_from(["", "no such key: ", "<a>", '{"k": "']), st.sampled_from(["", " (x)", "</a>", '"}'])
 )

@@ -124,9 +124,9 @@ def test_the_facts_are_there_for_the_tasks_that_follow(
 
 
 def test_without_facts_only_a_message_is_returned(
-    sim: Simulator, playground: Playground, variables: dict[str, Any]
+    sim: Simulator, playground: Playground, variables: dict[str, Any], where: dict[str, Any]
 ) -> None:
-    text = play(task("it", "qg_cloud_package_facts", {"product_id": 104}), defaults=DEFAULTS)
+    text = play(task("it", "qg_cloud_package_facts", {"product_id": 104}, **where), defaults=DEFAULTS)
     sim.agent(options={"codes": {"planned": 404}})
     sim.fault(path="/api/cloud-product/packageList", kind="code", code=404, msg="无此品牌")
     result = playground.play(text, inventory=SPYING, variables=variables).of("it").result

@@ -13,7 +13,6 @@ import re
 import shutil
 import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -22,6 +21,7 @@ import pytest
 import workspace
 import yaml
 from lab.galaxy import Galaxy, galaxy
+from support.gnupg import gpg, home_with_a_key
 
 pytestmark = pytest.mark.newest_core
 
@@ -90,17 +90,8 @@ def runner(tmp_path: Path) -> Iterator[Runner]:
 @pytest.fixture
 def key() -> Iterator[tuple[str, bytes]]:
     """A private key, armored and without a passphrase, and the keyring with its public half."""
-    # The socket of gpg-agent needs a short path.
-    with tempfile.TemporaryDirectory(dir="/tmp") as home:
-        gpg = ("gpg", "--homedir", home, "--batch", "--passphrase", "")
-
-        def run(*command: str) -> bytes:
-            return subprocess.run(command, check=True, capture_output=True).stdout
-
-        run(*gpg, "--quick-generate-key", "releases@example.com", "ed25519", "sign", "never")
-        private = run(*gpg, "--armor", "--export-secret-keys").decode()
-        yield private, run(*gpg, "--export")
-        run("gpgconf", "--homedir", home, "--kill", "gpg-agent")
+    with home_with_a_key() as home:
+        yield gpg(home, "--armor", "--export-secret-keys").decode(), gpg(home, "--export")
 
 
 def test_a_release_can_be_installed_and_verified(runner: Runner, key: tuple[str, bytes]) -> None:

@@ -39,7 +39,7 @@ class BudgetError(EndOfRun):
 
 
 class StopSignals:
-    """SIGINT and SIGTERM take effect between two calls, so that the reply of a paid call is never lost to them."""
+    """Signals take effect between two calls, so that the reply of a paid call is never lost to them."""
 
     def __init__(self) -> None:
         self.name = ""
@@ -47,7 +47,8 @@ class StopSignals:
 
     @contextmanager
     def caught(self) -> Iterator[None]:
-        numbers = (signal.SIGINT, signal.SIGTERM)
+        # The last one is sent when the connection of a terminal ends.
+        numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
         previous = [signal.signal(number, self._catch) for number in numbers]
         try:
             yield

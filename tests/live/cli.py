@@ -130,6 +130,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         probes = Probes(Http(options.api_url, key, pwd, options.timeout, account), wanted, stop)
         try:
             found = probes.run()
+        except BaseException:
+            # The report, which contains it otherwise, is not made.
+            print("\n".join(probes.found.left), file=sys.stderr)
+            raise
         finally:
             try:
                 write(path, record(wanted, options.settings, probes.caller.exchanges, (key, pwd, app_id, app_key)))

@@ -4,10 +4,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import textwrap
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+
+from simulator.validation import ValidationError
 
 from .probes import Findings, Probes, Wanted
 from .questions import NOT_ASKED, QUESTIONS, Question, Settings
@@ -73,9 +76,12 @@ def compare(wanted: Wanted, found: Findings, settings: Settings) -> tuple[list[R
         if not settled:
             for candidate in (candidate for each in question.candidates for candidate in each(seen)):
                 tried = merged(settings, candidate)
-                if (others := simulated_answers(wanted, tried)).get(name) == seen:
-                    settings, answers, chosen = tried, others, candidate
-                    break
+                with contextlib.suppress(ValidationError):
+                    # What was seen may be beyond the values that the simulator takes.
+                    others = simulated_answers(wanted, tried)
+                    if others.get(name) == seen:
+                        settings, answers, chosen = tried, others, candidate
+                        break
         simulated = first.get(name, "no answer")
         rows.append(Row(question, simulated, seen, chosen, settled))
     return rows, settings

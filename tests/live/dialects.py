@@ -7,6 +7,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from simulator.keys.plans import DEDICATED, EXCLUSIVE, OVERSEAS, PRODUCTS, SHARE, VOLUME
+from simulator.validation import is_integer
 
 from .exchange import Reply, whole
 from .transports import Situation
@@ -55,4 +56,5 @@ def used(reply: Reply) -> int | None:
 
 def channels(reply: Reply) -> int | None:
     data = reply.fields.get("data")
-    return whole(data.get("total") if isinstance(data, dict) else reply.fields.get("Total"))
+    count = whole(data.get("total") if isinstance(data, dict) else reply.fields.get("Total"))
+    return count if is_integer(count) else None

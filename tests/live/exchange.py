@@ -4,10 +4,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol
+
+from ansible_collections.qingguo.qgnet.plugins.module_utils._api.parsing import ResponseShapeError, parse_json
 
 
 @dataclass(frozen=True)
@@ -31,10 +32,10 @@ class Reply:
 
     @property
     def body(self) -> Any:
-        """The JSON value, or None if the body is not JSON."""
+        """The JSON value, or None if the body is not JSON, or exceeds the limits of the collection."""
         try:
-            return json.loads(self.text)
-        except ValueError:
+            return parse_json(self.text)
+        except ResponseShapeError:
             return None
 
     @property

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
 from email.utils import parsedate_to_datetime
 
+from ansible_collections.qingguo.qgnet.plugins.module_utils._core.text import one_line
 from simulator.account.catalog import CLOUD_PRODUCT
 from simulator.keys.plans import DEDICATED, PRODUCTS, STATIC, TIME, VOLUME
 
@@ -62,6 +63,8 @@ class Probes:
         self._wanted = wanted
         self._dialect = Dialect.of(wanted.situation)
         self._holdings = Holdings()
+        self._may_add = False
+        """Whether the whitelist was read, and has none of the addresses that the run adds and removes."""
         self._undo = Undo(self.caller, self._dialect, self._holdings)
 
     def run(self) -> Findings:
@@ -98,7 +101,8 @@ class Probes:
             self.found.notes.append(f"No response: {error}")
 
     def _answer(self, name: str, text: str) -> None:
-        self.found.answers.setdefault(name, text)
+        # Parts of a response are in it, and it is printed.
+        self.found.answers.setdefault(name, one_line(text))
 
     # Reads
 
@@ -136,7 +140,8 @@ class Probes:
         reply = self.caller.read(self._dialect.query)
         self._answer("list", reply.outcome)
         found = list(leases_in(reply.body))
-        self._holdings.earlier_leases = frozenset(lease.ip for lease in found)
+        if reply.succeeded:
+            self._holdings.note_earlier(found)
         self.found.situation = replace(self.found.situation, leased=bool(found))
         if reply.succeeded and not found:
             name = "data" if self._wanted.situation.plan in PRODUCTS else "TaskList"
@@ -165,14 +170,20 @@ class Probes:
     def whitelist(self) -> None:
         reply = self.caller.read("/whitelist/query")
         self._answer("whitelist", reply.outcome)
-        entries = self._undo.whitelist() or []
+        entries = self._before_adding()
         self.found.situation = replace(self.found.situation, whitelisted=bool(entries))
         if reply.succeeded and not entries:
             self._answer("empty_whitelist", _form(reply, "Data"))
-        own = [ip for ip in (*self._wanted.addresses, self._wanted.ipv6) if ip in map(canonical, entries)]
+
+    def _before_adding(self) -> list[str]:
+        """Return the entries of the whitelist, and note whether the run may add its addresses."""
+        entries = self._undo.whitelist()
+        own = [ip for ip in (*self._wanted.addresses, self._wanted.ipv6) if ip in map(canonical, entries or [])]
         if own and self._wanted.write:
             # Else the run would remove what was there before.
             raise EndOfRun(f"{', '.join(own)}: on the whitelist already. Choose other addresses with --address.")
+        self._may_add = entries is not None
+        return entries or []
 
     # The account
 
@@ -216,7 +227,9 @@ class Probes:
 
     def add(self) -> None:
         first, second = self._wanted.addresses
-        before = self._undo.whitelist() or []
+        before = self._before_adding()
+        if not self._may_add:
+            return
         reply = self._add(first, second)
         shape = ", ".join(sorted(reply.fields)) if reply.succeeded else reply.outcome
         self._answer("add", f"{shape}{_named(reply, first, second)}")
@@ -232,6 +245,8 @@ class Probes:
 
     def add_odd(self) -> None:
         """Add a network of one address, and an IPv6 address."""
+        if not self._may_add:
+            return
         self._answer("add_network", self._add(f"{self._wanted.addresses[0]}/32").outcome)
         self._answer("add_ipv6", self._add(self._wanted.ipv6).outcome)
 
@@ -262,6 +277,9 @@ class Probes:
 
     def _buy(self) -> Reply:
         """Allocate one lease."""
+        # Other leases may have been added since the first probes; what is new after a lost reply may be of this run.
+        if not self._holdings.unknown and (listed := self._undo.listed()) is not None:
+            self._holdings.note_earlier(listed)
         self._holdings.unknown += 1
         try:
             reply = self.caller.buy(self._dialect.allocate, 1, {self._dialect.count: "1"} | self._dialect.minutes)
@@ -272,6 +290,9 @@ class Probes:
         new = {lease.ip: lease.deadline for lease in leases_in(reply.body)}
         if new or reply.refused:
             self._holdings.unknown -= 1
+        for ip in new.keys() & (self._holdings.earlier_leases or set()):
+            del new[ip]
+            self._undo.left.append(f"An allocation returned {ip}, which the key held before. It is not released.")
         self._holdings.leases |= new
         self._holdings.released -= set(new)
         if reply.status is None:

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import ipaddress
 import json
+import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, replace
@@ -24,6 +25,8 @@ from .transports import Situation
 FORMAT = 1
 #: The longest body that is no JSON.
 MAX_TEXT = 2000
+#: A shorter text names nothing, and stands in other texts as well.
+MIN_NAME = 3
 #: What may follow the address of an entry.
 NETMASK = "255.255.255.255"
 #: Fields whose values name something of the customer.
@@ -44,7 +47,7 @@ class Pseudonyms:
         addresses = {canonical(found[0]) for text in texts for found in ADDRESS.finditer(text)} - {None, NETMASK}
         self.originals: set[str] = {str(address) for address in addresses}
         hosts = {found[0] for text in texts for found in _HOST.finditer(text)}
-        names = {text for text in _named(value) if text}
+        names = {text for text in _named(value) if len(text) >= MIN_NAME}
         self._hosts = {host: f"host-{n}.example.com" for n, host in enumerate(sorted(hosts), 1)}
         self._names = {name: f"name{n:012}" for n, name in enumerate(sorted(names), 1)}
         self.originals |= hosts | names
@@ -121,6 +124,10 @@ def record(
     # What is still readable in another spelling than those above becomes a mask.
     redactor = Redactor([*filter(None, secrets), *pseudonyms.originals])
     recorded: dict[str, Any] = redactor.tree(pseudonyms.apply(value))
+    for exchange in recorded["exchanges"]:
+        if "text" in exchange:
+            # Not before: a part of a secret is not recognised.
+            exchange["text"] = exchange["text"][:MAX_TEXT]
     if redactor.tree(recorded) != recorded:
         raise SecretError("The recording is not written: it would hold a secret.")
     return recorded
@@ -141,15 +148,17 @@ def _written(exchange: Exchange) -> dict[str, Any]:
     if reply.error:
         written["error"] = reply.error
     body = reply.body
-    return {**written, "text": reply.text[:MAX_TEXT]} if body is None else {**written, "body": body}
+    return {**written, "text": reply.text} if body is None else {**written, "body": body}
 
 
 def write(path: Path, recording: Mapping[str, Any]) -> None:
     """Write a recording, one line for each exchange."""
     head = json.dumps({name: value for name, value in recording.items() if name != "exchanges"}, ensure_ascii=False)
     lines = ",\n".join(json.dumps(exchange, ensure_ascii=False) for exchange in recording["exchanges"])
-    path.touch(mode=0o600)
-    path.write_text(f'{head[:-1]},\n"exchanges": [\n{lines}\n]}}\n', encoding="utf-8")
+    # Only a new file: another one might have other rights, or be a link.
+    number = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(number, "w", encoding="utf-8") as file:
+        file.write(f'{head[:-1]},\n"exchanges": [\n{lines}\n]}}\n')
 
 
 def read(path: Path) -> tuple[Wanted, dict[str, Any], Replay]:

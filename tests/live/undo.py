@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from .caller import RATE_LIMITED, Caller, EndOfRun, NoReplyError
@@ -27,8 +27,14 @@ class Holdings:
     """Leases that were asked for by a call without a usable reply."""
     entries: list[str] = field(default_factory=list)
     """Addresses that may be on the whitelist because of this run."""
-    earlier_leases: frozenset[str] = frozenset()
+    earlier_leases: set[str] | None = None
+    """None if no list has shown them: then a new lease cannot be distinguished from them."""
     released: set[str] = field(default_factory=set)
+
+    def note_earlier(self, listed: Iterable[Lease]) -> None:
+        """Leases that are listed before an allocation, and are not from an earlier one of this run."""
+        known = self.released | self.leases.keys()
+        self.earlier_leases = {lease.ip for lease in listed} - known | (self.earlier_leases or set())
 
 
 class Undo:
@@ -77,8 +83,8 @@ class Undo:
 
     def whitelist(self) -> list[str] | None:
         reply = self._caller.read("/whitelist/query")
-        data = reply.fields.get("Data")
-        return [str(entry) for entry in data or []] if reply.succeeded else None
+        data = reply.fields.get("Data") or []
+        return [str(entry) for entry in data] if reply.succeeded and isinstance(data, list) else None
 
     def entries_of(self, ip: str) -> list[str] | None:
         """Return the texts with which the whitelist shows an address, or None if the vendor refuses the list."""
@@ -100,7 +106,14 @@ class Undo:
         holdings = self._holdings
         if not holdings.unknown:
             return True
-        known = holdings.earlier_leases | holdings.released | set(holdings.leases)
+        if holdings.earlier_leases is None:
+            self.left.append(
+                f"A call for {holdings.unknown} leases had no usable reply, and no list has shown the leases that were "
+                "there before. None was released; the console of the vendor shows them."
+            )
+            holdings.unknown = 0
+            return True
+        known = holdings.earlier_leases | holdings.released | holdings.leases.keys()
         new: list[Lease] = []
 
         def complete() -> bool:

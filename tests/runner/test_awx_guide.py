@@ -5,7 +5,11 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +17,7 @@ import jinja2
 import workspace
 import yaml
 from simulator.fixture import running_simulator
+from support.gnupg import home_with_a_key
 from support.job_slices import Job, public, run_all, source
 
 ROOT = workspace.ROOT
@@ -53,6 +58,38 @@ def test_the_definitions_differ_only_in_where_the_collection_comes_from() -> Non
     assert galaxy["dependencies"].pop("galaxy") == "requirements.yml"
     assert archive == galaxy
     assert example("dependencies")["dependencies"]["python"] == galaxy["dependencies"]["python"]
+
+
+def test_a_signed_project_is_refused_after_each_kind_of_change(tmp_path: Path) -> None:
+    project = tmp_path / "project"
+    shutil.copytree(PROJECT, project)
+    block = re.search(r"^   python -m pip install ansible-sign\n((?:   .*\n)+)", GUIDE.read_text("utf-8"), re.MULTILINE)
+    assert block
+    with home_with_a_key() as home:
+        author = {
+            f"GIT_{who}_{what}": "ops@example.com" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")
+        }
+        path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+        environment = os.environ | author | {"GNUPGHOME": home, "GPG_TTY": "none", "PATH": path}
+
+        def run(command: str) -> subprocess.CompletedProcess[str]:
+            words = ["bash", "-e", "-c", command]
+            return subprocess.run(words, cwd=project, env=environment, capture_output=True, text=True, check=False)
+
+        signed = run(f"git init --quiet .; git add .; {block[1]}")
+        assert (signed.returncode, signed.stdout.count("Checksum validation succeeded")) == (0, 1), signed
+        changes = {
+            "echo >> register.yml": "mismatch: register.yml",
+            "mkdir group_vars; touch group_vars/all.yml": "'added': ['group_vars/all.yml']",
+            "rm ansible.cfg": "'removed': ['ansible.cfg']",
+        }
+        for change, reason in changes.items():
+            refused = run(f"{change}; ansible-sign project gpg-verify .")
+            assert (refused.returncode, reason in refused.stdout) == (2, True), refused
+            assert run("git reset --quiet --hard; git clean --quiet --force -d").returncode == 0
+    with home_with_a_key() as another:
+        environment["GNUPGHOME"] = another
+        assert run("ansible-sign project gpg-verify .").returncode == 3
 
 
 def test_a_job_with_the_credential_and_the_playbook_of_the_guide(folder: Path, collections: str) -> None:

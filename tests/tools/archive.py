@@ -38,6 +38,7 @@ BELONGS = (
     "extensions/eda/*",
     "extensions/execution_environment/*",
     "extensions/monitoring/*",
+    "extensions/patterns/*",
     "meta/*.yml",
     "playbooks/*.j2",
     "playbooks/*.yml",

@@ -23,12 +23,13 @@ LAB = {
 }
 #: What shares state through PostgreSQL is tested on real servers.
 DATABASE = {"pgbouncer": "pgbouncer", "postgres": "postgresql"}
+#: What signs a release, and a project.
+GNUPG = {"gpg": "gpg", "gpg-agent": "gpg-agent"}
 #: The integration tests ask a host for its address with each of these programs, through login shells that read a
-#: command in ways of their own, and have hosts that SSH does not reach. Prometheus itself checks what it reads, and
-#: GnuPG signs a release.
-INTEGRATION = DATABASE | {
+#: command in ways of their own, and have hosts that SSH does not reach. Prometheus itself checks what it reads.
+INTEGRATION = {**DATABASE, **GNUPG} | {
     name: {"promtool": "prometheus", "ssh": "openssh-client"}.get(name, name)
-    for name in ("busybox", "curl", "fish", "gpg", "gpg-agent", "promtool", "ssh", "tcsh", "wget", "wget2")
+    for name in ("busybox", "curl", "fish", "promtool", "ssh", "tcsh", "wget", "wget2")
 }
 #: A Debian of its own, with systemd.
 MACHINE = {"ip": "iproute2", "mmdebstrap": "mmdebstrap", "systemd-nspawn": "systemd-container"}

@@ -41,6 +41,8 @@ DOCUMENTS = (
     "roles/*/tasks/*.yml",
     "playbooks/*.yml",
     "extensions/eda/rulebooks/*.yml",
+    "extensions/patterns/*/README.md",
+    "extensions/patterns/*/*/*.*",
 )
 #: Modules and plugins, of which the strings below are read.
 PLUGINS = ("plugins/[dfilm]*/*.py", "extensions/eda/plugins/*/*.py")

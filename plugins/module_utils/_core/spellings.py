@@ -41,10 +41,11 @@ _ENTITY = re.compile(
     r"(?![0-9A-Za-z]{0,31}%(?:25)*3[bB])"
 )
 # A match begins with the first of several backslashes: to try the others would take a minute for 50,000 of them.
-_PAIR = re.compile(r"(?<!\\)\\+u([dD][89abAB][0-9A-Fa-f]{2})\\+u([dD][c-fC-F][0-9A-Fa-f]{2})")
 _BACKSLASH = re.compile(
     r"(?<!\\)\\+(?:u([0-9A-Fa-f]{4})|u\{([0-9A-Fa-f]{1,6})\}|x([0-9A-Fa-f]{2})|U([0-9A-Fa-f]{8})|([0-3][0-7]{2})|([^\\]))"
 )
+#: The two halves of a character beyond 16 bits. Several layers of encoding may have separated them.
+_HALVES = re.compile("([\ud800-\udbff])([\udc00-\udfff])")
 #: The beginning of an escape at the end of a text: the text after it may complete the escape.
 OPEN_ESCAPE = re.compile(
     rf"(?:\\+(?:[uUx]{_HEX}{{0,7}})?|%(?:25)*(?:{_HEX}|[uU]{_HEX}{{0,3}})?|&#?[0-9A-Za-z]{{0,31}})\Z"
@@ -104,7 +105,7 @@ def from_entities(text: str) -> str:
 
 def from_backslashes(text: str) -> str:
     """Decode the escapes of JSON and of programming languages; a backslash before another character is removed."""
-    return _BACKSLASH.sub(_backslash, _PAIR.sub(_pair, text)) if "\\" in text else text
+    return _HALVES.sub(_joined, _BACKSLASH.sub(_backslash, text)) if "\\" in text else text
 
 
 def from_quoted_printable(text: str) -> str:
@@ -249,8 +250,8 @@ def _entity(match: re.Match[str]) -> str:
     return html.unescape("&" + re.sub("^#([xX]?)0+(?=[0-9A-Fa-f])", r"#\1", match[1]))
 
 
-def _pair(match: re.Match[str]) -> str:
-    return chr(0x10000 + ((int(match[1], 16) & 0x3FF) << 10) + (int(match[2], 16) & 0x3FF))
+def _joined(match: re.Match[str]) -> str:
+    return chr(0x10000 + ((ord(match[1]) & 0x3FF) << 10) + (ord(match[2]) & 0x3FF))
 
 
 def _backslash(match: re.Match[str]) -> str:

@@ -16,7 +16,9 @@ from pathlib import Path
 import pytest
 import workspace
 from live.cli import main
+from live.exchange import Call, Reply
 from live.questions import QUESTIONS
+from live.transports import Http
 from simulator.fixture import Simulator, running_simulator
 
 PROGRAM = workspace.ROOT / "tests" / "live"
@@ -97,7 +99,9 @@ def test_a_vendor_that_does_not_differ(
 
 
 @pytest.mark.parametrize(
-    "number", [signal.SIGTERM, pytest.param(signal.SIGINT, marks=pytest.mark.thorough)], ids=lambda number: number.name
+    "number",
+    [signal.SIGHUP, *(pytest.param(number, marks=pytest.mark.thorough) for number in (signal.SIGINT, signal.SIGTERM))],
+    ids=lambda number: number.name,
 )
 def test_a_signal(sim: Simulator, tmp_path: Path, number: signal.Signals) -> None:
     """The other tests interrupt at each call; here, a process gets the signal while it waits for the lagging list."""
@@ -116,6 +120,24 @@ def test_a_signal(sim: Simulator, tmp_path: Path, number: signal.Signals) -> Non
     assert len(sim.journal("/allocate")) == 1
     assert (sim.leases(), sim.whitelist()) == ([], [])
     assert list(tmp_path.glob("live-*.json")) != []
+
+
+def test_an_error_of_the_program_shows_what_is_left(
+    sim: Simulator, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in environment(sim).items():
+        monkeypatch.setenv(name, value)
+    send = Http.send
+
+    def fail(self: Http, call: Call) -> Reply:
+        if call.path == "/whitelist/del":
+            raise RuntimeError("an error of the program")
+        return send(self, call)
+
+    monkeypatch.setattr(Http, "send", fail)
+    with pytest.raises(RuntimeError):
+        main(["--output", str(tmp_path), "--write"])
+    assert "203.0.113.201 may still be on the whitelist. Remove it." in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

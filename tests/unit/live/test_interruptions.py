@@ -5,12 +5,20 @@
 from __future__ import annotations
 
 import contextlib
+import json
+import random
+import re
 from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
 
 import pytest
+from fuzz.foreign import HOSTILE_TEXTS
 from live.caller import StopSignals
+from live.comparison import compare, report
 from live.exchange import Call, Reply
 from live.probes import Probes, Wanted
+from live.recording import record
 from live.transports import Simulated, Situation
 from simulator.keys.plans import DEDICATED, EXCLUSIVE
 
@@ -137,6 +145,73 @@ def test_a_signal_during_any_call() -> None:
         ended.append(findings.ended)
     assert ended[0] == "Interrupted by SIGTERM."
     assert len(ended) >= 40
+
+
+def test_what_no_list_shows_at_first_stays() -> None:
+    """The lists are refused until an allocation has no response, and is not executed either."""
+    wanted = Wanted(SITUATIONS[DEDICATED], write=True, paid=1)
+    vendor = Simulated(wanted.situation, {})
+    key = vendor.core.keys[vendor.key]
+    key.whitelist.append(wanted.addresses[0])
+    before = (list[object](key.holdings.leases), list(key.whitelist))
+
+    class Closed(Breaking):
+        def send(self, call: Call) -> Reply:
+            if call.path == "/allocate":
+                self.rest = 0
+                return _drop(self._vendor, call)
+            closed = self.rest > 0 and call.path in ("/query", "/whitelist/query")
+            return Reply(200, '{"Code": -10}') if closed else self._vendor.send(call)
+
+    findings = Probes(Closed(vendor, 1, _drop), wanted).run()
+    assert_undone(vendor, before, 1)
+    assert "no list has shown the leases" in " ".join(findings.left)
+
+
+def test_an_allocated_address_that_the_key_held_before_is_not_released() -> None:
+    vendor = Simulated(SITUATIONS[DEDICATED], {})
+    (own,) = vendor.core.keys[vendor.key].holdings.leases
+
+    class Repeating(Breaking):
+        def send(self, call: Call) -> Reply:
+            reply = self._vendor.send(call)
+            new = re.search(r'"IP": "([\d.]+)"', reply.text) if call.path == "/allocate" else None
+            return replace(reply, text=reply.text.replace(new[1], own.ip)) if new else reply
+
+    findings = Probes(Repeating(vendor, 0, _drop), Wanted(SITUATIONS[DEDICATED], paid=1)).run()
+    assert own in vendor.core.keys[vendor.key].holdings.leases
+    assert findings.left == [f"An allocation returned {own.ip}, which the key held before. It is not released."]
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_responses_of_any_shape_end_in_a_table(seed: int) -> None:
+    chance = random.Random(seed)
+    values = [*HOSTILE_TEXTS, None, True, -1, 10**12, 1.5, [], {}, [None], ["a"], {"a": None}]
+
+    def bent(value: Any) -> Any:
+        if chance.random() < 0.15:
+            return chance.choice(values)
+        if isinstance(value, dict):
+            return {name: bent(item) for name, item in value.items()}
+        return [bent(item) for item in value] if isinstance(value, list) else value
+
+    class Bending(Breaking):
+        def send(self, call: Call) -> Reply:
+            reply = self._vendor.send(call)
+            what = chance.random()
+            text = json.dumps(bent(reply.body)) if what < 0.3 else "[" * 10_000 if what < 0.32 else reply.text
+            return replace(reply, text=text)
+
+    wanted = Wanted(SITUATIONS[list(SITUATIONS)[seed % 2]], write=True, paid=2, account=True)
+    vendor = Simulated(wanted.situation, {})
+    key = vendor.core.keys[vendor.key]
+    key.whitelist.append(ENTRY)
+    probes = Probes(Bending(vendor, 0, _drop), wanted)
+    rows, settings = compare(wanted, probes.run(), {})
+    assert "\n".join(report(rows, probes.found, settings)).replace("\n", "").isprintable()
+    assert json.dumps(record(wanted, {}, probes.caller.exchanges, []), ensure_ascii=False).encode()
+    assert ENTRY in key.whitelist
+    assert probes.caller.bought <= 2
 
 
 def test_leases_of_another_client_are_not_released() -> None:

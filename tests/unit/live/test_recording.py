@@ -142,13 +142,15 @@ def test_hosts_and_names_of_the_customer_are_replaced() -> None:
 def test_a_long_page_is_cut(tmp_path: Path) -> None:
     class Page(Simulated):
         def send(self, call: Call) -> Reply:
-            return Reply(200, "<html>" + "x" * 10_000, "", "text/html")
+            # The cut is in the middle of the key.
+            return Reply(200, f"{'x' * (MAX_TEXT - 5)}{KEY}{'x' * 10_000}", "", "text/html")
 
     wanted = Wanted(Situation(DEDICATED))
     probes = Probes(Page(wanted.situation, {}), wanted)
     probes.run()
-    texts = [exchange["text"] for exchange in record(wanted, {}, probes.caller.exchanges, ())["exchanges"]]
+    texts = [exchange["text"] for exchange in record(wanted, {}, probes.caller.exchanges, [KEY])["exchanges"]]
     assert {len(text) for text in texts} == {MAX_TEXT}
+    assert [text for text in texts if KEY[:5] in text] == []
 
 
 @pytest.mark.parametrize("path", sorted(FOLDER.glob("*.json")), ids=lambda path: path.stem)
@@ -156,6 +158,7 @@ def test_the_simulator_answers_as_recorded(path: Path) -> None:
     """Put a recording into the folder to test it."""
     wanted, settings, replay = read(path)
     found = Probes(replay, wanted).run()
+    assert found.ended == ""
     rows, _settings = compare(wanted, found, settings)
     assert rows
     assert [(row.question.text, row.simulated, row.seen, row.remedy) for row in rows if not row.same] == []
