@@ -15,12 +15,11 @@ from ..._core.waiting import WaitBudget
 from ..._store.facts import CHANNELS
 from ..._store.rate_limiter import RateLimiter
 from ..areas import Area
-from ..exchange import Endpoint, Reader, Sending
+from ..exchange import Endpoint, Reader, Sending, T
 from ..lease_client import LeaseClient
 from ..leases import ISP_NUMBERS, AllocationParams, Lease, Quota
-from ..parsing import ResponseShapeError
-from ..responses import ResponseParser, parse_object
-from ..retry import T
+from ..parsing import ResponseShapeError, parse_object
+from ..responses import ResponseParser
 from ..transport import HttpResponse, Transport
 from . import models
 from .endpoints import PRODUCTS
@@ -39,7 +38,7 @@ class ProductResponseParser(ResponseParser):
     def data(self, response: HttpResponse, endpoint: Endpoint) -> Any:
         """Return the data of a success. The code decides whatever the status, since refusals come with 200 or 400."""
         try:
-            body = parse_object(response)
+            body = parse_object(response.text)
         except ResponseShapeError:
             raise self.unusable(response, endpoint.name) from None
         code = body.get("code")
