@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The base of the clients: exchanges, retries and usage. Those for one key share rate limits and the lock of the key."""
+"""The base of the clients: exchanges, retries and usage; for one key, with shared rate limits and a lock of the key."""
 
 from __future__ import annotations
 

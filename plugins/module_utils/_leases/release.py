@@ -15,7 +15,7 @@ from .._api.leases import Lease, oldest_first
 from .._core.chunks import chunks
 from .._core.errors import CallError, Effect, OptionError, QgError, WaitBudgetExceeded
 from .._core.text import counted, format_sample
-from .._reconcile.converge import Change, converge
+from .._reconcile.converge import Change
 from .._reconcile.lost_response import ACCEPTED
 from .._store.journal_rows import LIST_LAG, MAYBE_GONE, Call
 from .backend import DEFAULT_POLICY, LeaseBackend, LeasePolicy, is_refused
@@ -56,7 +56,7 @@ def release(session: LeaseSession, leases: Collection[Lease], reported: set[str]
     check_addresses(leases)
     work = Release(session, leases, session.features.release)
     try:
-        converge(work, session.policy.max_repeats)
+        work.converge(session.policy.max_repeats)
     finally:
         if reported is not None:
             reported.update(work.reported)

@@ -18,7 +18,7 @@ from typing import Any
 from .._api.leases import AllocationParams, Lease, oldest_first
 from .._core.errors import CallError, Effect, OptionError, QgError, UncertainOutcomeError
 from .._core.text import counted
-from .._reconcile.converge import Change, converge
+from .._reconcile.converge import Change
 from .._reconcile.held_leases import ends
 from .._reconcile.lost_response import NOTHING_NEW, PARTIAL, UNLISTED, verifying
 from .._store.journal_rows import Call, JournalRow
@@ -268,7 +268,7 @@ class VendorReplacement(Change[None]):
     def carry_out(self) -> None:
         """Replace the leases; successors are allocated for those that a failed call only released."""
         self._allocate_successors()
-        converge(self, self._session.policy.max_attempts - 1)
+        self.converge(self._session.policy.max_attempts - 1)
 
     def remaining(self) -> Sequence[None]:
         # Each new lease replaces an old one, even one that the list still shows. The vendor may replace a new lease

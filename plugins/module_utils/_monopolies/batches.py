@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from .._api.classic.errors import StatusError
 from .._core.chunks import chunks
 from .._core.errors import CallError, QgError
-from .._reconcile.converge import Change, converge
+from .._reconcile.converge import Change
 from .session import MonopolyResult, MonopolySession, Refused
 
 #: The maximum number of resources in one call, so that the query stays short.
@@ -34,7 +34,7 @@ def change_in_batches(
     while queue:
         batch = make(queue.pop(0))
         try:
-            converge(batch, max_repeats)
+            batch.converge(max_repeats)
         except CallError as error:
             left = batch.remaining()
             if is_refused(error) and len(batch.uuids) > 1:

@@ -20,7 +20,7 @@ from .._store.journal import Journal
 from .._store.journal_rows import UNRESOLVED_TTL, Call, JournalRow
 from .._store.rate_limiter import RateLimiter
 from .lost_response import uncertain_outcome
-from .recording import recorded
+from .recording import Recorded
 from .retry_policy import RetryPolicy
 
 R = TypeVar("R")
@@ -138,7 +138,7 @@ class Session(abc.ABC, Generic[R]):
         If it certainly had no effect, it is over at once. Otherwise, call :meth:`settle` once its effect is known.
         """
         pending = self.pending.setdefault(call.operation, [])
-        return recorded(self.journal, dataclasses.replace(call, timeout=self.api.timeout), pending, may_have_effect)
+        return Recorded(self.journal, dataclasses.replace(call, timeout=self.api.timeout), pending, may_have_effect)
 
     def last(self, operation: str) -> int:
         """Return the number of the last call of this operation, which was answered."""

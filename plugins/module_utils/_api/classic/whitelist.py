@@ -10,7 +10,6 @@ import contextlib
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
-from ..._core.chunks import chunks
 from ..._core.errors import CallError
 from ..._store.directory import after_the_call
 from ..._store.facts import FULL
@@ -72,12 +71,9 @@ class WhitelistCalls(ClassicClient):
         calls = (endpoints.WHITELIST_QUERY, endpoints.WHITELIST_ADD, endpoints.WHITELIST_DEL)
         return max(self.rate_limiter.batch_delay(self.key_digest, call.name, call.per_minute) for call in calls)
 
-    def batches(self, ips: Sequence[str], most: int | None = None) -> list[list[str]]:
-        """Split addresses into as few calls as possible: one call, or several if POST cannot be used."""
-        size = len(ips)
+    def batch_size(self, most: int) -> int:
+        """Return how many addresses to send in a call: this many, or fewer if POST cannot be used."""
         if not self._forms:
-            credentials = len(encode(self._credentials))
             # An address has at most 15 characters, and a comma.
-            size = max(1, (MAX_QUERY - credentials - len("&IP=")) // 16)
-        size = max(1, min(size, most or size))
-        return chunks(ips, size)
+            most = min(most, (MAX_QUERY - len(encode(self._credentials)) - len("&IP=")) // 16)
+        return max(1, most)
