@@ -152,11 +152,11 @@ class WriteBatch:
             found = Round(error=error, is_known=False)
         else:
             self.made = {**earlier, **held.sent}
+            if not check:
+                self.tolerate_state_error(lambda: self._forget(merged, hosts))
             found = Round.of(merged, predicted=check, shared=len(groups) > 1)
             reporters = tuple(group.claims[0].id for group in hosts)
             found = replace(found, reporters=reporters, shown=tuple(self._shown(group, found) for group in hosts))
-            if not check:
-                self.tolerate_state_error(lambda: self._forget(merged, hosts))
         self._found, self._group = found, groups[0].claims
         decided = [
             own
