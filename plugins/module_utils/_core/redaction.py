@@ -270,8 +270,11 @@ class Redactor:
         # One search in all texts together rules out most results.
         everything = SEPARATOR.join(_texts(value))
         search = Search(self._long, len(everything))
-        variants = {everything, from_invisible(everything)}
-        if any(self._may_hold(each) or search.may_contain_secret(each) for each in variants) or search.is_exhausted:
+
+        def may_show(text: str) -> bool:
+            return self._may_hold(text) or search.may_contain_secret(text) or search.is_exhausted
+
+        if may_show(everything) or ((bare := from_invisible(everything)) != everything and may_show(bare)):
             return self._tree(value, functools.cache(self.text))
         if may_be_escaped(everything):
             return self._tree(value, functools.cache(lambda text: self.text(text) if may_be_escaped(text) else text))

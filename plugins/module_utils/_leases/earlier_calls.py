@@ -14,6 +14,7 @@ from .._core.errors import QgError, UncertainOutcomeError, WaitBudgetExceeded
 from .._core.text import counted
 from .._reconcile.held_leases import ends
 from .._reconcile.lost_response import UNLISTED
+from .._store.directory import after_the_call
 from .._store.journal_rows import REPORTED, JournalRow
 from .backend import LeaseBackend, LeasePolicy
 from .plan import Origin
@@ -35,7 +36,8 @@ def lease_session(api: LeaseBackend, policy: LeasePolicy, *, check: bool) -> Ite
         finally:
             # The effect of a call may have been found out long after the call.
             if session.has_written or session.new:
-                session.discard_cache()
+                with after_the_call():
+                    session.invalidate()
 
 
 def resolve_earlier(session: LeaseSession, *, wait: bool) -> None:

@@ -10,14 +10,12 @@ import contextlib
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 from .._api.leases import AllocationParams, Lease, Quota, oldest_first
 from .._core.errors import QgError, WaitBudgetExceeded
 from .._core.text import format_sample
 from .._reconcile.held_leases import ends
 from .._reconcile.session import Session
-from .._store.directory import after_the_call
 from .backend import DEFAULT_POLICY, LeaseBackend, LeasePolicy
 from .lease_facts import LeaseFacts
 from .plan import Origin, format_leases
@@ -75,21 +73,10 @@ class LeaseSession(Session[Lease]):
         since, now = clock.at(self._began() if since is None else since), clock.now() if now is None else now
         return [lease for lease in leases if lease.has_ended_since(since, now)]
 
-    @contextlib.contextmanager
-    def recorded(self, *args: Any, **kwargs: Any) -> Iterator[None]:
-        """Record a call like the base class, and invalidate cached lists before and after it."""
+    def invalidate(self) -> None:
+        """Discard cached lists, and those that are being read."""
         self.has_written = True
         self.facts.invalidate()
-        try:
-            with super().recorded(*args, **kwargs):
-                yield
-        finally:
-            self.discard_cache()
-
-    def discard_cache(self) -> None:
-        """Delete the cached list after a call. A failure of the state must not hide paid leases."""
-        with after_the_call():
-            self.facts.invalidate()
 
     def gone(self, leases: Iterable[Lease]) -> list[Lease]:
         """Return the leases that are no longer held."""

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from .._core.errors import CallError, Effect
+from .._store.directory import after_the_call
 from .._store.journal import Journal
 from .._store.journal_rows import Call
 
@@ -19,23 +20,26 @@ from .._store.journal_rows import Call
 class Recorded(contextlib.AbstractContextManager[None]):
     """Records a request before the body sends it, and adds its number to those ``pending``, unless it had no effect.
 
-    It follows those pending, so they were found to have no further effect.
+    It follows those pending, so they were found to have no further effect. ``invalidate`` is called before and after
+    it: what other processes have read may no longer be true.
     """
 
     journal: Journal
     call: Call
     pending: list[int]
     may_have_effect: Callable[[CallError], bool] = lambda error: error.may_have_effect
+    invalidate: Callable[[], None] = lambda: None
 
     def __enter__(self) -> None:
+        self.invalidate()
         self.pending.append(self.journal.record(self.call, without_effect=tuple(self.pending)))
 
     def __exit__(self, _kind: object, error: BaseException | None, _traceback: object) -> None:
-        if not isinstance(error, CallError):
-            return
-        number = self.pending[-1]
-        if self.may_have_effect(error):
-            self.journal.lose(number, ended=error.effect is not Effect.IN_FLIGHT)
-        else:
-            self.pending.remove(number)
-            self.journal.refuse(number)
+        if isinstance(error, CallError):
+            if self.may_have_effect(error):
+                self.journal.lose(self.pending[-1], ended=error.effect is not Effect.IN_FLIGHT)
+            else:
+                self.journal.refuse(self.pending.pop())
+        # A failure of the state must not hide what was paid for.
+        with after_the_call():
+            self.invalidate()

@@ -138,7 +138,11 @@ class Session(abc.ABC, Generic[R]):
         If it certainly had no effect, it is over at once. Otherwise, call :meth:`settle` once its effect is known.
         """
         pending = self.pending.setdefault(call.operation, [])
-        return Recorded(self.journal, dataclasses.replace(call, timeout=self.api.timeout), pending, may_have_effect)
+        call = dataclasses.replace(call, timeout=self.api.timeout)
+        return Recorded(self.journal, call, pending, may_have_effect, self.invalidate)
+
+    def invalidate(self) -> None:
+        """Discard what other processes have read: a call may have changed it, or is about to."""
 
     def last(self, operation: str) -> int:
         """Return the number of the last call of this operation, which was answered."""
