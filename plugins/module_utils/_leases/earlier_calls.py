@@ -22,10 +22,10 @@ from .session import ALLOCATE, FINISHED_REPLACE, INTERRUPTED_REPLACE, RELEASE, R
 
 
 @contextlib.contextmanager
-def lease_session(api: LeaseBackend, policy: LeasePolicy, *, check: bool) -> Iterator[LeaseSession]:
+def lease_session(backend: LeaseBackend, policy: LeasePolicy, *, check: bool) -> Iterator[LeaseSession]:
     """Lock the key, and read its leases; unless this is a ``check``, wait for the calls of earlier runs."""
-    with api.key_lock():
-        session = LeaseSession(api, policy)
+    with backend.client.key_lock():
+        session = LeaseSession(backend, policy)
         try:
             # Before the list: a run that has lost its lock may settle them meanwhile, and the list is then corrected by
             # what it has reported.
@@ -72,7 +72,7 @@ def _resolve(session: LeaseSession, call: JournalRow, *, wait: bool) -> None:
         raise _undecided(session, call, reason) from None
     if doubted:
         # The list can no longer lag behind the release, so only the list counts.
-        session.api.held.forget(doubted)
+        session.listed.forget(doubted)
     recent = session.is_recent(call)
     if recent and not is_shown() and session.exceeds_list(call.witness):
         raise _undecided(session, call, UNLISTED)

@@ -111,11 +111,11 @@ def _load_cached(session: LeaseSession, max_age: float) -> None:
             cached = facts.cached_leases(max_age)
             if cached is None:
                 began = session.now()
-                rows = [(lease.task_id, lease.vendor) for lease in api.held.read()]
+                rows = [(lease.task_id, lease.vendor) for lease in session.listed.read()]
                 facts.cache_leases(rows, began)
                 cached = session.now(), rows
     at, rows = cached
-    session.held = {lease.name: lease for lease in (api.restore(vendor, task_id) for task_id, vendor in rows)}
+    session.held = {lease.name: lease for lease in (Lease.from_item(vendor, task_id) for task_id, vendor in rows)}
     for lease in session.ended(session.held.values(), at):
         del session.held[lease.name]
 

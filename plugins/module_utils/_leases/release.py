@@ -106,7 +106,7 @@ class Release(Change[Lease]):
             call = Call(RELEASE, self._call, [lease.name for lease in batch], effect=MAYBE_GONE)
             call = dataclasses.replace(call, witness=session.lasting_balance)
             released = session.api.release(batch, by_task=by_task, sending=partial(session.recorded, call))
-            session.api.held.report_gone(session.last(RELEASE), [lease.name for lease in released])
+            session.listed.report_gone(session.last(RELEASE), [lease.name for lease in released])
             # Stored at once, so that a later error does not hide it. verify() compares it with the list.
             for lease in released:
                 session.held.pop(lease.name, None)

@@ -119,7 +119,7 @@ class NamedReplacement:
         # A run that continues others allocates their successors before it records its own leases. So if several runs
         # were to replace a lease, it belongs to the last of them.
         for call in reversed(recent_calls(session, _RELEASE_AND_ALLOCATE)):
-            named = [session.api.restore(vendor, task) for task, vendor in call.request["named"]]
+            named = [Lease.from_item(vendor, task) for task, vendor in call.request["named"]]
             ended = session.ended(named, call.sent_at)
             own = [lease for lease in named if chosen(lease) and lease not in ended]
             if own and call.request["asked"] == self._asked:

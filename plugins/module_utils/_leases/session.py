@@ -11,7 +11,9 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from .._api.classic.client import ProxyApi
 from .._api.leases import AllocationParams, Lease, Quota, oldest_first
+from .._api.product.client import ProductApi
 from .._core.errors import QgError, WaitBudgetExceeded
 from .._core.text import format_sample
 from .._reconcile.held_leases import ends
@@ -27,21 +29,23 @@ INTERRUPTED_REPLACE, FINISHED_REPLACE = "interrupted replace", "finished replace
 
 
 class LeaseSession(Session[Lease]):
-    """The leases of a key. Use it under :meth:`LeaseBackend.key_lock`.
+    """The leases of a key. Use it under :meth:`.KeyClient.key_lock`.
 
     ``held`` are the leases of the last list, with reported changes, ``before`` those of the first list. ``new`` are the
     leases that were added since then.
     """
 
-    api: LeaseBackend
+    api: ProxyApi | ProductApi
     policy: LeasePolicy
     listing = "the list of leases"
     advice = "Check with `ansible localhost -m qingguo.qgnet.qg_proxy_info` in a minute, before you run this again."
 
-    def __init__(self, api: LeaseBackend, policy: LeasePolicy = DEFAULT_POLICY) -> None:
-        super().__init__(api, policy, api.features.list, api.held.journal)
-        self.features = api.features
-        self.facts = LeaseFacts(api.facts)
+    def __init__(self, backend: LeaseBackend, policy: LeasePolicy = DEFAULT_POLICY) -> None:
+        super().__init__(backend.client, policy, backend.features.list, backend.held.journal)
+        self.features = backend.features
+        #: The vendor's list, corrected by the journal.
+        self.listed = backend.held
+        self.facts = LeaseFacts(backend.client.host_facts)
         self.new: dict[str, Lease] = {}
         self.has_written = False
         self.before: tuple[Lease, ...] = ()
@@ -63,7 +67,7 @@ class LeaseSession(Session[Lease]):
     def refresh(self, doubted: Collection[str] = ()) -> None:
         """Read the held leases. For ``doubted`` leases, ignore reported releases: only the vendor's list counts."""
         self.read_at = self.moment()
-        self.held = {lease.name: lease for lease in self.api.held.read(doubted=doubted)}
+        self.held = {lease.name: lease for lease in self.listed.read(doubted=doubted)}
 
     def ended(self, leases: Iterable[Lease], since: float | None = None, now: float | None = None) -> list[Lease]:
         """Return the leases whose deadline has passed between ``since`` (default: the start of the run) and ``now``."""
@@ -88,7 +92,7 @@ class LeaseSession(Session[Lease]):
         # Before the state is used, since its failure must not hide paid leases.
         self.new.update(added)
         self.held.update(added)
-        self.api.held.report_new(self.last(operation), leases)
+        self.listed.report_new(self.last(operation), leases)
 
     def settle_paid(self, operation: str, known: Collection[str]) -> None:
         """Settle all calls of an operation of this run, which have paid for the leases that are not ``known``."""
@@ -124,7 +128,7 @@ class LeaseSession(Session[Lease]):
         """Record the known leases as released if all were replaced: otherwise the response does not show which."""
         if number < len(known):
             return False
-        self.api.held.report_gone(call, known)
+        self.listed.report_gone(call, known)
         return True
 
     def finish_replacement(self, continued: Collection[int]) -> None:
@@ -137,7 +141,7 @@ class LeaseSession(Session[Lease]):
         self.journal.settle(*continued)
 
     def quota(self) -> Quota | None:
-        return self.api.quota()
+        return self.api.lease_quota()
 
     @property
     def in_use(self) -> int:

@@ -10,34 +10,18 @@ import abc
 import dataclasses
 from collections.abc import Callable, Collection, Iterable, Mapping
 from contextlib import AbstractContextManager
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Generic, TypeVar
 
+from .._api.exchange import KeyClient
 from .._api.leases import Quota
 from .._core.errors import CallError, QgError, UncertainOutcomeError
-from .._core.waiting import WaitBudget
-from .._store.clocks import VendorClock
 from .._store.journal import Journal
 from .._store.journal_rows import UNRESOLVED_TTL, Call, JournalRow
-from .._store.rate_limiter import RateLimiter
 from .lost_response import uncertain_outcome
 from .recording import Recorded
 from .retry_policy import RetryPolicy
 
 R = TypeVar("R")
-
-
-class KeyApi(Protocol):
-    """The part of a client that is common to all APIs for a key."""
-
-    budget: WaitBudget
-    rate_limiter: RateLimiter
-    key_digest: str
-    max_attempts: int
-    vendor_clock: VendorClock
-
-    @property
-    def timeout(self) -> float:
-        """The maximum duration of one call in seconds."""
 
 
 class Session(abc.ABC, Generic[R]):
@@ -47,7 +31,7 @@ class Session(abc.ABC, Generic[R]):
     listing = "the list"
     advice = ""
 
-    def __init__(self, api: KeyApi, policy: RetryPolicy, list_call: str, journal: Journal) -> None:
+    def __init__(self, api: KeyClient, policy: RetryPolicy, list_call: str, journal: Journal) -> None:
         self.api = api
         self.policy = policy.limited_to(api.max_attempts)
         self.list_call = list_call

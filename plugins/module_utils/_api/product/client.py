@@ -165,7 +165,7 @@ class ProductApi(LeaseClient):
                 return None
             raise
 
-    def quota_or_none(self) -> Quota | None:
+    def lease_quota(self) -> Quota | None:
         """Return the channels, or for a plan by volume the remaining addresses; None if the plan shows neither."""
         quota = self.channels() if not self._by_volume else None
         left = self.balance() if quota is None else None
@@ -176,7 +176,7 @@ class ProductApi(LeaseClient):
 
     def quota(self) -> Quota:
         """Return the channels or the remaining addresses; raises QgError if the plan shows neither."""
-        quota = self.quota_or_none()
+        quota = self.lease_quota()
         if quota is None:
             raise QgError(f"The plan behind this key of product={self.product} shows neither channels nor a balance.")
         return quota
