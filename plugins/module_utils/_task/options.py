@@ -292,7 +292,7 @@ class ProxyApiOptions:
             key=params["key"],
             pwd=params["pwd"],
             transport=TransportOptions.parse(params),
-            state=StatePlace.of(params),
+            state=StatePlace(params["state_dir"], params["state_url"]),
         )
 
     @property

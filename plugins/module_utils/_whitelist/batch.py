@@ -156,7 +156,8 @@ class WriteBatch:
                 self.tolerate_state_error(lambda: self._forget(merged, hosts))
             found = Round.of(merged, predicted=check, shared=len(groups) > 1)
             reporters = tuple(group.claims[0].id for group in hosts)
-            found = replace(found, reporters=reporters, shown=tuple(self._shown(group, found) for group in hosts))
+            shown = tuple(found.first_changed(group.claims, self.made) for group in hosts)
+            found = replace(found, reporters=reporters, shown=shown)
         self._found, self._group = found, groups[0].claims
         decided = [
             own
@@ -211,14 +212,6 @@ class WriteBatch:
             }
             self._claims.standing.change(lambda owners, _now: without_former(owners, removed))
         prune_missing(self._claims.standing, found.reading)
-
-    def _shown(self, group: Group, found: Round) -> str:
-        """Return the claim of the first host that has changed: Ansible shows a diff only for such a host."""
-        for claim in group.claims:
-            changed = found.changed([claim], self.made)
-            if (changed.added & found.after) or (changed.removed - found.after):
-                return claim.id
-        return group.claims[0].id
 
     def _find_holder(self, ip: str) -> str | None:
         """Return the host that this control node has registered with an address for another key."""

@@ -6,11 +6,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from .._core.addresses import numeric_order
-from .._core.text import format_sample, one_line
+from .._core.text import format_sample
 from .plan import WhitelistResult
 
 #: The API usage of a task that made no call.
@@ -43,9 +43,9 @@ def task_result(result: WhitelistResult, usage: Mapping[str, Any] | None = None,
     if diff:
         returned["diff"] = {
             "before_header": "whitelist",
-            "before": _lines(result.before),
+            "before": "".join(f"{ip}\n" for ip in numeric_order(result.before)),
             "after_header": "whitelist",
-            "after": _lines(result.after),
+            "after": "".join(f"{ip}\n" for ip in numeric_order(result.after)),
         }
     if result.error:
         returned |= {"failed": True, **result.error.as_result()}
@@ -66,7 +66,3 @@ def unreadable_warnings(result: WhitelistResult) -> list[str]:
     shown = format_sample([repr(text) for text in entries], 5)
     text = f"{len(entries)} entries of the whitelist are not one IPv4 address and were left as they are: {shown}."
     return [f"{text} If they are not needed, remove them in the vendor's user centre."]
-
-
-def _lines(ips: Collection[str]) -> str:
-    return "".join(f"{one_line(ip)}\n" for ip in numeric_order(ips))

@@ -115,6 +115,14 @@ class Round:
         added, removed = (frozenset(ip for kind, ip in sent if kind == operation) for operation in (ADD, REMOVE))
         return Changed(added, removed)
 
+    def first_changed(self, claims: Sequence[Claim], made: Attributions) -> str:
+        """Return the first of these claims with a change, or the first: Ansible shows a diff only of changed hosts."""
+        for claim in claims:
+            changed = self.changed([claim], made)
+            if (changed.added & self.after) or (changed.removed - self.after):
+                return claim.id
+        return claims[0].id
+
     def part(self, own: DesiredWhitelist, changed: Changed) -> WhitelistResult:
         """Return the result of a task, for which these addresses were changed.
 
