@@ -19,7 +19,7 @@ import pytest
 try:
     from ansible_collections.qingguo.qgnet.plugins.module_utils._api import exchange
     from ansible_collections.qingguo.qgnet.plugins.module_utils._core.waiting import backoff
-    from ansible_collections.qingguo.qgnet.plugins.module_utils._leases.quota import QUOTA_INFO
+    from ansible_collections.qingguo.qgnet.plugins.module_utils._leases.pool import QUOTA_INFO
     from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist import applier
     from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist.operations import WHITELIST, WHITELIST_INFO
 except ImportError as error:
