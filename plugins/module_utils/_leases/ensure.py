@@ -17,12 +17,14 @@ from .._core.text import counted
 from .._store.directory import after_the_call
 from .allocate import allocate
 from .backend import DEFAULT_POLICY, LeaseBackend, LeasePolicy
-from .confirmed_list import IGNORE, confirm_list
 from .earlier_calls import lease_session, resolve_earlier
 from .plan import DesiredLeases, LeaseMatch, Plan, classify, codes_by_name, format_leases, plan
 from .release import release
 from .session import LeaseResult, LeaseSession
 from .verification import Verification, Verifier
+
+#: The advice for quotas that count more than leases.
+IGNORE = "Set undetermined=ignore if these channels carry no lease, as with a plan that is billed by volume. "
 
 
 def ensure_leases(
@@ -96,7 +98,7 @@ class _Ensuring:
     def _confirm_list(self, quota: Quota | None) -> Quota | None:
         """Wait until list and quota agree. If they do not, report a lack of channels rather than the difference."""
         try:
-            return confirm_list(self._session, quota, advice=IGNORE)
+            return self._session.confirm_list(quota, advice=IGNORE)
         except UncertainOutcomeError:
             self._check_channels(quota)
             raise

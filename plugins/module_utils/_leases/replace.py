@@ -24,7 +24,6 @@ from .._reconcile.lost_response import NOTHING_NEW, PARTIAL, UNLISTED, verifying
 from .._store.journal_rows import Call, JournalRow
 from .allocate import allocate
 from .backend import DEFAULT_POLICY, LeaseBackend, LeasePolicy, is_refused
-from .confirmed_list import confirm_list
 from .earlier_calls import described, lease_session, recent_calls, resolve_earlier
 from .plan import Origin, format_leases
 from .purchases import OlderThan, hints, successors
@@ -59,7 +58,7 @@ def replace_leases(
         if not check and (recent_calls(session, _RELEASE_AND_ALLOCATE) or recent_calls(session, INTERRUPTED_REPLACE)):
             # Missing leases are going to be paid for, so the list must be right.
             listed = session.names
-            confirm_list(session)
+            session.confirm_list()
             if session.names != listed:
                 resolve_earlier(session, wait=True)
         replacement = NamedReplacement(session, params)
@@ -198,7 +197,7 @@ class NamedReplacement:
         """Allocate a successor for each lease that is gone; confirm the list first if a release was not reported."""
         session = self._session
         if any(lease.name not in reported for lease in session.gone(leases)):
-            confirm_list(session)
+            session.confirm_list()
         allocate(session, len(session.gone(leases)), terms)
 
 
@@ -312,7 +311,7 @@ class VendorReplacement(Change[None]):
         session = self._session
         while (lost := len(self._old - session.names)) > (fresh := len(session.names - self._old)):
             known = session.names
-            confirm_list(session)
+            session.confirm_list()
             if session.names == known:
                 allocate(session, lost - fresh, self._params)
                 self._paid += lost - fresh

@@ -37,6 +37,7 @@ class LeaseSession(Session[Lease]):
 
     api: ProxyApi | ProductApi
     policy: LeasePolicy
+    noun = "leases"
     listing = "the list of leases"
     advice = "Check with `ansible localhost -m qingguo.qgnet.qg_proxy_info` in a minute, before you run this again."
 
@@ -139,6 +140,12 @@ class LeaseSession(Session[Lease]):
         for number in self.pending.pop(REPLACE, []):
             self.journal.rename(number, FINISHED_REPLACE)
         self.journal.settle(*continued)
+
+    def confirm_list(self, quota: Quota | None = None, *, advice: str = "") -> Quota | None:
+        quota = super().confirm_list(quota or self.quota(), advice=advice)
+        if quota is not None:
+            self.balance_before = self.balance(quota)
+        return quota
 
     def quota(self) -> Quota | None:
         return self.api.lease_quota()

@@ -14,7 +14,7 @@ from typing import Any, Generic, TypeVar
 
 from .._api.exchange import KeyClient
 from .._api.leases import Quota
-from .._core.errors import CallError, QgError, UncertainOutcomeError
+from .._core.errors import CallError, QgError, UncertainOutcomeError, WaitBudgetExceeded
 from .._store.journal import Journal
 from .._store.journal_rows import UNRESOLVED_TTL, Call, JournalRow
 from .lost_response import uncertain_outcome
@@ -27,7 +27,8 @@ R = TypeVar("R")
 class Session(abc.ABC, Generic[R]):
     """One run for one key. ``held`` are the known resources of the key, by name."""
 
-    #: The name of the vendor's list in messages, and the advice how to check the resources of the key.
+    #: The names of resources and of their list in messages, and the advice how to check the resources of the key.
+    noun = "resources"
     listing = "the list"
     advice = ""
 
@@ -78,6 +79,32 @@ class Session(abc.ABC, Generic[R]):
         """Whether the quota counts more than the list shows, compared with this balance; False if that is unknown."""
         quota = None if balance is None else self.quota()
         return quota is not None and balance is not None and self.balance(quota) < balance
+
+    def confirm_list(self, quota: Quota | None = None, *, advice: str = "") -> Quota | None:
+        """Read list and quota until they agree, and return the quota, before anything is paid for.
+
+        The vendor's list may lag or be wrong, and resources that it omits would be paid for again. They have as long as
+        the list may lag, but no longer than max_wait. Otherwise it raises UncertainOutcomeError, with this ``advice``.
+        """
+        delays = iter(self.policy.lag_delays)
+        while excess := self.unlisted(quota):
+            try:
+                if delay := next(delays):
+                    self.wait(delay, f"the quota counts more {self.noun} than {self.listing}", self.list_call)
+                self.refresh()
+                if self.unlisted(quota):
+                    quota = self.quota()
+                continue
+            except StopIteration:
+                limit = f"this has not changed for {sum(self.policy.lag_delays):.0f} seconds"
+            except WaitBudgetExceeded:
+                limit = "max_wait ends before they must agree"
+            raise UncertainOutcomeError(
+                f"Whether the key holds {excess} more {self.noun} than {self.listing} shows is unknown: the quota "
+                f"counts {excess} more in use, and {limit}. Nothing was paid for. {advice}{self.advice}",
+                endpoint=self.list_call,
+            )
+        return quota
 
     def new_since(self, known: Collection[str]) -> list[str]:
         """Return the names of the held resources that are not ``known``."""
