@@ -95,13 +95,12 @@ class ActionModule(QgAction):
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         """Run the step of the task, and return its result, which has all of its keys even if the host has failed."""
         result = super().run(tmp, task_vars)
-        variables = task_vars or {}
         if self._options.get("step") == "summarize":
             self._set_variable("summary")
-            return {**result, **self.guarded(lambda: self._summarize(variables))}
+            return {**result, **self.guarded(self._summarize)}
         try:
-            self._adopt_variables(variables)
-            own = self._result_of_host(variables)
+            self._adopt_prefixed()
+            own = self._result_of_host()
         except AnsibleConnectionFailure as error:
             own = {"unreachable": True, "msg": one_line(str(error))}
         except (AnsibleActionFail, OptionError) as error:
@@ -109,24 +108,28 @@ class ActionModule(QgAction):
         except AnsibleError as error:
             own = {"failed": True, "msg": one_line(str(error)), "reasons": [self._safe_reason]}
         own = complete_result(own)
-        if own.get("failed") and self._has_failed_before(variables):
+        if own.get("failed") and self._has_failed_before():
             # The result of the first step remains. With run_once, the host must not fail, as in _without_request.
-            text = f"Nothing was changed for {variables['inventory_hostname']}: see the error of its first step."
+            text = f"Nothing was changed for {self._host}: see the error of its first step."
             return {**result, **without_repetition(complete_result({"failed": not self._task.run_once, "msg": text}))}
-        self._record(variables, own)
+        self._record(own)
         # A host that acts for all hosts must not replace their results. The result of an unreachable host remains the
         # one from its first step: if this task returned the same, Ansible would treat the host as unreachable again.
         if not (self._was_unreachable or (self._task.run_once and self._options.get("step") == "register")):
             self._set_variable("result")
         return {**result, **without_repetition(own)}
 
-    def _has_failed_before(self, variables: dict[str, Any]) -> bool:
+    @property
+    def _host(self) -> str:
+        return str(self._variables["inventory_hostname"])
+
+    def _has_failed_before(self) -> bool:
         """Whether the host has failed in the step detect of the role, and ignore_errors let it continue."""
-        before = variables.get(f"{self._options.get('vars_prefix')}{_SET[0]}")
+        before = self._variables.get(f"{self._options.get('vars_prefix')}{_SET[0]}")
         is_register = self._options.get("step") == "register"
         return is_register and isinstance(before, Mapping) and before.get("failed") is True
 
-    def _result_of_host(self, variables: dict[str, Any]) -> dict[str, Any]:
+    def _result_of_host(self) -> dict[str, Any]:
         params = self.validated(SPEC)
         if REQUESTS_IMPORT_ERROR is not None:
             return {"failed": True, "msg": MISSING_REQUESTS, "exception": REQUESTS_IMPORT_ERROR}
@@ -136,11 +139,11 @@ class ActionModule(QgAction):
                 "API, use qg_egress_ip_info and delegate qg_whitelist."
             )
         is_shared = StatePlace.of(params).is_shared and not params["forget"]
-        params["inventory_id"] = inventory_id(params["inventory_id"], variables, is_shared=is_shared)
+        params["inventory_id"] = inventory_id(params["inventory_id"], self._variables, is_shared=is_shared)
         self._mode = self.mode(params, SPEC)
         step = self._detect if params["step"] == "detect" else self._register
         self._safe_reason = _NOT_RUN
-        own = self.guarded(lambda: step(StepOptions.parse(params), variables))
+        own = self.guarded(lambda: step(StepOptions.parse(params)))
         return self.guarded(lambda: redact(own, params, SPEC))
 
     def selectors(self) -> tuple[str, ...]:
@@ -159,17 +162,17 @@ class ActionModule(QgAction):
         prefix = self._options.get("vars_prefix")
         return f"variable {prefix}{{}}" if prefix else super().option_place()
 
-    def _adopt_variables(self, variables: dict[str, Any], spec: Spec = SPEC) -> None:
+    def _adopt_prefixed(self, spec: Spec = SPEC) -> None:
         """Set options that the task omits from variables with its vars_prefix.
 
         For many hosts, this is much faster than a template for each option in the task: only existing variables are
         evaluated. They have precedence over module_defaults, since they can be specific to a host.
         """
         self.use_own_names(spec)
-        arguments = self._options
+        arguments, variables = self._options, self._variables
         prefix = arguments.get("vars_prefix")
         if prefix and spec is SPEC:
-            check_prefixed(prefix, variables, {f"{prefix}{name}" for name in (*SPEC, *_SET)})
+            check_prefixed(prefix, set(variables), {f"{prefix}{name}" for name in (*SPEC, *_SET)})
         levels = self.default_levels() if prefix else []
         defaults = {name: value for level in levels for name, value in without_aliases(spec, level).items()}
         #: Options that the task or module_defaults have set, and not a variable.
@@ -184,17 +187,17 @@ class ActionModule(QgAction):
                     arguments[option] = value
                     self._own_options.discard(option)
 
-    def _detect(self, options: StepOptions, variables: dict[str, Any]) -> dict[str, Any]:
-        if self._acts_for_others(variables):
+    def _detect(self, options: StepOptions) -> dict[str, Any]:
+        if self._acts_for_others():
             raise QgError(
                 "run_once is refused for the step detect, because it would leave the other hosts out: limit the play "
                 "to one host instead."
             )
         source_replies: list[dict[str, Any]] = []
         ips, detection = options.ips, options.detection
-        claims, run, host = self._claims(options), run_id(), variables["inventory_hostname"]
+        claims, run, host, variables = self._claims(options), run_id(), self._host, self._variables
         if options.forget:
-            return self._submit_forgotten(options, claims, variables)
+            return self._submit_forgotten(options, claims)
         gone: dict[str, list[str]] = {}
         if options.host.prune:
             check_inventory(context.CLIARGS.get("subset") or variables.get("ansible_limit"), variables)
@@ -221,9 +224,9 @@ class ActionModule(QgAction):
         found = {"ips": list(ips), "source_replies": source_replies, **submitted}
         return {"changed": bool(adopted), **found, "adopted": adopted}
 
-    def _submit_forgotten(self, options: StepOptions, claims: Claims, variables: dict[str, Any]) -> dict[str, Any]:
+    def _submit_forgotten(self, options: StepOptions, claims: Claims) -> dict[str, Any]:
         """Make the claims of hosts that need not be in the inventory."""
-        if len(variables.get("ansible_play_hosts_all") or ()) > 1:
+        if len(self._variables.get("ansible_play_hosts_all") or ()) > 1:
             raise OptionError(
                 "forget names the hosts to deregister, and is refused in a play with several hosts: run it on one host "
                 "alone, such as localhost."
@@ -238,9 +241,9 @@ class ActionModule(QgAction):
         in_step = self._task.get_play().strategy in _IN_STEP
         return str(self._task._uuid) if in_step else None
 
-    def _register(self, options: StepOptions, variables: dict[str, Any]) -> dict[str, Any]:
-        claims, run, host = self._claims(options), run_id(), variables["inventory_hostname"]
-        if self._acts_for_others(variables) and not RunClaims(claims.store, run).is_in_sync():
+    def _register(self, options: StepOptions) -> dict[str, Any]:
+        claims, run, host = self._claims(options), run_id(), self._host
+        if self._acts_for_others() and not RunClaims(claims.store, run).is_in_sync():
             raise QgError(
                 "run_once is true for the step register although changes are pending, so that other hosts would get no "
                 "result: use the lookup qingguo.qgnet.egress_in_sync as its value, or remove run_once."
@@ -297,25 +300,25 @@ class ActionModule(QgAction):
             return {"failed": True, "msg": " ".join(reasons), "reasons": reasons}
         return {"reasons": reasons or [text], "warnings": [text]}
 
-    def _acts_for_others(self, variables: dict[str, Any]) -> bool:
+    def _acts_for_others(self) -> bool:
         """Whether Ansible runs this task only on this host of several."""
         is_followed = self._task.get_play().strategy.rpartition(".")[2] not in _IGNORING_RUN_ONCE
-        return bool(self._task.run_once and is_followed and len(variables.get("ansible_play_batch") or ()) > 1)
+        return bool(self._task.run_once and is_followed and len(self._variables.get("ansible_play_batch") or ()) > 1)
 
-    def _summarize(self, variables: dict[str, Any]) -> dict[str, Any]:
+    def _summarize(self) -> dict[str, Any]:
         """Return the summary of the hosts of the play. It must not fail: that would hide earlier failures."""
         results: dict[str, dict[str, Any] | None] = {}
         warnings = []
         unpruned = Unpruned()
         try:
-            results = RunClaims(self._state(variables), run_id()).of_play(_play_id(self._task))
-            unpruned = find_unpruned(self._state(variables), run_id())
+            results = RunClaims(self._state(), run_id()).of_play(_play_id(self._task))
+            unpruned = find_unpruned(self._state(), run_id())
         except QgError as error:
             warnings.append(error.message)
         except AnsibleError:
             warnings.append("The summary is incomplete, because state_dir or state_url cannot be evaluated.")
         prefix = self._options.get("vars_prefix") or ""
-        summary = summary_of_play(variables, results, unpruned, warnings, prefix=prefix)
+        summary = summary_of_play(self._variables, results, unpruned, warnings, prefix=prefix)
         line = summary_line(summary, check=bool(self._task.check_mode))
         if not self._task.no_log:
             self._show([line, *common_reasons(summary)], is_complete=not summary["pending_hosts"])
@@ -330,11 +333,11 @@ class ActionModule(QgAction):
         else:
             show_once(text, _play_id(self._task), _LINE_INTERVAL)
 
-    def _record(self, variables: dict[str, Any], own: dict[str, Any]) -> None:
+    def _record(self, own: dict[str, Any]) -> None:
         """Store the result of the host for the summary. Other steps report a state that cannot be used."""
-        host = variables["inventory_hostname"]
+        host = self._host
         with contextlib.suppress(QgError, AnsibleError):
-            results = RunClaims(self._state(variables), run_id())
+            results = RunClaims(self._state(), run_id())
             if self._options.get("step") == "register":
                 earlier = results.get(host) or own
                 if own["reasons"] and not own["ips"]:
@@ -355,10 +358,10 @@ class ActionModule(QgAction):
         self._opened = api.state.open(api.transport.max_wait, self._mode.announcer)
         return claims_for(api, self._opened, check=self._mode.check)
 
-    def _state(self, variables: dict[str, Any]) -> Store:
+    def _state(self) -> Store:
         """Return the state, even if options other than those of the state are wrong."""
         if self._opened is None:
-            self._adopt_variables(variables, STATE_OPTIONS)
+            self._adopt_prefixed(STATE_OPTIONS)
             self.adopt_variables(STATE_OPTIONS)
             self._opened = _open_state(self._options)
         return self._opened

@@ -215,6 +215,7 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._task.sources import
     explain_missing,
     missing_options,
     variable_name,
+    with_value,
     without_aliases,
 )
 from ansible_collections.qingguo.qgnet.plugins.plugin_utils._announcer import run_announcer
@@ -321,7 +322,7 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
                 complete |= hosts.check_config({name: complete[name]}, self.option_definitions)
             except OptionError as error:
                 raise OptionError(f"{variable_name(name)}: {error.message}") from None
-        if missing := missing_options(ACCOUNT_API_OPTIONS, complete):
+        if missing := missing_options(ACCOUNT_API_OPTIONS, with_value(complete)):
             raise explain_missing(missing, "option of the inventory file", variables="extra variable")
         return complete
 

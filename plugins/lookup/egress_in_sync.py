@@ -143,5 +143,5 @@ class LookupModule(LookupBase):
         """Return the given options and those in variables with vars_prefix."""
         if not (prefix := given.get("vars_prefix")):
             return given
-        found = from_variables(STATE_OPTIONS, given, variables, self._templar, lambda option: f"{prefix}{option}")
+        found = from_variables(STATE_OPTIONS, set(given), variables, self._templar, lambda option: f"{prefix}{option}")
         return {**given, **found}

@@ -128,13 +128,19 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._api.deadline_sessio
     REQUESTS_IMPORT_ERROR,
 )
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import QgError, UnexpectedError
-from ansible_collections.qingguo.qgnet.plugins.module_utils._core.validation import check_selectors
 from ansible_collections.qingguo.qgnet.plugins.module_utils._leases.credentials import proxy_url
 from ansible_collections.qingguo.qgnet.plugins.module_utils._leases.lookup import LOOKUP_SELECTORS, find_leases
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.directory import DEFAULT_STATE_DIR, resolve_directory
-from ansible_collections.qingguo.qgnet.plugins.module_utils._task.option_errors import check_option_names
+from ansible_collections.qingguo.qgnet.plugins.module_utils._task.option_errors import (
+    check_option_names,
+    check_selectors,
+)
 from ansible_collections.qingguo.qgnet.plugins.module_utils._task.options import PRODUCT_OPTIONS, PROXY_API_OPTIONS
-from ansible_collections.qingguo.qgnet.plugins.module_utils._task.sources import explain_missing, missing_options
+from ansible_collections.qingguo.qgnet.plugins.module_utils._task.sources import (
+    explain_missing,
+    missing_options,
+    with_value,
+)
 from ansible_collections.qingguo.qgnet.plugins.plugin_utils._run_state import prepare_workers
 from ansible_collections.qingguo.qgnet.plugins.plugin_utils._sources import for_plugin
 
@@ -159,7 +165,7 @@ class LookupModule(LookupBase):
             check_selectors(LOOKUP_SELECTORS, kwargs, how="")
             given = for_plugin(_SHARED, kwargs, variables or {}, self._templar)
             check_option_names("the lookup", given, self.option_definitions)
-            if missing := missing_options(_SHARED, given):
+            if missing := missing_options(_SHARED, with_value(given)):
                 raise explain_missing(missing, "option of the lookup")
             _check_state_dir(given)
             if isinstance(given.get("areas"), int):

@@ -141,7 +141,7 @@ http_status:
 """
 
 from ansible_collections.qingguo.qgnet.plugins.module_utils._task.module import run_module
-from ansible_collections.qingguo.qgnet.plugins.module_utils._leases.quota import QUOTA_INFO
+from ansible_collections.qingguo.qgnet.plugins.module_utils._leases.pool import QUOTA_INFO
 
 
 def main() -> None:

@@ -22,7 +22,7 @@ from ansible.module_utils.parsing.convert_bool import boolean
 from ansible.plugins.action import ActionBase
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.caller import set_caller
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import OptionError
-from ansible_collections.qingguo.qgnet.plugins.module_utils._core.validation import check_path, check_selectors
+from ansible_collections.qingguo.qgnet.plugins.module_utils._core.validation import check_path
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.waiting import SILENT
 from ansible_collections.qingguo.qgnet.plugins.module_utils._task.operation import (
     Mode,
@@ -35,6 +35,7 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._task.operation impo
 from ansible_collections.qingguo.qgnet.plugins.module_utils._task.option_errors import (
     check_option_names,
     check_option_types,
+    check_selectors,
 )
 from ansible_collections.qingguo.qgnet.plugins.module_utils._task.options import GROUP_OPTIONS, SHARED_OPTIONS
 from ansible_collections.qingguo.qgnet.plugins.module_utils._task.sources import (
@@ -119,6 +120,10 @@ class QgAction(ActionBase):
         places = ("group/qingguo.qgnet.qg", f"qingguo.qgnet.{self._name}")
         return [self._templar.template(merged[name]) for name in places if merged.get(name)]
 
+    def _given(self) -> set[str]:
+        """Return the names of the options that have a value."""
+        return {name for name, value in self._options.items() if value is not None}
+
     def use_own_names(self, spec: Spec) -> None:
         """Replace aliases by the names of their options."""
         if not self._options.keys().isdisjoint(names(spec) - set(spec)):
@@ -126,13 +131,13 @@ class QgAction(ActionBase):
 
     def adopt_variables(self, spec: Spec) -> None:
         """Set options that the task omits from variables."""
-        found = from_variables(spec, self._options, self._variables, self._templar)
+        found = from_variables(spec, self._given(), self._variables, self._templar)
         self._options.update(found)
         self._set_by.update({option: variable_name(option) for option in found})
 
     def check_missing(self, spec: Spec) -> None:
         """Refuse a task without a required option, and name all places where it can be set."""
-        missing = missing_options(spec, self._options)
+        missing = missing_options(spec, self._given())
         keyword = {name for each in self._task.environment or () if isinstance(each, Mapping) for name in each}
         if missing:
             hint = "; the keyword environment of a task or play does not apply to the control node"
@@ -241,11 +246,15 @@ class ApiAction(QgAction):
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         """Run the operation, and return its result."""
         result = super().run(tmp, task_vars)
-        operation = self.operation
+        operation, is_away = self.operation, self.delegated_away()
         self.check_run(task_vars or {})
-        if self.delegated_away():
+        if is_away:
             params = {**from_this_environment(operation.spec), **self.given(operation.spec)}
-            if _holds_secrets(operation, params) and not self._task.no_log:
+        else:
+            params = self.validated(operation.spec, dict(operation.rules))
+        holds_secrets = _holds_secrets(operation, params)
+        if is_away:
+            if holds_secrets and not self._task.no_log:
                 # At -vvv, the connection displays the result.
                 raise AnsibleActionFail(
                     f"{operation.secret_option} in a delegated task needs no_log: set no_log=true on the task, "
@@ -253,10 +262,9 @@ class ApiAction(QgAction):
                 )
             result.update(self._execute_module(module_args=params, task_vars=task_vars))
         else:
-            params = self.validated(operation.spec, dict(operation.rules))
             mode = self.mode(params, operation.spec)
             result.update(self.guarded(lambda: execute(operation, params, mode, self.explained)))
-        if operation.reveal(result, params) or (_holds_secrets(operation, params) and not result.get("failed")):
+        if operation.reveal(result, params) or (holds_secrets and not result.get("failed")):
             # Ansible still registers the full result, but neither displays nor logs it.
             result["_ansible_no_log"] = True
         return result

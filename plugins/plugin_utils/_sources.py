@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 import ansible.errors
@@ -48,15 +48,15 @@ def variable_value(name: str, variables: Mapping[str, Any], templar: Any) -> Any
 
 def from_variables(
     spec: Spec,
-    given: Mapping[str, Any],
+    given: Collection[str],
     variables: Mapping[str, Any],
     templar: Any,
     name_of: Callable[[str], str] = variable_name,
 ) -> dict[str, Any]:
-    """Return options that are not given from variables that have a value; evaluates only these variables."""
+    """Return the options that are not ``given`` from variables that have a value; evaluates only these variables."""
     found = {}
     for option in shared_options(spec):
-        if given.get(option) is None:
+        if option not in given:
             value = variable_value(name_of(option), variables, templar)
             if value is not UNSET and value not in NO_VALUE:
                 found[option] = value
@@ -72,7 +72,7 @@ def for_plugin(spec: Spec, given: Mapping[str, Any], variables: Mapping[str, Any
     for option in shared_options(spec):
         if option in options and options[option] is None:
             del options[option]
-    options.update(from_variables(spec, options, variables, templar))
+    options.update(from_variables(spec, set(options), variables, templar))
     for option in shared_options(spec):
         if option not in options and os.environ.get(environment_name(option)) == "":
             options[option] = spec[option].get("default")

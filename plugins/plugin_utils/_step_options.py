@@ -11,11 +11,10 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
-from ansible_collections.qingguo.qgnet.plugins.module_utils._core.addresses import AddressScope
+from ansible_collections.qingguo.qgnet.plugins.module_utils._core.addresses import AddressScope, check_addresses
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import OptionError
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.text import describe
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.validation import (
-    check_addresses,
     check_range,
     check_url,
 )

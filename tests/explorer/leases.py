@@ -68,14 +68,15 @@ class Backend:
     """The API of a process."""
 
     features, product, key_digest, max_attempts, timeout = FEATURES, "classic", "key", 3, TIMEOUT
-    named_areas, restore, has_quota = (), staticmethod(Lease.from_item), True
+    named_areas, has_quota = (), True
 
     def __init__(self, process: Process) -> None:
         self._process = process
         store: Any = MemoryStore(process)
         self.rate_limiter = SimpleNamespace(state=store, minute=60.0)
         self.memory_journal = MemoryJournal(store, "key", LEASES)
-        self.facts = NoFacts(store, "key")
+        self.host_facts = NoFacts(store, "key")
+        self.client = self
         self.budget = WaitBudget(MAX_WAIT, partial(process.ask, "wait"), elapsed=store.now)
         self.vendor_clock = VendorClock(store, "key", _is_read=True)
         self.held = Held(self, self._list, varying=False)  # type: ignore[arg-type]
@@ -93,7 +94,7 @@ class Backend:
             named = self._process.ask("allocate", (number, self._process.inserted[-1]))
             return [LEASES_BY_NUMBER[one] for one in named]
 
-    def quota(self) -> Quota | None:
+    def lease_quota(self) -> Quota | None:
         used = self._process.ask("quota")
         return None if used is None else Quota(CHANNELS, CHANNELS - used, used, {})
 

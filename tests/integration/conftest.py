@@ -17,9 +17,9 @@ from typing import Any
 import pytest
 
 try:
-    from ansible_collections.qingguo.qgnet.plugins.module_utils._api import retry
+    from ansible_collections.qingguo.qgnet.plugins.module_utils._api import exchange
     from ansible_collections.qingguo.qgnet.plugins.module_utils._core.waiting import backoff
-    from ansible_collections.qingguo.qgnet.plugins.module_utils._leases.quota import QUOTA_INFO
+    from ansible_collections.qingguo.qgnet.plugins.module_utils._leases.pool import QUOTA_INFO
     from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist import applier
     from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist.operations import WHITELIST, WHITELIST_INFO
 except ImportError as error:
@@ -95,7 +95,7 @@ def haste(monkeypatch: pytest.MonkeyPatch, minute: float) -> None:
         # A wait that the vendor asked for stays what it is.
         return float(backoff(attempt, wanted) * (HASTE if wanted is None else 1))
 
-    for module in (retry, applier):
+    for module in (exchange, applier):
         monkeypatch.setattr(module, "backoff", shorter)
 
 

@@ -30,8 +30,7 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._core.waiting import
     WaitBudget,
 )
 from ansible_collections.qingguo.qgnet.plugins.module_utils._leases.backend import LeaseBackend
-from ansible_collections.qingguo.qgnet.plugins.module_utils._leases.classic import ClassicLeases
-from ansible_collections.qingguo.qgnet.plugins.module_utils._leases.product import ProductLeases
+from ansible_collections.qingguo.qgnet.plugins.module_utils._leases.product import lease_backend
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.interface import Connection, Store
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.rate_limiter import RateLimiter
 from simulator.clock import Clock
@@ -378,8 +377,8 @@ def lease_client(
 ) -> LeaseBackend:
     """The same for leases, of any product."""
     if product == CLASSIC:
-        return ClassicLeases(client(core, directory, max_wait, transport, store=store))
-    return ProductLeases(product_client(core, directory, product, max_wait, transport))
+        return lease_backend(client(core, directory, max_wait, transport, store=store))
+    return lease_backend(product_client(core, directory, product, max_wait, transport))
 
 
 def configure(core: Core, **fields: Any) -> None:

@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 import requests
-from ansible_collections.qingguo.qgnet.plugins.module_utils._api import retry
-from ansible_collections.qingguo.qgnet.plugins.module_utils._leases import operations, pool, quota
+from ansible_collections.qingguo.qgnet.plugins.module_utils._api import exchange
+from ansible_collections.qingguo.qgnet.plugins.module_utils._leases import operations, pool
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.journal_rows import JournalRow
 from simulator.fixture import Simulator
 from support.playbooks import Result, assert_one_sentence, calls, operate
@@ -29,7 +29,7 @@ OPERATIONS = {
     "info": operations.INFO,
     "pool": pool.POOL_INFO,
     "areas": pool.AREA_INFO,
-    "quota": quota.QUOTA_INFO,
+    "quota": pool.QUOTA_INFO,
 }
 #: Waits of this process that are shorter than those of users, in seconds.
 BRIEF_WAITS: dict[str, Any] = {
@@ -167,6 +167,6 @@ def scenario_fixture(
 ) -> LeaseScenario:
     """The session's key, with operations that wait briefly."""
     # The client's own waits between attempts are shortened already; this one is between releases.
-    use_policy(monkeypatch, **BRIEF_WAITS, backoff=retry.backoff)
+    use_policy(monkeypatch, **BRIEF_WAITS, backoff=exchange.backoff)
     settle_after(monkeypatch, SETTLED_AFTER)
     return LeaseScenario(sim, {**common, "product": "classic", "max_wait": 60.0})

@@ -61,9 +61,8 @@ class MemoryVendor:
     def remove(self, batch: Sequence[str], _spellings: Mapping[str, Sequence[str]]) -> ReportedChange:
         return self.write("del", batch)
 
-    def batches(self, wanted: Sequence[str], most: int | None = None) -> list[list[str]]:
-        size = max(1, min(len(wanted), most or len(wanted), 5 if not self.forms else 1000))
-        return [list(wanted[n : n + size]) for n in range(0, len(wanted), size)]
+    def batch_size(self, most: int) -> int:
+        return max(1, min(most, 5 if not self.forms else 1000))
 
     def write(self, kind: str, batch: Sequence[str]) -> ReportedChange:
         self.calls.append(kind)

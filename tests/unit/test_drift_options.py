@@ -21,7 +21,7 @@ from ansible_collections.qingguo.qgnet.extensions.eda.plugins.event_source impor
 from ansible_collections.qingguo.qgnet.plugins.inventory import qg_cloud
 from ansible_collections.qingguo.qgnet.plugins.lookup import proxy
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.account import models
-from ansible_collections.qingguo.qgnet.plugins.module_utils._api.retry import Count
+from ansible_collections.qingguo.qgnet.plugins.module_utils._api.exchange import Count
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import OptionError
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.waiting import Announcer
 from ansible_collections.qingguo.qgnet.plugins.module_utils._leases import lookup as lookup_file

@@ -69,6 +69,14 @@ def parse_json(text: str) -> Any:
     return value
 
 
+def parse_object(text: str) -> dict[str, Any]:
+    """Parse a foreign JSON object; raises ResponseShapeError for anything else."""
+    body = parse_json(text)
+    if not isinstance(body, dict):
+        raise ResponseShapeError("no object")
+    return body
+
+
 def integer(value: object) -> int | None:
     """Return an integer, also from text such as ``"3"``; None for other values or more than MAX_DIGITS digits."""
     if isinstance(value, bool):

@@ -7,12 +7,10 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import Any
 
 from .._core.errors import Effect, TransportError
 from .._core.redaction import Redactor
 from .._core.text import one_line
-from .parsing import ResponseShapeError, parse_json
 from .transport import HttpResponse, retry_after
 
 #: Statuses of a gateway that stopped waiting for a server, which may still carry out the call. Content delivery
@@ -76,11 +74,3 @@ class ResponseParser:
         """Return the text of a server without secrets in any spelling; empty if that cannot be guaranteed."""
         text = self.redactor.text(text)
         return "" if self.redactor.holds_letters(text) else one_line(text)
-
-
-def parse_object(response: HttpResponse) -> dict[str, Any]:
-    """Return the JSON object of a response; raises ResponseShapeError for anything else."""
-    body = parse_json(response.text)
-    if not isinstance(body, dict):
-        raise ResponseShapeError("no object")
-    return body

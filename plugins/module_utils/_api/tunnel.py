@@ -17,10 +17,10 @@ from typing import Any, ClassVar
 from .._core.errors import Effect
 from .._core.waiting import WaitBudget
 from .errors import RefusedError, VendorCode
+from .exchange import Client
 from .leases import port_of
-from .parsing import ResponseShapeError, as_text, parse_vendor_time, required_text
-from .responses import ResponseParser, parse_object
-from .retry import Client
+from .parsing import ResponseShapeError, as_text, parse_object, parse_vendor_time, required_text
+from .responses import ResponseParser
 from .transport import HttpResponse, Transport
 
 _CALL = "PUT /proxyip"
@@ -74,7 +74,7 @@ class TunnelResponseParser(ResponseParser):
             words = self.quoted(response.text)
             raise TunnelError(response.status, _CALL, effect=effect, vendor_message=words, http_status=response.status)
         try:
-            body = parse_object(response)
+            body = parse_object(response.text)
         except ResponseShapeError:
             raise self.unusable(response, _CALL) from None
         if response.status != 200:

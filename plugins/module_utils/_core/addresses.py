@@ -14,10 +14,15 @@ import unicodedata
 from collections.abc import Iterable
 from urllib.parse import urlsplit
 
+from .errors import OptionError
+from .text import quote_word
+
 #: The maximum length of a text that means an address.
 _MAX_NOTATION = 64
 _BRACKETS = re.compile(r"\[([^\[\]]+)\](?::[0-9]{1,5})?")
 _WITH_PORT = re.compile(r"([^:]+):[0-9]{1,5}")
+#: What looks like an address, in text with a mistake.
+_LIKE_ADDRESS = re.compile(r"[0-9]+(?:\.[0-9]+){3}")
 _DOTTED = re.compile(r"[0-9]{1,3}(?:\.[0-9]{1,3}){3}")
 #: The full stops of East Asian text, which users type in place of dots.
 _FULL_STOPS = "\u3002\uff61"
@@ -142,3 +147,29 @@ def _unpadded(text: str) -> str | None:
         return None
     address = ".".join(str(int(part)) for part in text.split("."))
     return address if packed(address) is not None else None
+
+
+def _address_fix(text: str) -> str:
+    """Return how to correct text that is not an address."""
+    if len(_LIKE_ADDRESS.findall(text)) > 1:
+        return "give each address in an entry of its own, with no range"
+    if packed(text.rpartition(":")[0]) is not None:
+        return "leave out the port"
+    return "the whitelist takes single IPv4 addresses such as 203.0.113.5, no IPv6, networks or names"
+
+
+def check_addresses(option: str, texts: Iterable[str], scope: AddressScope = AddressScope.ANY) -> tuple[str, ...]:
+    """Return IPv4 addresses in canonical form, each once; refuse other text: the whitelist has no IPv6 or networks."""
+    found: dict[str, None] = {}
+    for text in texts:
+        address = text.strip()
+        number = packed(address)
+        if number is None:
+            raise OptionError(f"{option} contains {quote_word(text)}: {_address_fix(address)}.")
+        if not scope.accepts(ipaddress.IPv4Address(number)):
+            raise OptionError(
+                f"{option} contains {address}, which is not an address of the public internet, so the vendor can "
+                "never see it. Give the egress address of the host, or set allow_non_global if the API is a simulator."
+            )
+        found[address] = None
+    return tuple(found)

@@ -6,19 +6,15 @@
 
 from __future__ import annotations
 
-import ipaddress
 import re
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Iterable
 from urllib.parse import urlsplit
 
-from .addresses import AddressScope, packed
 from .errors import OptionError
 from .text import describe, has_invisible, quote_word
 
 # Compiled at import, once for all workers of a run: compiling takes longer than all uses in one worker.
 _HOST = re.compile(r"[\w.-]+|[0-9A-Fa-f:.]+")
-_ADDRESS = re.compile(r"[0-9]+(?:\.[0-9]+){3}")
 _SEVERAL_URLS = re.compile(r"[\s,;]\S*://")
 
 #: The label of a tunnel's exit in a header, and the maximum seconds for which it is kept.
@@ -43,30 +39,6 @@ def check_url(option: str, url: str, example: str = "https://proxy.qg.net") -> s
     if not valid or not url.isprintable() or " " in url:
         raise OptionError(f"{option} {describe(url)} cannot be used: give scheme and host, such as {example}.")
     return url
-
-
-def check_selectors(
-    selectors: Iterable[str], given: Mapping[str, Any], how: str = ", in a template with default(omit)"
-) -> None:
-    """Refuse a null or empty value for an option that selects; ``given`` contains the options as the user wrote them.
-
-    Ansible's validators do not distinguish null from an omitted option, so call this before them. ``how`` completes
-    "leave the option out" in the message.
-    """
-    for option in selectors:
-        if option in given and _is_blank(given[option]):
-            value = "null" if given[option] is None else f"empty ({given[option]!r})"
-            name_all = ", or set all=true if all are meant" if "all" in selectors else ""
-            raise OptionError(
-                f"{option} is {value}, which never means all: give a value, or leave the option out{how}{name_all}."
-            )
-
-
-def _is_blank(value: Any) -> bool:
-    """Whether a value is null, blank text, or a list or dictionary of only such values."""
-    if value is None or isinstance(value, str):
-        return not (value or "").strip()
-    return isinstance(value, list | tuple | dict | set) and all(map(_is_blank, value))
 
 
 def check_visible(option: str, secret: str | None) -> None:
@@ -105,32 +77,6 @@ def check_word(option: str, text: str) -> str:
     if not word or not word.isprintable() or set(word) & set(" ,*"):
         raise OptionError(f"{option}={quote_word(text)} cannot be used: give one whole name, as the vendor writes it.")
     return word
-
-
-def _address_fix(text: str) -> str:
-    """Return how to correct text that is not an address."""
-    if len(_ADDRESS.findall(text)) > 1:
-        return "give each address in an entry of its own, with no range"
-    if packed(text.rpartition(":")[0]) is not None:
-        return "leave out the port"
-    return "the whitelist takes single IPv4 addresses such as 203.0.113.5, no IPv6, networks or names"
-
-
-def check_addresses(option: str, texts: Iterable[str], scope: AddressScope = AddressScope.ANY) -> tuple[str, ...]:
-    """Return IPv4 addresses in canonical form, each once; refuse other text: the whitelist has no IPv6 or networks."""
-    found: dict[str, None] = {}
-    for text in texts:
-        address = text.strip()
-        number = packed(address)
-        if number is None:
-            raise OptionError(f"{option} contains {quote_word(text)}: {_address_fix(address)}.")
-        if not scope.accepts(ipaddress.IPv4Address(number)):
-            raise OptionError(
-                f"{option} contains {address}, which is not an address of the public internet, so the vendor can "
-                "never see it. Give the egress address of the host, or set allow_non_global if the API is a simulator."
-            )
-        found[address] = None
-    return tuple(found)
 
 
 def check_names(option: str, texts: Iterable[object] | None, separators: str = ",* ") -> list[str]:

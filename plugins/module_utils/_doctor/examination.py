@@ -89,7 +89,7 @@ class Examination:
         if api is not None:
             self.product = api.product
             with self._noted(options):
-                quota = api.lease_quota() if isinstance(api, ProxyApi) else api.quota_or_none()
+                quota = api.lease_quota()
                 self.quota = None if quota is None else quota.described()
             with self._noted(options):
                 self._read_whitelist(options, classic)

@@ -14,7 +14,6 @@ from functools import partial
 from .._api.leases import AllocationParams
 from .._core.errors import CallError, Effect, QgError, UncertainOutcomeError
 from .._core.text import counted
-from .._reconcile.converge import converge
 from .._reconcile.lost_response import PARTIAL, Creation
 from .._store.journal_rows import Call
 from .backend import is_refused
@@ -37,7 +36,7 @@ def allocate(session: LeaseSession, number: int, params: AllocationParams, succe
         origin = Origin(terms.areas, terms.isp, frozenset(successor_of))
         allocation = Allocation(session, min(missing, session.features.max_per_call), terms, origin, until)
         try:
-            converge(allocation, session.policy.max_attempts - 1)
+            allocation.converge(session.policy.max_attempts - 1)
         except CallError as error:
             if len(choices) == 1 or not is_refused(error, session.features.no_stock):
                 raise

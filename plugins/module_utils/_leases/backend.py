@@ -2,25 +2,18 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The interface of an API for leases: ``classic.py`` and ``product.py`` implement it."""
+"""The APIs for leases, whose features ``classic.py`` and ``product.py`` describe."""
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection
 from dataclasses import dataclass
-from typing import Any, Protocol
 
-from .._api.areas import NamedArea
-from .._api.leases import AllocationParams, Lease, Quota
+from .._api.classic.client import ProxyApi
+from .._api.product.client import ProductApi
 from .._core.errors import CallError
 from .._reconcile.held_leases import HeldLeases
 from .._reconcile.retry_policy import RetryPolicy
-from .._reconcile.session import KeyApi
-from .._store.facts import Facts
-
-#: Entered around each request of a call, from the moment that it is sent.
-Sending = Callable[[], contextlib.AbstractContextManager[None]]
 
 
 @dataclass(frozen=True)
@@ -55,49 +48,13 @@ class LeaseFeatures:
     ends_at_deadline: bool = True
 
 
-class LeaseBackend(KeyApi, Protocol):
-    """The calls for the leases of one key, the leases that it holds, and what the state keeps of it."""
+@dataclass
+class LeaseBackend:
+    """The ``client`` of an API for leases, the ``features`` of the API, and the leases that the key has ``held``."""
 
+    client: ProxyApi | ProductApi
+    features: LeaseFeatures
     held: HeldLeases
-    facts: Facts
-
-    @property
-    def product(self) -> str:
-        """The product whose API this is."""
-
-    @property
-    def features(self) -> LeaseFeatures:
-        """The capabilities of the API."""
-
-    def usage(self) -> Mapping[str, Any]:
-        """Return the usage of the run: calls, retries, and seconds waited."""
-
-    def key_lock(self, work: str = "changing") -> contextlib.AbstractContextManager[None]:
-        """Hold a lock that keeps other runs from the same ``work`` on the key."""
-
-    def allocate(self, number: int, params: AllocationParams, *, sending: Sending) -> Sequence[Lease]:
-        """Allocate leases; returns them."""
-
-    def replace(self, number: int, params: AllocationParams, *, sending: Sending) -> Sequence[Lease]:
-        """Replace leases that the vendor chooses; returns the new ones."""
-
-    def release(self, leases: Sequence[Lease], *, by_task: bool = False, sending: Sending) -> Sequence[Lease]:
-        """Release leases; returns those that the response reports as released."""
-
-    def quota(self) -> Quota | None:
-        """Return the quota; None if the plan has none."""
-
-    def named_areas(self, refresh: bool = False) -> Sequence[NamedArea]:
-        """List the vendor's areas; without ``refresh``, the list may be an hour old."""
-
-    def restore(self, vendor: Mapping[str, Any], task_id: str) -> Lease:
-        """Return the lease with these fields of the vendor, which the state store kept."""
-
-    def release_batch(self) -> int:
-        """Return how many addresses may be released in one minute."""
-
-    def released_recently(self) -> bool:
-        """Whether a channel may be about to become free."""
 
 
 def is_refused(error: BaseException | None, codes: Collection[object]) -> bool:

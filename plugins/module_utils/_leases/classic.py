@@ -2,12 +2,11 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The leases of the classic API (``https://proxy.qg.net``)."""
+"""The features of the classic API (``https://proxy.qg.net``) for leases."""
 
 from __future__ import annotations
 
 from .._api.classic import endpoints
-from .._api.classic.client import ProxyApi
 from .._api.classic.errors import (
     ALLOCATION_FAILED,
     COUNT_LIMIT,
@@ -16,8 +15,6 @@ from .._api.classic.errors import (
     RESOURCES_SHORT,
     UNKNOWN,
 )
-from .._api.leases import Lease
-from .._reconcile.held_leases import HeldLeases
 from .backend import LeaseFeatures
 from .plan import MAX_PER_CALL
 
@@ -39,30 +36,3 @@ FEATURES = LeaseFeatures(
         "day after it was leased; a shared one never releases."
     ),
 )
-
-
-class ClassicLeases:
-    """The classic API as a :class:`~.backend.LeaseBackend`."""
-
-    features = FEATURES
-    restore = staticmethod(Lease.from_item)
-
-    def __init__(self, api: ProxyApi) -> None:
-        self.held = HeldLeases.of(api)
-        self.facts = api.host_facts
-        self.product = api.product
-        self.budget = api.budget
-        self.rate_limiter = api.rate_limiter
-        self.key_digest = api.key_digest
-        self.vendor_clock = api.vendor_clock
-        self.max_attempts = api.max_attempts
-        self.timeout = api.timeout
-        self.usage = api.usage
-        self.key_lock = api.key_lock
-        self.allocate = api.allocate
-        self.replace = api.replace
-        self.release = api.release
-        self.quota = api.lease_quota
-        self.named_areas = api.named_areas
-        self.release_batch = api.release_batch
-        self.released_recently = api.released_recently

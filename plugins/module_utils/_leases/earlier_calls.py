@@ -14,6 +14,7 @@ from .._core.errors import QgError, UncertainOutcomeError, WaitBudgetExceeded
 from .._core.text import counted
 from .._reconcile.held_leases import ends
 from .._reconcile.lost_response import UNLISTED
+from .._store.directory import after_the_call
 from .._store.journal_rows import REPORTED, JournalRow
 from .backend import LeaseBackend, LeasePolicy
 from .plan import Origin
@@ -21,10 +22,10 @@ from .session import ALLOCATE, FINISHED_REPLACE, INTERRUPTED_REPLACE, RELEASE, R
 
 
 @contextlib.contextmanager
-def lease_session(api: LeaseBackend, policy: LeasePolicy, *, check: bool) -> Iterator[LeaseSession]:
+def lease_session(backend: LeaseBackend, policy: LeasePolicy, *, check: bool) -> Iterator[LeaseSession]:
     """Lock the key, and read its leases; unless this is a ``check``, wait for the calls of earlier runs."""
-    with api.key_lock():
-        session = LeaseSession(api, policy)
+    with backend.client.key_lock():
+        session = LeaseSession(backend, policy)
         try:
             # Before the list: a run that has lost its lock may settle them meanwhile, and the list is then corrected by
             # what it has reported.
@@ -35,7 +36,8 @@ def lease_session(api: LeaseBackend, policy: LeasePolicy, *, check: bool) -> Ite
         finally:
             # The effect of a call may have been found out long after the call.
             if session.has_written or session.new:
-                session.discard_cache()
+                with after_the_call():
+                    session.invalidate()
 
 
 def resolve_earlier(session: LeaseSession, *, wait: bool) -> None:
@@ -70,7 +72,7 @@ def _resolve(session: LeaseSession, call: JournalRow, *, wait: bool) -> None:
         raise _undecided(session, call, reason) from None
     if doubted:
         # The list can no longer lag behind the release, so only the list counts.
-        session.api.held.forget(doubted)
+        session.listed.forget(doubted)
     recent = session.is_recent(call)
     if recent and not is_shown() and session.exceeds_list(call.witness):
         raise _undecided(session, call, UNLISTED)

@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from functools import partial
 
 from .._api.leases import Lease, Quota, oldest_first
@@ -17,16 +17,18 @@ from .._core.text import counted
 from .._store.directory import after_the_call
 from .allocate import allocate
 from .backend import DEFAULT_POLICY, LeaseBackend, LeasePolicy
-from .confirmed_list import IGNORE, confirm_list
 from .earlier_calls import lease_session, resolve_earlier
 from .plan import DesiredLeases, LeaseMatch, Plan, classify, codes_by_name, format_leases, plan
 from .release import release
 from .session import LeaseResult, LeaseSession
 from .verification import Verification, Verifier
 
+#: The advice for quotas that count more than leases.
+IGNORE = "Set undetermined=ignore if these channels carry no lease, as with a plan that is billed by volume. "
+
 
 def ensure_leases(
-    api: LeaseBackend,
+    backend: LeaseBackend,
     desired: DesiredLeases,
     *,
     check: bool = False,
@@ -37,34 +39,211 @@ def ensure_leases(
 
     With a ``verification``, held and new leases that do not work do not count.
     """
-    with lease_session(api, policy, check=check) as session:
-        desired = _applicable(session, desired)
+    with lease_session(backend, policy, check=check) as session:
         verifier = Verifier(verification, session) if verification else None
-        first, quota = _plan(session, desired, verifier), None
-        if first.missing:
-            _check_lifetime(session, desired)
-            quota = session.wait_for_channels(first.missing - len(first.surplus), wait=not check)
+        return _Ensuring(session, _applicable(session, desired), verifier).run(check=check)
+
+
+class _Ensuring:
+    """The changes of one run."""
+
+    def __init__(self, session: LeaseSession, desired: DesiredLeases, verifier: Verifier | None) -> None:
+        self._session = session
+        self._desired = desired
+        self._verifier = verifier
+        self._first = self._plan()
+        self._result = LeaseResult()
+        #: The new leases of calls of earlier runs.
+        self._adopted = frozenset[str]()
+
+    def run(self, *, check: bool) -> LeaseResult:
+        """Make the changes, unless this is a ``check``."""
+        session, desired, quota = self._session, self._desired, None
+        if self._first.missing:
+            self._check_lifetime()
+            quota = session.wait_for_channels(self._first.missing - len(self._first.surplus), wait=not check)
             if session.unlisted(quota):
                 listed, ignored = session.names, desired.undetermined == "ignore"
                 if not check and not ignored:
-                    quota = _confirm_list(session, quota, first, desired)
+                    quota = self._confirm_list(quota)
                 elif not listed or not ignored:
                     session.refresh()
                 if session.names != listed:
                     resolve_earlier(session, wait=not check)
-                    first = _plan(session, desired, verifier)
+                    self._first = self._plan()
+        first, verifier = self._first, self._verifier
         result = LeaseResult(session.before, session.before, first.keep, missing=first.missing, quota=quota)
-        _check_channels(first, desired, result)
+        self._result = result
+        self._check_channels(quota)
         result.purchase_limit = verifier.limit if verifier and first.missing else first.missing
         session.journal.check_caps(result.purchase_limit, check=check)
         if check:
             result.released = first.surplus
         else:
-            _apply(session, first, desired, result, verifier)
+            self._apply()
         if verifier:
             result.unusable, result.reasons = tuple(verifier.failed), verifier.reasons
             result.warnings += tuple(verifier.warnings)
         return result
+
+    def _plan(self) -> Plan:
+        """Plan the changes. With a verifier, only held leases that work count, and the purchases are limited."""
+        found = plan(_classify(self._session, self._desired), self._desired)
+        if self._verifier is None:
+            return found
+        self._verifier.check(found.keep)
+        working = self._verifier.without_failed(self._desired)
+        return self._verifier.limited(found, plan(_classify(self._session, working), working))
+
+    def _confirm_list(self, quota: Quota | None) -> Quota | None:
+        """Wait until list and quota agree. If they do not, report a lack of channels rather than the difference."""
+        try:
+            return self._session.confirm_list(quota, advice=IGNORE)
+        except UncertainOutcomeError:
+            self._check_channels(quota)
+            raise
+
+    def _check_lifetime(self) -> None:
+        """Refuse a min_remaining that new leases cannot meet: each run would pay for further leases."""
+        desired = self._desired
+        seen = self._session.facts.lifetime(desired.params.keep_alive)
+        if desired.min_remaining and seen is not None and seen < desired.min_remaining * 60:
+            raise OptionError(
+                f"min_remaining={format_minutes(desired.min_remaining)} cannot be met: the last new lease of this key "
+                f"had {_lifetime(seen)} left. Lower min_remaining, or raise keep_alive if the plan allows it."
+            )
+
+    def _check_channels(self, quota: Quota | None) -> None:
+        """Raise QgError, before the first change, if the plan has too few channels for the missing leases."""
+        first, held = self._first, len(self._session.before)
+        if quota is None:
+            return
+        if quota.balance is None:
+            free = quota.available + len(first.surplus)
+            limit = (
+                f"only {free} of the plan's {counted(quota.total, 'channel')} can be had. Lower count, release leases "
+                "that are not needed, or buy channels."
+            )
+        else:
+            free = quota.balance
+            limit = f"only {free} more can be leased within the plan's volume. Lower count, or buy more volume."
+        if first.missing <= free:
+            return
+        raise QgError(
+            f"count={self._desired.count} needs {counted(first.missing, 'more lease')} ({len(first.keep)} of the "
+            f"{held} held ones match), but {limit}",
+            quota=quota.described(),
+            held=held,
+            missing=first.missing,
+        )
+
+    def _apply(self) -> None:
+        session, desired, first, result = self._session, self._desired, self._first, self._result
+        # If there are enough channels, allocate before releasing.
+        short = result.quota if result.quota and result.quota.available < first.missing else None
+        # Leases of earlier calls may not match; those that do are in first.keep.
+        self._adopted = frozenset(session.new)
+        candidates = list(first.surplus)
+        with result.completed(session, candidates):
+            if short:
+                _make_room(session, first.surplus, short)
+            allocate(session, first.missing, desired.params, desired.task_ids)
+            self._replace_ended()
+            if self._verifier:
+                self._verify_new(self._verifier, candidates)
+            if not short:
+                release(session, first.surplus)
+            self._check_lifetimes()
+        ended: set[str] = set()
+        # The state time may come from a database. If it fails, paid leases must still be returned.
+        with after_the_call():
+            ended = {lease.name for lease in session.ended(session.held.values())}
+        wanted = {lease.name for lease in first.keep} | (session.new.keys() - self._adopted)
+        live = [lease for name, lease in session.held.items() if name in wanted - ended]
+        if self._verifier:
+            live = [lease for lease in live if lease.name not in self._verifier.reasons]
+        excluded = [lease for lease in live if desired.excludes(lease)]
+        found = [lease for lease in live if lease not in excluded]
+        result.leases = tuple(oldest_first(found))
+        result.missing = max(0, desired.count - len(found))
+        if result.missing and not result.error:
+            result.error = self._missing_error(excluded, len(wanted) - len(found))
+
+    def _missing_error(self, excluded: Sequence[Lease], ended: int) -> QgError:
+        """Return the error for leases that are still missing."""
+        missing, verifier = self._result.missing, self._verifier
+        are_missing = f"so {missing} of count={self._desired.count} {'is' if missing == 1 else 'are'} missing."
+        if excluded:
+            return QgError(
+                f"{counted(len(excluded), 'new lease', 'have')} an address that exclude_ips contains "
+                f"({format_leases(excluded)}), {are_missing} To lease others, which are paid for, too, run it again."
+            )
+        if verifier and verifier.failed:
+            return QgError(
+                f"Through {counted(len(verifier.failed), 'lease')}, verify_url is not reached ({verifier.sample()}), "
+                f"{are_missing} This run may buy {verifier.verification.extra} more than the key lacks: raise "
+                "verify_extra, or run it again."
+            )
+        return QgError(
+            f"{counted(ended, 'lease')} ended while this task waited, {are_missing} Run it again, or raise keep_alive "
+            "if the plan allows it."
+        )
+
+    def _new(self) -> list[Lease]:
+        """Return the leases that this run has paid for."""
+        return [lease for name, lease in self._session.new.items() if name not in self._adopted]
+
+    def _verify_new(self, verifier: Verifier, candidates: list[Lease]) -> None:
+        """Verify new leases, and buy others. Those that do not work become ``candidates`` of a release."""
+        session, desired = self._session, self._desired
+        params = dataclasses.replace(desired.params, distinct=True)
+
+        def wanted() -> int:
+            counting = {lease.name for lease in [*self._first.keep, *self._new()]}
+            return desired.count - len((counting & session.held.keys()) - verifier.reasons.keys())
+
+        try:
+            verifier.verify_new(self._new(), wanted, lambda number: allocate(session, number, params, desired.task_ids))
+        finally:
+            candidates += verifier.failed
+
+    def _replace_ended(self) -> None:
+        """Replace leases that ended while this task waited, as far as the desired count requires it."""
+        keep, desired = self._first.keep, self._desired
+        spare = max(0, len(keep) - desired.count)
+        replaced = 0
+        while (ended := len(self._session.ended(keep)) - spare) > replaced:
+            allocate(self._session, ended - replaced, desired.params, desired.task_ids)
+            replaced = ended
+
+    def _check_lifetimes(self) -> None:
+        """Raise QgError if new leases end too soon."""
+        least, now = self._desired.min_remaining, self._session.api.vendor_clock.now()
+        if not least:
+            # Any lifetime is accepted, even one that seems over by the clock of this control node.
+            return
+        short = [lease for lease in self._new() if (left := lease.remaining(now)) is not None and left < least * 60]
+        if short:
+            raise QgError(
+                f"{counted(len(short), 'new lease', 'have')} less than min_remaining={_duration(least)} left: "
+                f"{format_leases(short)}. Lower min_remaining, or raise keep_alive if the plan allows it."
+            )
+
+
+def _make_room(session: LeaseSession, surplus: Sequence[Lease], before: Quota) -> None:
+    """Release leases to free their channels.
+
+    Release one first: a plan by volume gets no channel back, and the API does not show which plans those are.
+    """
+    release(session, surplus[:1])
+    quota = session.wait_for_channels(before.available + 1, wait=True)
+    if quota and quota.available <= before.available:
+        raise QgError(
+            f"{format_leases(surplus[:1])} was released, but no channel came free for it, so the other leases were "
+            f"kept. A plan that is billed by volume pays for every new lease: it has {quota.available} left.",
+            quota=quota.described(),
+        )
+    release(session, surplus[1:])
 
 
 def _applicable(session: LeaseSession, desired: DesiredLeases) -> DesiredLeases:
@@ -72,30 +251,11 @@ def _applicable(session: LeaseSession, desired: DesiredLeases) -> DesiredLeases:
     return desired if session.features.ends_at_deadline else dataclasses.replace(desired, min_remaining=0)
 
 
-def _plan(session: LeaseSession, desired: DesiredLeases, verifier: Verifier | None) -> Plan:
-    """Plan the changes. With a ``verifier``, only held leases that work count, and the purchases are limited."""
-    found = plan(_classify(session, desired), desired)
-    if verifier is None:
-        return found
-    verifier.check(found.keep)
-    working = verifier.without_failed(desired)
-    return verifier.limited(found, plan(_classify(session, working), working))
-
-
-def _confirm_list(session: LeaseSession, quota: Quota | None, first: Plan, desired: DesiredLeases) -> Quota | None:
-    """Wait until list and quota agree. If they do not, report a lack of channels rather than the difference."""
-    try:
-        return confirm_list(session, quota, advice=IGNORE)
-    except UncertainOutcomeError:
-        _check_channels(first, desired, LeaseResult(session.before, quota=quota))
-        raise
-
-
 def matching_leases(
-    api: LeaseBackend, desired: DesiredLeases, *, max_age: float, policy: LeasePolicy = DEFAULT_POLICY
+    backend: LeaseBackend, desired: DesiredLeases, *, max_age: float, policy: LeasePolicy = DEFAULT_POLICY
 ) -> tuple[Lease, ...]:
     """Return the held leases that match, from a list that is at most ``max_age`` seconds old."""
-    session = LeaseSession(api, policy)
+    session = LeaseSession(backend, policy)
     _load_cached(session, max_age)
     desired = _applicable(session, desired)
     return plan(_classify(session, desired, all_of_them=True), desired).keep
@@ -111,11 +271,11 @@ def _load_cached(session: LeaseSession, max_age: float) -> None:
             cached = facts.cached_leases(max_age)
             if cached is None:
                 began = session.now()
-                rows = [(lease.task_id, lease.vendor) for lease in api.held.read()]
+                rows = [(lease.task_id, lease.vendor) for lease in session.listed.read()]
                 facts.cache_leases(rows, began)
                 cached = session.now(), rows
     at, rows = cached
-    session.held = {lease.name: lease for lease in (api.restore(vendor, task_id) for task_id, vendor in rows)}
+    session.held = {lease.name: lease for lease in (Lease.from_item(vendor, task_id) for task_id, vendor in rows)}
     for lease in session.ended(session.held.values(), at):
         del session.held[lease.name]
 
@@ -140,16 +300,6 @@ def _classify(session: LeaseSession, desired: DesiredLeases, *, all_of_them: boo
         return found
 
 
-def _check_lifetime(session: LeaseSession, desired: DesiredLeases) -> None:
-    """Refuse a min_remaining that new leases cannot meet: each run would pay for further leases."""
-    seen = session.facts.lifetime(desired.params.keep_alive)
-    if desired.min_remaining and seen is not None and seen < desired.min_remaining * 60:
-        raise OptionError(
-            f"min_remaining={format_minutes(desired.min_remaining)} cannot be met: the last new lease of this key had "
-            f"{_lifetime(seen)} left. Lower min_remaining, or raise keep_alive if the plan allows it."
-        )
-
-
 def _duration(minutes: float) -> str:
     return counted(minutes, "minute") if isinstance(minutes, int) else counted(minutes * 60, "second")
 
@@ -157,145 +307,3 @@ def _duration(minutes: float) -> str:
 def _lifetime(seconds: float) -> str:
     """Return a lifetime for a message; rounded down, so that it never equals the requested one."""
     return counted(int(seconds), "second") if seconds < 120 else counted(int(seconds // 60), "minute")
-
-
-def _check_channels(first: Plan, desired: DesiredLeases, result: LeaseResult) -> None:
-    """Raise QgError, before the first change, if the plan has too few channels for the missing leases."""
-    quota = result.quota
-    if quota is None:
-        return
-    if quota.balance is None:
-        free = quota.available + len(first.surplus)
-        limit = (
-            f"only {free} of the plan's {counted(quota.total, 'channel')} can be had. Lower count, release leases that "
-            "are not needed, or buy channels."
-        )
-    else:
-        free = quota.balance
-        limit = f"only {free} more can be leased within the plan's volume. Lower count, or buy more volume."
-    if first.missing <= free:
-        return
-    raise QgError(
-        f"count={desired.count} needs {counted(first.missing, 'more lease')} ({len(first.keep)} of the "
-        f"{len(result.before)} held ones match), but {limit}",
-        quota=quota.described(),
-        held=len(result.before),
-        missing=first.missing,
-    )
-
-
-def _apply(
-    session: LeaseSession, first: Plan, desired: DesiredLeases, result: LeaseResult, verifier: Verifier | None
-) -> None:
-    # If there are enough channels, allocate before releasing.
-    short = result.quota if result.quota and result.quota.available < first.missing else None
-    # Leases of earlier calls may not match; those that do are in first.keep.
-    adopted = frozenset(session.new)
-    candidates = list(first.surplus)
-    with result.completed(session, candidates):
-        if short:
-            _make_room(session, first.surplus, short)
-        allocate(session, first.missing, desired.params, desired.task_ids)
-        _replace_ended(session, first.keep, desired)
-        if verifier:
-            _verify_new(session, first, desired, verifier, adopted, candidates)
-        if not short:
-            release(session, first.surplus)
-        fresh = [lease for name, lease in session.new.items() if name not in adopted]
-        _check_lifetimes(fresh, session.api.vendor_clock.now(), desired)
-    ended: set[str] = set()
-    # The state time may come from a database. If it fails, paid leases must still be returned.
-    with after_the_call():
-        ended = {lease.name for lease in session.ended(session.held.values())}
-    wanted = {lease.name for lease in first.keep} | (session.new.keys() - adopted)
-    live = [lease for name, lease in session.held.items() if name in wanted - ended]
-    if verifier:
-        live = [lease for lease in live if lease.name not in verifier.reasons]
-    excluded = [lease for lease in live if desired.excludes(lease)]
-    found = [lease for lease in live if lease not in excluded]
-    result.leases = tuple(oldest_first(found))
-    result.missing = max(0, desired.count - len(found))
-    if result.missing and excluded and not result.error:
-        result.error = QgError(
-            f"{counted(len(excluded), 'new lease', 'have')} an address that exclude_ips contains "
-            f"({format_leases(excluded)}), so {result.missing} of count={desired.count} "
-            f"{'is' if result.missing == 1 else 'are'} missing. To lease others, which are paid for, too, run it again."
-        )
-    if result.missing and verifier and verifier.failed and not result.error:
-        result.error = QgError(
-            f"Through {counted(len(verifier.failed), 'lease')}, verify_url is not reached ({verifier.sample()}), so "
-            f"{result.missing} of count={desired.count} {'is' if result.missing == 1 else 'are'} missing. This run may "
-            f"buy {verifier.verification.extra} more than the key lacks: raise verify_extra, or run it again."
-        )
-    if result.missing and not result.error:
-        result.error = QgError(
-            f"{counted(len(wanted) - len(found), 'lease')} ended while this task waited, so {result.missing} of "
-            f"count={desired.count} {'is' if result.missing == 1 else 'are'} missing. Run it again, or raise "
-            "keep_alive if the plan allows it."
-        )
-
-
-def _verify_new(
-    session: LeaseSession,
-    first: Plan,
-    desired: DesiredLeases,
-    verifier: Verifier,
-    adopted: Collection[str],
-    candidates: list[Lease],
-) -> None:
-    """Verify new leases, and buy others. Those that do not work become ``candidates`` of a release."""
-    params = dataclasses.replace(desired.params, distinct=True)
-
-    def wanted() -> int:
-        new = session.new.keys() - adopted
-        counting = {lease.name for lease in first.keep} | new
-        return desired.count - len((counting & session.held.keys()) - verifier.reasons.keys())
-
-    try:
-        verifier.verify_new(
-            [lease for name, lease in session.new.items() if name not in adopted],
-            wanted,
-            lambda number: allocate(session, number, params, desired.task_ids),
-        )
-    finally:
-        candidates += verifier.failed
-
-
-def _replace_ended(session: LeaseSession, keep: Sequence[Lease], desired: DesiredLeases) -> None:
-    """Replace leases that ended while this task waited, as far as the desired count requires it."""
-    spare = max(0, len(keep) - desired.count)
-    replaced = 0
-    while (ended := len(session.ended(keep)) - spare) > replaced:
-        allocate(session, ended - replaced, desired.params, desired.task_ids)
-        replaced = ended
-
-
-def _make_room(session: LeaseSession, surplus: Sequence[Lease], before: Quota) -> None:
-    """Release leases to free their channels.
-
-    Release one first: a plan by volume gets no channel back, and the API does not show which plans those are.
-    """
-    release(session, surplus[:1])
-    quota = session.wait_for_channels(before.available + 1, wait=True)
-    if quota and quota.available <= before.available:
-        raise QgError(
-            f"{format_leases(surplus[:1])} was released, but no channel came free for it, so the other leases were "
-            f"kept. A plan that is billed by volume pays for every new lease: it has {quota.available} left.",
-            quota=quota.described(),
-        )
-    release(session, surplus[1:])
-
-
-def _check_lifetimes(fresh: Sequence[Lease], now: float, desired: DesiredLeases) -> None:
-    if not desired.min_remaining:
-        # Any lifetime is accepted, even one that seems over by the clock of this control node.
-        return
-    short = [
-        lease for lease in fresh if (left := lease.remaining(now)) is not None and left < desired.min_remaining * 60
-    ]
-    if short:
-        raise QgError(
-            f"{counted(len(short), 'new lease', 'have')} less than "
-            f"min_remaining={_duration(desired.min_remaining)} left: "
-            f"{format_leases(short)}. Lower min_remaining, or raise keep_alive if the plan allows it."
-        )

@@ -20,12 +20,13 @@ from .._core.waiting import SILENT
 from .._store.opening import StatePlace
 from .._task.operation import redact
 from .._task.options import PLACE_OPTIONS, PROXY_API_OPTIONS, check_areas
+from .._task.products import lease_client
 from . import operations
 from .credentials import check_credentials
 from .ensure import matching_leases
-from .operations import lease_backend, lease_results, min_remaining_of, with_codes
+from .operations import lease_results, min_remaining_of, with_codes
 from .plan import MAX_PER_CALL, DesiredLeases
-from .product import check_tasks, check_terms
+from .product import check_tasks, check_terms, lease_backend
 
 #: The options of the lookup that select leases.
 LOOKUP_SELECTORS = ("task_ids", *PLACE_OPTIONS)
@@ -54,9 +55,9 @@ def find_leases(params: Mapping[str, Any]) -> list[dict[str, Any]]:
     # Templates may be evaluated in the process that Ansible forks its workers from.
     with contextlib.closing(StatePlace.of(params).open(params["max_wait"])) as state:
         # A lookup cannot see whether its task has no_log, so it announces nothing.
-        api = lease_backend(params, SILENT, check_terms, check_tasks, state=state)
+        api = lease_client(params, SILENT, check_terms, check_tasks, state=state)
         desired = replace(desired, params=with_codes(desired.params, api))
-        leases = matching_leases(api, desired, max_age=params["max_age"], policy=operations.POLICY)
+        leases = matching_leases(lease_backend(api), desired, max_age=params["max_age"], policy=operations.POLICY)
         found = lease_results(leases, api.vendor_clock)
     if len(leases) < least:
         raise QgError(

@@ -13,16 +13,15 @@ from typing import Any
 from .._api.areas import area_codes
 from .._api.classic.client import ProxyApi
 from .._api.leases import AllocationParams, Lease, oldest_first
+from .._api.product.client import ProductApi
 from .._core.clock import wall_time
 from .._core.durations import parse_minutes
 from .._core.errors import OptionError, QgError
 from .._core.text import format_sample, one_line
 from .._core.validation import check_names, check_range
-from .._core.waiting import Announcer
 from .._reconcile.held_leases import HeldLeases
 from .._store.clocks import VendorClock
 from .._store.directory import StateError
-from .._store.opening import Store
 from .._task.operation import Mode, Operation
 from .._task.options import (
     CAP_OPTIONS,
@@ -36,14 +35,13 @@ from .._task.options import (
     check_areas,
     check_one_area,
 )
-from .._task.products import Check, lease_client
+from .._task.products import lease_client
 from .._task.sources import Spec
-from .backend import LeaseBackend, LeasePolicy
-from .classic import ClassicLeases
+from .backend import LeasePolicy
 from .credentials import CREDENTIALS_OPTION, VERIFY_OPTIONS, check_credentials, reveal, verification_of
 from .ensure import ensure_leases
 from .plan import MAX_PER_CALL, DesiredLeases, NamedLeases
-from .product import ProductLeases, check_exact, check_release, check_replacement, check_tasks, check_terms
+from .product import check_exact, check_release, check_replacement, check_tasks, check_terms, lease_backend
 from .release import release_leases
 from .replace import replace_leases
 from .session import LeaseResult
@@ -63,14 +61,6 @@ def lease_results(leases: Iterable[Lease], clock: VendorClock) -> list[dict[str,
         # Paid leases must be returned even if the state store fails.
         now = wall_time()
     return [{**lease.described(now), "vendor": dict(lease.vendor)} for lease in oldest_first(leases)]
-
-
-def lease_backend(
-    params: Mapping[str, Any], announcer: Announcer, *checks: Check, state: Store | None = None
-) -> LeaseBackend:
-    """Return the API for the leases of a key; the other parameters are those of :func:`lease_client`."""
-    api = lease_client(params, announcer, *checks, state=state)
-    return ClassicLeases(api) if isinstance(api, ProxyApi) else ProductLeases(api)
 
 
 def check_new_terms(params: Mapping[str, Any]) -> None:
@@ -103,7 +93,7 @@ def _keep_alive(value: object) -> int | None:
     return minutes
 
 
-def with_codes(params: AllocationParams, api: LeaseBackend) -> AllocationParams:
+def with_codes(params: AllocationParams, api: ProxyApi | ProductApi) -> AllocationParams:
     """Return the parameters with the codes of the areas that the options name; raises OptionError for unknown ones."""
     areas = area_codes("areas", params.areas, api.named_areas)
     return replace(
@@ -171,7 +161,7 @@ def _not_held(found: LeaseResult, chosen: NamedLeases | None) -> dict[str, Any]:
 
 
 def _result(
-    found: LeaseResult, api: LeaseBackend, mode: Mode, *, predicted: int = 0, by_areas: bool = False
+    found: LeaseResult, api: ProxyApi | ProductApi, mode: Mode, *, predicted: int = 0, by_areas: bool = False
 ) -> dict[str, Any]:
     """Return the result of a task; ``changed`` is true if anything changed, even if the task fails."""
     result: dict[str, Any] = {
@@ -210,9 +200,9 @@ def _lines(leases: Iterable[Lease]) -> str:
 def _run_allocate(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
     desired, policy = desired_leases(params), replace(POLICY, caps=caps_of(params))
     verification = verification_of(params)
-    api = lease_backend(params, mode.announcer, check_new_terms, check_tasks, check_exact)
+    api = lease_client(params, mode.announcer, check_new_terms, check_tasks, check_exact)
     desired = replace(desired, params=with_codes(desired.params, api))
-    found = ensure_leases(api, desired, check=mode.check, policy=policy, verification=verification)
+    found = ensure_leases(lease_backend(api), desired, check=mode.check, policy=policy, verification=verification)
     predicted = found.missing if mode.check else 0
     return {
         **(_verified(found) if verification else {}),
@@ -235,8 +225,8 @@ def _verified(found: LeaseResult) -> dict[str, Any]:
 
 def _run_release(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
     chosen = _chosen(params)
-    api = lease_backend(params, mode.announcer, check_release, check_tasks)
-    found = release_leases(api, chosen or (lambda _lease: True), check=mode.check, policy=POLICY)
+    api = lease_client(params, mode.announcer, check_release, check_tasks)
+    found = release_leases(lease_backend(api), chosen or (lambda _lease: True), check=mode.check, policy=POLICY)
     return {**_not_held(found, chosen), **_result(found, api, mode)}
 
 
@@ -252,10 +242,10 @@ def _run_replace(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
             "release leases before it reports that an area has no stock."
         )
     policy = replace(POLICY, caps=caps_of(params))
-    api = lease_backend(params, mode.announcer, check_new_terms, check_tasks, check_replacement)
+    api = lease_client(params, mode.announcer, check_new_terms, check_tasks, check_replacement)
     new = with_codes(new, api)
     found = replace_leases(
-        *(api, chosen, number, new),
+        *(lease_backend(api), chosen, number, new),
         older_than=older_than,
         inherit=params["inherit"],
         check=mode.check,

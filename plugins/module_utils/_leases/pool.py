@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The operations of qg_proxy_pool_info and qg_area_info."""
+"""The operations of qg_proxy_pool_info, qg_area_info and qg_quota_info."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .._api.areas import Area, area_codes, is_inside
 from .._api.classic.client import ProxyApi
 from .._api.product.endpoints import PRODUCTS
 from .._core.errors import OptionError
-from .._core.validation import check_range
+from .._core.validation import check_at_least, check_range
 from .._task.operation import Mode, Operation
 from .._task.options import (
     PLACE_OPTIONS,
@@ -24,7 +24,7 @@ from .._task.options import (
     check_one_area,
     proxy_api,
 )
-from .._task.products import lease_client
+from .._task.products import check_quota, lease_client
 from .credentials import CREDENTIALS_OPTION, check_credentials, reveal
 from .operations import lease_results
 from .plan import MAX_PER_CALL
@@ -67,6 +67,19 @@ def _run_areas(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
     return {"changed": False, "product": api.product, "areas": areas, "count": len(areas), "api": api.usage()}
 
 
+def _run_quota(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
+    wanted = check_at_least(params["at_least"])
+    api = lease_client(params, mode.announcer, check_quota)
+    quota = api.quota()
+    return {
+        "changed": False,
+        "product": api.product,
+        "quota": {**quota.described(), "balance": quota.balance, "vendor": dict(quota.vendor)},
+        "sufficient": None if wanted is None else quota.available >= wanted,
+        "api": api.usage(),
+    }
+
+
 def _is_requested(area: Area, params: Mapping[str, Any]) -> bool:
     """Whether the options select a row: product hosts cannot filter by provider and availability."""
     return all(params[name] in (None, getattr(area, name)) for name in ("isp", "available"))
@@ -98,3 +111,4 @@ POOL_INFO = Operation(
 AREA_INFO = Operation(
     spec={"available": {"type": "bool"}, **PLACE_OPTIONS, **PRODUCT_OPTIONS, **PROXY_API_OPTIONS}, run=_run_areas
 )
+QUOTA_INFO = Operation(spec={"at_least": {"type": "int"}, **PRODUCT_OPTIONS, **PROXY_API_OPTIONS}, run=_run_quota)

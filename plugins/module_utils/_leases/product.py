@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from .._api.leases import Lease
+from .._api.classic.client import ProxyApi
 from .._api.product.client import ProductApi
 from .._api.product.endpoints import PRODUCTS, ProductCalls
 from .._api.product.errors import (
@@ -26,7 +26,8 @@ from .._api.product.errors import (
 from .._core.errors import OptionError
 from .._reconcile.held_leases import HeldLeases
 from .._task.options import AUTO
-from .backend import LeaseFeatures
+from .backend import LeaseBackend, LeaseFeatures
+from .classic import FEATURES
 from .plan import MAX_PER_CALL
 
 _MAYBE_OWN_EFFECT = frozenset({NO_AVAILABLE_CHANNEL, NO_RESOURCE_FOUND, EXTRACT_LIMIT_EXCEEDED, BALANCE_INSUFFICIENT})
@@ -57,31 +58,10 @@ def _features(product: str, calls: ProductCalls) -> LeaseFeatures:
     )
 
 
-class ProductLeases:
-    """A product host as a :class:`~.backend.LeaseBackend`."""
-
-    restore = staticmethod(Lease.from_item)
-
-    def __init__(self, api: ProductApi) -> None:
-        self.product = api.product
-        self.features = _features(api.product, api.endpoints)
-        self.held = HeldLeases.of(api)
-        self.facts = api.host_facts
-        self.budget = api.budget
-        self.rate_limiter = api.rate_limiter
-        self.key_digest = api.key_digest
-        self.vendor_clock = api.vendor_clock
-        self.max_attempts = api.max_attempts
-        self.timeout = api.timeout
-        self.usage = api.usage
-        self.key_lock = api.key_lock
-        self.allocate = api.allocate
-        self.replace = api.replace
-        self.release = api.release
-        self.quota = api.quota_or_none
-        self.named_areas = api.named_areas
-        self.release_batch = api.release_batch
-        self.released_recently = api.released_recently
+def lease_backend(client: ProxyApi | ProductApi) -> LeaseBackend:
+    """Return a client with what is specific to its API."""
+    features = FEATURES if isinstance(client, ProxyApi) else _features(client.product, client.endpoints)
+    return LeaseBackend(client, features, HeldLeases.of(client))
 
 
 def check_terms(params: Mapping[str, Any]) -> None:

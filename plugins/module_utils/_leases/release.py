@@ -12,10 +12,9 @@ from collections.abc import Callable, Collection, Sequence
 from functools import partial
 
 from .._api.leases import Lease, oldest_first
-from .._core.chunks import chunks
 from .._core.errors import CallError, Effect, OptionError, QgError, WaitBudgetExceeded
 from .._core.text import counted, format_sample
-from .._reconcile.converge import Change, converge
+from .._reconcile.converge import Change
 from .._reconcile.lost_response import ACCEPTED
 from .._store.journal_rows import LIST_LAG, MAYBE_GONE, Call
 from .backend import DEFAULT_POLICY, LeaseBackend, LeasePolicy, is_refused
@@ -56,11 +55,12 @@ def release(session: LeaseSession, leases: Collection[Lease], reported: set[str]
     check_addresses(leases)
     work = Release(session, leases, session.features.release)
     try:
-        converge(work, session.policy.max_repeats)
+        work.converge(session.policy.max_repeats)
     finally:
         if reported is not None:
             reported.update(work.reported)
-    work.resolve_calls()
+    if work.is_verified and not session.release_in_flight:
+        session.settle(RELEASE)
 
 
 def check_addresses(leases: Collection[Lease]) -> None:
@@ -89,7 +89,7 @@ class Release(Change[Lease]):
         #: The names of leases that were reported as released, each with the time of the report.
         self._reported: dict[str, float] = {}
         #: Whether the list has shown each result.
-        self._verified = True
+        self.is_verified = True
 
     @property
     def reported(self) -> Collection[str]:
@@ -106,7 +106,7 @@ class Release(Change[Lease]):
             call = Call(RELEASE, self._call, [lease.name for lease in batch], effect=MAYBE_GONE)
             call = dataclasses.replace(call, witness=session.lasting_balance)
             released = session.api.release(batch, by_task=by_task, sending=partial(session.recorded, call))
-            session.api.held.report_gone(session.last(RELEASE), [lease.name for lease in released])
+            session.listed.report_gone(session.last(RELEASE), [lease.name for lease in released])
             # Stored at once, so that a later error does not hide it. verify() compares it with the list.
             for lease in released:
                 session.held.pop(lease.name, None)
@@ -117,11 +117,11 @@ class Release(Change[Lease]):
         session = self._session
         session.release_in_flight |= isinstance(error, CallError) and error.effect is Effect.IN_FLIGHT
         reported = [lease.name for lease in todo if lease.name in self._reported]
-        self._verified &= self._read_back(error, reported, len(todo))
+        self.is_verified &= self._read_back(error, reported, len(todo))
         recent = {name for name, at in self._reported.items() if session.now() - at < LIST_LAG}
         if error and all(lease.name in recent for lease in self.remaining()):
             # The list still shows only leases that were reported as released: the error is due to these.
-            self._verified = False
+            self.is_verified = False
             session.unconfirmed.update(lease.name for lease in self.remaining())
             session.refresh()
 
@@ -180,11 +180,6 @@ class Release(Change[Lease]):
         delay = self._session.policy.backoff(attempt - 1)
         self._session.api.budget.wait(delay, "the list still shows released leases", self._call)
 
-    def resolve_calls(self) -> None:
-        """Mark the calls as resolved if their results are known."""
-        if self._verified and not self._session.release_in_flight:
-            self._session.settle(RELEASE)
-
 
 def batches(todo: Sequence[Lease], held: Sequence[Lease], max_batch: int) -> list[tuple[list[Lease], bool]]:
     """Return the leases of each call, and whether it releases by task.
@@ -203,5 +198,5 @@ def batches(todo: Sequence[Lease], held: Sequence[Lease], max_batch: int) -> lis
         )
     tasks = dict.fromkeys(lease.task_id for lease in shared)
     by_address = [lease for lease in todo if lease.task_id not in tasks]
-    calls = [(chunk, False) for chunk in chunks(by_address, max_batch)]
+    calls = [(by_address[start : start + max_batch], False) for start in range(0, len(by_address), max_batch)]
     return calls + [([lease for lease in todo if lease.task_id == task], True) for task in tasks]

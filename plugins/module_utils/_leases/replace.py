@@ -18,13 +18,12 @@ from typing import Any
 from .._api.leases import AllocationParams, Lease, oldest_first
 from .._core.errors import CallError, Effect, OptionError, QgError, UncertainOutcomeError
 from .._core.text import counted
-from .._reconcile.converge import Change, converge
+from .._reconcile.converge import Change
 from .._reconcile.held_leases import ends
 from .._reconcile.lost_response import NOTHING_NEW, PARTIAL, UNLISTED, verifying
 from .._store.journal_rows import Call, JournalRow
 from .allocate import allocate
 from .backend import DEFAULT_POLICY, LeaseBackend, LeasePolicy, is_refused
-from .confirmed_list import confirm_list
 from .earlier_calls import described, lease_session, recent_calls, resolve_earlier
 from .plan import Origin, format_leases
 from .purchases import OlderThan, hints, successors
@@ -59,7 +58,7 @@ def replace_leases(
         if not check and (recent_calls(session, _RELEASE_AND_ALLOCATE) or recent_calls(session, INTERRUPTED_REPLACE)):
             # Missing leases are going to be paid for, so the list must be right.
             listed = session.names
-            confirm_list(session)
+            session.confirm_list()
             if session.names != listed:
                 resolve_earlier(session, wait=True)
         replacement = NamedReplacement(session, params)
@@ -119,7 +118,7 @@ class NamedReplacement:
         # A run that continues others allocates their successors before it records its own leases. So if several runs
         # were to replace a lease, it belongs to the last of them.
         for call in reversed(recent_calls(session, _RELEASE_AND_ALLOCATE)):
-            named = [session.api.restore(vendor, task) for task, vendor in call.request["named"]]
+            named = [Lease.from_item(vendor, task) for task, vendor in call.request["named"]]
             ended = session.ended(named, call.sent_at)
             own = [lease for lease in named if chosen(lease) and lease not in ended]
             if own and call.request["asked"] == self._asked:
@@ -198,7 +197,7 @@ class NamedReplacement:
         """Allocate a successor for each lease that is gone; confirm the list first if a release was not reported."""
         session = self._session
         if any(lease.name not in reported for lease in session.gone(leases)):
-            confirm_list(session)
+            session.confirm_list()
         allocate(session, len(session.gone(leases)), terms)
 
 
@@ -268,7 +267,7 @@ class VendorReplacement(Change[None]):
     def carry_out(self) -> None:
         """Replace the leases; successors are allocated for those that a failed call only released."""
         self._allocate_successors()
-        converge(self, self._session.policy.max_attempts - 1)
+        self.converge(self._session.policy.max_attempts - 1)
 
     def remaining(self) -> Sequence[None]:
         # Each new lease replaces an old one, even one that the list still shows. The vendor may replace a new lease
@@ -312,7 +311,7 @@ class VendorReplacement(Change[None]):
         session = self._session
         while (lost := len(self._old - session.names)) > (fresh := len(session.names - self._old)):
             known = session.names
-            confirm_list(session)
+            session.confirm_list()
             if session.names == known:
                 allocate(session, lost - fresh, self._params)
                 self._paid += lost - fresh

@@ -10,14 +10,14 @@ import contextlib
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
+from .._api.classic.client import ProxyApi
 from .._api.leases import AllocationParams, Lease, Quota, oldest_first
+from .._api.product.client import ProductApi
 from .._core.errors import QgError, WaitBudgetExceeded
 from .._core.text import format_sample
 from .._reconcile.held_leases import ends
 from .._reconcile.session import Session
-from .._store.directory import after_the_call
 from .backend import DEFAULT_POLICY, LeaseBackend, LeasePolicy
 from .lease_facts import LeaseFacts
 from .plan import Origin, format_leases
@@ -29,21 +29,24 @@ INTERRUPTED_REPLACE, FINISHED_REPLACE = "interrupted replace", "finished replace
 
 
 class LeaseSession(Session[Lease]):
-    """The leases of a key. Use it under :meth:`LeaseBackend.key_lock`.
+    """The leases of a key. Use it under :meth:`.KeyClient.key_lock`.
 
     ``held`` are the leases of the last list, with reported changes, ``before`` those of the first list. ``new`` are the
     leases that were added since then.
     """
 
-    api: LeaseBackend
+    api: ProxyApi | ProductApi
     policy: LeasePolicy
+    noun = "leases"
     listing = "the list of leases"
     advice = "Check with `ansible localhost -m qingguo.qgnet.qg_proxy_info` in a minute, before you run this again."
 
-    def __init__(self, api: LeaseBackend, policy: LeasePolicy = DEFAULT_POLICY) -> None:
-        super().__init__(api, policy, api.features.list, api.held.journal)
-        self.features = api.features
-        self.facts = LeaseFacts(api.facts)
+    def __init__(self, backend: LeaseBackend, policy: LeasePolicy = DEFAULT_POLICY) -> None:
+        super().__init__(backend.client, policy, backend.features.list, backend.held.journal)
+        self.features = backend.features
+        #: The vendor's list, corrected by the journal.
+        self.listed = backend.held
+        self.facts = LeaseFacts(backend.client.host_facts)
         self.new: dict[str, Lease] = {}
         self.has_written = False
         self.before: tuple[Lease, ...] = ()
@@ -65,7 +68,7 @@ class LeaseSession(Session[Lease]):
     def refresh(self, doubted: Collection[str] = ()) -> None:
         """Read the held leases. For ``doubted`` leases, ignore reported releases: only the vendor's list counts."""
         self.read_at = self.moment()
-        self.held = {lease.name: lease for lease in self.api.held.read(doubted=doubted)}
+        self.held = {lease.name: lease for lease in self.listed.read(doubted=doubted)}
 
     def ended(self, leases: Iterable[Lease], since: float | None = None, now: float | None = None) -> list[Lease]:
         """Return the leases whose deadline has passed between ``since`` (default: the start of the run) and ``now``."""
@@ -75,21 +78,10 @@ class LeaseSession(Session[Lease]):
         since, now = clock.at(self._began() if since is None else since), clock.now() if now is None else now
         return [lease for lease in leases if lease.has_ended_since(since, now)]
 
-    @contextlib.contextmanager
-    def recorded(self, *args: Any, **kwargs: Any) -> Iterator[None]:
-        """Record a call like the base class, and invalidate cached lists before and after it."""
+    def invalidate(self) -> None:
+        """Discard cached lists, and those that are being read."""
         self.has_written = True
         self.facts.invalidate()
-        try:
-            with super().recorded(*args, **kwargs):
-                yield
-        finally:
-            self.discard_cache()
-
-    def discard_cache(self) -> None:
-        """Delete the cached list after a call. A failure of the state must not hide paid leases."""
-        with after_the_call():
-            self.facts.invalidate()
 
     def gone(self, leases: Iterable[Lease]) -> list[Lease]:
         """Return the leases that are no longer held."""
@@ -101,7 +93,7 @@ class LeaseSession(Session[Lease]):
         # Before the state is used, since its failure must not hide paid leases.
         self.new.update(added)
         self.held.update(added)
-        self.api.held.report_new(self.last(operation), leases)
+        self.listed.report_new(self.last(operation), leases)
 
     def settle_paid(self, operation: str, known: Collection[str]) -> None:
         """Settle all calls of an operation of this run, which have paid for the leases that are not ``known``."""
@@ -137,7 +129,7 @@ class LeaseSession(Session[Lease]):
         """Record the known leases as released if all were replaced: otherwise the response does not show which."""
         if number < len(known):
             return False
-        self.api.held.report_gone(call, known)
+        self.listed.report_gone(call, known)
         return True
 
     def finish_replacement(self, continued: Collection[int]) -> None:
@@ -149,8 +141,14 @@ class LeaseSession(Session[Lease]):
             self.journal.rename(number, FINISHED_REPLACE)
         self.journal.settle(*continued)
 
+    def confirm_list(self, quota: Quota | None = None, *, advice: str = "") -> Quota | None:
+        quota = super().confirm_list(quota or self.quota(), advice=advice)
+        if quota is not None:
+            self.balance_before = self.balance(quota)
+        return quota
+
     def quota(self) -> Quota | None:
-        return self.api.quota()
+        return self.api.lease_quota()
 
     @property
     def in_use(self) -> int:

@@ -15,7 +15,6 @@ from .._api.classic.client import ProxyApi
 from .._api.classic.errors import StatusError
 from .._api.classic.models import Monopoly
 from .._core.errors import CallError, Effect, QgError, UncertainOutcomeError, WaitBudgetExceeded
-from .._reconcile.converge import converge
 from .._reconcile.lost_response import EARLIER_ATTEMPT, Creation
 from .._store.facts import MONOPOLY_ORIGIN
 from .._store.journal_rows import Call, JournalRow
@@ -58,7 +57,7 @@ class AllocationSession(MonopolySession):
 
 
 class Application(Creation):
-    """One application, and the verification of its effect, for :func:`converge`."""
+    """One application, and the verification of its effect, for :meth:`.converge.Change.converge`."""
 
     def __init__(self, session: AllocationSession) -> None:
         self._session = session
@@ -73,7 +72,7 @@ class Application(Creation):
         """Apply for the missing resources, and store those that the list shows."""
         session, result = self._session, self._result
         try:
-            converge(self, session.policy.max_attempts - 1)
+            self.converge(session.policy.max_attempts - 1)
         except StatusError as refusal:
             advice = "Nothing was applied for. Ask for less, for another area or provider, or extend the plan."
             raise QgError(f"{refusal.message} {advice}", **refusal.details) from None

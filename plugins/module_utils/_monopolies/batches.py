@@ -9,9 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from .._api.classic.errors import StatusError
-from .._core.chunks import chunks
 from .._core.errors import CallError, QgError
-from .._reconcile.converge import Change, converge
+from .._reconcile.converge import Change
 from .session import MonopolyResult, MonopolySession, Refused
 
 #: The maximum number of resources in one call, so that the query stays short.
@@ -30,11 +29,11 @@ def change_in_batches(
     make: Callable[[list[str]], Batch], uuids: Sequence[str], result: MonopolyResult, max_repeats: int
 ) -> None:
     """Change resources in batches. Split a refused batch, since one resource may be the reason of its refusal."""
-    queue = chunks(uuids, BATCH_SIZE)
+    queue = [[*uuids[start : start + BATCH_SIZE]] for start in range(0, len(uuids), BATCH_SIZE)]
     while queue:
         batch = make(queue.pop(0))
         try:
-            converge(batch, max_repeats)
+            batch.converge(max_repeats)
         except CallError as error:
             left = batch.remaining()
             if is_refused(error) and len(batch.uuids) > 1:

@@ -14,7 +14,6 @@ from .._api.classic.client import ProxyApi
 from .._api.leases import Quota
 from .._api.parsing import integer
 from .._core.errors import CallError, QgError
-from .._reconcile.confirmed_list import confirm_list
 from .application import AllocationSession, Application
 from .earlier_calls import adopt_shown, wait_for, wait_for_releases, warn_of
 from .matching import DesiredMonopolies
@@ -92,7 +91,7 @@ class _Allocator:
         if session.unlisted(quota):
             ignored = desired.undetermined == "ignore"
             if not check and not ignored:
-                quota = confirm_list(session, quota, what="resources", advice=IGNORE)
+                quota = session.confirm_list(quota, advice=IGNORE)
             elif not self._has_read_again and not (known and ignored):
                 self._has_read_again = True
                 session.refresh()

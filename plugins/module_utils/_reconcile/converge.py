@@ -49,33 +49,32 @@ class Change(abc.ABC, Generic[T]):
     def pause(self, attempt: int) -> None:
         """Wait before the next attempt; by default, no longer than the reads of the list take."""
 
+    def converge(self, max_repeats: int) -> None:
+        """Send the change until nothing remains; raises an error of :meth:`verify` or :meth:`failure`.
 
-def converge(change: Change[T], max_repeats: int) -> None:
-    """Send a change until nothing remains; raises an error of :meth:`Change.verify` or :meth:`Change.failure`.
-
-    It fails after a permanent error, or after ``max_repeats`` equal repetitions in succession without an effect.
-    """
-    repeats = 0
-    while todo := change.remaining():
-        error: QgError | None = None
-        try:
-            change.send(todo)
-        except (CallError, WaitBudgetExceeded) as found:
-            error = found
-        change.verify(todo, error)
-        left = change.remaining()
-        if left and isinstance(error, WaitBudgetExceeded):
-            raise change.failure(error, left)
-        if len(left) < len(todo) or change.adapt(error, left):
-            repeats = 0
-        else:
-            repeats += 1
-            if repeats <= max_repeats and change.may_repeat(error):
-                change.pause(repeats)
-            elif change.look_again():
+        It fails after a permanent error, or after ``max_repeats`` equal repetitions in succession without an effect.
+        """
+        repeats = 0
+        while todo := self.remaining():
+            error: QgError | None = None
+            try:
+                self.send(todo)
+            except (CallError, WaitBudgetExceeded) as found:
+                error = found
+            self.verify(todo, error)
+            left = self.remaining()
+            if left and isinstance(error, WaitBudgetExceeded):
+                raise self.failure(error, left)
+            if len(left) < len(todo) or self.adapt(error, left):
                 repeats = 0
             else:
-                raise change.failure(error, left)
+                repeats += 1
+                if repeats <= max_repeats and self.may_repeat(error):
+                    self.pause(repeats)
+                elif self.look_again():
+                    repeats = 0
+                else:
+                    raise self.failure(error, left)
 
 
 def is_worth_retrying(error: QgError | None) -> bool:

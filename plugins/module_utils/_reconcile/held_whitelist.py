@@ -15,7 +15,7 @@ from .._api.classic import endpoints
 from .._api.classic.client import ProxyApi, ReportedChange
 from .._store.journal import Journal
 from .._store.journal_rows import MAYBE_GONE, MAYBE_HELD, WHITELIST, Call
-from .recording import recorded
+from .recording import Recorded
 from .view import OpenChange, open_changes, read_credibly, view
 
 #: The operations in the journal.
@@ -73,7 +73,7 @@ class HeldWhitelist:
         self.budget = api.budget
         #: By operation and address, for which claims it was sent.
         self.sent: dict[tuple[str, str], Sequence[str]] = {}
-        self.batches = api.batches
+        self.batch_size = api.batch_size
         self._api = api
         self._expects_addresses = expects_addresses
         self._claimants = claimants
@@ -121,7 +121,7 @@ class HeldWhitelist:
         """Add addresses to the whitelist; returns what the response reports as added."""
         pending: list[int] = []
         call = self._call(ADD, endpoints.WHITELIST_ADD.name, ips, MAYBE_HELD)
-        done = self._api.add(ips, sending=partial(recorded, self._journal, call, pending))
+        done = self._api.add(ips, sending=partial(Recorded, self._journal, call, pending))
         self._journal.report(pending[-1], dict.fromkeys(done.ips))
         return done
 
@@ -134,7 +134,7 @@ class HeldWhitelist:
         """
         pending: list[int] = []
         call = self._call(REMOVE, endpoints.WHITELIST_DEL.name, ips, MAYBE_GONE)
-        done = self._api.remove(ips, spellings, sending=partial(recorded, self._journal, call, pending))
+        done = self._api.remove(ips, spellings, sending=partial(Recorded, self._journal, call, pending))
         self._journal.report(pending[-1], gone=done.ips)
         return done
 

@@ -10,44 +10,29 @@ import abc
 import dataclasses
 from collections.abc import Callable, Collection, Iterable, Mapping
 from contextlib import AbstractContextManager
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Generic, TypeVar
 
+from .._api.exchange import KeyClient
 from .._api.leases import Quota
-from .._core.errors import CallError, QgError, UncertainOutcomeError
-from .._core.waiting import WaitBudget
-from .._store.clocks import VendorClock
+from .._core.errors import CallError, QgError, UncertainOutcomeError, WaitBudgetExceeded
 from .._store.journal import Journal
 from .._store.journal_rows import UNRESOLVED_TTL, Call, JournalRow
-from .._store.rate_limiter import RateLimiter
 from .lost_response import uncertain_outcome
-from .recording import recorded
+from .recording import Recorded
 from .retry_policy import RetryPolicy
 
 R = TypeVar("R")
 
 
-class KeyApi(Protocol):
-    """The part of a client that is common to all APIs for a key."""
-
-    budget: WaitBudget
-    rate_limiter: RateLimiter
-    key_digest: str
-    max_attempts: int
-    vendor_clock: VendorClock
-
-    @property
-    def timeout(self) -> float:
-        """The maximum duration of one call in seconds."""
-
-
 class Session(abc.ABC, Generic[R]):
     """One run for one key. ``held`` are the known resources of the key, by name."""
 
-    #: The name of the vendor's list in messages, and the advice how to check the resources of the key.
+    #: The names of resources and of their list in messages, and the advice how to check the resources of the key.
+    noun = "resources"
     listing = "the list"
     advice = ""
 
-    def __init__(self, api: KeyApi, policy: RetryPolicy, list_call: str, journal: Journal) -> None:
+    def __init__(self, api: KeyClient, policy: RetryPolicy, list_call: str, journal: Journal) -> None:
         self.api = api
         self.policy = policy.limited_to(api.max_attempts)
         self.list_call = list_call
@@ -95,6 +80,32 @@ class Session(abc.ABC, Generic[R]):
         quota = None if balance is None else self.quota()
         return quota is not None and balance is not None and self.balance(quota) < balance
 
+    def confirm_list(self, quota: Quota | None = None, *, advice: str = "") -> Quota | None:
+        """Read list and quota until they agree, and return the quota, before anything is paid for.
+
+        The vendor's list may lag or be wrong, and resources that it omits would be paid for again. They have as long as
+        the list may lag, but no longer than max_wait. Otherwise it raises UncertainOutcomeError, with this ``advice``.
+        """
+        delays = iter(self.policy.lag_delays)
+        while excess := self.unlisted(quota):
+            try:
+                if delay := next(delays):
+                    self.wait(delay, f"the quota counts more {self.noun} than {self.listing}", self.list_call)
+                self.refresh()
+                if self.unlisted(quota):
+                    quota = self.quota()
+                continue
+            except StopIteration:
+                limit = f"this has not changed for {sum(self.policy.lag_delays):.0f} seconds"
+            except WaitBudgetExceeded:
+                limit = "max_wait ends before they must agree"
+            raise UncertainOutcomeError(
+                f"Whether the key holds {excess} more {self.noun} than {self.listing} shows is unknown: the quota "
+                f"counts {excess} more in use, and {limit}. Nothing was paid for. {advice}{self.advice}",
+                endpoint=self.list_call,
+            )
+        return quota
+
     def new_since(self, known: Collection[str]) -> list[str]:
         """Return the names of the held resources that are not ``known``."""
         return [name for name in self.held if name not in known]
@@ -138,7 +149,11 @@ class Session(abc.ABC, Generic[R]):
         If it certainly had no effect, it is over at once. Otherwise, call :meth:`settle` once its effect is known.
         """
         pending = self.pending.setdefault(call.operation, [])
-        return recorded(self.journal, dataclasses.replace(call, timeout=self.api.timeout), pending, may_have_effect)
+        call = dataclasses.replace(call, timeout=self.api.timeout)
+        return Recorded(self.journal, call, pending, may_have_effect, self.invalidate)
+
+    def invalidate(self) -> None:
+        """Discard what other processes have read: a call may have changed it, or is about to."""
 
     def last(self, operation: str) -> int:
         """Return the number of the last call of this operation, which was answered."""

@@ -27,8 +27,8 @@ if sys.hexversion < 0x030A0000:
 from ansible.module_utils.basic import AnsibleModule, _load_params
 
 from .._core.errors import OptionError
-from .._core.validation import check_selectors
 from .operation import Mode, Operation, execute
+from .option_errors import check_selectors
 
 
 def run_module(operation: Operation) -> None:

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Checks of the names and types of options. Ansible's own messages name neither the value nor the fix."""
+"""Checks of the names, types and presence of options. Ansible's own messages name neither the value nor the fix."""
 
 from __future__ import annotations
 
@@ -68,6 +68,30 @@ def check_option_types(given: Mapping[str, Any], spec: Mapping[str, Mapping[str,
             convert(value)
         except (TypeError, ValueError):
             raise OptionError(f"{name}={_quoted(value)} is not {noun}: {fix}.") from None
+
+
+def check_selectors(
+    selectors: Iterable[str], given: Mapping[str, Any], how: str = ", in a template with default(omit)"
+) -> None:
+    """Refuse a null or empty value for an option that selects; ``given`` contains the options as the user wrote them.
+
+    Ansible's validators do not distinguish null from an omitted option, so call this before them. ``how`` completes
+    "leave the option out" in the message.
+    """
+    for option in selectors:
+        if option in given and _is_blank(given[option]):
+            value = "null" if given[option] is None else f"empty ({given[option]!r})"
+            name_all = ", or set all=true if all are meant" if "all" in selectors else ""
+            raise OptionError(
+                f"{option} is {value}, which never means all: give a value, or leave the option out{how}{name_all}."
+            )
+
+
+def _is_blank(value: Any) -> bool:
+    """Whether a value is null, blank text, or a list or dictionary of only such values."""
+    if value is None or isinstance(value, str):
+        return not (value or "").strip()
+    return isinstance(value, list | tuple | dict | set) and all(map(_is_blank, value))
 
 
 def _plain(name: str) -> str:

@@ -292,7 +292,7 @@ class ProxyApiOptions:
             key=params["key"],
             pwd=params["pwd"],
             transport=TransportOptions.parse(params),
-            state=StatePlace.of(params),
+            state=StatePlace(params["state_dir"], params["state_url"]),
         )
 
     @property
@@ -389,9 +389,9 @@ def caps_of(params: Mapping[str, Any]) -> Caps:
     return Caps(params["max_new_per_day"], params["max_new_per_run"])
 
 
-def proxy_api(params: Mapping[str, Any], announcer: Announcer, state: Store | None = None) -> ProxyApi:
+def proxy_api(params: Mapping[str, Any], announcer: Announcer) -> ProxyApi:
     """Return the client that the options of :data:`PROXY_API_OPTIONS` describe."""
-    return ProxyApiOptions.parse(params).client(state, announcer)
+    return ProxyApiOptions.parse(params).client(announcer=announcer)
 
 
 def account_api(params: Mapping[str, Any], announcer: Announcer) -> AccountApi:

@@ -11,7 +11,7 @@ environment. The names are derived from the option: ``qg_key`` and ``QG_KEY``.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleFallbackNotFound
@@ -86,12 +86,17 @@ def from_this_environment(spec: Spec) -> dict[str, str]:
     return found
 
 
-def missing_options(spec: Spec, given: Mapping[str, Any]) -> list[str]:
+def with_value(options: Mapping[str, Any]) -> set[str]:
+    """Return the names of the options that have a value."""
+    return {name for name, value in options.items() if value is not None}
+
+
+def missing_options(spec: Spec, given: Collection[str]) -> list[str]:
     """Return the required options that have no value in any source."""
     return [
         name
         for name in shared_options(spec)
-        if spec[name].get("required") and given.get(name) is None and not os.environ.get(environment_name(name))
+        if spec[name].get("required") and name not in given and not os.environ.get(environment_name(name))
     ]
 
 

@@ -15,9 +15,10 @@ from typing import Any
 from ansible.module_utils.basic import AnsibleFallbackNotFound
 from ansible.module_utils.common import validation
 
+from .._core.addresses import check_addresses
 from .._core.durations import parse_minutes
 from .._core.errors import OptionError
-from .._core.validation import check_addresses, check_range
+from .._core.validation import check_range
 from .._store.rate_limiter import minute_seconds
 from .._task.operation import secrets_in
 from .._task.option_errors import check_option_names
@@ -30,7 +31,7 @@ from .._task.options import (
     ProxyApiOptions,
 )
 from .._task.products import check_quota
-from .._task.sources import Spec, explain_missing, missing_options, without_aliases
+from .._task.sources import Spec, explain_missing, missing_options, with_value, without_aliases
 from .events import BALANCE, Rules
 
 #: The minimum interval between two polls, as a share of the vendor's minute: six calls of each kind a minute, where the
@@ -93,7 +94,7 @@ class WatchOptions:
         needs_proxy, needs_account = bool(set(rules.subjects) - {BALANCE}), BALANCE in rules.subjects
         # The required options of an API may be missing if no rule needs the API.
         needed = {**(PROXY_API_OPTIONS if needs_proxy else {}), **(ACCOUNT_API_OPTIONS if needs_account else {})}
-        if missing := missing_options(needed, params):
+        if missing := missing_options(needed, with_value(params)):
             raise explain_missing(missing, "option of qg_watch", variables=None)
         if rules.quota_below is not None:
             check_quota(params)

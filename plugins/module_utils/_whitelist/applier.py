@@ -19,7 +19,7 @@ from .._api.classic.errors import BOUND_TO_OTHER_KEY, INVALID_PARAMETER, KEY_REF
 from .._api.classic.exchange import PostRejected
 from .._core.errors import CallError, QgError, TransportError, WaitBudgetExceeded
 from .._core.waiting import backoff
-from .._reconcile.converge import Change, converge
+from .._reconcile.converge import Change
 from .._reconcile.retry_policy import LAG_DELAYS, POLL_INTERVAL
 from .entry_texts import EntryTexts, removal_error, split_by_notation
 from .plan import (
@@ -27,7 +27,6 @@ from .plan import (
     DesiredWhitelist,
     Plan,
     WhitelistResult,
-    check_limits,
     contradicts,
     full_error,
     plan,
@@ -35,7 +34,7 @@ from .plan import (
 )
 
 if TYPE_CHECKING:
-    from .._reconcile.held_whitelist import HeldWhitelist, WhitelistReading
+    from .._reconcile.held_whitelist import HeldWhitelist
     from .._reconcile.view import OpenChange
 
 FindHolder = Callable[[str], "str | None"]
@@ -52,27 +51,27 @@ def reconcile(
     desired: DesiredWhitelist,
     *,
     check: bool = False,
-    on_plan: Callable[[WhitelistResult], None] | None = None,
+    on_plan: Callable[[Plan, frozenset[str]], None] = lambda _first, _before: None,
     find_holder: FindHolder = lambda _ip: None,
 ) -> WhitelistResult:
     """Read the whitelist, plan, write only the difference and read it again; with ``check``, only read and plan.
 
-    ``on_plan`` is called with the plan before anything may be written. ``find_holder`` returns the host that is
-    registered with an address for another key.
+    ``on_plan`` is called with the plan and the list before anything may be written. ``find_holder`` returns the host
+    that is registered with an address for another key.
     """
     if not check:
         _wait_for_unresolved(api, desired)
     reading = api.read()
     before = reading.ips
     first = plan(before, desired, extra_entries=reading.extra_entries)
-    check_limits(first, desired)
-    result = WhitelistResult(desired, before, before, first, reading=reading)
-    if on_plan and not check:
-        on_plan(result)
+    first.check_limits()
+    result = WhitelistResult(before, before, first, reading)
+    if not check:
+        on_plan(first, before)
     if check:
         result.after = before.union(first.add).difference(first.remove)
     elif first.changes:
-        _Applier(api, desired, result, find_holder).run()
+        _Applier(api, result, find_holder).run()
     return result
 
 
@@ -106,15 +105,13 @@ class _Writer:
     Nothing is removed before all additions are reported or listed, unless the list is full.
     """
 
-    def __init__(
-        self, api: HeldWhitelist, desired: DesiredWhitelist, result: WhitelistResult, find_holder: FindHolder
-    ) -> None:
+    def __init__(self, api: HeldWhitelist, result: WhitelistResult, find_holder: FindHolder) -> None:
         self._api = api
         self._find_holder = find_holder
-        self._desired = desired
+        self._desired = result.desired
         self._result = result
         self._batch_size: int | None = None
-        first, capacity = result.first, desired.capacity
+        first, capacity = result.first, result.desired.capacity
         self._remove_first = capacity is not None and first.size + len(first.remove) > capacity
         self._texts = EntryTexts()
         self._error: QgError | None = None
@@ -153,38 +150,41 @@ class _Writer:
                 break
         return None
 
-    def _send(self, adding: bool, batch: list[str]) -> None:
+    def _send(self, adding: bool, batch: Sequence[str]) -> None:
         # Recorded before the next call, so that its error does not hide this change. The next reading decides.
         self._sent.update(batch)
         if adding:
             done = self._api.add(batch)
             self._result.after |= done.ips
         else:
-            done = self._api.remove(batch, self._texts.for_call(batch, self._result.spellings))
+            done = self._api.remove(batch, self._texts.for_call(batch, self._result.reading.spellings))
             self._result.after -= done.ips
         self._lost |= done.unclear
         self._maybe_changed[adding].update(batch)
 
-    def _batches(self, adding: bool, todo: Plan) -> list[list[str]]:
-        if adding:
-            return self._api.batches(todo.add, self._batch_size)
-        usual, spelled = split_by_notation(todo.remove, self._result.spellings)
-        return self._api.batches(usual) + self._api.batches(spelled, SPELLED_BATCH)
+    def _batches(self, adding: bool, todo: Plan) -> list[Sequence[str]]:
+        """Split the changes into as few calls as possible."""
+        parts: list[tuple[Sequence[str], int | None]] = [(todo.add, self._batch_size)]
+        if not adding:
+            usual, spelled = split_by_notation(todo.remove, self._result.reading.spellings)
+            parts = [(usual, None), (spelled, SPELLED_BATCH)]
+        sized = [(ips, self._api.batch_size(most or len(ips))) for ips, most in parts]
+        return [ips[start : start + size] for ips, size in sized for start in range(0, len(ips), size)]
 
-    def _is_recoverable(self, error: CallError, adding: bool, batch: list[str], todo: Plan) -> bool:
+    def _is_recoverable(self, error: CallError, adding: bool, batch: Sequence[str], todo: Plan) -> bool:
         """Whether another round may succeed; prepares what it has to do differently."""
         if isinstance(error, TransportError):
             # A call that certainly had no effect has already been retried.
             return error.retryable and error.may_have_effect
         if isinstance(error, PostRejected):
             return True
-        code = error.details.get("code")
+        code, spellings = error.details.get("code"), self._result.reading.spellings
         # An undocumented code also leaves the effect unknown, but a repetition would return it again.
         is_transient = error.may_have_effect and error.retryable
         if code not in UNRELATED and not (is_transient or self._maybe_changed[adding].isdisjoint(batch)):
             self._is_doubtful = True
             return True
-        if code == INVALID_PARAMETER and not adding and self._texts.change_after_refusal(batch, self._result.spellings):
+        if code == INVALID_PARAMETER and not adding and self._texts.change_after_refusal(batch, spellings):
             return True
         if _is_single_address_conflict(error) and adding:
             # The response does not show which address is bound: halve the batch until it contains only that one.
@@ -212,10 +212,8 @@ class _Applier(_Writer, Change[str]):
     that are still missing.
     """
 
-    def __init__(
-        self, api: HeldWhitelist, desired: DesiredWhitelist, result: WhitelistResult, find_holder: FindHolder
-    ) -> None:
-        super().__init__(api, desired, result, find_holder)
+    def __init__(self, api: HeldWhitelist, result: WhitelistResult, find_holder: FindHolder) -> None:
+        super().__init__(api, result, find_holder)
         self._todo = result.first
         # The list has been read once when the first of them begins.
         self._delays = list(LAG_DELAYS[1:])
@@ -226,7 +224,7 @@ class _Applier(_Writer, Change[str]):
     def run(self) -> None:
         """Change the whitelist; store an error in the result."""
         try:
-            converge(self, MAX_STALLS - 1)
+            self.converge(MAX_STALLS - 1)
         except QgError as error:
             self._result.error = error
             return
@@ -291,7 +289,7 @@ class _Applier(_Writer, Change[str]):
         reason, todo = self._error or QgError(NOT_SHOWN), self._todo
         self._result.refused.update(dict.fromkeys(todo.add, reason))
         if todo.remove and (self._remove_first or not todo.add):
-            return removal_error(todo.remove, self._result.spellings, reason)
+            return removal_error(todo.remove, self._result.reading.spellings, reason)
         return refusal_error(self._result)
 
     def _read_back(self) -> Plan:
@@ -300,16 +298,17 @@ class _Applier(_Writer, Change[str]):
         result.reading = self._api.read(may_be_empty=not result.after)
         result.after = result.reading.ips
         result.confirmed = not self._late()
-        left = self._plan(result.reading)
-        check_limits(left, self._desired)
+        left = self._plan()
+        left.check_limits()
         return left
 
-    def _plan(self, reading: WhitelistReading) -> Plan:
+    def _plan(self) -> Plan:
+        reading = self._result.reading
         return plan(reading.ips, self._desired, self._result.refused, extra_entries=reading.extra_entries)
 
     def _late(self) -> set[str]:
         """Return the addresses whose change by this run was reported, but is not listed yet."""
-        return set() if self._result.reading is None else self._sent & self._result.reading.late
+        return self._sent & self._result.reading.late
 
     def _wait_for_list(self, left: Plan) -> Plan:
         """Read the list after each of the remaining delays until it shows the change; return the remaining changes."""
@@ -318,11 +317,11 @@ class _Applier(_Writer, Change[str]):
             self._pause(delays.pop(0), "the list does not show yet what the vendor has reported")
             left = self._read_back()
         result, late = self._result, self._late()
-        if late and not delays and result.reading is not None:
+        if late and not delays:
             self._api.trust_list(late)
             result.reading = result.reading.without(late)
             result.after, result.confirmed = result.reading.ips, True
-            left = self._plan(result.reading)
+            left = self._plan()
         return left
 
     def _honor_retry_after(self) -> None:
@@ -338,9 +337,10 @@ class _Applier(_Writer, Change[str]):
             raise (self._error or too_long) from None
 
     def _final_error(self, final: QgError, left: Plan) -> QgError:
-        if final.details.get("code") == INVALID_PARAMETER and not self._result.spellings.keys().isdisjoint(left.remove):
-            return removal_error(left.remove, self._result.spellings, final)
-        if final.details.get("code") != WHITELIST_FULL:
+        code, spellings = final.details.get("code"), self._result.reading.spellings
+        if code == INVALID_PARAMETER and not spellings.keys().isdisjoint(left.remove):
+            return removal_error(left.remove, spellings, final)
+        if code != WHITELIST_FULL:
             return final
         self._result.refused.update(dict.fromkeys(left.add, final))
         return full_error(final, self._result.after, left.add)

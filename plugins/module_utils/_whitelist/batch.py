@@ -40,9 +40,9 @@ if TYPE_CHECKING:
     from .._reconcile.held_whitelist import WhitelistReading
 
 
-def prune_missing(standing: StandingClaims, reading: WhitelistReading | None) -> None:
+def prune_missing(standing: StandingClaims, reading: WhitelistReading) -> None:
     """Delete registrations that are no longer on the whitelist, if the reading is complete."""
-    if reading is not None and reading.complete:
+    if reading.complete:
         whitelist = reading.listed | reading.ips
         standing.change(lambda owners, now: without_missing(owners, now, whitelist))
 
@@ -145,20 +145,26 @@ class WriteBatch:
                 held,
                 merge_desired([group.desired for group in groups]),
                 check=check,
-                on_plan=lambda found: self._register(found, hosts),
+                on_plan=lambda first, before: self._register(hosts, before, changes=first.changes),
                 find_holder=self._find_holder,
             )
         except QgError as error:
             found = Round(error=error, is_known=False)
         else:
             self.made = {**earlier, **held.sent}
-            found = Round.of(merged, predicted=check, shared=len(groups) > 1)
-            reporters = tuple(group.claims[0].id for group in hosts)
-            found = replace(found, reporters=reporters, shown=tuple(self._shown(group, found) for group in hosts))
             if not check:
                 self.tolerate_state_error(lambda: self._forget(merged, hosts))
+            found = Round.of(merged, predicted=check, shared=len(groups) > 1)
+            reporters = tuple(group.claims[0].id for group in hosts)
+            shown = tuple(found.first_changed(group.claims, self.made) for group in hosts)
+            found = replace(found, reporters=reporters, shown=shown)
         self._found, self._group = found, groups[0].claims
-        decided = [own for group in groups for own in group.claims if self._is_decided(own, found)]
+        decided = [
+            own
+            for group in groups
+            for own in group.claims
+            if not found.error or self._is_decided(own, found, found.error)
+        ]
         # Of a single task, nothing is stored.
         is_stored = any(claim.made_at is not None for claim in claims)
         return Decision(without_secrets(found.as_json(), self._options.secrets) if is_stored else None, decided)
@@ -184,20 +190,20 @@ class WriteBatch:
             api, self._claims.standing.exist, lambda operation, ip: claimants[operation].get(ip, first)
         )
 
-    def _register(self, found: WhitelistResult, groups: list[Group]) -> None:
+    def _register(self, groups: list[Group], before: frozenset[str], *, changes: bool) -> None:
         """Register the hosts before anything is written, in case this process ends before it has done that."""
-        if found.first.changes:
+        if changes:
             self._turns.readings.invalidate()
         for group in groups:
             hosts = [
-                host_registration(host, own, group.registered[host], group.desired, found.before)
+                host_registration(host, own, group.registered[host], group.desired, before)
                 for host, own in group.hosts.items()
             ]
             self._claims.standing.change(partial(registered, inventory=group.inventory, hosts=hosts))
 
     def _forget(self, found: WhitelistResult, groups: list[Group]) -> None:
         """Delete the registrations of what was removed, and of what has been missing for a while."""
-        if found.removed and found.confirmed and found.reading and found.reading.complete:
+        if found.removed and found.confirmed and found.reading.complete:
             removed = {
                 (group.inventory, host, ip)
                 for group in groups
@@ -207,14 +213,6 @@ class WriteBatch:
             self._claims.standing.change(lambda owners, _now: without_former(owners, removed))
         prune_missing(self._claims.standing, found.reading)
 
-    def _shown(self, group: Group, found: Round) -> str:
-        """Return the claim of the first host that has changed: Ansible shows a diff only for such a host."""
-        for claim in group.claims:
-            changed = found.changed([claim], self.made)
-            if (changed.added & found.after) or (changed.removed - found.after):
-                return claim.id
-        return group.claims[0].id
-
     def _find_holder(self, ip: str) -> str | None:
         """Return the host that this control node has registered with an address for another key."""
         holders: list[Owner] = []
@@ -222,12 +220,12 @@ class WriteBatch:
             holders = self._claims.standing.holders(ip)
         return describe_owner(holders[0].host, holders[0].inventory) if holders else None
 
-    def _is_decided(self, claim: Claim, found: Round) -> bool:
-        """Whether this decides a claim: not if it may be fulfilled where this task has failed."""
-        if found.error is None or claim.id == self._claim.id or found.is_fulfilled(claim.wanted):
+    def _is_decided(self, claim: Claim, found: Round, error: QgError) -> bool:
+        """Whether a failure decides a claim: not if it may be fulfilled where this task has failed."""
+        if claim.id == self._claim.id or found.is_fulfilled(claim.wanted):
             return True
-        if isinstance(found.error, OptionError):
+        if isinstance(error, OptionError):
             return False
-        own, code = self._options.transport, found.error.details.get("code")
-        limited = isinstance(found.error, (TransportError, WaitBudgetExceeded)) or code == RATE_LIMITED
+        own, code = self._options.transport, error.details.get("code")
+        limited = isinstance(error, (TransportError, WaitBudgetExceeded)) or code == RATE_LIMITED
         return not (limited and (claim.max_wait > own.max_wait or claim.timeout > own.timeout))

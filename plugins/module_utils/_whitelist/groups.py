@@ -98,7 +98,7 @@ def compatible_groups(claims: Claims, batch: Iterable[Claim]) -> list[Group]:
 
 
 def _group_of(claims: Claims, own: list[Claim], claimed: Collection[str]) -> Group:
-    inventory, states = own[0].inventory, [DesiredWhitelist.from_claim(claim.wanted) for claim in own]
+    inventory, states = own[0].inventory, [DesiredWhitelist(**claim.wanted) for claim in own]
     if not inventory:
         return Group(own, states[0])
     removals = Removals.of_batch(claims, own)

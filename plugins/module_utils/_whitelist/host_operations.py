@@ -113,7 +113,7 @@ def submit_claim(claims: Claims, claim: Claim, options: HostOptions, mode: Mode,
     which the first host of the ``task`` reads for all; the result of this one contains a ``summary``. Without a
     ``task``, the whitelist is not read here, and :func:`apply_and_report` decides.
     """
-    desired = DesiredWhitelist.from_claim(claim.wanted)
+    desired = DesiredWhitelist(**claim.wanted)
     readings, owners = Readings(claims), claims.standing.owners(host=claim.host, inventory=claim.inventory)
     known = desired.state == "present" and is_registered(owners, desired.ips, given=not desired.detected)
     removes = desired.gone or (options.prune and former_addresses(claims.standing, claim.inventory))
@@ -229,7 +229,7 @@ def _kept(batch: WriteBatch, claim: Claim, found: Round) -> list[dict[str, Any]]
     # A host to be deregistered of which nothing is known may be that of another inventory.
     if unneeded.isdisjoint(found.after) and (own or not is_absent):
         return []
-    states = {other.host: DesiredWhitelist.from_claim(other.wanted) for other in batch.group()}
+    states = {other.host: DesiredWhitelist(**other.wanted) for other in batch.group()}
     owned = Ownership.of(batch.owners(), claim.inventory, states, {claim.host} if wanted["adopt"] else ())
     registered = {**owned.registered, claim.host: set(wanted["former"])}
     return Ownership(registered, owned.others).kept(states).get(claim.host, [])

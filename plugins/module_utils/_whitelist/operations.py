@@ -11,9 +11,9 @@ from typing import Any
 
 # Imported here, and thus before Ansible forks a process for each host.
 from .._api.classic.client import ProxyApi
-from .._core.addresses import AddressScope, numeric_order
+from .._core.addresses import AddressScope, check_addresses, numeric_order
 from .._core.errors import OptionError
-from .._core.validation import check_addresses, check_range
+from .._core.validation import check_range
 from .._reconcile.held_whitelist import HeldWhitelist
 from .._store.claims import Claim, StandingClaims
 from .._task.operation import Mode, Operation

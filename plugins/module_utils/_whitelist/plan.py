@@ -54,13 +54,10 @@ class DesiredWhitelist:
     gone: Mapping[str, Sequence[str]] = field(default_factory=dict)
     adopt: bool = False
 
-    @classmethod
-    def from_claim(cls, wanted: Mapping[str, Any]) -> DesiredWhitelist:
-        """Return the desired state of a claim."""
-        fields: dict[str, Any] = {
-            name: tuple(value) if isinstance(value, list) else value for name, value in wanted.items()
-        }
-        return cls(**fields)
+    def __post_init__(self) -> None:
+        # In a claim from the store, they are lists.
+        for name in ("ips", "keep", "replaces", "unconfirmed", "former"):
+            object.__setattr__(self, name, tuple(getattr(self, name)))
 
     @property
     def as_claim(self) -> dict[str, Any]:
@@ -77,13 +74,15 @@ class DesiredWhitelist:
 class Plan:
     """The changes that lead from a list to the desired state; each tuple in numeric order.
 
-    ``unchanged`` addresses are already as desired. ``withheld`` ones stay because too many would be removed.
+    ``unchanged`` addresses are already as desired. The resulting list would have this ``size``. ``withheld`` addresses
+    stay because too many would be removed.
     """
 
-    add: tuple[str, ...]
-    remove: tuple[str, ...]
-    unchanged: tuple[str, ...]
-    size: int
+    desired: DesiredWhitelist
+    add: tuple[str, ...] = ()
+    remove: tuple[str, ...] = ()
+    unchanged: tuple[str, ...] = ()
+    size: int = 0
     withheld: tuple[str, ...] = ()
 
     @property
@@ -96,32 +95,48 @@ class Plan:
         """The number of addresses to be written."""
         return len(self.add) + len(self.remove)
 
-    def overflow(self, capacity: int | None) -> int:
-        """Return the number of addresses by which the resulting list would exceed the capacity."""
+    @property
+    def overflow(self) -> int:
+        """The number of addresses by which the resulting list would exceed the capacity."""
+        capacity = self.desired.capacity
         return 0 if capacity is None else max(0, self.size - capacity)
+
+    def check_limits(self) -> None:
+        """Raise OptionError, before anything is written, if it removes too many addresses or does not fit."""
+        limit = self.desired.max_removals
+        if self.desired.state == "exact" and limit is not None and len(self.remove) > limit:
+            raise OptionError(
+                f"state=exact would remove {len(self.remove)} addresses, more than max_removals={limit}: "
+                f"{format_sample(self.remove)}. Add those that must stay to ips or keep, or raise max_removals."
+            )
+        if self.overflow and self.add:
+            raise OptionError(
+                f"{len(self.add)} more addresses do not fit: the whitelist would hold {self.size}, its capacity is "
+                f"{self.desired.capacity}. Remove {self.overflow} addresses first.",
+                code=WHITELIST_FULL,
+            )
 
 
 @dataclass
 class WhitelistResult:
-    """The whitelist before and after a run, and the plan between them.
+    """The whitelist before and after a run, and the ``first`` plan between them.
 
     With an ``error``, the desired state was not reached, and the other fields are still correct. ``after`` is
-    ``confirmed`` if it was read, and not only derived from responses. ``reading`` is the last one, None without any.
+    ``confirmed`` if it was read, and not only derived from responses. ``reading`` is the last one.
     """
 
-    desired: DesiredWhitelist
     before: frozenset[str]
     after: frozenset[str]
     first: Plan
+    reading: WhitelistReading
     refused: dict[str, QgError] = field(default_factory=dict)
     error: QgError | None = None
     confirmed: bool = True
-    reading: WhitelistReading | None = None
 
     @property
-    def spellings(self) -> Mapping[str, Sequence[str]]:
-        """The texts of the entries in another notation in the last reading, by address."""
-        return self.reading.spellings if self.reading else {}
+    def desired(self) -> DesiredWhitelist:
+        """The desired state."""
+        return self.first.desired
 
     @property
     def added(self) -> list[str]:
@@ -157,29 +172,13 @@ def plan(
         unchanged = wanted & have
     remove -= keep
     return Plan(
+        desired,
         add=tuple(numeric_order(add)),
         remove=tuple(numeric_order(remove)),
         unchanged=tuple(numeric_order(unchanged)),
         size=len(have | add) - len(remove) + extra_entries,
         withheld=tuple(numeric_order(withheld)),
     )
-
-
-def check_limits(first: Plan, desired: DesiredWhitelist) -> None:
-    """Raise OptionError, before anything is written, for a plan that removes too many addresses or does not fit."""
-    limit = desired.max_removals
-    if desired.state == "exact" and limit is not None and len(first.remove) > limit:
-        raise OptionError(
-            f"state=exact would remove {len(first.remove)} addresses, more than max_removals={limit}: "
-            f"{format_sample(first.remove)}. Add those that must stay to ips or keep, or raise max_removals."
-        )
-    over = first.overflow(desired.capacity)
-    if over and first.add:
-        raise OptionError(
-            f"{len(first.add)} more addresses do not fit: the whitelist would hold {first.size}, its capacity is "
-            f"{desired.capacity}. Remove {over} addresses first.",
-            code=WHITELIST_FULL,
-        )
 
 
 def contradicts(desired: DesiredWhitelist, change: OpenChange) -> bool:

@@ -159,7 +159,7 @@ class Removals:
         hosts = {host: DesiredWhitelist(state, ()) for host in gone}
         if state == "present" and (held := former_addresses(claims.standing, first.inventory).keys() - own.keys()):
             completed = _completed(claims, run, first.inventory)
-            states = {host: DesiredWhitelist.from_claim(completed[host]) for host in held & completed.keys()}
+            states = {host: DesiredWhitelist(**completed[host]) for host in held & completed.keys()}
             hosts |= {host: wanted for host, wanted in states.items() if wanted.state == state}
         # The batch of a host that uses one of these addresses may have failed, so all reported addresses stay.
         return cls(hosts, run.addresses(claims.key))

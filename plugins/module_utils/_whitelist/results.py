@@ -6,11 +6,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from .._core.addresses import numeric_order
-from .._core.text import format_sample, one_line
+from .._core.text import format_sample
 from .plan import WhitelistResult
 
 #: The API usage of a task that made no call.
@@ -19,6 +19,7 @@ NO_USAGE = {"calls": 0, "retries": 0, "waited_seconds": 0.0}
 
 def task_result(result: WhitelistResult, usage: Mapping[str, Any] | None = None, *, diff: bool) -> dict[str, Any]:
     """Return the result of a task; ``changed`` is true if anything changed, even if the task fails."""
+    warnings = unreadable_warnings(result)
     returned: dict[str, Any] = {
         "changed": bool(result.added or result.removed),
         "added": result.added,
@@ -34,17 +35,17 @@ def task_result(result: WhitelistResult, usage: Mapping[str, Any] | None = None,
         ],
         "whitelist": numeric_order(result.after),
         "count": len(result.after),
-        "unreadable": list(_unreadable(result)),
+        "unreadable": list(result.reading.unreadable),
         "api": dict(usage or NO_USAGE),
     }
-    if warnings := unreadable_warnings(result):
+    if warnings:
         returned["warnings"] = warnings
     if diff:
         returned["diff"] = {
             "before_header": "whitelist",
-            "before": _lines(result.before),
+            "before": "".join(f"{ip}\n" for ip in numeric_order(result.before)),
             "after_header": "whitelist",
-            "after": _lines(result.after),
+            "after": "".join(f"{ip}\n" for ip in numeric_order(result.after)),
         }
     if result.error:
         returned |= {"failed": True, **result.error.as_result()}
@@ -59,17 +60,9 @@ def summary_of(result: WhitelistResult, usage: Mapping[str, Any], *, diff: bool)
 
 def unreadable_warnings(result: WhitelistResult) -> list[str]:
     """Return a warning if an address to be removed may be in an entry that cannot be read."""
-    entries = _unreadable(result)
+    entries = result.reading.unreadable
     if not entries or (result.desired.state == "present" and not result.desired.replaces):
         return []
     shown = format_sample([repr(text) for text in entries], 5)
     text = f"{len(entries)} entries of the whitelist are not one IPv4 address and were left as they are: {shown}."
     return [f"{text} If they are not needed, remove them in the vendor's user centre."]
-
-
-def _unreadable(result: WhitelistResult) -> tuple[str, ...]:
-    return result.reading.unreadable if result.reading else ()
-
-
-def _lines(ips: Collection[str]) -> str:
-    return "".join(f"{one_line(ip)}\n" for ip in numeric_order(ips))

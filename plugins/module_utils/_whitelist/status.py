@@ -75,7 +75,7 @@ class Round:
             limit=merged.desired.max_removals,
             refused=merged.refused,
             error=merged.error,
-            unreadable=merged.reading.unreadable if merged.reading else (),
+            unreadable=merged.reading.unreadable,
             confirmed=merged.confirmed,
             predicted=predicted,
             shared=shared,
@@ -115,6 +115,14 @@ class Round:
         added, removed = (frozenset(ip for kind, ip in sent if kind == operation) for operation in (ADD, REMOVE))
         return Changed(added, removed)
 
+    def first_changed(self, claims: Sequence[Claim], made: Attributions) -> str:
+        """Return the first of these claims with a change, or the first: Ansible shows a diff only of changed hosts."""
+        for claim in claims:
+            changed = self.changed([claim], made)
+            if (changed.added & self.after) or (changed.removed - self.after):
+                return claim.id
+        return claims[0].id
+
     def part(self, own: DesiredWhitelist, changed: Changed) -> WhitelistResult:
         """Return the result of a task, for which these addresses were changed.
 
@@ -124,14 +132,14 @@ class Round:
         if self.predicted:
             found = plan(self.before, own)
             after = self.before.union(found.add).difference(found.remove)
-            return WhitelistResult(own, self.before, after, found, reading=reading)
+            return WhitelistResult(self.before, after, found, reading)
         wanted = set() if own.state == "absent" else set(own.ips)
         added = wanted.intersection(changed.added, self.after)
         removed = changed.removed.difference(wanted, own.keep, self.after)
         before = self.after.difference(added).union(removed)
         refused = {ip: error for ip, error in self.refused.items() if ip in own.ips}
         first = plan(before, own)
-        part = WhitelistResult(own, before, self.after, first, refused, self.error, self.confirmed, reading)
+        part = WhitelistResult(before, self.after, first, reading, refused, self.error, self.confirmed)
         if self.shared:
             left = plan(part.after, own)
             is_reached = not (left.changes if self.confirmed else first.changes)
@@ -150,12 +158,12 @@ class Round:
             replaces=tuple(removed | self.remove | self.withheld if is_present else ()),
         )
         return WhitelistResult(
-            *(own, self.after.difference(added).union(removed), self.after),
-            Plan(tuple(added), tuple(removed), (), len(self.after)),
+            *(self.after.difference(added).union(removed), self.after),
+            Plan(own, tuple(added), tuple(removed)),
+            WhitelistReading(self.after, unreadable=self.unreadable),
             {ip: error for ip, error in self.refused.items() if not self.shared or ip in ips},
             # That of another group shows in the results of its hosts.
             None if self.shared else self.error,
-            reading=WhitelistReading(self.after, unreadable=self.unreadable),
         )
 
     def is_fulfilled(self, wanted: Mapping[str, Any]) -> bool:

@@ -76,7 +76,7 @@ class Turns:
     ) -> None:
         self.claims = claims
         self.readings = Readings(claims)
-        self._store, self._policy, self._clock = claims.store, policy, clock
+        self.policy, self.clock = policy, clock
         #: Seconds that the last call of take() waited, and the part of them that it spent as the leader on collecting.
         self.waited = self.collected = 0.0
 
@@ -87,124 +87,136 @@ class Turns:
         task is in the store only during this call.
         """
         self.waited = self.collected = 0.0
-        is_over, found = self._attempt(claim, work, batch_window, stored=bool(claim.run))
-        if is_over:
-            return found
-        if claim.exclusive:
-            return self._wait(claim, work, batch_window)
-        self.claims.renew(claim)
-        try:
-            found = self._wait(claim, work, batch_window)
-        finally:
-            if found is None or not claim.run:
-                # A claim that remains is deleted later: a failure here must not hide the result.
-                with after_the_call():
-                    self.claims.withdraw(claim)
-        return found
+        return _Turn(self, claim, work, batch_window).take()
 
     def purge(self) -> None:
         """Delete what ended processes and finished runs have left."""
         self.claims.purge()
         self.readings.purge()
 
-    def _decided(self, claim: Claim) -> Any:
-        number = self.claims.decided_by(claim)
-        return None if number is None else self.readings.get(number).get(number)
 
-    def _attempt(
-        self, claim: Claim, work: Work, batch_window: Callable[[], float], *, stored: bool
-    ) -> tuple[bool, Any]:
+class _Turn:
+    """The turn of one claim."""
+
+    def __init__(self, turns: Turns, claim: Claim, work: Work, batch_window: Callable[[], float]) -> None:
+        self._turns, self._claim, self._work, self._batch_window = turns, claim, work, batch_window
+        self._claims, self._readings, self._store = turns.claims, turns.readings, turns.claims.store
+        self._policy, self._clock = turns.policy, turns.clock
+
+    def take(self) -> Any:
+        """Return what another leader found, or None after this process was the leader."""
+        claim, claims = self._claim, self._claims
+        is_over, found = self._attempt(stored=bool(claim.run))
+        if is_over:
+            return found
+        if claim.exclusive:
+            return self._wait()
+        claims.renew(claim)
+        try:
+            found = self._wait()
+        finally:
+            if found is None or not claim.run:
+                # A claim that remains is deleted later: a failure here must not hide the result.
+                with after_the_call():
+                    claims.withdraw(claim)
+        return found
+
+    def _decided(self) -> Any:
+        number = self._claims.decided_by(self._claim)
+        return None if number is None else self._readings.get(number).get(number)
+
+    def _attempt(self, *, stored: bool) -> tuple[bool, Any]:
         """Become the leader if there is none. Return whether the claim is decided, and what another leader found."""
-        if stored and (found := self._decided(claim)) is not None:
+        if stored and (found := self._decided()) is not None:
             return True, found
-        with self._store.try_lock(self.claims.lock) as leading:
+        with self._store.try_lock(self._claims.lock) as leading:
             if not leading:
                 return False, None
             # Another leader may have stored it before it released the lock.
-            if stored and (found := self._decided(claim)) is not None:
+            if stored and (found := self._decided()) is not None:
                 return True, found
-            self._lead(claim, work, batch_window, stored=stored)
+            self._lead(stored=stored)
             return True, None
 
-    def _wait(self, claim: Claim, work: Work, batch_window: Callable[[], float]) -> Any:
+    def _wait(self) -> Any:
         """Return what another leader found, or None after this process was the leader."""
+        claim, policy = self._claim, self._policy
         began = renewed = self._clock()
         # The leader's calls take time, however short max_wait is.
-        longest = claim.max_wait + self._policy.max_calls * max(claim.timeout, self._policy.min_timeout)
-        next_check, interval = began + claim.max_wait + self._policy.grace, MIN_POLL
+        longest = claim.max_wait + policy.max_calls * max(claim.timeout, policy.min_timeout)
+        next_check, interval = began + claim.max_wait + policy.grace, MIN_POLL
         while True:
             now = self._clock()
-            self.waited = now - began
-            is_over, found = self._attempt(claim, work, batch_window, stored=not claim.exclusive)
+            self._turns.waited = now - began
+            is_over, found = self._attempt(stored=not claim.exclusive)
             if is_over:
                 return found
-            if self.waited > longest:
+            if self._turns.waited > longest:
                 raise WaitBudgetExceeded(
                     f"Other processes have been writing to the same whitelist for {longest:.0f} seconds, at last "
-                    f"{self._store.holder_of(self.claims.lock)}: run again later, or end that process if it hangs."
+                    f"{self._store.holder_of(self._claims.lock)}: run again later, or end that process if it hangs."
                 )
             if now > next_check:
-                next_check = now + self._policy.grace
-                self._check_leader(claim)
-            if now > renewed + self._policy.renew_interval and not claim.exclusive:
+                next_check = now + policy.grace
+                self._check_leader()
+            if now > renewed + policy.renew_interval and not claim.exclusive:
                 renewed = now
-                self.claims.renew(claim)
+                self._claims.renew(claim)
             interval = min(interval * 1.2, self._store.poll_interval)
-            self._store.wait_for_change(interval, self._wait_for_leader(claim, longest - self.waited))
+            self._store.wait_for_change(interval, self._wait_for_leader(longest - self._turns.waited))
 
-    def _wait_for_leader(self, claim: Claim, left: float) -> Wait:
+    def _wait_for_leader(self, left: float) -> Wait:
         def examine(wait: Wait) -> Wait:
-            found = replace(wait, detail=self._store.describe_holder(self.claims.lock))
-            if not self._store.is_holder_stopped(self.claims.lock):
+            found = replace(wait, detail=self._store.describe_holder(self._claims.lock))
+            if not self._store.is_holder_stopped(self._claims.lock):
                 return found
             # _check_leader ends the wait.
-            return replace(found, allowed=claim.max_wait + self._policy.grace - self.waited, option="max_wait")
+            allowed = self._claim.max_wait + self._policy.grace - self._turns.waited
+            return replace(found, allowed=allowed, option="max_wait")
 
         reason = "another process is writing to the same whitelist"
         return Wait(reason, left, option="max_wait and timeout", examine=examine)
 
-    def _check_leader(self, claim: Claim) -> None:
+    def _check_leader(self) -> None:
         """Raise WaitBudgetExceeded if the leader is stopped."""
-        if self._store.is_holder_stopped(self.claims.lock):
+        if self._store.is_holder_stopped(self._claims.lock):
             raise WaitBudgetExceeded(
-                f"The whitelist cannot be changed: {self._store.holder_of(self.claims.lock)}, which writes to it, is "
-                f"stopped for longer than max_wait ({claim.max_wait:g} seconds). Continue it (kill -CONT) or end it, "
-                "and run again."
+                f"The whitelist cannot be changed: {self._store.holder_of(self._claims.lock)}, which writes to it, is "
+                f"stopped for longer than max_wait ({self._claim.max_wait:g} seconds). Continue it (kill -CONT) or end "
+                "it, and run again."
             )
 
-    def _lead(self, claim: Claim, work: Work, batch_window: Callable[[], float], *, stored: bool) -> None:
-        claims = [] if claim.exclusive else self._collect(claim, batch_window)
+    def _lead(self, *, stored: bool) -> None:
+        claim = self._claim
+        claims = [] if claim.exclusive else self._collect()
         own = next((other for other in claims if other.id == claim.id), claim)
         others = [other for other in claims if other.id != claim.id]
-        decision = work([own, *others])
+        decision = self._work([own, *others])
         if others or stored:
-            self.readings.decide(decision.claims, decision.content)
-            self.purge()
+            self._readings.decide(decision.claims, decision.content)
+            self._turns.purge()
 
-    def _collect(self, claim: Claim, batch_window: Callable[[], float]) -> list[Claim]:
+    def _collect(self) -> list[Claim]:
         """Return the claims to work for: those of the own run and inventory, and all others that wait."""
-        began, before = self._clock(), self.claims.waiting(claim)
+        claim, turns = self._claim, self._turns
+        began, before = self._clock(), self._claims.waiting(claim)
         if before:
-            window = batch_window()
+            window = self._batch_window()
             reason = "further changes are collected, so that the vendor's limit lasts for all of them"
             self._store.announcer.sleep(window, Wait(reason, window))
-            self._await_renewals(claim, before)
-        self.collected = self._clock() - began
-        self.waited += self.collected
-        renewed = {name: at for name, at in self.claims.waiting(claim).items() if at != before.get(name)}
+            self._await_renewals(before)
+        turns.collected = self._clock() - began
+        turns.waited += turns.collected
+        waiting = self._claims.waiting(claim)
+        ids = {claim.id, *(name for name, at in waiting.items() if at != before.get(name))}
+        group = (claim.run, claim.inventory) if claim.run else None
+        return [other for other in self._claims.open() if other.id in ids or (other.run, other.inventory) == group]
 
-        def belongs(other: Claim) -> bool:
-            if other.id == claim.id or other.id in renewed:
-                return True
-            return bool(claim.run) and (claim.run, claim.inventory) == (other.run, other.inventory)
-
-        return [other for other in self.claims.open() if belongs(other)]
-
-    def _await_renewals(self, claim: Claim, before: Mapping[str, float]) -> None:
+    def _await_renewals(self, before: Mapping[str, float]) -> None:
         """Wait until the others have renewed their claims. If one is not renewed, its process has ended."""
         deadline, oldest = self._clock() + self._policy.renew_timeout, self._store.now() - self._policy.renew_timeout
         while self._clock() < deadline:
-            waiting = self.claims.waiting(claim, of_others=True)
+            waiting = self._claims.waiting(self._claim, of_others=True)
             if not any(at == before.get(name) and at > oldest for name, at in waiting.items()):
                 return
             left = deadline - self._clock()

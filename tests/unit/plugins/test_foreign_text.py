@@ -14,10 +14,13 @@ import pytest
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.echo import read_address
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.transport import HttpResponse, Transport
 from ansible_collections.qingguo.qgnet.plugins.module_utils._cloud.hosts import address
-from ansible_collections.qingguo.qgnet.plugins.module_utils._core.addresses import AddressScope, parse_address
+from ansible_collections.qingguo.qgnet.plugins.module_utils._core.addresses import (
+    AddressScope,
+    check_addresses,
+    parse_address,
+)
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import OptionError, QgError
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.text import one_line, visible, visible_everywhere
-from ansible_collections.qingguo.qgnet.plugins.module_utils._core.validation import check_addresses
 from ansible_collections.qingguo.qgnet.plugins.module_utils._egress.detect import (
     DetectionRequest,
     evaluate_quorum,

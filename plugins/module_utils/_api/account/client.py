@@ -17,9 +17,9 @@ from typing import Any
 from ..._core.clock import wall_time
 from ..._core.errors import Effect, TransportError
 from ..._core.waiting import WaitBudget
-from ..parsing import ResponseShapeError, http_time
-from ..responses import ResponseParser, parse_object
-from ..retry import Client, T, as_texts
+from ..exchange import Client, T, as_texts
+from ..parsing import ResponseShapeError, http_time, parse_object
+from ..responses import ResponseParser
 from ..transport import HttpResponse, Transport
 from . import endpoints, models
 from .endpoints import AccountEndpoint
@@ -55,7 +55,7 @@ class AccountResponseParser(ResponseParser):
         not public, so the vendor's text is the only explanation.
         """
         try:
-            body = Record(parse_object(response), "the response")
+            body = Record(parse_object(response.text), "the response")
             by_result = endpoint.by_result and body.value("Code") is None
             result = body.value("result")
             is_truth = by_result and isinstance(result, bool)

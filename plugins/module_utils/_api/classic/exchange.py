@@ -13,11 +13,10 @@ from ..._core.errors import CallError
 from ..._core.waiting import WaitBudget
 from ..._store.facts import CHANNELS
 from ..._store.rate_limiter import RateLimiter
-from ..exchange import Endpoint, KeyClient, Reader
+from ..exchange import Endpoint, KeyClient, Reader, T
 from ..leases import Quota
-from ..parsing import ResponseShapeError, as_int
-from ..responses import ResponseParser, parse_object
-from ..retry import T
+from ..parsing import ResponseShapeError, as_int, parse_object
+from ..responses import ResponseParser
 from ..transport import HttpResponse, Transport, encode
 from . import endpoints, models
 from .errors import RATE_LIMITED, ApiError, StatusError
@@ -41,7 +40,7 @@ class ClassicResponseParser(ResponseParser):
         """
         status = response.status
         try:
-            body = parse_object(response)
+            body = parse_object(response.text)
             # A gateway may answer every call with a code, including those that report by status.
             code = 0 if endpoint.by_status and "Code" not in body else as_int(body.get("Code"), "Code")
         except ResponseShapeError:

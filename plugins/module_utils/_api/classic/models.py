@@ -54,11 +54,6 @@ def new_leases(body: Mapping[str, Any]) -> list[Lease]:
     return leases
 
 
-def released_addresses(body: Mapping[str, Any]) -> list[str] | None:
-    """Return the addresses in the response to a release; None if it reports only a success."""
-    return texts_or_none(body.get("Data"))
-
-
 def all_leases(body: Mapping[str, Any]) -> list[Lease]:
     """Return the leases of all tasks: ``{"TaskNum": 1, "TotalNum": 2, "TaskList": [{"TaskID": "...", ...}]}``.
 
@@ -134,11 +129,6 @@ def monopolies(body: Mapping[str, Any]) -> list[Monopoly]:
     if "data" not in body:
         raise ResponseShapeError("data is missing")
     return [Monopoly.from_item(item) for item in objects(body.get("data"), "data")]
-
-
-def released_monopolies(body: Mapping[str, Any]) -> list[str] | None:
-    """Return the names of released resources in ``data``; None if the response has no list of names."""
-    return texts_or_none(body.get("data"))
 
 
 def idle_stock(body: Mapping[str, Any]) -> list[Any]:

@@ -15,12 +15,11 @@ from ..._core.waiting import WaitBudget
 from ..._store.facts import CHANNELS
 from ..._store.rate_limiter import RateLimiter
 from ..areas import Area
-from ..exchange import Endpoint, Reader, Sending
+from ..exchange import Endpoint, Reader, Sending, T
 from ..lease_client import LeaseClient
 from ..leases import ISP_NUMBERS, AllocationParams, Lease, Quota
-from ..parsing import ResponseShapeError
-from ..responses import ResponseParser, parse_object
-from ..retry import T
+from ..parsing import ResponseShapeError, parse_object
+from ..responses import ResponseParser
 from ..transport import HttpResponse, Transport
 from . import models
 from .endpoints import PRODUCTS
@@ -39,7 +38,7 @@ class ProductResponseParser(ResponseParser):
     def data(self, response: HttpResponse, endpoint: Endpoint) -> Any:
         """Return the data of a success. The code decides whatever the status, since refusals come with 200 or 400."""
         try:
-            body = parse_object(response)
+            body = parse_object(response.text)
         except ResponseShapeError:
             raise self.unusable(response, endpoint.name) from None
         code = body.get("code")
@@ -166,7 +165,7 @@ class ProductApi(LeaseClient):
                 return None
             raise
 
-    def quota_or_none(self) -> Quota | None:
+    def lease_quota(self) -> Quota | None:
         """Return the channels, or for a plan by volume the remaining addresses; None if the plan shows neither."""
         quota = self.channels() if not self._by_volume else None
         left = self.balance() if quota is None else None
@@ -177,7 +176,7 @@ class ProductApi(LeaseClient):
 
     def quota(self) -> Quota:
         """Return the channels or the remaining addresses; raises QgError if the plan shows neither."""
-        quota = self.quota_or_none()
+        quota = self.lease_quota()
         if quota is None:
             raise QgError(f"The plan behind this key of product={self.product} shows neither channels nor a balance.")
         return quota

@@ -40,8 +40,8 @@ def test_nothing_stays_open(
     lookup, _names = lookup_of(plugin)
     during: list[str] = []
 
-    def matching_leases(api: Any, _desired: Any, **_more: Any) -> tuple[()]:
-        api.rate_limiter.state.rows("SELECT 1")
+    def matching_leases(backend: Any, _desired: Any, **_more: Any) -> tuple[()]:
+        backend.client.rate_limiter.state.rows("SELECT 1")
         during.extend(opened(tmp_path))
         return ()
 

@@ -10,10 +10,12 @@ import ipaddress
 import pytest
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.addresses import (
     AddressScope,
+    check_addresses,
     numeric_order,
     packed,
     parse_address,
 )
+from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import OptionError
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -69,3 +71,21 @@ def test_only_services_on_this_machine_have_addresses_of_examples(urls: list[str
 )
 def test_a_simulator_adds_the_addresses_of_examples_and_no_private_ones(text: str, scopes: set[AddressScope]) -> None:
     assert {scope for scope in AddressScope if scope.accepts(parse_address(text))} == scopes
+
+
+@given(st.ip_addresses(v=4).map(str))
+def test_addresses_are_taken_in_canonical_form_and_once(text: str) -> None:
+    assert check_addresses("ips", [f" {text}\n", text]) == (text,)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "203.0.113.256", "203.0.113.0/24", "2001:db8::1", "host.example", "203.0.113.05", "1"]
+)
+def test_an_entry_that_the_whitelist_cannot_hold_is_refused(text: str) -> None:
+    with pytest.raises(OptionError, match="no IPv6, networks or names"):
+        check_addresses("ips", [text])
+
+
+def test_private_addresses_are_refused_for_the_vendors_whitelist() -> None:
+    with pytest.raises(OptionError, match=r"ips contains 10.0.0.1, which is not an address of the public internet"):
+        check_addresses("ips", ["8.8.8.8", "10.0.0.1"], AddressScope.PUBLIC)

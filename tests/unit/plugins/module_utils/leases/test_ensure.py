@@ -51,7 +51,7 @@ def test_a_released_channel_is_waited_for(core: Vendor, node: LeaseNode) -> None
     node.ensure(2)
     node.release()
     api, shown = node.client(), []
-    api.budget.announcer = Announcer(shown.append, now=core.clock.now)
+    api.client.budget.announcer = Announcer(shown.append, now=core.clock.now)
     outcome = ensure_leases(api, DesiredLeases(2))
     assert (outcome.error, len(outcome.leases)) == (None, 2)
     assert shown == ["waiting because a released channel is not free yet (/allocate): at most 297 s more (max_wait)"]
@@ -124,8 +124,8 @@ def test_a_plan_by_volume_releases_at_most_one_lease_without_effect(core: Vendor
 def test_a_second_run_on_the_same_control_node_waits_its_turn(core: Vendor, node: LeaseNode) -> None:
     api = node.client()
     late, shown = node.client(5), []
-    late.budget.announcer = Announcer(shown.append, now=core.clock.now)
-    with api.key_lock(), pytest.raises(WaitBudgetExceeded, match="another run is changing"):
+    late.client.budget.announcer = Announcer(shown.append, now=core.clock.now)
+    with api.client.key_lock(), pytest.raises(WaitBudgetExceeded, match="another run is changing"):
         ensure_leases(late, DesiredLeases(1))
     assert core.calls() == []
     begin = f"waiting because another run is changing what this key holds (/query): process {os.getpid()}; at most "
@@ -236,7 +236,7 @@ def test_a_lease_that_ends_while_the_task_waits_is_not_counted(core: Vendor, nod
     node.ensure(1, **terms)
     core.clock.advance(58)
     api = node.client()
-    api.rate_limiter.block(api.key_digest, "/allocate", 70)
+    api.client.rate_limiter.block(api.client.key_digest, "/allocate", 70)
     outcome = ensure_leases(api, DesiredLeases(2, **terms))
     assert (outcome.error, outcome.missing, len(outcome.leases)) == (None, 0, 2)
     assert ({one.ip for one in outcome.leases}, core.paid) == (core.ips, 3)
@@ -269,7 +269,7 @@ def test_new_leases_that_end_while_the_rest_is_waited_for_are_missing(core: Vend
     """More than one call is needed, and the vendor's limit is reached between them."""
     core.configure(plan={"channels": 300})
     api = node.client()
-    core.after("/allocate", lambda: api.rate_limiter.block(api.key_digest, "/allocate", 70))
+    core.after("/allocate", lambda: api.client.rate_limiter.block(api.client.key_digest, "/allocate", 70))
     outcome = ensure_leases(api, DesiredLeases(120, params=AllocationParams(keep_alive=1)))
     assert (len(outcome.leases), outcome.missing, core.paid) == (20, 100, 120)
     assert outcome.error

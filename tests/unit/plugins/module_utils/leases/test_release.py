@@ -51,7 +51,7 @@ def test_a_release_is_uncertain_without_time_to_read_the_list(core: Vendor, node
     node.ensure(3)
     core.clock.advance(120)
     api = node.client(max_wait=0)
-    limit = endpoints.QUERY.limit(int(api.facts.get(CHANNELS) or 0))
+    limit = endpoints.QUERY.limit(int(api.client.host_facts.get(CHANNELS) or 0))
     for _read in range(limit - 1):
         api.held.read()
     core.journal.clear()

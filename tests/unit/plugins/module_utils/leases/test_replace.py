@@ -60,14 +60,14 @@ def test_leases_that_a_refused_replacement_lost_are_allocated_again(core: Vendor
     for area in stock:
         area.available = 0
     api = node.client()
-    pause = api.budget.sleep
+    pause = api.client.budget.sleep
 
     def restock_and_pause(seconds: float) -> None:
         for area, available in zip(stock, left, strict=True):
             area.available = max(area.available, available)
         pause(seconds)
 
-    api.budget.sleep = restock_and_pause
+    api.client.budget.sleep = restock_and_pause
     outcome = replace_leases(api, None, 2, AllocationParams())
     # The stock of the leases that were dropped serves at once, or the run says what is gone.
     assert len(outcome.released) >= 2

@@ -16,7 +16,6 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import 
 )
 from ansible_collections.qingguo.qgnet.plugins.module_utils._reconcile.converge import (
     Change,
-    converge,
     is_worth_retrying,
 )
 from support.call_failures import IN_FLIGHT, LOST, REJECTED, failure
@@ -77,7 +76,7 @@ class Release(Change[int]):
 )
 def test_a_change_is_sent_until_nothing_remains(release: Release, sent: list[int], pauses: list[int]) -> None:
     release = replace(release, pauses=[], sent=[], verified=[])
-    converge(release, 2)
+    release.converge(2)
     assert release.sent == sent
     assert release.pauses == pauses
     assert release.verified == [error for _released, error in release.steps]
@@ -95,7 +94,7 @@ def test_a_change_is_sent_until_nothing_remains(release: Release, sent: list[int
 def test_a_change_fails_with_what_remains(release: Release, sent: int, message: str) -> None:
     release = replace(release, pauses=[], sent=[], verified=[])
     with pytest.raises(QgError, match=f"^{message}$"):
-        converge(release, 2)
+        release.converge(2)
     assert len(release.sent) == sent
 
 
@@ -107,10 +106,10 @@ class PlainRelease(Release):
 
 def test_by_default_a_change_is_repeated_as_it_is_and_at_once() -> None:
     release = PlainRelease(2, [(0, LOST), (2, None)])
-    converge(release, 1)
+    release.converge(1)
     assert (release.sent, release.pauses) == ([2, 2], [])
     with pytest.raises(QgError, match="2 left: it failed: REJECTED"):
-        converge(PlainRelease(2, [(0, REJECTED)] * 2), 2)
+        PlainRelease(2, [(0, REJECTED)] * 2).converge(2)
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ import pytest
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.leases import Lease, is_same
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.transport import HttpResponse
 from ansible_collections.qingguo.qgnet.plugins.module_utils._reconcile.held_leases import HeldLeases
-from ansible_collections.qingguo.qgnet.plugins.module_utils._reconcile.recording import recorded
+from ansible_collections.qingguo.qgnet.plugins.module_utils._reconcile.recording import Recorded
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.journal_rows import Call
 from ansible_collections.qingguo.qgnet.plugins.module_utils._watch.events import Rules, Snapshot, WatchState, step
 from support.product_answers import BARE, FULL, TERMS, Client, client_fixture, response
@@ -31,13 +31,13 @@ class Process:
     def allocate(self) -> Sequence[Lease]:
         pending: list[int] = []
         call = Call("allocate", "/get", asked=1, buys=1)
-        new = self.held.api.allocate(1, TERMS, sending=partial(recorded, self.held.journal, call, pending))
+        new = self.held.api.allocate(1, TERMS, sending=partial(Recorded, self.held.journal, call, pending))
         self.held.report_new(pending[-1], new)
         return new
 
     def release(self) -> None:
         pending: list[int] = []
-        sending = partial(recorded, self.held.journal, Call("release", "/delete"), pending)
+        sending = partial(Recorded, self.held.journal, Call("release", "/delete"), pending)
         gone = self.held.api.release(self.leases(), sending=sending)
         self.held.report_gone(pending[-1], [lease.name for lease in gone])
 

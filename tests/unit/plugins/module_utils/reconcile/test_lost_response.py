@@ -16,7 +16,6 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import 
     UncertainOutcomeError,
     WaitBudgetExceeded,
 )
-from ansible_collections.qingguo.qgnet.plugins.module_utils._reconcile.converge import converge
 from ansible_collections.qingguo.qgnet.plugins.module_utils._reconcile.lost_response import (
     EARLIER_ATTEMPT,
     NO_TIME,
@@ -73,7 +72,7 @@ class Order(Creation):
 
 def create_once(order: Order, attempts: int) -> CallError | None:
     """Send an order at most so often, and return the error of the last attempt."""
-    converge(order, attempts - 1)
+    order.converge(attempts - 1)
     return order.error
 
 

@@ -9,6 +9,7 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import 
 from ansible_collections.qingguo.qgnet.plugins.module_utils._task.option_errors import (
     check_option_names,
     check_option_types,
+    check_selectors,
 )
 
 SPEC = {name: {"type": kind} for name, kind in {"b": "bool", "f": "float", "i": "int", "l": "list", "s": "str"}.items()}
@@ -54,3 +55,13 @@ def test_a_value_of_another_type_is_refused_and_no_structure_or_login_is_quoted(
     with pytest.raises(OptionError) as refused:
         check_option_types({name: value}, SPEC)
     assert refused.value.message.startswith(message)
+
+
+@pytest.mark.parametrize(("selectors", "hint"), [(("ips",), False), (("ips", "all"), True)])
+def test_the_refusal_of_an_empty_selector_names_all_only_if_there_is_such_an_option(
+    selectors: tuple[str, ...], hint: bool
+) -> None:
+    with pytest.raises(OptionError) as refusal:
+        check_selectors(selectors, {"ips": []})
+    assert refusal.value.message.startswith("ips is empty ([]), which never means all: ")
+    assert ("all=true" in refusal.value.message) is hint

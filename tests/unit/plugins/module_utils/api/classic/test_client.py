@@ -135,8 +135,8 @@ MANY = [f"{net}.{n}" for net in ("192.0.2", "198.51.100", "203.0.113") for n in 
 def test_a_long_list_is_one_form_and_a_short_one_a_query(tmp_path: Path) -> None:
     api, transport = client(tmp_path, json_response({"Code": 0}))
     for ips in (MANY[:200], MANY):
-        (batch,) = api.batches(ips)
-        api.add(batch)
+        assert api.batch_size(len(ips)) == len(ips)
+        api.add(ips)
     assert [request.method for request in transport.requests] == ["GET", "POST"]
     assert transport.sent("IP") == [",".join(MANY[:200]), ",".join(MANY)]
 
@@ -145,10 +145,10 @@ def test_after_a_refused_form_each_batch_fits_a_query(tmp_path: Path) -> None:
     api, _transport = client(tmp_path, json_response({"Code": -10}))
     with pytest.raises(PostRejected):
         api.add(MANY)
-    batches = api.batches([f"203.0.113.{100 + n % 100}" for n in range(1000)])
-    assert sum(len(batch) for batch in batches) == 1000
-    assert len(batches) <= 6
-    assert all(len(encode({"Key": KEY, "Pwd": PWD, "IP": ",".join(batch)})) <= 4000 for batch in batches)
+    size = api.batch_size(1000)
+    assert size >= 200
+    assert len(encode({"Key": KEY, "Pwd": PWD, "IP": ",".join(["203.0.113.100"] * size)})) <= 4000
+    assert api.batch_size(20) == 20
 
 
 @pytest.mark.parametrize(
