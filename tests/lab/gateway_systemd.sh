@@ -61,6 +61,8 @@ nsenter --net="/run/netns/$namespace" "${QG_LAB_PYTHON:-python3}" "$tests/simula
     --map 127.0.0.1=203.0.113.5 </dev/null >/dev/null 2>&1 &
 simulator=$!
 collection=/usr/share/ansible/collections/ansible_collections/qingguo/qgnet
+# A run that failed has left its gateway.
+rm -f -- "$root"/etc/qg-proxy-* "$root"/etc/systemd/system/{,*.wants/}qg-proxy-*
 mkdir -p "$root$collection" "$root/root/group_vars"
 cat >"$root/root/hosts.yml" <<'YAML'
 crawlers:

@@ -44,7 +44,7 @@ BELONGS = (
     "playbooks/*.yml",
     "plugins/*.py",
     "requirements.txt",
-    *(f"roles/*.{kind}" for kind in ("j2", "lua", "md", "yml")),
+    *(f"roles/*.{kind}" for kind in ("j2", "md", "yml")),
     # else ansible-test reads it as if it had to run on Python 2.7
     "tests/config.yml",
     *(f"tests/live/*.{kind}" for kind in ("json", "md", "py")),
