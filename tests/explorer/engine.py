@@ -1,30 +1,30 @@
 # Copyright (c) 2026 The qingguo.qgnet authors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Every interleaving of two runs for one key, with a few disturbances: no HTTP, and no database.
+"""Every interleaving of two runs for one key, with a few disturbances: no HTTP, and no files.
 
-The runs are the collection's own code, over the rules of its own journal. Whatever they do goes through
-:meth:`Process.ask`: they read or change the journal, call the vendor, wait, or take the lock of the key. So a process
-is what it was answered: to go on from a state, it runs again, gets the same answers, and then a new one. There are as
-many of these as the vendor, the machine and the other process allow.
+The runs are the collection's own code, over its own tables. Whatever they do goes through :meth:`Process.ask`: they
+read or change the database, call the vendor, wait, or take the lock of the key. So a process is what it was answered:
+to go on from a state, it runs again, gets the same answers, and then a new one. There are as many of these as the
+vendor, the machine and the other process allow.
 
-States are visited breadth-first over these choices, each once. A state is the vendor's books, the journal, the lock,
-what may still happen, and what each process was answered, with all times relative to the present.
+States are visited breadth-first over these choices, each once. A state is the vendor's books, the tables, the lock,
+what may still happen, and what each process was answered, with all times relative to the present. What differs between
+kinds of resources is a :class:`Kind`.
 """
 
 from __future__ import annotations
 
+import abc
 import contextlib
-import json
-from collections import Counter, deque
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import QgError, UncertainOutcomeError
-from ansible_collections.qingguo.qgnet.plugins.module_utils._store.directory import StateError
-from ansible_collections.qingguo.qgnet.plugins.module_utils._store.journal import Journal
-from ansible_collections.qingguo.qgnet.plugins.module_utils._store.journal_rows import SENT, SETTLED, Call, JournalRow
+from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import QgError
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store.journal_rows import SETTLED
+from explorer.memory import EMPTY, Database, Process, Statements, Stopped, Tables
 
 #: What may happen once each: to a call, to the list, to a process, to a clock, and to the lock of the key.
 CALL, LAG, DEATH, CLOCK, LOCK = "call", "lag", "death", "clock", "lock"
@@ -37,18 +37,18 @@ SUSPENDED, OFF, LATER = 7200.0, 300.0, 700.0
 class World(NamedTuple):
     """What all processes share. ``now`` is true time, and state time lacks the ``gap``.
 
-    ``held`` are the resources: their numbers, each with the number of the row that paid for it. ``late`` are calls
-    that may still be carried out: the row, how many resources, and until when. A list may lack the ``hidden``
-    resources until a time. ``left`` is what may still happen.
+    ``held`` are the vendor's books. ``late`` are calls that may still be carried out: the row, what it asks for, and
+    until when. A list may show each of the ``hidden`` resources as before until a time. ``left`` is what may still
+    happen.
     """
 
     now: float = START
     gap: float = 0.0
     wall: float = 0.0
-    held: tuple[tuple[int, int], ...] = ()
-    late: tuple[tuple[int, int, float], ...] = ()
-    hidden: tuple[tuple[int, float], ...] = ()
-    rows: tuple[JournalRow, ...] = ()
+    held: tuple[Any, ...] = ()
+    late: tuple[tuple[int, Any, float], ...] = ()
+    hidden: tuple[tuple[Any, float], ...] = ()
+    tables: Tables = EMPTY
     holder: int | None = None
     left: frozenset[str] = frozenset()
 
@@ -56,36 +56,15 @@ class World(NamedTuple):
     def state_time(self) -> float:
         return self.now - self.gap
 
-    def rows_key(self) -> tuple[Any, ...]:
-        return tuple(_row_key(row, self.state_time) for row in self.rows)
-
     def key(self) -> tuple[Any, ...]:
         """Return what distinguishes the state."""
-        late = tuple((row, number, by - self.now) for row, number, by in self.late)
-        hidden = tuple((number, by - self.now) for number, by in self.hidden)
-        return self.wall, self.gap, self.held, late, hidden, self.rows_key(), self.holder, self.left
+        late = tuple((row, what, by - self.now) for row, what, by in self.late)
+        hidden = tuple((name, by - self.now) for name, by in self.hidden)
+        tables = self.tables.key(self.state_time)
+        return self.wall, self.gap, self.held, late, hidden, tables, self.holder, self.left
 
     def without(self, *kinds: str) -> World:
         return self._replace(left=self.left.difference(kinds))
-
-    def bought(self, row: int, number: int) -> World:
-        """Return the world after a call that buys so many resources."""
-        first = len(self.held) + 1
-        return self._replace(held=(*self.held, *((one, row) for one in range(first, first + number))))
-
-    def caught_up(self) -> World:
-        """Return the world after all late calls."""
-        world = self._replace(late=())
-        for row, number, _by in self.late:
-            world = world.bought(row, number)
-        return world
-
-
-def _row_key(row: JournalRow, now: float) -> tuple[Any, ...]:
-    answered = None if row.answered_at is None else row.answered_at - now
-    received = None if row.received is None else tuple(row.received)
-    marks = tuple(sorted(row.marks.items()))
-    return row.id, row.operation, row.state, row.sent_at - now, answered, marks, received, row.witness, row.asked
 
 
 class Run(NamedTuple):
@@ -120,134 +99,59 @@ class Answer(NamedTuple):
     dies: bool = False
 
 
-class _Stopped(BaseException):
-    """The process is not continued here."""
-
-
 class Violation(AssertionError):
     """A property does not hold; the text is how the state was reached."""
 
 
-@dataclass
-class Process:
-    """One execution of a run: its earlier answers, and then new ones."""
+class Kind(abc.ABC):
+    """A kind of resources: what two processes run, one after the other, and what the vendor may answer.
 
-    answers: list[Any]
-    more: Callable[[str, Any], Any]
-    now: float = 0.0
-    wall_ahead: float = 0.0
-    #: The rows that it has inserted.
-    inserted: list[int] = field(default_factory=list)
-    _next: int = 0
-    _stopped: bool = False
+    No run waits longer than ``longest``. At the end, ``last`` are run, without disturbances.
+    """
 
-    def ask(self, kind: str, argument: Any = None) -> Any:
-        """Take a step; returns the answer, or raises it."""
-        if self._stopped:
-            raise _Stopped
-        if self._next == len(self.answers):
-            try:
-                self.answers.append(self.more(kind, argument))
-            except _Stopped:
-                self._stopped = True
-                raise
-        value, error, self.now, self.wall_ahead = self.answers[self._next]
-        self._next += 1
-        if error is not None:
-            raise error()
-        return value
+    programs: tuple[Callable[[Process], Outcome], Callable[[Process], Outcome]]
+    last: tuple[Callable[[Process], Outcome], ...]
+    start = World()
+    longest: float
 
+    @abc.abstractmethod
+    def answers(self, world: World, kind: str, argument: Any) -> Iterator[Answer]:
+        """Yield the possible answers of the vendor to a call, the likely one first."""
 
-@dataclass
-class MemoryStore:
-    """The clock and the lock of a store, as a process sees them."""
+    @abc.abstractmethod
+    def carried_out(self, world: World, row: int, what: Any) -> World:
+        """Return the world after a late call."""
 
-    process: Process
-    lost: bool = False
+    @abc.abstractmethod
+    def wrong(self, world: World) -> str:
+        """Return what must not be in a state without processes, or nothing."""
 
-    def now(self) -> float:
-        return self.process.now
+    @abc.abstractmethod
+    def misreported(self, world: World, process: Process, outcome: Outcome) -> str:
+        """Return what a process must not tell its user, or nothing."""
 
-    def moment(self) -> Callable[[], float]:
-        now = self.now()
-        return lambda: now
+    def reported(self, world: World, outcome: Outcome) -> World:
+        """Return the world after a process has told its user its outcome."""
+        return world
 
-    def wall_ahead(self) -> float:
-        return self.process.wall_ahead
+    @abc.abstractmethod
+    def unfinished(self, world: World) -> str:
+        """Return what the last runs have left undone, or nothing."""
 
-    def decoded(self, text: str) -> Any:
-        return json.loads(text)
-
-    def confirm_locks(self) -> None:
-        if self.lost:
-            raise StateError("the lock was lost")
-
-
-class MemoryRows:
-    """Rows in memory, in place of those in the table."""
-
-    def __init__(self, rows: Iterable[JournalRow], process: Process) -> None:
-        self.known = {row.id: row for row in rows}
-        self._process = process
-
-    def recent(self, read_at: float | None = None) -> list[JournalRow]:
-        read_at = self._process.now if read_at is None else read_at
-        return [row for row in self.known.values() if row.is_recent(read_at)]
-
-    def numbered(self, numbers: Collection[int]) -> list[JournalRow]:
-        return [self.known[number] for number in sorted(numbers)]
-
-    def received_names(self, first: int) -> set[str]:
-        return {name for row in self.known.values() for name in row.received or ()}
-
-    def insert(self, call: Call, product: str, now: float, wall_at: float) -> int:
-        number = len(self.known) + 1
-        self._process.inserted.append(number)
-        self.known[number] = JournalRow(
-            *(number, call.operation, call.endpoint, frozenset(call.names), call.asked, call.request, call.witness),
-            *(now, call.timeout, SENT, None, call.marks, {}, call.buys),
-        )
-        return number
-
-    def save(self, rows: Sequence[JournalRow]) -> None:
-        self.known.update({row.id: row for row in rows})
-
-
-@dataclass
-class MemoryJournal(Journal):
-    """The journal over rows in memory, with the rules of the real one."""
-
-    store: Any
-
-    def read(self) -> Any:
-        process = self.store.process
-        return MemoryRows(process.ask("read the journal"), process)
-
-    @contextlib.contextmanager
-    def change(self) -> Iterator[Any]:
-        process = self.store.process
-        rows, self.store.lost = process.ask("change the journal")
-        changed = MemoryRows(rows, process)
-        yield changed
-        process.ask("commit", tuple(changed.known.values()))
-
-
-#: The possible answers of the vendor to a call, the likely one first.
-Vendor = Callable[[World, str, Any], Iterator[Answer]]
+    def caught_up(self, world: World) -> World:
+        """Return the world after all late calls."""
+        after = world._replace(late=())
+        for row, what, _by in world.late:
+            after = self.carried_out(after, row, what)
+        return after
 
 
 @dataclass
 class Explorer:
-    """The search. ``program`` is what each process runs. All want ``wanted`` resources to be held.
+    """The search. At most ``limit`` of the disturbances in ``kinds`` happen on one way."""
 
-    At most ``limit`` of the disturbances in ``kinds`` happen on one way. No run waits longer than ``longest``.
-    """
-
-    program: Callable[[Process], Outcome]
-    vendor: Vendor
-    wanted: int
+    kind: Kind
     limit: int
-    longest: float
     kinds: frozenset[str] = EVERYTHING
     states: set[int] = field(default_factory=set)
     depth: int = 0
@@ -256,22 +160,26 @@ class Explorer:
     _moves: set[int] = field(default_factory=set)
     _ends: set[int] = field(default_factory=set)
     _queue: deque[tuple[World, tuple[Run, ...], int, tuple[str, ...]]] = field(default_factory=deque)
+    _database: Database = field(default_factory=Database)
 
     def explore(self) -> None:
         """Visit all states; raises Violation."""
-        self._queue.append((World(left=self.kinds), (Run(), Run()), 0, ()))
+        first, second = self.kind.programs
+        for mover in (0,) if first == second else (0, 1):
+            self.queue(self.kind.start._replace(left=self.kinds), (Run(), Run()), mover, ())
         while self._queue:
             world, runs, mover, way = self._queue.popleft()
             self._continue(_Way(self, world, list(runs), mover, list(way)))
 
     def _continue(self, way: _Way) -> None:
+        with contextlib.suppress(Stopped):
+            process, outcome = self._execute(self.kind.programs[way.mover], way)
+            way.end(process, outcome)
+
+    def _execute(self, program: Callable[[Process], Outcome], way: _Way) -> tuple[Process, Outcome]:
         self.executions += 1
-        process = Process(list(way.runs[way.mover].answers), way.step)
-        try:
-            outcome = self.program(process)
-        except _Stopped:
-            return
-        way.end(process, outcome)
+        process = Process(list(way.runs[way.mover].answers), way.step, self._database)
+        return process, program(process)
 
     def queue(self, world: World, runs: Sequence[Run], mover: int, way: Iterable[str]) -> None:
         self._queue.append((world, tuple(runs), mover, tuple(way)))
@@ -288,31 +196,25 @@ class Explorer:
         return True
 
     def finish(self, world: World, way: Sequence[str]) -> None:
-        """Check a state in which no process runs any longer, and that one more run then puts all right."""
-        world = world.caught_up()
+        """Check a state in which no process runs any longer, and that later runs then put all right."""
+        kind = self.kind
+        world = kind.caught_up(world)
         key = hash(world.key())
         if key in self._ends:
             return
         self._ends.add(key)
-        self._check(world, way)
-        later = world._replace(now=world.now + LATER, hidden=(), left=frozenset(), holder=None)
-        last = _Way(self, later, [Run()], 0, [*way, "a later run"])
-        process = Process([], last.step)
-        self.executions += 1
-        outcome = self.program(process)
-        if outcome.error or len(last.world.held) != self.wanted:
-            raise last.violation(f"{len(last.world.held)} held in the end, {outcome.error}")
-        self._check(last.world, last.way)
-        if any(row.is_open for row in last.world.rows):
-            raise last.violation("never settled")
-
-    def _check(self, world: World, way: Sequence[str]) -> None:
-        booked = Counter(name for row in world.rows for name in row.received or ())
-        room = sum(row.buys - len(row.received or ()) for row in world.rows if row.is_open)
-        if len(world.held) > self.wanted:
-            raise Violation(f"paid twice: {'; '.join(way)}")
-        if len(booked) != sum(booked.values()) or len(world.held) > len(booked) + room:
-            raise Violation(f"not in the ledger once: {'; '.join(way)}")
+        steps = list(way)
+        for program in kind.last:
+            if wrong := kind.wrong(world):
+                raise Violation(f"{wrong}: {'; '.join(steps)}")
+            later = world._replace(now=world.now + LATER, hidden=(), left=frozenset(), holder=None)
+            last = _Way(self, later, [Run()], 0, [*steps, "a later run"])
+            _process, outcome = self._execute(program, last)
+            if outcome.error:
+                raise last.violation(f"a later run failed, {outcome.error}")
+            world, steps = last.world, last.way
+        if wrong := kind.wrong(world) or kind.unfinished(world):
+            raise Violation(f"{wrong}: {'; '.join(steps)}")
 
 
 @dataclass
@@ -338,19 +240,19 @@ class _Way:
         run = self.runs[self.mover]
         if kind == "commit":
             self._check_settled(argument)
-            return self._take(Answer(world._replace(rows=argument)))
+            return self._take(Answer(world._replace(tables=argument)))
         if not run.answers:
             run = self.runs[self.mover] = run._replace(began=world.now)
         if self._is_last:
             return self._take(next(self._answers(kind, argument)))
         if not explorer.is_new(world, self.runs, self.mover):
-            raise _Stopped
+            raise Stopped
         other = 1 - self.mover
         if run.answers and self._may_move(other):
             explorer.queue(world, self.runs, other, (*self.way, f"process {other + 1}"))
         if kind == "lock" and world.holder is not None:
-            raise _Stopped
-        if kind != "read the journal":
+            raise Stopped
+        if kind != "read":
             for after, name, disturbed in self._disturbances():
                 self._keep(after, name, disturbed, kind)
         answers = list(self._answers(kind, argument))
@@ -358,7 +260,7 @@ class _Way:
             after = run._replace(ended=True) if answer.dies else self._answered(answer)[0]
             self._keep(answer.world, answer.name, after, kind)
         if not answers:
-            raise _Stopped
+            raise Stopped
         return self._take(answers[0])
 
     def _may_move(self, process: int) -> bool:
@@ -380,20 +282,18 @@ class _Way:
         world, run = self.world, self.runs[self.mover]
         if kind == "lock":
             yield Answer(world._replace(holder=self.mover))
-        elif kind == "read the journal":
-            yield Answer(world, world.rows)
-        elif kind == "change the journal":
-            yield Answer(world, (world.rows, run.lost))
+        elif kind in ("read", "transaction"):
+            yield Answer(world, Statements(world.tables, run.lost))
         elif kind == "wait":
             yield Answer(world._replace(now=world.now + argument))
         else:
-            if any(world.now < by for _row, _number, by in world.late):
-                yield from self.explorer.vendor(world, kind, argument)
+            if any(world.now < by for _row, _what, by in world.late):
+                yield from self.explorer.kind.answers(world, kind, argument)
             if world.late:
-                for answer in self.explorer.vendor(world.caught_up(), kind, argument):
+                for answer in self.explorer.kind.answers(self.explorer.kind.caught_up(world), kind, argument):
                     yield answer._replace(name=f"carried out late, {answer.name}")
             else:
-                yield from self.explorer.vendor(world, kind, argument)
+                yield from self.explorer.kind.answers(world, kind, argument)
 
     def _disturbances(self) -> Iterator[tuple[World, str, Run]]:
         """Yield what may happen before a step: the world after it, its name, and the process."""
@@ -412,10 +312,8 @@ class _Way:
 
     def _answered(self, answer: Answer) -> tuple[Run, Any]:
         world, run = answer.world, self.runs[self.mover]
-        value = answer.value
-        if isinstance(value, tuple) and value and isinstance(value[0], tuple | JournalRow):
-            # The journal, which belongs to the world.
-            value = world.rows_key()
+        # The tables belong to the world.
+        value = world.tables.key(world.state_time) if isinstance(answer.value, Statements) else answer.value
         since = world.now - run.began
         seen = (value, answer.error and answer.name, since, world.gap, world.wall)
         item = (answer.value, answer.error, world.state_time, world.gap + world.wall)
@@ -428,10 +326,10 @@ class _Way:
         self.runs[self.mover], item = self._answered(answer)
         return item
 
-    def _check_settled(self, rows: Iterable[JournalRow]) -> None:
+    def _check_settled(self, tables: Tables) -> None:
         """No call is over as long as the vendor may carry it out."""
-        late = {row for row, _number, by in self.world.late if self.world.now < by}
-        if any(row.id in late and row.state == SETTLED for row in rows):
+        late = {row for row, _what, by in self.world.late if self.world.now < by}
+        if late and any(row.id in late and row.state == SETTLED for row in tables.journal()):
             raise self.violation("settled before its time")
 
     def end(self, process: Process, outcome: Outcome) -> None:
@@ -440,11 +338,11 @@ class _Way:
         # A wait during which the machine was suspended counts as long as that was.
         waited = outcome.waited % SUSPENDED
         explorer.waited = max(explorer.waited, waited)
-        if waited > explorer.longest:
+        if waited > explorer.kind.longest:
             raise self.violation(f"waited for {waited:.0f} seconds")
-        paid = sum(row in process.inserted for _number, row in self.world.held)
-        if not isinstance(outcome.error, UncertainOutcomeError) and paid > len(outcome.new):
-            raise self.violation(f"{paid} paid for, and {len(outcome.new)} reported")
+        if wrong := explorer.kind.misreported(self.world, process, outcome):
+            raise self.violation(wrong)
+        self.world = explorer.kind.reported(self.world, outcome)
         self.runs[self.mover] = self.runs[self.mover]._replace(ended=True)
         self.leave()
 

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any
@@ -43,8 +44,24 @@ LOST: list[tuple[dict[str, Any], bool]] = [
 ]
 #: Seconds by which a list lags: for less and for more than a run looks at it at first.
 LAGS = [pytest.param(3.0, marks=pytest.mark.thorough), 8.0, pytest.param(30.0, marks=pytest.mark.thorough)]
+#: Wrong lists of the classic API: as if nothing was held, or without a number of leases.
+WRONG_LISTS: dict[str, dict[str, Any]] = {
+    "silent": {"Code": 0},
+    "empty": {"Code": 0, "TaskList": [], "TaskNum": 0, "TotalNum": 0},
+    "null": {"Code": 0, "TaskList": None, "TotalNum": 0},
+    "contradictory": {"Code": 0, "Num": 2, "Data": None},
+    "broken": {"Code": 0, "TaskList": [{}]},
+}
+#: The same of a product host.
+WRONG_DATA: dict[str, Any] = {
+    "silent": None,
+    "empty": [],
+    "null": {"ips": None},
+    "contradictory": {"task_id": "T", "num": 2, "ips": []},
+    "broken": [{}],
+}
 #: A list that omits every lease.
-EMPTY: dict[str, Any] = {"Code": 0, "TaskList": [], "TaskNum": 0, "TotalNum": 0}
+EMPTY = WRONG_LISTS["empty"]
 Chosen = Callable[[Lease], bool]
 
 
@@ -126,3 +143,38 @@ def list_as_of(core: Vendor, seconds: float) -> None:
         return old[-1] if old else lists[min(lists)]
 
     core.around("/query", earlier)
+
+
+def without(data: Any, drop: list[int]) -> Any:
+    """Return the data of a list without the leases with these numbers, and with the right numbers of the others."""
+    numbers = itertools.count()
+
+    def is_kept(item: Any) -> bool:
+        is_lease = isinstance(item, dict) and ("server" in item or "IP" in item)
+        return not is_lease or next(numbers) not in drop
+
+    def kept(value: Any) -> Any:
+        if isinstance(value, list):
+            return [kept(item) for item in value if is_kept(item)]
+        if not isinstance(value, dict):
+            return value
+        found = {name: kept(item) for name, item in value.items()}
+        for name, total in (("TaskList", "TaskNum"), ("Data", "Num"), ("ips", "num")):
+            if isinstance(found.get(name), list) and total in found:
+                found[total] = len(found[name])
+        if isinstance(found.get("TaskList"), list) and "TotalNum" in found:
+            found["TotalNum"] = sum(len(task["Data"]) for task in found["TaskList"])
+        return found
+
+    return kept(data)
+
+
+def list_lacks(core: Vendor, place: int, times: int = 1) -> None:
+    """Let the next lists lack the lease with this place."""
+
+    def lack(call: Call) -> Answer:
+        status, body = call.carry_out()
+        return status, without(body, [place])
+
+    for _time in range(times):
+        core.once("/query", lack)

@@ -76,7 +76,7 @@ def _resolve(session: LeaseSession, call: JournalRow, *, wait: bool) -> None:
     recent = session.is_recent(call)
     if recent and not is_shown() and session.exceeds_list(call.witness):
         raise _undecided(session, call, UNLISTED)
-    fresh = [] if is_release else [session.held[name] for name in session.new_since(call.names)]
+    fresh = [] if is_release else [session.held[name] for name in session.new_since(call.names, call.id)]
     if not is_release and call.operation != FINISHED_REPLACE:
         known = session.facts.origins()
         session.save_origin([one for one in fresh if one.task_id not in known], call.asked, origin_of(call))
@@ -94,7 +94,7 @@ def _shows_result(session: LeaseSession, call: JournalRow) -> bool:
     """Whether the list shows the complete effect of a call."""
     if call.operation == RELEASE:
         return session.names.isdisjoint(call.names)
-    if len(session.new_since(call.names)) < call.asked:
+    if len(session.new_since(call.names, call.id)) < call.asked:
         # A response may name fewer than were asked for; the quota shows whether fewer were leased.
         return call.operation == ALLOCATE and call.state == REPORTED and call.witness is not None
     if call.operation == ALLOCATE:

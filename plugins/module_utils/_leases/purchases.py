@@ -10,7 +10,8 @@ import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from .._api.leases import AllocationParams, Lease, server_in
+from .._api.leases import AllocationParams, Lease
+from .._reconcile.held_leases import is_among
 from .._store.journal import LedgerEntry, ledger
 from .plan import format_leases
 from .session import LeaseSession
@@ -38,16 +39,9 @@ def purchases(session: LeaseSession, leases: Iterable[Lease]) -> dict[str, Purch
         entries = ledger(store, {session.api.key_digest}, now - days * 86400)
         for entry in entries:
             # The latest purchase of an address is that of the lease.
-            found.update({lease.name: _purchase(entry, now) for lease in left if _is_of(lease, entry)})
+            found.update({lease.name: _purchase(entry, now) for lease in left if is_among(lease, entry.received or {})})
         left = [lease for lease in left if lease.name not in found]
     return found
-
-
-def _is_of(lease: Lease, entry: LedgerEntry) -> bool:
-    """Whether a call has paid for a lease. The list of a product host may name it in another way than the response."""
-    received = entry.received or {}
-    ends = [(server_in(name), end) for name, end in received.items() if end]
-    return lease.name in received or (lease.server, lease.deadline) in ends
 
 
 def _purchase(entry: LedgerEntry, now: float) -> Purchase:

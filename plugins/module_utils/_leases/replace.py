@@ -11,6 +11,7 @@ as before, and none is paid for twice.
 from __future__ import annotations
 
 import contextlib
+import operator
 from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
 from typing import Any
@@ -111,7 +112,7 @@ class NamedReplacement:
         """Return the number of successors that interrupted runs did not allocate, and the names of those they did.
 
         These are runs that replaced ``chosen`` leases by release and allocation. Every lease that is new since then
-        counts as a successor, so that none is paid for twice.
+        counts as a successor, so that none is paid for twice, but at most as many as calls since then may have bought.
         """
         session = self._session
         missing, successors, counted = 0, frozenset[str](), set[str]()
@@ -122,13 +123,14 @@ class NamedReplacement:
             ended = session.ended(named, call.sent_at)
             own = [lease for lease in named if chosen(lease) and lease not in ended]
             if own and call.request["asked"] == self._asked:
-                fresh = session.names - call.names
+                fresh = session.new_since(call.names, call.id)
                 gone = {lease.name for lease in session.gone(own)} - counted
-                left = max(0, len(gone) - len(fresh))
+                bought = sum(row.buys for row in session.journal.since(call.sent_at))
+                left = max(0, len(gone) - min(len(fresh), bought))
                 missing += left
                 self._missing.append((left, AllocationParams.from_json(call.request["terms"])))
                 counted |= gone
-                successors |= fresh
+                successors = successors.union(fresh)
                 self._recorded.append(call.id)
                 self.continued += own
         return missing, successors
@@ -229,24 +231,23 @@ def replace_unnamed(
     request = {"number": number, "asked": asked.as_json(), "terms": terms.as_json(), "count": count}
     continued, size = [one.id for one in interrupted], session.features.max_per_call
     for start in range(0, count, size):
-        known = [one.names for one in interrupted if one.request["start"] == start]
-        old = known[0] if known else session.names
+        earlier = next((one for one in interrupted if one.request["start"] == start), None)
         request |= {"start": start}
-        replacement = VendorReplacement(session, call, terms, old, request, min(size, count - start))
+        replacement = VendorReplacement(session, call, terms, earlier, request, min(size, count - start))
         replacement.carry_out()
         continued += replacement.interrupted
     session.finish_replacement(continued)
 
 
 class VendorReplacement(Change[None]):
-    """The replacement of N, at most 100, of the ``old`` leases (their names), by a ``call`` of the vendor."""
+    """The replacement of N, at most 100, leases by a ``call`` of the vendor, or the rest of an ``earlier`` one."""
 
     def __init__(
         self,
         session: LeaseSession,
         call: str,
         params: AllocationParams,
-        old: frozenset[str],
+        earlier: JournalRow | None,
         request: dict[str, Any],
         number: int,
     ) -> None:
@@ -254,7 +255,9 @@ class VendorReplacement(Change[None]):
         self._call = call
         self._params = params
         self._origin = Origin(params.areas, params.isp)
-        self._old = old
+        #: The names of the leases before the replacement, and the number of its first call, if an earlier run sent it.
+        self._old = earlier.names if earlier else session.names
+        self._began = earlier.id if earlier else None
         self._request = {**request, "origin": described(self._origin)}
         self._number = number
         #: The leases that this run has paid for, those before the last call, and the numbers of the calls before it.
@@ -272,8 +275,11 @@ class VendorReplacement(Change[None]):
     def remaining(self) -> Sequence[None]:
         # Each new lease replaces an old one, even one that the list still shows. The vendor may replace a new lease
         # again, so all leases that this run has paid for count.
-        held = self._session.names
-        return (None,) * (self._number - max(len(self._old - held), len(held - self._old), self._paid))
+        return (None,) * (self._number - max(*self._changed(), self._paid))
+
+    def _changed(self) -> tuple[int, int]:
+        """Return how many of the old leases are gone, and how many are new."""
+        return len(self._old - self._session.names), len(self._session.new_since(self._old, self._began))
 
     def send(self, todo: Sequence[None]) -> None:
         session, left = self._session, len(todo)
@@ -309,12 +315,12 @@ class VendorReplacement(Change[None]):
 
     def _allocate_successors(self) -> None:
         session = self._session
-        while (lost := len(self._old - session.names)) > (fresh := len(session.names - self._old)):
+        while (missing := operator.sub(*self._changed())) > 0:
             known = session.names
             session.confirm_list()
             if session.names == known:
-                allocate(session, lost - fresh, self._params)
-                self._paid += lost - fresh
+                allocate(session, missing, self._params)
+                self._paid += missing
 
     def failure(self, error: QgError | None, left: Sequence[None]) -> QgError:
         return error or self._uncertain(None, NOTHING_NEW)

@@ -16,7 +16,7 @@ from .._api.leases import AllocationParams, Lease, Quota, oldest_first
 from .._api.product.client import ProductApi
 from .._core.errors import QgError, WaitBudgetExceeded
 from .._core.text import format_sample
-from .._reconcile.held_leases import ends
+from .._reconcile.held_leases import ends, is_among
 from .._reconcile.session import Session
 from .backend import DEFAULT_POLICY, LeaseBackend, LeasePolicy
 from .lease_facts import LeaseFacts
@@ -86,6 +86,15 @@ class LeaseSession(Session[Lease]):
     def gone(self, leases: Iterable[Lease]) -> list[Lease]:
         """Return the leases that are no longer held."""
         return [lease for lease in leases if lease.name not in self.held]
+
+    def new_since(self, known: Collection[str], before: int | None = None) -> list[str]:
+        """Leave out what was paid for ``before`` a call, by default the first open one: a list may have lacked it."""
+        fresh = super().new_since(known)
+        if all(name in self.new for name in fresh):
+            return fresh
+        first = min((number for numbers in self.pending.values() for number in numbers), default=None)
+        earlier = self.journal.read().received_before(first if before is None else before)
+        return [name for name in fresh if name in self.new or not is_among(self.held[name], earlier)]
 
     def add_new(self, operation: str, leases: Sequence[Lease]) -> None:
         """Add leases that the response to the last call of an operation reported as new."""

@@ -7,11 +7,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from .._api.classic.client import ProxyApi
-from .._api.leases import Lease, is_same
+from .._api.leases import Lease, is_same, server_in
 from .._api.product.client import ProductApi
 from .._store.journal import Journal
 from .._store.journal_rows import LEASES
@@ -119,3 +119,16 @@ class HeldLeases:
 def ends(leases: Iterable[Lease]) -> dict[str, str | None]:
     """Return the ends of leases by their names, for the ledger."""
     return {lease.name: lease.deadline for lease in leases}
+
+
+def is_among(lease: Lease, received: Mapping[str, str | None]) -> bool:
+    """Whether calls that have ``received`` these names, with their ends, have paid for a lease.
+
+    The list of a product host may name it in another way than the response. A name without task and end says nothing:
+    a later lease of the same address has the same one.
+    """
+    if lease.name in received and lease.identity[0]:
+        return True
+    return bool(lease.deadline) and any(
+        end == lease.deadline and server_in(name) == lease.server for name, end in received.items()
+    )

@@ -110,6 +110,12 @@ class Rows:
         texts = self.execute(query, (self.key, first, self.store.now() - MEMORY_TTL))
         return {name for (text,) in texts for name in self.store.decoded(text)}
 
+    def received_before(self, number: int | None) -> dict[str, str | None]:
+        """Return what the paid calls before this one have received, with the ends; of all calls if it is None."""
+        query = "SELECT received FROM journal WHERE key = ? AND received IS NOT NULL AND id < coalesce(?, id + 1)"
+        texts = self.execute(query, (self.key, number))
+        return {name: end for (text,) in texts for name, end in self.store.decoded(text).items()}
+
     def insert(self, call: Call, product: str, now: float, wall_at: float) -> int:
         """Add a call that is about to be sent, and delete expired rows; returns its number."""
         self.execute("DELETE FROM journal WHERE sent_at < ? AND buys = 0", (now - MEMORY_TTL,))

@@ -16,7 +16,7 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import 
 from ansible_collections.qingguo.qgnet.plugins.module_utils._leases.ensure import ensure_leases
 from ansible_collections.qingguo.qgnet.plugins.module_utils._leases.plan import DesiredLeases
 from support.in_process import KEY, NOW, Answer, Call, Killed, Vendor
-from support.lease_runs import WRITING, Chosen, LeaseNode, list_late, uncertain
+from support.lease_runs import WRITING, Chosen, LeaseNode, list_lacks, list_late, uncertain
 from support.thorough import thorough
 
 GUANGZHOU, QUANZHOU = "440100", "350500"
@@ -183,6 +183,47 @@ def test_an_interrupted_replacement_allocates_no_successor_of_a_lease_that_has_e
     kill_replace(node, chosen, "/allocate", params=params)
     core.clock.advance(after)
     assert (node.replace(chosen=chosen, params=params).error, len(core.leases)) == (None, held)
+
+
+@pytest.mark.parametrize("is_own", [True, False])
+def test_a_lease_that_one_list_lacked_is_no_successor(core: Vendor, node: LeaseNode, is_own: bool) -> None:
+    """Whether this control node has bought it or not, no call can have paid for it since."""
+    (node if is_own else node.other()).ensure(2)
+    node.wire.advance(61)
+    ip = core.leases[0].ip
+    list_lacks(core, 1)
+    kill_replace(node, lambda lease: lease.ip == ip, "/release", carried_out=True)
+    assert node.replace(chosen=lambda lease: lease.ip == ip).error is None
+    assert (len(core.leases), core.paid) == (2, 3)
+
+
+@pytest.mark.parametrize("is_killed", [True, False])
+def test_a_lease_that_lists_lacked_is_not_the_effect_of_a_lost_call(
+    core: Vendor, node: LeaseNode, is_killed: bool
+) -> None:
+    node.ensure(3)
+    node.wire.advance(61)
+    ip = core.leases[0].ip
+    list_lacks(core, 1, times=2)
+    if is_killed:
+        kill_replace(node, lambda lease: lease.ip == ip, "/allocate")
+    else:
+        core.fault("/allocate", "reset_before")
+    assert node.replace(chosen=lambda lease: lease.ip == ip).error is None
+    assert (len(core.leases), core.paid) == (3, 4)
+
+
+def test_a_lease_that_one_list_lacked_replaces_none_that_a_refused_replacement_lost(
+    core: Vendor, node: LeaseNode
+) -> None:
+    node.ensure(2)
+    node.wire.advance(61)
+    ip = core.leases[0].ip
+    list_lacks(core, 1)
+    core.before("/replace", lambda: core.handle("GET", "/release", {"Key": KEY, "IP": ip}))
+    core.fault("/replace", "code", code=-103)
+    assert node.replace().error is None
+    assert (len(core.leases), core.paid) == (2, 3)
 
 
 def test_a_successor_is_not_paid_twice_if_its_continuation_is_interrupted_too(core: Vendor, node: LeaseNode) -> None:

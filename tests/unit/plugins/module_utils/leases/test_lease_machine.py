@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import itertools
 import json
 import os
 from collections.abc import Callable, Mapping
@@ -36,6 +35,7 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._store.journal impor
 from hypothesis.stateful import initialize, precondition, rule
 from support import state_machines
 from support.in_process import CLASSIC, KEY, PATHS, InProcess, Killed, LateCall, Paths, Vendor, books, lease_client
+from support.lease_runs import WRONG_DATA, WRONG_LISTS, without
 from support.stores import control_node, is_database, open_store
 
 #: Calls, as :class:`in_process.Paths` names them.
@@ -136,48 +136,6 @@ def choice(books: list[Any]) -> Callable[[Lease], bool]:
     return lambda lease: lease.ip in ips if lease.ip else lease.port in ports
 
 
-#: Wrong lists of the classic API: as if nothing was held, or without a number of leases.
-WRONG_LISTS: dict[str, dict[str, Any]] = {
-    "silent": {"Code": 0},
-    "empty": {"Code": 0, "TaskList": [], "TaskNum": 0, "TotalNum": 0},
-    "null": {"Code": 0, "TaskList": None, "TotalNum": 0},
-    "contradictory": {"Code": 0, "Num": 2, "Data": None},
-    "broken": {"Code": 0, "TaskList": [{}]},
-}
-#: The same of a product host.
-WRONG_DATA: dict[str, Any] = {
-    "silent": None,
-    "empty": [],
-    "null": {"ips": None},
-    "contradictory": {"task_id": "T", "num": 2, "ips": []},
-    "broken": [{}],
-}
-
-
-def without(data: Any, drop: list[int]) -> Any:
-    """Return the data of a list without the leases with these numbers, and with the right numbers of the others."""
-    numbers = itertools.count()
-
-    def is_kept(item: Any) -> bool:
-        is_lease = isinstance(item, dict) and ("server" in item or "IP" in item)
-        return not is_lease or next(numbers) not in drop
-
-    def kept(value: Any) -> Any:
-        if isinstance(value, list):
-            return [kept(item) for item in value if is_kept(item)]
-        if not isinstance(value, dict):
-            return value
-        found = {name: kept(item) for name, item in value.items()}
-        for name, total in (("TaskList", "TaskNum"), ("Data", "Num"), ("ips", "num")):
-            if isinstance(found.get(name), list) and total in found:
-                found[total] = len(found[name])
-        if isinstance(found.get("TaskList"), list) and "TotalNum" in found:
-            found["TotalNum"] = sum(len(task["Data"]) for task in found["TaskList"])
-        return found
-
-    return kept(data)
-
-
 #: What distinguishes a paid lease.
 Sign: TypeAlias = "tuple[str, str] | int"
 
@@ -224,14 +182,20 @@ class LeaseStateMachine(state_machines.VendorMachine):
         self.unbooked: set[Sign] = set()
         #: Paid leases that a wrong list hid from the run that settled their call.
         self.hidden: set[Sign] = set()
+        #: Held leases that wrong lists have lacked in the last replacement.
+        self.lacked: set[Sign] = set()
         #: What each control node has in its ledger.
         self.booked: dict[str, set[Sign]] = {}
 
     def wrong_list(self, body: Any, form: str | list[int]) -> Any:
         """As if nothing was held, in a form of :data:`WRONG_LISTS`, or without the leases with these numbers."""
         if not isinstance(form, str):
-            return without(body, form)
-        return {**body, "data": WRONG_DATA[form]} if "code" in body else WRONG_LISTS[form]
+            wrong = without(body, form)
+        else:
+            wrong = {**body, "data": WRONG_DATA[form]} if "code" in body else WRONG_LISTS[form]
+        text = json.dumps(wrong)
+        self.lacked |= {self.sign_of(lease) for lease in self.core.leases if f':{lease.port}"' not in text}
+        return wrong
 
     @initialize(
         channels=st.integers(1, 9),
@@ -405,7 +369,8 @@ class LeaseStateMachine(state_machines.VendorMachine):
         if named is None:
             # A run that continues an interrupted one also pays for what that one, or a task in between, has lost.
             most = max(most, self.owed.get(request, 0))
-        since, waiting, again, lied = self.core.paid, list(self.wire.under_way), True, False
+        since, waiting, again = self.core.paid, list(self.wire.under_way), True
+        self.lacked.clear()
         while again:
             outcome = self.run(
                 node,
@@ -414,21 +379,31 @@ class LeaseStateMachine(state_machines.VendorMachine):
                 lambda api: replace_leases(api, chosen if named is not None else None, number, params, check=check),
             )
             # A user whose run was killed starts it again.
-            again, lied = self.killed, lied or self.lied
+            again = self.killed
         earlier = self.wire.late_paid(waiting)
         if number is None and named is None:
             most += len(earlier)
         paid = [lease for lease in books(self.core).paid[since:] if lease not in earlier]
+        lifetime = 60 * (params.keep_alive or self.core.keys[KEY].plan.lease_minutes)
+        # Of the successors, too, some may have ended while the machine was suspended, or off.
+        ended = self.ended(held) + sum(lease["at"] + lifetime <= self.now() for lease in paid)
         # Twice what was asked for is paid only where the vendor lost it in between, or it ended by itself.
-        assert len(paid) <= most + self.ended(held), "leased beyond the desired count"
+        assert len(paid) <= most + ended, "leased beyond the desired count"
         if named is None and not check:
             self.owed[request] = 0 if outcome and not outcome.error else max(0, most - len(paid))
-        # A lease that a wrong list hid from a run that was killed counts as a successor when it is listed again.
-        if outcome and not outcome.error and not check and not lied:
-            lifetime = 60 * (params.keep_alive or self.core.keys[KEY].plan.lease_minutes)
-            # Of the successors, too, some may have ended while the machine was suspended, or off.
-            ended = self.ended(held) + sum(lease["at"] + lifetime <= self.now() for lease in paid)
-            assert len(self.core.leases) >= len(held) - ended - len(self.wire.late_released(waiting))
+        if outcome and not outcome.error and not check:
+            least = len(held) - ended - len(self.wire.late_released(waiting)) - len(self.untraceable(node, named))
+            assert len(self.core.leases) >= least
+
+    def untraceable(self, node: int, named: set[int] | None) -> set[Sign]:
+        """The leases for which a replacement may have left no other, since a wrong list lacked them.
+
+        The vendor has replaced some of them, of its choice. Or they may be taken for successors, unless the ledger of
+        this control node shows that it has bought them before.
+        """
+        if named is None:
+            return self.lacked - {self.sign_of(lease) for lease in self.core.leases}
+        return self.lacked - self.booked.get(str(control_node(self.directory, node)), set())
 
     # What holds always.
 
@@ -505,7 +480,7 @@ class LeaseStateMachine(state_machines.VendorMachine):
         self.unbooked |= self.signs([*lost, *(lease for _call, paid, _gone in self.wire.effects for lease in paid)])
         assert every <= found | self.unbooked, "paid for, and not in the ledger"
         # What has ended before a run could look for it stays unknown.
-        missing = self.unbooked & {self.sign(lease.ip, lease.port, lease.task_id) for lease in self.core.leases} - found
+        missing = self.unbooked & {self.sign_of(lease) for lease in self.core.leases} - found
         if self.lied:
             # A call may be settled by a list that hides a part of what it has paid for.
             self.hidden |= missing
@@ -515,7 +490,7 @@ class LeaseStateMachine(state_machines.VendorMachine):
     def late_matching(self, desired: DesiredLeases) -> int:
         """How many matching leases came from a call of an earlier run, during this one."""
         late = self.signs(self.wire.late_paid(self.waiting))
-        return sum(self.sign(lease.ip, lease.port, lease.task_id) in late for lease in self.matching(desired))
+        return sum(self.sign_of(lease) in late for lease in self.matching(desired))
 
     def is_list_of_nothing_clear(self) -> bool:
         """Whether null is no list of the API, or the quota shows how many leases are held."""
@@ -533,6 +508,10 @@ class LeaseStateMachine(state_machines.VendorMachine):
     def sign(self, ip: str, port: int, task: str) -> Sign:
         """What distinguishes a paid lease: not every list of a product host has the exit or the task."""
         return (ip, task) if self.product.name == CLASSIC else port
+
+    def sign_of(self, lease: Any) -> Sign:
+        """The same for a lease in the vendor's books."""
+        return self.sign(lease.ip, lease.port, lease.task_id)
 
     def signs(self, paid: list[dict[str, Any]]) -> set[Sign]:
         """The same for what was paid for."""
