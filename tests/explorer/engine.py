@@ -56,6 +56,10 @@ class World(NamedTuple):
     def state_time(self) -> float:
         return self.now - self.gap
 
+    def sent_at(self, row: int) -> float:
+        """Return when a call was recorded."""
+        return {entry.id: entry.sent_at for entry in self.tables.journal()}[row]
+
     def key(self) -> tuple[Any, ...]:
         """Return what distinguishes the state."""
         late = tuple((row, what, by - self.now) for row, what, by in self.late)

@@ -104,7 +104,7 @@ def purchases(world: World, asked: int, row: int) -> Iterator[Answer]:
     A process that was suspended between the record of its call and the request does not die in the exchange as well:
     nothing could then show how late the request was sent.
     """
-    sent_at = next(entry.sent_at for entry in world.tables.journal() if entry.id == row)
+    sent_at = world.sent_at(row)
     if world.state_time - sent_at > MAX_EXECUTION_DELAY and LOCK not in world.left:
         return
     may_die = DEATH in world.left and sent_at == world.state_time

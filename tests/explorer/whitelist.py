@@ -172,7 +172,7 @@ def lost(effect: Effect) -> TransportError:
 
 def changes(world: World, adding: bool, ips: tuple[str, ...], row: int) -> Iterator[Answer]:
     """Yield what may become of a call that adds or removes addresses; None stands for a response without names."""
-    sent_at = next(entry.sent_at for entry in world.tables.journal() if entry.id == row)
+    sent_at = world.sent_at(row)
     if world.state_time - sent_at > MAX_EXECUTION_DELAY and LOCK not in world.left:
         return
     may_die = DEATH in world.left and sent_at == world.state_time

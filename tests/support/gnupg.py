@@ -22,5 +22,7 @@ def home_with_a_key() -> Iterator[str]:
     # The socket of gpg-agent needs a short path.
     with tempfile.TemporaryDirectory(dir="/tmp") as home:
         gpg(home, "--quick-generate-key", "releases@example.com", "ed25519", "sign", "never")
-        yield home
-        subprocess.run(["gpgconf", "--homedir", home, "--kill", "gpg-agent"], check=True)
+        try:
+            yield home
+        finally:
+            subprocess.run(["gpgconf", "--homedir", home, "--kill", "gpg-agent"], check=True)

@@ -90,10 +90,11 @@ class LeaseSession(Session[Lease]):
     def new_since(self, known: Collection[str], before: int | None = None) -> list[str]:
         """Leave out what was paid for ``before`` a call, by default the first open one: a list may have lacked it."""
         fresh = super().new_since(known)
-        if all(name in self.new for name in fresh):
+        doubted = {self.held[name].server for name in fresh if name not in self.new}
+        if not doubted:
             return fresh
         first = min((number for numbers in self.pending.values() for number in numbers), default=None)
-        earlier = self.journal.read().received_before(first if before is None else before)
+        earlier = self.journal.read().received_before(first if before is None else before, doubted)
         return [name for name in fresh if name in self.new or not is_among(self.held[name], earlier)]
 
     def add_new(self, operation: str, leases: Sequence[Lease]) -> None:

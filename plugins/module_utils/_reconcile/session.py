@@ -86,19 +86,19 @@ class Session(abc.ABC, Generic[R]):
         The vendor's list may lag or be wrong, and resources that it omits would be paid for again. They have as long as
         the list may lag, but no longer than max_wait. Otherwise it raises UncertainOutcomeError, with this ``advice``.
         """
-        delays = iter(self.policy.lag_delays)
-        while excess := self.unlisted(quota):
+        delays = list(self.policy.lag_delays)
+        limit = f"this has not changed for {sum(delays):.0f} seconds"
+        while (excess := self.unlisted(quota)) and delays:
             try:
-                if delay := next(delays):
+                if delay := delays.pop(0):
                     self.wait(delay, f"the quota counts more {self.noun} than {self.listing}", self.list_call)
                 self.refresh()
                 if self.unlisted(quota):
                     quota = self.quota()
-                continue
-            except StopIteration:
-                limit = f"this has not changed for {sum(self.policy.lag_delays):.0f} seconds"
             except WaitBudgetExceeded:
                 limit = "max_wait ends before they must agree"
+                break
+        if excess:
             raise UncertainOutcomeError(
                 f"Whether the key holds {excess} more {self.noun} than {self.listing} shows is unknown: the quota "
                 f"counts {excess} more in use, and {limit}. Nothing was paid for. {advice}{self.advice}",
