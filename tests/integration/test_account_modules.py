@@ -123,6 +123,7 @@ def test_the_facts_are_there_for_the_tasks_that_follow(
     assert run.of("fact").result["msg"] == ["2222"]
 
 
+@pytest.mark.parametrize("where", PLACES)
 def test_without_facts_only_a_message_is_returned(
     sim: Simulator, playground: Playground, variables: dict[str, Any], where: dict[str, Any]
 ) -> None:
