@@ -9,6 +9,7 @@ ansible-core and the packages of the simulator, and with the collection on ANSIB
 from __future__ import annotations
 
 import argparse
+import functools
 import itertools
 import json
 import os
@@ -55,14 +56,8 @@ def play(folder: Path, api: str, hosts: str, name: str, **variables: object) -> 
         "proxy_gateway_keep_alive": 10,
         **variables,
     }
-    command = (
-        "ansible-playbook",
-        "--inventory",
-        str(folder / "lab" / "inventory"),
-        "--extra-vars",
-        json.dumps(values),
-        name,
-    )
+    inventory = str(folder / "lab" / "inventory")
+    command = ["ansible-playbook", "--inventory", inventory, "--extra-vars", json.dumps(values), name]
     began = time.monotonic()
     ran = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=600)
     seconds = time.monotonic() - began
@@ -96,25 +91,12 @@ def main(arguments: Sequence[str]) -> None:
             settings = {"plan": {"channels": 3 * options.leases}, "whitelist": whitelist}
             body = json.dumps(settings).encode()
             urllib.request.urlopen(urllib.request.Request(f"{api}/_sim/keys/{KEY}", body, method="PUT")).close()
-            demo = str(TESTS / "demo" / "gateway.yml")
+            demo, refresh = str(TESTS / "demo" / "gateway.yml"), "qingguo.qgnet.refresh_proxies"
             play(folder, api, hosts, demo, proxy_gateway_count=options.leases, proxy_gateway_drain=30)
-            unchanged, _tasks = play(
-                folder,
-                api,
-                hosts,
-                "qingguo.qgnet.refresh_proxies",
-                proxy_gateway_count=options.leases,
-                proxy_gateway_drain=30,
-            )
+            run = functools.partial(play, folder, api, hosts, refresh, proxy_gateway_count=options.leases)
+            unchanged, _tasks = run(proxy_gateway_drain=30)
             # Leases of ten minutes that were used for a few seconds count as old, so all of them are replaced.
-            seconds, tasks = play(
-                folder,
-                api,
-                hosts,
-                "qingguo.qgnet.refresh_proxies",
-                proxy_gateway_count=options.leases,
-                proxy_gateway_drain=595,
-            )
+            seconds, tasks = run(proxy_gateway_drain=595)
         finally:
             lab(folder, "down")
     longest = dict(sorted(tasks.items(), key=lambda item: -item[1])[:6])

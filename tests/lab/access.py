@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlencode
 
 import psycopg
 from psycopg import sql
@@ -32,8 +31,6 @@ class Access:
     port: int
     password: str = field(repr=False)
     admin_password: str = field(repr=False)
-    #: Of a server that takes only connections with TLS.
-    ca_file: str = ""
 
     def url_of(self, database: str = ROLE) -> str:
         """Return the URL of a database for the role that owns it."""
@@ -44,12 +41,11 @@ class Access:
         return self._url(ADMIN, self.admin_password, database)
 
     def _url(self, role: str, password: str, database: str) -> str:
-        tls = f"?{urlencode({'sslmode': 'verify-full', 'sslrootcert': self.ca_file})}" if self.ca_file else ""
-        return f"postgresql://{role}:{password}@127.0.0.1:{self.port}/{database}{tls}"
+        return f"postgresql://{role}:{password}@127.0.0.1:{self.port}/{database}"
 
     def through(self, port: int) -> Access:
-        """Return the way in through a program that takes connections without TLS at another port."""
-        return replace(self, port=port, ca_file="")
+        """Return the way in through a program that takes connections at another port."""
+        return replace(self, port=port)
 
     @contextmanager
     def admin(self, database: str = ADMIN) -> Iterator[psycopg.Connection[tuple[Any, ...]]]:
@@ -58,10 +54,10 @@ class Access:
         with psycopg.connect(url, autocommit=True, connect_timeout=CONNECT_SECONDS) as connection:
             yield connection
 
-    def value(self, query: LiteralString, *parameters: object) -> Any:
+    def value(self, query: LiteralString) -> Any:
         """Return the one value of a query of the superuser."""
         with self.admin() as connection:
-            row = connection.execute(query, parameters).fetchone()
+            row = connection.execute(query).fetchone()
         return row and row[0]
 
     def is_ready(self) -> bool:
@@ -95,11 +91,9 @@ class Access:
                 if attempt == DROP_ATTEMPTS - 1:
                     raise
 
-    def terminate_backends(self, database: str = "") -> int:
-        """End the connections of all clients, or of those of one database; return their number."""
-        ended: int = self.value(
+    def terminate_backends(self) -> None:
+        """End the connections of all clients."""
+        self.value(
             "SELECT count(pg_terminate_backend(pid, 5000)) FROM pg_stat_activity"
-            " WHERE backend_type = 'client backend' AND pid <> pg_backend_pid() AND %s::text IN ('', datname)",
-            database,
+            " WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()"
         )
-        return ended

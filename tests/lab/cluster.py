@@ -54,7 +54,6 @@ def stay(pids: Sequence[int]) -> None:
 def main(arguments: Sequence[str] | None = None) -> int | str:
     """Run a server until a signal or the end of the other process; return the exit status."""
     parser = argparse.ArgumentParser(prog="make cluster ARGS=...", description="PostgreSQL in the foreground")
-    parser.add_argument("--tls", action="store_true", help="only connections with TLS; the URL names the CA")
     parser.add_argument("--ready-file", type=Path, help="write the address and the passwords to this file, as JSON")
     parser.add_argument(
         "--while-pid", type=int, nargs="*", default=[os.getppid()], help="stop when one of these processes has ended"
@@ -63,7 +62,7 @@ def main(arguments: Sequence[str] | None = None) -> int | str:
     for number in SIGNALS:
         signal.signal(number, leave)
     try:
-        with PostgresServer(tls=options.tls) as server:
+        with PostgresServer() as server:
             announce(server, options.ready_file)
             stay(options.while_pid)
     except LabError as error:

@@ -237,7 +237,7 @@ class Daemon:
 
 
 class Service:
-    """A server that can be stopped and started again, and ends with the thread that starts it."""
+    """A server that ends with the thread that starts it."""
 
     def __init__(self) -> None:
         self._port = 0
@@ -255,15 +255,6 @@ class Service:
     def start(self) -> None:
         """Start it, and return when it takes connections."""
         raise NotImplementedError
-
-    def stop(self) -> None:
-        """Stop it, to be started again."""
-        raise NotImplementedError
-
-    def restart(self) -> None:
-        """Stop and start it."""
-        self.stop()
-        self.start()
 
     def close(self) -> None:
         """Stop it and remove all that it has made."""

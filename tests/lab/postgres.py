@@ -10,9 +10,8 @@ from pathlib import Path
 
 from lab.access import Access
 from lab.daemon import Daemon, LabError, Service, free_port, wait_until
-from lab.data_directory import DataDirectory, Disk
+from lab.data_directory import DataDirectory
 from lab.template import tool
-from psycopg import sql
 
 SETTINGS = {
     # The crash of a server loses nothing for lack of it, only that of the machine does.
@@ -33,23 +32,13 @@ PORT_TAKEN = "could not bind"
 class PostgresServer(Service):
     """A PostgreSQL server with the role ``qgnet``, which owns a database of this name.
 
-    ``directory`` is made, and removed with the server. ``settings`` are parameters of postgresql.conf. With ``tls``, it
-    refuses connections without. ``small_disk`` puts the data or the write-ahead log on a disk of ``disk_mb``; that
-    needs root. It ends with the thread that starts it.
+    ``directory`` is made, and removed with the server. ``settings`` are parameters of postgresql.conf. ``small_disk``
+    puts the data on a small disk; that needs root. It ends with the thread that starts it.
     """
 
-    def __init__(
-        self,
-        directory: Path | None = None,
-        *,
-        tls: bool = False,
-        small_disk: Disk = "",
-        disk_mb: int = 64,
-        **settings: str | int,
-    ) -> None:
+    def __init__(self, directory: Path | None = None, *, small_disk: bool = False, **settings: str | int) -> None:
         super().__init__()
-        self._directory, self._small_disk, self._disk_mb = directory, small_disk, disk_mb
-        self._tls = tls
+        self._directory, self._small_disk = directory, small_disk
         self._settings = {**SETTINGS, **{name: str(value) for name, value in settings.items()}}
         self._passwords = "", ""
         self._primary: PostgresServer | None = None
@@ -58,7 +47,7 @@ class PostgresServer(Service):
     @property
     def access(self) -> Access:
         """The way in, which may be handed on to other processes."""
-        return Access(self._port, *self._passwords, str(self.files.ca_file) if self._tls else "")
+        return Access(self._port, *self._passwords)
 
     @property
     def url(self) -> str:
@@ -70,22 +59,17 @@ class PostgresServer(Service):
             raise LabError("the server has not been started")
         return self._files
 
-    @property
-    def log(self) -> str:
-        """All that the server has logged."""
-        return self.files.log.read_text(encoding="utf-8", errors="replace")
-
     def start(self) -> None:
         """Start it, the first time with an empty database, and return when it takes connections."""
         if self._files is not None:
             self._launch()
             return
         try:
-            self._files = DataDirectory(self._directory, self._small_disk, self._disk_mb)
+            self._files = DataDirectory(self._directory, self._small_disk)
             if self._primary is not None:
                 self._files.copy(self._primary.access)
             else:
-                self._passwords = self._files.create(self._settings, self._tls)
+                self._passwords = self._files.create(self._settings)
             self._launch_on_a_free_port()
         except BaseException:
             self.close()
@@ -130,23 +114,9 @@ class PostgresServer(Service):
             self._files.remove()
             self._files = None
 
-    def set(self, **settings: str | int | None) -> None:
-        """Change parameters, None for back to the default; the server restarts if one of them needs it."""
-        with self.access.admin() as connection:
-            loaded = "SELECT pg_conf_load_time()"
-            before = connection.execute(loaded).fetchone()
-            for name, value in settings.items():
-                form, words = ("SET {} = {}", (sql.Literal(value),)) if value is not None else ("RESET {}", ())
-                connection.execute(sql.SQL(f"ALTER SYSTEM {form}").format(sql.Identifier(name), *words))
-            connection.execute("SELECT pg_reload_conf()")
-            wait_until(lambda: connection.execute(loaded).fetchone() != before)
-            pending = connection.execute("SELECT 1 FROM pg_settings WHERE pending_restart").fetchone()
-        if pending:
-            self.restart()
-
-    def terminate_backends(self, database: str = "") -> int:
-        """End the connections of all clients, or of those of one database, and return their number."""
-        return self.access.terminate_backends(database)
+    def terminate_backends(self) -> None:
+        """End the connections of all clients."""
+        self.access.terminate_backends()
 
     def database(self) -> AbstractContextManager[str]:
         """Make an empty database for as long as the context lasts, which yields its URL."""
@@ -154,7 +124,7 @@ class PostgresServer(Service):
 
     def standby(self, directory: Path | None = None) -> PostgresServer:
         """Return a server that follows this one and answers queries; it is to be started like any other."""
-        standby = PostgresServer(directory, tls=self._tls)
+        standby = PostgresServer(directory)
         standby._primary, standby._passwords = self, self._passwords
         return standby
 
@@ -169,9 +139,9 @@ class PostgresServer(Service):
         """Let a standby take writes."""
         self.access.value("SELECT pg_promote()")
 
-    def fill_disk(self, leave: int = 0) -> None:
-        """Fill the small disk but for ``leave`` bytes."""
-        self.files.fill(leave)
+    def fill_disk(self) -> None:
+        """Fill the small disk."""
+        self.files.fill()
 
     def free_disk(self) -> None:
         """Remove what fills the disk."""

@@ -26,7 +26,7 @@ OPTIONS = (
     "--locale=C",
     "--no-sync",
     "--no-instructions",
-    # Less to write, and a small disk for the log is full sooner.
+    # Less to write.
     "--wal-segsize=1",
 )
 

@@ -6,9 +6,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from . import operations
-from .request import AccountRequest, AccountResult
+from .request import AccountRequest
 
 PREFIX = "/api"
 INTEGER_FIELDS = (
@@ -22,7 +23,7 @@ INTEGER_FIELDS = (
 @dataclass(frozen=True)
 class AccountEndpoint:
     path: str
-    operation: Callable[[AccountRequest], AccountResult]
+    operation: Callable[[AccountRequest], Any]
     success_code: int | str = 0
     success_message: str = "返回内容"
     list_shape: str | None = None

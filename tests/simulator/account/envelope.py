@@ -13,7 +13,6 @@ from ..exchange import ApiResponse, stringify_numbers
 from .endpoints import INTEGER_FIELDS, AccountEndpoint
 from .errors import ERROR_KINDS, AccountError
 from .options import ANY_KIND, DOCUMENTED, AgentOptions
-from .request import AccountResult
 
 EMPTY_VALUES: dict[str, Any] = {"object": {}, "list": [], "null": None}
 INTEGER = re.compile(r"-?[0-9]{1,15}")
@@ -27,7 +26,7 @@ def create_request_id(number: int) -> str:
 
 
 def success_response(
-    endpoint: AccountEndpoint, result: AccountResult, options: AgentOptions, request_id: str, defect: str | None
+    endpoint: AccountEndpoint, result: Any, options: AgentOptions, request_id: str, defect: str | None
 ) -> ApiResponse:
     data = _format_data(endpoint, result, options)
     absent = data is ...
@@ -36,8 +35,7 @@ def success_response(
     if endpoint.plain_envelope and options.balance_envelope == DOCUMENTED:
         body = {"result": True, "data": data, "msg": None}
     else:
-        code = endpoint.success_code if options.success_code == DOCUMENTED else options.success_code
-        body = _envelope(request_id, _format_code(code, options), endpoint.success_message, data)
+        body = _envelope(request_id, endpoint.success_code, endpoint.success_message, data)
     if absent:
         body.pop("data" if "data" in body else "Data")
     return ApiResponse(200, stringify_numbers(body) if defect == "strings" else body)
@@ -62,7 +60,7 @@ def error_response(
     if endpoint.plain_envelope and options.balance_envelope == DOCUMENTED:
         body = {"result": False, "data": None, "msg": message}
     else:
-        body = _envelope(request_id, _format_code(code, options), message, EMPTY_VALUES.get(options.failure_data))
+        body = _envelope(request_id, code, message, EMPTY_VALUES.get(options.failure_data))
         if options.failure_data == "absent":
             del body["Data"]
     return ApiResponse(_for_kind(options.statuses, kind, 200), body)
@@ -76,28 +74,18 @@ def _for_kind(table: dict[str, Any], kind: str, default: Any) -> Any:
     return table.get(kind, table.get(ANY_KIND, default))
 
 
-def _format_code(code: int | str, options: AgentOptions) -> int | str:
-    if options.code_style == "string":
-        return str(code)
-    # A code that is not a number stays a string.
-    return int(code) if options.code_style == "int" and INTEGER.fullmatch(str(code)) else code
-
-
-def _format_data(endpoint: AccountEndpoint, result: AccountResult, options: AgentOptions) -> Any:
+def _format_data(endpoint: AccountEndpoint, result: Any, options: AgentOptions) -> Any:
     """Return the data in the form that the options ask for; an ellipsis if the data must be absent."""
     spell = _spelling(endpoint, options)
     if endpoint.list_shape is None:
-        is_object = isinstance(result.data, dict)
-        return _format_object(result.data, spell, options) if is_object else _format_value(result.data, options)
-    shape = endpoint.list_shape if options.lists == DOCUMENTED else options.lists
-    rows = [_format_object(row, spell, options) for row in result.data]
+        is_object = isinstance(result, dict)
+        return _format_object(result, spell, options) if is_object else _format_value(result, options)
+    rows = [_format_object(row, spell, options) for row in result]
     if not rows and options.empty_data != "same":
         return EMPTY_VALUES.get(options.empty_data, ...)
-    if shape == "array":
+    if endpoint.list_shape == "array":
         return rows
-    first = 1 + (result.offset if options.numbering == "total" else 0)
-    numbered = {str(first + index): row for index, row in enumerate(rows)}
-    return dict(sorted(numbered.items())) if options.map_order == "text" else numbered
+    return {str(number): row for number, row in enumerate(rows, 1)}
 
 
 def _spelling(endpoint: AccountEndpoint, options: AgentOptions) -> Callable[[str], str]:

@@ -10,42 +10,42 @@ from typing import Any
 
 from .catalog import DURATIONS, PROXY_PRODUCT, RATE_FIELDS
 from .errors import AccountError
-from .request import AccountRequest, AccountResult
+from .request import AccountRequest
 
 DURATION = re.compile(r"([1-9][0-9]{0,3})[sdwm]")
 MAX_INTEGER = 10**9
+#: The largest page of a list, which is also the usual one.
+MAX_PAGE = 50
+Rows = list[dict[str, Any]]
 
 
-def balance(request: AccountRequest) -> AccountResult:
-    return AccountResult(request.agent.balance)
+def balance(request: AccountRequest) -> str:
+    return request.agent.balance
 
 
-def service_details(request: AccountRequest) -> AccountResult:
+def service_details(request: AccountRequest) -> Rows:
     """Return one service, or a page of the services of a product."""
-    options = request.agent.options
     suid = request.params.get("suid")
-    product = request.product_id(options.brand == "required" and not suid)
+    product = request.product_id(request.agent.options.brand == "required" and not suid)
     rows = [row.values for row in request.agent.instances if product in (None, row.product)]
     if suid:
         matching = [row for row in rows if row.get("Suid") == suid]
         if not matching:
             raise AccountError("unknown_suid", suid)
-        return AccountResult(matching)
+        return matching
     offset = request.integer("offset", 0, 0, MAX_INTEGER)
-    highest = MAX_INTEGER if options.over_limit == "clamp" else options.max_limit
-    limit = request.integer("limit", options.max_limit, 1, highest)
-    return AccountResult(rows[offset : offset + min(limit, options.max_limit)], offset)
+    return rows[offset : offset + request.integer("limit", MAX_PAGE, 1, MAX_PAGE)]
 
 
-def restart(request: AccountRequest) -> AccountResult:
+def restart(request: AccountRequest) -> str:
     """Restart a server. The simulated server is back at once."""
     suid, product = request.required("suid"), request.product_id(required=True)
     if not any(row.product == product and row.values.get("Suid") == suid for row in request.agent.instances):
         raise AccountError("unknown_suid", suid)
-    return AccountResult("重启成功")
+    return "重启成功"
 
 
-def order_price(request: AccountRequest) -> AccountResult:
+def order_price(request: AccountRequest) -> Any:
     package, system, duration = (request.required(name) for name in ("package_no", "system_no", "duration"))
     request.product_id(required=False)
     price = request.agent.prices.get(package)
@@ -59,10 +59,10 @@ def order_price(request: AccountRequest) -> AccountResult:
         # The table has a price for each duration.
         if duration not in price:
             raise AccountError("bad_duration", duration)
-        return AccountResult(price[duration])
+        return price[duration]
     if duration not in DURATIONS:
         raise AccountError("bad_duration", duration)
-    return AccountResult({name: _multiply(amount, int(duration[:-1])) for name, amount in price.items()})
+    return {name: _multiply(amount, int(duration[:-1])) for name, amount in price.items()}
 
 
 def _multiply(amount: Any, months: int) -> Any:
@@ -73,30 +73,28 @@ def _multiply(amount: Any, months: int) -> Any:
     return format(product, "f") if isinstance(amount, str) else type(amount)(product)
 
 
-def packages(request: AccountRequest) -> AccountResult:
+def packages(request: AccountRequest) -> Rows:
     product = request.product_id(required=True)
     line, area = request.params.get("line_no"), request.params.get("area_no")
-    with_rates = request.integer("load_rate", 0, 0, 1) == 1 or request.agent.options.rates == "always"
+    with_rates = request.integer("load_rate", 0, 0, 1) == 1
     rows = [row.values for row in request.agent.packages if row.product == product]
     if line and area and not any((row.get("Line_no"), row.get("Area_no")) == (line, area) for row in rows):
         raise AccountError("area_not_in_line", area)
     matching = [
         row for row in rows if line in (None, "", row.get("Line_no")) and area in (None, "", row.get("Area_no"))
     ]
-    return AccountResult(
-        [{name: row[name] for name in row if with_rates or name not in RATE_FIELDS} for row in matching]
-    )
+    return [{name: row[name] for name in row if with_rates or name not in RATE_FIELDS} for row in matching]
 
 
-def lines(request: AccountRequest) -> AccountResult:
+def lines(request: AccountRequest) -> Rows:
     product = request.product_id(required=True)
-    return AccountResult([row.values for row in request.agent.lines if row.product == product])
+    return [row.values for row in request.agent.lines if row.product == product]
 
 
-def proxy_plan(request: AccountRequest) -> AccountResult:
+def proxy_plan(request: AccountRequest) -> dict[str, Any]:
     resource = request.required("resource_no")
     product = request.product_id(required=True)
     plan = request.agent.proxy_plans.get(resource)
     if plan is None or plan.get("productId", PROXY_PRODUCT) != product:
         raise AccountError("unknown_resource", resource)
-    return AccountResult({name: value for name, value in plan.items() if name != "productId"})
+    return {name: value for name, value in plan.items() if name != "productId"}

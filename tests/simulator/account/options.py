@@ -17,18 +17,12 @@ ANY_KIND = "*"
 """Key of a table by kind of error: all kinds that the table does not contain."""
 
 CHOICES: dict[str, tuple[str, ...]] = {
-    "code_style": (DOCUMENTED, "int", "string"),
     "failure_data": ("null", "absent", "object", "list"),
     "balance_envelope": (DOCUMENTED, "common"),
-    "numbering": ("page", "total"),
-    "map_order": ("number", "text"),
-    "lists": (DOCUMENTED, "map", "array"),
     "empty_data": ("same", "object", "list", "null", "absent"),
     "empty": ("text", "null", "absent"),
     "numbers": ("example", "int", "string"),
     "spelling": ("example", "table", "lower"),
-    "rates": ("requested", "always"),
-    "over_limit": ("refuse", "clamp"),
     "brand": ("optional", "required"),
     "post": ("query", "refuse"),
 }
@@ -50,35 +44,25 @@ def _by_kind(accepts: Callable[[object], bool]) -> Callable[[object], bool]:
 
 
 VALIDATORS: dict[str, Validator] = {
-    "success_code": (_is_code, f"a number, text, or {DOCUMENTED}"),
     "codes": (_by_kind(_is_code), "an object of numbers or texts by kind of refusal"),
     "messages": (_by_kind(validation.is_string), "an object of texts by kind of refusal"),
     "statuses": (_by_kind(validation.is_http_status), "an object of HTTP statuses by kind of refusal"),
     "date": (lambda value: validation.is_boolean(value) or validation.is_string(value), "true, false or text"),
-    "max_limit": (lambda value: validation.is_integer(value, 1), "a number from 1"),
 }
 
 
 @dataclass
 class AgentOptions:
-    success_code: int | str = DOCUMENTED
-    code_style: str = DOCUMENTED
     codes: dict[str, int | str] = field(default_factory=dict)
     messages: dict[str, str] = field(default_factory=dict)
     statuses: dict[str, int] = field(default_factory=dict)
     failure_data: str = "null"
     balance_envelope: str = DOCUMENTED
     date: bool | str = True
-    numbering: str = "page"
-    map_order: str = "number"
-    lists: str = DOCUMENTED
     empty_data: str = "same"
     empty: str = "text"
     numbers: str = "example"
     spelling: str = "example"
-    rates: str = "requested"
-    over_limit: str = "refuse"
-    max_limit: int = 50
     brand: str = "optional"
     post: str = "query"
 

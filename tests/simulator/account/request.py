@@ -1,24 +1,14 @@
 # Copyright (c) 2026 The qingguo.qgnet authors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""An account call as its operation sees it, the parsing of its parameters, and the result of an operation."""
+"""An account call as its operation sees it, and the parsing of its parameters."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from .agents import Agent
 from .errors import AccountError
-
-
-@dataclass
-class AccountResult:
-    """The result of an operation: an object, a string, or the rows of one page of a list."""
-
-    data: Any
-    offset: int = 0
-    """Number of rows on earlier pages."""
 
 
 @dataclass

@@ -10,19 +10,12 @@ from typing import Any, cast
 from xml.etree import ElementTree
 
 import pytest
-from benchmarks import bench, figures, parts, report
-from benchmarks.chart import COLOURS, HEIGHT, LABELS, WIDTH, chart, style
+from benchmarks import bench, parts, report
+from benchmarks.chart import COLOURS, HEIGHT, LABELS, WIDTH, chart
 from benchmarks.figures import Figures, middle, scaled, seconds_by_the_limit
 from benchmarks.report import WORDS, Table, replaced, tables
 from benchmarks.stage import Stage as RealStage
-from benchmarks.ways import CURL, URI, WAYS
-
-RECAP = """\
-PLAY RECAP *********************************************************************
-host0                      : ok=2    changed=1    unreachable=0    failed=0    skipped=0    rescued=0    ignored=0
-host1                      : ok=0    changed=0    unreachable=0    failed=1    skipped=0    rescued=0    ignored=0
-host2                      : ok=0    changed=0    unreachable=1    failed=0    skipped=0    rescued=0    ignored=0
-"""
+from benchmarks.ways import WAYS
 
 
 def way(name: str, hosts: int, seconds: float, **changes: Any) -> dict[str, Any]:
@@ -57,19 +50,6 @@ def results() -> dict[str, Any]:
     }
 
 
-def test_hosts_that_a_recap_shows_as_lost() -> None:
-    assert figures.failed_hosts(RECAP) == {"host1", "host2"}
-
-
-def test_calls_are_counted_by_what_they_are() -> None:
-    journal = [
-        {"path": "/whitelist/query", "code": 0},
-        {"path": "/whitelist/add", "code": -11},
-        {"path": "/whitelist/add", "code": 0},
-    ]
-    assert figures.counted(journal) == {"calls": 3, "queries": 1, "adds": 2, "refused": 1}
-
-
 @pytest.mark.parametrize(("seconds", "reported"), [([3.0, 1.0, 2.0], 2.0), ([1.0, 2.0], 1.5), ([4.0], 4.0)])
 def test_the_middle_of_several_runs(seconds: list[float], reported: float) -> None:
     row = middle([Figures("uri", 10, one, calls=int(one)) for one in seconds])
@@ -88,10 +68,6 @@ def test_a_run_that_would_take_too_long_is_computed_from_a_smaller_one() -> None
     # 400 seconds are six minutes and the begin of a seventh.
     assert (row.calls, row.registered) == (2000, 140)
     assert (row.refused, row.unnoticed) == (None, None)
-
-
-def test_a_computed_run_registers_no_more_than_there_are() -> None:
-    assert scaled(Figures("uri_throttle", 10, 60.0, registered=10), 40).registered == 40
 
 
 def numbers(table: Table) -> list[list[list[str]]]:
@@ -154,55 +130,11 @@ def test_the_chart_is_sound_and_holds_every_way() -> None:
     assert "ring uri" in classes
 
 
-def luminance(colour: str) -> float:
-    """The relative luminance of WCAG."""
-    parts_of = [int(colour[start : start + 2], 16) / 255 for start in (1, 3, 5)]
-    linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts_of]
-    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
-
-
-@pytest.mark.parametrize("name", list(COLOURS))
-def test_each_way_stands_out_from_both_backgrounds(name: str) -> None:
-    light, dark = COLOURS[name]
-    for colour, page in ((light, "#ffffff"), (dark, "#0d1117")):
-        assert page in style()
-        brighter, darker = sorted((luminance(colour), luminance(page)), reverse=True)
-        # WCAG asks for 3 for graphics, and for large or bold text.
-        assert (brighter + 0.05) / (darker + 0.05) >= 3
-
-
 def test_each_way_has_words_a_colour_and_a_label() -> None:
     for one in WAYS:
         assert one.name in WORDS["en"]
         assert one.name in COLOURS
         assert one.name in LABELS
-
-
-def test_what_is_compared_asks_the_vendor_as_he_documents() -> None:
-    for text in (URI, CURL):
-        assert "/whitelist/query?Key=" in text
-        assert "/whitelist/add?Key={{ bench_key }}&IP={{ bench_ip }}" in text
-    assert (URI % {"throttle": "      throttle: 1\n"}).count("throttle: 1") == 2
-
-
-@pytest.mark.parametrize(
-    ("given", "sizes"),
-    [
-        ([], parts.Sizes()),
-        (["--quick"], parts.Sizes.quick()),
-        (["--hosts", "20", "--repeat", "1"], parts.Sizes(hosts=(20,), free_hosts=(20,), repeat=1)),
-    ],
-)
-def test_sizes_can_be_chosen(given: list[str], sizes: parts.Sizes) -> None:
-    assert bench.sizes_of(bench.arguments(given)) == sizes
-
-
-def test_what_is_missing_is_reported_before_anything_is_measured(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.delenv("ANSIBLE_COLLECTIONS_PATH", raising=False)
-    assert bench.main(["--only", "task"]) == 2
-    assert "missing: " in capsys.readouterr().err
 
 
 def test_a_part_is_kept_although_a_later_one_fails(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,13 +7,10 @@ from __future__ import annotations
 import fcntl
 import os
 import subprocess
-import time
 from pathlib import Path
 
-import psycopg
 import pytest
-from chaos import chaos, database, lease_lane, place, role_lane, runs
-from lab.access import Access
+from chaos import chaos, lease_lane, place, role_lane, runs
 
 BEFORE = lease_lane.Books(paid=3, live=frozenset({"203.0.113.1", "203.0.113.2", "203.0.113.3"}))
 
@@ -70,29 +67,6 @@ def test_a_lock_is_found_with_the_process_that_holds_it(tmp_path: Path) -> None:
     finally:
         other.kill()
         other.wait()
-
-
-def test_a_lock_in_the_database_whose_process_is_gone_is_noticed(database_server: Access) -> None:
-    gone = subprocess.Popen(["true"])
-    # Its parent has not waited for it, which does not make it alive.
-    os.waitid(os.P_PID, gone.pid, os.WEXITED | os.WNOWAIT)
-    with database_server.database() as url:
-        shared = database.Database(database_server, url.rpartition("/")[2])
-        try:
-            with psycopg.connect(url, application_name=f"qgnet {gone.pid} x y", autocommit=True) as connection:
-                connection.execute("SELECT pg_advisory_lock(1)")
-                assert shared.held([gone.pid])
-                assert shared.held([os.getpid()]) == []
-                end = time.monotonic() + 20
-                while shared.longest < 2 * database.WATCH_INTERVAL:
-                    assert time.monotonic() < end
-                    time.sleep(0.01)
-        finally:
-            left = shared.end()
-        assert left == []
-    gone.wait()
-    assert shared.restarts == 0
-    assert not shared.has_failed_since(0)
 
 
 def test_a_lane_that_cannot_begin_fails_the_run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -309,23 +309,6 @@ def test_the_first_snapshot_of_a_list_is_reported_once(story: list[tuple[Snapsho
         started |= set(new)
 
 
-def test_the_first_snapshot_is_not_a_change() -> None:
-    snapshot = Snapshot(
-        quota=quota(9), leases=[lease(1)], whitelist=["203.0.113.1", "203.0.113.2"], balance=amount("80.00")
-    )
-    events = step(WatchState(), RULES, snapshot, NOW)[1]
-    assert [(event["type"], event["watched"], event["count"]) for event in events] == [
-        ("watch_started", "leases", 1),
-        ("watch_started", "whitelist", 2),
-    ]
-
-
-def test_a_threshold_that_is_crossed_in_the_first_snapshot_causes_an_event() -> None:
-    snapshot = Snapshot(quota=quota(0), leases=[lease(1, 60)], whitelist=[], balance=amount("1.00"))
-    started = "watch_started"
-    assert kinds_of(snapshot) == [["quota_low", started, "lease_expiring", started, "whitelist_drift", "balance_low"]]
-
-
 def test_a_plan_with_no_more_channels_than_the_threshold_recovers_when_all_are_free() -> None:
     polls = [Snapshot(quota=quota(free, 2)) for free in (0, 1, 2)]
     assert kinds_of(*polls, rules=Rules(quota_below=2)) == [["quota_low"], [], ["quota_recovered"]]
@@ -377,12 +360,6 @@ def test_lease_gone_says_whether_the_lease_expired() -> None:
     assert [event["remaining_seconds"] for event in of(events, "lease_gone")] == [0, 3540, None]
 
 
-def test_a_lease_with_a_new_deadline_is_reported_again() -> None:
-    polls = [Snapshot(leases=[lease(1, ends_in)]) for ends_in in (60, 3600, 3600)]
-    started = ["watch_started", "lease_expiring"]
-    assert kinds_of(*polls, at=(NOW, NOW, NOW + 3000)) == [started, [], ["lease_expiring"]]
-
-
 def test_a_clock_that_is_set_back_causes_no_event_twice() -> None:
     polls = [Snapshot(leases=[lease(1, 60)])] * 3
     assert kinds_of(*polls, at=(NOW, NOW - 3600, NOW))[1:] == [[], []]
@@ -394,14 +371,6 @@ def test_without_whitelist_only_the_drift_is_reported() -> None:
     (event,) = step(state, rules, Snapshot(whitelist=["203.0.113.9"]), NOW)[1]
     drift = ("whitelist_drift", ["203.0.113.1"], ["203.0.113.9"])
     assert (event["type"], event["missing"], event["unexpected"]) == drift
-
-
-def test_changes_during_a_failure_are_reported_afterwards() -> None:
-    before, after = (Snapshot(whitelist=ips) for ips in (["203.0.113.1", "203.0.113.2"], ["203.0.113.1"]))
-    assert kinds_of(before, Snapshot(failed={WHITELIST: LOST}), after)[1:] == [
-        ["watch_failed"],
-        ["watch_recovered", "whitelist_removed", "whitelist_drift"],
-    ]
 
 
 def test_a_failure_has_the_code_of_the_vendor() -> None:

@@ -20,6 +20,7 @@ from live.exchange import Call, Reply
 from live.questions import QUESTIONS
 from live.transports import Http
 from simulator.fixture import Simulator, running_simulator
+from support.processes import wait_for
 
 PROGRAM = workspace.ROOT / "tests" / "live"
 #: Options that change the answers of a vendor without making it slower.
@@ -107,9 +108,7 @@ def test_a_signal(sim: Simulator, tmp_path: Path, number: signal.Signals) -> Non
     """The other tests interrupt at each call; here, a process gets the signal while it waits for the lagging list."""
     sim.configure(options={"list_lag": 1.5}, channels=2)
     process = start(sim, tmp_path, "--paid", "2")
-    end = time.monotonic() + 30
-    while not sim.journal("/allocate") and time.monotonic() < end:
-        time.sleep(0.02)
+    wait_for(lambda: bool(sim.journal("/allocate")))
     time.sleep(0.3)
     process.send_signal(number)
     time.sleep(0.3)
@@ -146,10 +145,6 @@ def test_an_error_of_the_program_shows_what_is_left(
         ([], "", "QG_KEY is not set"),
         (["--paid", "3"], "K", "--paid"),
         (["--address", "203.0.113.1", "x"], "K", "'x' is not an IPv4 address"),
-        (["--output", "/nowhere"], "K", "/nowhere is not a directory"),
-        (["--settings", "/nowhere"], "K", "--settings"),
-        (["--replay", "/nowhere"], "", "--replay"),
-        (["--timeout", "0"], "K", "more than 0"),
         ([], "K", "QG_APP_ID and QG_APP_KEY belong together"),
     ],
 )

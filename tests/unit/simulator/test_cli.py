@@ -10,26 +10,19 @@ import socket
 import subprocess
 import sys
 import threading
-import time
-from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
 import requests
-from simulator import cli, fixture
-from simulator.fixture import PROGRAM, Simulator, running_simulator
+from simulator import cli
+from simulator.fixture import PROGRAM, running_simulator
 from support.http_sessions import new_session
 from support.parameters import mostly_thorough
+from support.processes import wait_for
 
 RUN = "runpy.run_path(sys.argv[0], run_name='__main__')"
 PROCESS = [sys.executable, str(PROGRAM), "--port", "0"]
-
-
-def until(happened: Callable[[], bool]) -> None:
-    end = time.monotonic() + 60
-    while not happened() and time.monotonic() < end:
-        time.sleep(0.02)
 
 
 def run_python(code: str) -> subprocess.CompletedProcess[str]:
@@ -38,27 +31,13 @@ def run_python(code: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
 
 
-def test_the_command_line_has_defaults_and_options() -> None:
-    arguments = ["--key", "K1", "--key", "K2", "--minute", "7.5", "--map", "127.0.0.9=203.0.113.9"]
-    with running_simulator(arguments) as one:
-        state = one.state()
-        assert list(state["keys"]) == ["K1", "K2"]
-        assert (state["minute"], state["map"]) == (7.5, {"127.0.0.9": "203.0.113.9"})
-        assert (one.key, one.proxy_url, one.tunnel_url) == ("K1", None, None)
-        assert one.tunnel_control_url == one.api_url
-        assert one.control("GET", "/health") == {"ok": True}
-    with running_simulator() as two:
-        assert two.key == "QGDEMO01"
-        assert two.state()["minute"] == 60
-
-
 @pytest.mark.parametrize("number", mostly_thorough([signal.SIGTERM, signal.SIGINT]))
 def test_it_prints_instructions_and_stops_on_a_signal(tmp_path: Path, number: signal.Signals) -> None:
     ready = tmp_path / "ready.json"
     arguments = ["--proxy-port", "0", "--tunnel-port", "0", "--minute", "3", "--ready-file", str(ready)]
     command = [*PROCESS, *arguments]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
-        until(ready.exists)
+        wait_for(ready.exists)
         information = json.loads(ready.read_text(encoding="utf-8"))
         assert information["pid"] == process.pid
         process.send_signal(number)
@@ -104,7 +83,7 @@ def test_it_stops_while_a_call_is_pending() -> None:
 
         waiting = threading.Thread(target=hang)
         waiting.start()
-        until(lambda: bool(one.journal()))
+        wait_for(lambda: bool(one.journal()))
     waiting.join(60)
     assert not waiting.is_alive()
 
@@ -135,7 +114,7 @@ def test_it_warns_if_it_does_not_listen_on_loopback(tmp_path: Path, host: str, w
     ready, errors = tmp_path / "ready.json", tmp_path / "errors"
     command = [*PROCESS, "--host", host, "--ready-file", str(ready)]
     with errors.open("wb") as output, subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=output) as process:
-        until(lambda: ready.exists() or process.poll() is not None)
+        wait_for(lambda: ready.exists() or process.poll() is not None)
         process.terminate()
     lines = errors.read_text(encoding="utf-8").splitlines()
     assert len(lines) == int(warned)
@@ -160,13 +139,3 @@ def test_the_fixture_reports_a_failed_start() -> None:
         running_simulator(["--no-such-option"]),
     ):
         pass
-
-
-def test_the_fixture_has_a_start_timeout(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(fixture, "START_SECONDS", 0.0)
-    with pytest.raises(RuntimeError, match="not up after"), running_simulator():
-        pass
-
-
-def test_sim_is_reset_for_each_test(sim: Simulator) -> None:
-    assert (sim.whitelist(), sim.journal()) == ([], [])

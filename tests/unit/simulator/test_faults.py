@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import http.client
 import json
 import socket
 import time
@@ -164,16 +163,6 @@ def test_trickle_delays_each_byte(sim: Simulator, call: Call) -> None:
     start = time.monotonic()
     assert call("/whitelist/add", IP=B)["Data"] == [B]
     assert 0.3 <= time.monotonic() - start < 2
-
-
-def test_trickle_sends_one_byte_at_a_time(sim: Simulator) -> None:
-    sim.fault(path="/whitelist/query", kind="trickle", seconds=0.2)
-    address = urlsplit(sim.api_url)
-    connection = http.client.HTTPConnection(str(address.hostname), address.port, timeout=10)
-    connection.request("GET", f"/whitelist/query?Key={sim.key}")
-    answer = connection.getresponse()
-    assert [answer.read1(100) for repeat in range(3)] == [b"{", b'"', b"C"]
-    connection.close()
 
 
 def test_replace_returns_the_given_json(sim: Simulator, call: Call) -> None:

@@ -11,7 +11,7 @@ from xml.etree import ElementTree
 import pytest
 import requests
 from simulator.fixture import Simulator
-from simulator.formats import to_xml, unescape_separator
+from simulator.formats import to_xml
 from support.http_sessions import text_through
 
 Call = Callable[..., Any]
@@ -54,16 +54,6 @@ def test_an_empty_selector_counts_as_not_given(sim: Simulator, call: Call) -> No
     assert call("/whitelist/add", IP="")["Code"] == -10
 
 
-def test_the_wildcard_can_have_a_blank(sim: Simulator, call: Call) -> None:
-    task = call("/allocate", Num="2")["TaskID"]
-    assert call("/query", TaskID="* ")["TaskList"][0]["TaskID"] == task
-    assert call("/release", IP="* ")["Code"] == 0
-    assert sim.leases() == []
-    call("/allocate")
-    assert call("/release", TaskID="* ")["Code"] == 0
-    assert sim.leases() == []
-
-
 def test_the_fields_are_in_the_order_of_live_answers(sim: Simulator, get: Callable[[str], requests.Response]) -> None:
     text = get(f"/allocate?Key={sim.key}&Detail=1").text
     assert text.startswith('{"Code":0,"Data":[{"IP":"198.51.100.')
@@ -72,11 +62,6 @@ def test_the_fields_are_in_the_order_of_live_answers(sim: Simulator, get: Callab
     assert list(answer) == ["Code", "TaskList", "TaskNum", "TotalNum"]
     assert list(answer["TaskList"][0]) == ["TaskID", "Num", "Data"]
     assert list(answer["TaskList"][0]["Data"][0]) == ["IP", "port", "deadline", "host"]
-
-
-def test_a_release_answers_the_code_alone(call: Call) -> None:
-    call("/allocate")
-    assert call("/release", IP="*") == {"Code": 0}
 
 
 @pytest.mark.parametrize(
@@ -131,19 +116,6 @@ def test_xml_escapes_text_and_leaves_out_null() -> None:
     assert to_xml({"a": [1, "<&>"], "b": None}).endswith(
         "<response><a><item>1</item><item>&lt;&amp;&gt;</item></a><b></b></response>"
     )
-
-
-def test_a_separator_is_spelled_with_a_backslash() -> None:
-    expected = {r"\r\n": "\r\n", r"\n": "\n", r"\t": "\t", "": "\n", "; ": "; ", "\r\n": "\r\n"}
-    assert {text: unescape_separator(text) for text in expected} == expected
-
-
-def test_a_truncated_text_keeps_its_type(sim: Simulator, get: Callable[[str], requests.Response]) -> None:
-    sim.fault(path="/allocate", kind="garbage", body="?")
-    assert get(f"/allocate?Key={sim.key}&DataFormat=txt").text == "?"
-    sim.fault(path="/allocate", kind="truncate")
-    with pytest.raises(requests.RequestException):
-        get(f"/allocate?Key={sim.key}&DataFormat=txt")
 
 
 def test_a_replace_can_name_an_address(sim: Simulator, call: Call) -> None:

@@ -83,13 +83,6 @@ def test_a_lease_proxy_listens_on_the_host_of_the_simulator(http: requests.Sessi
         assert exit_address(other, item["host"]) == item["IP"]
 
 
-def test_lease_proxies_can_be_disabled(sim: Simulator, call: Call) -> None:
-    sim.configure(whitelist=["127.0.0.1"], options={"lease_proxies": False})
-    item = call("/allocate")["Data"][0]
-    assert item["host"] == f"127.0.0.1:{item['port']}"
-    assert sim.leases()[0]["port"] == item["port"]
-
-
 def test_pool_addresses_are_proxies(sim: Simulator, call: Call) -> None:
     sim.configure(whitelist=["127.0.0.1"], plan={"kind": "dynamic_shared"})
     item = call("/extract")["Data"][0]

@@ -71,13 +71,6 @@ def test_invalid_parameters_are_refused(sim: Simulator, call: Call, path: str, p
     assert sim.leases() == []
 
 
-def test_one_call_allocates_up_to_a_hundred_addresses(sim: Simulator, call: Call) -> None:
-    sim.configure(plan={"channels": 100})
-    answer = call("/allocate", Num="100")
-    assert len(set(ips(answer))) == 100
-    assert len({item["port"] for item in answer["Data"]}) == 100
-
-
 def test_an_allocation_beyond_the_plan_or_the_free_channels_is_refused(sim: Simulator, call: Call) -> None:
     assert call("/allocate", Num="6")["Code"] == -101
     assert call("/allocate", Num="4")["Code"] == 0
@@ -290,15 +283,6 @@ def test_the_key_is_checked_before_the_operation(
     sim.configure(**fields)
     assert call(path, Num="x")["Code"] == code
     assert sim.journal()[-1]["executed"] is False
-
-
-@pytest.mark.parametrize("path", ["/allocate", "/replace", "/release", "/query"])
-def test_faults_apply_to_lease_calls(sim: Simulator, call: Call, path: str) -> None:
-    call("/allocate")
-    for code in (-1, -104):
-        sim.fault(path=path, kind="code", code=code)
-        assert call(path, IP="*")["Code"] == code
-    assert len(sim.leases()) == 1
 
 
 def test_partial_faults_leave_out_leases(sim: Simulator, call: Call) -> None:

@@ -57,10 +57,3 @@ def test_a_list_lag_delays_monopolies(core: Core) -> None:
     assert call(core, "/monopolies")["data"] == []
     core.clock.advance(3)
     assert len(call(core, "/monopolies")["data"]) == 1
-
-
-def test_a_list_without_lag_shows_a_change_immediately(core: Core) -> None:
-    core.keys[KEY].configure({"options": {"list_lag": 3}})
-    call(core, "/allocate", Num="1")
-    core.keys[KEY].configure({"options": {"list_lag": 0}})
-    assert call(core, "/query")["TotalNum"] == 1

@@ -111,26 +111,6 @@ def test_a_proxy_admits_a_client_once_it_is_whitelisted(sim: Simulator, host: re
     assert host.get(url, timeout=10).status_code == 407
 
 
-def test_a_call_through_a_proxy_has_the_exit_address(sim: Simulator) -> None:
-    sim.configure(whitelist=["127.0.0.1"], exit="198.51.100.9")
-    session = new_session(sim.proxy_url)
-    answer = session.post(f"{sim.api_url}/whitelist/query", data={"Key": sim.key}, timeout=10)
-    assert answer.json()["Data"] == ["127.0.0.1"]
-    assert sim.journal()[-1]["public"] == "198.51.100.9"
-
-
-def test_a_proxy_accepts_key_and_password(sim: Simulator) -> None:
-    address = str(sim.proxy_url).removeprefix("http://")
-    url = f"{sim.api_url}/ip"
-    right, wrong = (new_session(f"http://{sim.key}:{pwd}@{address}") for pwd in ("secret", "guess"))
-    assert right.get(url, timeout=10).status_code == 407
-    always = new_session(f"http://{sim.key}:{sim.state()['keys'][sim.key]['pwd']}@{address}")
-    assert always.get(url, timeout=10).text == f"{EXIT}\n"
-    sim.configure(pwd="secret")
-    assert right.get(url, timeout=10).text == f"{EXIT}\n"
-    assert wrong.get(url, timeout=10).status_code == 407
-
-
 def test_each_key_has_its_own_proxy(sim: Simulator) -> None:
     url = sim.configure("OTHER001", whitelist=["127.0.0.1"], exit="198.51.100.2", proxy=True)["proxy_url"]
     assert url != sim.proxy_url

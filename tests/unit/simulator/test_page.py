@@ -15,7 +15,7 @@ from simulator.control.faults import FAULT_KINDS
 from simulator.control.page import DIRECTORY
 from simulator.control.view import MAX_CALLS, MAX_CHARACTERS, MAX_ITEMS, build_view
 from simulator.core import Core
-from simulator.fixture import PROGRAM, Simulator
+from simulator.fixture import Simulator
 from simulator.proxies.echo import EchoServices
 
 Call = Callable[..., Any]
@@ -84,14 +84,6 @@ def test_every_text_of_the_page_is_in_chinese_too() -> None:
     named = dict(re.findall(r'^  (\w+): "([^"]+)",', faults, re.MULTILINE))
     assert set(named) == set(FAULT_KINDS)
     assert (texts | set(named.values())) - known == {""}
-
-
-def test_the_page_has_one_path(sim: Simulator, http: requests.Session) -> None:
-    led = http.get(sim.control_url, timeout=10, allow_redirects=False)
-    assert (led.status_code, led.headers["Location"]) == (307, "/_sim/")
-    assert http.post(f"{sim.control_url}/", timeout=10).status_code == 404
-    assert http.get(f"{sim.control_url}/page.js", timeout=10).status_code == 404
-    assert sim.journal() == []
 
 
 def test_the_view_is_not_recorded_and_has_no_rate_limit(sim: Simulator, http: requests.Session, call: Call) -> None:
@@ -201,11 +193,6 @@ def test_each_fault_choice_can_be_planned(sim: Simulator) -> None:
         if name not in ("partial", "unnamed") or path == "/whitelist/add"
     ]
     assert len(sim.control("POST", "/faults", faults)["faults"]) == len(faults)
-
-
-def test_the_files_of_the_page_are_in_the_control_package() -> None:
-    names = {path.name for path in (PROGRAM / "control").glob("page.*")}
-    assert names == {"page.css", "page.html", "page.js", "page.py"}
 
 
 def test_the_view_shows_the_tunnel_of_a_key_and_the_code_of_a_product(sim: Simulator, http: requests.Session) -> None:

@@ -119,26 +119,6 @@ def test_an_allocation_without_exit_addresses_is_refused(sim: Simulator, call: C
     assert codes == [0, 0, 0, 0, 0, -103]
 
 
-def test_the_plan_of_a_key_is_described(sim: Simulator) -> None:
-    plan = sim.state()["keys"][sim.key]["plan"]
-    areas = plan.pop("stock")["areas"]
-    assert plan == {
-        "kind": "dynamic_dedicated",
-        "billing": "time",
-        "channels": 5,
-        "balance": 100,
-        "lifetime": 1440,
-        "enterprise_pool": False,
-        "free_delay": 0,
-        "static": False,
-        "extract_limit": None,
-        "extract_period": "day",
-    }
-    assert len({area["area_id"] for area in areas}) == len({area["isp"] for area in areas}) == 3
-    assert sim.configure(channels=7)["plan"]["channels"] == 7
-    assert sim.configure(plan={"channels": 8})["channels"] == 8
-
-
 @pytest.mark.parametrize(
     "plan",
     [
@@ -182,11 +162,3 @@ def test_a_stopped_clock_changes_only_when_it_is_advanced(sim: Simulator) -> Non
     sim.hold_clock()
     sim.reset()
     assert sim.control("GET", "/clock")["running"] is True
-
-
-def test_the_clock_can_be_advanced_and_reset(sim: Simulator) -> None:
-    before = sim.control("GET", "/clock")["now"]
-    after = sim.control("PUT", "/clock", {"advance": 3600.5})["now"]
-    assert 3600.5 <= after - before < 3610
-    sim.reset()
-    assert sim.control("GET", "/clock")["now"] - before < 60

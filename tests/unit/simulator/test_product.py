@@ -4,14 +4,12 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Any
 
 import pytest
 import requests
 from simulator.fixture import Simulator
 from simulator.product.endpoints import path_of
-from support.http_sessions import text_through
 from support.simulator_products import (
     DAY,
     EXCLUSIVE,
@@ -98,11 +96,6 @@ def test_a_lease_lasts_as_long_as_its_product_says(sim: Simulator, get: Get, pro
         assert lasts * 60 - 2 < lease["ends"] - now < lasts * 60 + 5
 
 
-def test_a_deadline_is_in_beijing_time(get: Get, sim: Simulator) -> None:
-    deadline = datetime.fromisoformat(data(get("/share/get"))[0]["deadline"] + "+08:00")
-    assert deadline.timestamp() == leases(sim, SHARE)[0]["ends"]
-
-
 def test_get_filters_by_area_and_provider(sim: Simulator, get: Get) -> None:
     for params, expected in (
         ({"area": "440100", "isp": 2}, {("广东省广州市", "移动")}),
@@ -169,14 +162,6 @@ def test_an_invalid_parameter_is_refused(sim: Simulator, get: Get, params: dict[
     assert leases(sim, SHARE) == leases(sim, EXCLUSIVE) == []
 
 
-def test_distinct_avoids_addresses_that_the_key_has_had(sim: Simulator, get: Get) -> None:
-    sim.configure(KEYS[EXCLUSIVE], options={"address_reuse": "first"})
-    first = data(get("/exclusive/get"))["ips"][0]["proxy_ip"]
-    get("/exclusive/delete", ip=first)
-    assert data(get("/exclusive/get", distinct="true"))["ips"][0]["proxy_ip"] != first
-    assert data(get("/exclusive/get", distinct="false"))["ips"][0]["proxy_ip"] == first
-
-
 def test_an_aggregated_product_extracts_the_same_way(sim: Simulator, get: Get) -> None:
     assert data(get("/share/aggregate/get", num=2))[1]["proxy_ip"] == leases(sim, SHARE)[1]["ip"]
 
@@ -224,12 +209,6 @@ def test_replace_gives_up_the_oldest_leases(sim: Simulator, get: Get) -> None:
     assert (list(found), found["num"]) == (["task_id", "num", "ips"], 2)
     new = [item["proxy_ip"] for item in found["ips"]]
     assert [lease["ip"] for lease in leases(sim, EXCLUSIVE)] == held[2:] + new
-    assert refusal(get("/exclusive/replace", area="999999")) == (400, "NO_RESOURCE_FOUND")
-    assert len(leases(sim, EXCLUSIVE)) == 5
-    sim.configure(KEYS[EXCLUSIVE], options={"replace_failure": "drop"})
-    assert refusal(get("/exclusive/replace", area="999999")) == (400, "NO_RESOURCE_FOUND")
-    assert len(leases(sim, EXCLUSIVE)) == 4
-    assert [call["executed"] for call in sim.journal("/exclusive/replace")] == [True, False, True]
 
 
 @pytest.mark.parametrize(("period", "seconds"), [("minute", 60), ("day", DAY)])
@@ -314,13 +293,6 @@ def test_a_separator_stands_between_the_servers_of_a_text(
     answer = http.get(f"{sim.api_url}/longterm/get?key={KEYS[LONGTERM]}&num=2&format=txt{query}", timeout=10)
     assert answer.headers["Content-Type"].startswith("text/plain")
     assert answer.text == separator.join(lease["host"] for lease in leases(sim, LONGTERM))
-
-
-def test_a_text_of_one_server_is_a_proxy_without_being_stripped(sim: Simulator, http: requests.Session) -> None:
-    key = KEYS[EXCLUSIVE]
-    sim.configure(key, options={"lease_proxies": True})
-    text = http.get(f"{sim.api_url}/exclusive/get?key={key}&format=txt", timeout=10).text
-    assert text_through(f"{key}:0123456789ab@{text}", "http://d.qg.net/ip") == leases(sim, EXCLUSIVE)[0]["ip"]
 
 
 @pytest.mark.parametrize("path", ["/share/get", "/share/pool", "/longterm/get", "/exclusive/replace", "/overseas/get"])

@@ -32,14 +32,6 @@ from support.simulator_products import (
 __all__ = ["get", "keys"]
 
 
-ALL_CODES = (
-    *("INTERNAL_ERROR", "INVALID_PARAMETER", "INVALID_KEY", "UNAVAILABLE_KEY", "ACCESS_DENY", "API_AUTH_DENY"),
-    *("KEY_BLOCK", "REQUEST_LIMIT_EXCEEDED", "BALANCE_INSUFFICIENT", "NO_RESOURCE_FOUND", "FAILED_OPERATION"),
-    *("EXTRACT_LIMIT_EXCEEDED", "NO_AVAILABLE_CHANNEL", "DELETE_LIMIT_EXCEEDED", "STATIC_DELETE_TIME_LIMIT"),
-    *("MONOPOLY_DELETE_TIME_LIMIT", "MONOPOLY_CHANGEIP_TIME_LIMIT", "IP_WHITELIST_LIMIT_EXCEEDED"),
-)
-
-
 def test_exclusive_leases_are_released_by_address_or_task(sim: Simulator, get: Get) -> None:
     found = data(get("/exclusive/get", num=3))
     first, second = (item["proxy_ip"] for item in found["ips"][:2])
@@ -60,17 +52,6 @@ def test_an_invalid_release_is_refused(sim: Simulator, get: Get, params: dict[st
     data(get("/exclusive/get"))
     assert refusal(get("/exclusive/delete", **params)) == (400, "INVALID_PARAMETER")
     assert len(leases(sim, EXCLUSIVE)) == 1
-
-
-def test_exclusive_leases_have_a_release_limit(sim: Simulator, get: Get) -> None:
-    sim.configure(KEYS[EXCLUSIVE], plan={"channels": 1})
-    for _repeat in range(2):
-        data(get("/exclusive/get"))
-        assert data(get("/exclusive/delete", task="*")) == 1
-    data(get("/exclusive/get"))
-    assert refusal(get("/exclusive/delete", task="*")) == (400, "DELETE_LIMIT_EXCEEDED")
-    sim.advance(60)
-    assert data(get("/exclusive/delete", task="*")) == 1
 
 
 def test_dynamic_longterm_leases_cannot_be_released(sim: Simulator, get: Get) -> None:
@@ -140,10 +121,9 @@ def test_the_password_of_the_api_is_sent_as_pwd(sim: Simulator, get: Get) -> Non
     data(get("/share/query", pwd="right"))
 
 
-@pytest.mark.parametrize("code", mostly_thorough(ALL_CODES, 2))
-def test_each_code_can_be_planned(sim: Simulator, get: Get, code: str) -> None:
+@pytest.mark.parametrize(("code", "status"), [("FAILED_OPERATION", 400), ("REQUEST_LIMIT_EXCEEDED", 429)])
+def test_a_code_can_be_planned(sim: Simulator, get: Get, code: str, status: int) -> None:
     sim.fault(path="/share/get", kind="code", code=code)
-    status = 429 if code == "REQUEST_LIMIT_EXCEEDED" else 400
     assert refusal(get("/share/get")) == (status, code)
     sim.configure(KEYS[SHARE], options={"refusal_status": 200, "limit_status": 200})
     sim.fault(path="/share/get", kind="code", code=code, msg="text")
@@ -199,38 +179,11 @@ def test_plans_by_volume_have_their_own_limit(sim: Simulator, get: Get) -> None:
 # Faults, and the other APIs.
 
 
-def test_faults_apply_to_the_body_and_the_connection(sim: Simulator, get: Get) -> None:
-    sim.fault(path="/longterm/get", kind="reset_after")
-    with pytest.raises(requests.ConnectionError):
-        get("/longterm/get")
-    assert len(leases(sim, LONGTERM)) == 1
-    sim.fault(path="/longterm/get", kind="partial", drop=1)
-    assert data(get("/longterm/get", num=2))["num"] == 1
-    sim.fault(path="/longterm/query", kind="data_null")
-    assert data(get("/longterm/query")) is None
-    sim.fault(path="/longterm/query", kind="data_absent")
-    assert "data" not in get("/longterm/query")[1]
-    sim.fault(path="/longterm/query", kind="strings")
-    assert data(get("/longterm/query"))[0]["area_code"].isdigit()
-    sim.fault(path="/longterm/query", kind="replace", body={"code": "X", "data": 1}, executed=True)
-    assert get("/longterm/query")[1] == {"code": "X", "data": 1}
-    assert sim.journal()[-1]["code"] == "X"
-
-
 def test_the_journal_has_the_code_and_the_request_id(sim: Simulator, get: Get) -> None:
     _status, body = get("/exclusive/delete", ip="198.51.100.200,198.51.100.201")
     entry = sim.journal("/exclusive/delete")[0]
     assert (entry["key"], entry["code"], entry["executed"]) == (KEYS[EXCLUSIVE], "SUCCESS", True)
     assert (entry["request_id"], len(entry["ips"])) == (body["request_id"], 2)
-
-
-def test_a_list_can_lag(sim: Simulator, get: Get) -> None:
-    sim.configure(KEYS[SHARE], options={"list_lag": 3})
-    data(get("/share/query"))
-    data(get("/share/get"))
-    assert (data(get("/share/query")), data(get("/share/channels"))["idle"]) == ([], 4)
-    sim.advance(3)
-    assert len(data(get("/share/query"))) == 1
 
 
 def test_the_whitelist_of_a_product_key_is_on_the_classic_host(sim: Simulator, http: requests.Session) -> None:

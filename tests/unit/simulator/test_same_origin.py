@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 import pytest
 import requests
-from simulator.control.same_origin import SameOriginMiddleware, is_loopback
+from simulator.control.same_origin import SameOriginMiddleware
 from simulator.fixture import Simulator, running_simulator
 from starlette.types import Receive, Scope, Send
 
@@ -121,14 +121,3 @@ def test_allow_host_adds_names_and_addresses(http: requests.Session) -> None:
             assert reset(running, http, Host=host).status_code == 200
         for host in (f"{ATTACKER}:8080", "192.0.2.9", "simulator.attacker.example"):
             assert_refused(reset(running, http, Host=host), "Host", host)
-
-
-@pytest.mark.parametrize(
-    ("address", "loopback"),
-    [
-        *(("127.0.0.2", True), ("::1", True), ("::ffff:127.0.0.1", True), ("0.0.0.0", False), ("::", False)),
-        *(("192.0.2.1", False), ("localhost.attacker.example", False)),
-    ],
-)
-def test_loopback_addresses_are_recognized(address: str, loopback: bool) -> None:
-    assert is_loopback(address) is loopback

@@ -22,14 +22,6 @@ def server(sim: Simulator, call: Call) -> str:
     return str(call("/allocate")["Data"][0]["host"])
 
 
-def test_user_and_password_open_the_proxy(sim: Simulator, server: str) -> None:
-    client = Socks5Client(server)
-    with client.connection:
-        assert (client.greet(0, 2), client.log_in(sim.key, SECRET)) == (2, 0)
-        assert client.connect(name("d.qg.net"), 80) == 0
-        assert client.fetch() == sim.leases()[0]["ip"]
-
-
 def test_the_echo_service_of_the_vendor_has_both_schemes(sim: Simulator, server: str, trusting: ssl.SSLContext) -> None:
     for port in (80, 443):
         client = Socks5Client(server)
@@ -83,21 +75,3 @@ def test_a_request_that_fails_gets_its_reply(
     with client.connection:
         assert client.greet(0) == 0
         assert client.connect(target, port, command) == reply
-
-
-def test_the_proxy_of_a_key_speaks_socks5_too(sim: Simulator) -> None:
-    client = Socks5Client(str(sim.proxy_url).removeprefix("http://"))
-    with client.connection:
-        assert (client.greet(2), client.log_in(sim.key, SECRET)) == (2, 0)
-        assert client.connect(name("d.qg.net"), 80) == 0
-        assert client.fetch() == "198.51.100.1"
-
-
-def test_a_tunnel_closes_when_the_lease_ends(sim: Simulator, server: str, call: Call) -> None:
-    sim.configure(whitelist=["127.0.0.1"])
-    client = Socks5Client(server)
-    with client.connection:
-        assert client.greet(0) == 0
-        assert client.connect(name("d.qg.net"), 80) == 0
-        call("/release", IP="*")
-        assert client.read(1) == b""

@@ -25,12 +25,6 @@ def test_add_query_delete(sim: Simulator, call: Call) -> None:
     assert sim.whitelist() == [B]
 
 
-def test_the_quota_counts_channels(sim: Simulator, call: Call) -> None:
-    assert call("/info/quota") == {"Code": 0, "Total": 5, "Available": 5, "Used": 0}
-    sim.configure(channels=8, used=3)
-    assert call("/info/quota") == {"Code": 0, "Total": 8, "Available": 5, "Used": 3}
-
-
 @pytest.mark.parametrize("path", ["/whitelist/add", "/whitelist/del"])
 def test_an_invalid_or_missing_address_is_refused(sim: Simulator, call: Call, path: str) -> None:
     sim.configure(whitelist=[A])
@@ -102,23 +96,6 @@ def test_options_change_the_body_and_status_of_an_error(sim: Simulator, fetch: F
     sim.configure(options={"msg": False, "error_status": 400})
     second = fetch("/whitelist/add", IP="x")
     assert (second.status_code, second.json()) == (400, {"Code": -10})
-
-
-@pytest.mark.parametrize(
-    ("fields", "code"),
-    [
-        *(({"pwd": "secret", "api_auth": True}, -14), ({"status": "blocked"}, -12)),
-        *(({"status": "unauthorised"}, -13), ({"status": "no_permission"}, -15), ({"status": "expired"}, -100)),
-        ({"status": "blocked", "api_auth": True}, -14),
-    ],
-)
-def test_a_key_with_a_status_or_a_wrong_password_is_refused(
-    sim: Simulator, call: Call, fields: dict[str, Any], code: int
-) -> None:
-    sim.configure(**fields)
-    assert call("/whitelist/add", IP=A)["Code"] == code
-    assert sim.whitelist() == []
-    assert sim.control("GET", "/windows") == {}
 
 
 def test_the_correct_password_is_accepted(sim: Simulator, call: Call) -> None:

@@ -4,12 +4,8 @@
 
 from __future__ import annotations
 
-import tarfile
-from pathlib import Path
-
 import ansible_test
 import pytest
-import workspace
 
 PYTHONS = ("3.12", "3.13")
 REQUIRED = {"compile": PYTHONS, "import": PYTHONS}
@@ -17,10 +13,6 @@ RAN: dict[str, str | None] = {f"{test}-python-{version}": None for test in ("com
 LINES = [f'Running sanity test "{test}" on Python {version}\n' for test in ("compile", "import") for version in PYTHONS]
 ABSENT = 'Skipping sanity test "import" on Python 3.14 because it could not be found.'
 EMPTY = "No tests applicable."
-
-
-def test_a_full_run_is_right() -> None:
-    assert ansible_test.judge(LINES, RAN | {"pep8": None}, REQUIRED) == []
 
 
 def test_an_absent_optional_python_is_accepted_where_it_was_announced() -> None:
@@ -48,32 +40,6 @@ def test_anything_else_that_was_left_out_is_wrong(line: str) -> None:
     ]
 
 
-def test_an_archive_is_unpacked_as_a_collection(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(workspace, "COPY_ROOT", tmp_path / "copy")
-    (tmp_path / "MANIFEST.json").write_text("{}", encoding="utf-8")
-    with tarfile.open(tmp_path / "x.tar.gz", "w:gz") as archive:
-        archive.add(tmp_path / "MANIFEST.json", "MANIFEST.json")
-    for _again in range(2):
-        unpacked = ansible_test.unpack(tmp_path / "x.tar.gz", "label")
-        assert unpacked.parts[-3:] == ("ansible_collections", "qingguo", "qgnet")
-        assert [path.name for path in unpacked.iterdir()] == ["MANIFEST.json"]
-        (unpacked / "left by the last run").touch()
-
-
-def test_an_address_among_the_requirements_becomes_a_release_which_is_said_each_time(tmp_path: Path) -> None:
-    address = "https://example.com/x.zip#sha256=0"
-    for name in ("sanity.pylint.txt", "units.txt"):
-        (tmp_path / name).write_text(f"astroid==4.0.4\ndill @ {address}\npylint==4.0.8\n", encoding="utf-8")
-    for _again in range(2):
-        assert ansible_test.use_releases(tmp_path) == [f"pylint uses dill==0.4.1 in place of {address}"]
-        assert (tmp_path / "sanity.pylint.txt").read_text(encoding="utf-8").splitlines() == [
-            "astroid==4.0.4",
-            f"dill==0.4.1  # in place of {address}",
-            "pylint==4.0.8",
-        ]
-    assert f"dill @ {address}" in (tmp_path / "units.txt").read_text(encoding="utf-8")
-
-
 def test_a_python_that_did_not_run_is_wrong() -> None:
     results = {name: reason for name, reason in RAN.items() if name != "import-python-3.13"}
     assert ansible_test.judge(LINES, results, REQUIRED) == ["import-python-3.13 did not run"]
@@ -94,10 +60,3 @@ def test_elsewhere_a_test_that_silently_reads_nothing_is_wrong(name: str) -> Non
 def test_the_archive_has_neither_changelog_fragments_nor_shell_scripts() -> None:
     results = RAN | {"changelog": EMPTY, "shellcheck": EMPTY}
     assert ansible_test.judge(LINES, results, REQUIRED, empty=ansible_test.EMPTY_IN_ARCHIVE) == []
-
-
-def test_results_come_from_the_junit_files(tmp_path: Path) -> None:
-    form = '<testsuites><testsuite><testcase classname="sanity" name="{}">{}</testcase></testsuite></testsuites>'
-    for name, content in (("pep8", ""), ("pslint", f"<skipped>{EMPTY}</skipped>"), ("shebang", "<skipped/>")):
-        (tmp_path / f"{name}.xml").write_text(form.format(name, content), encoding="utf-8")
-    assert ansible_test.read_results(tmp_path.glob("*.xml")) == {"pep8": None, "pslint": EMPTY, "shebang": ""}

@@ -18,14 +18,6 @@ def site(folder: Path, body: str, head: str = "") -> list[str]:
 
 
 @pytest.mark.parametrize(
-    "link",
-    ["there.html", "there.html#here", "#top", "https://www.example.com/", "mailto:a@example.com", "./there.html"],
-)
-def test_links_that_lead_somewhere(tmp_path: Path, link: str) -> None:
-    assert site(tmp_path, f'<a href="{link}">x</a>') == []
-
-
-@pytest.mark.parametrize(
     ("link", "reason"),
     [
         ("gone.html", "does not exist"),
@@ -74,15 +66,6 @@ def test_links_of_a_document_lead_into_the_site_or_to_the_repository() -> None:
         docsite.rewrite("[a](gone.md)", source, places)
 
 
-def test_a_picture_comes_along(tmp_path: Path) -> None:
-    guide = tmp_path / "docs" / "zh-CN" / "x.md"
-    guide.parent.mkdir(parents=True)
-    (guide.parent.parent / "p.svg").write_text("<svg/>", encoding="utf-8")
-    taken = docsite.take_pictures("![a](../p.svg)\n\n.. image:: ../p.svg\n   :alt: a\n", guide, tmp_path / "out")
-    assert taken == "![a](p.svg)\n\n.. image:: p.svg\n   :alt: a\n"
-    assert (tmp_path / "out" / "p.svg").is_file()
-
-
 def test_what_a_picture_takes_from_elsewhere(tmp_path: Path) -> None:
     (tmp_path / "x.svg").write_text('<svg><image href="https://www.example.com/x.png"/></svg>', encoding="utf-8")
     assert list(docsite.problems(tmp_path)) == ["x.svg loads https://www.example.com/x.png"]
@@ -92,16 +75,3 @@ def test_modules_are_linked_in_prose_alone() -> None:
     text = "# `qg_whitelist`\n\n`qg_whitelist`\n\n```yaml\n`qg_whitelist`\n```\n"
     linked = "# `qg_whitelist`\n\n[`qg_whitelist`](english:qg_whitelist_module.html)\n\n```yaml\n`qg_whitelist`\n```\n"
     assert docsite.link_modules(text) == linked
-
-
-def test_chinese_lines_are_joined_without_a_space() -> None:
-    assert docsite.join_lines("\u4e00\u4e8c\u3002\n\u4e09 a\nb \u56db\n\n\u4e94\n") == (
-        "\u4e00\u4e8c\u3002\u4e09 a\nb \u56db\n\n\u4e94\n"
-    )
-
-
-def test_the_index_says_what_a_role_does() -> None:
-    line = "* :ansplugin:`egress_whitelist role <qingguo.qgnet.egress_whitelist#role>` --"
-    described = docsite.describe_roles(f"{line}\n\nother\n")
-    assert described.startswith(f"{line} Register ")
-    assert described.endswith("\n\nother\n")

@@ -15,23 +15,6 @@ import examples
 TASK = "- name: Wait\n  ansible.builtin.pause:\n"
 
 
-@pytest.mark.parametrize(
-    ("text", "kind"),
-    [
-        (TASK, "tasks"),
-        ("- hosts: all\n  tasks: []\n", "playbook"),
-        ("- ansible.builtin.import_playbook: x.yml\n", "playbook"),
-        ("- name: x\n  hosts: all\n  sources: []\n  rules: []\n", "rulebook"),
-        ("a: 1\n", "variables"),
-        ("plugin: qingguo.qgnet.qg_cloud\n", "inventory"),
-        ("collections: []\n", "requirements"),
-        ("on: push\njobs: {}\n", "pipeline"),
-    ],
-)
-def test_what_a_block_is(text: str, kind: str) -> None:
-    assert examples.kind_of(yaml.safe_load(text)) == kind
-
-
 @pytest.mark.parametrize("content", [None, [], {}, "text", [1], [{"hosts": "all"}, {"name": "x"}]])
 def test_what_no_block_is(content: Any) -> None:
     with pytest.raises(ValueError, match="nothing else that is known"):

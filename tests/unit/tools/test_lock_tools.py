@@ -9,7 +9,7 @@ import re
 from pathlib import Path
 
 import pytest
-from lock_tools import ENVIRONMENTS, FOLDER, LOCKS, SIMULATOR, inputs, main
+from lock_tools import ENVIRONMENTS, FOLDER, LOCKS, SIMULATOR, inputs
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from packaging.version import Version
@@ -68,9 +68,3 @@ def test_each_tool_is_chosen_in_one_file() -> None:
 def test_each_file_of_choices_is_part_of_an_environment() -> None:
     used = {path for name in ENVIRONMENTS for path in inputs(name)}
     assert {*FOLDER.glob("*.in"), SIMULATOR} == used
-
-
-def test_an_unknown_environment_is_refused_by_name(capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit):
-        main(["lnit"])
-    assert re.search(r"invalid choice: .lnit. \(choose from .?bootstrap", capsys.readouterr().err)

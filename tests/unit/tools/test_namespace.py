@@ -52,9 +52,3 @@ def test_no_file_of_the_checkout_keeps_it(tmp_path: Path) -> None:
         if str(path) not in EXPLAINED and (found := re.findall(rf".{{0,20}}\b{OLD}\b.{{0,20}}", text)):
             left[path] = found
     assert left == {}
-
-
-@pytest.mark.parametrize("arguments", [[], ["Upper"], ["a-b"], ["a", "b"]])
-def test_a_wrong_name_is_refused(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
-    assert namespace.main(arguments) == 2
-    assert "make namespace NAME=" in capsys.readouterr().err

@@ -26,14 +26,6 @@ def files(machine: Path) -> set[str]:
     return {str(path.relative_to(machine)) for path in machine.rglob("*") if path.is_file()}
 
 
-def test_servers_of_postgresql_are_found_beside_the_path(machine: Path) -> None:
-    programs = {"sh": "dash", "postgres-of-a-test": "postgresql", "bouncer-of-a-test": "pgbouncer"}
-    server = packages.POSTGRESQL / "15" / "bin" / "postgres-of-a-test"
-    server.parent.mkdir(parents=True)
-    server.touch(mode=0o755)
-    assert packages.missing(programs) == ["pgbouncer"]
-
-
 def test_packages_start_nothing_while_they_are_installed_and_nothing_stays(machine: Path) -> None:
     with packages.only_programs():
         assert subprocess.run([packages.POLICY], check=False).returncode == 101

@@ -41,8 +41,3 @@ def test_no_option_of_the_connection_stands_before_those_of_a_module(name: str) 
         r'id="parameter-(\w+)"', parameters.arranged(page(*sorted({*first, *last, "a", "z"})), first, last)
     )
     assert names == [*first, "a", "z", *last]
-
-
-def test_the_variables_of_a_role_are_in_the_order_of_its_specification() -> None:
-    first, _last = parameters.order_of("egress_whitelist_role")
-    assert first[:3] == ["egress_whitelist_state", "egress_whitelist_key", "egress_whitelist_pwd"]

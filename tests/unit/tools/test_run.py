@@ -4,8 +4,6 @@
 
 from __future__ import annotations
 
-import re
-import threading
 from pathlib import Path
 
 import pytest
@@ -35,10 +33,6 @@ def test_sessions_of_one_core_run_beside_the_others_longest_first() -> None:
     assert run.plan(wanted) == (["sanity(checkout)", "lint", "quickstart"], ["unit", "coverage"])
 
 
-def test_sessions_of_one_core_alone_run_one_after_another() -> None:
-    assert run.plan(["galaxy", "quickstart"]) == ([], ["galaxy", "quickstart"])
-
-
 def test_the_rest_repeats_only_the_sessions_that_run_other_tests_then() -> None:
     assert set(run.GROUPS["test"]) & set(run.GROUPS["rest"]) == {"unit(core-newest)", "integration(core-newest)"}
 
@@ -58,15 +52,3 @@ def test_the_closing_line_has_each_session_and_the_first_failure_is_the_exit_cod
     for outcome in ("lint success, ", "docs skipped, ", "matrix failed, ", "coverage failed, "):
         assert outcome in last
     assert "said by lint" in shown, "the output of a session beside the others is shown as well"
-
-
-def test_success_is_reported_with_the_times(nox: None, capfd: pytest.CaptureFixture[str]) -> None:
-    assert run.main(["lint"]) == 0
-    last = capfd.readouterr().out.splitlines()[-1]
-    assert re.fullmatch(r"OK: lint in 0 min \d+ s: lint success, \d+ s \(\d+ s of processor time\)", last)
-
-
-def test_nothing_begins_after_an_interrupt(nox: None) -> None:
-    stopped = threading.Event()
-    stopped.set()
-    assert [one.result for one in run.run_all(["unit", "lint"], [], stopped)] == ["stopped"]

@@ -13,7 +13,6 @@ from typing import Any
 
 import pytest
 import sbom
-import workspace
 
 FILES = {
     "meta/runtime.yml": "requires_ansible: '>=2.16.0'\n",
@@ -62,14 +61,3 @@ def test_the_bill_of_an_archive(archive: Path, capsys: pytest.CaptureFixture[str
     assert value["dependencies"][0]["dependsOn"] == list(packages)
     assert sbom.bill(archive) == value
     assert capsys.readouterr().out == "sbom: qingguo-qgnet-1.2.3.cdx.json: 7 components\n"
-
-
-def test_without_an_archive(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert sbom.main([str(tmp_path)]) == 1
-    assert "holds no archive" in capsys.readouterr().err
-
-
-def test_it_reads_the_requirements_of_the_collection() -> None:
-    files = {name: (workspace.ROOT / name).read_bytes() for name in FILES}
-    names = {package["name"] for package in sbom.packages_in(files)}
-    assert {"ansible-core", "requests", "starlette", "uvicorn"} <= names

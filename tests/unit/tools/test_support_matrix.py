@@ -16,13 +16,6 @@ SOME = {"passed": 1, "skipped": 1, "failed": 2}
 NONE = {"passed": 0, "skipped": 0, "failed": 0}
 
 
-def test_only_what_stands_between_the_marks_is_replaced() -> None:
-    text = f"a\n{support_matrix.BEGIN}\nold\n{support_matrix.END}\nb\n"
-    assert support_matrix.replaced(text, "new") == f"a\n{support_matrix.BEGIN}\n\nnew\n\n{support_matrix.END}\nb\n"
-    with pytest.raises(ValueError, match="marks"):
-        support_matrix.replaced("a\n", "new")
-
-
 def test_the_report_of_pytest_is_counted_by_part(tmp_path: Path) -> None:
     cases = [
         ('classname="tests.unit.tools.test_support_matrix" name="a"', ""),

@@ -426,7 +426,7 @@ def test_more_processes_than_the_server_has_connections_take_turns() -> None:
 @needs_root
 @pytest.mark.thorough
 def test_a_full_disk_is_reported_and_no_record_is_half_written() -> None:
-    with PostgresServer(small_disk="data") as server, opened(server.url) as state:
+    with PostgresServer(small_disk=True) as server, opened(server.url) as state:
         register(state, "k", "f", HostRegistration("a", frozenset({"192.0.2.1"})))
         server.fill_disk()
         hosts = [HostRegistration(f"host-{n}", frozenset({f"192.0.2.{n % 250}"})) for n in range(10_000)]
