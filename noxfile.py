@@ -222,7 +222,7 @@ def integration(session: nox.Session, core: str) -> None:
 @nox.session(python=NEWEST_PYTHON)
 def machines(session: nox.Session) -> None:
     _install(session, "core-newest", packages.DATABASE)
-    names = ("test_*_machine.py", "test_every_interruption.py")
+    names = ("test_*_machine.py", "test_every_interruption.py", "test_explorer.py")
     files = (str(path) for name in names for path in sorted((ROOT / "tests/unit").rglob(name)))
     _pytest(session, *workspace.PYTEST_WORKERS, *(session.posargs or files), QG_ALL_STEPS="1")
 

@@ -22,31 +22,33 @@ from explorer.leases import ensure
 from explorer.monopolies import hold
 from explorer.paid import Paid
 from explorer.whitelist import Whitelist
-from support.state_machines import unmeasured
+from support.state_machines import ALL_STEPS, unmeasured
 
 ONE_MACHINE, LOST_LOCK = EVERYTHING - {LOCK}, frozenset({LOCK})
 #: Seconds for which a run waits at most: for a call of an earlier run, and then for its own to be listed.
 LONGEST = 180.0
-THOROUGH = [pytest.mark.thorough, pytest.mark.newest_core]
 leases, monopolies = partial(Paid, ensure, LONGEST), partial(Paid, hold, LONGEST)
 
 
-def case(name: str, kind: Kind, limit: int, least: int, kinds: frozenset[str] = ONE_MACHINE, marks: Any = ()) -> Any:
+def case(name: str, kind: Kind, limit: int, least: int, kinds: frozenset[str] = ONE_MACHINE) -> Any:
     """A kind, the disturbances, how many of them, and how many states there are at least."""
-    return pytest.param(kind, kinds, limit, least, id=name, marks=marks)
+    return pytest.param(kind, kinds, limit, least, id=name)
 
 
 CASES = [
     case("quota", leases(has_quota=True, may_go_back=True), 2, 100_000),
     case("no_quota", leases(has_quota=False), 2, 15_000),
-    case("no_quota_and_three_disturbances", leases(has_quota=False), 3, 150_000, marks=THOROUGH),
     case("lost_lock", leases(has_quota=True, may_go_back=True), 1, 500, LOST_LOCK),
     case("lost_lock_and_no_quota", leases(has_quota=False), 1, 500, LOST_LOCK),
     case("monopolies", monopolies(has_quota=True), 2, 50_000),
     case("monopolies_without_quota", monopolies(has_quota=False), 1, 1000),
-    case("monopolies_without_quota_and_two_disturbances", monopolies(has_quota=False), 2, 50_000, marks=THOROUGH),
     case("whitelist", Whitelist(LONGEST), 2, 50_000),
 ]
+if ALL_STEPS:
+    CASES += [
+        case("no_quota_and_three_disturbances", leases(has_quota=False), 3, 150_000),
+        case("monopolies_without_quota_and_two_disturbances", monopolies(has_quota=False), 2, 50_000),
+    ]
 
 
 @pytest.mark.newest_core

@@ -43,7 +43,7 @@ class Vendor:
     def __init__(self, whitelist: set[str], rate_limiter: RateLimiter) -> None:
         self.rate_limiter = rate_limiter
         self._memory = MemoryVendor(whitelist)
-        self.budget, self.batches = self._memory.budget, self._memory.batches
+        self.budget, self.batch_size = self._memory.budget, self._memory.batch_size
 
     def whitelist(self) -> tuple[Entries, list[str]]:
         return Entries({ip: (ip,) for ip in self._memory.whitelist_now}, (), complete=True), []
