@@ -70,8 +70,8 @@ def test_one_host_speaks_for_all_keys_of_a_run_at_rest(fleet: Fleet) -> None:
     run = fleet.run().ok()
     assert calls(fleet.sim) == [QUERY] * 2
     assert len(run.by_host(REGISTER)) == 1
-    # The first host of each key reads, and reports that.
-    assert [(report["count"], report["api"]["calls"]) for report in run.reports] == [(4, 1), (2, 1)]
+    # The first host of each key reads, and reports that; the hosts end in any order.
+    assert sorted((report["count"], report["api"]["calls"]) for report in run.reports) == [(2, 1), (4, 1)]
     assert [summary["api"]["calls"] for summary in run.summaries] == [2]
     assert run.registered == {f"h{n}": [public(n)] for n in fleet.numbers}
 
