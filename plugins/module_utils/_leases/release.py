@@ -12,6 +12,7 @@ from collections.abc import Callable, Collection, Sequence
 from functools import partial
 
 from .._api.leases import Lease, oldest_first
+from .._core.chunks import chunks
 from .._core.errors import CallError, Effect, OptionError, QgError, WaitBudgetExceeded
 from .._core.text import counted, format_sample
 from .._reconcile.converge import Change
@@ -198,5 +199,5 @@ def batches(todo: Sequence[Lease], held: Sequence[Lease], max_batch: int) -> lis
         )
     tasks = dict.fromkeys(lease.task_id for lease in shared)
     by_address = [lease for lease in todo if lease.task_id not in tasks]
-    calls = [(by_address[start : start + max_batch], False) for start in range(0, len(by_address), max_batch)]
+    calls = [(batch, False) for batch in chunks(by_address, max_batch)]
     return calls + [([lease for lease in todo if lease.task_id == task], True) for task in tasks]

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from .._api.classic.errors import StatusError
+from .._core.chunks import chunks
 from .._core.errors import CallError, QgError
 from .._reconcile.converge import Change
 from .session import MonopolyResult, MonopolySession, Refused
@@ -29,7 +30,7 @@ def change_in_batches(
     make: Callable[[list[str]], Batch], uuids: Sequence[str], result: MonopolyResult, max_repeats: int
 ) -> None:
     """Change resources in batches. Split a refused batch, since one resource may be the reason of its refusal."""
-    queue = [[*uuids[start : start + BATCH_SIZE]] for start in range(0, len(uuids), BATCH_SIZE)]
+    queue = chunks(uuids, BATCH_SIZE)
     while queue:
         batch = make(queue.pop(0))
         try:

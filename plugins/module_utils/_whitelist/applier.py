@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 from .._api.classic.errors import BOUND_TO_OTHER_KEY, INVALID_PARAMETER, KEY_REFUSALS, WHITELIST_FULL, ApiError
 from .._api.classic.exchange import PostRejected
+from .._core.chunks import chunks
 from .._core.errors import CallError, QgError, TransportError, WaitBudgetExceeded
 from .._core.waiting import backoff
 from .._reconcile.converge import Change
@@ -162,14 +163,13 @@ class _Writer:
         self._lost |= done.unclear
         self._maybe_changed[adding].update(batch)
 
-    def _batches(self, adding: bool, todo: Plan) -> list[Sequence[str]]:
+    def _batches(self, adding: bool, todo: Plan) -> list[list[str]]:
         """Split the changes into as few calls as possible."""
         parts: list[tuple[Sequence[str], int | None]] = [(todo.add, self._batch_size)]
         if not adding:
             usual, spelled = split_by_notation(todo.remove, self._result.reading.spellings)
             parts = [(usual, None), (spelled, SPELLED_BATCH)]
-        sized = [(ips, self._api.batch_size(most or len(ips))) for ips, most in parts]
-        return [ips[start : start + size] for ips, size in sized for start in range(0, len(ips), size)]
+        return [batch for ips, most in parts for batch in chunks(ips, self._api.batch_size(most or len(ips)))]
 
     def _is_recoverable(self, error: CallError, adding: bool, batch: Sequence[str], todo: Plan) -> bool:
         """Whether another round may succeed; prepares what it has to do differently."""
