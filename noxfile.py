@@ -113,6 +113,8 @@ def _pytest(session: nox.Session, *arguments: str, measured: str = "", **setting
             "ANSIBLE_WORKER_SHUTDOWN_POLL_COUNT": "200",
             "ANSIBLE_WORKER_SHUTDOWN_POLL_DELAY": "0.02",
         }
+        if measured == "integration":
+            settings |= {"QG_PATCH_EXIT": "_exit", "QG_PATCH_FORK": "fork"}
     try:
         # There may be no thorough test.
         session.run(*command, env=REMOTE | settings, success_codes=[0, 5] if "thorough" in arguments else [0])

@@ -15,8 +15,6 @@ from support.lease_modules import ALLOCATE, AREAS, LIST, POOL, RELEASE, REPLACE,
 from support.module_tasks import CHECK, IGNORE, SPYING, THERE, from_variables, play, printed, task
 from support.playbooks import QUOTA, Playground, Run, assert_one_sentence, calls
 
-pytestmark = pytest.mark.measured
-
 __all__ = ["scenario_fixture"]
 
 QUANZHOU, HUAIAN = 350500, 320800
@@ -240,6 +238,7 @@ def test_qg_area_info(stage: Stage) -> None:
     assert [call["params"] for call in stage.sim.journal()[2:]] == [{"Isp": "2", "Status": "1"}, {}]
 
 
+@pytest.mark.measured
 @pytest.mark.newest_core
 def test_a_refusal_is_one_clear_error(stage: Stage) -> None:
     stage.sim.configure(status="expired", options={"error_status": 400})
@@ -355,6 +354,7 @@ def assert_silent(run: Run, stage: Stage) -> None:
                 assert secret.encode() not in path.read_bytes(), path
 
 
+@pytest.mark.measured
 def test_a_proxy_url_is_a_secret_that_works(stage: Stage) -> None:
     [held] = stage.scenario.hold(1)
     stage.sim.configure(pwd=PWD, api_auth=True)
@@ -380,6 +380,7 @@ def test_a_proxy_url_is_a_secret_that_works(stage: Stage) -> None:
     assert "is unknown" in printed(run.output, "unknown")
 
 
+@pytest.mark.measured
 def test_a_proxy_url_of_the_pool_is_a_secret_that_works(stage: Stage) -> None:
     stage.sim.configure(plan={"kind": "dynamic_shared"}, pwd=PWD, api_auth=True)
     run = stage.play(
@@ -392,6 +393,7 @@ def test_a_proxy_url_of_the_pool_is_a_secret_that_works(stage: Stage) -> None:
     assert run.of("exit").result["msg"].startswith(("198.51.100.", "192.0.2."))
 
 
+@pytest.mark.measured
 def test_a_failure_is_reported_with_credentials_too(stage: Stage) -> None:
     """What holds a secret is hidden. The reason of a failure holds none, and has to be seen."""
     stage.sim.configure(pwd=PWD, api_auth=True, status="expired")

@@ -278,7 +278,6 @@ def refused(sim: Simulator, playground: Playground, cases: list[tuple[str, dict[
     return run
 
 
-@pytest.mark.measured
 def test_an_empty_selector_is_refused_before_any_call(
     sim: Simulator, playground: Playground, held: list[dict[str, Any]]
 ) -> None:
@@ -288,7 +287,6 @@ def test_an_empty_selector_is_refused_before_any_call(
     assert sim.whitelist() == ["203.0.113.5", "203.0.113.6"]
 
 
-@pytest.mark.measured
 @pytest.mark.newest_core
 def test_a_delegated_task_refuses_an_empty_selector_too(
     sim: Simulator, playground: Playground, held: list[dict[str, Any]]

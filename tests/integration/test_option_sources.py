@@ -17,8 +17,6 @@ from support.fleet import DETECT
 from support.playbooks import ADD, QUERY, Playground, assert_one_sentence
 from support.task_cases import play_cases
 
-pytestmark = pytest.mark.measured
-
 #: Each task is named after the source whose key the vendor must receive; a key is the name of its source.
 PLAYS = """
 - name: The environment alone
@@ -134,6 +132,7 @@ def test_the_event_source_takes_the_key_from_the_first_source_that_has_it(monkey
         key()
 
 
+@pytest.mark.measured
 def test_the_error_for_a_missing_key_names_all_places(sim: Simulator, playground: Playground) -> None:
     tasks: dict[str, tuple[str, dict[str, Any]]] = {
         "module": ("qg_whitelist_info", {}),
@@ -175,6 +174,7 @@ def test_the_error_for_a_missing_key_names_all_places(sim: Simulator, playground
     assert sim.journal() == []
 
 
+@pytest.mark.measured
 @pytest.mark.newest_core
 def test_a_key_in_the_keyword_environment_that_does_not_reach_the_task_is_named_once(
     sim: Simulator, playground: Playground
@@ -187,6 +187,7 @@ def test_a_key_in_the_keyword_environment_that_does_not_reach_the_task_is_named_
         assert run.stderr.count(f"{name} in the keyword environment does not reach the control node") == 1
 
 
+@pytest.mark.measured
 @pytest.mark.newest_core
 def test_defaults_of_the_group_reach_only_modules_that_use_them_and_a_task_is_refused_what_its_module_lacks(
     sim: Simulator, playground: Playground

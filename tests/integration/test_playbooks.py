@@ -18,7 +18,6 @@ REGISTER, DEREGISTER, VERIFY, REPORT = (
 CHECK = "Fail if anything would be changed"
 
 
-@pytest.mark.measured
 def test_register_report_and_deregister(fleet: Fleet) -> None:
     fleet.run(REGISTER, variables={"qg_hosts": "h1:h2"}).ok()
     assert fleet.listed() == [public(1), public(2)]
@@ -35,7 +34,6 @@ def test_register_report_and_deregister(fleet: Fleet) -> None:
     assert fleet.sim.whitelist() == []
 
 
-@pytest.mark.measured
 @pytest.mark.newest_core
 def test_verify_changes_nothing_and_fails_only_if_register_would_change_something(fleet: Fleet) -> None:
     fleet.put_in_sync()
@@ -62,7 +60,6 @@ def test_verify_changes_nothing_and_fails_only_if_register_would_change_somethin
 
 
 @pytest.mark.thorough
-@pytest.mark.measured
 def test_verify_fails_for_hosts_that_are_not_registered_wherever_the_state_is(fleet: Fleet) -> None:
     fleet.playground.environment["QG_STATE_DIR"] = ""
     run = fleet.run(VERIFY, qg_state_dir="{{ inventory_dir }}/own")
@@ -77,7 +74,6 @@ def test_verify_fails_for_hosts_that_are_not_registered_wherever_the_state_is(fl
     assert run.of(CHECK).result["msg"].endswith(" h5: no result. h6: no result.")
 
 
-@pytest.mark.measured
 @pytest.mark.newest_core
 def test_the_report_is_a_table_for_a_terminal(playground: Playground, sim: Simulator) -> None:
     remember(sim.key, sim.api_url, playground.state_dir)

@@ -29,7 +29,7 @@ from simulator.fixture import Simulator, running_simulator
 from support.canned_servers import Authority, CannedServer, context_of_a_stranger, said
 from support.playbooks import QUERY, Playground, assert_one_sentence, calls, operate
 
-pytestmark = [pytest.mark.measured, pytest.mark.newest_core]
+pytestmark = pytest.mark.newest_core
 
 USER, WORD = "proxyuser", "HUSH+/WORD%7"
 LOGIN = "proxyuser:HUSH%2B%2FWORD%257@"
@@ -231,6 +231,7 @@ def test_no_result_contains_what_a_proxy_repeats_of_its_credentials(
         assert not re.search(f"HUSH|WORD%|{encoded[6:-6]}", json.dumps(result)), result
 
 
+@pytest.mark.measured
 def test_tasks_use_the_proxy_of_option_variable_or_environment_with_its_credentials(
     sim: Simulator, playground: Playground, proxy: str
 ) -> None:

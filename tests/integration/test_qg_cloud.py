@@ -14,8 +14,6 @@ from ansible_collections.qingguo.qgnet.plugins.inventory.qg_cloud import EXAMPLE
 from support.cloud_inventory import PLUGIN, Cloud, Options, cloud_fixture, document, service
 from support.playbooks import Playground
 
-pytestmark = pytest.mark.measured
-
 __all__ = ["cloud_fixture"]
 
 
@@ -148,6 +146,7 @@ x: {hosts: {"1": {x: kept}}}
 """
 
 
+@pytest.mark.measured
 @pytest.mark.parametrize(
     "option", [pytest.param(option, marks=[] if option == "groups" else pytest.mark.thorough) for option in BROKEN]
 )
@@ -180,6 +179,7 @@ def test_the_example_of_the_documentation(cloud: Cloud) -> None:
     assert cloud.listed(text, COMPANY_QG_ID=cloud.sim.app_id)["hosts"]
 
 
+@pytest.mark.measured
 @pytest.mark.newest_core
 def test_the_name_of_the_file(cloud: Cloud) -> None:
     cloud.sim.agent(instances=[service("1")])

@@ -26,8 +26,6 @@ from support.cloud_inventory import (
 )
 from support.playbooks import Playground
 
-pytestmark = pytest.mark.measured
-
 __all__ = ["cloud_fixture"]
 
 #: Text that would run a command if it were taken for a template.
@@ -38,6 +36,7 @@ BAD_SIGNATURE = "/cloud-business/getDetail was refused with code"
 # --- the cache
 
 
+@pytest.mark.measured
 def test_a_warm_cache_costs_no_call(cloud: Cloud, playground: Playground) -> None:
     cloud.sim.agent(instances=120)
     first = cloud.listed(cached(playground))
@@ -204,6 +203,7 @@ MISTAKES: list[tuple[Options, str]] = [
 ]
 
 
+@pytest.mark.measured
 def test_a_mistake_is_one_sentence(cloud: Cloud) -> None:
     cloud.sim.agent(instances=[service("2"), service("3")])
     files = [
@@ -219,6 +219,7 @@ def test_a_mistake_is_one_sentence(cloud: Cloud) -> None:
     assert_nothing_of(("SECRETWRONG", "?SECRET", "'SECRET'}", cloud.sim.app_key), reported, "the output")
 
 
+@pytest.mark.measured
 @pytest.mark.newest_core
 def test_what_is_missing_is_reported_with_where_to_give_it(cloud: Cloud) -> None:
     assert (

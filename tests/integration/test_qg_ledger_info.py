@@ -18,8 +18,6 @@ from simulator.fixture import Simulator
 from support.module_tasks import CHECK, IGNORE, SPYING, from_variables, play, task
 from support.playbooks import Operate, Playground, Run, assert_one_sentence, calls, operate
 
-pytestmark = pytest.mark.measured
-
 #: A plan of each API, and its calls that pay.
 PLANS = {
     "classic": ({"kind": "dynamic_dedicated", "channels": 30}, "/allocate"),
@@ -59,6 +57,7 @@ def buyer(request: pytest.FixtureRequest, sim: Simulator, playground: Playground
     return Buyer(sim, playground, request.param)
 
 
+@pytest.mark.measured
 @pytest.mark.newest_core
 def test_a_cap_holds_over_runs_and_says_who_has_bought(buyer: Buyer) -> None:
     five, cap = {"count": 5}, {"qg_max_new_per_day": 7, "qg_max_new_per_run": 6}
@@ -90,6 +89,7 @@ def test_a_cap_holds_over_runs_and_says_who_has_bought(buyer: Buyer) -> None:
     assert calls(buyer.sim, buyer.path) == [buyer.path] * 2
 
 
+@pytest.mark.measured
 @pytest.mark.newest_core
 def test_the_ledger_is_what_the_vendor_was_paid_for(buyer: Buyer, tmp_path: Path) -> None:
     buyer.sim.fault(path=buyer.path, kind="reset_after")

@@ -20,8 +20,6 @@ from support.playbooks import Playground, Run, Task, assert_task_failed, path_fo
 from support.task_cases import Cases, HostCases
 from support.thorough import one_more_case, thorough
 
-pytestmark = pytest.mark.measured
-
 #: A port of this machine on which no process listens.
 DEAD = "127.0.0.1:1"
 STRANGER = "203.0.113.99"
@@ -197,6 +195,7 @@ def test_bad_values_are_reported_before_the_host_is_asked(check: Checker) -> Non
 # --- what is wrong with a proxy
 
 
+@pytest.mark.measured
 @pytest.mark.newest_core
 def test_proxies_that_lie(check: Checker) -> None:
     nonce = "qg" + "0" * 24
@@ -256,6 +255,7 @@ def test_too_few_that_work(check: Checker) -> None:
 # --- the programs of the host
 
 
+@pytest.mark.measured
 @pytest.mark.newest_core
 @pytest.mark.parametrize("helpers", [("timeout", "date"), *thorough(((),))], ids=["with timeout and date", "alone"])
 def test_each_tool(check: Checker, tmp_path: Path, helpers: tuple[str, ...]) -> None:

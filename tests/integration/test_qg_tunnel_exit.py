@@ -18,8 +18,6 @@ from support.module_tasks import from_variables, play, task
 from support.playbooks import Playground, Result, assert_one_sentence, operate
 from support.vendor_faults import brief
 
-pytestmark = pytest.mark.measured
-
 PASSWORD = "0123456789ab"
 #: Calls through the tunnel, each for three labels: the first and the last are the same.
 LABELS, HOSTS = ["a", "b", "a"], ["web-1.example.com", "web-2.example.com", "web-1.example.com"]
@@ -61,6 +59,7 @@ def changes(sim: Simulator) -> list[dict[str, Any]]:
     return [call for call in sim.journal() if call["path"] == "/proxyip"]
 
 
+@pytest.mark.measured
 @pytest.mark.newest_core
 def test_labels_choose_exits_and_the_module_changes_the_exit(sim: Simulator, playground: Playground) -> None:
     sim.configure(whitelist=["127.0.0.1"])

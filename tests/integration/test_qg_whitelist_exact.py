@@ -13,8 +13,6 @@ from simulator.fixture import Simulator
 from support.playbooks import QUERY, Playground, Task, assert_task_failed, calls
 from support.thorough import one_more_case, thorough
 
-pytestmark = pytest.mark.measured
-
 ADDRESSES = ["203.0.113.1", "203.0.113.2", "203.0.113.3"]
 INVENTORY = "".join(f"w{n} ansible_connection=local ip=203.0.113.{n}\n" for n in (1, 2, 3))
 INVENTORY += "bastion ansible_connection=local\n[workers]\nw1\nw2\nw3\n"
@@ -109,6 +107,7 @@ def test_exact_is_made_in_a_run_that_sees_all_its_hosts(scene: Scene, how: dict[
 LIMIT = ["--limit", "w3"]
 
 
+@pytest.mark.measured
 @pytest.mark.parametrize(
     ("how", "reason"),
     [

@@ -13,8 +13,6 @@ from simulator.fixture import Simulator
 from support.playbooks import QUERY, Operate, calls
 from support.registrations import FORMER, FOUND, INVENTORY, LOST, SHARED, STRANGER, remember
 
-pytestmark = pytest.mark.measured
-
 
 def owner(host: str, inventory: str = INVENTORY, since: str = "09:30:00", **flags: bool) -> Any:
     times = {"registered_since": f"2026-05-04T{since}+08:00"}

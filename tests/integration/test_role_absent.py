@@ -18,7 +18,6 @@ pytestmark = pytest.mark.newest_core
 OFFICE = "198.51.100.77"
 
 
-@pytest.mark.measured
 def test_deregistering(fleet: Fleet) -> None:
     fleet.put_in_sync()
     fleet.sim.configure(whitelist=[OFFICE, *fleet.all_addresses])

@@ -169,7 +169,6 @@ def test_a_state_that_cannot_be_evaluated_concerns_only_its_host(fleet: Fleet, v
         assert not is_new or summarized == {0, 5}, "the host itself knows of no result"
 
 
-@pytest.mark.measured
 def test_a_state_that_cannot_be_evaluated_in_a_batch_concerns_only_its_host(fleet: Fleet) -> None:
     # With serial, hosts that have failed are asked, too.
     fleet.lines["h2"] += " egress_whitelist_state_dir=\"{{ lookup('file', '/nonexistent') }}\""

@@ -13,8 +13,6 @@ from simulator.fixture import Simulator
 from support.fleet import DETECT, REGISTER, Fleet, play, public
 from support.playbooks import DEL, QUERY, Playground, Run, assert_one_sentence, calls
 
-pytestmark = pytest.mark.measured
-
 HOSTS = (1, 2, 3)
 ADDRESSES = [public(n) for n in HOSTS]
 PRUNE = {"inventory_id": "fleet", "prune": True}
@@ -89,6 +87,7 @@ def test_a_pattern_of_hosts_removes_nothing_and_says_how_to_go_on(fleet: Fleet) 
     assert (removed(fleet), left(run)) == ({public(3)}, ({}, []))
 
 
+@pytest.mark.measured
 @pytest.mark.newest_core
 def test_the_last_host_that_reports_lets_all_former_addresses_be_removed(fleet: Fleet) -> None:
     # Two hosts have changed their names, and one of them has changed its address, too. The third is gone.

@@ -14,8 +14,6 @@ from support.fleet import DETECT, OTHER_KEY, REGISTER, SUMMARIZE, Fleet, play, p
 from support.playbooks import QUERY, Playground, Run, calls
 from support.thorough import thorough
 
-pytestmark = pytest.mark.measured
-
 #: Reads the variables of all hosts in another play, as a report at the end of a playbook does.
 LOOK = """
 - hosts: localhost
@@ -95,6 +93,7 @@ NOT_QUICK = (pytest.mark.newest_core, pytest.mark.thorough)
 BROKEN = "{name: trouble, ansible.builtin.fail: {msg: broken}, when: inventory_hostname == 'h2'}"
 
 
+@pytest.mark.measured
 @pytest.mark.parametrize(
     ("header", "arguments", "fates"),
     [
@@ -174,6 +173,7 @@ ALL_FAIL = """
 """
 
 
+@pytest.mark.measured
 def test_plays_use_the_variables_of_a_fleet_in_sync_and_of_one_that_failed(fleet: Fleet) -> None:
     fleet.put_in_sync()
     run = fleet.run(IN_SYNC + LOOK.lstrip("\n") + ALL_FAIL.lstrip("\n")).ok()
@@ -247,6 +247,7 @@ MISTAKES = {
 }
 
 
+@pytest.mark.measured
 @pytest.mark.parametrize(
     ("others", "mistake"), [("new", "quorum"), *thorough(("new", "uncertain"), ("in sync", "template"))]
 )
@@ -279,6 +280,7 @@ RESCUED = """
 """
 
 
+@pytest.mark.measured
 def test_an_error_of_ansible_leaves_the_variables_of_a_host(fleet: Fleet) -> None:
     fleet.lines["h1"] += " egress_whitelist_quorum='{{ \"HUSH\" + nowhere }}'"
     fleet.lines["h2"] = "ansible_connection=qg_broken"

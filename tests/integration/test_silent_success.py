@@ -14,8 +14,6 @@ from support.playbooks import DEL, QUERY, Run, assert_task_failed, calls
 from support.thorough import thorough
 from support.vendor_faults import brief
 
-pytestmark = pytest.mark.measured
-
 PLAYBOOKS = sorted(path.stem for path in (Path(__file__).parents[2] / "playbooks").glob("*.yml"))
 #: Those for the control node, whatever hosts the inventory has.
 LOCAL = ("doctor", "ensure_leases", "metrics", "probe_vendor", "report")
@@ -40,6 +38,7 @@ def lines(run: Run) -> list[str]:
 # --- the same host in two inventories
 
 
+@pytest.mark.measured
 @pytest.mark.newest_core
 def test_an_address_that_another_inventory_keeps_is_named_and_can_be_adopted(fleet: Fleet) -> None:
     fleet.run(limit="h1,h2", inventory_id="old").ok()
@@ -66,6 +65,7 @@ def test_an_address_that_another_inventory_keeps_is_named_and_can_be_adopted(fle
     assert fleet.listed() == []
 
 
+@pytest.mark.measured
 @pytest.mark.newest_core
 def test_a_host_of_the_same_name_with_another_address_is_not_adopted(fleet: Fleet) -> None:
     fleet.run(limit="h1", inventory_id="old").ok()
@@ -94,6 +94,7 @@ def test_a_host_behind_the_same_address_is_named_once_it_alone_keeps_it(fleet: F
 # --- no hosts, or too many
 
 
+@pytest.mark.measured
 @pytest.mark.parametrize("name", brief(PLAYBOOKS, "doctor", "verify"))
 def test_a_playbook_without_hosts_fails(fleet: Fleet, name: str) -> None:
     wrong: list[tuple[dict[str, Any], str]] = [({"variables": {"qg_hosts": "h1"}, "limit": "h2"}, "--limit h2")]
@@ -108,6 +109,7 @@ def test_a_playbook_without_hosts_fails(fleet: Fleet, name: str) -> None:
         assert (part in text(run), run.tasks, calls(fleet.sim)) == (True, [], []), run.output
 
 
+@pytest.mark.measured
 @pytest.mark.newest_core
 def test_deregister_takes_all_hosts_only_by_their_name(fleet: Fleet) -> None:
     fleet.put_in_sync()
@@ -129,6 +131,7 @@ def test_deregister_takes_all_hosts_only_by_their_name(fleet: Fleet) -> None:
 # --- misspelt variables
 
 
+@pytest.mark.measured
 def test_a_misspelt_variable_of_a_playbook_is_refused_once(fleet: Fleet) -> None:
     for name, variable, meant in (
         ("register", "egress_whitelist_verfy_proxy", "egress_whitelist_verify_proxy"),
@@ -148,6 +151,7 @@ def test_a_misspelt_variable_of_a_playbook_is_refused_once(fleet: Fleet) -> None
     fleet.run(playbook("register"), variables=own).ok()
 
 
+@pytest.mark.measured
 @pytest.mark.newest_core
 def test_a_misspelt_variable_of_a_host_is_refused_by_the_role(fleet: Fleet) -> None:
     fleet.add_to("h1", verfy_proxy="http://192.0.2.1:3128")
@@ -162,6 +166,7 @@ def test_a_misspelt_variable_of_a_host_is_refused_by_the_role(fleet: Fleet) -> N
 # --- hosts that the inventory no longer has
 
 
+@pytest.mark.measured
 def test_hosts_that_left_the_inventory_are_forgotten_by_name(fleet: Fleet) -> None:
     fleet.put_in_sync()
     for host in ("h5", "h6"):
@@ -212,6 +217,7 @@ def test_an_error_is_shown_once_for_a_host_and_once_for_several(fleet: Fleet) ->
     assert second.startswith(f"h1, h2, h3, h4, h5, h6: {message}")
 
 
+@pytest.mark.measured
 @pytest.mark.newest_core
 def test_the_host_that_holds_an_address_with_another_key_is_named(fleet: Fleet) -> None:
     fleet.sim.configure(OTHER_KEY)
@@ -222,6 +228,7 @@ def test_the_host_that_holds_an_address_with_another_key_is_named(fleet: Fleet) 
     assert_task_failed(run.of(REGISTER, "h1"), "-206", part)
 
 
+@pytest.mark.measured
 @pytest.mark.newest_core
 def test_a_full_whitelist_names_the_number_of_slots_that_it_lacks(fleet: Fleet) -> None:
     fleet.sim.configure(capacity=4)

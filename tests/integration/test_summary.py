@@ -16,8 +16,6 @@ from support.fleet import play as role
 from support.module_tasks import CHECK, IGNORE, play, task
 from support.playbooks import Playground, Run
 
-pytestmark = pytest.mark.measured
-
 ENABLED = {"ANSIBLE_CALLBACKS_ENABLED": "qg_record,qingguo.qgnet.summary"}
 TITLE, PREDICTED = "QG.NET", "QG.NET, PREDICTED IN CHECK MODE"
 
@@ -50,6 +48,7 @@ def lease(count: int, **keywords: Any) -> dict[str, Any]:
     return task(f"Lease {count}", "qg_proxy_allocate", {"count": count}, **keywords)
 
 
+@pytest.mark.measured
 def test_a_table_counts_the_plays_loops_repetitions_and_failures_of_a_run(
     sim: Simulator, playground: Playground
 ) -> None:
@@ -87,6 +86,7 @@ def test_a_table_counts_the_plays_loops_repetitions_and_failures_of_a_run(
     assert int(rows["calls"]) >= seen > 0
 
 
+@pytest.mark.measured
 def test_waits_have_their_reasons(sim: Simulator, playground: Playground) -> None:
     sim.fault(path="/query", kind="status", http_status=503, times=1)
     done = run(sim, playground, play(task("Look", "qg_proxy_info"), hosts="localhost")).ok()
@@ -96,6 +96,7 @@ def test_waits_have_their_reasons(sim: Simulator, playground: Playground) -> Non
     assert float(rows["waited"].removesuffix(" s")) >= 0.5
 
 
+@pytest.mark.measured
 def test_a_table_counts_the_hosts_of_the_role(fleet: Fleet) -> None:
     fleet.playground.environment |= ENABLED
     for added in (6, 0):
@@ -103,6 +104,7 @@ def test_a_table_counts_the_hosts_of_the_role(fleet: Fleet) -> None:
         assert changes(table(done.stdout)) == counted(hosts_in_sync="6 of 6", whitelist_entries_added=added)
 
 
+@pytest.mark.measured
 def test_predictions_have_a_table_of_their_own(sim: Simulator, playground: Playground) -> None:
     tasks = [lease(2), lease(5, **CHECK)]
     done = run(sim, playground, play(*tasks, hosts="localhost")).ok()
@@ -113,6 +115,7 @@ def test_predictions_have_a_table_of_their_own(sim: Simulator, playground: Playg
     assert len(sim.leases()) == 2
 
 
+@pytest.mark.measured
 def test_a_run_without_tasks_of_the_collection_prints_nothing(sim: Simulator, playground: Playground) -> None:
     other = {"name": "Other", "ansible.builtin.debug": {"msg": "nothing"}}
     assert TITLE not in run(sim, playground, play(other, hosts="localhost")).ok().output

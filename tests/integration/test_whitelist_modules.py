@@ -15,8 +15,6 @@ from simulator.fixture import Simulator
 from support.module_tasks import CHECK, IGNORE, NO_PYTHON, SPYING, THERE, from_variables, play, printed, task
 from support.playbooks import ADD, DEL, QUERY, QUOTA, Playground, Run, assert_one_sentence, calls
 
-pytestmark = pytest.mark.measured
-
 A, B, C = "203.0.113.1", "203.0.113.2", "203.0.113.3"
 DEFAULTS = from_variables("key", "api_url")
 #: Options with which each module of the whitelist and the quota succeeds.
@@ -101,6 +99,7 @@ def test_a_failure_of_qg_whitelist_still_reports_what_was_done(
     assert "Traceback" not in str(failed.result)
 
 
+@pytest.mark.measured
 @pytest.mark.newest_core
 def test_a_refusal_is_one_clear_error(sim: Simulator, playground: Playground, variables: dict[str, Any]) -> None:
     sim.configure(status="expired", options={"error_status": 400})
@@ -140,6 +139,7 @@ def test_without_a_key_the_task_says_what_is_missing(sim: Simulator, playground:
     assert sim.journal() == []
 
 
+@pytest.mark.measured
 def test_a_bad_option_or_keyword_is_reported_before_any_call(
     sim: Simulator, playground: Playground, variables: dict[str, Any]
 ) -> None:
@@ -190,6 +190,7 @@ def test_on_the_control_node_no_python_of_a_host_is_needed(
     assert played.spied == b""
 
 
+@pytest.mark.measured
 def test_requests_missing_on_the_control_node_or_where_the_task_was_delegated_to(
     sim: Simulator, playground: Playground, variables: dict[str, Any], tmp_path: Path
 ) -> None:
