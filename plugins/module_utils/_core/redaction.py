@@ -11,6 +11,7 @@ nested in each other. Shorter ones would match by chance.
 from __future__ import annotations
 
 import base64
+import codecs
 import functools
 import html
 import json
@@ -53,6 +54,11 @@ MIN_LENGTH = 6
 SEPARATOR = "\t|\t"
 #: How often base64 and hexadecimal digits are decoded within each other.
 _MAX_NESTED = 4
+#: The encodings in which a server may repeat a secret, and those with which a reader may mistake UTF-8.
+_ENCODINGS, _MISTAKEN = ("utf-8", "utf-16-le", "utf-16-be", "gb18030", "latin-1"), ("latin-1", "cp1252")
+# Imported at once: Ansible forks a process for each host, and each of them would import them.
+for _encoding in {*_ENCODINGS, *_MISTAKEN}:
+    codecs.lookup(_encoding)
 #: The maximum number of decoded bytes: for each character of a text, and in addition for the text as a whole.
 _MAX_DECODED, _FREE_DECODED = 200, 100_000
 #: The characters that may separate those of a secret: backslashes, line breaks, and invisible ones.
@@ -182,7 +188,7 @@ def _spellings(secret: str) -> set[str]:
 
 
 def _encoded(text: str) -> Iterator[bytes]:
-    for encoding in ("utf-8", "utf-16-le", "utf-16-be", "gb18030", "latin-1"):
+    for encoding in _ENCODINGS:
         yield text.encode(encoding, "replace")
 
 
@@ -190,7 +196,7 @@ def _misread(text: str) -> Iterator[str]:
     """Yield a text as it looks when it is decoded with another encoding than it was encoded with."""
     for data in _encoded(text):
         yield data.decode("utf-8", "replace")
-    for encoding in ("latin-1", "cp1252"):
+    for encoding in _MISTAKEN:
         yield text.encode("utf-8", "replace").decode(encoding, "replace")
 
 

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from .._core.clock import SYSTEM_CLOCK, Clock
+from .._core.clock import SYSTEM_CLOCK, Clock, boot_id
 from .._core.waiting import SILENT, Announcer
 from .directory import DEFAULT_BUSY_POLICY, DEFAULT_STATE_DIR, MAX_BUSY_TIMEOUT
 from .interface import Store
@@ -59,11 +59,11 @@ class StatePlace:
 
 
 def preload() -> None:
-    """Import the database driver, if the environment contains the URL of a database.
+    """Read the boot, and import the database driver if the environment contains the URL of a database.
 
-    Ansible forks a process for each host: without this, each of them would import it. A missing library is reported
-    later.
+    Ansible forks a process for each host: without this, each of them would do so. A missing library is reported later.
     """
+    boot_id()
     if os.environ.get("QG_STATE_URL"):
         with contextlib.suppress(ImportError):
             importlib.import_module("psycopg")

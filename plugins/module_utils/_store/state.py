@@ -230,15 +230,15 @@ class State(FileLocks):
             # Recorded at once, so that all processes go on from the same moment.
             with self.transaction():
                 return self._state_clock
-        return self._tick()
+        return self._tick(known)
 
-    def _tick(self) -> StateClock:
-        """Return the state clock as of now."""
+    def _tick(self, known: StateClock | None) -> StateClock:
+        """Return the state clock as of now, after the one that is recorded."""
         clock = self._clock
-        return tick(StateClock.read(self._database), clock.boot(), clock.elapsed(), clock.wall())
+        return tick(known, clock.boot(), clock.elapsed(), clock.wall())
 
     def _record_time(self) -> None:
-        self._state_clock = self._tick()
+        self._state_clock = self._tick(StateClock.read(self._database))
         self._state_clock.record(self._database)
 
     def transaction(self) -> contextlib.AbstractContextManager[sqlite3.Connection]:
