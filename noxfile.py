@@ -117,7 +117,7 @@ def _pytest(session: nox.Session, *arguments: str, measured: str = "", **setting
             settings |= {"QG_PATCH_EXIT": "_exit", "QG_PATCH_FORK": "fork"}
     try:
         # There may be no thorough test.
-        session.run(*command, env=REMOTE | settings, success_codes=[0, 5] if "thorough" in arguments else [0])
+        session.run(*command, env=REMOTE | settings, success_codes=[0, 5] if TESTS == "thorough" else [0])
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
@@ -126,7 +126,9 @@ def _both_ends(session: nox.Session, core: str, programs: Names, *folders: str) 
     """Run tests on the newest core, with coverage, or what depends on ansible-core on the oldest, with few examples."""
     _install(session, f"core-{core}", programs)
     newest = core == "newest"
-    marks = {"quick": "not thorough", "thorough": "thorough"}.get(TESTS, "") if newest else "not newest_core"
+    marks = {"quick": "not thorough", "thorough": "thorough and not nightly"}.get(TESTS, "")
+    if not newest:
+        marks = "not newest_core and not thorough" if TESTS else "not newest_core"
     measured = Path(folders[0]).name if newest and MEASURED else ""
     few = {} if newest else {"QG_FEW_EXAMPLES": "1"}
     _pytest(session, *workspace.PYTEST_WORKERS, *(session.posargs or ["-m", marks, *folders]), measured=measured, **few)

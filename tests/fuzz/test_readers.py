@@ -41,7 +41,7 @@ from fuzz.foreign import HOSTILE_JSON, HOSTILE_TEXTS, bent, mangled, texts, writ
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from support import vendor_pages as pages
-from support.state_machines import unmeasured
+from support.measuring import unmeasured
 
 #: How many inputs each reader has; see conftest.py.
 FUZZER = settings.get_profile("fuzz")

@@ -5,12 +5,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import shutil
-import sys
 import tempfile
-from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,6 +16,7 @@ import hypothesis.strategies as st
 from hypothesis import HealthCheck, settings
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 from support import stores
+from support.measuring import unmeasured
 
 if TYPE_CHECKING:
     from support.in_process import Answer, Call, InProcess, Vendor
@@ -152,21 +150,6 @@ class VendorMachine(Disturbances, RuleBasedStateMachine):
     @invariant()
     def count_the_step(self) -> None:
         self.steps += 1
-
-
-@contextlib.contextmanager
-def unmeasured() -> Iterator[None]:
-    """Leave out of the coverage what runs the same lines many thousand times: measuring takes as long as running."""
-    coverage = sys.modules.get("coverage")
-    current = coverage.Coverage.current() if coverage else None
-    if current is None:
-        yield
-        return
-    current.stop()
-    try:
-        yield
-    finally:
-        current.start()
 
 
 def run_counted(machine: type[RuleBasedStateMachine], runs: int, least: int = MIN_STEPS) -> None:

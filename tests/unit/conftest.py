@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Generator
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tools"))
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from support.database import database_server, database_url
+from support.measuring import unmeasured
 
 __all__ = ["database_server", "database_url"]
 
@@ -54,7 +56,7 @@ class _NotRead(pytest.Module):
 def pytest_configure(config: pytest.Config) -> None:
     """Register what ansible-test does not read."""
     if UNDER_ANSIBLE_TEST:
-        for marker in ("newest_core", "thorough"):
+        for marker in ("newest_core", "nightly", "thorough"):
             config.addinivalue_line("markers", f"{marker}: see pyproject.toml")
 
 
@@ -74,3 +76,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if UNDER_ANSIBLE_TEST and item.get_closest_marker("newest_core"):
             item.add_marker(pytest.mark.skip(reason=NOT_THERE))
     items.sort(key=lambda item: item.path.name not in LONGEST)
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Generator[None]:
+    """Measure the coverage only of tests of what the collection ships."""
+    if _is_shipped(item.path):
+        yield
+    else:
+        with unmeasured():
+            yield

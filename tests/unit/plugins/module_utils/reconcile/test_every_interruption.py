@@ -25,9 +25,10 @@ import pytest
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import QgError
 from support.in_process import CLASSIC, PATHS, InProcess, Killed, Vendor, configure
 from support.lease_runs import LeaseNode
+from support.measuring import unmeasured
 from support.monopoly_calls import APPLY, RELEASE
 from support.monopoly_runs import MonopolyNode, occupancy
-from support.state_machines import ALL_STEPS, unmeasured
+from support.state_machines import ALL_STEPS
 from support.thorough import thorough
 from support.whitelist import ADD, DEL, ControlNode, WhitelistTransport, new_core, use_transport
 
@@ -203,11 +204,14 @@ def wire_of(scenes: list[Scene]) -> WhitelistTransport:
     return wire
 
 
-#: What makes a difference to the next run most often; then one case more for each death, and for each other event. The
-#: rest is for the night.
+#: What makes a difference to the next run most often; then a case more for each fate of a call, and for the events that
+#: are most unlike a death. The rest is for the night.
 QUICK = [("death", "answered", 50), ("death", "lost after", 50), ("death", "late", 0)]
 EVERY = list(itertools.product(EVENTS, LOSSES, LAGS))
-THOROUGH = [case for case in EVERY if case[0] == "death" or case[1:] == ("lost after", 50)]
+THOROUGH = [
+    *(("death", "lost before", 0), ("death", "garbled", 50)),
+    *(("crash", "lost after", 50), ("suspension", "lost after", 50)),
+]
 CASES = [*QUICK, *thorough(*(case for case in (EVERY if ALL_STEPS else THOROUGH) if case not in QUICK))]
 
 

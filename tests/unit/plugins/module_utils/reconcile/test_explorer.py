@@ -22,7 +22,8 @@ from explorer.leases import ensure
 from explorer.monopolies import hold
 from explorer.paid import Paid
 from explorer.whitelist import Whitelist
-from support.state_machines import ALL_STEPS, unmeasured
+from support.measuring import unmeasured
+from support.state_machines import ALL_STEPS
 
 ONE_MACHINE, LOST_LOCK = EVERYTHING - {LOCK}, frozenset({LOCK})
 #: Seconds for which a run waits at most: for a call of an earlier run, and then for its own to be listed.

@@ -19,6 +19,7 @@ import hypothesis.strategies as st
 import pytest
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.addresses import canonical_ipv4
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import QgError
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store.claims import CLAIM_TTL
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.interface import Store
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.journal_rows import LIST_LAG
 from ansible_collections.qingguo.qgnet.plugins.module_utils._task.operation import Mode
@@ -323,14 +324,20 @@ class Whitelist(state_machines.Disturbances, WhitelistMachine):
         self.began = self.core.journal.next_seq() - 1
         run, how = self.next_run(), {"state": state, "check": check}
         own = self.node(node, max_wait, inventory_id=inventory)
-        pruned = {"inventory": lambda: InventoryHosts(hosts, hosts), "began": self.now()} if prune else {}
+        began = self.now()
+        pruned = {"inventory": lambda: InventoryHosts(hosts, hosts), "began": began} if prune else {}
 
         def steps() -> dict[str, Any]:
-            results = {}
+            results: dict[str, dict[str, Any]] = {}
             for host, ips in hosts.items():
                 own.submit(run, host, ips, detected=detected, task=run, **how, **pruned)
             for host in hosts:
-                results[host] = own.report(run, host, **how)
+                result = own.report(run, host, **how)
+                if result is None:
+                    # A run that was suspended for so long counts as over, and its hosts have to begin again.
+                    assert self.now() - began > CLAIM_TTL
+                    continue
+                results[host] = result
                 if not check:
                     reported = set(results[host].get("registered", ()))
                     self.relies(reported)
