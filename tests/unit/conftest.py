@@ -80,8 +80,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.hookimpl(hookwrapper=True)
 def pytest_runtest_call(item: pytest.Item) -> Generator[None]:
-    """Measure the coverage only of tests of what the collection ships."""
-    if _is_shipped(item.path):
+    """Measure the coverage only of tests of what ships, and of those of the whole, which load all of it."""
+    if _is_shipped(item.path) or item.path.parent == Path(__file__).parent:
         yield
     else:
         with unmeasured():
