@@ -12,7 +12,7 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._store.opening impor
 
 
 def prepare_workers() -> None:
-    """Import the database driver if it is needed, and let the workers share the waits that timed out."""
+    """Do once what each worker would do, and let the workers share the waits that timed out."""
     preload()
     # Ansible creates this directory for each run, before the workers, and removes it in the end.
     FAILED_WAITS.share_in(str(ansible.constants.DEFAULT_LOCAL_TMP))

@@ -59,7 +59,7 @@ class StatePlace:
 
 
 def preload() -> None:
-    """Read the boot, and import the database driver if the environment contains the URL of a database.
+    """Identify the boot, and import the database driver if the environment contains the URL of a database.
 
     Ansible forks a process for each host: without this, each of them would do so. A missing library is reported later.
     """
