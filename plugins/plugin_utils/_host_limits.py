@@ -42,7 +42,8 @@ _SENDERS = frozenset(("ansible.utils.display", "multiprocessing.connection", "mu
 _KILL_WAIT = 2.0
 #: Seconds for the program ssh to close a shared connection.
 _CLOSE_WAIT = 5.0
-#: Options of prctl on Linux.
+#: A function of Linux, and an option of it. Looked up at once: Ansible forks a process for each host.
+_PRCTL = getattr(ctypes.CDLL(None), "prctl", None)
 _SET_CHILD_SUBREAPER = 36
 
 
@@ -144,8 +145,8 @@ def _orphans_adopted() -> Iterator[None]:
 
 
 def _adopt_orphans(wanted: bool) -> None:
-    with contextlib.suppress(AttributeError, OSError):
-        ctypes.CDLL(None).prctl(_SET_CHILD_SUBREAPER, ctypes.c_ulong(wanted), *[ctypes.c_ulong(0)] * 3)
+    if _PRCTL is not None:
+        _PRCTL(_SET_CHILD_SUBREAPER, ctypes.c_ulong(wanted), *[ctypes.c_ulong(0)] * 3)
 
 
 def _end_all(spared: set[int], connection: Any) -> None:

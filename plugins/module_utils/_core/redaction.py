@@ -188,12 +188,19 @@ def _spellings(secret: str) -> set[str]:
 
 
 def _encoded(text: str) -> Iterator[bytes]:
-    for encoding in _ENCODINGS:
-        yield text.encode(encoding, "replace")
+    # For ASCII, they differ only in zero bytes, which no search regards.
+    for encoding in _ENCODINGS[:1] if text.isascii() else _ENCODINGS:
+        data = text.encode(encoding, "replace")
+        lost = data.count(b"?") - text.count("?")
+        # With fewer characters left, question marks would match by chance.
+        if lost <= 0 or len(data) - lost >= MIN_LENGTH:
+            yield data
 
 
 def _misread(text: str) -> Iterator[str]:
     """Yield a text as it looks when it is decoded with another encoding than it was encoded with."""
+    if text.isascii():
+        return
     for data in _encoded(text):
         yield data.decode("utf-8", "replace")
     for encoding in _MISTAKEN:

@@ -76,6 +76,7 @@ _NOT_BASE64 = bytes(code for code in range(256) if not re.match(r"[A-Za-z0-9+/|]
 _READABLE = re.compile(
     rb"(?:[\0\t\r\n -~]|[\xc2-\xdf][\x80-\xbf]|[\xe0-\xef][\x80-\xbf]{2}|[\xf0-\xf4][\x80-\xbf]{3}){8,}"
 )
+_SINGLE_ZERO = re.compile(rb"(?<!\0)\0(?!\0)")
 
 
 def may_be_escaped(text: str) -> bool:
@@ -223,8 +224,8 @@ def _in_groups(letters: bytes) -> bytes:
 def readable(data: bytes) -> list[str]:
     """Return the parts of bytes that are text, in UTF-8 or UTF-16."""
     found = [part.decode("utf-8", "replace") for part in _READABLE.findall(data)]
-    # In UTF-16, every other byte of ASCII is zero.
-    if data.count(b"\0") * 8 > len(data):
+    # In UTF-16, every other byte of ASCII is zero. Between decoded runs, there are several zeros.
+    if data.count(b"\0") * 8 > len(data) and len(_SINGLE_ZERO.findall(data)) * 8 > len(data):
         found += [data[start:].decode(name, "replace") for start in (0, 1) for name in ("utf-16-le", "utf-16-be")]
     return found
 

@@ -23,7 +23,7 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._core import redacti
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.redaction import MASK, Redactor, unescaped
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from support.spellings import SIGNS, Spelled, spelled
+from support.spellings import SIGNS, Spelled, secrets, spelled
 
 KEY = "QGDEMO01"
 HEX_OF_PERCENT = quote("a;b c;=").encode().hex()
@@ -61,6 +61,16 @@ def test_a_secret_is_found_in_every_spelling_and_at_every_place(case: tuple[Spel
     assert MASK in cleaned or redaction.MASKED_VALUE in cleaned
     for form in (spelling.text, spelling.secret):
         assert repr(form)[1:-1] not in cleaned
+
+
+@given(secrets, st.booleans(), st.lists(st.binary(min_size=6, max_size=30), max_size=9))
+def test_an_encoded_key_in_utf_16_is_found_in_base64_among_other_words(
+    key: str, little_endian: bool, others: list[bytes]
+) -> None:
+    escaped = quote(key, safe="").replace("%", "%25").encode("utf-16-le" if little_endian else "utf-16-be")
+    words = [base64.b64encode(data).decode() for data in (escaped, *others)]
+    cleaned = Redactor([key]).tree({"vendor": words})["vendor"]
+    assert cleaned[0] != words[0]
 
 
 @given(st.text(SIGNS, min_size=6, max_size=14), st.binary(max_size=7), st.binary(max_size=7), st.booleans())
@@ -128,6 +138,14 @@ def test_the_rest_of_a_text_stays_readable() -> None:
     assert redactor.text(f"no such key: {KEY}!") == f"no such key: {MASK}!"
     assert redactor.text(f"GET /x?Key={KEY}&Pwd={quote(PWD, safe='')}&Num=1") == f"GET /x?Key={MASK}&Pwd={MASK}&Num=1"
     assert redactor.text("100% of 5 &amp; more \\n") == "100% of 5 &amp; more \\n"
+
+
+def test_characters_that_an_encoding_lacks_are_not_mistaken_for_a_secret() -> None:
+    # As a server answers that knows only Western European characters.
+    for secret in (KEY, "\u9752\u679c\u7f51\u7edc\u4ee3\u7406", PWD):
+        assert Redactor([secret]).text("not allowed: ????????") == "not allowed: ????????"
+    partial = base64.b64encode("caf\u00e9-secret-\u9752".encode("latin-1", "replace")).decode()
+    assert Redactor(["caf\u00e9-secret-\u9752"]).text(partial).startswith(MASK)
 
 
 def test_names_of_the_collection_stay_and_those_of_the_vendor_do_not() -> None:
