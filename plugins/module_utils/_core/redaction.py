@@ -11,7 +11,6 @@ nested in each other. Shorter ones would match by chance.
 from __future__ import annotations
 
 import base64
-import codecs
 import functools
 import html
 import json
@@ -24,9 +23,11 @@ from .spellings import (
     OPEN_ESCAPE,
     decode_layers,
     decode_runs,
+    encoded,
     from_invisible,
     joined_runs,
     may_be_escaped,
+    misread,
     readable,
     replace_runs,
     unescaped,
@@ -54,11 +55,6 @@ MIN_LENGTH = 6
 SEPARATOR = "\t|\t"
 #: How often base64 and hexadecimal digits are decoded within each other.
 _MAX_NESTED = 4
-#: The encodings in which a server may repeat a secret, and those with which a reader may mistake UTF-8.
-_ENCODINGS, _MISTAKEN = ("utf-8", "utf-16-le", "utf-16-be", "gb18030", "latin-1"), ("latin-1", "cp1252")
-# Imported at once: Ansible forks a process for each host, and each of them would import them.
-for _encoding in {*_ENCODINGS, *_MISTAKEN}:
-    codecs.lookup(_encoding)
 #: The maximum number of decoded bytes: for each character of a text, and in addition for the text as a whole.
 _MAX_DECODED, _FREE_DECODED = 200, 100_000
 #: The characters that may separate those of a secret: backslashes, line breaks, and invisible ones.
@@ -88,8 +84,8 @@ class LongSecrets:
 
     def __init__(self, secrets: Iterable[str]) -> None:
         spellings = {spelling for secret in secrets for spelling in _spellings(secret)}
-        self.texts = _long_enough({skeleton(form) for text in spellings for form in (text, *_misread(text))})
-        self.data = _long_enough({_folded_bytes(form) for text in spellings for form in _encoded(text)})
+        self.texts = _long_enough({skeleton(form) for text in spellings for form in (text, *misread(text, MIN_LENGTH))})
+        self.data = _long_enough({_folded_bytes(form) for text in spellings for form in encoded(text, MIN_LENGTH)})
 
     def are_in(self, text: str) -> bool:
         """Whether the text contains one of them, apart from base64 and escapes."""
@@ -185,26 +181,6 @@ def _spellings(secret: str) -> set[str]:
         visit(unescaped(spelling))
     # The text after a secret may complete an escape that begins in it.
     return found | {OPEN_ESCAPE.sub("", spelling) for spelling in found}
-
-
-def _encoded(text: str) -> Iterator[bytes]:
-    # For ASCII, they differ only in zero bytes, which no search regards.
-    for encoding in _ENCODINGS[:1] if text.isascii() else _ENCODINGS:
-        data = text.encode(encoding, "replace")
-        lost = data.count(b"?") - text.count("?")
-        # With fewer characters left, question marks would match by chance.
-        if lost <= 0 or len(data) - lost >= MIN_LENGTH:
-            yield data
-
-
-def _misread(text: str) -> Iterator[str]:
-    """Yield a text as it looks when it is decoded with another encoding than it was encoded with."""
-    if text.isascii():
-        return
-    for data in _encoded(text):
-        yield data.decode("utf-8", "replace")
-    for encoding in _MISTAKEN:
-        yield text.encode("utf-8", "replace").decode(encoding, "replace")
 
 
 def _folded_bytes(data: bytes) -> bytes:

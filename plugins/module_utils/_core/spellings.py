@@ -12,6 +12,7 @@ the length of the text.
 from __future__ import annotations
 
 import binascii
+import codecs
 import html
 import re
 import unicodedata
@@ -31,6 +32,11 @@ _QUOTED_PRINTABLE = re.compile("(?:=[0-9A-Fa-f]{2})+")
 #: The maximum number of nested escapes that are decoded.
 MAX_ROUNDS = 8
 
+#: The encodings in which a server may repeat a text, and those with which a reader may mistake UTF-8.
+_ENCODINGS, _MISTAKEN = ("utf-8", "utf-16-le", "utf-16-be", "gb18030", "latin-1"), ("latin-1", "cp1252")
+# Imported at once: Ansible forks a process for each host, and each of them would import them.
+for _encoding in {*_ENCODINGS, *_MISTAKEN}:
+    codecs.lookup(_encoding)
 _HEX = "[0-9A-Fa-f]"
 _PERCENT = re.compile(rf"(?:%(?:25)*(?:{_HEX}{{2}}|[uU]{_HEX}{{4}}))+")
 _PERCENT_PREFIX = re.compile(rf"%(?:25)+(?={_HEX}{{2}}|[uU]{_HEX}{{4}})")
@@ -265,3 +271,23 @@ def _backslash(match: re.Match[str]) -> str:
 
 def _quoted_printable(match: re.Match[str]) -> str:
     return binascii.a2b_qp(match[0]).decode("utf-8", "replace")
+
+
+def encoded(text: str, shortest: int) -> Iterator[bytes]:
+    """Yield the text in each encoding that keeps at least ``shortest`` bytes of it."""
+    # For ASCII, they differ only in zero bytes, which no search regards.
+    for encoding in _ENCODINGS[:1] if text.isascii() else _ENCODINGS:
+        data = text.encode(encoding, "replace")
+        lost = data.count(b"?") - text.count("?")
+        if len(data) - max(lost, 0) >= shortest:
+            yield data
+
+
+def misread(text: str, shortest: int) -> Iterator[str]:
+    """Yield a text as it looks when it is decoded with another encoding than it was encoded with."""
+    if text.isascii():
+        return
+    for data in encoded(text, shortest):
+        yield data.decode("utf-8", "replace")
+    for encoding in _MISTAKEN:
+        yield text.encode("utf-8", "replace").decode(encoding, "replace")

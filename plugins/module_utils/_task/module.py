@@ -40,6 +40,8 @@ def run_module(operation: Operation) -> None:
     except OptionError as error:
         module.fail_json(changed=False, **error.as_result())
     result = execute(operation, module.params, Mode(check=module.check_mode, diff=module._diff))
+    # Else ansible-core before 2.21 adds all options as they were given, also a key in the wrong one.
+    result["invocation"] = {}
     if result.pop("failed", False):
         module.fail_json(**result)
     module.exit_json(**result)
