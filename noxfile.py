@@ -38,6 +38,7 @@ KUBERNETES = ("examples/kubernetes/cronjob.yml", "examples/kubernetes/volume.yml
 ANTSIBULL_SESSIONS = ("docs-check", "license-check", "extra-checks")
 # Which tests of the newest core run: "quick" or "thorough" ones (the marker), else all; and whether they are measured.
 TESTS = os.environ.get("QG_TESTS", "all")
+QUICK = "not thorough and not nightly"
 MEASURED = os.environ.get("QG_MEASURE", "1" if TESTS == "all" else "0") == "1"
 # Hosts of the lab hide the home of the caller from what runs on them, so its sessions keep it.
 CALLERS_HOME = {"HOME": os.environ.get("HOME", str(Path.home()))}
@@ -126,9 +127,9 @@ def _both_ends(session: nox.Session, core: str, programs: Names, *folders: str) 
     """Run tests on the newest core, with coverage, or what depends on ansible-core on the oldest, with few examples."""
     _install(session, f"core-{core}", programs)
     newest = core == "newest"
-    marks = {"quick": "not thorough", "thorough": "thorough and not nightly"}.get(TESTS, "")
+    marks = {"quick": QUICK, "thorough": "thorough and not nightly"}.get(TESTS, "")
     if not newest:
-        marks = "not newest_core and not thorough" if TESTS else "not newest_core"
+        marks = "not newest_core" if TESTS == "all" else f"not newest_core and {QUICK}"
     measured = Path(folders[0]).name if newest and MEASURED else ""
     few = {} if newest else {"QG_FEW_EXAMPLES": "1"}
     _pytest(session, *workspace.PYTEST_WORKERS, *(session.posargs or ["-m", marks, *folders]), measured=measured, **few)

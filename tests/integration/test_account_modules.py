@@ -30,7 +30,7 @@ from support.playbooks import Playground, calls
 
 __all__ = ["account_fixture"]
 
-thorough = pytest.mark.thorough
+nightly = pytest.mark.nightly
 DEFAULTS = from_variables("app_id", "app_key", "account_url")
 WITHOUT_RATES = {**pages.PACKAGE, **dict.fromkeys(RATES)}
 ORDER = {"package_no": "1", "system_no": "1", "duration": "1m"}
@@ -48,7 +48,10 @@ def variables(sim: Simulator) -> dict[str, Any]:
 
 
 #: Each module is delegated by the tests of secrets, on each change.
-PLACES = [pytest.param({}, id="here"), pytest.param(THERE, id="delegated", marks=[pytest.mark.newest_core, thorough])]
+PLACES = [
+    pytest.param({}, id="here"),
+    pytest.param(THERE, id="delegated", marks=[pytest.mark.newest_core, nightly]),
+]
 
 
 # --- as tasks

@@ -17,7 +17,7 @@ from support.playbooks import Playground, Run, calls
 
 __all__ = ["account_fixture"]
 
-thorough = pytest.mark.thorough
+nightly = pytest.mark.nightly
 APP_ID = "secretsagent"
 #: With all that has to be written differently in a URL, in HTML or in JSON. The words in it survive any of these.
 APP_KEY = "k+y/SECRETKEY7Q&9= *,%<\u00fc>\"'\\x SECRETEND"
@@ -94,7 +94,7 @@ def assert_silent(sim: Simulator, run: Run, playground: Playground, *others: str
     ("tasks", "arguments"),
     [
         pytest.param(SOME, (), id="run"),
-        pytest.param(EVERYTHING, ("--check", "--diff"), id="check", marks=thorough),
+        pytest.param(EVERYTHING, ("--check", "--diff"), id="check", marks=nightly),
     ],
 )
 def test_success(
@@ -132,7 +132,7 @@ FAULTS: dict[str, dict[str, Any]] = {
 }
 
 
-@thorough
+@nightly
 @pytest.mark.newest_core
 def test_failures(sim: Simulator, playground: Playground, variables: dict[str, Any]) -> None:
     """Each fault for each module, and for one of them in a delegated task: only the output differs there."""
@@ -243,7 +243,7 @@ def test_the_reason_of_a_failure_is_reported_also_with_secrets(
     assert_silent(sim, done, playground, AUTHKEY, *PASSWORDS)
 
 
-@thorough
+@nightly
 def test_secrets_are_no_facts(sim: Simulator, playground: Playground, variables: dict[str, Any]) -> None:
     cache = {"ANSIBLE_CACHE_PLUGIN": "jsonfile", "ANSIBLE_CACHE_PLUGIN_CONNECTION": str(playground.root / "facts")}
     facts = task("facts", "qg_cloud_package_facts", OPERATIONS["packages"].options)

@@ -90,7 +90,7 @@ def test_the_credential_type_sets_options_that_exist_and_keeps_their_secrets() -
     }
 
 
-@pytest.mark.thorough
+@pytest.mark.nightly
 def test_the_playbook_creates_objects_that_fit_together(machine: Machine) -> None:
     sent = configured(machine)
     assert set(sent) == set(MODULES)
@@ -120,7 +120,7 @@ def test_the_playbook_creates_objects_that_fit_together(machine: Machine) -> Non
     assert variables["egress_whitelist_inventory_id"]
 
 
-@pytest.mark.thorough
+@pytest.mark.nightly
 def test_a_job_with_the_credential_registers_the_hosts_and_the_next_one_changes_nothing(machine: Machine) -> None:
     project = machine.copy("awx", machine.root / "project")
     machine.install(machine.root / "image")

@@ -45,7 +45,7 @@ def redirected(machine: Machine, text: str) -> str:
     return re.sub(paths, f"{machine.root}/", text)
 
 
-@pytest.mark.thorough
+@pytest.mark.nightly
 def test_cloud_init_registers_a_host_at_its_first_boot_and_from_cron(machine: Machine) -> None:
     file = EXAMPLES / "ansible-pull" / "user-data"
     assert file.read_text(encoding="utf-8").startswith("#cloud-config\n")
@@ -137,7 +137,7 @@ class Pod:
         )
 
 
-@pytest.mark.thorough
+@pytest.mark.nightly
 def test_a_kubernetes_job_registers_the_hosts_and_the_next_one_changes_nothing(machine: Machine) -> None:
     machine.install(machine.root / "image")
     secrets = {"qgnet": {"QG_KEY": machine.sim.key, "QG_API_URL": machine.sim.api_url}, "qgnet-ssh": {"id": "none\n"}}
@@ -186,7 +186,7 @@ def run_job(machine: Machine, project: Path, name: str, variables: Mapping[str, 
     )
 
 
-@pytest.mark.thorough
+@pytest.mark.nightly
 def test_a_scheduled_pipeline_registers_the_hosts_and_the_next_one_changes_nothing(machine: Machine) -> None:
     project = machine.copy("gitlab-ci", machine.root / "builds" / "qgnet")
     machine.install(project / "collections")

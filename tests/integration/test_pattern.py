@@ -80,7 +80,7 @@ def launch(machine: Machine, playbook: str, **answers: str) -> str:
     return machine.run(command, CHECKOUT, environment | {"ANSIBLE_COLLECTIONS_PATH": str(machine.root / "image")})
 
 
-@pytest.mark.thorough
+@pytest.mark.nightly
 def test_the_job_templates_register_verify_and_deregister(machine: Machine) -> None:
     machine.install(machine.root / "image")
     machine.assert_registered_once([launch(machine, "register.yml") for _job in range(2)], PUBLIC)

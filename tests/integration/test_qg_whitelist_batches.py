@@ -25,7 +25,6 @@ from simulator.fixture import Simulator, running_simulator
 from support.fleet import Fleet, RoleRun, play, public
 from support.playbooks import ADD, DEL, QUERY, Operate, Playground, Result, assert_failed, block, calls, numeric
 from support.stores import open_store, state_options
-from support.thorough import one_more_case
 from support.whitelist_processes import MOMENTS, add_one, fresh_processes, lead, mortal, parse_options
 
 OTHER_KEY = "QGOTHER1"
@@ -259,7 +258,7 @@ def test_a_task_that_is_stopped_while_it_reads_keeps_no_other_waiting_for_longer
 
 
 @pytest.mark.usefixtures("every_store")
-@pytest.mark.thorough
+@pytest.mark.nightly
 @pytest.mark.parametrize("moment", MOMENTS)
 def test_a_killed_leader_affects_only_its_own_request(sim: Simulator, crowd: Crowd, minute: float, moment: str) -> None:
     ips = block(4)
@@ -289,7 +288,8 @@ def test_a_killed_leader_affects_only_its_own_request(sim: Simulator, crowd: Cro
     assert left_over(crowd) <= 1, "the request of the dead process is kept for some minutes"
 
 
-@one_more_case
+@pytest.mark.newest_core
+@pytest.mark.nightly
 def test_role_and_tasks_of_several_runs_share_a_batch(sim: Simulator, playground: Playground, tmp_path: Path) -> None:
     fleet = Fleet(sim, playground, size=4)
     crowd = Crowd(playground.state_dir, {"key": sim.key, "api_url": sim.api_url})
@@ -333,7 +333,8 @@ def test_role_and_tasks_of_several_runs_share_a_batch(sim: Simulator, playground
     assert sim.whitelist() == ["203.0.113.50"], "each run has its own registrations"
 
 
-@one_more_case
+@pytest.mark.newest_core
+@pytest.mark.nightly
 def test_a_strategy_without_steps_costs_a_round_per_wave(playground: Playground) -> None:
     """With the vendor's own limits, 40 hosts and 20 forks."""
     with running_simulator(["--minute", "60"]) as sim:

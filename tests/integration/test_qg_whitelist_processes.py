@@ -14,7 +14,6 @@ from typing import Any
 import pytest
 from simulator.fixture import Simulator, running_simulator
 from support.playbooks import ADD, QUERY, Result, block, calls, numeric
-from support.thorough import one_more_case
 from support.whitelist_processes import add_one, fresh_processes, process
 
 #: Longest that all of them together may take before the test gives up.
@@ -70,7 +69,8 @@ def test_forty_processes_with_the_vendors_own_minute(context: ForkServerContext,
         assert_all_there(sim, ips, results)
 
 
-@one_more_case
+@pytest.mark.newest_core
+@pytest.mark.nightly
 def test_forty_processes_with_a_short_minute_and_a_slow_vendor(context: ForkServerContext, tmp_path: Path) -> None:
     ips = block(40)
     with running_simulator(["--minute", "2"]) as sim:

@@ -56,7 +56,7 @@ def hosts(tmp_path: Path) -> Iterator[dict[str, str]]:
     assert processes(tmp_path) == []
 
 
-@pytest.mark.thorough
+@pytest.mark.nightly
 def test_hostile_hosts_do_not_keep_the_others_from_being_registered(fleet: Fleet, hosts: dict[str, str]) -> None:
     honest = list(fleet.lines)
     fleet.lines |= {host: f"{variables} ansible_timeout=1" for host, variables in hosts.items()}

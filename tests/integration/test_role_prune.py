@@ -51,7 +51,7 @@ def left(run: Run) -> tuple[Mapping[str, Sequence[str]], Sequence[str]]:
     return last["unpruned_hosts"], last["unreported_hosts"]
 
 
-@pytest.mark.thorough
+@pytest.mark.nightly
 def test_a_serial_run_that_ends_with_its_first_batch_removes_nothing(fleet: Fleet) -> None:
     run = fleet.run(play("serial: 1") + FAIL_LATER, **PRUNE)
     assert (run.rc, removed(fleet), fleet.listed()) == (2, set(), ADDRESSES)
@@ -59,7 +59,7 @@ def test_a_serial_run_that_ends_with_its_first_batch_removes_nothing(fleet: Flee
     assert "until all hosts have reported. It has left those of h2 (203.0.113.2), h3 (203.0.113.3)." in shown(run)
 
 
-@pytest.mark.thorough
+@pytest.mark.nightly
 def test_an_unreachable_new_host_keeps_its_address(fleet: Fleet, closed_port: int) -> None:
     fleet.make_unreachable("n2", closed_port)
     run = fleet.run(play("strategy: free"), **PRUNE)
@@ -69,7 +69,7 @@ def test_an_unreachable_new_host_keeps_its_address(fleet: Fleet, closed_port: in
     assert reason in shown(run)
 
 
-@pytest.mark.thorough
+@pytest.mark.nightly
 def test_a_pattern_of_hosts_removes_nothing_and_says_how_to_go_on(fleet: Fleet) -> None:
     fleet.lines["db"] = "ansible_connection=local"
     some = {"qg_hosts": "all[0]"}
@@ -105,7 +105,7 @@ def test_the_last_host_that_reports_lets_all_former_addresses_be_removed(fleet: 
 # --- hosts that left the inventory
 
 
-@pytest.mark.thorough
+@pytest.mark.nightly
 def test_prune_removes_the_addresses_of_hosts_that_left_the_inventory(sim: Simulator, playground: Playground) -> None:
     fleet = Fleet(sim, playground)
     fleet.playground.environment["ANSIBLE_INVENTORY_ANY_UNPARSED_IS_FAILED"] = "true"

@@ -42,7 +42,7 @@ def test_the_script(tmp_path: Path) -> None:
     assert done.stdout.endswith("All is well.\n")
 
 
-@pytest.mark.thorough
+@pytest.mark.nightly
 def test_the_test(tmp_path: Path) -> None:
     (test,) = examples("python", "running_simulator")
     assert INSTALLED in test

@@ -52,7 +52,7 @@ def own_server(monkeypatch: pytest.MonkeyPatch) -> Iterator[PostgresServer]:
         yield server
 
 
-@pytest.mark.thorough
+@pytest.mark.nightly
 def test_an_address_that_another_control_node_has_registered_is_removed_when_the_host_has_moved(
     sim: Simulator, nodes: list[Playground]
 ) -> None:

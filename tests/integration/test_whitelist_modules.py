@@ -39,7 +39,7 @@ def variables(sim: Simulator) -> dict[str, Any]:
 #: Delegated, each module runs in the tests of secrets on each change.
 PLACES = [
     pytest.param({}, id="here"),
-    pytest.param(THERE, id="delegated", marks=[pytest.mark.newest_core, pytest.mark.thorough]),
+    pytest.param(THERE, id="delegated", marks=[pytest.mark.newest_core, pytest.mark.nightly]),
 ]
 
 

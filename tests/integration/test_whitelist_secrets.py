@@ -137,7 +137,7 @@ def failures(run: Run) -> int:
     return sum(task.status == "failed" for task in run.tasks)
 
 
-CHECK = pytest.param(("--check", "--diff"), id="check", marks=[pytest.mark.newest_core, pytest.mark.thorough])
+CHECK = pytest.param(("--check", "--diff"), id="check", marks=[pytest.mark.newest_core, pytest.mark.nightly])
 
 
 @pytest.mark.parametrize("arguments", [CHECK, pytest.param(("--diff",), id="run")])
@@ -246,7 +246,7 @@ def test_answers_that_repeat_what_was_sent(
 
 
 @pytest.mark.newest_core
-@pytest.mark.thorough
+@pytest.mark.nightly
 def test_tasks_that_cannot_succeed(
     sim: Simulator, playground: Playground, variables: dict[str, Any], closed_port: int
 ) -> None:
@@ -310,7 +310,7 @@ FAILING = {
 }
 
 
-@pytest.mark.thorough
+@pytest.mark.nightly
 def test_ansible_shows_no_value_of_a_variable_as_an_option_of_the_task(
     sim: Simulator, playground: Playground, variables: dict[str, Any], closed_port: int
 ) -> None:

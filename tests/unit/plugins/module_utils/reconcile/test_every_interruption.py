@@ -29,7 +29,6 @@ from support.measuring import unmeasured
 from support.monopoly_calls import APPLY, RELEASE
 from support.monopoly_runs import MonopolyNode, occupancy
 from support.state_machines import ALL_STEPS
-from support.thorough import thorough
 from support.whitelist import ADD, DEL, ControlNode, WhitelistTransport, new_core, use_transport
 
 A, B = "203.0.113.5", "203.0.113.6"
@@ -204,15 +203,10 @@ def wire_of(scenes: list[Scene]) -> WhitelistTransport:
     return wire
 
 
-#: What makes a difference to the next run most often; then a case more for each fate of a call, and for the events that
-#: are most unlike a death. The rest is for the night.
+#: What makes a difference to the next run most often. The rest is for the night.
 QUICK = [("death", "answered", 50), ("death", "lost after", 50), ("death", "late", 0)]
 EVERY = list(itertools.product(EVENTS, LOSSES, LAGS))
-THOROUGH = [
-    *(("death", "lost before", 0), ("death", "garbled", 50)),
-    *(("crash", "lost after", 50), ("suspension", "lost after", 50)),
-]
-CASES = [*QUICK, *thorough(*(case for case in (EVERY if ALL_STEPS else THOROUGH) if case not in QUICK))]
+CASES = [*QUICK, *((case for case in EVERY if case not in QUICK) if ALL_STEPS else ())]
 
 
 @pytest.mark.newest_core

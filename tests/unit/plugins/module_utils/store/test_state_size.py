@@ -113,7 +113,6 @@ def size(directory: Path) -> tuple[int, int]:
 
 
 @pytest.mark.newest_core
-@pytest.mark.thorough
 @pytest.mark.nightly
 def test_hundreds_of_runs_leave_no_more_than_a_few(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     node, standing = ControlNode(WhitelistTransport(new_core()), tmp_path), set[str]()

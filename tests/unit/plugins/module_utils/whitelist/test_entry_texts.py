@@ -120,7 +120,7 @@ def apply_to_entries(
         assert not set(sent).intersection(stay)
 
 
-@pytest.mark.parametrize("examples", [40, pytest.param(400, marks=[pytest.mark.thorough, pytest.mark.nightly])])
+@pytest.mark.parametrize("examples", [40, pytest.param(400, marks=pytest.mark.nightly)])
 def test_no_entry_is_lost_and_none_is_removed_by_mistake(examples: int) -> None:
     spelled = st.lists(st.sampled_from(sorted(NOTATIONS)), min_size=1, max_size=2)
     strategies = {

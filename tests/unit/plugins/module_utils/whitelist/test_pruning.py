@@ -17,7 +17,7 @@ pytestmark = pytest.mark.usefixtures("every_store")
 A, B, C, D = "203.0.113.1", "203.0.113.2", "203.0.113.3", "203.0.113.4"
 
 
-@pytest.mark.parametrize("size", [12, pytest.param(200, marks=[pytest.mark.thorough, pytest.mark.nightly])])
+@pytest.mark.parametrize("size", [12, pytest.param(200, marks=pytest.mark.nightly)])
 def test_hosts_that_left_the_inventory_are_pruned_with_one_query_one_removal_and_one_check(
     node: ControlNode, size: int
 ) -> None:
