@@ -54,9 +54,13 @@ def in_turn(stage: Stage, ways: Iterable[Way], repeat: int, smaller: dict[str, F
     measured: dict[str, list[Figures]] = {}
     computed: dict[str, Figures] = {}
     for turn in range(repeat):
+        registered = False
         for way in ways:
             before = measured.get(way.name, [])
             if way.name in computed or (turn and before[0].seconds > ONCE):
+                continue
+            if turn and way.keeps and not registered:
+                # The way before it was not repeated, so its hosts would be new.
                 continue
             known = smaller.get(way.name) or Figures(way.name, 1, way.guess, registered=0 if way.registers else None)
             if not turn and known.seconds * hosts / known.hosts > TOO_LONG:
@@ -64,12 +68,15 @@ def in_turn(stage: Stage, ways: Iterable[Way], repeat: int, smaller: dict[str, F
                 say(f"{way.name}, {hosts} hosts: computed, {words_of(computed[way.name].seconds)}")
                 continue
             row = stage.measure(way)
+            registered = way.name in (ROLE.name, REST.name)
             measured.setdefault(way.name, []).append(row)
             say(f"{way.name}, {hosts} hosts: {row.seconds:.1f} s, registered {row.registered}, refused {row.refused}")
     rows = [middle(measured[way.name]) if way.name in measured else computed[way.name] for way in ways]
     for row in rows:
         if row.way in (ROLE.name, REST.name) and row.registered != hosts:
             raise Broken(f"the role registered {row.registered} of {hosts} hosts")
+        if row.way == REST.name and row.adds:
+            raise Broken(f"the hosts at rest were new: {row.adds} calls to add them")
     smaller.update({row.way: row for row in rows if not row.computed})
     return rows
 
