@@ -47,7 +47,7 @@ def variables(sim: Simulator) -> dict[str, Any]:
     return credentials(sim)
 
 
-#: Each module is delegated by the tests of secrets, on each change.
+#: Every module is delegated at night; on each change, those that tell secrets are (test_account_secrets.py).
 PLACES = [
     pytest.param({}, id="here"),
     pytest.param(THERE, id="delegated", marks=[pytest.mark.newest_core, nightly]),
