@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 import sys
+from typing import Any
 
 # Every module of the collection imports this file first, before files that an older Python cannot parse. This file must
 # be valid for an older Python.
@@ -31,17 +32,28 @@ from .operation import Mode, Operation, execute
 from .option_errors import check_selectors
 
 
+class _Module(AnsibleModule):
+    """A module whose result contains no options, not even if AnsibleModule refuses them.
+
+    ansible-core before 2.21 adds all options as they were given, also a key that was written into the wrong one.
+    """
+
+    def exit_json(self, **kwargs: Any) -> None:
+        super().exit_json(**{**kwargs, "invocation": {}})
+
+    def fail_json(self, msg: str, **kwargs: Any) -> None:
+        super().fail_json(msg, **{**kwargs, "invocation": {}})
+
+
 def run_module(operation: Operation) -> None:
     """Validate the options, run the operation, and end the process with its result."""
-    module = AnsibleModule(argument_spec=operation.spec, supports_check_mode=True, **operation.rules)
+    module = _Module(argument_spec=operation.spec, supports_check_mode=True, **operation.rules)
     try:
         # The parameters of AnsibleModule do not distinguish null from an omitted option.
         check_selectors(operation.selectors, _load_params())
     except OptionError as error:
         module.fail_json(changed=False, **error.as_result())
     result = execute(operation, module.params, Mode(check=module.check_mode, diff=module._diff))
-    # Else ansible-core before 2.21 adds all options as they were given, also a key in the wrong one.
-    result["invocation"] = {}
     if result.pop("failed", False):
         module.fail_json(**result)
     module.exit_json(**result)

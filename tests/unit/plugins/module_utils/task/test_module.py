@@ -54,6 +54,29 @@ def test_an_operation_on_leases_does_nothing_if_none_are_named(operation: Operat
     assert "all=true" in result["msg"]
 
 
+#: A key that was written into the option of another value.
+KEY = "WRONGPLACE99"
+
+
+@pytest.mark.parametrize(
+    "params",
+    [
+        pytest.param({"url": KEY}, id="done"),
+        pytest.param({"url": KEY, "ips": ""}, id="empty selector"),
+        pytest.param({"url": KEY, "count": "many"}, id="refused by AnsibleModule"),
+    ],
+)
+def test_a_result_contains_no_options_even_if_they_are_refused(
+    params: dict[str, Any], capsys: pytest.CaptureFixture[str]
+) -> None:
+    operation = Operation(
+        spec={"url": {}, "ips": {"type": "raw"}, "count": {"type": "int"}},
+        run=lambda _params, _mode: {"changed": True},
+        selectors=("ips",),
+    )
+    assert KEY not in json.dumps(run_as_module(operation, params, capsys))
+
+
 # Python on a host that a task is delegated to
 
 
