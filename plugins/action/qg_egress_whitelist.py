@@ -318,7 +318,8 @@ class ActionModule(QgAction):
         except AnsibleError:
             warnings.append("The summary is incomplete, because state_dir or state_url cannot be evaluated.")
         prefix = self._options.get("vars_prefix") or ""
-        summary = summary_of_play(self._variables, results, unpruned, warnings, prefix=prefix)
+        is_shared = self._task_in_step() is not None
+        summary = summary_of_play(self._variables, results, unpruned, warnings, prefix=prefix, is_shared=is_shared)
         line = summary_line(summary, check=bool(self._task.check_mode))
         if not self._task.no_log:
             self._show([line, *common_reasons(summary)], is_complete=not summary["pending_hosts"])

@@ -354,7 +354,9 @@ in_sync:
   type: int
   sample: 1
 changed_hosts:
-  description: The addresses that were added and removed for each host for which there are any.
+  description:
+    - The addresses that were added and removed for each host for which there are any.
+    - For every strategy except P(ansible.builtin.linear#strategy), it only contains the host itself.
   returned: with O(step=summarize)
   type: dict
   sample:
