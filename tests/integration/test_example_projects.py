@@ -269,6 +269,7 @@ def test_the_project_of_semaphore_is_complete() -> None:
     assert [templates[0][name] for name in same] == [templates[1][name] for name in same]
 
 
+@pytest.mark.nightly
 def test_a_template_of_semaphore_registers_the_hosts_and_its_next_task_changes_nothing(machine: Machine) -> None:
     text = (EXAMPLES / "semaphore" / "project.json").read_text(encoding="utf-8")
     backup = json.loads(machine.here(text.replace("/var/lib/semaphore", str(machine.root / "semaphore"))))

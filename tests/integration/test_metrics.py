@@ -234,6 +234,7 @@ def names_in(expression: str) -> set[str]:
     return set(re.findall(r"\bqgnet_\w+", expression))
 
 
+@pytest.mark.nightly
 def test_prometheus_accepts_the_alerts_and_each_is_due_when_it_should_be(tmp_path: Path) -> None:
     rules = yaml.safe_load(ALERTS.read_text(encoding="utf-8"))["groups"][0]["rules"]
     assert f"{len(rules)} rules found" in promtool("check", "rules", ALERTS)

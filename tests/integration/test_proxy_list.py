@@ -102,6 +102,7 @@ def test_an_environment_file_has_the_variables_of_one_lease(sim: Simulator, play
     assert variables["http_proxy"].removeprefix("http://") in servers(sim)
 
 
+@pytest.mark.nightly
 def test_clash_playwright_and_scrapy_read_their_formats(sim: Simulator, playground: Playground, path: Path) -> None:
     pairs = {"username": sim.key, "password": PWD}
     write(

@@ -94,6 +94,7 @@ def key() -> Iterator[tuple[str, bytes]]:
         yield gpg(home, "--armor", "--export-secret-keys").decode(), gpg(home, "--export")
 
 
+@pytest.mark.nightly
 def test_a_release_can_be_installed_and_verified(runner: Runner, key: tuple[str, bytes]) -> None:
     private, public = key
     runner.steps(GPG_KEY=private, GALAXY_TOKEN=runner.server.token, token="of GitHub")

@@ -1,7 +1,7 @@
 # Copyright (c) 2026 The qingguo.qgnet authors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""One more case of what other tests show: "make test" leaves it out, and "make test-all" runs it on the newest core."""
+"""One more case of what other tests show: "make test" leaves it out; only the newest core runs it."""
 
 from __future__ import annotations
 

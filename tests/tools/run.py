@@ -30,7 +30,7 @@ import workspace
 
 INTERRUPTED = 130
 #: How many run beside the one in front: more than two cores, since the lab, the browser and the event source wait.
-BESIDE = 2
+BESIDE = 3
 #: Sessions that keep one core busy, those that take longest first.
 ONE_CORE = ("sanity", "molecule", "eda", "galaxy", "runner", "lint", "quickstart", "browser", "docs", "antsibull")
 #: Of the sessions that exist for each core, what runs unless a core is chosen; of others, all.
@@ -41,13 +41,13 @@ WITHOUT_CORE = {
     "integration": ("core-newest", "core-oldest"),
     "molecule": ("all",),
 }
-#: What stands for several sessions. Those of the newest core run the quick tests in "test", and the others in "rest".
+#: What stands for several sessions. The unit tests of the newest core are the quick ones in "test", and the thorough
+#: ones in "rest". Only the matrix of the night runs the thorough integration tests.
 GROUPS = {
     "test": ("sanity(checkout)", "molecule(one)", "lint", "unit(core-newest)", "integration(core-newest)"),
     "rest": (
         *("sanity(core-oldest)", "molecule(others)", "eda", "galaxy", "runner", "quickstart", "browser", "docs"),
-        *("antsibull", "unit(core-newest)", "unit(core-oldest)", "integration(core-newest)"),
-        *("integration(core-oldest)", "coverage"),
+        *("antsibull", "unit(core-newest)", "unit(core-oldest)", "integration(core-oldest)", "coverage"),
     ),
 }
 #: Sessions that need what was run on every core.

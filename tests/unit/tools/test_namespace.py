@@ -39,6 +39,7 @@ def test_a_text(text: str, renamed: str, tmp_path: Path) -> None:
     assert (tmp_path / "file").read_text("utf-8") == renamed
 
 
+@pytest.mark.nightly
 def test_no_file_of_the_checkout_keeps_it(tmp_path: Path) -> None:
     files = [path for path in workspace.collection_files() if not (workspace.ROOT / path).is_symlink()]
     for path in files:
