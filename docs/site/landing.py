@@ -12,21 +12,19 @@ from pathlib import Path
 from typing import Any
 
 import workspace
-from benchmarks.figures import words_of
+from benchmarks.figures import SHOWN_HOSTS, words_of
 from benchmarks.report import WORDS
 
 SETTINGS = workspace.ROOT / "docs" / "site"
-#: The size of the fleet, of which every way was measured.
-HOSTS = 200
 WAYS = ("role", "curl", "uri", "uri_throttle")
 
 
 def rows() -> list[Mapping[str, Any]]:
     """Return the figures of the chart, as they were measured."""
     results = json.loads((workspace.ROOT / "docs" / "benchmarks.json").read_text(encoding="utf-8"))
-    found = {row["way"]: row for row in results["fleet"]["rows"] if row["hosts"] == HOSTS}
+    found = {row["way"]: row for row in results["fleet"]["rows"] if row["hosts"] == SHOWN_HOSTS}
     if any(found[way]["computed"] for way in WAYS):
-        raise ValueError(f"a figure for {HOSTS} hosts was not measured")
+        raise ValueError(f"a figure for {SHOWN_HOSTS} hosts was not measured")
     return [found[way] for way in WAYS]
 
 
@@ -44,7 +42,7 @@ def chart(language: str) -> str:
     for row in rows():
         name = re.sub(r"`(.+?)`", r"<code>\1</code>", escape(words[row["way"]], quote=False))
         time = bar_cell(row["seconds"] / longest, words_of(row["seconds"]))
-        registered = bar_cell(row["registered"] / HOSTS, f"{row['registered']} / {HOSTS}")
+        registered = bar_cell(row["registered"] / SHOWN_HOSTS, f"{row['registered']} / {SHOWN_HOSTS}")
         lines.append(f'<tr class="{row["way"]}"><th scope="row">{name}</th>{time}{registered}</tr>')
     return "\n".join(['<div class="chart">', *lines, "</tbody>\n</table>\n</div>\n"])
 
@@ -56,4 +54,4 @@ def write(template: str, language: str, navigation: str, target: Path) -> str:
         (SETTINGS / "diagrams" / f"landing.{language}.svg").read_text(encoding="utf-8"), encoding="utf-8"
     )
     (target / "chart.html").write_text(chart(language), encoding="utf-8")
-    return template.replace("{hosts}", str(HOSTS)).replace("{navigation}", navigation)
+    return template.replace("{hosts}", str(SHOWN_HOSTS)).replace("{navigation}", navigation)

@@ -15,6 +15,8 @@ from typing import Any
 ADDS, QUERIES = 20, 60
 MINUTE = 60.0
 REFUSED = -11
+#: The size of the fleet that the landing page shows; every way is run with it, however long that takes.
+SHOWN_HOSTS = 200
 _RECAP = re.compile(r"^(\S+)\s+: ok=\d+ .*unreachable=(\d+) +failed=(\d+)", re.MULTILINE)
 
 

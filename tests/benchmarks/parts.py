@@ -13,13 +13,13 @@ from functools import partial
 from typing import Any
 
 from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist.operations import WHITELIST
-from benchmarks.figures import ADDS, MINUTE, Figures, counted, middle, scaled, words_of
+from benchmarks.figures import ADDS, MINUTE, SHOWN_HOSTS, Figures, counted, middle, scaled, words_of
 from benchmarks.stage import CAPACITY, Broken, Stage, local, public, ssh
 from benchmarks.ways import EMPTY, FROM_FILE, GET, LIST, MODULE, REST, ROLE, WAYS, Way
 from support.playbooks import operate
 
 Rows = list[dict[str, Any]]
-#: Seconds beyond which a run is computed instead.
+#: Seconds beyond which a run over a larger fleet than the landing page shows is computed instead.
 TOO_LONG = 180.0
 #: Seconds beyond which a run is not repeated.
 ONCE = 40.0
@@ -63,7 +63,7 @@ def in_turn(stage: Stage, ways: Iterable[Way], repeat: int, smaller: dict[str, F
                 # The way before it was not repeated, so its hosts would be new.
                 continue
             known = smaller.get(way.name) or Figures(way.name, 1, way.guess, registered=0 if way.registers else None)
-            if not turn and known.seconds * hosts / known.hosts > TOO_LONG:
+            if not turn and hosts > SHOWN_HOSTS and known.seconds * hosts / known.hosts > TOO_LONG:
                 computed[way.name] = scaled(known, hosts)
                 say(f"{way.name}, {hosts} hosts: computed, {words_of(computed[way.name].seconds)}")
                 continue

@@ -164,7 +164,7 @@ class Stage:
 
 def test_long_runs_are_computed_or_made_once_and_the_others_in_turn() -> None:
     ways = [one for one in WAYS if one.name in ("role", "uri", "curl")]
-    stage = Stage(200, {"role": 5.0, "curl": 50.0})
+    stage = Stage(300, {"role": 5.0, "curl": 50.0})
     known = {"uri": Figures("uri", 50, 60.0, registered=20)}
     rows = parts.in_turn(cast(RealStage, stage), ways, 3, known)
     assert stage.measured == ["role", "curl", "role", "role"]
@@ -175,3 +175,10 @@ def test_long_runs_are_computed_or_made_once_and_the_others_in_turn() -> None:
     ]
     assert set(known) == {"role", "uri", "curl"}
     assert known["uri"].hosts == 50
+
+
+def test_every_way_is_run_with_the_fleet_that_the_landing_page_shows() -> None:
+    ways = [one for one in WAYS if one.name == "uri"]
+    stage = Stage(200, {"uri": 240.0})
+    rows = parts.in_turn(cast(RealStage, stage), ways, 3, {"uri": Figures("uri", 50, 60.0, registered=20)})
+    assert [(row.seconds, row.computed, row.runs) for row in rows] == [(240.0, False, 1)]

@@ -37,7 +37,7 @@ def test_the_chart_has_the_measured_figures_of_each_way() -> None:
     for language in PAGES:
         chart = landing.chart(language)
         shown = re.findall(r'<span class="figure">(.+?)</span>', chart)
-        assert shown[1::2] == [f"{row['registered']} / {landing.HOSTS}" for row in rows.values()]
+        assert shown[1::2] == [f"{row['registered']} / {landing.SHOWN_HOSTS}" for row in rows.values()]
         longest = max(rows.values(), key=lambda row: row["seconds"])["way"]
         assert re.search(
             rf'<tr class="{longest}">.*?<span class="bar" style="width: 100\.0%">', landing.chart(language)
