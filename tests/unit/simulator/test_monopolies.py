@@ -39,6 +39,7 @@ def client(sim: Simulator, http: requests.Session) -> Client:
         plan={"kind": "exclusive_occupancy"},
         options={"lease_proxies": False, "dial_seconds": 20, "queue_seconds": 10},
     )
+    sim.hold_clock()
     return Client(sim, http)
 
 

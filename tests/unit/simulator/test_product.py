@@ -87,6 +87,7 @@ def test_get_returns_leases_in_the_documented_shape(sim: Simulator, get: Get, pr
 
 @pytest.mark.parametrize(("product", "minutes"), [(SHARE, 1), (LONGTERM, 30), (EXCLUSIVE, 1440), (OVERSEAS, 60)])
 def test_a_lease_lasts_as_long_as_its_product_says(sim: Simulator, get: Get, product: str, minutes: int) -> None:
+    sim.hold_clock()
     now = sim.control("GET", "/clock")["now"]
     get(f"/{product}/get")
     get(f"/{product}/get", keep_alive=5)
