@@ -19,7 +19,7 @@ from benchmarks.ways import EMPTY, FROM_FILE, GET, LIST, MODULE, REST, ROLE, WAY
 from support.playbooks import operate
 
 Rows = list[dict[str, Any]]
-#: Seconds beyond which a run over a larger fleet than the landing page shows is computed instead.
+#: Seconds beyond which a run is computed instead, unless the landing page shows this size.
 TOO_LONG = 180.0
 #: Seconds beyond which a run is not repeated.
 ONCE = 40.0
@@ -48,6 +48,10 @@ def say(text: str) -> None:
     print(f"bench: {text}", file=sys.stderr, flush=True)
 
 
+def _is_too_long(hosts: int, seconds: float) -> bool:
+    return hosts > SHOWN_HOSTS and seconds > TOO_LONG
+
+
 def in_turn(stage: Stage, ways: Iterable[Way], repeat: int, smaller: dict[str, Figures]) -> list[Figures]:
     """Measure ways in turn, so that whatever else the machine does meets all of them; ``smaller`` are known already."""
     hosts = len(stage.hosts)
@@ -63,7 +67,7 @@ def in_turn(stage: Stage, ways: Iterable[Way], repeat: int, smaller: dict[str, F
                 # The way before it was not repeated, so its hosts would be new.
                 continue
             known = smaller.get(way.name) or Figures(way.name, 1, way.guess, registered=0 if way.registers else None)
-            if not turn and hosts > SHOWN_HOSTS and known.seconds * hosts / known.hosts > TOO_LONG:
+            if not turn and _is_too_long(hosts, known.seconds * hosts / known.hosts):
                 computed[way.name] = scaled(known, hosts)
                 say(f"{way.name}, {hosts} hosts: computed, {words_of(computed[way.name].seconds)}")
                 continue
@@ -171,7 +175,7 @@ def free(sizes: Sizes) -> Rows:
             for way in (ROLE, REST, MODULE):
                 known = smaller.get(way.name) or Figures(way.name, 1, way.guess, registered=0)
                 guess = max(known.seconds / known.hosts * hosts, _waits(known, hosts))
-                if guess > TOO_LONG:
+                if _is_too_long(hosts, guess):
                     row = Figures(way.name, hosts, guess, runs=0, computed=True, registered=hosts)
                 else:
                     row = stage.measure(way, forks=50, strategy="free")
