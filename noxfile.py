@@ -44,8 +44,9 @@ MEASURED = os.environ.get("QG_MEASURE", "1" if TESTS == "all" else "0") == "1"
 CALLERS_HOME = {"HOME": os.environ.get("HOME", str(Path.home()))}
 # For packages of tests that are run as programs.
 IMPORTS = {"PYTHONPATH": f"{ROOT}/tests:{ROOT}/tests/tools:{workspace.COLLECTIONS}"}
-# For programs that change a copy of the collection, whose tests must not find the collection itself.
-TOOLS = {"PYTHONPATH": f"{ROOT}/tests/tools"}
+# For programs that change a copy of the collection: its tests must find neither the collection itself, nor a compiled
+# file of before a change within the same second.
+TOOLS = {"PYTHONPATH": f"{ROOT}/tests/tools", "PYTHONDONTWRITEBYTECODE": "1"}
 # Over a local connection Ansible would work in ~root, whatever HOME says.
 REMOTE = {"ANSIBLE_REMOTE_TEMP": str(workspace.HOME / ".ansible" / "remote")}
 # SIGTERM does not get past make and the program that calls nox.
@@ -248,12 +249,11 @@ def sanity(session: nox.Session, core: str) -> None:
     supported = pythons.REQUIRED[: pythons.REQUIRED.index(lock_tools.ANSIBLE_TEST_PYTHONS[of_core]) + 1]
     pythons.require(supported, optional := lock_tools.OPTIONAL_PYTHONS.get(of_core, ()), session.error)
     _install(session, f"core-{of_core}")
-    options = [f"--label=sanity-{core}", f"--pip={sys.executable}", "--pythons", *supported, "--optional", *optional]
+    options = [f"--label=sanity-{core}", f"--tests={TESTS}", f"--pip={sys.executable}"]
+    options += ["--pythons", *supported, "--optional", *optional]
     if core != "checkout":
         session.run("python", "tests/tools/reproducible.py", str(folder := workspace.CACHE / f"sanity-{core}"))
         options.append(f"--archive={folder}/{workspace.NAMESPACE}-{workspace.NAME}-{workspace.version()}.tar.gz")
-    elif TESTS == "quick":
-        options.append("--skip-linted")
     session.run("python", "tests/tools/ansible_test.py", "sanity", *options, *session.posargs)
 
 

@@ -45,6 +45,8 @@ _VERSIONED = re.compile(r"(?P<test>[a-z-]+)-python-(?P<python>\d+\.\d+)")
 _NOTHING_TO_READ = "No tests applicable."
 #: What "make lint" checks as well, with the same tools or with ruff in their place.
 LINTED = ("changelog", "pep8", "shellcheck", "yamllint")
+#: As long as all other tests together; the tests of each change leave it to those that follow.
+LONG = "pylint"
 #: The collection has no __init__.py, no PowerShell, and nothing that runs on Python 2, for which the boilerplate is.
 EMPTY = ("empty-init", "future-import-boilerplate", "metaclass-boilerplate", "pslint")
 #: The archive has no changelog fragments and no shell scripts either.
@@ -153,9 +155,12 @@ def sanity(collection: Path, options: argparse.Namespace, rest: Sequence[str]) -
     # To import all files takes half a minute on each Python, since the loader of collections compiles each file anew
     # for each that imports it. What the Pythons between the oldest and the newest lack, the oldest one lacks.
     imports = [*dict.fromkeys((options.pythons[0], options.pythons[-1])), *present]
-    skipped = ("import", *(LINTED if options.skip_linted else ()))
-    runs = [[f"--skip-test={test}" for test in skipped]]
+    required = {"compile": [*options.pythons, *present], "import": imports}
+    skipped = {"quick": (*LINTED, LONG), "thorough": (LONG,), "all": ()}[options.tests]
+    runs = [["--skip-test=import", *(f"--skip-test={test}" for test in skipped)]]
     runs += [["--test", "import", "--python", version] for version in imports]
+    if options.tests == "thorough" and not options.archive:
+        required, runs = {}, [["--test", LONG]]
     lines = []
     for words in runs:
         code, more = run(collection, ["sanity", "--local", "--junit", *words, *rest])
@@ -163,7 +168,6 @@ def sanity(collection: Path, options: argparse.Namespace, rest: Sequence[str]) -
             return [f"ansible-test ended with {code}"]
         lines += more
     results = read_results((collection / "tests" / "output" / "junit").glob("*.xml"))
-    required = {"compile": [*options.pythons, *present], "import": imports}
     return judge(lines, results, required, absent, EMPTY_IN_ARCHIVE if options.archive else EMPTY)
 
 
@@ -190,7 +194,12 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--pythons", nargs="+", required=True, metavar="VERSION", help="Pythons that must be tested on")
     parser.add_argument("--optional", nargs="*", default=[], metavar="VERSION", help="Pythons that may be absent")
     parser.add_argument("--archive", type=Path, help="an archive of the collection, to test in place of the checkout")
-    parser.add_argument("--skip-linted", action="store_true", help="leave out what make lint checks")
+    parser.add_argument(
+        "--tests",
+        choices=["quick", "thorough", "all"],
+        default="all",
+        help=f"quick: without {LONG} and what make lint checks; thorough: {LONG} of the checkout, others of an archive",
+    )
     options, rest = parser.parse_known_args(arguments)
     seed_pip(options.pip)
     collection = unpack(options.archive, options.label) if options.archive else workspace.copy_collection(options.label)

@@ -42,12 +42,20 @@ WITHOUT_CORE = {
     "molecule": ("all",),
 }
 #: What stands for several sessions. The unit tests of the newest core are the quick ones in "test", and the thorough
-#: ones in "rest". Only the matrix of the night runs the thorough integration tests.
+#: ones in "rest", as are the sanity tests. Only the matrix of the night runs the thorough integration tests.
 GROUPS = {
     "test": ("sanity(checkout)", "molecule(one)", "lint", "unit(core-newest)", "integration(core-newest)"),
     "rest": (
-        *("sanity(core-oldest)", "molecule(others)", "eda", "galaxy", "runner", "quickstart", "browser", "docs"),
-        *("antsibull", "unit(core-newest)", "unit(core-oldest)", "integration(core-oldest)", "coverage"),
+        *("sanity(checkout)", "sanity(core-oldest)", "molecule(others)", "eda", "galaxy", "runner", "quickstart"),
+        *(
+            "browser",
+            "docs",
+            "antsibull",
+            "unit(core-newest)",
+            "unit(core-oldest)",
+            "integration(core-oldest)",
+            "coverage",
+        ),
     ),
 }
 #: Sessions that need what was run on every core.

@@ -60,10 +60,10 @@ def environment() -> dict[str, str]:
         "HYPOTHESIS_STORAGE_DIRECTORY": str(CACHE / "hypothesis"),
         "MYPY_CACHE_DIR": str(CACHE / "mypy"),
         "PATH": os.pathsep.join((str(PYTHONS), system_path())),
-        "PYTHONDONTWRITEBYTECODE": "1",
+        # Each worker of pytest reads all tests, and compiles those that another process has not compiled before.
+        "PYTHONDONTWRITEBYTECODE": "",
         "QG_CHECKOUT": str(ROOT),
-        # Nothing is written into the checkout when a module is imported, so installed packages are compiled at once:
-        # else every ansible-playbook compiles ansible-core.
+        # Programs that are not to write compiled files would compile ansible-core each time.
         "UV_COMPILE_BYTECODE": "1",
         "PYTHONUNBUFFERED": "1",
         # On every machine the same, whether or not it has the library that reuse would prefer.

@@ -83,8 +83,8 @@ def test_chinese_troubleshooting_has_the_same_codes() -> None:
 
 @pytest.mark.parametrize("document", ["README.md", "README.zh-CN.md", "docs", "examples"])
 def test_documents_name_the_version_of_the_collection(document: str) -> None:
-    paths = [ROOT / document] if document.endswith(".md") else sorted((ROOT / document).rglob("*.*"))
-    text = "\n".join(path.read_text(encoding="utf-8") for path in paths)
+    paths = [path for path in workspace.collection_files() if path.is_relative_to(document)]
+    text = "\n".join((ROOT / path).read_text(encoding="utf-8") for path in paths)
     named = re.findall(r"qingguo-qgnet-(\d\S*?)\.tar", text)
     # Without its suffix in installations from a server or a repository, in requirements.yml, and as tag of an image.
     named += re.findall(r'qgnet(?::==|\.git,|-ee:|\n +version: (?:">=)?)(\d[^\s"]*)', text)

@@ -34,7 +34,7 @@ def test_sessions_of_one_core_run_beside_the_others_longest_first() -> None:
 
 
 def test_the_rest_repeats_only_the_sessions_that_run_other_tests_then() -> None:
-    assert set(run.GROUPS["test"]) & set(run.GROUPS["rest"]) == {"unit(core-newest)"}
+    assert set(run.GROUPS["test"]) & set(run.GROUPS["rest"]) == {"unit(core-newest)", "sanity(checkout)"}
 
 
 def test_a_session_of_each_core_runs_on_the_chosen_one_or_at_both_ends() -> None:
