@@ -31,8 +31,8 @@ import workspace
 INTERRUPTED = 130
 #: How many run beside the one in front: more than two cores, since the lab, the browser and the event source wait.
 BESIDE = 3
-#: Sessions that keep one core busy, those that take longest first.
-ONE_CORE = ("sanity", "molecule", "eda", "galaxy", "runner", "lint", "quickstart", "browser", "docs", "antsibull")
+#: Sessions that keep one core busy, those that take longest first. The event source waits for most of its time.
+ONE_CORE = ("eda", "molecule", "sanity", "galaxy", "runner", "lint", "quickstart", "browser", "docs", "antsibull")
 #: Of the sessions that exist for each core, what runs unless a core is chosen; of others, all.
 WITHOUT_CORE = {
     "sanity": ("checkout", "core-oldest"),
@@ -46,16 +46,8 @@ WITHOUT_CORE = {
 GROUPS = {
     "test": ("sanity(checkout)", "molecule(one)", "lint", "unit(core-newest)", "integration(core-newest)"),
     "rest": (
-        *("sanity(checkout)", "sanity(core-oldest)", "molecule(others)", "eda", "galaxy", "runner", "quickstart"),
-        *(
-            "browser",
-            "docs",
-            "antsibull",
-            "unit(core-newest)",
-            "unit(core-oldest)",
-            "integration(core-oldest)",
-            "coverage",
-        ),
+        *("unit(core-newest)", "unit(core-oldest)", "integration(core-oldest)", "coverage", "eda", "molecule(others)"),
+        *("sanity(checkout)", "sanity(core-oldest)", "galaxy", "runner", "quickstart", "browser", "docs", "antsibull"),
     ),
 }
 #: Sessions that need what was run on every core.
