@@ -30,7 +30,7 @@ import workspace
 
 INTERRUPTED = 130
 #: How many run beside the one in front: more than two cores, since the lab, the browser and the event source wait.
-BESIDE = 3
+BESIDE = 4
 #: Sessions that keep one core busy, those that take longest first. The event source waits for most of its time.
 ONE_CORE = ("eda", "molecule", "sanity", "galaxy", "runner", "lint", "quickstart", "browser", "docs", "antsibull")
 #: Of the sessions that exist for each core, what runs unless a core is chosen; of others, all.
