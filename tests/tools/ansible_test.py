@@ -96,7 +96,8 @@ def judge(
 ) -> list[str]:
     """Return what is wrong with the output and the results of a run that ended with 0.
 
-    ``required`` has the Pythons for each test that runs once on each; ``empty`` are tests that find nothing to read.
+    ``required`` has the Pythons for each test that runs once on each, and none for another; ``empty`` are tests that
+    find nothing to read.
     A test may be left out on an optional Python that is not on this machine, ``absent``.
     """
     accepted = [f'sanity test "{test}" on Python {version} because' for test in required for version in absent]
@@ -111,6 +112,7 @@ def judge(
             left_out[name] = f"{name}: {reason}"
     wrong = [f"left out: {said}" for said in left_out.values() if not any(words in said for words in accepted)]
     expected = [f"{test}-python-{version}" for test, versions in required.items() for version in versions]
+    expected += [test for test, versions in required.items() if not versions]
     return wrong + [f"{name} did not run" for name in expected if name not in results]
 
 
@@ -160,7 +162,7 @@ def sanity(collection: Path, options: argparse.Namespace, rest: Sequence[str]) -
     runs = [["--skip-test=import", *(f"--skip-test={test}" for test in skipped)]]
     runs += [["--test", "import", "--python", version] for version in imports]
     if options.tests == "thorough" and not options.archive:
-        required, runs = {}, [["--test", LONG]]
+        required, runs = {LONG: []}, [["--test", LONG]]
     lines = []
     for words in runs:
         code, more = run(collection, ["sanity", "--local", "--junit", *words, *rest])

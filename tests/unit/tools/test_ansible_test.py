@@ -45,6 +45,11 @@ def test_a_python_that_did_not_run_is_wrong() -> None:
     assert ansible_test.judge(LINES, results, REQUIRED) == ["import-python-3.13 did not run"]
 
 
+def test_a_test_that_was_to_run_alone_and_did_not_is_wrong() -> None:
+    assert ansible_test.judge([], {"pylint": None}, {"pylint": []}) == []
+    assert ansible_test.judge([], {}, {"pylint": []}) == ["pylint did not run"]
+
+
 @pytest.mark.parametrize(
     "name", ["pslint-python-3.13", "empty-init-python-3.13", "import-python-3.9", "compile-python-2.7"]
 )
