@@ -29,7 +29,7 @@ test-all: .venv/.ready ## what CI and a release run: test, measured, and then te
 test-rest: .venv/.ready ## what test-all runs after test: the oldest ansible-core, the archive, all scenarios, documents, thorough tests
 	@QG_TESTS=thorough $(RUN) rest
 
-lint: .venv/.ready ## style, types, examples, changelog, licences (ARGS="ruff mypy": these alone)
+lint: .venv/.ready ## style, types, changelog, licences (ARGS="ruff mypy": these alone)
 	@$(RUN) lint $(REST)
 
 antsibull: .venv/.ready ## antsibull-nox: references in documents, action group, unwanted files, whitespace (ARGS=docs-check: this session alone)
@@ -59,8 +59,8 @@ sanity: .venv/.ready ## ansible-test sanity of the checkout on the newest ansibl
 units: .venv/.ready ## ansible-test units on the newest and the oldest ansible-core (CORE=2.18: on this one)
 	@$(RUN) units $(CHOSEN) $(REST)
 
-docs: .venv/.ready ## the site of the documentation, in .cache/docs/html; warnings and dead links are errors
-	@$(RUN) docs
+docs: .venv/.ready ## the examples of all documents, and their site, in .cache/docs/html; warnings and dead links are errors
+	@$(RUN) docs examples
 
 galaxy: .venv/.ready ## the archive: its content, galaxy-importer, and the quick start of the READMEs from it
 	@$(RUN) galaxy quickstart

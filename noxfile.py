@@ -164,6 +164,7 @@ define("galaxy", "galaxy", "python", "tests/tools/archive.py", str(workspace.CAC
 define("locks", "bootstrap", "python", "tests/tools/lock_tools.py")
 define("hooks", "hooks", "pre-commit")
 define("docs", "docs", "python", "docs/site/docsite.py", env=IMPORTS)
+define("examples", "lint", "python", "tests/tools/examples.py")
 define("mutation", "mutation", "python", "tests/mutation/mutation.py", env=TOOLS)
 define("planted", "core-newest", "python", "tests/mutation/planted_bugs.py", programs=packages.DATABASE, env=TOOLS)
 define("simulator", "simulator", "python", "tests/simulator")
@@ -196,7 +197,6 @@ def lint(session: nox.Session) -> None:
         ("reuse", "lint", "--lines"),
         ("antsibull-changelog", "lint"),
         ("ansible-lint", "--offline", "--profile", "production", "--strict"),
-        ("python", "tests/tools/examples.py"),
     ]
     if unknown := set(session.posargs) - {command[0] for command in commands}:
         session.error(f"no part of lint: {', '.join(sorted(unknown))}")

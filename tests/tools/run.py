@@ -32,7 +32,10 @@ INTERRUPTED = 130
 #: How many run beside the one in front: more than two cores, since the lab, the browser and the event source wait.
 BESIDE = 4
 #: Sessions that keep one core busy, those that take longest first. The event source waits for most of its time.
-ONE_CORE = ("eda", "molecule", "sanity", "galaxy", "runner", "lint", "quickstart", "browser", "docs", "antsibull")
+ONE_CORE = (
+    *("eda", "molecule", "sanity", "galaxy", "runner", "lint"),
+    *("quickstart", "browser", "docs", "examples", "antsibull"),
+)
 #: Of the sessions that exist for each core, what runs unless a core is chosen; of others, all.
 WITHOUT_CORE = {
     "sanity": ("checkout", "core-oldest"),
@@ -47,7 +50,8 @@ GROUPS = {
     "test": ("sanity(checkout)", "molecule(one)", "lint", "unit(core-newest)", "integration(core-newest)"),
     "rest": (
         *("unit(core-newest)", "unit(core-oldest)", "integration(core-oldest)", "coverage", "eda", "molecule(others)"),
-        *("sanity(checkout)", "sanity(core-oldest)", "galaxy", "runner", "quickstart", "browser", "docs", "antsibull"),
+        *("sanity(checkout)", "sanity(core-oldest)", "galaxy", "runner", "quickstart", "browser"),
+        *("docs", "examples", "antsibull"),
     ),
 }
 #: Sessions that need what was run on every core.

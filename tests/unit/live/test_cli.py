@@ -22,6 +22,8 @@ from live.transports import Http
 from simulator.fixture import Simulator, running_simulator
 from support.processes import wait_for
 
+pytestmark = pytest.mark.thorough
+
 PROGRAM = workspace.ROOT / "tests" / "live"
 #: Options that change the answers of a vendor without making it slower.
 CHANGED = {

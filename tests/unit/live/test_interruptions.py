@@ -22,6 +22,8 @@ from live.recording import record
 from live.transports import Simulated, Situation
 from simulator.keys.plans import DEDICATED, EXCLUSIVE
 
+pytestmark = pytest.mark.thorough
+
 ENTRY = "198.51.100.77"
 SITUATIONS = {plan: Situation(plan, whitelisted=True, leased=True) for plan in (DEDICATED, EXCLUSIVE)}
 SETTINGS = {
