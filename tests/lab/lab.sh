@@ -192,6 +192,8 @@ host() {
     esac
     mount -t tmpfs -o mode=1777 tmpfs /tmp
     mount -t tmpfs -o mode=1777 tmpfs /var/tmp
+    # A home in /tmp has gone with it.
+    mkdir -p -- "$HOME"
     mount -t tmpfs -o mode=0700 tmpfs "$HOME"
     cd /
     exec "$sshd" -D -e -f /run/lab/sshd_config
