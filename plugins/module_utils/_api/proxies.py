@@ -19,7 +19,9 @@ from urllib.request import getproxies_environment
 from .._core.errors import Effect, OptionError, TransportError
 
 AUTHENTICATION_REQUIRED = 407
-_SCHEMES = ("http", "https", "all")
+#: The environment variables with the URL of a proxy, in lower case.
+_VARIABLES = ("http_proxy", "https_proxy", "all_proxy")
+_BEFORE_LOGIN = re.compile(r"^([A-Za-z0-9+.-]*:)?//")
 _REFUSED = re.compile(r"Tunnel connection failed: (\d{3})\b")
 _FORM = "http://HOST:PORT, or http://USER:PASSWORD@HOST:PORT with special characters percent-encoded"
 
@@ -69,19 +71,14 @@ def environment_proxy(scheme: str) -> Proxy | None:
     for name in (scheme, "all"):
         if url := proxies.get(name):
             # The name in lower case comes first if both spellings have the same value.
-            variable = max(each for each in _environment_names(name) if os.environ[each] == url)
-            return Proxy(url, f"environment variable {variable}")
+            spellings = (each for each in os.environ if each.lower() == f"{name}_proxy" and os.environ[each] == url)
+            return Proxy(url, f"environment variable {max(spellings)}")
     return None
-
-
-def _environment_names(scheme: str) -> list[str]:
-    """Return the environment variables of the proxy for a scheme, in every spelling."""
-    return [name for name in os.environ if name.lower() == f"{scheme}_proxy"]
 
 
 def login_secrets(url: str | None) -> Iterator[str]:
     """Yield the secrets in the URL of a proxy: its password, or a user name without one, which may be a token."""
-    login, at, _host = re.sub(r"^([A-Za-z0-9+.-]*:)?//", "", url or "").rpartition("@")
+    login, at, _host = _BEFORE_LOGIN.sub("", url or "").rpartition("@")
     user, _colon, password = login.partition(":")
     if at and (secret := password or user):
         yield from {secret, unquote(secret)}
@@ -89,9 +86,9 @@ def login_secrets(url: str | None) -> Iterator[str]:
 
 def environment_secrets() -> Iterator[str]:
     """Yield the secrets in the proxy URLs of the environment."""
-    for scheme in _SCHEMES:
-        for name in _environment_names(scheme):
-            yield from login_secrets(os.environ[name])
+    for name, url in os.environ.items():
+        if name.lower() in _VARIABLES:
+            yield from login_secrets(url)
 
 
 def refused_status(causes: list[BaseException]) -> int | None:

@@ -19,7 +19,6 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -58,6 +57,7 @@ print_response() { print_record "$1" "${2##*"$line_feed"}" "${2%"$line_feed"*}" 
 """
 #: The maximum number of pipes: some shells support only descriptors of one digit, and one of these is for the records.
 _MAX_TOGETHER = 6
+_EXIT_CODE = re.compile("[0-9]{1,3}")
 
 
 @dataclass(frozen=True)
@@ -182,8 +182,10 @@ def parse_replies(output: str, nonce: str, request: DetectionRequest) -> list[So
     """Return the replies in the output of the command; raises QgError if a source has more than requested."""
     replies = []
     found = parse_records(output, nonce, len(request.sources))
-    for number, count in Counter(record.number for record in found).items():
-        if count > request.samples:
+    # Not a Counter: creating one examines all classes of the process, in the process of each host.
+    numbers = [record.number for record in found]
+    for number in sorted(set(numbers)):
+        if (count := numbers.count(number)) > request.samples:
             raise QgError(
                 f"The host printed {count} responses of source {number + 1}, although samples={request.samples} were "
                 "requested: none of its addresses is accepted. Check its shell, curl, wget and python3."
@@ -191,7 +193,7 @@ def parse_replies(output: str, nonce: str, request: DetectionRequest) -> list[So
     # Records come in the order of the responses, and are sorted by source.
     for record in sorted(found, key=lambda record: record.number):
         text, response = [*record.text.split(" ", 1), ""][:2]
-        code = int(text) if re.fullmatch("[0-9]{1,3}", text) else None
+        code = int(text) if _EXIT_CODE.fullmatch(text) else None
         error = None
         if code:
             error = explain_exit_code(record.tool, code)

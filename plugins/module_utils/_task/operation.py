@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import functools
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -18,7 +19,7 @@ from .._core.redaction import Redactor
 from .._core.text import one_line, visible_everywhere
 from .._core.waiting import SILENT, Announcer
 from .._store.opening import url_secrets
-from .sources import Spec
+from .sources import Spec, environment_name, shared_options
 
 
 @dataclass(frozen=True)
@@ -116,7 +117,15 @@ def without_secrets(result: dict[str, Any], secrets: frozenset[str]) -> dict[str
     return cleaned
 
 
+def prepare_redaction(spec: Spec) -> None:
+    """Prepare for the secrets in the environment, before Ansible forks a process for each host.
+
+    For secrets in variables, each of these processes prepares: they are known only there.
+    """
+    _redactor(secrets_in({name: os.environ.get(environment_name(name)) for name in shared_options(spec)}, spec))
+
+
 @functools.lru_cache(maxsize=8)
 def _redactor(secrets: frozenset[str]) -> Redactor:
-    """Return a redactor, which is compiled only once for all hosts of a play."""
+    """Return a redactor, which this process and those that it forks prepare once."""
     return Redactor(secrets)

@@ -282,7 +282,7 @@ class ProxyApiOptions:
             )
         check_visible("key", params["key"])
         check_visible("pwd", params["pwd"])
-        if re.search(r"[\s<>'\"=]", params["key"]):
+        if any(character.isspace() or character in "<>'\"=" for character in params["key"]):
             raise OptionError(
                 "key contains a blank, a line break, quotes, an equals sign or angle brackets: give only the Authkey "
                 "of the user centre."
