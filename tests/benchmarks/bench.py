@@ -4,8 +4,8 @@
 
 "make bench" runs all of it (less than 25 minutes on two quiet cores) and writes docs/benchmarks.json, the tables of
 both guides, and docs/benchmarks.svg. A run of a part or of other sizes only shows its tables, unless --write is given.
-What tests/benchmarks/README.md tells is measured by itself: "fleet", "gateway", "gateway_fleet", "jobs", "proxy_check"
-and "stores", each with arguments of its own.
+What tests/benchmarks/README.md tells is measured by itself: "fleet", "gateway", "gateway_fleet", "jobs",
+"proxy_check", "revisions" and "stores", each with arguments of its own.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Any
 
 import workspace
-from benchmarks import fleet, gateway, gateway_fleet, jobs, proxy_check, stores
+from benchmarks import fleet, gateway, gateway_fleet, jobs, proxy_check, revisions, stores
 from benchmarks.chart import chart
 from benchmarks.parts import PARTS, Sizes, say
 from benchmarks.report import Table, names, plain, replaced, tables
@@ -44,6 +44,7 @@ OTHERS: Mapping[str, Callable[[Sequence[str]], None]] = {
     "gateway_fleet": gateway_fleet.main,
     "jobs": jobs.main,
     "proxy_check": proxy_check.main,
+    "revisions": revisions.main,
     "stores": stores.main,
 }
 #: Takes five minutes by itself, so it is run when it is asked for.

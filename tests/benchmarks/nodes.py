@@ -58,9 +58,11 @@ class Node:
     url: str | None = None
     #: A machine with this name; by default, this one. That needs root.
     machine: str | None = None
+    #: Where Ansible finds the collection; by default, where the caller does.
+    collections: str | None = None
 
     def environment(self, sim: Simulator) -> dict[str, str]:
-        """Of the caller's environment, only where Ansible finds the collection."""
+        """Of the caller's environment, at most where Ansible finds the collection."""
         for name in ("home", "tmp"):
             (self.folder / name).mkdir(parents=True, exist_ok=True)
         settings = self.folder / "ansible.cfg"
@@ -71,7 +73,7 @@ class Node:
             "LC_ALL": "C.UTF-8",
             "HOME": str(home),
             "TMPDIR": str(self.folder / "tmp"),
-            "ANSIBLE_COLLECTIONS_PATH": os.path.abspath(os.environ["ANSIBLE_COLLECTIONS_PATH"]),
+            "ANSIBLE_COLLECTIONS_PATH": os.path.abspath(self.collections or os.environ["ANSIBLE_COLLECTIONS_PATH"]),
             "ANSIBLE_CONFIG": str(settings),
             "ANSIBLE_FORKS": "10",
             "ANSIBLE_HOME": str(home / ".ansible"),

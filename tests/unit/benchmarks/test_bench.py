@@ -10,7 +10,7 @@ from typing import Any, cast
 from xml.etree import ElementTree
 
 import pytest
-from benchmarks import bench, parts, report
+from benchmarks import bench, parts, report, revisions
 from benchmarks.chart import COLOURS, HEIGHT, LABELS, WIDTH, chart
 from benchmarks.figures import Figures, middle, scaled, seconds_by_the_limit
 from benchmarks.report import WORDS, Table, replaced, tables
@@ -182,3 +182,10 @@ def test_every_way_is_run_with_the_fleet_that_the_landing_page_shows() -> None:
     stage = Stage(200, {"uri": 240.0})
     rows = parts.in_turn(cast(RealStage, stage), ways, 3, {"uri": Figures("uri", 50, 60.0, registered=20)})
     assert [(row.seconds, row.computed, row.runs) for row in rows] == [(240.0, False, 1)]
+
+
+def test_a_ratio_is_that_of_the_rounds_and_not_of_the_seconds() -> None:
+    # In a slow hour, both take twice as long: the ratio of the medians would be 1.0.
+    other = [1.0, 1.0, 2.0, 2.0, 2.0]
+    assert revisions.ratio([1.5, 1.5, 2.0, 3.0, 3.0], other) == (1.5, 1.0, 1.5)
+    assert revisions.ratio(other, other) == (1.0, 1.0, 1.0)
