@@ -95,7 +95,8 @@ class _Watch:
 
     def __init__(self, seconds: float) -> None:
         self._seconds = seconds
-        # A Thread takes five times as long to start in a process that was just forked, as Ansible does for each host.
+        # Held while the command runs, and while the thread watches it. A Thread takes five times as long to start in a
+        # process that was just forked, as Ansible does for each host.
         self._running, self._watching = allocate_lock(), allocate_lock()
         self.is_too_large = False
 
