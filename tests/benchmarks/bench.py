@@ -4,8 +4,8 @@
 
 "make bench" runs all of it (less than 25 minutes on two quiet cores) and writes docs/benchmarks.json, the tables of
 both guides, and docs/benchmarks.svg. A run of a part or of other sizes only shows its tables, unless --write is given.
-What tests/benchmarks/README.md tells is measured by itself: "fleet", "gateway", "gateway_fleet", "jobs",
-"proxy_check", "revisions" and "stores", each with arguments of its own.
+The other measurements of tests/benchmarks/README.md have arguments of their own: "fleet", "gateway", "gateway_fleet",
+"jobs", "proxy_check", "revisions" and "stores".
 """
 
 from __future__ import annotations

@@ -58,7 +58,7 @@ class Node:
     url: str | None = None
     #: A machine with this name; by default, this one. That needs root.
     machine: str | None = None
-    #: Where Ansible finds the collection; by default, where the caller does.
+    #: The path of the collections; by default, that of the caller.
     collections: str | None = None
 
     def environment(self, sim: Simulator) -> dict[str, str]:

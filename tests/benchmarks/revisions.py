@@ -4,9 +4,9 @@
 
 usage: make bench ARGS="revisions [--hosts N] [--rounds N] REVISION ..."
 
-The checkout, as far as Git tracks it, is compared with each revision: the role at rest, with a state directory and with
-a database, and one task without a change. In each round, everything runs once, in another order. A ratio is the median
-of those of the rounds, with its 95 % interval (bootstrap). About 13 minutes for two revisions, 100 hosts and 20 rounds.
+The checkout is compared with each revision: the role for hosts in sync, with a state directory and with a database, and
+one task without a change. In each round, everything runs once, in another order. A ratio is the median of those of the
+rounds, with its 95 % interval (bootstrap). About 13 minutes for two revisions, 100 hosts and 20 rounds.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from simulator.fixture import Simulator, running_simulator
 
 CHECKOUT = "checkout"
 ROLE, SHARED = "role", "role, PostgreSQL"
-REGISTER = "qingguo.qgnet.register"
+REGISTER = PLAYS["the playbook register"]
 #: How often the rounds are drawn for an interval, and which of the sorted medians are its ends.
 DRAWS, FIRST, LAST = 2000, 50, 1949
 
@@ -51,19 +51,13 @@ class Job:
         return self.node.measure(self.sim, self.play, self.inventory)
 
 
-def git(*arguments: str) -> bytes:
-    """What a command of Git prints."""
-    return subprocess.run(["git", *arguments], cwd=workspace.ROOT, stdout=subprocess.PIPE, check=True).stdout
-
-
-def extracted(revision: str, folder: Path) -> Path:
-    """The collection of a revision, where Ansible finds it."""
-    # This commit belongs to no branch; there is none if nothing was changed.
-    commit = git("stash", "create").decode().strip() or "HEAD" if revision == CHECKOUT else revision
-    place = folder / "ansible_collections" / "qingguo" / "qgnet"
+def extract(revision: str, collections: Path) -> None:
+    """Write the collection of a revision to a path of collections."""
+    place = collections / "ansible_collections" / workspace.NAMESPACE / workspace.NAME
     place.mkdir(parents=True)
-    subprocess.run(["tar", "-x"], cwd=place, input=git("archive", commit), check=True)
-    return folder
+    command = ["git", "-c", f"safe.directory={workspace.ROOT}", "-C", str(workspace.ROOT), "archive", revision]
+    archive = subprocess.run(command, stdout=subprocess.PIPE, check=True).stdout
+    subprocess.run(["tar", "-x"], cwd=place, input=archive, check=True)
 
 
 def jobs_of(stack: ExitStack, revisions: Sequence[str], hosts: int) -> list[Job]:
@@ -71,19 +65,25 @@ def jobs_of(stack: ExitStack, revisions: Sequence[str], hosts: int) -> list[Job]
     jobs: list[Job] = []
     server = stack.enter_context(durable_server())
 
-    def add(revision: str, work: str, play: str, folder: Path) -> None:
+    def folder() -> Path:
+        return Path(stack.enter_context(TemporaryDirectory(prefix="qg-")))
+
+    def add(revision: str, work: str, play: str, collections: str | None = None) -> None:
         url = stack.enter_context(server.database()) if work == SHARED else None
         sim = stack.enter_context(running_simulator(["--minute", "60"]))
-        node = Node(Path(stack.enter_context(TemporaryDirectory(prefix="qg-"))), url, collections=str(folder))
+        node = Node(folder(), url, collections=collections)
         jobs.append(Job(revision, work, node, sim, play, node.inventory(range(hosts), addresses=False)))
         for _turn in range(2):
             jobs[-1].run()
 
     for revision in (*revisions, CHECKOUT):
-        folder = extracted(revision, Path(stack.enter_context(TemporaryDirectory(prefix="qg-"))))
+        collections = None
+        if revision != CHECKOUT:
+            extract(revision, place := folder())
+            collections = str(place)
         for work, play in ((ROLE, REGISTER), (SHARED, REGISTER), (TASK, playbooks()[TASK])):
-            add(revision, work, play, folder)
-    add(FLOOR, "", PLAYS[FLOOR], folder)
+            add(revision, work, play, collections)
+    add(FLOOR, "", PLAYS[FLOOR])
     return jobs
 
 

@@ -184,7 +184,7 @@ def parse_replies(output: str, nonce: str, request: DetectionRequest) -> list[So
     found = parse_records(output, nonce, len(request.sources))
     # Not a Counter: creating one examines all classes of the process, in the process of each host.
     numbers = [record.number for record in found]
-    for number in sorted(set(numbers)):
+    for number in range(len(request.sources)):
         if (count := numbers.count(number)) > request.samples:
             raise QgError(
                 f"The host printed {count} responses of source {number + 1}, although samples={request.samples} were "

@@ -7,7 +7,6 @@
 from __future__ import annotations
 
 import functools
-import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -19,7 +18,7 @@ from .._core.redaction import Redactor
 from .._core.text import one_line, visible_everywhere
 from .._core.waiting import SILENT, Announcer
 from .._store.opening import url_secrets
-from .sources import Spec, environment_name, shared_options
+from .sources import Spec, from_this_environment
 
 
 @dataclass(frozen=True)
@@ -120,9 +119,9 @@ def without_secrets(result: dict[str, Any], secrets: frozenset[str]) -> dict[str
 def prepare_redaction(spec: Spec) -> None:
     """Prepare for the secrets in the environment, before Ansible forks a process for each host.
 
-    For secrets in variables, each of these processes prepares: they are known only there.
+    For others, such as those in variables, each of these processes prepares: they are known only there.
     """
-    _redactor(secrets_in({name: os.environ.get(environment_name(name)) for name in shared_options(spec)}, spec))
+    _redactor(secrets_in(from_this_environment(spec), spec))
 
 
 @functools.lru_cache(maxsize=8)
