@@ -12,12 +12,12 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import unquote
 
 from .._core.clock import SYSTEM_CLOCK, Clock, boot_id
 from .._core.waiting import SILENT, Announcer
 from .directory import DEFAULT_BUSY_POLICY, DEFAULT_STATE_DIR, MAX_BUSY_TIMEOUT
 from .interface import Store
-from .postgres_errors import url_secrets
 from .state import State
 
 __all__ = ["DEFAULT_STATE_DIR", "StatePlace", "Store", "preload", "url_secrets"]
@@ -56,6 +56,16 @@ class StatePlace:
         from .postgres import PostgresState
 
         return PostgresState(self.url, max_wait, announcer, BUSY_POLICY)
+
+
+def url_secrets(url: str | None) -> frozenset[str]:
+    """Return the secrets in the URL of a database, which need not be a valid URL."""
+    address = (url or "").partition("://")[2]
+    # libpq ends a password at the first "@"; the user may mean the last one.
+    written = {address[: max(end, 0)].partition(":")[2] for end in (address.find("@"), address.rfind("@"))}
+    parameters = (each.partition("=") for each in address.partition("?")[2].split("&"))
+    written.update(value for name, _equals, value in parameters if "password" in name)
+    return frozenset(filter(None, written | {unquote(text) for text in written}))
 
 
 def preload() -> None:

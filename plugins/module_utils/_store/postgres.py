@@ -31,7 +31,7 @@ from .postgres_connection import (
 )
 from .postgres_errors import ServerAddress, describe_error, unusable
 from .postgres_locks import AdvisoryLocks, lock_number
-from .schema import READ_IDENTITY, SCHEMA_NAME, prepare_postgres, salt_of
+from .postgres_schema import READ_IDENTITY, SCHEMA_NAME, prepare_postgres, salt_of
 
 # ServerAddress.parse reports a missing library.
 with contextlib.suppress(ImportError):

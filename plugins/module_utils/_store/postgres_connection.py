@@ -24,7 +24,7 @@ from .._core.processes import process_namespace
 from .._core.waiting import Announcer, Wait
 from .directory import StateError
 from .postgres_errors import ServerAddress, describe_error, is_permanent, unusable
-from .schema import SCHEMA_NAME
+from .postgres_schema import SCHEMA_NAME
 
 try:
     import psycopg

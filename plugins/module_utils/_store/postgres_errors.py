@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
-from urllib.parse import unquote
 
 from .._core.errors import OptionError
 
@@ -89,16 +88,6 @@ class ServerAddress:
         except Error:
             raise unreadable from None
         return cls(url, frozenset(given), _describe(given))
-
-
-def url_secrets(url: str | None) -> frozenset[str]:
-    """Return the secrets in the URL of a database, which need not be a valid URL."""
-    address = (url or "").partition("://")[2]
-    # libpq ends a password at the first "@"; the user may mean the last one.
-    written = {address[: max(end, 0)].partition(":")[2] for end in (address.find("@"), address.rfind("@"))}
-    parameters = (each.partition("=") for each in address.partition("?")[2].split("&"))
-    written.update(value for name, _equals, value in parameters if "password" in name)
-    return frozenset(filter(None, written | {unquote(text) for text in written}))
 
 
 def import_psycopg() -> None:

@@ -21,7 +21,7 @@ from .._core.waiting import Announcer, Wait
 from .directory import StateError
 from .postgres_connection import Connector, describe_process
 from .postgres_errors import unusable
-from .schema import SCHEMA_NAME
+from .postgres_schema import SCHEMA_NAME
 
 # ServerAddress.parse reports a missing library.
 with contextlib.suppress(ImportError):

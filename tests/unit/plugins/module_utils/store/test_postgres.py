@@ -37,13 +37,12 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._store.journal_rows 
     WHITELIST,
     Call,
 )
-from ansible_collections.qingguo.qgnet.plugins.module_utils._store.opening import StatePlace, preload
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store.opening import StatePlace, preload, url_secrets
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.postgres import PostgresState
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.postgres_connection import (
     SESSION_MARK,
     ConnectionPolicy,
 )
-from ansible_collections.qingguo.qgnet.plugins.module_utils._store.postgres_errors import url_secrets
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.rate_limiter import RateLimiter
 from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist.ownership import HostRegistration
 from lab.access import Access
