@@ -14,7 +14,6 @@ from ansible.errors import AnsibleActionFail
 from ansible.module_utils.parsing.convert_bool import boolean
 from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist.operations import WHITELIST
 from ansible_collections.qingguo.qgnet.plugins.plugin_utils._action import ApiAction
-from ansible_collections.qingguo.qgnet.plugins.plugin_utils._run_scope import why_partial
 
 
 class ActionModule(ApiAction):
@@ -27,6 +26,9 @@ class ActionModule(ApiAction):
         options = self._task.args
         if options.get("state") != "exact" or boolean(options.get("allow_partial") or False, strict=False):
             return
+        # Imported only for this state: Ansible compiles each module in each run.
+        from ansible_collections.qingguo.qgnet.plugins.plugin_utils._run_scope import why_partial
+
         reason = why_partial(context.CLIARGS.get("subset") or variables.get("ansible_limit"), variables)
         if reason:
             raise AnsibleActionFail(

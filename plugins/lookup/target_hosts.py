@@ -50,7 +50,6 @@ _raw:
   elements: str
 """
 
-from difflib import get_close_matches
 from typing import Any
 
 from ansible import constants, context
@@ -59,7 +58,12 @@ from ansible.inventory.manager import InventoryManager, split_host_pattern
 from ansible.module_utils.parsing.convert_bool import boolean
 from ansible.plugins.lookup import LookupBase
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import QgError
-from ansible_collections.qingguo.qgnet.plugins.module_utils._core.text import counted, one_line, quote_word
+from ansible_collections.qingguo.qgnet.plugins.module_utils._core.text import (
+    counted,
+    one_line,
+    quote_word,
+    similar,
+)
 from ansible_collections.qingguo.qgnet.plugins.plugin_utils._sources import NO_VALUE, UNSET, variable_value
 from ansible_collections.qingguo.qgnet.plugins.plugin_utils._variable_names import check_names
 
@@ -132,7 +136,7 @@ class LookupModule(LookupBase):
                 f"--limit {one_line(str(limit))} excludes the hosts of this playbook ({shown}), so nothing would be "
                 "done: leave it out, or choose hosts that both contain."
             )
-        near = [match for term in terms for match in get_close_matches(term, names, n=1)]
+        near = [match for term in terms for match in similar(term, names)]
         fix = f"did you mean {near[0]}?" if near else f"choose from {counted(len(everyone), 'host')} and their groups."
         raise AnsibleLookupError(f"qg_hosts={shown} matches no host of the inventory, so nothing would be done: {fix}")
 

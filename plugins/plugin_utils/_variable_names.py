@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable
-from difflib import get_close_matches
 from pathlib import Path
 
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import OptionError
+from ansible_collections.qingguo.qgnet.plugins.module_utils._core.text import similar
 from ansible_collections.qingguo.qgnet.plugins.module_utils._task.options import SHARED_OPTIONS
 from ansible_collections.qingguo.qgnet.plugins.module_utils._task.sources import variable_name
 
@@ -56,5 +56,5 @@ def check_names(names: Collection[str]) -> None:
 def _nearest(name: str, known: Collection[str], prefix: str, cutoff: float) -> str | None:
     """Return the known name that resembles another one most, compared without the prefix and underscores."""
     plain = {other.removeprefix(prefix).replace("_", ""): other for other in sorted(known) if other.startswith(prefix)}
-    near = get_close_matches(name.removeprefix(prefix).replace("_", ""), plain, n=1, cutoff=cutoff)
+    near = similar(name.removeprefix(prefix).replace("_", ""), plain, cutoff=cutoff)
     return plain[near[0]] if near else None

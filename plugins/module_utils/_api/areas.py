@@ -9,11 +9,10 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
 from typing import Any, TypeAlias
 
 from .._core.errors import CallError, OptionError, QgError, WaitBudgetExceeded
-from .._core.text import format_sample, quote_word
+from .._core.text import format_sample, quote_word, similar
 from .leases import ISP_NUMBERS, PROVIDERS
 from .parsing import as_text, integer
 
@@ -149,7 +148,7 @@ def _refuse(option: str, text: str, listed: Sequence[NamedArea]) -> str:
     if same:
         raise OptionError(f"{what} is the name of several areas: give one of the codes {', '.join(same)}.")
     near = {name for name, _code in areas if text in name}
-    near.update(*(get_close_matches(text, column, n=_MAX_SUGGESTED) for column in zip(*areas, strict=True)))
+    near.update(*(similar(text, column, _MAX_SUGGESTED) for column in zip(*areas, strict=True)))
     suggested = [area for area in areas if near.intersection(area)]
     shown = [name if name == code else f"{name} ({code})" for name, code in suggested or areas]
     sample = format_sample(shown, _MAX_SUGGESTED)

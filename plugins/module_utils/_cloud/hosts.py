@@ -9,7 +9,6 @@ All text in a row comes from the vendor. Names and addresses are checked, since 
 
 from __future__ import annotations
 
-import difflib
 import fnmatch
 import hashlib
 import ipaddress
@@ -25,7 +24,7 @@ from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from .._api.account.models import ORDER_STATUS, RUN_STATUS, UNKNOWN, instances
 from .._core.addresses import AddressScope, parse_address
 from .._core.errors import OptionError
-from .._core.text import format_sample, one_line, quote_word
+from .._core.text import format_sample, one_line, quote_word, similar
 from .._core.validation import check_range
 
 Row = dict[str, Any]
@@ -83,7 +82,7 @@ def check_config(config: Mapping[str, Any], definitions: Mapping[str, Mapping[st
 
 def _typed(option: str, value: Any, definitions: Mapping[str, Mapping[str, Any]]) -> Any:
     if option not in definitions:
-        near = difflib.get_close_matches(str(option), definitions, 1, 0.7)
+        near = similar(str(option), definitions, cutoff=0.7)
         hint = f"did you mean {near[0]}?" if near else f"use some of {', '.join(definitions)}."
         raise OptionError(f"{option} is not an option of this plugin: {hint}")
     spec = {field: found for field in ("type", "elements", "choices") if (found := definitions[option].get(field))}

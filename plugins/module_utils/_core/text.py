@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 #: Characters that control a terminal, or that hide or reorder adjacent text: controls, bidirectional and zero-width
@@ -106,6 +106,14 @@ def format_sample(items: Collection[str], limit: int = 10) -> str:
     """Return the first items as a list for a message, and the number of the others."""
     shown = list(items)[:limit]
     return ", ".join(shown) + (f" and {len(items) - len(shown)} more" if len(items) > len(shown) else "")
+
+
+def similar(word: str, known: Iterable[str], number: int = 1, cutoff: float = 0.6) -> list[str]:
+    """Return the known words that resemble another one, the most similar first, for a message."""
+    # Imported only for a message: Ansible imports this module in each run.
+    from difflib import get_close_matches
+
+    return get_close_matches(word, list(known), number, cutoff)
 
 
 #: The singular of the verbs in messages.

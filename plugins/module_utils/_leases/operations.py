@@ -20,6 +20,7 @@ from .._core.errors import OptionError, QgError
 from .._core.text import format_sample, one_line
 from .._core.validation import check_names, check_range
 from .._reconcile.held_leases import HeldLeases
+from .._store.caps import Caps
 from .._store.clocks import VendorClock
 from .._store.directory import StateError
 from .._task.operation import Mode, Operation
@@ -31,7 +32,6 @@ from .._task.options import (
     PRODUCT_OPTIONS,
     PROXY_API_OPTIONS,
     TERMS_OPTIONS,
-    caps_of,
     check_areas,
     check_one_area,
 )
@@ -198,7 +198,7 @@ def _lines(leases: Iterable[Lease]) -> str:
 
 
 def _run_allocate(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
-    desired, policy = desired_leases(params), replace(POLICY, caps=caps_of(params))
+    desired, policy = desired_leases(params), replace(POLICY, caps=Caps.parse(params))
     verification = verification_of(params)
     api = lease_client(params, mode.announcer, check_new_terms, check_tasks, check_exact)
     desired = replace(desired, params=with_codes(desired.params, api))
@@ -241,7 +241,7 @@ def _run_replace(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
             "area_fallback=true needs ips, task_ids or older_than: in a replacement of its choice, the vendor may "
             "release leases before it reports that an area has no stock."
         )
-    policy = replace(POLICY, caps=caps_of(params))
+    policy = replace(POLICY, caps=Caps.parse(params))
     api = lease_client(params, mode.announcer, check_new_terms, check_tasks, check_replacement)
     new = with_codes(new, api)
     found = replace_leases(

@@ -17,12 +17,12 @@ from .._api.classic.models import Monopoly
 from .._core.errors import OptionError
 from .._core.text import one_line, quote_word
 from .._core.validation import check_range
+from .._store.caps import Caps
 from .._task.operation import Mode, Operation
 from .._task.options import (
     CAP_OPTIONS,
     PLACE_OPTIONS,
     PROXY_API_OPTIONS,
-    caps_of,
     check_areas,
     check_one_area,
     proxy_api,
@@ -147,7 +147,7 @@ def _diff(found: MonopolyResult, mode: Mode, state: str) -> dict[str, str]:
 def _run(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
     state, wait = params["state"], params["wait"]
     if state == "present":
-        desired, policy = desired_monopolies(params), replace(POLICY, caps=caps_of(params))
+        desired, policy = desired_monopolies(params), replace(POLICY, caps=Caps.parse(params))
         api = proxy_api(params, mode.announcer)
         for code in area_codes("areas", params["areas"] or (), api.named_areas):
             desired = replace(desired, area_code=code)

@@ -8,14 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from .._core.waiting import backoff
-from .._store.caps import NO_CAPS, Caps
 from .._store.journal_rows import LIST_LAG
 
-P = TypeVar("P", bound="RetryPolicy")
+if TYPE_CHECKING:
+    from .._store.caps import Caps
 
+P = TypeVar("P", bound="RetryPolicy")
 
 #: Seconds before each read of a list that may lag. Their sum is the maximum lag, and the intervals grow.
 LAG_DELAYS = tuple(LIST_LAG * part / 60 for part in (0, 2, 3, 5, 10, 10, 15, 15))
@@ -40,7 +41,7 @@ class RetryPolicy:
     max_attempts: int = 3
     max_repeats: int = 3
     backoff: Callable[[int], float] = backoff
-    caps: Caps = NO_CAPS
+    caps: Caps | None = None
 
     def limited_to(self: P, attempts: int) -> P:
         """Return the policy with at most this many attempts of a call."""

@@ -16,13 +16,14 @@ import dataclasses
 import datetime
 import json
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from .._core.caller import current_caller
 from .._core.errors import CapReachedError
 from .._core.text import counted, format_sample
+from .._core.validation import check_range
 from .directory import after_the_call
 from .facts import CAP, Facts
 
@@ -58,9 +59,13 @@ class Caps:
     per_day: int | None = None
     per_run: int | None = None
 
-    @property
-    def is_set(self) -> bool:
-        return self.per_day is not None or self.per_run is not None
+    @classmethod
+    def parse(cls, params: Mapping[str, Any]) -> Caps | None:
+        """Return the caps that the options set, None if they set none; raises OptionError for one out of range."""
+        given = {name: params[name] for name in ("max_new_per_day", "max_new_per_run") if params[name] is not None}
+        for name, cap in given.items():
+            check_range(name, cap, 0, 10**6)
+        return cls(given.get("max_new_per_day"), given.get("max_new_per_run")) if given else None
 
     def check(
         self, store: Store, read: Read, key: str, run: str, wanted: int, noun: str, without_effect: Collection[int] = ()
@@ -83,8 +88,17 @@ class Caps:
                     later = f", or run this again after {moment.isoformat(timespec='seconds')}"
                 raise _reached("max_new_per_day", self.per_day, wanted, noun, today, "in the last 24 hours", later)
 
-
-NO_CAPS = Caps()
+    @staticmethod
+    @contextlib.contextmanager
+    def noting_refusal(store: Store, key: str, run: str) -> Iterator[None]:
+        """Store for watchers that a cap did not allow a purchase."""
+        try:
+            yield
+        except CapReachedError as error:
+            found, who = error.details["cap"], current_caller()
+            with after_the_call():
+                Facts(store, key).save(CAP, json.dumps({**found, "run": run, "user": who.user, "host": who.host}))
+            raise
 
 
 @dataclass(frozen=True)
@@ -98,18 +112,6 @@ class RefusedPurchase:
     run: str
     user: str
     host: str
-
-
-@contextlib.contextmanager
-def noting_refusal(store: Store, key: str, run: str) -> Iterator[None]:
-    """Store for watchers that a cap did not allow a purchase."""
-    try:
-        yield
-    except CapReachedError as error:
-        found, who = error.details["cap"], current_caller()
-        with after_the_call():
-            Facts(store, key).save(CAP, json.dumps({**found, "run": run, "user": who.user, "host": who.host}))
-        raise
 
 
 def refused_purchase(store: Store, key: str) -> RefusedPurchase | None:

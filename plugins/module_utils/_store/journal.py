@@ -20,7 +20,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from .._core.caller import current_caller
 from .._core.errors import OptionError
 from .._core.processes import run_id
-from .caps import NO_CAPS, Caps, noting_refusal
 from .directory import after_the_call
 from .journal_rows import (
     LEASES,
@@ -43,7 +42,7 @@ from .journal_rows import (
 )
 
 if TYPE_CHECKING:
-    from .caps import Read
+    from .caps import Caps, Read
     from .interface import Store
 
 _OPEN = ", ".join(f"'{state}'" for state in OPEN)
@@ -166,7 +165,7 @@ class Journal:
     key: str
     kind: str
     product: str = "classic"
-    caps: Caps = NO_CAPS
+    caps: Caps | None = None
 
     def read(self) -> Rows:
         """Return the rows as they are, outside of a transaction."""
@@ -183,14 +182,17 @@ class Journal:
 
         With ``check``, nothing would be bought, so a refusal is not stored.
         """
-        if wanted and self.caps.is_set:
-            with contextlib.nullcontext() if check else noting_refusal(self.store, self.key, run_id()):
+        if wanted:
+            with contextlib.nullcontext() if check else self._noting_refusal():
                 self._check_caps(self.read(), wanted)
 
     def _check_caps(self, rows: Rows, wanted: int, without_effect: Collection[int] = ()) -> None:
-        if self.caps.is_set:
+        if self.caps:
             noun = "lease" if self.kind == LEASES else "resource"
             self.caps.check(self.store, rows.execute, self.key, run_id(), wanted, noun, without_effect)
+
+    def _noting_refusal(self) -> contextlib.AbstractContextManager[None]:
+        return self.caps.noting_refusal(self.store, self.key, run_id()) if self.caps else contextlib.nullcontext()
 
     def record(self, call: Call, without_effect: Collection[int] = ()) -> int:
         """Record a call that is about to be sent; returns its number.
@@ -199,7 +201,7 @@ class Journal:
         (their numbers).
         """
         wall_ahead = self.store.wall_ahead()
-        with noting_refusal(self.store, self.key, run_id()), self.change() as rows:
+        with self._noting_refusal(), self.change() as rows:
             self.store.confirm_locks()
             # Read in the transaction: another process may have written while this one waited for it.
             now = self.store.now()

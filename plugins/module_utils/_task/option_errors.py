@@ -7,7 +7,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping
-from difflib import get_close_matches
 from typing import Any
 
 from ansible.module_utils.common.validation import (
@@ -18,7 +17,7 @@ from ansible.module_utils.common.validation import (
 )
 
 from .._core.errors import OptionError
-from .._core.text import quote_word
+from .._core.text import quote_word, similar
 
 #: For each type, Ansible's conversion, its description, and the fix.
 _TYPES: dict[str, tuple[Callable[[Any], Any], str, str]] = {
@@ -50,7 +49,7 @@ def check_option_names(owner: str, names: Iterable[Any], known: Collection[str])
     if unknown is not None:
         options = {_plain(option): option for option in sorted(known) if not option.startswith("_")}
         others = [other for other in _OTHER_NAMES.get(_plain(unknown), ()) if other in options]
-        near = others or get_close_matches(_plain(unknown), options, n=1)
+        near = others or similar(_plain(unknown), options)
         fix = f"did you mean {options[near[0]]}?" if near else f"use {', '.join(options.values())}."
         # Many modules of Ansible have it, and no other name means the same.
         fix = "leave it out." if unknown == "state" else fix

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import re
 import ssl
@@ -14,8 +15,6 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from .._api.account import endpoints as account_endpoints
-from .._api.account.signing import Identity
 from .._api.areas import code_in
 from .._api.classic import endpoints as classic_endpoints
 from .._api.exchange import Endpoint
@@ -27,7 +26,6 @@ from .._core.errors import OptionError, QgError
 from .._core.text import describe, quote_word
 from .._core.validation import check_names, check_path, check_range, check_url, check_visible
 from .._core.waiting import SILENT, Announcer, WaitBudget
-from .._store.caps import Caps
 from .._store.opening import DEFAULT_STATE_DIR, StatePlace, Store
 from .._store.rate_limiter import RateLimiter
 from .sources import Spec, environment_name, shared, shared_options, variable_name
@@ -123,22 +121,12 @@ EGRESS_OPTIONS: Spec = {
 }
 SHARED_OPTIONS = frozenset(shared_options({**GROUP_OPTIONS, **EGRESS_OPTIONS}))  # have variables of their own
 
-#: The option for each of the vendor's hosts, and the paths of calls: users copy them together with the URL of an API.
+#: The option for each of the vendor's hosts.
 _HOSTS = {
     _VENDOR_HOST: "api_url",
     "www.qg.net": "account_url",
     **{f"{product}.{_VENDOR_HOST}": "product_url" for product in PRODUCTS},
 }
-_CALLS = sorted(
-    {
-        value.path
-        for calls in (classic_endpoints, account_endpoints)
-        for value in vars(calls).values()
-        if isinstance(value, Endpoint | account_endpoints.AccountEndpoint)
-    },
-    key=len,
-    reverse=True,
-)
 
 
 def check_authorities(path: str) -> None:
@@ -180,13 +168,25 @@ def _parse_url(option: str, given: str, example: str) -> str:
         raise OptionError(
             f"{option} must contain only scheme, host and path, such as {parts.scheme}://{parts.hostname}."
         )
-    if call := next((path for path in _CALLS if parts.path.rstrip("/").endswith(path)), None):
+    path = parts.path.rstrip("/")
+    call = next((call for call in _paths_of_calls() if path.endswith(call)), None) if path else None
+    if call:
         raise OptionError(f"{option} {describe(url)} ends with the path of a call: leave out {call}.")
     if (owner := _HOSTS.get(parts.hostname or "", option)) != option:
         raise OptionError(
             f"{option} {describe(url)} is the host of another API: give it in {owner}, and omit {option}."
         )
     return url
+
+
+@functools.cache
+def _paths_of_calls() -> Sequence[str]:
+    """Return the paths of calls, the longest first: users copy them together with the URL of an API."""
+    from .._api.account import endpoints as account_endpoints
+
+    found = (value for calls in (classic_endpoints, account_endpoints) for value in vars(calls).values())
+    paths = {value.path for value in found if isinstance(value, Endpoint | account_endpoints.AccountEndpoint)}
+    return sorted(paths, key=len, reverse=True)
 
 
 def check_areas(option: str, texts: Sequence[object] | None) -> tuple[str, ...]:
@@ -348,7 +348,9 @@ class AccountApiOptions:
     """The checked options of :data:`ACCOUNT_API_OPTIONS`."""
 
     account_url: str
-    identity: Identity = field(repr=False)
+    app_id: str = field(repr=False)
+    app_key: str = field(repr=False)
+    domain: str
     transport: TransportOptions
 
     @classmethod
@@ -368,25 +370,21 @@ class AccountApiOptions:
             )
         return cls(
             account_url=_parse_url("account_url", params["account_url"], ACCOUNT_API_OPTIONS["account_url"]["default"]),
-            identity=Identity(params["app_id"].strip(), params["app_key"].strip(), domain),
+            app_id=params["app_id"].strip(),
+            app_key=params["app_key"].strip(),
+            domain=domain,
             transport=TransportOptions.parse(params),
         )
 
     def client(self, announcer: Announcer = SILENT) -> AccountApi:
         """Return the client."""
         from .._api.account.client import AccountApi
+        from .._api.account.signing import Identity
 
+        identity = Identity(self.app_id, self.app_key, self.domain)
         transport = self.transport.transport("account_url", self.account_url)
         budget = WaitBudget(self.transport.max_wait, announcer=announcer)
-        return AccountApi(transport, budget, account_url=self.account_url, identity=self.identity)
-
-
-def caps_of(params: Mapping[str, Any]) -> Caps:
-    """Return the caps that the options of :data:`CAP_OPTIONS` describe."""
-    for name in CAP_OPTIONS:
-        if params[name] is not None:
-            check_range(name, params[name], 0, 10**6)
-    return Caps(params["max_new_per_day"], params["max_new_per_run"])
+        return AccountApi(transport, budget, account_url=self.account_url, identity=identity)
 
 
 def proxy_api(params: Mapping[str, Any], announcer: Announcer) -> ProxyApi:

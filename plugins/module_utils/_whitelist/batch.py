@@ -28,8 +28,7 @@ from .._task.operation import Mode, without_secrets
 from .._task.options import ProxyApiOptions
 from .applier import reconcile
 from .groups import Group, compatible_groups, merge_desired
-from .host_plan import host_registration
-from .ownership import describe_owner, registered, without_former, without_missing
+from .ownership import describe_owner, host_registration, registered, without_former, without_missing
 from .plan import WhitelistResult
 from .results import NO_USAGE
 from .status import Attributions, Round, attributions

@@ -11,10 +11,8 @@ from dataclasses import dataclass, field
 
 from .._reconcile.held_whitelist import ADD
 from .._store.claims import Claim, Claims
-from .host_plan import desired_for_hosts
 from .ownership import Ownership
 from .plan import DesiredWhitelist
-from .pruning import Removals
 
 
 @dataclass(frozen=True)
@@ -101,6 +99,10 @@ def _group_of(claims: Claims, own: list[Claim], claimed: Collection[str]) -> Gro
     inventory, states = own[0].inventory, [DesiredWhitelist(**claim.wanted) for claim in own]
     if not inventory:
         return Group(own, states[0])
+    # Imported only for hosts: Ansible compiles each module in each run, and a task of qg_whitelist has no hosts.
+    from .host_plan import desired_for_hosts
+    from .pruning import Removals
+
     removals = Removals.of_batch(claims, own)
     hosts = {**removals.hosts, **{claim.host: state for claim, state in zip(own, states, strict=True)}}
     adopting = {claim.host for claim in own if claim.wanted["adopt"]}

@@ -12,7 +12,6 @@ from typing import Any
 from .._api.classic.errors import BOUND_TO_OTHER_KEY, WHITELIST_FULL
 from .._core.addresses import numeric_order
 from .._core.errors import QgError
-from .ownership import HostRegistration
 from .plan import DesiredWhitelist, full_error
 from .status import Changed, Round
 
@@ -109,20 +108,3 @@ def host_result(
         if not tolerable:
             part["failed"] = True
     return part
-
-
-def host_registration(
-    host: str, own: DesiredWhitelist, registered: Collection[str], desired: DesiredWhitelist, before: Collection[str]
-) -> HostRegistration:
-    """Return the registration of a host before a write: all addresses that are, or may be, on the whitelist for it.
-
-    A former address is not among them only if another host needs it. It is deleted once it was removed, and the
-    whitelist, read afterwards, lacks it. It is kept if it stays because another host claims it: that claim may fail. An
-    address that the host only reported is not registered in order to be removed. Addresses that the host detected are
-    marked as found if they were on the whitelist ``before``.
-    """
-    wanted, unwanted = set(own.ips), (set(registered) - set(own.ips)) & set(desired.replaces)
-    if desired.state == "absent":
-        wanted, unwanted = set(), set(registered) & set(desired.ips)
-    found = wanted.intersection(before) if own.detected else ()
-    return HostRegistration(host, frozenset(wanted), frozenset(unwanted), found=frozenset(found))

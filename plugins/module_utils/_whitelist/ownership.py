@@ -13,13 +13,12 @@ from __future__ import annotations
 import datetime
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
 from typing import Any
 
 from .._api.parsing import BEIJING
 from .._core.addresses import numeric_order
 from .._core.errors import OptionError
-from .._core.text import format_sample, quote_word
+from .._core.text import format_sample, quote_word, similar
 from .._store.claims import Owner
 from .._store.journal_rows import LIST_LAG
 from .plan import DesiredWhitelist
@@ -40,6 +39,23 @@ class HostRegistration:
     registered: frozenset[str]
     former: frozenset[str] = frozenset()
     found: frozenset[str] = frozenset()
+
+
+def host_registration(
+    host: str, own: DesiredWhitelist, registered: Collection[str], desired: DesiredWhitelist, before: Collection[str]
+) -> HostRegistration:
+    """Return the registration of a host before a write: all addresses that are, or may be, on the whitelist for it.
+
+    A former address is not among them only if another host needs it. It is deleted once it was removed, and the
+    whitelist, read afterwards, lacks it. It is kept if it stays because another host claims it: that claim may fail. An
+    address that the host only reported is not registered in order to be removed. Addresses that the host detected are
+    marked as found if they were on the whitelist ``before``.
+    """
+    wanted, unwanted = set(own.ips), (set(registered) - set(own.ips)) & set(desired.replaces)
+    if desired.state == "absent":
+        wanted, unwanted = set(), set(registered) & set(desired.ips)
+    found = wanted.intersection(before) if own.detected else ()
+    return HostRegistration(host, frozenset(wanted), frozenset(unwanted), found=frozenset(found))
 
 
 def is_registered(owners: Iterable[Owner], ips: Collection[str], *, given: bool = False) -> bool:
@@ -186,7 +202,7 @@ def explain_unknown(name: str, inventory: str, registered: Collection[str], else
     text += f"{_shown(inventory)}: "
     if elsewhere:
         return f"{text}set inventory_id to {format_sample([_shown(other) for other in elsewhere], 3)}, where it is."
-    if near := get_close_matches(name, registered, n=3):
+    if near := similar(name, registered, 3):
         return f"{text}did you mean {' or '.join(near)}?"
     known = format_sample(sorted(registered), 5)
     return f"{text}{f'it has {known}' if known else 'it has no hosts'}; qingguo.qgnet.report lists all."

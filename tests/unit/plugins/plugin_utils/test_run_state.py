@@ -52,6 +52,15 @@ replies = parse_replies(output, nonce, StepOptions.parse(params).detection)
 print(len(replies), redact({"msg": params["key"]}, params, SPEC)["msg"], done)
 """
 
+#: What a task of qg_whitelist does not use: Ansible compiles each module of a collection in each run.
+UNUSED = ("host_operations", "host_plan", "pruning", "run_summary", "_run_scope", "caps", "account.", "postgres")
+IMPORTED = """
+import sys
+from ansible_collections.qingguo.qgnet.plugins.action import qg_whitelist
+own = [name.partition(".qgnet.plugins.")[2] for name in sys.modules]
+print([name for name in own if any(part in name for part in UNUSED)])
+"""
+
 
 def run_worker(script: str, **environment: str) -> str:
     collections = str(Path(clock.__file__).parents[6])
@@ -72,3 +81,7 @@ def test_the_process_of_a_host_prepares_for_a_key_that_only_a_task_has() -> None
     script = TASK.replace("EXTRA", repr({"key": KEY}))
     module = "ansible_collections.qingguo.qgnet.plugins.module_utils._task.operation"
     assert run_worker(script, QG_KEY="") == f"1 VALUE_SPECIFIED_IN_NO_LOG_PARAMETER ['Redactor in {module}']\n"
+
+
+def test_a_task_of_qg_whitelist_imports_nothing_for_hosts_purchases_the_account_or_postgresql() -> None:
+    assert run_worker(f"UNUSED = {UNUSED}\n{IMPORTED}") == "[]\n"

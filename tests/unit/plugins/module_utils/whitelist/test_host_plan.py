@@ -5,11 +5,8 @@
 
 from __future__ import annotations
 
-import pytest
-from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist.host_plan import (
-    desired_for_hosts,
-    host_registration,
-)
+from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist.host_plan import desired_for_hosts
+from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist.ownership import host_registration
 from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist.plan import DesiredWhitelist, plan
 from hypothesis import given
 from hypothesis import strategies as st
@@ -51,11 +48,3 @@ def test_no_address_is_dropped_that_a_host_still_uses_or_requests(
         before = set(recorded.get(host, ()))
         kept = host_registration(host, own, before, made, POOL)
         assert (before & requested) - others <= kept.registered | kept.former | (current - set(own.ips))
-
-
-@pytest.mark.parametrize("reported", [True, False])
-def test_of_the_addresses_that_a_host_reports_those_on_the_whitelist_are_found(reported: bool) -> None:
-    desired = DesiredWhitelist("present", ("1", "2"))
-    own = DesiredWhitelist("present", ("1", "2"), detected=reported)
-    kept = host_registration("a", own, (), desired, {"1", "9"})
-    assert (kept.registered, kept.found) == ({"1", "2"}, {"1"} if reported else set())

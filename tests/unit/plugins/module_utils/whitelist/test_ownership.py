@@ -12,6 +12,7 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist.ownership
     Ownership,
     adoptable,
     explain_unknown,
+    host_registration,
     kept_warning,
 )
 from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist.plan import DesiredWhitelist
@@ -52,3 +53,11 @@ def test_a_name_to_forget_that_is_unknown_is_explained() -> None:
     assert explain_unknown("web7", "here", ["web1"], ["there"]).endswith("set inventory_id to 'there', where it is.")
     assert explain_unknown("wbe1", "here", ["web1"], []).endswith("did you mean web1?")
     assert explain_unknown("x", "here", [], []).endswith("it has no hosts; qingguo.qgnet.report lists all.")
+
+
+@pytest.mark.parametrize("reported", [True, False])
+def test_of_the_addresses_that_a_host_reports_those_on_the_whitelist_are_found(reported: bool) -> None:
+    desired = DesiredWhitelist("present", ("1", "2"))
+    own = DesiredWhitelist("present", ("1", "2"), detected=reported)
+    kept = host_registration("a", own, (), desired, {"1", "9"})
+    assert (kept.registered, kept.found) == ({"1", "2"}, {"1"} if reported else set())
