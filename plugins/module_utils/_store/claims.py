@@ -317,11 +317,12 @@ class RunClaims:
 
         ``task`` identifies the task, equally for all hosts, if they run in lockstep; otherwise None.
         """
-        statement = upsert("claims", ("id",), ("run", "host", "play", "task", "begun_at", "final", "outcome"))
+        columns = ("run", "host", "play", "task", "begun_at", "final", "outcome")
+        statement = upsert("claims", ("id",), columns, kept=("made_at",))
         with self.store.transaction() as database:
-            now, name = self.store.now(), f"{self.run}/{host}"
-            database.execute(statement, (name, self.run, host, play, task, now, final, json.dumps(outcome)))
-            database.execute("UPDATE claims SET made_at = ? WHERE id = ? AND made_at IS NULL", (now, name))
+            now = self.store.now()
+            outcome_of_host = (self.run, host, play, task, now, final, json.dumps(outcome))
+            database.execute(statement, (f"{self.run}/{host}", *outcome_of_host, now))
 
     def finish(self, host: str, outcome: dict[str, Any]) -> None:
         """Replace the outcome of a host's first task by that of its last one."""

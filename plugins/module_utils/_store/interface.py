@@ -120,13 +120,16 @@ class Store(Protocol):
         """Release the database."""
 
 
-def upsert(table: str, key: Sequence[str], columns: Sequence[str]) -> str:
+def upsert(table: str, key: Sequence[str], columns: Sequence[str], kept: Sequence[str] = ()) -> str:
     """Return the statement that inserts a row, or replaces the ``columns`` of the one with the same ``key``.
 
-    Its parameters are the values of the key, followed by those of the columns.
+    Of ``kept`` columns, only those without a value are replaced. Its parameters are the values of the key, followed by
+    those of the columns and of the kept ones.
     """
-    names = (*key, *columns)
-    replaced = ", ".join(f"{column} = excluded.{column}" for column in columns)
+    names = (*key, *columns, *kept)
+    values = {column: f"excluded.{column}" for column in columns}
+    values |= {column: f"coalesce({table}.{column}, excluded.{column})" for column in kept}
+    replaced = ", ".join(f"{column} = {value}" for column, value in values.items())
     return (
         f"INSERT INTO {table} ({', '.join(names)}) VALUES ({', '.join('?' * len(names))}) "
         f"ON CONFLICT ({', '.join(key)}) DO UPDATE SET {replaced}"
