@@ -58,12 +58,7 @@ from ansible.inventory.manager import InventoryManager, split_host_pattern
 from ansible.module_utils.parsing.convert_bool import boolean
 from ansible.plugins.lookup import LookupBase
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import QgError
-from ansible_collections.qingguo.qgnet.plugins.module_utils._core.text import (
-    counted,
-    one_line,
-    quote_word,
-    similar,
-)
+from ansible_collections.qingguo.qgnet.plugins.module_utils._core.text import counted, one_line, quote_word, similar
 from ansible_collections.qingguo.qgnet.plugins.plugin_utils._sources import NO_VALUE, UNSET, variable_value
 from ansible_collections.qingguo.qgnet.plugins.plugin_utils._variable_names import check_names
 

@@ -113,7 +113,7 @@ def similar(word: str, known: Iterable[str], number: int = 1, cutoff: float = 0.
     # Imported only for a message: Ansible imports this module in each run.
     from difflib import get_close_matches
 
-    return get_close_matches(word, list(known), number, cutoff)
+    return get_close_matches(word, known, number, cutoff)
 
 
 #: The singular of the verbs in messages.

@@ -32,6 +32,7 @@ from .sources import Spec, environment_name, shared, shared_options, variable_na
 
 if TYPE_CHECKING:
     from .._api.account.client import AccountApi
+    from .._api.account.signing import Identity
     from .._api.classic.client import ProxyApi
     from .._api.product.client import ProductApi
 
@@ -348,14 +349,14 @@ class AccountApiOptions:
     """The checked options of :data:`ACCOUNT_API_OPTIONS`."""
 
     account_url: str
-    app_id: str = field(repr=False)
-    app_key: str = field(repr=False)
-    domain: str
+    identity: Identity = field(repr=False)
     transport: TransportOptions
 
     @classmethod
     def parse(cls, params: Mapping[str, Any]) -> AccountApiOptions:
         """Check and return the options; raises OptionError for every mistake in them."""
+        from .._api.account.signing import Identity
+
         for option, what in (("app_id", "the appid"), ("app_key", "the appkey")):
             if not params[option].strip():
                 raise OptionError(
@@ -370,21 +371,17 @@ class AccountApiOptions:
             )
         return cls(
             account_url=_parse_url("account_url", params["account_url"], ACCOUNT_API_OPTIONS["account_url"]["default"]),
-            app_id=params["app_id"].strip(),
-            app_key=params["app_key"].strip(),
-            domain=domain,
+            identity=Identity(params["app_id"].strip(), params["app_key"].strip(), domain),
             transport=TransportOptions.parse(params),
         )
 
     def client(self, announcer: Announcer = SILENT) -> AccountApi:
         """Return the client."""
         from .._api.account.client import AccountApi
-        from .._api.account.signing import Identity
 
-        identity = Identity(self.app_id, self.app_key, self.domain)
         transport = self.transport.transport("account_url", self.account_url)
         budget = WaitBudget(self.transport.max_wait, announcer=announcer)
-        return AccountApi(transport, budget, account_url=self.account_url, identity=identity)
+        return AccountApi(transport, budget, account_url=self.account_url, identity=self.identity)
 
 
 def proxy_api(params: Mapping[str, Any], announcer: Announcer) -> ProxyApi:
