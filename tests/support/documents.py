@@ -1,13 +1,10 @@
 # Copyright (c) 2026 The qingguo.qgnet authors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What documents and plugins say, for tests that compare it: rows of tables, options, and their documentation."""
+"""Plugins by their names, and what their documentation says."""
 
 from __future__ import annotations
 
-import functools
 import importlib
-import re
-import unicodedata
 from collections.abc import Mapping
 from pathlib import Path
 from types import ModuleType
@@ -20,57 +17,6 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._task.sources import
 
 ROOT = Path(__file__).resolve().parents[2]
 PLUGINS = "ansible_collections.qingguo.qgnet.plugins"
-#: The cells of a row, by the headings of its table.
-Rows = list[dict[str, str]]
-
-
-def table_rows(text: str) -> Rows:
-    """The rows of all list-tables."""
-    found: Rows = []
-    for body in re.findall(r"^\.\. list-table::\n   :header-rows: 1\n\n((?:   .*\n?)+)", text, re.MULTILINE):
-        lines = re.sub(r"\n {7}(?! )", " ", body.rstrip("\n"))
-        rows = [
-            re.split(r"\n     -(?: |$)", row, flags=re.MULTILINE) for row in re.split(r"^   \* - ", lines, flags=re.M)
-        ]
-        head, *others = ([cell.strip() for cell in row] for row in rows[1:])
-        found += [dict(zip(head, row, strict=True)) for row in others]
-    return found
-
-
-def markdown_rows(text: str) -> Rows:
-    """The rows of all tables of a document in Markdown."""
-    found: Rows = []
-    for body in re.findall(r"(?:^\|.*\|\n)+", text, re.MULTILINE):
-        head, _line, *others = ([cell.strip() for cell in line[1:-1].split("|")] for line in body.splitlines())
-        found += [dict(zip(head, row, strict=True)) for row in others]
-    return found
-
-
-def codes(cell: str) -> list[str]:
-    """What is set in code."""
-    return re.findall(r"``(.+?)``", cell)
-
-
-def alike(text: str) -> str:
-    """Text with the brackets and commas of English, and code marked as in Markdown."""
-    return unicodedata.normalize("NFKC", text).replace("``", "`")
-
-
-def running_text(text: str) -> str:
-    """The same without its line breaks, for sentences."""
-    return re.sub(r"\s+", " ", alike(text))
-
-
-def read(path: str | Path) -> str:
-    """The text of a file of the repository."""
-    return (ROOT / path).read_text(encoding="utf-8")
-
-
-def role_options() -> dict[str, Any]:
-    """The variables of the role, as its argument spec declares them."""
-    spec = yaml.safe_load(read("roles/egress_whitelist/meta/argument_specs.yml"))
-    options: dict[str, Any] = spec["argument_specs"]["main.yml"]["options"]
-    return options
 
 
 def plugin_names(kind: str) -> list[str]:
@@ -123,12 +69,6 @@ def with_fragments(documentation: Mapping[str, Any]) -> dict[str, Any]:
         source = importlib.import_module(f"{place}.{name}").ModuleDocFragment
         options = yaml.safe_load(getattr(source, part.upper() or "DOCUMENTATION")).get("options", {}) | options
     return options
-
-
-@functools.cache
-def documented_options(module: str) -> dict[str, Any]:
-    """The options in a module's documentation, with those of its fragments."""
-    return with_fragments(yaml.safe_load(plugin("modules", module).DOCUMENTATION))
 
 
 def returned_values(module: str) -> dict[str, Any]:
