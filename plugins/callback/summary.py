@@ -10,7 +10,7 @@ DOCUMENTATION = r"""
 name: summary
 type: aggregate
 short_description: Show what a run changed at QG.net
-version_added: 1.1.0
+version_added: 1.0.0
 author:
   - The qingguo.qgnet authors (!UNKNOWN)
 description:

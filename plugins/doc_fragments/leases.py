@@ -47,7 +47,6 @@ options:
       - RV(areas_used) shows the areas of new leases, and a warning names those without stock.
     type: bool
     default: false
-    version_added: 1.1.0
   exclude_areas:
     description:
       - The areas, given as in O(areas), in which the leases must not be. For O(product=share), O(product=longterm) and

@@ -57,7 +57,6 @@ options:
     description: The exit IPs (C(ip)) or servers (C(server)) of leases that do not match.
     type: list
     elements: str
-    version_added: 1.1.0
   undetermined:
     description: How to treat a lease that may or may not match, as in M(qingguo.qgnet.qg_proxy_allocate).
     type: str

@@ -10,7 +10,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: qg_ledger_info
 short_description: Read the paid calls of a key
-version_added: 1.1.0
+version_added: 1.0.0
 author:
   - The qingguo.qgnet authors (!UNKNOWN)
 description:

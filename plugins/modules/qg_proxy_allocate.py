@@ -73,7 +73,6 @@ options:
       - If a new lease has such an address, the task fails, and does not lease another one by itself.
     type: list
     elements: str
-    version_added: 1.1.0
   undetermined:
     description:
       - How to treat a lease that may or may not match. The vendor's list does not contain the area or task that a lease
@@ -102,7 +101,6 @@ options:
       - As soon as two leases have been tried and none has worked in this run, nothing more is bought and nothing
         released, because the cause is most likely not the proxies.
     type: str
-    version_added: 1.1.0
   verify_extra:
     description:
       - The maximum number of leases that a run with O(verify_url) buys in place of leases that do not work, in addition
@@ -110,12 +108,10 @@ options:
       - The caps must allow the sum before the first call that pays.
     type: int
     default: 2
-    version_added: 1.1.0
   verify_timeout:
     description: The maximum duration of each request of O(verify_url) in seconds.
     type: float
     default: 10
-    version_added: 1.1.0
 attributes:
   diff_mode:
     description: Returns details on what has changed when in diff mode.

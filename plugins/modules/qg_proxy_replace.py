@@ -45,7 +45,6 @@ options:
         age, so it is not selected, and a warning names it.
       - Must not be empty.
     type: str
-    version_added: 1.1.0
   inherit:
     description:
       - Whether the new leases have the areas, the ISP and the duration that those which they replace were requested
@@ -56,7 +55,6 @@ options:
         nothing is inherited, and a warning says so.
     type: bool
     default: true
-    version_added: 1.1.0
 attributes:
   diff_mode:
     description: Returns details on what has changed when in diff mode.

@@ -4,7 +4,7 @@
 
 """The clocks of this machine. No other file of the collection reads a clock.
 
-Ages and deadlines are measured in state time (``_store/state_time.py``), which is based on :func:`elapsed`. The wall
+Ages and deadlines are measured in state time (``_store/clocks.py``), which is based on :func:`elapsed`. The wall
 clock may be set at any moment. It serves only for display, and for comparison with Unix times from a server or a user.
 """
 

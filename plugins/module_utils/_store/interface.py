@@ -57,7 +57,7 @@ class Store(Protocol):
     poll_interval: float
 
     def now(self) -> float:
-        """Return the state time (see :mod:`.state_time`) in seconds, which all processes share."""
+        """Return the state time (see :mod:`.clocks`) in seconds, which all processes share."""
 
     def moment(self) -> Callable[[], float]:
         """Return a function that gives the present moment as state time, also once a gap before it was closed."""
