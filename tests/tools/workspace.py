@@ -60,8 +60,10 @@ def environment() -> dict[str, str]:
         "HYPOTHESIS_STORAGE_DIRECTORY": str(CACHE / "hypothesis"),
         "MYPY_CACHE_DIR": str(CACHE / "mypy"),
         "PATH": os.pathsep.join((str(PYTHONS), system_path())),
-        # Each worker of pytest reads all tests, and compiles those that another process has not compiled before.
+        # Each worker of pytest reads all tests, and compiles those that another process has not compiled before; not
+        # beside them, where a linter that runs meanwhile would come across a file that is only half there.
         "PYTHONDONTWRITEBYTECODE": "",
+        "PYTHONPYCACHEPREFIX": str(CACHE / "bytecode"),
         "QG_CHECKOUT": str(ROOT),
         # Programs that are not to write compiled files would compile ansible-core each time.
         "UV_COMPILE_BYTECODE": "1",
