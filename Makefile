@@ -11,7 +11,7 @@ endif
 CHOSEN := $(CORE:%=--core %)
 
 .DEFAULT_GOAL := help
-.PHONY: help test test-all test-rest lint antsibull unit machines fuzz chaos mutation planted sanity units docs galaxy integration eda runner browser coverage molecule systemd matrix simulator live cluster demo picture bench build sbom ee namespace release locks hooks clean
+.PHONY: help test test-all test-rest lint antsibull unit machines fuzz mutation planted sanity units integration eda coverage molecule systemd simulator cluster demo release locks clean
 
 help: ## show this list
 	@grep -hE "^[a-z-]+:.*## " $(MAKEFILE_LIST) | sed -E "s/^([a-z-]+):.*## (.*)/make \1|\2/" | while IFS="|" read -r name text; do printf "%-20s %s\n" "$$name" "$$text"; done
@@ -44,9 +44,6 @@ machines: .venv/.ready ## the state machines for leases, resources, whitelist an
 fuzz: .venv/.ready ## 100,000 inputs for every reader of foreign text (ARGS="--hypothesis-seed=7" repeats a run)
 	@$(RUN) fuzz $(REST)
 
-chaos: .venv/.ready ## 3 minutes of SIGKILL and SIGINT at random moments: leases and the role (ARGS="60 --seed 7": choices of a run; ARGS=--database: over PostgreSQL)
-	@$(RUN) chaos $(REST)
-
 mutation: .venv/.ready ## whether the unit tests notice changes of the pure parts; below 90 % it fails (ARGS="--help" lists its options)
 	@$(RUN) mutation $(REST)
 
@@ -59,23 +56,11 @@ sanity: .venv/.ready ## ansible-test sanity of the checkout on the newest ansibl
 units: .venv/.ready ## ansible-test units on the newest and the oldest ansible-core (CORE=2.18: on this one)
 	@$(RUN) units $(CHOSEN) $(REST)
 
-docs: .venv/.ready ## the examples of all documents, and their site, in .cache/docs/html; warnings and dead links are errors
-	@$(RUN) docs examples
-
-galaxy: .venv/.ready ## the archive: its content, galaxy-importer, and the quick start of the READMEs from it
-	@$(RUN) galaxy quickstart
-
 integration: .venv/.ready ## playbooks over HTTP against the simulator
 	@$(RUN) integration $(REST)
 
 eda: .venv/.ready ## the event source and the rulebooks under ansible-rulebook (needs Java)
 	@$(RUN) eda $(REST)
-
-runner: .venv/.ready ## jobs in slices, as AWX makes them, under ansible-runner
-	@$(RUN) runner $(REST)
-
-browser: .venv/.ready ## the page of the simulator in a real browser (Chromium and ChromeDriver)
-	@$(RUN) browser $(REST)
 
 coverage: .venv/.ready ## share of plugins/ that the last unit and integration runs have gone through
 	@$(RUN) coverage
@@ -86,14 +71,8 @@ molecule: .venv/.ready ## the role on hosts reached by SSH (root, or user namesp
 systemd: .venv/.ready ## the role proxy_gateway on a Debian with systemd: service, timer, a crawl of 150 s, removal (root and a Debian mirror)
 	@$(RUN) systemd
 
-matrix: .venv/.ready ## unit and integration tests on every supported ansible-core; writes the table of the READMEs (CORE=2.18: on this one, without the table)
-	@$(RUN) matrix support $(CHOSEN) $(REST)
-
 simulator: .venv/.ready ## the simulator of the vendor in the foreground (ARGS="--help" lists its options)
 	@$(RUN) simulator $(REST)
-
-live: .venv/.ready ## ask the real vendor what its documents leave open; QG_KEY has a key (ARGS="--paid 2": buy up to two leases)
-	@$(RUN) live $(REST)
 
 cluster: .venv/.ready ## PostgreSQL in the foreground, for QG_STATE_URL (ARGS="--help" lists its options)
 	@$(RUN) cluster $(REST)
@@ -101,33 +80,11 @@ cluster: .venv/.ready ## PostgreSQL in the foreground, for QG_STATE_URL (ARGS="-
 demo: .venv/.ready ## the whole story on this machine, against the simulator (ARGS=leases: with leased proxies; ARGS=gateway: crawlers behind gateways)
 	@$(RUN) demo $(REST)
 
-picture: .venv/.ready ## docs/demo.svg, the picture of the READMEs: what make demo says in a terminal
-	@$(RUN) picture
-
-bench: .venv/.ready ## the role beside what people write without it (25 minutes; ARGS="--quick": two)
-	@$(RUN) bench $(REST)
-
-build: .venv/.ready ## the archive of the collection, in dist/
-	@$(RUN) build
-
-sbom: .venv/.ready ## the bill of materials (CycloneDX) of the archives in dist/
-	@$(RUN) sbom
-
-ee: .venv/.ready ## the execution environment with the archive of this clone, built and used (podman or docker)
-	@$(RUN) ee $(REST)
-
-namespace: .venv/.ready ## NAME=example: another namespace than qingguo, in all files
-	@$(RUN) namespace -- $(NAME)
-
 release: .venv/.ready ## VERSION=x.y.z: version, changelog, commit, tag and archive
 	@$(RUN) release -- $(VERSION)
-	@$(RUN) build
 
 locks: .venv/.ready ## the newest versions of all tools, with hashes (ARGS=--keep: only what fits no longer)
 	@$(RUN) locks $(REST)
-
-hooks: .venv/.ready ## let git call the linters before each commit
-	@$(RUN) hooks -- $(or $(ARGS),install)
 
 clean: ## remove all that the other targets have made
 	rm -rf .venv .nox .cache dist .ansible tests/output

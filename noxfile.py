@@ -34,7 +34,6 @@ MATRIX = lock_tools.CORES | {"newest": NEWEST_PYTHON}
 ARCHIVES = [nox.param(python, core, id=f"core-{core}") for core, python in lock_tools.ANSIBLE_TEST_PYTHONS.items()]
 OTHERS = ["keys", "memory", "proxy_gateway", "strategies", "trouble"]
 SCENARIOS = {"one": ["egress_whitelist"], "others": OTHERS, "all": []}
-KUBERNETES = ("examples/kubernetes/cronjob.yml", "examples/kubernetes/volume.yml")
 ANTSIBULL_SESSIONS = ("docs-check", "license-check", "extra-checks")
 # Which tests of the newest core run: "quick" or "thorough" ones (the marker), else all; and whether they are measured.
 TESTS = os.environ.get("QG_TESTS", "all")
@@ -150,33 +149,17 @@ def define(name: str, environment: str, *command: str, programs: Names | None = 
     nox.session(name=name, python=NEWEST_PYTHON)(run)
 
 
-define("browser", "browser", programs=packages.BROWSER)
 define("eda", "eda", programs={"java": "openjdk-21-jre-headless"})
-define("runner", "runner", programs=packages.DATABASE | packages.GNUPG)
 define("coverage", "core-newest", "python", "tests/tools/coverage_gate.py", str(workspace.COVERAGE))
-define("support", "core-newest", "python", "tests/tools/support_matrix.py", "write")
-define("build", "ansible", "python", "tests/tools/reproducible.py", str(ROOT / "dist"))
-define("sbom", "ansible", "python", "tests/tools/sbom.py", str(ROOT / "dist"))
-define("quickstart", "ansible", "python", "-m", "demo.quickstart", pythons.uv(), env=IMPORTS)
-define("ee", "runner", "bash", "tests/ee/check.sh")
-define("namespace", "lint", "python", "tests/tools/namespace.py", env=CALLERS_HOME)
-define("galaxy", "galaxy", "python", "tests/tools/archive.py", str(workspace.CACHE / "galaxy"))
 define("locks", "bootstrap", "python", "tests/tools/lock_tools.py")
-define("hooks", "hooks", "pre-commit")
-define("docs", "docs", "python", "docs/site/docsite.py", env=IMPORTS)
-define("examples", "lint", "python", "tests/tools/examples.py")
 define("mutation", "mutation", "python", "tests/mutation/mutation.py", env=TOOLS)
 define("planted", "core-newest", "python", "tests/mutation/planted_bugs.py", programs=packages.DATABASE, env=TOOLS)
 define("simulator", "simulator", "python", "tests/simulator")
-define("live", "core-newest", "python", "tests/live")
 define("demo", "core-newest", "bash", "tests/demo/demo.sh", programs=DEMO, env=CALLERS_HOME)
 define("systemd", "core-newest", "bash", "tests/lab/gateway_systemd.sh", programs=packages.MACHINE, env=CALLERS_HOME)
-define("picture", "picture", "python", "-m", "demo.picture", programs={"curl": "curl"}, env=CALLERS_HOME | IMPORTS)
 define("cluster", "core-newest", *CLUSTER, programs={"postgres": "postgresql"}, env=IMPORTS)
 define("fuzz", "core-newest", *FUZZ, env={"QG_FUZZ_INPUTS": os.environ.get("QG_FUZZ_INPUTS", "100000")})
-define("chaos", "core-newest", "python", "-m", "chaos.chaos", programs=packages.DATABASE, env=IMPORTS)
 define("release", "lint", "python", "tests/tools/release.py", env=CALLERS_HOME)
-define("bench", "core-newest", "python", "-m", "benchmarks.bench", programs=packages.LAB, env=IMPORTS)
 
 
 @nox.session(python=NEWEST_PYTHON)
@@ -191,8 +174,6 @@ def lint(session: nox.Session) -> None:
         ("mypy",),
         ("yamllint", "--strict", "."),
         ("shellcheck", *scripts),
-        ("check-jsonschema", "--builtin-schema", "vendor.gitlab-ci", "examples/gitlab-ci/.gitlab-ci.yml"),
-        ("kubernetes-validate", "--strict", "--quiet", *KUBERNETES),
         ("jactionlint",),
         ("zizmor", "--offline", "--persona=auditor", "--quiet", ".github"),
         ("reuse", "lint-file", "--lines", *files),
@@ -231,14 +212,6 @@ def machines(session: nox.Session) -> None:
     names = ("test_*_machine.py", "test_every_interruption.py", "test_explorer.py")
     files = (str(path) for name in names for path in sorted((ROOT / "tests/unit").rglob(name)))
     _pytest(session, *workspace.PYTEST_WORKERS, *(session.posargs or files), QG_ALL_STEPS="1")
-
-
-@nox.session
-@nox.parametrize("python,core", [nox.param(python, core, id=f"core-{core}") for core, python in MATRIX.items()])
-def matrix(session: nox.Session, core: str) -> None:
-    _install(session, f"core-{core}", packages.INTEGRATION)
-    settings = REMOTE | {"QG_FEW_EXAMPLES" if core != "newest" else "QG_ALL_STEPS": "1"}
-    session.run("python", "tests/tools/support_matrix.py", "run", core, *session.posargs, env=settings)
 
 
 @nox.session

@@ -32,7 +32,6 @@ from simulator.fixture import Simulator, sim, simulator, simulator_arguments
 from support.canned_servers import authority
 from support.database import database_server, database_url
 from support.egress_questions import ask_fixture
-from support.example_projects import machine_fixture
 from support.fleet import Fleet
 from support.playbooks import LAUNCHER, Operate, Playground, Result, operate
 from support.stores import every_store, pytest_runtest_setup, pytest_runtest_teardown, state_options
@@ -43,7 +42,6 @@ __all__ = [
     "database_server",
     "database_url",
     "every_store",
-    "machine_fixture",
     "pytest_runtest_setup",
     "pytest_runtest_teardown",
     "sim",

@@ -32,10 +32,7 @@ INTERRUPTED = 130
 #: How many run beside the one in front: more than two cores, since the lab, the browser and the event source wait.
 BESIDE = 4
 #: Sessions that keep one core busy, those that take longest first. The event source waits for most of its time.
-ONE_CORE = (
-    *("eda", "molecule", "sanity", "galaxy", "runner", "lint"),
-    *("quickstart", "browser", "docs", "examples", "antsibull"),
-)
+ONE_CORE = (*("eda", "molecule", "sanity", "lint", "antsibull"),)
 #: Of the sessions that exist for each core, what runs unless a core is chosen; of others, all.
 WITHOUT_CORE = {
     "sanity": ("checkout", "core-oldest"),
@@ -50,12 +47,9 @@ GROUPS = {
     "test": ("sanity(checkout)", "molecule(one)", "lint", "unit(core-newest)", "integration(core-newest)"),
     "rest": (
         *("unit(core-newest)", "unit(core-oldest)", "integration(core-oldest)", "coverage", "eda", "molecule(others)"),
-        *("sanity(checkout)", "sanity(core-oldest)", "galaxy", "runner", "quickstart", "browser"),
-        *("docs", "examples", "antsibull"),
+        *("sanity(checkout)", "sanity(core-oldest)", "antsibull"),
     ),
 }
-#: Sessions that need what was run on every core.
-AFTER_ALL_CORES = ("support",)
 #: Sessions that run until they are stopped.
 FOREGROUND = (["simulator"], ["cluster"])
 
@@ -87,7 +81,7 @@ def expanded(names: Sequence[str], core: str | None) -> Iterator[str]:
             yield from GROUPS[name]
         elif not core:
             yield from (f"{name}({choice})" if choice else name for choice in WITHOUT_CORE.get(name, ("",)))
-        elif name not in AFTER_ALL_CORES:
+        else:
             yield f"{name}(core-{core})"
 
 
