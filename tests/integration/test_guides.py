@@ -1,0 +1,148 @@
+# Copyright (c) 2026 The qingguo.qgnet authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The READMEs and guides as a reader uses them: what is to be typed is equal in both languages, and works."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from simulator.fixture import Simulator, running_simulator
+
+ROOT = Path(__file__).resolve().parents[2]
+ENGLISH, CHINESE = ROOT / "docs/docsite/rst", ROOT / "docs/zh-CN"
+BOTH = {"README": (ROOT / "README.md", ROOT / "README.zh-CN.md")} | {
+    path.stem: (path, CHINESE / f"{path.stem}.md") for path in sorted(ENGLISH.glob("*.rst"))
+}
+_FENCE = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+_DIRECTIVE = re.compile(r"^\.\. code-block:: (\w+)\n\n((?:   .*\n|\n)+)", re.MULTILINE)
+#: What installs something, or belongs into another terminal; the test has done it already.
+_DONE = re.compile(r"^(apt-get |python3 -m (venv|pip) |\. ~/|ansible-galaxy |python3 ~/|make ).*\n", re.MULTILINE)
+PAID = ("/allocate", "/get", "/replace", "/monopolies")
+
+
+@dataclass(frozen=True)
+class Block:
+    """One block of a document, with the paragraph before it."""
+
+    language: str
+    text: str
+    before: str
+
+    @property
+    def file(self) -> str | None:
+        """The file that the reader is told to save it as."""
+        names = re.findall(r"`([\w./-]+\.ya?ml)`", self.before)
+        return names[-1] if names else None
+
+
+def blocks(path: Path) -> list[Block]:
+    """All blocks of YAML and of commands."""
+    text = path.read_text(encoding="utf-8")
+    found = []
+    for match in (_DIRECTIVE if path.suffix == ".rst" else _FENCE).finditer(text):
+        body = re.sub("^   ", "", match[2], flags=re.MULTILINE) if path.suffix == ".rst" else match[2]
+        before = text[: match.start()].rstrip().rpartition("\n\n")[2]
+        found.append(Block(match[1], body.strip() + "\n", before))
+    return [block for block in found if block.language in ("yaml", "shell")]
+
+
+@pytest.mark.parametrize("guide", BOTH)
+def test_what_is_typed_is_equal_in_both_languages(guide: str) -> None:
+    english, chinese = ([(block.language, block.text) for block in blocks(path)] for path in BOTH[guide])
+    assert english
+    assert english == chinese
+
+
+def commands(found: list[Block]) -> Iterator[str]:
+    """What a reader types who saves each file and runs each play, in the order of the document."""
+    for number, block in enumerate(found):
+        if block.language == "shell":
+            yield re.sub(r"^(read -rs QG_KEY .*\n)", r"\1@KEY@\n", _DONE.sub("", block.text), flags=re.MULTILINE)
+            continue
+        content: Any = yaml.safe_load(block.text)
+        if not isinstance(content, list) and not block.file:
+            continue
+        name = block.file or f"example{number}.yml"
+        if isinstance(content, list) and not any("hosts" in part for part in content):
+            play = {"name": "Example", "hosts": "localhost", "gather_facts": False, "tasks": content}
+            block = Block("yaml", yaml.safe_dump([play], sort_keys=False), "")
+        yield f"mkdir -p $(dirname {name})\ncat > {name} <<'END'\n{block.text}END\n"
+        if isinstance(content, list) and not block.file:
+            yield f"ansible-playbook -i hosts.yml {name}\n"
+
+
+@dataclass
+class Reader:
+    """A reader who pastes a whole document into one shell."""
+
+    sim: Simulator
+    folder: Path
+
+    def paste(self, guide: str, *replaced: str) -> str:
+        """Paste the blocks of a document, with some text replaced, and return what the shell shows."""
+        text = "".join(commands(blocks(BOTH[guide][0]))).replace("@KEY@", self.sim.key)
+        for old, new in zip(replaced[::2], replaced[1::2], strict=True):
+            text = text.replace(old, new)
+        typed = f"set -ex\n{text}env | grep ^QG_\necho finished\n".encode()
+        # From a pipe, a shell reads byte by byte, so that another one in it goes on where the first stopped.
+        place: dict[str, Any] = {"cwd": self.folder, "env": self.environment()}
+        done = subprocess.run(["bash"], input=typed, capture_output=True, timeout=600, check=False, **place)
+        shown = (done.stdout + done.stderr).decode()
+        assert done.returncode == 0, shown
+        assert done.stdout.endswith(b"finished\n"), shown
+        return shown
+
+    def environment(self) -> dict[str, str]:
+        quiet = ("QG_KEY", "QG_PRODUCT")
+        return {
+            **{name: value for name, value in self.sim.environment.items() if name not in quiet},
+            **{name: os.environ[name] for name in ("ANSIBLE_COLLECTIONS_PATH", "PYTHONPATH") if name in os.environ},
+            "PATH": f"{Path(sys.executable).parent}:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+            "HOME": str(self.folder),
+            "LC_ALL": "C.UTF-8",
+            "ANSIBLE_NOCOLOR": "1",
+        }
+
+
+def paid(sim: Simulator) -> int:
+    """How many calls that pay QG.net has received."""
+    return sum(call["path"].endswith(PAID) and call["method"] != "DELETE" for call in sim.journal())
+
+
+@pytest.fixture
+def reader(tmp_path: Path) -> Iterator[Reader]:
+    with running_simulator(["--key", "QGREAL01", "--map", "127.0.0.1=203.0.113.5"]) as sim:
+        yield Reader(sim, tmp_path)
+
+
+@pytest.fixture
+def local_simulator() -> Iterator[Simulator]:
+    """What the quick start runs in another terminal."""
+    with running_simulator(["--map", "127.0.0.1=203.0.113.5"]) as sim:
+        yield sim
+
+
+def test_the_quick_start_leaves_no_variable_behind(reader: Reader, local_simulator: Simulator) -> None:
+    shown = reader.paste("quickstart", "http://127.0.0.1:8080", local_simulator.api_url)
+    assert len(re.findall(r'"msg": "198\.51\.100\.\d+"', shown)) == 2, shown
+    for sim in (reader.sim, local_simulator):
+        assert sim.whitelist() == ["203.0.113.5"]
+        assert len(sim.leases()) == paid(sim) == 1
+    left = dict(re.findall("^(QG_[A-Z_]+)=(.*)$", shown, re.MULTILINE))
+    assert left == {name: value for name, value in reader.environment().items() if name.startswith("QG_")}
+
+
+def test_the_readme_leads_to_a_first_request(reader: Reader) -> None:
+    shown = reader.paste("README")
+    assert re.search(r'"msg": "198\.51\.100\.\d+"', shown), shown
+    assert reader.sim.whitelist() == ["203.0.113.5"]
+    assert len(reader.sim.leases()) == paid(reader.sim) == 1
