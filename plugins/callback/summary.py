@@ -49,7 +49,7 @@ _OTHERS = {
     "refused": "addresses refused",
     "applied": "exclusive resources applied for",
     "given_up": "exclusive resources released",
-    "redialled": "exclusive resources redialled",
+    "redialed": "exclusive resources redialed",
     "failed": "failed tasks",
     "hidden": "hidden results",
 }
@@ -92,7 +92,7 @@ class Totals:
         elif module == "qg_monopoly":
             new = _size(result, "applied")
             self.counts += Counter({"applied": new, "given_up": _size(result, "released"), "paid": new})
-            self.counts["redialled"] += _size(result, "redialled")
+            self.counts["redialed"] += _size(result, "redialed")
         elif "allocated" in result:
             new = _size(result, "allocated")
             self.counts += Counter({"leased": new, "released": _size(result, "released"), "paid": new})

@@ -84,8 +84,8 @@ options:
 options:
   with_credentials:
     description:
-      - Whether to return C(proxy_url) for each lease. This is a URL with O(key) and O(pwd), for hosts that are not on
-        the whitelist.
+      - Whether to return C(proxy_url) for each lease. This is a URL with O(key) and O(password), for hosts that are not
+        on the whitelist.
       - The result is then hidden from output and logs, as with C(no_log). The registered variable contains it in full.
     type: bool
     default: false

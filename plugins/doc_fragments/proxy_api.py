@@ -19,13 +19,12 @@ options:
     type: str
     required: true
     aliases: [api_key, authkey]
-  pwd:
+  password:
     description:
       - The API password of the key. The vendor calls it I(Authpwd). It is needed only if API authentication by key and
         password is enabled in the vendor's user centre.
-      - If not set, the variable C(qg_pwd) and the environment variable E(QG_PWD) are used in this order.
+      - If not set, the variable C(qg_password) and the environment variable E(QG_PASSWORD) are used in this order.
     type: str
-    aliases: [password, authpwd]
   api_url:
     description:
       - The URL of the API. Resellers provide the same API under their own domain.
@@ -53,16 +52,15 @@ options:
       - name: qg_key
     env:
       - name: QG_KEY
-  pwd:
+  password:
     description:
       - The API password of the key. The vendor calls it I(Authpwd). It is needed only if API authentication by key and
         password is enabled in the vendor's user centre.
     type: str
-    aliases: [password, authpwd]
     vars:
-      - name: qg_pwd
+      - name: qg_password
     env:
-      - name: QG_PWD
+      - name: QG_PASSWORD
   api_url:
     description:
       - The URL of the API. Resellers provide the same API under their own domain.

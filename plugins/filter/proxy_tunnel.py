@@ -44,7 +44,7 @@ options:
   key:
     description: The key of the tunnel, which is also the user name at the proxy. Required except for O(form=headers).
     type: str
-  pwd:
+  password:
     description: The password of the key at the proxy. Required except for O(form=headers).
     type: str
   form:
@@ -78,13 +78,14 @@ EXAMPLES = r"""
   ansible.builtin.command: /opt/crawler/run
   environment: >-
     {{ 'tunnel.qg.net:19702'
-       | qingguo.qgnet.proxy_tunnel(inventory_hostname, ttl=600, key=qg_key, pwd=qg_pwd, form='lease', style='password')
+       | qingguo.qgnet.proxy_tunnel(inventory_hostname, ttl=600, key=qg_key, password=qg_password,
+                                    form='lease', style='password')
        | qingguo.qgnet.proxy_environment }}
   changed_when: true
 
 - name: Write 50 sticky exits into the configuration of a crawler
   ansible.builtin.copy:
-    content: "{{ tunnel | qingguo.qgnet.proxy_tunnel(labels, key=qg_key, pwd=qg_pwd) | join('\n') }}"
+    content: "{{ tunnel | qingguo.qgnet.proxy_tunnel(labels, key=qg_key, password=qg_password) | join('\n') }}"
     dest: /etc/crawler/proxies
     mode: "0600"
   vars:
@@ -133,7 +134,7 @@ def proxy_tunnel(
     ttl: Any = None,
     *,
     key: Any = None,
-    pwd: Any = None,
+    password: Any = None,
     form: Any = "url",
     style: Any = "user_name",
 ) -> Any:
@@ -156,7 +157,7 @@ def proxy_tunnel(
             return {header: value for header, value in headers.items() if value is not None}
     else:
         user, password = (
-            quote(_check_credential(option, value), safe="") for option, value in (("key", key), ("pwd", pwd))
+            quote(_check_credential(option, value), safe="") for option, value in (("key", key), ("password", password))
         )
 
         def make(name: str | None) -> Any:

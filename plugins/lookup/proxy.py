@@ -24,7 +24,7 @@ options:
     description:
       - The format of each returned lease.
       - With V(server), host and port.
-      - With V(url), a URL with O(key) and O(pwd), which is a secret.
+      - With V(url), a URL with O(key) and O(password), which is a secret.
       - With V(lease), a dictionary as M(qingguo.qgnet.qg_proxy_info) returns it.
     type: str
     choices: [server, url, lease]
@@ -57,7 +57,7 @@ options:
     description: The exit IPs (C(ip)) or servers (C(server)) of leases that do not match.
     type: list
     elements: str
-  undetermined:
+  on_uncertain:
     description: How to treat a lease that may or may not match, as in M(qingguo.qgnet.qg_proxy_allocate).
     type: str
     choices: [fail, ignore, match]
@@ -193,5 +193,5 @@ class LookupModule(LookupBase):
         if params["form"] == "lease":
             return leases
         if params["form"] == "url":
-            return [proxy_url(lease["server"], params["key"], params["pwd"]) for lease in leases]
+            return [proxy_url(lease["server"], params["key"], params["password"]) for lease in leases]
         return [lease["server"] for lease in leases]

@@ -26,8 +26,8 @@ options:
     description:
       - The proxy through which to send one request, as V(HOST:PORT). The default is the held lease that lasts longest.
         If the key holds none, no request is sent.
-      - The request has O(key) and O(pwd) as its credentials only if the whitelist does not contain the address of the
-        control node.
+      - The request has O(key) and O(password) as its credentials only if the whitelist does not contain the address of
+        the control node.
     type: str
   url:
     description:

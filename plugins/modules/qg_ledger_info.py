@@ -18,8 +18,8 @@ description:
   - They are recorded in O(state_dir) or O(state_url) before they are sent, by all runs that share it, and kept for 400
     days, or for as many days as the environment variable E(QG_LEDGER_DAYS) says. What other programs buy is not
     recorded.
-  - Makes no call. Therefore O(pwd), O(timeout) and the other options of HTTP have no effect, and O(max_wait) limits
-    only the wait for the state.
+  - Makes no call. Therefore O(password), O(timeout) and the other options of HTTP have no effect, and O(max_wait)
+    limits only the wait for the state.
   - With O(product), only calls for this product are returned. The URLs must be those of the tasks that paid.
 options:
   since:

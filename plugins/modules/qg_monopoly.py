@@ -34,11 +34,11 @@ options:
         resources count, because they are paid for.
       - With V(absent), the resources in O(uuids), or all of them, are released. Resources that are not held are
         ignored.
-      - With V(redialled), the resources in O(uuids), or all of them, get a new address each time the task runs. Offline
-        resources are dialled too. Resources that are queued or already being redialled are skipped. A resource that the
+      - With V(redialed), the resources in O(uuids), or all of them, get a new address each time the task runs. Offline
+        resources are dialled too. Resources that are queued or already being redialed are skipped. A resource that the
         key does not hold is an error.
     type: str
-    choices: [present, absent, redialled]
+    choices: [present, absent, redialed]
     default: present
   count:
     description: The number of resources, from 1 to 100. Required with O(state=present); not allowed otherwise.
@@ -50,14 +50,14 @@ options:
       - An area that the vendor does not list is an error before any call that pays. It names similar ones.
       - The list of resources contains the names of areas, but not their codes. The code of a name is taken from the
         idle stock and from earlier applications of this control node, which are recorded in O(state_dir). If neither
-        contains it, O(undetermined) applies.
+        contains it, O(on_uncertain) applies.
     type: list
     elements: str
   isp:
     description: The ISP of the resources. By default, any ISP matches.
     type: str
     choices: [telecom, mobile, unicom, bgp]
-  undetermined:
+  on_uncertain:
     description:
       - How to treat resources that may or may not match O(areas) and O(isp).
       - With V(fail), the task fails before it applies for more resources, because they might be paid for twice. It does
@@ -72,19 +72,19 @@ options:
   uuids:
     description:
       - The identifiers of resources, as M(qingguo.qgnet.qg_monopoly_info) returns them. Must not be empty.
-      - With O(state=absent) or O(state=redialled), either this or O(all) is required.
+      - With O(state=absent) or O(state=redialed), either this or O(all) is required.
     type: list
     elements: str
   all:
-    description: Whether O(state=absent) or O(state=redialled) applies to every resource of the key.
+    description: Whether O(state=absent) or O(state=redialed) applies to every resource of the key.
     type: bool
     default: false
   wait:
     description:
       - Whether to wait until the resources are online.
       - With O(state=present), the task waits for the resources that it applied for. If fewer than O(count) are online,
-        it also waits for resources that are queued or being redialled, but not for those that are offline.
-      - With O(state=redialled), the task waits for the new addresses of the resources that it redialled, and for those
+        it also waits for resources that are queued or being redialed, but not for those that are offline.
+      - With O(state=redialed), the task waits for the new addresses of the resources that it redialed, and for those
         in RV(pending).
       - O(max_wait) limits the total waiting time. When it is used up, the task fails; another run continues to wait.
       - While it waits, the task shows every 10 seconds how many resources are online. A task that is delegated to
@@ -98,7 +98,7 @@ attributes:
   idempotent:
     description: A second run with the same options changes nothing.
     support: partial
-    details: Each run with O(state=redialled) redials.
+    details: Each run with O(state=redialed) redials.
 extends_documentation_fragment:
   - qingguo.qgnet.attributes
   - qingguo.qgnet.attributes.control_node
@@ -138,13 +138,13 @@ EXAMPLES = r"""
     key: "{{ vault_qg_key }}"
     count: 5
     areas: ["350500"]
-    undetermined: match
+    on_uncertain: match
     max_wait: 900
 
 - name: Redial all of them
   qingguo.qgnet.qg_monopoly:
     key: "{{ vault_qg_key }}"
-    state: redialled
+    state: redialed
     all: true
 
 - name: Release one
@@ -158,7 +158,7 @@ RETURN = r"""
 monopolies:
   description:
     - The resources after the task. With O(state=present), those that match; with O(state=absent), those that the key
-      still holds; with O(state=redialled), those that were selected.
+      still holds; with O(state=redialed), those that were selected.
     - In check mode, the current resources without the predicted changes, except that with O(state=absent) those to be
       released are left out.
   returned: when the list could be read
@@ -256,8 +256,8 @@ released:
   type: list
   elements: str
   sample: []
-redialled:
-  description: The redialled resources. In check mode, those that would be redialled.
+redialed:
+  description: The redialed resources. In check mode, those that would be redialed.
   returned: when the list could be read
   type: list
   elements: dict
@@ -277,14 +277,14 @@ redialled:
   sample: []
 pending:
   description:
-    - The identifiers of the resources that O(state=redialled) skipped, because they were queued or already being
-      redialled.
+    - The identifiers of the resources that O(state=redialed) skipped, because they were queued or already being
+      redialed.
   returned: when the list could be read
   type: list
   elements: str
   sample: []
 refused:
-  description: Resources that could not be released or redialled. If there are any, the task fails.
+  description: Resources that could not be released or redialed. If there are any, the task fails.
   returned: when the list could be read
   type: list
   elements: dict

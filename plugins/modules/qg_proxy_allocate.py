@@ -73,7 +73,7 @@ options:
       - If a new lease has such an address, the task fails, and does not lease another one by itself.
     type: list
     elements: str
-  undetermined:
+  on_uncertain:
     description:
       - How to treat a lease that may or may not match. The vendor's list does not contain the area or task that a lease
         was allocated for. It is recorded in O(state_dir), or else derived from the region of the lease.
@@ -91,8 +91,8 @@ options:
       - A URL that the leases must reach. The task requests it through each proxy from the control node, and keeps only
         leases that work, which means that the status of the response is below 400. Redirects are not followed. A
         request without a response is repeated once.
-      - The proxies must let the control node in. Its address must be on the whitelist, or O(pwd) be given. If all of
-        them refuse it, the task fails, and buys no extra leases.
+      - The proxies must let the control node in. Its address must be on the whitelist, or O(password) be given. If all
+        of them refuse it, the task fails, and buys no extra leases.
       - Held leases are verified first, at each run. Those that do not work do not count, but are not released, except
         by M(qingguo.qgnet.qg_proxy_replace), since other programs may use them for other sites. A second run therefore
         buys nothing as long as the leases work.

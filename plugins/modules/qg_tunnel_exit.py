@@ -36,11 +36,11 @@ options:
     type: str
     required: true
     aliases: [api_key, authkey]
-  pwd:
+  password:
     description:
       - The password of the key at the proxy. The vendor calls it I(Authpwd). The control port requires it, also for a
         host on the whitelist.
-      - If not set, the variable C(qg_pwd) and the environment variable E(QG_PWD) are used in this order.
+      - If not set, the variable C(qg_password) and the environment variable E(QG_PASSWORD) are used in this order.
     type: str
     required: true
     aliases: [password, authpwd]
@@ -73,7 +73,7 @@ EXAMPLES = r"""
   qingguo.qgnet.qg_tunnel_exit:
     tunnel: tunnel.qg.net:19702
     key: "{{ vault_qg_key }}"
-    pwd: "{{ vault_qg_pwd }}"
+    password: "{{ vault_qg_password }}"
   register: tunnel
 
 - name: Show the new address

@@ -46,7 +46,7 @@ EVERY_EVENT = """
         balance_below: 10
         interval: "{{ interval }}"
         key: "{{ secret_key }}"
-        pwd: "{{ secret_pwd }}"
+        password: "{{ secret_pwd }}"
         api_url: "{{ api_url }}"
         app_id: "{{ app_id }}"
         app_key: "{{ secret_app_key }}"

@@ -99,7 +99,7 @@ def test_one_set_of_defaults_serves_both_apis(
         task("quota", "qg_quota_info"),
         task("egress", "qg_egress_ip_info", {"sources": [f"{sim.api_url}/ip"], "allow_non_global": True}),
         task("check", "qg_proxy_check", {"proxies": []}),
-        defaults={**DEFAULTS, **from_variables(*more), "domain": "www.qg.net", "pwd": "unused"},
+        defaults={**DEFAULTS, **from_variables(*more), "domain": "www.qg.net", "password": "unused"},
     )
     run = playground.play(text, inventory=SPYING, variables={**variables, **more}).ok()
     assert run.of("balance").result["balance"] == "12.34"

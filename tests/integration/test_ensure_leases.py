@@ -79,7 +79,7 @@ def test_module_defaults_choose_the_product_for_all_modules(sim: Simulator, play
 def test_the_playbook_leases_in_areas(account: ProductKey, playground: Playground) -> None:
     account.use("share")
     # A rulebook passes empty text for variables that it does not have.
-    ensure(account, playground, lease_count=2, areas=["440100", "350500"], isp="", undetermined="").ok()
+    ensure(account, playground, lease_count=2, areas=["440100", "350500"], isp="", on_uncertain="").ok()
     assert [call["params"]["area"] for call in account.sim.journal("/share/get")] == ["350500,440100"]
     assert len(account.sim.leases()) == 2
 
@@ -127,7 +127,7 @@ def test_the_playbook_does_not_take_0_for_empty(sim: Simulator, playground: Play
 
 
 def test_the_playbook_leases_one_if_its_variables_are_empty(sim: Simulator, playground: Playground) -> None:
-    names = ("lease_count", "min_remaining", "keep_alive", "areas", "isp", "undetermined")
+    names = ("lease_count", "min_remaining", "keep_alive", "areas", "isp", "on_uncertain")
     environment = {"QG_KEY": sim.key, "QG_API_URL": sim.api_url}
     variables = {f"qg_{name}": None for name in names}
     playground.play(ENSURE, variables=variables, environment=environment).ok()
@@ -145,8 +145,8 @@ def test_the_playbook_counts_undetermined_leases_with_match(account: ProductKey,
     account.sim.fault(path="/longterm/query", kind="garbage", body=company, times=-1)
     account.begin()
     run = ensure(account, playground, lease_count=1, isp="telecom")
-    assert "Set undetermined=match" in run.of("Lease what is missing").result["msg"]
-    ensure(account, playground, lease_count=1, isp="telecom", undetermined="match").ok()
+    assert "Set on_uncertain=match" in run.of("Lease what is missing").result["msg"]
+    ensure(account, playground, lease_count=1, isp="telecom", on_uncertain="match").ok()
     assert account.writes() == []
 
 

@@ -316,7 +316,7 @@ def test_a_list_that_the_quota_contradicts_is_no_reason_to_pay(scenario: LeaseSc
     scenario.sim.fault(path=LIST, kind="replace", body={"Code": 0}, times=-1)
     result = scenario.stopped("allocate", count=3)
     assert "holds 3 more leases than the list of leases shows is unknown" in result["msg"]
-    assert "undetermined=ignore" in result["msg"]
+    assert "on_uncertain=ignore" in result["msg"]
     assert scenario.writes() == []
 
 

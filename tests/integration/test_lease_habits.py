@@ -232,7 +232,7 @@ def site() -> Iterator[Site]:
 def test_only_leases_that_reach_the_site_are_kept(crawler: Crawler, site: Site, product: str) -> None:
     crawler.use(product)
     crawler.sim.configure(pwd=PWD)
-    options = {"count": 2, "verify_url": site.url, "verify_extra": 3, "pwd": PWD}
+    options = {"count": 2, "verify_url": site.url, "verify_extra": 3, "password": PWD}
     predicted = crawler.ok("allocate", **options, check=True)
     assert (predicted["missing"], predicted["purchase_limit"], site.requests) == (2, 5, 0)
     site.refuse(1)

@@ -284,7 +284,7 @@ def test_key_and_address_from_the_environment_and_state_in_its_directory(stage: 
     stage.sim.configure(pwd="pass word", api_auth=True)
     directory = tmp_path / "somewhere"
     options = {"count": 1, "areas": [QUANZHOU], "state_dir": str(directory)}
-    environment = {"QG_KEY": stage.sim.key, "QG_PWD": "pass word", "QG_API_URL": stage.sim.api_url}
+    environment = {"QG_KEY": stage.sim.key, "QG_PASSWORD": "pass word", "QG_API_URL": stage.sim.api_url}
     text = play(task("it", "qg_proxy_allocate", options))
     stage.playground.play(text, inventory=SPYING, environment=environment).ok()
     assert len(stage.sim.leases()) == 1
@@ -327,7 +327,7 @@ def test_the_enterprise_pool_is_reached_by_another_host(scenario: LeaseScenario)
 
 
 PWD = "p+w/SECRETPWD&9=SECRETEND"
-URL = {"with_credentials": True, "pwd": "{{ pwd }}"}
+URL = {"with_credentials": True, "password": "{{ password }}"}
 
 
 def use(field: str, name: str) -> dict[str, Any]:
@@ -372,7 +372,7 @@ def test_a_proxy_url_is_a_secret_that_works(stage: Stage) -> None:
         # The user learns that a lease may be paid for; what is known of it stays hidden.
         task("unknown", "qg_proxy_allocate", {**one, "count": 2}, **IGNORE),
         arguments=("-vvvv", "--diff"),
-        pwd=PWD,
+        password=PWD,
     ).ok()
     assert_silent(run, stage)
     assert run.of("exit of allocated").result["msg"] == run.of("exit of listed").result["msg"] == held["ip"]
@@ -387,7 +387,7 @@ def test_a_proxy_url_of_the_pool_is_a_secret_that_works(stage: Stage) -> None:
         task("pool", "qg_proxy_pool_info", URL, register="it", **THERE),
         *(use("proxies", "use"), show("exit")),
         arguments=("-vvvv", "--diff"),
-        pwd=PWD,
+        password=PWD,
     ).ok()
     assert_silent(run, stage)
     assert run.of("exit").result["msg"].startswith(("198.51.100.", "192.0.2."))
@@ -403,7 +403,7 @@ def test_a_failure_is_reported_with_credentials_too(stage: Stage) -> None:
         task("info", "qg_proxy_info", URL, **IGNORE, **THERE),
         task("pool", "qg_proxy_pool_info", URL, **IGNORE),
     ]
-    run = stage.play(*tasks, arguments=("-vvvv",), pwd=PWD)
+    run = stage.play(*tasks, arguments=("-vvvv",), password=PWD)
     assert [done.status for done in run.tasks] == ["failed"] * len(tasks)
     for each in tasks:
         assert "was refused with code -100 (plan missing or expired" in printed(run.output, each["name"]), each
@@ -424,10 +424,10 @@ MISTAKES: list[tuple[str, dict[str, Any], list[str]]] = [
     ("allocate", {"count": 1, "areas": 0}, ["areas", "'0'"]),
     ("allocate", {"count": 1, "areas": ["350500", "440100"]}, ["areas contains 2 areas", "product=classic", "one"]),
     ("allocate", {"count": 1, "isp": "telekom"}, ["isp", "telecom", "telekom"]),
-    ("allocate", {"count": 1, "undetermined": "maybe"}, ["undetermined", "maybe"]),
+    ("allocate", {"count": 1, "on_uncertain": "maybe"}, ["on_uncertain", "maybe"]),
     ("allocate", {"count": 1, "task_ids": ["a,b"]}, ["task_ids", "a,b"]),
     ("allocate", {"count": 1, "task_ids": [""]}, ["task_ids"]),
-    ("allocate", {"count": 1, "with_credentials": True}, ["with_credentials", "pwd"]),
+    ("allocate", {"count": 1, "with_credentials": True}, ["with_credentials", "password"]),
     ("release", {}, ["ips", "task_ids", "all"]),
     ("release", {"all": False}, ["ips", "task_ids", "all=true"]),
     ("release", {"all": True, "ips": ["203.0.113.1"]}, ["ips and all=true exclude each other"]),
@@ -443,9 +443,9 @@ MISTAKES: list[tuple[str, dict[str, Any], list[str]]] = [
     ("replace", {"task_ids": ["T"], "all": True}, ["task_ids and all=true exclude each other"]),
     ("replace", {"count": 1, "ips": ["203.0.113.1"]}, ["count", "ips", "mutually exclusive"]),
     ("replace", {"all": True, "keep_alive": -1}, ["keep_alive=-1"]),
-    ("replace", {"all": True, "with_credentials": True}, ["with_credentials", "pwd"]),
+    ("replace", {"all": True, "with_credentials": True}, ["with_credentials", "password"]),
     ("info", {"task_ids": ["a b"]}, ["task_ids", "a b"]),
-    ("info", {"with_credentials": True}, ["with_credentials", "pwd"]),
+    ("info", {"with_credentials": True}, ["with_credentials", "password"]),
     ("pool", {"count": 101}, ["count=101"]),
     ("pool", {"pool": "premium"}, ["pool", "premium"]),
     ("pool", {"areas": [-5]}, ["areas", "-5"]),

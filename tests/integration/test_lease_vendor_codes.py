@@ -172,7 +172,7 @@ def test_an_area_without_stock_fails(scenario: LeaseScenario, name: str) -> None
     scenario.hold(1, AreaId=320800)
     stock = {"areas": [{"area_id": 350500, "area": "福建省泉州市", "isp": 1, "available": 0}]}
     scenario.sim.configure(plan={"stock": stock})
-    options: dict[str, Any] = {"undetermined": "ignore"} if name == "allocate" else {}
+    options: dict[str, Any] = {"on_uncertain": "ignore"} if name == "allocate" else {}
     result = scenario(name, count=1, areas=["350500"], isp="mobile", **options)
     assert_refusal(result, -103, ALLOCATE if name == "allocate" else REPLACE, "resources short")
     scenario.assert_reported(result)

@@ -58,7 +58,7 @@ def path(tmp_path: Path) -> Path:
 
 
 def write(sim: Simulator, playground: Playground, path: Path, account: bool = False, **variables: Any) -> Run:
-    environment = {"QG_KEY": sim.key, "QG_PWD": PWD, "QG_API_URL": sim.api_url}
+    environment = {"QG_KEY": sim.key, "QG_PASSWORD": PWD, "QG_API_URL": sim.api_url}
     if account:
         own = {"QG_APP_ID": sim.app_id, "QG_APP_KEY": sim.app_key, "QG_ACCOUNT_URL": sim.account_url}
         environment |= own

@@ -47,7 +47,7 @@ MODULES: list[tuple[str, Options, str, str]] = [
     ("qg_proxy_allocate", {"state": "present"}, "state", "is not an option of qg_proxy_allocate: leave it out"),
     ("qg_proxy_info", {"state": "present"}, "state", "is not an option of qg_proxy_info: leave it out"),
     ("qg_whitelist_info", {"key": "\ufeffHUSH01"}, "key", "contains an invisible character, such as a byte order mark"),
-    ("qg_whitelist_info", {"pwd": "HUSH\u200bHUSH"}, "pwd", "contains an invisible character"),
+    ("qg_whitelist_info", {"password": "HUSH\u200bHUSH"}, "password", "contains an invisible character"),
     ("qg_balance_info", {"app_key": "HUSH01\u2060"}, "app_key", "contains an invisible character"),
     ("qg_whitelist_info", {"api_url": "proxy.qg.net"}, "api_url", "give scheme and host"),
     ("qg_whitelist_info", {"api_url": "https://proxy.qg.net/?Key=HUSH"}, "api_url", "only scheme, host and path"),
@@ -243,7 +243,7 @@ SELECTORS: list[tuple[str, dict[str, Any], str]] = [
     ("qg_proxy_info", {"task_ids": []}, "task_ids"),
     ("qg_monopoly", {"state": "absent", "uuids": None}, "uuids"),
     ("qg_monopoly", {"state": "absent", "uuids": []}, "uuids"),
-    ("qg_monopoly", {"state": "redialled", "uuids": ""}, "uuids"),
+    ("qg_monopoly", {"state": "redialed", "uuids": ""}, "uuids"),
     ("qg_monopoly", {"state": "absent", "all": None}, "all"),
     ("qg_monopoly_info", {"uuids": None}, "uuids"),
     ("qg_monopoly_info", {"uuids": []}, "uuids"),
@@ -270,7 +270,7 @@ def held(sim: Simulator) -> list[dict[str, Any]]:
 def refused(sim: Simulator, playground: Playground, cases: list[tuple[str, dict[str, Any], str]], **extra: Any) -> Run:
     """Run each case, which fails with one sentence that names the option, its value and the fix."""
     tasks = [{f"qingguo.qgnet.{module}": options, **extra} for module, options, _option in cases]
-    run = play_cases(playground, tasks, module_defaults=defaults(sim, pwd="secret"))
+    run = play_cases(playground, tasks, module_defaults=defaults(sim, password="secret"))
     for number, (_module, _options, option) in enumerate(cases):
         task = run.of(f"case {number}")
         assert_task_failed(task, "never means all", "default(omit)")

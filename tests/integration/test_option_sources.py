@@ -196,9 +196,9 @@ def test_defaults_of_the_group_reach_only_modules_that_use_them_and_a_task_is_re
     cases: dict[str, dict[str, Any]] = {
         "detect": {"qingguo.qgnet.qg_egress_ip_info": {"sources": []}},
         "check": {"qingguo.qgnet.qg_proxy_check": {"proxies": []}},
-        "own option": {"qingguo.qgnet.qg_proxy_check": {"proxies": [], "pwd": "x", "use_proxy": False}},
+        "own option": {"qingguo.qgnet.qg_proxy_check": {"proxies": [], "password": "x", "use_proxy": False}},
     }
     run = play_cases(playground, cases, inventory=INVENTORY, module_defaults={"group/qingguo.qgnet.qg": group})
     assert "sources is empty" in run.of("detect").result["msg"]
     assert run.of("check").status == "ok"
-    assert "pwd is not an option of qg_proxy_check" in run.of("own option").result["msg"]
+    assert "password is not an option of qg_proxy_check" in run.of("own option").result["msg"]

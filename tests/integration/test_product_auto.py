@@ -100,7 +100,7 @@ def test_a_lookup_and_the_pool_find_the_product_or_need_none(key: ProductKey) ->
     assert calls(key.sim) == ["/extract"]
     use(key, "share").ok("allocate")
     key.begin()
-    selected = {"at_least": 1, "limit": None, "min_remaining": "0", "max_age": 0, "undetermined": "ignore"}
+    selected = {"at_least": 1, "limit": None, "min_remaining": "0", "max_age": 0, "on_uncertain": "ignore"}
     other = {
         "areas": None,
         "isp": None,
@@ -108,7 +108,7 @@ def test_a_lookup_and_the_pool_find_the_product_or_need_none(key: ProductKey) ->
         "exclude_ips": None,
         "form": "server",
         "seed": None,
-        "pwd": None,
+        "password": None,
     }
     assert find_leases({**DEFAULTS, **key.options, **selected, **other})[0]["server"] in key.held()
     assert calls(key.sim) == ["/share/query"]

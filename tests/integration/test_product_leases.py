@@ -145,7 +145,7 @@ def test_the_terms_are_sent_as_the_product_calls_them(account: ProductKey) -> No
         isp="mobile",
         keep_alive=30,
         pool="enterprise",
-        pwd=PASSWORD,
+        password=PASSWORD,
     )
     assert account.sim.journal("/share/get")[0]["params"] == {
         "num": "1",
@@ -155,7 +155,7 @@ def test_the_terms_are_sent_as_the_product_calls_them(account: ProductKey) -> No
         "distinct": "true",
         "keep_alive": "30",
         "pool": "2",
-        "pwd": PASSWORD,
+        "password": PASSWORD,
     }
 
 
@@ -174,8 +174,8 @@ def test_an_area_in_another_spelling_is_not_leased_again(account: ProductKey) ->
     account.use("overseas").ok("allocate", areas=["US"])
     account.begin()
     result = account("allocate", areas=["US"])
-    assert "Set undetermined=match" in result["msg"]
-    assert account.ok("allocate", areas=["US"], undetermined="match")["changed"] is False
+    assert "Set on_uncertain=match" in result["msg"]
+    assert account.ok("allocate", areas=["US"], on_uncertain="match")["changed"] is False
     assert account.writes() == []
 
 
@@ -404,10 +404,10 @@ def test_no_result_contains_a_secret(each: ProductKey) -> None:
     each.sim.configure(pwd=PASSWORD, api_auth=True)
     results = []
     for name in ("allocate", "info", "areas", *(["quota"] if each.product != "overseas" else [])):
-        results += [each.ok(name, pwd=PASSWORD), each(name, pwd="wrong")]
+        results += [each.ok(name, password=PASSWORD), each(name, password="wrong")]
         assert results[-1]["code"] == "API_AUTH_DENY", name
     each.sim.fault(path=each.path("query"), kind="code", code="INVALID_PARAMETER", msg=f"{each.sim.key} {PASSWORD}")
-    results.append(each("info", pwd=PASSWORD))
+    results.append(each("info", password=PASSWORD))
     text = str(results)
     assert each.sim.key not in text
     assert PASSWORD not in text

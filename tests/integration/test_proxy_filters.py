@@ -128,7 +128,7 @@ LOOKED_UP = """
 - hosts: localhost
   gather_facts: false
   vars:
-    tunnel: {key: QGDEMO01, pwd: word}
+    tunnel: {key: QGDEMO01, password: word}
     one: "{{ FUNCTION('qingguo.qgnet.proxy', form=form, limit=1, at_least=0) }}"
     all: "{{ FUNCTION('qingguo.qgnet.proxy', form=form, at_least=0) }}"
   tasks:
@@ -137,7 +137,7 @@ LOOKED_UP = """
         found:
           environment: "{{ one | qingguo.qgnet.proxy_environment }}"
           curl: "{{ one | qingguo.qgnet.proxy_curl('https://d.qg.net/ip', form='config') }}"
-          tunnel: "{{ one | qingguo.qgnet.proxy_tunnel('a', key='QGDEMO01', pwd='word') }}"
+          tunnel: "{{ one | qingguo.qgnet.proxy_tunnel('a', key='QGDEMO01', password='word') }}"
           haproxy: "{{ all | qingguo.qgnet.proxy_haproxy }}"
           squid: "{{ all | qingguo.qgnet.proxy_squid }}"
           none: "{{ FUNCTION('qingguo.qgnet.proxy', isp='bgp', at_least=0) | qingguo.qgnet.proxy_squid }}"
@@ -150,7 +150,7 @@ def test_lookup_and_query_give_each_filter_the_same(sim: Simulator, playground: 
     sim.configure(whitelist=["127.0.0.1"], pwd=PASSWORD)
     query = {"Key": sim.key, "Pwd": PASSWORD, "Num": 3}
     assert requests.get(f"{sim.api_url}/allocate", params=query, timeout=10).json()["Code"] == 0
-    environment = {"QG_KEY": sim.key, "QG_PWD": PASSWORD, "QG_API_URL": sim.api_url}
+    environment = {"QG_KEY": sim.key, "QG_PASSWORD": PASSWORD, "QG_API_URL": sim.api_url}
     text = "".join(LOOKED_UP.replace("FUNCTION", function) for function in ("lookup", "query"))
     run = playground.play(text, environment=environment).ok()
     results = [

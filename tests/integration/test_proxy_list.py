@@ -45,7 +45,7 @@ def write(sim: Simulator, playground: Playground, path: Path, **variables: Any) 
         inventory="one ansible_connection=local\ntwo ansible_connection=local\n",
         variables={"proxy_list_path": str(path), "proxy_list_count": 2, "proxy_list_drain": 5, **variables},
         arguments=["--diff"],
-        environment={"QG_KEY": sim.key, "QG_PWD": PWD, "QG_API_URL": sim.api_url},
+        environment={"QG_KEY": sim.key, "QG_PASSWORD": PWD, "QG_API_URL": sim.api_url},
     )
 
 

@@ -53,7 +53,7 @@ def test_it_gives_what_matches_oldest_deadline_first_and_leases_nothing(sim: Sim
         look("limit=10", "all"),
         look("areas='广东省广州市', isp='mobile'", "area and isp"),
         look("isp='telecom', min_remaining=20", "min_remaining"),
-        look(f"task_ids=['{last['task_id']}'], undetermined='ignore'", "task_ids"),
+        look(f"task_ids=['{last['task_id']}'], on_uncertain='ignore'", "task_ids"),
         look("isp='bgp', at_least=0", "none"),
     )
     in_order = sorted(held, key=lambda entry: (entry["ends"], entry["task_id"], entry["ip"]))
@@ -104,7 +104,7 @@ def test_spread_gives_each_host_a_proxy_that_it_keeps(sim: Simulator, playground
 def test_the_whole_lease_and_its_url(sim: Simulator, playground: Playground) -> None:
     entry = lease(sim, 1)[0]
     # ansible-core 2.22 masks the key in what it shows of a result, which base64 gets past.
-    urls = "{{ query('qingguo.qgnet.proxy', form='url', pwd='p@ss') | map('b64encode') }}"
+    urls = "{{ query('qingguo.qgnet.proxy', form='url', password='p@ss') | map('b64encode') }}"
     url = {"name": "url", "ansible.builtin.set_fact": {"found": urls}}
     played = run(sim, playground, look("form='lease'", "lease"), url)
     (whole,) = found(played, "lease")
@@ -121,7 +121,7 @@ MISTAKES = [
     ("areas=0", "areas contains '0', which is not the code of an area"),
     ("min_remaining=-1", "min_remaining=-1 is out of range"),
     ("max_age=-1", "max_age=-1 is out of range"),
-    ("form='url'", "form=url needs pwd"),
+    ("form='url'", "form=url needs password"),
     ("'something'", "takes no terms"),
     ("isp='train'", "train"),
 ]

@@ -121,8 +121,8 @@ ILLNESSES: dict[str, tuple[Callable[[Patient], object], str, str, str]] = {
     "wrong password": (
         lambda patient: patient.sim.configure(pwd="Hush4Hush", api_auth=True),
         "/query was refused with code -14",
-        "Set pwd",
-        "export QG_PWD=API_PASSWORD",
+        "Set password",
+        "export QG_PASSWORD=API_PASSWORD",
     ),
     "wrong product": (
         use_other_product,
@@ -235,7 +235,7 @@ def test_the_leases_of_the_key_are_the_proxies_to_try(patient: Patient) -> None:
     found = patient.examine()
     assert (found["proxy"]["server"], found["proxy"]["ok"]) == (lease["host"], False)
     # With the password, the whitelist is not needed.
-    patient.options["pwd"] = "Hush4Hush"
+    patient.options["password"] = "Hush4Hush"
     found = patient.examine()
     assert (found["healthy"], found["proxy"]["exit_ip"]) == (True, lease["ip"])
     assert "Hush4Hush" not in json.dumps(found)

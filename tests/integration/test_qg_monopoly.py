@@ -108,16 +108,16 @@ def test_redial(sim: Simulator, stage: Stage, monopoly: Operate) -> None:
     monopoly(count=2, state_dir=str(stage.playground.state_dir))
     sim.advance(60)
     forget(sim)
-    options = {"state": "redialled", "all": True}
+    options = {"state": "redialed", "all": True}
     run = stage.play(hold("predicted", options, **CHECK), hold("done", options)).ok()
     predicted, done = (each.result for each in run.tasks)
     assert predicted["changed"] is done["changed"] is True
-    assert [one["uuid"] for one in done["redialled"]] == held(sim)
-    for one in done["redialled"]:
+    assert [one["uuid"] for one in done["redialed"]] == held(sim)
+    for one in done["redialed"]:
         assert one["server_before"]
         assert one["server_after"]
         assert one["server_before"] != one["server_after"]
-    # Of both tasks: in check mode nothing is redialled, and a second time the vendor would refuse it.
+    # Of both tasks: in check mode nothing is redialed, and a second time the vendor would refuse it.
     assert writes(sim) == ["PUT"]
 
 

@@ -134,7 +134,7 @@ def test_min_remaining_counts_only_leases_that_last(scenario: LeaseScenario) -> 
 def test_task_ids_are_followed_to_their_successors(scenario: LeaseScenario) -> None:
     scenario.sim.configure(channels=10)
     held = scenario.hold(1, 2)
-    desired: dict[str, Any] = {"count": 3, "task_ids": [held[0]["task_id"]], "undetermined": "ignore"}
+    desired: dict[str, Any] = {"count": 3, "task_ids": [held[0]["task_id"]], "on_uncertain": "ignore"}
     result = scenario.reached("allocate", **desired)
     assert len(result["allocated"]) == 2
     assert named(held[:1]) <= named(result["leases"])
@@ -152,13 +152,13 @@ def test_task_ids_are_followed_to_their_successors(scenario: LeaseScenario) -> N
 def test_task_ids_without_an_origin(scenario: LeaseScenario, undetermined: str) -> None:
     scenario.sim.configure(channels=10)
     held = scenario.hold(1, 1)
-    result = scenario("allocate", count=2, task_ids=[held[0]["task_id"]], undetermined=undetermined)
+    result = scenario("allocate", count=2, task_ids=[held[0]["task_id"]], on_uncertain=undetermined)
     scenario.assert_reported(result)
     assert ("failed" in result) is (undetermined == "fail")
     assert len(scenario.writes()) == (1 if undetermined == "ignore" else 0)
     if undetermined == "fail":
         assert held[1]["ip"] in result["msg"]
-        assert "undetermined=match" in result["msg"]
+        assert "on_uncertain=match" in result["msg"]
 
 
 @pytest.mark.parametrize("lost", [pytest.param(False, marks=thorough), True], ids=["remembered", "state lost"])
@@ -183,11 +183,11 @@ def test_areas_that_cannot_be_read_leave_it_to_the_option(scenario: LeaseScenari
     scenario.sim.configure(channels=10)
     held = scenario.hold(2, AreaId=QUANZHOU)
     scenario.sim.fault(path=AREAS, kind="code", code=-15, times=-1)
-    result = scenario("allocate", count=2, areas=[QUANZHOU], undetermined=undetermined)
+    result = scenario("allocate", count=2, areas=[QUANZHOU], on_uncertain=undetermined)
     scenario.assert_reported(result)
     if undetermined == "fail":
         assert result["failed"] is True
-        assert "undetermined=match" in result["msg"]
+        assert "on_uncertain=match" in result["msg"]
         assert held[0]["ip"] in result["msg"]
     assert len(result.get("allocated", [])) == (2 if undetermined == "ignore" else 0)
     assert len(scenario.books().paid) == (4 if undetermined == "ignore" else 2)

@@ -161,7 +161,7 @@ def test_a_proxy_is_given_in_several_ways(check: Checker) -> None:
 
 def test_it_works_in_check_mode_without_python_and_with_defaults_of_the_group(check: Checker) -> None:
     lease = check.lease(1)[0]
-    group = {"key": "QGSECRET1", "pwd": "wordword", "api_url": check.sim.api_url, "max_wait": 5, "timeout": 20}
+    group = {"key": "QGSECRET1", "password": "wordword", "api_url": check.sim.api_url, "max_wait": 5, "timeout": 20}
     run = check.on(
         {"host": "ansible_connection=qg_spy ansible_python_interpreter=/nonexistent"},
         {"it": {"proxies": [lease]}},

@@ -21,8 +21,8 @@ from support.vendor_faults import brief
 PASSWORD = "0123456789ab"
 #: Calls through the tunnel, each for three labels: the first and the last are the same.
 LABELS, HOSTS = ["a", "b", "a"], ["web-1.example.com", "web-2.example.com", "web-1.example.com"]
-BY_USER = "proxy_tunnel(item, key=key, pwd=password, form='lease')"
-BY_PASSWORD = "proxy_tunnel(item, areas='jp', key=key, pwd=password, form='lease', style='password')"
+BY_USER = "proxy_tunnel(item, key=key, password=password, form='lease')"
+BY_PASSWORD = "proxy_tunnel(item, areas='jp', key=key, password=password, form='lease', style='password')"
 
 
 def call(name: str, labels: list[str], label: str | None = None) -> dict[str, Any]:
@@ -51,7 +51,7 @@ def control_port(sim: Simulator) -> int:
 
 
 def change(sim: Simulator, *, check: bool = False, **options: Any) -> Result:
-    common = {"tunnel": "127.0.0.1", "control_port": control_port(sim), "key": sim.key, "pwd": PASSWORD}
+    common = {"tunnel": "127.0.0.1", "control_port": control_port(sim), "key": sim.key, "password": PASSWORD}
     return operate(TUNNEL_EXIT, {**common, **options}, check=check)
 
 
@@ -70,7 +70,7 @@ def test_labels_choose_exits_and_the_module_changes_the_exit(sim: Simulator, pla
         "password": PASSWORD,
         "page": "http://d.qg.net/ip",
     }
-    options = from_variables("tunnel", "key") | {"control_port": "{{ port }}", "pwd": "{{ password }}"}
+    options = from_variables("tunnel", "key") | {"control_port": "{{ port }}", "password": "{{ password }}"}
     text = play(
         call("by user", LABELS, BY_USER),
         call("by password", HOSTS, BY_PASSWORD),
@@ -128,7 +128,7 @@ def test_each_run_changes_the_exit(sim: Simulator) -> None:
 
 
 def test_a_wrong_password_is_reported_by_status(sim: Simulator) -> None:
-    result = change(sim, pwd="Hush4Hush")
+    result = change(sim, password="Hush4Hush")
     assert_one_sentence(result["msg"])
     assert "PUT /proxyip was refused with HTTP 400 (user, password or parameter not legal" in result["msg"]
     assert (result["code"], result["http_status"]) == (400, 400)
@@ -148,7 +148,7 @@ def test_a_mistake_is_reported_before_any_call(sim: Simulator) -> None:
         ({"tunnel": "http://tunnel.qg.net"}, "tunnel 'http://tunnel.qg.net' is not the address of a tunnel"),
         ({"tunnel": "tunnel.qg.net:99999"}, "is not the address of a tunnel: give HOST:PORT"),
         ({"control_port": 0}, "control_port"),
-        ({"pwd": ""}, "pwd is empty: give it, or leave the option out to use qg_pwd or QG_PWD"),
+        ({"password": ""}, "password is empty: give it, or leave the option out to use qg_password or QG_PASSWORD"),
         ({"timeout": 0}, "timeout"),
     ]
     for options, words in mistakes:

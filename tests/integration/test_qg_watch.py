@@ -368,7 +368,7 @@ def test_a_server_that_repeats_the_secrets_cannot_make_them_known(
             seen.append(repr(await watcher.event()))
 
     caplog.clear()
-    watching(story, pwd=PWD, **EVERYTHING)
+    watching(story, password=PWD, **EVERYTHING)
     assert len(seen) >= 4
     reported = "\n".join(seen) + caplog.text
     signs = {call["params"]["sign"] for call in sim.journal(BALANCE)}

@@ -157,7 +157,7 @@ def test_a_vendor_that_silently_leaves_out_what_is_bound_elsewhere(whitelist: Op
 def test_a_long_list_is_one_call_by_form(whitelist: Operate, sim: Simulator) -> None:
     sim.configure(capacity=2000, pwd="secret", api_auth=True, whitelist=[A])
     ips = block(1000)
-    result = whitelist(ips, pwd="secret", timeout=10)
+    result = whitelist(ips, password="secret", timeout=10)
     assert "failed" not in result, result["msg"]
     assert [(call["path"], call["method"]) for call in sim.journal()] == [(QUERY, "GET"), (ADD, "POST"), (QUERY, "GET")]
     form = sim.journal(ADD)[0]
@@ -165,7 +165,7 @@ def test_a_long_list_is_one_call_by_form(whitelist: Operate, sim: Simulator) -> 
     assert form["query_length"] == 0
     assert sorted(sim.whitelist()) == sorted([A, *ips])
     assert len(result["added"]) == 1000
-    assert whitelist(ips, state="absent", pwd="secret", timeout=10)["removed"] == numeric(ips)
+    assert whitelist(ips, state="absent", password="secret", timeout=10)["removed"] == numeric(ips)
     assert sim.whitelist() == [A]
     assert [call["method"] for call in sim.journal(DEL)] == ["POST"]
 

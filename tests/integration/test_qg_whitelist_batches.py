@@ -201,14 +201,14 @@ def test_only_tasks_with_the_same_password_share_a_batch_and_a_refused_key_is_us
 ) -> None:
     ips = block(6)
     sim.configure(pwd="right", api_auth=True)
-    crowd.tasks = [partial(whitelist, [ip], pwd="right" if n % 2 else "wrong") for n, ip in enumerate(ips)]
+    crowd.tasks = [partial(whitelist, [ip], password="right" if n % 2 else "wrong") for n, ip in enumerate(ips)]
     results = crowd.run()
     assert [result.get("code") for result in results] == [-14, None] * 3
     assert numeric(sim.whitelist()) == ips[1::2]
     assert len(calls(sim, ADD)) == 1
     sim.configure(status="expired")
     sim.control("DELETE", "/journal")
-    crowd.tasks = [partial(whitelist, [ip], pwd="right") for ip in block(10)]
+    crowd.tasks = [partial(whitelist, [ip], password="right") for ip in block(10)]
     for result in crowd.run():
         assert_failed(result, code=-100)
     assert calls(sim) == [QUERY]

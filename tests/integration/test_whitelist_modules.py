@@ -120,7 +120,7 @@ def test_a_refusal_is_one_clear_error(sim: Simulator, playground: Playground, va
 @pytest.mark.newest_core
 def test_key_and_address_from_the_environment(sim: Simulator, playground: Playground) -> None:
     sim.configure(pwd="pass word", api_auth=True)
-    environment = {"QG_KEY": sim.key, "QG_PWD": "pass word", "QG_API_URL": sim.api_url, "QG_TIMEOUT": "7"}
+    environment = {"QG_KEY": sim.key, "QG_PASSWORD": "pass word", "QG_API_URL": sim.api_url, "QG_TIMEOUT": "7"}
     played = playground.play(play(*TASKS), inventory=SPYING, environment=environment).ok()
     assert {done.name: done.status for done in played.tasks} == dict.fromkeys(OPTIONS, "ok")
     assert {call["key"] for call in sim.journal()} == {sim.key}

@@ -37,7 +37,7 @@ EVERYTHING = """
   module_defaults:
     group/qingguo.qgnet.qg:
       key: "{{ key }}"
-      pwd: "{{ pwd }}"
+      password: "{{ password }}"
       api_url: "{{ api_url }}"
       max_wait: "{{ max_wait }}"
       timeout: "{{ limit }}"
@@ -69,7 +69,7 @@ EVERYTHING = """
   ignore_errors: true
   vars:
     egress_whitelist_key: "{{ key }}"
-    egress_whitelist_pwd: "{{ pwd }}"
+    egress_whitelist_password: "{{ password }}"
     egress_whitelist_api_url: "{{ api_url }}"
     egress_whitelist_max_wait: "{{ max_wait }}"
     egress_whitelist_timeout: "{{ limit }}"
@@ -117,7 +117,7 @@ def variables(sim: Simulator) -> dict[str, Any]:
     sim.configure(KEY, pwd=PWD, api_auth=True)
     return {
         "key": KEY,
-        "pwd": PWD,
+        "password": PWD,
         "api_url": sim.api_url,
         "echo": sim.api_url,
         "max_wait": 300,
@@ -160,7 +160,7 @@ VAULTED = """
       qingguo.qgnet.qg_whitelist_info: &options
         key: !vault |
           ENCRYPTED
-        pwd: "{{ pwd }}"
+        password: "{{ password }}"
         api_url: "{{ api_url }}"
     - name: encrypted in a delegated task
       qingguo.qgnet.qg_whitelist_info: *options
@@ -168,15 +168,15 @@ VAULTED = """
     - name: with a mistake
       qingguo.qgnet.qg_whitelist_info: {<<: *options, timeout: soon}
     - name: with a wrong password
-      qingguo.qgnet.qg_whitelist_info: {<<: *options, pwd: "{{ key }}"}
+      qingguo.qgnet.qg_whitelist_info: {<<: *options, password: "{{ key }}"}
     - name: looked up
       ansible.builtin.debug:
-        msg: "{{ lookup('qingguo.qgnet.proxy', key=key, pwd=pwd, api_url=api_url, at_least=0) | length }}"
+        msg: "{{ lookup('qingguo.qgnet.proxy', key=key, password=password, api_url=api_url, at_least=0) | length }}"
     - name: in a filter
       ansible.builtin.set_fact:
         found: "{{ url == 'http://' ~ key ~ ':word@tunnel.example:80' }}"
       vars:
-        url: "{{ 'tunnel.example:80' | qingguo.qgnet.proxy_tunnel(key=key, pwd='word') }}"
+        url: "{{ 'tunnel.example:80' | qingguo.qgnet.proxy_tunnel(key=key, password='word') }}"
 """
 
 
@@ -186,7 +186,7 @@ def test_a_vaulted_key_is_used_and_never_shown(
 ) -> None:
     """Since ansible-core 2.19, such text has a type or a tag of its own; since 2.22, Ansible replaces it in results."""
     vault = VaultLib([("default", VaultSecret(b"opened"))])
-    encrypted = {name: vault.encrypt(variables.pop(name)).decode("ascii").split("\n") for name in ("key", "pwd")}
+    encrypted = {name: vault.encrypt(variables.pop(name)).decode("ascii").split("\n") for name in ("key", "password")}
     playground.write("password", "opened\n")
     playground.write(
         "secret.yml", "".join(f"{name}: !vault |\n  " + "\n  ".join(lines) + "\n" for name, lines in encrypted.items())
@@ -281,11 +281,11 @@ FROM_VARIABLES = """
     qg_api_url: "{{ api_url }}"
     qg_max_wait: 0
     qg_key: "{{ key }}"
-    qg_pwd: "{{ pwd }}"
+    qg_password: "{{ password }}"
     qg_app_id: "id"
     qg_app_key: "{{ key }}"
     egress_whitelist_key: "{{ key }}"
-    egress_whitelist_pwd: "{{ pwd }}"
+    egress_whitelist_password: "{{ password }}"
     egress_whitelist_sources: ["{{ echo }}/ip"]
     egress_whitelist_allow_non_global: true
   tasks:
@@ -363,7 +363,7 @@ def test_a_mistake_beside_a_key_that_stands_in_the_playbook(playground: Playgrou
       qingguo.qgnet.qg_whitelist:
         api_url: "{variables["api_url"]}"
         key: {KEY}
-        pwd: SECRETPWD
+        password: SECRETPWD
         {mistake}
         {"" if mistake.startswith("ips") else f"ips: [{A}]"}
 """
@@ -387,7 +387,7 @@ def test_secrets_of_the_environment(sim: Simulator, playground: Playground, vari
     - {name: bad here, qingguo.qgnet.qg_whitelist_info: {max_wait: -1}}
     - {name: bad there, qingguo.qgnet.qg_whitelist_info: {max_wait: -1}, delegate_to: bastion}
 """
-    environment = {"QG_KEY": KEY, "QG_PWD": PWD, "QG_API_URL": sim.api_url}
+    environment = {"QG_KEY": KEY, "QG_PASSWORD": PWD, "QG_API_URL": sim.api_url}
     run = playground.play(text, inventory=INVENTORY, arguments=["-vvvv"], environment=environment)
     assert [run.of(name).status for name in ("here", "there", "bad here", "bad there")] == ["ok", "ok"] + ["failed"] * 2
     assert len(sim.journal()) == 2
@@ -429,6 +429,6 @@ def test_a_server_that_shows_the_request(whitelist_info: Operate, sim: Simulator
     for spelling, secret in spellings(PWD).items():
         shown = f"GET /x?Key={KEY}&Pwd={secret}"
         sim.fault(path=QUERY, kind=kind, **({"body": shown} if kind == "garbage" else {"code": -10, "msg": shown}))
-        result = whitelist_info(key=KEY, pwd=PWD, max_wait=0)
+        result = whitelist_info(key=KEY, password=PWD, max_wait=0)
         assert "GET /x" in result["msg"], spelling
         assert_no_secret(str(result).encode(), f"the result, {spelling},")

@@ -77,14 +77,14 @@ def test_an_unknown_key_and_a_wrong_password_are_reported_once(reader: tuple[Any
     run, endpoint = reader
     assert_refusal(run(key="NOSUCHKEY"), -100, endpoint, FINAL[-100])
     sim.configure(pwd="right", api_auth=True)
-    assert_refusal(run(pwd="wrong"), -14, endpoint, FINAL[-14])
+    assert_refusal(run(password="wrong"), -14, endpoint, FINAL[-14])
     assert calls(sim) == [endpoint] * 2
 
 
 def test_the_right_password_opens(reader: tuple[Any, str], sim: Simulator) -> None:
     sim.configure(pwd="a+b/c =&d", api_auth=True)
     run, _endpoint = reader
-    assert "failed" not in run(pwd="a+b/c =&d")
+    assert "failed" not in run(password="a+b/c =&d")
     assert {call["params"]["Pwd"] for call in sim.journal()} == {"a+b/c =&d"}
 
 

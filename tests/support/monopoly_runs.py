@@ -63,7 +63,7 @@ class MonopolyNode:
         return uuids
 
     def ready(self, count: int = 2) -> list[str]:
-        """Hold resources that can be redialled at once, and return their names."""
+        """Hold resources that can be redialed at once, and return their names."""
         uuids = succeeded(self.hold(count)).applied
         self.core.clock.advance(60)
         self.core.journal.clear()

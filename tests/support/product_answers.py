@@ -70,6 +70,6 @@ def client_fixture(tmp_path: Path) -> Client:
         limiter = RateLimiter(State(str(tmp_path)), minute=60.0)
         budget = WaitBudget(60.0, sleep=lambda _seconds: None)
         url = f"https://{product}.example/"
-        return ProductApi(transport, limiter, budget, product=product, url=url, key=KEY, pwd=PWD), transport
+        return ProductApi(transport, limiter, budget, product=product, url=url, key=KEY, password=PWD), transport
 
     return build

@@ -31,7 +31,7 @@ ALL: dict[str, Callable[[Any], Any]] = {
     "proxy_environment": environment,
     "proxy_haproxy": haproxy,
     "proxy_squid": squid,
-    "proxy_tunnel": lambda lease: tunnel(lease, key="QGDEMO01", pwd="Wisp4Wisp"),
+    "proxy_tunnel": lambda lease: tunnel(lease, key="QGDEMO01", password="Wisp4Wisp"),
 }
 
 

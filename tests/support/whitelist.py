@@ -52,7 +52,7 @@ def set_vendor(core: Core, **options: Any) -> None:
 
 def parameters(directory: Path | str, **changes: Any) -> dict[str, Any]:
     """The options of qg_whitelist and of the role egress_whitelist, with the state that stands for a directory."""
-    service = {"key": KEY, "pwd": None, "api_url": URL, "validate_certs": True, "ca_path": None}
+    service = {"key": KEY, "password": None, "api_url": URL, "validate_certs": True, "ca_path": None}
     limits = {"timeout": 10.0, "max_wait": 300.0, "max_removals": 10, "capacity": None}
     of_tasks = {"keep": [], "replaces": [], "allow_non_global": True, "owners": False}
     of_role = {"inventory_id": "f", "verify_proxy": None, "fail": True, "prune": False}

@@ -42,7 +42,7 @@ class ProxyProbe:
             raise QgError(
                 f"{'All proxies refuse' if len(found) > 1 else 'The proxy refuses'} this control node (HTTP status "
                 f"{AUTHENTICATION_REQUIRED}), so verify_url shows nothing: add its address to the whitelist with "
-                "qg_egress_whitelist, or give pwd, the password that the proxies take together with the key."
+                "qg_egress_whitelist, or give password, the password that the proxies take together with the key."
             )
         reasons = {name: _reason(answer) for name, answer in found.items()}
         return {name: reason for name, reason in reasons.items() if reason}

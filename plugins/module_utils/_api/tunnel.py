@@ -30,7 +30,7 @@ class TunnelError(RefusedError):
     """A refusal of the control port, which reports it by HTTP status."""
 
     codes: ClassVar[Mapping[Any, VendorCode]] = {
-        400: VendorCode("user, password or parameter not legal", "Check tunnel, key and pwd."),
+        400: VendorCode("user, password or parameter not legal", "Check tunnel, key and password."),
         500: VendorCode("no address available", "Try again later."),
     }
     _number = "HTTP"
@@ -85,10 +85,10 @@ class TunnelResponseParser(ResponseParser):
 class TunnelControl(Client):
     """The control port of one tunnel."""
 
-    def __init__(self, transport: Transport, budget: WaitBudget, *, url: str, key: str, pwd: str) -> None:
+    def __init__(self, transport: Transport, budget: WaitBudget, *, url: str, key: str, password: str) -> None:
         super().__init__(transport, budget)
         self._url = url
-        self._credentials = {"auth_key": key, "password": pwd}
+        self._credentials = {"auth_key": key, "password": password}
         self._parser = TunnelResponseParser(self._credentials.values())
 
     def change_exit(self) -> TunnelExit:

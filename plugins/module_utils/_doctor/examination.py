@@ -173,8 +173,8 @@ class Examination:
         if server is None:
             return
         login = ""
-        if options.pwd and not self.is_listed:
-            login = f"{quote(options.key, safe='')}:{quote(options.pwd, safe='')}@"
+        if options.password and not self.is_listed:
+            login = f"{quote(options.key, safe='')}:{quote(options.password, safe='')}@"
         self.proxy = {"server": server, "ok": False, "exit_ip": None, "error": None}
         try:
             is_simulator = AddressScope.of(False, options.api_url) is AddressScope.SIMULATED

@@ -18,7 +18,7 @@ from .._core.text import format_sample
 AGAIN = "ansible-playbook qingguo.qgnet.doctor"
 #: The oldest release of each program and library that the collection supports.
 OLDEST = {"ansible-core": "2.16", "requests": "2.28"}
-_PASSWORD = "export QG_PWD=API_PASSWORD"
+_PASSWORD = "export QG_PASSWORD=API_PASSWORD"
 _KEY = "export QG_KEY=AUTHKEY"
 #: The next command for the vendor's codes that only it can fix.
 _COMMANDS: Mapping[object, str] = {

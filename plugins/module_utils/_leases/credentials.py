@@ -30,9 +30,9 @@ VERIFY_OPTIONS: Spec = {
 }
 
 
-def proxy_url(server: str, key: str, pwd: str) -> str:
+def proxy_url(server: str, key: str, password: str) -> str:
     """Return the URL of a proxy with its credentials; a secret."""
-    return f"http://{quote(key, safe='')}:{quote(pwd, safe='')}@{server}"
+    return f"http://{quote(key, safe='')}:{quote(password, safe='')}@{server}"
 
 
 def reveal(result: dict[str, Any], params: Mapping[str, Any]) -> bool:
@@ -41,20 +41,20 @@ def reveal(result: dict[str, Any], params: Mapping[str, Any]) -> bool:
     if result.get("failed"):
         return False
     # The options of a delegated task are as the playbook wrote them.
-    if not boolean(params.get("with_credentials") or False, strict=False) or not params.get("pwd"):
+    if not boolean(params.get("with_credentials") or False, strict=False) or not params.get("password"):
         return False
     for name in ("leases", "allocated", "proxies"):
         for lease in result.get(name) or []:
-            lease["proxy_url"] = proxy_url(lease["server"], str(params["key"]), str(params["pwd"]))
+            lease["proxy_url"] = proxy_url(lease["server"], str(params["key"]), str(params["password"]))
     return True
 
 
 def check_credentials(requested: bool, params: Mapping[str, Any], option: str = "with_credentials=true") -> None:
     """Refuse URLs with credentials, which ``option`` requests, without the password."""
-    if requested and not params["pwd"]:
+    if requested and not params["password"]:
         raise OptionError(
-            f"{option} needs pwd, the password that the proxies take together with the key: set pwd (environment "
-            "QG_PWD), or use server, for a host that is on the whitelist."
+            f"{option} needs password, the password that the proxies take together with the key: set password "
+            "(environment QG_PASSWORD), or use server, for a host that is on the whitelist."
         )
 
 
@@ -66,11 +66,14 @@ def verification_of(params: Mapping[str, Any]) -> Verification | None:
         return None
     url = check_url("verify_url", params["verify_url"], "https://www.example.com")
     tls = {name: params[name] for name in ("validate_certs", "ca_path")}
-    probe, key, pwd = ProxyProbe(url, params["verify_timeout"], tls), params["key"], params["pwd"]
+    probe, key, password = ProxyProbe(url, params["verify_timeout"], tls), params["key"], params["password"]
 
     def failures(leases: Sequence[Lease], pause: Callable[[], None]) -> dict[str, str]:
         servers = {lease.name: lease.server for lease in leases}
-        urls = {name: proxy_url(server, key, pwd) if pwd else f"http://{server}" for name, server in servers.items()}
+        urls = {
+            name: proxy_url(server, key, password) if password else f"http://{server}"
+            for name, server in servers.items()
+        }
         return probe.failures(urls, pause)
 
     return Verification(failures, params["verify_extra"])

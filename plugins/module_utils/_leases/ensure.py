@@ -24,7 +24,7 @@ from .session import LeaseResult, LeaseSession
 from .verification import Verification, Verifier
 
 #: The advice for quotas that count more than leases.
-IGNORE = "Set undetermined=ignore if these channels carry no lease, as with a plan that is billed by volume. "
+IGNORE = "Set on_uncertain=ignore if these channels carry no lease, as with a plan that is billed by volume. "
 
 
 def ensure_leases(
@@ -63,7 +63,7 @@ class _Ensuring:
             self._check_lifetime()
             quota = session.wait_for_channels(self._first.missing - len(self._first.surplus), wait=not check)
             if session.unlisted(quota):
-                listed, ignored = session.names, desired.undetermined == "ignore"
+                listed, ignored = session.names, desired.on_uncertain == "ignore"
                 if not check and not ignored:
                     quota = self._confirm_list(quota)
                 elif not listed or not ignored:

@@ -49,7 +49,7 @@ def find_leases(params: Mapping[str, Any]) -> list[dict[str, Any]]:
         params=AllocationParams(isp=params["isp"], areas=check_areas("areas", params["areas"])),
         min_remaining=min_remaining,
         task_ids=frozenset(check_names("task_ids", params["task_ids"])),
-        undetermined=params["undetermined"],
+        on_uncertain=params["on_uncertain"],
         exclude_ips=frozenset(check_names("exclude_ips", params["exclude_ips"])),
     )
     # Templates may be evaluated in the process that Ansible forks its workers from.

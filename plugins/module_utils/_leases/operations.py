@@ -127,7 +127,7 @@ def desired_leases(params: Mapping[str, Any]) -> DesiredLeases:
         min_remaining=min_remaining,
         task_ids=frozenset(check_names("task_ids", params["task_ids"])),
         exact=params["exact"],
-        undetermined=params["undetermined"],
+        on_uncertain=params["on_uncertain"],
         exclude_ips=frozenset(check_names("exclude_ips", params["exclude_ips"])),
     )
 
@@ -292,7 +292,7 @@ ALLOCATE = Operation(
         "task_ids": {"type": "list", "elements": "str"},
         "exact": {"type": "bool", "default": False},
         "exclude_ips": {"type": "list", "elements": "str"},
-        "undetermined": {"type": "str", "choices": ["fail", "ignore", "match"], "default": "fail"},
+        "on_uncertain": {"type": "str", "choices": ["fail", "ignore", "match"], "default": "fail"},
         **VERIFY_OPTIONS,
         **TERMS_OPTIONS,
         **CREDENTIALS_OPTION,

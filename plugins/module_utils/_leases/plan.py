@@ -31,7 +31,7 @@ class Origin:
 class DesiredLeases:
     """At least ``count`` live leases that match: the areas and provider of ``params``, and ``task_ids`` if given.
 
-    ``min_remaining`` is in minutes. With ``exact``, at most ``count`` leases may match. ``undetermined`` says what to
+    ``min_remaining`` is in minutes. With ``exact``, at most ``count`` leases may match. ``on_uncertain`` says what to
     do with leases of which it is unknown whether they match: ``fail``, ``ignore`` or ``match``. ``exclude_ips`` are the
     exits or servers of leases that never match, ``unusable`` the names of such leases.
     """
@@ -41,7 +41,7 @@ class DesiredLeases:
     min_remaining: float = 0
     task_ids: frozenset[str] = frozenset()
     exact: bool = False
-    undetermined: str = "fail"
+    on_uncertain: str = "fail"
     exclude_ips: frozenset[str] = frozenset()
     unusable: frozenset[str] = frozenset()
 
@@ -161,16 +161,16 @@ class Plan:
 def plan(found: LeaseMatch, desired: DesiredLeases) -> Plan:
     """Return the required changes; raises QgError if they depend on an undetermined lease."""
     matching, expiring = list(found.matching), list(found.expiring)
-    if desired.undetermined == "match":
+    if desired.on_uncertain == "match":
         matching += found.undetermined
         expiring += found.undetermined_expiring
     missing = max(0, desired.count - len(matching))
     # With exact, an undetermined lease may be a surplus. Without, it matters only if leases are missing.
     undetermined = [*found.undetermined, *(found.undetermined_expiring if desired.exact else ())]
-    if undetermined and desired.undetermined == "fail" and (missing or desired.exact):
+    if undetermined and desired.on_uncertain == "fail" and (missing or desired.exact):
         raise QgError(
             f"{len(undetermined)} held leases may match, but the vendor's list does not show whether they do: "
-            f"{format_leases(undetermined)}. Set undetermined=match to count them, undetermined=ignore to leave them "
+            f"{format_leases(undetermined)}. Set on_uncertain=match to count them, on_uncertain=ignore to leave them "
             "out, or release them."
         )
     excess = max(0, len(matching) - desired.count) if desired.exact else 0

@@ -20,7 +20,7 @@ from .matching import DesiredMonopolies
 from .session import DEFAULT_POLICY, TRANSITIONAL_STATES, MonopolyPolicy, MonopolyResult, sample, summary
 
 #: The advice for quotas that count more than resources.
-IGNORE = "Set undetermined=ignore if the quota counts something else. "
+IGNORE = "Set on_uncertain=ignore if the quota counts something else. "
 
 
 def ensure_held(
@@ -80,16 +80,16 @@ class _Allocator:
             wait_for(session, unresolved)
             self.allocate(check)
             return
-        if unknown and desired.undetermined == "fail":
+        if unknown and desired.on_uncertain == "fail":
             raise QgError(
                 f"{result.missing} of {desired.count} resources are missing. Whether {len(unknown)} held resources "
-                f"match is unknown: {sample(result.undetermined)}. Set undetermined to match if they count, or to "
+                f"match is unknown: {sample(result.undetermined)}. Set on_uncertain to match if they count, or to "
                 "ignore to apply for more."
             )
         known = set(session.held)
         quota = session.quota()
         if session.unlisted(quota):
-            ignored = desired.undetermined == "ignore"
+            ignored = desired.on_uncertain == "ignore"
             if not check and not ignored:
                 quota = session.confirm_list(quota, advice=IGNORE)
             elif not self._has_read_again and not (known and ignored):

@@ -22,14 +22,14 @@ from .._api.classic.models import Monopoly
 class DesiredMonopolies:
     """At least ``count`` resources, of this area and provider if they are given.
 
-    ``undetermined`` says what to do with resources of which it is unknown whether they match: let the run fail instead
+    ``on_uncertain`` says what to do with resources of which it is unknown whether they match: let the run fail instead
     of applying for more (``fail``), do not count them (``ignore``), or count them (``match``).
     """
 
     count: int
     area_code: str | None = None
     isp: str | None = None
-    undetermined: str = "fail"
+    on_uncertain: str = "fail"
 
 
 @dataclass(frozen=True)
@@ -92,5 +92,5 @@ class Matcher:
         """Return the resources that count, and those of which it is unknown whether they match."""
         results = [(monopoly, self.matches(monopoly)) for monopoly in held]
         unknown = [monopoly for monopoly, result in results if result is None]
-        also = unknown if self.desired.undetermined == "match" else []
+        also = unknown if self.desired.on_uncertain == "match" else []
         return [monopoly for monopoly, result in results if result or monopoly in also], unknown

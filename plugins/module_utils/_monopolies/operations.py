@@ -56,12 +56,12 @@ def desired_monopolies(params: Mapping[str, Any]) -> DesiredMonopolies:
     """Return the desired state that the options describe with state=present, and check them before any call."""
     for option in ("uuids", "all"):
         if params[option]:
-            raise OptionError(f"{option} goes only with state=absent or state=redialled: leave it out.")
+            raise OptionError(f"{option} goes only with state=absent or state=redialed: leave it out.")
     if params["count"] is None:
         raise OptionError("count is missing: state=present needs the number of resources to hold.")
     check_range("count", params["count"], 1, MAX_COUNT)
     check_one_area(check_areas("areas", params["areas"]), "an application is for")
-    return DesiredMonopolies(params["count"], isp=params["isp"], undetermined=params["undetermined"])
+    return DesiredMonopolies(params["count"], isp=params["isp"], on_uncertain=params["on_uncertain"])
 
 
 def selected_uuids(params: Mapping[str, Any]) -> tuple[str, ...] | None:
@@ -114,8 +114,8 @@ def task_result(found: MonopolyResult, api: ProxyApi, mode: Mode, state: str) ->
         "missing": found.missing,
         "applied": found.applied,
         "released": found.released,
-        "redialled": [
-            {"uuid": one.uuid, "server_before": one.before, "server_after": one.after} for one in found.redialled
+        "redialed": [
+            {"uuid": one.uuid, "server_before": one.before, "server_after": one.after} for one in found.redialed
         ],
         "pending": [monopoly.uuid for monopoly in found.pending],
         "refused": [_refusal(refused) for refused in found.refused],
@@ -133,10 +133,10 @@ def task_result(found: MonopolyResult, api: ProxyApi, mode: Mode, state: str) ->
 
 
 def _diff(found: MonopolyResult, mode: Mode, state: str) -> dict[str, str]:
-    """Return the names before and after; with state=redialled, which changes no name, also the addresses."""
-    before = {one.uuid: f" {one.server}" if state == "redialled" else "" for one in found.before}
-    after = {one.uuid: f" {one.server}" if state == "redialled" else "" for one in found.after}
-    for one in found.redialled:
+    """Return the names before and after; with state=redialed, which changes no name, also the addresses."""
+    before = {one.uuid: f" {one.server}" if state == "redialed" else "" for one in found.before}
+    after = {one.uuid: f" {one.server}" if state == "redialed" else "" for one in found.after}
+    for one in found.redialed:
         after[one.uuid] = f" {one.after or '(new)'}"
     if mode.check and found.missing and not found.error:
         after[f"{found.missing} to be applied for"] = ""
@@ -180,10 +180,10 @@ def _run_info(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
 
 MONOPOLY = Operation(
     spec={
-        "state": {"type": "str", "choices": ["present", "absent", "redialled"], "default": "present"},
+        "state": {"type": "str", "choices": ["present", "absent", "redialed"], "default": "present"},
         "count": {"type": "int"},
         **PLACE_OPTIONS,
-        "undetermined": {"type": "str", "choices": ["fail", "ignore", "match"], "default": "fail"},
+        "on_uncertain": {"type": "str", "choices": ["fail", "ignore", "match"], "default": "fail"},
         "uuids": {"type": "list", "elements": "str"},
         "all": {"type": "bool", "default": False},
         "wait": {"type": "bool", "default": True},

@@ -43,7 +43,7 @@ def redial(
     check: bool = False,
     policy: MonopolyPolicy = DEFAULT_POLICY,
 ) -> MonopolyResult:
-    """Redial these resources, or all, except those that are being redialled or queued already."""
+    """Redial these resources, or all, except those that are being redialed or queued already."""
     session = RedialSession(api, policy)
     result = session.result
     with contextlib.nullcontext() if check else api.key_lock():
@@ -65,14 +65,14 @@ def redial(
 class RedialSession(MonopolySession):
     """One run that redials resources.
 
-    ``selected`` are the resources as they were before the redial, by name, and ``shown_redialled`` the names of those
-    that a list has shown to be redialled.
+    ``selected`` are the resources as they were before the redial, by name, and ``shown_redialed`` the names of those
+    that a list has shown to be redialed.
     """
 
     def __init__(self, api: ProxyApi, policy: MonopolyPolicy) -> None:
         super().__init__(api, policy)
         self.selected: dict[str, Monopoly] = {}
-        self.shown_redialled: set[str] = set()
+        self.shown_redialed: set[str] = set()
 
     def select(self, uuids: Collection[str] | None) -> None:
         """Select the resources to redial; raises QgError for a resource that is not held."""
@@ -80,7 +80,7 @@ class RedialSession(MonopolySession):
         unknown = [uuid for uuid in uuids or () if uuid not in self.held]
         if unknown:
             raise QgError(
-                f"uuids contains resources that this key does not hold: {sample(unknown)}. Nothing was redialled. "
+                f"uuids contains resources that this key does not hold: {sample(unknown)}. Nothing was redialed. "
                 f'Remove them, or check with "{CHECK_COMMAND}".'
             )
         result.before = [one for one in self.monopolies if uuids is None or one.uuid in uuids]
@@ -90,7 +90,7 @@ class RedialSession(MonopolySession):
     def redial(self, check: bool) -> None:
         """Redial the selected resources as soon as the vendor allows it for all of them."""
         if check:
-            self.mark_redialled(self.selected)
+            self.mark_redialed(self.selected)
             return
         now = self.vendor_time()
         delays = [
@@ -103,30 +103,30 @@ class RedialSession(MonopolySession):
         change_in_batches(partial(_Redial, self), list(self.selected), self.result, self.policy.max_repeats)
         self.settle(REDIAL)
 
-    def mark_redialled(self, uuids: Collection[str]) -> None:
+    def mark_redialed(self, uuids: Collection[str]) -> None:
         """Add resources to the result whose redial the vendor accepted, or the list shows."""
-        self.result.redialled += [Redial(uuid, self.selected[uuid].server) for uuid in uuids]
+        self.result.redialed += [Redial(uuid, self.selected[uuid].server) for uuid in uuids]
 
-    def are_redialled(self, uuids: Collection[str]) -> bool:
-        """Whether a list has shown each of these resources to be redialled."""
-        self.shown_redialled |= {
+    def are_redialed(self, uuids: Collection[str]) -> bool:
+        """Whether a list has shown each of these resources to be redialed."""
+        self.shown_redialed |= {
             uuid
             for uuid, before in self.selected.items()
-            if uuid in self.held and was_redialled(before, self.held[uuid])
+            if uuid in self.held and was_redialed(before, self.held[uuid])
         }
-        return self.shown_redialled.issuperset(uuids)
+        return self.shown_redialed.issuperset(uuids)
 
     def wait_online(self, wait: bool) -> None:
         """Read the list, with ``wait`` until each resource is online with its new address; then report refusals."""
-        sent = [one.uuid for one in self.result.redialled]
+        sent = [one.uuid for one in self.result.redialed]
         concerned = [*sent, *(one.uuid for one in self.result.pending)]
 
         def states() -> dict[str, str]:
             """Return the state of each resource, or that its redial is not visible yet."""
-            self.are_redialled(sent)
-            waiting = set(sent) - self.shown_redialled
+            self.are_redialed(sent)
+            waiting = set(sent) - self.shown_redialed
             return {
-                one.uuid: "not redialled yet" if one.uuid in waiting else one.state
+                one.uuid: "not redialed yet" if one.uuid in waiting else one.state
                 for one in self.monopolies
                 if one.uuid in concerned
             }
@@ -145,16 +145,16 @@ class RedialSession(MonopolySession):
         refused = self.result.refused
         if refused:
             raise QgError(
-                f"{len(refused)} of {len(self.result.before)} resources could not be redialled: "
+                f"{len(refused)} of {len(self.result.before)} resources could not be redialed: "
                 f"{sample([one.uuid for one in refused])}. {reasons(refused)}",
                 endpoint=ENDPOINT,
             )
 
     def complete_result(self) -> None:
         """Complete the result. An address counts as new only if the list shows the redial."""
-        self.are_redialled(())
-        now = {uuid: one.server for uuid, one in self.held.items() if uuid in self.shown_redialled}
-        self.result.redialled = [Redial(one.uuid, one.before, now.get(one.uuid)) for one in self.result.redialled]
+        self.are_redialed(())
+        now = {uuid: one.server for uuid, one in self.held.items() if uuid in self.shown_redialed}
+        self.result.redialed = [Redial(one.uuid, one.before, now.get(one.uuid)) for one in self.result.redialed]
         selected = {one.uuid for one in self.result.before}
         self.result.after = [one for one in self.monopolies if one.uuid in selected]
 
@@ -165,10 +165,10 @@ class _Redial(Batch):
     def __init__(self, session: RedialSession, uuids: list[str]) -> None:
         super().__init__(session, uuids)
         self._session = session
-        self._redialled: set[str] = set()
+        self._redialed: set[str] = set()
 
     def remaining(self) -> list[str]:
-        return [uuid for uuid in self.uuids if uuid not in self._redialled]
+        return [uuid for uuid in self.uuids if uuid not in self._redialed]
 
     def send(self, todo: Sequence[str]) -> None:
         """Redial the resources in one call; a success applies to all of them."""
@@ -177,32 +177,32 @@ class _Redial(Batch):
         self._mark(todo)
 
     def verify(self, todo: Sequence[str], error: QgError | None) -> None:
-        """After an error, look for resources that were redialled nevertheless."""
+        """After an error, look for resources that were redialed nevertheless."""
         if not isinstance(error, CallError) or not (error.may_have_effect or is_refused(error)):
             return
         session = self._session
         delays = session.policy.verify_delays if error.may_have_effect else (0.0,)
         try:
             with verifying(error, self._uncertain):
-                session.poll(partial(session.are_redialled, todo), delays)
+                session.poll(partial(session.are_redialed, todo), delays)
         finally:
-            self._mark([uuid for uuid in todo if uuid in session.shown_redialled])
+            self._mark([uuid for uuid in todo if uuid in session.shown_redialed])
 
     def _uncertain(self, error: QgError | None, reason: str) -> UncertainOutcomeError:
         what = f"the redial of {sample(self.remaining())} took effect"
         return self._session.uncertain(error, what, reason, endpoint=ENDPOINT)
 
     def _mark(self, uuids: Sequence[str]) -> None:
-        self._redialled.update(uuids)
-        self._session.mark_redialled(uuids)
+        self._redialed.update(uuids)
+        self._session.mark_redialed(uuids)
 
     def failure(self, error: QgError | None, left: Sequence[str]) -> QgError:
         """Return the error of the call, by which change_in_batches() splits the batch or reports the refusal."""
-        return error or QgError(f"{sample(left)} could not be redialled.", endpoint=ENDPOINT)
+        return error or QgError(f"{sample(left)} could not be redialed.", endpoint=ENDPOINT)
 
 
-def was_redialled(before: Monopoly, after: Monopoly) -> bool:
-    """Whether a resource was redialled, or its redial began, between two lists."""
+def was_redialed(before: Monopoly, after: Monopoly) -> bool:
+    """Whether a resource was redialed, or its redial began, between two lists."""
     if after.state in TRANSITIONAL_STATES or (before.state, after.state) == ("offline", "online"):
         return True
     dialled_again = after.dialled is not None and after.dialled != before.dialled

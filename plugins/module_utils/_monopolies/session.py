@@ -66,7 +66,7 @@ DEFAULT_POLICY = MonopolyPolicy()
 
 @dataclass(frozen=True)
 class Redial:
-    """A redialled resource, with its address before and after the redial, if known."""
+    """A redialed resource, with its address before and after the redial, if known."""
 
     uuid: str
     before: str | None
@@ -88,7 +88,7 @@ class MonopolyResult:
 
     With an ``error``, the desired state was not reached, and the other fields are still correct. ``missing`` is the
     number of resources to apply for; ``accepted`` says that the vendor accepted the application. ``pending`` resources
-    were not redialled because they are about to get a new address.
+    were not redialed because they are about to get a new address.
     """
 
     before: list[Monopoly] = field(default_factory=list)
@@ -97,7 +97,7 @@ class MonopolyResult:
     accepted: bool = False
     applied: list[str] = field(default_factory=list)
     released: list[str] = field(default_factory=list)
-    redialled: list[Redial] = field(default_factory=list)
+    redialed: list[Redial] = field(default_factory=list)
     pending: list[Monopoly] = field(default_factory=list)
     refused: list[Refused] = field(default_factory=list)
     undetermined: list[str] = field(default_factory=list)
@@ -107,7 +107,7 @@ class MonopolyResult:
     @property
     def changed(self) -> bool:
         """Whether the run changed anything."""
-        return bool(self.accepted or self.applied or self.released or self.redialled)
+        return bool(self.accepted or self.applied or self.released or self.redialed)
 
 
 def summary(states: Iterable[str], total: int) -> str:

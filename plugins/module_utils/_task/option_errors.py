@@ -33,10 +33,8 @@ _OTHER_NAMES = {
     "areacode": ("areas",),
     "areaid": ("areas",),
     "authkey": ("key",),
-    "authpwd": ("pwd",),
     "count": ("limit",),
     "num": ("count", "limit"),
-    "password": ("pwd",),
     "proxy": ("apiproxy",),
     "proxyurl": ("withcredentials",),
 }

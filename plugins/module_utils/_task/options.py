@@ -65,7 +65,7 @@ TRANSPORT_OPTIONS: Spec = {
 #: The options of a key.
 KEY_OPTIONS: Spec = {
     **shared("key", type="str", required=True, no_log=True, aliases=["api_key", "authkey"]),
-    **shared("pwd", type="str", no_log=True, aliases=["password", "authpwd"]),
+    **shared("password", type="str", no_log=True),
 }
 #: The options of the classic proxy API (doc fragment ``proxy_api``).
 PROXY_API_OPTIONS: Spec = {
@@ -265,14 +265,14 @@ class ProxyApiOptions:
 
     api_url: str
     key: str = field(repr=False)
-    pwd: str | None = field(repr=False)
+    password: str | None = field(repr=False)
     transport: TransportOptions
     state: StatePlace
 
     @property
     def secrets(self) -> frozenset[str]:
         """The values that no result may contain."""
-        return frozenset(filter(None, (self.key, self.pwd)))
+        return frozenset(filter(None, (self.key, self.password)))
 
     @classmethod
     def parse(cls, params: Mapping[str, Any]) -> ProxyApiOptions:
@@ -282,7 +282,7 @@ class ProxyApiOptions:
                 "key is empty: give the key of the product, or leave the option out to use qg_key or QG_KEY."
             )
         check_visible("key", params["key"])
-        check_visible("pwd", params["pwd"])
+        check_visible("password", params["password"])
         if any(character.isspace() or character in "<>'\"=" for character in params["key"]):
             raise OptionError(
                 "key contains a blank, a line break, quotes, an equals sign or angle brackets: give only the Authkey "
@@ -291,7 +291,7 @@ class ProxyApiOptions:
         return cls(
             api_url=_parse_url("api_url", params["api_url"], PROXY_API_OPTIONS["api_url"]["default"]),
             key=params["key"],
-            pwd=params["pwd"],
+            password=params["password"],
             transport=TransportOptions.parse(params),
             state=StatePlace(params["state_dir"], params["state_url"]),
         )
@@ -311,7 +311,7 @@ class ProxyApiOptions:
         from .._api.classic.client import ProxyApi
 
         parts = self._parts("api_url", self.api_url, state, announcer)
-        return ProxyApi(*parts, api_url=self.api_url, key=self.key, pwd=self.pwd)
+        return ProxyApi(*parts, api_url=self.api_url, key=self.key, password=self.password)
 
     def product_client(
         self, product: str, url: str | None, state: Store | None = None, announcer: Announcer = SILENT
@@ -327,7 +327,7 @@ class ProxyApiOptions:
                 "omit product_url, or omit api_url."
             )
         parts = self._parts("product_url", url, state, announcer)
-        return ProductApi(*parts, product=product, url=url, key=self.key, pwd=self.pwd)
+        return ProductApi(*parts, product=product, url=url, key=self.key, password=self.password)
 
     def _default_product_url(self) -> str:
         """Return the URL of the product hosts for ``api_url``: a key of a simulator must not be sent to the vendor."""

@@ -52,7 +52,7 @@ def _run(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
         WaitBudget(options.max_wait, announcer=mode.announcer),
         url=url,
         key=params["key"],
-        pwd=params["pwd"],
+        password=params["password"],
     )
     found = control.change_exit()
     return {"changed": True, "exit": found.described(), "api": control.usage()}
@@ -63,7 +63,7 @@ TUNNEL_EXIT = Operation(
         "tunnel": {"type": "str", "required": True},
         "control_port": {"type": "int", "default": 9090},
         **KEY_OPTIONS,
-        "pwd": {**KEY_OPTIONS["pwd"], "required": True},
+        "password": {**KEY_OPTIONS["password"], "required": True},
         **HTTP_OPTIONS,
     },
     run=_run,

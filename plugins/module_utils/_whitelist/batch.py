@@ -49,7 +49,7 @@ def prune_missing(standing: StandingClaims, reading: WhitelistReading) -> None:
 def claims_for(options: ProxyApiOptions, store: Store, *, check: bool) -> Claims:
     """Return the claims on the whitelist of a key, by all tasks with the same access options."""
     way = options.transport
-    access = (options.pwd, way.validate_certs, way.ca_path, way.use_proxy, way.api_proxy, way.retries)
+    access = (options.password, way.validate_certs, way.ca_path, way.use_proxy, way.api_proxy, way.retries)
     digest = store.digest("access", *("" if value is None else str(value) for value in access))
     return Claims(store, options.whitelist_key(store), digest, check=check)
 

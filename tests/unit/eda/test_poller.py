@@ -62,7 +62,7 @@ class Vendor:
 @pytest.fixture
 def vendor(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Vendor:
     vendor = Vendor()
-    for name in ("QG_KEY", "QG_PWD", "QG_API_URL", "QG_APP_ID", "QG_APP_KEY", "QG_MINUTE_SECONDS", "QG_TIMEOUT"):
+    for name in ("QG_KEY", "QG_PASSWORD", "QG_API_URL", "QG_APP_ID", "QG_APP_KEY", "QG_MINUTE_SECONDS", "QG_TIMEOUT"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("QG_STATE_DIR", str(tmp_path / "state"))
     for subject in poller.FETCHERS:
@@ -289,7 +289,7 @@ def test_no_secret_reaches_an_event_or_the_log(vendor: Vendor, caplog: pytest.Lo
     caplog.set_level(logging.DEBUG)
     error = QgError(f"the server said {KEY} {PWD} {APP_KEY}", endpoint=f"/{KEY}")
     vendor.answers = {"quota": [error, quota(0)], "whitelist": [[], [KEY]], "balance": [error]}
-    secrets = {"pwd": PWD, "app_id": "agent", "app_key": APP_KEY}
+    secrets = {"password": PWD, "app_id": "agent", "app_key": APP_KEY}
     events = watch(vendor, 3, quota_below=1, whitelist=True, balance_below=1, **secrets)
     assert {event["type"] for event in events} >= {"watch_failed", "quota_low", "whitelist_added"}
     for secret in (KEY, PWD, APP_KEY):
@@ -309,10 +309,20 @@ def test_options_may_be_text_as_variables_are(vendor: Vendor) -> None:
 
 
 def test_options_come_from_the_environment(vendor: Vendor, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name, value in (("QG_KEY", KEY), ("QG_PWD", PWD), ("QG_TIMEOUT", "7"), ("QG_API_URL", "http://127.0.0.1:1")):
+    for name, value in (
+        ("QG_KEY", KEY),
+        ("QG_PASSWORD", PWD),
+        ("QG_TIMEOUT", "7"),
+        ("QG_API_URL", "http://127.0.0.1:1"),
+    ):
         monkeypatch.setenv(name, value)
     params = read_options({"whitelist": True})
-    assert (params["key"], params["pwd"], params["timeout"], params["api_url"]) == (KEY, PWD, 7.0, "http://127.0.0.1:1")
+    assert (params["key"], params["password"], params["timeout"], params["api_url"]) == (
+        KEY,
+        PWD,
+        7.0,
+        "http://127.0.0.1:1",
+    )
     assert read_options({"key": 12345678})["key"] == "12345678"
 
 
@@ -349,7 +359,10 @@ ACCOUNT = {"balance_below": 1, "app_id": "agent", "app_key": APP_KEY}
         ({**GOOD, "api_url": "proxy.qg.net"}, "api_url 'proxy.qg.net' cannot be used: give scheme and host"),
         ({**GOOD, "ca_path": "/nowhere/ca.pem"}, "ca_path /nowhere/ca.pem cannot be used"),
         ({**GOOD, "state_dir": "/proc/nowhere"}, "state_dir /proc/nowhere cannot be used"),
-        ({**GOOD, "pwd": [PWD]}, "pwd cannot be used: give text in quotes, or set the environment variable QG_PWD."),
+        (
+            {**GOOD, "password": [PWD]},
+            "password cannot be used: give text in quotes, or set the environment variable QG_PASSWORD.",
+        ),
         ({**GOOD, "key": 1e9}, "key cannot be used: give text in quotes, or set the environment variable QG_KEY."),
         ({**ACCOUNT, "balance_below": 0}, "balance_below=0 is out of range: give a number from 0.01 to 1000000000."),
         ({**ACCOUNT, "app_id": ""}, "app_id is missing: give it as option of qg_watch"),

@@ -103,7 +103,13 @@ def params(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
         return HttpResponse(200, json.dumps(BODIES[endpoint]), {})
 
     monkeypatch.setattr(Transport, "send", send)
-    return {"key": KEY, "pwd": "pass-of-demo", "state_dir": str(tmp_path / "state"), "state_url": None, "max_wait": 0.0}
+    return {
+        "key": KEY,
+        "password": "pass-of-demo",
+        "state_dir": str(tmp_path / "state"),
+        "state_url": None,
+        "max_wait": 0.0,
+    }
 
 
 def run(operation: Operation, params: dict[str, Any]) -> dict[str, Any]:
@@ -117,7 +123,7 @@ def run(operation: Operation, params: dict[str, Any]) -> dict[str, Any]:
         (WHITELIST, {"ips": ["8.8.8.8"], "state": "exact"}),
         (WHITELIST_INFO, {}),
         (INFO, {}),
-        (ALLOCATE, {"count": 1, "undetermined": "ignore"}),
+        (ALLOCATE, {"count": 1, "on_uncertain": "ignore"}),
         (ALLOCATE, {"count": 1, "areas": ["350500"]}),
         (RELEASE, {"all": True}),
         (MONOPOLY, {"state": "absent", "all": True}),
@@ -141,7 +147,7 @@ def test_an_entry_with_a_line_feed_is_one_line_of_a_result(params: dict[str, Any
 
 def test_the_lookup_returns_and_the_state_directory_keeps_no_key(params: dict[str, Any], tmp_path: Path) -> None:
     options = {"at_least": 1, "min_remaining": 0, "max_age": 60.0, "limit": None, "areas": None, "isp": None}
-    options |= {"form": "lease", "task_ids": [], "exclude_ips": None, "undetermined": "match", "seed": None}
+    options |= {"form": "lease", "task_ids": [], "exclude_ips": None, "on_uncertain": "match", "seed": None}
     common = {name: option.get("default") for name, option in INFO.spec.items()}
     (lease,) = find_leases({**common, **params, **options})
     assert [text for text in everything(lease) if not shown(text) or KEY in text] == []

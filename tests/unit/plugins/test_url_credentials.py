@@ -62,7 +62,7 @@ MISTYPED = [
 
 
 #: What every option of these names holds while another one is tried.
-VALID: dict[str, Any] = {"key": "QGDEMO01", "pwd": "pass-of-demo", "app_id": "agent", "app_key": "key-of-agent"}
+VALID: dict[str, Any] = {"key": "QGDEMO01", "password": "pass-of-demo", "app_id": "agent", "app_key": "key-of-agent"}
 VALID |= {"product_id": 1, "resource_no": "demo1", "package_no": "1", "system_no": "1", "duration": "1m"}
 VALID |= {"ips": ["8.8.8.8"], "proxies": ["192.0.2.8:3128"], "step": "detect", "tunnel": "tunnel.qg.example:19702"}
 #: The same for single modules, which want one of several.
@@ -194,7 +194,7 @@ def test_no_option_of_the_lookup_quotes_credentials(tmp_path: Path) -> None:
     common = {"key": "QGDEMO01", "state_dir": str(tmp_path), "max_wait": 0}
     names = {option for option, declared in documented.items() if takes_text(declared)}
     assert {"api_url", "task_ids"} <= names
-    for option in names - {"_terms", "spread", "key", "pwd"}:
+    for option in names - {"_terms", "spread", "key", "password"}:
         assert_nothing_is_quoted(option, documented[option], lambda given: lookup.run([], {}, **{**common, **given}))
 
 

@@ -88,9 +88,9 @@ options:
         environment variable QG_KEY.
     type: str
     aliases: [api_key, authkey]
-  pwd:
+  password:
     description:
-      - The API password of the key, if it has one. Default from the environment variable QG_PWD.
+      - The API password of the key, if it has one. Default from the environment variable QG_PASSWORD.
     type: str
     aliases: [password, authpwd]
   api_url:

@@ -23,7 +23,9 @@ VENDOR_CODES: dict[int, VendorCode] = {
         "The key's API authentication (vendor's user centre) lets in only listed callers: list the address of this "
         "control node there.",
     ),
-    -14: VendorCode("API password wrong or missing", "Set pwd (environment QG_PWD) to the key's API password."),
+    -14: VendorCode(
+        "API password wrong or missing", "Set password (environment QG_PASSWORD) to the key's API password."
+    ),
     -15: VendorCode("no permission", CHECK_PRODUCT.format("classic")),
     -100: VendorCode("plan missing or expired", "Check the key, or renew its plan in the vendor's user centre."),
     -101: VendorCode("more than the plan's channels", "Ask for less, or buy more channels."),

@@ -77,10 +77,10 @@ class ClassicClient(KeyClient):
         *,
         api_url: str,
         key: str,
-        pwd: str | None = None,
+        password: str | None = None,
     ) -> None:
         super().__init__(transport, rate_limiter, budget, api_url=api_url, key=key)
-        self._credentials = {"Key": key, **({"Pwd": pwd} if pwd else {})}
+        self._credentials = {"Key": key, **({"Pwd": password} if password else {})}
         self._parser = ClassicResponseParser(self._credentials.values())
         self._forms = True
 

@@ -75,12 +75,12 @@ class ProductApi(LeaseClient):
         product: str,
         url: str,
         key: str,
-        pwd: str | None = None,
+        password: str | None = None,
     ) -> None:
         super().__init__(transport, rate_limiter, budget, api_url=url, key=key)
         self.product = product
         self.endpoints = PRODUCTS[product]
-        self._credentials = {"key": key, **({"pwd": pwd} if pwd else {})}
+        self._credentials = {"key": key, **({"pwd": password} if password else {})}
         self._parser = ProductResponseParser(self._credentials.values(), product)
         #: Whether this run has found out that the plan is billed by volume, and has no channels.
         self._by_volume = False

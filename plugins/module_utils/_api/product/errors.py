@@ -45,8 +45,8 @@ VENDOR_CODES: dict[str, VendorCode] = {
     ACCESS_DENY: VendorCode("no permission", CHECK_PRODUCT.format("this one")),
     API_AUTH_DENY: VendorCode(
         "API authentication failed",
-        "Set pwd (environment QG_PWD) to the key's API password, and list the address of this control node in the "
-        "vendor's user centre if the key lets in only listed callers.",
+        "Set password (environment QG_PASSWORD) to the key's API password, and list the address of this control node "
+        "in the vendor's user centre if the key lets in only listed callers.",
     ),
     KEY_BLOCK: VendorCode("key banned", "Ask the vendor why the key was banned."),
     REQUEST_LIMIT_EXCEEDED: VendorCode(

@@ -18,7 +18,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 TUNNEL = "tunnel.qg.example:19702"
-LOGIN = {"key": "QGDEMO01", "pwd": "Hush4Hush"}
+LOGIN = {"key": "QGDEMO01", "password": "Hush4Hush"}
 
 
 def test_the_choice_of_an_exit_is_in_the_user_name() -> None:
@@ -70,9 +70,9 @@ def test_a_lease_goes_into_the_other_filters() -> None:
     st.text(st.characters(exclude_categories=["C"]), min_size=1),
     st.text(st.characters(exclude_categories=["C"]), min_size=1),
 )
-def test_any_key_and_password_arrive_unchanged(key: str, pwd: str) -> None:
-    for style, login in (("user_name", (f"{key}-S-x", pwd)), ("password", (key, f"{pwd}:Cx"))):
-        parts = urlsplit(proxy_tunnel(TUNNEL, "x", key=key, pwd=pwd, style=style))
+def test_any_key_and_password_arrive_unchanged(key: str, password: str) -> None:
+    for style, login in (("user_name", (f"{key}-S-x", password)), ("password", (key, f"{password}:Cx"))):
+        parts = urlsplit(proxy_tunnel(TUNNEL, "x", key=key, password=password, style=style))
         assert (unquote(parts.username or ""), unquote(parts.password or "")) == login
         assert (parts.hostname, parts.port) == ("tunnel.qg.example", 19702)
 
@@ -99,7 +99,7 @@ def test_any_key_and_password_arrive_unchanged(key: str, pwd: str) -> None:
         ({"ttl": "soon"}, "a ttl that is 'soon'"),
         ({"form": "text"}, "a form that is 'text': give 'url', 'lease' or 'headers'"),
         ({"form": "headers", "areas": "JP"}, "areas with form='headers': there is no header for it"),
-        ({"pwd": None}, "a tunnel without pwd: give pwd, or form='headers' for a host on the whitelist"),
+        ({"password": None}, "a tunnel without password: give password, or form='headers' for a host on the whitelist"),
         ({"key": 7}, "key that is a number"),
         ({"key": "a\nb"}, "key with a control character"),
     ],

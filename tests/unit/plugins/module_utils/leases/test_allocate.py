@@ -220,7 +220,7 @@ def test_the_lease_of_another_client_is_not_the_effect_of_a_lost_call(core: Vend
     core.clock.advance(5)
     core.fault("/allocate", "reset_after")
     # Otherwise the run would wait until the list shows it.
-    outcome = node.ensure(3, undetermined="ignore")
+    outcome = node.ensure(3, on_uncertain="ignore")
     assert (outcome.error, core.paid) == (None, 1 + 3)
 
 

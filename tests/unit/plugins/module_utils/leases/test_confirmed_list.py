@@ -38,7 +38,7 @@ def test_an_empty_list_that_the_quota_contradicts_is_waited_for(
 ) -> None:
     node.ensure(2)
     wrong(core, form, times)
-    outcome = node.other().ensure(2, undetermined=undetermined)
+    outcome = node.other().ensure(2, on_uncertain=undetermined)
     assert (outcome.error, len(outcome.leases), outcome.allocated, core.paid) == (None, 2, (), 2)
 
 
@@ -60,7 +60,7 @@ def test_a_list_that_stays_empty_is_no_reason_to_pay(core: Vendor, node: LeaseNo
         node.other().ensure(2)
     assert caught.value.message.startswith(
         "Whether the key holds 2 more leases than the list of leases shows is unknown: the quota counts 2 more "
-        "in use, and this has not changed for 60 seconds. Nothing was paid for. Set undetermined=ignore if"
+        "in use, and this has not changed for 60 seconds. Nothing was paid for. Set on_uncertain=ignore if"
     )
     assert (core.calls("/allocate"), core.paid) == (["/allocate"], 2)
     assert 60 <= core.clock.now() - NOW < 90
@@ -83,7 +83,7 @@ def test_check_mode_reads_an_empty_list_once_more(core: Vendor, node: LeaseNode)
 
 def test_a_user_can_say_that_the_quota_counts_something_else(core: Vendor, node: LeaseNode) -> None:
     core.configure(plan={"channels": 6}, used=2)
-    outcome = node.ensure(2, undetermined="ignore")
+    outcome = node.ensure(2, on_uncertain="ignore")
     assert (outcome.error, len(outcome.allocated), core.clock.now()) == (None, 2, NOW)
 
 
@@ -93,7 +93,7 @@ def test_a_classic_plan_by_volume_leases_again_with_ignore(core: Vendor, node: L
     node.wire.advance(600)
     with pytest.raises(UncertainOutcomeError, match="billed by volume"):
         node.ensure(2)
-    assert (node.ensure(2, undetermined="ignore").error, core.paid) == (None, 4)
+    assert (node.ensure(2, on_uncertain="ignore").error, core.paid) == (None, 4)
 
 
 def test_the_balance_of_a_product_host_contradicts_no_list(tmp_path: Path) -> None:

@@ -195,7 +195,7 @@ def test_a_lease_that_was_listed_a_while_ago_is_not_used_after_its_deadline(core
 def test_leases_of_an_unknown_area(core: Vendor, node: LeaseNode, undetermined: str) -> None:
     node.other().ensure(1)
     core.fault("/resources", "code", code=-15, times=-1)
-    desired = {"params": AllocationParams(areas=(GUANGZHOU,)), "undetermined": undetermined}
+    desired = {"params": AllocationParams(areas=(GUANGZHOU,)), "on_uncertain": undetermined}
     if undetermined == "fail":
         with pytest.raises(QgError, match="1 held leases may match"):
             node.ensure(1, **desired)

@@ -287,7 +287,7 @@ class LeaseStateMachine(state_machines.VendorMachine):
         min_remaining=st.sampled_from([0, 0, 3, 20]),
         exact=st.booleans(),
         check=state_machines.RARELY,
-        undetermined=st.sampled_from(["fail", "match"]),
+        on_uncertain=st.sampled_from(["fail", "match"]),
         max_wait=st.sampled_from([300, 300, 0]),
     )
     def allocate(
@@ -298,7 +298,7 @@ class LeaseStateMachine(state_machines.VendorMachine):
         min_remaining: int,
         exact: bool,
         check: bool,
-        undetermined: str,
+        on_uncertain: str,
         max_wait: int,
     ) -> None:
         node = self.use(node)
@@ -309,7 +309,7 @@ class LeaseStateMachine(state_machines.VendorMachine):
             # The vendor does not tell when a lease ends.
             min_remaining = 0
         params = self.terms(params)
-        desired = DesiredLeases(count, params, min_remaining, exact=exact, undetermined=undetermined)
+        desired = DesiredLeases(count, params, min_remaining, exact=exact, on_uncertain=on_uncertain)
         before = self.matching(desired)
         outcome = self.run(node, check, max_wait, lambda api: ensure_leases(api, desired, check=check))
         released = self.wire.late_released(self.waiting)

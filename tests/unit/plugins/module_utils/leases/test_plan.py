@@ -60,7 +60,7 @@ desired_states = st.builds(
     min_remaining=st.integers(0, 90),
     task_ids=st.sampled_from([frozenset(), frozenset({"A"})]),
     exact=st.booleans(),
-    undetermined=st.sampled_from(["fail", "ignore", "match"]),
+    on_uncertain=st.sampled_from(["fail", "ignore", "match"]),
 )
 origins = st.dictionaries(
     st.sampled_from(["A", "B", "C"]),
@@ -79,7 +79,7 @@ def test_a_plan_reaches_the_desired_state_with_the_fewest_changes(
     try:
         made = plan(found, desired)
     except QgError:
-        assert desired.undetermined == "fail"
+        assert desired.on_uncertain == "fail"
         assert found.undetermined or found.undetermined_expiring
         return
     assert len(made.keep) + made.missing >= desired.count
@@ -291,7 +291,7 @@ def test_a_plan_is_the_difference_between_the_leases_and_the_desired_number(
 )
 def test_undetermined_leases_count_only_if_they_are_to_match(exact: bool, undetermined: str, expected: Plan) -> None:
     found = LeaseMatch((ONE,), (THREE,), (TWO,), (FOUR,))
-    assert plan(found, DesiredLeases(2, exact=exact, undetermined=undetermined)) == expected
+    assert plan(found, DesiredLeases(2, exact=exact, on_uncertain=undetermined)) == expected
 
 
 @pytest.mark.parametrize(
@@ -311,7 +311,7 @@ def test_a_plan_fails_where_it_depends_on_undetermined_leases(
         plan(found, desired)
     assert caught.value.message == (
         f"{len(doubtful)} held leases may match, but the vendor's list does not show whether they do: "
-        f"{', '.join(one.ip for one in doubtful)}. Set undetermined=match to count them, undetermined=ignore to leave "
+        f"{', '.join(one.ip for one in doubtful)}. Set on_uncertain=match to count them, on_uncertain=ignore to leave "
         "them out, or release them."
     )
 

@@ -161,7 +161,7 @@ def test_a_plan_by_volume_limits_a_named_replacement(core: Vendor, node: LeaseNo
 @pytest.mark.parametrize("used", [0, 2])
 def test_named_leases_whose_channels_come_free_late_are_replaced(core: Vendor, node: LeaseNode, used: int) -> None:
     core.configure(plan={"channels": 6, "free_delay": 6}, used=used)
-    node.ensure(4, undetermined="ignore")
+    node.ensure(4, on_uncertain="ignore")
     outcome = node.replace(chosen=every)
     assert (outcome.error, len(outcome.released), len(outcome.allocated)) == (None, 4, 4)
 

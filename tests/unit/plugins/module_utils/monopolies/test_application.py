@@ -176,6 +176,6 @@ def test_resources_that_only_the_quota_counts_are_not_applied_for_again(
 ) -> None:
     node.hold(2)
     node.core.fault(LIST, "replace", body={"data": []}, times=-1)
-    text = uncertain(node.other().hold(2, max_wait=max_wait, undetermined=undetermined, wait=False))
+    text = uncertain(node.other().hold(2, max_wait=max_wait, on_uncertain=undetermined, wait=False))
     assert ("holds 2 more resources than the list of resources shows" in text) is (undetermined == "fail")
     assert len(node.uuids) == held

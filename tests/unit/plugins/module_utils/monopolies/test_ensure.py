@@ -130,12 +130,12 @@ def test_undetermined_resources_fail_are_ignored_or_match(node: MonopolyNode, un
     node.hide_stock()
     held = node.hold(2).applied
     node.core.journal.clear()
-    outcome = node.hold(3, area_code=GUANGZHOU, undetermined=undetermined)
+    outcome = node.hold(3, area_code=GUANGZHOU, on_uncertain=undetermined)
     assert (len(outcome.applied), outcome.undetermined) == (applied, held)
     if undetermined == "fail":
         assert node.writes() == []
         assert message(outcome).startswith("3 of 3 resources are missing. Whether 2 held resources match is unknown: ")
-        assert "Set undetermined to match" in message(outcome)
+        assert "Set on_uncertain to match" in message(outcome)
     else:
         succeeded(outcome)
 
@@ -143,7 +143,7 @@ def test_undetermined_resources_fail_are_ignored_or_match(node: MonopolyNode, un
 def test_the_idle_stock_is_not_read_if_enough_resources_match(node: MonopolyNode) -> None:
     node.hide_stock()
     node.hold(1)
-    node.hold(1, area_code=GUANGZHOU, undetermined="ignore")
+    node.hold(1, area_code=GUANGZHOU, on_uncertain="ignore")
     node.core.journal.clear()
     assert (succeeded(node.hold(1, area_code=GUANGZHOU)).changed, node.sent(IDLE)) == (False, [])
 
@@ -228,7 +228,7 @@ def test_an_empty_list_does_not_forget_what_resources_were_applied_for_with(node
     node.hold(2, area_code=GUANGZHOU)
     node.core.fault(LIST, "data_null", times=2)
     assert not succeeded(node.release([])).changed
-    assert not succeeded(node.hold(2, area_code=GUANGZHOU, undetermined="ignore")).changed
+    assert not succeeded(node.hold(2, area_code=GUANGZHOU, on_uncertain="ignore")).changed
     assert node.writes() == ["POST"]
 
 

@@ -131,5 +131,5 @@ def test_an_idle_stock_in_any_format_is_harmless(rows: list[Any], odd: Any) -> N
 )
 def test_undetermined_resources_match_only_if_the_option_says_so(undetermined: str, matching: list[str]) -> None:
     held = [resource("no", isp="mobile"), resource("yes"), resource("open", isp=None)]
-    counted, unknown = Matcher(DesiredMonopolies(1, isp="telecom", undetermined=undetermined), {}).classify(held)
+    counted, unknown = Matcher(DesiredMonopolies(1, isp="telecom", on_uncertain=undetermined), {}).classify(held)
     assert ([one.uuid for one in counted], [one.uuid for one in unknown]) == (matching, ["open"])

@@ -206,7 +206,7 @@ class MonopolyStateMachine(state_machines.VendorMachine):
         count=st.sampled_from([1, 2, 2, 3, 3, 4, 5, 7, 9]),
         area_code=st.sampled_from([None, None, "440100", "350500"]),
         isp=st.sampled_from([None, None, "telecom", "mobile"]),
-        undetermined=st.sampled_from(["fail", "match"]),
+        on_uncertain=st.sampled_from(["fail", "match"]),
         wait=st.booleans(),
         check=state_machines.RARELY,
         max_wait=st.sampled_from([300, 300, 300, 30, 0]),
@@ -216,13 +216,13 @@ class MonopolyStateMachine(state_machines.VendorMachine):
         count: int,
         area_code: str | None,
         isp: str | None,
-        undetermined: str,
+        on_uncertain: str,
         wait: bool,
         check: bool,
         max_wait: int,
     ) -> None:
-        desired = DesiredMonopolies(count, area_code, isp, undetermined)
-        self.last = (count, area_code, isp, undetermined)
+        desired = DesiredMonopolies(count, area_code, isp, on_uncertain)
+        self.last = (count, area_code, isp, on_uncertain)
         before = len(self.matching(desired)) + self.under_way()
         outcome = self.run(check, max_wait, lambda api: ensure_held(api, desired, wait=wait, check=check))
         if self.wire.under_way or self.paid:
@@ -278,7 +278,7 @@ class MonopolyStateMachine(state_machines.VendorMachine):
         outcome = self.run(check, 300, lambda api: redial(api, uuids, wait=wait, check=check))
         assert len(self.paid) <= self.late
         if outcome and not check:
-            assert {one.uuid for one in outcome.redialled} <= set(self.areas)
+            assert {one.uuid for one in outcome.redialed} <= set(self.areas)
 
     # What holds always.
 

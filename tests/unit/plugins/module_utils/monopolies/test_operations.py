@@ -28,7 +28,7 @@ def execute_with(
         return execute(operation, validation.validated_parameters, mode or Mode())
 
 
-ABSENT, REDIALLED = {"state": "absent", "all": True}, {"state": "redialled", "all": True}
+ABSENT, REDIALLED = {"state": "absent", "all": True}, {"state": "redialed", "all": True}
 
 
 @pytest.mark.parametrize(
@@ -41,10 +41,10 @@ ABSENT, REDIALLED = {"state": "absent", "all": True}, {"state": "redialled", "al
             {"count": 1, "areas": ["350500", "440100"]},
             "areas contains 2 areas, and an application is for one: give one of them, and use a task for each.",
         ),
-        ({"count": 1, "uuids": ["a"]}, "uuids goes only with state=absent or state=redialled: leave it out."),
-        ({"count": 1, "all": True}, "all goes only with state=absent or state=redialled: leave it out."),
+        ({"count": 1, "uuids": ["a"]}, "uuids goes only with state=absent or state=redialed: leave it out."),
+        ({"count": 1, "all": True}, "all goes only with state=absent or state=redialed: leave it out."),
         ({"state": "absent"}, "uuids is missing: state=absent needs the names of resources, or all=true."),
-        ({"state": "redialled"}, "uuids is missing: state=redialled needs the names of resources, or all=true."),
+        ({"state": "redialed"}, "uuids is missing: state=redialed needs the names of resources, or all=true."),
         ({**ABSENT, "uuids": []}, "uuids and all=true exclude each other: leave one of them out."),
         ({**ABSENT, "isp": "mobile"}, "isp goes with state=present, not with state=absent: name resources in uuids."),
         (
@@ -81,10 +81,10 @@ def test_a_run_waits_for_another_that_changes_what_the_key_holds(node: MonopolyN
 
 def test_a_redial_of_an_unknown_resource_is_an_error(node: MonopolyNode) -> None:
     uuids = node.ready()
-    result = execute_with(node, state="redialled", uuids=[uuids[0], "nowhere:ppp1"])
+    result = execute_with(node, state="redialed", uuids=[uuids[0], "nowhere:ppp1"])
     assert result["failed"]
     assert result["msg"].startswith(
-        "uuids contains resources that this key does not hold: nowhere:ppp1. Nothing was redialled"
+        "uuids contains resources that this key does not hold: nowhere:ppp1. Nothing was redialed"
     )
     assert node.writes() == []
 
@@ -131,7 +131,7 @@ def test_the_result_of_redialling(node: MonopolyNode) -> None:
     assert predicted["changed"] is True
     assert predicted["diff"]["after"] == f"{uuid} (new)\n"
     result = execute_with(node, mode=Mode(diff=True), **REDIALLED)
-    (one,) = result["redialled"]
+    (one,) = result["redialed"]
     assert result["diff"]["before"] == f"{uuid} {one['server_before']}\n"
     assert result["diff"]["after"] == f"{uuid} {one['server_after']}\n"
     assert result["monopolies"][0]["server"] == one["server_after"]

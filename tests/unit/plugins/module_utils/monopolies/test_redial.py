@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.classic.models import Monopoly
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import UncertainOutcomeError
-from ansible_collections.qingguo.qgnet.plugins.module_utils._monopolies.redial import was_redialled
+from ansible_collections.qingguo.qgnet.plugins.module_utils._monopolies.redial import was_redialed
 from support.in_process import books
 from support.monopoly_calls import LIST, REDIAL, START, lost
 from support.monopoly_runs import MonopolyNode, message, succeeded
@@ -35,21 +35,21 @@ LATER = datetime.datetime.fromtimestamp(START, datetime.timezone.utc)
 )
 def test_which_changes_of_the_list_show_a_redial(before: dict[str, Any], after: dict[str, Any], moved: bool) -> None:
     online = Monopoly("a:ppp1", "福建省泉州市", "telecom", "online", "192.0.2.1:1", None, None, {})
-    assert was_redialled(replace(online, **before), replace(online, **after)) is moved
+    assert was_redialed(replace(online, **before), replace(online, **after)) is moved
 
 
 def test_redial_returns_old_and_new_addresses_every_time(node: MonopolyNode) -> None:
     uuids = node.ready()
     progress: list[str] = []
     first = succeeded(node.redial(on_wait=progress.append))
-    assert [one.uuid for one in first.redialled] == uuids
-    for one in first.redialled:
+    assert [one.uuid for one in first.redialed] == uuids
+    for one in first.redialed:
         assert one.before
         assert one.after
         assert one.before != one.after
     assert "0 of 2 online, 2 redialling; at most " in progress[0]
     second = succeeded(node.redial(uuids[:1]))
-    assert second.redialled[0].before == first.redialled[0].after
+    assert second.redialed[0].before == first.redialed[0].after
     assert ([one.uuid for one in second.after], node.writes()) == (uuids[:1], ["PUT", "PUT"])
 
 
@@ -71,16 +71,16 @@ def test_the_interval_after_a_dial_is_waited_for(node: MonopolyNode) -> None:
 def test_without_waiting_a_new_address_is_not_known_yet(node: MonopolyNode) -> None:
     node.ready()
     outcome = succeeded(node.redial(wait=False))
-    assert [one.after for one in outcome.redialled] == [None, None]
+    assert [one.after for one in outcome.redialed] == [None, None]
     assert [one.state for one in outcome.after] == ["redialling", "redialling"]
 
 
-def test_queued_and_redialling_resources_are_not_redialled(node: MonopolyNode) -> None:
+def test_queued_and_redialling_resources_are_not_redialed(node: MonopolyNode) -> None:
     first = node.ready(1)
     node.hold(2, wait=False)
     node.core.journal.clear()
     outcome = succeeded(node.redial())
-    assert [one.uuid for one in outcome.redialled] == first
+    assert [one.uuid for one in outcome.redialed] == first
     assert [one.uuid for one in outcome.pending] == node.uuids[1:]
     assert {one.state for one in outcome.after} == {"online"}
     assert node.sent(REDIAL)[0]["params"]["UUIDs"] == first[0]
@@ -93,12 +93,12 @@ def test_nothing_is_sent_if_all_resources_are_pending(node: MonopolyNode) -> Non
     assert (node.writes(), succeeded(node.redial([])).changed) == (["POST"], False)
 
 
-def test_an_offline_resource_is_redialled(node: MonopolyNode) -> None:
+def test_an_offline_resource_is_redialed(node: MonopolyNode) -> None:
     uuids = node.ready()
     node.offline(uuids[1])
     outcome = succeeded(node.redial())
-    assert [one.before for one in outcome.redialled][1] is None
-    assert outcome.redialled[1].after
+    assert [one.before for one in outcome.redialed][1] is None
+    assert outcome.redialed[1].after
     assert {one.state for one in outcome.after} == {"online"}
 
 
@@ -107,8 +107,8 @@ def test_a_lost_response_to_a_redial(node: MonopolyNode, done: bool, fields: dic
     uuids = node.ready()
     node.core.fault(REDIAL, **fields)
     outcome = succeeded(node.redial())
-    assert [one.uuid for one in outcome.redialled] == uuids
-    assert all(one.after and one.after != one.before for one in outcome.redialled)
+    assert [one.uuid for one in outcome.redialed] == uuids
+    assert all(one.after and one.after != one.before for one in outcome.redialed)
     assert node.writes() == ["PUT"] * (1 if done else 2)
 
 
@@ -116,7 +116,7 @@ def test_a_redial_without_effect_is_reported(node: MonopolyNode) -> None:
     uuids = node.ready()
     node.core.fault(REDIAL, "reset_before", times=-1)
     outcome = node.redial()
-    assert message(outcome).startswith(f"2 of 2 resources could not be redialled: {', '.join(uuids)}.")
+    assert message(outcome).startswith(f"2 of 2 resources could not be redialed: {', '.join(uuids)}.")
     assert ([one.uuid for one in outcome.refused], outcome.changed) == (uuids, False)
     assert node.writes() == ["PUT"] * 3
 
@@ -125,20 +125,20 @@ def test_a_refusal_of_one_does_not_prevent_the_redial_of_the_others(node: Monopo
     uuids = node.ready()
     node.core.fault(REDIAL, "code", code=-105, times=2)
     outcome = node.redial()
-    assert [one.uuid for one in outcome.redialled] == uuids[1:]
-    assert outcome.redialled[0].after
+    assert [one.uuid for one in outcome.redialed] == uuids[1:]
+    assert outcome.redialed[0].after
     assert [one.uuid for one in outcome.refused] == uuids[:1]
-    assert f"1 of 2 resources could not be redialled: {uuids[0]}. PUT /monopolies/ips was refused" in message(outcome)
+    assert f"1 of 2 resources could not be redialed: {uuids[0]}. PUT /monopolies/ips was refused" in message(outcome)
 
 
 def test_a_redial_counts_only_if_the_list_shows_it(node: MonopolyNode) -> None:
     uuids = node.ready()
     node.core.fault(REDIAL, "partial", drop=1)
     outcome = node.redial(max_wait=20)
-    text = f"1 of 2 online, 1 not redialled yet, and max_wait (20 seconds) is used up; not ready: {uuids[1]}."
+    text = f"1 of 2 online, 1 not redialed yet, and max_wait (20 seconds) is used up; not ready: {uuids[1]}."
     assert text in message(outcome)
-    assert outcome.redialled[0].after
-    assert outcome.redialled[1].after is None
+    assert outcome.redialed[0].after
+    assert outcome.redialed[1].after is None
 
 
 def test_a_lost_redial_and_then_no_list(node: MonopolyNode) -> None:
@@ -160,5 +160,5 @@ def test_resources_that_vanish_during_a_redial_are_reported(node: MonopolyNode) 
 def test_check_mode_redials_nothing(node: MonopolyNode) -> None:
     uuids = node.ready()
     outcome = succeeded(node.redial(check=True))
-    assert [one.uuid for one in outcome.redialled] == uuids
-    assert ([one.after for one in outcome.redialled], node.writes()) == ([None, None], [])
+    assert [one.uuid for one in outcome.redialed] == uuids
+    assert ([one.after for one in outcome.redialed], node.writes()) == ([None, None], [])

@@ -36,15 +36,15 @@ def released(outcome: MonopolyResult) -> list[str]:
     return outcome.released
 
 
-def redialled(outcome: MonopolyResult) -> list[str]:
-    return [one.uuid for one in outcome.redialled]
+def redialed(outcome: MonopolyResult) -> list[str]:
+    return [one.uuid for one in outcome.redialed]
 
 
 Run = Callable[[MonopolyNode], MonopolyResult]
 RUNS: dict[str, tuple[Run, Callable[[MonopolyResult], list[str]]]] = {
     APPLY: (lambda node: node.hold(4), applied),
     RELEASE: (lambda node: node.release(), released),
-    REDIAL: (lambda node: node.redial(), redialled),
+    REDIAL: (lambda node: node.redial(), redialed),
 }
 
 

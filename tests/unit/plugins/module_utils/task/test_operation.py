@@ -23,7 +23,7 @@ from hypothesis import strategies as st
 
 SPEC: dict[str, dict[str, Any]] = {
     "key": {"type": "str", "no_log": True},
-    "pwd": {"type": "str", "no_log": True},
+    "password": {"type": "str", "no_log": True},
     "ip": {"type": "str"},
 }
 #: What JSON writes as it is, in two signs, and as an escape of one and of two units. No letter of "True" or "False",
@@ -43,9 +43,9 @@ RESULTS = st.recursive(
 @example({"port": 21504}, "150", "")
 @example({"list": [{"deep": ["x\N{GRINNING FACE}y"]}]}, "\N{GRINNING FACE}", "")
 @settings(max_examples=300)
-def test_nothing_is_left_that_a_module_would_redact(result: dict[str, Any], key: str, pwd: str) -> None:
-    cleaned = Redactor([key, pwd]).tree({"rows": result})
-    assert cleaned == remove_values(cleaned, {secret for secret in (key, pwd) if secret})
+def test_nothing_is_left_that_a_module_would_redact(result: dict[str, Any], key: str, password: str) -> None:
+    cleaned = Redactor([key, password]).tree({"rows": result})
+    assert cleaned == remove_values(cleaned, {secret for secret in (key, password) if secret})
 
 
 @pytest.mark.parametrize("key", ["0123456789ABCDEF", 'K"E\\Y/1', "\N{CJK UNIFIED IDEOGRAPH-9752}\N{GRINNING FACE}"])
@@ -56,15 +56,15 @@ def test_no_secret_is_left_in_a_result(key: str) -> None:
         "count": 3,
         "whitelist": ["1.1.1.1"],
     }
-    cleaned = redact(result, {"key": key, "pwd": None}, SPEC)
+    cleaned = redact(result, {"key": key, "password": None}, SPEC)
     assert key not in repr(cleaned)
     assert (cleaned["count"], cleaned["whitelist"]) == (3, ["1.1.1.1"])
 
 
 def test_what_is_no_secret_stays() -> None:
     result = {"msg": "198.51.100.8 is on the list"}
-    assert redact(result, {"key": "198", "pwd": "", "ip": "198.51.100.8"}, SPEC) != result
-    assert redact(result, {"key": "199", "pwd": "", "ip": "198.51.100.8"}, SPEC) == result
+    assert redact(result, {"key": "198", "password": "", "ip": "198.51.100.8"}, SPEC) != result
+    assert redact(result, {"key": "199", "password": "", "ip": "198.51.100.8"}, SPEC) == result
 
 
 def test_an_unexpected_exception_is_a_failed_result_without_its_text() -> None:

@@ -22,7 +22,7 @@ ACCOUNT: dict[str, Any] = {
     "account_url": "https://account.example/api",
     "domain": "www.qg.net",
 }
-PROXY: dict[str, Any] = {**COMMON, "key": SECRET, "pwd": "x", "api_url": "https://api.example", "state_url": None}
+PROXY: dict[str, Any] = {**COMMON, "key": SECRET, "password": "x", "api_url": "https://api.example", "state_url": None}
 
 
 @pytest.mark.parametrize(

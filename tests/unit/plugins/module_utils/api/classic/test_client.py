@@ -36,7 +36,7 @@ def client(tmp_path: Path, *script: Step, max_wait: float = 300.0) -> tuple[Prox
     transport = ScriptedTransport(*script)
     limiter = RateLimiter(State(str(tmp_path / "state")))
     budget = WaitBudget(max_wait, sleep=lambda _seconds: None)
-    return ProxyApi(transport, limiter, budget, api_url="https://api.example", key=KEY, pwd=PWD), transport
+    return ProxyApi(transport, limiter, budget, api_url="https://api.example", key=KEY, password=PWD), transport
 
 
 @pytest.mark.parametrize("body", [{"Code": 0}, {"Code": 0, "Data": None}, {"Code": "0", "Data": []}], ids=repr)
