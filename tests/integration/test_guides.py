@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import subprocess
@@ -92,9 +93,10 @@ class Reader:
         text = "".join(commands(blocks(BOTH[guide][0]))).replace("@KEY@", self.sim.key)
         for old, new in zip(replaced[::2], replaced[1::2], strict=True):
             text = text.replace(old, new)
+        key = {} if "read -rs" in text else {"QG_KEY": self.sim.key}
         typed = f"set -ex\n{text}env | grep ^QG_\necho finished\n".encode()
         # From a pipe, a shell reads byte by byte, so that another one in it goes on where the first stopped.
-        place: dict[str, Any] = {"cwd": self.folder, "env": self.environment()}
+        place: dict[str, Any] = {"cwd": self.folder, "env": self.environment() | key}
         done = subprocess.run(["bash"], input=typed, capture_output=True, timeout=600, check=False, **place)
         shown = (done.stdout + done.stderr).decode()
         assert done.returncode == 0, shown
@@ -111,6 +113,9 @@ class Reader:
             "LC_ALL": "C.UTF-8",
             "ANSIBLE_NOCOLOR": "1",
         }
+
+
+HOSTS = "crawlers: {hosts: {crawler1: {ansible_connection: local}, crawler2: {ansible_connection: local}}}\n"
 
 
 def paid(sim: Simulator) -> int:
@@ -146,3 +151,15 @@ def test_the_readme_leads_to_a_first_request(reader: Reader) -> None:
     assert re.search(r'"msg": "198\.51\.100\.\d+"', shown), shown
     assert reader.sim.whitelist() == ["203.0.113.5"]
     assert len(reader.sim.leases()) == paid(reader.sim) == 1
+
+
+def test_the_examples_of_leases_buy_what_they_say(reader: Reader) -> None:
+    reader.sim.configure(plan={"kind": "dynamic_dedicated", "channels": 20}, whitelist=["203.0.113.5"])
+    (reader.folder / "hosts.yml").write_text(HOSTS, encoding="utf-8")
+    reader.paste("leases", "/opt/crawler/run", "printenv http_proxy")
+    assert len((reader.folder / "squid-leases.conf").read_text().splitlines()) == 3
+    entries = json.loads((reader.folder / "paid.json").read_text())
+    # First, in the city, again after three were kept, and all replaced; at the end, after all were released.
+    assert [entry["asked"] for entry in entries] == [5, 2, 2, 5]
+    assert paid(reader.sim) == len(entries) + 1
+    assert len(reader.sim.leases()) == 5
