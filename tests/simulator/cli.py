@@ -10,6 +10,7 @@ import os
 import re
 import shlex
 import signal
+import socket
 import sys
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -20,11 +21,13 @@ from .account.endpoints import PREFIX
 from .control.same_origin import is_loopback
 from .core import Core
 from .proxies.forwarding import ForwardProxies, url
+from .proxies.listeners import Address
 from .proxies.targets import ECHO_NAME
 from .server.app import Server, build_app, listen, server_config
 from .server.certificate import OwnCertificate
 
 LOOPBACK = "127.0.0.1"
+OWN_NAMES = ("localhost", LOOPBACK)
 
 
 def _address_pair(text: str) -> tuple[str, str]:
@@ -45,6 +48,19 @@ def _host(text: str) -> str:
     if not re.fullmatch(r"[A-Za-z0-9._-]+", text):
         raise argparse.ArgumentTypeError(f"{text!r} is neither a host name nor an address (give no port)")
     return text
+
+
+def _site(text: str) -> tuple[str, Address]:
+    name, equals, server = text.partition("=")
+    host, _colon, port = server.rpartition(":")
+    if not (name and equals and is_loopback(host) and port.isdigit() and 0 < int(port) < 65536):
+        raise argparse.ArgumentTypeError(f"{text!r} is not NAME=127.0.0.1:PORT or NAME:PORT=127.0.0.1:PORT")
+    return name.lower(), (host, int(port))
+
+
+def _tunnel_port(text: str) -> tuple[str | None, int]:
+    key, equals, port = text.rpartition("=")
+    return key if equals else None, _port(port)
 
 
 def _credentials(text: str) -> tuple[str, str]:
@@ -91,9 +107,25 @@ def parser() -> argparse.ArgumentParser:
         help="may be repeated (default qgdemo01's)",
     )
     add("--proxy-port", type=_port, help="port of a forward proxy for the first key, 0 picks a free one")
-    add("--tunnel-port", type=_port, help="port of a tunnel for the first key, 0 picks a free one")
+    add(
+        "--tunnel-port",
+        action="append",
+        type=_tunnel_port,
+        default=[],
+        metavar="[KEY=]PORT",
+        help="port of a tunnel for a key, by default the first one; 0 picks a free one; may be repeated",
+    )
     add("--tunnel-control-port", type=_port, help="another port for PUT /proxyip, 0 picks a free one")
     add("--map", action="append", type=_address_pair, default=[], metavar="SOURCE=PUBLIC", help="may be repeated")
+    add(
+        "--site",
+        action="append",
+        type=_site,
+        default=[],
+        metavar="NAME[:PORT]=127.0.0.1:PORT",
+        help="local server that stands for a name behind the proxies; may be repeated",
+    )
+    add("--tls-port", type=_port, help="port that serves the same by HTTPS, 0 picks a free one")
     add("--tls-cert", type=Path, help="certificate file, for HTTPS")
     add("--tls-key", type=Path, help="key file, for HTTPS")
     add("--ready-file", type=Path, help="JSON file written once the simulator listens")
@@ -111,7 +143,6 @@ def _environment(api_url: str, key: str, agent: tuple[str, str], minute: float) 
     """Return the environment variables with which the collection uses the simulator and nothing else."""
     return {
         "QG_KEY": key,
-        "QG_PRODUCT": "classic",
         "QG_API_URL": api_url,
         "QG_PRODUCT_URL": f"{api_url}/{{product}}",
         "QG_SOURCES": f"{api_url}/ip,{api_url}/json,{api_url}/origin",
@@ -147,6 +178,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         parser().error("--tls-cert and --tls-key belong together")
     key_names: list[str] = list(dict.fromkeys(options.key or ["QGDEMO01"]))
     agents: list[tuple[str, str]] = list(dict(options.agent or DEFAULT_CREDENTIALS).items())
+    if unknown := {name for name, _port in options.tunnel_port} - {None, *key_names}:
+        parser().error(f"--tunnel-port: no --key {', '.join(sorted(map(str, unknown)))}")
     core = Core(key_names, dict(options.map), options.minute, agents=agents)
     keys = core.keys
     forward_proxies = ForwardProxies(core.network, core.clock, keys.get, keys.get_tunnel, options.host)
@@ -158,21 +191,25 @@ def main(arguments: Sequence[str] | None = None) -> int:
             requested_port = options.tunnel_control_port
             listeners.append(listen(options.host, requested_port))
         proxy_url: str | None = None
-        tunnel_url: str | None = None
         if options.proxy_port is not None:
             requested_port = options.proxy_port
             proxy_url = forward_proxies.open_for_key(key_names[0], requested_port)
             keys.initial_proxy_urls[key_names[0]] = proxy_url
-        if options.tunnel_port is not None:
-            requested_port = options.tunnel_port
-            tunnel_url = forward_proxies.open_tunnel(key_names[0], requested_port)
-            keys.initial_tunnel_urls[key_names[0]] = tunnel_url
+        for name, requested_port in options.tunnel_port:
+            name = name or key_names[0]
+            keys.initial_tunnel_urls[name] = forward_proxies.open_tunnel(name, requested_port)
+        tunnel_url = keys.initial_tunnel_urls.get(key_names[0])
+        secure_api: socket.socket | None = None
+        if options.tls_port is not None:
+            requested_port = options.tls_port
+            secure_api = listen(options.host, requested_port)
         keys.reset()
     except OSError as error:
         reason = os.strerror(error.errno) if error.errno else str(error)
         print(f"Cannot listen on {options.host} port {requested_port}: {reason}.", file=sys.stderr)
         return 1
-    certificate = OwnCertificate(ECHO_NAME)
+    certificate = OwnCertificate(ECHO_NAME, *OWN_NAMES, options.host, forward_proxies.host.strip("[]"))
+    forward_proxies.tls, forward_proxies.targets.sites = certificate.context, dict(options.site)
     # Only the proxies connect to these.
     echo, secure_echo = listen(LOOPBACK, 0), listen(LOOPBACK, 0)
     forward_proxies.targets.echo = echo.getsockname()
@@ -189,11 +226,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "control_url": f"{api_url}/_sim",
         "proxy_url": proxy_url,
         "tunnel_url": tunnel_url,
+        "tls_url": None if secure_api is None else url("https", options.host, secure_api.getsockname()[1]),
         "tunnel_control_url": url(scheme, options.host, listeners[-1].getsockname()[1]),
         "pid": os.getpid(),
     }
     config = server_config(app, options.tls_cert, options.tls_key)
     echo_listeners = [(echo, None), (secure_echo, certificate.context)]
+    if secure_api is not None:
+        echo_listeners.append((secure_api, certificate.context))
     server = Server(config, keys.process_due_events, ready, options.ready_file, echo_listeners)
 
     def stop(_number: int, _frame: object) -> None:

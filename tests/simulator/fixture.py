@@ -38,6 +38,8 @@ class Simulator:
         self.control_url: str = ready["control_url"]
         self.proxy_url: str | None = ready["proxy_url"]
         self.tunnel_url: str | None = ready["tunnel_url"]
+        #: The same API by HTTPS, if the simulator has --tls-port.
+        self.tls_url: str | None = ready["tls_url"]
         self.tunnel_control_url: str = ready["tunnel_control_url"]
         self.pid: int = ready["pid"]
         self._session = requests.Session()

@@ -87,8 +87,8 @@ class Agent:
 
     @classmethod
     def with_examples(cls, appid: str, appkey: str) -> Agent:
-        """Return an agent that owns the services that the vendor's pages show."""
-        instances = catalog.instances()
+        """Return an agent that owns the services that the vendor's pages show, and a few servers."""
+        instances = [*catalog.instances(), *generate_instances({str(catalog.CLOUD_PRODUCT): 4})]
         return cls(appid, appkey, balance="12.34", instances=instances, proxy_plans=catalog.proxy_plans())
 
     @property

@@ -121,6 +121,9 @@ class ControlApi:
     async def put_key(self, request: Request) -> Any:
         values = await _json_object(request)
         with_proxy, tunnel = values.pop("proxy", False), values.pop("tunnel", None)
+        port = tunnel.pop("port", 0) if isinstance(tunnel, dict) else 0
+        if not validation.is_integer(port, 0, 65535):
+            raise ValidationError("tunnel port: a port expected")
         if not isinstance(with_proxy, bool):
             raise ValidationError("proxy: true or false expected")
         if tunnel is not None and not isinstance(tunnel, dict):
@@ -140,16 +143,19 @@ class ControlApi:
         if with_proxy and key.proxy_url is None:
             key.proxy_url = self._forward_proxies.open_for_key(name)
         if tunnel is not None:
-            self._open_tunnel(name, tunnel)
+            self._open_tunnel(name, tunnel, port)
         keys.process_due_events()
         return {"key": name, **key.describe(self._core.clock.now())}
 
-    def _open_tunnel(self, key: str, settings: dict[str, Any]) -> None:
+    def _open_tunnel(self, key: str, settings: dict[str, Any], port: int) -> None:
         """Change the tunnel of a key, which is opened on first use."""
         tunnel = self._core.keys.create_tunnel(key)
         tunnel.settings = tunnel.settings.with_changes(settings)
         if tunnel.url is None:
-            tunnel.url = self._forward_proxies.open_tunnel(key)
+            try:
+                tunnel.url = self._forward_proxies.open_tunnel(key, port)
+            except OSError as error:
+                raise ValidationError(f"tunnel port {port}: {error.strerror}") from None
 
     async def get_agent(self, request: Request) -> Any:
         agent = self._core.agents.by_appid.get(request.path_params["appid"])

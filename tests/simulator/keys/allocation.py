@@ -92,15 +92,18 @@ class Allocation:
             raise AllocationError(error.reason, executed=bool(replaced)) from None
 
     def extract(self) -> list[Lease]:
-        """Return addresses of the pool, which use no channel: first those that are still active, then new ones."""
-        pool, task_id = self._key.holdings.pool, self._service.create_task_id()
-        leases = [lease for lease in pool if self._wanted.matches(lease.area)][: self._wanted.count]
-        missing = self._wanted.count - len(leases)
+        """Return addresses of the pool, which use no channel: first those that are still active, then new ones.
+
+        If they must be distinct, all are new.
+        """
+        pool, wanted = self._key.holdings.pool, self._wanted
+        leases = [] if wanted.distinct else [lease for lease in pool if wanted.matches(lease.area)][: wanted.count]
+        task_id, missing = self._service.create_task_id(), wanted.count - len(leases)
         if missing:
-            areas = [area for area in self._key.plan.stock if self._wanted.matches(area) and area.available]
-            areas = self._service.random.sample(areas, min(missing, len(areas)))
-            if not areas and not leases:
+            candidates = self._stock()
+            if not candidates and not leases:
                 raise AllocationError(NO_STOCK)
+            areas = self._service.random.sample(candidates, min(missing, len(candidates)))
             new = self._open(areas, self._choose_addresses(len(areas)), task_id)
             pool += new
             leases += new
@@ -122,16 +125,21 @@ class Allocation:
 
         Leases in ``returned`` count as stock of their area.
         """
-        returned_per_area = Counter(id(lease.area) for lease in returned)
-        count, candidates = self._wanted.count, list[Area]()
-        for area in self._key.plan.stock:
-            if self._wanted.matches(area):
-                candidates += [area] * min(MAX_PER_CALL, area.available + returned_per_area[id(area)])
+        count, candidates = self._wanted.count, self._stock(returned)
         partial = self._key.options.short_stock != "refuse"
         if not candidates or (len(candidates) < count and not partial):
             raise AllocationError(NO_STOCK)
         areas = self._service.random.sample(candidates, min(count, len(candidates)))
         return areas[: max(0, len(areas) - self._drop)]
+
+    def _stock(self, returned: Sequence[Lease] = ()) -> list[Area]:
+        """Return the area of each address that could be given, up to the maximum of a call for each area."""
+        returned_per_area = Counter(id(lease.area) for lease in returned)
+        areas: list[Area] = []
+        for area in self._key.plan.stock:
+            if self._wanted.matches(area):
+                areas += [area] * min(MAX_PER_CALL, area.available + returned_per_area[id(area)])
+        return areas
 
     def _choose_addresses(self, count: int) -> list[str]:
         """Return free exit addresses. If they must be distinct, those that the key has not had are preferred."""

@@ -28,6 +28,10 @@ class PortUnavailableError(Exception):
     """No port could be opened for a lease."""
 
 
+def _has_gateway(key: ProxyKey) -> bool:
+    return key.plan.enterprise_pool or key.plan.kind == OVERSEAS
+
+
 class LeaseService:
     def __init__(self, clock: Clock, seed: int | None = None) -> None:
         self.clock = clock
@@ -45,8 +49,13 @@ class LeaseService:
         self.random = random.Random(self._seed)
 
     def exit_addresses(self, key: ProxyKey) -> ExitAddressPool:
-        """Return the addresses through which new leases of a key leave."""
-        return self._loopback if key.options.lease_addresses == "loopback" else self._documentation
+        """Return the addresses through which new leases of a key leave.
+
+        A lease that listens has an address of loopback, so that a program reaches it by ``IP`` and ``port``, unless it
+        is reached by another host than its ``IP`` anyway.
+        """
+        listens_on_its_own = self.ports.has_loopback and key.options.lease_proxies and not _has_gateway(key)
+        return self._loopback if listens_on_its_own else self._documentation
 
     def _pool_of(self, address: str) -> ExitAddressPool:
         return self._loopback if address in self._loopback else self._documentation
@@ -74,9 +83,9 @@ class LeaseService:
     def _host(self, key: ProxyKey, lease: Lease) -> str:
         if lease.ip in self._loopback:
             return lease.ip
-        if key.options.lease_host == "loopback":
+        if key.options.lease_proxies and self.ports is not self._unbound_ports:
             return self.ports.host
-        return GATEWAY if key.plan.enterprise_pool or key.plan.kind == OVERSEAS else lease.ip
+        return GATEWAY if _has_gateway(key) else lease.ip
 
     def close(self, leases: Sequence[Lease]) -> None:
         """Close leases. The caller removes them from the holdings of the key."""

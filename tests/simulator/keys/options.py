@@ -36,8 +36,6 @@ CHOICES: dict[str, tuple[str, ...]] = {
     "address_reuse": ("last", "first"),
     "volume_quota": ("balance", "refuse"),
     "apply_data": ("uuids", "objects", "empty"),
-    "lease_host": ("loopback", "address"),
-    "lease_addresses": ("documentation", "loopback"),
     "get_shape": ("documented", "list", "ips", "entries", "single"),
     "query_shape": ("documented", "list", "ips", "tasks", "task_map", "entries", "single"),
     "static_deadline": ("expiry", "release"),
@@ -88,8 +86,6 @@ class KeyOptions:
     apply_data: str = "uuids"
     dial_seconds: float = 2.0
     queue_seconds: float = 1.0
-    lease_host: str = "loopback"
-    lease_addresses: str = "documentation"
     get_shape: str = "documented"
     query_shape: str = "documented"
     static_deadline: str = "expiry"

@@ -39,6 +39,10 @@ class NoExitError(Exception):
     """No exit address is available for a request."""
 
 
+class OptionError(Exception):
+    """A client may use the tunnel, but what it asks of its exit has a wrong form."""
+
+
 @dataclass(frozen=True)
 class ProxyRequest:
     """What a client of a proxy sent before the proxy connects to the target."""
@@ -78,7 +82,7 @@ class ProxyAccess:
     def exit_for(self, request: ProxyRequest) -> str | None:
         """Return the exit address for a request, or None if the client may not use the proxy.
 
-        Raises ``NoExitError`` if a tunnel has no exit for it.
+        Raises ``NoExitError`` if a tunnel has no exit for it, and ``OptionError`` if it asks for one in a wrong form.
         """
         key = self._find_key(self._key)
         return key.exit if key is not None and self.authorizes(request) else None

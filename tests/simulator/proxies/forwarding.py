@@ -11,6 +11,8 @@ from __future__ import annotations
 import argparse
 import ipaddress
 import socket
+import ssl
+import sys
 import tempfile
 from collections.abc import Container
 from typing import Any
@@ -23,10 +25,14 @@ from proxy.http.proxy import HttpProxyPlugin
 from ..clock import Clock
 from ..network import Connection, Network
 from . import socks5
-from .access import KeyLookup, LeaseAccess, LeaseProxyAccess, NoExitError, ProxyAccess, ProxyRequest
+from .access import KeyLookup, LeaseAccess, LeaseProxyAccess, NoExitError, OptionError, ProxyAccess, ProxyRequest
 from .listeners import Address, ListenerPool
-from .targets import Targets
+from .relay import unwrap
+from .targets import REFUSAL, Targets
 from .tunnels import TUNNEL_HEADERS, TunnelLookup, TunnelProxyAccess
+
+TLS_HANDSHAKE = b"\x16"
+"""The first byte of a client that speaks TLS."""
 
 
 def _base_flags() -> argparse.Namespace:
@@ -48,12 +54,12 @@ class AccessControlPlugin(HttpProxyPlugin):
         self._upstream_connection: Connection | None = None
 
     def connect_upstream(self) -> None:
-        own = self.client.connection.getsockname()[:2]
+        own: Address = self.flags.own
         exit_address = self._exit_address((self.client.addr or ("", 0), own))
         host, port = (self.request.host or b"").decode("ascii", "replace"), self.request.port or 0
         target = self._targets.resolve(host, port, own[0])
         if target is None:
-            raise HttpRequestRejected(403, b"Forbidden", {}, b"this test proxy reaches its own machine only\n")
+            raise HttpRequestRejected(403, b"Forbidden", {}, f"{REFUSAL.format(host, port)}\n".encode())
         if not self.request.is_https_tunnel:
             # One request per connection, so that each request is checked against the current whitelist.
             self.request.add_header(b"Connection", b"close")
@@ -70,11 +76,18 @@ class AccessControlPlugin(HttpProxyPlugin):
         }
         try:
             exit_address = self._access.exit_for(ProxyRequest.from_http(connection, headers))
+        except OptionError as error:
+            raise HttpRequestRejected(400, b"Bad Request", {}, f"{error}\n".encode()) from None
         except NoExitError:
             raise HttpRequestRejected(503, b"Service Unavailable", {}, b"no exit address\n") from None
         if exit_address is None:
             challenge = {b"Proxy-Authenticate": b'Basic realm="proxy"'}
-            raise HttpRequestRejected(407, b"Proxy Authentication Required", challenge, b"not on the whitelist\n")
+            raise HttpRequestRejected(
+                407,
+                b"Proxy Authentication Required",
+                challenge,
+                b"neither whitelisted nor with a password\n",
+            )
         self.request.del_headers([name.encode() for name in TUNNEL_HEADERS])
         return exit_address
 
@@ -102,20 +115,33 @@ class ForwardProxies:
         self._find_tunnel = find_tunnel
         self._bind_host = bind_host
         self.host = reachable_host(bind_host)
+        # Linux has all of 127.0.0.0/8, and others that can reach this simulator have no part of it.
+        self.has_loopback = sys.platform == "linux" and bind_host == "127.0.0.1"
         self.targets = Targets()
+        self.tls: ssl.SSLContext | None = None
+        """What a client gets that speaks TLS to a proxy, on the same port as the others."""
         self._flags: argparse.Namespace | None = None
         self._listeners: ListenerPool[str | LeaseAccess] = ListenerPool()
 
     def _listen(self, owner: str | LeaseAccess, access: ProxyAccess, port: int, host: str | None = None) -> int:
         if self._flags is None:
             self._flags = _base_flags()
-        flags = argparse.Namespace(**vars(self._flags), access=access, targets=self.targets)
+        base = vars(self._flags)
 
         def serve(connection: socket.socket, address: Address) -> None:
-            if connection.recv(1, socket.MSG_PEEK) == bytes([socks5.VERSION]):
-                socks5.serve(connection, address, access, self.targets)
+            own = connection.getsockname()[:2]
+
+            def serve_plain(client: socket.socket) -> None:
+                if client.recv(1, socket.MSG_PEEK) == bytes([socks5.VERSION]):
+                    socks5.serve(client, (address, own), access, self.targets)
+                else:
+                    flags = argparse.Namespace(**base, access=access, targets=self.targets, own=own)
+                    HttpProtocolHandler(HttpProtocolHandler.create(client, address), flags=flags).run()
+
+            if self.tls is not None and connection.recv(1, socket.MSG_PEEK) == TLS_HANDSHAKE:
+                unwrap(connection, self.tls, serve_plain)
             else:
-                HttpProtocolHandler(HttpProtocolHandler.create(connection, address), flags=flags).run()
+                serve_plain(connection)
 
         return self._listeners.open(owner, self._bind_host if host is None else host, port, serve)
 

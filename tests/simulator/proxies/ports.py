@@ -13,6 +13,8 @@ from .access import LeaseAccess
 class PortAllocator(Protocol):
     host: str
     """Host under which a client reaches the ports."""
+    has_loopback: bool
+    """Whether a lease can listen on any address of loopback."""
 
     def open(self, key: str, lease: LeaseAccess) -> int:
         """Listen for a lease of a key and return the port."""
@@ -25,6 +27,7 @@ class UnboundPorts:
     """Assigns port numbers without listening."""
 
     host = "127.0.0.1"
+    has_loopback = False
     FIRST, LAST = 20000, 59999
 
     def __init__(self) -> None:

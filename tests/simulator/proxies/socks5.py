@@ -5,12 +5,13 @@
 from __future__ import annotations
 
 import ipaddress
-import selectors
 import socket
 from contextlib import suppress
 
-from .access import NoExitError, ProxyAccess, ProxyRequest
+from ..network import Connection
+from .access import NoExitError, OptionError, ProxyAccess, ProxyRequest
 from .listeners import Address
+from .relay import relay
 from .targets import Targets
 
 VERSION = 5
@@ -19,7 +20,6 @@ CONNECT = 1
 IPV4, NAME, IPV6 = 1, 3, 4
 SUCCESS, FAILURE, NOT_ALLOWED, REFUSED, UNKNOWN_COMMAND, UNKNOWN_TYPE = 0, 1, 2, 5, 7, 8
 CONNECT_SECONDS = 10.0
-CHUNK = 65536
 
 
 class _Refused(Exception):
@@ -30,11 +30,10 @@ class _Refused(Exception):
         self.code = code
 
 
-def serve(client: socket.socket, address: Address, access: ProxyAccess, targets: Targets) -> None:
+def serve(client: socket.socket, connection: Connection, access: ProxyAccess, targets: Targets) -> None:
     """Serve one connection until one of its ends closes it."""
-    own = client.getsockname()[:2]
     with suppress(OSError, EOFError):
-        request = _authenticate(client, (address, own), access)
+        request = _authenticate(client, connection, access)
         if request is None:
             return
         try:
@@ -43,13 +42,13 @@ def serve(client: socket.socket, address: Address, access: ProxyAccess, targets:
             client.sendall(_reply(error.code))
             return
         with upstream:
-            connection = upstream.getsockname()[:2], upstream.getpeername()[:2]
-            access.register_upstream(connection, exit_address)
+            onward = upstream.getsockname()[:2], upstream.getpeername()[:2]
+            access.register_upstream(onward, exit_address)
             try:
                 client.sendall(_reply(SUCCESS))
-                _relay(client, upstream)
+                relay(client, upstream)
             finally:
-                access.unregister_upstream(connection)
+                access.unregister_upstream(onward)
 
 
 def _reply(code: int) -> bytes:
@@ -70,9 +69,7 @@ def _read_text(client: socket.socket) -> str:
     return _read(client, _read(client, 1)[0]).decode("utf-8", "replace")
 
 
-def _authenticate(
-    client: socket.socket, connection: tuple[Address, Address], access: ProxyAccess
-) -> ProxyRequest | None:
+def _authenticate(client: socket.socket, connection: Connection, access: ProxyAccess) -> ProxyRequest | None:
     """Agree on a method and return who the client is; None if no method suits."""
     _version, count = _read(client, 2)
     methods = _read(client, count)
@@ -110,12 +107,12 @@ def _connect(
 ) -> tuple[socket.socket, str]:
     """Connect to the target, and return the connection with the exit address that it leaves through."""
     host, port = _read_target(client)
-    target = targets.resolve(host, port, client.getsockname()[0])
+    target = targets.resolve(host, port, request.connection[1][0])
     if target is None:
         raise _Refused(NOT_ALLOWED)
     try:
         exit_address = access.exit_for(request)
-    except NoExitError:
+    except (NoExitError, OptionError):
         raise _Refused(FAILURE) from None
     if exit_address is None:
         raise _Refused(NOT_ALLOWED)
@@ -125,19 +122,3 @@ def _connect(
         raise _Refused(REFUSED) from None
     upstream.settimeout(None)
     return upstream, exit_address
-
-
-def _relay(client: socket.socket, upstream: socket.socket) -> None:
-    """Copy in both directions until one end closes the connection."""
-    other = {client: upstream, upstream: client}
-    with selectors.DefaultSelector() as selector:
-        for end in other:
-            selector.register(end, selectors.EVENT_READ)
-        while True:
-            for event, _mask in selector.select():
-                source = event.fileobj
-                assert isinstance(source, socket.socket)
-                data = source.recv(CHUNK)
-                if not data:
-                    return
-                other[source].sendall(data)

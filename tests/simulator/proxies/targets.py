@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import ipaddress
+from collections.abc import Mapping
 from contextlib import suppress
 
 from .listeners import Address
@@ -12,6 +13,10 @@ from .listeners import Address
 ECHO_NAME = "d.qg.net"
 """Name of the vendor's echo service, which programs ask through a proxy."""
 HTTPS_PORT = 443
+REFUSAL = (
+    "{0}:{1} is not on this machine; start the simulator with --site {0}=127.0.0.1:PORT to let a server stand for it"
+)
+"""The reason to refuse any other target."""
 
 
 class Targets:
@@ -20,13 +25,17 @@ class Targets:
         """Where the simulator serves the vendor's echo service by http."""
         self.secure_echo: Address | None = None
         """The same by https."""
+        self.sites: Mapping[str, Address] = {}
+        """Local servers that stand for names."""
 
     def resolve(self, host: str, port: int, own: str) -> Address | None:
         """Return where a target is, or None if the proxy must not connect to it.
 
         Allowed are loopback and the simulator's own address. Names are refused, because they would need a DNS lookup
-        outside of this machine, except for localhost and the vendor's echo service.
+        outside of this machine, except for localhost, the vendor's echo service and the sites.
         """
+        if site := self.sites.get(f"{host.lower()}:{port}") or self.sites.get(host.lower()):
+            return site
         if host.lower() == ECHO_NAME:
             return self.secure_echo if port == HTTPS_PORT else self.echo
         if host == "localhost" or host == own:

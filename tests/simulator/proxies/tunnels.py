@@ -11,7 +11,7 @@ from typing import Protocol
 
 from ..clock import Clock
 from ..network import Network
-from .access import KeyLookup, ProxyAccess, ProxyRequest
+from .access import KeyLookup, OptionError, ProxyAccess, ProxyRequest
 
 LABEL_HEADER, TTL_HEADER = "proxy-tunnelid", "proxy-ttl"
 TUNNEL_HEADERS = (LABEL_HEADER, TTL_HEADER)
@@ -21,6 +21,7 @@ VALUES = {
     "S": re.compile(r"[A-Za-z0-9_.-]{1,64}"),
 }
 """Allowed values by option: area, seconds, and label. In a user name, a hyphen separates: no label there has one."""
+AREA_OR_SECONDS = re.compile(f"A({VALUES['A'].pattern})|T{VALUES['T'].pattern}")
 PASSWORD_CODES = {"A": "A", "T": "T", "C": "S"}
 """Options by their codes behind the password."""
 
@@ -44,21 +45,19 @@ class TunnelExits(Protocol):
 TunnelLookup = Callable[[str], TunnelExits | None]
 
 
-def parse_user(user: str, key: str) -> Mapping[str, str] | None:
-    """Return the options in a user name (``KEY-A-440100-T-60-S-label``, in any order); None if it has another form."""
-    if user == key:
-        return {}
-    if not user.startswith(f"{key}-"):
-        return None
-    parts = user.removeprefix(f"{key}-").split("-")
+def _valid(options: Mapping[str, str], text: str) -> Mapping[str, str]:
+    """Return the options, or refuse the text that contains them."""
+    if all(name in VALUES and VALUES[name].fullmatch(value) for name, value in options.items()):
+        return options
+    raise OptionError(f"malformed tunnel options {text!r}")
+
+
+def parse_user(user: str, key: str) -> Mapping[str, str]:
+    """Return the options in a user name: ``KEY-A-440100-T-60-S-label``, in any order."""
+    text = user.removeprefix(key)
+    parts = text.split("-")[1:]
     options = dict(zip(parts[::2], parts[1::2], strict=False))
-    if len(parts) != 2 * len(options):
-        return None
-    return options if _are_valid(options) else None
-
-
-def _are_valid(options: Mapping[str, str]) -> bool:
-    return all(name in VALUES and VALUES[name].fullmatch(value) for name, value in options.items())
+    return _valid(options if len(parts) == 2 * len(options) else {"": ""}, text)
 
 
 def split_password(text: str, password: str) -> tuple[str, str | None]:
@@ -69,27 +68,23 @@ def split_password(text: str, password: str) -> tuple[str, str | None]:
     return own, options if colon else None
 
 
-def parse_password_options(text: str) -> Mapping[str, str] | None:
-    """Return options from behind a password; None if they have another form.
+def parse_password_options(text: str) -> Mapping[str, str]:
+    """Return options from behind a password.
 
     They are codes (``Cchannel-1:T60:A990100``, in any order), or a label and seconds (``channel-1:60``).
     """
     parts = text.split(":")
-    codes = [(PASSWORD_CODES.get(part[:1], ""), part[1:]) for part in parts]
-    options = dict(codes)
-    if len(options) == len(parts) and _are_valid(options):
-        return options
-    # A label can begin like the code of a label. The meaning of another code before bare seconds is unknown.
-    if len(parts) != 2 or (codes[0][0] in ("A", "T") and _are_valid(dict(codes[:1]))):
-        return None
-    options = {"S": parts[0], "T": parts[1]}
-    return options if _are_valid(options) else None
+    if len(parts) == 2 and VALUES["T"].fullmatch(parts[1]) and not AREA_OR_SECONDS.fullmatch(parts[0]):
+        # A label can begin like the code of a label. The meaning of another code before bare seconds is unknown.
+        return _valid({"S": parts[0], "T": parts[1]}, text)
+    options = {PASSWORD_CODES.get(part[:1], ""): part[1:] for part in parts}
+    return _valid(options if len(options) == len(parts) else {"": ""}, text)
 
 
-def parse_headers(headers: Mapping[str, str]) -> Mapping[str, str] | None:
+def parse_headers(headers: Mapping[str, str]) -> Mapping[str, str]:
     names = {"S": LABEL_HEADER, "T": TTL_HEADER}
     options = {option: headers[name].strip() for option, name in names.items() if name in headers}
-    return options if _are_valid(options) else None
+    return _valid(options, ", ".join(f"{names[option]}: {value}" for option, value in options.items()))
 
 
 class TunnelProxyAccess(ProxyAccess):
@@ -102,35 +97,29 @@ class TunnelProxyAccess(ProxyAccess):
         self._find_tunnel = find_tunnel
 
     def authorizes(self, request: ProxyRequest) -> bool:
-        key = self._find_key(self._key)
-        if key is None or self._options(request, key.pwd) is None:
+        key, user = self._find_key(self._key), request.user
+        if key is None or (user != key.key and user is not None and not user.startswith(f"{key.key}-")):
             return False
         request = replace(request, password=split_password(request.password, key.pwd)[0])
-        return self._authorizes(key, request, None if request.user is None else key.key)
+        return self._authorizes(key, request, None if user is None else key.key)
 
     def exit_for(self, request: ProxyRequest) -> str | None:
         key, tunnel = self._find_key(self._key), self._find_tunnel(self._key)
-        options = None if key is None else self._options(request, key.pwd)
-        if options is None or tunnel is None or not self.authorizes(request):
+        if key is None or tunnel is None or not self.authorizes(request):
             return None
-        return tunnel.exit_address(self._clock.now(), options)
+        return tunnel.exit_address(self._clock.now(), self._options(request, key.pwd))
 
-    def _options(self, request: ProxyRequest, password: str) -> ExitOptions | None:
-        """Return the options of a request; None if some have a wrong form.
+    def _options(self, request: ProxyRequest, password: str) -> ExitOptions:
+        """Return the options of a request.
 
         If several forms contain the same option, that of the user name counts, then that of the password.
         """
         behind_password = split_password(request.password, password)[1]
-        forms = (
-            parse_headers(request.headers),
-            {} if behind_password is None else parse_password_options(behind_password),
-            {} if request.user is None else parse_user(request.user, self._key),
-        )
-        options: dict[str, str] = {}
-        for form in forms:
-            if form is None:
-                return None
-            options |= form
+        options = {
+            **parse_headers(request.headers),
+            **({} if behind_password is None else parse_password_options(behind_password)),
+            **({} if request.user is None else parse_user(request.user, self._key)),
+        }
         area, seconds = options.get("A"), options.get("T")
         return ExitOptions(
             None if area is None else area.upper(), None if seconds is None else float(seconds), options.get("S")

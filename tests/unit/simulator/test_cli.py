@@ -48,7 +48,6 @@ def test_it_prints_instructions_and_stops_on_a_signal(tmp_path: Path, number: si
     pasted = subprocess.run(["bash", "-ec", script], env={}, capture_output=True, text=True, timeout=60, check=True)
     assert {line for line in pasted.stdout.splitlines() if line.startswith("QG_")} == {
         "QG_KEY=QGDEMO01",
-        "QG_PRODUCT=classic",
         f"QG_API_URL={url}",
         f"QG_PRODUCT_URL={url}/{{product}}",
         f"QG_ACCOUNT_URL={information['account_url']}",

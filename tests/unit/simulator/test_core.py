@@ -70,6 +70,7 @@ def test_a_delay_fault_advances_the_clock(core: Core) -> None:
 def test_an_allocation_without_a_port_opens_no_lease(core: Core) -> None:
     class FailingPorts:
         host = "127.0.0.1"
+        has_loopback = False
         opened = 0
 
         def open(self, key: str, lease: object) -> int:

@@ -68,7 +68,7 @@ def test_open_connections_are_closed_when_the_lease_ends(sim: Simulator, call: C
     sim.configure(whitelist=["127.0.0.1"])
     item = call("/allocate")["Data"][0]
     target = sim.api_url.removeprefix("http://")
-    with socket.create_connection(("127.0.0.1", int(item["port"])), timeout=10) as tunnel:
+    with socket.create_connection((item["IP"], int(item["port"])), timeout=10) as tunnel:
         tunnel.sendall(f"CONNECT {target} HTTP/1.1\r\nHost: {target}\r\n\r\n".encode())
         assert b" 200 " in tunnel.recv(4096)
         call("/release", IP="*")
@@ -99,18 +99,6 @@ def test_an_online_monopoly_is_a_proxy(sim: Simulator, http: requests.Session) -
     http.post(url, data={"Key": sim.key}, timeout=10)
     found = http.get(url, params={"Key": sim.key}, timeout=10).json()["data"][0]
     assert exit_address(sim, found["ip"]) == sim.state()["keys"][sim.key]["monopolies"][0]["exit"]
-
-
-def test_a_lease_can_be_reachable_by_its_own_address_and_port(sim: Simulator, call: Call) -> None:
-    sim.configure(whitelist=["127.0.0.1"], options={"lease_addresses": "loopback"})
-    items = call("/allocate", Num="2")["Data"]
-    assert [item["host"] for item in items] == [f"{item['IP']}:{item['port']}" for item in items]
-    assert [exit_address(sim, f"{item['IP']}:{item['port']}") for item in items] == [item["IP"] for item in items]
-    # The documentation addresses are still used by leases from before.
-    sim.configure(options={"lease_addresses": "documentation"})
-    assert call("/allocate")["Data"][0]["IP"].startswith("198.51.100.")
-    call("/release", IP="*")
-    assert_closed(sim, items[0]["host"])
 
 
 def test_a_lease_proxy_reaches_the_echo_service_of_the_vendor(

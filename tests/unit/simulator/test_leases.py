@@ -38,7 +38,7 @@ def test_allocate_returns_leases_and_uses_channels(sim: Simulator, call: Call) -
     assert set(first) == {"IP", "port", "deadline", "host"}
     assert first["IP"] != second["IP"]
     assert first["port"].isdigit()
-    assert first["host"] == f"127.0.0.1:{first['port']}"
+    assert first["host"] == f"{first['IP']}:{first['port']}"
     assert quota(call) == (5, 3, 2)
     lease = sim.leases()[0]
     assert (lease["ip"], lease["task_id"], lease["deadline"]) == (first["IP"], answer["TaskID"], first["deadline"])

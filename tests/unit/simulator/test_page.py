@@ -119,7 +119,7 @@ def test_the_view_contains_the_state(sim: Simulator, http: requests.Session, cal
     assert [entry["path"] for entry in shown["journal"]["items"]] == ["/query", "/allocate"]
     assert shown["journal"]["items"][1]["params"] == "Num=2  KeepAlive=30  Pwd=…"
     assert shown["agents"]["items"] == [
-        {"appid": sim.app_id, "balance": "12.34", "instances": 1, "domain": "www.qg.net"}
+        {"appid": sim.app_id, "balance": "12.34", "instances": 5, "domain": "www.qg.net"}
     ]
     assert shown["echo"]["items"] == [
         {

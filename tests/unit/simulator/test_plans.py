@@ -102,15 +102,6 @@ def test_exclusive_occupancy_has_no_leases(sim: Simulator, call: Call) -> None:
     assert call("/resources")["Code"] == 0
 
 
-def test_the_host_of_a_lease_depends_on_the_options(sim: Simulator, call: Call) -> None:
-    sim.configure(options={"lease_host": "address"})
-    item = call("/allocate")["Data"][0]
-    assert item["host"] == f"{item['IP']}:{item['port']}"
-    sim.configure(plan={"enterprise_pool": True})
-    item = call("/allocate")["Data"][0]
-    assert item["host"] == f"203.0.113.254:{item['port']}"
-
-
 def test_an_allocation_without_exit_addresses_is_refused(sim: Simulator, call: Call) -> None:
     sim.configure(
         plan={"channels": 1000, "stock": {"areas": [{"area_id": 1, "area": "甲", "isp": 1, "available": 999}]}}

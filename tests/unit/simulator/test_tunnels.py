@@ -13,7 +13,6 @@ from typing import Any
 import pytest
 import requests
 from simulator.fixture import Simulator, running_simulator
-from simulator.proxies.tunnels import parse_user
 from support.http_sessions import new_session, text_through
 from support.socks5 import Socks5Client, name
 
@@ -137,34 +136,6 @@ def test_options_behind_the_password_do_not_replace_it(tunnel: TunnelClient, sim
     sim.configure(whitelist=[], pwd="with:colon")
     assert tunnel.get(password="with:colon").text == tunnel.get(password="with:colon:T60").text
     assert tunnel.get(password="with").status_code == 407
-
-
-@pytest.mark.parametrize(
-    "user", ["-S", "-S-", "-X-1", "-S-a-S-b", "-T-0-S-a", "-T-x", "-A-tokyo", "x", "-S-a-b", "-S-channel-1"]
-)
-def test_a_malformed_user_name_is_refused(tunnel: TunnelClient, user: str) -> None:
-    assert parse_user(f"{tunnel.sim.key}{user}", tunnel.sim.key) is None
-    assert tunnel.get(user).status_code == 407
-
-
-def test_malformed_headers_and_options_behind_the_password_are_refused(tunnel: TunnelClient) -> None:
-    for header, value in (("Proxy-TTL", "soon"), ("Proxy-TunnelID", "a b")):
-        assert tunnel.get(**{header: value}).status_code == 407
-    malformed = (
-        "",
-        "A",
-        "Atokyo",
-        "A990100:",
-        "A990100:A990200",
-        "A990100:60",
-        "Ca b",
-        "T0",
-        "X1",
-        "job1",
-        "job1:soon",
-    )
-    for options in malformed:
-        assert tunnel.get(password=f"{SECRET}:{options}").status_code == 407, options
 
 
 def test_the_options_of_the_user_name_precede_those_of_the_password_and_of_headers(tunnel: TunnelClient) -> None:
