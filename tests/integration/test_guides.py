@@ -90,10 +90,11 @@ class Reader:
 
     def paste(self, guide: str, *replaced: str) -> str:
         """Paste the blocks of a document, with some text replaced, and return what the shell shows."""
-        text = "".join(commands(blocks(BOTH[guide][0]))).replace("@KEY@", self.sim.key)
+        path = BOTH[guide][0] if guide in BOTH else CHINESE / f"{guide}.md"
+        text = "".join(commands(blocks(path))).replace("@KEY@", self.sim.key)
         for old, new in zip(replaced[::2], replaced[1::2], strict=True):
             text = text.replace(old, new)
-        key = {} if "read -rs" in text else {"QG_KEY": self.sim.key}
+        key = {} if "read -rs QG_KEY" in text else {"QG_KEY": self.sim.key}
         typed = f"set -ex\n{text}env | grep ^QG_\necho finished\n".encode()
         # From a pipe, a shell reads byte by byte, so that another one in it goes on where the first stopped.
         place: dict[str, Any] = {"cwd": self.folder, "env": self.environment() | key}
@@ -163,3 +164,11 @@ def test_the_examples_of_leases_buy_what_they_say(reader: Reader) -> None:
     assert [entry["asked"] for entry in entries] == [5, 2, 2, 5]
     assert paid(reader.sim) == len(entries) + 1
     assert len(reader.sim.leases()) == 5
+
+
+def test_the_examples_of_the_account(reader: Reader) -> None:
+    (reader.folder / "hosts.yml").write_text(HOSTS, encoding="utf-8")
+    server = {"Suid": "104000001", "Ip": "198.51.100.1", "Run_status": "1", "Order_status": "1"}
+    reader.sim.agent(balance="100000.00", instances=[server])
+    reader.paste("cloud", "QG_APP_KEY\n", f"QG_APP_KEY\n{reader.sim.app_key}\n")
+    assert reader.sim.whitelist() == ["198.51.100.1"]
