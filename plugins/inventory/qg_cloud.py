@@ -228,13 +228,13 @@ _FOR_EACH_HOST = ("compose", "groups", "keyed_groups", "filters", "hostnames")
 def _untrusted(variables: Row) -> Row:
     """Mark the vendor's text so that it is never a template. Since ansible-core 2.19, only trusted text can be one.
 
-    Before 2.19, text with a brace must be marked; other text cannot become a template even if it is joined with others.
+    A password alone may look like one: it is exact.
     """
     if hasattr(template, "trust_as_template"):
         return variables
     from ansible.utils.unsafe_proxy import wrap_var
 
-    return {name: wrap_var(value) if "{" in str(value) else value for name, value in variables.items()}
+    return dict(wrap_var(variables))
 
 
 def _names_this_plugin(path: str) -> bool:

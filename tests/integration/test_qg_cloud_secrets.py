@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 from ansible.parsing.vault import VaultLib, VaultSecret
+from ansible_collections.qingguo.qgnet.plugins.module_utils._core.text import one_line
 from support.cloud_inventory import (
     PATH,
     PING,
@@ -30,6 +31,7 @@ __all__ = ["cloud_fixture"]
 
 #: Text that would run a command if it were taken for a template.
 TRAP = "{{ lookup('ansible.builtin.pipe', 'touch TRAPPED; id') }}"
+SHOWN = TRAP.replace("{", "\uff5b").replace("}", "\uff5d")
 BAD_SIGNATURE = "/cloud-business/getDetail was refused with code"
 
 
@@ -213,7 +215,7 @@ def test_a_mistake_is_one_sentence(cloud: Cloud) -> None:
     more = [argument for file in files[1:] for argument in ("-i", str(file))]
     reported = cloud.refused({"max_wait": 0, **MISTAKES[0][0]}, "-vvvv", *more)
     for _options, sentence in MISTAKES:
-        assert f"qingguo.qgnet.qg_cloud: {sentence}" in reported
+        assert f"qingguo.qgnet.qg_cloud: {one_line(sentence)}" in reported
     # Some of it is said twice, by newer releases of Ansible.
     assert reported.count("Unable to parse") in (len(MISTAKES), 2 * len(MISTAKES))
     assert_nothing_of(("SECRETWRONG", "?SECRET", "'SECRET'}", cloud.sim.app_key), reported, "the output")
@@ -291,15 +293,27 @@ LABELS = """
           - "{{ joined }}"
           - "{{ inventory_hostname }}"
           - "{{ group_names | join(',') }}"
+          - "{{ qg_login_password }}"
 """
 
 
 @pytest.mark.parametrize("warm", [False, pytest.param(True, marks=pytest.mark.thorough)], ids=["asked", "cached"])
 def test_text_of_the_vendor_is_no_template(cloud: Cloud, playground: Playground, warm: bool) -> None:
     cloud.sim.agent(
-        instances=[service("1", Host_name=TRAP, line_no=TRAP, spec_name="{", area_no="{ 1 + 1 }}", System_name=TRAP)]
+        instances=[
+            service(
+                "1",
+                Host_name=TRAP,
+                line_no=TRAP,
+                spec_name="{",
+                area_no="{ 1 + 1 }}",
+                System_name=TRAP,
+                Login_password=TRAP,
+            )
+        ]
     )
     options = {
+        "include_secrets": True,
         **cached(playground),
         "hostnames": ["host_name", "{{ qg_host_name }}", "suid"],
         "compose": {"label": "qg_host_name", "joined": "qg_spec_name ~ qg_area_no"},
@@ -315,7 +329,9 @@ def test_text_of_the_vendor_is_no_template(cloud: Cloud, playground: Playground,
     arguments = ["-i", str(cloud.file(options))]
     run = playground.play(LABELS, arguments=arguments, environment=cloud.environment).ok()
     reported = run.of("it").result["msg"]
-    assert reported[:5] == [TRAP, TRAP, TRAP, "{{ 1 + 1 }}", "1"]
+    assert reported[:5] == [SHOWN, SHOWN, SHOWN, "\uff5b\uff5b 1 + 1 \uff5d\uff5d", "1"]
+    # It alone is exact, and still not evaluated.
+    assert reported[6] == TRAP
     assert "{" not in reported[5]
     assert "uid=" not in run.output + found["output"]
     assert not list(playground.root.rglob("TRAPPED"))

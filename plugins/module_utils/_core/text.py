@@ -22,6 +22,9 @@ _UNSEEN = (
 _INVISIBLE = re.compile(rf"[\x00-\x1f\x7f-\x9f\xad\u0600-\u0605\u0890\u0891{_UNSEEN}]")
 #: The characters that visible() escapes: all of these except tabs and line breaks.
 _DANGEROUS = re.compile(rf"[\x00-\x08\x0b-\x1f\x7f-\x9f\xad\u0600-\u0605\u0890\u0891{_UNSEEN}]")
+#: The full-width forms of the characters without which no text becomes a template of Ansible (``{{``, ``{%``, ``{#``,
+#: ``#jinja2:``), wherever a user puts it, be it joined with other text, or evaluated as a literal of Python (``\x7b``).
+_FULL_WIDTH = str.maketrans("{}#\\", "\uff5b\uff5d\uff03\uff3c")
 
 #: A name of a host has at most 253 characters.
 _MAX_SHOWN = 290
@@ -40,18 +43,20 @@ _ADDRESS = re.compile(
 )
 
 
-def _escaped(match: re.Match[str]) -> str:
-    return ascii(match[0])[1:-1]
+class Exact(str):
+    """Text of a result that stays as it is: a password that was asked for."""
+
+
+def _code_point(match: re.Match[str]) -> str:
+    return f"<U+{ord(match[0]):04X}>"
 
 
 def one_line(text: str) -> str:
-    """Return foreign text for a message: on one line, with characters escaped that control a terminal or hide text."""
-    line = _INVISIBLE.sub(_escaped, " ".join(text.split()))
+    """Return foreign text for a message: visible(), on one line."""
+    line = _INVISIBLE.sub(_code_point, " ".join(text.split()).translate(_FULL_WIDTH))
     # Characters that Unicode has not assigned yet are escaped as well.
     return (
-        line
-        if line.isprintable()
-        else "".join(character if character.isprintable() else ascii(character)[1:-1] for character in line)
+        line if line.isprintable() else "".join(each if each.isprintable() else f"<U+{ord(each):04X}>" for each in line)
     )
 
 
@@ -61,15 +66,17 @@ def has_invisible(text: str) -> bool:
 
 
 def visible(text: str) -> str:
-    """Return foreign text for a result, with escapes for characters that control a terminal or hide text."""
-    return _DANGEROUS.sub(_escaped, text)
+    """Return foreign text for a result: no character of it controls a terminal, hides text or opens a template."""
+    return _DANGEROUS.sub(_code_point, text.translate(_FULL_WIDTH))
 
 
 def visible_everywhere(value: Any, levels: int = 100) -> Any:
     """Return a structure of a result with visible() applied to all text and names in it, up to this depth."""
     if isinstance(value, str):
+        if isinstance(value, Exact):
+            return str(value)
         # Unchanged text must stay the same object: Ansible's own kind of text has tags.
-        return visible(value) if _DANGEROUS.search(value) else value
+        return value if (shown := visible(value)) == value else shown
     # Mapping comes last: the first isinstance() of a class with it takes longer than all others.
     if value is None or isinstance(value, (bool, int, float)):
         return value

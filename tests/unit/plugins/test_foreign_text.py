@@ -10,7 +10,9 @@ import re
 from pathlib import Path
 from typing import Any
 
+import ansible.template
 import pytest
+from ansible.parsing.dataloader import DataLoader
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.echo import read_address
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.transport import HttpResponse, Transport
 from ansible_collections.qingguo.qgnet.plugins.module_utils._cloud.hosts import address
@@ -20,7 +22,12 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._core.addresses impo
     parse_address,
 )
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import OptionError, QgError
-from ansible_collections.qingguo.qgnet.plugins.module_utils._core.text import one_line, visible, visible_everywhere
+from ansible_collections.qingguo.qgnet.plugins.module_utils._core.text import (
+    Exact,
+    one_line,
+    visible,
+    visible_everywhere,
+)
 from ansible_collections.qingguo.qgnet.plugins.module_utils._egress.detect import (
     DetectionRequest,
     evaluate_quorum,
@@ -34,6 +41,7 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._task.operation impo
 from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist.operations import WHITELIST, WHITELIST_INFO
 from hypothesis import given
 from hypothesis import strategies as st
+from jinja2.nativetypes import NativeEnvironment
 from support.documents import ROOT
 from support.plugin_runs import run_action
 
@@ -63,11 +71,52 @@ def test_a_message_is_one_line_of_signs_that_are_seen(text: str) -> None:
 
 @given(st.text())
 def test_text_without_controls_stays_as_it_is(text: str) -> None:
-    kept = "".join(sign for sign in text if sign.isprintable())
+    kept = "".join(sign for sign in text if sign.isprintable() and sign not in "{}#\\")
     assert visible(f"{kept}\n\t") == f"{visible(kept)}\n\t"
     assert not re.search(
         r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]", visible(text)
     )
+
+
+#: Texts that are evaluated where a user trusts them; those of one line are joined by a template of the user's.
+TEMPLATES = [
+    ["{{ 40 + 2 }}"],
+    ["{% if true %}{{ 40 + 2 }}{% endif %}"],
+    ["{", "{ 40 + 2 }}"],
+    ["{# #", "}{", "{ 40 + 2 }}"],
+    ['["\\x7b\\x7b 40 + 2 }}"]'],
+    ["'{' \"{ 40 + 2 }}\""],
+    ["#jinja2: variable_start_string: '[%', variable_end_string: '%]'\n[% 40 + 2 %]"],
+    ["#", "jinja2: variable_start_string: '[%', variable_end_string: '%]'\n[% 40 + 2 %]"],
+]
+
+
+def trusted(value: Any) -> Any:
+    """A value as it comes from a file of variables: before ansible-core 2.19, all text is trusted."""
+    trust = getattr(ansible.template, "trust_as_template", str)
+    return [trust(item) for item in value] if isinstance(value, list) else trust(value)
+
+
+def rendered(parts: list[str]) -> str:
+    """Do as ansible-rulebook, whose native types evaluate a literal, and then as Ansible with the variable."""
+    value = NativeEnvironment().from_string("{{ parts | join }}").render(parts=parts)
+    return str(ansible.template.Templar(DataLoader()).template(trusted(value)))
+
+
+@pytest.mark.parametrize("parts", TEMPLATES)
+def test_text_that_was_shown_is_no_template(parts: list[str]) -> None:
+    assert "42" in rendered(parts)
+    for shown in (visible, one_line):
+        assert "42" not in rendered([shown(part) for part in parts])
+
+
+@given(st.text())
+def test_no_text_has_what_a_template_begins_with(text: str) -> None:
+    for shown in (visible(text), one_line(text)):
+        assert not set("{#\\") & set(shown)
+        assert visible(shown) == shown
+    # A password that was asked for has to fit.
+    assert visible_everywhere({"password": Exact(text)}) == {"password": text}
 
 
 def test_text_of_the_vendor_in_chinese_is_shown() -> None:

@@ -15,6 +15,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from ..._core.text import Exact
 from ..parsing import ResponseShapeError
 from .records import Column, Record, column, columns, records, single, times
 
@@ -96,6 +97,11 @@ def os_family(system_name: str | None) -> str | None:
     return next((family for family, words in _FAMILIES.items() if any(word in text for word in words)), None)
 
 
+def _exact(record: Record, *names: str) -> Exact | None:
+    text = record.text(*names)
+    return None if text is None else Exact(text)
+
+
 _INSTANCE = (
     *columns(Record.text, "suid", "line_no", "area_no", "spec_no", "spec_name"),
     column("host_id", Record.integer),
@@ -112,7 +118,7 @@ _INSTANCE = (
     column("adsl_name", Record.text),
     *times("buy_time", "end_time"),
 )
-_INSTANCE_SECRETS = columns(Record.text, "adsl_password", "business_password", "login_password")
+_INSTANCE_SECRETS = columns(_exact, "adsl_password", "business_password", "login_password")
 
 _PACKAGE = (
     *columns(Record.text, "package_no", "line_no", "line_name"),
@@ -156,7 +162,7 @@ _PROXY_PLAN = (
     *_coded("ip_type", "Ip_type", IP_TYPES),
     column("tunnel", Record.text, "Tunnel_url"),
 )
-_PROXY_PLAN_SECRETS = columns(Record.text, "authkey")
+_PROXY_PLAN_SECRETS = columns(_exact, "authkey")
 
 
 def _visible_row(

@@ -24,6 +24,6 @@ def test_a_line_has_no_secret_and_no_terminal_escape_and_leaves_the_standard_out
     shown = capsys.readouterr()
     assert shown.out == ""
     (line,) = shown.err.splitlines()
-    assert line.startswith("qg_monopoly: waiting because the vendor calls it \\x1b[31m")
+    assert line.startswith("qg_monopoly: waiting because the vendor calls it <U+001B>[31m")
     assert line.endswith("at most 60 s more (max_wait)")
     assert "S3cret" not in line

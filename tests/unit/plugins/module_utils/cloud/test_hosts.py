@@ -416,7 +416,7 @@ def test_a_warning_names_the_first_ones() -> None:
     items = [(str(number), "no ip") for number in range(7)]
     assert describe_services(items[:2]) == "0 (no ip), 1 (no ip)"
     assert describe_services(items).endswith("4 (no ip) and 2 more, all with -v")
-    assert describe_services([("\x1b[31m数", "\u202ex\n")]) == "\\x1b[31m数 (\\u202ex)"
+    assert describe_services([("\x1b[31m数", "\u202ex\n")]) == "<U+001B>[31m数 (<U+202E>x)"
 
 
 def test_the_documentation_lists_the_variables() -> None:

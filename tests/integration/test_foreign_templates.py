@@ -1,0 +1,80 @@
+# Copyright (c) 2026 The qingguo.qgnet authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Text of the vendor is no template where a user trusts it: results, facts, the ledger, in a file of variables."""
+
+from __future__ import annotations
+
+import json
+
+import ansible.template
+import pytest
+from simulator.fixture import Simulator
+from support.playbooks import Playground
+
+#: Each runs a command in a template of Ansible, the second one as a literal of Python.
+TRAPS = [
+    "{{ lookup('ansible.builtin.pipe', 'touch TRAPPED') }}",
+    r"""["\x7b\x7b lookup('ansible.builtin.pipe', 'touch TRAPPED') }}"]""",
+    "#jinja2: variable_start_string: '[', variable_end_string: ']'\n[lookup('ansible.builtin.pipe', 'touch TRAPPED')]",
+]
+LEASE = {"IP": "192.0.2.1", "port": 80, "host": "192.0.2.1:80", "deadline": "2099-01-01 00:00:00"}
+
+SAVE = """
+- hosts: localhost
+  gather_facts: false
+  tasks:
+    - {name: whitelist, qingguo.qgnet.qg_whitelist_info: , register: whitelist}
+    - {name: quota, qingguo.qgnet.qg_quota_info: , register: quota, ignore_errors: true}
+    - {name: lease, qingguo.qgnet.qg_proxy_allocate: {count: 1, max_wait: 0}, register: lease, ignore_errors: true}
+    - {name: leases, qingguo.qgnet.qg_proxy_info: , register: leases}
+    - {name: ledger, qingguo.qgnet.qg_ledger_info: , register: ledger}
+    - {name: packages, qingguo.qgnet.qg_cloud_package_facts: {product_id: 1}}
+    - ansible.builtin.set_fact:
+        kept: "{{ [whitelist, quota, lease, leases, ledger, ansible_facts['qg_cloud_packages']] }}"
+    - ansible.builtin.copy:
+        content: "{{ {'saved': kept} | to_json }}"
+        dest: "{{ file }}"
+        mode: "0600"
+    - {name: kept, ansible.builtin.debug: {var: kept}}
+"""
+#: The file is a user's own now.
+TRUST = """
+- hosts: localhost
+  gather_facts: false
+  vars_files: ["{{ file }}"]
+  vars:
+    texts: "{{ saved }}"
+  tasks:
+    - ansible.builtin.set_fact:
+        again: "{{ texts }}"
+    - {name: again, ansible.builtin.debug: {var: again}}
+"""
+
+
+@pytest.mark.parametrize("native", [False, True])
+def test_what_was_registered_is_no_template_in_a_file_of_variables(
+    sim: Simulator, playground: Playground, native: bool
+) -> None:
+    odd = {f"area{number}": trap for number, trap in enumerate(TRAPS)}
+    leases = [{**LEASE, "region": trap} for trap in TRAPS]
+    bodies = {
+        "/whitelist/query": {"Code": 0, "Data": ["192.0.2.1", *TRAPS]},
+        "/info/quota": {"Code": -13, "Msg": TRAPS[0]},
+        "/allocate": {"Code": 0, "TaskID": TRAPS[0], "Data": [{**LEASE, "region": TRAPS[0]}]},
+        "/query": {"Code": 0, "TaskList": [{"TaskID": TRAPS[0], "Data": leases}]},
+        "/api/cloud-product/packageList": {"Code": 0, "Data": [{"Package_no": trap, **odd} for trap in TRAPS]},
+    }
+    for path, body in bodies.items():
+        sim.fault(path=path, kind="garbage", body=json.dumps(body), times=-1)
+    named = {"QG_KEY": sim.key, "QG_API_URL": sim.api_url, "QG_APP_ID": sim.app_id, "QG_APP_KEY": sim.app_key}
+    named["QG_ACCOUNT_URL"] = sim.account_url
+    if native and not hasattr(ansible.template, "trust_as_template"):
+        # Since ansible-core 2.19 it is always so.
+        named["ANSIBLE_JINJA2_NATIVE"] = "true"
+    variables = {"file": str(playground.root / "saved.json")}
+    shown = playground.play(SAVE, variables=variables, environment=named).ok().of("kept").result
+    assert str(shown).count("touch TRAPPED") >= 10
+    again = playground.play(TRUST, variables=variables, environment=named).ok().of("again").result
+    assert again["again"] == shown["kept"]
+    assert not list(playground.root.rglob("TRAPPED"))
