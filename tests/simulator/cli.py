@@ -7,7 +7,6 @@ from __future__ import annotations
 import argparse
 import ipaddress
 import os
-import re
 import shlex
 import signal
 import socket
@@ -18,7 +17,6 @@ from pathlib import Path
 
 from .account.agents import DEFAULT_CREDENTIALS
 from .account.endpoints import PREFIX
-from .control.same_origin import is_loopback
 from .core import Core
 from .proxies.forwarding import ForwardProxies, url
 from .proxies.listeners import Address
@@ -42,12 +40,10 @@ def _address_pair(text: str) -> tuple[str, str]:
     return source, public
 
 
-def _host(text: str) -> str:
+def is_loopback(host: str) -> bool:
     with suppress(ValueError):
-        return str(ipaddress.ip_address(text))
-    if not re.fullmatch(r"[A-Za-z0-9._-]+", text):
-        raise argparse.ArgumentTypeError(f"{text!r} is neither a host name nor an address (give no port)")
-    return text
+        return ipaddress.ip_address(host).is_loopback
+    return False
 
 
 def _site(text: str) -> tuple[str, Address]:
@@ -88,14 +84,6 @@ def parser() -> argparse.ArgumentParser:
     result = argparse.ArgumentParser(prog="simulator", description="QG.net simulator, for tests.")
     add = result.add_argument
     add("--host", default="127.0.0.1", help="address to listen on (default %(default)s)")
-    add(
-        "--allow-host",
-        action="append",
-        type=_host,
-        default=[],
-        metavar="NAME",
-        help="another name or address of the simulator that control calls may use; may be repeated",
-    )
     add("--port", type=_port, default=8080, help="port, 0 picks a free one (default %(default)s)")
     add("--minute", type=_minute, default=60.0, help="seconds that a minute of the vendor lasts (default 60)")
     add("--key", action="append", help="a key that exists, may be repeated (default QGDEMO01)")
@@ -214,7 +202,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     echo, secure_echo = listen(LOOPBACK, 0), listen(LOOPBACK, 0)
     forward_proxies.targets.echo = echo.getsockname()
     forward_proxies.targets.secure_echo = secure_echo.getsockname()
-    app = build_app(core, forward_proxies, [options.host, *options.allow_host], certificate.authority)
+    app = build_app(core, forward_proxies, certificate.authority)
     address, port = listeners[0].getsockname()[:2]
     scheme = "https" if options.tls_cert else "http"
     api_url = url(scheme, options.host, port)

@@ -6,10 +6,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import Any
 
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import FileResponse, JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
 
 from .. import validation
@@ -20,6 +21,16 @@ from ..proxies.echo import EchoServices
 from ..proxies.forwarding import ForwardProxies, tunnel_owner
 from ..validation import ValidationError
 
+PAGE = Path(__file__).with_name("page.html")
+PAGE_HEADERS = {
+    # Text cannot become a program, and the page asks nobody else.
+    "Content-Security-Policy": (
+        "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; connect-src 'self'; img-src data:; "
+        "frame-ancestors 'none'"
+    ),
+    "Cache-Control": "no-store",
+}
+CALLS_SHOWN = 50
 RequestHandler = Callable[[Request], Awaitable[Any]]
 
 
@@ -75,14 +86,20 @@ class ControlApi:
             ("DELETE", "/echo", self.clear_echo),
         ]
         routes = [Route(f"/_sim{path}", self._endpoint(handler), methods=[method]) for method, path, handler in table]
+        routes += [
+            Route("/_sim", self.redirect, methods=["GET"]),
+            Route("/_sim/", self.get_page, methods=["GET"]),
+            Route("/_sim/ca.pem", self.get_authority, methods=["GET"]),
+        ]
         # Without this route, a mistyped control call would be recorded as a call of the vendor's API.
         methods = ["GET", "POST", "PUT", "PATCH", "DELETE"]
-        routes.append(Route("/_sim/ca.pem", self.get_authority, methods=["GET"]))
         return [*routes, Route("/_sim/{rest:path}", self.not_found, methods=methods)]
 
     @staticmethod
     def _endpoint(handler: RequestHandler) -> Callable[[Request], Awaitable[Response]]:
         async def endpoint(request: Request) -> Response:
+            if "origin" in request.headers:
+                return JSONResponse({"error": "control calls are for programs; a page in a browser sends Origin"}, 403)
             try:
                 return JSONResponse(await handler(request))
             except ValidationError as error:
@@ -92,6 +109,12 @@ class ControlApi:
 
     async def not_found(self, request: Request) -> Response:
         return JSONResponse({"error": f"no control call {request.method} {request.url.path}"}, 404)
+
+    async def redirect(self, request: Request) -> Response:
+        return RedirectResponse("/_sim/")
+
+    async def get_page(self, request: Request) -> Response:
+        return FileResponse(PAGE, headers=PAGE_HEADERS)
 
     async def get_authority(self, request: Request) -> Response:
         return Response(self._authority, media_type="application/x-pem-file")
@@ -116,6 +139,8 @@ class ControlApi:
             "keys": {name: key.describe(now) for name, key in core.keys.by_name.items()},
             "map": core.network.public_addresses,
             "agents": core.agents.describe(),
+            "faults": core.faults.describe(),
+            "calls": core.journal.latest(CALLS_SHOWN),
         }
 
     async def put_key(self, request: Request) -> Any:

@@ -6,7 +6,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import asdict
-from itertools import islice
 from typing import Any
 
 from ..exchange import CallRecord
@@ -31,10 +30,9 @@ class Journal:
         # Sequence numbers continue, so that an old "since" never hides a new call.
         self._records.clear()
 
-    def latest(self, count: int, path: str = "") -> tuple[list[CallRecord], int]:
-        """Return the latest calls whose path contains a text, newest first, and the number of all calls."""
-        matching = (record for record in reversed(self._records) if path in record.path)
-        return list(islice(matching, count)), len(self._records)
+    def latest(self, count: int) -> list[dict[str, Any]]:
+        """Return the latest calls, newest first."""
+        return [asdict(record) for record in reversed(self._records[-count:])]
 
     def select(self, path: str | None = None, since: int = 0) -> list[dict[str, Any]]:
         """Return the calls to a path, or to all paths, after a sequence number."""

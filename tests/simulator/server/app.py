@@ -18,8 +18,6 @@ from starlette.types import ASGIApp
 
 from ..clock import http_date
 from ..control.api import ControlApi
-from ..control.page import Page
-from ..control.same_origin import SameOriginMiddleware
 from ..core import Core
 from ..proxies.echo import EchoServices
 from ..proxies.forwarding import ForwardProxies
@@ -34,16 +32,11 @@ EchoListener = tuple[socket.socket, ssl.SSLContext | None]
 """A socket of the vendor's echo service, and its TLS; None for plain HTTP."""
 
 
-def build_app(core: Core, forward_proxies: ForwardProxies, own_hosts: Iterable[str], authority: bytes) -> ASGIApp:
-    """Return the application.
-
-    ``own_hosts`` are the names and addresses that control calls may use, and ``authority`` is the PEM of the authority
-    of the vendor's echo service.
-    """
+def build_app(core: Core, forward_proxies: ForwardProxies, authority: bytes) -> ASGIApp:
+    """Return the application; ``authority`` is the PEM of the authority of all certificates."""
     echo = EchoServices(core.network)
     app = Starlette(
         routes=[
-            *Page(core, echo).routes(),
             *ControlApi(core, echo, forward_proxies, authority).routes(),
             *echo.routes(),
             *ApiRoutes(core).routes(),
@@ -51,7 +44,7 @@ def build_app(core: Core, forward_proxies: ForwardProxies, own_hosts: Iterable[s
     )
     # The vendor does not redirect a path with an additional slash.
     app.router.redirect_slashes = False
-    return DateHeaderMiddleware(SameOriginMiddleware(app, own_hosts), lambda: http_date(core.clock.now()))
+    return DateHeaderMiddleware(app, lambda: http_date(core.clock.now()))
 
 
 def server_config(app: ASGIApp, tls_cert: Path | None, tls_key: Path | None) -> uvicorn.Config:

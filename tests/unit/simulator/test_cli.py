@@ -99,7 +99,7 @@ def test_a_port_in_use_is_an_error(capsys: pytest.CaptureFixture[str], option: s
     "arguments",
     [
         *(["--map", "127.0.0.1"], ["--map", "a=b"], ["--minute", "0"], ["--minute", "x"], ["--port", "70000"]),
-        *(["--tls-cert", "x"], ["--allow-host", "simulator:8080"]),
+        ["--tls-cert", "x"],
     ],
 )
 def test_an_invalid_option_is_an_error(capsys: pytest.CaptureFixture[str], arguments: list[str]) -> None:
