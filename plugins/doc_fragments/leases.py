@@ -32,21 +32,11 @@ options:
     description:
       - The areas of the leases, each by its code or its name, as M(qingguo.qgnet.qg_area_info) returns them in
         C(area_code) and C(name). The code of a province, such as V(350000), stands for all areas in it.
-      - With O(product=classic), only one area is possible, except with O(area_fallback). With several, new leases may
-        be in any of them.
+      - With O(product=classic), only one area is possible. With several, new leases may be in any of them.
       - An area that the vendor does not list is an error before any call that pays. It names similar ones.
       - By default, the vendor decides. Must not be empty.
     type: list
     elements: str
-  area_fallback:
-    description:
-      - Whether leases may be in other areas while an area has no stock. With one area in O(areas), leases of any area
-        match, and if the vendor reports that the area has no stock, the call is made without an area. With several,
-        leases of these areas match, and new ones are requested in the order of O(areas), each area by its own call.
-      - A call whose effect is unknown is never followed by one for another area.
-      - RV(areas_used) shows the areas of new leases, and a warning names those without stock.
-    type: bool
-    default: false
   exclude_areas:
     description:
       - The areas, given as in O(areas), in which the leases must not be. For O(product=share), O(product=longterm) and

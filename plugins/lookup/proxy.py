@@ -36,7 +36,7 @@ options:
     type: list
     elements: str
   isp:
-    description: Only leases of this ISP. V(bgp) requires O(product=classic).
+    description: Only leases of this ISP. V(bgp) requires O(product=classic). Neither O(isp) nor O(areas) may be empty.
     type: str
     choices: [telecom, mobile, unicom, bgp]
   min_remaining:
@@ -45,14 +45,6 @@ options:
       - It does not apply to O(product=longterm), whose leases may last longer than their deadline.
     type: str
     default: "0"
-  task_ids:
-    description:
-      - Only leases of these tasks, and leases that M(qingguo.qgnet.qg_proxy_allocate) allocated for them. By default,
-        leases of all tasks match.
-      - Not available with O(product=share) and O(product=overseas), whose leases have no tasks.
-      - Must not be empty, nor must O(areas) or O(isp).
-    type: list
-    elements: str
   exclude_ips:
     description: The exit IPs (C(ip)) or servers (C(server)) of leases that do not match.
     type: list

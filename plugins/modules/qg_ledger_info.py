@@ -28,21 +28,6 @@ options:
         V(7d). A time without an offset is one of China Standard Time, as those of the vendor.
       - Must not be empty.
     type: str
-  until:
-    description:
-      - Only calls before this time, written as in O(since).
-      - Must not be empty.
-    type: str
-  run:
-    description:
-      - Only calls of this run, as RV(entries[].run) names it.
-      - Must not be empty.
-    type: str
-  export:
-    description:
-      - A file to write RV(entries) to, one JSON object in each line. It is replaced as a whole, and has the mode 0600.
-      - Its directory must exist. In check mode, nothing is written.
-    type: path
 attributes:
   diff_mode:
     description: Returns details on what has changed when in diff mode.
@@ -72,11 +57,11 @@ EXAMPLES = r"""
   ansible.builtin.debug:
     var: ledger.totals
 
-- name: Export the calls since the beginning of a month
-  qingguo.qgnet.qg_ledger_info:
-    key: "{{ vault_qg_key }}"
-    since: "2030-01-01"
-    export: /var/lib/reports/qgnet-2030-01.jsonl
+- name: Write the calls to a file, one JSON object in each line
+  ansible.builtin.copy:
+    content: "{{ ledger.entries | map('to_json') | join('\n') }}\n"
+    dest: /var/lib/reports/qgnet.jsonl
+    mode: "0600"
 """
 
 RETURN = r"""
@@ -123,7 +108,7 @@ entries:
         - V(settled) if the result is known for good, V(reported) if the vendor has reported it and the run did not end
           properly or the list may lag, V(refused) if the vendor refused the call.
         - V(sent) or V(unknown) as long as the result is unknown. The next task that changes leases or resources of the
-          key determines it.
+          key determines it. V(lost) if it never became known; C(max_new_per_day) then counts all that was asked for.
       type: str
       returned: always
     run:

@@ -315,26 +315,9 @@ undetermined:
   elements: str
   sample: []
 cap:
-  description: The cap that does not allow the purchase.
-  returned: when a cap does not allow it
+  description: The C(limit) of O(max_new_per_day), what was C(bought) in 24 hours, and what was C(wanted) in addition.
+  returned: failure
   type: dict
-  contains:
-    option:
-      description: The option, C(max_new_per_day) or C(max_new_per_run).
-      type: str
-      returned: always
-    limit:
-      description: Its value.
-      type: int
-      returned: always
-    bought:
-      description: What was bought in the 24 hours or in the run.
-      type: int
-      returned: always
-    wanted:
-      description: What would have been bought in addition.
-      type: int
-      returned: always
   sample: {option: max_new_per_day, limit: 20, bought: 18, wanted: 5}
 api:
   description: The API usage of the task.

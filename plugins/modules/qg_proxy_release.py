@@ -76,7 +76,7 @@ EXAMPLES = r"""
 RETURN = r"""
 released:
   description: Leases that the task released. In check mode, those that it would release.
-  returned: unless the task fails before it begins to change leases
+  returned: success
   type: list
   elements: dict
   contains:
@@ -142,29 +142,29 @@ released:
       vendor: {IP: 192.0.2.10, port: "21504", deadline: "2030-01-02 03:04:05", host: "192.0.2.10:21504"}
 allocated:
   description: Leases that were added meanwhile by another client. Each is as in RV(released).
-  returned: unless the task fails before it begins to change leases
+  returned: success
   type: list
   elements: dict
   sample: []
 not_held:
   description: The entries of O(ips) or O(task_ids) that belong to no lease of the key. A warning names them, too.
-  returned: unless the task fails before it begins to change leases
+  returned: success
   type: list
   elements: str
   sample: []
 held:
   description: The number of leases that the key holds after the task. In check mode, before it.
-  returned: unless the task fails before it begins to change leases
+  returned: success
   type: int
   sample: 0
 product:
   description: The product of the key, as O(product) names it; the found one with O(product=auto).
-  returned: unless the task fails before it begins to change leases
+  returned: success
   type: str
   sample: classic
 api:
   description: The API usage of the task in calls, retries and seconds waited.
-  returned: unless the task fails before it begins to change leases
+  returned: success
   type: dict
   sample: {calls: 3, retries: 0, waited_seconds: 0.0}
 code:

@@ -102,7 +102,7 @@ def test_excluded_addresses_do_not_count(sim: Simulator, playground: Playground,
     assert len(sim.leases()) == 3
     look = f"{{{{ query('qingguo.qgnet.proxy', exclude_ips=['{first}'], at_least=2, max_age=0, form='lease') }}}}"
     tasks = [{"name": "Lookup", "ansible.builtin.set_fact": {"found": look}}]
-    tasks.append(task("Mistake", "qg_proxy_allocate", {"exclude_ips": [""]}, **IGNORE))
+    tasks.append(task("Mistake", "qg_proxy_allocate", {"count": 1, "exclude_ips": [""]}, **IGNORE))
     looked = playground.play(play(*tasks, hosts="localhost"), environment=environment).ok()
     found = {lease["ip"] for lease in looked.of("Lookup").result["ansible_facts"]["found"]}
     assert found == {lease["ip"] for lease in sim.leases()} - {first}
@@ -119,19 +119,23 @@ def test_excluded_addresses_do_not_count(sim: Simulator, playground: Playground,
     assert (len(result["allocated"]), result["missing"], len(sim.leases())) == (2, 1, 2)
 
 
-def test_the_playbook_does_not_take_0_for_empty(sim: Simulator, playground: Playground) -> None:
+def test_the_playbook_does_not_take_0_for_empty_nor_guess_a_number(sim: Simulator, playground: Playground) -> None:
     environment = {"QG_KEY": sim.key, "QG_API_URL": sim.api_url}
-    run = playground.play(ENSURE, variables={"qg_keep_alive": 0}, environment=environment)
+    run = playground.play(ENSURE, variables={"qg_lease_count": 1, "qg_keep_alive": 0}, environment=environment)
     assert "keep_alive=0 is out of range" in run.of("Lease what is missing").result["msg"]
+    for variables in ({}, {"qg_lease_count": None}, {"qg_lease_count": ""}, {"qg_lease_count": 0}):
+        run = playground.play(ENSURE, variables=variables, environment=environment)
+        assert "qg_lease_count is missing: give the number of leases" in run.of("Lease what is missing").result["msg"]
+    assert sim.leases() == []
     assert sim.journal() == []
 
 
-def test_the_playbook_leases_one_if_its_variables_are_empty(sim: Simulator, playground: Playground) -> None:
-    names = ("lease_count", "min_remaining", "keep_alive", "areas", "isp", "on_uncertain")
+def test_an_empty_variable_of_the_playbook_counts_as_unset(sim: Simulator, playground: Playground) -> None:
+    names = ("min_remaining", "keep_alive", "areas", "isp", "on_uncertain")
     environment = {"QG_KEY": sim.key, "QG_API_URL": sim.api_url}
-    variables = {f"qg_{name}": None for name in names}
-    playground.play(ENSURE, variables=variables, environment=environment).ok()
-    assert len(sim.leases()) == 1
+    variables: dict[str, Any] = {f"qg_{name}": None for name in names}
+    playground.play(ENSURE, variables={**variables, "qg_lease_count": 2}, environment=environment).ok()
+    assert len(sim.leases()) == 2
 
 
 @pytest.mark.thorough

@@ -425,8 +425,6 @@ MISTAKES: list[tuple[str, dict[str, Any], list[str]]] = [
     ("allocate", {"count": 1, "areas": ["350500", "440100"]}, ["areas contains 2 areas", "product=classic", "one"]),
     ("allocate", {"count": 1, "isp": "telekom"}, ["isp", "telecom", "telekom"]),
     ("allocate", {"count": 1, "on_uncertain": "maybe"}, ["on_uncertain", "maybe"]),
-    ("allocate", {"count": 1, "task_ids": ["a,b"]}, ["task_ids", "a,b"]),
-    ("allocate", {"count": 1, "task_ids": [""]}, ["task_ids"]),
     ("allocate", {"count": 1, "with_credentials": True}, ["with_credentials", "password"]),
     ("release", {}, ["ips", "task_ids", "all"]),
     ("release", {"all": False}, ["ips", "task_ids", "all=true"]),

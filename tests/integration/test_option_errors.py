@@ -44,7 +44,12 @@ MODULES: list[tuple[str, Options, str, str]] = [
     ("qg_whitelist_info", {"key": "<my key>"}, "key", "contains a blank, a line break, quotes"),
     ("qg_whitelist_info", {"key": "'QGDEMO01'"}, "key", "give only the Authkey of the user centre"),
     ("qg_whitelist_info", {"key": "QG_KEY=QGDEMO01"}, "key", "an equals sign or angle brackets"),
-    ("qg_proxy_allocate", {"state": "present"}, "state", "is not an option of qg_proxy_allocate: leave it out"),
+    (
+        "qg_proxy_allocate",
+        {"count": 1, "state": "present"},
+        "state",
+        "is not an option of qg_proxy_allocate: leave it out",
+    ),
     ("qg_proxy_info", {"state": "present"}, "state", "is not an option of qg_proxy_info: leave it out"),
     ("qg_whitelist_info", {"key": "\ufeffHUSH01"}, "key", "contains an invisible character, such as a byte order mark"),
     ("qg_whitelist_info", {"password": "HUSH\u200bHUSH"}, "password", "contains an invisible character"),
@@ -56,13 +61,24 @@ MODULES: list[tuple[str, Options, str, str]] = [
     ("qg_whitelist_info", {"api_url": "https://me:HUSH@proxy.qg.net"}, "api_url", "contains a user name"),
     ("qg_balance_info", {"domain": "https://www.qg.net"}, "domain", "is not a host name: give the site"),
     # leases
-    ("qg_proxy_allocate", {"Num": 3}, "Num", "is not an option of qg_proxy_allocate: did you mean count?"),
+    ("qg_proxy_allocate", {"count": 1, "Num": 3}, "Num", "is not an option of qg_proxy_allocate: did you mean count?"),
+    ("qg_proxy_allocate", {}, "count", "missing required arguments: count"),
     ("qg_proxy_allocate", {"count": 0}, "count", "count=0 is out of range: give a number from 1"),
     ("qg_proxy_allocate", {"count": "three"}, "count", "'three' is not a whole number"),
-    ("qg_proxy_allocate", {"product": "Share"}, "product", "must be one of: auto, classic, share"),
-    ("qg_proxy_allocate", {"area_id": 350500}, "area_id", "did you mean areas?"),
-    ("qg_proxy_allocate", {"isp": "chinanet"}, "isp", "must be one of: telecom, mobile, unicom, bgp, got: chinanet"),
-    ("qg_proxy_allocate", {"keep_alive": 10, "min_remaining": 10}, "keep_alive", "must be more than min_remaining=10"),
+    ("qg_proxy_allocate", {"count": 1, "product": "Share"}, "product", "must be one of: auto, classic, share"),
+    ("qg_proxy_allocate", {"count": 1, "area_id": 350500}, "area_id", "did you mean areas?"),
+    (
+        "qg_proxy_allocate",
+        {"count": 1, "isp": "chinanet"},
+        "isp",
+        "must be one of: telecom, mobile, unicom, bgp, got: chinanet",
+    ),
+    (
+        "qg_proxy_allocate",
+        {"count": 1, "keep_alive": 10, "min_remaining": 10},
+        "keep_alive",
+        "must be more than min_remaining=10",
+    ),
     ("qg_proxy_release", {}, "ips", "No lease is selected: give ips or task_ids, or set all=true"),
     ("qg_proxy_release", {"ips": ["all"]}, "ips", "set all=true"),
     ("qg_proxy_release", {"ips": ["203.0.113.5"], "product": "share"}, "product", "they end at their deadline"),
@@ -235,10 +251,8 @@ SELECTORS: list[tuple[str, dict[str, Any], str]] = [
     ("qg_proxy_replace", {"count": None}, "count"),
     ("qg_proxy_replace", {"count": ""}, "count"),
     ("qg_proxy_replace", {"all": None}, "all"),
-    ("qg_proxy_allocate", {"task_ids": None, "exact": True}, "task_ids"),
-    ("qg_proxy_allocate", {"task_ids": [], "exact": True}, "task_ids"),
-    ("qg_proxy_allocate", {"areas": None, "exact": True}, "areas"),
-    ("qg_proxy_allocate", {"isp": None, "exact": True}, "isp"),
+    ("qg_proxy_allocate", {"count": 1, "areas": None, "exact": True}, "areas"),
+    ("qg_proxy_allocate", {"count": 1, "isp": None, "exact": True}, "isp"),
     ("qg_proxy_info", {"task_ids": None}, "task_ids"),
     ("qg_proxy_info", {"task_ids": []}, "task_ids"),
     ("qg_monopoly", {"state": "absent", "uuids": None}, "uuids"),
@@ -300,7 +314,7 @@ def test_a_delegated_task_refuses_an_empty_selector_too(
 def test_role_variables_and_options_of_the_lookup_that_select_nothing_are_refused(
     sim: Simulator, playground: Playground
 ) -> None:
-    values = ("task_ids=none", "task_ids=[]", "task_ids=''", "areas=none", "isp=none")
+    values = ("areas=none", "areas=[]", "areas=''", "isp=none")
     role = {"qingguo.qgnet.qg_egress_whitelist": {"step": "detect", "vars_prefix": "egress_whitelist_"}}
     cases: dict[str, dict[str, Any]] = {value: lookup(value) for value in values}
     cases |= {f"role {ips}": {**role, "vars": {"egress_whitelist_ips": ips}} for ips in (None, [])}

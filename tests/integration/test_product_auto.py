@@ -104,7 +104,6 @@ def test_a_lookup_and_the_pool_find_the_product_or_need_none(key: ProductKey) ->
     other = {
         "areas": None,
         "isp": None,
-        "task_ids": None,
         "exclude_ips": None,
         "form": "server",
         "seed": None,
@@ -302,7 +301,7 @@ def test_a_playbook_needs_no_product(scenario: LeaseScenario, playground: Playgr
   gather_facts: false
   tasks:
     - name: lease
-      qingguo.qgnet.qg_proxy_allocate:
+      qingguo.qgnet.qg_proxy_allocate: {count: 1}
     - name: look
       ansible.builtin.set_fact:
         first: "{{ lookup('qingguo.qgnet.proxy', limit=1) }}"

@@ -323,7 +323,6 @@ MISTAKES: dict[str, tuple[str, str, dict[str, Any], str]] = {
     "replace of overseas": ("overseas", "replace", {"all": True}, "product=overseas does not replace leases"),
     "named replace of share": ("share", "replace", {"ips": ["192.0.2.1"]}, "ips needs a release"),
     "tasks of share": ("share", "info", {"task_ids": ["T"]}, "task_ids select nothing with product=share"),
-    "allocation by task": ("overseas", "allocate", {"task_ids": ["T"]}, "task_ids select nothing"),
     "two areas": ("classic", "allocate", {"areas": ["350500", "440100"]}, "areas contains 2 areas"),
     "exclude": ("overseas", "allocate", {"exclude_areas": ["990100"]}, "exclude_areas is not an option"),
     "pool": ("longterm", "allocate", {"pool": "normal"}, "pool is not an option of product=longterm"),

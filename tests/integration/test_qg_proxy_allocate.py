@@ -131,36 +131,6 @@ def test_min_remaining_counts_only_leases_that_last(scenario: LeaseScenario) -> 
     assert scenario.writes() == [ALLOCATE]
 
 
-def test_task_ids_are_followed_to_their_successors(scenario: LeaseScenario) -> None:
-    scenario.sim.configure(channels=10)
-    held = scenario.hold(1, 2)
-    desired: dict[str, Any] = {"count": 3, "task_ids": [held[0]["task_id"]], "on_uncertain": "ignore"}
-    result = scenario.reached("allocate", **desired)
-    assert len(result["allocated"]) == 2
-    assert named(held[:1]) <= named(result["leases"])
-    # The new lease has another task; the second run knows it all the same.
-    again = scenario("allocate", **desired)
-    assert again["changed"] is False
-    assert named(again["leases"]) == named(result["leases"])
-    assert scenario.writes() == [ALLOCATE]
-    # What is left of it when the first one is gone still counts.
-    scenario("release", ips=[held[0]["ip"]])
-    assert scenario("allocate", **{**desired, "count": 2})["changed"] is False
-
-
-@pytest.mark.parametrize("undetermined", ["fail", "ignore", "match"])
-def test_task_ids_without_an_origin(scenario: LeaseScenario, undetermined: str) -> None:
-    scenario.sim.configure(channels=10)
-    held = scenario.hold(1, 1)
-    result = scenario("allocate", count=2, task_ids=[held[0]["task_id"]], on_uncertain=undetermined)
-    scenario.assert_reported(result)
-    assert ("failed" in result) is (undetermined == "fail")
-    assert len(scenario.writes()) == (1 if undetermined == "ignore" else 0)
-    if undetermined == "fail":
-        assert held[1]["ip"] in result["msg"]
-        assert "on_uncertain=match" in result["msg"]
-
-
 @pytest.mark.parametrize("lost", [pytest.param(False, marks=thorough), True], ids=["remembered", "state lost"])
 def test_area_and_provider_come_from_the_origin_or_the_region(scenario: LeaseScenario, lost: bool) -> None:
     terms: dict[str, Any] = {"areas": [HUAIAN], "isp": "unicom"}

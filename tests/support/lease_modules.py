@@ -69,7 +69,8 @@ class LeaseScenario:
 
     def __call__(self, name: str, *, check: bool = False, diff: bool = False, **changes: Any) -> Result:
         """Run an operation in this process."""
-        return operate(OPERATIONS[name], {**self.options, **changes}, check=check, diff=diff)
+        count = {"count": 1} if name == "allocate" else {}
+        return operate(OPERATIONS[name], {**self.options, **count, **changes}, check=check, diff=diff)
 
     def ok(self, name: str, **options: Any) -> Result:
         """The result of a success."""

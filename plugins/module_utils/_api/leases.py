@@ -45,7 +45,6 @@ class AllocationParams:
     """The parameters of a request for new leases; ``keep_alive`` is in minutes.
 
     ``areas`` and ``exclude_areas`` are codes. The classic API takes one area, and no ``exclude_areas`` or ``pool``.
-    With ``area_fallback``, a call may be made for each of the :attr:`area_choices`.
     """
 
     keep_alive: int | None = None
@@ -54,12 +53,10 @@ class AllocationParams:
     areas: tuple[str, ...] = ()
     exclude_areas: tuple[str, ...] = ()
     pool: int | None = None
-    area_fallback: bool = False
 
     def as_json(self) -> dict[str, Any]:
         """Return the values for the state store, which compares later requests with them."""
         later: dict[str, Any] = {"areas": [*self.areas], "exclude_areas": [*self.exclude_areas], "pool": self.pool}
-        later["area_fallback"] = self.area_fallback
         terms = {name: getattr(self, name) for name in ("keep_alive", "isp", "distinct")}
         return {**terms, **{name: value for name, value in later.items() if value}}
 
@@ -70,18 +67,6 @@ class AllocationParams:
             name: tuple(value) if isinstance(value, list) else value for name, value in values.items()
         }
         return cls(**found)
-
-    @property
-    def area_choices(self) -> tuple[tuple[str, ...], ...]:
-        """The areas of one call after the other, as long as there is no stock: several in order, or one, then any."""
-        if not self.area_fallback or not self.areas:
-            return (self.areas,)
-        return (self.areas, ()) if len(self.areas) == 1 else tuple((area,) for area in self.areas)
-
-    @property
-    def accepted_areas(self) -> tuple[str, ...]:
-        """The areas in which a lease may be; empty for any."""
-        return () if () in self.area_choices else self.areas
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,6 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Collection
 from contextlib import AbstractContextManager
 from functools import partial
 
@@ -17,34 +16,21 @@ from .._core.text import counted
 from .._reconcile.lost_response import PARTIAL, Creation
 from .._store.journal_rows import Call
 from .backend import is_refused
-from .earlier_calls import described
 from .plan import Origin
 from .session import ALLOCATE, LeaseSession
 
 
-def allocate(session: LeaseSession, number: int, params: AllocationParams, successor_of: Collection[str] = ()) -> None:
-    """Allocate N more leases. ``session.new`` contains the allocated ones, even if this raises.
-
-    If the vendor refuses a call since an area has no stock, and no earlier attempt may have had an effect, the next of
-    the areas is requested.
-    """
+def allocate(session: LeaseSession, number: int, params: AllocationParams) -> None:
+    """Allocate N more leases. ``session.new`` contains the allocated ones, even if this raises."""
     if session.release_in_flight:
         params = dataclasses.replace(params, distinct=True)
-    until, missing, choices = session.now() + session.policy.channel_wait, number, list(params.area_choices)
+    until, missing = session.now() + session.policy.channel_wait, number
     while missing > 0:
-        terms = dataclasses.replace(params, areas=choices[0])
-        origin = Origin(terms.areas, terms.isp, frozenset(successor_of))
-        allocation = Allocation(session, min(missing, session.features.max_per_call), terms, origin, until)
-        try:
-            allocation.converge(session.policy.max_attempts - 1)
-        except CallError as error:
-            if len(choices) == 1 or not is_refused(error, session.features.no_stock):
-                raise
-            session.without_stock.update(choices.pop(0))
-        else:
-            session.settle_paid(ALLOCATE, allocation.known)
-            session.by_areas[terms.areas] += allocation.found
-            missing -= allocation.found
+        asked = min(missing, session.features.max_per_call)
+        allocation = Allocation(session, asked, params, Origin(params.areas, params.isp), until)
+        allocation.converge(session.policy.max_attempts - 1)
+        session.settle_paid(ALLOCATE, allocation.known)
+        missing -= allocation.found
 
 
 @dataclasses.dataclass
@@ -80,7 +66,7 @@ class Allocation(Creation):
 
     def _send(self) -> None:
         session = self.session
-        request = {"origin": described(self.origin), "terms": self.params.as_json()}
+        request = {"origin": vars(self.origin), "terms": self.params.as_json()}
         call = Call(
             *(ALLOCATE, session.features.allocate, session.names, request, self.asked),
             witness=session.lasting_balance,

@@ -23,7 +23,6 @@ class LeaseFeatures:
     ``replace`` or ``release`` is None if the product has no such call. The other fields are the vendor's codes:
 
     - ``no_free_channel`` is transient while a released channel is about to become free.
-    - ``no_stock`` is the lack of addresses in the requested areas.
     - ``maybe_own_effect`` may be the effect of an earlier allocation whose response was lost; ``failed`` excludes that.
     - ``partial_replacement`` may mean that the vendor has released the old leases, but not allocated new ones.
     - ``too_many`` releases were requested: fewer at a time, or the same after a minute, may succeed.
@@ -38,7 +37,6 @@ class LeaseFeatures:
     release: str | None
     max_per_call: int
     no_free_channel: frozenset[object]
-    no_stock: frozenset[object]
     maybe_own_effect: frozenset[object]
     failed: frozenset[object]
     partial_replacement: frozenset[object]

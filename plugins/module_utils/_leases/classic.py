@@ -25,7 +25,6 @@ FEATURES = LeaseFeatures(
     release=endpoints.RELEASE.name,
     max_per_call=MAX_PER_CALL,
     no_free_channel=frozenset({NO_FREE_CHANNEL}),
-    no_stock=frozenset({RESOURCES_SHORT}),
     maybe_own_effect=frozenset({NO_FREE_CHANNEL, RESOURCES_SHORT, COUNT_LIMIT}),
     failed=frozenset({ALLOCATION_FAILED}),
     partial_replacement=frozenset({UNKNOWN, NO_FREE_CHANNEL, RESOURCES_SHORT, ALLOCATION_FAILED, COUNT_LIMIT}),

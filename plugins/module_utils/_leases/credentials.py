@@ -2,32 +2,21 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The secret URLs of leases: in results, and to verify that leases work."""
+"""The secret URLs of leases in results."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote
 
 from ansible.module_utils.parsing.convert_bool import boolean
 
-from .._api.leases import Lease
-from .._api.proxy_probe import ProxyProbe
 from .._core.errors import OptionError
-from .._core.validation import check_range, check_url
 from .._task.sources import Spec
-from .plan import MAX_PER_CALL
-from .verification import Verification
 
 #: The option for the secret URLs of leases.
 CREDENTIALS_OPTION: Spec = {"with_credentials": {"type": "bool", "default": False}}
-#: The options that verify leases.
-VERIFY_OPTIONS: Spec = {
-    "verify_url": {"type": "str"},
-    "verify_extra": {"type": "int", "default": 2},
-    "verify_timeout": {"type": "float", "default": 10.0},
-}
 
 
 def proxy_url(server: str, key: str, password: str) -> str:
@@ -56,24 +45,3 @@ def check_credentials(requested: bool, params: Mapping[str, Any], option: str = 
             f"{option} needs password, the password that the proxies take together with the key: set password "
             "(environment QG_PASSWORD), or use server, for a host that is on the whitelist."
         )
-
-
-def verification_of(params: Mapping[str, Any]) -> Verification | None:
-    """Return how to verify leases; None without ``verify_url``."""
-    check_range("verify_extra", params["verify_extra"], 0, MAX_PER_CALL)
-    check_range("verify_timeout", params["verify_timeout"], 0.1, 600)
-    if params["verify_url"] is None:
-        return None
-    url = check_url("verify_url", params["verify_url"], "https://www.example.com")
-    tls = {name: params[name] for name in ("validate_certs", "ca_path")}
-    probe, key, password = ProxyProbe(url, params["verify_timeout"], tls), params["key"], params["password"]
-
-    def failures(leases: Sequence[Lease], pause: Callable[[], None]) -> dict[str, str]:
-        servers = {lease.name: lease.server for lease in leases}
-        urls = {
-            name: proxy_url(server, key, password) if password else f"http://{server}"
-            for name, server in servers.items()
-        }
-        return probe.failures(urls, pause)
-
-    return Verification(failures, params["verify_extra"])

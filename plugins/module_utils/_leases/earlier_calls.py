@@ -15,7 +15,7 @@ from .._core.text import counted
 from .._reconcile.held_leases import ends
 from .._reconcile.lost_response import UNLISTED
 from .._store.directory import after_the_call
-from .._store.journal_rows import REPORTED, JournalRow
+from .._store.journal_rows import LOST, REPORTED, SETTLED, JournalRow
 from .backend import LeaseBackend, LeasePolicy
 from .plan import Origin
 from .session import ALLOCATE, FINISHED_REPLACE, INTERRUPTED_REPLACE, RELEASE, REPLACE, LeaseSession
@@ -87,7 +87,9 @@ def _resolve(session: LeaseSession, call: JournalRow, *, wait: bool) -> None:
         session.journal.receive([call.id], ends(fresh))
         session.journal.rename(call.id, INTERRUPTED_REPLACE)
     else:
-        session.journal.settle(call.id, found=ends(fresh))
+        # Without a response, it may have paid for leases that have ended before a list showed them.
+        is_known = call.state == REPORTED or is_shown()
+        session.journal.settle(call.id, found=ends(fresh), state=SETTLED if is_known else LOST)
 
 
 def _shows_result(session: LeaseSession, call: JournalRow) -> bool:
@@ -129,9 +131,4 @@ def recent_calls(session: LeaseSession, name: str) -> list[JournalRow]:
 def origin_of(call: JournalRow) -> Origin:
     """Return the origin of the leases that a recorded call requested."""
     origin = call.request["origin"]
-    return Origin(tuple(origin["areas"]), origin["isp"], frozenset(origin["successor_of"]))
-
-
-def described(origin: Origin) -> dict[str, object]:
-    """Return an origin for the record of a call."""
-    return {**vars(origin), "successor_of": sorted(origin.successor_of)}
+    return Origin(tuple(origin["areas"]), origin["isp"])

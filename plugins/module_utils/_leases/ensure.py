@@ -21,7 +21,6 @@ from .earlier_calls import lease_session, resolve_earlier
 from .plan import DesiredLeases, LeaseMatch, Plan, classify, codes_by_name, format_leases, plan
 from .release import release
 from .session import LeaseResult, LeaseSession
-from .verification import Verification, Verifier
 
 #: The advice for quotas that count more than leases.
 IGNORE = "Set on_uncertain=ignore if these channels carry no lease, as with a plan that is billed by volume. "
@@ -33,24 +32,18 @@ def ensure_leases(
     *,
     check: bool = False,
     policy: LeasePolicy = DEFAULT_POLICY,
-    verification: Verification | None = None,
 ) -> LeaseResult:
-    """Allocate only the missing leases and release a surplus; with ``check``, only read.
-
-    With a ``verification``, held and new leases that do not work do not count.
-    """
+    """Allocate only the missing leases and release a surplus; with ``check``, only read."""
     with lease_session(backend, policy, check=check) as session:
-        verifier = Verifier(verification, session) if verification else None
-        return _Ensuring(session, _applicable(session, desired), verifier).run(check=check)
+        return _Ensuring(session, _applicable(session, desired)).run(check=check)
 
 
 class _Ensuring:
     """The changes of one run."""
 
-    def __init__(self, session: LeaseSession, desired: DesiredLeases, verifier: Verifier | None) -> None:
+    def __init__(self, session: LeaseSession, desired: DesiredLeases) -> None:
         self._session = session
         self._desired = desired
-        self._verifier = verifier
         self._first = self._plan()
         self._result = LeaseResult()
         #: The new leases of calls of earlier runs.
@@ -71,29 +64,19 @@ class _Ensuring:
                 if session.names != listed:
                     resolve_earlier(session, wait=not check)
                     self._first = self._plan()
-        first, verifier = self._first, self._verifier
+        first = self._first
         result = LeaseResult(session.before, session.before, first.keep, missing=first.missing, quota=quota)
         self._result = result
         self._check_channels(quota)
-        result.purchase_limit = verifier.limit if verifier and first.missing else first.missing
-        session.journal.check_caps(result.purchase_limit, check=check)
+        session.journal.check_caps(first.missing, check=check)
         if check:
             result.released = first.surplus
         else:
             self._apply()
-        if verifier:
-            result.unusable, result.reasons = tuple(verifier.failed), verifier.reasons
-            result.warnings += tuple(verifier.warnings)
         return result
 
     def _plan(self) -> Plan:
-        """Plan the changes. With a verifier, only held leases that work count, and the purchases are limited."""
-        found = plan(_classify(self._session, self._desired), self._desired)
-        if self._verifier is None:
-            return found
-        self._verifier.check(found.keep)
-        working = self._verifier.without_failed(self._desired)
-        return self._verifier.limited(found, plan(_classify(self._session, working), working))
+        return plan(_classify(self._session, self._desired), self._desired)
 
     def _confirm_list(self, quota: Quota | None) -> Quota | None:
         """Wait until list and quota agree. If they do not, report a lack of channels rather than the difference."""
@@ -143,14 +126,11 @@ class _Ensuring:
         short = result.quota if result.quota and result.quota.available < first.missing else None
         # Leases of earlier calls may not match; those that do are in first.keep.
         self._adopted = frozenset(session.new)
-        candidates = list(first.surplus)
-        with result.completed(session, candidates):
+        with result.completed(session, first.surplus):
             if short:
                 _make_room(session, first.surplus, short)
-            allocate(session, first.missing, desired.params, desired.task_ids)
+            allocate(session, first.missing, desired.params)
             self._replace_ended()
-            if self._verifier:
-                self._verify_new(self._verifier, candidates)
             if not short:
                 release(session, first.surplus)
             self._check_lifetimes()
@@ -160,8 +140,6 @@ class _Ensuring:
             ended = {lease.name for lease in session.ended(session.held.values())}
         wanted = {lease.name for lease in first.keep} | (session.new.keys() - self._adopted)
         live = [lease for name, lease in session.held.items() if name in wanted - ended]
-        if self._verifier:
-            live = [lease for lease in live if lease.name not in self._verifier.reasons]
         excluded = [lease for lease in live if desired.excludes(lease)]
         found = [lease for lease in live if lease not in excluded]
         result.leases = tuple(oldest_first(found))
@@ -171,18 +149,12 @@ class _Ensuring:
 
     def _missing_error(self, excluded: Sequence[Lease], ended: int) -> QgError:
         """Return the error for leases that are still missing."""
-        missing, verifier = self._result.missing, self._verifier
+        missing = self._result.missing
         are_missing = f"so {missing} of count={self._desired.count} {'is' if missing == 1 else 'are'} missing."
         if excluded:
             return QgError(
                 f"{counted(len(excluded), 'new lease', 'have')} an address that exclude_ips contains "
                 f"({format_leases(excluded)}), {are_missing} To lease others, which are paid for, too, run it again."
-            )
-        if verifier and verifier.failed:
-            return QgError(
-                f"Through {counted(len(verifier.failed), 'lease')}, verify_url is not reached ({verifier.sample()}), "
-                f"{are_missing} This run may buy {verifier.verification.extra} more than the key lacks: raise "
-                "verify_extra, or run it again."
             )
         return QgError(
             f"{counted(ended, 'lease')} ended while this task waited, {are_missing} Run it again, or raise keep_alive "
@@ -193,27 +165,13 @@ class _Ensuring:
         """Return the leases that this run has paid for."""
         return [lease for name, lease in self._session.new.items() if name not in self._adopted]
 
-    def _verify_new(self, verifier: Verifier, candidates: list[Lease]) -> None:
-        """Verify new leases, and buy others. Those that do not work become ``candidates`` of a release."""
-        session, desired = self._session, self._desired
-        params = dataclasses.replace(desired.params, distinct=True)
-
-        def wanted() -> int:
-            counting = {lease.name for lease in [*self._first.keep, *self._new()]}
-            return desired.count - len((counting & session.held.keys()) - verifier.reasons.keys())
-
-        try:
-            verifier.verify_new(self._new(), wanted, lambda number: allocate(session, number, params, desired.task_ids))
-        finally:
-            candidates += verifier.failed
-
     def _replace_ended(self) -> None:
         """Replace leases that ended while this task waited, as far as the desired count requires it."""
         keep, desired = self._first.keep, self._desired
         spare = max(0, len(keep) - desired.count)
         replaced = 0
         while (ended := len(self._session.ended(keep)) - spare) > replaced:
-            allocate(self._session, ended - replaced, desired.params, desired.task_ids)
+            allocate(self._session, ended - replaced, desired.params)
             replaced = ended
 
     def _check_lifetimes(self) -> None:
@@ -291,7 +249,7 @@ def _classify(session: LeaseSession, desired: DesiredLeases, *, all_of_them: boo
     undetermined = found.undetermined or (found.undetermined_expiring if desired.exact else ())
     enough = len(found.matching) >= desired.count and not desired.exact and not all_of_them
     terms = desired.params
-    if not (terms.accepted_areas or terms.exclude_areas) or not undetermined or enough:
+    if not (terms.areas or terms.exclude_areas) or not undetermined or enough:
         return found
     try:
         return match(codes_by_name(session.api.named_areas()))

@@ -32,12 +32,12 @@ class LeaseFacts:
         """Return the origin of each task that this control node requested."""
         decoded = self.facts.store.decoded
         rows = {task: decoded(text) for task, (text, _at) in self.facts.objects(LEASE_ORIGIN).items()}
-        return {task: Origin(tuple(areas), isp, frozenset(named)) for task, (areas, isp, named) in rows.items()}
+        return {task: Origin(tuple(areas), isp) for task, (areas, isp) in rows.items()}
 
     def save_origin(self, tasks: Collection[str], origin: Origin) -> None:
         """Store the origin of new tasks."""
         if tasks:
-            text = json.dumps([[*origin.areas], origin.isp, sorted(origin.successor_of)])
+            text = json.dumps([[*origin.areas], origin.isp])
             self.facts.save(LEASE_ORIGIN, text, tasks)
 
     def touch(self, tasks: Collection[str]) -> None:

@@ -26,10 +26,10 @@ from .credentials import check_credentials
 from .ensure import matching_leases
 from .operations import lease_results, min_remaining_of, with_codes
 from .plan import MAX_PER_CALL, DesiredLeases
-from .product import check_tasks, check_terms, lease_backend
+from .product import check_terms, lease_backend
 
 #: The options of the lookup that select leases.
-LOOKUP_SELECTORS = ("task_ids", *PLACE_OPTIONS)
+LOOKUP_SELECTORS = tuple(PLACE_OPTIONS)
 
 
 def find_leases(params: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -48,14 +48,13 @@ def find_leases(params: Mapping[str, Any]) -> list[dict[str, Any]]:
         count=least,
         params=AllocationParams(isp=params["isp"], areas=check_areas("areas", params["areas"])),
         min_remaining=min_remaining,
-        task_ids=frozenset(check_names("task_ids", params["task_ids"])),
         on_uncertain=params["on_uncertain"],
         exclude_ips=frozenset(check_names("exclude_ips", params["exclude_ips"])),
     )
     # Templates may be evaluated in the process that Ansible forks its workers from.
     with contextlib.closing(StatePlace.of(params).open(params["max_wait"])) as state:
         # A lookup cannot see whether its task has no_log, so it announces nothing.
-        api = lease_client(params, SILENT, check_terms, check_tasks, state=state)
+        api = lease_client(params, SILENT, check_terms, state=state)
         desired = replace(desired, params=with_codes(desired.params, api))
         leases = matching_leases(lease_backend(api), desired, max_age=params["max_age"], policy=operations.POLICY)
         found = lease_results(leases, api.vendor_clock)

@@ -38,7 +38,7 @@ from .._task.options import (
 from .._task.products import lease_client
 from .._task.sources import Spec
 from .backend import LeasePolicy
-from .credentials import CREDENTIALS_OPTION, VERIFY_OPTIONS, check_credentials, reveal, verification_of
+from .credentials import CREDENTIALS_OPTION, check_credentials, reveal
 from .ensure import ensure_leases
 from .plan import MAX_PER_CALL, DesiredLeases, NamedLeases
 from .product import check_exact, check_release, check_replacement, check_tasks, check_terms, lease_backend
@@ -66,7 +66,7 @@ def lease_results(leases: Iterable[Lease], clock: VendorClock) -> list[dict[str,
 def check_new_terms(params: Mapping[str, Any]) -> None:
     """Refuse options for new leases that the product does not support."""
     check_terms(params)
-    if params["product"] == CLASSIC and not params["area_fallback"]:
+    if params["product"] == CLASSIC:
         check_one_area(check_areas("areas", params["areas"]), "product=classic leases in")
 
 
@@ -79,7 +79,6 @@ def allocation_params(params: Mapping[str, Any]) -> AllocationParams:
         areas=check_areas("areas", params["areas"]),
         exclude_areas=check_areas("exclude_areas", params["exclude_areas"]),
         pool=POOLS.get(params["pool"] or ""),
-        area_fallback=params["area_fallback"],
     )
 
 
@@ -95,10 +94,9 @@ def _keep_alive(value: object) -> int | None:
 
 def with_codes(params: AllocationParams, api: ProxyApi | ProductApi) -> AllocationParams:
     """Return the parameters with the codes of the areas that the options name; raises OptionError for unknown ones."""
-    areas = area_codes("areas", params.areas, api.named_areas)
     return replace(
         params,
-        areas=areas if params.area_fallback else tuple(sorted(areas)),
+        areas=tuple(sorted(area_codes("areas", params.areas, api.named_areas))),
         exclude_areas=tuple(sorted(area_codes("exclude_areas", params.exclude_areas, api.named_areas))),
     )
 
@@ -113,8 +111,6 @@ def desired_leases(params: Mapping[str, Any]) -> DesiredLeases:
     check_range("count", params["count"], 1, MAX_PER_CALL)
     min_remaining = min_remaining_of(params)
     new = allocation_params(params)
-    if new.area_fallback and not new.areas:
-        raise OptionError("area_fallback=true needs areas: give the area that is preferred, or several in their order.")
     if new.keep_alive is not None and new.keep_alive <= min_remaining:
         raise OptionError(
             f"keep_alive={new.keep_alive} must be more than min_remaining={params['min_remaining']}: a new lease "
@@ -125,7 +121,6 @@ def desired_leases(params: Mapping[str, Any]) -> DesiredLeases:
         count=params["count"],
         params=new,
         min_remaining=min_remaining,
-        task_ids=frozenset(check_names("task_ids", params["task_ids"])),
         exact=params["exact"],
         on_uncertain=params["on_uncertain"],
         exclude_ips=frozenset(check_names("exclude_ips", params["exclude_ips"])),
@@ -134,7 +129,7 @@ def desired_leases(params: Mapping[str, Any]) -> DesiredLeases:
 
 def _chosen(params: Mapping[str, Any]) -> NamedLeases | None:
     """Return the leases that the options name; None for all=true, or for a number in count."""
-    options = [option for option in ("count", "older_than", *_NAMED) if option in params]
+    options = [option for option in ("count", *_NAMED) if option in params]
     given = [option for option in options if params[option] is not None]
     if params["all"] and given:
         raise OptionError(f"{given[0]} and all=true exclude each other: leave one of them out.")
@@ -160,9 +155,7 @@ def _not_held(found: LeaseResult, chosen: NamedLeases | None) -> dict[str, Any]:
     return {"not_held": names}
 
 
-def _result(
-    found: LeaseResult, api: ProxyApi | ProductApi, mode: Mode, *, predicted: int = 0, by_areas: bool = False
-) -> dict[str, Any]:
+def _result(found: LeaseResult, api: ProxyApi | ProductApi, mode: Mode, *, predicted: int = 0) -> dict[str, Any]:
     """Return the result of a task; ``changed`` is true if anything changed, even if the task fails."""
     result: dict[str, Any] = {
         "changed": bool(found.allocated or found.released or predicted),
@@ -172,10 +165,8 @@ def _result(
         "held": len(found.after),
         "api": api.usage(),
     }
-    if by_areas:
-        result["areas_used"] = [{"areas": [*areas], "count": count} for areas, count in found.by_areas.items()]
-    if found.warnings or found.hints:
-        result["warnings"] = [*found.hints, *found.warnings]
+    if found.warnings:
+        result["warnings"] = [*found.warnings]
     if mode.diff:
         after = found.after
         if mode.check:
@@ -199,28 +190,16 @@ def _lines(leases: Iterable[Lease]) -> str:
 
 def _run_allocate(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
     desired, policy = desired_leases(params), replace(POLICY, caps=Caps.parse(params))
-    verification = verification_of(params)
-    api = lease_client(params, mode.announcer, check_new_terms, check_tasks, check_exact)
+    api = lease_client(params, mode.announcer, check_new_terms, check_exact)
     desired = replace(desired, params=with_codes(desired.params, api))
-    found = ensure_leases(lease_backend(api), desired, check=mode.check, policy=policy, verification=verification)
+    found = ensure_leases(lease_backend(api), desired, check=mode.check, policy=policy)
     predicted = found.missing if mode.check else 0
     return {
-        **(_verified(found) if verification else {}),
         "leases": lease_results(found.leases, api.vendor_clock),
         "count": len(found.leases),
         "missing": found.missing,
-        **_result(found, api, mode, predicted=predicted, by_areas=params["area_fallback"]),
+        **_result(found, api, mode, predicted=predicted),
     }
-
-
-def _verified(found: LeaseResult) -> dict[str, Any]:
-    """Return what a verification adds to a result."""
-    gone = {lease.name for lease in found.released}
-    unusable = [
-        {"server": one.server, "ip": one.ip or None, "reason": found.reasons[one.name], "released": one.name in gone}
-        for one in oldest_first(found.unusable)
-    ]
-    return {"unusable": unusable, "purchase_limit": found.purchase_limit}
 
 
 def _run_release(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
@@ -235,22 +214,9 @@ def _run_replace(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
     check_credentials(params["with_credentials"], params)
     if number is not None:
         check_range("count", number, 1, MAX_PER_CALL)
-    older_than = _older_than(params["older_than"])
-    if params["area_fallback"] and (params["all"] or number is not None):
-        raise OptionError(
-            "area_fallback=true needs ips, task_ids or older_than: in a replacement of its choice, the vendor may "
-            "release leases before it reports that an area has no stock."
-        )
     policy = replace(POLICY, caps=Caps.parse(params))
     api = lease_client(params, mode.announcer, check_new_terms, check_tasks, check_replacement)
-    new = with_codes(new, api)
-    found = replace_leases(
-        *(lease_backend(api), chosen, number, new),
-        older_than=older_than,
-        inherit=params["inherit"],
-        check=mode.check,
-        policy=policy,
-    )
+    found = replace_leases(lease_backend(api), chosen, number, with_codes(new, api), check=mode.check, policy=policy)
     predicted = found.missing if mode.check else 0
     not_held = _not_held(found, chosen)
     if chosen and chosen.names and len(not_held["not_held"]) == len(chosen.names):
@@ -261,19 +227,11 @@ def _run_replace(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
         )
     return {
         "leases": lease_results(found.after, api.vendor_clock),
-        "method": "replace" if chosen is None and older_than is None else "release_and_allocate",
+        "method": "replace" if chosen is None else "release_and_allocate",
         "missing": found.missing,
         **not_held,
-        **_result(found, api, mode, predicted=predicted, by_areas=params["area_fallback"]),
+        **_result(found, api, mode, predicted=predicted),
     }
-
-
-def _older_than(value: object) -> float | None:
-    """Return the minutes ago that the leases to replace were bought."""
-    minutes = None if value is None else parse_minutes("older_than", value)
-    if minutes is not None and not 0 < minutes <= 525_600:
-        raise OptionError(f"older_than={value} is out of range: give a duration from 1s to 525600.")
-    return minutes
 
 
 def _run_info(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
@@ -287,13 +245,11 @@ def _run_info(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
 
 ALLOCATE = Operation(
     spec={
-        "count": {"type": "int", "default": 1},
+        "count": {"type": "int", "required": True},
         "min_remaining": {"type": "str", "default": "0"},
-        "task_ids": {"type": "list", "elements": "str"},
         "exact": {"type": "bool", "default": False},
         "exclude_ips": {"type": "list", "elements": "str"},
         "on_uncertain": {"type": "str", "choices": ["fail", "ignore", "match"], "default": "fail"},
-        **VERIFY_OPTIONS,
         **TERMS_OPTIONS,
         **CREDENTIALS_OPTION,
         **CAP_OPTIONS,
@@ -303,7 +259,7 @@ ALLOCATE = Operation(
     run=_run_allocate,
     reveal=reveal,
     # With exact, leases that these options do not select may be released.
-    selectors=("task_ids", *PLACE_OPTIONS, "exclude_areas"),
+    selectors=(*PLACE_OPTIONS, "exclude_areas"),
 )
 RELEASE = Operation(
     spec={**_CHOICE, **PRODUCT_OPTIONS, **PROXY_API_OPTIONS},
@@ -315,8 +271,6 @@ REPLACE = Operation(
     spec={
         **_CHOICE,
         "count": {"type": "int"},
-        "older_than": {"type": "str"},
-        "inherit": {"type": "bool", "default": True},
         **TERMS_OPTIONS,
         **CREDENTIALS_OPTION,
         **CAP_OPTIONS,
@@ -324,9 +278,9 @@ REPLACE = Operation(
         **PROXY_API_OPTIONS,
     },
     run=_run_replace,
-    rules={"mutually_exclusive": [(*_NAMED, "count", "older_than")]},
+    rules={"mutually_exclusive": [(*_NAMED, "count")]},
     reveal=reveal,
-    selectors=(*_CHOICE, "count", "older_than", "areas", "exclude_areas"),
+    selectors=(*_CHOICE, "count", "areas", "exclude_areas"),
 )
 INFO = Operation(
     spec={

@@ -20,34 +20,31 @@ MAX_PER_CALL = 100
 
 @dataclass(frozen=True)
 class Origin:
-    """The parameters with which a task of leases was requested, and the tasks that it replaces."""
+    """The parameters with which a task of leases was requested."""
 
     areas: tuple[str, ...] = ()
     isp: str | None = None
-    successor_of: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
 class DesiredLeases:
-    """At least ``count`` live leases that match: the areas and provider of ``params``, and ``task_ids`` if given.
+    """At least ``count`` live leases that match the areas and the provider of ``params``.
 
     ``min_remaining`` is in minutes. With ``exact``, at most ``count`` leases may match. ``on_uncertain`` says what to
     do with leases of which it is unknown whether they match: ``fail``, ``ignore`` or ``match``. ``exclude_ips`` are the
-    exits or servers of leases that never match, ``unusable`` the names of such leases.
+    exits or servers of leases that never match.
     """
 
     count: int
     params: AllocationParams = field(default_factory=AllocationParams)
     min_remaining: float = 0
-    task_ids: frozenset[str] = frozenset()
     exact: bool = False
     on_uncertain: str = "fail"
     exclude_ips: frozenset[str] = frozenset()
-    unusable: frozenset[str] = frozenset()
 
     def excludes(self, lease: Lease) -> bool:
-        """Whether a lease never matches because of its address, or because it does not work."""
-        return lease.name in self.unusable or bool({lease.ip, lease.server} & self.exclude_ips)
+        """Whether a lease never matches because of its address."""
+        return bool({lease.ip, lease.server} & self.exclude_ips)
 
 
 @dataclass(frozen=True)
@@ -112,13 +109,9 @@ def _is_of_kind(
 ) -> bool | None:
     if desired.excludes(lease):
         return False
-    known = origins.get(lease.task_id)
-    origin = known or Origin()
+    origin = origins.get(lease.task_id, Origin())
     results: list[bool | None] = []
-    if desired.task_ids:
-        named = lease.task_id in desired.task_ids or bool(origin.successor_of & desired.task_ids)
-        results.append(named or (False if known else None))
-    if areas := desired.params.accepted_areas:
+    if areas := desired.params.areas:
         results.append(_in_one_of(lease, areas, origin, names))
     if desired.params.exclude_areas:
         found = _in_one_of(lease, desired.params.exclude_areas, origin, names)

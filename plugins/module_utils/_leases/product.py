@@ -46,7 +46,6 @@ def _features(product: str, calls: ProductCalls) -> LeaseFeatures:
         release=calls.release.name if calls.release else None,
         max_per_call=MAX_PER_CALL,
         no_free_channel=frozenset({NO_AVAILABLE_CHANNEL}),
-        no_stock=frozenset({NO_RESOURCE_FOUND}),
         maybe_own_effect=_MAYBE_OWN_EFFECT,
         failed=frozenset({FAILED_OPERATION}),
         partial_replacement=_MAYBE_OWN_EFFECT | {INTERNAL_ERROR, FAILED_OPERATION},
@@ -102,7 +101,7 @@ def check_exact(params: Mapping[str, Any]) -> None:
 def check_replacement(params: Mapping[str, Any]) -> None:
     """Refuse a replacement that the product does not support; that of named leases requires a release."""
     product = params["product"]
-    named = [option for option in ("ips", "task_ids", "older_than") if params[option] is not None]
+    named = [option for option in ("ips", "task_ids") if params[option] is not None]
     if named:
         check_release(params, named[0])
     elif product in PRODUCTS and PRODUCTS[product].replace is None:

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import contextlib
 import operator
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Sequence
 from functools import partial
 from typing import Any
 
@@ -25,9 +25,9 @@ from .._reconcile.lost_response import NOTHING_NEW, PARTIAL, UNLISTED, verifying
 from .._store.journal_rows import Call, JournalRow
 from .allocate import allocate
 from .backend import DEFAULT_POLICY, LeaseBackend, LeasePolicy, is_refused
-from .earlier_calls import described, lease_session, recent_calls, resolve_earlier
+from .earlier_calls import lease_session, recent_calls, resolve_earlier
 from .plan import Origin, format_leases
-from .purchases import OlderThan, hints, successors
+from .purchases import successor_terms
 from .release import check_addresses, release
 from .session import INTERRUPTED_REPLACE, REPLACE, LeaseResult, LeaseSession
 
@@ -42,20 +42,15 @@ def replace_leases(
     number: int | None,
     params: AllocationParams,
     *,
-    older_than: float | None = None,
-    inherit: bool = True,
     check: bool = False,
     policy: LeasePolicy = DEFAULT_POLICY,
 ) -> LeaseResult:
     """Replace the ``chosen`` leases by release and allocation, or let the vendor replace ``number`` of its choice.
 
-    ``older_than`` chooses the leases that were bought at least this many minutes ago. With none of these, replace all.
-    Afterwards the key holds as many leases as before. With ``inherit``, the new ones are as the old ones in what
-    ``params`` leave open.
+    With neither, replace all. Afterwards the key holds as many leases as before, and the new ones are as the old ones
+    in what ``params`` leave open.
     """
     with lease_session(api, policy, check=check) as session:
-        aged = None if older_than is None else OlderThan(session, older_than * 60)
-        chosen = aged or chosen
         if not check and (recent_calls(session, _RELEASE_AND_ALLOCATE) or recent_calls(session, INTERRUPTED_REPLACE)):
             # Missing leases are going to be paid for, so the list must be right.
             listed = session.names
@@ -71,12 +66,11 @@ def replace_leases(
         if interrupted:
             count = interrupted[0].request["count"]
         result = LeaseResult(session.before, session.before, missing=count, continued=tuple(replacement.continued))
-        groups = successors(session, named, params) if inherit or not named else {params: named}
-        result.hints = hints(aged, groups, by_vendor=chosen is None and not interrupted)
         if count > len(named) + missing_successors and not interrupted:
             raise OptionError(
                 f"count={counted(count, 'lease')} cannot be replaced: the key holds {len(named)}. Lower count."
             )
+        terms = params if interrupted else successor_terms(session, named, params)
         if chosen:
             check_addresses(named)
         if not interrupted:
@@ -87,10 +81,9 @@ def replace_leases(
             return result
         with result.completed(session, session.before):
             if chosen is None:
-                terms = next(iter(groups)) if len(groups) == 1 else params
                 replace_unnamed(session, interrupted, count, number, params, terms)
             else:
-                replacement.carry_out(groups)
+                replacement.carry_out(named, terms)
         result.missing = max(0, len(session.before) - len(session.held))
         return result
 
@@ -135,12 +128,12 @@ class NamedReplacement:
                 self.continued += own
         return missing, successors
 
-    def carry_out(self, groups: Mapping[AllocationParams, Sequence[Lease]]) -> None:
-        """Allocate the missing successors of earlier runs, and replace the leases, by the terms of their successors."""
+    def carry_out(self, named: Sequence[Lease], terms: AllocationParams) -> None:
+        """Allocate the missing successors of earlier runs, and replace the leases by new ones with these terms."""
         session = self._session
-        for number, terms in self._missing:
-            allocate(session, number, terms)
-        for terms, named in groups.items():
+        for number, earlier in self._missing:
+            allocate(session, number, earlier)
+        if named:
             self._record(named, terms)
             self._replace(oldest_first(named), terms)
         session.finish_replacement(self._recorded)
@@ -258,7 +251,7 @@ class VendorReplacement(Change[None]):
         #: The names of the leases before the replacement, and the number of its first call, if an earlier run sent it.
         self._old = earlier.names if earlier else session.names
         self._began = earlier.id if earlier else None
-        self._request = {**request, "origin": described(self._origin)}
+        self._request = {**request, "origin": vars(self._origin)}
         self._number = number
         #: The leases that this run has paid for, those before the last call, and the numbers of the calls before it.
         self._paid = 0

@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import contextlib
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 
 from .._api.classic.client import ProxyApi
 from .._api.leases import AllocationParams, Lease, Quota, oldest_first
 from .._api.product.client import ProductApi
 from .._core.errors import QgError, WaitBudgetExceeded
-from .._core.text import format_sample
 from .._reconcile.held_leases import ends, is_among
 from .._reconcile.session import Session
 from .backend import DEFAULT_POLICY, LeaseBackend, LeasePolicy
@@ -53,9 +52,6 @@ class LeaseSession(Session[Lease]):
         self.by_volume = False
         #: Whether a release is in flight, which would also release a new lease with the same address.
         self.release_in_flight = False
-        #: The areas without stock, and the numbers of new leases by the areas that they were requested in.
-        self.without_stock: set[str] = set()
-        self.by_areas: Counter[tuple[str, ...]] = Counter()
         #: The names of leases that were reported as released, and that the vendor's list still showed at the end.
         self.unconfirmed: set[str] = set()
         self._began = self.moment()
@@ -247,14 +243,6 @@ class LeaseResult:
     warnings: tuple[str, ...] = ()
     #: The leases whose interrupted replacement this run continued.
     continued: tuple[Lease, ...] = ()
-    #: The most leases that the run may buy, and those that do not work, with the reasons by their names.
-    purchase_limit: int = 0
-    unusable: tuple[Lease, ...] = ()
-    reasons: Mapping[str, str] = field(default_factory=dict)
-    #: What the user should know of the choice of leases, before and after the change.
-    hints: tuple[str, ...] = ()
-    #: The numbers of new leases by the areas that they were requested in.
-    by_areas: Mapping[tuple[str, ...], int] = field(default_factory=dict)
     error: QgError | None = None
 
     @contextlib.contextmanager
@@ -267,10 +255,6 @@ class LeaseResult:
             yield
         except QgError as error:
             self.error = error
-        self.by_areas = session.by_areas
-        if session.without_stock:
-            areas = format_sample(sorted(session.without_stock))
-            self.hints = (*self.hints, f"No stock in {areas}: areas_used shows where the new leases are instead.")
         self.after = tuple(session.held.values())
         self.allocated = tuple(oldest_first(session.new.values()))
         self.released = tuple(oldest_first(session.gone(candidates)))

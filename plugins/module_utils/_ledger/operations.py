@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import datetime
-import json
-import math
 import re
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -21,22 +19,12 @@ from .._core.durations import parse_minutes
 from .._core.errors import OptionError
 from .._core.text import quote_word
 from .._store.journal import LedgerEntry, ledger
-from .._store.journal_rows import LEASES, REFUSED
+from .._store.journal_rows import LEASES, LOST, REFUSED
 from .._store.opening import StatePlace, Store
-from .._task.operation import Mode, Operation, redact
+from .._task.operation import Mode, Operation
 from .._task.options import AUTO, CLASSIC, PRODUCT_OPTIONS, PROXY_API_OPTIONS, ProxyApiOptions
-from .._task.sources import Spec
-from .export import export
 
 _AGO = re.compile(r"[0-9]{1,9}[smhd]")
-_SPEC: Spec = {
-    "since": {"type": "str"},
-    "until": {"type": "str"},
-    "run": {"type": "str"},
-    "export": {"type": "path"},
-    **PRODUCT_OPTIONS,
-    **PROXY_API_OPTIONS,
-}
 
 
 def moment(option: str, text: str, now: float) -> float:
@@ -59,7 +47,7 @@ def described(entry: LedgerEntry) -> dict[str, Any]:
     """Return an entry for results: the resources by their earliest end."""
     received = entry.received or {}
     found = sorted((_iso_end(end), server_in(name) if entry.kind == LEASES else name) for name, end in received.items())
-    known = entry.received is not None or entry.state == REFUSED
+    known = entry.state == REFUSED or (entry.received is not None and entry.state != LOST)
     return {
         "at": _time(entry.at).isoformat(timespec="seconds"),
         "endpoint": entry.endpoint,
@@ -112,17 +100,11 @@ def _keys(params: Mapping[str, Any], store: Store) -> set[str]:
 
 def _run(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
     with contextlib.closing(StatePlace.of(params).open(params["max_wait"], mode.announcer)) as store:
-        now = store.now() + store.wall_ahead()
-        since, until = (params[name] and moment(name, params[name], now) for name in ("since", "until"))
-        found = ledger(store, _keys(params, store), since or 0.0, until or math.inf, params["run"] or None)
-        entries = [described(entry) for entry in found]
-    result = {"changed": False, "entries": entries, "count": len(entries), "totals": totals(entries)}
-    if params["export"]:
-        # As the result, the file contains no secret and nothing that controls a terminal.
-        shown = redact({"entries": entries}, params, _SPEC)["entries"]
-        lines = "".join(f"{json.dumps(entry, ensure_ascii=False)}\n" for entry in shown)
-        result["changed"] = export(params["export"], lines, check=mode.check)
-    return result
+        since = params["since"] and moment("since", params["since"], store.now() + store.wall_ahead())
+        entries = [described(entry) for entry in ledger(store, _keys(params, store), since or 0.0)]
+    return {"changed": False, "entries": entries, "count": len(entries), "totals": totals(entries)}
 
 
-LEDGER_INFO = Operation(spec=_SPEC, run=_run, selectors=("since", "until", "run"))
+LEDGER_INFO = Operation(
+    spec={"since": {"type": "str"}, **PRODUCT_OPTIONS, **PROXY_API_OPTIONS}, run=_run, selectors=("since",)
+)

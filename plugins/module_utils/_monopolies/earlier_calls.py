@@ -13,7 +13,7 @@ from functools import partial
 from .._api.parsing import BEIJING
 from .._core.errors import CallError, UncertainOutcomeError, WaitBudgetExceeded
 from .._store.facts import MONOPOLY_ORIGIN
-from .._store.journal_rows import MAYBE_GONE, UNRESOLVED_TTL, JournalRow
+from .._store.journal_rows import LOST, MAYBE_GONE, SETTLED, UNRESOLVED_TTL, JournalRow
 from .application import AllocationSession
 from .matching import ApplicationParams
 from .session import CHECK_COMMAND, RELEASE, application_params, sample
@@ -97,7 +97,8 @@ def _adopt(session: AllocationSession, call: JournalRow) -> None:
     """Attribute the new resources since a call to it, and resolve it."""
     new = session.new_since(call.names)
     session.save_origin(new, _params(call))
-    session.journal.settle(call.id, found=dict.fromkeys(new))
+    is_known = len(new) >= call.asked
+    session.journal.settle(call.id, found=dict.fromkeys(new), state=SETTLED if is_known else LOST)
     if new:
         session.result.warnings.append(
             f"An earlier run applied for {call.asked} resources and did not learn the result: {sample(new)} are held."

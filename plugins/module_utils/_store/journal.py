@@ -11,13 +11,13 @@ from __future__ import annotations
 
 import contextlib
 import json
-import math
 import os
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .._core.caller import current_caller
+from .._core.chunks import chunks
 from .._core.errors import OptionError
 from .._core.processes import run_id
 from .directory import after_the_call
@@ -29,6 +29,7 @@ from .journal_rows import (
     OPEN,
     REFUSED,
     SENT,
+    SETTLED,
     Call,
     JournalRow,
     decided,
@@ -36,7 +37,6 @@ from .journal_rows import (
     lost,
     refused,
     reported,
-    settled,
     shown,
     unmarked,
 )
@@ -45,6 +45,8 @@ if TYPE_CHECKING:
     from .caps import Caps, Read
     from .interface import Store
 
+#: The names that a call has paid for, with their ends in the vendor's words.
+Received = Mapping[str, str | None]
 _OPEN = ", ".join(f"'{state}'" for state in OPEN)
 #: ``names`` (JSON) are those that a call names, or for a paid call those that were held before; ``request`` (JSON) is
 #: what was asked for, ``asked`` how many, and ``buys`` how many the call may pay for. ``witness`` is a figure of the
@@ -62,7 +64,7 @@ CREATE TABLE IF NOT EXISTS journal (
 CREATE INDEX IF NOT EXISTS journal_open ON journal (key, kind) WHERE state IN ({_OPEN});
 CREATE INDEX IF NOT EXISTS journal_answered ON journal (key, kind, answered_at);
 CREATE INDEX IF NOT EXISTS journal_sent ON journal (sent_at);
-CREATE INDEX IF NOT EXISTS journal_bought ON journal (key, run, sent_at) WHERE buys > 0;
+CREATE INDEX IF NOT EXISTS journal_bought ON journal (key, sent_at) WHERE buys > 0;
 """
 _INSERTED = (
     *("key", "kind", "operation", "endpoint", "product", "buys", "names", "asked", "request", "witness"),
@@ -74,7 +76,7 @@ _COLUMNS = (
     *("answered_at", "marks", "items", "buys", "received"),
 )
 #: In the order of the fields of an entry of the ledger.
-_LEDGER = "id, key, kind, product, endpoint, buys, state, wall_at, run_user, run, host, inventory, received, request"
+_LEDGER = "id, key, kind, product, endpoint, buys, state, wall_at, run_user, run, host, inventory, received"
 _JSON = {"names", "request", "marks", "items", "received"}
 #: The columns that change after a call was recorded.
 _CHANGING = ("operation", "sent_at", "state", "answered_at", "marks", "items", "received")
@@ -110,14 +112,22 @@ class Rows:
         return {name for (text,) in texts for name in self.store.decoded(text)}
 
     def received_before(self, number: int | None, servers: Collection[str]) -> dict[str, str | None]:
-        """Return what the paid calls before this one have received, with the ends; of all calls if it is None.
+        """Return what :meth:`bought` finds, with the ends."""
+        return {name: end for received, _request in self.bought(servers, number) for name, end in received.items()}
+
+    def bought(self, servers: Collection[str], before: int | None = None) -> list[tuple[Received, Mapping[str, Any]]]:
+        """Return what paid calls of the key have received and requested, the earliest first: those before a number.
 
         Calls whose text contains none of these servers are left out: a ledger of a year is too long to decode.
         """
-        query = "SELECT received FROM journal WHERE key = ? AND received IS NOT NULL AND id < coalesce(?, id + 1)"
-        query += f" AND ({' OR '.join('received LIKE ?' for _server in servers)})"
-        texts = self.execute(query, (self.key, number, *(f"%{server}%" for server in servers)))
-        return {name: end for (text,) in texts for name, end in self.store.decoded(text).items()}
+        found = {}
+        # A statement must not grow with the number of leases: SQLite takes at most 1,000 terms.
+        for part in chunks(sorted(servers), 100):
+            query = "SELECT id, received, request FROM journal WHERE key = ? AND received IS NOT NULL"
+            query += f" AND id < coalesce(?, id + 1) AND ({' OR '.join('received LIKE ?' for _server in part)})"
+            for number, *texts in self.execute(query, (self.key, before, *(f"%{server}%" for server in part))):
+                found[number] = tuple(map(self.store.decoded, texts))
+        return [(found[number][0], found[number][1]) for number in sorted(found)]
 
     def insert(self, call: Call, product: str, now: float, wall_at: float) -> int:
         """Add a call that is about to be sent, and delete expired rows; returns its number."""
@@ -189,7 +199,7 @@ class Journal:
     def _check_caps(self, rows: Rows, wanted: int, without_effect: Collection[int] = ()) -> None:
         if self.caps:
             noun = "lease" if self.kind == LEASES else "resource"
-            self.caps.check(self.store, rows.execute, self.key, run_id(), wanted, noun, without_effect)
+            self.caps.check(self.store, rows.execute, self.key, wanted, noun, without_effect)
 
     def _noting_refusal(self) -> contextlib.AbstractContextManager[None]:
         return self.caps.noting_refusal(self.store, self.key, run_id()) if self.caps else contextlib.nullcontext()
@@ -258,11 +268,14 @@ class Journal:
         with after_the_call(), self.change() as rows:
             rows.save([refused(row) for row in rows.numbered([number])])
 
-    def settle(self, *numbers: int, found: Mapping[str, str | None] | None = None) -> None:
-        """Record that calls are over: their results are known, and reported to the user; ``found`` as for receive()."""
+    def settle(self, *numbers: int, found: Received | None = None, state: str = SETTLED) -> None:
+        """Record that calls are over: their results are known, and reported to the user, or ``LOST``.
+
+        ``found`` is as for receive().
+        """
         if numbers:
             with self.change() as rows:
-                rows.save([settled(row) for row in rows.numbered(numbers)])
+                rows.save([replace(row, state=state) for row in rows.numbered(numbers)])
                 self._receive(rows, numbers, found or {})
 
     def receive(self, numbers: Sequence[int], found: Mapping[str, str | None]) -> None:
@@ -328,28 +341,15 @@ class LedgerEntry(NamedTuple):
     run: str
     host: str
     inventory: str
-    received: Mapping[str, str | None] | None
-    request: Mapping[str, Any]
+    received: Received | None
 
 
-def ledger(
-    store: Store,
-    keys: Collection[str] | None = None,
-    since: float = 0.0,
-    until: float = math.inf,
-    run: str | None = None,
-) -> list[LedgerEntry]:
-    """Return the paid calls, of these keys or of all, of a run or of all, the earliest first.
-
-    They were sent at the Unix time ``since`` or later, and before ``until``.
-    """
+def ledger(store: Store, keys: Collection[str] | None = None, since: float = 0.0) -> list[LedgerEntry]:
+    """Return the paid calls since a Unix time, of these keys or of all, the earliest first."""
     marks = ", ".join("?" * len(keys or ()))
     query = (
-        f"SELECT {_LEDGER} FROM journal WHERE buys > 0 AND wall_at >= ? AND wall_at < ? AND run = coalesce(?, run)"
+        f"SELECT {_LEDGER} FROM journal WHERE buys > 0 AND wall_at >= ?"
         f"{'' if keys is None else f' AND key IN ({marks})'} ORDER BY id"
     )
-    rows = store.rows(query, since, min(until, 1e12), run, *(keys or ()))
-    return [
-        LedgerEntry._make((*values, store.decoded(received or "null"), store.decoded(request)))
-        for *values, received, request in rows
-    ]
+    rows = store.rows(query, since, *(keys or ()))
+    return [LedgerEntry._make((*values, store.decoded(received or "null"))) for *values, received in rows]

@@ -28,9 +28,9 @@ MEMORY_TTL, LEDGER_TTL = 86400.0, 400 * 86400.0
 LEASES, MONOPOLIES, WHITELIST = "leases", "monopolies", "whitelist"
 
 #: The states of a row. A call is ``SENT`` until its exchange has ended. If that shows no result, it is ``UNKNOWN``. The
-#: vendor has ``REPORTED`` a result that the run has not finished with. The row is ``SETTLED`` once it has, or when the
-#: result can no longer change. ``REFUSED`` calls certainly had no effect.
-SENT, UNKNOWN, REPORTED, REFUSED, SETTLED = "sent", "unknown", "reported", "refused", "settled"
+#: vendor has ``REPORTED`` a result that the run has not finished with. The row is ``SETTLED`` once it has, and ``LOST``
+#: if its time is over and its result never became known. ``REFUSED`` calls certainly had no effect.
+SENT, UNKNOWN, REPORTED, REFUSED, SETTLED, LOST = "sent", "unknown", "reported", "refused", "settled", "lost"
 #: The states of a call that is not over.
 OPEN = (SENT, UNKNOWN, REPORTED)
 
@@ -173,11 +173,6 @@ def lost(row: JournalRow, now: float, *, ended: bool) -> JournalRow:
 def refused(row: JournalRow) -> JournalRow:
     """Return a call that certainly had no effect."""
     return replace(row, state=REFUSED, marks={})
-
-
-def settled(row: JournalRow) -> JournalRow:
-    """Return a call that is over."""
-    return replace(row, state=SETTLED)
 
 
 def distributed(

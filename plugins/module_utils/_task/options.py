@@ -88,7 +88,7 @@ ACCOUNT_API_OPTIONS: Spec = {
     **TRANSPORT_OPTIONS,
 }
 #: The options that limit what a key may buy (doc fragment ``caps``).
-CAP_OPTIONS: Spec = {**shared("max_new_per_day", type="int"), **shared("max_new_per_run", type="int")}
+CAP_OPTIONS: Spec = shared("max_new_per_day", type="int")
 #: The options that defaults for the action group may set for every module.
 GROUP_OPTIONS: Spec = {**PRODUCT_OPTIONS, **PROXY_API_OPTIONS, **ACCOUNT_API_OPTIONS, **CAP_OPTIONS}
 #: The vendor's numbers of its pools.
@@ -105,7 +105,6 @@ TERMS_OPTIONS: Spec = {
     "distinct": {"type": "bool", "default": False},
     "exclude_areas": {"type": "list", "elements": "str"},
     "pool": {"type": "str", "choices": list(POOLS)},
-    "area_fallback": {"type": "bool", "default": False},
 }
 #: The options for the detection of the egress address of a host (doc fragment ``egress``).
 EGRESS_OPTIONS: Spec = {

@@ -196,7 +196,7 @@ def test_an_entry_with_a_line_feed_is_one_line_of_a_result(params: dict[str, Any
 
 def test_the_lookup_returns_and_the_state_directory_keeps_no_key(params: dict[str, Any], tmp_path: Path) -> None:
     options = {"at_least": 1, "min_remaining": 0, "max_age": 60.0, "limit": None, "areas": None, "isp": None}
-    options |= {"form": "lease", "task_ids": [], "exclude_ips": None, "on_uncertain": "match", "seed": None}
+    options |= {"form": "lease", "exclude_ips": None, "on_uncertain": "match", "seed": None}
     common = {name: option.get("default") for name, option in INFO.spec.items()}
     (lease,) = find_leases({**common, **params, **options})
     assert [text for text in everything(lease) if not shown(text) or KEY in text] == []

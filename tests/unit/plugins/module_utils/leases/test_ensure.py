@@ -309,7 +309,7 @@ def test_a_key_that_a_new_lease_repeats_is_not_kept_in_the_state_directory(core:
 
 def test_an_attempt_without_an_effect_takes_nothing_from_a_cap(core: Vendor, node: LeaseNode) -> None:
     core.fault("/allocate", "reset_before")
-    policy = replace(DEFAULT_POLICY, caps=Caps(3, 3))
+    policy = replace(DEFAULT_POLICY, caps=Caps(3))
     assert len(ensure_leases(node.client(), DesiredLeases(3), policy=policy).allocated) == core.paid == 3
     with pytest.raises(CapReachedError):
         ensure_leases(node.client(), DesiredLeases(4), policy=policy)

@@ -58,7 +58,6 @@ desired_states = st.builds(
         AllocationParams, areas=st.sampled_from([(), (GUANGZHOU,)]), isp=st.sampled_from([None, "telecom"])
     ),
     min_remaining=st.integers(0, 90),
-    task_ids=st.sampled_from([frozenset(), frozenset({"A"})]),
     exact=st.booleans(),
     on_uncertain=st.sampled_from(["fail", "ignore", "match"]),
 )
@@ -199,36 +198,12 @@ def test_the_provider_that_was_requested_counts_if_the_list_names_a_company() ->
 
 
 @pytest.mark.parametrize(
-    ("task", "known", "expected"),
-    [
-        ("A", {}, True),
-        ("B", {}, None),
-        ("B", {"A": Origin()}, None),
-        ("B", {"B": Origin()}, False),
-        ("B", {"B": Origin(successor_of=frozenset({"C"}))}, False),
-        ("B", {"B": Origin(successor_of=frozenset({"A", "C"}))}, True),
-    ],
+    ("region", "expected"),
+    [("广东省广州市电信", True), ("广东省广州市联通", False), ("福建省泉州市电信", False), (None, None)],
 )
-def test_a_lease_belongs_to_a_named_task_or_replaces_one_of_its_leases(
-    task: str, known: Mapping[str, Origin], expected: bool | None
-) -> None:
-    assert verdict(lease(1, task=task), DesiredLeases(1, task_ids=frozenset({"A"})), known) is expected
-
-
-@pytest.mark.parametrize(
-    ("region", "task", "expected"),
-    [
-        ("广东省广州市电信", "A", True),
-        ("广东省广州市联通", "A", False),
-        ("福建省泉州市电信", "A", False),
-        ("广东省广州市电信", "B", None),
-        ("广东省广州市联通", "B", False),
-        (None, "A", None),
-    ],
-)
-def test_task_area_and_provider_must_all_match(region: str | None, task: str, expected: bool | None) -> None:
-    desired = DesiredLeases(1, AllocationParams(areas=(GUANGZHOU,), isp="telecom"), task_ids=frozenset({"A"}))
-    assert verdict(lease(1, region=region, task=task), desired) is expected
+def test_area_and_provider_must_both_match(region: str | None, expected: bool | None) -> None:
+    desired = DesiredLeases(1, AllocationParams(areas=(GUANGZHOU,), isp="telecom"))
+    assert verdict(lease(1, region=region), desired) is expected
 
 
 def test_leases_that_end_too_soon_are_distinguished() -> None:
