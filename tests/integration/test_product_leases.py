@@ -155,7 +155,7 @@ def test_the_terms_are_sent_as_the_product_calls_them(account: ProductKey) -> No
         "distinct": "true",
         "keep_alive": "30",
         "pool": "2",
-        "password": PASSWORD,
+        "pwd": PASSWORD,
     }
 
 
