@@ -37,11 +37,6 @@ ABSENT, REDIALLED = {"state": "absent", "all": True}, {"state": "redialed", "all
         ({}, "count is missing: state=present needs the number of resources to hold."),
         ({"count": 0}, "count=0 is out of range: give a number from 1 to 100."),
         ({"count": 101}, "count=101 is out of range: give a number from 1 to 100."),
-        (
-            {"count": 1, "area": "0"},
-            "area contains '0', which is not the code of an area: give a code such as 350500, or a name, as "
-            "qg_area_info lists them.",
-        ),
         ({"count": 1, "uuids": ["a"]}, "uuids goes only with state=absent or state=redialed: leave it out."),
         ({"count": 1, "all": True}, "all goes only with state=absent or state=redialed: leave it out."),
         ({"state": "absent"}, "uuids is missing: state=absent needs the names of resources, or all=true."),
