@@ -17,18 +17,20 @@ description:
   - Reads the list of areas and providers of the plan behind a QG.net key.
   - The vendor does not document the format of this list. The known values of a row are in fields with fixed names, and
     the original row is in C(vendor).
-  - O(isp=bgp) requires O(product=classic), or a key of it.
 options:
   available:
     description:
       - Whether to return only areas that have addresses to lease (V(true)) or only those that have none (V(false)). By
         default, all areas are returned.
     type: bool
+  isp:
+    description: Only areas of this ISP. V(bgp) requires O(product=classic).
+    type: str
+    choices: [telecom, mobile, unicom, bgp]
 extends_documentation_fragment:
   - qingguo.qgnet.attributes
   - qingguo.qgnet.attributes.control_node
   - qingguo.qgnet.attributes.info
-  - qingguo.qgnet.leases
   - qingguo.qgnet.product
   - qingguo.qgnet.proxy_api
   - qingguo.qgnet.transport

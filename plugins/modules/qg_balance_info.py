@@ -15,10 +15,6 @@ author:
   - The qingguo.qgnet authors (!UNKNOWN)
 description:
   - Reads the balance of a QG.net account, in yuan.
-options:
-  at_least:
-    description: The required balance in yuan. RV(sufficient) contains the result; the task does not fail.
-    type: float
 extends_documentation_fragment:
   - qingguo.qgnet.attributes
   - qingguo.qgnet.attributes.control_node
@@ -34,17 +30,16 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: Check that the balance covers 50 yuan
+- name: Read the balance
   qingguo.qgnet.qg_balance_info:
     app_id: "{{ vault_qg_app_id }}"
     app_key: "{{ vault_qg_app_key }}"
-    at_least: 50
   register: account
 
-- name: Fail if it does not
-  ansible.builtin.fail:
-    msg: "Only {{ account.balance }} yuan are left."
-  when: not account.sufficient
+- name: Fail if less than 50 yuan are left
+  ansible.builtin.assert:
+    that: account.amount >= 50
+    fail_msg: "Only {{ account.balance }} yuan are left."
 """
 
 RETURN = r"""
@@ -58,11 +53,6 @@ amount:
   returned: success
   type: float
   sample: 12.34
-sufficient:
-  description: Whether at least O(at_least) yuan are left; null without O(at_least).
-  returned: success
-  type: bool
-  sample: true
 api:
   description: The API usage of the task in calls, retries and seconds waited.
   returned: success

@@ -66,12 +66,15 @@ EXAMPLES = r"""
     brand: tencent
   register: offer
 
-- name: Check that the balance covers it
+- name: Read the balance
   qingguo.qgnet.qg_balance_info:
     app_id: "{{ vault_qg_app_id }}"
     app_key: "{{ vault_qg_app_key }}"
-    at_least: "{{ offer.price.total_price }}"
   register: account
+
+- name: Check that it covers the price
+  ansible.builtin.assert:
+    that: account.amount >= offer.price.total_price | float
 """
 
 RETURN = r"""

@@ -43,23 +43,22 @@ options:
   count:
     description: The number of resources, from 1 to 100. Required with O(state=present); not allowed otherwise.
     type: int
-  areas:
+  area:
     description:
       - The area of the resources, by its code or its name, as M(qingguo.qgnet.qg_area_info) returns them in
-        C(area_code) and C(name). Only one area is possible. By default, any area matches. Must not be empty.
+        C(area_code) and C(name). By default, any area matches. Must not be empty.
       - An area that the vendor does not list is an error before any call that pays. It names similar ones.
       - The list of resources contains the names of areas, but not their codes. The code of a name is taken from the
-        idle stock and from earlier applications of this control node, which are recorded in O(state_dir). If neither
-        contains it, O(on_uncertain) applies.
-    type: list
-    elements: str
+        idle stock and from earlier applications, which are recorded in the state. If neither contains it,
+        O(on_uncertain) applies.
+    type: str
   isp:
     description: The ISP of the resources. By default, any ISP matches.
     type: str
     choices: [telecom, mobile, unicom, bgp]
   on_uncertain:
     description:
-      - How to treat resources that may or may not match O(areas) and O(isp).
+      - How to treat resources that may or may not match O(area) and O(isp).
       - With V(fail), the task fails before it applies for more resources, because they might be paid for twice. It does
         not fail if enough others match.
       - With V(ignore), they do not count as matching.
@@ -137,7 +136,7 @@ EXAMPLES = r"""
   qingguo.qgnet.qg_monopoly:
     key: "{{ vault_qg_key }}"
     count: 5
-    areas: ["350500"]
+    area: "350500"
     on_uncertain: match
     max_wait: 900
 

@@ -27,9 +27,6 @@ options:
       - The vendor's number of the brand (I(productId)), such as 117. Document 2662 of the vendor lists them.
     type: int
     required: true
-  at_least:
-    description: The required number of addresses. RV(sufficient) contains the result; the task does not fail.
-    type: int
   include_secrets:
     description:
       - Whether to return the key of the service.
@@ -53,19 +50,18 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: Check that a thousand addresses are left
+- name: Read what is left of a service
   qingguo.qgnet.qg_proxy_plan_info:
     app_id: "{{ vault_qg_app_id }}"
     app_key: "{{ vault_qg_app_key }}"
     resource_no: demo0001
     product_id: 117
-    at_least: 1000
   register: proxies
 
-- name: Fail if they are not
-  ansible.builtin.fail:
-    msg: "Only {{ proxies.plan.available }} of {{ proxies.plan.total }} addresses are left."
-  when: not proxies.sufficient
+- name: Fail if less than a thousand addresses are left
+  ansible.builtin.assert:
+    that: proxies.plan.available >= 1000
+    fail_msg: "Only {{ proxies.plan.available }} of {{ proxies.plan.total }} addresses are left."
 
 - name: Read the key of the service
   qingguo.qgnet.qg_proxy_plan_info:
@@ -177,13 +173,6 @@ plan:
     ip_type_code: 3
     tunnel: tunnel.example:3434
     vendor: {Number: 10000, Resource_available: 9800, Order_status: 1, Type: 2, Ip_type: 3}
-sufficient:
-  description:
-    - Whether at least O(at_least) addresses are left; null without O(at_least), or if the vendor does not return the
-      number.
-  returned: success
-  type: bool
-  sample: true
 api:
   description: The API usage of the task in calls, retries and seconds waited.
   returned: success

@@ -54,71 +54,16 @@ EXAMPLES = r"""
 
 RETURN = r"""
 proxies:
-  description: The proxies, earliest deadline first.
+  description: The proxies, earliest deadline first, each as in RV(qingguo.qgnet.qg_proxy_info#module:leases).
   returned: success
   type: list
   elements: dict
-  contains:
-    ip:
-      description: The exit IP, which is the address that websites see.
-      type: str
-      returned: always
-    port:
-      description: The port of the proxy.
-      type: int
-      returned: always
-    server:
-      description: Host and port to connect to. The host differs from C(ip) in the vendor's enterprise pool.
-      type: str
-      returned: always
-    deadline:
-      description: When the lease ends, as the vendor gives it.
-      type: str
-      returned: always, may be null
-    expires_at:
-      description:
-        - The same time in ISO 8601. The vendor states no time zone; the collection assumes China Standard Time.
-      type: str
-      returned: always, null if the deadline cannot be read
-    remaining_seconds:
-      description: The seconds until the deadline, by the clock of the vendor, which the responses show.
-      type: int
-      returned: always, null if the deadline cannot be read
-    region:
-      description: Area and ISP, in the vendor's words.
-      type: str
-      returned: always, may be null
-    isp:
-      description: The ISP in C(region), as in the option O(isp).
-      type: str
-      returned: always, may be null
-    area_code:
-      description: The vendor's code of the area, if the product reports it.
-      type: str
-      returned: always, may be null
-    task_id:
-      description: The vendor's task, which consists of all leases of one allocation.
-      type: str
-      returned: always, may be null
-    vendor:
-      description: The lease as the vendor gives it.
-      type: dict
-      returned: always
-    proxy_url:
-      description: URL of the proxy with its credentials. Secret.
-      type: str
-      returned: when O(with_credentials) is true and the task succeeds
   sample:
     - ip: 192.0.2.10
       port: 21504
       server: 192.0.2.10:21504
-      deadline: "2030-01-02 03:04:05"
       expires_at: "2030-01-02T03:04:05+08:00"
       remaining_seconds: 86399
-      region: "\u798f\u5efa\u7701\u6cc9\u5dde\u5e02\u7535\u4fe1"
-      isp: telecom
-      task_id: Ab3dEf6hIj9kLm2n
-      vendor: {IP: 192.0.2.10, port: "21504", deadline: "2030-01-02 03:04:05", host: "192.0.2.10:21504"}
 count:
   description: The number of elements.
   returned: success

@@ -75,71 +75,18 @@ EXAMPLES = r"""
 
 RETURN = r"""
 released:
-  description: Leases that the task released. In check mode, those that it would release.
+  description:
+    - The leases that the task released, each as in RV(qingguo.qgnet.qg_proxy_info#module:leases). In check mode, those
+      that it would release.
   returned: success
   type: list
   elements: dict
-  contains:
-    ip:
-      description:
-        - The exit IP, which is the address that websites see. It is null for a product that forwards through a tunnel.
-      type: str
-      returned: always, may be null
-    port:
-      description: The port of the proxy.
-      type: int
-      returned: always
-    server:
-      description: Host and port to connect to. The host differs from C(ip) in the vendor's enterprise pool.
-      type: str
-      returned: always
-    deadline:
-      description: When the lease ends, as the vendor gives it.
-      type: str
-      returned: always, may be null
-    expires_at:
-      description:
-        - The same time in ISO 8601. The vendor states no time zone; the collection assumes China Standard Time.
-      type: str
-      returned: always, null if the deadline cannot be read
-    remaining_seconds:
-      description: The seconds until the deadline, by the clock of the vendor, which the responses show.
-      type: int
-      returned: always, null if the deadline cannot be read
-    region:
-      description: Area and ISP, in the vendor's words.
-      type: str
-      returned: always, may be null
-    isp:
-      description:
-        - The ISP, in English. For O(product=overseas), it may be the name of a company.
-      type: str
-      returned: always, may be null
-    area_code:
-      description: The vendor's code of the area, if the product reports it.
-      type: str
-      returned: always, may be null
-    task_id:
-      description:
-        - The vendor's task, which consists of all leases of one allocation. It is null for O(product=share) and
-          O(product=overseas), whose leases have no tasks.
-      type: str
-      returned: always, may be null
-    vendor:
-      description: The lease as the vendor gives it.
-      type: dict
-      returned: always
   sample:
     - ip: 192.0.2.10
       port: 21504
       server: 192.0.2.10:21504
-      deadline: "2030-01-02 03:04:05"
       expires_at: "2030-01-02T03:04:05+08:00"
       remaining_seconds: 86399
-      region: "\u798f\u5efa\u7701\u6cc9\u5dde\u5e02\u7535\u4fe1"
-      isp: telecom
-      task_id: Ab3dEf6hIj9kLm2n
-      vendor: {IP: 192.0.2.10, port: "21504", deadline: "2030-01-02 03:04:05", host: "192.0.2.10:21504"}
 allocated:
   description: Leases that were added meanwhile by another client. Each is as in RV(released).
   returned: success

@@ -17,12 +17,6 @@ description:
   - Reads the channels of the plan behind a QG.net key. A channel carries one leased proxy address at a time.
   - For a plan by volume of a product host, it reads the addresses that may still be leased.
   - O(product=overseas) has neither call, and the task fails.
-options:
-  at_least:
-    description:
-      - The required number of free channels, or of addresses that are left. RV(sufficient) contains the result; the
-        task does not fail.
-    type: int
 extends_documentation_fragment:
   - qingguo.qgnet.attributes
   - qingguo.qgnet.attributes.control_node
@@ -40,23 +34,15 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: Check that ten channels are free
+- name: Read the channels, or what is left of a plan by volume
   qingguo.qgnet.qg_quota_info:
     key: "{{ vault_qg_key }}"
-    at_least: 10
-  register: channels
+  register: plan
 
-- name: Fail if they are not
-  ansible.builtin.fail:
-    msg: "Only {{ channels.quota.available }} of {{ channels.quota.total }} channels are free."
-  when: not channels.sufficient
-
-- name: Read what is left of a plan by volume
-  qingguo.qgnet.qg_quota_info:
-    key: "{{ vault_qg_key }}"
-    product: share
-    at_least: 1000
-  register: volume
+- name: Fail if less than ten are available
+  ansible.builtin.assert:
+    that: plan.quota.available >= 10
+    fail_msg: "Only {{ plan.quota.available }} {{ plan.quota.unit }} are available."
 """
 
 RETURN = r"""
@@ -98,11 +84,6 @@ quota:
     used: 2
     balance: null
     vendor: {Code: 0, Total: 5, Available: 3, Used: 2}
-sufficient:
-  description: Whether at least O(at_least) channels are free, or addresses are left; null without O(at_least).
-  returned: success
-  type: bool
-  sample: true
 product:
   description: The product of the key, as O(product) names it; the found one with O(product=auto).
   returned: success

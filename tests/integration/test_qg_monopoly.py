@@ -74,7 +74,7 @@ def forget(sim: Simulator) -> None:
 def test_hold(sim: Simulator, stage: Stage) -> None:
     # Longer than the first look at the list takes on a busy machine.
     sim.configure(options={"queue_seconds": 3})
-    options = {"count": 2, "areas": [440100], "isp": "mobile"}
+    options = {"count": 2, "area": 440100, "isp": "mobile"}
     run = stage.play(
         hold("predicted", options, **CHECK),
         hold("done", options, diff=True),

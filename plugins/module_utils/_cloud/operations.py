@@ -15,7 +15,7 @@ from typing import Any
 from .._api.account.client import AccountApi, Row
 from .._core.errors import OptionError, QgError
 from .._core.text import quote_word
-from .._core.validation import check_at_least, check_range, check_word
+from .._core.validation import check_range, check_word
 from .._task.operation import Mode, Operation
 from .._task.options import ACCOUNT_API_OPTIONS, account_api
 from .._task.sources import Spec
@@ -129,22 +129,16 @@ def _result(api: AccountApi, **values: Any) -> dict[str, Any]:
 
 
 def _run_balance(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
-    wanted = check_at_least(params["at_least"])
     api = account_api(params, mode.announcer)
     balance = api.balance()
-    # Exactly the decimal number that the user wrote.
-    sufficient = None if wanted is None else balance.exact >= decimal.Decimal(str(wanted))
-    return _result(api, balance=balance.text, amount=float(balance.exact), sufficient=sufficient)
+    return _result(api, balance=balance.text, amount=float(balance.exact))
 
 
 def _run_proxy_plan(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
     product_id = _parse_product(params)
-    resource_no, wanted = check_word("resource_no", params["resource_no"]), check_at_least(params["at_least"])
+    resource_no = check_word("resource_no", params["resource_no"])
     api = account_api(params, mode.announcer)
-    plan = api.proxy_plan(resource_no, product_id, include_secrets=params["include_secrets"])
-    available = plan["available"]
-    sufficient = None if wanted is None or available is None else available >= wanted
-    return _result(api, plan=plan, sufficient=sufficient)
+    return _result(api, plan=api.proxy_plan(resource_no, product_id, include_secrets=params["include_secrets"]))
 
 
 def _run_packages(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
@@ -196,12 +190,11 @@ def _run_instances(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
     return _result(api, instances=instances, count=len(instances))
 
 
-BALANCE_INFO = Operation(spec={"at_least": {"type": "float"}, **ACCOUNT_API_OPTIONS}, run=_run_balance)
+BALANCE_INFO = Operation(spec=ACCOUNT_API_OPTIONS, run=_run_balance)
 PROXY_PLAN_INFO = Operation(
     spec={
         "resource_no": {"type": "str", "required": True},
         **_PRODUCT,
-        "at_least": {"type": "int"},
         **_SECRETS,
         **ACCOUNT_API_OPTIONS,
     },

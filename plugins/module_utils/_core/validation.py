@@ -66,11 +66,6 @@ def check_range(option: str, value: float, minimum: float, maximum: float) -> fl
     return value
 
 
-def check_at_least(wanted: float | None) -> float | None:
-    """Return a threshold; refuse one that no plan or account can reach."""
-    return None if wanted is None else check_range("at_least", wanted, 0, 1_000_000_000)
-
-
 def check_word(option: str, text: str) -> str:
     """Return a name of one word, such as the vendor's numbers of packages and services; refuse any other text."""
     word = text.strip()

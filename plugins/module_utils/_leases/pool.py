@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from .._api.areas import Area, area_codes, is_inside
+from .._api.areas import Area, area_codes
 from .._api.classic.client import ProxyApi
 from .._api.product.endpoints import PRODUCTS
 from .._core.errors import OptionError
-from .._core.validation import check_at_least, check_range
+from .._core.validation import check_range
 from .._task.operation import Mode, Operation
 from .._task.options import (
     PLACE_OPTIONS,
@@ -55,27 +55,22 @@ def _run_pool(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
 
 
 def _run_areas(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
-    wanted = check_areas("areas", params["areas"])
     api = lease_client(params, mode.announcer, check_terms)
     if isinstance(api, ProxyApi):
         listed = api.areas(params["isp"], params["available"])
     else:
         listed = [area for area in api.areas() if _is_requested(area, params)]
-    codes = area_codes("areas", wanted, api.named_areas)
-    found = [area for area in listed if not codes or any(is_inside(area.code or "", code) for code in codes)]
-    areas = [area_result(area) for area in found]
+    areas = [area_result(area) for area in listed]
     return {"changed": False, "product": api.product, "areas": areas, "count": len(areas), "api": api.usage()}
 
 
 def _run_quota(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
-    wanted = check_at_least(params["at_least"])
     api = lease_client(params, mode.announcer, check_quota)
     quota = api.quota()
     return {
         "changed": False,
         "product": api.product,
         "quota": {**quota.described(), "balance": quota.balance, "vendor": dict(quota.vendor)},
-        "sufficient": None if wanted is None else quota.available >= wanted,
         "api": api.usage(),
     }
 
@@ -109,6 +104,12 @@ POOL_INFO = Operation(
     reveal=reveal,
 )
 AREA_INFO = Operation(
-    spec={"available": {"type": "bool"}, **PLACE_OPTIONS, **PRODUCT_OPTIONS, **PROXY_API_OPTIONS}, run=_run_areas
+    spec={
+        "available": {"type": "bool"},
+        "isp": PLACE_OPTIONS["isp"],
+        **PRODUCT_OPTIONS,
+        **PROXY_API_OPTIONS,
+    },
+    run=_run_areas,
 )
-QUOTA_INFO = Operation(spec={"at_least": {"type": "int"}, **PRODUCT_OPTIONS, **PROXY_API_OPTIONS}, run=_run_quota)
+QUOTA_INFO = Operation(spec={**PRODUCT_OPTIONS, **PROXY_API_OPTIONS}, run=_run_quota)

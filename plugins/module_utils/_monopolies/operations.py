@@ -24,7 +24,6 @@ from .._task.options import (
     PLACE_OPTIONS,
     PROXY_API_OPTIONS,
     check_areas,
-    check_one_area,
     proxy_api,
 )
 from .ensure import ensure_held
@@ -60,14 +59,18 @@ def desired_monopolies(params: Mapping[str, Any]) -> DesiredMonopolies:
     if params["count"] is None:
         raise OptionError("count is missing: state=present needs the number of resources to hold.")
     check_range("count", params["count"], 1, MAX_COUNT)
-    check_one_area(check_areas("areas", params["areas"]), "an application is for")
+    check_areas("area", _area(params))
     return DesiredMonopolies(params["count"], isp=params["isp"], on_uncertain=params["on_uncertain"])
+
+
+def _area(params: Mapping[str, Any]) -> list[str]:
+    return [] if params["area"] is None else [params["area"]]
 
 
 def selected_uuids(params: Mapping[str, Any]) -> tuple[str, ...] | None:
     """Return the resources that the options select with the other states; None means all."""
     state = params["state"]
-    for option in ("count", "areas", "isp"):
+    for option in ("count", "area", "isp"):
         if params[option] is not None:
             raise OptionError(f"{option} goes with state=present, not with state={state}: name resources in uuids.")
     if params["all"] and params["uuids"] is not None:
@@ -149,7 +152,7 @@ def _run(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
     if state == "present":
         desired, policy = desired_monopolies(params), replace(POLICY, caps=Caps.parse(params))
         api = proxy_api(params, mode.announcer)
-        for code in area_codes("areas", params["areas"] or (), api.named_areas):
+        for code in area_codes("area", _area(params), api.named_areas):
             desired = replace(desired, area_code=code)
         found = ensure_held(api, desired, wait=wait, check=mode.check, policy=policy)
     else:
@@ -182,7 +185,8 @@ MONOPOLY = Operation(
     spec={
         "state": {"type": "str", "choices": ["present", "absent", "redialed"], "default": "present"},
         "count": {"type": "int"},
-        **PLACE_OPTIONS,
+        "area": {"type": "str"},
+        "isp": PLACE_OPTIONS["isp"],
         "on_uncertain": {"type": "str", "choices": ["fail", "ignore", "match"], "default": "fail"},
         "uuids": {"type": "list", "elements": "str"},
         "all": {"type": "bool", "default": False},
@@ -191,7 +195,7 @@ MONOPOLY = Operation(
         **PROXY_API_OPTIONS,
     },
     run=_run,
-    selectors=("uuids", "all", "areas"),
+    selectors=("uuids", "all", "area"),
 )
 MONOPOLY_INFO = Operation(
     spec={

@@ -37,10 +37,6 @@ ABSENT, REDIALLED = {"state": "absent", "all": True}, {"state": "redialed", "all
         ({}, "count is missing: state=present needs the number of resources to hold."),
         ({"count": 0}, "count=0 is out of range: give a number from 1 to 100."),
         ({"count": 101}, "count=101 is out of range: give a number from 1 to 100."),
-        (
-            {"count": 1, "areas": ["350500", "440100"]},
-            "areas contains 2 areas, and an application is for one: give one of them, and use a task for each.",
-        ),
         ({"count": 1, "uuids": ["a"]}, "uuids goes only with state=absent or state=redialed: leave it out."),
         ({"count": 1, "all": True}, "all goes only with state=absent or state=redialed: leave it out."),
         ({"state": "absent"}, "uuids is missing: state=absent needs the names of resources, or all=true."),
@@ -61,11 +57,11 @@ def test_an_invalid_option_is_reported_first(node: MonopolyNode, options: dict[s
 
 @pytest.mark.parametrize("area", [GUANGZHOU, int(GUANGZHOU), f" 0{GUANGZHOU} ", "广东省广州市"])
 def test_an_area_may_be_a_code_as_text_or_as_a_number_or_a_name(node: MonopolyNode, area: object) -> None:
-    result = execute_with(node, count=1, areas=[area], wait=False)
+    result = execute_with(node, count=1, area=area, wait=False)
     assert [one["area_code"] for one in result["monopolies"]] == [GUANGZHOU]
     (call,) = node.sent(APPLY)
     assert call["params"] == {"Num": "1", "AreaCode": GUANGZHOU}
-    assert not execute_with(node, count=1, areas=[GUANGZHOU], wait=False)["changed"]
+    assert not execute_with(node, count=1, area=GUANGZHOU, wait=False)["changed"]
 
 
 @pytest.mark.parametrize("options", [{"count": 1}, ABSENT, REDIALLED])
@@ -90,14 +86,14 @@ def test_a_redial_of_an_unknown_resource_is_an_error(node: MonopolyNode) -> None
 
 
 def test_the_result_of_holding(node: MonopolyNode) -> None:
-    predicted = execute_with(node, mode=Mode(check=True, diff=True), count=2, areas=[GUANGZHOU])
+    predicted = execute_with(node, mode=Mode(check=True, diff=True), count=2, area=GUANGZHOU)
     assert predicted["changed"] is True
     assert (predicted["missing"], predicted["diff"]["after"]) == (2, "2 to be applied for\n")
     assert "warnings" not in predicted
     node.core.fault(IDLE, "replace", body={"data": [{"area_code": 1, "area": "x", "isp": "电信", "num": 9}]})
-    predicted = execute_with(node, mode=Mode(check=True), count=2, areas=[GUANGZHOU])
+    predicted = execute_with(node, mode=Mode(check=True), count=2, area=GUANGZHOU)
     assert predicted["warnings"] == ["2 resources would be applied for, and the vendor's idle stock shows 0."]
-    result = execute_with(node, mode=Mode(diff=True), count=2, areas=[GUANGZHOU], isp="mobile")
+    result = execute_with(node, mode=Mode(diff=True), count=2, area=GUANGZHOU, isp="mobile")
     assert result["changed"] is True
     assert (result["applied"], result["count"]) == (node.uuids, 2)
     first = result["monopolies"][0]
@@ -109,7 +105,7 @@ def test_the_result_of_holding(node: MonopolyNode) -> None:
     assert (first["server"], result["diff"]["before"]) == (first["vendor"]["ip"], "")
     assert result["diff"]["after"] == "".join(f"{uuid}\n" for uuid in node.uuids)
     assert result["api"]["waited_seconds"] > 0
-    again = execute_with(node, mode=Mode(diff=True), count=2, areas=[GUANGZHOU], isp="mobile")
+    again = execute_with(node, mode=Mode(diff=True), count=2, area=GUANGZHOU, isp="mobile")
     assert again["changed"] is False
     assert (again["already_present"], again["diff"]["before"]) == (node.uuids, again["diff"]["after"])
 
