@@ -49,7 +49,6 @@ __all__ = [
     "simulator_arguments",
 ]
 
-HERE = Path(__file__).resolve().parent
 #: Waits between tries are this much shorter in this process than for users.
 HASTE = 0.005
 
@@ -65,14 +64,6 @@ def pytest_configure() -> None:
         raise pytest.UsageError(
             f"The integration tests need ansible-playbook beside {sys.executable}: install ansible-core there."
         )
-
-
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what runs no playbook: ansible-core has no part in an operation in this process but checking its options."""
-    for item in items:
-        if item.path.parent == HERE and "playground" not in getattr(item, "fixturenames", ()):
-            item.add_marker("newest_core")
 
 
 @pytest.fixture

@@ -22,11 +22,12 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 import workspace
+from planted_bugs import drop_copy, run_apart
 
 WANTED = 90.0
 #: The time that a whole run may take.
 MINUTES = 20.0
-COLLECTION = f"ansible_collections/{workspace.NAMESPACE}/{workspace.NAME}"
+COLLECTION = workspace.COLLECTION
 CODE = "plugins/module_utils"
 TESTS = "tests/unit/plugins/module_utils"
 #: mutmut's words for a mutant that the tests find: they fail, or do not end in time.
@@ -128,7 +129,7 @@ def mutmut(directory: Path, *arguments: str) -> list[str]:
 def make_mutants(directory: Path, names: Sequence[str], processes: int, minutes: float) -> None:
     """Make mutants and run their tests; SystemExit where mutmut fails or the time is over."""
     command = ["mutmut", "run", "--max-children", str(processes), *names]
-    code, said = workspace.run_apart(command, directory, 60 * minutes)
+    code, said = run_apart(command, directory, 60 * minutes)
     if code:
         raise SystemExit(f"{said[-4000:]}\nmutation: FAILED: mutmut ended with {code}")
     if code is None:
@@ -145,8 +146,9 @@ def main(arguments: Sequence[str]) -> int:
     label = f"mutation-{os.getpid()}"
     begin = time.monotonic()
     whole: Counter[str] = Counter()
+    checkout = workspace.copy(label)
+    directory = checkout.parents[2]
     try:
-        directory = workspace.copy_collection(label).parents[2]
         (directory / "conftest.py").write_text(CONFTEST, encoding="utf-8")
         settings = SETTINGS.format(
             code=f"{COLLECTION}/{CODE}",
@@ -163,7 +165,7 @@ def main(arguments: Sequence[str]) -> int:
             whole += ends
             print("\n".join([*survivors, report(f"mutation: {part}", ends)]), flush=True)
     finally:
-        workspace.drop_copy(label)
+        drop_copy(checkout)
     print(f"mutation: {time.monotonic() - begin:.0f} seconds; wanted: {WANTED:.0f} %")
     print(report(f"mutation: {'OK' if percent(whole) >= WANTED else 'FAILED'}", whole))
     return 0 if percent(whole) >= WANTED else 1

@@ -8,8 +8,13 @@ mutmut changes single operators of pure parts; these bugs were chosen for what t
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
+import shutil
+import signal
+import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -35,13 +40,37 @@ def planted(bug: dict[str, str], text: str) -> str:
     return text.replace(bug["old"], bug["new"])
 
 
+def run_apart(command: Sequence[str], folder: Path, seconds: float, **settings: str) -> tuple[int | None, str]:
+    """Run a command, end it with all that it has started, and return its exit code, if it ended in time, and output."""
+    with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as output:
+        environment = os.environ | settings
+        process = subprocess.Popen(
+            command, cwd=folder, env=environment, stdout=output, stderr=output, start_new_session=True
+        )
+        code = None
+        try:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                code = process.wait(seconds)
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+        output.seek(0)
+        return code, output.read().replace("\r", "\n")
+
+
+def drop_copy(checkout: Path) -> None:
+    """Remove a copy of the checkout."""
+    shutil.rmtree(checkout.parents[2], ignore_errors=True)
+
+
 def run_tests(checkout: Path, tests: Iterable[str], limit: float = TIME_LIMIT) -> tuple[int, str]:
     base = checkout.parents[2]
     command = [sys.executable, "-m", "pytest", "-q", "--exitfirst", f"--basetemp={base / 'temporary'}"]
     command += [f"{TESTS}/{name}" for name in tests]
     # The link that the settings of pytest name is not in the copy: the copy itself has the form of a collection.
     settings = {"PYTHONPATH": str(base), "QG_CHECKOUT": str(checkout)}
-    code, said = workspace.run_apart(command, checkout, limit, **settings)
+    code, said = run_apart(command, checkout, limit, **settings)
     return TESTS_FAILED if code is None else code, said[-2000:]
 
 
@@ -63,8 +92,8 @@ def main(arguments: Sequence[str]) -> int:
     options = parser.parse_args(arguments)
     bugs = [bug for bug in BUGS if not options.words or any(word in bug["bug"] for word in options.words)]
     label = f"planted-{os.getpid()}"
+    checkout = workspace.copy(label)
     try:
-        checkout = workspace.copy_collection(label)
         code, said = run_tests(checkout, sorted({bug["test"] for bug in bugs}), WHOLE_LIMIT)
         if code:
             print(f"{said}\nplanted: FAILED: without a bug, pytest ended with {code}", file=sys.stderr)
@@ -75,7 +104,7 @@ def main(arguments: Sequence[str]) -> int:
             ends.append(outcome(bug, checkout))
             print(f"{ends[-1]}: {bug['bug']} ({time.monotonic() - start:.0f} s)", flush=True)
     finally:
-        workspace.drop_copy(label)
+        drop_copy(checkout)
     whole = bool(bugs) and ends.count("found") == len(bugs)
     print(f"planted: {'OK' if whole else 'FAILED'}: {ends.count('found')} of {len(bugs)} bugs found")
     return 0 if whole else 1

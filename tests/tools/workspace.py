@@ -1,194 +1,169 @@
 # Copyright (c) 2026 The qingguo.qgnet authors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Places and environment of the test sessions: all that they leave behind is inside the checkout and ignored by git."""
+"""Places, environment and installations of the test sessions; all that they write is in .cache and .nox."""
 
 from __future__ import annotations
 
 import ast
 import contextlib
-import functools
+import fcntl
 import os
-import re
 import shutil
-import signal
 import subprocess
 import sys
-import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 CACHE = ROOT / ".cache"
 HOME = CACHE / "home"
-COLLECTIONS = CACHE / "collections"
-COPY_ROOT = CACHE / "copy"
-COVERAGE = CACHE / "coverage"
-PYTHONS = CACHE / "pythons"
-
-NAMESPACE = "qingguo"
-NAME = "qgnet"
-
-#: The tests wait for half of their time: for the simulator's clock, for other processes, for a database. More workers
-#: would need more connections than the PostgreSQL of the tests accepts.
-WORKERS = min(max(2, os.cpu_count() or 1) + 2, 18)
-#: Some tests take as long as hundreds of others, so a worker that has nothing left to do takes tests of another one.
-PYTEST_WORKERS = (f"--numprocesses={WORKERS}", "--dist=worksteal")
-
-#: pip's settings that say where packages come from. The machine's constraints are left out: the locks name each
-#: version, and uv takes no range beside hashes.
-SOURCES = {
-    "index-url": "UV_DEFAULT_INDEX",
-    "extra-index-url": "UV_INDEX",
-    "find-links": "UV_FIND_LINKS",
-    "cert": "SSL_CERT_FILE",
-    **dict.fromkeys(("client-cert", "no-index", "proxy", "retries", "timeout", "trusted-host")),
+COLLECTION = "ansible_collections/qingguo/qgnet"
+#: The supported series of ansible-core, each with the oldest Python that it runs on.
+CORES = {
+    "2.16": "3.10",
+    "2.17": "3.10",
+    "2.18": "3.11",
+    "2.19": "3.11",
+    "2.20": "3.12",
+    "2.21": "3.13",
+    "2.22": "3.13",
 }
+NEWEST = "2.21"
+#: The tests wait for half of their time: for the simulator's clock, for other processes, for a database.
+WORKERS = (f"--numprocesses={min((os.cpu_count() or 1) + 2, 18)}", "--dist=worksteal")
+#: Programs that sessions need; where the package of Debian has another name, it follows.
+DATABASE = "postgres=postgresql"
+INTEGRATION = f"{DATABASE} busybox curl fish promtool=prometheus ssh=openssh-client tcsh wget wget2"
+HOSTS = "curl haproxy hostname ip=iproute2 ssh=openssh-client sshd=openssh-server wget"
+#: From where pip installs, and uv's words for it.
+_SOURCES = {"index-url": "UV_DEFAULT_INDEX", "extra-index-url": "UV_INDEX", "find-links": "UV_FIND_LINKS"}
+_SOURCES |= {"cert": "SSL_CERT_FILE", "trusted-host": "UV_INSECURE_HOST"}
 
 
-def system_path() -> str:
-    """Return PATH without pyenv's shims: one that stands for no chosen version ends with 127, as does its caller."""
-    entries = os.environ.get("PATH", os.defpath).split(os.pathsep)
-    return os.pathsep.join(entry for entry in entries if entry and Path(entry).name != "shims")
-
-
-def environment() -> dict[str, str]:
-    """Return what every session has in its environment beside what the caller has."""
-    result = {
-        "ANSIBLE_COLLECTIONS_PATH": str(COLLECTIONS),
-        "ANSIBLE_HOME": str(HOME / ".ansible"),
-        "HOME": str(HOME),
-        "HYPOTHESIS_STORAGE_DIRECTORY": str(CACHE / "hypothesis"),
-        "MYPY_CACHE_DIR": str(CACHE / "mypy"),
-        "PATH": os.pathsep.join((str(PYTHONS), system_path())),
-        # Each worker of pytest reads all tests, and compiles those that another process has not compiled before; not
-        # beside them, where a linter that runs meanwhile would come across a file that is only half there.
+def prepare() -> None:
+    """Set the environment of all sessions, and make their home and the link by which Ansible finds the checkout."""
+    os.environ.setdefault("QG_HOME", str(Path.home()))
+    # pyenv's shims end with 127 where no version is chosen; its Pythons come after those of the system.
+    path = [entry for entry in os.environ["PATH"].split(os.pathsep) if not entry.endswith("/shims")]
+    path += [str(Path(sys.executable).parent), str(CACHE / "python")]
+    path += map(str, sorted(Path(os.environ["QG_HOME"], ".pyenv/versions").glob("3.*/bin")))
+    own = {
+        "ANSIBLE_COLLECTIONS_PATH": CACHE / "collections",
+        "ANSIBLE_HOME": HOME / ".ansible",
+        # Over a local connection Ansible would work in ~root, whatever HOME says.
+        "ANSIBLE_REMOTE_TEMP": HOME / ".ansible" / "remote",
+        # Another owner of the checkout (as with sudo) must not make git refuse to list it.
+        "GIT_CONFIG_COUNT": 1,
+        "GIT_CONFIG_KEY_0": "safe.directory",
+        "GIT_CONFIG_VALUE_0": ROOT,
+        "HOME": HOME,
+        "HYPOTHESIS_STORAGE_DIRECTORY": CACHE / "hypothesis",
+        "LC_ALL": "C.UTF-8",
+        "MYPY_CACHE_DIR": CACHE / "mypy",
+        "PATH": os.pathsep.join(path),
+        # Compiled files stand apart: a linter beside the tests would come across one that is only half there.
         "PYTHONDONTWRITEBYTECODE": "",
-        "PYTHONPYCACHEPREFIX": str(CACHE / "bytecode"),
-        "QG_CHECKOUT": str(ROOT),
-        # Programs that are not to write compiled files would compile ansible-core each time.
-        "UV_COMPILE_BYTECODE": "1",
-        "PYTHONUNBUFFERED": "1",
+        "PYTHONPYCACHEPREFIX": CACHE / "bytecode",
+        "PYTHONUNBUFFERED": 1,
+        "QG_CHECKOUT": ROOT,
         # On every machine the same, whether or not it has the library that reuse would prefer.
         "REUSE_ENCODING_MODULE": "chardet",
-        "RUFF_CACHE_DIR": str(CACHE / "ruff"),
-        "XDG_CACHE_HOME": str(CACHE / "xdg"),
-        "XDG_CONFIG_HOME": str(HOME / ".config"),
+        "RUFF_CACHE_DIR": CACHE / "ruff",
+        "UV_COMPILE_BYTECODE": 1,
+        "UV_PYTHON_BIN_DIR": CACHE / "python",
+        "UV_PYTHON_INSTALL_DIR": CACHE / "uv-python",
+        "XDG_CACHE_HOME": CACHE / "xdg",
+        "XDG_CONFIG_HOME": HOME / ".config",
     }
-    if not sys.stdout.isatty():
-        result["NO_COLOR"] = "1"
-    locale = next(filter(None, map(os.environ.get, ("LC_ALL", "LC_CTYPE", "LANG"))), "")
-    if "UTF-8" not in locale.upper():
-        result["LC_ALL"] = "C.UTF-8"
-    # Another owner of the checkout (as with sudo) must not make git refuse to list it.
-    count = int(os.environ.get("GIT_CONFIG_COUNT", "0"))
-    result |= {
-        "GIT_CONFIG_COUNT": str(count + 1),
-        f"GIT_CONFIG_KEY_{count}": "safe.directory",
-        f"GIT_CONFIG_VALUE_{count}": str(ROOT),
-    }
-    # uv installs from where pip would, and both keep their caches in the checkout unless they have a place already.
-    wanted = {"PIP_CACHE_DIR": str(CACHE / "pip"), "UV_CACHE_DIR": str(CACHE / "uv")}
-    for key, value in pip_settings().items():
-        if variable := SOURCES[key]:
-            # pip separates several values by white space, uv's find-links by commas
-            wanted[variable] = ("," if key == "find-links" else " ").join(value.split())
-    return result | {name: value for name, value in wanted.items() if name not in os.environ}
-
-
-@functools.lru_cache
-def pip_settings() -> dict[str, str]:
-    """Return from where pip installs on this machine: from its files and from the environment."""
-    command = [sys.executable, "-m", "pip", "config", "list"]
-    listing = subprocess.run(command, capture_output=True, text=True, check=False).stdout
-    found: dict[str, dict[str, str]] = {"global": {}, "install": {}, ":env:": {}}
-    for line in listing.splitlines():
-        section, key, quoted = re.split(r"\.(?=[^.=]+=)|=", line, maxsplit=2)
-        if section in found and key.removeprefix("default-") in SOURCES:
-            found[section][key.removeprefix("default-")] = str(ast.literal_eval(quoted))
-    return found["global"] | found["install"] | found[":env:"]
-
-
-def prepare_home() -> None:
-    """Make the home of the tests, with pip's settings in it: ansible-test passes on HOME, but no PIP_ variable."""
+    settings = _pip_settings()
+    wanted = {"PIP_CACHE_DIR": CACHE / "pip", "UV_CACHE_DIR": CACHE / "uv"}
+    wanted |= {_SOURCES[name]: value for name, value in settings.items()}
+    own |= {name: value for name, value in wanted.items() if name not in os.environ}
+    os.environ.update({name: str(value) for name, value in own.items()})
+    # ansible-test passes on HOME, but no PIP_ variable.
     target = HOME / ".config" / "pip" / "pip.conf"
     target.parent.mkdir(parents=True, exist_ok=True)
-    lines = ["[global]", "progress-bar = off", "quiet = 1"]
-    lines += [f"{key} = {' '.join(value.split())}" for key, value in sorted(pip_settings().items())]
-    # Another session may read it at the same time.
-    new = target.with_name(f".{target.name}-{os.getpid()}")
-    new.touch(mode=0o600)
-    new.write_text("\n".join(lines) + "\n", encoding="utf-8")
-    new.replace(target)
-
-
-def version() -> str:
-    (found,) = re.findall(r"^version: (\S+)$", (ROOT / "galaxy.yml").read_text(encoding="utf-8"), re.MULTILINE)
-    return str(found)
-
-
-def make_link(link: Path, target: str | Path) -> None:
-    """Make a symbolic link, or let it lead elsewhere; several sessions may do so at the same time."""
+    lines = [
+        "[global]",
+        "progress-bar = off",
+        "quiet = 1",
+        *(f"{key} = {value.replace(',', ' ')}" for key, value in settings.items()),
+    ]
+    target.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    link = CACHE / "collections" / COLLECTION
     link.parent.mkdir(parents=True, exist_ok=True)
-    new = link.with_name(f".{link.name}-{os.getpid()}")
-    new.symlink_to(target)
-    new.replace(link)
+    with contextlib.suppress(FileExistsError):
+        link.symlink_to(ROOT)
 
 
-def link_collection() -> None:
-    link = COLLECTIONS / "ansible_collections" / NAMESPACE / NAME
-    if not (link.is_symlink() and link.resolve() == ROOT):
-        make_link(link, os.path.relpath(ROOT, link.parent))
+def _pip_settings() -> dict[str, str]:
+    """Return from where pip installs on this machine: from its files, and before them from the environment."""
+    command = [sys.executable, "-m", "pip", "config", "list"]
+    listed = subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()
+    found = {}
+    for line in sorted(listed, key=lambda line: line.startswith(":env:")):
+        name, _equals, value = line.partition("=")
+        name = name.rpartition(".")[2].removeprefix("default-")
+        if name in _SOURCES:
+            # pip separates several values by white space, uv's find-links by commas.
+            found[name] = ("," if name == "find-links" else " ").join(str(ast.literal_eval(value)).split())
+    return found
 
 
-def collection_files() -> list[Path]:
-    """Return the files that belong to the collection: tracked by git, or new and not ignored."""
-    command = ["git", "-c", f"safe.directory={ROOT}", "-C", str(ROOT), "ls-files", "-z"]
-    command += ["--cached", "--others", "--exclude-standard"]
-    listed = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-    names = sorted({name for name in listed.split("\0") if name})
-    # a file that was deleted, but not yet from the index, is gone
-    return [Path(name) for name in names if (ROOT / name).is_symlink() or (ROOT / name).exists()]
+def locked(*groups: str) -> Path:
+    """Write what uv.lock has for groups of pyproject.toml; unlike the lock, this names no package index."""
+    path = CACHE / "locked" / f"{'-'.join(groups)}.txt"
+    path.parent.mkdir(exist_ok=True)
+    command = ["uv", "export", "--quiet", "--frozen", "--no-header", "--no-annotate", f"--output-file={path}"]
+    subprocess.run([*command, *(f"--only-group={group}" for group in groups)], cwd=ROOT, check=True)
+    return path
 
 
-def copy_collection(label: str) -> Path:
-    """Copy the collection's files afresh to a place of the form that ansible-test and ansible-galaxy ask for."""
-    base = COPY_ROOT / label
-    shutil.rmtree(base, ignore_errors=True)
-    target = base / "ansible_collections" / NAMESPACE / NAME
-    for name in collection_files():
+def install_programs(wanted: str, fail: Callable[[str], object]) -> None:
+    """Install what is missing with apt-get, or fail with the names of the packages."""
+    places = os.pathsep.join([os.environ["PATH"], "/usr/sbin", *map(str, Path("/usr/lib/postgresql").glob("*/bin"))])
+    programs = dict((word.split("=") * 2)[:2] for word in wanted.split())
+    if not (lacking := [package for program, package in programs.items() if not shutil.which(program, path=places)]):
+        return
+    if os.geteuid() != 0 or not shutil.which("apt-get"):
+        fail(f"programs are missing; as root: apt-get install {' '.join(lacking)} (names of Debian's packages)")
+    # Debian asks the one whether a service may start, and the other whether PostgreSQL makes a cluster of its own.
+    policy, clusters = Path("/usr/sbin/policy-rc.d"), Path("/etc/postgresql-common/createcluster.d/qgnet.conf")
+    with (CACHE / "apt.lock").open("w") as lock, contextlib.ExitStack() as stack:
+        # apt-get does not wait for that of a session beside this one.
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        for path, text in ((policy, "#!/bin/sh\nexit 101\n"), (clusters, "create_main_cluster = false\n")):
+            if not path.exists():
+                path.parent.mkdir(parents=True, exist_ok=True)
+                stack.callback(path.unlink)
+                path.write_text(text, encoding="ascii")
+                path.chmod(0o755)
+        environment = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
+        for words in (["update"], ["install", "--yes", "--no-install-recommends", *lacking]):
+            subprocess.run(["apt-get", "-qq", *words], env=environment, stdout=subprocess.DEVNULL, check=True)
+
+
+def files() -> list[str]:
+    """Return the files that git tracks, or would track."""
+    command = ["git", "-C", str(ROOT), "ls-files", "--cached", "--others", "--exclude-standard"]
+    listed = subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()
+    return sorted({name for name in listed if (ROOT / name).is_file()})
+
+
+def copy(label: str) -> Path:
+    """Copy the files to a place of the form that ansible-test and ansible-galaxy ask for."""
+    target = CACHE / "copy" / label / COLLECTION
+    shutil.rmtree(CACHE / "copy" / label, ignore_errors=True)
+    for name in files():
         (target / name).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy2(ROOT / name, target / name, follow_symlinks=False)
-    # ansible-test lists the files with git, and the copy stands in a directory that the checkout ignores
+        shutil.copy2(ROOT / name, target / name)
+    # ansible-test lists them with git, and the copy stands in a directory that the checkout ignores.
     subprocess.run(["git", "init", "--quiet", "--initial-branch", "main", str(target)], check=True)
     return target
 
 
-def drop_copy(label: str) -> None:
-    shutil.rmtree(COPY_ROOT / label, ignore_errors=True)
-
-
-def temporary(*, in_memory: bool) -> Path:
+def temporary() -> Path:
     """Return a directory for pytest, in memory where possible: thousands of databases would wait for the disk."""
     memory = Path("/dev/shm")
-    roomy = in_memory and os.access(memory, os.W_OK) and shutil.disk_usage(memory).free > 2**30
-    noexec = roomy and os.statvfs(memory).f_flag & os.ST_NOEXEC
-    return (memory if roomy and not noexec else CACHE) / f"qgnet-{os.getpid()}"
-
-
-def run_apart(command: Sequence[str], folder: Path, seconds: float, **settings: str) -> tuple[int | None, str]:
-    """Run a command, end it with all that it has started, and return its exit code, if it ended in time, and output."""
-    with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as output:
-        environment = os.environ | settings
-        process = subprocess.Popen(
-            command, cwd=folder, env=environment, stdout=output, stderr=output, start_new_session=True
-        )
-        code = None
-        try:
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                code = process.wait(seconds)
-        finally:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
-        output.seek(0)
-        return code, output.read().replace("\r", "\n")
+    roomy = os.access(memory, os.W_OK) and shutil.disk_usage(memory).free > 2**30
+    return (CACHE if not roomy or os.statvfs(memory).f_flag & os.ST_NOEXEC else memory) / f"qgnet-{os.getpid()}"

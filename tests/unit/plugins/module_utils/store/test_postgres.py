@@ -9,7 +9,6 @@ import contextlib
 import os
 import signal
 import socket
-import subprocess
 import sys
 import threading
 import time
@@ -28,7 +27,6 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._core.waiting import
     Announcer,
     Wait,
 )
-from ansible_collections.qingguo.qgnet.plugins.module_utils._store.claims import StandingClaims
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.directory import BusyPolicy, StateError
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.journal import Journal
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.journal_rows import (
@@ -40,19 +38,14 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._store.journal_rows 
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.opening import StatePlace, preload, url_secrets
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.postgres import PostgresState
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.postgres_connection import (
-    SESSION_MARK,
     ConnectionPolicy,
 )
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.rate_limiter import RateLimiter
-from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist.ownership import HostRegistration
 from lab.access import Access
-from lab.pgbouncer import PgBouncer
 from lab.postgres import PostgresServer
 from support.processes import FORK, process_until_killed, threads, wait_for
-from support.registrations import register
 
 pytestmark = pytest.mark.newest_core
-needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root: it mounts a small disk, or takes a network away")
 
 
 @pytest.fixture(scope="module")
@@ -422,71 +415,6 @@ def test_more_processes_than_the_server_has_connections_take_turns() -> None:
         assert len(shown.lines) == 1, "it is waited for, although the message names the role"
 
 
-@needs_root
-@pytest.mark.thorough
-def test_a_full_disk_is_reported_and_no_record_is_half_written() -> None:
-    with PostgresServer(small_disk=True) as server, opened(server.url) as state:
-        register(state, "k", "f", HostRegistration("a", frozenset({"192.0.2.1"})))
-        server.fill_disk()
-        hosts = [HostRegistration(f"host-{n}", frozenset({f"192.0.2.{n % 250}"})) for n in range(10_000)]
-        with pytest.raises(StateError, match="Make room on the disk of the server"):
-            for number in range(100):
-                register(state, f"k{number}", "f", *hosts)
-        assert [owner.host for owner in StandingClaims(state, "k").owners()] == ["a"]
-        server.free_disk()
-        register(state, "k", "f", HostRegistration("b", frozenset({"192.0.2.2"})))
-        assert [owner.host for owner in StandingClaims(state, "k").owners()] == ["a", "b"]
-
-
-@pytest.mark.thorough
-def test_a_replica_is_refused_and_takes_over_when_it_is_promoted() -> None:
-    with PostgresServer() as primary, primary.standby() as standby:
-        both = primary.url.replace("@", f"@127.0.0.1:{standby.access.port},", 1)
-        with opened(both, busy=30.0) as state:
-            sent = send(state)
-            primary.wait_for_standbys()
-            assert "Name the primary server" in refusal(standby.url)
-            with state.try_lock("changing.k"):
-                primary.crash()
-                standby.promote()
-                assert [call.id for call in Journal(state, "k", LEASES).unsettled("allocate")] == [sent], (
-                    "the records are there"
-                )
-                with pytest.raises(StateError, match="the connection was lost, and with it a lock"):
-                    send(state)
-            assert send(state) > sent
-
-
-# Connection poolers.
-
-
-def test_a_pooler_works_for_sessions_and_is_refused_for_transactions(
-    database_server: Access, database_url: str
-) -> None:
-    with PgBouncer(database_server, "session") as pooler:
-        url = pooler.url_to(database_url)
-        with opened(url) as one, opened(url) as other:
-            with one.try_lock("L") as held, other.try_lock("L") as again:
-                assert (held, again) == (True, False)
-            assert send(other)
-    with PgBouncer(database_server, "transaction") as pooler:
-        url = pooler.url_to(database_url)
-        for _attempt in range(2):
-            assert "Use session pooling (pool_mode = session in PgBouncer)" in refusal(url)
-
-
-@pytest.mark.thorough
-def test_a_pooler_that_changes_the_session_later_is_noticed(database_server: Access, database_url: str) -> None:
-    with PgBouncer(database_server, "transaction") as pooler:
-        url = pooler.url_to(database_url)
-        with opened(url, detects_poolers=False) as state, psycopg.connect(url, autocommit=True) as other:
-            # It takes the session that has become free, and changes it.
-            for statement in ("BEGIN", f"SET {SESSION_MARK} = 'of the other'", "COMMIT"):
-                other.execute(statement)
-            with pytest.raises(StateError, match="a connection pooler has changed the session"):
-                send(state)
-
-
 def test_a_process_prepares_those_that_it_forks_without_a_connection(monkeypatch: pytest.MonkeyPatch) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         server.settimeout(0.2)
@@ -508,16 +436,3 @@ def test_the_state_is_opened_where_the_options_say(database_url: str, tmp_path: 
     assert list(tmp_path.iterdir()) == []
     with pytest.raises(QgError):
         StatePlace.of({"state_dir": str(tmp_path), "state_url": "none"}).open()
-
-
-@needs_root
-@pytest.mark.thorough
-def test_the_lock_of_a_node_that_disappears_without_a_word_is_free_within_the_stated_time() -> None:
-    tests = Path(__file__).resolve().parents[4]
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
-    command = ["unshare", "--net", sys.executable, str(tests / "lab" / "lost_node.py")]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=100, check=False)
-    assert done.returncode == 0, done.stderr
-    # Silence for 1 s, and 2 probes 1 s apart; not at once, since nothing ends the connection.
-    assert 0.5 < float(done.stdout) < 30
-    assert ConnectionPolicy(machine="").loss_timeout == 30

@@ -1,0 +1,84 @@
+# Copyright (c) 2026 The qingguo.qgnet authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Run "ansible-test sanity" on a copy of the checkout, without a container, and fail if anything was left out.
+
+usage: sanity.py CORE NEWEST_PYTHON [ARGUMENT ...]
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import workspace
+
+#: ansible-test fetches pip from a server that many a machine cannot reach; the same comes from the package index.
+PIPS = {
+    "get_pip_23_1_2.py": ("pip==23.1.2", "setuptools==67.7.2", "wheel==0.37.1"),
+    **{f"get_pip_{version.replace('.', '_')}.py": (f"pip=={version}",) for version in ("24.2", "25.2")},
+}
+STAND_IN = """\
+import glob, os, sysconfig, zipfile
+for package in {packages}:
+    wheel = os.path.join(os.path.dirname(os.path.abspath(__file__)), package.replace("==", "-") + "-*.whl")
+    for name in glob.glob(wheel):
+        zipfile.ZipFile(name).extractall(sysconfig.get_path("purelib"))
+"""
+#: What "make lint" checks as well, and what finds nothing to read: there is no __init__.py and no PowerShell.
+SKIPPED = ("changelog", "pep8", "shellcheck", "yamllint", "pslint")
+PYTHONS = ("3.10", "3.11", "3.12", "3.13")
+LEFT_OUT = re.compile(r"^WARNING: .*(?:[Ss]kipp|not found|could not be found|disabled by default)")
+
+
+def seed() -> None:
+    """Put what ansible-test would download where it looks first, or into its requirements."""
+    cache = workspace.HOME / ".ansible" / "test" / "cache"
+    cache.mkdir(parents=True, exist_ok=True)
+    download = [str(workspace.ROOT / ".venv/bin/python"), "-m", "pip", "download", "--quiet", "--no-deps", "--dest"]
+    for name, packages in PIPS.items():
+        if not (cache / name).exists():
+            subprocess.run([*download, str(cache), *packages], check=True)
+            (cache / name).write_text(STAND_IN.format(packages=packages), encoding="utf-8")
+    specification = importlib.util.find_spec("ansible_test")
+    for folder in (specification and specification.submodule_search_locations) or ():
+        for path in Path(folder, "_data", "requirements").glob("sanity.*.txt"):
+            text = path.read_text(encoding="utf-8")
+            if "dill @ " in text:
+                # The installed file may be a hard link into the installer's cache.
+                path.unlink()
+                path.write_text(re.sub(r"^dill @ .*$", "dill==0.4.1", text, flags=re.MULTILINE), encoding="utf-8")
+
+
+def main(core: str, newest: str, *arguments: str) -> int:
+    seed()
+    pythons = PYTHONS[: PYTHONS.index(newest) + 1]
+    for python in pythons:
+        if subprocess.run(["which", f"python{python}"], stdout=subprocess.DEVNULL, check=False).returncode:
+            subprocess.run(["uv", "python", "install", "--quiet", python], check=True)
+    collection = workspace.copy(f"sanity-{core}")
+    # The loader of collections compiles each file anew for each that imports it: half a minute on each Python, and what
+    # the Pythons between the oldest and the newest lack, the oldest lacks.
+    runs = [[word for test in ("import", *SKIPPED) for word in ("--skip-test", test)] + [*arguments]]
+    runs += [["--test", "import", "--python", python] for python in (pythons[0], newest)]
+    wrong = []
+    for words in runs:
+        command = ["ansible-test", "sanity", "--local", "--color", "no", *words]
+        with subprocess.Popen(
+            command, cwd=collection, stderr=subprocess.STDOUT, stdout=subprocess.PIPE, text=True
+        ) as run:
+            for line in run.stdout or ():
+                print(line, end="", flush=True)
+                version = re.search(r"on Python (\d\.\d+) because", line)
+                if LEFT_OUT.search(line) and not (version and version[1] not in pythons):
+                    wrong.append(f"left out: {line.strip()}")
+        if run.returncode:
+            wrong.append(f"ended with {run.returncode}: {' '.join(command)}")
+    print("\n".join(f"sanity: {line}" for line in wrong), file=sys.stderr)
+    return 1 if wrong else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))
