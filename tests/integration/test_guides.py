@@ -93,6 +93,7 @@ class Reader:
         path = BOTH[guide][0] if guide in BOTH else CHINESE / f"{guide}.md"
         text = "".join(commands(blocks(path))).replace("@KEY@", self.sim.key)
         for old, new in zip(replaced[::2], replaced[1::2], strict=True):
+            assert old in text
             text = text.replace(old, new)
         key = {} if "read -rs QG_KEY" in text else {"QG_KEY": self.sim.key}
         typed = f"set -ex\n{text}env | grep ^QG_\necho finished\n".encode()
@@ -160,12 +161,16 @@ def test_the_readme_leads_to_a_first_request(reader: Reader) -> None:
 def test_the_examples_of_leases_buy_what_they_say(reader: Reader) -> None:
     reader.sim.configure(plan={"kind": "dynamic_dedicated", "channels": 20}, whitelist=["203.0.113.5"])
     (reader.folder / "hosts.yml").write_text(HOSTS, encoding="utf-8")
-    reader.paste("leases", "/opt/crawler/run", "printenv http_proxy")
+    # Leases of one city and of any are not replaced together.
+    tries = "ansible-playbook -i hosts.yml example6.yml\n"
+    module = "ansible localhost -m qingguo.qgnet.qg_proxy"
+    alike = f"{tries}{module}_release -a all=true\n{module}_allocate -a count=5\n"
+    reader.paste("leases", "/opt/crawler/run", "printenv http_proxy", tries, alike)
     assert len((reader.folder / "squid-leases.conf").read_text().splitlines()) == 3
-    entries = json.loads((reader.folder / "paid.json").read_text())
-    # At first, in one city, again after three were kept, and all replaced; at the end, again after all were released.
-    assert len(entries) == 4
-    assert paid(reader.sim) == 5
+    entries = [json.loads(line) for line in (reader.folder / "paid.jsonl").read_text().splitlines()]
+    # At first, in one city, up to five again, five alike, and all of them replaced; later, after the release.
+    assert len(entries) == 5
+    assert paid(reader.sim) == 6
     assert len(reader.sim.leases()) == 5
 
 
