@@ -30,10 +30,10 @@ except ImportError as error:
 
 from simulator.fixture import Simulator, sim, simulator, simulator_arguments
 from support.canned_servers import authority
-from support.database import database_server, database_url
 from support.egress_questions import ask_fixture
 from support.fleet import Fleet
 from support.playbooks import LAUNCHER, Operate, Playground, Result, operate
+from support.postgres import database_server, database_url
 from support.stores import every_store, pytest_runtest_setup, pytest_runtest_teardown, state_options
 
 __all__ = [

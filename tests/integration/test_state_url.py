@@ -12,11 +12,11 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store import opening
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.directory import BusyPolicy
-from lab.postgres import PostgresServer
 from simulator.fixture import Simulator
 from support.fleet import Fleet, numeric, public
 from support.lease_modules import ALLOCATE, LeaseScenario, named, scenario_fixture
 from support.playbooks import ADD, Operate, Playground, Result, assert_failed, assert_one_sentence, assert_task_failed
+from support.postgres import PostgresServer
 from support.thorough import thorough
 
 __all__ = ["scenario_fixture"]

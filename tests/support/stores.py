@@ -23,7 +23,7 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._store.opening impor
 from support.machine_clock import MachineClock
 
 if TYPE_CHECKING:
-    from lab.access import Access
+    from support.postgres import Databases
 
 SQLITE, POSTGRESQL = "sqlite", "postgresql"
 #: Of the runs of a state machine, the share that is made over a database, which takes several times as long.
@@ -33,7 +33,7 @@ SHARE_OF_RUNS = 5 if "QG_EXPLORE" in os.environ else 50
 class _Databases:
     """A database for each directory that the present test names."""
 
-    def __init__(self, server: Access) -> None:
+    def __init__(self, server: Databases) -> None:
         self._server = server
         self._made = contextlib.ExitStack()
         self._urls: dict[str, str] = {}

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 from hypothesis import settings
-from support.database import database_server, database_url
 from support.measuring import unmeasured
+from support.postgres import database_server, database_url
 
 __all__ = ["database_server", "database_url"]
 

@@ -41,8 +41,7 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._store.postgres_conn
     ConnectionPolicy,
 )
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.rate_limiter import RateLimiter
-from lab.access import Access
-from lab.postgres import PostgresServer
+from support.postgres import Databases, PostgresServer
 from support.processes import FORK, process_until_killed, threads, wait_for
 
 pytestmark = pytest.mark.newest_core
@@ -168,7 +167,7 @@ def test_a_schema_of_something_else_is_left_alone(database_url: str) -> None:
 
 
 def test_a_user_who_may_not_create_the_schema_can_use_one_that_is_there(
-    database_url: str, database_server: Access
+    database_url: str, database_server: Databases
 ) -> None:
     name = database_url.rpartition("/")[2]
     with database_server.admin(name) as admin:
@@ -406,7 +405,7 @@ def test_more_processes_than_the_server_has_connections_take_turns() -> None:
         assert "cannot be reached" in shown.lines[0]
         for state in many:
             state.close()
-        with server.access.admin() as admin:
+        with server.admin() as admin:
             admin.execute("ALTER ROLE qgnet CONNECTION LIMIT 1")
         shown = Shown()
         with opened(server.url), pytest.raises(OptionError, match="too many connections for role") as caught:
