@@ -11,8 +11,6 @@ from typing import Any
 
 import pytest
 import requests
-from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import OptionError
-from ansible_collections.qingguo.qgnet.plugins.module_utils._watch.options import WatchOptions, read_options
 from simulator.fixture import Simulator
 from support.playbooks import Playground, Run, assert_one_sentence, assert_task_failed
 from support.task_cases import LOCAL, play_cases
@@ -108,11 +106,6 @@ INVENTORY: list[tuple[Options, str]] = [
     ({"api_url": "https://www.qg.net/api"}, "api_url is not an option of this plugin"),
     ({"connect_with": "private"}, "connect_with='private' cannot be used in the inventory file: give some of public"),
 ]
-WATCH: list[tuple[Options, str]] = [
-    ({"quota": 5}, "quota is not an option of qg_watch: did you mean quota_below?"),
-    ({"interval": "1m", "leases": True}, "interval='1m' cannot be used: give a number"),
-    ({}, "qg_watch has nothing to watch: set at least one of"),
-]
 NOTHING = {"app_id": "nothing", "app_key": "nothing"}
 
 
@@ -177,14 +170,6 @@ def test_each_first_mistake_is_one_sentence_with_the_option_and_the_fix(sim: Sim
     assert "Traceback" not in run.output
     assert "HUSH" not in "".join(str(task.result.get("msg")) for task in run.tasks)
     assert sim.journal() == []
-
-
-@pytest.mark.parametrize(("options", "sentence"), WATCH)
-def test_a_first_mistake_in_a_rulebook_is_one_sentence(options: Options, sentence: str) -> None:
-    with pytest.raises(OptionError) as refused:
-        WatchOptions.parse(read_options({"key": "QGDEMO01", **options}))
-    assert str(refused.value).startswith(sentence)
-    assert_one_sentence(str(refused.value))
 
 
 # --- paths

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.qingguo.qgnet.plugins.module_utils._watch.options import WatchOptions, read_options
+from ansible_collections.qingguo.qgnet.plugins.module_utils._watch.options import read_options
 from simulator.fixture import Simulator
 from support.fleet import DETECT
 from support.playbooks import ADD, QUERY, Playground, assert_one_sentence
@@ -123,10 +123,10 @@ def test_the_inventory_takes_the_account_from_the_first_source_that_has_it(
 
 def test_the_event_source_takes_the_key_from_the_first_source_that_has_it(monkeypatch: pytest.MonkeyPatch) -> None:
     def key(**given: Any) -> str:
-        return WatchOptions.parse(read_options({"whitelist": True, **given})).proxy.key
+        return str(read_options({"watch": "whitelist", **given})["key"])
 
     monkeypatch.setenv("QG_KEY", "ENVIRONMENT")
-    assert [key(), key(key=""), key(api_key="OPTION")] == ["ENVIRONMENT", "ENVIRONMENT", "OPTION"]
+    assert [key(), key(key=""), key(key="OPTION")] == ["ENVIRONMENT", "ENVIRONMENT", "OPTION"]
     monkeypatch.setenv("QG_KEY", "")
     with pytest.raises(Exception, match=r"^key is missing: give it as option of qg_watch or as QG_KEY in the env"):
         key()

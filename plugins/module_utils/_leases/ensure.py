@@ -68,7 +68,7 @@ class _Ensuring:
         result = LeaseResult(session.before, session.before, first.keep, missing=first.missing, quota=quota)
         self._result = result
         self._check_channels(quota)
-        session.journal.check_caps(first.missing, check=check)
+        session.journal.check_caps(first.missing)
         if check:
             result.released = first.surplus
         else:

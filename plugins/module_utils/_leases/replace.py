@@ -75,7 +75,7 @@ def replace_leases(
             check_addresses(named)
         if not interrupted:
             # Before the first release: a lease must not be released if its successor must not be bought.
-            session.journal.check_caps(count, check=check)
+            session.journal.check_caps(count)
         if check:
             result.released = tuple(oldest_first(named)) if count == len(named) else ()
             return result

@@ -99,7 +99,7 @@ class _Allocator:
                 self.allocate(check)
                 return
         self._check_quota(quota)
-        session.journal.check_caps(result.missing, check=check)
+        session.journal.check_caps(result.missing)
         if check:
             warn_of(session, unresolved)
             self._check_stock()

@@ -10,19 +10,13 @@ check before a call and the insertion of its row are one transaction, so that pr
 
 from __future__ import annotations
 
-import contextlib
-import dataclasses
-import json
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from .._core.caller import current_caller
 from .._core.errors import CapReachedError
 from .._core.text import counted
 from .._core.validation import check_range
-from .directory import after_the_call
-from .facts import CAP, Facts
 from .journal_rows import LOST, REFUSED
 
 if TYPE_CHECKING:
@@ -63,41 +57,6 @@ class Caps:
                 "The call was not sent. Ask for less, or raise max_new_per_day (environment QG_MAX_NEW_PER_DAY).",
                 cap={"option": "max_new_per_day", "limit": self.per_day, "bought": bought, "wanted": wanted},
             )
-
-    @staticmethod
-    @contextlib.contextmanager
-    def noting_refusal(store: Store, key: str, run: str) -> Iterator[None]:
-        """Store for watchers that a cap did not allow a purchase."""
-        try:
-            yield
-        except CapReachedError as error:
-            found, who = error.details["cap"], current_caller()
-            with after_the_call():
-                Facts(store, key).save(CAP, json.dumps({**found, "run": run, "user": who.user, "host": who.host}))
-            raise
-
-
-@dataclass(frozen=True)
-class RefusedPurchase:
-    """The last purchase that a cap did not allow, and who asked for it. ``bought`` is the number that counts by now."""
-
-    option: str
-    limit: int
-    bought: int
-    wanted: int
-    run: str
-    user: str
-    host: str
-
-
-def refused_purchase(store: Store, key: str) -> RefusedPurchase | None:
-    """Return the last purchase of a day that a cap did not allow; None if the cap would allow it now."""
-    text = Facts(store, key).get(CAP)
-    if text is None:
-        return None
-    found = RefusedPurchase(**store.decoded(text))
-    bought = _bought(store, lambda query, values: store.rows(query, *values), key)
-    return dataclasses.replace(found, bought=bought) if bought + found.wanted > found.limit else None
 
 
 def _bought(store: Store, read: Read, key: str, without_effect: Collection[int] = ()) -> int:

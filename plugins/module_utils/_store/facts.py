@@ -24,8 +24,6 @@ REFUSED = "refused"
 FULL = "whitelist_full"
 #: The codes and names of the areas that the vendor lists (JSON).
 AREAS = "areas"
-#: The last purchase that a cap did not allow (JSON).
-CAP = "cap"
 #: The number of channels of the plan, on which rate limits depend.
 CHANNELS = "channels"
 #: The seconds by which the vendor's clock is ahead of state time, at least and at most (JSON).
@@ -48,7 +46,6 @@ TTL = {
     REFUSED: 60.0,
     FULL: DAY,
     AREAS: 3600.0,
-    CAP: DAY,
     CHANNELS: _EVER,
     VENDOR_CLOCK: _EVER,
     LEASE_LIST: DAY,

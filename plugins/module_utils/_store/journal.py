@@ -187,22 +187,15 @@ class Journal:
         with self.store.transaction() as database:
             yield Rows(self.store, self.key, self.kind, database.execute)
 
-    def check_caps(self, wanted: int, *, check: bool = False) -> None:
-        """Raise CapReachedError if a cap does not allow to buy this many, before a change of several calls.
-
-        With ``check``, nothing would be bought, so a refusal is not stored.
-        """
+    def check_caps(self, wanted: int) -> None:
+        """Raise CapReachedError if a cap does not allow to buy this many, before a change of several calls."""
         if wanted:
-            with contextlib.nullcontext() if check else self._noting_refusal():
-                self._check_caps(self.read(), wanted)
+            self._check_caps(self.read(), wanted)
 
     def _check_caps(self, rows: Rows, wanted: int, without_effect: Collection[int] = ()) -> None:
         if self.caps:
             noun = "lease" if self.kind == LEASES else "resource"
             self.caps.check(self.store, rows.execute, self.key, wanted, noun, without_effect)
-
-    def _noting_refusal(self) -> contextlib.AbstractContextManager[None]:
-        return self.caps.noting_refusal(self.store, self.key, run_id()) if self.caps else contextlib.nullcontext()
 
     def record(self, call: Call, without_effect: Collection[int] = ()) -> int:
         """Record a call that is about to be sent; returns its number.
@@ -211,7 +204,7 @@ class Journal:
         (their numbers).
         """
         wall_ahead = self.store.wall_ahead()
-        with self._noting_refusal(), self.change() as rows:
+        with self.change() as rows:
             self.store.confirm_locks()
             # Read in the transaction: another process may have written while this one waited for it.
             now = self.store.now()

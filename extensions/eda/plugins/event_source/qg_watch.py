@@ -16,154 +16,72 @@ if TYPE_CHECKING:
 
 DOCUMENTATION = r"""
 ---
-short_description: Watch proxies, whitelist and balance at QG.net
+short_description: Report changes of leases, quota, whitelist and balance at QG.net
 description:
-  - Polls the vendor's API at an interval, and emits one event for each change.
-  - Each poll makes one call for each watched item, or at most two on a product host, within the
-    vendor's rate limits, whose count it shares with the playbooks of the same user. A failed call
-    is repeated at the next poll, with exponential backoff.
-  - The state is kept in memory until ansible-rulebook ends. After a restart, a threshold that is
-    already crossed causes an event again. Changes in the meantime are not known. Rules for
-    watch_started can restore what is missing.
+  - Polls the API of QG.net at an interval, and emits one event for each subject that has changed since the last poll.
+    The conditions of the rulebook decide what a change means.
+  - An event has the fields type, current, previous, added, removed and count. The README in
+    extensions/eda describes them.
+  - The first poll emits an event for each subject, with previous null. So does the first poll after a failure, with
+    what was known before it as previous.
+  - The calls are counted in the store, and wait for the rate limits of QG.net together with those of playbooks.
   - Needs ansible-core and requests in the Python that runs ansible-rulebook.
 options:
-  quota_below:
+  watch:
     description:
-      - Emits quota_low when fewer channels than this are free, or when a plan by volume has fewer
-        addresses left.
-      - Emits quota_recovered when the number reaches 1.1 times this value (at least one more), or
-        when all channels are free.
-    type: int
-  leases:
-    description:
-      - Emits lease_new for each new lease, and lease_gone for each lease that has disappeared.
-    type: bool
-    default: false
-  lease_expires_within:
-    description:
-      - Emits lease_expiring for each lease with at most this remaining time, once for each
-        deadline.
-      - In minutes or with a unit, such as 30s, 5m, 1h or 1d.
-      - Also emits the events of leases.
-    type: str
-  leases_below:
-    description:
-      - Emits leases_low when the key holds fewer leases than this, and leases_recovered when it
-        holds this number again.
-      - Also emits the events of leases.
-    type: int
-  whitelist:
-    description:
-      - Emits whitelist_added and whitelist_removed for each address that appears or disappears.
-    type: bool
-    default: false
-  expected:
-    description:
-      - The exact addresses that the whitelist should contain.
-      - Emits whitelist_drift whenever the difference changes, and whitelist_recovered when there is
-        none any more.
+      - The subjects. Each takes one call for each poll, or at most two on a product host.
+      - For balance, app_id and app_key are required; for the others, key.
     type: list
     elements: str
-  balance_below:
+    choices: [quota, leases, whitelist, balance]
+    required: true
+  min_remaining:
     description:
-      - Emits balance_low when the balance of the account falls below this amount, in yuan.
-      - Emits balance_recovered when the balance reaches 1.1 times this amount.
-      - Needs app_id and app_key.
-    type: float
-  caps:
-    description:
-      - Emits cap_reached when max_new_per_day or max_new_per_run has not allowed a purchase of this key, once for each
-        cap, or for each run.
-      - Emits cap_recovered when the cap would allow the same purchase, or after a day.
-      - Makes no call. The refusals are read from the state, which must be that of the runs that pay.
-    type: bool
-    default: false
+      - A lease that ends within this time counts as gone, so that its end is reported before it comes.
+      - In minutes or with a unit, such as 30s, 5m, 1h or 1d.
+    type: str
+    default: "0"
   interval:
     description: The seconds between two polls, with a jitter of a tenth. The minimum is 10.
     type: float
     default: 60
   key:
-    description:
-      - The key of the product. Required for all options except balance_below. Default from the
-        environment variable QG_KEY.
+    description: The key of the product. Default from the environment variable QG_KEY.
     type: str
-    aliases: [api_key, authkey]
   password:
-    description:
-      - The API password of the key, if it has one. Default from the environment variable QG_PASSWORD.
+    description: The API password of the key, if it has one. Default from the environment variable QG_PASSWORD.
     type: str
-    aliases: [password, authpwd]
-  api_url:
-    description: The URL of the proxy API. Default from the environment variable QG_API_URL.
-    type: str
-    default: https://proxy.qg.net
-    aliases: [api_endpoint]
   product:
     description:
-      - The product that the key was bought for. Its API serves the quota and the leases. Default from the
-        environment variable QG_PRODUCT.
-      - With auto, at most five reads show the product, as for modules. The state stores it for 30 days.
+      - The product that the key was bought for. Default from the environment variable QG_PRODUCT.
+      - With auto, at most five reads show the product, as for modules.
     type: str
     choices: [auto, classic, share, longterm, exclusive, overseas]
     default: auto
-  product_url:
-    description:
-      - The URL of the API of a product other than classic, in which {product} is replaced by the product.
-        Default from the environment variable QG_PRODUCT_URL, or else https://{product}.proxy.qg.net. With another
-        api_url than that of the vendor, such as that of a simulator or a reseller, it is /{product} below that URL.
-    type: str
   app_id:
     description: The appid of the account. Default from the environment variable QG_APP_ID.
     type: str
-    aliases: [appid]
   app_key:
     description: The appkey of the account. Default from the environment variable QG_APP_KEY.
     type: str
-    aliases: [appkey]
+  api_url:
+    description: The URL of the API. Default from the environment variable QG_API_URL.
+    type: str
+    default: https://proxy.qg.net
   account_url:
     description: The URL of the account API. Default from the environment variable QG_ACCOUNT_URL.
     type: str
     default: https://www.qg.net/api
-  domain:
-    description: The site of the account. Default from the environment variable QG_DOMAIN.
-    type: str
-    default: www.qg.net
   timeout:
-    description:
-      - The maximum duration of one call in seconds. Default from the environment variable
-        QG_TIMEOUT.
+    description: The maximum duration of one call in seconds. Default from the environment variable QG_TIMEOUT.
     type: float
     default: 10
-    aliases: [api_timeout]
   max_wait:
     description:
-      - The maximum time in seconds that a poll waits for the vendor's rate limits, for each item.
-        Default from the environment variable QG_MAX_WAIT.
+      - The maximum time in seconds that a poll waits for the rate limits of QG.net, for each subject. Default from the
+        environment variable QG_MAX_WAIT.
     type: float
     default: 300
-  use_proxy:
-    description:
-      - Whether calls may go through a proxy. With true, api_proxy is used, or the proxy of the
-        environment (HTTPS_PROXY, HTTP_PROXY, ALL_PROXY, NO_PROXY). With false, calls are direct.
-        Default from the environment variable QG_USE_PROXY.
-    type: bool
-    default: true
-  api_proxy:
-    description:
-      - The URL of an HTTP proxy for calls to the vendor, http://HOST:PORT or
-        http://USER:PASSWORD@HOST:PORT. Default from the environment variable QG_API_PROXY.
-    type: str
-  validate_certs:
-    description:
-      - Whether to verify the certificates of the APIs. Default from the environment variable
-        QG_VALIDATE_CERTS.
-    type: bool
-    default: true
-  ca_path:
-    description:
-      - A file or directory with the certificate authorities to trust instead of those of the
-        system. Default from the environment variable QG_CA_PATH.
-    type: path
   state_dir:
     description:
       - The directory with the count of calls. Use the same directory for playbooks with the same
@@ -180,27 +98,18 @@ options:
 notes:
   - Of an option that is null or empty text, the environment variable is used, then the default. A
     rulebook can use its own variables in options, such as key with "{{ qg_key }}".
-  - watch_failed reports that an item cannot be read, with the vendor's code and a msg.
-    watch_recovered reports that it can be read again.
-  - watch_started is emitted once after the first successful poll of the leases or the whitelist,
-    with watched and count, the number of leases or entries.
-  - The collection's guide on events describes all events and their fields.
+  - After a restart of ansible-rulebook nothing is known of earlier polls.
 """
 
 EXAMPLES = r"""
-- name: Leases that end soon, and few free channels
+- name: Leases, ten minutes before they end, and the free channels
   qingguo.qgnet.qg_watch:
-    lease_expires_within: 10
-    quota_below: 2
+    watch: [leases, quota]
+    min_remaining: 10
 
-- name: The whitelist, compared with the expected addresses
+- name: The balance of the account, every ten minutes
   qingguo.qgnet.qg_watch:
-    expected: [203.0.113.5, 203.0.113.6]
-    interval: 30
-
-- name: The account's balance
-  qingguo.qgnet.qg_watch:
-    balance_below: 50
+    watch: [balance]
     interval: 600
 """
 

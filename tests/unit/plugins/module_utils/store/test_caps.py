@@ -9,12 +9,10 @@ import contextlib
 from pathlib import Path
 
 import pytest
-from ansible_collections.qingguo.qgnet.plugins.module_utils._core import caller
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import CapReachedError
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.caps import (
     DAY,
     Caps,
-    refused_purchase,
 )
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.interface import Store
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.journal import Journal, ledger
@@ -99,25 +97,6 @@ def test_a_day_is_the_last_24_hours_of_state_time(store: Store, world: World) ->
     assert left(journal) == 1
     world.time += 2
     assert left(journal) == 7
-
-
-def test_a_refused_purchase_is_known_until_the_cap_would_allow_it(store: Store, world: World) -> None:
-    journal = capped(store, 10)
-    settled(journal, 6, 6)
-    world.time += DAY / 2
-    with pytest.raises(CapReachedError):
-        journal.check_caps(7, check=True)
-    assert refused_purchase(store, "key") is None
-    for refuse in (journal.check_caps, lambda number: journal.record(order(number))):
-        with pytest.raises(CapReachedError):
-            refuse(5)
-        found = refused_purchase(store, "key")
-        assert found is not None
-        assert (found.option, found.limit, found.bought, found.wanted) == ("max_new_per_day", 10, 6, 5)
-        assert found.user == caller.current_caller().user
-        assert refused_purchase(store, "another key") is None
-    world.time += DAY / 2 + 1
-    assert refused_purchase(store, "key") is None
 
 
 def test_the_error_names_the_cap_and_the_fix(store: Store) -> None:
