@@ -30,53 +30,15 @@ START_SECONDS, STOP_SECONDS = 240, 20
 PASSWORD = "p+w/SECRETPWD&9= *"
 Event = dict[str, Any]
 
-#: Conditions as users write them, and a playbook that gets text of the vendor.
-RULEBOOK = """
-- name: All that is reported
-  hosts: localhost
-  execution_strategy: parallel
-  match_multiple_rules: true
-  sources:
-    - name: proxies
-      qingguo.qgnet.qg_watch:
-        watch: [leases, quota, whitelist, balance]
-        min_remaining: 10
-        interval: "{{ interval }}"
-        key: "{{ secret_key }}"
-        password: "{{ secret_password }}"
-        app_id: "{{ app_id }}"
-        app_key: "{{ secret_app_key }}"
-  rules:
-    - name: Any event
-      condition: event.type is defined
-      action: {print_event: {}}
-    - name: Few channels are free
-      condition: event.type == "quota" and event.current.available < 2 and not event.previous.available < 2
-      action: {debug: {msg: "SAID few channels"}}
-    - name: An address of the office is missing
-      condition: event.type == "whitelist" and event.current not contains "203.0.113.5"
-      action: {debug: {msg: "SAID no office"}}
-    - name: Too few leases
-      condition: event.type == "leases" and event.count < vars.wanted
-      action: {debug: {msg: "SAID few leases"}}
-    - name: The balance has fallen below 10
-      condition: event.type == "balance" and event.current.amount < 10 and event.previous.amount >= 10
-      action: {debug: {msg: "SAID low balance"}}
-    - name: Text of QG.net reaches a playbook
-      condition: event.type == "failed"
-      action:
-        run_playbook:
-          name: tell.yml
-          extra_vars:
-            text: "{{ event.current.msg }}"
-            all: "{{ event.current }}"
-"""
+README = Path(__file__).resolve().parents[2] / "extensions" / "eda" / "README.md"
+#: The rulebook of the README, which has a condition for each type of event, and a playbook that gets text of QG.net.
+RULEBOOK = re.findall(r"```yaml\n(.*?)```", README.read_text("utf-8"), re.DOTALL)[0]
 TELL = """
 - hosts: localhost
   gather_facts: false
   tasks:
     - ansible.builtin.set_fact:
-        told: "{{ [text, all] }}"
+        told: "{{ [text] }}"
     - ansible.builtin.debug:
         var: told
 """
@@ -188,20 +150,22 @@ def test_conditions_see_each_change_and_text_of_the_vendor_stays_text(sim: Simul
     sim.configure(pwd=PASSWORD, api_auth=True, whitelist=["203.0.113.5"])
     # The clock of the vendor alone is moved on below.
     sim.agent(balance="12.34", tolerance=3600)
-    rulebook.variables |= {"interval": INTERVAL, "wanted": 1, "app_id": sim.app_id, "secret_app_key": sim.app_key}
-    rulebook.variables |= {"secret_key": sim.key, "secret_password": PASSWORD}
-    rulebook.write("tell.yml", TELL)
+    own = {"interval": INTERVAL, "key": sim.key, "password": PASSWORD, "app_id": sim.app_id, "app_key": sim.app_key}
+    rulebook.variables |= {f"secret_{name}": value for name, value in own.items()}
+    options = "\n        ".join(f'{name}: "{{{{ secret_{name} }}}}"' for name in own)
+    rulebook.write("notify.yml", TELL)
 
     def events(kind: str = "") -> list[Event]:
         found = map(ast.literal_eval, re.findall(r"\[event\] \*+\n(\{.*\})\n", rulebook.output))
         return [event for event in found if kind in ("", event["type"])]
 
     def said() -> list[str]:
-        return re.findall(r"^SAID (.*)", rulebook.output, re.MULTILINE)
+        messages = re.findall(r"msg: ([A-Z][^}]*)", RULEBOOK)
+        return re.findall(rf"^({'|'.join(messages)})$", rulebook.output, re.MULTILINE)
 
-    rulebook.start(str(rulebook.write("rulebook.yml", RULEBOOK)), "-vv")
+    rulebook.start(str(rulebook.write("rulebook.yml", RULEBOOK.replace("interval: 60", options))), "-vv")
     rulebook.until("the first poll", lambda: len(events()) == 4)
-    rulebook.until("what is so at the start", lambda: said() == ["few leases"])
+    rulebook.until("what is so at the start", lambda: said() == ["Too few leases"])
     parameters = {"Key": sim.key, "Pwd": PASSWORD, "KeepAlive": 60}
     lease = requests.get(sim.api_url + "/allocate", params=parameters, timeout=5).json()["Data"][0]
     rulebook.until("the lease", lambda: len(events("leases")) == 2)
@@ -212,7 +176,7 @@ def test_conditions_see_each_change_and_text_of_the_vendor_stays_text(sim: Simul
         rulebook.until("the quota", lambda before=before: len(events("quota")) == before + 1)
     sim.configure(whitelist=["203.0.113.6"])
     sim.agent(balance="1.00")
-    rulebook.until("what is wrong", lambda: {"no office", "low balance"} <= set(said()))
+    rulebook.until("what is wrong", lambda: {"No office", "Low balance"} <= set(said()))
     sim.advance(51 * 60)
     rulebook.until("a lease that ends in 9 minutes", lambda: len(events("leases")) == 3)
     hostile = json.dumps({"Code": -13, "Msg": f"{TRAP} {sim.key} {PASSWORD}"})
@@ -220,8 +184,9 @@ def test_conditions_see_each_change_and_text_of_the_vendor_stays_text(sim: Simul
     rulebook.until("the end of the playbook", lambda: "PLAY RECAP" in rulebook.output)
     rulebook.until("the end of the failure", lambda: events("quota")[-1]["current"] == events("quota")[-1]["previous"])
     rulebook.stop()
-    assert {event["meta"]["source"]["name"] for event in events()} == {"proxies"}
-    assert sorted(said()) == ["few channels", "few channels", "few leases", "few leases", "low balance", "no office"]
+    assert {event["meta"]["source"]["name"] for event in events()} == {"qg"}
+    expected = ["Few channels"] * 2 + ["Low balance", "No office"] + ["Too few leases"] * 3
+    assert sorted(said()) == expected
     assert [item["server"] for item in events("leases")[2]["removed"]] == [lease["host"]]
     (failed,) = events("failed")
     assert (failed["current"]["watched"], failed["current"]["error"]["code"]) == ("quota", -13)
