@@ -6,11 +6,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from functools import partial
 
-from .._api.leases import Lease, Quota, oldest_first
+from .._api.leases import AllocationParams, Lease, Quota, oldest_first
 from .._core.durations import format_minutes
 from .._core.errors import CallError, OptionError, QgError, UncertainOutcomeError
 from .._core.text import counted
@@ -19,6 +20,7 @@ from .allocate import allocate
 from .backend import DEFAULT_POLICY, LeaseBackend, LeasePolicy
 from .earlier_calls import lease_session, resolve_earlier
 from .plan import DesiredLeases, LeaseMatch, Plan, classify, codes_by_name, format_leases, plan
+from .purchases import requested_terms
 from .release import release
 from .session import LeaseResult, LeaseSession
 
@@ -73,10 +75,31 @@ class _Ensuring:
             result.released = first.surplus
         else:
             self._apply()
+        # A failure must not hide what was paid for.
+        with contextlib.suppress(QgError):
+            self._warn_of_others()
         return result
 
+    def _warn_of_others(self) -> None:
+        """Add a warning of leases that count although the vendor lists them otherwise than they were requested."""
+        found = _classify(self._session, self._desired, all_of_them=True)
+        shown = {lease.name for group in vars(found).values() for lease in group}
+        others = [lease for lease in self._result.leases if lease.name not in shown]
+        if others:
+            text = (
+                f"QG.net lists {format_leases(others)} in another area or with another ISP than was requested. They "
+                "count for this request until they end, since another lease would be paid for and be no better."
+            )
+            self._result.warnings += (text,)
+
     def _plan(self) -> Plan:
-        return plan(_classify(self._session, self._desired), self._desired)
+        session, desired, terms = self._session, self._desired, self._desired.params
+        found = _classify(session, desired)
+        if len(found.matching) < desired.count and (terms.areas or terms.exclude_areas or terms.isp):
+            old = requested_terms(session, list(session.held.values()))
+            same = {name for name, one in old.items() if _place(one) == _place(terms)}
+            found = _classify(session, desired, requested=same)
+        return plan(found, desired)
 
     def _confirm_list(self, quota: Quota | None) -> Quota | None:
         """Wait until list and quota agree. If they do not, report a lack of channels rather than the difference."""
@@ -238,13 +261,19 @@ def _load_cached(session: LeaseSession, max_age: float) -> None:
         del session.held[lease.name]
 
 
-def _classify(session: LeaseSession, desired: DesiredLeases, *, all_of_them: bool = False) -> LeaseMatch:
+def _place(terms: AllocationParams) -> tuple[object, ...]:
+    return terms.areas, terms.exclude_areas, terms.isp
+
+
+def _classify(
+    session: LeaseSession, desired: DesiredLeases, *, all_of_them: bool = False, requested: Collection[str] = ()
+) -> LeaseMatch:
     """Classify the held leases. Read the vendor's names of areas only if they are needed for a decision.
 
     If enough leases match, the others stay undetermined, except with ``all_of_them``.
     """
     held, now, origins = session.held.values(), session.api.vendor_clock.now(), session.facts.origins()
-    match = partial(classify, held, desired, now, origins)
+    match = partial(classify, held, desired, now, origins, requested=requested)
     found = match({})
     undetermined = found.undetermined or (found.undetermined_expiring if desired.exact else ())
     enough = len(found.matching) >= desired.count and not desired.exact and not all_of_them

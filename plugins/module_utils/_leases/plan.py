@@ -105,10 +105,16 @@ def _codes_of(region: str, names: Mapping[str, str]) -> list[str]:
 
 
 def _is_of_kind(
-    lease: Lease, desired: DesiredLeases, origins: Mapping[str, Origin], names: Mapping[str, str]
+    lease: Lease,
+    desired: DesiredLeases,
+    origins: Mapping[str, Origin],
+    names: Mapping[str, str],
+    requested: Collection[str],
 ) -> bool | None:
     if desired.excludes(lease):
         return False
+    if lease.name in requested:
+        return True
     origin = origins.get(lease.task_id, Origin())
     results: list[bool | None] = []
     if areas := desired.params.areas:
@@ -129,11 +135,16 @@ def classify(
     now: float,
     origins: Mapping[str, Origin],
     names: Mapping[str, str],
+    requested: Collection[str] = (),
 ) -> LeaseMatch:
-    """Compare the held leases with the desired state. ``names`` are the vendor's names of areas, with their codes."""
+    """Compare the held leases with the desired state. ``names`` are the vendor's names of areas, with their codes.
+
+    The leases that were ``requested`` with the same terms (names) match, wherever the vendor lists them: it would list
+    others there as well, and each run would pay again.
+    """
     found: dict[tuple[bool | None, bool], list[Lease]] = {}
     for lease in oldest_first(held):
-        kind, remaining = _is_of_kind(lease, desired, origins, names), lease.remaining(now)
+        kind, remaining = _is_of_kind(lease, desired, origins, names, requested), lease.remaining(now)
         if desired.min_remaining and remaining is None and kind:
             kind = None
         enough = not desired.min_remaining or remaining is None or remaining >= desired.min_remaining * 60

@@ -49,11 +49,8 @@ class AllocationSession(MonopolySession):
         return self.matcher.classify(self.monopolies)[0]
 
     def save_origin(self, new: Collection[str], params: ApplicationParams) -> None:
-        """Store the parameters of the application for new resources, unless the list shows that they do not match."""
-        desired = DesiredMonopolies(len(new), params.area_code, params.isp)
-        matcher = Matcher(desired, application_params(self.api), self.matcher.codes)
-        matching = [uuid for uuid in new if matcher.matches(self.held[uuid]) is not False]
-        self.api.facts.save(MONOPOLY_ORIGIN, json.dumps([params.area_code, params.isp]), matching)
+        """Store the parameters of the application for new resources."""
+        self.api.facts.save(MONOPOLY_ORIGIN, json.dumps([params.area_code, params.isp]), new)
 
 
 class Application(Creation):
@@ -83,12 +80,6 @@ class Application(Creation):
             # The call stays recorded, so that the next run does not apply again for resources that the list lacks yet.
             raise self._incomplete(self.error or self._reading_error)
         session.settle(APPLY, dict.fromkeys(result.applied))
-        if len(session.counted) < session.desired.count:
-            raise QgError(
-                f"{self._missing} resources were applied for, and not all of the new ones match: "
-                f"{sample(result.applied)}. Check them in the result before running the task again.",
-                endpoint=ENDPOINT,
-            )
 
     def pay(self) -> None:
         """Send the application once."""

@@ -48,6 +48,11 @@ def ensure_held(
             raise
         result.error = error
     result.after = allocator.session.counted
+    if others := allocator.session.matcher.others(result.after):
+        result.warnings.append(
+            f"QG.net lists {sample(others)} in another area or with another ISP than was applied for. They count for "
+            "this request, since another resource would be paid for and be no better."
+        )
     return result
 
 

@@ -63,7 +63,22 @@ class Matcher:
                 self.codes.setdefault(name, set()).add(code)
 
     def matches(self, monopoly: Monopoly) -> bool | None:
-        """Whether a resource matches; None if that is unknown."""
+        """Whether a resource matches; None if that is unknown.
+
+        One that was applied for with the same parameters does, whatever the list shows: another one would be paid for
+        at each run, and be no better.
+        """
+        return self._was_requested(monopoly) or self._is_shown_as_desired(monopoly)
+
+    def others(self, held: Sequence[Monopoly]) -> list[str]:
+        """Return the names of those that match although the list shows another area or provider."""
+        return [one.uuid for one in held if self._was_requested(one) and self._is_shown_as_desired(one) is False]
+
+    def _was_requested(self, monopoly: Monopoly) -> bool:
+        wanted = ApplicationParams(self.desired.area_code, self.desired.isp)
+        return wanted == self.params.get(monopoly.uuid)
+
+    def _is_shown_as_desired(self, monopoly: Monopoly) -> bool | None:
         params = self.params.get(monopoly.uuid, ApplicationParams())
         results = [self._isp_matches(monopoly.isp or params.isp), self._area_matches(monopoly.area, params.area_code)]
         if False in results:

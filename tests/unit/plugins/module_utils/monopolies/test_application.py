@@ -123,14 +123,6 @@ def test_the_response_to_an_application_may_have_any_format(node: MonopolyNode, 
     assert (succeeded(node.hold(2)).applied, node.writes()) == (node.uuids, ["POST"])
 
 
-def test_new_resources_that_do_not_match_are_named(node: MonopolyNode) -> None:
-    node.core.once(APPLY, lambda call: call.carry_out(Operator="1"))
-    outcome = node.hold(1, isp="mobile")
-    assert outcome.applied == node.uuids
-    assert f"not all of the new ones match: {node.uuids[0]}" in message(outcome)
-    assert outcome.changed
-
-
 def test_an_accepted_application_that_the_list_does_not_show_is_not_made_again(node: MonopolyNode) -> None:
     node.list_lag(50)
     outcome = node.hold(2, max_wait=10)

@@ -238,3 +238,16 @@ def test_a_resource_that_no_list_has_shown_for_long_is_forgotten(node: MonopolyN
     node.core.clock.advance(100 * 24 * HOURS)
     new = succeeded(node.hold(1)).applied
     assert list(application_params(node.api())) == new
+
+
+@pytest.mark.parametrize("what", ["area", "isp"])
+def test_resources_elsewhere_than_applied_for_are_not_paid_for_again(node: MonopolyNode, what: str) -> None:
+    other = {"AreaCode": HUAIAN} if what == "area" else {"Operator": "2"}
+    node.core.around(APPLY, lambda call: call.carry_out(**other))
+    desired = {"area_code": GUANGZHOU} if what == "area" else {"isp": "telecom"}
+    for _run in range(3):
+        outcome = succeeded(node.hold(2, **desired))
+        assert (len(outcome.after), len(node.uuids)) == (2, 2)
+        # The list shows the name of an area, but not its code.
+        said = [text for text in outcome.warnings if "than was applied for. They count for this request" in text]
+        assert len(said) == (what == "isp")

@@ -33,13 +33,13 @@ def test_without_a_desired_area_or_provider_every_resource_matches() -> None:
     [
         ("telecom", None, True),
         ("mobile", None, False),
-        ("mobile", "telecom", False),
+        ("mobile", "telecom", True),
         (None, "telecom", True),
         (None, "mobile", False),
         (None, None, None),
     ],
 )
-def test_the_provider_is_that_of_the_list_or_else_of_the_application(
+def test_the_provider_is_that_of_the_same_application_or_of_the_list(
     listed: str | None, asked: str | None, verdict: bool | None
 ) -> None:
     matcher = Matcher(DesiredMonopolies(1, isp="telecom"), {"a": ApplicationParams(None, asked)})

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.caller import set_caller
@@ -213,3 +214,14 @@ def test_a_time_of_the_ledger_that_is_no_number_of_days_is_refused(
     monkeypatch.setenv("QG_LEDGER_DAYS", days)
     with pytest.raises(OptionError, match="QG_LEDGER_DAYS"):
         Journal(store, "key", LEASES).record(ORDER)
+
+
+@quick_over_both
+def test_a_thousand_leases_are_found_among_what_was_bought(journal: Journal) -> None:
+    servers = [f"192.0.2.{number % 250}:{number}" for number in range(1010)]
+    numbers = [journal.record(replace(ORDER, buys=505, asked=505)) for _call in range(2)]
+    for number, part in zip(numbers, (servers[:505], servers[505:]), strict=True):
+        journal.settle(number, found=dict.fromkeys(part))
+    found = journal.read().bought(servers)
+    assert [len(received) for received, _request in found] == [505, 505]
+    assert len(journal.read().received_before(numbers[1], servers)) == 505

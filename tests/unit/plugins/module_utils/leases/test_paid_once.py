@@ -1,0 +1,81 @@
+# Copyright (c) 2026 The qingguo.qgnet authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What would cost more at each run: areas that are not honored, and calls without a result."""
+
+from __future__ import annotations
+
+import contextlib
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+import pytest
+from ansible_collections.qingguo.qgnet.plugins.module_utils._api.leases import AllocationParams
+from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import CapReachedError, QgError
+from ansible_collections.qingguo.qgnet.plugins.module_utils._leases.backend import DEFAULT_POLICY
+from ansible_collections.qingguo.qgnet.plugins.module_utils._leases.ensure import ensure_leases
+from ansible_collections.qingguo.qgnet.plugins.module_utils._leases.plan import DesiredLeases
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store.caps import Caps
+from support.in_process import CLASSIC, PATHS, Answer, Call, Killed, Vendor
+from support.lease_runs import LeaseNode
+
+QUANZHOU, GUANGZHOU = "350500", "440100"
+ABROAD = ("990100", "990200")
+
+
+@pytest.mark.parametrize("what", ["area", "isp"])
+@pytest.mark.parametrize("product", PATHS)
+def test_leases_elsewhere_than_requested_are_not_bought_again(tmp_path: Path, product: str, what: str) -> None:
+    core = Vendor(kind="dynamic_dedicated" if product == CLASSIC else product, channels=30)
+    node = LeaseNode(core, tmp_path, product)
+    wanted, given = ABROAD if product == "overseas" else (QUANZHOU, GUANGZHOU)
+    names = ("AreaId", "Isp") if product == CLASSIC else ("area", "isp")
+    other = {names[0]: given} if what == "area" else {names[1]: "2"}
+    # The lists of the classic API show no area, and those of overseas the name of a company.
+    is_shown = (product, what) not in ((CLASSIC, "area"), ("overseas", "isp"))
+    core.around(PATHS[product].get, lambda call: call.carry_out(**other))
+    terms = AllocationParams(areas=(wanted,)) if what == "area" else AllocationParams(isp="telecom")
+    for _run in range(3):
+        outcome = node.ensure(3, params=terms)
+        assert (len(outcome.leases), outcome.missing, core.paid) == (3, 0, 3)
+        assert len(outcome.warnings) == is_shown
+        assert all("than was requested. They count for this request until" in text for text in outcome.warnings)
+    # They match what the list shows as well.
+    shown = AllocationParams(areas=(given,)) if what == "area" else AllocationParams(isp="mobile")
+    if is_shown:
+        assert node.ensure(3, params=shown).warnings == ()
+        assert core.paid == 3
+
+
+def lose(core: Vendor, call: Call) -> Answer:
+    """Carry out a call that pays without a response, and show no list afterwards."""
+    call.carry_out()
+    core.around("/share/query", lambda _call: (503, None))
+    return 502, None
+
+
+@pytest.mark.parametrize("lost", ["killed", "unreadable"])
+def test_a_call_that_never_got_a_result_counts_for_the_cap(tmp_path: Path, lost: str) -> None:
+    core = Vendor(kind="share", channels=30)
+    node = LeaseNode(core, tmp_path, "share")
+    policy = replace(DEFAULT_POLICY, caps=Caps(5))
+    refused = 0
+    for _run in range(8):
+        if lost == "killed":
+            core.kill("/share/get", carried_out=True)
+        else:
+            core.once("/share/get", partial(lose, core))
+        try:
+            with contextlib.suppress(QgError, Killed):
+                ensure_leases(node.client(), DesiredLeases(5), policy=policy)
+        finally:
+            core.hooks.clear()
+        core.clock.advance(300)
+        try:
+            ensure_leases(node.client(), DesiredLeases(5), policy=policy)
+        except CapReachedError:
+            refused += 1
+        core.clock.advance(300)
+    assert core.paid == 5
+    assert refused == 8
