@@ -164,7 +164,7 @@ class QgAction(ActionBase):
             foreign = self._foreign_defaults(spec)
             check_option_names(self._name, [name for name in self._options if name not in foreign], spec)
             check_selectors(self.selectors(), self._options)
-            check_option_types(self._options, spec)
+            check_option_types({**from_this_environment(spec), **self._options}, spec)
             for name, value in self._options.items():
                 if isinstance(value, str) and spec.get(name, {}).get("type") == "path":
                     check_path(name, value)

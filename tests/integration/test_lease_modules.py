@@ -275,7 +275,7 @@ def test_a_failure_reports_what_was_paid_for(stage: Stage) -> None:
     assert first.result["changed"] is True
     assert "min_remaining=30" in first.result["msg"]
     # It is not paid for again and again: the second run knows how long such a lease lasts.
-    assert "min_remaining=30 cannot be met" in again.result["msg"]
+    assert "min_remaining of 30 minutes cannot be met" in again.result["msg"]
     assert stage.scenario.writes() == [ALLOCATE]
 
 

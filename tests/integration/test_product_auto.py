@@ -12,10 +12,11 @@ from typing import Any
 import pytest
 from ansible_collections.qingguo.qgnet.plugins.module_utils._doctor.operations import DOCTOR_INFO
 from ansible_collections.qingguo.qgnet.plugins.module_utils._leases.lookup import find_leases
+from ansible_collections.qingguo.qgnet.plugins.module_utils._monopolies.operations import MONOPOLY, MONOPOLY_INFO
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.opening import StatePlace
 from support.lease_modules import LeaseScenario, scenario_fixture
 from support.operation_process import at_once
-from support.playbooks import Playground, assert_failed, calls, operate
+from support.playbooks import Playground, assert_failed, assert_says, calls, operate
 from support.product_leases import PLANS, PRODUCTS, ProductKey, product_key_fixture
 from support.vendor_faults import brief
 
@@ -75,6 +76,25 @@ def test_an_explicit_product_needs_no_read_and_is_never_replaced(key: ProductKey
     assert calls(key.sim) == ["/share/query"]
     assert_failed(key("info", product="classic"), "another product than classic", code=-15)
     assert_failed(key("info", product="exclusive"), "/query of product=exclusive was refused", code="ACCESS_DENY")
+
+
+@pytest.mark.parametrize(("before", "now"), [("share", "exclusive"), ("exclusive", "classic"), ("classic", "share")])
+def test_a_product_that_is_no_longer_right_is_found_out_anew_by_the_next_task(
+    key: ProductKey, before: str, now: str
+) -> None:
+    use(key, before).ok("info")
+    key.sim.configure(plan=PLANS.get(now, {"kind": "dynamic_dedicated"}))
+    assert_says(key("allocate", count=1), "run the task again, so that it is found out anew")
+    assert key.ok("allocate", count=1)["product"] == now
+
+
+def test_a_classic_call_names_the_product_that_is_known(key: ProductKey) -> None:
+    use(key, "share").ok("info")
+    assert_says(key("pool", count=1), "The key is one of product=share, which has no such call.")
+    options = {name: value for name, value in key.options.items() if name != "product_url"}
+    for operation, given in ((MONOPOLY, {"count": 1}), (MONOPOLY_INFO, {})):
+        result = operate(operation, {**options, **given})
+        assert_says(result, "The key is one of product=share, which has no such call.")
 
 
 @pytest.mark.parametrize("name", ["allocate", "info", "areas", "quota"])

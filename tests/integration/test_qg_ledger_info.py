@@ -82,6 +82,26 @@ def test_a_cap_holds_over_runs(buyer: Buyer) -> None:
     assert calls(buyer.sim, buyer.path) == [buyer.path] * 2
 
 
+@pytest.mark.newest_core
+@pytest.mark.parametrize("value", ["many", "1.5", "0", "-1"])
+def test_a_cap_that_is_no_number_of_1_or_more_is_refused_from_anywhere(
+    sim: Simulator, playground: Playground, value: str
+) -> None:
+    one = play(task("it", "qg_proxy_allocate", {"count": 1}, **IGNORE))
+    own = play(task("it", "qg_proxy_allocate", {"count": 1, "max_new_per_day": value}, **IGNORE))
+    common = {"QG_KEY": sim.key, "QG_API_URL": sim.api_url}
+    for text, environment, variables in (
+        (own, {}, {}),
+        (one, {}, {"qg_max_new_per_day": value}),
+        (one, {"QG_MAX_NEW_PER_DAY": value}, {}),
+    ):
+        run = playground.play(text, environment={**common, **environment}, variables=variables)
+        message = run.of("it").result["msg"]
+        assert_one_sentence(message)
+        assert f"max_new_per_day={value}" in message.replace("'", ""), message
+    assert sim.leases() == []
+
+
 @pytest.mark.measured
 @pytest.mark.newest_core
 def test_the_ledger_is_what_the_vendor_was_paid_for(buyer: Buyer) -> None:

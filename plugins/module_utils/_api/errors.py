@@ -21,11 +21,13 @@ class VendorCode:
     fix: str
 
 
+#: What to do if the product may be wrong: if the user has set it, and if a state had stored it.
+LEAVE_OUT, RUN_AGAIN = "leave out product, so that it is found out", "run the task again, so that it is found out anew"
 #: The fix if a key does not permit a call. ``{}`` is the product whose API refused it.
 CHECK_PRODUCT = (
-    "The key may belong to another product than {}: leave out product, so that it is found out, or set it to the one "
-    "that the key was bought for (classic, share, longterm, exclusive or overseas). If the product is right, the plan "
-    "behind the key does not offer this call."
+    f"The key may belong to another product than {{}}: {LEAVE_OUT}, or set it to the one that the key was bought for "
+    "(classic, share, longterm, exclusive or overseas). If the product is right, the plan behind the key does not "
+    "offer this call."
 )
 
 

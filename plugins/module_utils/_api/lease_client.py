@@ -14,7 +14,7 @@ from typing import Any
 from .._store.directory import after_the_call
 from .._store.facts import AREAS, PRODUCT
 from .areas import Area, NamedArea
-from .errors import RefusedError
+from .errors import LEAVE_OUT, RUN_AGAIN, RefusedError
 from .exchange import Endpoint, KeyClient, Reader
 from .leases import Lease
 
@@ -43,7 +43,8 @@ class LeaseClient(KeyClient):
         try:
             listed = self._call(endpoint, parameters, read)
         except RefusedError as error:
-            if error.code in error.of_other_product:
+            if error.code in error.of_other_product and self.facts.get(PRODUCT) is not None:
+                error.message = error.message.replace(LEAVE_OUT, RUN_AGAIN)
                 with after_the_call():
                     self.facts.forget(PRODUCT)
             raise

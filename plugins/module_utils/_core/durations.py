@@ -26,8 +26,3 @@ def parse_minutes(option: str, value: object) -> float:
         )
     seconds = int(match[1]) * UNITS[match[2] or "m"]
     return seconds / 60 if seconds % 60 else seconds // 60
-
-
-def format_minutes(minutes: float) -> str:
-    """Return a duration as users write it: whole minutes as a bare number, others in seconds."""
-    return str(minutes) if isinstance(minutes, int) else f"{minutes * 60:.15g}s"

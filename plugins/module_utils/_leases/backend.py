@@ -28,6 +28,7 @@ class LeaseFeatures:
     - ``too_many`` releases were requested: fewer at a time, or the same after a minute, may succeed.
     - ``forbidden`` releases can never succeed.
 
+    ``lifetime`` are the seconds that a lease lasts without ``keep_alive``, if all plans of the product have the same.
     Without ``ends_at_deadline``, a lease may be held after its deadline, from which on it can be released.
     """
 
@@ -44,6 +45,7 @@ class LeaseFeatures:
     forbidden: frozenset[object]
     release_rules: str
     ends_at_deadline: bool = True
+    lifetime: float | None = None
 
 
 @dataclass

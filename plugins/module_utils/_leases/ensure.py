@@ -12,7 +12,6 @@ from collections.abc import Collection, Sequence
 from functools import partial
 
 from .._api.leases import AllocationParams, Lease, Quota, oldest_first
-from .._core.durations import format_minutes
 from .._core.errors import CallError, OptionError, QgError, UncertainOutcomeError
 from .._core.text import counted
 from .._store.directory import after_the_call
@@ -111,12 +110,16 @@ class _Ensuring:
 
     def _check_lifetime(self) -> None:
         """Refuse a min_remaining that new leases cannot meet: each run would pay for further leases."""
-        desired = self._desired
+        desired, features = self._desired, self._session.features
         seen = self._session.facts.lifetime(desired.params.keep_alive)
-        if desired.min_remaining and seen is not None and seen < desired.min_remaining * 60:
+        lasts, source = seen, "the last new lease of this key had"
+        if seen is None and desired.params.keep_alive is None and features.lifetime:
+            # A new lease has less left as soon as the response arrives.
+            lasts, source = features.lifetime - 1, "a new lease of this product has"
+        if desired.min_remaining and lasts is not None and lasts < desired.min_remaining * 60:
             raise OptionError(
-                f"min_remaining={format_minutes(desired.min_remaining)} cannot be met: the last new lease of this key "
-                f"had {_lifetime(seen)} left. Lower min_remaining, or raise keep_alive if the plan allows it."
+                f"min_remaining of {_duration(desired.min_remaining)} cannot be met: {source} {_lifetime(lasts)} left. "
+                "Lower min_remaining, or raise keep_alive if the plan allows it."
             )
 
     def _check_channels(self, quota: Quota | None) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 
 from .._api.areas import Area, area_codes
 from .._api.classic.client import ProxyApi
+from .._api.errors import RefusedError
 from .._api.product.endpoints import PRODUCTS
 from .._core.errors import OptionError
 from .._core.validation import check_range
@@ -24,7 +25,7 @@ from .._task.options import (
     check_one_area,
     proxy_api,
 )
-from .._task.products import check_quota, lease_client
+from .._task.products import check_quota, lease_client, naming_product
 from .credentials import CREDENTIALS_OPTION, check_credentials, reveal
 from .operations import lease_results
 from .plan import MAX_PER_CALL
@@ -45,7 +46,11 @@ def _run_pool(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
     check_credentials(params["with_credentials"], params)
     api = proxy_api(params, mode.announcer)
     pool = POOLS.get(params["pool"] or "")
-    found = api.pool(params["count"], areas=area_codes("areas", areas, api.named_areas), isp=params["isp"], pool=pool)
+    try:
+        codes = area_codes("areas", areas, api.named_areas)
+        found = api.pool(params["count"], areas=codes, isp=params["isp"], pool=pool)
+    except RefusedError as error:
+        raise naming_product(error, api, "") from None
     return {
         "changed": False,
         "proxies": lease_results(found, api.vendor_clock),

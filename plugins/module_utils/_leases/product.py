@@ -54,6 +54,8 @@ def _features(product: str, calls: ProductCalls) -> LeaseFeatures:
         release_rules=_RELEASE_RULES.get(product, ""),
         # Vendor docs 1839 and 6637.
         ends_at_deadline=product != "longterm",
+        # Observed by other clients.
+        lifetime=60.0 if product == "share" else None,
     )
 
 

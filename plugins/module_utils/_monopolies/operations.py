@@ -30,7 +30,15 @@ from .ensure import ensure_held
 from .matching import ApplicationParams, DesiredMonopolies
 from .redial import redial
 from .release import release
-from .session import MonopolyPolicy, MonopolyResult, Refused, application_params, held_monopolies, releasable_from
+from .session import (
+    MonopolyPolicy,
+    MonopolyResult,
+    Refused,
+    application_params,
+    explaining_product,
+    held_monopolies,
+    releasable_from,
+)
 
 #: The delays between reads of the list, and the numbers of attempts.
 POLICY = MonopolyPolicy()
@@ -168,7 +176,8 @@ def _run(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
 def _run_info(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
     uuids = check_uuids(params["uuids"] or ())
     api = proxy_api(params, mode.announcer)
-    held = held_monopolies(api, uuids)
+    with explaining_product(api):
+        held = held_monopolies(api, uuids)
     origins = application_params(api)
     listed = {monopoly.uuid for monopoly in held}
     return {

@@ -10,15 +10,17 @@ format. Therefore the lists of resources before and after a call decide.
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from .._api.classic import endpoints
 from .._api.classic.client import ProxyApi
-from .._api.classic.errors import INVALID_PARAMETER, NO_PERMISSION, UNKNOWN, StatusError
+from .._api.classic.errors import INVALID_PARAMETER, NO_PERMISSION, UNKNOWN
 from .._api.classic.models import Monopoly
+from .._api.errors import RefusedError
 from .._api.leases import Quota
 from .._api.parsing import BEIJING, parse_vendor_time
 from .._core.errors import QgError, WaitBudgetExceeded
@@ -29,6 +31,7 @@ from .._reconcile.view import read_credibly, reported_gone
 from .._store.facts import MONOPOLY_ORIGIN
 from .._store.journal import Journal
 from .._store.journal_rows import MONOPOLIES
+from .._task.products import naming_product
 from .matching import ApplicationParams
 
 #: The operations in the journal.
@@ -142,6 +145,15 @@ def journal_of(api: ProxyApi) -> Journal:
     return Journal(api.rate_limiter.state, api.key_digest, MONOPOLIES)
 
 
+@contextlib.contextmanager
+def explaining_product(api: ProxyApi) -> Iterator[None]:
+    """Explain the refusal of the list to a key of another product."""
+    try:
+        yield
+    except RefusedError as error:
+        raise naming_product(error, api, "Check that the key's product is one of exclusive occupancy.") from None
+
+
 def held_monopolies(api: ProxyApi, uuids: Sequence[str] = ()) -> list[Monopoly]:
     """Return the resources of the key, these or all: the vendor's list without those that it reported as released."""
     listed, rows = api.monopolies(uuids), journal_of(api).rows()
@@ -168,12 +180,8 @@ class MonopolySession(Session[Monopoly]):
 
     def load_initial(self) -> None:
         """Read the list for the first time; explains the refusal of a key of another product."""
-        try:
+        with explaining_product(self.api):
             self.refresh()
-        except StatusError as error:
-            raise QgError(
-                f"{error.message} Check that the key's product is one of exclusive occupancy.", **error.details
-            ) from None
 
     def refresh(self) -> None:
         """Read the list; read an empty list once more if the key should have resources."""

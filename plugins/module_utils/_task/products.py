@@ -47,6 +47,14 @@ def check_quota(params: Mapping[str, Any]) -> None:
         raise OptionError(f"product={product} has no quota that can be read: see the vendor's user centre.")
 
 
+def naming_product(error: CallError, api: ProxyApi, fix: str) -> QgError:
+    """Return the refusal of a classic call with the product of the key, if a run has found out another one."""
+    product = api.facts.get(PRODUCT)
+    if product not in (None, CLASSIC):
+        fix = f"The key is one of product={product}, which has no such call."
+    return QgError(f"{error.message} {fix}".rstrip(), **error.details)
+
+
 def lease_client(
     params: Mapping[str, Any], announcer: Announcer, *checks: Check, state: Store | None = None
 ) -> ProxyApi | ProductApi:

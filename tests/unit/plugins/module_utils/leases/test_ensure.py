@@ -84,7 +84,7 @@ def test_min_remaining_that_the_plan_cannot_meet_is_paid_for_once_at_most(
     outcome = node.ensure(1, min_remaining=min_remaining)
     assert f"1 new lease has less than min_remaining={min_remaining} minutes left" in outcome.error.message
     assert len(outcome.allocated) == 1
-    with pytest.raises(QgError, match=rf"min_remaining={min_remaining} cannot be met: .* had {left} left"):
+    with pytest.raises(QgError, match=rf"min_remaining of {min_remaining} minutes cannot be met: .* had {left} left"):
         node.ensure(1, min_remaining=min_remaining)
     assert core.paid == 1
 

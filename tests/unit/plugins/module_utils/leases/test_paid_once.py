@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.leases import AllocationParams
-from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import CapReachedError, QgError
+from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import CapReachedError, OptionError, QgError
 from ansible_collections.qingguo.qgnet.plugins.module_utils._leases.backend import DEFAULT_POLICY
 from ansible_collections.qingguo.qgnet.plugins.module_utils._leases.ensure import ensure_leases
 from ansible_collections.qingguo.qgnet.plugins.module_utils._leases.plan import DesiredLeases
@@ -79,3 +79,15 @@ def test_a_call_that_never_got_a_result_counts_for_the_cap(tmp_path: Path, lost:
         core.clock.advance(300)
     assert core.paid == 5
     assert refused == 8
+
+
+@pytest.mark.parametrize("check", [False, True])
+def test_what_short_lived_leases_cannot_last_is_refused_before_the_first_purchase(tmp_path: Path, check: bool) -> None:
+    core = Vendor(kind="share", channels=30)
+    node = LeaseNode(core, tmp_path, "share")
+    for minutes, words in ((60, "60 minutes"), (1, "1 minute")):
+        with pytest.raises(OptionError, match=rf"min_remaining of {words} cannot be met: .* 59 seconds left"):
+            node.ensure(5, min_remaining=minutes, check=check)
+    assert core.paid == 0
+    assert node.ensure(5, min_remaining=0.5).missing == 0
+    assert node.ensure(9, min_remaining=30, params=AllocationParams(keep_alive=60)).missing == 0
