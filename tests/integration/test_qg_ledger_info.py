@@ -87,8 +87,8 @@ def test_a_cap_holds_over_runs(buyer: Buyer) -> None:
 def test_a_cap_that_is_no_number_of_1_or_more_is_refused_from_anywhere(
     sim: Simulator, playground: Playground, value: str
 ) -> None:
-    one = play(task("it", "qg_proxy_allocate", {"count": 1}, **IGNORE))
-    own = play(task("it", "qg_proxy_allocate", {"count": 1, "max_new_per_day": value}, **IGNORE))
+    one = play(task("it", "qg_proxy_allocate", {"count": 1}, **IGNORE), hosts="localhost")
+    own = play(task("it", "qg_proxy_allocate", {"count": 1, "max_new_per_day": value}, **IGNORE), hosts="localhost")
     common = {"QG_KEY": sim.key, "QG_API_URL": sim.api_url}
     for text, environment, variables in (
         (own, {}, {}),
