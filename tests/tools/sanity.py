@@ -8,7 +8,9 @@ usage: sanity.py CORE NEWEST_PYTHON [ARGUMENT ...]
 from __future__ import annotations
 
 import importlib.util
+import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -52,17 +54,24 @@ def seed() -> None:
                 path.write_text(re.sub(r"^dill @ .*$", "dill==0.4.1", text, flags=re.MULTILINE), encoding="utf-8")
 
 
+def is_here(python: str) -> bool:
+    """Whether a Python is on the machine, or uv can install it; only CI insists."""
+    if shutil.which(f"python{python}"):
+        return True
+    command = ["uv", "python", "install", "--quiet", python]
+    here = subprocess.run(command, check=bool(os.environ.get("QG_ALL"))).returncode == 0
+    print("" if here else f"sanity: Python {python} is not here, and cannot be installed: nothing is tested on it")
+    return here
+
+
 def main(core: str, newest: str, *arguments: str) -> int:
     seed()
-    pythons = PYTHONS[: PYTHONS.index(newest) + 1]
-    for python in pythons:
-        if subprocess.run(["which", f"python{python}"], stdout=subprocess.DEVNULL, check=False).returncode:
-            subprocess.run(["uv", "python", "install", "--quiet", python], check=True)
+    pythons = [python for python in PYTHONS[: PYTHONS.index(newest) + 1] if is_here(python)]
     collection = workspace.copy(f"sanity-{core}")
     # The loader of collections compiles each file anew for each that imports it: half a minute on each Python, and what
     # the Pythons between the oldest and the newest lack, the oldest lacks.
     runs = [[word for test in ("import", *SKIPPED) for word in ("--skip-test", test)] + [*arguments]]
-    runs += [["--test", "import", "--python", python] for python in (pythons[0], newest)]
+    runs += [["--test", "import", "--python", python] for python in dict.fromkeys((pythons[0], newest))]
     wrong = []
     for words in runs:
         command = ["ansible-test", "sanity", "--local", "--color", "no", *words]

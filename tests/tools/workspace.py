@@ -44,9 +44,10 @@ def prepare() -> None:
     """Set the environment of all sessions, and make their home and the link by which Ansible finds the checkout."""
     os.environ.setdefault("QG_HOME", str(Path.home()))
     # pyenv's shims end with 127 where no version is chosen; its Pythons come after those of the system.
-    path = [entry for entry in os.environ["PATH"].split(os.pathsep) if not entry.endswith("/shims")]
-    path += [str(Path(sys.executable).parent), str(CACHE / "python")]
-    path += map(str, sorted(Path(os.environ["QG_HOME"], ".pyenv/versions").glob("3.*/bin")))
+    entries = [Path(entry) for entry in os.environ["PATH"].split(os.pathsep)]
+    path = [entry for entry in entries if entry.name != "shims"] + [Path(sys.executable).parent, CACHE / "python"]
+    for shims in (entry for entry in entries if entry.name == "shims"):
+        path += sorted(shims.parent.glob("versions/3.*/bin"))
     own = {
         "ANSIBLE_COLLECTIONS_PATH": CACHE / "collections",
         "ANSIBLE_HOME": HOME / ".ansible",
@@ -60,7 +61,7 @@ def prepare() -> None:
         "HYPOTHESIS_STORAGE_DIRECTORY": CACHE / "hypothesis",
         "LC_ALL": "C.UTF-8",
         "MYPY_CACHE_DIR": CACHE / "mypy",
-        "PATH": os.pathsep.join(path),
+        "PATH": os.pathsep.join(map(str, path)),
         # Compiled files stand apart: a linter beside the tests would come across one that is only half there.
         "PYTHONDONTWRITEBYTECODE": "",
         "PYTHONPYCACHEPREFIX": CACHE / "bytecode",
