@@ -80,13 +80,20 @@ def run_tests(session: nox.Session, core: str, programs: str, *folders: str) -> 
 @nox.parametrize("python,core", ON_CORES)
 def unit(session: nox.Session, core: str) -> None:
     shipped = ("tests/unit/plugins", "tests/unit/eda")
-    run_tests(session, core, DATABASE, *(("tests/unit", "tests/fuzz") if core == NEWEST else shipped))
+    run_tests(session, core, DATABASE, *(("tests/unit", "tests/fuzz", "tests/contract") if core == NEWEST else shipped))
 
 
 @nox.session
 @nox.parametrize("python,core", ON_CORES)
 def integration(session: nox.Session, core: str) -> None:
     run_tests(session, core, INTEGRATION, "tests/integration")
+
+
+@nox.session(python=NEWEST_PYTHON)
+def contract(session: nox.Session) -> None:
+    """What QG.net's documents leave open, asked of the simulator, or with QG_KEY of QG.net (--write, --paid)."""
+    sync(session, "tests")
+    session.run("pytest", "--quiet", "tests/contract", *session.posargs)
 
 
 @nox.session(python=NEWEST_PYTHON)
