@@ -190,7 +190,7 @@ def signed(vendor: Vendor, **changes: str) -> Answer:
 
 @pytest.mark.account
 def test_a_signed_call_of_the_account_succeeds(vendor: Vendor) -> None:
-    assert signed(vendor).code == 200
+    assert signed(vendor).code == 0
 
 
 @pytest.mark.account
@@ -199,5 +199,5 @@ def test_a_signed_call_of_the_account_succeeds(vendor: Vendor) -> None:
 )
 def test_a_call_that_is_not_signed_properly_is_refused_with_a_text(vendor: Vendor, mistake: dict[str, str]) -> None:
     answer = signed(vendor, **mistake)
-    assert answer.code != 200
+    assert answer.code != 0
     assert answer.text
