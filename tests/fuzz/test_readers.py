@@ -84,7 +84,7 @@ CLASSIC: dict[str, tuple[Endpoint, Any, Callable[[Any], Any]]] = {
         {"Code": 0, "Data": [{"AreaId": "350500", "Area": "泉州", "Isp": "1", "Status": 1}]},
         models.areas,
     ),
-    "monopolies": (endpoints.MONOPOLIES, {"data": [MONOPOLY]}, models.monopolies),
+    "monopolies": (endpoints.MONOPOLIES, {"data": [MONOPOLY]}, models.monopolies_or_none),
     "idle": (endpoints.MONOPOLIES_IDLE, {"data": [{"AreaCode": 350500, "Isp": "电信", "Num": 3}]}, models.idle_stock),
     "refusal": (endpoints.MONOPOLIES_REDIAL, {"error": "busy", "Code": -10, "Msg": "no"}, dict),
 }

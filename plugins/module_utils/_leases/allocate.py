@@ -59,8 +59,10 @@ class Allocation(Creation):
                 self._send()
                 return
             except CallError as error:
-                is_waiting = session.may_free_channels() and session.now() < self.until
-                if not is_waiting or not is_refused(error, session.features.no_free_channel):
+                # After a lost response, the state is not asked: its failure would hide the call.
+                if not is_refused(error, session.features.no_free_channel):
+                    raise
+                if session.now() >= self.until or not session.may_free_channels():
                     raise
             session.wait_for_channel()
 

@@ -39,10 +39,6 @@ class AllocationSession(MonopolySession):
         """Return the applications whose result is unknown."""
         return self.journal.unsettled(APPLY)
 
-    def expects_resources(self) -> bool:
-        """Whether the key probably holds resources, also those of an application whose result is unknown."""
-        return super().expects_resources() or bool(self.unresolved())
-
     @property
     def counted(self) -> list[Monopoly]:
         """The resources that count for the desired state."""

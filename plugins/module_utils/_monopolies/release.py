@@ -105,8 +105,10 @@ class _Release(Batch):
         shown = set(todo)
 
         def read() -> None:
-            # The vendor's list, without the reported changes.
-            shown.intersection_update(monopoly.uuid for monopoly in session.api.monopolies())
+            # The vendor's list, without the reported changes; an answer without a list shows nothing.
+            listed = session.api.monopolies()
+            if listed is not None:
+                shown.intersection_update(monopoly.uuid for monopoly in listed)
 
         with contextlib.suppress(CallError, WaitBudgetExceeded):
             if session.poll(lambda: not shown, session.policy.lag_delays, read):

@@ -156,7 +156,8 @@ def explaining_product(api: ProxyApi) -> Iterator[None]:
 
 def held_monopolies(api: ProxyApi, uuids: Sequence[str] = ()) -> list[Monopoly]:
     """Return the resources of the key, these or all: the vendor's list without those that it reported as released."""
-    listed, rows = api.monopolies(uuids), journal_of(api).rows()
+    listed = read_credibly(lambda: api.monopolies(uuids), lambda reading: reading is None) or []
+    rows = journal_of(api).rows()
     gone = reported_gone(rows, api.rate_limiter.state.now()) if rows else frozenset()
     return [monopoly for monopoly in listed if monopoly.uuid not in gone]
 
@@ -184,14 +185,8 @@ class MonopolySession(Session[Monopoly]):
             self.refresh()
 
     def refresh(self) -> None:
-        """Read the list; read an empty list once more if the key should have resources."""
         self.read_at = self.moment()
-        listed = read_credibly(lambda: held_monopolies(self.api), lambda found: not found and self.expects_resources())
-        self.held = {monopoly.uuid: monopoly for monopoly in listed}
-
-    def expects_resources(self) -> bool:
-        """Whether the key should have resources, according to an earlier list or the state."""
-        return bool(self.held or application_params(self.api))
+        self.held = {monopoly.uuid: monopoly for monopoly in held_monopolies(self.api)}
 
     def quota(self) -> Quota | None:
         return self.api.quota_or_none(*NO_QUOTA)

@@ -158,10 +158,10 @@ class ProxyApi(LeaseClient, ClassicClient):
             most = min(most, (MAX_QUERY - len(encode(self._credentials)) - len("&IP=")) // 16)
         return max(1, most)
 
-    def monopolies(self, uuids: Sequence[str] = ()) -> list[Monopoly]:
-        """Return the vendor's list of the exclusive-occupancy resources of the key, these or all."""
+    def monopolies(self, uuids: Sequence[str] = ()) -> list[Monopoly] | None:
+        """Return the vendor's list of the exclusive-occupancy resources of the key; None if it says nothing."""
         named = {"UUIDs": ",".join(uuids)} if uuids else {}
-        return self._call(endpoints.MONOPOLIES, named, models.monopolies)
+        return self._call(endpoints.MONOPOLIES, named, models.monopolies_or_none)
 
     def idle_monopolies(self) -> list[Any]:
         """Return the vendor's idle stock, as the response contains it."""

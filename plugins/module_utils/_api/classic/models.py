@@ -124,10 +124,12 @@ class Monopoly:
         )
 
 
-def monopolies(body: Mapping[str, Any]) -> list[Monopoly]:
-    """Return the resources in ``data``, which may be null but not missing."""
+def monopolies_or_none(body: Mapping[str, Any]) -> list[Monopoly] | None:
+    """Return the resources in ``data``, which may not be missing; None if it is null."""
     if "data" not in body:
         raise ResponseShapeError("data is missing")
+    if body["data"] is None:
+        return None
     return [Monopoly.from_item(item) for item in objects(body.get("data"), "data")]
 
 

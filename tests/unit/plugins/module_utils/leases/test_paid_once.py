@@ -9,6 +9,7 @@ import contextlib
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.leases import AllocationParams
@@ -17,6 +18,7 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._leases.backend impo
 from ansible_collections.qingguo.qgnet.plugins.module_utils._leases.ensure import ensure_leases
 from ansible_collections.qingguo.qgnet.plugins.module_utils._leases.plan import DesiredLeases
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.caps import Caps
+from support.failing_state import FULL, FailingState
 from support.in_process import CLASSIC, PATHS, Answer, Call, Killed, Vendor
 from support.lease_runs import LeaseNode
 
@@ -91,3 +93,31 @@ def test_what_short_lived_leases_cannot_last_is_refused_before_the_first_purchas
     assert core.paid == 0
     assert node.ensure(5, min_remaining=0.5).missing == 0
     assert node.ensure(9, min_remaining=30, params=AllocationParams(keep_alive=60)).missing == 0
+
+
+@pytest.mark.parametrize("failing", [("transaction",), ("transaction", "rows"), ("transaction", "rows", "now")])
+@pytest.mark.parametrize("replaced", [False, True])
+def test_a_lost_purchase_is_named_if_the_state_fails_at_the_same_moment(
+    core: Vendor, node: LeaseNode, replaced: bool, failing: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if replaced:
+        node.ensure(2)
+    path = "/replace" if replaced else "/allocate"
+    node.store = state = FailingState(node.directory, node.wire.machine)
+
+    def fail(*_arguments: object) -> NoReturn:
+        raise FULL
+
+    def lose_all(call: Call) -> Answer:
+        call.carry_out()
+        for name in failing:
+            monkeypatch.setattr(state, name, fail)
+        return 502, None
+
+    core.once(path, lose_all)
+    try:
+        error = (node.replace(2) if replaced else node.ensure(2)).error
+    except QgError as raised:
+        error = raised
+    for part in (path, "is unknown", "the disk is full"):
+        assert part in error.message

@@ -5,9 +5,11 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
+from support.failing_state import FULL, FailingState
+from support.in_process import Answer, Call
 from support.monopoly_calls import APPLY, GUANGZHOU, LIST, QUOTA, lost
 from support.monopoly_runs import MonopolyNode, message, succeeded, uncertain
 
@@ -171,3 +173,22 @@ def test_resources_that_only_the_quota_counts_are_not_applied_for_again(
     text = uncertain(node.other().hold(2, max_wait=max_wait, on_uncertain=undetermined, wait=False))
     assert ("holds 2 more resources than the list of resources shows" in text) is (undetermined == "fail")
     assert len(node.uuids) == held
+
+
+def test_a_lost_application_is_named_if_the_state_fails_at_the_same_moment(
+    node: MonopolyNode, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    node.store = state = FailingState(node.directory, node.wire.machine)
+
+    def fail(*_arguments: object) -> NoReturn:
+        raise FULL
+
+    def lose_all(call: Call) -> Answer:
+        call.carry_out()
+        for name in ("transaction", "rows", "now"):
+            monkeypatch.setattr(state, name, fail)
+        return 502, None
+
+    node.core.once(APPLY, lose_all)
+    text = uncertain(node.hold(2))
+    assert all(part in text for part in ("POST /monopolies", "the disk is full"))

@@ -186,3 +186,24 @@ def test_what_the_list_still_shows_is_not_returned_as_released_if_the_state_fail
     outcome = node.release()
     assert message(outcome) == "the disk is full"
     assert (outcome.released, sorted(node.uuids), outcome.changed) == ([], sorted(old), False)
+
+
+@pytest.mark.parametrize("check", [False, True])
+def test_one_answer_without_data_does_not_mean_that_nothing_is_held(node: MonopolyNode, check: bool) -> None:
+    held = node.hold_old(2)
+    other = node.other()
+    node.core.fault(LIST, "data_null")
+    outcome = other.release(check=check)
+    assert (outcome.error, outcome.released) == (None, held)
+
+
+def test_a_release_without_an_effect_is_not_believed_for_one_answer_without_data(node: MonopolyNode) -> None:
+    held = node.hold_old(1)
+
+    def only_say_so(_call: Call) -> Answer:
+        node.core.fault(LIST, "data_null")
+        return 200, {"data": None}
+
+    node.core.once(RELEASE, only_say_so)
+    outcome = node.release()
+    assert set(outcome.released) == set(held) - set(node.uuids)

@@ -10,7 +10,11 @@ from collections.abc import Callable
 
 import pytest
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.text import format_sample
-from ansible_collections.qingguo.qgnet.plugins.module_utils._monopolies.session import MonopolyResult, summary
+from ansible_collections.qingguo.qgnet.plugins.module_utils._monopolies.session import (
+    MonopolyResult,
+    held_monopolies,
+    summary,
+)
 from support.failing_state import FailingState
 from support.monopoly_calls import APPLY, REDIAL, RELEASE, START
 from support.monopoly_runs import MonopolyNode, message
@@ -24,7 +28,7 @@ def test_messages_are_short() -> None:
 
 def test_times_without_a_zone_are_those_of_beijing(node: MonopolyNode) -> None:
     node.hold(1)
-    since = node.api().monopolies()[0].since
+    since = held_monopolies(node.api())[0].since
     assert since == datetime.datetime.fromtimestamp(START, datetime.timezone.utc)
 
 
