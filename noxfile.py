@@ -236,6 +236,7 @@ def define(name: str, programs: str, *command: str, **env: str) -> None:
 
 
 define("simulator", "", "python", "tests/simulator")
+define("bench", "haproxy", "python", "tests/benchmarks/bench.py", PYTHONPATH=f"{ROOT}/tests")
 define("demo", "curl haproxy" if "gateway" in sys.argv else "curl", "bash", "tests/demo/demo.sh", **CALLERS_HOME)
 define("systemd", SYSTEMD, "bash", "tests/lab/gateway_systemd.sh", **CALLERS_HOME)
 # They change a copy of the collection, whose tests must not find a compiled file of before a change.

@@ -1,0 +1,209 @@
+# Copyright (c) 2026 The qingguo.qgnet authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the collection costs beside what people write without it, against the simulator, on this machine.
+
+usage: .venv/bin/nox -s bench -- [fleet] [task] [gateway] [--hosts N] [--rounds N] [--against CHECKOUT ...]
+
+fleet    the role for local hosts, at rest and with new hosts, beside a play that runs raw: "true" on each
+task     a task of qg_whitelist that changes nothing, beside one of ansible.builtin.uri that reads the same list
+gateway  requests through the HAProxy of the role proxy_gateway, beside those through a lease (needs root and haproxy)
+
+Every round runs everything once, with each checkout in turn, so that a busy machine slows down all of it alike; a
+figure is the median of the rounds. Results depend on the machine: only the ratios mean anything elsewhere.
+"""
+
+from __future__ import annotations
+
+import argparse
+import http.client
+import os
+import statistics
+import subprocess
+import sys
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import NamedTuple
+
+from simulator.fixture import Simulator, running_simulator
+
+ROOT = Path(__file__).resolve().parents[2]
+HEAD = "- hosts: all\n  gather_facts: false\n  tasks:\n    - "
+RAW = f'{HEAD}ansible.builtin.raw: "true"\n'
+ROLE = f"{HEAD}ansible.builtin.include_role:\n        name: qingguo.qgnet.egress_whitelist\n"
+TASKS = 20
+LOOP = f"      loop: '{{{{ range({TASKS}) | list }}}}'\n"
+URI = f'{HEAD}ansible.builtin.uri:\n        url: "{{{{ bench_url }}}}/whitelist/query?Key={{{{ bench_key }}}}"\n{LOOP}'
+WHITELIST = f"{HEAD}qingguo.qgnet.qg_whitelist:\n        ips: [203.0.113.1]\n{LOOP}"
+#: Addresses for hosts, of the networks for documentation.
+NETWORKS = ("192.0.2", "198.51.100", "203.0.113")
+REQUESTS, THREADS = 2000, 8
+
+
+class Figures(NamedTuple):
+    """Seconds that a run took, and those of the processors for it and all that it has started."""
+
+    wall: float
+    processor: float
+
+
+class Node:
+    """A control node with a home of its own, which finds the collection of one checkout."""
+
+    def __init__(self, folder: Path, checkout: Path, sim: Simulator) -> None:
+        self.folder, self._sim = folder, sim
+        link = folder / "collections/ansible_collections/qingguo/qgnet"
+        link.parent.mkdir(parents=True)
+        link.symlink_to(checkout)
+
+    def inventory(self, hosts: int) -> str:
+        """An inventory of local hosts, each with its address."""
+        path = self.folder / f"hosts{hosts}"
+        python = f"ansible_connection=local ansible_python_interpreter={sys.executable}"
+        address = (f"{NETWORKS[number // 250]}.{number % 250 + 1}" for number in range(hosts))
+        lines = (f"host{number} {python} egress_whitelist_ips='[\"{ip}\"]'\n" for number, ip in enumerate(address))
+        path.write_text("".join(lines), encoding="utf-8")
+        return str(path)
+
+    def play(self, text: str, inventory: str) -> Figures:
+        """Run a playbook, and fail if it does."""
+        playbook = self.folder / "play.yml"
+        playbook.write_text(text, encoding="utf-8")
+        variables = f"bench_url={self._sim.api_url} bench_key={self._sim.key}"
+        command = ["ansible-playbook", "-i", inventory, "-f", "10", "-e", variables, str(playbook)]
+        own = {
+            "ANSIBLE_COLLECTIONS_PATH": str(self.folder / "collections"),
+            "ANSIBLE_HOME": str(self.folder / ".ansible"),
+            "ANSIBLE_REMOTE_TEMP": str(self.folder / "remote"),
+            "HOME": str(self.folder),
+        }
+        begin = time.monotonic()
+        with (self.folder / "log").open("w+") as log:
+            environment = os.environ | self._sim.environment | own
+            process = subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+            _pid, status, usage = os.wait4(process.pid, 0)
+            process.returncode = os.waitstatus_to_exitcode(status)
+        if process.returncode:
+            raise SystemExit((self.folder / "log").read_text(errors="replace"))
+        return Figures(time.monotonic() - begin, usage.ru_utime + usage.ru_stime)
+
+
+Case = tuple[str, Callable[[Node], Figures]]
+
+
+def fleet(sim: Simulator, hosts: int) -> Iterator[Case]:
+    """The role for a fleet; what the first run of a checkout registers is the list of all that follow."""
+
+    def role(node: Node, *, new: bool) -> Figures:
+        sim.configure(whitelist=[] if new else [*sim.whitelist()])
+        if not new and len(sim.whitelist()) < hosts:
+            node.play(ROLE, node.inventory(hosts))
+        figures = node.play(ROLE, node.inventory(hosts))
+        if len(sim.whitelist()) != hosts:
+            raise SystemExit(f"{len(sim.whitelist())} of {hosts} hosts are registered")
+        return figures
+
+    yield 'raw: "true"', lambda node: node.play(RAW, node.inventory(hosts))
+    yield "role, new hosts", lambda node: role(node, new=True)
+    yield "role, at rest", lambda node: role(node, new=False)
+
+
+def task(sim: Simulator, _hosts: int) -> Iterator[Case]:
+    """One task, as often as a loop repeats it: the time of the play is in both."""
+    sim.configure(whitelist=["203.0.113.1"])
+    yield "uri", lambda node: node.play(URI, node.inventory(1))
+    yield "qg_whitelist", lambda node: node.play(WHITELIST, node.inventory(1))
+
+
+def gateway(sim: Simulator, _hosts: int) -> Iterator[Case]:
+    """Requests for a page, in parallel, each on a connection of its own: directly through a lease, or the gateway."""
+    sim.configure(whitelist=["127.0.0.1"])
+    port = 13128
+
+    def role(node: Node, state: str) -> None:
+        settings = {
+            "state": state,
+            "port": port,
+            "service": "daemon",
+            "check_target": sim.api_url.removeprefix("http://"),
+            "configuration": node.folder / "gateway.cfg",
+        }
+        variables = "".join(f"        proxy_gateway_{name}: {value}\n" for name, value in settings.items())
+        text = (
+            ROLE.replace("egress_whitelist", "proxy_gateway") + f"      vars:\n{variables}        qg_product: classic\n"
+        )
+        node.play(text, node.inventory(1))
+
+    def through(host: str, proxy_port: int) -> Figures:
+        def request(_number: int) -> None:
+            connection = http.client.HTTPConnection(host, proxy_port, timeout=30)
+            connection.request("GET", f"{sim.api_url}/ip")
+            answer = connection.getresponse()
+            if answer.status != 200 or not answer.read():
+                raise SystemExit(f"HTTP {answer.status} through {host}:{proxy_port}")
+            connection.close()
+
+        begin, used = time.monotonic(), time.process_time()
+        with ThreadPoolExecutor(THREADS) as pool:
+            list(pool.map(request, range(REQUESTS)))
+        return Figures(time.monotonic() - begin, time.process_time() - used)
+
+    def measured(node: Node) -> Figures:
+        role(node, "present")
+        try:
+            return through("127.0.0.1", port)
+        finally:
+            role(node, "absent")
+
+    def direct(node: Node) -> Figures:
+        node.play(
+            f"{HEAD}qingguo.qgnet.qg_proxy_allocate:\n        count: 1\n        product: classic\n", node.inventory(1)
+        )
+        host, _colon, lease_port = str(sim.leases()[0]["host"]).rpartition(":")
+        return through(host, int(lease_port))
+
+    yield "direct", direct
+    yield "gateway", measured
+
+
+GROUPS = {"fleet": fleet, "task": task, "gateway": gateway}
+
+
+def report(group: str, rows: dict[tuple[str, str], list[Figures]]) -> None:
+    """Print the medians, and their ratios to the first row of the same checkout."""
+    print(f"\n{group:44} {'wall':>7} {'cpu':>7} {'wall ratio':>11} {'cpu ratio':>10}")
+    floors: dict[str, Figures] = {}
+    for (checkout, name), figures in rows.items():
+        median = Figures(*(statistics.median(column) for column in zip(*figures, strict=True)))
+        floor = floors.setdefault(checkout, median)
+        ratios = f"{median.wall / floor.wall:11.2f} {median.processor / floor.processor:10.2f}"
+        print(f"{f'{name} ({checkout})':44} {median.wall:7.2f} {median.processor:7.2f} {ratios}", flush=True)
+
+
+def main(arguments: Sequence[str]) -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("groups", nargs="*", metavar="GROUP", help=f"of {', '.join(GROUPS)}; by default the first two")
+    parser.add_argument("--hosts", type=int, default=200, help="of the fleet, at most 750")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--against", type=Path, nargs="*", default=[], help="other checkouts")
+    options = parser.parse_args(arguments)
+    if unknown := set(options.groups) - set(GROUPS):
+        parser.error(f"no group: {', '.join(unknown)}")
+    for group in options.groups or ["fleet", "task"]:
+        rows: dict[tuple[str, str], list[Figures]] = defaultdict(list)
+        with TemporaryDirectory(prefix="qg-") as folder, running_simulator(["--minute", "2"]) as sim:
+            sim.configure(capacity=options.hosts + 10)
+            checkouts = [ROOT, *(path.resolve() for path in options.against)]
+            nodes = {path.name: Node(Path(folder, str(number)), path, sim) for number, path in enumerate(checkouts)}
+            for _round in range(options.rounds):
+                for name, measure in GROUPS[group](sim, options.hosts):
+                    for checkout, node in nodes.items():
+                        rows[checkout, name].append(measure(node))
+        report(group, {key: rows[key] for key in sorted(rows, key=lambda key: list(nodes).index(key[0]))})
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
