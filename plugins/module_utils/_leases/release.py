@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import re
 from collections.abc import Callable, Collection, Sequence
 from functools import partial
 
@@ -22,6 +23,9 @@ from .backend import DEFAULT_POLICY, LeaseBackend, LeasePolicy, is_refused
 from .earlier_calls import lease_session
 from .plan import format_leases
 from .session import RELEASE, LeaseResult, LeaseSession
+
+#: What a release may name: an address, and a task or none.
+_ADDRESS, _TASK = re.compile(r"[0-9]{1,3}(?:\.[0-9]{1,3}){3}"), re.compile(r"[\w-]*")
 
 
 def release_leases(
@@ -65,12 +69,14 @@ def release(session: LeaseSession, leases: Collection[Lease], reported: set[str]
 
 
 def check_addresses(leases: Collection[Lease]) -> None:
-    """Refuse leases without an address: a call without an address might release all leases."""
-    nameless = [lease.server for lease in leases if not lease.ip]
+    """Refuse leases whose exit or task is no plain name: a call without a name, or with ``*``, might release all."""
+    nameless = [
+        lease.server for lease in leases if not (_ADDRESS.fullmatch(lease.ip) and _TASK.fullmatch(lease.task_id))
+    ]
     if nameless:
         raise QgError(
-            f"The vendor does not name the exit address of {format_sample(nameless)}, and releases by address. Change "
-            "the exit in the vendor's user centre, or wait until the leases end."
+            f"QG.net's list does not name the exit address of {format_sample(nameless)}, and leases are released by "
+            "address. Change the exit in the user centre, or wait until the leases end."
         )
 
 
