@@ -15,7 +15,6 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._api.transport impor
 from ansible_collections.qingguo.qgnet.plugins.module_utils._reconcile.held_leases import HeldLeases
 from ansible_collections.qingguo.qgnet.plugins.module_utils._reconcile.recording import Recorded
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.journal_rows import Call
-from ansible_collections.qingguo.qgnet.plugins.module_utils._watch.events import Rules, Snapshot, WatchState, step
 from support.product_answers import BARE, FULL, TERMS, Client, client_fixture, response
 
 __all__ = ["client_fixture"]
@@ -86,22 +85,6 @@ def test_a_later_process_counts_the_lease_once(client: Client, listed: HttpRespo
     assert names(late) == names(later.leases()) == names(later.leases()), "and keeps its name, however late it is shown"
     last = begin(client, listed, listed)
     assert len(last.leases()) == len(last.leases()) == 1
-
-
-@listed
-def test_a_watcher_reports_a_lease_once_however_the_list_names_it(client: Client, listed: HttpResponse) -> None:
-    """Each poll of a watcher has a client of its own; the first sees the lease before the list shows it."""
-    rules, state, kinds = Rules(leases=True, expires_within=10), WatchState(), []
-    held = begin(client, response([]), response([])).leases()
-    state, _events = step(state, rules, Snapshot(leases=held), 0)
-    begin(client, response([FULL])).allocate()
-    end = Lease.from_item(FULL, "").expires
-    assert end
-    for shown in (response([]), listed, listed):
-        poll = begin(client, shown, shown)
-        state, events = step(state, rules, Snapshot(leases=poll.leases()), end.timestamp() - 60)
-        kinds += [event["type"] for event in events]
-    assert kinds == ["lease_new", "lease_expiring"]
 
 
 @listed
