@@ -27,10 +27,10 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._core.text import on
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.waiting import Wait
 from ansible_collections.qingguo.qgnet.plugins.module_utils._egress.detect import DetectionRequest
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.claims import Claims, RunClaims
-from ansible_collections.qingguo.qgnet.plugins.module_utils._store.opening import StatePlace, Store
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store.opening import Store, StorePlace
 from ansible_collections.qingguo.qgnet.plugins.module_utils._task.operation import redact
-from ansible_collections.qingguo.qgnet.plugins.module_utils._task.options import PROXY_API_OPTIONS, STATE_OPTIONS
-from ansible_collections.qingguo.qgnet.plugins.module_utils._task.sources import Spec, without_aliases
+from ansible_collections.qingguo.qgnet.plugins.module_utils._task.options import PROXY_API_OPTIONS, STORE_OPTIONS
+from ansible_collections.qingguo.qgnet.plugins.module_utils._task.sources import Spec
 from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist.batch import claims_for
 from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist.host_operations import (
     adopt_registrations,
@@ -138,7 +138,7 @@ class ActionModule(QgAction):
                 "qg_egress_whitelist acts for its own host and cannot be delegated. If only another host reaches the "
                 "API, use qg_egress_ip_info and delegate qg_whitelist."
             )
-        is_shared = StatePlace.of(params).is_shared and not params["forget"]
+        is_shared = StorePlace.of(params).is_shared and not params["forget"]
         params["inventory_id"] = inventory_id(params["inventory_id"], self._variables, is_shared=is_shared)
         self._mode = self.mode(params, SPEC)
         step = self._detect if params["step"] == "detect" else self._register
@@ -168,13 +168,12 @@ class ActionModule(QgAction):
         For many hosts, this is much faster than a template for each option in the task: only existing variables are
         evaluated. They have precedence over module_defaults, since they can be specific to a host.
         """
-        self.use_own_names(spec)
         arguments, variables = self._options, self._variables
         prefix = arguments.get("vars_prefix")
         if prefix and spec is SPEC:
             check_prefixed(prefix, set(variables), {f"{prefix}{name}" for name in (*SPEC, *_SET)})
         levels = self.default_levels() if prefix else []
-        defaults = {name: value for level in levels for name, value in without_aliases(spec, level).items()}
+        defaults = {name: value for level in levels for name, value in level.items()}
         #: Options that the task or module_defaults have set, and not a variable.
         self._own_options = set(arguments)
         for option in spec if prefix else ():
@@ -215,7 +214,7 @@ class ActionModule(QgAction):
             ips, source_replies = tuple(result.ips), result.source_replies
         adopted: list[dict[str, str]] = []
         # With a shared state, localhost is another machine in each inventory.
-        if options.adopt and not (host in CONTROL_NODE and options.host.api.state.is_shared):
+        if options.adopt and not (host in CONTROL_NODE and options.host.api.store.is_shared):
             adopted = adopt_registrations(claims, options.host, host, ips, self._mode)
         # In check mode, they still belong to the other inventories.
         adopts = bool(adopted) and self._mode.check
@@ -316,7 +315,7 @@ class ActionModule(QgAction):
         except QgError as error:
             warnings.append(error.message)
         except AnsibleError:
-            warnings.append("The summary is incomplete, because state_dir or state_url cannot be evaluated.")
+            warnings.append("The summary is incomplete, because store cannot be evaluated.")
         prefix = self._options.get("vars_prefix") or ""
         is_shared = self._task_in_step() is not None
         summary = summary_of_play(self._variables, results, unpruned, warnings, prefix=prefix, is_shared=is_shared)
@@ -356,14 +355,14 @@ class ActionModule(QgAction):
 
     def _claims(self, options: StepOptions) -> Claims:
         api = options.host.api
-        self._opened = api.state.open(api.transport.max_wait, self._mode.announcer)
+        self._opened = api.store.open(api.transport.max_wait, self._mode.announcer)
         return claims_for(api, self._opened, check=self._mode.check)
 
     def _state(self) -> Store:
         """Return the state, even if options other than those of the state are wrong."""
         if self._opened is None:
-            self._adopt_prefixed(STATE_OPTIONS)
-            self.adopt_variables(STATE_OPTIONS)
+            self._adopt_prefixed(STORE_OPTIONS)
+            self.adopt_variables(STORE_OPTIONS)
             self._opened = _open_state(self._options)
         return self._opened
 
@@ -397,8 +396,8 @@ def _play_id(task: Any) -> str:
 
 def _open_state(arguments: Mapping[str, Any]) -> Store:
     """Open the state that the task's options specify, or the default one."""
-    given = {name: arguments[name] for name in STATE_OPTIONS if arguments.get(name) is not None}
-    validation = ArgumentSpecValidator(STATE_OPTIONS).validate(given)
+    given = {name: arguments[name] for name in STORE_OPTIONS if arguments.get(name) is not None}
+    validation = ArgumentSpecValidator(STORE_OPTIONS).validate(given)
     if validation.error_messages:
         raise OptionError("; ".join(validation.error_messages))
-    return StatePlace.of(validation.validated_parameters).open(max_wait=0)
+    return StorePlace.of(validation.validated_parameters).open(max_wait=0)

@@ -14,29 +14,23 @@ class ModuleDocFragment:
 options:
   key:
     description:
-      - The key of the product. The vendor calls it I(Authkey).
-      - If not set, the variable C(qg_key) and the environment variable E(QG_KEY) are used in this order.
+      - The key of the product. QG.net calls it I(Authkey).
     type: str
     required: true
-    aliases: [api_key, authkey]
   password:
     description:
-      - The API password of the key. The vendor calls it I(Authpwd). It is needed only if API authentication by key and
-        password is enabled in the vendor's user centre.
-      - If not set, the variable C(qg_password) and the environment variable E(QG_PASSWORD) are used in this order.
+      - The password of the key. QG.net calls it I(Authpwd). The API needs it only if authentication by key and password
+        is enabled in QG.net's user center.
     type: str
   api_url:
     description:
-      - The URL of the API. Resellers provide the same API under their own domain.
-      - If not set, the variable C(qg_api_url) and the environment variable E(QG_API_URL) are used in this order before
-        the default.
+      - The URL of the API. Resellers provide the same API at their own. With another URL than the default, the APIs of
+        the products are expected at C(/PRODUCT) below it.
     type: str
     default: https://proxy.qg.net
-    aliases: [api_endpoint]
 notes:
-  - The vendor limits the calls per key, endpoint and minute. All tasks and playbooks of one user on a control node
-    share the count. Calls are delayed instead of being refused.
-  - The key is a part of the query string of HTTPS calls. The collection neither shows it in messages nor stores it.
+  - QG.net limits the calls per key, endpoint and minute. All tasks that share O(store) share the count, and wait for
+    their turn.
 """
 
     # For plugins that run only on the control node: Ansible itself documents their variables and environment.
@@ -44,18 +38,17 @@ notes:
 options:
   key:
     description:
-      - The key of the product. The vendor calls it I(Authkey).
+      - The key of the product. QG.net calls it I(Authkey).
     type: str
     required: true
-    aliases: [api_key, authkey]
     vars:
       - name: qg_key
     env:
       - name: QG_KEY
   password:
     description:
-      - The API password of the key. The vendor calls it I(Authpwd). It is needed only if API authentication by key and
-        password is enabled in the vendor's user centre.
+      - The password of the key. QG.net calls it I(Authpwd). The API needs it only if authentication by key and password
+        is enabled in QG.net's user center.
     type: str
     vars:
       - name: qg_password
@@ -63,10 +56,10 @@ options:
       - name: QG_PASSWORD
   api_url:
     description:
-      - The URL of the API. Resellers provide the same API under their own domain.
+      - The URL of the API. Resellers provide the same API at their own. With another URL than the default, the APIs of
+        the products are expected at C(/PRODUCT) below it.
     type: str
     default: https://proxy.qg.net
-    aliases: [api_endpoint]
     vars:
       - name: qg_api_url
     env:

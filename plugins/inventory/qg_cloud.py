@@ -216,7 +216,6 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._task.sources import
     missing_options,
     variable_name,
     with_value,
-    without_aliases,
 )
 from ansible_collections.qingguo.qgnet.plugins.plugin_utils._announcer import run_announcer
 from ansible_collections.qingguo.qgnet.plugins.plugin_utils._sources import for_plugin
@@ -307,7 +306,7 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
     def set_options(self, task_keys: Any = None, var_options: Any = None, direct: Any = None) -> None:
         """Evaluate the templates in the file before Ansible checks the types of options."""
         if direct is not None:
-            checked = self._checked(without_aliases(ACCOUNT_API_OPTIONS, self._evaluated(direct)))
+            checked = self._checked(self._evaluated(direct))
             # Options that are evaluated later must not be changed here, so that their text stays trusted.
             direct = {**checked, **{name: direct[name] for name in _FOR_EACH_HOST if name in direct}}
             var_options = None

@@ -21,7 +21,7 @@ description:
   - The result is V(false) for every strategy except P(ansible.builtin.linear#strategy), and if the first host of the
     batch has skipped the step V(detect), because all hosts would skip the step with it.
   - It is also V(false) for the step V(register) with several C(serial) batches, and if any host of the batch has
-    skipped the step V(detect) before it, or has another O(state_dir) or O(state_url).
+    skipped the step V(detect) before it, or has another O(store).
   - It makes no call and changes nothing.
 options:
   _terms:
@@ -33,30 +33,30 @@ options:
     default: register
   vars_prefix:
     description:
-      - The O(qingguo.qgnet.qg_egress_whitelist#module:vars_prefix) of the two steps. The lookup then reads O(state_dir)
-        and O(state_url) from the variables with this prefix, unless they are given. These variables take precedence
-        over C(qg_state_dir) and C(qg_state_url).
+      - The O(qingguo.qgnet.qg_egress_whitelist#module:vars_prefix) of the two steps. The lookup then reads O(store)
+        and O(store) from the variables with this prefix, unless they are given. These variables take precedence
+        over C(qg_store) and C(qg_store).
       - If such a variable cannot be evaluated, the result is V(false), and the step reports it for its host. The same
         variable in an option of the lookup would end the play of all hosts.
     type: str
-  state_dir:
+  store:
     description:
-      - The O(qingguo.qgnet.qg_egress_whitelist#module:state_dir) of the two steps. With another directory, the result
+      - The O(qingguo.qgnet.qg_egress_whitelist#module:store) of the two steps. With another directory, the result
         is V(false), which only costs time.
       - V(null) and C(omit) select the default.
     type: path
     default: ~/.ansible/qgnet
     vars:
-      - name: qg_state_dir
+      - name: qg_store
     env:
-      - name: QG_STATE_DIR
-  state_url:
-    description: The O(qingguo.qgnet.qg_egress_whitelist#module:state_url) of the two steps.
+      - name: QG_STORE
+  store:
+    description: The O(qingguo.qgnet.qg_egress_whitelist#module:store) of the two steps.
     type: str
     vars:
-      - name: qg_state_url
+      - name: qg_store
     env:
-      - name: QG_STATE_URL
+      - name: QG_STORE
 seealso:
   - module: qingguo.qgnet.qg_egress_whitelist
 """
@@ -85,8 +85,8 @@ from ansible.plugins.lookup import LookupBase
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import QgError
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.processes import run_id
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.claims import RunClaims
-from ansible_collections.qingguo.qgnet.plugins.module_utils._store.opening import StatePlace
-from ansible_collections.qingguo.qgnet.plugins.module_utils._task.options import STATE_OPTIONS
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store.opening import StorePlace
+from ansible_collections.qingguo.qgnet.plugins.module_utils._task.options import STORE_OPTIONS
 from ansible_collections.qingguo.qgnet.plugins.plugin_utils._run_state import prepare_workers
 from ansible_collections.qingguo.qgnet.plugins.plugin_utils._sources import for_plugin, from_variables
 
@@ -105,15 +105,15 @@ class LookupModule(LookupBase):
         given = {name: value for name, value in kwargs.items() if isinstance(value, str) and value != omitted}
         try:
             found = self._with_prefixed(given, variables or {})
-            self.set_options(direct=for_plugin(STATE_OPTIONS, found, variables or {}, self._templar))
+            self.set_options(direct=for_plugin(STORE_OPTIONS, found, variables or {}, self._templar))
         except AnsibleError:
             # It would end the play of all hosts. A mistake in the lookup's own options does, and is found again.
             self.set_options(direct=given)
             return [False]
         if terms:
             raise AnsibleLookupError("The lookup qingguo.qgnet.egress_in_sync takes no terms: use its options.")
-        place = StatePlace.of(self.get_options())
-        if not place.is_shared and not os.path.isdir(os.path.expanduser(place.directory)):
+        place = StorePlace.of(self.get_options())
+        if not place.is_shared and not os.path.isdir(os.path.expanduser(place.value)):
             return [False]
         batch, alive = ((variables or {}).get(f"ansible_play_{name}") or () for name in _HOSTS)
         summarizes = self.get_option("step") == "summarize"
@@ -143,5 +143,5 @@ class LookupModule(LookupBase):
         """Return the given options and those in variables with vars_prefix."""
         if not (prefix := given.get("vars_prefix")):
             return given
-        found = from_variables(STATE_OPTIONS, set(given), variables, self._templar, lambda option: f"{prefix}{option}")
+        found = from_variables(STORE_OPTIONS, set(given), variables, self._templar, lambda option: f"{prefix}{option}")
         return {**given, **found}

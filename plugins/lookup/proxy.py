@@ -74,7 +74,7 @@ extends_documentation_fragment:
   - qingguo.qgnet.product.plugin
   - qingguo.qgnet.proxy_api.plugin
   - qingguo.qgnet.transport.plugin
-  - qingguo.qgnet.state_dir.plugin
+  - qingguo.qgnet.store.plugin
 seealso:
   - module: qingguo.qgnet.qg_proxy_allocate
   - plugin: qingguo.qgnet.proxy_environment
@@ -107,8 +107,6 @@ _raw:
   elements: raw
 """
 
-import os
-from collections.abc import Mapping
 from typing import Any
 
 from ansible.errors import AnsibleError, AnsibleLookupError
@@ -121,7 +119,6 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._api.deadline_sessio
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import QgError, UnexpectedError
 from ansible_collections.qingguo.qgnet.plugins.module_utils._leases.credentials import proxy_url
 from ansible_collections.qingguo.qgnet.plugins.module_utils._leases.lookup import LOOKUP_SELECTORS, find_leases
-from ansible_collections.qingguo.qgnet.plugins.module_utils._store.directory import DEFAULT_STATE_DIR, resolve_directory
 from ansible_collections.qingguo.qgnet.plugins.module_utils._task.option_errors import (
     check_option_names,
     check_selectors,
@@ -140,13 +137,6 @@ _SHARED = {**PRODUCT_OPTIONS, **PROXY_API_OPTIONS}
 prepare_workers()
 
 
-def _check_state_dir(given: Mapping[str, Any]) -> None:
-    """Refuse an unusable state_dir before Ansible turns it into a path in the current directory."""
-    directory = given.get("state_dir", os.environ.get("QG_STATE_DIR", DEFAULT_STATE_DIR))
-    if isinstance(directory, str):
-        resolve_directory(directory)
-
-
 class LookupModule(LookupBase):
     """Reads the leases of a key, and selects from them."""
 
@@ -158,7 +148,6 @@ class LookupModule(LookupBase):
             check_option_names("the lookup", given, self.option_definitions)
             if missing := missing_options(_SHARED, with_value(given)):
                 raise explain_missing(missing, "option of the lookup")
-            _check_state_dir(given)
             if isinstance(given.get("areas"), int):
                 # Ansible does not turn a number into a list.
                 given["areas"] = [given["areas"]]

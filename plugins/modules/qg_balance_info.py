@@ -21,7 +21,6 @@ extends_documentation_fragment:
   - qingguo.qgnet.attributes.info
   - qingguo.qgnet.account_api
   - qingguo.qgnet.transport
-  - qingguo.qgnet.transport.tls
 seealso:
   - module: qingguo.qgnet.qg_cloud_price_info
   - name: Vendor's page on the common parameters

@@ -27,7 +27,6 @@ extends_documentation_fragment:
   - qingguo.qgnet.attributes.info
   - qingguo.qgnet.account_api
   - qingguo.qgnet.transport
-  - qingguo.qgnet.transport.tls
 seealso:
   - module: qingguo.qgnet.qg_cloud_package_info
   - name: Vendor's page on brand numbers

@@ -25,7 +25,6 @@ extends_documentation_fragment:
   - qingguo.qgnet.cloud_packages
   - qingguo.qgnet.account_api
   - qingguo.qgnet.transport
-  - qingguo.qgnet.transport.tls
 seealso:
   - module: qingguo.qgnet.qg_cloud_package_info
 """

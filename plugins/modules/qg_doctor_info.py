@@ -55,7 +55,6 @@ options:
   key:
     description:
       - The key of the product. The vendor calls it I(Authkey). Without one, only the control node is examined.
-      - If not set, the variable C(qg_key) and the environment variable E(QG_KEY) are used in this order.
     type: str
     required: false
     aliases: [api_key, authkey]
@@ -66,8 +65,7 @@ extends_documentation_fragment:
   - qingguo.qgnet.product
   - qingguo.qgnet.proxy_api
   - qingguo.qgnet.transport
-  - qingguo.qgnet.transport.tls
-  - qingguo.qgnet.state_dir
+  - qingguo.qgnet.store
 seealso:
   - module: qingguo.qgnet.qg_whitelist_info
   - module: qingguo.qgnet.qg_proxy_check

@@ -35,7 +35,7 @@ options:
   step:
     description:
       - The step that this task performs. The tasks take the same options.
-      - With V(summarize), only O(state_dir), O(state_url) and O(vars_prefix) matter, and the task never fails.
+      - With V(summarize), only O(store) and O(vars_prefix) matter, and the task never fails.
     type: str
     choices: [detect, register, summarize]
     required: true
@@ -78,7 +78,7 @@ options:
         are different hosts.
       - The default is derived from the inventory sources of the run. Set it if their paths differ from run to run, as
         in AWX.
-      - If several control nodes share their state with O(state_url), C(localhost) is another host on each of them.
+      - If several control nodes share their state with O(store), C(localhost) is another host on each of them.
     type: str
   adopt:
     description:
@@ -87,7 +87,7 @@ options:
         RV(adopted).
       - Hosts with the same name in two inventories may be different machines. The host therefore fails, before any
         change, if such a registration has an address that the host neither has in this run nor is registered with in
-        its own inventory. With O(state_url), C(localhost) is never adopted.
+        its own inventory. With O(store), C(localhost) is never adopted.
     type: bool
     default: false
   max_removals:
@@ -158,8 +158,7 @@ extends_documentation_fragment:
   - qingguo.qgnet.egress
   - qingguo.qgnet.proxy_api
   - qingguo.qgnet.transport
-  - qingguo.qgnet.transport.tls
-  - qingguo.qgnet.state_dir
+  - qingguo.qgnet.store
 notes:
   - The module cannot be delegated. If only another host can reach the API, use M(qingguo.qgnet.qg_egress_ip_info) and
     delegate M(qingguo.qgnet.qg_whitelist).

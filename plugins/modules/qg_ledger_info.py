@@ -15,7 +15,7 @@ author:
   - The qingguo.qgnet authors (!UNKNOWN)
 description:
   - Returns the paid calls of a QG.net key, with who made them and what they received.
-  - They are recorded in O(state_dir) or O(state_url) before they are sent, by all runs that share it, and kept for 400
+  - They are recorded in O(store) before they are sent, by all runs that share it, and kept for 400
     days, or for as many days as the environment variable E(QG_LEDGER_DAYS) says. What other programs buy is not
     recorded.
   - Makes no call. Therefore O(password), O(timeout) and the other options of HTTP have no effect, and O(max_wait)
@@ -38,8 +38,7 @@ extends_documentation_fragment:
   - qingguo.qgnet.product
   - qingguo.qgnet.proxy_api
   - qingguo.qgnet.transport
-  - qingguo.qgnet.transport.tls
-  - qingguo.qgnet.state_dir
+  - qingguo.qgnet.store
 seealso:
   - module: qingguo.qgnet.qg_proxy_allocate
   - module: qingguo.qgnet.qg_proxy_replace

@@ -17,7 +17,7 @@ description:
   - Ensures a minimum number of exclusive-occupancy resources for a QG.net key, redials them, or releases them.
   - The task reads the list of resources first, and applies for missing ones in one call. Meanwhile, every other run on
     the same control node waits.
-  - An application is recorded in O(state_dir) before it is sent, and is never repeated before its result is known. If
+  - An application is recorded in O(store) before it is sent, and is never repeated before its result is known. If
     the response was lost, the list is read for up to 60 seconds to see whether the application was carried out. The
     quota is checked as well. If neither is conclusive, the task fails.
   - If a run failed in this way or was killed, the next run on this control node waits until the list shows the
@@ -104,15 +104,14 @@ extends_documentation_fragment:
   - qingguo.qgnet.caps
   - qingguo.qgnet.proxy_api
   - qingguo.qgnet.transport
-  - qingguo.qgnet.transport.tls
-  - qingguo.qgnet.state_dir
+  - qingguo.qgnet.store
 notes:
   - The vendor does not release a resource within 12 hours after the application. The task releases the others, and then
     fails. RV(refused) contains the remaining resources, with the earliest time of release.
   - The vendor requires 10 seconds between two dials of a resource. The task waits for them.
   - In check mode, the task does not apply for, redial or release resources. It returns a warning if the idle stock is
     too small.
-  - Two control nodes with the same key are coordinated only if they share O(state_url).
+  - Two control nodes with the same key are coordinated only if they share O(store).
 seealso:
   - module: qingguo.qgnet.qg_monopoly_info
   - name: Vendor's page on areas

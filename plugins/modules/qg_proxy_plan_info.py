@@ -40,7 +40,6 @@ extends_documentation_fragment:
   - qingguo.qgnet.attributes.info
   - qingguo.qgnet.account_api
   - qingguo.qgnet.transport
-  - qingguo.qgnet.transport.tls
 seealso:
   - module: qingguo.qgnet.qg_quota_info
   - module: qingguo.qgnet.qg_balance_info

@@ -55,8 +55,7 @@ extends_documentation_fragment:
   - qingguo.qgnet.product
   - qingguo.qgnet.proxy_api
   - qingguo.qgnet.transport
-  - qingguo.qgnet.transport.tls
-  - qingguo.qgnet.state_dir
+  - qingguo.qgnet.store
 seealso:
   - module: qingguo.qgnet.qg_proxy_allocate
   - module: qingguo.qgnet.qg_proxy_release

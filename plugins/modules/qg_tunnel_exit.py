@@ -32,18 +32,14 @@ options:
   key:
     description:
       - The key of the tunnel. The vendor calls it I(Authkey).
-      - If not set, the variable C(qg_key) and the environment variable E(QG_KEY) are used in this order.
     type: str
     required: true
-    aliases: [api_key, authkey]
   password:
     description:
       - The password of the key at the proxy. The vendor calls it I(Authpwd). The control port requires it, also for a
         host on the whitelist.
-      - If not set, the variable C(qg_password) and the environment variable E(QG_PASSWORD) are used in this order.
     type: str
     required: true
-    aliases: [password, authpwd]
 attributes:
   check_mode:
     details: Predicts a change. The new exit is not known.

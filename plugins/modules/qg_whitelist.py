@@ -89,8 +89,7 @@ extends_documentation_fragment:
   - qingguo.qgnet.attributes.control_node
   - qingguo.qgnet.proxy_api
   - qingguo.qgnet.transport
-  - qingguo.qgnet.transport.tls
-  - qingguo.qgnet.state_dir
+  - qingguo.qgnet.store
 seealso:
   - module: qingguo.qgnet.qg_whitelist_info
   - module: qingguo.qgnet.qg_egress_whitelist

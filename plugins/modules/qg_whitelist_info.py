@@ -20,7 +20,7 @@ options:
     description:
       - Whether to return for each entry the hosts that M(qingguo.qgnet.qg_egress_whitelist) registered with it, as
         RV(entries), RV(unowned), RV(unlisted) and RV(repeated_hosts).
-      - The registrations are those in O(state_dir) of the machine where the task runs. Entries that another control
+      - The registrations are those in O(store) of the machine where the task runs. Entries that another control
         node with another state, M(qingguo.qgnet.qg_whitelist) or a user of the vendor's user centre added have
         no owners.
     type: bool
@@ -31,8 +31,7 @@ extends_documentation_fragment:
   - qingguo.qgnet.attributes.info
   - qingguo.qgnet.proxy_api
   - qingguo.qgnet.transport
-  - qingguo.qgnet.transport.tls
-  - qingguo.qgnet.state_dir
+  - qingguo.qgnet.store
 seealso:
   - module: qingguo.qgnet.qg_whitelist
   - module: qingguo.qgnet.qg_egress_whitelist

@@ -44,17 +44,13 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._task.sources import
     explain_missing,
     from_this_environment,
     missing_options,
-    names,
     shared_options,
     variable_name,
-    without_aliases,
 )
 from ansible_collections.qingguo.qgnet.plugins.plugin_utils._announcer import run_announcer, show_once
 from ansible_collections.qingguo.qgnet.plugins.plugin_utils._run_state import prepare_workers
 from ansible_collections.qingguo.qgnet.plugins.plugin_utils._sources import from_variables
 
-#: Options that defaults for the action group may set, also for modules of the vendor's other API.
-_GROUP_OPTIONS = names(GROUP_OPTIONS)
 _WORD = re.compile(r"\w+")
 _HERE = ("localhost", "127.0.0.1", "::1")
 
@@ -124,11 +120,6 @@ class QgAction(ActionBase):
         """Return the names of the options that have a value."""
         return {name for name, value in self._options.items() if value is not None}
 
-    def use_own_names(self, spec: Spec) -> None:
-        """Replace aliases by the names of their options."""
-        if not self._options.keys().isdisjoint(names(spec) - set(spec)):
-            self._options = without_aliases(spec, self._options, self.default_levels())
-
     def adopt_variables(self, spec: Spec) -> None:
         """Set options that the task omits from variables."""
         found = from_variables(spec, self._given(), self._variables, self._templar)
@@ -159,7 +150,6 @@ class QgAction(ActionBase):
         raise an exception.
         """
         try:
-            self.use_own_names(spec)
             self.adopt_variables(spec)
             foreign = self._foreign_defaults(spec)
             check_option_names(self._name, [name for name in self._options if name not in foreign], spec)
@@ -179,7 +169,7 @@ class QgAction(ActionBase):
 
     def _foreign_defaults(self, spec: Spec) -> set[str]:
         """Return the options of other modules of the action group that defaults for the group have set."""
-        foreign = {name for name in self._options if name in _GROUP_OPTIONS and name not in spec}
+        foreign = {name for name in self._options if name in GROUP_OPTIONS and name not in spec}
         return foreign and foreign.intersection(name for level in self.default_levels() for name in level)
 
     def validated(self, spec: Spec, rules: dict[str, Any] | None = None) -> dict[str, Any]:

@@ -17,7 +17,6 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._task.sources import
     environment_name,
     shared_options,
     variable_name,
-    without_aliases,
 )
 
 UNSET: Any = object()
@@ -68,7 +67,7 @@ def for_plugin(spec: Spec, given: Mapping[str, Any], variables: Mapping[str, Any
 
     The variables are read here, because Ansible would not evaluate their templates, and would accept empty text.
     """
-    options = without_aliases(spec, given)
+    options = dict(given)
     for option in shared_options(spec):
         if option in options and options[option] is None:
             del options[option]

@@ -270,7 +270,7 @@ cat >"$work/vars.yml" <<VARS
 egress_whitelist_sources: ["$url/ip", "$url/json", "$url/echo/another"]
 egress_whitelist_allow_non_global: true # the simulator's addresses come from a range for documentation
 VARS
-export ANSIBLE_CONFIG=$work/ansible.cfg QG_KEY=$key QG_API_URL=$url QG_STATE_DIR=$work/state
+export ANSIBLE_CONFIG=$work/ansible.cfg QG_KEY=$key QG_API_URL=$url QG_STORE=$work/state
 [[ -z $bold ]] || export ANSIBLE_FORCE_COLOR=true
 
 "tell_$story"

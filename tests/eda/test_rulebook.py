@@ -95,7 +95,7 @@ class Rulebook:
             "ANSIBLE_REMOTE_TEMP": str(self.root / "remote"),
             "ANSIBLE_NOCOLOR": "1",
             "PYTHONDONTWRITEBYTECODE": "1",
-            "QG_STATE_DIR": str(self.root / "state"),
+            "QG_STORE": str(self.root / "state"),
             "QG_MINUTE_SECONDS": MINUTE,
             "QG_API_URL": self.sim.api_url,
             "QG_ACCOUNT_URL": self.sim.account_url,

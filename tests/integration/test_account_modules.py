@@ -93,7 +93,7 @@ def test_each_module_as_a_task(
 def test_one_set_of_defaults_serves_both_apis(
     sim: Simulator, playground: Playground, variables: dict[str, Any]
 ) -> None:
-    more = {"key": sim.key, "api_url": sim.api_url, "state_dir": str(playground.state_dir)}
+    more = {"key": sim.key, "api_url": sim.api_url, "store": str(playground.store)}
     text = play(
         task("balance", "qg_balance_info"),
         task("quota", "qg_quota_info"),

@@ -111,7 +111,7 @@ def test_excluded_addresses_do_not_count(sim: Simulator, playground: Playground,
     sim.reset()
     if product != "classic":
         sim.configure(plan=PLANS[product])
-    environment["QG_STATE_DIR"] = str(playground.root / "another")
+    environment["QG_STORE"] = str(playground.root / "another")
     result = run(2, second).of("Lease what is missing").result
     assert (
         f"1 new lease has an address that exclude_ips contains ({second}), so 1 of count=2 is missing." in result["msg"]

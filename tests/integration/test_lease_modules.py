@@ -283,7 +283,7 @@ def test_a_failure_reports_what_was_paid_for(stage: Stage) -> None:
 def test_key_and_address_from_the_environment_and_state_in_its_directory(stage: Stage, tmp_path: Path) -> None:
     stage.sim.configure(pwd="pass word", api_auth=True)
     directory = tmp_path / "somewhere"
-    options = {"count": 1, "areas": [QUANZHOU], "state_dir": str(directory)}
+    options = {"count": 1, "areas": [QUANZHOU], "store": str(directory)}
     environment = {"QG_KEY": stage.sim.key, "QG_PASSWORD": "pass word", "QG_API_URL": stage.sim.api_url}
     text = play(task("it", "qg_proxy_allocate", options))
     stage.playground.play(text, inventory=SPYING, environment=environment).ok()

@@ -56,7 +56,7 @@ def test_dynamic_dedicated_stops_cleanly_without_time_to_wait(
     assert [call["code"] for call in scenario.sim.journal(RELEASE)] == [0]
     # The rest goes later, as soon as the vendor lets it; where this one counts, it would be a whole minute.
     scenario.start = scenario.books()
-    scenario.reached("release", all=True, state_dir=str(tmp_path / "elsewhere"))
+    scenario.reached("release", all=True, store=str(tmp_path / "elsewhere"))
     assert scenario.sim.leases() == []
 
 
@@ -264,7 +264,7 @@ def test_a_count_that_needs_a_taken_channel_fails_before_a_write(scenario: Lease
     assert "0 of the plan's 2 channels" in result["msg"]
     assert QUOTA in calls(scenario.sim)
     # Without the memory of a release, a busy channel is not waited for: the run fails at once, with the numbers.
-    elsewhere = scenario("allocate", count=1, state_dir=str(tmp_path / "other"))
+    elsewhere = scenario("allocate", count=1, store=str(tmp_path / "other"))
     assert elsewhere["failed"] is True
     assert_one_sentence(elsewhere["msg"])
     assert elsewhere["quota"] == {"unit": "channels", "total": 2, "available": 0, "used": 2}

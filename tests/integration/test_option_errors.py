@@ -35,7 +35,7 @@ MODULES: list[tuple[str, Options, str, str]] = [
     ("qg_whitelist", {**IPS, "max_wait": -1}, "max_wait", "-1 is out of range: give a number from 0"),
     ("qg_whitelist", {**IPS, "validate_certs": "maybe"}, "validate_certs", "'maybe' is not true or false"),
     ("qg_whitelist", {**IPS, "ca_path": "/nonexistent/ca.pem"}, "ca_path", "/nonexistent/ca.pem cannot be used"),
-    ("qg_whitelist", {**IPS, "state_dir": "/etc/passwd"}, "state_dir", "/etc/passwd cannot be used"),
+    ("qg_whitelist", {**IPS, "store": "/etc/passwd"}, "store", "/etc/passwd cannot be used"),
     ("qg_whitelist_info", {"key": "{{ omit }}", "timeout": "{{ lookup('env', 'QG_KEY') }}"}, "timeout", "not a number"),
     # the key and the URL
     ("qg_whitelist_info", {"key": "  "}, "key", "is empty"),
@@ -100,7 +100,7 @@ ROLE: list[tuple[Options, str, str]] = [
 #: Options of the lookup, and what it says.
 LOOKUP = [
     ("count=2", "count is not an option of the lookup: did you mean limit?"),
-    ("state_dir='/etc/passwd'", "state_dir /etc/passwd cannot be used"),
+    ("store='/etc/passwd'", "store /etc/passwd cannot be used"),
 ]
 INVENTORY: list[tuple[Options, str]] = [
     ({"api_url": "https://www.qg.net/api"}, "api_url is not an option of this plugin"),
@@ -175,7 +175,7 @@ def test_each_first_mistake_is_one_sentence_with_the_option_and_the_fix(sim: Sim
 # --- paths
 
 EMPTY, NUL = "it is empty", "it contains a NUL character"
-PATHS = [("state_dir", "", EMPTY), ("state_dir", "a\0b", NUL), ("ca_path", "a\0b", NUL)]
+PATHS = [("store", "", EMPTY), ("store", "a\0b", NUL), ("ca_path", "a\0b", NUL)]
 
 
 @pytest.mark.newest_core
@@ -207,7 +207,7 @@ def test_an_empty_environment_variable_counts_as_unset_and_does_not_mean_the_cur
     sim: Simulator, playground: Playground
 ) -> None:
     variables = {"key": sim.key, "api_url": sim.api_url}
-    run = play_cases(playground, [lookup("at_least=0")], variables=variables, environment={"QG_STATE_DIR": ""})
+    run = play_cases(playground, [lookup("at_least=0")], variables=variables, environment={"QG_STORE": ""})
     assert run.of("case 0").status == "ok"
     assert (playground.home / ".ansible" / "qgnet" / "state.sqlite3").exists()
     assert not (playground.root / "play" / "state.sqlite3").exists()

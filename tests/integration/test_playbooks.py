@@ -61,12 +61,12 @@ def test_verify_changes_nothing_and_fails_only_if_register_would_change_somethin
 
 @pytest.mark.thorough
 def test_verify_fails_for_hosts_that_are_not_registered_wherever_the_state_is(fleet: Fleet) -> None:
-    fleet.playground.environment["QG_STATE_DIR"] = ""
-    run = fleet.run(VERIFY, qg_state_dir="{{ inventory_dir }}/own")
+    fleet.playground.environment["QG_STORE"] = ""
+    run = fleet.run(VERIFY, qg_store="{{ inventory_dir }}/own")
     assert (run.rc, calls(fleet.sim)) == (2, [QUERY])
     assert f"h1: add {public(1)}. h2: add {public(2)}." in run.of(CHECK).result["msg"]
     # The summary covers one state, and no host with another one.
-    fleet.lines["h1"] += " qg_state_dir={{inventory_dir}}/own"
+    fleet.lines["h1"] += " qg_store={{inventory_dir}}/own"
     fleet.run(limit="h1").ok()
     run = fleet.run(VERIFY)
     assert run.rc == 2, run.output
@@ -76,9 +76,9 @@ def test_verify_fails_for_hosts_that_are_not_registered_wherever_the_state_is(fl
 
 @pytest.mark.newest_core
 def test_the_report_is_a_table_for_a_terminal(playground: Playground, sim: Simulator) -> None:
-    remember(sim.key, sim.api_url, playground.state_dir)
+    remember(sim.key, sim.api_url, playground.store)
     sim.configure(whitelist=[STRANGER, FOUND, FORMER, SHARED, "203.0.113.0/24", "{{ 7 * 7 }}"])
-    environment = {"QG_KEY": sim.key, "QG_API_URL": sim.api_url, "QG_STATE_DIR": str(playground.state_dir)}
+    environment = {"QG_KEY": sim.key, "QG_API_URL": sim.api_url, "QG_STORE": str(playground.store)}
     run = playground.play(REPORT, environment=environment).ok()
     assert run.of("Show the whitelist").result["msg"] == [
         "address          host  since (UTC+08:00)  note            inventory",

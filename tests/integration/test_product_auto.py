@@ -13,7 +13,7 @@ import pytest
 from ansible_collections.qingguo.qgnet.plugins.module_utils._doctor.operations import DOCTOR_INFO
 from ansible_collections.qingguo.qgnet.plugins.module_utils._leases.lookup import find_leases
 from ansible_collections.qingguo.qgnet.plugins.module_utils._monopolies.operations import MONOPOLY, MONOPOLY_INFO
-from ansible_collections.qingguo.qgnet.plugins.module_utils._store.opening import StatePlace
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store.opening import StorePlace
 from support.lease_modules import LeaseScenario, scenario_fixture
 from support.operation_process import at_once
 from support.playbooks import Playground, assert_failed, assert_says, calls, operate
@@ -203,7 +203,7 @@ def test_the_search_keeps_to_the_rate_limits(key: ProductKey) -> None:
     done = key.ok("allocate")
     assert (done["product"], done["api"]["waited_seconds"] > 0) == ("longterm", True)
     key.sim.fault(path="/query", kind="code", code=-11, times=-1)
-    key.options["state_dir"] += "-other"
+    key.options["store"] += "-other"
     key.begin()
     key.options["max_wait"] = 0
     assert refused(key, "max_wait", CHOICES) == ["/query"]
@@ -241,7 +241,7 @@ def test_a_refusal_by_all_products_is_asked_for_once_in_a_minute(
     key.sim.configure("NOSUCH01", plan=PLANS["share"])
     key.options["product_url"] = other
     assert_failed(key("info"), "The key is wrong")
-    with contextlib.closing(StatePlace.of(key.options).open()) as state:
+    with contextlib.closing(StorePlace.of(key.options).open()) as state:
         state.execute("UPDATE facts SET at = at - 60")
     assert key.ok("info")["product"] == "share"
 

@@ -221,7 +221,7 @@ def test_no_result_contains_what_a_proxy_repeats_of_its_credentials(
     encoded = base64.b64encode(f"{USER}:{WORD}".encode()).decode()
     body = json.dumps({"Code": -7, "Msg": f"{WORD} {LOGIN} {encoded}", WORD: LOGIN})
     url = f"http://{LOGIN}{canned(said(body.encode()))}"
-    options = {"key": "QGDEMO01", "api_url": "http://vendor.example", "state_dir": str(tmp_path), "retries": 0}
+    options = {"key": "QGDEMO01", "api_url": "http://vendor.example", "store": str(tmp_path), "retries": 0}
     results = [operate(WHITELIST_INFO, {**options, "api_proxy": url})]
     monkeypatch.setenv("http_proxy", url)
     results.append(operate(WHITELIST_INFO, options))
@@ -277,7 +277,7 @@ def test_https_goes_through_a_tunnel_of_the_proxy(proxy: str, authority: Authori
             "key": secure.key,
             "api_url": secure.api_url,
             "ca_path": str(authority.ca),
-            "state_dir": str(tmp_path / "state"),
+            "store": str(tmp_path / "state"),
             "api_proxy": f"http://{LOGIN}{proxy}",
             "retries": 0,
         }

@@ -105,7 +105,7 @@ def fill_whitelist(patient: Patient) -> None:
 
 
 def break_state(patient: Patient) -> None:
-    path = Path(patient.options["state_dir"])
+    path = Path(patient.options["store"])
     path.write_text("not a directory", encoding="utf-8")
 
 
@@ -174,7 +174,7 @@ ILLNESSES: dict[str, tuple[Callable[[Patient], object], str, str, str]] = {
         sys.executable,
         f"{PIP} 'ansible-core>=2.16'",
     ),
-    "state not writable": (break_state, "state_dir ", "cannot be used", f"{AGAIN} -e qg_state_dir='~/qgnet-state'"),
+    "state not writable": (break_state, "store ", "cannot be used", f"{AGAIN} -e qg_store='~/qgnet-state'"),
     "requests missing": (lose_requests, "The Python library requests is missing", "", f"{PIP} 'requests>=2.28'"),
     "mistake in an option of its own": (
         lambda patient: patient.options.update(through_proxy="user:Hush4Hush@192.0.2.1:3128"),
@@ -242,7 +242,7 @@ def test_the_leases_of_the_key_are_the_proxies_to_try(patient: Patient) -> None:
 
 
 def test_registrations_of_other_inventories_are_named(patient: Patient) -> None:
-    options = parse_options(Path(patient.options["state_dir"]), key=patient.sim.key, api_url=patient.sim.api_url)
+    options = parse_options(Path(patient.options["store"]), key=patient.sim.key, api_url=patient.sim.api_url)
     state = options.state.open()
     for inventory, host in (("/etc/hosts", "web1"), ("hosts.old", "web1"), ("hosts.old", "web2")):
         register(state, options.whitelist_key(state), inventory, HostRegistration(host, frozenset({EGRESS})))

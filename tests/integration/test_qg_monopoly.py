@@ -105,7 +105,7 @@ def test_hold(sim: Simulator, stage: Stage) -> None:
 
 @pytest.mark.newest_core
 def test_redial(sim: Simulator, stage: Stage, monopoly: Operate) -> None:
-    monopoly(count=2, state_dir=str(stage.playground.state_dir))
+    monopoly(count=2, store=str(stage.playground.store))
     sim.advance(60)
     forget(sim)
     options = {"state": "redialed", "all": True}
@@ -123,9 +123,9 @@ def test_redial(sim: Simulator, stage: Stage, monopoly: Operate) -> None:
 
 @pytest.mark.newest_core
 def test_release(sim: Simulator, stage: Stage, monopoly: Operate) -> None:
-    old = monopoly(count=2, state_dir=str(stage.playground.state_dir))["applied"]
+    old = monopoly(count=2, store=str(stage.playground.store))["applied"]
     sim.advance(13 * HOURS)
-    (young,) = monopoly(count=3, state_dir=str(stage.playground.state_dir))["applied"]
+    (young,) = monopoly(count=3, store=str(stage.playground.store))["applied"]
     forget(sim)
     options = {"state": "absent", "all": True}
     run = stage.play(hold("predicted", options, **CHECK, **IGNORE), hold("done", options, **IGNORE)).ok()
@@ -150,7 +150,7 @@ def test_release(sim: Simulator, stage: Stage, monopoly: Operate) -> None:
 
 
 def test_info(sim: Simulator, stage: Stage, monopoly: Operate) -> None:
-    monopoly(count=2, state_dir=str(stage.playground.state_dir))
+    monopoly(count=2, store=str(stage.playground.store))
     forget(sim)
     run = stage.play(task("it", "qg_monopoly_info"), task("checked", "qg_monopoly_info", **CHECK)).ok()
     for done in run.tasks:

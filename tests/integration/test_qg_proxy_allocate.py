@@ -137,7 +137,7 @@ def test_area_and_provider_come_from_the_origin_or_the_region(scenario: LeaseSce
     scenario.sim.configure(channels=10)
     first = scenario.ok("allocate", count=2, **terms)
     if lost:
-        shutil.rmtree(scenario.options["state_dir"])
+        shutil.rmtree(scenario.options["store"])
     scenario.begin()
     again = scenario("allocate", count=2, **terms)
     assert again["changed"] is False

@@ -292,10 +292,10 @@ def test_a_killed_leader_affects_only_its_own_request(sim: Simulator, crowd: Cro
 @pytest.mark.nightly
 def test_role_and_tasks_of_several_runs_share_a_batch(sim: Simulator, playground: Playground, tmp_path: Path) -> None:
     fleet = Fleet(sim, playground, size=4)
-    crowd = Crowd(playground.state_dir, {"key": sim.key, "api_url": sim.api_url})
+    crowd = Crowd(playground.store, {"key": sim.key, "api_url": sim.api_url})
     folders = [Playground(tmp_path / name, playground.minute) for name in ("a", "b", "c")]
     for folder in folders:
-        folder.environment |= {"QG_STATE_DIR": str(playground.state_dir), "TMPDIR": str(playground.root)}
+        folder.environment |= {"QG_STORE": str(playground.store), "TMPDIR": str(playground.root)}
     single = f"""
 - hosts: h1
   gather_facts: false

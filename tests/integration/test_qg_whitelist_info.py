@@ -22,7 +22,7 @@ def owner(host: str, inventory: str = INVENTORY, since: str = "09:30:00", **flag
 def test_each_entry_names_its_hosts_and_those_without_one_are_listed(
     whitelist_info: Operate, common: dict[str, Any], sim: Simulator
 ) -> None:
-    remember(sim.key, sim.api_url, Path(common["state_dir"]))
+    remember(sim.key, sim.api_url, Path(common["store"]))
     sim.configure(whitelist=[STRANGER, FOUND, FORMER, SHARED])
     result = whitelist_info(owners=True)
     assert result["entries"] == [
@@ -42,7 +42,7 @@ def test_each_entry_names_its_hosts_and_those_without_one_are_listed(
 
 
 def test_owners_are_those_of_the_same_key(whitelist_info: Operate, common: dict[str, Any], sim: Simulator) -> None:
-    remember("another-key", sim.api_url, Path(common["state_dir"]))
+    remember("another-key", sim.api_url, Path(common["store"]))
     sim.configure(whitelist=[SHARED])
     result = whitelist_info(owners=True)
     assert (result["unowned"], result["unlisted"]) == ([SHARED], [])
@@ -53,6 +53,6 @@ def test_an_empty_list_is_read_again_before_all_entries_count_as_missing(
     whitelist_info: Operate, common: dict[str, Any], sim: Simulator, stored: bool
 ) -> None:
     if stored:
-        remember(sim.key, sim.api_url, Path(common["state_dir"]))
+        remember(sim.key, sim.api_url, Path(common["store"]))
     assert whitelist_info(owners=True)["count"] == 0
     assert calls(sim) == [QUERY] * (1 + stored)

@@ -26,10 +26,10 @@ def context() -> ForkServerContext:
 
 
 def all_at_once(
-    context: ForkServerContext, sim: Simulator, state_dir: Path, ips: list[str], minute: float, **changes: Any
+    context: ForkServerContext, sim: Simulator, store: Path, ips: list[str], minute: float, **changes: Any
 ) -> list[Result]:
     """As many processes as addresses, each fresh, so that none shares a connection or a lock with another."""
-    options = {"key": sim.key, "api_url": sim.api_url, "state_dir": str(state_dir), "timeout": 30.0, **changes}
+    options = {"key": sim.key, "api_url": sim.api_url, "store": str(store), "timeout": 30.0, **changes}
     answers = [state_dir.with_name(f"{ip}.json") for ip in ips]
     workers = [
         context.Process(target=process, args=(options, ip, minute, str(answer)))
@@ -85,7 +85,7 @@ def test_a_process_that_dies_gives_its_place_back(
     context: ForkServerContext, tmp_path: Path, sim: Simulator, minute: float
 ) -> None:
     """Places of processes that were killed in the middle of a call are free again after a while."""
-    options = {"key": sim.key, "api_url": sim.api_url, "state_dir": str(tmp_path / "state"), "timeout": 1.0}
+    options = {"key": sim.key, "api_url": sim.api_url, "store": str(tmp_path / "state"), "timeout": 1.0}
     sim.fault(path=ADD, kind="delay", seconds=0.9, times=20)
     workers = [context.Process(target=add_one, args=({**options, "max_wait": 60}, ip, minute)) for ip in block(20)]
     for worker in workers:

@@ -58,7 +58,7 @@ BAD_VARIABLES: list[tuple[str, object]] = [
     ("key", " "),
     ("quorum", "many"),
     ("detect", "perhaps"),
-    ("state_dir", "/proc/nowhere"),
+    ("store", "/proc/nowhere"),
     ("api_url", "proxy.qg.example"),
     ("verify_proxy", "not-a-url"),
     ("verify_wait", -1),
@@ -139,11 +139,11 @@ def test_the_role_sets_nothing_that_its_tasks_alone_lack() -> None:
 
 
 def test_all_steps_of_the_role_use_the_state_that_a_variable_names(fleet: Fleet) -> None:
-    fleet.playground.environment["QG_STATE_DIR"] = ""
+    fleet.playground.environment["QG_STORE"] = ""
     # The last host fails before its options are complete, and is reported nevertheless.
     fleet.add_to("h6", quorum="{{ nowhere }}")
     for changed_hosts in (fleet.hosts[:5], []):
-        run = fleet.run(qg_state_dir="{{ inventory_dir }}/own")
+        run = fleet.run(qg_store="{{ inventory_dir }}/own")
         assert calls(fleet.sim) == ([QUERY, ADD, QUERY] if changed_hosts else [QUERY])
         assert "nowhere" in run.of(DETECT, "h6").result["msg"]
         (summary,) = run.summaries
@@ -154,7 +154,7 @@ def test_all_steps_of_the_role_use_the_state_that_a_variable_names(fleet: Fleet)
 
 
 @pytest.mark.measured
-@pytest.mark.parametrize("variable", ["egress_whitelist_state_dir", *thorough("qg_state_dir", "qg_state_url")])
+@pytest.mark.parametrize("variable", ["egress_whitelist_store", *thorough("qg_store", "qg_store")])
 def test_a_state_that_cannot_be_evaluated_concerns_only_its_host(fleet: Fleet, variable: str) -> None:
     fleet.lines["h1"] += f" {variable}='{{{{ nowhere }}}}'"
     for is_new in (True, False):
@@ -171,7 +171,7 @@ def test_a_state_that_cannot_be_evaluated_concerns_only_its_host(fleet: Fleet, v
 
 def test_a_state_that_cannot_be_evaluated_in_a_batch_concerns_only_its_host(fleet: Fleet) -> None:
     # With serial, hosts that have failed are asked, too.
-    fleet.lines["h2"] += " egress_whitelist_state_dir=\"{{ lookup('file', '/nonexistent') }}\""
+    fleet.lines["h2"] += " egress_whitelist_store=\"{{ lookup('file', '/nonexistent') }}\""
     run = fleet.run(play("serial: 3"))
     assert (run.rc, set(run.failed(DETECT))) == (2, {"h2"})
     assert fleet.listed() == [ip for ip in fleet.all_addresses if ip != public(2)]

@@ -125,7 +125,7 @@ def test_what_is_taken_away_within_a_run_is_seen_when_the_role_comes_again(fleet
 
 @one_more_case
 def test_where_the_lookup_cannot_find_the_state_all_is_right_but_slower(fleet: Fleet) -> None:
-    defaults = {"group/qingguo.qgnet.qg": {"state_dir": str(fleet.playground.root / "elsewhere")}}
+    defaults = {"group/qingguo.qgnet.qg": {"store": str(fleet.playground.root / "elsewhere")}}
     header = f"module_defaults: {json.dumps(defaults)}"
     fleet.run(play(header)).ok()
     run = fleet.run(play(header)).ok()
@@ -152,7 +152,7 @@ def test_a_batch_in_sync_does_not_speak_for_those_after_it(fleet: Fleet, importe
 @pytest.mark.thorough
 def test_hosts_in_sync_do_not_speak_for_those_of_another_state(fleet: Fleet) -> None:
     for part, hosts in (("a", fleet.hosts[:3]), ("b", fleet.hosts[3:])):
-        fleet.add_to(*hosts, state_dir=f"{fleet.playground.root}/{part}")
+        fleet.add_to(*hosts, store=f"{fleet.playground.root}/{part}")
     fleet.run(limit="h1,h2,h3").ok()
     run = fleet.run().ok()
     assert fleet.listed() == fleet.all_addresses

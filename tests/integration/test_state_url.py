@@ -1,7 +1,7 @@
 # Copyright (c) 2026 The qingguo.qgnet authors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""state_url: control nodes that share a database, and what becomes of a run whose database fails on the way."""
+"""store: control nodes that share a database, and what becomes of a run whose database fails on the way."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ TASKS = """
         msg: "{{ query('qingguo.qgnet.proxy') | length }}"
     - name: wrong
       qingguo.qgnet.qg_proxy_info:
-        state_url: "{{ lookup('env', 'QG_STATE_URL') }}_none"
+        store: "{{ lookup('env', 'QG_STORE') }}_none"
       ignore_errors: true
 """
 
@@ -40,7 +40,7 @@ TASKS = """
 @pytest.fixture
 def nodes(playground: Playground, database_url: str) -> list[Playground]:
     """Two control nodes, which share nothing but a database."""
-    environment = {**playground.environment, "QG_STATE_URL": database_url}
+    environment = {**playground.environment, "QG_STORE": database_url}
     return [Playground(playground.root / name, playground.minute, environment=environment) for name in ("one", "other")]
 
 
@@ -89,9 +89,9 @@ def test_every_kind_of_plugin_uses_the_database_and_no_output_shows_its_password
 def test_a_run_without_its_database_fails_before_the_first_call(
     own_server: PostgresServer, scenario: LeaseScenario, whitelist: Operate, sim: Simulator
 ) -> None:
-    scenario.options["state_url"] = own_server.url
+    scenario.options["store"] = own_server.url
     own_server.stop()
-    for result in (scenario("allocate", count=1), whitelist(["203.0.113.1"], state_url=own_server.url)):
+    for result in (scenario("allocate", count=1), whitelist(["203.0.113.1"], store=own_server.url)):
         assert_failed(result, "Connection refused. Check that the server runs and can be reached")
     assert sim.journal() == []
 
@@ -118,7 +118,7 @@ def crash_during(
 def test_a_database_that_fails_in_the_middle_of_a_paid_call_costs_nothing_twice(
     own_server: PostgresServer, scenario: LeaseScenario, sim: Simulator, returns: bool
 ) -> None:
-    scenario.options["state_url"] = own_server.url
+    scenario.options["store"] = own_server.url
     scenario.save_channels()
     scenario.begin()
     result = crash_during(own_server, sim, ALLOCATE, lambda: scenario("allocate", count=2), returns=returns)
@@ -141,7 +141,7 @@ def test_a_database_that_fails_while_the_whitelist_is_written_loses_no_address(
     own_server: PostgresServer, whitelist: Operate, sim: Simulator
 ) -> None:
     url = own_server.url
-    assert whitelist(["203.0.113.1"], state_url=url)["changed"]
-    crash_during(own_server, sim, ADD, lambda: whitelist(["203.0.113.2"], state_url=url), returns=True)
-    assert whitelist(["203.0.113.2"], state_url=url).get("failed") is None
+    assert whitelist(["203.0.113.1"], store=url)["changed"]
+    crash_during(own_server, sim, ADD, lambda: whitelist(["203.0.113.2"], store=url), returns=True)
+    assert whitelist(["203.0.113.2"], store=url).get("failed") is None
     assert numeric(sim.whitelist()) == ["203.0.113.1", "203.0.113.2"]

@@ -51,20 +51,20 @@ PLAY = """
 """
 
 
-def write_and_stop(state_dir: Path, key: str, api_url: str) -> None:
+def write_and_stop(store: Path, key: str, api_url: str) -> None:
     """Have the write lock, and stop."""
 
     def stop(_claims: object) -> Decision:
         os.kill(os.getpid(), signal.SIGSTOP)
         return Decision({}, [])
 
-    lead(parse_options(state_dir, key=key, api_url=api_url), State(str(state_dir)), stop)
+    lead(parse_options(store, key=key, api_url=api_url), State(str(store)), stop)
 
 
 @pytest.fixture
 def stopped_writer(sim: Simulator, playground: Playground) -> Iterator[int]:
     """A process of another run that has the write lock; its number."""
-    arguments = (playground.state_dir, sim.key, sim.api_url)
+    arguments = (playground.store, sim.key, sim.api_url)
     process = multiprocessing.get_context("fork").Process(target=write_and_stop, args=arguments)
     process.start()
     assert process.pid is not None

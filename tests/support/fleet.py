@@ -134,12 +134,12 @@ class Fleet:
         """Register all hosts: with the role once a session, and later with the state that it left."""
         assert self.snapshot is not None
         if self.snapshot.exists():
-            shutil.copytree(self.snapshot, self.playground.state_dir)
+            shutil.copytree(self.snapshot, self.playground.store)
             self.sim.configure(whitelist=self.all_addresses)
             return
         self.run().ok()
         assert numeric(self.sim.whitelist()) == self.all_addresses
-        shutil.copytree(self.playground.state_dir, self.snapshot)
+        shutil.copytree(self.playground.store, self.snapshot)
 
     def inventory(self, **options: Any) -> str:
         """The hosts with these options of the role, which are without its prefix; None leaves one out."""

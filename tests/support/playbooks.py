@@ -168,7 +168,7 @@ class Playground:
         return self.root / "home"
 
     @property
-    def state_dir(self) -> Path:
+    def store(self) -> Path:
         return self.root / "state"
 
     def write(self, name: str, text: str) -> Path:
@@ -250,7 +250,7 @@ class Playground:
             "QG_TEST_RECORD": str(record or self.root / "record"),
             "QG_TEST_SPY": str(spy or self.root / "spy"),
             "QG_MINUTE_SECONDS": str(self.minute),
-            "QG_STATE_DIR": str(self.state_dir),
+            "QG_STORE": str(self.store),
             **self.environment,
         }
 

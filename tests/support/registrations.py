@@ -27,10 +27,10 @@ def register(store: Store, key: str, inventory: str, *hosts: HostRegistration) -
     StandingClaims(store, key).change(partial(registered, inventory=inventory, hosts=hosts))
 
 
-def remember(key: str, api_url: str, state_dir: Path) -> None:
+def remember(key: str, api_url: str, store: Path) -> None:
     """Register web1 and web2 in one inventory, and web1 an hour later in another one."""
-    state = State(str(state_dir))
-    digest = parse_options(state_dir, key=key, api_url=api_url).whitelist_key(state)
+    state = State(str(store))
+    digest = parse_options(store, key=key, api_url=api_url).whitelist_key(state)
     state.now = lambda: MAY
     first = HostRegistration("web1", frozenset({SHARED, LOST}), frozenset({FORMER, OVER}))
     register(state, digest, INVENTORY, first, HostRegistration("web2", frozenset({FOUND}), found=frozenset({FOUND})))

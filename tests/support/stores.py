@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.waiting import SILENT, Announcer
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.interface import Store
-from ansible_collections.qingguo.qgnet.plugins.module_utils._store.opening import StatePlace
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store.opening import StorePlace
 from support.machine_clock import MachineClock
 
 if TYPE_CHECKING:
@@ -57,16 +57,16 @@ def _in_use() -> _Databases | None:
     return _databases if _is_used else None
 
 
-def state_place(directory: Path | str) -> StatePlace:
+def state_place(directory: Path | str) -> StorePlace:
     """Return where the state is that stands for a directory. A process that forks others must call this before."""
     in_use = _in_use()
-    return StatePlace(str(directory), in_use and in_use.url(str(directory)))
+    return StorePlace(str(directory), in_use and in_use.url(str(directory)))
 
 
 def state_options(directory: Path | str) -> dict[str, Any]:
     """Return the same as options of a module."""
     place = state_place(directory)
-    return {"state_dir": place.directory, "state_url": place.url}
+    return {"store": place.directory, "store": place.url}
 
 
 def open_store(

@@ -36,10 +36,10 @@ MOMENTS: dict[str, tuple[Any, str, bool]] = {
 }
 
 
-def parse_options(state_dir: Path | str, **options: Any) -> ProxyApiOptions:
+def parse_options(store: Path | str, **options: Any) -> ProxyApiOptions:
     """The common options of a task with these values, and the defaults for all others."""
     defaults = {name: option.get("default") for name, option in PROXY_API_OPTIONS.items()}
-    return ProxyApiOptions.parse({**defaults, "state_dir": str(state_dir), **options})
+    return ProxyApiOptions.parse({**defaults, "store": str(store), **options})
 
 
 def lead(options: ProxyApiOptions, store: Store, work: Work) -> None:

@@ -26,7 +26,6 @@ from typing import TYPE_CHECKING, Any, ClassVar, cast
 from .._core.clock import elapsed
 
 try:
-    import urllib3
     from requests import Session
     from requests.adapters import HTTPAdapter
     from requests.utils import should_bypass_proxies
@@ -239,11 +238,6 @@ class LimitedSession(Session):
     def get_redirect_target(self, resp: Any) -> str | None:
         """Return None: requests would read and decode the whole body of a redirect even if it does not follow it."""
         return None
-
-
-def without_certificate_warnings() -> None:
-    """Keep urllib3 from warning at each call that the certificate is not verified."""
-    urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
 
 
 def bypasses_proxy(url: str) -> bool:

@@ -19,7 +19,7 @@ from .._store.facts import CHANNELS, Facts
 from .._store.rate_limiter import RateLimiter
 from .parsing import ResponseShapeError, http_time
 from .responses import ResponseParser
-from .transport import HttpResponse, Transport, service_of
+from .transport import RETRIES, HttpResponse, Transport, service_of
 
 T = TypeVar("T")
 
@@ -93,7 +93,7 @@ class Client:
         self.count = Count()
         self._transport = transport
         #: The maximum number of attempts of one call; waiting for the rate limit does not count.
-        self.max_attempts = transport.retries + 1
+        self.max_attempts = RETRIES + 1
 
     @property
     def timeout(self) -> float:

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from urllib.parse import unquote, urlsplit
 from urllib.request import getproxies_environment
 
-from .._core.errors import Effect, OptionError, TransportError
+from .._core.errors import Effect, TransportError
 
 AUTHENTICATION_REQUIRED = 407
 #: The environment variables with the URL of a proxy, in lower case.
@@ -42,20 +42,6 @@ class Proxy:
         except ValueError:
             address = ""
         return f"the proxy{address} ({self.origin})"
-
-
-def check_proxy(url: str | None) -> None:
-    """Refuse a value of the option ``api_proxy`` that cannot be used, without quoting it."""
-    if not url:
-        return
-    try:
-        parts = urlsplit(url)
-        valid = parts.scheme in ("http", "https") and bool(parts.hostname) and bool(parts.port)
-    except ValueError:
-        valid = False
-    # A second @, a path, a query or a fragment is a part of a password that is not percent-encoded.
-    if not valid or parts.path not in ("", "/") or parts.query or parts.fragment or parts.netloc.count("@") > 1:
-        raise OptionError(f"api_proxy cannot be used: give {_FORM}.")
 
 
 def unusable(proxy: Proxy) -> str:
@@ -108,7 +94,7 @@ def refusal(proxy: Proxy, status: int, host: str, endpoint: str) -> TransportErr
     else:
         what, fix = f"does not allow connections to {host}", "Allow them in the proxy"
     return TransportError(
-        f"{endpoint}: {proxy.name} {what} (HTTP {status}). {fix}, or set use_proxy=false for direct calls.",
+        f"{endpoint}: {proxy.name} {what} (HTTP {status}). {fix}, or name the host in NO_PROXY for direct calls.",
         endpoint=endpoint,
         effect=Effect.NOT_SENT,
         retryable=status >= 500,

@@ -25,7 +25,7 @@ from .._core.clock import wall_time
 from .._core.errors import Effect, TransportError
 from .._core.text import counted
 from .._core.version import VERSION
-from .deadline_session import LimitedSession, ResponseTooLarge, bypasses_proxy, without_certificate_warnings
+from .deadline_session import LimitedSession, ResponseTooLarge, bypasses_proxy
 from .parsing import http_delay, http_time
 from .proxies import AUTHENTICATION_REQUIRED, Proxy, environment_proxy, refusal, refused_status, unusable
 
@@ -35,7 +35,8 @@ USER_AGENT = f"ansible-qingguo.qgnet/{VERSION}"
 MAX_RESPONSE = 8 * 1024 * 1024
 #: Seconds after the deadline for which the caller waits for the error of the exchange itself, which is more precise.
 GRACE = 0.2
-DEFAULT_RETRIES = 5
+#: How often a failed call is sent again; calls that pay or change something have lower limits of their own.
+RETRIES = 5
 #: OpenSSL's reasons for the bytes of a server that does not use TLS.
 _NOT_TLS = frozenset(
     ("WRONG_VERSION_NUMBER", "UNKNOWN_PROTOCOL", "HTTP_REQUEST", "RECORD_LAYER_FAILURE", "PACKET_LENGTH_TOO_LONG")
@@ -107,34 +108,27 @@ class Transport:
 
     ``timeout`` is the maximum duration of one exchange in seconds, from the lookup of the name to the last byte.
     ``url_option`` is the name of the option with the URL. ``proxy`` is the URL of the proxy to use instead of the
-    environment's, and ``use_proxy`` whether any is used. Clients send a failed call again up to ``retries`` times. The
-    ``form_methods`` have their parameters in a form body, all others in the query.
+    environment's, and ``use_proxy`` whether any is used. The ``form_methods`` have their parameters in a form body, all
+    others in the query.
     """
 
     def __init__(
         self,
         *,
         timeout: float,
-        validate_certs: bool = True,
-        ca_path: str | None = None,
         proxy: str | None = None,
         use_proxy: bool = True,
-        retries: int = DEFAULT_RETRIES,
         url_option: str = "api_url",
         form_methods: Collection[str] = ("POST",),
     ) -> None:
         keep_queries_out()
         self.timeout = timeout
-        self.retries = retries
         self.url_option = url_option
         self._form_methods = form_methods
-        _name, bundle = environment_authorities() or (None, True)
-        self._verify: bool | str = (ca_path or bundle) if validate_certs else False
-        self._proxy = Proxy(proxy, "option api_proxy") if proxy else None
+        authorities = environment_authorities()
+        self._verify: bool | str = authorities[1] if authorities else True
+        self._proxy = Proxy(proxy, "option through_proxy") if proxy else None
         self._use_proxy = use_proxy
-        if not validate_certs:
-            # The user chose this; a warning at each call is useless.
-            without_certificate_warnings()
         self._session = self._new_session()
 
     def _new_session(self) -> LimitedSession:
@@ -232,8 +226,8 @@ class Transport:
         elif untrusted:
             reason = (
                 f"the certificate of {host} is not trusted "
-                f"({getattr(untrusted, 'verify_message', 'no reason given')}). Set ca_path to the right authority, or "
-                f"check {whose}."
+                f"({getattr(untrusted, 'verify_message', 'no reason given')}). Name its authority in "
+                f"REQUESTS_CA_BUNDLE, or check {whose}."
             )
         elif names & {"InvalidURL", "InvalidSchema", "MissingSchema", "LocationParseError"}:
             reason = f"the address {host!r} of {self.url_option} cannot be used."

@@ -178,7 +178,7 @@ def is_template(text: str) -> bool:
 
 def cache_key(params: Mapping[str, Any], products: Iterable[int | None]) -> str:
     """Return the key of the cache: a digest of the request, without app_key."""
-    request = [*(params[name] for name in ("account_url", "domain", "app_id", "include_secrets")), *map(str, products)]
+    request = [*(params[name] for name in ("account_url", "app_id", "include_secrets")), *map(str, products)]
     return hashlib.sha256(json.dumps(request).encode()).hexdigest()[:20]
 
 

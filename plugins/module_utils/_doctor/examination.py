@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote, urlsplit
 
@@ -69,7 +69,7 @@ class Examination:
             self.found.append(findings.of_error(error, self.params["api_url"]))
             return
         try:
-            state = options.state.open(options.transport.max_wait, self.announcer)
+            state = options.store.open(options.transport.max_wait, self.announcer)
         except QgError as error:
             self.found.append(findings.of_state(error))
             return
@@ -107,8 +107,8 @@ class Examination:
 
     def _lease_api(self, options: ProxyApiOptions, classic: ProxyApi) -> ProxyApi | ProductApi:
         """Return the API that serves the leases of the key, and read these leases."""
-        given, url = self.params["product"], self.params["product_url"]
-        finder = ProductFinder(options, url, classic)
+        given = self.params["product"]
+        finder = ProductFinder(options, classic)
         product = finder.facts.get(PRODUCT) if given == AUTO else given
         if product is not None:
             try:
@@ -159,8 +159,8 @@ class Examination:
 
     def _echo(self, options: ProxyApiOptions, url: str, option: str, proxy: str | None = None) -> str:
         """Return the address that an echo service reports, for a direct request or one through a proxy."""
-        way = replace(options.transport, use_proxy=bool(proxy), api_proxy=proxy)
-        response = way.transport(option, url).send("GET", url, {}, option)
+        transport = options.transport.transport(option, url, use_proxy=bool(proxy), proxy=proxy)
+        response = transport.send("GET", url, {}, option)
         if response.status != 200:
             raise ValueError(f"responded with the HTTP status {response.status}")
         return read_address(response.text, None, AddressScope.ANY)

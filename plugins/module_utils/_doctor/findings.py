@@ -84,8 +84,8 @@ def of_missing_key() -> Finding:
 
 def of_state(error: QgError) -> Finding:
     """Return the finding for a state that cannot be opened."""
-    is_directory = "state_dir" in error.message
-    return Finding(error.message, with_option("state_dir", "~/qgnet-state") if is_directory else AGAIN)
+    is_directory = "store" in error.message
+    return Finding(error.message, with_option("store", "~/qgnet-state") if is_directory else AGAIN)
 
 
 def of_product(given: str, found: str) -> Finding:

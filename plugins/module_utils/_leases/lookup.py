@@ -17,7 +17,7 @@ from .._core.errors import QgError
 from .._core.text import counted
 from .._core.validation import check_names, check_range
 from .._core.waiting import SILENT
-from .._store.opening import StatePlace
+from .._store.opening import StorePlace
 from .._task.operation import redact
 from .._task.options import PLACE_OPTIONS, PROXY_API_OPTIONS, check_areas
 from .._task.products import lease_client
@@ -52,7 +52,7 @@ def find_leases(params: Mapping[str, Any]) -> list[dict[str, Any]]:
         exclude_ips=frozenset(check_names("exclude_ips", params["exclude_ips"])),
     )
     # Templates may be evaluated in the process that Ansible forks its workers from.
-    with contextlib.closing(StatePlace.of(params).open(params["max_wait"])) as state:
+    with contextlib.closing(StorePlace.of(params).open(params["max_wait"])) as state:
         # A lookup cannot see whether its task has no_log, so it announces nothing.
         api = lease_client(params, SILENT, check_terms, state=state)
         desired = replace(desired, params=with_codes(desired.params, api))

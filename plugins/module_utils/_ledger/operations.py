@@ -20,7 +20,7 @@ from .._core.errors import OptionError
 from .._core.text import quote_word
 from .._store.journal import LedgerEntry, ledger
 from .._store.journal_rows import LEASES, LOST, REFUSED
-from .._store.opening import StatePlace, Store
+from .._store.opening import StorePlace, Store
 from .._task.operation import Mode, Operation
 from .._task.options import AUTO, CLASSIC, PRODUCT_OPTIONS, PROXY_API_OPTIONS, ProxyApiOptions
 
@@ -95,11 +95,11 @@ def _keys(params: Mapping[str, Any], store: Store) -> set[str]:
     options, product = ProxyApiOptions.parse(params), params["product"]
     keys = {options.client(store).key_digest} if product in (AUTO, CLASSIC) else set()
     named = PRODUCTS if product == AUTO else {product} - {CLASSIC}
-    return keys | {options.product_client(name, params["product_url"], store).key_digest for name in named}
+    return keys | {options.product_client(name, store).key_digest for name in named}
 
 
 def _run(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
-    with contextlib.closing(StatePlace.of(params).open(params["max_wait"], mode.announcer)) as store:
+    with contextlib.closing(StorePlace.of(params).open(params["max_wait"], mode.announcer)) as store:
         since = params["since"] and moment("since", params["since"], store.now() + store.wall_ahead())
         entries = [described(entry) for entry in ledger(store, _keys(params, store), since or 0.0)]
     return {"changed": False, "entries": entries, "count": len(entries), "totals": totals(entries)}

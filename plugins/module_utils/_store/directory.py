@@ -20,13 +20,13 @@ from .._core.errors import OptionError, QgError
 from .._core.processes import describe_holder
 from .._core.validation import check_path
 
-DEFAULT_STATE_DIR = "~/.ansible/qgnet"
+DEFAULT_STORE = "~/.ansible/qgnet"
 DATABASE_NAME = "state.sqlite3"
 #: The patterns of the names of all files of a state directory.
 _FILES = (f"{DATABASE_NAME}*", "salt*", "*.lock")
 #: Bytes of the salt.
 SALT_SIZE = 32
-FIX = "Set state_dir (environment QG_STATE_DIR) to a directory on a local disk that this user owns."
+FIX = "Set store (environment QG_STORE) to a directory on a local disk that this user owns."
 #: The limits of the time for which a task waits for a database that is locked or cannot be reached, in seconds.
 MIN_BUSY_TIMEOUT, MAX_BUSY_TIMEOUT = 10.0, 60.0
 #: What is lost with the database or the salt.
@@ -73,12 +73,12 @@ DEFAULT_BUSY_POLICY = BusyPolicy()
 def resolve_directory(directory: str) -> Path:
     """Return the path of a state directory; refuse an empty text, since it must not mean the current directory."""
     if not directory.strip():
-        raise OptionError(f"state_dir {directory!r} cannot be used: it is empty. {FIX}")
-    check_path("state_dir", directory)
+        raise OptionError(f"store {directory!r} cannot be used: it is empty. {FIX}")
+    check_path("store", directory)
     try:
-        return Path(directory).expanduser()
+        return Path(os.path.expandvars(directory)).expanduser()
     except RuntimeError:
-        raise OptionError(f"state_dir {directory} cannot be used: the home directory is not known. {FIX}") from None
+        raise OptionError(f"store {directory} cannot be used: the home directory is not known. {FIX}") from None
 
 
 def describe_failure(directory: Path, error: OSError | sqlite3.Error, busy_timeout: float) -> str:
@@ -92,12 +92,12 @@ def describe_failure(directory: Path, error: OSError | sqlite3.Error, busy_timeo
         reason = f"{process} has kept its database locked for {busy_timeout:.0f} seconds"
         fix = "End or continue that process, and run again."
     elif number in (errno.ENOSPC, errno.EDQUOT) or "full" in words:
-        fix = "Make room on its disk, or set state_dir (environment QG_STATE_DIR) to a directory on another one."
+        fix = "Make room on its disk, or set store (environment QG_STORE) to a directory on another one."
     elif number in (errno.EMFILE, errno.ENFILE):
         fix = "Raise the limit of open files (ulimit -n), or let fewer tasks run at once."
     elif number is None and ("malformed" in words or "not a database" in words or "no such " in words):
         fix = DAMAGED
-    return f"state_dir {directory} cannot be used: {reason}. {fix}"
+    return f"store {directory} cannot be used: {reason}. {fix}"
 
 
 def open_directory(directory: Path) -> None:
@@ -171,7 +171,7 @@ def read_salt(directory: Path) -> bytes:
         os.close(descriptor)
     if len(salt) != SALT_SIZE:
         raise OptionError(
-            f"state_dir {directory} cannot be used: the file salt in it is damaged ({len(salt)} bytes instead "
+            f"store {directory} cannot be used: the file salt in it is damaged ({len(salt)} bytes instead "
             f"of {SALT_SIZE}), and without it nothing is found in the database. Restore it from a backup, or move "
             f"the whole directory away: {_LOSS}"
         )

@@ -16,32 +16,31 @@ from urllib.parse import unquote
 
 from .._core.clock import SYSTEM_CLOCK, Clock, boot_id
 from .._core.waiting import SILENT, Announcer
-from .directory import DEFAULT_BUSY_POLICY, DEFAULT_STATE_DIR, MAX_BUSY_TIMEOUT
+from .directory import DEFAULT_BUSY_POLICY, DEFAULT_STORE, MAX_BUSY_TIMEOUT
 from .interface import Store
 from .state import State
 
-__all__ = ["DEFAULT_STATE_DIR", "StatePlace", "Store", "preload", "url_secrets"]
+__all__ = ["DEFAULT_STORE", "Store", "StorePlace", "preload", "url_secrets"]
 
 #: How long the tasks of this process wait for the state.
 BUSY_POLICY = DEFAULT_BUSY_POLICY
 
 
 @dataclass(frozen=True)
-class StatePlace:
-    """Where the state is: in a PostgreSQL database if there is a ``url``, otherwise in the ``directory``."""
+class StorePlace:
+    """Where the state is: in a directory, or in the PostgreSQL database of a URL."""
 
-    directory: str
-    url: str | None = field(default=None, repr=False)
+    value: str = field(repr=False)
 
     @classmethod
-    def of(cls, params: Mapping[str, Any]) -> StatePlace:
-        """Return the place that the options ``state_dir`` and ``state_url`` specify."""
-        return cls(params["state_dir"], params["state_url"])
+    def of(cls, params: Mapping[str, Any]) -> StorePlace:
+        """Return the place that the option ``store`` specifies."""
+        return cls(params["store"])
 
     @property
     def is_shared(self) -> bool:
         """Whether several control nodes may use it."""
-        return bool(self.url)
+        return is_database(self.value)
 
     def open(
         self, max_wait: float = MAX_BUSY_TIMEOUT, announcer: Announcer = SILENT, clock: Clock = SYSTEM_CLOCK
@@ -50,12 +49,18 @@ class StatePlace:
 
         ``max_wait``, ``announcer`` and ``clock`` are as for :class:`~.state.State`; a database uses its server's clock.
         """
-        if not self.url:
-            return State(self.directory, max_wait, announcer, clock, BUSY_POLICY)
+        if not self.is_shared:
+            return State(self.value, max_wait, announcer, clock, BUSY_POLICY)
         # Its library takes time to import, and is optional.
         from .postgres import PostgresState
 
-        return PostgresState(self.url, max_wait, announcer, BUSY_POLICY)
+        return PostgresState(self.value, max_wait, announcer, BUSY_POLICY)
+
+
+def is_database(store: str) -> bool:
+    """Whether a value of ``store`` is the URL of a database, and not a directory."""
+    # A mistyped URL with a login must not be taken for a directory, which messages quote.
+    return "://" in store or ("@" in store and not store.startswith(("/", "~", ".")))
 
 
 def url_secrets(url: str | None) -> frozenset[str]:
@@ -74,7 +79,7 @@ def preload() -> None:
     Ansible forks a process for each host: without this, each of them would do so. A missing library is reported later.
     """
     boot_id()
-    if os.environ.get("QG_STATE_URL"):
+    if is_database(os.environ.get("QG_STORE", "")):
         with contextlib.suppress(ImportError):
             importlib.import_module("psycopg")
             importlib.import_module(f"{__package__}.postgres").warm_up()

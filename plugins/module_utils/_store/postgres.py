@@ -4,7 +4,7 @@
 
 """The state that several control nodes share: a schema and locks in a PostgreSQL database.
 
-Imported only if ``state_url`` is used, since psycopg is optional.
+Imported only if ``store`` is used, since psycopg is optional.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ class PostgresState(AdvisoryLocks):
         self._policy, self._busy_timeout = policy, policy.timeout(max_wait)
         address = ServerAddress.parse(url)
         unreachable = Wait(
-            f"the database of state_url ({address.place}) cannot be reached", self._busy_timeout, option=policy.bounds
+            f"the database of store ({address.place}) cannot be reached", self._busy_timeout, option=policy.bounds
         )
         connector = Connector(address, unreachable, announcer, connection or ConnectionPolicy(), failed_waits)
         super().__init__(connector, announcer)
@@ -143,7 +143,7 @@ class PostgresState(AdvisoryLocks):
     def _begin(self) -> Session:
         """Begin a transaction once no other process is in one; reconnect first if the connection is lost."""
         began = elapsed()
-        reason = "another process writes to the database of state_url"
+        reason = "another process writes to the database of store"
         wait = Wait(reason, self._busy_timeout, option=self._policy.bounds, examine=self._examine_writer)
         was_lost = False
         while True:

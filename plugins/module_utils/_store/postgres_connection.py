@@ -4,7 +4,7 @@
 
 """The connection of a process to the PostgreSQL server, which is reopened after a loss.
 
-Imported only if ``state_url`` is used, since psycopg is optional.
+Imported only if ``store`` is used, since psycopg is optional.
 """
 
 from __future__ import annotations

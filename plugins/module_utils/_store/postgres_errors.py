@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import psycopg
 
 SCHEMES = ("postgresql", "postgres")
-OPTION = "state_url (environment QG_STATE_URL)"
+OPTION = "store (environment QG_STORE)"
 EXAMPLE = "postgresql://user@db.example.com/qgnet"
 
 #: Texts of libpq for connections that will never succeed, and the fix for each. The server's texts are recognised only
@@ -42,7 +42,7 @@ _TRANSIENT = {
 #: Fixes by SQLSTATE; for other states, the message shows only the server's text.
 _ADVICE = {
     "53100": "Make room on the disk of the server.",
-    "42501": "Give the user of state_url the right to it, or own the schema qgnet.",
+    "42501": "Give the user of store the right to it, or own the schema qgnet.",
     "25006": _TRANSIENT["session is read-only"],
     "57014": "Find out what keeps the server busy.",
     "25P03": "The process was stopped for longer than the server waits.",
@@ -97,7 +97,7 @@ def import_psycopg() -> None:
     except ImportError:
         raise OptionError(
             f"{OPTION} needs the Python package psycopg, which is not installed for this Python: "
-            "pip install 'psycopg[binary]>=3.2', or leave the option out to keep the state in state_dir."
+            "pip install 'psycopg[binary]>=3.2', or leave store out to keep the state in a directory."
         ) from None
     # Debian 12 has 3.1, which cannot wait for a notification for a limited time.
     if tuple(map(int, psycopg.__version__.split(".")[:2])) < (3, 2):
@@ -139,4 +139,4 @@ def describe_error(place: str, error: psycopg.Error) -> str:
 
 def unusable(place: str, reason: str, advice: str) -> str:
     """Return the sentence for a database that cannot be used."""
-    return f"The database of state_url ({place}) cannot be used: {reason}. {advice}"
+    return f"The database of store ({place}) cannot be used: {reason}. {advice}"

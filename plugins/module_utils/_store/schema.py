@@ -49,7 +49,7 @@ def is_current_sqlite(database: sqlite3.Connection) -> bool:
     if mark == APPLICATION_ID and version > VERSION:
         raise OptionError(
             f"its schema {version} is of a newer release of qingguo.qgnet, and this one reads schemas up to {VERSION}. "
-            "Use that release, or set state_dir (environment QG_STATE_DIR) to another directory."
+            "Use that release, or set store (environment QG_STORE) to another directory."
         )
     if mark != APPLICATION_ID and (mark or version or tables):
         raise OptionError(f"{DATABASE_NAME} in it is a database of something else. {FIX}")

@@ -175,11 +175,11 @@ class State(FileLocks):
         if self._is_prepared():
             return
         # SQLite does not wait for a lock to change the journal mode, so only one process prepares at a time.
-        wait = Wait("another process is preparing state_dir", self._busy_timeout, option=self._policy.bounds)
+        wait = Wait("another process is preparing store", self._busy_timeout, option=self._policy.bounds)
         with self.try_lock("prepare", wait=wait) as acquired:
             if not acquired:
                 raise OptionError(
-                    f"state_dir {self.directory} cannot be used: {self.holder_of('prepare')} has been preparing it for "
+                    f"store {self.directory} cannot be used: {self.holder_of('prepare')} has been preparing it for "
                     f"{self._busy_timeout:.0f} seconds. End or continue that process, and run again."
                 )
             if self._is_prepared():
@@ -194,7 +194,7 @@ class State(FileLocks):
         try:
             return self._retry_while_locked(lambda: schema.is_current_sqlite(self._database))
         except OptionError as error:
-            raise OptionError(f"state_dir {self.directory} cannot be used: {error.message}") from None
+            raise OptionError(f"store {self.directory} cannot be used: {error.message}") from None
 
     def now(self) -> float:
         """Return the state time. Outside of a transaction, a gap that another process has closed may be missing."""
@@ -292,7 +292,7 @@ class State(FileLocks):
                 before = elapsed()
 
     def _wait_for_database(self, left: float) -> Wait:
-        reason = "another process has locked the database in state_dir"
+        reason = "another process has locked the database in store"
         path, option = self.directory / f"{DATABASE_NAME}-shm", self._policy.bounds
         return Wait(reason, left, option=option, examine=lambda wait: replace(wait, detail=describe_state(path)))
 
@@ -306,7 +306,7 @@ class State(FileLocks):
             return json.loads(text)
         except (TypeError, ValueError, RecursionError):
             raise StateError(
-                f"state_dir {self.directory} cannot be used: a value in its database cannot be read. {DAMAGED}"
+                f"store {self.directory} cannot be used: a value in its database cannot be read. {DAMAGED}"
             ) from None
 
     @contextlib.contextmanager

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from .._api.deadline_session import MISSING_REQUESTS, REQUESTS_IMPORT_ERROR
-from .._api.proxies import environment_secrets, login_secrets
+from .._api.proxies import environment_secrets
 from .._core.errors import OptionError, QgError, UnexpectedError
 from .._core.redaction import Redactor
 from .._core.text import one_line, visible_everywhere
@@ -90,10 +90,10 @@ def secrets_in(params: Mapping[str, Any], spec: Spec) -> frozenset[str]:
     given = (str(params[name]) for name, option in spec.items() if option.get("no_log") and params.get(name))
     # Blank text is a mistake, and not a secret: masking it would make the message about it unreadable.
     found = {value for value in given if value.strip()}
-    if "api_proxy" in spec:
-        found.update(login_secrets(params.get("api_proxy")), environment_secrets())
-    if "state_url" in spec:
-        found.update(url_secrets(params.get("state_url")))
+    if "timeout" in spec:
+        found.update(environment_secrets())
+    if "store" in spec:
+        found.update(url_secrets(params.get("store")))
     return frozenset(found)
 
 

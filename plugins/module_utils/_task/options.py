@@ -20,13 +20,12 @@ from .._api.classic import endpoints as classic_endpoints
 from .._api.exchange import Endpoint
 from .._api.leases import ISP_NUMBERS
 from .._api.product.endpoints import PRODUCTS
-from .._api.proxies import check_proxy
-from .._api.transport import DEFAULT_RETRIES, Transport, environment_authorities, service_of
+from .._api.transport import Transport, environment_authorities, service_of
 from .._core.errors import OptionError, QgError
 from .._core.text import describe, quote_word
-from .._core.validation import check_names, check_path, check_range, check_url, check_visible
+from .._core.validation import check_names, check_range, check_url, check_visible
 from .._core.waiting import SILENT, Announcer, WaitBudget
-from .._store.opening import DEFAULT_STATE_DIR, StatePlace, Store
+from .._store.opening import DEFAULT_STORE, Store, StorePlace
 from .._store.rate_limiter import RateLimiter
 from .sources import Spec, environment_name, shared, shared_options, variable_name
 
@@ -40,51 +39,36 @@ if TYPE_CHECKING:
 CLASSIC, AUTO = "classic", "auto"
 #: The products that a user can name.
 PRODUCT_NAMES = (CLASSIC, *PRODUCTS)
-#: The host of the vendor's own classic API, and the URL of its product hosts.
+#: The host of QG.net's own classic API; each product has a host below it.
 _VENDOR_HOST = "proxy.qg.net"
-_VENDOR_PRODUCT_URL = f"https://{{product}}.{_VENDOR_HOST}"
-#: The options for the state, also for plugins that use the state without calling the vendor.
-STATE_OPTIONS: Spec = {
-    **shared("state_dir", type="path", default=DEFAULT_STATE_DIR),
-    **shared("state_url", type="str", no_log=True),
-}
+#: The option for the state, also for plugins that use the state without calling the vendor (doc fragment ``store``).
+STORE_OPTIONS: Spec = shared("store", type="str", default=DEFAULT_STORE, no_log=False)
 #: The options of the HTTP transport to each of the vendor's APIs (doc fragment ``transport``).
-HTTP_OPTIONS: Spec = {
-    **shared("timeout", type="float", default=10.0, aliases=["api_timeout"]),
-    **shared("max_wait", type="float", default=300.0),
-    **shared("retries", type="int", default=DEFAULT_RETRIES, aliases=["api_retries"]),
-    **shared("use_proxy", type="bool", default=True),
-    **shared("api_proxy", type="str", no_log=True),
-}
-#: The options of the HTTP transport with those of TLS (doc fragment ``transport.tls``).
 TRANSPORT_OPTIONS: Spec = {
-    **HTTP_OPTIONS,
-    **shared("validate_certs", type="bool", default=True),
-    **shared("ca_path", type="path"),
+    **shared("timeout", type="float", default=10.0),
+    **shared("max_wait", type="float", default=300.0),
 }
 #: The options of a key.
 KEY_OPTIONS: Spec = {
-    **shared("key", type="str", required=True, no_log=True, aliases=["api_key", "authkey"]),
+    **shared("key", type="str", required=True, no_log=True),
     **shared("password", type="str", no_log=True),
 }
 #: The options of the classic proxy API (doc fragment ``proxy_api``).
 PROXY_API_OPTIONS: Spec = {
     **KEY_OPTIONS,
-    **shared("api_url", type="str", default=f"https://{_VENDOR_HOST}", aliases=["api_endpoint"]),
+    **shared("api_url", type="str", default=f"https://{_VENDOR_HOST}"),
     **TRANSPORT_OPTIONS,
-    **STATE_OPTIONS,
+    **STORE_OPTIONS,
 }
 #: The options that choose the API of a key's leases (doc fragment ``product``).
 PRODUCT_OPTIONS: Spec = {
     **shared("product", type="str", choices=[AUTO, *PRODUCT_NAMES], default=AUTO),
-    **shared("product_url", type="str"),
 }
 #: The options of the account API (doc fragment ``account_api``).
 ACCOUNT_API_OPTIONS: Spec = {
-    **shared("app_id", type="str", required=True, aliases=["appid"]),
-    **shared("app_key", type="str", required=True, no_log=True, aliases=["appkey"]),
+    **shared("app_id", type="str", required=True),
+    **shared("app_key", type="str", required=True, no_log=True),
     **shared("account_url", type="str", default="https://www.qg.net/api"),
-    **shared("domain", type="str", default="www.qg.net"),
     **TRANSPORT_OPTIONS,
 }
 #: The options that limit what a key may buy (doc fragment ``caps``).
@@ -125,17 +109,8 @@ SHARED_OPTIONS = frozenset(shared_options({**GROUP_OPTIONS, **EGRESS_OPTIONS})) 
 _HOSTS = {
     _VENDOR_HOST: "api_url",
     "www.qg.net": "account_url",
-    **{f"{product}.{_VENDOR_HOST}": "product_url" for product in PRODUCTS},
+    **{f"{product}.{_VENDOR_HOST}": "product" for product in PRODUCTS},
 }
-
-
-def check_authorities(path: str) -> None:
-    """Refuse a ca_path that cannot be used: the HTTP library would fail without naming the cause."""
-    check_path("ca_path", path)
-    if reason := _unusable_authorities(path):
-        raise OptionError(
-            f"ca_path {path} cannot be used: {reason}. Name a file of certificate authorities in PEM format."
-        )
 
 
 def _check_environment_authorities() -> None:
@@ -144,7 +119,7 @@ def _check_environment_authorities() -> None:
     if path and (reason := _unusable_authorities(path)):
         raise QgError(
             f"The environment variable {name}={path} cannot be used: {reason}. Name a file of certificate "
-            "authorities in PEM format in it, or unset it, or set ca_path."
+            "authorities in PEM format in it, or unset it."
         )
 
 
@@ -209,33 +184,19 @@ def check_one_area(areas: Sequence[str], what: str) -> None:
         )
 
 
-_NOT_EVERYWHERE = ("retries", "use_proxy", "api_proxy", "validate_certs", "ca_path")
-
-
 @dataclass(frozen=True)
 class TransportOptions:
-    """The checked options of :data:`TRANSPORT_OPTIONS`; some of them are optional."""
+    """The checked options of :data:`TRANSPORT_OPTIONS`."""
 
     timeout: float
     max_wait: float
-    use_proxy: bool = True
-    api_proxy: str | None = field(default=None, repr=False)
-    retries: int = DEFAULT_RETRIES
-    validate_certs: bool = True
-    ca_path: str | None = None
 
     @classmethod
     def parse(cls, params: Mapping[str, Any]) -> TransportOptions:
         """Check and return the options; raises OptionError for every mistake in them."""
-        optional = {name: params[name] for name in _NOT_EVERYWHERE if name in params}
-        if optional.get("ca_path"):
-            check_authorities(optional["ca_path"])
-        check_proxy(optional.get("api_proxy"))
-        check_range("retries", optional.get("retries", 0), 0, 20)
         return cls(
             timeout=check_range("timeout", params["timeout"], 0.1, 600),
             max_wait=check_range("max_wait", params["max_wait"], 0, 86400),
-            **optional,
         )
 
     def transport(self, url_option: str, url: str, **more: Any) -> Transport:
@@ -244,29 +205,20 @@ class TransportOptions:
         The certificate authorities of the environment are checked here, and not in parse(): most hosts of a run make no
         call, and reading the certificates takes longer than everything else that such a host does.
         """
-        if self.validate_certs and not self.ca_path and url.startswith("https:"):
+        if url.startswith("https:"):
             _check_environment_authorities()
-        return Transport(
-            timeout=self.timeout,
-            retries=self.retries,
-            use_proxy=self.use_proxy,
-            proxy=self.api_proxy,
-            validate_certs=self.validate_certs,
-            ca_path=self.ca_path,
-            url_option=url_option,
-            **more,
-        )
+        return Transport(timeout=self.timeout, url_option=url_option, **more)
 
 
 @dataclass(frozen=True)
 class ProxyApiOptions:
-    """The checked options of :data:`PROXY_API_OPTIONS`. Mistakes in ``state`` only show when it is opened."""
+    """The checked options of :data:`PROXY_API_OPTIONS`. Mistakes in ``store`` only show when it is opened."""
 
     api_url: str
     key: str = field(repr=False)
     password: str | None = field(repr=False)
     transport: TransportOptions
-    state: StatePlace
+    store: StorePlace
 
     @property
     def secrets(self) -> frozenset[str]:
@@ -292,7 +244,7 @@ class ProxyApiOptions:
             key=params["key"],
             password=params["password"],
             transport=TransportOptions.parse(params),
-            state=StatePlace(params["state_dir"], params["state_url"]),
+            store=StorePlace.of(params),
         )
 
     @property
@@ -312,33 +264,20 @@ class ProxyApiOptions:
         parts = self._parts("api_url", self.api_url, state, announcer)
         return ProxyApi(*parts, api_url=self.api_url, key=self.key, password=self.password)
 
-    def product_client(
-        self, product: str, url: str | None, state: Store | None = None, announcer: Announcer = SILENT
-    ) -> ProductApi:
-        """Return the client of a product host. ``url`` may contain ``{product}``; None derives it from ``api_url``."""
+    def product_client(self, product: str, state: Store | None = None, announcer: Announcer = SILENT) -> ProductApi:
+        """Return the client of a product host: QG.net's own, or ``/PRODUCT`` below another ``api_url``."""
         from .._api.product.client import ProductApi
 
-        url = self._default_product_url() if url is None else url
-        url = _parse_url("product_url", url.replace("{product}", product), _VENDOR_PRODUCT_URL)
-        if not self.is_vendor and (urlsplit(url).hostname or "").endswith(f".{_VENDOR_HOST}"):
-            raise OptionError(
-                f"product_url {describe(url)} is a host of the vendor, but api_url {describe(self.api_url)} is not: "
-                "omit product_url, or omit api_url."
-            )
-        parts = self._parts("product_url", url, state, announcer)
+        # A key of a simulator must not be sent to QG.net.
+        url = f"https://{product}.{_VENDOR_HOST}" if self.is_vendor else f"{self.api_url.rstrip('/')}/{product}"
+        parts = self._parts("api_url", url, state, announcer)
         return ProductApi(*parts, product=product, url=url, key=self.key, password=self.password)
-
-    def _default_product_url(self) -> str:
-        """Return the URL of the product hosts for ``api_url``: a key of a simulator must not be sent to the vendor."""
-        if self.is_vendor:
-            return _VENDOR_PRODUCT_URL
-        return f"{self.api_url.rstrip('/')}/{{product}}"
 
     def _parts(
         self, url_option: str, url: str, state: Store | None, announcer: Announcer
     ) -> tuple[Transport, RateLimiter, WaitBudget]:
         max_wait = self.transport.max_wait
-        state = state or self.state.open(max_wait, announcer)
+        state = state or self.store.open(max_wait, announcer)
         budget = WaitBudget(max_wait, announcer=state.announcer)
         return self.transport.transport(url_option, url), RateLimiter(state), budget
 
@@ -363,13 +302,13 @@ class AccountApiOptions:
                     f"{variable_name(option)} or {environment_name(option)}."
                 )
             check_visible(option, params[option].strip())
-        domain = params["domain"].strip()
-        if not re.fullmatch(r"[A-Za-z0-9.-]+", domain):
-            raise OptionError(
-                f"domain={describe(domain)} is not a host name: give the site of the account, such as www.qg.net."
-            )
+        url = _parse_url("account_url", params["account_url"], ACCOUNT_API_OPTIONS["account_url"]["default"])
+        # The site of the account is a part of the signature. A reseller's is the host of its API; an IP address or a
+        # name without a dot is that of a simulator.
+        host = urlsplit(url).hostname or ""
+        domain = host if re.fullmatch(r"(?=.*[a-z])[^:]+\.[^:]+", host) and host != "qg.net" else "www.qg.net"
         return cls(
-            account_url=_parse_url("account_url", params["account_url"], ACCOUNT_API_OPTIONS["account_url"]["default"]),
+            account_url=url,
             identity=Identity(params["app_id"].strip(), params["app_key"].strip(), domain),
             transport=TransportOptions.parse(params),
         )

@@ -24,7 +24,6 @@ from .._api.product.client import ProductApi
 from .._api.product.endpoints import PRODUCTS
 from .._api.product.errors import UNAVAILABLE_KEY
 from .._core.errors import CallError, OptionError, QgError, WaitBudgetExceeded
-from .._core.text import describe
 from .._core.waiting import Announcer
 from .._store.directory import after_the_call
 from .._store.facts import PRODUCT, REFUSED, TTL
@@ -64,23 +63,23 @@ def lease_client(
     """
     for check in checks:
         check(params)
-    options, product, url = ProxyApiOptions.parse(params), params["product"], params["product_url"]
+    options, product = ProxyApiOptions.parse(params), params["product"]
     if product not in (AUTO, CLASSIC):
-        return options.product_client(product, url, state, announcer)
+        return options.product_client(product, state, announcer)
     classic = options.client(state, announcer)
-    api = classic if product == CLASSIC else api_of_key(options, url, classic)
+    api = classic if product == CLASSIC else api_of_key(options, classic)
     if product == AUTO:
         for check in checks:
             check({**params, "product": api.product})
     return api
 
 
-def api_of_key(options: ProxyApiOptions, product_url: str | None, classic: ProxyApi) -> ProxyApi | ProductApi:
+def api_of_key(options: ProxyApiOptions, classic: ProxyApi) -> ProxyApi | ProductApi:
     """Return the client of the API that serves the leases of the key: ``classic``, or one that continues its run.
 
     Raises QgError if no read shows the product.
     """
-    finder = ProductFinder(options, product_url, classic)
+    finder = ProductFinder(options, classic)
     api = finder.api(finder.product())
     api.facts = finder.facts
     return api
@@ -89,32 +88,22 @@ def api_of_key(options: ProxyApiOptions, product_url: str | None, classic: Proxy
 class ProductFinder:
     """Finds out which API serves the leases of a key, by reads."""
 
-    def __init__(self, options: ProxyApiOptions, product_url: str | None, classic: ProxyApi) -> None:
+    def __init__(self, options: ProxyApiOptions, classic: ProxyApi) -> None:
         self.facts = classic.facts
         self._options = options
-        self._url = product_url
         self._classic = classic
         self._state = classic.rate_limiter.state
-
-    def check_url(self) -> None:
-        """Refuse a ``product_url`` that cannot be that of several products."""
-        if self._url is not None and "{product}" not in self._url:
-            raise OptionError(
-                f"product_url {describe(self._url)} is the URL of only one product: {_NAME_IT}, or put {{product}} in "
-                "place of its name."
-            )
 
     def api(self, product: str) -> ProxyApi | ProductApi:
         """Return the client for a product, which continues the run of the classic one."""
         if product == CLASSIC:
             return self._classic
-        api = self._options.product_client(product, self._url, self._state)
+        api = self._options.product_client(product, self._state)
         api.follow(self._classic)
         return api
 
     def product(self) -> str:
         """Return the product of the key: the stored one, or the one that reads show."""
-        self.check_url()
         known = self.facts.get(PRODUCT)
         if known is None:
             # Other processes wait, and then use what this one has found.
@@ -128,18 +117,12 @@ class ProductFinder:
     def _repeat_refusal(self) -> None:
         """Raise the stored error if no API has served the key a short time ago."""
         stored = self.facts.get(REFUSED)
-        digest, failure = self._state.decoded(stored) if stored else (None, {})
-        if digest == self._url_digest():
+        if failure := self._state.decoded(stored) if stored else {}:
             message = f"{failure.pop('msg')} The vendor said so to a task of the last {TTL[REFUSED]:.0f} seconds"
             raise QgError(f"{message}; qingguo.qgnet.doctor asks it at once.", **failure)
 
-    def _url_digest(self) -> str:
-        """Return a name for the URL of the products, which the user may have corrected since a refusal."""
-        return self._state.digest("product_url", self._url or "")
-
     def read(self) -> str:
         """Read the lists of leases until one of the APIs serves the key; store and return its product."""
-        self.check_url()
         refusals: dict[str, CallError] = {}
         for product, read in self._reads(refusals):
             try:
@@ -157,7 +140,7 @@ class ProductFinder:
                 return product
         failure = _none_serves(refusals)
         with after_the_call():
-            self.facts.save(REFUSED, json.dumps([self._url_digest(), failure.as_result()]))
+            self.facts.save(REFUSED, json.dumps(failure.as_result()))
         raise failure
 
     def _reads(self, refusals: Mapping[str, CallError]) -> Iterator[tuple[str, Callable[[], object]]]:

@@ -17,11 +17,9 @@ from typing import Any
 from ansible.module_utils.basic import AnsibleFallbackNotFound
 
 from .._core.errors import OptionError
+from .._store.opening import is_database
 
 Spec = dict[str, dict[str, Any]]
-
-#: Options for the network of this machine: like paths, their environment variables do not apply to other machines.
-_OF_THIS_MACHINE = ("api_proxy", "use_proxy")
 
 
 def variable_name(option: str) -> str:
@@ -51,37 +49,13 @@ def shared_options(spec: Spec) -> list[str]:
     return [name for name, option in spec.items() if "fallback" in option]
 
 
-def names(spec: Spec) -> set[str]:
-    """Return the names of all options with their aliases."""
-    return {*spec, *(alias for option in spec.values() for alias in option.get("aliases", ()))}
-
-
-def without_aliases(spec: Spec, given: Mapping[str, Any], defaults: Sequence[Mapping[str, Any]] = ()) -> dict[str, Any]:
-    """Replace aliases by the names of their options; raises OptionError if an option is given by two names.
-
-    ``defaults`` are the options that module_defaults set, the weakest first: the task has precedence over them.
-    """
-    found = dict(given)
-    for option in spec:
-        used = [name for name in (option, *spec[option].get("aliases", ())) if name in given]
-        for name in used:
-            del found[name]
-        own = [name for name in used if not any(name in each and each[name] == given[name] for each in defaults)]
-        if len(own) > 1:
-            raise OptionError(f"{' and '.join(own)} are names of the same option: give only one of them.")
-        levels = [{name: given[name] for name in own}, *reversed(defaults)]
-        values = [level[name] for level in levels for name in used if name in level] or [given[name] for name in used]
-        if used:
-            found[option] = values[0]
-    return found
-
-
 def from_this_environment(spec: Spec) -> dict[str, str]:
     """Return the options from the control node's environment for a task that runs on another machine."""
     found = {}
     for option in shared_options(spec):
         value = os.environ.get(environment_name(option))
-        if value and spec[option]["type"] != "path" and option not in _OF_THIS_MACHINE:
+        # A directory of the control node means nothing on another machine.
+        if value and (option != "store" or is_database(value)):
             found[option] = value
     return found
 

@@ -16,7 +16,7 @@ from .._core.text import quote_word
 from .._core.validation import check_range
 from .._core.waiting import WaitBudget
 from .._task.operation import Mode, Operation
-from .._task.options import HTTP_OPTIONS, KEY_OPTIONS, TransportOptions
+from .._task.options import KEY_OPTIONS, TRANSPORT_OPTIONS, TransportOptions
 from .._task.sources import environment_name, variable_name
 
 _LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
@@ -64,7 +64,7 @@ TUNNEL_EXIT = Operation(
         "control_port": {"type": "int", "default": 9090},
         **KEY_OPTIONS,
         "password": {**KEY_OPTIONS["password"], "required": True},
-        **HTTP_OPTIONS,
+        **TRANSPORT_OPTIONS,
     },
     run=_run,
 )

@@ -48,9 +48,7 @@ def prune_missing(standing: StandingClaims, reading: WhitelistReading) -> None:
 
 def claims_for(options: ProxyApiOptions, store: Store, *, check: bool) -> Claims:
     """Return the claims on the whitelist of a key, by all tasks with the same access options."""
-    way = options.transport
-    access = (options.password, way.validate_certs, way.ca_path, way.use_proxy, way.api_proxy, way.retries)
-    digest = store.digest("access", *("" if value is None else str(value) for value in access))
+    digest = store.digest("access", options.password or "")
     return Claims(store, options.whitelist_key(store), digest, check=check)
 
 

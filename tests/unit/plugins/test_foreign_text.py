@@ -155,8 +155,7 @@ def params(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     return {
         "key": KEY,
         "password": "pass-of-demo",
-        "state_dir": str(tmp_path / "state"),
-        "state_url": None,
+        "store": str(tmp_path / "state"),
         "max_wait": 0.0,
     }
 

@@ -141,7 +141,7 @@ def test_no_option_of_a_module_quotes_credentials(name: str, tmp_path: Path) -> 
     valid |= {option: VALID[option] for option, declared in spec.items() if declared.get("required")}
     valid |= CHOICES.get(name, {})
     # No call waits for its turn.
-    valid |= {option: value for option, value in (("state_dir", str(tmp_path)), ("max_wait", 0)) if option in spec}
+    valid |= {option: value for option, value in (("store", str(tmp_path)), ("max_wait", 0)) if option in spec}
     # These two are names that are shown nowhere but as they are looked up.
     names = [
         option
@@ -158,7 +158,7 @@ def test_no_option_of_a_module_quotes_credentials(name: str, tmp_path: Path) -> 
 
 
 def test_a_list_in_place_of_a_url_is_not_quoted_either(tmp_path: Path) -> None:
-    options = {"key": "QGDEMO01", "state_dir": str(tmp_path), "api_url": [MISTYPED[0]]}
+    options = {"key": "QGDEMO01", "store": str(tmp_path), "api_url": [MISTYPED[0]]}
     declared = complaint(lambda: run_action("qg_whitelist_info", options))
     assert "api_url" in str(declared)
     assert not quoted(declared)
@@ -190,7 +190,7 @@ def test_no_option_of_the_inventory_quotes_credentials(tmp_path: Path) -> None:
 def test_no_option_of_the_lookup_quotes_credentials(tmp_path: Path) -> None:
     lookup, _names = lookup_of(proxy)
     documented = with_fragments(yaml.safe_load(proxy.DOCUMENTATION))
-    common = {"key": "QGDEMO01", "state_dir": str(tmp_path), "max_wait": 0}
+    common = {"key": "QGDEMO01", "store": str(tmp_path), "max_wait": 0}
     names = {option for option, declared in documented.items() if takes_text(declared)}
     assert {"api_url", "task_ids"} <= names
     for option in names - {"_terms", "spread", "key", "password"}:
@@ -208,7 +208,7 @@ def test_no_option_of_the_event_source_quotes_credentials(tmp_path: Path) -> Non
         return [str(caught.value), *(queue.get_nowait() for _number in range(queue.qsize()))]
 
     common: dict[str, Any] = {"key": "QGDEMO01", "app_id": "agent", "app_key": "key-of-agent", "max_wait": 0}
-    common |= {"watch": ["quota", "balance"], "state_dir": str(tmp_path)}
+    common |= {"watch": ["quota", "balance"], "store": str(tmp_path)}
     for option in ("api_url", "account_url"):
         for url in MISTYPED:
             assert not quoted(asyncio.run(events({**common, option: url}))), option

@@ -82,19 +82,13 @@ options:
         environment variable QG_MAX_WAIT.
     type: float
     default: 300
-  state_dir:
+  store:
     description:
-      - The directory with the count of calls. Use the same directory for playbooks with the same
-        key.
-      - Default from the environment variable QG_STATE_DIR.
-    type: path
-    default: ~/.ansible/qgnet
-  state_url:
-    description:
-      - The URL of a PostgreSQL database that several control nodes share instead of the state_dir
-        of each, such as postgresql://qgnet@db.example.com/qgnet. It needs psycopg 3.2 or newer.
-      - Default from the environment variable QG_STATE_URL.
+      - The directory with the count of calls, or the URL of a PostgreSQL database that several control nodes share, such
+        as postgresql://qgnet@db.example.com/qgnet. Use the same as playbooks with the same key.
+      - Default from the environment variable QG_STORE.
     type: str
+    default: ~/.ansible/qgnet
 notes:
   - Of an option that is null or empty text, the environment variable is used, then the default. A
     rulebook can use its own variables in options, such as key with "{{ qg_key }}".

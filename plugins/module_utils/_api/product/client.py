@@ -29,8 +29,6 @@ from .errors import ACCESS_DENY, INVALID_PARAMETER, REQUEST_LIMIT_EXCEEDED, SUCC
 class ProductResponseParser(ResponseParser):
     """Reads the responses to the calls of one key."""
 
-    url_option = "product_url"
-
     def __init__(self, secrets: Collection[str], product: str) -> None:
         super().__init__(secrets)
         self._product = product

@@ -46,6 +46,6 @@ def test_nothing_stays_open(
         return ()
 
     monkeypatch.setattr(lookup_file, "matching_leases", matching_leases)
-    lookup.run([], {}, state_dir=str(tmp_path), **options)
+    lookup.run([], {}, store=str(tmp_path), **options)
     assert opened(tmp_path) == []
     assert bool(during) == (plugin is proxy)

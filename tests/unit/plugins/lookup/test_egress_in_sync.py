@@ -41,15 +41,15 @@ def enqueue(directory: Path, process: int, *, no_op: bool, host: str = "h", task
 @pytest.mark.parametrize("process", [os.getpid, os.getppid], ids=["run", "worker"])
 def test_it_is_true_where_nothing_had_to_be_done(tmp_path: Path, process: Any) -> None:
     directory = tmp_path / "state"
-    assert in_sync(state_dir=str(directory)) == [False]
+    assert in_sync(store=str(directory)) == [False]
     enqueue(directory, process(), no_op=True)
-    assert in_sync(state_dir=str(directory)) == [True]
+    assert in_sync(store=str(directory)) == [True]
     enqueue(directory, process(), no_op=False)
-    assert in_sync(state_dir=str(directory)) == [False]
+    assert in_sync(store=str(directory)) == [False]
 
 
 def test_one_host_summarizes_for_all_that_are_in_step(tmp_path: Path) -> None:
-    options = {"step": "summarize", "state_dir": str(tmp_path)}
+    options = {"step": "summarize", "store": str(tmp_path)}
     enqueue(tmp_path, os.getpid(), no_op=False)
     assert in_sync(**options) == [True]
     assert in_sync(batch=("h", "skipped"), **options) == [True]
@@ -61,7 +61,7 @@ def test_one_host_summarizes_for_all_that_are_in_step(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("step", ["register", "summarize"])
 def test_a_first_host_that_skips_does_not_act_for_all(tmp_path: Path, step: str) -> None:
-    options = {"step": step, "state_dir": str(tmp_path)}
+    options = {"step": step, "store": str(tmp_path)}
     enqueue(tmp_path, os.getpid(), no_op=True)
     assert in_sync(batch=("another", "h"), **options) == [False]
     # It has not skipped an earlier use of the role in the run, which is not enough.
@@ -71,7 +71,7 @@ def test_a_first_host_that_skips_does_not_act_for_all(tmp_path: Path, step: str)
 
 
 def test_one_host_registers_only_for_hosts_that_have_all_begun_with_the_same_task(tmp_path: Path) -> None:
-    options = {"state_dir": str(tmp_path)}
+    options = {"store": str(tmp_path)}
     both = ("h", "h2")
     enqueue(tmp_path, os.getpid(), no_op=True)
     assert in_sync(batch=both, **options) == [False], "the other one may have begun in another state"
@@ -90,27 +90,27 @@ def test_one_host_of_a_serial_batch_only_summarizes(tmp_path: Path, step: str, e
     # A host of the batch may have failed, so that as many are left as it has.
     for alive in (["h", "h2"], ["h2"]):
         variables = {"ansible_play_batch": ["h"], "ansible_play_hosts": alive}
-        assert lookup_of(egress_in_sync)[0].run([], variables, step=step, state_dir=str(tmp_path)) == [expected]
+        assert lookup_of(egress_in_sync)[0].run([], variables, step=step, store=str(tmp_path)) == [expected]
 
 
 def test_another_run_is_another_run(tmp_path: Path) -> None:
     enqueue(tmp_path, 1, no_op=True)
-    assert in_sync(state_dir=str(tmp_path)) == [False]
+    assert in_sync(store=str(tmp_path)) == [False]
 
 
 def test_a_directory_that_does_not_exist_is_not_made(tmp_path: Path) -> None:
-    assert in_sync(state_dir=str(tmp_path / "new")) == [False]
+    assert in_sync(store=str(tmp_path / "new")) == [False]
     assert list(tmp_path.iterdir()) == []
 
 
 def test_the_default_directory_is_that_of_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("QG_STATE_DIR", str(tmp_path))
+    monkeypatch.setenv("QG_STORE", str(tmp_path))
     enqueue(tmp_path, os.getpid(), no_op=True)
-    assert in_sync(state_dir=None) == in_sync() == looked_up({}) == [True]
+    assert in_sync(store=None) == in_sync() == looked_up({}) == [True]
     # A variable or a directory that cannot be used is left to the step, which reports it.
-    assert looked_up({"qg_state_dir": "{{ nowhere }}"}) == [False]
+    assert looked_up({"qg_store": "{{ nowhere }}"}) == [False]
     tmp_path.chmod(0o777)
-    assert in_sync(state_dir=str(tmp_path)) == [False]
+    assert in_sync(store=str(tmp_path)) == [False]
 
 
 def looked_up(variables: dict[str, Any], **options: Any) -> list[bool]:
@@ -125,13 +125,13 @@ def looked_up(variables: dict[str, Any], **options: Any) -> list[bool]:
 def test_a_variable_with_the_prefix_is_used_before_that_of_all_modules(tmp_path: Path) -> None:
     enqueue(tmp_path, os.getpid(), no_op=True)
     here, elsewhere = str(tmp_path), str(tmp_path / "elsewhere")
-    both = {"my_state_dir": "{{ place }}", "place": here, "qg_state_dir": elsewhere}
+    both = {"my_state_dir": "{{ place }}", "place": here, "qg_store": elsewhere}
     assert looked_up(both, vars_prefix="my_") == [True]
     assert looked_up(both) == [False]
-    assert looked_up(both, vars_prefix="my_", state_dir=elsewhere) == [False]
+    assert looked_up(both, vars_prefix="my_", store=elsewhere) == [False]
     # Null and empty text are no values.
     for value in (None, ""):
-        assert looked_up({"my_state_dir": value, "qg_state_dir": here}, vars_prefix="my_") == [True]
+        assert looked_up({"my_state_dir": value, "qg_store": here}, vars_prefix="my_") == [True]
 
 
 @pytest.mark.parametrize("value", ["{{ nowhere }}", "{{ 1 / 0 }}", "{{ lookup('file', '/nonexistent') }}"])
@@ -139,10 +139,10 @@ def test_a_variable_with_the_prefix_is_used_before_that_of_all_modules(tmp_path:
 def test_a_variable_with_the_prefix_that_cannot_be_used_is_left_to_the_step(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, value: str, step: str
 ) -> None:
-    monkeypatch.setenv("QG_STATE_DIR", str(tmp_path))
+    monkeypatch.setenv("QG_STORE", str(tmp_path))
     enqueue(tmp_path, os.getpid(), no_op=True)
     assert looked_up({}, step=step, vars_prefix="my_") == [True]
-    for option in ("state_dir", "state_url"):
+    for option in ("store", "store"):
         assert looked_up({f"my_{option}": value}, step=step, vars_prefix="my_") == [False]
 
 

@@ -17,7 +17,7 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._store.caps import (
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.interface import Store
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.journal import Journal, ledger
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.journal_rows import LEASES, LOST, MONOPOLIES, Call
-from ansible_collections.qingguo.qgnet.plugins.module_utils._store.opening import StatePlace
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store.opening import StorePlace
 from support.processes import run_together
 from support.state_world import World, store, world
 from support.stores import quick_over_both, state_place
@@ -113,7 +113,7 @@ def test_the_error_names_the_cap_and_the_fix(store: Store) -> None:
         Journal(store, "another key", MONOPOLIES, caps=Caps(1)).check_caps(2)
 
 
-def buy_one(place: StatePlace) -> None:
+def buy_one(place: StorePlace) -> None:
     with contextlib.closing(place.open()) as store, contextlib.suppress(CapReachedError):
         capped(store, CAP).record(order(1))
 

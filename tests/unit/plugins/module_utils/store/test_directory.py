@@ -30,7 +30,7 @@ def test_the_state_directory_is_private(tmp_path: Path) -> None:
 
 def test_a_state_directory_that_cannot_be_used_is_reported(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(OptionError, match=r"state_dir .* cannot be used: .*QG_STATE_DIR"):
+    with pytest.raises(OptionError, match=r"store .* cannot be used: .*QG_STORE"):
         State(str(tmp_path / "file" / "below"))
     loose = tmp_path / "loose"
     loose.mkdir()

@@ -35,7 +35,7 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._store.journal_rows 
     WHITELIST,
     Call,
 )
-from ansible_collections.qingguo.qgnet.plugins.module_utils._store.opening import StatePlace, preload, url_secrets
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store.opening import StorePlace, preload, url_secrets
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.postgres import PostgresState
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.postgres_connection import (
     ConnectionPolicy,
@@ -110,7 +110,7 @@ def test_an_address_that_cannot_be_used_is_refused_in_a_sentence_without_its_pas
     wrong = database_url.replace(password, "wrong-secret")
     user, _at, place = wrong.partition("@")
     messages = {
-        "QG-secret": "state_url (environment QG_STATE_URL) is not a URL: give the URL of a PostgreSQL database",
+        "QG-secret": "store (environment QG_STORE) is not a URL: give the URL of a PostgreSQL database",
         "mysql://u:wrong-secret@h/d": "begins with mysql://: give the URL of a PostgreSQL database",
         f"{user}@[::1:{place}": "cannot be read",
         "postgresql://u:p@wrong-secret@h/d": "cannot be read",
@@ -390,7 +390,7 @@ def test_a_process_that_is_stopped_in_a_transaction_is_named_and_then_ended_by_t
         with opened(database_url, shown.announcer, busy=30.0, lock_timeout=0.2) as state:
             state.execute("DELETE FROM journal WHERE id < 0")
         assert len(shown.lines) == 1
-        assert f"another process writes to the database of state_url: process {process.pid}" in shown.lines[0]
+        assert f"another process writes to the database of store: process {process.pid}" in shown.lines[0]
 
 
 @pytest.mark.thorough
@@ -420,7 +420,7 @@ def test_a_process_prepares_those_that_it_forks_without_a_connection(monkeypatch
         host, port = server.getsockname()
         for name, value in (("PGHOST", host), ("PGHOSTADDR", host), ("PGPORT", str(port))):
             monkeypatch.setenv(name, value)
-        monkeypatch.setenv("QG_STATE_URL", f"postgresql://{host}:{port}/qgnet")
+        monkeypatch.setenv("QG_STORE", f"postgresql://{host}:{port}/qgnet")
         preload()
         with pytest.raises(TimeoutError):
             server.accept()
@@ -429,9 +429,9 @@ def test_a_process_prepares_those_that_it_forks_without_a_connection(monkeypatch
 
 
 def test_the_state_is_opened_where_the_options_say(database_url: str, tmp_path: Path) -> None:
-    with contextlib.closing(StatePlace.of({"state_dir": str(tmp_path), "state_url": database_url}).open()) as state:
+    with contextlib.closing(StorePlace.of({"store": str(tmp_path), "store": database_url}).open()) as state:
         assert isinstance(state, PostgresState)
         state.execute("DELETE FROM journal WHERE id < 0")
     assert list(tmp_path.iterdir()) == []
     with pytest.raises(QgError):
-        StatePlace.of({"state_dir": str(tmp_path), "state_url": "none"}).open()
+        StorePlace.of({"store": "none"}).open()

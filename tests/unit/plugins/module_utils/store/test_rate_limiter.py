@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import OptionError, WaitBudgetExceeded
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.waiting import WaitBudget
-from ansible_collections.qingguo.qgnet.plugins.module_utils._store.opening import StatePlace
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store.opening import StorePlace
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.rate_limiter import RateLimiter, Slot, minute_seconds
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -248,7 +248,7 @@ def test_no_window_of_the_vendor_is_ever_overfull(
     assert most_in_a_window(arrivals, MINUTE) <= LIMIT
 
 
-def call_twice(place: StatePlace, record: Path) -> None:
+def call_twice(place: StorePlace, record: Path) -> None:
     limiter = RateLimiter(place.open(), minute=0.5)
     for _call in range(2):
         slot = limiter.acquire("key", "/x", LIMIT, 1, WaitBudget(60))

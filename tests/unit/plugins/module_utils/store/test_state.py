@@ -25,7 +25,7 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._store import schema
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.claims import Claim, Claims, StandingClaims
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.directory import (
     DEFAULT_BUSY_POLICY,
-    DEFAULT_STATE_DIR,
+    DEFAULT_STORE,
     BusyPolicy,
     StateError,
 )
@@ -39,7 +39,7 @@ from support.registrations import register
 DATABASE = "state.sqlite3"
 #: Long enough for an announcement on a busy machine.
 MAX_WAIT = 3.0
-FIX = "Set state_dir (environment QG_STATE_DIR) to a directory on a local disk that this user owns."
+FIX = "Set store (environment QG_STORE) to a directory on a local disk that this user owns."
 
 
 def modes(directory: Path) -> dict[str, int]:
@@ -101,7 +101,7 @@ def test_a_link_in_place_of_a_file_is_refused(tmp_path: Path, name: str) -> None
 def test_a_link_in_place_of_a_lock_is_refused(tmp_path: Path) -> None:
     state = State(str(tmp_path / "state"))
     (state.directory / "some.lock").symlink_to(tmp_path / "target")
-    with pytest.raises(StateError, match=r"state_dir .* cannot be used"), state.try_lock("some"):
+    with pytest.raises(StateError, match=r"store .* cannot be used"), state.try_lock("some"):
         pass
     assert not (tmp_path / "target").exists()
 
@@ -225,7 +225,7 @@ def test_a_full_disk_is_a_sentence_and_the_next_transaction_works(tmp_path: Path
     broken(state, "max_page_count = 1")
     ips = [f"198.18.{n // 250}.{n % 250}" for n in range(5000)]
     host, standing = HostRegistration("a", frozenset(ips)), StandingClaims(state, "k")
-    with pytest.raises(StateError, match=rf"state_dir {tmp_path} cannot be used: .*full\. Make room on its disk"):
+    with pytest.raises(StateError, match=rf"store {tmp_path} cannot be used: .*full\. Make room on its disk"):
         register(state, "k", "f", host)
     assert not standing.exist()
     broken(state, "max_page_count = 100000")
@@ -235,7 +235,7 @@ def test_a_full_disk_is_a_sentence_and_the_next_transaction_works(tmp_path: Path
 
 def test_a_database_that_cannot_be_written_is_a_sentence(tmp_path: Path) -> None:
     state = broken(State(str(tmp_path)), "query_only = 1")
-    with pytest.raises(StateError, match=r"state_dir .* cannot be used: .*readonly.*Set state_dir"):
+    with pytest.raises(StateError, match=r"store .* cannot be used: .*readonly.*Set store"):
         register(state, "k", "f", HostRegistration("a", frozenset({"192.0.2.1"})))
 
 
@@ -291,12 +291,12 @@ def test_a_salt_that_is_a_directory_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("directory", "reason"),
     [
-        ("", f"state_dir '' cannot be used: it is empty. {FIX}"),
-        (" ", f"state_dir ' ' cannot be used: it is empty. {FIX}"),
-        ("a\0b", "state_dir 'a\uff3cx00b' cannot be used: it contains a NUL character. Give another path."),
+        ("", f"store '' cannot be used: it is empty. {FIX}"),
+        (" ", f"store ' ' cannot be used: it is empty. {FIX}"),
+        ("a\0b", "store 'a\uff3cx00b' cannot be used: it contains a NUL character. Give another path."),
         *(
-            (path, f"state_dir {path} cannot be used: the home directory is not known. {FIX}")
-            for path in (DEFAULT_STATE_DIR, "~no-such-user/state")
+            (path, f"store {path} cannot be used: the home directory is not known. {FIX}")
+            for path in (DEFAULT_STORE, "~no-such-user/state")
         ),
     ],
 )
@@ -402,7 +402,7 @@ def test_a_transaction_of_a_process_that_is_stopped_is_waited_for_as_long_as_max
         assert state.rows("SELECT 1") == [(1,)], "reading does not wait"
         with pytest.raises(StateError, match=f"process {process} has kept its database locked.*End or continue"):
             register(state, "k", "f", HostRegistration("a", frozenset({"192.0.2.1"})))
-        shown.assert_only("has locked the database in state_dir", process, policy.bounds)
+        shown.assert_only("has locked the database in store", process, policy.bounds)
 
 
 def test_the_preparation_by_a_process_that_is_stopped_is_waited_for_as_long_as_max_wait(tmp_path: Path) -> None:
@@ -411,4 +411,4 @@ def test_the_preparation_by_a_process_that_is_stopped_is_waited_for_as_long_as_m
         (tmp_path / DATABASE).unlink()
         with pytest.raises(QgError, match=f"process {process} has been preparing it for {MAX_WAIT:.0f} seconds"):
             State(str(tmp_path), max_wait=MAX_WAIT, announcer=shown.announcer, policy=policy)
-        shown.assert_only("is preparing state_dir", process, policy.bounds)
+        shown.assert_only("is preparing store", process, policy.bounds)

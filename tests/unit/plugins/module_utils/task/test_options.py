@@ -22,7 +22,7 @@ ACCOUNT: dict[str, Any] = {
     "account_url": "https://account.example/api",
     "domain": "www.qg.net",
 }
-PROXY: dict[str, Any] = {**COMMON, "key": SECRET, "password": "x", "api_url": "https://api.example", "state_url": None}
+PROXY: dict[str, Any] = {**COMMON, "key": SECRET, "password": "x", "api_url": "https://api.example"}
 
 
 @pytest.mark.parametrize(
@@ -66,7 +66,7 @@ def test_a_mistake_in_an_option_of_the_account_is_one_sentence(changes: dict[str
 )
 def test_a_mistake_in_an_option_of_the_key_is_one_sentence(tmp_path: Path, changes: dict[str, Any], words: str) -> None:
     with pytest.raises(OptionError) as caught:
-        proxy_api({**PROXY, "state_dir": str(tmp_path), **changes}, SILENT)
+        proxy_api({**PROXY, "store": str(tmp_path), **changes}, SILENT)
     assert words in caught.value.message
     assert SECRET not in caught.value.message
 
@@ -78,5 +78,5 @@ def test_blanks_around_credentials_do_not_count() -> None:
 
 def test_runs_that_spell_the_address_differently_share_the_lock_and_the_count(tmp_path: Path) -> None:
     urls = ["https://api.example", "http://API.example:80/"]
-    clients = [proxy_api({**PROXY, "state_dir": str(tmp_path), "api_url": url}, SILENT) for url in urls]
+    clients = [proxy_api({**PROXY, "store": str(tmp_path), "api_url": url}, SILENT) for url in urls]
     assert len({api.key_digest for api in clients}) == 1

@@ -27,7 +27,7 @@ def called(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., str
     defaults: dict[str, Any] = {name: option.get("default") for name, option in PROXY_API_OPTIONS.items()}
 
     def call(api_url: str, product_url: str | None = None) -> str:
-        options = ProxyApiOptions.parse({**defaults, "key": "K", "api_url": api_url, "state_dir": str(tmp_path)})
+        options = ProxyApiOptions.parse({**defaults, "key": "K", "api_url": api_url, "store": str(tmp_path)})
         options.product_client("share", product_url).leases()
         (url,) = urls
         return url.removesuffix("/query")

@@ -1,0 +1,38 @@
+# Copyright (c) 2026 The qingguo.qgnet authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Documentation of the option for the store."""
+
+from __future__ import annotations
+
+
+class ModuleDocFragment:
+    """The option for the store, which ``module_utils/_task/options.py`` declares as well."""
+
+    DOCUMENTATION = r"""
+options:
+  store:
+    description:
+      - Where runs keep what they share: rate limits, locks, registrations, and each purchase before it is sent.
+      - A directory on a local disk of the control node, or for several control nodes the URL of a PostgreSQL database,
+        such as V(postgresql://qgnet@db.example.com/qgnet). A database needs the Python library C(psycopg).
+    type: str
+    default: ~/.ansible/qgnet
+"""
+
+    # For plugins that run only on the control node: Ansible itself documents their variables and environment.
+    PLUGIN = r"""
+options:
+  store:
+    description:
+      - Where runs keep what they share: rate limits, locks, registrations, and each purchase before it is sent.
+      - A directory on a local disk of the control node, or for several control nodes the URL of a PostgreSQL database,
+        such as V(postgresql://qgnet@db.example.com/qgnet). A database needs the Python library C(psycopg).
+    type: str
+    default: ~/.ansible/qgnet
+    vars:
+      - name: qg_store
+    env:
+      - name: QG_STORE
+"""
