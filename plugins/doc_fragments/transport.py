@@ -19,7 +19,7 @@ options:
     default: 10
   max_wait:
     description:
-      - The maximum total waiting time in seconds: for rate limits, between attempts after transient failures, and for
+      - The maximum total waiting time in seconds, for rate limits, between attempts after transient failures, and for
         asynchronous operations of QG.net.
     type: float
     default: 300
@@ -47,7 +47,7 @@ options:
       - name: QG_TIMEOUT
   max_wait:
     description:
-      - The maximum total waiting time in seconds: for rate limits, between attempts after transient failures, and for
+      - The maximum total waiting time in seconds, for rate limits, between attempts after transient failures, and for
         asynchronous operations of QG.net.
     type: float
     default: 300

@@ -17,8 +17,8 @@ description:
   - Ensures that a QG.net key holds at least O(count) matching leases, and returns them. The task allocates only what is
     missing, so a second run allocates nothing.
   - After a lost response, the call is not repeated before it is known that it had no effect. If that cannot be found
-    out, the task fails. If a run was killed or failed in this way, the next one with the same O(store) waits until the list shows the leases, or until O(timeout) (at least 30 seconds) plus 60 seconds have
-    passed since the call.
+    out, the task fails. If a run was killed or failed in this way, the next one with the same O(store) waits until the
+    list shows the leases, or until O(timeout) (at least 30 seconds) plus 60 seconds have passed since the call.
   - Runs that share the state take turns. Without a common O(store), two control nodes may both pay.
   - What the product of the key cannot do is refused before anything is allocated.
 options:

@@ -99,7 +99,7 @@ def test_one_set_of_defaults_serves_both_apis(
         task("quota", "qg_quota_info"),
         task("egress", "qg_egress_ip_info", {"sources": [f"{sim.api_url}/ip"], "allow_non_global": True}),
         task("check", "qg_proxy_check", {"proxies": []}),
-        defaults={**DEFAULTS, **from_variables(*more), "domain": "www.qg.net", "password": "unused"},
+        defaults={**DEFAULTS, **from_variables(*more), "password": "unused"},
     )
     run = playground.play(text, inventory=SPYING, variables={**variables, **more}).ok()
     assert run.of("balance").result["balance"] == "12.34"
@@ -142,12 +142,10 @@ def test_without_facts_only_a_message_is_returned(
 
 @pytest.mark.newest_core
 def test_credentials_from_the_environment(sim: Simulator, playground: Playground) -> None:
-    sim.agent(domain="reseller.example")
-    options = {**credentials(sim), "domain": "reseller.example", "timeout": "7"}
+    options = {**credentials(sim), "timeout": "7"}
     environment = {f"QG_{name.upper()}": value for name, value in options.items()}
     playground.play(play(*tasks()), inventory=SPYING, environment=environment).ok()
     assert calls(sim) == PATHS
-    assert {call["params"]["domain"] for call in sim.journal()} == {"reseller.example"}
 
 
 @pytest.mark.newest_core
@@ -347,13 +345,6 @@ def test_one_instance(account: Account) -> None:
     result = account.good("instances", product_id=None, suid=" 104000077 ")
     assert [row["suid"] for row in result["instances"]] == ["104000077"]
     assert account.asked() == [{"suid": "104000077", "offset": "0", "limit": "50"}]
-
-
-def test_a_domain_of_a_reseller(account: Account) -> None:
-    account.sim.agent(domain="reseller.example")
-    account.good("balance", domain="reseller.example")
-    (call,) = account.sim.journal()
-    assert call["params"]["sign"] == signature(account.sim, call["params"]["time"], "reseller.example")
 
 
 def test_a_second_account(account: Account) -> None:

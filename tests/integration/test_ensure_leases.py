@@ -26,7 +26,7 @@ ENSURE = "qingguo.qgnet.ensure_leases"
 
 def ensure(account: ProductKey, playground: Playground, **variables: Any) -> Run:
     """Run the playbook; the key and its product are in the environment."""
-    settings = {name: account.options[name] for name in ("key", "product", "product_url")}
+    settings = {name: account.options[name] for name in ("key", "api_url", "product")}
     environment = {f"QG_{name.upper()}": value for name, value in settings.items()}
     variables = {f"qg_{name}": value for name, value in variables.items()}
     return playground.play(ENSURE, variables=variables, environment=environment)
@@ -34,7 +34,7 @@ def ensure(account: ProductKey, playground: Playground, **variables: Any) -> Run
 
 def test_module_defaults_choose_the_product_for_all_modules(sim: Simulator, playground: Playground) -> None:
     sim.configure(plan=PLANS["exclusive"], whitelist=["203.0.113.9"])
-    place = f"key='{sim.key}', api_url='{sim.api_url}', product='exclusive', product_url='{sim.api_url}/{{product}}'"
+    place = f"key='{sim.key}', api_url='{sim.api_url}', product='exclusive'"
     looked_up = f"{{{{ query('qingguo.qgnet.proxy', {place}, limit=9, max_age=0) }}}}"
     two = {"count": 2}
     text = play(
@@ -53,7 +53,6 @@ def test_module_defaults_choose_the_product_for_all_modules(sim: Simulator, play
             "key": sim.key,
             "api_url": sim.api_url,
             "product": "exclusive",
-            "product_url": sim.api_url + "/{product}",
         },
     )
     run = playground.play(text).ok()
@@ -155,7 +154,7 @@ def test_the_playbook_counts_undetermined_leases_with_match(account: ProductKey,
 
 
 LOOKUPS: dict[str, Callable[[Simulator], str]] = {
-    "options": lambda sim: f"product='share', product_url='{sim.api_url}/{{product}}', ",
+    "options": lambda sim: f"product='share', api_url='{sim.api_url}', ",
     "environment": lambda _sim: "",
     "the API's host": lambda _sim: "product='share', ",
 }
@@ -168,7 +167,7 @@ def test_the_lookup(account: ProductKey, playground: Playground, way: str) -> No
     account.begin()
     environment = {"QG_KEY": account.sim.key, "QG_API_URL": account.sim.api_url}
     if way == "environment":
-        environment |= {"QG_PRODUCT": "share", "QG_PRODUCT_URL": account.sim.api_url + "/{product}"}
+        environment |= {"QG_PRODUCT": "share"}
 
     def look(name: str, options: str) -> dict[str, Any]:
         found = f"{{{{ query('qingguo.qgnet.proxy', {LOOKUPS[way](account.sim)}{options}) }}}}"

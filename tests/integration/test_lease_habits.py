@@ -33,7 +33,7 @@ class Crawler(LeaseScenario):
     def use(self, product: str, **plan: Any) -> Crawler:
         self.product = product
         self.sim.configure(plan={**PLANS.get(product, {"channels": 8}), **plan})
-        self.options |= {"product": product, "product_url": self.sim.api_url + "/{product}"}
+        self.options |= {"product": product}
         return self
 
     def sent(self, *names: str, path: str | None = None) -> list[tuple[str | None, ...]]:

@@ -119,11 +119,11 @@ def test_a_persistent_failure_is_reported(scenario: LeaseScenario, endpoint: str
 def test_without_retries_a_read_and_a_paid_call_are_sent_once(scenario: LeaseScenario) -> None:
     name, options, _codes = CALLS[QUOTA]
     scenario.sim.fault(path=QUOTA, kind="code", code=-1, times=1)
-    assert scenario(name, **options, retries=0)["failed"] is True
+    assert scenario(name, **options, max_wait=0)["failed"] is True
     assert calls(scenario.sim, QUOTA) == [QUOTA]
     scenario.begin()
     scenario.sim.fault(path=ALLOCATE, kind="code", code=-1, times=1)
-    assert scenario("allocate", count=1, retries=0)["failed"] is True
+    assert scenario("allocate", count=1, max_wait=0)["failed"] is True
     assert calls(scenario.sim, ALLOCATE) == [ALLOCATE]
 
 

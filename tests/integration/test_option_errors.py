@@ -33,8 +33,6 @@ MODULES: list[tuple[str, Options, str, str]] = [
     # the transport
     ("qg_whitelist", {**IPS, "timeout": "10s"}, "timeout", "'10s' is not a number: give digits without a unit"),
     ("qg_whitelist", {**IPS, "max_wait": -1}, "max_wait", "-1 is out of range: give a number from 0"),
-    ("qg_whitelist", {**IPS, "validate_certs": "maybe"}, "validate_certs", "'maybe' is not true or false"),
-    ("qg_whitelist", {**IPS, "ca_path": "/nonexistent/ca.pem"}, "ca_path", "/nonexistent/ca.pem cannot be used"),
     ("qg_whitelist", {**IPS, "store": "/etc/passwd"}, "store", "/etc/passwd cannot be used"),
     ("qg_whitelist_info", {"key": "{{ omit }}", "timeout": "{{ lookup('env', 'QG_KEY') }}"}, "timeout", "not a number"),
     # the key and the URL
@@ -57,7 +55,6 @@ MODULES: list[tuple[str, Options, str, str]] = [
     ("qg_whitelist_info", {"api_url": "https://proxy.qg.net/whitelist/query"}, "api_url", "leave out /whitelist/query"),
     ("qg_whitelist_info", {"api_url": "https://www.qg.net/api"}, "api_url", "give it in account_url"),
     ("qg_whitelist_info", {"api_url": "https://me:HUSH@proxy.qg.net"}, "api_url", "contains a user name"),
-    ("qg_balance_info", {"domain": "https://www.qg.net"}, "domain", "is not a host name: give the site"),
     # leases
     ("qg_proxy_allocate", {"count": 1, "Num": 3}, "Num", "is not an option of qg_proxy_allocate: did you mean count?"),
     ("qg_proxy_allocate", {}, "count", "missing required arguments: count"),
@@ -174,8 +171,8 @@ def test_each_first_mistake_is_one_sentence_with_the_option_and_the_fix(sim: Sim
 
 # --- paths
 
-EMPTY, NUL = "it is empty", "it contains a NUL character"
-PATHS = [("store", "", EMPTY), ("store", "a\0b", NUL), ("ca_path", "a\0b", NUL)]
+EMPTY = "it is empty"
+PATHS = [("store", "", EMPTY), ("store", " ", EMPTY)]
 
 
 @pytest.mark.newest_core

@@ -50,7 +50,7 @@ PLAYS = """
   gather_facts: false
   vars: {qg_key: VARIABLE, egress_whitelist_ips: [203.0.113.3]}
   module_defaults:
-    group/qingguo.qgnet.qg: {api_key: DEFAULTS}
+    group/qingguo.qgnet.qg: {key: DEFAULTS}
   tasks:
     - {name: module DEFAULTS, qingguo.qgnet.qg_whitelist_info: }
     - {name: lookup VARIABLE in spite of defaults, ansible.builtin.debug: {msg: "{{ LOOKUP }}"}}
@@ -61,12 +61,11 @@ PLAYS = """
   gather_facts: false
   vars: {qg_key: VARIABLE, egress_whitelist_ips: [203.0.113.4]}
   module_defaults:
-    group/qingguo.qgnet.qg: {api_key: DEFAULTS}
+    group/qingguo.qgnet.qg: {key: DEFAULTS}
   tasks:
     - {name: module OPTION, qingguo.qgnet.qg_whitelist_info: {key: OPTION}}
-    - {name: module OPTION by its alias, qingguo.qgnet.qg_whitelist_info: {authkey: OPTION}}
     - name: lookup OPTION
-      ansible.builtin.debug: {msg: "{{ lookup('qingguo.qgnet.proxy', authkey='OPTION', at_least=0) }}"}
+      ansible.builtin.debug: {msg: "{{ lookup('qingguo.qgnet.proxy', key='OPTION', at_least=0) }}"}
     - name: role OPTION
       ansible.builtin.include_role: {name: qingguo.qgnet.egress_whitelist}
       vars: {egress_whitelist_key: OPTION}
@@ -85,7 +84,7 @@ def test_modules_role_and_lookup_take_the_key_from_the_first_source_that_has_it(
 ) -> None:
     for key in ("OPTION", "DEFAULTS", "VARIABLE", "ENVIRONMENT"):
         sim.configure(key)
-    environment = {"QG_KEY": "ENVIRONMENT", "QG_API_URL": sim.api_url, "QG_MAX_WAIT": "", "QG_CA_PATH": ""}
+    environment = {"QG_KEY": "ENVIRONMENT", "QG_API_URL": sim.api_url, "QG_MAX_WAIT": ""}
     environment["QG_PRODUCT"] = "classic"
     secret = playground.write("password", "vault")
     command = [str(Path(sys.executable).parent / "ansible-vault"), "encrypt_string", "--vault-password-file"]
@@ -99,7 +98,7 @@ def test_modules_role_and_lookup_take_the_key_from_the_first_source_that_has_it(
         ("DEFAULTS", QUERY),
         ("VARIABLE", LEASES),
         *(("DEFAULTS", path) for path in REGISTER),
-        *(("OPTION", path) for path in (*[QUERY] * 2, LEASES, *REGISTER)),
+        *(("OPTION", path) for path in (QUERY, LEASES, *REGISTER)),
     ]
 
 
@@ -108,10 +107,10 @@ def test_the_inventory_takes_the_account_from_the_first_source_that_has_it(
     sim: Simulator, playground: Playground
 ) -> None:
     plugin = "plugin: qingguo.qgnet.qg_cloud\n"
-    files = {"a": "", "b": "appid: OPTION\n"}
+    files = {"a": "", "b": "app_id: OPTION\n"}
     paths = [str(playground.write(f"{name}.qg_cloud.yml", plugin + text)) for name, text in files.items()]
     environment = {"QG_APP_ID": "ENVIRONMENT", "QG_APP_KEY": sim.app_key, "QG_ACCOUNT_URL": sim.account_url}
-    environment |= {"QG_RETRIES": "0", "QG_TIMEOUT": ""}
+    environment |= {"QG_TIMEOUT": ""}
     for variables in ({}, {"qg_app_id": "{{ site_app_id }}", "site_app_id": "VARIABLE", "qg_max_wait": ""}):
         arguments = [word for path in paths for word in ("-i", path)]
         run = playground.play(
@@ -139,7 +138,6 @@ def test_the_error_for_a_missing_key_names_all_places(sim: Simulator, playground
         "misled": ("qg_whitelist_info", {"environment": {"QG_KEY": "of-the-host"}}),
         "delegated": ("qg_whitelist_info", {"delegate_to": "bastion"}),
         "account": ("qg_balance_info", {"environment": "{{ {'QG_APP_ID': inventory_hostname} }}"}),
-        "two names": ("qg_whitelist_info", {"args": {"key": "QGDEMO08", "api_key": "QGDEMO09"}}),
         "late": ("qg_whitelist_info", {"vars": {"qg_key": "QGDEMO08", "qg_timeout": 1000}}),
         "of another type": ("qg_whitelist_info", {"vars": {"qg_key": "QGDEMO08", "qg_timeout": "soon"}}),
         "undefined": ("qg_whitelist_info", {"vars": {"qg_key": "{{ vault_qg_key }}"}}),
@@ -159,7 +157,6 @@ def test_the_error_for_a_missing_key_names_all_places(sim: Simulator, playground
         "account": "app_id and app_key are missing: give them as option of the task or of module_defaults, as variable "
         "qg_app_id and qg_app_key, or as QG_APP_ID and QG_APP_KEY in the environment of the control node; "
         "QG_APP_ID in the keyword environment of this task does not reach it.",
-        "two names": "key and api_key are names of the same option: give only one of them.",
         "late": "qg_timeout: timeout=1000 is out of range: give a number from 0.1 to 600.",
         "of another type": "qg_timeout: timeout='soon' is not a number",
         "undefined": "The variable qg_key cannot be evaluated: 'vault_qg_key' is undefined",
@@ -192,13 +189,13 @@ def test_a_key_in_the_keyword_environment_that_does_not_reach_the_task_is_named_
 def test_defaults_of_the_group_reach_only_modules_that_use_them_and_a_task_is_refused_what_its_module_lacks(
     sim: Simulator, playground: Playground
 ) -> None:
-    group = {"key": sim.key, "password": "", "app_id": "x", "api_proxy": "http://192.0.2.1:3128"}
+    group = {"key": sim.key, "password": "", "app_id": "x", "api_url": "http://192.0.2.1"}
     cases: dict[str, dict[str, Any]] = {
         "detect": {"qingguo.qgnet.qg_egress_ip_info": {"sources": []}},
         "check": {"qingguo.qgnet.qg_proxy_check": {"proxies": []}},
-        "own option": {"qingguo.qgnet.qg_proxy_check": {"proxies": [], "password": "x", "use_proxy": False}},
+        "own option": {"qingguo.qgnet.qg_proxy_check": {"proxies": [], "product": "share"}},
     }
     run = play_cases(playground, cases, inventory=INVENTORY, module_defaults={"group/qingguo.qgnet.qg": group})
     assert "sources is empty" in run.of("detect").result["msg"]
     assert run.of("check").status == "ok"
-    assert "password is not an option of qg_proxy_check" in run.of("own option").result["msg"]
+    assert "product is not an option of qg_proxy_check" in run.of("own option").result["msg"]

@@ -329,8 +329,6 @@ MISTAKES: dict[str, tuple[str, str, dict[str, Any], str]] = {
     "two areas in one": ("share", "allocate", {"areas": ["350500,440100"]}, "one whole name in each entry"),
     "quota of overseas": ("overseas", "quota", {}, "product=overseas has no quota"),
     "pool of share": ("share", "pool", {}, "product=share has no pool that can be read without a lease"),
-    "no URL": ("share", "info", {"product_url": ""}, "product_url"),
-    "no scheme": ("share", "info", {"product_url": "share.proxy.qg.net"}, "product_url"),
     "a product that is none": ("shared", "info", {}, "value of product must be one of"),
 }
 
@@ -383,7 +381,6 @@ def test_the_release_rule_of_a_product_is_the_first_thing_that_a_refusal_says(ac
 def test_the_environment_names_the_product(account: ProductKey, monkeypatch: pytest.MonkeyPatch) -> None:
     account.use("share")
     monkeypatch.setenv("QG_PRODUCT", account.options.pop("product"))
-    monkeypatch.setenv("QG_PRODUCT_URL", account.options.pop("product_url"))
     account.ok("allocate")
     assert account.writes() == ["/share/get"]
 
@@ -391,7 +388,6 @@ def test_the_environment_names_the_product(account: ProductKey, monkeypatch: pyt
 @pytest.mark.parametrize("url", ["", "/"], ids=["plain", "with a slash"])
 def test_a_product_is_called_where_the_api_is(account: ProductKey, url: str) -> None:
     account.use("share")
-    del account.options["product_url"]
     account.options["api_url"] += url
     account.ok("allocate")
     assert account.writes() == ["/share/get"]

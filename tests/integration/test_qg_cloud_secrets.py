@@ -69,12 +69,12 @@ def test_a_flushed_cache_is_read_again(cloud: Cloud, playground: Playground) -> 
 @pytest.mark.newest_core
 def test_another_question_is_not_answered_from_the_cache(cloud: Cloud, playground: Playground) -> None:
     cloud.sim.agent(instances={"104": 2})
-    cloud.sim.agent("other", appkey="another", instances={"104": 3}, domain="www.reseller.example")
+    cloud.sim.agent("other", appkey="another", instances={"104": 3})
     questions: list[Options] = [
         {},
         {"product_ids": [104]},
         {"include_secrets": True},
-        {"app_id": "other", "app_key": "another", "domain": "www.reseller.example"},
+        {"app_id": "other", "app_key": "another"},
         {"account_url": cloud.sim.account_url.replace("127.0.0.1", "localhost")},
     ]
     for question in questions:
@@ -168,7 +168,6 @@ def test_an_answer_that_is_none_is_one_sentence(cloud: Cloud) -> None:
 MISTAKES: list[tuple[Options, str]] = [
     ({"app_key": "SECRETWRONG"}, BAD_SIGNATURE),
     ({"app_id": "nobody"}, BAD_SIGNATURE),
-    ({"domain": "www.example.com"}, BAD_SIGNATURE),
     ({"product_ids": [999]}, BAD_SIGNATURE),
     ({"app_key": {"a": "SECRET"}}, "app_key cannot be used in the inventory file: give text."),
     ({"app_key": ""}, "app_key is empty"),
@@ -241,7 +240,6 @@ def test_options_may_be_templates(cloud: Cloud) -> None:
         "app_key": "{{ lookup('ansible.builtin.env', 'COMPANY_KEY') }}",
         "account_url": "{{ url }}",
         "timeout": "{{ 2 + 3 }}",
-        "validate_certs": "{{ 1 == 1 }}",
         "product_ids": ["{{ brand }}"],
         "simple_filters": {"line_no": "{{ ['ap-beijing'] }}"},
         "cache": "{{ false }}",

@@ -73,7 +73,7 @@ def patient(sim: Simulator, common: dict[str, Any], whitelist: Operate, monkeypa
     sim.control("PATCH", "/map", {"127.0.0.1": EGRESS})
     proxy = sim.configure(whitelist=[EGRESS], exit=EXIT, options={"lease_proxies": False})["proxy_url"]
     echo = f"{sim.api_url}/ip"
-    options = {**common, "sources": [echo], "url": echo, "through_proxy": proxy.removeprefix("http://"), "retries": 0}
+    options = {**common, "sources": [echo], "url": echo, "through_proxy": proxy.removeprefix("http://")}
     return Patient(sim, options, whitelist, monkeypatch)
 
 
@@ -243,7 +243,7 @@ def test_the_leases_of_the_key_are_the_proxies_to_try(patient: Patient) -> None:
 
 def test_registrations_of_other_inventories_are_named(patient: Patient) -> None:
     options = parse_options(Path(patient.options["store"]), key=patient.sim.key, api_url=patient.sim.api_url)
-    state = options.state.open()
+    state = options.store.open()
     for inventory, host in (("/etc/hosts", "web1"), ("hosts.old", "web1"), ("hosts.old", "web2")):
         register(state, options.whitelist_key(state), inventory, HostRegistration(host, frozenset({EGRESS})))
     state.close()

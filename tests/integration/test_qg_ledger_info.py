@@ -33,11 +33,10 @@ class Buyer:
             "key": sim.key,
             "api_url": sim.api_url,
             "product": product,
-            "product_url": sim.api_url + "/{product}",
         }
 
     def play(self, *tasks: dict[str, Any], **variables: Any) -> Run:
-        defaults = from_variables("key", "api_url", "product", "product_url")
+        defaults = from_variables("key", "api_url", "product")
         return self.playground.play(
             play(*tasks, defaults=defaults), inventory=SPYING, variables={**self.variables, **variables}
         )

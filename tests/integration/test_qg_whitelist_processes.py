@@ -30,7 +30,7 @@ def all_at_once(
 ) -> list[Result]:
     """As many processes as addresses, each fresh, so that none shares a connection or a lock with another."""
     options = {"key": sim.key, "api_url": sim.api_url, "store": str(store), "timeout": 30.0, **changes}
-    answers = [state_dir.with_name(f"{ip}.json") for ip in ips]
+    answers = [store.with_name(f"{ip}.json") for ip in ips]
     workers = [
         context.Process(target=process, args=(options, ip, minute, str(answer)))
         for ip, answer in zip(ips, answers, strict=True)

@@ -28,7 +28,6 @@ MISTAKES: list[tuple[dict[str, Any], str, str]] = [
     ({"verify_url": "ip.example"}, "verify_url", "cannot be used"),
     ({"verify_wait": 601}, "verify_wait", "out of range"),
     ({"max_wait": -1}, "max_wait", "out of range"),
-    ({"ca_path": "/nonexistent/ca.pem"}, "ca_path", "cannot be used"),
     ({"api_url": "http://192.0.2.1/?x=1"}, "api_url", "only scheme, host and path"),
     ({"ips": ["not-an-address"]}, "ips", "IPv4"),
     ({"quorum": 9}, "quorum", "cannot be met"),

@@ -307,5 +307,5 @@ def test_an_error_of_ansible_leaves_the_variables_of_a_host(fleet: Fleet) -> Non
     assert (results["h3"]["added"], results["h3"]["changed"]) == ([public(3)], True)
     assert "sshpass" in results["h3"]["msg"]
     assert fleet.listed() == fleet.all_addresses[2:]
-    state = b"".join(path.read_bytes() for path in fleet.playground.state_dir.iterdir() if path.is_file())
+    state = b"".join(path.read_bytes() for path in fleet.playground.store.iterdir() if path.is_file())
     assert b"HUSH" not in state

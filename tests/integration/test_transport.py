@@ -1,211 +1,465 @@
 # Copyright (c) 2026 The qingguo.qgnet authors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The exchange itself: deadlines, redirects, certificates, and servers that ask for a rest."""
+"""The exchange with the vendor over raw sockets: TLS, proxies, deadlines, and servers that misbehave.
+
+Each trouble is tried with one read and one write of the whitelist, and what the server received is looked at.
+"""
 
 from __future__ import annotations
 
+import base64
+import contextlib
 import email.utils
+import gc
+import gzip
+import json
+import logging
+import os
+import re
+import socket
+import ssl
+import threading
 import time
-from collections.abc import Iterator
+import urllib.request
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any, NoReturn
 
 import pytest
-from simulator.fixture import Simulator, running_simulator
-from support.canned_servers import Authority, Pit
-from support.parameters import spread
-from support.playbooks import ADD, DEL, QUERY, QUOTA, Operate, assert_failed, assert_one_sentence, calls
+import requests
+import trustme
+from ansible_collections.qingguo.qgnet.plugins.module_utils._api.transport import MAX_RESPONSE, Transport
+from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import Effect, TransportError
+from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist.operations import WHITELIST, WHITELIST_INFO
+from support.playbooks import ADD, QUERY, Result, assert_failed, assert_one_sentence, operate
 
-A, B = "203.0.113.1", "203.0.113.2"
-NO_CERTIFICATES = "it contains no certificates that can be read"
-
-
-def test_a_server_that_is_dead_or_never_answers_is_named_in_time(whitelist: Operate, closed_port: int) -> None:
-    dead = whitelist([A], api_url=f"http://127.0.0.1:{closed_port}", max_wait=0)
-    assert_failed(dead, f"127.0.0.1:{closed_port}", "connection refused", changed=False)
-    with Pit(1) as mute:
-        result = whitelist([A], api_url=f"http://{mute.servers[0]}", timeout=0.3, max_wait=0)
-    assert_failed(result, "longer than 0.3 seconds")
+IP, KEY = "203.0.113.1", "HUSHKEY1"
+USER, WORD = "proxyuser", "HUSH+/WORD%7"
+LOGIN = "proxyuser:HUSH%2B%2FWORD%257@"
+HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
+CHUNKED = HEAD + b"Transfer-Encoding: chunked\r\n\r\n"
+Serve = Callable[[socket.socket], None]
 
 
-def test_the_deadline_is_for_the_whole_answer(whitelist_info: Operate, sim: Simulator) -> None:
-    # No two bytes are further apart than the first deadline, only the last from the first.
-    sim.configure(whitelist=[A])
-    sim.fault(path=QUERY, kind="trickle", seconds=0.05)
-    assert_failed(whitelist_info(timeout=0.5, max_wait=0), "longer than 0.5 seconds")
-    sim.fault(path=QUERY, kind="trickle", seconds=0.005)
-    assert whitelist_info(timeout=20, max_wait=0)["whitelist"] == [A]
+def said(body: bytes, head: bytes = HEAD) -> bytes:
+    return head + b"Content-Length: %d\r\n\r\n" % len(body) + body
 
 
-def test_an_answer_without_end_is_not_read_to_the_end(whitelist_info: Operate, sim: Simulator) -> None:
-    sim.fault(path=QUERY, kind="garbage", body="x" * (9 * 1024 * 1024))
-    result = whitelist_info(timeout=20, max_wait=0)
-    assert_failed(result)
+def send(*parts: bytes) -> Serve:
+    """Send this and hang up."""
+    return lambda channel: channel.sendall(b"".join(parts))
+
+
+def silent(channel: socket.socket) -> None:
+    """Wait until the client hangs up."""
+    while channel.recv(65536):
+        pass
+
+
+def forever(first: bytes, again: bytes, pause: float = 0.0) -> Serve:
+    """Send the first part, then the second again and again."""
+
+    def serve(channel: socket.socket) -> None:
+        channel.sendall(first)
+        while True:
+            channel.sendall(again)
+            time.sleep(pause)
+
+    return serve
+
+
+class Server:
+    """A vendor with a whitelist, which does as it is told at the next requests to a path; also behind a proxy.
+
+    ``connect`` is its response to CONNECT, after which it is the vendor, with TLS if there is a ``context``.
+    """
+
+    def __init__(self, context: ssl.SSLContext | None = None, connect: bytes | None = None, *, tls: bool = True):
+        self.context, self.connect, self.tls = context, connect, tls
+        self.troubles: dict[str, list[Serve]] = {}
+        self.received: list[str] = []
+        self.times: list[float] = []
+        self.listed: list[str] = []
+        self.connections = 0
+        self.ended = threading.Semaphore(0)
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.address = f"127.0.0.1:{self._listener.getsockname()[1]}"
+        self.url = f"{'https' if context else 'http'}://{self.address}"
+        threading.Thread(target=self._accept, name="server", daemon=True).start()
+
+    def _accept(self) -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                connection, _peer = self._listener.accept()
+                self.connections += 1
+                threading.Thread(target=self._serve, args=(connection,), name="server", daemon=True).start()
+
+    def _serve(self, connection: socket.socket) -> None:
+        with contextlib.suppress(OSError, IndexError), contextlib.ExitStack() as stack:
+            channel = stack.enter_context(connection)
+            if self.connect is not None:
+                self.received.append(channel.recv(65536).decode("latin-1"))
+                channel.sendall(self.connect)
+            if self.context:
+                channel = stack.enter_context(self.context.wrap_socket(channel, server_side=True))
+            self._respond(channel)
+            channel.shutdown(socket.SHUT_WR)
+            silent(channel)
+        self.ended.release()
+
+    def _respond(self, channel: socket.socket) -> None:
+        request = channel.recv(65536).decode("latin-1")
+        self.received.append(request)
+        self.times.append(time.monotonic())
+        path = re.sub(r"^(http://[^/]+)?([^?]*).*", r"\2", request.split()[1])
+        if troubles := self.troubles.get(path):
+            troubles.pop(0)(channel)
+        else:
+            self.listed = [IP] if path == ADD else self.listed
+            channel.sendall(said(json.dumps({"Code": 0, "Data": self.listed}).encode()))
+
+    def calls(self, path: str) -> list[str]:
+        return [each for each in self.received if path in each.split("?")[0]]
+
+    def close(self) -> None:
+        with contextlib.suppress(OSError):
+            self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+
+
+@pytest.fixture
+def server() -> Iterator[Callable[..., Server]]:
+    """Starts servers."""
+    with contextlib.ExitStack() as stack:
+        yield lambda *given, **named: stack.enter_context(contextlib.closing(Server(*given, **named)))
+
+
+@pytest.fixture(autouse=True)
+def _own_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in [name for name in os.environ if name.lower().endswith(("_proxy", "_ca_bundle"))]:
+        monkeypatch.delenv(name)
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Callable[..., Result]:
+    """Reads the whitelist, or registers an address, at a URL; nothing of it may show the secrets."""
+
+    def called(path: str, url: str, **options: Any) -> Result:
+        common = {"key": KEY, "api_url": url, "store": str(tmp_path / "state"), "timeout": 10, "max_wait": 0}
+        common |= {"ips": [IP], "allow_non_global": True} if path == ADD else {}
+        result = operate(WHITELIST if path == ADD else WHITELIST_INFO, {**common, **options})
+        assert "HUSH" not in json.dumps(result), result
+        return result
+
+    return called
+
+
+def error(url: str, timeout: float = 20, **options: Any) -> TransportError:
+    """The error of one exchange."""
+    with pytest.raises(TransportError) as caught:
+        Transport(timeout=timeout, **options).send("GET", url + "/x", {"Key": KEY}, "/x")
+    assert_one_sentence(caught.value.message)
+    assert "HUSH" not in caught.value.message, caught.value.message
+    return caught.value
+
+
+BOMB = gzip.compress(gzip.compress(b" " * 10 * MAX_RESPONSE))
+SECONDS = "took longer than 0.5 seconds"
+#: What the server does, what the message says of it, and whether the request may have had an effect.
+TROUBLES: dict[str, tuple[Serve, str]] = {
+    "hangs up": (send(b""), "no usable response"),
+    "no HTTP": (send(b"SSH-2.0-OpenSSH_9.6\r\n"), "no usable response"),
+    "a body that is cut off": (send(said(b'{"Code": 0, "Data": []}')[:-5]), "no usable response"),
+    "a chunk that is cut off": (send(CHUNKED, b'10\r\n{"Code"'), "no usable response"),
+    "silence": (silent, SECONDS),
+    "a trickle of a body": (forever(HEAD + b"Content-Length: 100000\r\n\r\n", b" ", 0.01), SECONDS),
+    "a trickle of headers": (forever(HEAD, b"X: 1\r\n", 0.01), SECONDS),
+    "a trickle of trailers": (forever(CHUNKED + b"2\r\n{}\r\n0\r\n", b"X: 1\r\n", 0.01), SECONDS),
+    "a body without end": (forever(HEAD + b"\r\n", b"x" * 65536), "larger than any of"),
+    "interim responses without end": (forever(b"", b"HTTP/1.1 100 Continue\r\n\r\n" * 1000), ""),
+    "compressed": (send(said(BOMB, HEAD + b"Content-Encoding: gzip, gzip\r\n")), "a compressed response"),
+    "redirect": (send(said(b"", b"HTTP/1.1 302 Found\r\nLocation: /moved?Key=%s\r\n" % KEY.encode())), "redirect"),
+    "a part": (send(said(b'{"Code": 0, "Data": []}', b"HTTP/1.1 206 Partial\r\n")), "HTTP 206"),
+    "control characters": (send(said(b"\x1b[2J\x9b31m<html>")), ""),
+}
+
+
+@pytest.mark.parametrize("path", [QUERY, ADD])
+@pytest.mark.parametrize("name", TROUBLES)
+def test_trouble_is_one_sentence_within_the_deadline(
+    server: Callable[..., Server], run: Callable[..., Result], name: str, path: str
+) -> None:
+    trouble, words = TROUBLES[name]
+    vendor = server()
+    vendor.troubles[path] = [trouble]
+    result = run(path, vendor.url, timeout=0.5 if words == SECONDS else 20)
+    assert_failed(result, words, vendor.address if words == SECONDS else "", changed=False)
+    assert result["msg"].isprintable()
     assert len(result["msg"]) < 1000
+    assert len(vendor.calls(path)) == 1
+    assert vendor.calls("/moved") == []
+    assert "\r\nAccept-Encoding: identity\r\n" in vendor.received[0]
 
 
-@pytest.mark.parametrize("kind", ["garbage", "code"])
-def test_what_a_server_says_cannot_steer_the_terminal(whitelist_info: Operate, sim: Simulator, kind: str) -> None:
-    said = "\x1b[2J\x1b]0;gotcha\x07 \x9b31m all is well \u202e"
-    fields = {"body": said} if kind == "garbage" else {"code": -10, "msg": said}
-    sim.fault(path=QUERY, kind=kind, times=-1, **fields)
-    message = whitelist_info(max_wait=0)["msg"]
-    assert "all is well" in message
-    assert message.isprintable()
-
-
-@pytest.mark.parametrize(("status", "endpoint"), spread([301, 302, 303, 307, 308], [QUERY, ADD, QUOTA]))
-def test_redirects_are_not_followed(
-    whitelist: Operate, quota_info: Operate, sim: Simulator, endpoint: str, status: int
-) -> None:
-    target = f"{sim.api_url}/moved?Key={sim.key}"
-    sim.fault(path=endpoint, kind="status", http_status=status, headers={"Location": target}, times=-1)
-    result = quota_info() if endpoint == QUOTA else whitelist([A])
-    assert_failed(result, "redirect", "api_url")
-    assert sim.key not in str(result)
-    assert "/moved" not in calls(sim)
-    assert len(calls(sim, endpoint)) == 1
-    assert sim.whitelist() == []
-
-
-@pytest.mark.parametrize(
-    ("endpoint", "form", "status"), spread([QUERY, ADD, DEL, QUOTA], ["seconds", "date", "date", "seconds"], [429, 503])
-)
+@pytest.mark.parametrize(("path", "form", "status"), [(QUERY, "seconds", 429), (ADD, "date", 503)])
 def test_a_server_that_asks_for_a_rest_gets_it(
-    whitelist: Operate, quota_info: Operate, sim: Simulator, endpoint: str, form: str, status: int
+    server: Callable[..., Server], run: Callable[..., Result], path: str, form: str, status: int
 ) -> None:
+    vendor = server()
     # The date has whole seconds: at least two of three are left when it is read.
-    value = "2" if form == "seconds" else email.utils.formatdate(time.time() + 3, usegmt=True)
-    sim.configure(whitelist=[A])
-    sim.fault(path=endpoint, kind="status", http_status=status, headers={"Retry-After": value})
-    if endpoint == QUOTA:
-        result = quota_info()
-    elif endpoint == DEL:
-        result = whitelist([A], state="absent")
-    else:
-        result = whitelist([B])
+    rest = "2" if form == "seconds" else email.utils.formatdate(time.time() + 3, usegmt=True)
+    refused = send(said(b"", f"HTTP/1.1 {status} Later\r\nRetry-After: {rest}\r\n".encode()))
+    vendor.troubles[path] = [refused]
+    result = run(path, vendor.url, max_wait=30)
     assert "failed" not in result, result["msg"]
-    refused, repeated, *_rest = sim.journal(endpoint)
-    assert repeated["at"] - refused["at"] > 1.8
+    at = [when for when, request in zip(vendor.times, vendor.received, strict=True) if path in request]
+    assert at[1] - at[0] > 1.8
 
 
-@pytest.mark.parametrize(
-    ("value", "status"),
-    spread(["soon", "", "-3", "1.5", "\xb2", "Fri, 99 Xyz 2026 00:00:00 GMT", "1" * 400], [429, 503]),
-)
-def test_a_rest_that_makes_no_sense_is_no_crash(
-    whitelist_info: Operate, sim: Simulator, status: int, value: str
+@pytest.mark.parametrize("rest", ["120", "soon", "-3", "\xb2", "Fri, 99 Xyz 2026 00:00:00 GMT", "1" * 400])
+def test_a_rest_that_is_too_long_or_makes_no_sense_is_an_error_at_once(
+    server: Callable[..., Server], run: Callable[..., Result], rest: str
 ) -> None:
-    sim.fault(path=QUERY, kind="status", http_status=status, headers={"Retry-After": value})
-    result = whitelist_info(max_wait=5)
-    if "failed" in result:
-        assert_one_sentence(result["msg"])
-        assert QUERY in result["msg"]
-    else:
-        assert result["whitelist"] == []
+    vendor = server()
+    vendor.troubles[QUERY] = [send(said(b"", f"HTTP/1.1 429 Later\r\nRetry-After: {rest}\r\n".encode("latin-1")))]
+    assert_failed(run(QUERY, vendor.url), QUERY)
+    assert len(vendor.received) == 1
 
 
-@pytest.mark.parametrize("status", [429, 503])
-def test_a_rest_longer_than_max_wait_is_an_error_at_once(whitelist_info: Operate, sim: Simulator, status: int) -> None:
-    sim.fault(path=QUERY, kind="status", http_status=status, headers={"Retry-After": "120"}, times=-1)
-    assert_failed(whitelist_info(max_wait=5), QUERY)
-    assert len(calls(sim)) == 1
+def open_things() -> tuple[int, int]:
+    """The threads of clients, and the file descriptors of this process."""
+    gc.collect()
+    return sum(each.name != "server" for each in threading.enumerate()), len(os.listdir("/proc/self/fd"))
+
+
+def test_polls_that_time_out_leave_no_thread_and_no_connection(server: Callable[..., Server]) -> None:
+    vendor = server()
+    vendor.troubles["/x"] = [TROUBLES["a trickle of a body"][0]] * 10
+    threads, descriptors = open_things()
+    effects = {error(vendor.url, 0.1).effect for _poll in range(10)}
+    # On a busy machine, the time may be over before a request is sent.
+    assert Effect.IN_FLIGHT in effects
+    assert all(vendor.ended.acquire(timeout=20) for _poll in range(vendor.connections)), "a connection is still open"
+    end = time.monotonic() + 20
+    while (now := open_things()) > (threads, descriptors) and time.monotonic() < end:
+        time.sleep(0.02)
+    assert (now[0] <= threads, now[1] <= descriptors) == (True, True)
+
+
+def test_nothing_is_sent_after_a_suspend_that_was_longer_than_the_timeout(
+    server: Callable[..., Server], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Meanwhile, another machine may have taken over, and paid for the same."""
+    resolve, read, suspended = socket.getaddrinfo, time.clock_gettime, list[float]()
+
+    def suspend(*arguments: Any, **named: Any) -> Any:
+        suspended.append(3600.0)
+        return resolve(*arguments, **named)
+
+    monkeypatch.setattr(socket, "getaddrinfo", suspend)
+    monkeypatch.setattr(time, "clock_gettime", lambda clock: read(clock) + sum(suspended))
+    vendor = server()
+    assert error(vendor.url, 5).effect is Effect.NOT_SENT
+    assert (suspended != [], vendor.received) == (True, [])
+
+
+def test_a_netrc_is_not_read_and_no_query_is_logged(
+    server: Callable[..., Server], monkeypatch: pytest.MonkeyPatch, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "netrc").write_text("default login me password mine\n", encoding="ascii")
+    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+    caplog.set_level(logging.DEBUG)
+    vendor = server()
+    # urllib3 warns of headers that it cannot read, and quotes the URL with its query.
+    vendor.troubles["/x"] = [send(said(b"{}", HEAD + b"no header at all\r\n"))]
+    Transport(timeout=10).send("GET", f"{vendor.url}/x", {"Key": KEY}, "/x")
+    assert "authorization" not in vendor.received[0].lower()
+    assert KEY not in caplog.text
+    assert "Starting new HTTP connection" in caplog.text
 
 
 # --- TLS
 
 
-@pytest.fixture(scope="module")
-def tls_simulator(authority: Authority) -> Iterator[Simulator]:
-    """A simulator that serves HTTPS."""
-    with running_simulator([*authority.arguments, "--minute", "2"], verify=str(authority.ca)) as running:
-        yield running
-
-
 @pytest.fixture
-def secure(tls_simulator: Simulator, whitelist: Operate) -> Operate:
-    """qg_whitelist for that simulator, in its start state."""
-    tls_simulator.reset()
-    options = {"api_url": tls_simulator.api_url, "key": tls_simulator.key, "max_wait": 0}
-    return lambda **changes: whitelist([A], **{**options, **changes})
+def trusted(tmp_path: Path) -> tuple[ssl.SSLContext, str]:
+    """The context of a server for this machine and vendor.example, and the file of its authority."""
+    authority, context = trustme.CA(), ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("127.0.0.1", "vendor.example").configure_cert(context)
+    authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
+    return context, str(tmp_path / "ca.pem")
 
 
-def test_a_certificate_that_is_not_trusted_is_reported_once(
-    secure: Operate, tls_simulator: Simulator, authority: Authority
-) -> None:
-    for ca_path in (None, str(authority.other)):
-        assert_failed(secure(ca_path=ca_path), "certificate", "ca_path")
-    by_another_name = tls_simulator.api_url.replace("127.0.0.1", "localhost")
-    assert_failed(secure(api_url=by_another_name, ca_path=str(authority.ca)), "certificate")
-    assert tls_simulator.journal() == []
-
-
-def test_the_right_authority_makes_it_trusted_and_certificates_need_not_be_checked(
-    secure: Operate, tls_simulator: Simulator, authority: Authority
-) -> None:
-    for options in ({"ca_path": str(authority.ca)}, {"validate_certs": False}):
-        tls_simulator.reset()
-        result = secure(**options)
-        assert "failed" not in result, result["msg"]
-        assert tls_simulator.whitelist() == [A]
-
-
-def test_a_file_that_is_no_authority_is_reported(secure: Operate, tls_simulator: Simulator, tmp_path: Path) -> None:
-    (tmp_path / "garbage").write_text("this is no certificate\n")
-    for name, reason in (("none", "No such file or directory"), ("garbage", NO_CERTIFICATES)):
-        path = tmp_path / name
-        assert_failed(secure(ca_path=str(path)), f"ca_path {path} cannot be used: {reason}. ")
-    assert tls_simulator.journal() == []
-
-
-@pytest.mark.parametrize("name", ["REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"])
-def test_authorities_of_the_environment_are_used_or_refused_before_any_call(
-    secure: Operate,
-    tls_simulator: Simulator,
-    authority: Authority,
-    tmp_path: Path,
+@pytest.mark.parametrize("path", [QUERY, ADD])
+def test_only_a_certificate_of_a_known_authority_is_trusted(
+    server: Callable[..., Server],
+    run: Callable[..., Result],
+    trusted: tuple[ssl.SSLContext, str],
     monkeypatch: pytest.MonkeyPatch,
-    name: str,
+    tmp_path: Path,
+    path: str,
 ) -> None:
-    monkeypatch.delenv("REQUESTS_CA_BUNDLE", raising=False)
-    garbage = tmp_path / "garbage.pem"
+    context, authority = trusted
+    vendor = server(context)
+    assert_failed(run(path, vendor.url), "certificate", "is not trusted", "REQUESTS_CA_BUNDLE")
+    other, garbage = tmp_path / "other.pem", tmp_path / "garbage.pem"
+    trustme.CA().cert_pem.write_to_path(str(other))
     garbage.write_text("this is no certificate\n")
-    for path, reason in ((tmp_path / "none.pem", "No such file or directory"), (garbage, NO_CERTIFICATES)):
-        monkeypatch.setenv(name, str(path))
-        assert secure()["msg"] == (
-            f"The environment variable {name}={path} cannot be used: {reason}. Name a file of certificate authorities "
-            "in PEM format in it, or unset it, or set ca_path."
-        )
-        # They concern no other call.
-        assert "failed" not in secure(check=True, ca_path=str(authority.ca))
-        assert "failed" not in secure(check=True, validate_certs=False)
-        assert_failed(secure(api_url="http://127.0.0.1:9"), "connection refused")
-    monkeypatch.setenv(name, str(authority.ca))
-    assert "failed" not in secure()
-    assert tls_simulator.whitelist() == [A]
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(other))
+    assert_failed(run(path, vendor.url), "certificate", "is not trusted")
+    for file, reason in ((tmp_path / "none", "No such file"), (garbage, "it contains no certificates")):
+        monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(file))
+        assert_failed(run(path, vendor.url), f"REQUESTS_CA_BUNDLE={file} cannot be used: {reason}")
+    assert vendor.received == []
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", authority)
+    assert_failed(run(path, vendor.url.replace("127.0.0.1", "localhost")), "certificate")
+    assert "failed" not in run(path, vendor.url)
+    assert len(vendor.calls(path)) >= 1
 
 
-@pytest.mark.parametrize("swap", [("http:", "https:"), ("https:", "http:")])
-def test_the_wrong_scheme_is_reported(
-    secure: Operate, sim: Simulator, tls_simulator: Simulator, swap: tuple[str, str]
+def test_the_wrong_scheme_and_a_handshake_without_end_are_reported(
+    server: Callable[..., Server], trusted: tuple[ssl.SSLContext, str]
 ) -> None:
-    server = sim if swap[0] == "http:" else tls_simulator
-    result = secure(api_url=server.api_url.replace(*swap), timeout=5)
-    assert_failed(result)
-    assert ("does not use TLS" in result["msg"]) is (server is sim)
-    assert "operation not permitted" not in result["msg"]
-    assert server.journal() == []
+    plain, secure = server(), server(trusted[0])
+    plain.troubles["/x"] = [silent]
+    swapped = error(plain.url.replace("http:", "https:"), 0.5)
+    assert (swapped.effect, plain.url != swapped.message) == (Effect.NOT_SENT, True)
+    answering = server(connect=b"HTTP/1.1 400 Bad Request\r\n\r\n")
+    refused = error(answering.url.replace("http:", "https:"))
+    assert "does not use TLS, which https in api_url requires" in refused.message
+    assert (refused.effect, refused.retryable) == (Effect.NOT_SENT, False)
+    assert "no usable response" in error(secure.url.replace("https:", "http:")).message
+    assert secure.received == []
 
 
-@pytest.mark.parametrize("status", [201, 202, 203, 204, 205, 206, 226])
-def test_only_the_whole_answer_of_a_200_is_a_list(
-    whitelist: Operate, whitelist_info: Operate, sim: Simulator, status: int
+# --- proxies of the environment
+
+ESTABLISHED = b"HTTP/1.1 200 Connection established\r\n\r\n"
+REFUSALS = {
+    "407 Proxy Authentication Required": (LOGIN, "does not accept the user name and the password (HTTP 407)"),
+    "407 Authentication Required": ("", "requires a user name and a password (HTTP 407). Add them to its URL"),
+    "403 Forbidden": (LOGIN, "does not allow connections to vendor.example (HTTP 403)"),
+    "503 Service Unavailable": (LOGIN, "cannot connect to vendor.example (HTTP 503)"),
+}
+
+
+@pytest.mark.parametrize("path", [QUERY, ADD])
+@pytest.mark.parametrize("status", REFUSALS)
+def test_a_proxy_that_refuses_is_named_and_nothing_reached_the_vendor(
+    server: Callable[..., Server],
+    run: Callable[..., Result],
+    monkeypatch: pytest.MonkeyPatch,
+    status: str,
+    path: str,
 ) -> None:
-    """A part of a list would make an address look missing, or the list empty."""
-    sim.configure(whitelist=[A])
-    body = '{"Code": 0, "Data": []}'
-    sim.fault(path=QUERY, kind="status", http_status=status, body=body, times=-1)
-    for result in (whitelist_info(max_wait=0), whitelist([B], state="exact", max_removals=5, max_wait=0)):
-        assert_failed(result, f"HTTP {status}")
-    assert calls(sim, ADD, DEL) == []
-    assert sim.whitelist() == [A]
+    login, meaning = REFUSALS[status]
+    proxy = server(connect=f"HTTP/1.1 {status}\r\nContent-Length: 12\r\n\r\n{WORD}".encode())
+    monkeypatch.setenv("HTTPS_PROXY", f"http://{login}{proxy.address}")
+    named = f"the proxy {proxy.address} (environment variable HTTPS_PROXY) {meaning}"
+    assert_failed(run(path, "https://vendor.example"), named, "NO_PROXY")
+    caught = error("https://vendor.example")
+    assert (caught.effect, caught.retryable) == (Effect.NOT_SENT, status.startswith("5"))
+    # All that it was sent is a request to connect.
+    assert {request.split("\r\n")[0] for request in proxy.received if request} == {
+        "CONNECT vendor.example:443 HTTP/1.1"
+    }
+
+
+@pytest.mark.parametrize("path", [QUERY, ADD])
+def test_calls_go_through_the_proxy_with_its_login(
+    server: Callable[..., Server],
+    run: Callable[..., Result],
+    trusted: tuple[ssl.SSLContext, str],
+    monkeypatch: pytest.MonkeyPatch,
+    path: str,
+) -> None:
+    context, authority = trusted
+    tunnel, plain = server(context, ESTABLISHED), server()
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", authority)
+    monkeypatch.setenv("HTTPS_PROXY", f"http://{LOGIN}{tunnel.address}")
+    monkeypatch.setenv("http_proxy", f"http://{LOGIN}{plain.address}")
+    login = base64.b64encode(f"{USER}:{WORD}".encode()).decode()
+    for proxy, url in ((tunnel, "https://vendor.example"), (plain, "http://vendor.example")):
+        assert "failed" not in run(path, url)
+        assert f"Proxy-Authorization: Basic {login}" in proxy.received[0]
+        assert len(proxy.calls(path)) == 1
+    # The login is for the proxy alone.
+    assert not any("Proxy-Authorization" in request for request in tunnel.received if "CONNECT" not in request)
+    # A page of the proxy may quote its login.
+    plain.troubles[path] = [send(said(json.dumps({"Code": -7, "Msg": f"{WORD} {LOGIN} {login}", WORD: 1}).encode()))]
+    monkeypatch.setenv("HTTP_PROXY", "")
+    plain.listed = []
+    result = run(path, "http://vendor.example")
+    assert_failed(result, "****")
+    assert login[6:-6] not in json.dumps(result)
+
+
+def test_a_host_in_no_proxy_is_called_directly(
+    server: Callable[..., Server], run: Callable[..., Result], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    proxy, vendor = server(connect=b"HTTP/1.1 403 No\r\n\r\n"), server()
+    monkeypatch.setenv("HTTP_PROXY", f"http://{proxy.address}")
+    monkeypatch.setenv("NO_PROXY", "elsewhere, 127.0.0.0/8")
+    for path in (QUERY, ADD):
+        assert "failed" not in run(path, vendor.url)
+    assert proxy.received == []
+    assert vendor.received != []
+
+
+def test_a_proxy_that_cannot_be_used_is_named_without_its_login(
+    server: Callable[..., Server], trusted: tuple[ssl.SSLContext, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_such_name(*_arguments: Any, **_named: Any) -> NoReturn:
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    untrusted, lost = server(trusted[0]), server(connect=b"")
+    lost.close()
+    tunnel = server(connect=ESTABLISHED + b"no TLS here, only text")
+    for url, words in {
+        f"https://{LOGIN}{untrusted.address}": f"the certificate of the proxy {untrusted.address} ",
+        f"https://{LOGIN}{tunnel.address}": f"the proxy {tunnel.address} (environment variable HTTPS_PROXY) does not",
+        f"http://{LOGIN}{lost.address}": f"no usable response from the proxy {lost.address} ",
+        # Beyond the proxy, the vendor is named.
+        f"http://{LOGIN}{tunnel.address}": "vendor.example",
+    }.items():
+        monkeypatch.setenv("HTTPS_PROXY", url)
+        assert words in error("https://vendor.example").message
+    assert "proxy" not in error("https://vendor.example").message
+    monkeypatch.setattr(socket, "getaddrinfo", no_such_name)
+    for mistyped in (
+        f"http://proxy.example:3128:{USER}:{WORD}",
+        f"{USER}:{WORD}@proxy.example",
+        f"http://{USER}:a/{WORD}@127.0.0.1:9",
+        f"http://{USER}:{WORD}@[::1",
+        f"ftp://{USER}:{WORD}@127.0.0.1:9",
+        f"http://{USER}:{WORD}",
+        f"socks5://{USER}:{WORD}@proxy.example:1080",
+    ):
+        monkeypatch.setenv("HTTPS_PROXY", mistyped)
+        assert "environment variable HTTPS_PROXY" in error("https://vendor.example").message
+
+
+def test_only_the_environment_names_proxies_on_every_system(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On macOS, its settings would be read without such variables, which crashes a worker."""
+
+    def settings_of_the_system(*_arguments: object) -> NoReturn:
+        raise AssertionError("the settings of the system were read")
+
+    def bypass(host: str) -> bool:
+        """Decide like urllib on macOS."""
+        environment = urllib.request.getproxies_environment()
+        return urllib.request.proxy_bypass_environment(host, environment) if environment else settings_of_the_system()
+
+    monkeypatch.setattr(requests.utils, "getproxies", settings_of_the_system)
+    monkeypatch.setattr(requests.utils, "proxy_bypass", bypass)
+    transport = Transport(timeout=5)
+    assert transport.find_proxy("https://vendor.example/x") is None
+    monkeypatch.setenv("NO_PROXY", "other.example")
+    assert transport.find_proxy("https://vendor.example/x") is None
+    monkeypatch.setenv("Https_Proxy", "http://192.0.2.1:9")
+    found = transport.find_proxy("https://vendor.example/x")
+    assert found is not None
+    assert found.origin == "environment variable Https_Proxy"
+    assert transport.find_proxy("http://vendor.example/x") is None
+    assert transport.find_proxy("https://other.example/x") is None

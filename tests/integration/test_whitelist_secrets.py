@@ -289,18 +289,19 @@ FROM_VARIABLES = """
     egress_whitelist_sources: ["{{ echo }}/ip"]
     egress_whitelist_allow_non_global: true
   tasks:
-    - {name: task, qingguo.qgnet.qg_whitelist_info: {api_timeout: 7}}
+    - {name: task, qingguo.qgnet.qg_whitelist_info: {timeout: 7}}
     - {name: delegated task, qingguo.qgnet.qg_whitelist_info: {}, delegate_to: bastion}
     - {name: loop, qingguo.qgnet.qg_whitelist_info: {}, loop: [1, 2]}
     - {name: role, ansible.builtin.include_role: {name: qingguo.qgnet.egress_whitelist}}
-    - name: with a proxy that refuses connections
+    - name: at an API that refuses connections
       vars:
-        qg_api_proxy: "{{ closed_proxy }}"
-        egress_whitelist_api_proxy: "{{ closed_proxy }}"
+        qg_api_url: "{{ closed_url }}"
+        qg_account_url: "{{ closed_url }}"
+        egress_whitelist_api_url: "{{ closed_url }}"
       block: BLOCKS
 """
 FAILING = {
-    "task": {"qingguo.qgnet.qg_whitelist_info": {"api_timeout": 7}},
+    "task": {"qingguo.qgnet.qg_whitelist_info": {"timeout": 7}},
     "delegated task": {"qingguo.qgnet.qg_whitelist_info": {}, "delegate_to": "bastion"},
     "loop": {"qingguo.qgnet.qg_whitelist_info": {}, "loop": [1, 2]},
     "retried task": {"qingguo.qgnet.qg_whitelist_info": {}, "retries": 1, "delay": 0, "until": False},
@@ -323,11 +324,11 @@ def test_ansible_shows_no_value_of_a_variable_as_an_option_of_the_task(
     run = playground.play(
         FROM_VARIABLES.replace("BLOCKS", json.dumps(blocks)),
         inventory=INVENTORY,
-        variables={**variables, "closed_proxy": f"http://user:SECRETPWD@127.0.0.1:{closed_port}"},
+        variables={**variables, "closed_url": f"http://127.0.0.1:{closed_port}"},
         environment={"ANSIBLE_DISPLAY_ARGS_TO_STDOUT": "1"},
     ).ok()
-    assert run.of("rescue of task").result["ansible_failed_task"]["args"] == {"api_timeout": 7}
-    assert "api_timeout=7" in run.output
+    assert run.of("rescue of task").result["ansible_failed_task"]["args"] == {"timeout": 7}
+    assert "timeout=7" in run.output
     failed = {task.name for task in run.tasks if task.status == "failed"}
     assert {f"failing {name}" for name in FAILING if name != "role"} < failed
     rescued = {task.name for task in run.tasks if task.name.startswith("rescue")}
@@ -347,7 +348,7 @@ def test_nothing_that_is_lost_or_cannot_be_used_shows_a_secret(
             sim.fault(path=endpoint, kind=kind, times=-1)
         variables["max_wait"] = 0
     else:
-        playground.state_dir.write_text("a file\n")
+        playground.store.write_text("a file\n")
     run = everything(playground, variables)
     assert failures(run) >= 8, run.output
     assert_silent(run, playground)

@@ -32,7 +32,7 @@ class ProductKey(LeaseScenario):
     def use(self, product: str, **plan: Any) -> ProductKey:
         self.product = product
         self.sim.configure(plan={**PLANS[product], **plan}, options={"lease_proxies": False})
-        self.options |= {"product": product, "product_url": self.sim.api_url + "/{product}"}
+        self.options |= {"product": product}
         self.begin()
         return self
 

@@ -39,6 +39,8 @@ class _Databases:
         self._urls: dict[str, str] = {}
 
     def url(self, directory: str) -> str:
+        if "://" in directory:
+            return directory
         if directory not in self._urls:
             self._urls[directory] = self._made.enter_context(self._server.database())
         return self._urls[directory]
@@ -60,13 +62,12 @@ def _in_use() -> _Databases | None:
 def state_place(directory: Path | str) -> StorePlace:
     """Return where the state is that stands for a directory. A process that forks others must call this before."""
     in_use = _in_use()
-    return StorePlace(str(directory), in_use and in_use.url(str(directory)))
+    return StorePlace(in_use.url(str(directory)) if in_use else str(directory))
 
 
 def state_options(directory: Path | str) -> dict[str, Any]:
     """Return the same as options of a module."""
-    place = state_place(directory)
-    return {"store": place.directory, "store": place.url}
+    return {"store": state_place(directory).value}
 
 
 def open_store(

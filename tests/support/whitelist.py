@@ -52,7 +52,7 @@ def set_vendor(core: Core, **options: Any) -> None:
 
 def parameters(directory: Path | str, **changes: Any) -> dict[str, Any]:
     """The options of qg_whitelist and of the role egress_whitelist, with the state that stands for a directory."""
-    service = {"key": KEY, "password": None, "api_url": URL, "validate_certs": True, "ca_path": None}
+    service = {"key": KEY, "password": None, "api_url": URL}
     limits = {"timeout": 10.0, "max_wait": 300.0, "max_removals": 10, "capacity": None}
     of_tasks = {"keep": [], "replaces": [], "allow_non_global": True, "owners": False}
     of_role = {"inventory_id": "f", "verify_proxy": None, "fail": True, "prune": False}
@@ -109,7 +109,7 @@ def use_transport(patch: pytest.MonkeyPatch, transport: Callable[[], WhitelistTr
 
     def client(options: ProxyApiOptions, state: Store | None = None, announcer: Announcer = SILENT) -> ProxyApi:
         wire = transport()
-        store = state or wire.open_store(options.state.directory)
+        store = state or wire.open_store(options.store.value)
         clocks = {"sleep": wire.pause, "elapsed": wire.core.clock.now}
         budget = WaitBudget(options.transport.max_wait, announcer=announcer, **clocks)
         return ProxyApi(wire, RateLimiter(store, minute=60.0), budget, api_url=options.api_url, key=options.key)

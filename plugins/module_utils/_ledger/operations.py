@@ -20,7 +20,7 @@ from .._core.errors import OptionError
 from .._core.text import quote_word
 from .._store.journal import LedgerEntry, ledger
 from .._store.journal_rows import LEASES, LOST, REFUSED
-from .._store.opening import StorePlace, Store
+from .._store.opening import Store, StorePlace
 from .._task.operation import Mode, Operation
 from .._task.options import AUTO, CLASSIC, PRODUCT_OPTIONS, PROXY_API_OPTIONS, ProxyApiOptions
 

@@ -18,9 +18,9 @@ def test_a_test_that_uses_the_fixture_gets_the_store_of_its_variant(
 ) -> None:
     expected = "postgresql" in request.node.name
     assert is_database() == expected
-    assert (state_place(tmp_path).url is not None) == expected
+    assert state_place(tmp_path).is_shared == expected
 
 
 def test_a_test_that_does_not_use_the_fixture_gets_a_state_directory(tmp_path: Path) -> None:
     assert not is_database()
-    assert state_place(tmp_path).url is None
+    assert not state_place(tmp_path).is_shared

@@ -236,7 +236,7 @@ def test_addresses_are_parsed_in_one_module() -> None:
 def question(**changes: Any) -> dict[str, Any]:
     sources = ["https://one.example/ip?token=HUSH7", "https://one.example/ip?token=HUSH8", "https://two.example/ip"]
     options = {"sources": sources, "quorum": 2, "samples": 1, "source_address": None, "timeout": 5.0}
-    return {**options, "allow_non_global": True, "api_proxy": None, **changes}
+    return {**options, "allow_non_global": True, **changes}
 
 
 def test_a_token_in_a_source_is_in_no_result_and_no_message() -> None:

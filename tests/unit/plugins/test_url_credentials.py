@@ -87,6 +87,8 @@ def _no_network(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in [name for name in os.environ if name.startswith("QG_")]:
         monkeypatch.delenv(name)
     monkeypatch.setenv("HOME", str(tmp_path))
+    # Without a scheme and an @, a store is a directory.
+    monkeypatch.chdir(tmp_path)
 
     def send(_self: Transport, _method: str, _url: str, _parameters: Any, endpoint: str) -> None:
         message = f"{endpoint}: there is no network."
@@ -146,7 +148,7 @@ def test_no_option_of_a_module_quotes_credentials(name: str, tmp_path: Path) -> 
     names = [
         option
         for option, declared in spec.items()
-        if option == "api_proxy" or (takes_text(declared) and option not in ("inventory_id", "vars_prefix"))
+        if takes_text(declared) and option not in ("inventory_id", "vars_prefix")
     ]
     urls = MISTYPED if name in REPRESENTATIVE else MISTYPED[OTHERS.index(name) % 5 :: 5]
     assert {"api_url", "account_url", "tunnel", "through_proxy", "url"} & set(names)
@@ -166,7 +168,7 @@ def test_a_list_in_place_of_a_url_is_not_quoted_either(tmp_path: Path) -> None:
 
 def test_no_option_of_the_inventory_quotes_credentials(tmp_path: Path) -> None:
     documented = with_fragments(yaml.safe_load(qg_cloud.DOCUMENTATION))
-    own = set(yaml.safe_load(qg_cloud.DOCUMENTATION)["options"]) | {"account_url", "domain"}
+    own = set(yaml.safe_load(qg_cloud.DOCUMENTATION)["options"]) | {"account_url"}
     path, full_name = tmp_path / "x.qg_cloud.yml", qg_cloud.InventoryModule.NAME
     common = {"plugin": full_name, "app_id": "agent", "app_key": "key-of-agent"}
 
@@ -182,7 +184,7 @@ def test_no_option_of_the_inventory_quotes_credentials(tmp_path: Path) -> None:
         for option, declared in documented.items()
         if option in own and takes_text(declared) and option not in ("plugin", "filters", "app_key")
     ]
-    assert {"account_url", "domain", "vars_prefix"} <= set(names)
+    assert {"account_url", "vars_prefix"} <= set(names)
     for option in names:
         assert_nothing_is_quoted(option, documented[option], read)
 
@@ -192,7 +194,7 @@ def test_no_option_of_the_lookup_quotes_credentials(tmp_path: Path) -> None:
     documented = with_fragments(yaml.safe_load(proxy.DOCUMENTATION))
     common = {"key": "QGDEMO01", "store": str(tmp_path), "max_wait": 0}
     names = {option for option, declared in documented.items() if takes_text(declared)}
-    assert {"api_url", "task_ids"} <= names
+    assert {"api_url", "store"} <= names
     for option in names - {"_terms", "spread", "key", "password"}:
         assert_nothing_is_quoted(option, documented[option], lambda given: lookup.run([], {}, **{**common, **given}))
 

@@ -84,8 +84,8 @@ options:
     default: 300
   store:
     description:
-      - The directory with the count of calls, or the URL of a PostgreSQL database that several control nodes share, such
-        as postgresql://qgnet@db.example.com/qgnet. Use the same as playbooks with the same key.
+      - The directory with the count of calls, or the URL of a PostgreSQL database that several control nodes share,
+        such as postgresql://qgnet@db.example.com/qgnet. Use the same as playbooks with the same key.
       - Default from the environment variable QG_STORE.
     type: str
     default: ~/.ansible/qgnet

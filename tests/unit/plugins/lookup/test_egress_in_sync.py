@@ -125,13 +125,13 @@ def looked_up(variables: dict[str, Any], **options: Any) -> list[bool]:
 def test_a_variable_with_the_prefix_is_used_before_that_of_all_modules(tmp_path: Path) -> None:
     enqueue(tmp_path, os.getpid(), no_op=True)
     here, elsewhere = str(tmp_path), str(tmp_path / "elsewhere")
-    both = {"my_state_dir": "{{ place }}", "place": here, "qg_store": elsewhere}
+    both = {"my_store": "{{ place }}", "place": here, "qg_store": elsewhere}
     assert looked_up(both, vars_prefix="my_") == [True]
     assert looked_up(both) == [False]
     assert looked_up(both, vars_prefix="my_", store=elsewhere) == [False]
     # Null and empty text are no values.
     for value in (None, ""):
-        assert looked_up({"my_state_dir": value, "qg_store": here}, vars_prefix="my_") == [True]
+        assert looked_up({"my_store": value, "qg_store": here}, vars_prefix="my_") == [True]
 
 
 @pytest.mark.parametrize("value", ["{{ nowhere }}", "{{ 1 / 0 }}", "{{ lookup('file', '/nonexistent') }}"])
@@ -142,8 +142,7 @@ def test_a_variable_with_the_prefix_that_cannot_be_used_is_left_to_the_step(
     monkeypatch.setenv("QG_STORE", str(tmp_path))
     enqueue(tmp_path, os.getpid(), no_op=True)
     assert looked_up({}, step=step, vars_prefix="my_") == [True]
-    for option in ("store", "store"):
-        assert looked_up({f"my_{option}": value}, step=step, vars_prefix="my_") == [False]
+    assert looked_up({"my_store": value}, step=step, vars_prefix="my_") == [False]
 
 
 def test_a_mistake_in_the_lookup_itself_is_an_error() -> None:

@@ -429,9 +429,14 @@ def test_a_process_prepares_those_that_it_forks_without_a_connection(monkeypatch
 
 
 def test_the_state_is_opened_where_the_options_say(database_url: str, tmp_path: Path) -> None:
-    with contextlib.closing(StorePlace.of({"store": str(tmp_path), "store": database_url}).open()) as state:
+    with contextlib.closing(StorePlace.of({"store": database_url}).open()) as state:
         assert isinstance(state, PostgresState)
         state.execute("DELETE FROM journal WHERE id < 0")
     assert list(tmp_path.iterdir()) == []
-    with pytest.raises(QgError):
-        StorePlace.of({"store": "none"}).open()
+    with contextlib.closing(StorePlace.of({"store": str(tmp_path)}).open()) as state:
+        assert not isinstance(state, PostgresState)
+    # A mistyped URL is no directory, whose name messages would quote.
+    for mistyped in ("mysql://me:HUSH@db.example/x", "me:HUSH@db.example/x"):
+        with pytest.raises(QgError) as refused:
+            StorePlace(mistyped).open()
+        assert "HUSH" not in str(refused.value)

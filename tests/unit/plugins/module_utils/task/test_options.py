@@ -14,13 +14,12 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._core.waiting import
 from ansible_collections.qingguo.qgnet.plugins.module_utils._task.options import AccountApiOptions, proxy_api
 
 SECRET = "0123456789abcdef0123"
-COMMON = {"timeout": 10.0, "max_wait": 300.0, "validate_certs": True, "ca_path": None}
+COMMON = {"timeout": 10.0, "max_wait": 300.0}
 ACCOUNT: dict[str, Any] = {
     **COMMON,
     "app_id": "qgdemo01",
     "app_key": SECRET,
     "account_url": "https://account.example/api",
-    "domain": "www.qg.net",
 }
 PROXY: dict[str, Any] = {**COMMON, "key": SECRET, "password": "x", "api_url": "https://api.example"}
 
@@ -30,9 +29,6 @@ PROXY: dict[str, Any] = {**COMMON, "key": SECRET, "password": "x", "api_url": "h
     [
         ({"app_id": " "}, "app_id is empty: give the appid of the vendor's page Agent, or leave the option out to use"),
         ({"app_key": ""}, "app_key is empty: give the appkey of the vendor's page Agent, or leave the option out to"),
-        ({"domain": ""}, "domain='' is not a host name: give the site of the account, such as www.qg.net."),
-        ({"domain": "https://www.qg.net"}, "domain='https://www.qg.net' is not a host name"),
-        ({"domain": "www.qg.net/api"}, "domain='www.qg.net/...' is not a host name"),
         ({"account_url": "www.qg.net/api"}, "account_url 'www.qg.net/...' cannot be used: give scheme and host, such"),
         ({"account_url": "ftp://www.qg.net"}, "such as https://www.qg.net/api."),
         ({"account_url": f"https://www.qg.net/api?k={SECRET}"}, "account_url must contain only scheme, host"),
@@ -42,7 +38,6 @@ PROXY: dict[str, Any] = {**COMMON, "key": SECRET, "password": "x", "api_url": "h
         ({"timeout": float("nan")}, "timeout=nan is out of range"),
         ({"max_wait": -1.0}, "max_wait=-1 is out of range: give a number from 0 to 86400."),
         ({"max_wait": 1e400}, "max_wait=inf is out of range"),
-        ({"ca_path": "/nonexistent/ca.pem"}, "ca_path /nonexistent/ca.pem cannot be used: No such file or directory."),
     ],
 )
 def test_a_mistake_in_an_option_of_the_account_is_one_sentence(changes: dict[str, Any], words: str) -> None:
@@ -72,8 +67,19 @@ def test_a_mistake_in_an_option_of_the_key_is_one_sentence(tmp_path: Path, chang
 
 
 def test_blanks_around_credentials_do_not_count() -> None:
-    padded = {**ACCOUNT, "app_id": " qgdemo01\n", "app_key": f"{SECRET}\n", "domain": " www.qg.net "}
+    padded = {**ACCOUNT, "app_id": " qgdemo01\n", "app_key": f"{SECRET}\n"}
     assert AccountApiOptions.parse(padded).identity == AccountApiOptions.parse(ACCOUNT).identity
+
+
+@pytest.mark.parametrize(
+    ("host", "domain"),
+    [
+        *((host, "www.qg.net") for host in ("www.qg.net", "qg.net", "127.0.0.1:8080", "[::1]:8080", "simulator:8080")),
+        ("Account.Reseller.example:8443", "account.reseller.example"),
+    ],
+)
+def test_calls_are_signed_for_the_host_of_account_url(host: str, domain: str) -> None:
+    assert AccountApiOptions.parse({**ACCOUNT, "account_url": f"https://{host}/api"}).identity.domain == domain
 
 
 def test_runs_that_spell_the_address_differently_share_the_lock_and_the_count(tmp_path: Path) -> None:

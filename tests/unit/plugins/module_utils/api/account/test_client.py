@@ -18,7 +18,7 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._api.account import 
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.account.client import PAGE_SIZE, AccountApi
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.account.errors import AccountError
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.account.signing import Identity
-from ansible_collections.qingguo.qgnet.plugins.module_utils._api.transport import DEFAULT_RETRIES, HttpResponse
+from ansible_collections.qingguo.qgnet.plugins.module_utils._api.transport import RETRIES, HttpResponse
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import Effect, QgError, TransportError
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.waiting import WaitBudget
 from support import vendor_pages as pages
@@ -301,7 +301,7 @@ def test_transient_failures_are_retried_and_counted(kind: str) -> None:
     assert report["waited_seconds"] >= (6 if kind == "503" else 1)
 
 
-@pytest.mark.parametrize(("max_wait", "attempts"), [(300.0, DEFAULT_RETRIES + 1), (0.0, 1)])
+@pytest.mark.parametrize(("max_wait", "attempts"), [(300.0, RETRIES + 1), (0.0, 1)])
 @pytest.mark.parametrize("kind", TRANSIENT)
 def test_a_failure_that_persists_is_one_error_in_the_end(kind: str, max_wait: float, attempts: int) -> None:
     api, transport = client(TRANSIENT[kind], max_wait=max_wait)
