@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Generator
 from pathlib import Path
 
@@ -29,6 +30,10 @@ LONGEST = (
 settings.register_profile("untimed", deadline=None)
 # On a second Python, the same code is looked at for what that Python lacks.
 settings.register_profile("second_python", deadline=None, max_examples=10)
+# Readers of foreign text: a few inputs, always the same ones, or many.
+LONG = any("--hypothesis-profile=long" in word for word in sys.argv)
+settings.register_profile("long", deadline=None, max_examples=20_000, print_blob=True)
+settings.register_profile("fuzz", deadline=None, max_examples=20_000 if LONG else 150, derandomize=not LONG)
 settings.load_profile("second_python" if "QG_FEW_EXAMPLES" in os.environ else "untimed")
 
 

@@ -37,13 +37,13 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._core.addresses impo
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import QgError
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.text import one_line
 from ansible_collections.qingguo.qgnet.plugins.module_utils._egress import detect, proxy_check
-from fuzz.foreign import HOSTILE_JSON, HOSTILE_TEXTS, bent, mangled, texts, written
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from support import vendor_pages as pages
+from support.foreign import HOSTILE_JSON, HOSTILE_TEXTS, bent, mangled, texts, written
 from support.measuring import unmeasured
 
-#: How many inputs each reader has; see conftest.py.
+#: The same inputs each time; more of them, and others, by "--hypothesis-profile=long".
 FUZZER = settings.get_profile("fuzz")
 
 LEASE = {
