@@ -11,7 +11,6 @@ from typing import Any
 from ansible_collections.qingguo.qgnet.plugins.module_utils._doctor.operations import DOCTOR_INFO
 from ansible_collections.qingguo.qgnet.plugins.module_utils._task.sources import Spec
 from ansible_collections.qingguo.qgnet.plugins.plugin_utils._action import ApiAction
-from ansible_collections.qingguo.qgnet.plugins.plugin_utils._run_scope import inventory_id
 
 
 class ActionModule(ApiAction):
@@ -21,6 +20,5 @@ class ActionModule(ApiAction):
 
     def given(self, spec: Spec) -> dict[str, Any]:
         """Return the task's options, with the inventory of this run unless another one is given."""
-        options = super().given(spec)
-        # localhost is the host of this task, and not a registered one, so it needs no name of its own.
-        return {**options, "inventory_id": inventory_id(options.get("inventory_id"), self._variables, is_shared=False)}
+        sources = map(str, self._variables.get("ansible_inventory_sources") or ["unnamed"])
+        return {"inventory_id": ", ".join(sources), **super().given(spec)}

@@ -17,7 +17,6 @@ from ansible_collections.qingguo.qgnet.plugins.plugin_utils._host_command import
 
 SPEC: Spec = {
     **EGRESS_OPTIONS,
-    "family": {"type": "str", "choices": ["ipv4", "ipv6"], "default": "ipv4"},
     "timeout": {"type": "float", "default": 10.0},
     "through_proxy": {"type": "str"},
 }

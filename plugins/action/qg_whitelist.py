@@ -12,6 +12,7 @@ from typing import Any
 from ansible import context
 from ansible.errors import AnsibleActionFail
 from ansible.module_utils.parsing.convert_bool import boolean
+from ansible_collections.qingguo.qgnet.plugins.module_utils._core.text import format_sample
 from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist.operations import WHITELIST
 from ansible_collections.qingguo.qgnet.plugins.plugin_utils._action import ApiAction
 
@@ -26,11 +27,11 @@ class ActionModule(ApiAction):
         options = self._task.args
         if options.get("state") != "exact" or boolean(options.get("allow_partial") or False, strict=False):
             return
-        # Imported only for this state: Ansible compiles each module in each run.
-        from ansible_collections.qingguo.qgnet.plugins.plugin_utils._run_scope import why_partial
-
-        reason = why_partial(context.CLIARGS.get("subset") or variables.get("ansible_limit"), variables)
-        if reason:
+        limit = str(context.CLIARGS.get("subset") or variables.get("ansible_limit") or "").strip()
+        everyone, batch = (variables.get(f"ansible_play_{name}") or () for name in ("hosts_all", "batch"))
+        missing = sorted(set(everyone) - set(batch))
+        if limit not in ("", "all", "*") or missing:
+            reason = f"not with {format_sample(missing, 5)}" if missing else f"--limit {limit}"
             raise AnsibleActionFail(
                 f"state=exact is refused in a run that sees only part of its hosts ({reason}), because it would remove "
                 "the addresses of the others: run it for all hosts, or set allow_partial=true if ips is complete "

@@ -41,15 +41,4 @@ options:
       - This is also the maximum number of egress IPs of a host. If the sources report more, the task fails.
     type: int
     default: 1
-  source_address:
-    description: The local address from which the host sends the requests, if it has several.
-    type: str
-  allow_non_global:
-    description:
-      - Whether to accept addresses that are not public. Use it with a simulator on another machine.
-      - With an API on the control node, such as V(http://127.0.0.1:8080), or for M(qingguo.qgnet.qg_egress_ip_info)
-        with sources on the host itself, addresses for documentation (RFC 5737) are always accepted, because a simulator
-        uses them.
-    type: bool
-    default: false
 """

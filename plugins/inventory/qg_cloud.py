@@ -20,7 +20,7 @@ description:
   - The name of the inventory file must end in C(qg_cloud.yml) or C(qg_cloud.yaml). Put the line C(plugin) first,
     because Ansible may show the first line of a file that it cannot use.
   - The variables of a host contain the vendor's data, and are never evaluated as templates.
-  - A service without an address, or with one that O(allow_non_global) does not allow, is omitted. One warning shows the
+  - A service without an address, or with one that no remote host can have, is omitted. One warning shows the
     number of omitted services, and the reason for the first ones. With C(-v), all are listed.
 options:
   plugin:
@@ -81,17 +81,6 @@ options:
     type: str
     choices: [public, local]
     default: public
-  allow_non_global:
-    description:
-      - With O(connect_with=public), whether an C(ip) that is not a public address, such as V(10.0.0.5), may become
-        C(ansible_host). Ansible would connect to that address in the network of the control node. Use it with a
-        simulator on another machine, or if the control node is in the vendor's network. With O(account_url) on this
-        machine, addresses for documentation (RFC 5737) are always allowed, because a simulator uses them.
-      - With O(connect_with=local), such addresses are always allowed.
-      - Addresses that no remote host can have (loopback, link-local, multicast, reserved and unspecified ones) never
-        become C(ansible_host).
-    type: bool
-    default: false
   include_secrets:
     description:
       - Whether hosts get the passwords that the vendor returns, as C(adsl_password), C(business_password) and
@@ -206,7 +195,6 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._api.deadline_sessio
 )
 from ansible_collections.qingguo.qgnet.plugins.module_utils._cloud import hosts
 from ansible_collections.qingguo.qgnet.plugins.module_utils._cloud.hosts import Row
-from ansible_collections.qingguo.qgnet.plugins.module_utils._core.addresses import AddressScope
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import OptionError, QgError, UnexpectedError
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.text import one_line
 from ansible_collections.qingguo.qgnet.plugins.module_utils._task.operation import redact, secrets_in
@@ -387,13 +375,12 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
         prefix = hosts.check_prefix("vars_prefix", self.get_option("vars_prefix"))
         hosts.check_hostnames(self.get_option("hostnames"))
         column = hosts.ADDRESSES[self.get_option("connect_with")]
-        scope = AddressScope.of(column != "ip" or self.get_option("allow_non_global"), self.get_option("account_url"))
         rows, names, left_out = self._rows(cache), hosts.HostnameAllocator(), []
         for row in rows:
             if not hosts.matches(row, patterns):
                 continue
             suid, variables = row["suid"], _untrusted(hosts.variables(row, prefix))
-            address, reason = hosts.address(row, column, scope)
+            address, reason = hosts.address(row, column)
             candidates = self._name_candidates(row, variables) if address else ()
             name, variables["ansible_host"] = hosts.first_name(suid, candidates), address
             if not self._is_included(suid, filters, {**variables, "inventory_hostname": name}):

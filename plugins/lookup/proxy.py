@@ -129,12 +129,9 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._task.sources import
     missing_options,
     with_value,
 )
-from ansible_collections.qingguo.qgnet.plugins.plugin_utils._run_state import prepare_workers
 from ansible_collections.qingguo.qgnet.plugins.plugin_utils._sources import for_plugin
 
 _SHARED = {**PRODUCT_OPTIONS, **PROXY_API_OPTIONS}
-
-prepare_workers()
 
 
 class LookupModule(LookupBase):

@@ -18,20 +18,14 @@ description:
   - Runs one shell command on the host, with C(curl), C(wget) or C(python3), in this order of preference. No module is
     transferred, and the host needs no Python.
   - Proxies in the host's environment and in the configuration of these programs are not used.
-  - Contradictory addresses, addresses that are not public, and text that is not an address are errors, because a wrong
-    address on the whitelist would give a stranger access. The message shows the reply of each source. A source that
-    does not respond is not an error if O(quorum) others do.
+  - Contradictory addresses, addresses that are not public IPv4 addresses, and text that is not an address are errors,
+    because a wrong address on the whitelist would give a stranger access. The message shows the reply of each source. A
+    source that does not respond is not an error if O(quorum) others do.
 options:
-  family:
-    description: The address family to detect. The vendor's whitelist accepts only V(ipv4).
-    type: str
-    choices: [ipv4, ipv6]
-    default: ipv4
   timeout:
     description:
-      - The maximum duration of the request to each source, in seconds.
-      - A host that does not end its command is disconnected after this time for each source, the time that Ansible
-        allows for connecting, and 30 seconds.
+      - The maximum duration of the request to each source, in seconds. For a host that never ends its command, use the
+        keyword C(timeout) of the task.
     type: float
     default: 10
   through_proxy:
@@ -97,10 +91,6 @@ source_replies:
       description: The echo service, without its query.
       type: str
       returned: always
-    tool:
-      description: The program that sent the request.
-      type: str
-      returned: always
     ip:
       description: The reported address; null if there is none.
       type: str
@@ -109,5 +99,5 @@ source_replies:
       description: Why there is no address; null if there is one.
       type: str
       returned: always
-  sample: [{source: "https://d.qg.net/ip", tool: curl, ip: 203.0.113.5, error: null}]
+  sample: [{source: "https://d.qg.net/ip", ip: 203.0.113.5, error: null}]
 """

@@ -19,7 +19,7 @@ options:
   owners:
     description:
       - Whether to return for each entry the hosts that M(qingguo.qgnet.qg_egress_whitelist) registered with it, as
-        RV(entries), RV(unowned), RV(unlisted) and RV(repeated_hosts).
+        RV(entries), RV(unowned) and RV(unlisted).
       - The registrations are those in O(store) of the machine where the task runs. Entries that another control
         node with another state, M(qingguo.qgnet.qg_whitelist) or a user of the vendor's user centre added have
         no owners.
@@ -79,9 +79,7 @@ count:
   sample: 2
 unreadable:
   description:
-    - Entries that are not one IPv4 address, such as a network or a name, as the vendor lists them. They are in no other
-      list.
-    - An entry in another notation, such as C(203.0.113.5/32), counts as its address.
+    - Entries that are not one IPv4 address, such as a network or a name. They are in no other list.
   returned: success
   type: list
   elements: str
@@ -114,24 +112,16 @@ entries:
         inventory_id:
           description:
             - The inventory of the host, as O(qingguo.qgnet.qg_egress_whitelist#module:inventory_id). By default, these
-              are the paths of the inventory sources, one on each line.
+              are the paths of the inventory sources, separated by commas.
           type: str
           returned: always
           sample: /etc/ansible/hosts
         registered_since:
           description:
-            - When this control node first registered the address for the host, in ISO 8601.
-            - V(null) if it is not known.
+            - When the address was first registered for the host, in ISO 8601.
           type: str
-          returned: always, may be null
-          sample: "2026-05-04T09:30:00+08:00"
-        former:
-          description:
-            - Whether the host no longer needs the address. The entry could not be removed yet; the next run of the role
-              for this host removes it.
-          type: bool
           returned: always
-          sample: false
+          sample: "2026-05-04T09:30:00+08:00"
         there_before:
           description:
             - Whether the address was on the whitelist before the host reported it, and was never added for a host or
@@ -153,14 +143,6 @@ unlisted:
   type: list
   elements: dict
   contains: *entry
-repeated_hosts:
-  description:
-    - The names of hosts that are registered in several inventories, with the identifiers of these. A host is registered
-      twice if the inventory file was renamed or copied; O(qingguo.qgnet.qg_egress_whitelist#module:adopt) merges its
-      registrations.
-  returned: success and O(owners=true)
-  type: dict
-  sample: {}
 api:
   description: The API usage of the task in calls, retries and seconds waited.
   returned: success

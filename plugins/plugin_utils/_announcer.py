@@ -2,17 +2,12 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The announcements of waits on the control node, displayed by Ansible once for all workers of a run."""
+"""The announcements of waits on the control node, displayed by Ansible."""
 
 from __future__ import annotations
 
-import ansible.constants
 from ansible.utils.display import Display
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.waiting import Announcer
-from ansible_collections.qingguo.qgnet.plugins.module_utils._task.announcements import (
-    Announcements,
-    announcement_policy,
-)
 from ansible_collections.qingguo.qgnet.plugins.module_utils._task.operation import without_secrets
 
 
@@ -26,15 +21,4 @@ def run_announcer(name: str, secrets: frozenset[str]) -> Announcer:
     def show(text: str) -> None:
         display.display(without_secrets({"msg": f"{name}: {text}"}, secrets)["msg"], stderr=True)
 
-    return Announcer(show, _claims().claim, announcement_policy())
-
-
-def show_once(text: str, name: str, interval: float) -> None:
-    """Show a line, unless a process of the run has shown one of this name in the last ``interval`` seconds."""
-    if not _claims().claim(name, interval):
-        Display().display(text, stderr=True)
-
-
-def _claims() -> Announcements:
-    # Ansible creates this directory for each run, before the workers, and removes it in the end.
-    return Announcements(str(ansible.constants.DEFAULT_LOCAL_TMP))
+    return Announcer(show)

@@ -43,7 +43,7 @@ _ARE_MOMENTS, _ARE_FIXED = (
     [[((table, column) in chosen) == wanted for column in columns] for table, columns in COLUMNS.items()]
     for chosen, wanted in (
         ({*MOMENTS, ("journal", "wall_at")}, True),
-        ({*MOMENTS, ("journal", "wall_at"), ("claims", "id")}, False),
+        ({*MOMENTS, ("journal", "wall_at")}, False),
     )
 )
 

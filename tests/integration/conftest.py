@@ -20,7 +20,7 @@ try:
     from ansible_collections.qingguo.qgnet.plugins.module_utils._api import exchange
     from ansible_collections.qingguo.qgnet.plugins.module_utils._core.waiting import backoff
     from ansible_collections.qingguo.qgnet.plugins.module_utils._leases.pool import QUOTA_INFO
-    from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist import applier
+    from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist import apply
     from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist.operations import WHITELIST, WHITELIST_INFO
 except ImportError as error:
     raise pytest.UsageError(
@@ -84,7 +84,7 @@ def haste(monkeypatch: pytest.MonkeyPatch, minute: float) -> None:
         # A wait that the vendor asked for stays what it is.
         return float(backoff(attempt, wanted) * (HASTE if wanted is None else 1))
 
-    for module in (exchange, applier):
+    for module in (exchange, apply):
         monkeypatch.setattr(module, "backoff", shorter)
 
 
@@ -99,7 +99,7 @@ def whitelist(common: dict[str, Any], haste: None) -> Operate:
     """qg_whitelist in this process."""
 
     def run(ips: list[str], *, check: bool = False, diff: bool = False, **changes: Any) -> Result:
-        return operate(WHITELIST, {"allow_non_global": True, **common, "ips": ips, **changes}, check=check, diff=diff)
+        return operate(WHITELIST, {**common, "ips": ips, **changes}, check=check, diff=diff)
 
     return run
 

@@ -25,7 +25,7 @@ INVENTORY = "app ansible_connection=qg_spy\nbastion ansible_connection=qg_spy\n"
 SHARED, OCCUPIED = "QGSHARED", "QGOCCUPY"
 ADDRESS = "203.0.113.7"
 TASKS: dict[str, dict[str, Any]] = {
-    "qg_whitelist": {"ips": [ADDRESS], "allow_non_global": True},
+    "qg_whitelist": {"ips": [ADDRESS]},
     "qg_whitelist_info": {},
     "qg_quota_info": {},
     "qg_area_info": {},

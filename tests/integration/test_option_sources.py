@@ -33,7 +33,6 @@ PLAYS = """
     - {name: lookup ENVIRONMENT, ansible.builtin.debug: {msg: "{{ LOOKUP }}"}, vars: {qg_key: "", qg_timeout: ""}}
     - name: role ENVIRONMENT
       ansible.builtin.include_role: {name: qingguo.qgnet.egress_whitelist}
-      vars: {egress_whitelist_key: ""}
 
 - name: A variable, which has precedence over the environment
   hosts: h1
@@ -66,12 +65,9 @@ PLAYS = """
     - {name: module OPTION, qingguo.qgnet.qg_whitelist_info: {key: OPTION}}
     - name: lookup OPTION
       ansible.builtin.debug: {msg: "{{ lookup('qingguo.qgnet.proxy', key='OPTION', at_least=0) }}"}
-    - name: role OPTION
-      ansible.builtin.include_role: {name: qingguo.qgnet.egress_whitelist}
-      vars: {egress_whitelist_key: OPTION}
 """.replace("LOOKUP", "lookup('qingguo.qgnet.proxy', at_least=0, max_age=0)")
 INVENTORY = """
-h1 egress_whitelist_allow_non_global=true
+h1
 bastion
 [all:vars]
 ansible_connection=local
@@ -98,7 +94,7 @@ def test_modules_role_and_lookup_take_the_key_from_the_first_source_that_has_it(
         ("DEFAULTS", QUERY),
         ("VARIABLE", LEASES),
         *(("DEFAULTS", path) for path in REGISTER),
-        *(("OPTION", path) for path in (QUERY, LEASES, *REGISTER)),
+        *(("OPTION", path) for path in (QUERY, LEASES)),
     ]
 
 
@@ -135,9 +131,8 @@ def test_the_event_source_takes_the_key_from_the_first_source_that_has_it(monkey
 def test_the_error_for_a_missing_key_names_all_places(sim: Simulator, playground: Playground) -> None:
     tasks: dict[str, tuple[str, dict[str, Any]]] = {
         "module": ("qg_whitelist_info", {}),
-        "misled": ("qg_whitelist_info", {"environment": {"QG_KEY": "of-the-host"}}),
         "delegated": ("qg_whitelist_info", {"delegate_to": "bastion"}),
-        "account": ("qg_balance_info", {"environment": "{{ {'QG_APP_ID': inventory_hostname} }}"}),
+        "account": ("qg_balance_info", {}),
         "late": ("qg_whitelist_info", {"vars": {"qg_key": "QGDEMO08", "qg_timeout": 1000}}),
         "of another type": ("qg_whitelist_info", {"vars": {"qg_key": "QGDEMO08", "qg_timeout": "soon"}}),
         "undefined": ("qg_whitelist_info", {"vars": {"qg_key": "{{ vault_qg_key }}"}}),
@@ -148,21 +143,18 @@ def test_the_error_for_a_missing_key_names_all_places(sim: Simulator, playground
     cases["role"] = {"include_role": {"name": "qingguo.qgnet.egress_whitelist"}}
     environment = {"QG_KEY": "", "QG_API_URL": sim.api_url, "QG_MAX_WAIT": "-1"}
     run = play_cases(playground, cases, inventory=INVENTORY, environment=environment)
-    reached = "the keyword environment of a task or play does not apply to the control node."
     missing = "as variable qg_key, or as QG_KEY in the environment of the control node"
     expected = {
-        "module": f"key is missing: give it as option of the task or of module_defaults, {missing}; {reached}",
-        "misled": f"{missing}; QG_KEY in the keyword environment of this task does not reach it.",
-        "delegated": f"{missing}; {reached}",
+        "module": f"key is missing: give it as option of the task or of module_defaults, {missing}.",
+        "delegated": f"{missing}.",
         "account": "app_id and app_key are missing: give them as option of the task or of module_defaults, as variable "
-        "qg_app_id and qg_app_key, or as QG_APP_ID and QG_APP_KEY in the environment of the control node; "
-        "QG_APP_ID in the keyword environment of this task does not reach it.",
+        "qg_app_id and qg_app_key, or as QG_APP_ID and QG_APP_KEY in the environment of the control node.",
         "late": "qg_timeout: timeout=1000 is out of range: give a number from 0.1 to 600.",
         "of another type": "qg_timeout: timeout='soon' is not a number",
         "undefined": "The variable qg_key cannot be evaluated: 'vault_qg_key' is undefined",
         "later": "QG_MAX_WAIT: max_wait=-1 is out of range: give a number from 0 to 86400.",
         "lookup": f"key is missing: give it as option of the lookup, {missing}.",
-        DETECT: f"key is missing: give it as variable egress_whitelist_key, {missing}; {reached}",
+        DETECT: f"key is missing: give it as option of the task or of module_defaults, {missing}.",
     }
     for name, sentence in expected.items():
         message = run.of(name).result["msg"]
@@ -173,29 +165,14 @@ def test_the_error_for_a_missing_key_names_all_places(sim: Simulator, playground
 
 @pytest.mark.measured
 @pytest.mark.newest_core
-def test_a_key_in_the_keyword_environment_that_does_not_reach_the_task_is_named_once(
-    sim: Simulator, playground: Playground
-) -> None:
-    tasks = {"environment": {"QG_KEY": "of-the-host", "QG_API_URL": sim.api_url}, "qingguo.qgnet.qg_whitelist_info": {}}
-    cases = {"one": tasks, "two": tasks, "given": {**tasks, "qingguo.qgnet.qg_whitelist_info": {"key": sim.key}}}
-    run = play_cases(playground, cases, environment={"QG_KEY": sim.key, "QG_API_URL": sim.api_url})
-    assert {run.of(name).status for name in cases} == {"ok"}
-    for name in ("QG_KEY", "QG_API_URL"):
-        assert run.stderr.count(f"{name} in the keyword environment does not reach the control node") == 1
-
-
-@pytest.mark.measured
-@pytest.mark.newest_core
 def test_defaults_of_the_group_reach_only_modules_that_use_them_and_a_task_is_refused_what_its_module_lacks(
     sim: Simulator, playground: Playground
 ) -> None:
     group = {"key": sim.key, "password": "", "app_id": "x", "api_url": "http://192.0.2.1"}
     cases: dict[str, dict[str, Any]] = {
         "detect": {"qingguo.qgnet.qg_egress_ip_info": {"sources": []}},
-        "check": {"qingguo.qgnet.qg_proxy_check": {"proxies": []}},
-        "own option": {"qingguo.qgnet.qg_proxy_check": {"proxies": [], "product": "share"}},
+        "own option": {"qingguo.qgnet.qg_egress_ip_info": {"nonsense": 1}},
     }
     run = play_cases(playground, cases, inventory=INVENTORY, module_defaults={"group/qingguo.qgnet.qg": group})
     assert "sources is empty" in run.of("detect").result["msg"]
-    assert run.of("check").status == "ok"
-    assert "product is not an option of qg_proxy_check" in run.of("own option").result["msg"]
+    assert "nonsense is not an option of qg_egress_ip_info" in run.of("own option").result["msg"]

@@ -15,14 +15,16 @@ from typing import Any
 import pytest
 import requests
 from ansible.module_utils import ansible_release
+from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+from ansible_collections.qingguo.qgnet.plugins.module_utils._core.waiting import SILENT
 from ansible_collections.qingguo.qgnet.plugins.module_utils._doctor import operations as doctor
 from ansible_collections.qingguo.qgnet.plugins.module_utils._task import operation
-from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist.ownership import HostRegistration
+from ansible_collections.qingguo.qgnet.plugins.module_utils._task.options import PROXY_API_OPTIONS, proxy_api
 from simulator.fixture import Simulator
 from support.lease_modules import named
 from support.playbooks import Operate, Playground, Result, assert_one_sentence, calls, operate
 from support.product_leases import PLANS
-from support.registrations import parse_options, register
+from support.registrations import register
 
 EGRESS, EXIT, STRANGER = "203.0.113.50", "198.51.100.200", "203.0.113.9"
 AGAIN = "ansible-playbook qingguo.qgnet.doctor"
@@ -242,11 +244,12 @@ def test_the_leases_of_the_key_are_the_proxies_to_try(patient: Patient) -> None:
 
 
 def test_registrations_of_other_inventories_are_named(patient: Patient) -> None:
-    options = parse_options(Path(patient.options["store"]), key=patient.sim.key, api_url=patient.sim.api_url)
-    state = options.store.open()
+    spec = {name: {**option, "required": False} for name, option in PROXY_API_OPTIONS.items()}
+    given = {name: value for name, value in patient.options.items() if name in spec}
+    api = proxy_api(ArgumentSpecValidator(spec).validate(given).validated_parameters, SILENT)
     for inventory, host in (("/etc/hosts", "web1"), ("hosts.old", "web1"), ("hosts.old", "web2")):
-        register(state, options.whitelist_key(state), inventory, HostRegistration(host, frozenset({EGRESS})))
-    state.close()
+        register(api.rate_limiter.state, api.key_digest, host, EGRESS, inventory=inventory)
+    api.rate_limiter.state.close()
     patient.options["inventory_id"] = "/etc/hosts"
     result = patient.examine()
     assert {one["inventory_id"]: (one["hosts"], one["own"]) for one in result["registrations"]} == {

@@ -32,7 +32,6 @@ PLAY = """
         ips: "{{ ansible_play_hosts | map('extract', hostvars, 'ip') | list }}"
         state: "{{ state }}"
         allow_partial: "{{ allow_partial }}"
-        allow_non_global: true
       run_once: true
       ignore_errors: true
     - name: delegated
@@ -57,7 +56,6 @@ FROM_LOCALHOST = """
         api_url: "{{ api_url }}"
         ips: "{{ groups['workers'] | map('extract', hostvars, 'ip') | list }}"
         state: exact
-        allow_non_global: true
 """
 
 
@@ -112,7 +110,7 @@ LIMIT = ["--limit", "w3"]
     ("how", "reason"),
     [
         ({"arguments": LIMIT}, "--limit w3"),
-        ({"header": "serial: 2"}, "serial"),
+        ({"header": "serial: 2"}, "not with w3"),
         pytest.param({"failing": ["w2"]}, "w2", marks=pytest.mark.thorough),
         *thorough(({"arguments": [*LIMIT, "--check"]}, "--limit w3")),
     ],

@@ -23,10 +23,11 @@ PWD = "p+w/SECRETPWD&9= *,%<\u00fc>\"'\\x SECRETEND"
 WORDS = (b"SECRETKEY", b"SECRETPWD", b"SECRETEND")
 A, B = "203.0.113.11", "203.0.113.12"
 
-INVENTORY = "\n".join(
-    f"{name} ansible_connection=local egress_whitelist_source_address={source}"
-    for name, source in (("one", "127.0.0.11"), ("two", "127.0.0.12"), ("bastion", "127.0.0.11"))
-)
+INVENTORY = f"""
+one ansible_connection=local
+two ansible_connection=local egress_whitelist_ips="['{B}']"
+bastion ansible_connection=local
+"""
 
 #: The modules that are delegated, too.
 DELEGATED = ["read", "quota", "write"]
@@ -48,13 +49,13 @@ EVERYTHING = """
     - {name: quota here, qingguo.qgnet.qg_quota_info: {}}
     - {name: quota there, qingguo.qgnet.qg_quota_info: {}, delegate_to: bastion, when: "'quota' in delegated"}
     - name: write here
-      qingguo.qgnet.qg_whitelist: {ips: [198.51.100.1], allow_non_global: true}
+      qingguo.qgnet.qg_whitelist: {ips: [198.51.100.1]}
     - name: write there
-      qingguo.qgnet.qg_whitelist: {ips: [198.51.100.2], allow_non_global: true}
+      qingguo.qgnet.qg_whitelist: {ips: [198.51.100.2]}
       delegate_to: bastion
       when: "'write' in delegated"
     - name: exact here
-      qingguo.qgnet.qg_whitelist: {ips: [198.51.100.2], state: exact, allow_non_global: true}
+      qingguo.qgnet.qg_whitelist: {ips: [198.51.100.2], state: exact}
 - hosts: one
   gather_facts: false
   ignore_errors: true
@@ -62,19 +63,16 @@ EVERYTHING = """
     - name: egress
       qingguo.qgnet.qg_egress_ip_info:
         sources: ["{{ echo }}/ip"]
-        source_address: 127.0.0.11
-        allow_non_global: true
 - hosts: one:two
   gather_facts: false
   ignore_errors: true
   vars:
-    egress_whitelist_key: "{{ key }}"
-    egress_whitelist_password: "{{ password }}"
-    egress_whitelist_api_url: "{{ api_url }}"
-    egress_whitelist_max_wait: "{{ max_wait }}"
-    egress_whitelist_timeout: "{{ limit }}"
+    qg_key: "{{ key }}"
+    qg_password: "{{ password }}"
+    qg_api_url: "{{ api_url }}"
+    qg_max_wait: "{{ max_wait }}"
+    qg_timeout: "{{ limit }}"
     egress_whitelist_sources: ["{{ echo }}/ip", "{{ echo }}/json"]
-    egress_whitelist_allow_non_global: true
   roles: [qingguo.qgnet.egress_whitelist]
 """
 
@@ -115,6 +113,7 @@ def assert_silent(run: Run, playground: Playground) -> None:
 @pytest.fixture
 def variables(sim: Simulator) -> dict[str, Any]:
     sim.configure(KEY, pwd=PWD, api_auth=True)
+    sim.control("PUT", "/map", {"127.0.0.1": A})
     return {
         "key": KEY,
         "password": PWD,
@@ -259,7 +258,7 @@ def test_tasks_that_cannot_succeed(
         "password": {"key": guarded},
         "refused": {"api_url": f"http://127.0.0.1:{closed_port}", "max_wait": 0},
     }
-    local = {"ansible_connection": "local", "egress_whitelist_source_address": "127.0.0.11"}
+    local = {"ansible_connection": "local"}
     hosts = {name: {**variables, **local, **changes} for name, changes in cases.items()}
     inventory = {"all": {"hosts": {"bastion": local}, "children": {"cases": {"hosts": hosts}}}}
     text = EVERYTHING.replace("hosts: one:two\n", "hosts: cases\n").replace("hosts: one\n", "hosts: cases\n")
@@ -284,10 +283,7 @@ FROM_VARIABLES = """
     qg_password: "{{ password }}"
     qg_app_id: "id"
     qg_app_key: "{{ key }}"
-    egress_whitelist_key: "{{ key }}"
-    egress_whitelist_password: "{{ password }}"
     egress_whitelist_sources: ["{{ echo }}/ip"]
-    egress_whitelist_allow_non_global: true
   tasks:
     - {name: task, qingguo.qgnet.qg_whitelist_info: {timeout: 7}}
     - {name: delegated task, qingguo.qgnet.qg_whitelist_info: {}, delegate_to: bastion}
@@ -297,7 +293,6 @@ FROM_VARIABLES = """
       vars:
         qg_api_url: "{{ closed_url }}"
         qg_account_url: "{{ closed_url }}"
-        egress_whitelist_api_url: "{{ closed_url }}"
       block: BLOCKS
 """
 FAILING = {
@@ -404,9 +399,9 @@ def test_undelegated_nothing_of_the_key_is_sent_to_the_host(
     assert failures(run) == 0, run.output
     assert len(sim.journal()) > 10
     assert_no_secret(run.spied, "what was sent to the host")
-    # Only the question for the egress address is sent, as a command: once by its own task, and once for each host.
+    # Only the question for the egress address is sent, as a command: once by its own task, and once by the role.
     kinds = [line.split()[1] for line in run.spied.decode().splitlines() if line.startswith("== ")]
-    assert kinds == ["command"] * 3
+    assert kinds == ["command"] * 2
 
 
 @pytest.mark.newest_core

@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from simulator.fixture import Simulator
-from support.playbooks import Playground, Run, numeric
+from support.playbooks import Playground, Result, Run, numeric
 
 OTHER_KEY = "QGOTHER1"
-DETECT, REGISTER, SUMMARIZE = "Detect the egress addresses", "Update the whitelist", "Summarize the results"
+DETECT, UPDATE, REPORT = "Detect the egress addresses", "Update the whitelist", "Report"
 
 PLAY = """
 - hosts: "{{ qg_hosts | default('all') }}"
@@ -42,35 +42,27 @@ class RoleRun(Run):
     """What a run of the role left."""
 
     @property
-    def registered(self) -> dict[str, list[str]]:
-        """What each host was reported of itself: where nothing had to be done, the first task did that already."""
-        at_once = {host: task.result.get("registered") for host, task in self.by_host(DETECT).items()}
-        reported = {host: task.result.get("registered", []) for host, task in self.by_host(REGISTER).items()}
-        return {host: ips for host, ips in at_once.items() if ips} | reported
+    def updates(self) -> list[Result]:
+        """The results of the task that writes: one for each batch that has ended it."""
+        return [task.result for task in self.tasks if task.name == UPDATE and task.status in ("ok", "failed")]
+
+    @property
+    def hosts(self) -> dict[str, Result]:
+        """The result of each host, as a play can use it."""
+        return {name: own for update in self.updates for name, own in update.get("hosts", {}).items()}
+
+    @property
+    def in_sync(self) -> set[str]:
+        return {name for name, own in self.hosts.items() if not own["failed"]}
 
     @property
     def changed(self) -> set[str]:
-        return {host for host, task in self.by_host(REGISTER).items() if task.result["changed"]}
-
-    @property
-    def reports(self) -> list[dict[str, Any]]:
-        """What the hosts that read or wrote for all tell of it; an empty summary is that of a failure."""
-        tasks = [task for task in self.tasks if task.name in (DETECT, REGISTER)]
-        return [task.result["summary"] for task in tasks if "summary" in task.result]
-
-    @property
-    def api_calls(self) -> int:
-        """The calls that the hosts that tell of all say were made."""
-        return sum(report["api"]["calls"] for report in self.reports)
-
-    @property
-    def summaries(self) -> list[dict[str, Any]]:
-        """The results of the task that summarizes."""
-        return [task.result for task in self.tasks if task.name == SUMMARIZE and task.status == "ok"]
+        """The hosts that Ansible counts as changed by the report."""
+        return {host for host, task in self.by_host(REPORT).items() if task.result.get("changed")}
 
     @property
     def unreached(self) -> set[str]:
-        return {host for summary in self.summaries for host in summary["unreached_hosts"]}
+        return {host for update in self.updates for host in update.get("unreached_hosts", ())}
 
     def ok(self) -> RoleRun:
         super().ok()
@@ -79,7 +71,7 @@ class RoleRun(Run):
 
 @dataclass
 class Fleet:
-    """Hosts h1, h2, ..., each with a source address of its own, and the simulator's picture of them."""
+    """Hosts h1, h2, ..., each with echo services that report an address of its own."""
 
     sim: Simulator
     playground: Playground
@@ -88,14 +80,10 @@ class Fleet:
     lines: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.sim.control("PUT", "/map", {self.source(n): public(n) for n in self.numbers})
-        self.lines = {
-            f"h{n}": f"ansible_connection=local egress_whitelist_source_address={self.source(n)}" for n in self.numbers
-        }
-
-    @property
-    def numbers(self) -> range:
-        return range(1, self.size + 1)
+        for n in range(1, self.size + 1):
+            self.report(f"h{n}", public(n))
+            self.lines[f"h{n}"] = "ansible_connection=local"
+            self.add_to(f"h{n}", sources=[f"{self.sim.api_url}/echo/h{n}?{number}" for number in (1, 2)])
 
     @property
     def hosts(self) -> list[str]:
@@ -103,32 +91,34 @@ class Fleet:
 
     @property
     def all_addresses(self) -> list[str]:
-        return [public(n) for n in self.numbers]
+        return [public(n) for n in range(1, self.size + 1)]
 
-    @staticmethod
-    def source(number: int) -> str:
-        return f"127.0.1.{number}"
+    def report(self, host: str, *addresses: str) -> None:
+        """Let the echo services of a host report these addresses in turn."""
+        self.sim.control("PUT", f"/echo/{host}", {"answers": list(addresses)})
+
+    def move(self, **addresses: str) -> None:
+        """Give hosts another public address."""
+        for host, ip in addresses.items():
+            self.report(host, ip)
 
     def add_to(self, *hosts: str, **variables: object) -> None:
-        """Give some hosts variables of the role."""
+        """Give some hosts variables of the role, or others with their whole name."""
         for host in hosts:
-            self.lines[host] += "".join(f' egress_whitelist_{name}="{value}"' for name, value in variables.items())
+            for name, value in variables.items():
+                whole = name if name.startswith(("qg_", "ansible_")) else f"egress_whitelist_{name}"
+                self.lines[host] += f' {whole}="{value}"'
 
     def make_unreachable(self, host: str, closed_port: int) -> None:
         self.lines[host] = f"ansible_connection=ssh ansible_host=127.0.0.1 ansible_port={closed_port}"
 
     def make_uncertain(self, host: str) -> None:
-        """Let a host have no source but one that reports no address."""
-        self.sim.control("PUT", "/echo/odd", {"answer": "<html>log in first</html>"})
-        self.add_to(host, sources=[f"{self.sim.api_url}/echo/odd"])
+        """Let a host have no source but those that report no address."""
+        self.report(host, "<html>log in first</html>")
 
     def listed(self) -> list[str]:
         """The whitelist in numeric order."""
         return numeric(self.sim.whitelist())
-
-    def move(self, **addresses: str) -> None:
-        """Give hosts another public address."""
-        self.sim.control("PATCH", "/map", {self.source(int(host[1:])): ip for host, ip in addresses.items()})
 
     def put_in_sync(self) -> None:
         """Register all hosts: with the role once a session, and later with the state that it left."""
@@ -138,18 +128,12 @@ class Fleet:
             self.sim.configure(whitelist=self.all_addresses)
             return
         self.run().ok()
-        assert numeric(self.sim.whitelist()) == self.all_addresses
+        assert self.listed() == self.all_addresses
         shutil.copytree(self.playground.store, self.snapshot)
 
     def inventory(self, **options: Any) -> str:
         """The hosts with these options of the role, which are without its prefix; None leaves one out."""
-        common = {
-            "key": self.sim.key,
-            "api_url": self.sim.api_url,
-            "sources": [f"{self.sim.api_url}/ip", f"{self.sim.api_url}/json"],
-            "allow_non_global": True,
-            **options,
-        }
+        common = {"qg_key": self.sim.key, "qg_api_url": self.sim.api_url, **options}
         hosts = "\n".join(f"{host} {rest}" for host, rest in self.lines.items())
         settings = "\n".join(
             f"{name if name.startswith('qg_') else f'egress_whitelist_{name}'}={value}"
@@ -166,6 +150,7 @@ class Fleet:
         inventory: str | None = None,
         arguments: Sequence[str] = (),
         variables: Mapping[str, Any] | None = None,
+        environment: Mapping[str, str] | None = None,
         **options: Any,
     ) -> RoleRun:
         """Run the role with these options, and with a journal that begins anew."""
@@ -176,5 +161,6 @@ class Fleet:
             inventory=inventory or self.inventory(**options),
             arguments=[*arguments, *(["--limit", limit] if limit else [])],
             variables=variables,
+            environment=environment,
         )
         return RoleRun(**vars(run))

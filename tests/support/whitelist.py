@@ -1,12 +1,11 @@
 # Copyright (c) 2026 The qingguo.qgnet authors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Control nodes that change the whitelist of the simulator's core in this process: tasks, and the steps of the role."""
+"""Control nodes that change the whitelist of the simulator's core in this process, with a clock that moves at once."""
 
 from __future__ import annotations
 
-import weakref
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,21 +13,18 @@ import pytest
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.classic.client import ProxyApi
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.transport import HttpResponse
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.waiting import SILENT, Announcer, WaitBudget
-from ansible_collections.qingguo.qgnet.plugins.module_utils._store.claims import Claim, Claims
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.interface import Store
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.rate_limiter import RateLimiter
-from ansible_collections.qingguo.qgnet.plugins.module_utils._task.operation import Mode, execute
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store.registrations import Registrations
 from ansible_collections.qingguo.qgnet.plugins.module_utils._task.options import ProxyApiOptions
-from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist import host_operations
-from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist.batch import claims_for
-from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist.host_operations import HostOptions, host_claim
+from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist import fleet
 from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist.operations import WHITELIST, WHITELIST_INFO
-from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist.pruning import InventoryHosts, gone_hosts
-from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist.turns import Turns
+from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist.registrations import Host, prunable
 from simulator.clock import Clock
 from simulator.core import Core
-from support.in_process import KEY, URL, InProcess, configure
-from support.stores import is_database, open_store, state_options
+from support.in_process import KEY, URL, InProcess, client, configure
+from support.playbooks import numeric, operate
+from support.stores import open_store, state_options
 
 QUERY, ADD, DEL = "/whitelist/query", "/whitelist/add", "/whitelist/del"
 START = 1_800_000_000.0
@@ -44,21 +40,6 @@ def new_core() -> Core:
     return Core(clock=Clock(START), seed=1)
 
 
-def set_vendor(core: Core, **options: Any) -> None:
-    """Set options of the simulated vendor, such as ``list_lag``, from now on."""
-    configure(core, options=options)
-    core.keys.process_due_events()
-
-
-def parameters(directory: Path | str, **changes: Any) -> dict[str, Any]:
-    """The options of qg_whitelist and of the role egress_whitelist, with the state that stands for a directory."""
-    service = {"key": KEY, "password": None, "api_url": URL}
-    limits = {"timeout": 10.0, "max_wait": 300.0, "max_removals": 10, "capacity": None}
-    of_tasks = {"keep": [], "replaces": [], "allow_non_global": True, "owners": False}
-    of_role = {"inventory_id": "f", "verify_proxy": None, "fail": True, "prune": False}
-    return {**service, **limits, **of_tasks, **of_role, **state_options(directory), **changes}
-
-
 class WhitelistTransport(InProcess):
     """Lets something happen ``before`` a request is sent, and ``after`` it was answered; pauses move the clock."""
 
@@ -66,8 +47,6 @@ class WhitelistTransport(InProcess):
         super().__init__(core)
         self.before: Event = nothing
         self.after: Event = nothing
-        #: All open stores of the control node.
-        self.stores: weakref.WeakSet[Store] = weakref.WeakSet()
 
     def send(self, method: str, url: str, parameters: Mapping[str, str], endpoint: str) -> HttpResponse:
         self.before(endpoint, parameters)
@@ -85,149 +64,88 @@ class WhitelistTransport(InProcess):
 
         self.after = end
 
-    def break_stores_after(self, path: str) -> None:
-        """Let no store that is open after a call to this path be writable any more."""
-
-        def fail(called: str, _parameters: Mapping[str, str]) -> None:
-            for store in self.stores if called == path else ():
-                store.rows("SET default_transaction_read_only = on" if is_database() else "PRAGMA query_only = 1")
-
-        self.after = fail
-
     def pause(self, seconds: float) -> None:
         self.step()
         self.advance(seconds)
-
-    def open_store(self, directory: Path | str) -> Store:
-        store = self.begin(open_store(directory, machine=self.machine))
-        self.stores.add(store)
-        return store
 
 
 def use_transport(patch: pytest.MonkeyPatch, transport: Callable[[], WhitelistTransport]) -> None:
     """Let every task call the vendor through this transport, as it is when the task begins."""
 
-    def client(options: ProxyApiOptions, state: Store | None = None, announcer: Announcer = SILENT) -> ProxyApi:
+    def new_client(options: ProxyApiOptions, state: Store | None = None, announcer: Announcer = SILENT) -> ProxyApi:
         wire = transport()
-        store = state or wire.open_store(options.store.value)
+        store = state or wire.begin(open_store(options.store.value, machine=wire.machine))
         clocks = {"sleep": wire.pause, "elapsed": wire.core.clock.now}
         budget = WaitBudget(options.transport.max_wait, announcer=announcer, **clocks)
         return ProxyApi(wire, RateLimiter(store, minute=60.0), budget, api_url=options.api_url, key=options.key)
 
-    patch.setattr(ProxyApiOptions, "client", client)
+    patch.setattr(ProxyApiOptions, "client", new_client)
 
 
 class ControlNode:
     """A control node: each task is a process of its own that shares no more than the state with the others."""
 
-    def __init__(self, wire: WhitelistTransport, directory: Path | str, **changes: Any) -> None:
-        self.wire = wire
-        self.core = wire.core
-        self.directory = directory
-        self.params = parameters(directory, **changes)
-        self.runs = 0
-        #: How often the last run has compared the registered hosts with the inventory.
-        self.compared = 0
+    def __init__(self, wire: WhitelistTransport, directory: Path) -> None:
+        self.wire, self.core, self.directory = wire, wire.core, directory
+        self.common = {"key": KEY, "api_url": URL, **state_options(directory)}
 
-    def store(self) -> Store:
-        return self.wire.open_store(self.directory)
-
-    def task(
-        self, ips: Sequence[str], state: str = "present", *, announcer: Announcer = SILENT, **options: Any
-    ) -> dict[str, Any]:
+    def task(self, *ips: str, check: bool = False, diff: bool = False, **options: Any) -> dict[str, Any]:
         """The result of qg_whitelist."""
-        params = {**self.params, "ips": list(ips), "state": state, **options}
-        return execute(WHITELIST, params, Mode(announcer=announcer))
+        return operate(WHITELIST, {**self.common, "ips": list(ips), **options}, check=check, diff=diff)
 
     def info(self) -> dict[str, Any]:
         """The result of qg_whitelist_info."""
-        return execute(WHITELIST_INFO, self.params, Mode())
-
-    def options(self, **changes: Any) -> HostOptions:
-        return HostOptions.parse({**self.params, "state": "present", **changes})
-
-    def claims(self, options: HostOptions | None = None, *, check: bool = False) -> Claims:
-        return claims_for((options or self.options()).api, self.store(), check=check)
-
-    def submit(
-        self,
-        run: str,
-        host: str,
-        ips: Sequence[str] = (),
-        *,
-        check: bool = False,
-        detected: bool = False,
-        task: str | None = None,
-        began: float = 0.0,
-        inventory: Callable[[], InventoryHosts] | None = None,
-        **changes: Any,
-    ) -> list[str]:
-        """The first step of the role for one host; returns its addresses if nothing is left to be done.
-
-        With an ``inventory``, hosts that it does not have are pruned, unless a run that ``began`` later registers them.
-        """
-        options = self.options(**changes)
-        claims = self.claims(options, check=check)
-        gone = gone_hosts(claims, options, run, began, inventory) if inventory else {}
-        claim = host_claim(options, run, host, tuple(ips), detected=detected, gone=gone)
-        submitted = host_operations.submit_claim(claims, claim, options, Mode(check=check), task)
-        registered: list[str] = submitted["registered"]
-        return registered
-
-    def find(self, run: str, host: str, **changes: Any) -> Claim | None:
-        options = self.options(**changes)
-        return host_operations.find_claim(self.claims(options), options, run, host)
-
-    def report(self, run: str, host: str, *, check: bool = False, **changes: Any) -> dict[str, Any] | None:
-        """The second step: the result of the host; None if it has not taken the first one."""
-        options = self.options(**changes)
-        claims = self.claims(options, check=check)
-        claim = host_operations.find_claim(claims, options, run, host)
-        return claim and host_operations.apply_and_report(Turns(claims), claim, options, Mode(check=check))
+        return operate(WHITELIST_INFO, {**self.common, "owners": True})
 
     def role(
         self,
         state: str = "present",
         *,
-        inventory: Collection[str] | None = None,
-        expected: Collection[str] | None = None,
-        began: float | None = None,
-        between: Callable[[], object] = lambda: None,
-        absent: Collection[str] = (),
-        ended: Collection[str] = (),
-        detected: bool = False,
+        given: bool = False,
+        check: bool = False,
+        inventory: str = "hosts.yml",
+        present: Sequence[str] | None = None,
+        max_removals: int = 10,
+        max_wait: float = 300.0,
         **hosts: str,
-    ) -> dict[str, dict[str, Any]]:
-        """The results of the role for these hosts, each with one address or none.
+    ) -> dict[str, Any]:
+        """The result of the role for hosts with these addresses, each with one or none.
 
-        With an ``inventory``, all others are pruned once the ``expected`` hosts, or else those of the run, have
-        reported. The run ``began`` now if nothing else is given. Something may happen ``between`` its two steps. Those
-        ``absent`` are deregistered. Those ``ended`` do not get to the second step.
+        With ``present`` hosts, which an inventory still has, the others are pruned.
         """
-        self.runs += 1
-        run, self.compared = f"{self.runs} 1 elsewhere", 0
-        began = self.core.clock.now() if began is None else began
-        states = {host: "absent" if host in absent else state for host in hosts}
-
-        def compare() -> InventoryHosts:
-            self.compared += 1
-            return InventoryHosts(inventory or (), expected=hosts if expected is None else expected)
-
-        pruned = {} if inventory is None else {"inventory": compare, "began": began}
-        for host, ip in hosts.items():
-            addresses = [ip] if ip else []
-            self.submit(run, host, addresses, state=states[host], detected=detected, task=run, **pruned)
-        between()
-        reports = {host: self.report(run, host, state=states[host]) for host in hosts if host not in ended}
-        return {host: result for host, result in reports.items() if result is not None}
+        store = self.wire.begin(open_store(self.directory, machine=self.wire.machine))
+        api = client(self.core, self.directory, max_wait, self.wire, store=store)
+        registrations = Registrations(store, api.key_digest)
+        reports = {name: Host(frozenset([ip] if ip else []), given) for name, ip in hosts.items()}
+        if present is not None:
+            rows = registrations.all()
+            reports |= prunable(rows, inventory, {*present, *hosts}, store.now(), max_removals)
+        return fleet.update(api, registrations, inventory, state, reports, check=check)
 
     def registered(self) -> list[tuple[str, str]]:
         """The hosts and addresses of all registrations."""
-        return list(self.store().rows("SELECT host, ip FROM claims WHERE ip IS NOT NULL ORDER BY host, ip"))
+        store = self.wire.begin(open_store(self.directory, machine=self.wire.machine))
+        return list(store.rows("SELECT host, ip FROM registrations ORDER BY host, ip"))
 
-    def on_list(self) -> list[str]:
-        """The entries of the whitelist, as the vendor has them."""
-        return sorted(self.core.keys[KEY].whitelist)
+    def listed(self) -> list[str]:
+        """The whitelist, as QG.net has it."""
+        return numeric(self.core.keys[KEY].whitelist)
+
+    def configure(self, **fields: Any) -> None:
+        """Alter the key's account."""
+        configure(self.core, **fields)
+        self.core.keys.process_due_events()
+
+    def fault(self, path: str, kind: str, **fields: Any) -> None:
+        """Plan a fault."""
+        self.core.faults.append([{"path": path, "kind": kind, **fields}])
+
+    def calls(self) -> str:
+        """The calls since the last question: q for a query, + and - for changes."""
+        names = {QUERY: "q", ADD: "+", DEL: "-"}
+        found = "".join(names.get(record.path, "?") for record in self.core.journal)
+        self.core.journal.clear()
+        return found
 
 
 @pytest.fixture

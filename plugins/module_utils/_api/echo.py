@@ -6,13 +6,16 @@
 
 from __future__ import annotations
 
-from .._core.addresses import AddressScope, parse_address
+from .._core.addresses import is_public, parse_address
 from .._core.text import one_line
 from .parsing import parse_json
 
 
-def read_address(response: str, family: str | None, scope: AddressScope) -> str:
-    """Return the address in a response, in canonical form and of the family; raises ValueError with the reason."""
+def read_address(response: str, *, any_scope: bool = False) -> str:
+    """Return the address in a response, in canonical form; raises ValueError with the reason.
+
+    With ``any_scope``, it may be any address, and otherwise an IPv4 address of the public internet.
+    """
     text = response
     if response.startswith("{"):
         try:
@@ -25,8 +28,10 @@ def read_address(response: str, family: str | None, scope: AddressScope) -> str:
     except ValueError:
         shown = one_line(response)[:60]
         raise ValueError(f'said "{shown}", which is not an address' if shown else "said nothing") from None
-    if family and address.version != (6 if family == "ipv6" else 4):
-        raise ValueError(f"said {address}, which is not {family}")
-    if not scope.accepts(address):
+    if any_scope:
+        return str(address)
+    if address.version != 4:
+        raise ValueError(f"said {address}, which is not an IPv4 address")
+    if not is_public(address):
         raise ValueError(f"said {address}, which is not an address of the public internet")
     return str(address)

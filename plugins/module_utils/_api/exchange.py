@@ -210,7 +210,7 @@ class KeyClient(Client):
             self.vendor_clock.observe(date, self.budget.elapsed() - began)
 
     @contextlib.contextmanager
-    def key_lock(self, work: str = "changing") -> Iterator[None]:
+    def key_lock(self, work: str = "changing", what: str = "what this key holds") -> Iterator[None]:
         """Hold a lock that keeps other runs from the same ``work`` on the key."""
         state, lock = self.rate_limiter.state, f"{work}.{self.key_digest}"
         while True:
@@ -218,7 +218,7 @@ class KeyClient(Client):
                 if locked:
                     yield
                     return
-            reason = f"another run is {work} what this key holds"
+            reason = f"another run is {work} {what}"
             self.budget.wait(LOCK_POLL_INTERVAL, reason, self.list_path, examine=lambda: state.describe_holder(lock))
 
     @property

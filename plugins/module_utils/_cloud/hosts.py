@@ -22,7 +22,7 @@ from typing import Any
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
 from .._api.account.models import ORDER_STATUS, RUN_STATUS, UNKNOWN, instances
-from .._core.addresses import AddressScope, parse_address
+from .._core.addresses import is_public, parse_address
 from .._core.errors import OptionError
 from .._core.text import format_sample, one_line, quote_word, similar
 from .._core.validation import check_range
@@ -214,7 +214,7 @@ def variables(row: Row, prefix: str) -> Row:
     return {prefix + name: row[name] for name in (*COLUMNS, *SECRET_COLUMNS) if name in row}
 
 
-def address(row: Row, column: str, scope: AddressScope = AddressScope.ANY) -> tuple[str | None, str]:
+def address(row: Row, column: str) -> tuple[str | None, str]:
     """Return the address of a host, or None and the reason; refuse addresses that no remote host can have."""
     text = row[column]
     state = ", ".join(row[name] for name in ("run_status", "order_status") if row[name] not in (None, "normal"))
@@ -226,8 +226,8 @@ def address(row: Row, column: str, scope: AddressScope = AddressScope.ANY) -> tu
         return None, f"{column} {text!a} is not an address"
     if not _is_remote(parsed):
         return None, f"{column} {text} is not an address of a remote host"
-    if not scope.accepts(_embedded(parsed)):
-        return None, f"{column} {text} is not an address of the public internet, see allow_non_global"
+    if column == "ip" and not is_public(_embedded(parsed)):
+        return None, f"{column} {text} is not an address of the public internet"
     return str(parsed), ""
 
 

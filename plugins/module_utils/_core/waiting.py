@@ -67,10 +67,6 @@ class AnnouncementPolicy:
     first: float = 3.0
     interval: float = 10.0
 
-    def scaled(self, factor: float) -> AnnouncementPolicy:
-        """Return the policy for a clock that runs faster."""
-        return AnnouncementPolicy(self.first * factor, self.interval * factor)
-
 
 @dataclass
 class _Progress:
@@ -84,20 +80,16 @@ class _Progress:
 class Announcer:
     """Announces the waits of one task.
 
-    ``show`` receives the text; without it, nothing is announced. Before each announcement, ``claim`` is called with the
-    text that identifies the wait. It returns 0 for the one process that may announce the wait now, and the seconds
-    until the next call for the others. It is not called before a wait has lasted ``policy.first`` seconds.
+    ``show`` receives the text; without it, nothing is announced.
     """
 
     def __init__(
         self,
         show: Callable[[str], None] | None = None,
-        claim: Callable[[str, float], float] = lambda _wait, _interval: 0.0,
         policy: AnnouncementPolicy = AnnouncementPolicy(),
         now: Callable[[], float] = elapsed,
     ) -> None:
         self._show = show
-        self._claim = claim
         self._policy = policy
         self._now = now
         self._waits: dict[tuple[str, str], _Progress] = {}
@@ -140,10 +132,8 @@ class Announcer:
         now = self._now()
         due = max(self._policy.first - progress.waited, progress.next - now)
         if due <= 0 and self._show is not None:
-            due = self._claim(f"{wait.reason}\0{wait.call}", self._policy.interval)
-            if due <= 0:
-                self._show(wait.describe())
-                due = self._policy.interval
+            self._show(wait.describe())
+            due = self._policy.interval
             progress.next = now + due
         return max(due, MIN_PART)
 

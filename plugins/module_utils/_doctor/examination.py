@@ -18,16 +18,15 @@ from .._api.errors import RefusedError
 from .._api.leases import Lease
 from .._api.product.client import ProductApi
 from .._api.proxies import AUTHENTICATION_REQUIRED
-from .._core.addresses import AddressScope, numeric_order
+from .._core.addresses import is_on_loopback, numeric_order
 from .._core.errors import OptionError, QgError, TransportError
 from .._core.text import describe
 from .._core.validation import check_url
 from .._core.waiting import Announcer
 from .._reconcile.held_leases import HeldLeases
-from .._reconcile.held_whitelist import HeldWhitelist
-from .._store.claims import StandingClaims
 from .._store.facts import FULL, PRODUCT
 from .._store.opening import Store
+from .._store.registrations import Registrations
 from .._task.options import AUTO, ProxyApiOptions
 from .._task.products import ProductFinder
 from . import findings
@@ -92,7 +91,7 @@ class Examination:
                 quota = api.lease_quota()
                 self.quota = None if quota is None else quota.described()
             with self._noted(options):
-                self._read_whitelist(options, classic)
+                self._read_whitelist(classic)
             self._request_through_proxy(options, api.vendor_clock.now())
         self.usage = classic.usage()
 
@@ -127,13 +126,12 @@ class Examination:
             self.leases = HeldLeases.of(api).read()
         return api
 
-    def _read_whitelist(self, options: ProxyApiOptions, classic: ProxyApi) -> None:
+    def _read_whitelist(self, classic: ProxyApi) -> None:
         """Read the whitelist, and compare it with the registrations of all inventories."""
-        store = classic.rate_limiter.state
-        standing = StandingClaims(store, options.whitelist_key(store))
-        entries, owners = HeldWhitelist(classic, standing.exist).entries(), standing.owners()
-        self.whitelist = numeric_order(entries)
-        self.unowned = numeric_order(set(entries).difference(owner.ip for owner in owners))
+        entries, unreadable = classic.whitelist()
+        owners = Registrations(classic.rate_limiter.state, classic.key_digest).all()
+        self.whitelist = [*numeric_order(entries), *unreadable]
+        self.unowned = numeric_order({*entries, *unreadable}.difference(owner.ip for owner in owners))
         self.registered = {}
         for owner in owners:
             hosts = self.registered.setdefault(owner.inventory, [])
@@ -163,7 +161,7 @@ class Examination:
         response = transport.send("GET", url, {}, option)
         if response.status != 200:
             raise ValueError(f"responded with the HTTP status {response.status}")
-        return read_address(response.text, None, AddressScope.ANY)
+        return read_address(response.text, any_scope=True)
 
     def _request_through_proxy(self, options: ProxyApiOptions, now: float) -> None:
         """Send one request through the given proxy, or through the held lease that lasts longest."""
@@ -177,7 +175,7 @@ class Examination:
             login = f"{quote(options.key, safe='')}:{quote(options.password, safe='')}@"
         self.proxy = {"server": server, "ok": False, "exit_ip": None, "error": None}
         try:
-            is_simulator = AddressScope.of(False, options.api_url) is AddressScope.SIMULATED
+            is_simulator = is_on_loopback(options.api_url)
             url = self.params["url"] or f"{'http' if is_simulator else 'https'}://d.qg.net/ip"
             self.proxy["exit_ip"] = self._echo(options, url, "url", f"http://{login}{server}")
             self.proxy["ok"] = True

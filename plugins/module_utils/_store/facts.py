@@ -34,8 +34,6 @@ LEASE_LIST = "lease_list"
 LIFETIME = "lifetime"
 #: What a task of leases, or a resource of exclusive occupancy, was requested with (JSON), by its name.
 LEASE_ORIGIN, MONOPOLY_ORIGIN = "lease_origin", "monopoly_origin"
-#: What a run with ``prune`` found in an inventory (JSON). It is a fact about the run, the key and the inventory.
-INVENTORY = "inventory"
 
 _EVER = 1e12
 #: Seconds for which a fact is used unless a response contradicts it. A key never changes its product, but the vendor
@@ -52,7 +50,6 @@ TTL = {
     LIFETIME: 30 * DAY,
     LEASE_ORIGIN: DAY,
     MONOPOLY_ORIGIN: 90 * DAY,
-    INVENTORY: DAY,
 }
 
 #: ``object`` is empty for a fact about the key itself. ``at`` is state time.

@@ -25,7 +25,7 @@ UNRESOLVED_TTL = 600.0
 MEMORY_TTL, LEDGER_TTL = 86400.0, 400 * 86400.0
 
 #: The kinds of resources.
-LEASES, MONOPOLIES, WHITELIST = "leases", "monopolies", "whitelist"
+LEASES, MONOPOLIES = "leases", "monopolies"
 
 #: The states of a row. A call is ``SENT`` until its exchange has ended. If that shows no result, it is ``UNKNOWN``. The
 #: vendor has ``REPORTED`` a result that the run has not finished with. The row is ``SETTLED`` once it has, and ``LOST``

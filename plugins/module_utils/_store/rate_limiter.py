@@ -130,16 +130,6 @@ class RateLimiter:
         query = "SELECT 1 FROM rate_calls WHERE key = ? AND endpoint = ? AND expires_at > ? AND amount > 0 LIMIT 1"
         return bool(self.state.rows(query, key, endpoint, self.state.now()))
 
-    def batch_delay(self, key: str, endpoint: str, limit: int) -> float:
-        """Return the seconds to delay a call, so that later requests can be batched with it.
-
-        The delay grows with the used share of the limit. From half of the limit on, the delay alone is enough to stay
-        within the limit.
-        """
-        query = "SELECT coalesce(sum(amount), 0) FROM rate_calls WHERE key = ? AND endpoint = ? AND expires_at > ?"
-        share = float(self.state.rows(query, key, endpoint, self.state.now())[0][0]) / limit
-        return min(2 * share, 1.0) * self.minute / limit
-
     def block(self, key: str, endpoint: str, seconds: float | None = None) -> None:
         """Block an endpoint for all processes, because the vendor refused a call for its rate.
 

@@ -12,24 +12,20 @@ from __future__ import annotations
 import sqlite3
 
 from .._core.errors import OptionError
-from . import claims, clocks, facts, journal, rate_limiter, readings
+from . import clocks, facts, journal, rate_limiter, registrations
 from .directory import DATABASE_NAME, FIX
 
-_STORES = (clocks, rate_limiter, claims, readings, journal, facts)
+_STORES = (clocks, rate_limiter, registrations, journal, facts)
 STATEMENTS = tuple(statement for store in _STORES for statement in map(str.strip, store.SCHEMA.split(";")) if statement)
 #: The number of this schema.
 VERSION = 1
 #: The columns that contain a moment of state time.
 MOMENTS = (
-    ("claims", "begun_at"),
-    ("claims", "made_at"),
-    ("claims", "missing_since"),
-    ("claims", "renewed_at"),
     ("facts", "at"),
     ("journal", "answered_at"),
     ("journal", "sent_at"),
     ("rate_calls", "expires_at"),
-    ("readings", "read_at"),
+    ("registrations", "since"),
 )
 
 #: "QGNT", which marks the file as ours (SQLite's application_id). The number of its schema is its user_version.

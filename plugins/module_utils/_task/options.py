@@ -100,8 +100,6 @@ EGRESS_OPTIONS: Spec = {
     ),
     "quorum": {"type": "int"},
     "samples": {"type": "int", "default": 1},
-    "source_address": {"type": "str"},
-    "allow_non_global": {"type": "bool", "default": False},
 }
 SHARED_OPTIONS = frozenset(shared_options({**GROUP_OPTIONS, **EGRESS_OPTIONS}))  # have variables of their own
 

@@ -24,7 +24,6 @@ from .._core.addresses import numeric_order
 from .._core.errors import OptionError, QgError, UnexpectedError
 from .._core.waiting import SILENT
 from .._reconcile.held_leases import HeldLeases
-from .._reconcile.held_whitelist import HeldWhitelist
 from .._task.operation import secrets_in, without_secrets
 from .._task.options import account_api, proxy_api
 from .._task.products import lease_client
@@ -69,7 +68,8 @@ def _leases(params: Params) -> Reading:
 def _whitelist(params: Params) -> Reading:
     api = proxy_api(params, SILENT)
     with _closing(api):
-        return numeric_order(HeldWhitelist(api).entries())
+        listed, unreadable = api.whitelist()
+    return [*numeric_order(listed), *unreadable]
 
 
 def _balance(params: Params) -> Reading:

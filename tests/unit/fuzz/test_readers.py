@@ -33,10 +33,9 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._api.parsing import 
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.transport import HttpResponse, retry_after
 from ansible_collections.qingguo.qgnet.plugins.module_utils._cloud import hosts
 from ansible_collections.qingguo.qgnet.plugins.module_utils._cloud.operations import PackageFilter, select_packages
-from ansible_collections.qingguo.qgnet.plugins.module_utils._core.addresses import AddressScope, packed
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import QgError
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.text import one_line
-from ansible_collections.qingguo.qgnet.plugins.module_utils._egress import detect, proxy_check
+from ansible_collections.qingguo.qgnet.plugins.module_utils._egress import detect
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from support import vendor_pages as pages
@@ -70,7 +69,7 @@ CLASSIC: dict[str, tuple[Endpoint, Any, Callable[[Any], Any]]] = {
     "change": (
         endpoints.WHITELIST_DEL,
         {"Code": 0, "Data": ["203.0.113.5", "203.0.113.6/32"], "Num": 2},
-        lambda body: models.whitelist_change(body, {"203.0.113.5": ["203.0.113.5"], "203.0.113.6": ["203.0.113.6/32"]}),
+        lambda body: models.whitelist_change(body, ["203.0.113.5", "203.0.113.6"]),
     ),
     "leases": (
         endpoints.QUERY,
@@ -178,13 +177,11 @@ def use_proxy_api(value: Any) -> None:
     if isinstance(value, Quota):
         DATABASE.execute("SELECT ?, ?, ?", (value.total, value.available, value.used))
         assert_usable(value.described())
-    if isinstance(value, models.Entries):
-        assert all(packed(ip) for ip in value.spellings)
-        assert_usable([list(texts) for texts in value.spellings.values()])
-        assert_usable(list(value.unreadable))
+    if isinstance(value, frozenset):
+        assert value <= {"203.0.113.5", "203.0.113.6"}
         return
-    if isinstance(value, models.ReportedChange):
-        assert value.ips <= {"203.0.113.5", "203.0.113.6"}
+    if value and isinstance(value, list) and all(isinstance(entry, str) for entry in value):
+        assert_usable({"entries": value})
         return
     for each in value if isinstance(value, list) else [value]:
         if isinstance(each, Lease):
@@ -258,22 +255,13 @@ def use_account_api(name: str, value: Any) -> None:
 
 
 QUESTION = detect.DetectionRequest(("https://a.example", "https://b.example"), quorum=2, samples=2)
-COMMAND = proxy_check.Command("", NONCE, ("192.0.2.1:8080", "192.0.2.2:8080", "192.0.2.3:8080"))
-PROBE = proxy_check.ProxyCheckRequest(
-    tuple(proxy_check.Proxy(server, "203.0.113.5") for server in COMMAND.targets), "http://echo.example"
-)
 
 answers = texts | mangled(
     bent({"ip": "203.0.113.5", "origin": "203.0.113.5, 203.0.113.6", "query": "x"}).map(written)
     | st.sampled_from(["203.0.113.5", "198.51.100.7\n", "2001:db8::1"])
 )
 counts = st.sampled_from(["0", "1", "2", "3", "-1", "99", "\N{SUPERSCRIPT TWO}", "9" * 5000, "", "1_0", "\udcff"])
-tools = st.sampled_from(["curl", "wget", "python", "none", "", "x" * 5000, "\x1b[2J"])
 codes = st.sampled_from(["0", "0", "0", "7", "22", "28", "56", "-5", "\N{SUPERSCRIPT TWO}", "9" * 5000, "x", ""])
-clocks = st.sampled_from(
-    ["-", "1900000000", "1900000001", "1900000000123456789", "9" * 5000, "9" * 13, "\N{SUPERSCRIPT TWO}", "N", ""]
-)
-durations = st.sampled_from(["0.25", "1.2.3", "...", "", "9" * 5000, "1e5", "-1", "nan", "0." + "1" * 5000, "12"])
 noise = st.sampled_from(["", "\n", "Last login: today\r\n", f"\n{NONCE} ", f"\n{NONCE}.", f"\n{NONCE}: 0 "]) | texts
 
 
@@ -282,13 +270,13 @@ def listed(records: list[str]) -> str:
 
 
 egress_records = st.lists(
-    mangled(st.builds((f"\n{NONCE} {{}} {{}} {{}} {{}}\n{NONCE}.\n{{}}").format, counts, tools, codes, answers, noise)),
+    mangled(st.builds((f"\n{NONCE} {{}} {{}} {{}}\n{NONCE}.\n{{}}").format, counts, codes, answers, noise)),
     max_size=5,
 ).map(listed)
 
 
 @FUZZER
-@example(f"\n{NONCE} 1 curl 0 \n{NONCE}.\n" * 3)
+@example(f"\n{NONCE} 1 0 \n{NONCE}.\n" * 3)
 @given(egress_records)
 def test_records_of_a_host_that_was_asked_for_its_egress_address(output: str) -> None:
     with contextlib.suppress(QgError):
@@ -296,41 +284,12 @@ def test_records_of_a_host_that_was_asked_for_its_egress_address(output: str) ->
         assert_usable(detect.evaluate_quorum(replies, QUESTION).source_replies)
 
 
-reports = st.builds(
-    (f"\n{NONCE}; {{}} {{}} {{}}").format, *[st.sampled_from(["200", "000", "407", "\xb2\xb2\xb2"])] * 2, durations
-)
-complaints = st.builds("{} {}".format, st.sampled_from(["200", "0", "502", "9" * 5000, "\xb2"]), durations) | texts
-probe_records = st.lists(
-    mangled(
-        st.builds(
-            (f"\n{NONCE} {{}} {{}} {{}}\n{NONCE}: {{}} {{}} {{}} {{}}{{}}\n{NONCE}.\n{{}}").format,
-            *(counts, tools, complaints, codes, clocks, clocks, answers, reports | st.just(""), noise),
-        )
-    ),
-    max_size=5,
-).map(listed)
-
-
 @FUZZER
-@given(probe_records)
-@example(f'\n{NONCE} 0 curl \n{NONCE}: 0 - - {{"a": {"[" * 1900}\n{NONCE}; 200 200 0.1\n{NONCE}.\n')
-@example(f"\n{NONCE} 0 curl \n{NONCE}: 0 - - 203.0.113.5\n{NONCE}; 200 200 1.2.3\n{NONCE}.\n")
-@example(f"\n{NONCE} 0 python 200 {'9' * 5000}.1\n{NONCE}: 0 - - 203.0.113.5\n{NONCE}.\n")
-@example(f"\n{NONCE} 0 wget \n{NONCE}: 0 {'9' * 5000} {'9' * 5000} 203.0.113.5\n{NONCE}.\n")
-@example(f"\n{NONCE} 99 curl \n{NONCE}: \N{SUPERSCRIPT TWO} - - 203.0.113.5\n{NONCE}.\n")
-def test_records_of_a_host_that_tried_proxies(output: str) -> None:
-    found = proxy_check.parse_replies(output, COMMAND)
-    replies = dict.fromkeys(COMMAND.targets, proxy_check.ProxyReply(error="no response")) | found
-    with contextlib.suppress(QgError):
-        assert_usable(proxy_check.evaluate(PROBE, replies))
-
-
-@FUZZER
-@given(answers, st.sampled_from([None, "ipv4", "ipv6"]), st.sampled_from(AddressScope))
-def test_responses_of_an_echo_service(answer: str, family: str | None, scope: AddressScope) -> None:
+@given(answers, st.booleans())
+def test_responses_of_an_echo_service(answer: str, any_scope: bool) -> None:
     refusal = None
     try:
-        assert read_address(answer, family, scope).isascii()
+        assert read_address(answer, any_scope=any_scope).isascii()
     except ValueError as error:
         refusal = error
     if refusal is not None:

@@ -17,7 +17,6 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._api.echo import rea
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.transport import HttpResponse, Transport
 from ansible_collections.qingguo.qgnet.plugins.module_utils._cloud.hosts import address
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.addresses import (
-    AddressScope,
     check_addresses,
     parse_address,
 )
@@ -33,7 +32,6 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._egress.detect impor
     evaluate_quorum,
     parse_replies,
 )
-from ansible_collections.qingguo.qgnet.plugins.module_utils._egress.proxy_check import ProxyCheckRequest
 from ansible_collections.qingguo.qgnet.plugins.module_utils._leases.lookup import find_leases
 from ansible_collections.qingguo.qgnet.plugins.module_utils._leases.operations import ALLOCATE, INFO, RELEASE
 from ansible_collections.qingguo.qgnet.plugins.module_utils._monopolies.operations import MONOPOLY
@@ -188,7 +186,7 @@ def test_nothing_of_the_vendor_reaches_a_result_as_a_control_or_with_the_key(
 
 
 def test_an_entry_with_a_line_feed_is_one_line_of_a_result(params: dict[str, Any]) -> None:
-    result = run(WHITELIST_INFO, {**params, "allow_non_global": True})
+    result = run(WHITELIST_INFO, params)
     assert result["whitelist"] == ["192.0.2.1"]
     assert [len(text.splitlines()) for text in result["unreadable"]] == [1, 1, 1]
 
@@ -205,7 +203,7 @@ def test_the_lookup_returns_and_the_state_directory_keeps_no_key(params: dict[st
 
 
 def test_what_a_shell_of_a_host_prints_is_shown_on_one_line() -> None:
-    result = run_action("qg_proxy_check", {"proxies": ["192.0.2.1:80"]}, lambda _command: (1, "", f"sh: {STRANGE}\n\n"))
+    result = run_action("qg_egress_ip_info", {}, lambda _command: (1, "", f"sh: {STRANGE}\n\n"))
     assert "sh: a" in result["msg"]
     assert result["msg"].isprintable()
 
@@ -215,17 +213,11 @@ def test_an_address_with_a_scope_is_refused_everywhere() -> None:
         with pytest.raises(ValueError, match="scope"):
             parse_address(text)
         with pytest.raises(ValueError, match="is not an address") as caught:
-            read_address(text, None, AddressScope.ANY)
+            read_address(text, any_scope=True)
         assert str(caught.value).isprintable()
         with pytest.raises(OptionError):
             check_addresses("ips", [text])
-        with pytest.raises(OptionError, match="source_address"):
-            DetectionRequest.parse(question(source_address=text))
         assert address({"ip": text, "run_status": None, "order_status": None}, "ip")[0] is None
-        lease = {"server": "192.0.2.1:80", "ip": text}
-        options = {"proxies": [lease], "url": "http://echo.example", "expect": "lease", "min_working": None}
-        with pytest.raises(OptionError, match="is not an address"):
-            ProxyCheckRequest.parse({**options, "timeout": 5.0, "parallel": 1})
 
 
 def test_addresses_are_parsed_in_one_module() -> None:
@@ -235,13 +227,13 @@ def test_addresses_are_parsed_in_one_module() -> None:
 
 def question(**changes: Any) -> dict[str, Any]:
     sources = ["https://one.example/ip?token=HUSH7", "https://one.example/ip?token=HUSH8", "https://two.example/ip"]
-    options = {"sources": sources, "quorum": 2, "samples": 1, "source_address": None, "timeout": 5.0}
-    return {**options, "allow_non_global": True, **changes}
+    options = {"sources": sources, "quorum": 2, "samples": 1, "timeout": 5.0}
+    return {**options, **changes}
 
 
 def test_a_token_in_a_source_is_in_no_result_and_no_message() -> None:
     asked = DetectionRequest.parse(question())
-    record = "\nN {} curl 0 {}\nN.\n"
+    record = "\nN {} 0 {}\nN.\n"
     good = "".join(record.format(number, "198.51.100.7") for number in range(3))
     answers = evaluate_quorum(parse_replies(good, "N", asked), asked).source_replies
     assert [answer["source"] for answer in answers] == [

@@ -75,7 +75,6 @@ BESIDE: dict[str, dict[str, Any]] = {
     "uuids": {"state": "absent", "count": None},
     "keep": {"state": "exact"},
     "sources": {"ips": None},
-    "source_address": {"ips": None},
     "ips": {"all": None},
     "task_ids": {"all": None},
     "max_age": {},
@@ -132,7 +131,7 @@ def run_with(name: str, common: dict[str, Any], given: dict[str, Any]) -> object
 
 
 #: Each of the APIs, and a host. The other modules share their options, so that a fifth of the URLs does for each.
-REPRESENTATIVE = ["qg_whitelist", "qg_proxy_check", "qg_balance_info", "qg_tunnel_exit", "qg_egress_ip_info"]
+REPRESENTATIVE = ["qg_whitelist", "qg_balance_info", "qg_tunnel_exit", "qg_egress_ip_info"]
 OTHERS = sorted(set(plugin_names("action")) - set(REPRESENTATIVE))
 
 

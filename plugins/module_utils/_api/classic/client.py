@@ -7,11 +7,13 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Mapping, Sequence
-from types import MappingProxyType
+import functools
+from collections.abc import Sequence
 from typing import Any
 
+from ..._core.addresses import packed
 from ..._core.errors import CallError
+from ..._core.text import one_line
 from ..._store.directory import after_the_call
 from ..._store.facts import FULL
 from ..areas import Area
@@ -22,10 +24,8 @@ from ..parsing import texts_or_none
 from ..transport import encode
 from . import endpoints, models
 from .errors import INVALID_PARAMETER, NO_PERMISSION, WHITELIST_FULL
-from .exchange import MAX_QUERY, ClassicClient
-from .models import Entries, Monopoly, ReportedChange
-
-__all__ = ["ProxyApi", "ReportedChange"]
+from .exchange import MAX_QUERY, ClassicClient, PostRejected
+from .models import Monopoly
 
 #: The maximum length of an entry that is not an address, in results.
 MAX_ENTRY = 100
@@ -107,51 +107,49 @@ class ProxyApi(LeaseClient, ClassicClient):
         parameters = {"Isp": ISP_NUMBERS.get(isp or ""), "Status": status}
         return self._call(endpoints.AREAS, parameters, models.areas)
 
-    def whitelist(self) -> tuple[Entries, list[str]]:
-        """Return the vendor's list, and its entries that are not exactly one IPv4 address, as text for results."""
+    def whitelist(self) -> tuple[frozenset[str], tuple[str, ...]]:
+        """Return the addresses on the whitelist, and the entries that are not one IPv4 address, for results."""
         entries = self._call(endpoints.WHITELIST_QUERY, {}, models.whitelist_entries)
+        if entries is None:
+            # Such a response stands for an empty list, but only if it comes again.
+            entries = self._call(endpoints.WHITELIST_QUERY, {}, models.whitelist_entries) or []
         # Redacted before it is shortened to the shown length, so that no part of a secret remains.
-        return entries, [self._parser.sanitize(text[: 10 * MAX_ENTRY])[:MAX_ENTRY] for text in entries.unreadable]
+        strange = (
+            one_line(self._parser.sanitize(text[: 10 * MAX_ENTRY]))[:MAX_ENTRY] for text in entries if not packed(text)
+        )
+        return frozenset(filter(packed, entries)), tuple(strange)
 
-    def add(self, ips: Sequence[str], *, sending: Sending = contextlib.nullcontext) -> ReportedChange:
-        """Add addresses to the whitelist; returns what the response reports as added."""
-        return self._change_whitelist(endpoints.WHITELIST_ADD, {ip: (ip,) for ip in ips}, sending)
+    def add(self, ips: Sequence[str]) -> frozenset[str]:
+        """Add addresses to the whitelist; returns those that the responses report as added."""
+        return self._change_whitelist(endpoints.WHITELIST_ADD, ips)
 
-    def remove(
-        self,
-        ips: Sequence[str],
-        spellings: Mapping[str, Sequence[str]] = MappingProxyType({}),
-        *,
-        sending: Sending = contextlib.nullcontext,
-    ) -> ReportedChange:
-        """Remove addresses from the whitelist; returns what the response reports as removed.
+    def remove(self, ips: Sequence[str]) -> frozenset[str]:
+        """Remove addresses from the whitelist; returns those that the responses report as removed."""
+        return self._change_whitelist(endpoints.WHITELIST_DEL, ips)
 
-        Those that have ``spellings`` are sent as these texts.
-        """
-        texts = {ip: spellings.get(ip) or (ip,) for ip in ips}
-        return self._change_whitelist(endpoints.WHITELIST_DEL, texts, sending)
-
-    def _change_whitelist(
-        self, endpoint: Endpoint, texts: Mapping[str, Sequence[str]], sending: Sending
-    ) -> ReportedChange:
-        joined = ",".join(text for own in texts.values() for text in own)
-        try:
-            done = self._call(endpoint, {"IP": joined}, lambda body: models.whitelist_change(body, texts), sending)
-        except CallError as error:
-            if error.details.get("code") == WHITELIST_FULL:
-                with after_the_call():
-                    self.facts.save(FULL, str(WHITELIST_FULL))
-            raise
+    def _change_whitelist(self, endpoint: Endpoint, ips: Sequence[str]) -> frozenset[str]:
+        done: frozenset[str] = frozenset()
+        rest = list(ips)
+        while rest:
+            batch = rest[: self._batch_size(len(rest))]
+            try:
+                done |= self._call(
+                    endpoint, {"IP": ",".join(batch)}, functools.partial(models.whitelist_change, sent=batch)
+                )
+            except PostRejected:
+                # From now on, fewer addresses are sent by GET.
+                continue
+            except CallError as error:
+                if error.details.get("code") == WHITELIST_FULL:
+                    with after_the_call():
+                        self.facts.save(FULL, str(WHITELIST_FULL))
+                raise
+            del rest[: len(batch)]
         with after_the_call():
             self.facts.forget(FULL)
         return done
 
-    def whitelist_batch_delay(self) -> float:
-        """Return the seconds by which to delay a change of the whitelist, so that more requests are batched with it."""
-        calls = (endpoints.WHITELIST_QUERY, endpoints.WHITELIST_ADD, endpoints.WHITELIST_DEL)
-        return max(self.rate_limiter.batch_delay(self.key_digest, call.name, call.per_minute) for call in calls)
-
-    def batch_size(self, most: int) -> int:
+    def _batch_size(self, most: int) -> int:
         """Return how many addresses to send in a call: this many, or fewer if POST cannot be used."""
         if not self._forms:
             # An address has at most 15 characters, and a comma.

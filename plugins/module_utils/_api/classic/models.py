@@ -11,12 +11,10 @@ from __future__ import annotations
 
 import datetime
 import json
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ..._core.addresses import canonical_ipv4
 from ..areas import Area
 from ..leases import PROVIDERS, Lease, Quota
 from ..parsing import (
@@ -141,61 +139,25 @@ def idle_stock(body: Mapping[str, Any]) -> list[Any]:
     return data or []
 
 
-@dataclass(frozen=True)
-class Entries:
-    """The entries of the whitelist.
-
-    ``spellings`` contains the texts of the entries for each address. ``unreadable`` are the texts of the entries that
-    are not exactly one address. ``complete`` is False if the response contained no list.
-    """
-
-    spellings: Mapping[str, tuple[str, ...]]
-    unreadable: tuple[str, ...]
-    complete: bool
-
-
-def whitelist_entries(body: Mapping[str, Any]) -> Entries:
-    """Return the entries in ``Data``, a flat list or null; refuse entries that are lists or objects."""
-    items = [] if body.get("Data") is None else body["Data"]
+def whitelist_entries(body: Mapping[str, Any]) -> list[str] | None:
+    """Return the entries in ``Data``, a flat list; None if it is null or missing."""
+    items = body.get("Data")
+    if items is None:
+        return None
     if not isinstance(items, list) or any(isinstance(item, list | dict) for item in items):
         raise ResponseShapeError("Data is not a list of addresses")
-    spellings: dict[str, dict[str, None]] = {}
-    unreadable = []
-    for item in items:
-        ip = canonical_ipv4(item) if isinstance(item, str) else None
-        if ip is None:
-            unreadable.append(item if isinstance(item, str) else json.dumps(item))
-        else:
-            spellings.setdefault(ip, {})[item] = None
-    texts = {ip: tuple(own) for ip, own in spellings.items()}
-    return Entries(texts, tuple(unreadable), complete=body.get("Data") is not None)
+    return [item if isinstance(item, str) else json.dumps(item) for item in items]
 
 
-@dataclass(frozen=True)
-class ReportedChange:
-    """What the response to a change of the whitelist reports.
+def whitelist_change(body: Mapping[str, Any], sent: Sequence[str]) -> frozenset[str]:
+    """Return which of the ``sent`` addresses ``{"Code": 0, "Data": ["203.0.113.5"], "Num": 1}`` reports as changed.
 
-    ``ips`` were changed. If ``unclear``, the response does not show which of the other addresses were changed.
+    ``Data`` or ``Num`` may be missing. A success without either is one for all addresses.
     """
-
-    ips: frozenset[str]
-    unclear: bool = False
-
-
-def whitelist_change(body: Mapping[str, Any], sent: Mapping[str, Sequence[str]]) -> ReportedChange:
-    """Read ``{"Code": 0, "Data": ["203.0.113.5"], "Num": 1}``; ``Data`` or ``Num`` may be missing.
-
-    ``sent`` contains the texts that were sent for each address. An address counts as changed if the response contains
-    each of its texts, or if it contains no text and ``Num`` is the number of all texts.
-    """
-    data = body.get("Data")
+    data, number = body.get("Data"), integer(body.get("Num"))
     texts = [] if data is None else texts_or_none(data)
     if texts is None:
         raise ResponseShapeError("Data is not a list of addresses")
-    if texts:
-        named = Counter(canonical_ipv4(text) for text in texts)
-        return ReportedChange(frozenset(ip for ip, own in sent.items() if named[ip] >= len(own)))
-    number, asked = integer(body.get("Num")), sum(map(len, sent.values()))
-    if number is None:
-        return ReportedChange(frozenset(), unclear=data is None)
-    return ReportedChange(frozenset(sent if number == asked else ()), unclear=number not in (0, asked))
+    if texts or number is None:
+        return frozenset(sent if data is None else texts).intersection(sent)
+    return frozenset(sent if number == len(sent) else ())

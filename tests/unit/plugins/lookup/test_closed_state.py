@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.qingguo.qgnet.plugins.lookup import egress_in_sync, proxy
+from ansible_collections.qingguo.qgnet.plugins.lookup import proxy
 from ansible_collections.qingguo.qgnet.plugins.module_utils._leases import lookup as lookup_file
 from support.documents import lookup_of
 
@@ -29,15 +29,8 @@ def opened(directory: Path) -> list[str]:
     return [path for path in paths if path.startswith(str(directory))]
 
 
-@pytest.mark.parametrize(
-    ("plugin", "options"),
-    [(egress_in_sync, {}), (proxy, {"key": "QGDEMO01", "product": "classic", "at_least": 0})],
-    ids=["egress_in_sync", "proxy"],
-)
-def test_nothing_stays_open(
-    plugin: Any, options: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    lookup, _names = lookup_of(plugin)
+def test_nothing_stays_open(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    lookup, _names = lookup_of(proxy)
     during: list[str] = []
 
     def matching_leases(backend: Any, _desired: Any, **_more: Any) -> tuple[()]:
@@ -46,6 +39,6 @@ def test_nothing_stays_open(
         return ()
 
     monkeypatch.setattr(lookup_file, "matching_leases", matching_leases)
-    lookup.run([], {}, store=str(tmp_path), **options)
+    lookup.run([], {}, store=str(tmp_path), key="QGDEMO01", product="classic", at_least=0)
     assert opened(tmp_path) == []
-    assert bool(during) == (plugin is proxy)
+    assert during

@@ -6,21 +6,17 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 
-import ansible.constants
 import pytest
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.waiting import Wait
 from ansible_collections.qingguo.qgnet.plugins.plugin_utils._announcer import run_announcer
 
 
 def test_a_line_has_no_secret_and_no_terminal_escape_and_leaves_the_standard_output_alone(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    monkeypatch.setattr(ansible.constants, "DEFAULT_LOCAL_TMP", str(tmp_path))
     wait = Wait("the vendor calls\nit \x1b[31mS3cretKey", 60.0, detail=json.dumps("S3cretKey"))
-    for _host in range(2):
-        run_announcer("qg_monopoly", frozenset({"S3cretKey"})).passed(3.0, wait)
+    run_announcer("qg_monopoly", frozenset({"S3cretKey"})).passed(3.0, wait)
     shown = capsys.readouterr()
     assert shown.out == ""
     (line,) = shown.err.splitlines()

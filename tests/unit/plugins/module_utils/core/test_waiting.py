@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
@@ -20,12 +19,11 @@ LIMIT = Wait("the limit is used up", 290.0, call="/query", remaining=57.0)
 class Clock:
     """A clock that only sleeping moves, and the lines that were shown, each with its second."""
 
-    def __init__(self, claim: Callable[[str, float], float] | None = None) -> None:
+    def __init__(self) -> None:
         self.now = 1000.0
         self.parts: list[float] = []
         self.shown: list[tuple[float, str]] = []
-        options = {} if claim is None else {"claim": claim}
-        self.announcer = Announcer(lambda text: self.shown.append((self.second, text)), **options, now=lambda: self.now)
+        self.announcer = Announcer(lambda text: self.shown.append((self.second, text)), now=lambda: self.now)
 
     @property
     def second(self) -> float:
@@ -145,20 +143,6 @@ def test_a_budget_announces_what_its_error_would_say() -> None:
     assert budget.waited == 12.0
     with pytest.raises(WaitBudgetExceeded, match="/query: the limit is used up, and waiting 9 more seconds"):
         budget.wait(9.0, "the limit is used up", "/query")
-
-
-def test_another_process_has_announced_it() -> None:
-    answers = [4.5, 0.1, 0.0, 9.0]
-    asked: list[tuple[str, float]] = []
-
-    def claim(wait: str, interval: float) -> float:
-        asked.append((wait, interval))
-        return answers.pop(0)
-
-    clock = Clock(claim)
-    clock.wait(20.0, LIMIT)
-    assert clock.seconds == [7.6], "asked after 3, 7.5, 7.6 and 17.6 seconds"
-    assert asked == [("the limit is used up\0/query", 10.0)] * 4
 
 
 def test_a_budget_may_be_used_up_and_not_exceeded() -> None:

@@ -16,12 +16,10 @@ from functools import partial
 from typing import Any
 
 import pytest
-from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist import applier
 from explorer.engine import EVERYTHING, LOCK, Explorer, Kind
 from explorer.leases import ensure
 from explorer.monopolies import hold
 from explorer.paid import Paid
-from explorer.whitelist import Whitelist
 from support.measuring import unmeasured
 from support.state_machines import ALL_STEPS
 
@@ -43,7 +41,6 @@ CASES = [
     case("lost_lock_and_no_quota", leases(has_quota=False), 1, 500, LOST_LOCK),
     case("monopolies", monopolies(has_quota=True), 2, 50_000),
     case("monopolies_without_quota", monopolies(has_quota=False), 1, 1000),
-    case("whitelist", Whitelist(LONGEST), 2, 50_000),
 ]
 if ALL_STEPS:
     CASES += [
@@ -55,10 +52,8 @@ if ALL_STEPS:
 @pytest.mark.newest_core
 @pytest.mark.parametrize(("kind", "kinds", "limit", "least"), CASES)
 def test_no_order_of_two_runs_pays_twice_or_loses_anything(
-    kind: Kind, kinds: frozenset[str], limit: int, least: int, monkeypatch: pytest.MonkeyPatch
+    kind: Kind, kinds: frozenset[str], limit: int, least: int
 ) -> None:
-    # A process that is executed again has to wait for as long as before.
-    monkeypatch.setattr(applier, "backoff", lambda _attempt: 1.0)
     explorer = Explorer(kind, limit, kinds)
     with unmeasured():
         explorer.explore()

@@ -21,12 +21,12 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._store.journal_rows 
     MAYBE_GONE,
     MAYBE_HELD,
     MEMORY_TTL,
+    MONOPOLIES,
     REFUSED,
     REPORTED,
     SENT,
     SETTLED,
     UNKNOWN,
-    WHITELIST,
     Call,
 )
 from support.state_world import DAY, START, World, store, world
@@ -42,7 +42,7 @@ ORDER = Call("allocate", "/allocate", ["old"], {"isp": None}, 2, witness=7, buys
 
 @pytest.fixture
 def journal(store: Store) -> Journal:
-    return Journal(store, "key", WHITELIST)
+    return Journal(store, "key", LEASES)
 
 
 def states(journal: Journal) -> dict[int, str]:
@@ -131,7 +131,7 @@ def test_a_report_keeps_what_another_process_wrote_while_it_waited(journal: Jour
     def delayed() -> Iterator[Connection]:
         """The transaction, once that of another process has ended."""
         world.time += 5
-        other = Journal(world.store(), "key", WHITELIST)
+        other = Journal(world.store(), "key", LEASES)
         other.report(other.record(ADD), {OTHER: None})
         with transaction() as database:
             yield database
@@ -197,7 +197,7 @@ def test_the_ledger_is_kept_for_its_time_and_other_rows_for_a_day(
 ) -> None:
     monkeypatch.setenv("QG_LEDGER_DAYS", days)
     Journal(store, "key", LEASES).record(ORDER)
-    journal = Journal(store, "key", WHITELIST)
+    journal = Journal(store, "key", MONOPOLIES)
     journal.record(ADD)
     world.time += MEMORY_TTL + 1
     journal.record(ADD)

@@ -32,7 +32,7 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._store.journal impor
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.journal_rows import (
     LEASES,
     MAYBE_HELD,
-    WHITELIST,
+    MONOPOLIES,
     Call,
 )
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.opening import StorePlace, preload, url_secrets
@@ -265,7 +265,7 @@ def test_a_process_that_waits_is_notified_of_a_release(database_url: str) -> Non
 
 def test_nothing_is_sent_after_a_lock_was_lost_with_the_connection(own_server: PostgresServer, own_url: str) -> None:
     with opened(own_url) as state:
-        calls, writes = Journal(state, "k", LEASES), Journal(state, "k", WHITELIST)
+        calls, writes = Journal(state, "k", LEASES), Journal(state, "k", MONOPOLIES)
         with state.try_lock("changing.k"):
             sent = send(state)
             own_server.crash()

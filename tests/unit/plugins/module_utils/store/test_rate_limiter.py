@@ -206,21 +206,6 @@ def test_only_calls_of_the_last_minute_are_recent(bench: Bench) -> None:
     assert limiter.called_recently("key", "/x") is False
 
 
-@pytest.mark.parametrize(
-    ("limit", "amounts", "delay"),
-    [(10, (), 0), (10, (1,), 1.2), (10, (2,), 2.4), (10, (1, 2), 3.6), (3, (1,), 40 / 3), (3, (5,), 20), (3, (9,), 20)],
-)
-def test_a_batch_is_delayed_as_the_limit_is_used_up(
-    bench: Bench, limit: int, amounts: tuple[int, ...], delay: float
-) -> None:
-    limiter = bench.limiter()
-    for key, endpoint, amount in [("other", "/x", 9), ("key", "/y", 9), *(("key", "/x", own) for own in amounts)]:
-        limiter.try_acquire(key, endpoint, 100, TIMEOUT, amount)
-    assert limiter.batch_delay("key", "/x", limit) == pytest.approx(delay)
-    bench.now += TIMEOUT + WINDOW
-    assert limiter.batch_delay("key", "/x", limit) == 0
-
-
 #: For each call: seconds until it is due, seconds on the way, where on the way the vendor counts it, and whether the
 #: process dies before it can tell that the answer came.
 call = st.tuples(st.floats(0, 30), st.floats(0, 9.9), st.floats(0, 1), st.booleans())

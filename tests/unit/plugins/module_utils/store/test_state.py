@@ -13,28 +13,23 @@ import signal
 import sqlite3
 import stat
 import threading
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NoReturn
 
 import pytest
-from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import OptionError, QgError, WaitBudgetExceeded
+from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import OptionError, QgError
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.waiting import AnnouncementPolicy, Announcer
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store import schema
-from ansible_collections.qingguo.qgnet.plugins.module_utils._store.claims import Claim, Claims, StandingClaims
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.directory import (
     DEFAULT_BUSY_POLICY,
     DEFAULT_STORE,
     BusyPolicy,
     StateError,
 )
-from ansible_collections.qingguo.qgnet.plugins.module_utils._store.readings import Readings
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.state import State
-from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist.ownership import HostRegistration
-from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist.turns import TurnPolicy, Turns
 from support.processes import process_until_killed
-from support.registrations import register
+from support.registrations import register, registered
 
 DATABASE = "state.sqlite3"
 #: Long enough for an announcement on a busy machine.
@@ -56,7 +51,7 @@ def umask(value: int) -> Iterator[None]:
 
 
 def use(state: State) -> None:
-    register(state, "k", "f", HostRegistration("a", frozenset({"192.0.2.1"})))
+    register(state, "k", "a", "192.0.2.1")
     with state.try_lock("some"):
         pass
 
@@ -174,7 +169,7 @@ def test_a_preparation_that_is_killed_has_changed_nothing(tmp_path: Path) -> Non
     database = sqlite3.connect(tmp_path / DATABASE)
     assert database.execute("SELECT count(*) FROM sqlite_master").fetchone() == (0,)
     database.close()
-    assert not StandingClaims(State(str(tmp_path)), "k").exist()
+    assert registered(State(str(tmp_path)), "k") == []
 
 
 def test_a_newer_schema_is_refused_and_left_alone(tmp_path: Path) -> None:
@@ -224,41 +219,30 @@ def test_a_full_disk_is_a_sentence_and_the_next_transaction_works(tmp_path: Path
     state = State(str(tmp_path))
     broken(state, "max_page_count = 1")
     ips = [f"198.18.{n // 250}.{n % 250}" for n in range(5000)]
-    host, standing = HostRegistration("a", frozenset(ips)), StandingClaims(state, "k")
     with pytest.raises(StateError, match=rf"store {tmp_path} cannot be used: .*full\. Make room on its disk"):
-        register(state, "k", "f", host)
-    assert not standing.exist()
+        register(state, "k", "a", *ips)
+    assert registered(state, "k") == []
     broken(state, "max_page_count = 100000")
-    register(state, "k", "f", host)
-    assert len(standing.owners()) == 5000
+    register(state, "k", "a", *ips)
+    assert len(registered(state, "k")) == 5000
 
 
 def test_a_database_that_cannot_be_written_is_a_sentence(tmp_path: Path) -> None:
     state = broken(State(str(tmp_path)), "query_only = 1")
     with pytest.raises(StateError, match=r"store .* cannot be used: .*readonly.*Set store"):
-        register(state, "k", "f", HostRegistration("a", frozenset({"192.0.2.1"})))
+        register(state, "k", "a", "192.0.2.1")
 
 
 def test_a_damaged_database_is_an_error_that_names_the_loss(tmp_path: Path) -> None:
     state = State(str(tmp_path))
     use(state)
     state.rows("PRAGMA wal_checkpoint(TRUNCATE)")
-    ((page,),) = state.rows("SELECT rootpage FROM sqlite_master WHERE name = 'claims'")
+    ((page,),) = state.rows("SELECT rootpage FROM sqlite_master WHERE name = 'registrations'")
     with open(tmp_path / DATABASE, "r+b") as file:
         file.seek((page - 1) * 4096)
         file.write(b"\xff" * 4096)
     with pytest.raises(StateError, match=r"malformed\. Move state\.sqlite3 .*registered anew"):
-        State(str(tmp_path)).rows("SELECT * FROM claims")
-
-
-def test_a_value_that_cannot_be_read_is_a_sentence(tmp_path: Path) -> None:
-    state = State(str(tmp_path))
-    readings = Readings(Claims(state, "k"))
-    readings.cache("task", ["192.0.2.1"])
-    with state.transaction() as database:
-        database.execute("UPDATE readings SET content = '{'")
-    with pytest.raises(StateError, match="a value in its database cannot be read"):
-        readings.cached("task")
+        State(str(tmp_path)).rows("SELECT * FROM registrations")
 
 
 def test_too_many_open_files_are_a_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -334,15 +318,6 @@ def stop_while_preparing(state: State) -> None:
         stop()
 
 
-def stop_while_reading(state: State) -> None:
-    with Readings(Claims(state, "k")).reader(0):
-        stop()
-
-
-def stop_while_writing(state: State) -> None:
-    Turns(Claims(state, "k")).take(Claim({"ips": ["192.0.2.1"]}, 5, 1), stop)
-
-
 @contextlib.contextmanager
 def stopped(directory: Path, how: Callable[[State], None]) -> Iterator[int]:
     """A process that was stopped while it held something; its number."""
@@ -366,30 +341,6 @@ class Shown(list[str]):
         assert text.endswith(f" s more ({bounds})")
 
 
-def test_a_reader_that_is_stopped_is_not_waited_for_without_end(tmp_path: Path) -> None:
-    shown = Shown()
-    with stopped(tmp_path, stop_while_reading) as process:
-        began = time.monotonic()
-        with Readings(Claims(State(str(tmp_path), announcer=shown.announcer), "k")).reader(MAX_WAIT) as quiet:
-            assert not quiet
-        assert time.monotonic() - began >= MAX_WAIT
-        shown.assert_only("is reading the whitelist", process, "max_wait and timeout")
-        with Readings(Claims(State(str(tmp_path)), "k")).reader(60, lambda: True) as quiet:
-            assert not quiet, "it is known already"
-
-
-@pytest.mark.parametrize("how", [stop_while_writing, stop_while_reading])
-def test_waiting_for_a_writer_that_is_stopped_ends_with_max_wait(tmp_path: Path, how: Callable[[State], None]) -> None:
-    shown = Shown()
-    with stopped(tmp_path, how) as process:
-        claim = Claim({"ips": ["192.0.2.2"]}, MAX_WAIT, 10)
-        state = State(str(tmp_path), announcer=shown.announcer)
-        message = rf"process {process}, .* is stopped for longer than max_wait \({MAX_WAIT:g} "
-        with pytest.raises(WaitBudgetExceeded, match=message):
-            Turns(Claims(state, "k"), TurnPolicy(grace=0.0)).take(claim, stop)
-        shown.assert_only("is writing to the same whitelist", process, "max_wait")
-
-
 def test_a_database_is_waited_for_as_long_as_max_wait_within_limits() -> None:
     assert [DEFAULT_BUSY_POLICY.timeout(max_wait) for max_wait in (0, 30, 300)] == [10, 30, 60]
     assert DEFAULT_BUSY_POLICY.bounds == "max_wait, within 10 and 60 s"
@@ -401,7 +352,7 @@ def test_a_transaction_of_a_process_that_is_stopped_is_waited_for_as_long_as_max
         state = State(str(tmp_path), max_wait=MAX_WAIT, announcer=shown.announcer, policy=policy)
         assert state.rows("SELECT 1") == [(1,)], "reading does not wait"
         with pytest.raises(StateError, match=f"process {process} has kept its database locked.*End or continue"):
-            register(state, "k", "f", HostRegistration("a", frozenset({"192.0.2.1"})))
+            register(state, "k", "a", "192.0.2.1")
         shown.assert_only("has locked the database in store", process, policy.bounds)
 
 

@@ -119,7 +119,6 @@ def test_every_moment_in_a_table_is_known_to_be_one() -> None:
         *(("clock", column) for column in ("ahead", "last", "wall_ahead", "gap_at")),
         # The time of an entry of the ledger is for people.
         *(("journal", "timeout"), ("journal", "wall_at")),
-        *(("claims", "max_wait"), ("claims", "timeout")),
     }
     found = {
         (table, column)

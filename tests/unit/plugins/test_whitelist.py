@@ -1,0 +1,302 @@
+# Copyright (c) 2026 The qingguo.qgnet authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""qg_whitelist from options to results, against the simulator's core in this process."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from support.in_process import KEY, client
+from support.playbooks import assert_one_sentence
+from support.stores import open_store
+from support.whitelist import ADD, DEL, QUERY, ControlNode, node
+
+__all__ = ["node"]
+
+A, B, C, D, E, F = (f"203.0.113.{number}" for number in range(1, 7))
+OTHER = "QGOTHER1"
+
+
+def assert_failed(result: dict[str, Any], *parts: str) -> None:
+    assert result.get("failed") is True, result
+    assert_one_sentence(result["msg"])
+    for part in parts:
+        assert part in result["msg"], result["msg"]
+
+
+# --- states
+
+
+@pytest.mark.parametrize(
+    ("ips", "state", "goal", "sent"),
+    [
+        ([C], "present", [A, B, C], "q+q"),
+        ([A], "present", [A, B], "q"),
+        ([A], "absent", [B], "q-q"),
+        ([C], "absent", [A, B], "q"),
+        ([A, C], "exact", [A, C], "q+-q"),
+        ([A, B], "exact", [A, B], "q"),
+        ([], "present", [A, B], "q"),
+    ],
+)
+def test_only_the_difference_is_sent_and_predicted(
+    node: ControlNode, ips: list[str], state: str, goal: list[str], sent: str
+) -> None:
+    node.configure(whitelist=[A, B])
+    predicted = node.task(*ips, state=state, check=True, diff=True)
+    assert (node.calls(), node.listed()) == ("q", [A, B])
+    done = node.task(*ips, state=state, diff=True)
+    assert (node.calls(), node.listed()) == (sent, goal)
+    del predicted["api"], done["api"]
+    assert predicted == done
+    assert done["whitelist"] == goal
+    assert (done["added"], done["removed"]) == ([ip for ip in goal if ip == C], [ip for ip in (A, B) if ip not in goal])
+    assert done["changed"] is (sent != "q")
+    assert done["diff"]["before"] == f"{A}\n{B}\n"
+    again = node.task(*ips, state=state)
+    assert (again["changed"], node.calls(), "diff" in again) == (False, "q", False)
+
+
+@pytest.mark.parametrize(
+    ("ips", "options", "says"),
+    [
+        ([], {"state": "exact"}, "would remove every address"),
+        (["10.0.0.1"], {}, "not an address of the public internet"),
+        (["127.0.0.1"], {}, "not an address of the public internet"),
+        (["2001:db8::1"], {}, "no IPv6"),
+        (["203.0.113.0/24"], {}, "no IPv6, networks"),
+        ([f"{A}:8080"], {}, "leave out the port"),
+        ([f"{A},{B}"], {}, "each address in an entry of its own"),
+        ([A], {"max_removals": -1}, "max_removals=-1"),
+    ],
+)
+def test_a_wrong_option_is_refused_before_any_call(
+    node: ControlNode, ips: list[str], options: dict[str, Any], says: str
+) -> None:
+    assert_failed(node.task(*ips, **options), says)
+    assert node.calls() == ""
+
+
+def test_exact_removes_at_most_max_removals_addresses(node: ControlNode) -> None:
+    node.configure(whitelist=[A, B, C])
+    for check in (True, False):
+        assert_failed(
+            node.task(D, state="exact", max_removals=2, check=check), "would remove 3 addresses", "max_removals=2"
+        )
+    assert node.listed() == [A, B, C]
+    assert node.task(D, state="exact", max_removals=3)["removed"] == [A, B, C]
+
+
+def test_an_address_that_should_never_have_been_there_can_be_removed(node: ControlNode) -> None:
+    node.configure(whitelist=["10.0.0.1", A])
+    assert node.task("10.0.0.1", state="absent")["removed"] == ["10.0.0.1"]
+
+
+def test_addresses_are_sorted_by_number_and_read_with_blanks(node: ControlNode) -> None:
+    result = node.task(" 203.0.113.10 ", "203.0.113.9", "203.0.113.9")
+    assert result["added"] == result["whitelist"] == ["203.0.113.9", "203.0.113.10"]
+
+
+@pytest.mark.parametrize("state", ["present", "absent", "exact"])
+def test_an_entry_that_is_no_address_is_shown_and_left_alone(node: ControlNode, state: str) -> None:
+    strange = ["203.0.113.0/24", "office.example", "forged\nline"]
+    node.configure(whitelist=[*strange, A])
+    result = node.task(A if state != "exact" else B, state=state)
+    assert set(strange) <= set(node.core.keys[KEY].whitelist)
+    assert sorted(result["unreadable"]) == ["203.0.113.0/24", "forged line", "office.example"]
+    assert sorted(node.info()["unreadable"]) == sorted(result["unreadable"])
+
+
+def test_a_thousand_addresses_take_one_call(node: ControlNode) -> None:
+    ips = [f"198.51.100.{n}" for n in range(250)] + [f"203.0.113.{n}" for n in range(250)]
+    node.configure(capacity=1000)
+    assert (len(node.task(*ips)["added"]), node.calls()) == (500, "q+q")
+    assert (len(node.task(*ips, state="absent")["removed"]), node.calls()) == (500, "q-q")
+
+
+# --- what QG.net refuses
+
+
+def test_only_the_addresses_of_another_key_are_refused(node: ControlNode) -> None:
+    ips = [f"198.51.100.{n}" for n in range(1, 17)]
+    node.core.keys.get_or_create(OTHER).configure({"whitelist": [ips[3], ips[12]]})
+    result = node.task(*ips)
+    assert_failed(result, ips[3], ips[12], "-206")
+    assert [item["ip"] for item in result["refused"]] == [ips[3], ips[12]]
+    assert result["added"] == node.listed() == [ip for ip in ips if ip not in (ips[3], ips[12])]
+    assert result["code"] == -206
+
+
+@pytest.mark.parametrize("overflow", ["refuse", "partial"])
+def test_a_list_that_takes_only_some_is_filled_and_the_others_are_named(node: ControlNode, overflow: str) -> None:
+    node.configure(whitelist=[A, B, C], capacity=5, options={"overflow": overflow})
+    result = node.task(D, E, F)
+    assert_failed(result, F, "1 of 3 addresses were refused")
+    assert (result["added"], result["changed"]) == ([D, E], True)
+    assert [item["ip"] for item in result["refused"]] == [F]
+    assert node.listed() == result["whitelist"] == [A, B, C, D, E]
+    assert node.calls().count("+") <= 5
+
+
+def test_room_is_made_first_where_there_is_none(node: ControlNode) -> None:
+    node.configure(whitelist=[A, B, C], capacity=3)
+    result = node.task(A, B, D, state="exact")
+    assert (result["added"], result["removed"], node.listed()) == ([D], [C], [A, B, D])
+    assert node.calls() == "q+-+q"
+
+
+def test_nothing_is_removed_while_a_new_address_is_refused(node: ControlNode) -> None:
+    node.configure(whitelist=[A])
+    node.fault(ADD, "code", code=-206, times=-1)
+    result = node.task(B, state="exact")
+    assert_failed(result, "Not removed, because the new addresses must be listed first: 203.0.113.1")
+    assert node.listed() == [A]
+
+
+@pytest.mark.parametrize("code", [-10, -12, -13, -14, -15, -100, -987])
+@pytest.mark.parametrize("path", [QUERY, ADD, DEL])
+def test_a_final_refusal_is_reported_after_one_call(node: ControlNode, path: str, code: int) -> None:
+    node.configure(whitelist=[A, B])
+    node.fault(path, "code", code=code, times=-1)
+    result = node.task(A, state="absent") if path == DEL else node.task(C)
+    assert_failed(result, path, str(code))
+    assert (result["code"], result["endpoint"], result["changed"]) == (code, path, False)
+    assert node.listed() == [A, B]
+    calls = node.calls()
+    assert calls.count({QUERY: "q", ADD: "+", DEL: "-"}[path]) == (1 if path != QUERY else len(calls))
+
+
+# --- lost and odd responses
+
+DONE: dict[str, dict[str, Any]] = {
+    "lost": {"kind": "reset_after"},
+    "gateway": {"kind": "status", "http_status": 502, "executed": True},
+    "garbage": {"kind": "garbage"},
+    "truncated": {"kind": "truncate"},
+    "no data": {"kind": "data_absent"},
+    "null data": {"kind": "data_null"},
+    "numbers as text": {"kind": "strings"},
+    "data of others": {"kind": "replace", "body": {"Code": 0, "Data": ["198.51.100.9"]}, "executed": True},
+    "data is text": {"kind": "replace", "body": {"Code": 0, "Data": "203.0.113.4"}, "executed": True},
+}
+UNDONE: dict[str, dict[str, Any]] = {
+    "reset": {"kind": "reset_before"},
+    "gateway before": {"kind": "status", "http_status": 503},
+    "unknown error": {"kind": "code", "code": -1},
+    "too many": {"kind": "code", "code": -11},
+}
+
+
+@pytest.mark.parametrize("fault", [*DONE, *UNDONE])
+@pytest.mark.parametrize("state", ["present", "absent", "exact"])
+def test_one_bad_response_to_a_change_is_no_failure(node: ControlNode, state: str, fault: str) -> None:
+    node.configure(whitelist=[A, B])
+    fields = dict({**DONE, **UNDONE}[fault])
+    for path in (ADD, DEL):
+        node.fault(path, **fields)
+    result = node.task(*([A] if state == "absent" else [B, C]), state=state)
+    goal = {"present": [A, B, C], "absent": [B], "exact": [B, C]}[state]
+    assert "failed" not in result, result["msg"]
+    assert node.listed() == result["whitelist"] == goal
+    assert result["added"] == ([C] if C in goal else [])
+    assert result["removed"] == ([A] if A not in goal else [])
+    if fault in DONE:
+        calls = node.calls()
+        assert calls.count("+") <= 1
+        assert calls.count("-") <= 1
+
+
+@pytest.mark.parametrize("fault", DONE)
+def test_one_bad_response_to_a_reading_is_no_failure(node: ControlNode, fault: str) -> None:
+    node.configure(whitelist=[A, B])
+    if "Data" not in str(DONE[fault]):
+        node.fault(QUERY, **DONE[fault])
+    result = node.task(A, state="absent")
+    assert (result["removed"], node.listed()) == ([A], [B])
+
+
+@pytest.mark.parametrize("notion", ["null", "absent"])
+def test_an_answer_without_a_list_is_an_empty_one_only_if_repeated(node: ControlNode, notion: str) -> None:
+    node.configure(whitelist=[A])
+    node.fault(QUERY, f"data_{notion}")
+    assert node.task(A, state="absent")["removed"] == [A]
+    node.calls()
+    node.fault(QUERY, f"data_{notion}", times=2)
+    assert node.task(B)["added"] == [B]
+    assert node.calls() == "qq+q"
+
+
+def test_a_change_that_is_never_done_is_reported(node: ControlNode) -> None:
+    node.configure(whitelist=[A])
+    node.fault(ADD, "status", http_status=502, times=-1)
+    result = node.task(B)
+    assert_failed(result, ADD, "502")
+    assert (result["changed"], node.listed(), node.calls().count("+")) == (False, [A], 3)
+
+
+@pytest.mark.parametrize("lag", [1, 8])
+def test_a_list_that_lags_is_read_until_it_shows_the_change(node: ControlNode, lag: float) -> None:
+    node.configure(options={"list_lag": lag})
+    result = node.task(A, B)
+    assert (result["added"], result["whitelist"]) == ([A, B], [A, B])
+    assert node.calls().count("+") == 1
+    assert node.task(A, B)["changed"] is False
+
+
+@pytest.mark.parametrize(("option", "value"), [("present_add", "full"), ("present_add", "zero")])
+def test_another_client_that_added_first_is_no_failure(node: ControlNode, option: str, value: str) -> None:
+    node.configure(whitelist=[B], options={option: value})
+    node.fault(QUERY, "replace", body={"Code": 0, "Data": []}, executed=True)
+    result = node.task(A, B)
+    assert "failed" not in result, result["msg"]
+    assert node.listed() == [A, B]
+
+
+def test_what_could_not_be_read_back_is_said(node: ControlNode) -> None:
+    node.fault(QUERY, "status", http_status=502, times=-1, skip=1)
+    result = node.task(A)
+    assert_failed(result, "could not be read afterwards")
+    assert (result["changed"], result["added"]) == (True, [A])
+
+
+def test_max_wait_bounds_a_run_and_names_itself(node: ControlNode) -> None:
+    node.fault(ADD, "code", code=-11, times=-1)
+    began = node.core.clock.now()
+    assert_failed(node.task(A, max_wait=5), "max_wait")
+    assert node.core.clock.now() - began <= 5 + 3 * 10
+
+
+def test_another_run_is_waited_for_as_long_as_max_wait(node: ControlNode) -> None:
+    node.task(A)
+    store = open_store(node.directory, machine=node.wire.machine)
+    api = client(node.core, node.directory, 300.0, node.wire, store=store)
+    with api.key_lock("whitelisting"):
+        assert_failed(node.task(B, max_wait=5), "another run is whitelisting addresses for this key", "max_wait")
+        assert node.task(B, check=True)["added"] == [B]
+    assert node.task(B)["added"] == [B]
+
+
+# --- qg_whitelist_info
+
+
+def test_info_shows_who_an_entry_is_for(node: ControlNode) -> None:
+    node.configure(whitelist=[E, F])
+    node.role(web1=A, web2=B, web3=E)
+    node.role(inventory="awx", web1=A)
+    node.task(B, state="absent")
+    info = node.info()
+    owners = {
+        entry["ip"]: [(own["host"], own["inventory_id"], own["there_before"]) for own in entry["owners"]]
+        for entry in info["entries"]
+    }
+    assert owners == {
+        A: [("web1", "awx", False), ("web1", "hosts.yml", False)],
+        E: [("web3", "hosts.yml", True)],
+        F: [],
+    }
+    assert info["entries"][0]["owners"][0]["registered_since"].startswith("2027-01-15T16:00")
+    assert info["unowned"] == [F]
+    assert [entry["ip"] for entry in info["unlisted"]] == [B]
+    assert info["changed"] is False

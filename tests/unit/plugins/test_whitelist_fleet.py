@@ -1,0 +1,163 @@
+# Copyright (c) 2026 The qingguo.qgnet authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The registrations of hosts: which addresses the role adds and removes for them, and what it tells each host."""
+
+from __future__ import annotations
+
+import contextlib
+import random
+from typing import Any
+
+import pytest
+from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import OptionError, QgError
+from support.in_process import Killed
+from support.stores import every_store
+from support.whitelist import ADD, DEL, ControlNode, node
+
+__all__ = ["every_store", "node"]
+
+pytestmark = pytest.mark.usefixtures("every_store")
+
+A, B, C, D, OFFICE = "203.0.113.1", "203.0.113.2", "203.0.113.3", "203.0.113.4", "198.51.100.7"
+DAY = 86400.0
+
+
+def told(result: dict[str, Any]) -> dict[str, tuple[list[str], list[str]]]:
+    """What was added and removed, as each host was told."""
+    return {host: (own["added"], own["removed"]) for host, own in result["hosts"].items() if own["changed"]}
+
+
+def test_a_host_that_moves_takes_its_former_address_away(node: ControlNode) -> None:
+    assert told(node.role(a=A, b=B)) == {"a": ([A], []), "b": ([B], [])}
+    assert told(node.role(a=C, b=B)) == {"a": ([C], [A])}
+    assert node.listed() == [B, C]
+    assert node.registered() == [("a", C), ("b", B)]
+    node.calls()
+    assert (told(node.role(a=C, b=B)), node.calls()) == ({}, "q")
+
+
+def test_an_address_that_another_host_has_stays(node: ControlNode) -> None:
+    node.role(a=A, b=A)
+    node.role(inventory="other", c=B)
+    assert told(node.role(a=B)) == {}
+    kept = node.role(a=C)["hosts"]["a"]
+    assert kept["kept"] == [{"ip": B, "reason": "registered for c of the inventory other"}]
+    assert node.listed() == [A, B, C]
+    # Within a run, the address passes from one host to the other.
+    assert told(node.role(a=A, b=D)) == {"a": ([], [C]), "b": ([D], [])}
+
+
+def test_what_was_there_before_is_never_removed_for_a_host(node: ControlNode) -> None:
+    node.configure(whitelist=[OFFICE])
+    node.role(a=OFFICE)
+    result = node.role(a=A)
+    assert result["hosts"]["a"]["kept"] == [{"ip": OFFICE, "reason": "listed before the host reported it"}]
+    node.role(a=OFFICE)
+    assert told(node.role("absent", a="")) == {}
+    assert node.listed() == [OFFICE]
+    # An address that the user gave is ours.
+    node.role(a=OFFICE, given=True)
+    assert told(node.role("absent", a="")) == {"a": ([], [OFFICE])}
+
+
+def test_an_address_that_was_removed_by_other_means_is_ours_once_added_again(node: ControlNode) -> None:
+    node.configure(whitelist=[OFFICE])
+    node.role(a=OFFICE)
+    node.configure(whitelist=[])
+    assert told(node.role(a=OFFICE)) == {"a": ([OFFICE], [])}
+    assert told(node.role("absent", a="")) == {"a": ([], [OFFICE])}
+
+
+def test_absent_removes_what_is_registered_and_what_is_given(node: ControlNode) -> None:
+    node.configure(whitelist=[OFFICE, D])
+    node.role(a=A, b=B)
+    assert told(node.role("absent", a="", c=D, given=True)) == {"a": ([], [A]), "c": ([], [D])}
+    assert (node.listed(), node.registered()) == ([OFFICE, B], [("b", B)]) or node.listed() == [B, OFFICE]
+    assert told(node.role("absent", a="", c="")) == {}
+
+
+def test_a_refused_address_is_one_hosts_failure_and_former_ones_stay(node: ControlNode) -> None:
+    node.role(a=A, b=B)
+    node.fault(ADD, "code", code=-206)
+    result = node.role(a=C)
+    own = result["hosts"]["a"]
+    assert (own["failed"], own["tolerable"], own["code"]) == (True, True, -206)
+    assert node.listed() == [A, B]
+    # The next run completes it.
+    assert told(node.role(a=C)) == {"a": ([C], [A])}
+
+
+def test_check_mode_predicts_and_remembers_nothing(node: ControlNode) -> None:
+    node.role(a=A)
+    predicted = node.role(check=True, a=B, b=C)
+    assert (node.listed(), node.registered()) == ([A], [("a", A)])
+    done = node.role(a=B, b=C)
+    assert told(predicted) == told(done) == {"a": ([B], [A]), "b": ([C], [])}
+
+
+# --- hosts that left the inventory
+
+
+def test_prune_spares_recent_hosts_and_shared_addresses(node: ControlNode) -> None:
+    node.role(a=A, b=B, c=B, d=D)
+    assert told(node.role(a=A, present=["a"])) == {}
+    node.core.clock.advance(DAY + 1)
+    assert told(node.role(a=A, present=["a", "b"])) == {"d": ([], [D])}
+    assert (node.listed(), node.registered()) == ([A, B], [("a", A), ("b", B)])
+
+
+def test_prune_is_bounded_by_max_removals(node: ControlNode) -> None:
+    node.role(a=A, b=B, c=C)
+    node.core.clock.advance(DAY + 1)
+    node.calls()
+    with pytest.raises(OptionError, match=r"2 addresses of 2 hosts .* max_removals=1: b, c"):
+        node.role(a=A, present=[], max_removals=1)
+    assert node.calls() == ""
+    assert told(node.role(a=A, present=[], max_removals=2)) == {"b": ([], [B]), "c": ([], [C])}
+
+
+# --- interruptions
+
+
+@pytest.mark.parametrize("steps", range(14))
+def test_a_killed_run_is_completed_by_the_next_one(node: ControlNode, steps: int) -> None:
+    """Whatever was sent: nothing stays that belongs to no host, and no host is cut off."""
+    node.configure(whitelist=[OFFICE])
+    node.role(a=A, b=B)
+    node.wire.killed_in = steps
+    with contextlib.suppress(Killed):
+        node.role(a=C, b=B)
+    node.wire.killed_in = None
+    assert {OFFICE, B} <= set(node.listed())
+    assert {A, C} & set(node.listed())
+    node.role(a=D, b=B)
+    assert node.listed() == sorted([OFFICE, D, B])
+    assert node.registered() == [("a", D), ("b", B)]
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_a_walk_of_hosts_with_kills_and_losses_loses_nothing(node: ControlNode, seed: int) -> None:
+    chance = random.Random(seed)
+    pool, hosts = [f"203.0.113.{n}" for n in range(1, 9)], "abcd"
+    node.configure(whitelist=[OFFICE, pool[0]])
+    for _ in range(25):
+        run = {host: chance.choice(pool) for host in chance.sample(hosts, chance.randint(1, 4))}
+        if chance.random() < 0.3:
+            node.wire.killed_in = chance.randint(1, 12)
+        elif chance.random() < 0.4:
+            node.fault(chance.choice([ADD, DEL]), chance.choice(["reset_after", "reset_before", "garbage"]))
+        try:
+            result = node.role(**run)
+            assert not any(own["failed"] for own in result["hosts"].values())
+            assert set(run.values()) <= set(node.listed())
+        except (Killed, QgError):
+            pass
+        node.wire.killed_in = None
+        assert {OFFICE, pool[0]} <= set(node.listed())
+        node.core.clock.advance(60)
+    node.core.faults.clear()
+    node.role(**dict.fromkeys(hosts, pool[1]))
+    node.role("absent", **dict.fromkeys(hosts, ""))
+    assert node.listed() == [OFFICE, pool[0]]
+    assert node.registered() == []
