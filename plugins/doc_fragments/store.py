@@ -14,7 +14,7 @@ class ModuleDocFragment:
 options:
   store:
     description:
-      - Where runs keep what they share: rate limits, locks, registrations, and each purchase before it is sent.
+      - Where runs keep what they share, such as rate limits, locks, registrations, and each purchase before it is sent.
       - A directory on a local disk of the control node, or for several control nodes the URL of a PostgreSQL database,
         such as V(postgresql://qgnet@db.example.com/qgnet). A database needs the Python library C(psycopg).
     type: str
@@ -26,7 +26,7 @@ options:
 options:
   store:
     description:
-      - Where runs keep what they share: rate limits, locks, registrations, and each purchase before it is sent.
+      - Where runs keep what they share, such as rate limits, locks, registrations, and each purchase before it is sent.
       - A directory on a local disk of the control node, or for several control nodes the URL of a PostgreSQL database,
         such as V(postgresql://qgnet@db.example.com/qgnet). A database needs the Python library C(psycopg).
     type: str
