@@ -53,6 +53,8 @@ def pytest(session: nox.Session, *arguments: str, measured: str = "", **settings
     command = ["pytest", "--quiet", f"--basetemp={folder}", *workspace.WORKERS, *arguments]
     if measured:
         (CACHE / "coverage").mkdir(exist_ok=True)
+        for old in (CACHE / "coverage").glob(f"{measured}*"):
+            old.unlink()
         command = ["coverage", "run", "-m", *command]
         settings |= {"COVERAGE_FILE": f"{CACHE}/coverage/{measured}", "COVERAGE_RCFILE": f"{ROOT}/pyproject.toml"}
         # Else ansible-core kills its workers at a play's end, some while they write what they have measured.
@@ -90,13 +92,6 @@ def integration(session: nox.Session, core: str) -> None:
 
 
 @nox.session(python=NEWEST_PYTHON)
-def contract(session: nox.Session) -> None:
-    """What QG.net's documents leave open, asked of the simulator, or with QG_KEY of QG.net (--write, --paid)."""
-    sync(session, "tests")
-    session.run("pytest", "--quiet", "tests/contract", *session.posargs)
-
-
-@nox.session(python=NEWEST_PYTHON)
 def coverage(session: nox.Session) -> None:
     """How much of plugins/ the tests of "make test-all" have gone through."""
     sync(session, "tests")
@@ -112,13 +107,6 @@ def coverage(session: nox.Session) -> None:
     share = 100 * totals["covered_branches"] / totals["num_branches"]
     if share < 95:
         session.error(f"{share:.1f} % of the branches are covered; wanted: 95 %")
-
-
-@nox.session(python=NEWEST_PYTHON)
-def eda(session: nox.Session) -> None:
-    """The event source under ansible-rulebook."""
-    sync(session, "tests", "eda", programs="java=openjdk-21-jre-headless")
-    pytest(session, *(session.posargs or ["tests/eda"]))
 
 
 @nox.session(python=NEWEST_PYTHON)
@@ -223,11 +211,11 @@ def release(session: nox.Session) -> None:
         session.run("git", *words, external=True, env=CALLERS_HOME)
 
 
-def define(name: str, programs: str, *command: str, **env: str) -> None:
+def define(name: str, programs: str, *command: str, group: str = "tests", **env: str) -> None:
     """Define a session that runs one command with the caller's arguments."""
 
     def run(session: nox.Session) -> None:
-        sync(session, "tests", *(["mutation"] if name == "mutation" else []), programs=programs)
+        sync(session, "tests", group, programs=programs)
         # A server may take more than the half second that nox gives a program to end.
         waits = {"interrupt_timeout": 10.0, "terminate_timeout": 10.0}
         session.run(*command, *session.posargs, env=env, external=True, **waits)
@@ -236,9 +224,12 @@ def define(name: str, programs: str, *command: str, **env: str) -> None:
 
 
 define("simulator", "", "python", "tests/simulator")
+# What QG.net's documents leave open, asked of the simulator, or with QG_KEY of QG.net (--write, --paid).
+define("contract", "", "pytest", "tests/contract")
 define("bench", "haproxy", "python", "tests/benchmarks/bench.py", PYTHONPATH=f"{ROOT}/tests")
 define("demo", "curl haproxy" if "gateway" in sys.argv else "curl", "bash", "tests/demo/demo.sh", **CALLERS_HOME)
 define("systemd", SYSTEMD, "bash", "tests/lab/gateway_systemd.sh", **CALLERS_HOME)
+define("eda", "java=openjdk-21-jre-headless", "pytest", "tests/eda", group="eda")
 # They change a copy of the collection, whose tests must not find a compiled file of before a change.
-define("mutation", "", "python", "tests/mutation/mutation.py", **TOOLS)
+define("mutation", "", "python", "tests/mutation/mutation.py", group="mutation", **TOOLS)
 define("planted", DATABASE, "python", "tests/mutation/planted_bugs.py", **TOOLS)

@@ -17,17 +17,12 @@ from pathlib import Path
 
 import workspace
 
-#: ansible-test fetches pip from a server that many a machine cannot reach; the same comes from the package index.
-PIPS = {
-    "get_pip_23_1_2.py": ("pip==23.1.2", "setuptools==67.7.2", "wheel==0.37.1"),
-    **{f"get_pip_{version.replace('.', '_')}.py": (f"pip=={version}",) for version in ("24.2", "25.2")},
-}
-STAND_IN = """\
-import glob, os, sysconfig, zipfile
-for package in {packages}:
-    wheel = os.path.join(os.path.dirname(os.path.abspath(__file__)), package.replace("==", "-") + "-*.whl")
-    for name in glob.glob(wheel):
-        zipfile.ZipFile(name).extractall(sysconfig.get_path("purelib"))
+#: ansible-test fetches pip from a server that many a machine cannot reach; this takes the same from the package index.
+PIPS = ("get_pip_23_1_2.py", "get_pip_24_2.py", "get_pip_25_2.py")
+STAND_IN = """import os, subprocess, sys
+packages = [word for word in sys.argv if "==" in word]
+command = [{uv!r}, "pip", "install", "--quiet", "--python", sys.executable, *packages]
+subprocess.run(command, env={{**os.environ, **{settings!r}}}, check=True)
 """
 #: What "make lint" checks as well, and what finds nothing to read: there is no __init__.py and no PowerShell.
 SKIPPED = ("changelog", "pep8", "shellcheck", "yamllint", "pslint")
@@ -39,11 +34,9 @@ def seed() -> None:
     """Put what ansible-test would download where it looks first, or into its requirements."""
     cache = workspace.HOME / ".ansible" / "test" / "cache"
     cache.mkdir(parents=True, exist_ok=True)
-    download = [str(workspace.ROOT / ".venv/bin/python"), "-m", "pip", "download", "--quiet", "--no-deps", "--dest"]
-    for name, packages in PIPS.items():
-        if not (cache / name).exists():
-            subprocess.run([*download, str(cache), *packages], check=True)
-            (cache / name).write_text(STAND_IN.format(packages=packages), encoding="utf-8")
+    settings = {name: value for name, value in os.environ.items() if name.startswith("UV_") or name == "SSL_CERT_FILE"}
+    for name in PIPS:
+        (cache / name).write_text(STAND_IN.format(uv=shutil.which("uv"), settings=settings), encoding="utf-8")
     specification = importlib.util.find_spec("ansible_test")
     for folder in (specification and specification.submodule_search_locations) or ():
         for path in Path(folder, "_data", "requirements").glob("sanity.*.txt"):
