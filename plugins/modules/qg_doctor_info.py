@@ -57,7 +57,6 @@ options:
       - The key of the product. The vendor calls it I(Authkey). Without one, only the control node is examined.
     type: str
     required: false
-    aliases: [api_key, authkey]
 extends_documentation_fragment:
   - qingguo.qgnet.attributes
   - qingguo.qgnet.attributes.control_node
