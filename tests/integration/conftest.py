@@ -126,10 +126,10 @@ def playground_folder() -> Iterator[Path]:
 
 
 @pytest.fixture
-def playground(request: pytest.FixtureRequest, playground_folder: Path, minute: float) -> Iterator[Playground]:
+def playground(playground_folder: Path, minute: float) -> Iterator[Playground]:
     """An empty place to run playbooks."""
     playground_folder.mkdir(exist_ok=True)
-    yield Playground(playground_folder, minute, measured=request.node.get_closest_marker("measured") is not None)
+    yield Playground(playground_folder, minute)
     shutil.rmtree(playground_folder)
 
 

@@ -30,7 +30,7 @@ from support.playbooks import Playground, calls
 
 __all__ = ["account_fixture"]
 
-nightly = pytest.mark.nightly
+slow = pytest.mark.slow
 DEFAULTS = from_variables("app_id", "app_key", "account_url")
 WITHOUT_RATES = {**pages.PACKAGE, **dict.fromkeys(RATES)}
 ORDER = {"package_no": "1", "system_no": "1", "duration": "1m"}
@@ -50,7 +50,7 @@ def variables(sim: Simulator) -> dict[str, Any]:
 #: Every module is delegated at night; on each change, those that tell secrets are (test_account_secrets.py).
 PLACES = [
     pytest.param({}, id="here"),
-    pytest.param(THERE, id="delegated", marks=[pytest.mark.newest_core, nightly]),
+    pytest.param(THERE, id="delegated", marks=slow),
 ]
 
 
@@ -140,7 +140,6 @@ def test_without_facts_only_a_message_is_returned(
     assert all(part in result["msg"] for part in ("404", "无此品牌", "/cloud-product/packageList", call["request_id"]))
 
 
-@pytest.mark.newest_core
 def test_credentials_from_the_environment(sim: Simulator, playground: Playground) -> None:
     options = {**credentials(sim), "timeout": "7"}
     environment = {f"QG_{name.upper()}": value for name, value in options.items()}
@@ -148,7 +147,6 @@ def test_credentials_from_the_environment(sim: Simulator, playground: Playground
     assert calls(sim) == PATHS
 
 
-@pytest.mark.newest_core
 def test_without_credentials_a_task_says_what_is_missing(sim: Simulator, playground: Playground) -> None:
     given = {"app_id": {"qg_app_key": sim.app_key}, "app_key": {"qg_app_id": sim.app_id}}
     named = {
@@ -166,7 +164,6 @@ def test_without_credentials_a_task_says_what_is_missing(sim: Simulator, playgro
     assert sim.journal() == []
 
 
-@pytest.mark.newest_core
 def test_the_examples_in_the_documentation_run(
     sim: Simulator, playground: Playground, variables: dict[str, Any]
 ) -> None:
@@ -188,7 +185,6 @@ def test_the_examples_in_the_documentation_run(
     assert set(PATHS) <= set(calls(sim))
 
 
-@pytest.mark.newest_core
 def test_a_refusal_and_an_unknown_option_are_one_clear_error(
     sim: Simulator, playground: Playground, variables: dict[str, Any]
 ) -> None:

@@ -17,7 +17,7 @@ from support.playbooks import Playground, Run, calls
 
 __all__ = ["account_fixture"]
 
-nightly = pytest.mark.nightly
+slow = pytest.mark.slow
 APP_ID = "secretsagent"
 #: With all that has to be written differently in a URL, in HTML or in JSON. The words in it survive any of these.
 APP_KEY = "k+y/SECRETKEY7Q&9= *,%<\u00fc>\"'\\x SECRETEND"
@@ -94,7 +94,7 @@ def assert_silent(sim: Simulator, run: Run, playground: Playground, *others: str
     ("tasks", "arguments"),
     [
         pytest.param(SOME, (), id="run"),
-        pytest.param(EVERYTHING, ("--check", "--diff"), id="check", marks=nightly),
+        pytest.param(EVERYTHING, ("--check", "--diff"), id="check", marks=slow),
     ],
 )
 def test_success(
@@ -132,8 +132,7 @@ FAULTS: dict[str, dict[str, Any]] = {
 }
 
 
-@nightly
-@pytest.mark.newest_core
+@slow
 def test_failures(sim: Simulator, playground: Playground, variables: dict[str, Any]) -> None:
     """Each fault for each module, and for one of them in a delegated task: only the output differs there."""
     tasks = []
@@ -150,7 +149,6 @@ def test_failures(sim: Simulator, playground: Playground, variables: dict[str, A
     assert_silent(sim, done, playground, AUTHKEY, *PASSWORDS)
 
 
-@pytest.mark.newest_core
 def test_refusals_and_bad_options(sim: Simulator, playground: Playground, variables: dict[str, Any]) -> None:
     mistakes: dict[str, dict[str, Any]] = {
         "no number": {"max_wait": "soon"},
@@ -243,7 +241,7 @@ def test_the_reason_of_a_failure_is_reported_also_with_secrets(
     assert_silent(sim, done, playground, AUTHKEY, *PASSWORDS)
 
 
-@nightly
+@slow
 def test_secrets_are_no_facts(sim: Simulator, playground: Playground, variables: dict[str, Any]) -> None:
     cache = {"ANSIBLE_CACHE_PLUGIN": "jsonfile", "ANSIBLE_CACHE_PLUGIN_CONNECTION": str(playground.root / "facts")}
     facts = task("facts", "qg_cloud_package_facts", OPERATIONS["packages"].options)

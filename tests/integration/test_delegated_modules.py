@@ -56,7 +56,7 @@ def is_list(call: dict[str, Any]) -> bool:
     return bool(call["path"] == "/monopolies" and call["method"] == "GET")
 
 
-@pytest.mark.nightly
+@pytest.mark.slow
 def test_every_module_runs_where_its_task_is_delegated_to(sim: Simulator, playground: Playground) -> None:
     sim.configure(SHARED, plan={"kind": "dynamic_shared"})
     occupied = {"lease_proxies": False, "dial_seconds": 0, "queue_seconds": 0}

@@ -16,7 +16,7 @@ from support.lease_modules import scenario_fixture
 from support.module_tasks import CHECK, IGNORE, play, task
 from support.playbooks import Playground, Run, calls
 from support.product_leases import PLANS, ProductKey, product_key_fixture, servers
-from support.thorough import thorough
+from support.slow import slow_cases
 from support.vendor_faults import brief
 
 __all__ = ["product_key_fixture", "scenario_fixture"]
@@ -83,7 +83,7 @@ def test_the_playbook_leases_in_areas(account: ProductKey, playground: Playgroun
     assert len(account.sim.leases()) == 2
 
 
-@pytest.mark.parametrize("product", ["share", *thorough("classic")])
+@pytest.mark.parametrize("product", ["share", *slow_cases("classic")])
 def test_excluded_addresses_do_not_count(sim: Simulator, playground: Playground, product: str) -> None:
     if product != "classic":
         sim.configure(plan=PLANS[product])
@@ -137,8 +137,7 @@ def test_an_empty_variable_of_the_playbook_counts_as_unset(sim: Simulator, playg
     assert len(sim.leases()) == 2
 
 
-@pytest.mark.thorough
-@pytest.mark.newest_core
+@pytest.mark.slow
 def test_the_playbook_counts_undetermined_leases_with_match(account: ProductKey, playground: Playground) -> None:
     account.use("longterm").ok("allocate", count=1)
     url = f"{account.sim.api_url}/longterm/query"
@@ -160,7 +159,6 @@ LOOKUPS: dict[str, Callable[[Simulator], str]] = {
 }
 
 
-@pytest.mark.newest_core
 @pytest.mark.parametrize("way", brief(LOOKUPS, "options"))
 def test_the_lookup(account: ProductKey, playground: Playground, way: str) -> None:
     account.use("share").ok("allocate", count=2)

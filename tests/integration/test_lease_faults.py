@@ -445,7 +445,7 @@ def test_runs_at_the_same_time_lease_once(
         assert named(result["leases"]) == named(scenario.sim.leases())
 
 
-@pytest.mark.thorough
+@pytest.mark.slow
 def test_a_run_waits_for_another_no_longer_than_it_may(
     scenario: LeaseScenario, shared: dict[str, Any], minute: float, tmp_path: Path
 ) -> None:

@@ -129,7 +129,6 @@ def test_qg_proxy_release(stage: Stage) -> None:
     assert stage.sim.leases() == []
 
 
-@pytest.mark.newest_core
 def test_qg_proxy_replace(stage: Stage) -> None:
     held = stage.scenario.hold(2, 1)
     options = {"all": True, "keep_alive": 90}
@@ -194,7 +193,6 @@ def test_qg_proxy_info(stage: Stage) -> None:
     stage.scenario.assert_untouched()
 
 
-@pytest.mark.newest_core
 def test_qg_proxy_pool_info(stage: Stage) -> None:
     stage.sim.configure(plan={"kind": "dynamic_shared"})
     options = {"count": 3, "isp": "unicom", "pool": "enterprise"}
@@ -238,8 +236,6 @@ def test_qg_area_info(stage: Stage) -> None:
     assert [call["params"] for call in stage.sim.journal()[2:]] == [{"Isp": "2", "Status": "1"}]
 
 
-@pytest.mark.measured
-@pytest.mark.newest_core
 def test_a_refusal_is_one_clear_error(stage: Stage) -> None:
     stage.sim.configure(status="expired", options={"error_status": 400})
     # Each module that calls the API for leases, some delegated.
@@ -262,7 +258,6 @@ def test_a_refusal_is_one_clear_error(stage: Stage) -> None:
     assert "Traceback" not in run.output
 
 
-@pytest.mark.newest_core
 def test_a_failure_reports_what_was_paid_for(stage: Stage) -> None:
     """The leases are there, but what is left of them is less than was wanted: they are named, and the task fails."""
     stage.sim.configure(plan={"kind": "dynamic_shared"})
@@ -279,7 +274,6 @@ def test_a_failure_reports_what_was_paid_for(stage: Stage) -> None:
     assert stage.scenario.writes() == [ALLOCATE]
 
 
-@pytest.mark.newest_core
 def test_key_and_address_from_the_environment_and_state_in_its_directory(stage: Stage, tmp_path: Path) -> None:
     stage.sim.configure(pwd="pass word", api_auth=True)
     directory = tmp_path / "somewhere"
@@ -354,7 +348,6 @@ def assert_silent(run: Run, stage: Stage) -> None:
                 assert secret.encode() not in path.read_bytes(), path
 
 
-@pytest.mark.measured
 def test_a_proxy_url_is_a_secret_that_works(stage: Stage) -> None:
     [held] = stage.scenario.hold(1)
     stage.sim.configure(pwd=PWD, api_auth=True)
@@ -380,7 +373,6 @@ def test_a_proxy_url_is_a_secret_that_works(stage: Stage) -> None:
     assert "is unknown" in printed(run.output, "unknown")
 
 
-@pytest.mark.measured
 def test_a_proxy_url_of_the_pool_is_a_secret_that_works(stage: Stage) -> None:
     stage.sim.configure(plan={"kind": "dynamic_shared"}, pwd=PWD, api_auth=True)
     run = stage.play(
@@ -393,7 +385,6 @@ def test_a_proxy_url_of_the_pool_is_a_secret_that_works(stage: Stage) -> None:
     assert run.of("exit").result["msg"].startswith("127.64.")
 
 
-@pytest.mark.measured
 def test_a_failure_is_reported_with_credentials_too(stage: Stage) -> None:
     """What holds a secret is hidden. The reason of a failure holds none, and has to be seen."""
     stage.sim.configure(pwd=PWD, api_auth=True, status="expired")

@@ -213,7 +213,6 @@ def test_what_is_not_held_is_never_named(scenario: LeaseScenario, release_answer
     assert named(scenario.sim.leases()) == named(held[1:2])
 
 
-@pytest.mark.newest_core
 def test_a_channel_that_becomes_free_late_is_waited_for(scenario: LeaseScenario, playground: Playground) -> None:
     """Release, then allocate, then swap by name, one after the other, with a vendor whose channels free a bit later."""
     playground.minute = LONG_MINUTE

@@ -20,9 +20,7 @@ from simulator.fixture import Simulator
 from support.documents import ROOT
 from support.playbooks import Playground, Run
 from support.product_leases import PLANS
-from support.thorough import thorough
-
-pytestmark = pytest.mark.newest_core
+from support.slow import slow_cases
 
 MONITORING = ROOT / "extensions" / "monitoring"
 ALERTS = MONITORING / "alerts.yml"
@@ -147,7 +145,7 @@ def test_a_failed_reading_leaves_the_others_and_its_own_time(
     assert found['qgnet_leases{key="default"}'] == 0
 
 
-@pytest.mark.parametrize("product", ["share", *thorough("overseas")])
+@pytest.mark.parametrize("product", ["share", *slow_cases("overseas")])
 def test_a_key_of_each_product(sim: Simulator, playground: Playground, path: Path, product: str) -> None:
     sim.configure(plan=PLANS[product])
     lease(sim, playground, product)
@@ -234,7 +232,7 @@ def names_in(expression: str) -> set[str]:
     return set(re.findall(r"\bqgnet_\w+", expression))
 
 
-@pytest.mark.nightly
+@pytest.mark.slow
 def test_prometheus_accepts_the_alerts_and_each_is_due_when_it_should_be(tmp_path: Path) -> None:
     rules = yaml.safe_load(ALERTS.read_text(encoding="utf-8"))["groups"][0]["rules"]
     assert f"{len(rules)} rules found" in promtool("check", "rules", ALERTS)

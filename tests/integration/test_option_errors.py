@@ -127,7 +127,6 @@ def cases_of_mistakes() -> dict[str, dict[str, Any]]:
     return found
 
 
-@pytest.mark.newest_core
 def test_each_first_mistake_is_one_sentence_with_the_option_and_the_fix(sim: Simulator, playground: Playground) -> None:
     files = [
         playground.write(f"{number}.qg_cloud.yml", json.dumps({"plugin": "qingguo.qgnet.qg_cloud", **options}))
@@ -171,7 +170,6 @@ EMPTY = "it is empty"
 PATHS = [("store", "", EMPTY), ("store", " ", EMPTY)]
 
 
-@pytest.mark.newest_core
 def test_a_path_that_names_no_file_is_refused_in_one_sentence(sim: Simulator, playground: Playground) -> None:
     cases: dict[str, dict[str, Any]] = {}
     for number, (option, value, _reason) in enumerate(PATHS):
@@ -194,7 +192,6 @@ def test_a_path_that_names_no_file_is_refused_in_one_sentence(sim: Simulator, pl
     assert {name for name in made if "state" in name or "salt" in name} == set()
 
 
-@pytest.mark.newest_core
 def test_an_empty_environment_variable_counts_as_unset_and_does_not_mean_the_current_directory(
     sim: Simulator, playground: Playground
 ) -> None:
@@ -275,7 +272,6 @@ def test_an_empty_selector_is_refused_before_any_call(
     assert sim.whitelist() == ["203.0.113.5", "203.0.113.6"]
 
 
-@pytest.mark.newest_core
 def test_a_delegated_task_refuses_an_empty_selector_too(
     sim: Simulator, playground: Playground, held: list[dict[str, Any]]
 ) -> None:
@@ -284,7 +280,6 @@ def test_a_delegated_task_refuses_an_empty_selector_too(
     assert sim.leases() == held
 
 
-@pytest.mark.measured
 def test_role_variables_and_options_of_the_lookup_that_select_nothing_are_refused(
     sim: Simulator, playground: Playground
 ) -> None:
@@ -304,8 +299,6 @@ def test_role_variables_and_options_of_the_lookup_that_select_nothing_are_refuse
     assert sim.journal() == []
 
 
-@pytest.mark.measured
-@pytest.mark.newest_core
 def test_a_required_list_that_is_null_is_refused(sim: Simulator, playground: Playground) -> None:
     module: dict[str, Any] = {"qingguo.qgnet.qg_whitelist": {"ips": None}}
     cases = {"here": module, "delegated": {**module, "delegate_to": "bastion"}}

@@ -98,7 +98,7 @@ def test_modules_role_and_lookup_take_the_key_from_the_first_source_that_has_it(
     ]
 
 
-@pytest.mark.thorough
+@pytest.mark.slow
 def test_the_inventory_takes_the_account_from_the_first_source_that_has_it(
     sim: Simulator, playground: Playground
 ) -> None:
@@ -127,7 +127,6 @@ def test_the_event_source_takes_the_key_from_the_first_source_that_has_it(monkey
         key()
 
 
-@pytest.mark.measured
 def test_the_error_for_a_missing_key_names_all_places(sim: Simulator, playground: Playground) -> None:
     tasks: dict[str, tuple[str, dict[str, Any]]] = {
         "module": ("qg_whitelist_info", {}),
@@ -163,8 +162,6 @@ def test_the_error_for_a_missing_key_names_all_places(sim: Simulator, playground
     assert sim.journal() == []
 
 
-@pytest.mark.measured
-@pytest.mark.newest_core
 def test_defaults_of_the_group_reach_only_modules_that_use_them_and_a_task_is_refused_what_its_module_lacks(
     sim: Simulator, playground: Playground
 ) -> None:

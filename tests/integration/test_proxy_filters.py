@@ -177,8 +177,7 @@ def reported_in_the_guide() -> str:
     return str(block)
 
 
-@pytest.mark.newest_core
-@pytest.mark.parametrize("example", [documented, pytest.param(reported_in_the_guide, marks=pytest.mark.thorough)])
+@pytest.mark.parametrize("example", [documented, pytest.param(reported_in_the_guide, marks=pytest.mark.slow)])
 def test_the_example_of_curl_takes_any_password(
     sim: Simulator, playground: Playground, lease: dict[str, Any], example: Callable[[], str]
 ) -> None:
@@ -199,7 +198,6 @@ def test_the_example_of_curl_takes_any_password(
     assert {name: run.of(name).result["stdout"] for name in urls} == dict.fromkeys(urls, EXIT)
 
 
-@pytest.mark.newest_core
 def test_no_process_of_the_host_has_the_password_among_its_arguments(
     sim: Simulator, playground: Playground, lease: dict[str, Any]
 ) -> None:

@@ -11,8 +11,6 @@ import pytest
 from simulator.fixture import Simulator
 from support.playbooks import Playground, calls
 
-pytestmark = pytest.mark.newest_core
-
 PLAY = """
 - hosts: all
   gather_facts: false

@@ -14,8 +14,6 @@ import yaml
 from simulator.fixture import Simulator
 from support.playbooks import Playground, Run, calls
 
-pytestmark = pytest.mark.newest_core
-
 #: The password of the simulator's proxies.
 PWD = "0123456789ab"
 PLAY = """
@@ -102,7 +100,7 @@ def test_an_environment_file_has_the_variables_of_one_lease(sim: Simulator, play
     assert variables["http_proxy"].removeprefix("http://") in servers(sim)
 
 
-@pytest.mark.nightly
+@pytest.mark.slow
 def test_clash_playwright_and_scrapy_read_their_formats(sim: Simulator, playground: Playground, path: Path) -> None:
     pairs = {"username": sim.key, "password": PWD}
     write(

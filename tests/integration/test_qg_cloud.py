@@ -51,7 +51,6 @@ FILTERS: list[tuple[list[dict[str, Any]], list[str]]] = [
 ]
 
 
-@pytest.mark.newest_core
 def test_include_and_exclude_filters(cloud: Cloud) -> None:
     cloud.sim.agent(instances=[service("1"), service("2"), service("3"), service("4", Bandwidth="100")])
     files = [
@@ -67,8 +66,7 @@ def test_include_and_exclude_filters(cloud: Cloud) -> None:
     assert list(found["hosts"]) == expected
 
 
-@pytest.mark.thorough
-@pytest.mark.newest_core
+@pytest.mark.slow
 def test_filters_are_applied_before_a_service_is_missed_or_renamed(cloud: Cloud) -> None:
     cloud.sim.agent(
         instances=[
@@ -92,7 +90,6 @@ def test_filters_are_applied_before_a_service_is_missed_or_renamed(cloud: Cloud)
     assert cloud.calls() == 0
 
 
-@pytest.mark.newest_core
 def test_the_vendor_leads_ansible_neither_to_this_machine_nor_into_its_network(cloud: Cloud) -> None:
     odd = {"2": "127.0.0.1", "3": "169.254.169.254", "4": "::ffff:127.0.0.1", "5": "localhost", "6": "0.0.0.0"}
     services = [service("1", Ip="8.8.4.4", Local_ip="10.0.0.1"), service("7", Ip="10.0.0.7", Local_ip="10.0.0.7")]
@@ -146,9 +143,8 @@ x: {hosts: {"1": {x: kept}}}
 """
 
 
-@pytest.mark.measured
 @pytest.mark.parametrize(
-    "option", [pytest.param(option, marks=[] if option == "groups" else pytest.mark.thorough) for option in BROKEN]
+    "option", [pytest.param(option, marks=[] if option == "groups" else pytest.mark.slow) for option in BROKEN]
 )
 def test_an_error_for_one_host_leaves_no_host_and_no_group(cloud: Cloud, option: str) -> None:
     """A play would run on those before it. What another source of the inventory added is as it was."""
@@ -169,8 +165,7 @@ def test_an_error_for_one_host_leaves_no_host_and_no_group(cloud: Cloud, option:
     }
 
 
-@pytest.mark.thorough
-@pytest.mark.newest_core
+@pytest.mark.slow
 def test_the_example_of_the_documentation(cloud: Cloud) -> None:
     cloud.sim.agent(instances={"104": 40})
     text = yaml.safe_dump(yaml.safe_load(EXAMPLES), allow_unicode=True, sort_keys=False)
@@ -179,8 +174,6 @@ def test_the_example_of_the_documentation(cloud: Cloud) -> None:
     assert cloud.listed(text, COMPANY_QG_ID=cloud.sim.app_id)["hosts"]
 
 
-@pytest.mark.measured
-@pytest.mark.newest_core
 def test_the_name_of_the_file(cloud: Cloud) -> None:
     cloud.sim.agent(instances=[service("1")])
     names = ["qg_cloud.yml", "a.qg_cloud.yaml", "cloud.yml", "qg_cloud.json"]

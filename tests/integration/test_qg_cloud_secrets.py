@@ -38,7 +38,6 @@ BAD_SIGNATURE = "/cloud-business/getDetail was refused with code"
 # --- the cache
 
 
-@pytest.mark.measured
 def test_a_warm_cache_costs_no_call(cloud: Cloud, playground: Playground) -> None:
     cloud.sim.agent(instances=120)
     first = cloud.listed(cached(playground))
@@ -54,8 +53,7 @@ def test_a_warm_cache_costs_no_call(cloud: Cloud, playground: Playground) -> Non
     assert cloud.calls() == 0
 
 
-@pytest.mark.thorough
-@pytest.mark.newest_core
+@pytest.mark.slow
 def test_a_flushed_cache_is_read_again(cloud: Cloud, playground: Playground) -> None:
     cloud.sim.agent(instances=[service("1")])
     file = str(cloud.file(cached(playground)))
@@ -65,8 +63,7 @@ def test_a_flushed_cache_is_read_again(cloud: Cloud, playground: Playground) -> 
         assert run.of("it").result["msg"] == "198.51.100.1 node-1"
 
 
-@pytest.mark.thorough
-@pytest.mark.newest_core
+@pytest.mark.slow
 def test_another_question_is_not_answered_from_the_cache(cloud: Cloud, playground: Playground) -> None:
     cloud.sim.agent(instances={"104": 2})
     cloud.sim.agent("other", appkey="another", instances={"104": 3})
@@ -86,8 +83,7 @@ def test_another_question_is_not_answered_from_the_cache(cloud: Cloud, playgroun
     assert cloud.calls() == 0
 
 
-@pytest.mark.thorough
-@pytest.mark.newest_core
+@pytest.mark.slow
 def test_a_cache_of_something_else_is_read_again(cloud: Cloud, playground: Playground) -> None:
     cloud.sim.agent(instances=[service("1")])
     cloud.listed(cached(playground))
@@ -100,8 +96,7 @@ def test_a_cache_of_something_else_is_read_again(cloud: Cloud, playground: Playg
     assert cloud.calls() == 1
 
 
-@pytest.mark.thorough
-@pytest.mark.newest_core
+@pytest.mark.slow
 def test_requests_are_needed_only_for_a_question(cloud: Cloud, playground: Playground) -> None:
     cloud.sim.agent(instances=[service("1")])
     (playground.root / "without").mkdir()
@@ -115,7 +110,7 @@ def test_requests_are_needed_only_for_a_question(cloud: Cloud, playground: Playg
 # --- secrets
 
 
-@pytest.mark.parametrize("include", [False, pytest.param(True, marks=pytest.mark.thorough)])
+@pytest.mark.parametrize("include", [False, pytest.param(True, marks=pytest.mark.slow)])
 def test_passwords_are_nowhere_unless_asked_for(cloud: Cloud, playground: Playground, include: bool) -> None:
     cloud.sim.agent(instances=[service("1")])
     log = playground.root / "ansible.log"
@@ -149,7 +144,6 @@ NO_ANSWERS: list[dict[str, Any]] = [
 ]
 
 
-@pytest.mark.newest_core
 def test_an_answer_that_is_none_is_one_sentence(cloud: Cloud) -> None:
     """Each for an inventory file of its own."""
     cloud.sim.agent(appkey=KEY)
@@ -204,7 +198,6 @@ MISTAKES: list[tuple[Options, str]] = [
 ]
 
 
-@pytest.mark.measured
 def test_a_mistake_is_one_sentence(cloud: Cloud) -> None:
     cloud.sim.agent(instances=[service("2"), service("3")])
     files = [
@@ -220,8 +213,6 @@ def test_a_mistake_is_one_sentence(cloud: Cloud) -> None:
     assert_nothing_of(("SECRETWRONG", "?SECRET", "'SECRET'}", cloud.sim.app_key), reported, "the output")
 
 
-@pytest.mark.measured
-@pytest.mark.newest_core
 def test_what_is_missing_is_reported_with_where_to_give_it(cloud: Cloud) -> None:
     assert (
         "app_id is missing: give it as option of the inventory file, as extra variable qg_app_id, or as "
@@ -295,7 +286,7 @@ LABELS = """
 """
 
 
-@pytest.mark.parametrize("warm", [False, pytest.param(True, marks=pytest.mark.thorough)], ids=["asked", "cached"])
+@pytest.mark.parametrize("warm", [False, pytest.param(True, marks=pytest.mark.slow)], ids=["asked", "cached"])
 def test_text_of_the_vendor_is_no_template(cloud: Cloud, playground: Playground, warm: bool) -> None:
     cloud.sim.agent(
         instances=[

@@ -52,8 +52,6 @@ def buyer(request: pytest.FixtureRequest, sim: Simulator, playground: Playground
     return Buyer(sim, playground, request.param)
 
 
-@pytest.mark.measured
-@pytest.mark.newest_core
 def test_a_cap_holds_over_runs(buyer: Buyer) -> None:
     five, cap = {"count": 5}, {"qg_max_new_per_day": 7}
     buyer.play(task("five", "qg_proxy_allocate", five), task("again", "qg_proxy_allocate", five), **cap).ok()
@@ -81,7 +79,6 @@ def test_a_cap_holds_over_runs(buyer: Buyer) -> None:
     assert calls(buyer.sim, buyer.path) == [buyer.path] * 2
 
 
-@pytest.mark.newest_core
 @pytest.mark.parametrize("value", ["many", "1.5", "0", "-1"])
 def test_a_cap_that_is_no_number_of_1_or_more_is_refused_from_anywhere(
     sim: Simulator, playground: Playground, value: str
@@ -101,8 +98,6 @@ def test_a_cap_that_is_no_number_of_1_or_more_is_refused_from_anywhere(
     assert sim.leases() == []
 
 
-@pytest.mark.measured
-@pytest.mark.newest_core
 def test_the_ledger_is_what_the_vendor_was_paid_for(buyer: Buyer) -> None:
     buyer.sim.fault(path=buyer.path, kind="reset_after")
     buyer.play(task("lost", "qg_proxy_allocate", {"count": 2}), task("more", "qg_proxy_allocate", {"count": 3})).ok()
@@ -140,7 +135,6 @@ def hold(options: dict[str, Any], count: int) -> None:
     operate(ALLOCATE, {**options, "count": count})
 
 
-@pytest.mark.newest_core
 def test_the_report_shows_what_was_paid_and_how_long_leases_last(sim: Simulator, playground: Playground) -> None:
     buyer = Buyer(sim, playground, "classic")
     buyer.play(task("five", "qg_proxy_allocate", {"count": 2, "keep_alive": 30})).ok()

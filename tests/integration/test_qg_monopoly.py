@@ -103,7 +103,6 @@ def test_hold(sim: Simulator, stage: Stage) -> None:
     assert writes(sim) == ["POST"]
 
 
-@pytest.mark.newest_core
 def test_redial(sim: Simulator, stage: Stage, monopoly: Operate) -> None:
     monopoly(count=2, store=str(stage.playground.store))
     sim.advance(60)
@@ -121,7 +120,6 @@ def test_redial(sim: Simulator, stage: Stage, monopoly: Operate) -> None:
     assert writes(sim) == ["PUT"]
 
 
-@pytest.mark.newest_core
 def test_release(sim: Simulator, stage: Stage, monopoly: Operate) -> None:
     old = monopoly(count=2, store=str(stage.playground.store))["applied"]
     sim.advance(13 * HOURS)
@@ -160,8 +158,7 @@ def test_info(sim: Simulator, stage: Stage, monopoly: Operate) -> None:
     assert [call["path"] for call in sim.journal()] == [LIST, IDLE] * 2
 
 
-@pytest.mark.newest_core
-@pytest.mark.thorough
+@pytest.mark.slow
 def test_many_hosts_at_once_hold_one_desired_state(sim: Simulator, stage: Stage) -> None:
     inventory = "".join(f"app{number} ansible_connection=local\n" for number in range(4))
     run = stage.play(hold("it", {"count": 2}), hosts="all", inventory=inventory).ok()
@@ -172,7 +169,6 @@ def test_many_hosts_at_once_hold_one_desired_state(sim: Simulator, stage: Stage)
     assert all(result["count"] == 2 for result in results)
 
 
-@pytest.mark.newest_core
 def test_a_key_of_another_product_and_bad_options(sim: Simulator, stage: Stage) -> None:
     mistakes: list[dict[str, Any]] = [
         {"count": 0},

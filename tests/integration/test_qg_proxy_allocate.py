@@ -17,7 +17,7 @@ __all__ = ["scenario_fixture"]
 QUANZHOU, HUAIAN = 350500, 320800
 #: The vendor's numbers of the providers.
 ISPS = {"telecom": 1, "mobile": 2, "unicom": 3, "bgp": 4}
-thorough = pytest.mark.thorough
+slow = pytest.mark.slow
 
 
 # Parameters
@@ -131,7 +131,7 @@ def test_min_remaining_counts_only_leases_that_last(scenario: LeaseScenario) -> 
     assert scenario.writes() == [ALLOCATE]
 
 
-@pytest.mark.parametrize("lost", [pytest.param(False, marks=thorough), True], ids=["remembered", "state lost"])
+@pytest.mark.parametrize("lost", [pytest.param(False, marks=slow), True], ids=["remembered", "state lost"])
 def test_area_and_provider_come_from_the_origin_or_the_region(scenario: LeaseScenario, lost: bool) -> None:
     terms: dict[str, Any] = {"areas": [HUAIAN], "isp": "unicom"}
     scenario.sim.configure(channels=10)

@@ -59,8 +59,6 @@ def changes(sim: Simulator) -> list[dict[str, Any]]:
     return [call for call in sim.journal() if call["path"] == "/proxyip"]
 
 
-@pytest.mark.measured
-@pytest.mark.newest_core
 def test_labels_choose_exits_and_the_module_changes_the_exit(sim: Simulator, playground: Playground) -> None:
     sim.configure(whitelist=["127.0.0.1"])
     variables = {
@@ -96,7 +94,6 @@ def test_labels_choose_exits_and_the_module_changes_the_exit(sim: Simulator, pla
     assert PASSWORD not in run.output
 
 
-@pytest.mark.newest_core
 @pytest.mark.parametrize("tool", brief(["curl", "python3", "wget"], "curl"))
 def test_50_labels_are_checked_by_one_task(sim: Simulator, playground: Playground, tmp_path: Path, tool: str) -> None:
     sim.configure(whitelist=["127.0.0.1"], tunnel={"mode": "request", "ttl": 60, "exits": 200})

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from simulator.fixture import Simulator
 from support.playbooks import QUERY, Playground, Task, assert_task_failed, calls
-from support.thorough import one_more_case, thorough
+from support.slow import slow_cases
 
 ADDRESSES = ["203.0.113.1", "203.0.113.2", "203.0.113.3"]
 INVENTORY = "".join(f"w{n} ansible_connection=local ip=203.0.113.{n}\n" for n in (1, 2, 3))
@@ -93,7 +93,7 @@ def scene(sim: Simulator, playground: Playground) -> Scene:
 
 
 @pytest.mark.parametrize(
-    "how", [{"header": "serial: 100%"}, *thorough({"arguments": ["--limit", "all"]}, {"arguments": []})], ids=str
+    "how", [{"header": "serial: 100%"}, *slow_cases({"arguments": ["--limit", "all"]}, {"arguments": []})], ids=str
 )
 def test_exact_is_made_in_a_run_that_sees_all_its_hosts(scene: Scene, how: dict[str, Any]) -> None:
     scene.sim.configure(whitelist=[*ADDRESSES, "203.0.113.99"])
@@ -105,14 +105,13 @@ def test_exact_is_made_in_a_run_that_sees_all_its_hosts(scene: Scene, how: dict[
 LIMIT = ["--limit", "w3"]
 
 
-@pytest.mark.measured
 @pytest.mark.parametrize(
     ("how", "reason"),
     [
         ({"arguments": LIMIT}, "--limit w3"),
         ({"header": "serial: 2"}, "not with w3"),
-        pytest.param({"failing": ["w2"]}, "w2", marks=pytest.mark.thorough),
-        *thorough(({"arguments": [*LIMIT, "--check"]}, "--limit w3")),
+        pytest.param({"failing": ["w2"]}, "w2", marks=pytest.mark.slow),
+        *slow_cases(({"arguments": [*LIMIT, "--check"]}, "--limit w3")),
     ],
     ids=str,
 )
@@ -126,7 +125,7 @@ def test_exact_is_refused_before_any_call_in_a_run_that_does_not(
     assert scene.sim.whitelist() == ADDRESSES
 
 
-@one_more_case
+@pytest.mark.slow
 def test_other_states_do_not_care_about_the_limit_and_allow_partial_lets_exact_through(scene: Scene) -> None:
     tasks = scene.run(arguments=LIMIT, state="present")
     assert (tasks["here"].result["changed"], tasks["delegated"].result["changed"]) == (False, False)

@@ -17,7 +17,7 @@ from support.fleet import Fleet, numeric, public
 from support.lease_modules import ALLOCATE, LeaseScenario, named, scenario_fixture
 from support.playbooks import ADD, Operate, Playground, Result, assert_failed, assert_one_sentence, assert_task_failed
 from support.postgres import PostgresServer
-from support.thorough import thorough
+from support.slow import slow_cases
 
 __all__ = ["scenario_fixture"]
 
@@ -52,7 +52,7 @@ def own_server(monkeypatch: pytest.MonkeyPatch) -> Iterator[PostgresServer]:
         yield server
 
 
-@pytest.mark.nightly
+@pytest.mark.slow
 def test_an_address_that_another_control_node_has_registered_is_removed_when_the_host_has_moved(
     sim: Simulator, nodes: list[Playground]
 ) -> None:
@@ -114,7 +114,7 @@ def crash_during(
         return task.result()
 
 
-@pytest.mark.parametrize("returns", [True, *thorough(False)], ids=["restarted", "stopped"])
+@pytest.mark.parametrize("returns", [True, *slow_cases(False)], ids=["restarted", "stopped"])
 def test_a_database_that_fails_in_the_middle_of_a_paid_call_costs_nothing_twice(
     own_server: PostgresServer, scenario: LeaseScenario, sim: Simulator, returns: bool
 ) -> None:

@@ -39,7 +39,7 @@ def variables(sim: Simulator) -> dict[str, Any]:
 #: Delegated, each module runs in the tests of secrets on each change.
 PLACES = [
     pytest.param({}, id="here"),
-    pytest.param(THERE, id="delegated", marks=[pytest.mark.newest_core, pytest.mark.nightly]),
+    pytest.param(THERE, id="delegated", marks=pytest.mark.slow),
 ]
 
 
@@ -83,7 +83,6 @@ def test_each_module(sim: Simulator, playground: Playground, variables: dict[str
     assert bool(played.spied) is bool(where)
 
 
-@pytest.mark.newest_core
 def test_a_failure_of_qg_whitelist_still_reports_what_was_done(
     sim: Simulator, playground: Playground, variables: dict[str, Any]
 ) -> None:
@@ -99,8 +98,6 @@ def test_a_failure_of_qg_whitelist_still_reports_what_was_done(
     assert "Traceback" not in str(failed.result)
 
 
-@pytest.mark.measured
-@pytest.mark.newest_core
 def test_a_refusal_is_one_clear_error(sim: Simulator, playground: Playground, variables: dict[str, Any]) -> None:
     sim.configure(status="expired", options={"error_status": 400})
     played = run(playground, variables, *TASKS)
@@ -117,7 +114,6 @@ def test_a_refusal_is_one_clear_error(sim: Simulator, playground: Playground, va
     assert calls(sim) == [QUERY, QUERY, QUOTA]
 
 
-@pytest.mark.newest_core
 def test_key_and_address_from_the_environment(sim: Simulator, playground: Playground) -> None:
     sim.configure(pwd="pass word", api_auth=True)
     environment = {"QG_KEY": sim.key, "QG_PASSWORD": "pass word", "QG_API_URL": sim.api_url, "QG_TIMEOUT": "7"}
@@ -139,7 +135,6 @@ def test_without_a_key_the_task_says_what_is_missing(sim: Simulator, playground:
     assert sim.journal() == []
 
 
-@pytest.mark.measured
 def test_a_bad_option_or_keyword_is_reported_before_any_call(
     sim: Simulator, playground: Playground, variables: dict[str, Any]
 ) -> None:
@@ -190,7 +185,6 @@ def test_on_the_control_node_no_python_of_a_host_is_needed(
     assert played.spied == b""
 
 
-@pytest.mark.measured
 def test_requests_missing_on_the_control_node_or_where_the_task_was_delegated_to(
     sim: Simulator, playground: Playground, variables: dict[str, Any], tmp_path: Path
 ) -> None:

@@ -136,7 +136,7 @@ def failures(run: Run) -> int:
     return sum(task.status == "failed" for task in run.tasks)
 
 
-CHECK = pytest.param(("--check", "--diff"), id="check", marks=[pytest.mark.newest_core, pytest.mark.nightly])
+CHECK = pytest.param(("--check", "--diff"), id="check", marks=pytest.mark.slow)
 
 
 @pytest.mark.parametrize("arguments", [CHECK, pytest.param(("--diff",), id="run")])
@@ -179,7 +179,7 @@ VAULTED = """
 """
 
 
-@pytest.mark.thorough
+@pytest.mark.slow
 def test_a_vaulted_key_is_used_and_never_shown(
     sim: Simulator, playground: Playground, variables: dict[str, Any]
 ) -> None:
@@ -226,7 +226,6 @@ ANSWERS = [
 ]
 
 
-@pytest.mark.newest_core
 @pytest.mark.parametrize(("fault", "delegated"), brief(ANSWERS, "data"))
 def test_answers_that_repeat_what_was_sent(
     sim: Simulator, playground: Playground, variables: dict[str, Any], fault: dict[str, Any], delegated: str
@@ -244,8 +243,7 @@ def test_answers_that_repeat_what_was_sent(
         assert failures(run) >= 6, run.output
 
 
-@pytest.mark.newest_core
-@pytest.mark.nightly
+@pytest.mark.slow
 def test_tasks_that_cannot_succeed(
     sim: Simulator, playground: Playground, variables: dict[str, Any], closed_port: int
 ) -> None:
@@ -306,7 +304,7 @@ FAILING = {
 }
 
 
-@pytest.mark.nightly
+@pytest.mark.slow
 def test_ansible_shows_no_value_of_a_variable_as_an_option_of_the_task(
     sim: Simulator, playground: Playground, variables: dict[str, Any], closed_port: int
 ) -> None:
@@ -332,8 +330,7 @@ def test_ansible_shows_no_value_of_a_variable_as_an_option_of_the_task(
     assert_silent(run, playground)
 
 
-@pytest.mark.newest_core
-@pytest.mark.thorough
+@pytest.mark.slow
 @pytest.mark.parametrize("broken", ["connection", "state directory"])
 def test_nothing_that_is_lost_or_cannot_be_used_shows_a_secret(
     sim: Simulator, playground: Playground, variables: dict[str, Any], broken: str
@@ -349,7 +346,6 @@ def test_nothing_that_is_lost_or_cannot_be_used_shows_a_secret(
     assert_silent(run, playground)
 
 
-@pytest.mark.newest_core
 def test_a_mistake_beside_a_key_that_stands_in_the_playbook(playground: Playground, variables: dict[str, Any]) -> None:
     """Ansible shows the place of a mistake in the playbook: not so the lines with the key."""
     mistakes = ["timeout: soon", "timeout: 0", "ips: [nonsense]", "state: nonsense", "nonsense: 1"]
@@ -370,8 +366,7 @@ def test_a_mistake_beside_a_key_that_stands_in_the_playbook(playground: Playgrou
     assert_silent(run, playground)
 
 
-@pytest.mark.newest_core
-@pytest.mark.thorough
+@pytest.mark.slow
 def test_secrets_of_the_environment(sim: Simulator, playground: Playground, variables: dict[str, Any]) -> None:
     text = """
 - hosts: one
@@ -404,7 +399,6 @@ def test_undelegated_nothing_of_the_key_is_sent_to_the_host(
     assert kinds == ["command"] * 2
 
 
-@pytest.mark.newest_core
 def test_the_spy_sees_what_is_sent(playground: Playground, variables: dict[str, Any]) -> None:
     text = """
 - hosts: one

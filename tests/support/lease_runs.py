@@ -43,7 +43,7 @@ LOST: list[tuple[dict[str, Any], bool]] = [
     ({"kind": "hang_after", "seconds": 20}, True),
 ]
 #: Seconds by which a list lags: for less and for more than a run looks at it at first.
-LAGS = [pytest.param(3.0, marks=pytest.mark.thorough), 8.0, pytest.param(30.0, marks=pytest.mark.thorough)]
+LAGS = [pytest.param(3.0, marks=pytest.mark.slow), 8.0, pytest.param(30.0, marks=pytest.mark.slow)]
 #: Wrong lists of the classic API: as if nothing was held, or without a number of leases.
 WRONG_LISTS: dict[str, dict[str, Any]] = {
     "silent": {"Code": 0},

@@ -39,9 +39,9 @@ def combined(*axes: Iterable[Any]) -> list[Any]:
     return [pytest.param(*values, id="-".join(map(str, values))) for values in itertools.product(*axes)]
 
 
-def mostly_thorough(values: Iterable[Any], quick: int = 1) -> list[Any]:
-    """Return the values as parameters, all but the first ``quick`` of which only the thorough run takes."""
+def mostly_slow(values: Iterable[Any], quick: int = 1) -> list[Any]:
+    """Return the values as parameters, all but the first ``quick`` of which are marked as slow."""
     return [
-        pytest.param(value, marks=() if number < quick else pytest.mark.thorough, id=str(value))
+        pytest.param(value, marks=() if number < quick else pytest.mark.slow, id=str(value))
         for number, value in enumerate(values)
     ]

@@ -153,8 +153,6 @@ class Playground:
 
     root: Path
     minute: float
-    #: Whether the coverage of its runs is measured, which takes half as long again.
-    measured: bool = False
     environment: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -229,9 +227,7 @@ class Playground:
 
         Of the caller's environment it has nothing but where Ansible finds the collection, and what measures coverage.
         """
-        passed: tuple[str, ...] = ("ANSIBLE_COLLECTIONS_PATH", "PYTHONPATH", "QG_CHECKOUT")
-        if self.measured:
-            passed += ("ANSIBLE_WORKER_", "COVERAGE_")
+        passed = ("ANSIBLE_COLLECTIONS_PATH", "ANSIBLE_WORKER_", "COVERAGE_", "PYTHONPATH", "QG_CHECKOUT")
         return {
             **{name: value for name, value in os.environ.items() if name.startswith(passed)},
             "PATH": f"{Path(sys.executable).parent}:/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin",

@@ -4,7 +4,7 @@
 """The store that tests run over: a state directory, or for the fixture ``every_store`` a database in its place.
 
 A test names a directory, and gets a store that all who name the same directory share. With
-``pytest.mark.usefixtures("every_store")``, it runs over both: over a database only thoroughly, unless the mark
+``pytest.mark.usefixtures("every_store")``, it runs over both: over a database as a slow test, unless the mark
 ``quick_over_both`` says otherwise. A ``conftest.py`` imports the fixture and the two hooks of pytest.
 """
 
@@ -109,15 +109,11 @@ def share(number: int) -> int:
 
 
 #: For a test with the fixture every_store that runs over a database also in the quick set.
-quick_over_both = pytest.mark.parametrize(
-    "every_store", [SQLITE, pytest.param(POSTGRESQL, marks=pytest.mark.newest_core)], indirect=True
-)
+quick_over_both = pytest.mark.parametrize("every_store", [SQLITE, POSTGRESQL], indirect=True)
 
 
 # Of the module, since the tests of Hypothesis would not take one of the function.
-@pytest.fixture(
-    scope="module", params=[SQLITE, pytest.param(POSTGRESQL, marks=[pytest.mark.newest_core, pytest.mark.thorough])]
-)
+@pytest.fixture(scope="module", params=[SQLITE, pytest.param(POSTGRESQL, marks=pytest.mark.slow)])
 def every_store(request: pytest.FixtureRequest) -> Iterator[None]:
     """Let the test run over a state directory, and over a database."""
     global _databases

@@ -66,7 +66,7 @@ def brief(values: Iterable[Any], *names: str) -> list[Any]:
     return [
         row
         if any(f"{row.id}-".startswith(f"{name}-") for name in names)
-        else pytest.param(*row.values, id=row.id, marks=[*row.marks, pytest.mark.thorough])
+        else pytest.param(*row.values, id=row.id, marks=[*row.marks, pytest.mark.slow])
         for row in rows
     ]
 

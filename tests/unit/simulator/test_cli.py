@@ -18,7 +18,7 @@ import requests
 from simulator import cli
 from simulator.fixture import PROGRAM, running_simulator
 from support.http_sessions import new_session
-from support.parameters import mostly_thorough
+from support.parameters import mostly_slow
 from support.processes import wait_for
 
 RUN = "runpy.run_path(sys.argv[0], run_name='__main__')"
@@ -31,7 +31,7 @@ def run_python(code: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
 
 
-@pytest.mark.parametrize("number", mostly_thorough([signal.SIGTERM, signal.SIGINT]))
+@pytest.mark.parametrize("number", mostly_slow([signal.SIGTERM, signal.SIGINT]))
 def test_it_prints_instructions_and_stops_on_a_signal(tmp_path: Path, number: signal.Signals) -> None:
     ready = tmp_path / "ready.json"
     arguments = ["--proxy-port", "0", "--tunnel-port", "0", "--minute", "3", "--ready-file", str(ready)]
@@ -62,7 +62,7 @@ def test_it_prints_instructions_and_stops_on_a_signal(tmp_path: Path, number: si
     assert list(tmp_path.iterdir()) == [ready]
 
 
-@pytest.mark.parametrize("number", mostly_thorough([signal.SIGTERM, signal.SIGINT]))
+@pytest.mark.parametrize("number", mostly_slow([signal.SIGTERM, signal.SIGINT]))
 def test_a_signal_during_the_start_stops_it(number: signal.Signals) -> None:
     done = run_python(
         "import os, uvicorn\nrun = uvicorn.Server.run\n"
@@ -123,7 +123,7 @@ def test_it_warns_if_it_does_not_listen_on_loopback(tmp_path: Path, host: str, w
         assert f" port {port} can control it " in lines[0]
 
 
-@pytest.mark.parametrize("package", mostly_thorough(["starlette", "uvicorn", "proxy", "anyio", "trustme"]))
+@pytest.mark.parametrize("package", mostly_slow(["starlette", "uvicorn", "proxy", "anyio", "trustme"]))
 def test_a_missing_package_is_reported_with_the_installation(package: str) -> None:
     done = run_python(f"sys.modules[{package!r}] = None")
     assert (done.returncode, done.stdout) == (1, "")

@@ -12,7 +12,7 @@ import requests
 from simulator.fixture import Simulator
 from simulator.product.endpoints import ENDPOINTS
 from support.http_sessions import text_through
-from support.parameters import mostly_thorough, spread
+from support.parameters import mostly_slow, spread
 from support.simulator_products import (
     DAY,
     EXCLUSIVE,
@@ -196,7 +196,7 @@ def test_the_whitelist_of_a_product_key_is_on_the_classic_host(sim: Simulator, h
     assert leases(sim, SHARE) == []
 
 
-@pytest.mark.parametrize("product", mostly_thorough(PRODUCTS))
+@pytest.mark.parametrize("product", mostly_slow(PRODUCTS))
 def test_a_lease_is_a_working_proxy(sim: Simulator, get: Get, product: str) -> None:
     sim.configure(KEYS[product], options={"lease_proxies": True})
     data(get(f"/{product}/get"))

@@ -124,7 +124,7 @@ def test_without_a_quota_omitted_leases_are_looked_for_as_long_as_the_list_may_l
 
 
 @pytest.mark.parametrize(
-    "plan", [{"channels": 5}, pytest.param({"billing": "volume", "balance": 5}, marks=pytest.mark.thorough)]
+    "plan", [{"channels": 5}, pytest.param({"billing": "volume", "balance": 5}, marks=pytest.mark.slow)]
 )
 @pytest.mark.parametrize("has_quota", [True, False])
 def test_a_refusal_after_a_lost_response_is_uncertain(

@@ -17,7 +17,7 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._leases.ensure impor
 from ansible_collections.qingguo.qgnet.plugins.module_utils._leases.plan import DesiredLeases
 from support.in_process import KEY, NOW, Answer, Call, Killed, Vendor
 from support.lease_runs import WRITING, Chosen, LeaseNode, list_lacks, list_late, uncertain
-from support.thorough import thorough
+from support.slow import slow_cases
 
 GUANGZHOU, QUANZHOU = "440100", "350500"
 
@@ -293,7 +293,7 @@ def test_what_a_refused_replacement_lost_is_restored_later(core: Vendor, node: L
 
 
 @pytest.mark.parametrize("deadline", ["release", "expiry"])
-@pytest.mark.parametrize("steps", [12, 24, *thorough(*(n for n in range(2, 48) if n not in (12, 24)))])
+@pytest.mark.parametrize("steps", [12, 24, *slow_cases(*(n for n in range(2, 48) if n not in (12, 24)))])
 def test_an_interrupted_replacement_of_a_static_address_is_continued(tmp_path: Path, steps: int, deadline: str) -> None:
     """Its deadline may be the time from which it can be released, and has passed then."""
     core = Vendor(kind="longterm", static=True)

@@ -560,13 +560,11 @@ class LeaseStateMachine(state_machines.VendorMachine):
         return sum(lease.ends <= self.now() for lease in leases)
 
 
-@pytest.mark.newest_core
 @pytest.mark.usefixtures("every_store")
 def test_no_lease_is_paid_for_twice_or_without_being_reported() -> None:
     state_machines.run_counted(LeaseStateMachine, RUNS)
 
 
-@pytest.mark.newest_core
 @pytest.mark.parametrize("name", [name for name in PRODUCTS if name != CLASSIC])
 def test_no_lease_of_a_product_host_is_paid_for_twice_or_without_being_reported(name: str) -> None:
     class Machine(LeaseStateMachine):

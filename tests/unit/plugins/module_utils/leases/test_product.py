@@ -68,7 +68,7 @@ def test_the_balance_shows_that_a_lost_call_was_carried_out(tmp_path: Path, show
         assert "the quota has fewer free channels" in outcome.error.message
 
 
-@pytest.mark.thorough
+@pytest.mark.slow
 def test_a_second_batch_compares_with_the_balance_after_the_first(tmp_path: Path) -> None:
     node = by_volume(tmp_path, 200)
     node.core.keys[KEY].plan.stock[0].available = 500

@@ -24,7 +24,7 @@ from support.lease_runs import EMPTY, LAGS, LOST, WRITING, Chosen, LeaseNode, ev
 #: The second plan has no channel left beside the leases.
 PLANS = pytest.mark.parametrize(
     "plan",
-    [{"channels": 9}, pytest.param({"channels": 3}, marks=pytest.mark.thorough), {"billing": "volume", "balance": 9}],
+    [{"channels": 9}, pytest.param({"channels": 3}, marks=pytest.mark.slow), {"billing": "volume", "balance": 9}],
     ids=["channels", "all channels in use", "volume"],
 )
 
@@ -166,7 +166,7 @@ def test_named_leases_whose_channels_come_free_late_are_replaced(core: Vendor, n
     assert (outcome.error, len(outcome.released), len(outcome.allocated)) == (None, 4, 4)
 
 
-@pytest.mark.thorough
+@pytest.mark.slow
 def test_more_than_a_hundred_named_leases_are_replaced_in_calls_of_a_hundred(core: Vendor, node: LeaseNode) -> None:
     core.configure(plan={"channels": 150})
     node.ensure(150, max_wait=600)

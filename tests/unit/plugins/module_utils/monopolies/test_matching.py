@@ -118,7 +118,7 @@ json = st.recursive(
 )
 
 
-@pytest.mark.thorough
+@pytest.mark.slow
 @given(st.lists(json, max_size=4), json)
 def test_an_idle_stock_in_any_format_is_harmless(rows: list[Any], odd: Any) -> None:
     matcher = Matcher(DesiredMonopolies(1, 990000), {})

@@ -387,7 +387,6 @@ class MonopolyStateMachine(state_machines.VendorMachine):
         )
 
 
-@pytest.mark.newest_core
 @pytest.mark.usefixtures("every_store")
 def test_no_resource_is_paid_for_twice_or_without_a_report() -> None:
     state_machines.run_counted(MonopolyStateMachine, RUNS)

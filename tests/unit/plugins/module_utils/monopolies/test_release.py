@@ -135,7 +135,7 @@ def test_a_release_and_then_no_list(node: MonopolyNode) -> None:
     assert not succeeded(node.release()).changed
 
 
-@pytest.mark.thorough
+@pytest.mark.slow
 def test_many_are_released_in_few_calls(tmp_path: Path) -> None:
     node = MonopolyNode(occupancy(channels=60, queue_seconds=0.1), tmp_path)
     node.hold_old(60)

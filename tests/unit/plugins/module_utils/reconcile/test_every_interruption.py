@@ -209,7 +209,6 @@ EVERY = list(itertools.product(EVENTS, LOSSES, LAGS))
 CASES = [*QUICK, *((case for case in EVERY if case not in QUICK) if ALL_STEPS else ())]
 
 
-@pytest.mark.newest_core
 @pytest.mark.parametrize("scene", SCENES)
 @pytest.mark.parametrize(("event", "loss", "lag"), CASES)
 def test_an_interruption_at_any_step_costs_nothing(

@@ -49,7 +49,6 @@ if ALL_STEPS:
     ]
 
 
-@pytest.mark.newest_core
 @pytest.mark.parametrize(("kind", "kinds", "limit", "least"), CASES)
 def test_no_order_of_two_runs_pays_twice_or_loses_anything(
     kind: Kind, kinds: frozenset[str], limit: int, least: int

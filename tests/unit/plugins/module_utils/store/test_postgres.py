@@ -44,8 +44,6 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._store.rate_limiter 
 from support.postgres import Databases, PostgresServer
 from support.processes import FORK, process_until_killed, threads, wait_for
 
-pytestmark = pytest.mark.newest_core
-
 
 @pytest.fixture(scope="module")
 def own_server() -> Iterator[PostgresServer]:
@@ -338,7 +336,7 @@ def test_a_wait_that_one_process_of_a_run_has_lost_is_not_repeated_by_the_others
     assert len(shown.lines) == 1, "it is waited for again"
 
 
-@pytest.mark.thorough
+@pytest.mark.slow
 def test_a_server_that_does_not_answer_is_reported(own_server: PostgresServer, own_url: str) -> None:
     hasty = {"answer_timeout": 0.5, "connect_timeout": 2}
     with opened(own_url) as state, opened(own_url, **hasty) as impatient:
@@ -377,7 +375,7 @@ def stay_in_a_transaction(url: str, ready: Any) -> None:
         time.sleep(600)
 
 
-@pytest.mark.thorough
+@pytest.mark.slow
 def test_a_process_that_is_stopped_in_a_transaction_is_named_and_then_ended_by_the_server(database_url: str) -> None:
     open_state(database_url).close()
     ready, shown = FORK.Queue(), Shown()
@@ -393,7 +391,7 @@ def test_a_process_that_is_stopped_in_a_transaction_is_named_and_then_ended_by_t
         assert f"another process writes to the database of store: process {process.pid}" in shown.lines[0]
 
 
-@pytest.mark.thorough
+@pytest.mark.slow
 def test_more_processes_than_the_server_has_connections_take_turns() -> None:
     with PostgresServer(max_connections=8, superuser_reserved_connections=3) as server:
         open_state(server.url).close()

@@ -54,8 +54,7 @@ def size(directory: Path) -> tuple[int, int]:
     return sum(path.stat().st_size for path in files), len(files)
 
 
-@pytest.mark.newest_core
-@pytest.mark.nightly
+@pytest.mark.slow
 def test_hundreds_of_runs_leave_no_more_than_a_few(node: ControlNode) -> None:
     after: list[tuple[int, int]] = []
     early_run, last_run = DAY + 40, DAY + 220

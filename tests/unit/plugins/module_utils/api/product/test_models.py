@@ -94,7 +94,7 @@ def test_a_list_that_may_be_incomplete_is_refused(data: object) -> None:
         leases(data)
 
 
-@pytest.mark.thorough
+@pytest.mark.slow
 @given(
     st.recursive(
         st.none() | st.booleans() | st.integers() | st.text(max_size=9),
