@@ -83,7 +83,7 @@ class Allocation(Creation):
             balance = session.balance_before
             # Without a quota, only the list can show them, as soon as it no longer lags.
             has_more = self.found < self.asked and (balance is None or session.exceeds_list(balance))
-            if has_more and session.quota_shows_unlisted(self.known, self.asked):
+            if has_more and not self._shows_all() and session.counts_unlisted():
                 raise self.uncertain(None, PARTIAL)
             self.adopt_new()
         session.settle_paid(ALLOCATE, self.known)
@@ -93,12 +93,17 @@ class Allocation(Creation):
         return error.may_have_effect
 
     def find_new(self, error: CallError | None) -> bool:
-        """After a failure, read the list until it shows all requested leases. A success may return fewer."""
+        """After a failure, read the list until it shows all requested leases. A success may return fewer.
+
+        The list has as long as it may lag. A quota proves nothing before: it may lag as the list does.
+        """
         if error is None:
             return self.adopt_new()
         with self._adopting():
-            self.session.poll_new(self.known, self.asked, self.session.policy.verify_delays)
-        return self.found >= self.asked
+            return self._shows_all()
+
+    def _shows_all(self) -> bool:
+        return self.session.poll_new(self.known, self.asked, self.session.policy.lag_delays)
 
     def adopt_new(self) -> bool:
         return bool(self.session.adopt(self.known, self.asked, self.origin, self.params))
@@ -107,8 +112,7 @@ class Allocation(Creation):
         return self.session.adopting(self.known, self.asked, self.origin, self.params)
 
     def has_unlisted(self, error: CallError) -> bool:
-        with self._adopting():
-            unlisted = self.session.quota_shows_unlisted(self.known, self.asked)
+        unlisted = self.session.counts_unlisted()
         if 0 < self.found < self.asked and (unlisted or error.effect is Effect.IN_FLIGHT):
             raise self.uncertain(error, PARTIAL)
         return unlisted

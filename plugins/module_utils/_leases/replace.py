@@ -378,7 +378,7 @@ class VendorReplacement(Change[None]):
             if not shows_all and may_have_effect and not in_flight:
                 # The quota does not change in a replacement, so only the list can show it, and gets more time.
                 shows_all = session.poll_new(known, asked, policy.lag_delays[1:])
-                unlisted = not shows_all and session.names != known and session.quota_shows_unlisted(known, asked)
+                unlisted = not shows_all and session.names != known and session.counts_unlisted()
         new = session.new_since(known)
         if unlisted:
             raise self._uncertain(error, PARTIAL if new else UNLISTED)

@@ -199,23 +199,13 @@ class LeaseSession(Session[Lease]):
         """The balance before this run; None for a plan by volume, since leases end without changing its balance."""
         return None if self.by_volume else self.balance_before
 
-    def quota_shows_unlisted(self, known: Collection[str], asked: int) -> bool:
-        """Whether the quota shows more leases than the list, for as long as the list may lag.
-
-        Returns False as soon as the list shows all requested leases, or accounts for all channels. Without a quota,
-        poll the list for as long as it may lag, and return False.
-        """
-        for delay in self.policy.lag_delays:
-            if delay and self.poll_new(known, asked, [delay]):
-                return False
-            quota = self.quota()
-            if quota is None:
-                self.poll_new(known, asked, self.policy.lag_delays[1:])
-                return False
-            expected = quota.total if self.balance_before is None else self.balance_before
-            if self.balance(quota) >= expected:
-                return False
-        return True
+    def counts_unlisted(self) -> bool:
+        """Whether the quota counts more leases than the last list shows."""
+        quota = self.quota()
+        if quota is None:
+            return False
+        expected = quota.total if self.balance_before is None else self.balance_before
+        return self.balance(quota) < expected
 
     def poll_new(self, known: Collection[str], asked: int, delays: Iterable[float]) -> bool:
         """Read the list after each delay until it shows all requested leases; returns whether it does.

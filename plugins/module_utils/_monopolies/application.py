@@ -92,9 +92,10 @@ class Application(Creation):
         return error.may_have_effect or self._attempts > 1
 
     def find_new(self, error: CallError | None) -> bool:
-        """Read the list until it shows all new resources, but only for its usual lag."""
-        self._reading_error = None
-        shows_all = self._poll(self._session.policy.apply_delays)
+        """Read the list until it shows all new resources: after a lost response for as long as it may lag."""
+        self._reading_error, policy = None, self._session.policy
+        is_lost = error is not None and error.may_have_effect and error.effect is not Effect.IN_FLIGHT
+        shows_all = self._poll(policy.lag_delays if is_lost else policy.apply_delays)
         if error is None and not self._reading_error and not shows_all and self._may_be_unlisted():
             self._poll_for_maximum_lag()
         if self._result.applied:
@@ -108,22 +109,16 @@ class Application(Creation):
         return bool(self._result.applied)
 
     def has_unlisted(self, error: CallError) -> bool:
-        """Whether the quota shows the effect of a lost application; without a quota, wait for the list."""
+        """Whether the quota shows the effect of a lost application, which the list does not show."""
         session = self._session
         # If the call is not sent again in any case, the quota is not needed.
         is_last = not error.retryable or self._attempts >= session.policy.max_attempts
         if error.effect is Effect.IN_FLIGHT or is_last:
             return False
-        unlisted = False
-        if session.balance_before is not None:
-            try:
-                unlisted = session.exceeds_list(session.balance_before)
-            except (CallError, WaitBudgetExceeded) as second:
-                raise self.uncertain(error, f"the quota cannot be read: {second.message}") from None
-            if not unlisted:
-                return False
-        self._poll_for_maximum_lag()
-        return unlisted and not self._result.applied
+        try:
+            return session.exceeds_list(session.balance_before)
+        except (CallError, WaitBudgetExceeded) as second:
+            raise self.uncertain(error, f"the quota cannot be read: {second.message}") from None
 
     def uncertain(self, error: QgError | None, reason: str) -> UncertainOutcomeError:
         """Return the error for an application whose effect is unknown."""

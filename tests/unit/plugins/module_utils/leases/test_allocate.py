@@ -37,9 +37,15 @@ def test_a_call_that_may_be_in_flight_is_not_repeated(core: Vendor, node: LeaseN
     assert "qg_proxy_info" in outcome.error.message
 
 
-def test_a_call_carried_out_late_is_uncertain_and_adopted_by_the_next_run(core: Vendor, node: LeaseNode) -> None:
+def test_a_call_carried_out_late_is_waited_for(core: Vendor, node: LeaseNode) -> None:
     node.wire.late = ("/allocate", 30)
     outcome = node.ensure(2)
+    assert (outcome.error, len(outcome.leases), core.paid) == (None, 2, 2)
+
+
+def test_a_call_carried_out_late_is_uncertain_and_adopted_by_the_next_run(core: Vendor, node: LeaseNode) -> None:
+    node.wire.late = ("/allocate", 30)
+    outcome = node.ensure(2, max_wait=10)
     uncertain(outcome)
     node.wire.advance(60)
     again = node.ensure(2)
@@ -65,11 +71,10 @@ def test_a_call_that_always_fails_is_sent_three_times(core: Vendor, node: LeaseN
     assert (outcome.error.details["code"], len(core.calls("/allocate"))) == (-1, 3)
 
 
-def test_a_call_that_was_lost_on_its_way_is_repeated_at_once(core: Vendor, node: LeaseNode) -> None:
+def test_a_call_that_was_lost_on_its_way_is_repeated_once_no_list_can_lag(core: Vendor, node: LeaseNode) -> None:
     core.fault("/allocate", "reset_before")
     assert (node.ensure(3).error, core.paid) == (None, 3)
-    # The looks at the list, and no more.
-    assert core.clock.now() - NOW < 6
+    assert 60 <= core.clock.now() - NOW < 61
 
 
 def test_a_bare_429_without_an_effect_is_followed_by_another_attempt_in_a_minute(core: Vendor, node: LeaseNode) -> None:
@@ -80,18 +85,11 @@ def test_a_bare_429_without_an_effect_is_followed_by_another_attempt_in_a_minute
     assert second - first >= 60
 
 
-@pytest.mark.parametrize(
-    ("status", "max_wait", "reason"),
-    [(429, 20, "After it, the list of leases shows nothing new"), (403, 300, "HTTP 403")],
-)
-def test_a_bare_status_without_an_effect_ends_the_task_if_no_attempt_can_follow(
-    core: Vendor, node: LeaseNode, status: int, max_wait: int, reason: str
-) -> None:
-    core.fault("/allocate", "status", http_status=status, times=-1)
-    outcome = node.ensure(3, max_wait=max_wait)
+def test_a_bare_403_without_an_effect_ends_the_task(core: Vendor, node: LeaseNode) -> None:
+    core.fault("/allocate", "status", http_status=403, times=-1)
+    outcome = node.ensure(3)
     assert not isinstance(outcome.error, UncertainOutcomeError)
-    assert f"HTTP {status}" in outcome.error.message
-    assert reason in outcome.error.message
+    assert "HTTP 403" in outcome.error.message
     assert (core.calls("/allocate"), core.paid) == (["/allocate"], 0)
 
 
@@ -232,8 +230,8 @@ def test_a_partly_executed_call_is_uncertain_and_completed_by_the_next_run(core:
 
     core.once("/allocate", in_parts)
     node.wire.late = ("/allocate", 9)
-    outcome = node.ensure(4)
-    assert "shows only a part of it so far" in uncertain(outcome)
+    outcome = node.ensure(4, max_wait=5)
+    assert "4 addresses were leased is unknown" in uncertain(outcome)
     assert (len(outcome.allocated), outcome.missing) == (1, 3)
     again = node.ensure(4)
     assert (again.error, len(again.leases), core.paid) == (None, 4, 4)

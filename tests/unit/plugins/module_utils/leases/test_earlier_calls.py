@@ -86,7 +86,7 @@ def test_an_allocation_of_a_killed_run_is_adopted_with_its_origin(core: Vendor, 
 def leased_elsewhere(core: Vendor, node: LeaseNode) -> Callable[[], set[str]]:
     """Leave a call for two leases of another area to be carried out late, and return the addresses that it leased."""
     node.wire.late = ("/allocate", 30)
-    uncertain(node.ensure(2, params=AllocationParams(areas=(QUANZHOU,), keep_alive=5)))
+    uncertain(node.ensure(2, params=AllocationParams(areas=(QUANZHOU,), keep_alive=5), max_wait=5))
     return lambda: {one.ip for one in core.leases if one.area.area_id == int(QUANZHOU)}
 
 

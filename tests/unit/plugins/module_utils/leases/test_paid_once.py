@@ -121,3 +121,23 @@ def test_a_lost_purchase_is_named_if_the_state_fails_at_the_same_moment(
         error = raised
     for part in (path, "is unknown", "the disk is full"):
         assert part in error.message
+
+
+@pytest.mark.parametrize("lag", [8.0, 30.0, 55.0])
+@pytest.mark.parametrize("product", PATHS)
+@pytest.mark.parametrize("kind", ["reset_after", "garbage", "data_null"])
+def test_a_quota_that_lags_as_the_list_does_is_no_witness(tmp_path: Path, product: str, lag: float, kind: str) -> None:
+    """Both may be read from the same replica."""
+    core = Vendor(kind="dynamic_dedicated" if product == CLASSIC else product, channels=9, lifetime=60)
+    core.configure(options={"list_lag": lag, "quota_lag": lag})
+    core.fault(PATHS[product].get, kind=kind)
+    outcome = LeaseNode(core, tmp_path, product).ensure(2)
+    assert (outcome.error, len(outcome.leases), core.paid) == (None, 2, 2)
+
+
+@pytest.mark.parametrize("product", PATHS)
+def test_a_lost_call_without_an_effect_is_repeated_when_its_time_is_over(tmp_path: Path, product: str) -> None:
+    core = Vendor(kind="dynamic_dedicated" if product == CLASSIC else product, channels=9, lifetime=60)
+    core.fault(PATHS[product].get, kind="reset_before")
+    outcome = LeaseNode(core, tmp_path, product).ensure(2)
+    assert (outcome.error, len(outcome.leases), core.paid) == (None, 2, 2)

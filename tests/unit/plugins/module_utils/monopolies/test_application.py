@@ -192,3 +192,11 @@ def test_a_lost_application_is_named_if_the_state_fails_at_the_same_moment(
     node.core.once(APPLY, lose_all)
     text = uncertain(node.hold(2))
     assert all(part in text for part in ("POST /monopolies", "the disk is full"))
+
+
+@pytest.mark.parametrize("lag", [8.0, 30.0, 55.0])
+def test_a_quota_that_lags_as_the_list_does_is_no_witness(node: MonopolyNode, lag: float) -> None:
+    """Both may be read from the same replica."""
+    node.core.configure(options={"list_lag": lag, "quota_lag": lag})
+    node.core.fault(APPLY, "reset_after")
+    assert (len(succeeded(node.hold(2)).applied), len(node.uuids)) == (2, 2)
