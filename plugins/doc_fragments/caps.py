@@ -14,11 +14,8 @@ class ModuleDocFragment:
 options:
   max_new_per_day:
     description:
-      - The maximum number of leases or resources that the key may buy in the last 24 hours, counted over all runs that
-        share O(store). Replacements count as new, and a call whose result is unknown counts with
-        all that it asked for.
-      - If the task needs more than that, it fails before it buys or releases anything.
-      - If not set, the variable C(qg_max_new_per_day) and the environment variable E(QG_MAX_NEW_PER_DAY) are used in
-        this order. Without a value, purchases are not limited.
+      - The maximum number of leases or resources that the key may buy in the last 24 hours, over all runs that share
+        O(store). A task that needs more fails before it changes anything. Replacements count as new, and a call whose
+        result is unknown counts with all that it asked for. By default, there is no limit.
     type: int
 """

@@ -30,41 +30,30 @@ options:
 options:
   areas:
     description:
-      - The areas of the leases, each by its code or its name, as M(qingguo.qgnet.qg_area_info) returns them in
-        C(area_code) and C(name). The code of a province, such as V(350000), stands for all areas in it.
-      - With O(product=classic), only one area is possible. With several, new leases may be in any of them.
-      - An area that the vendor does not list is an error before any call that pays. It names similar ones.
-      - By default, the vendor decides. Must not be empty.
+      - The areas of the leases, each by its code or its name, as M(qingguo.qgnet.qg_area_info) returns them. The code
+        of a province, such as V(350000), stands for all areas in it. O(product=classic) takes only one area.
+      - By default, QG.net decides. Must not be empty.
     type: list
     elements: str
   exclude_areas:
-    description:
-      - The areas, given as in O(areas), in which the leases must not be. For O(product=share), O(product=longterm) and
-        O(product=exclusive). Must not be empty.
+    description: The areas in which the leases must not be, for O(product=share), V(longterm) and V(exclusive).
     type: list
     elements: str
   isp:
-    description:
-      - The ISP of the leases.
-      - By default, the vendor decides.
+    description: The ISP of the leases. By default, QG.net decides. V(bgp) requires O(product=classic).
     type: str
     choices: [telecom, mobile, unicom, bgp]
   keep_alive:
     description:
-      - The duration of new leases, in whole minutes or with a unit, such as V(5m), V(1h) or V(1d). The vendor's default
-        for dynamic dedicated plans is one day.
-      - Shared and static plans of the classic API have a fixed lifetime, and ignore it. Of the other products,
-        V(share), V(exclusive) and V(overseas) accept it.
+      - The duration of new leases, in whole minutes or with a unit, such as V(5m), V(1h) or V(1d). Plans with a fixed
+        lifetime ignore it.
     type: str
   distinct:
-    description:
-      - Whether to request addresses that the key has not held recently.
-      - The products V(share) and V(overseas) are always asked for addresses that the key does not hold, because their
-        leases have no task that distinguishes them.
+    description: Whether to request addresses that the key has not held recently.
     type: bool
     default: false
   pool:
-    description: The pool to allocate from, for O(product=share). By default, the vendor decides.
+    description: The pool to allocate from, for O(product=share). By default, QG.net decides.
     type: str
     choices: [normal, enterprise]
 """
@@ -74,9 +63,8 @@ options:
 options:
   with_credentials:
     description:
-      - Whether to return C(proxy_url) for each lease. This is a URL with O(key) and O(password), for hosts that are not
-        on the whitelist.
-      - The result is then hidden from output and logs, as with C(no_log). The registered variable contains it in full.
+      - Whether to return C(proxy_url) for each lease, a URL with O(key) and O(password) for hosts that are not on the
+        whitelist. The result is then hidden from output and logs; the registered variable contains it in full.
     type: bool
     default: false
 """

@@ -15,12 +15,9 @@ author:
   - The qingguo.qgnet authors (!UNKNOWN)
 description:
   - Returns the paid calls of a QG.net key, with who made them and what they received.
-  - They are recorded in O(store) before they are sent, by all runs that share it, and kept for 400
-    days, or for as many days as the environment variable E(QG_LEDGER_DAYS) says. What other programs buy is not
-    recorded.
-  - Makes no call. Therefore O(password), O(timeout) and the other options of HTTP have no effect, and O(max_wait)
-    limits only the wait for the state.
-  - With O(product), only calls for this product are returned. The URLs must be those of the tasks that paid.
+  - They are recorded in O(store) before they are sent, by all runs that share it, and kept for 400 days, or for as many
+    days as the environment variable E(QG_LEDGER_DAYS) says. What other programs buy is not recorded.
+  - Makes no call. With O(product), only calls for this product are returned.
 options:
   since:
     description:
@@ -28,6 +25,14 @@ options:
         V(7d). A time without an offset is one of China Standard Time, as those of the vendor.
       - Must not be empty.
     type: str
+  key:
+    description: The key of the product. QG.net calls it I(Authkey).
+    type: str
+    required: true
+  api_url:
+    description: The URL of the API, as the tasks that paid had it.
+    type: str
+    default: https://proxy.qg.net
 attributes:
   diff_mode:
     description: Returns details on what has changed when in diff mode.
@@ -36,8 +41,6 @@ extends_documentation_fragment:
   - qingguo.qgnet.attributes
   - qingguo.qgnet.attributes.control_node
   - qingguo.qgnet.product
-  - qingguo.qgnet.proxy_api
-  - qingguo.qgnet.transport
   - qingguo.qgnet.store
 seealso:
   - module: qingguo.qgnet.qg_proxy_allocate

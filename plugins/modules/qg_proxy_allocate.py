@@ -14,13 +14,9 @@ version_added: 1.0.0
 author:
   - The qingguo.qgnet authors (!UNKNOWN)
 description:
-  - Ensures that a QG.net key holds at least O(count) matching leases, and returns them. The task allocates only what is
-    missing, so a second run allocates nothing.
-  - After a lost response, the call is not repeated before it is known that it had no effect. If that cannot be found
-    out, the task fails. If a run was killed or failed in this way, the next one with the same O(store) waits until the
-    list shows the leases, or until O(timeout) (at least 30 seconds) plus 60 seconds have passed since the call.
-  - Runs that share the state take turns. Without a common O(store), two control nodes may both pay.
-  - What the product of the key cannot do is refused before anything is allocated.
+  - Ensures that a QG.net key holds at least O(count) matching leases, and returns them. A second run allocates nothing.
+  - If the effect of a call that pays is unknown, such as after a lost response or a killed run, no task with the same
+    O(store) pays again before it is known.
 options:
   count:
     description: The minimum number of live leases, from 1 to 100.
@@ -28,37 +24,31 @@ options:
     required: true
   min_remaining:
     description:
-      - The minimum remaining time of a matching lease, in minutes or with a unit, such as V(30s), V(5m), V(1h) or
-        V(1d). Must be less than O(keep_alive), and than the lifetime of the plan's leases, which is one minute for
-        O(product=share).
+      - The minimum remaining time of a matching lease, in minutes or with a unit, such as V(30s), V(5m) or V(1h). It
+        must be less than O(keep_alive) and than a lease lasts, which is one minute with O(product=share).
       - It does not apply to O(product=longterm), whose leases may last longer than their deadline.
     type: str
     default: "0"
   exact:
     description:
       - Whether to release matching leases in excess of O(count), and those that end too soon, earliest deadline first.
-        Not available with O(product=share) and O(product=overseas).
-      - Without O(areas), O(exclude_areas) and O(isp), all leases of the key match. Therefore they must not be null.
-        Omit them instead, in a template with V(default(omit\)).
+      - Without O(areas), O(exclude_areas) and O(isp), all leases of the key match, so these must not be null. Omit them
+        instead, in a template with V(default(omit\)).
     type: bool
     default: false
   exclude_ips:
     description:
-      - The exit IPs (C(ip)) or servers (C(server)) of leases that do not match, such as those that a site has banned,
-        for products whose leases cannot be replaced.
-      - Such a lease keeps its channel until it ends, and O(exact) does not release it. If a new lease has such an
-        address, the task fails.
+      - The exit IPs (C(ip)) or servers (C(server)) of leases that do not match, such as those that a site has banned.
+        If a new lease has such an address, the task fails.
     type: list
     elements: str
   on_uncertain:
     description:
-      - How to treat a lease of which it is unknown whether it matches. Where the vendor's list shows no area, that of
-        the request counts, which is recorded in the state, or else the region.
-      - With V(fail), the task fails before it allocates leases, unless enough others match. With V(ignore), the lease
-        does not match. With V(match), it does.
-      - If the quota counts more channels than the list shows leases, the task waits up to 60 seconds until both agree,
-        and fails if they do not. With V(ignore), these channels do not count, as is necessary for a plan of
-        O(product=classic) that is billed by volume.
+      - Whether a lease matches of which this is unknown. V(fail) fails before anything is paid for, V(match) counts it,
+        V(ignore) does not.
+      - The quota may count more channels than the list shows leases. V(fail) and V(match) wait up to 60 seconds until
+        both agree, and then fail. V(ignore) does not count these channels, as a plan of O(product=classic) by volume
+        requires.
     type: str
     choices: [fail, ignore, match]
     default: fail
@@ -78,12 +68,7 @@ extends_documentation_fragment:
   - qingguo.qgnet.store
 seealso:
   - module: qingguo.qgnet.qg_proxy_info
-  - module: qingguo.qgnet.qg_proxy_release
   - module: qingguo.qgnet.qg_proxy_replace
-  - module: qingguo.qgnet.qg_quota_info
-  - name: Vendor's page on allocation
-    description: Document 174 of the vendor, in Chinese.
-    link: https://www.qg.net/doc/174.html
 """
 
 EXAMPLES = r"""
@@ -103,13 +88,6 @@ EXAMPLES = r"""
     keep_alive: 120
     min_remaining: 30
 
-- name: Ensure three short-lived leases in two cities
-  qingguo.qgnet.qg_proxy_allocate:
-    key: "{{ vault_qg_key }}"
-    product: share
-    count: 3
-    areas: ["350500", "440100"]
-
 - name: Ensure exactly three
   qingguo.qgnet.qg_proxy_allocate:
     key: "{{ vault_qg_key }}"
@@ -126,58 +104,45 @@ leases:
   type: list
   elements: dict
   sample:
-    - ip: 192.0.2.10
-      port: 21504
-      server: 192.0.2.10:21504
-      expires_at: "2030-01-02T03:04:05+08:00"
-      remaining_seconds: 86399
+    - {ip: 192.0.2.10, server: "192.0.2.10:21504", remaining_seconds: 86399}
 count:
   description: The number of RV(leases). It may exceed O(count).
   returned: success
   type: int
-  sample: 1
 missing:
   description: The number of leases that are still missing. In check mode, the number that would be allocated.
   returned: success
   type: int
-  sample: 0
 allocated:
   description: The leases that are new since the task began, also if it fails later.
   returned: success
   type: list
   elements: dict
-  sample: []
 released:
   description: The leases that the task released. In check mode, those that it would release.
   returned: success
   type: list
   elements: dict
-  sample: []
 held:
   description: The total number of leases that the key holds.
   returned: success
   type: int
-  sample: 1
 quota:
   description: The channels of the plan, if they are too few.
   returned: failure
   type: dict
-  sample: {total: 5, available: 3, used: 2}
 cap:
   description: The C(limit) of O(max_new_per_day), what was C(bought) in 24 hours, and what was C(wanted) in addition.
   returned: failure
   type: dict
-  sample: {option: max_new_per_day, limit: 20, bought: 18, wanted: 5}
 product:
   description: The product of the key, as O(product) names it; the found one with O(product=auto).
   returned: success
   type: str
-  sample: classic
 api:
   description: The API usage of the task in calls, retries and seconds waited.
   returned: success
   type: dict
-  sample: {calls: 3, retries: 0, waited_seconds: 0.0}
 code:
   description: The vendor's code, which is a number with O(product=classic), and otherwise text.
   returned: when the vendor refused

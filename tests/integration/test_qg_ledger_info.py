@@ -155,7 +155,8 @@ def test_the_report_shows_what_was_paid_and_how_long_leases_last(sim: Simulator,
 
 @pytest.fixture
 def read(common: dict[str, Any]) -> Operate:
-    return lambda check=False, **options: operate(LEDGER_INFO, {**common, **options}, check=check)
+    given = {name: value for name, value in common.items() if name in LEDGER_INFO.spec}
+    return lambda check=False, **options: operate(LEDGER_INFO, {**given, **options}, check=check)
 
 
 @pytest.mark.parametrize("text", ["yesterday", "24", "-1h", "24w", "2030-13-01"])

@@ -23,8 +23,17 @@ from .._store.journal_rows import LEASES, LOST, REFUSED
 from .._store.opening import Store, StorePlace
 from .._task.operation import Mode, Operation
 from .._task.options import AUTO, CLASSIC, PRODUCT_OPTIONS, PROXY_API_OPTIONS, ProxyApiOptions
+from .._task.sources import Spec
 
 _AGO = re.compile(r"[0-9]{1,9}[smhd]")
+_SPEC: Spec = {
+    "since": {"type": "str"},
+    **PRODUCT_OPTIONS,
+    **{name: PROXY_API_OPTIONS[name] for name in ("key", "api_url", "store")},
+}
+#: For the options that only calls need, and the seconds to wait for the state.
+_DEFAULTS = {name: option.get("default") for name, option in PROXY_API_OPTIONS.items()}
+_MAX_WAIT = 60.0
 
 
 def moment(option: str, text: str, now: float) -> float:
@@ -92,19 +101,17 @@ def _iso_end(end: str | None) -> str:
 
 def _keys(params: Mapping[str, Any], store: Store) -> set[str]:
     """Return the names of the key in the state: the one for the product, or with ``auto`` those for all products."""
-    options, product = ProxyApiOptions.parse(params), params["product"]
+    options, product = ProxyApiOptions.parse({**_DEFAULTS, **params}), params["product"]
     keys = {options.client(store).key_digest} if product in (AUTO, CLASSIC) else set()
     named = PRODUCTS if product == AUTO else {product} - {CLASSIC}
     return keys | {options.product_client(name, store).key_digest for name in named}
 
 
 def _run(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
-    with contextlib.closing(StorePlace.of(params).open(params["max_wait"], mode.announcer)) as store:
+    with contextlib.closing(StorePlace.of(params).open(_MAX_WAIT, mode.announcer)) as store:
         since = params["since"] and moment("since", params["since"], store.now() + store.wall_ahead())
         entries = [described(entry) for entry in ledger(store, _keys(params, store), since or 0.0)]
     return {"changed": False, "entries": entries, "count": len(entries), "totals": totals(entries)}
 
 
-LEDGER_INFO = Operation(
-    spec={"since": {"type": "str"}, **PRODUCT_OPTIONS, **PROXY_API_OPTIONS}, run=_run, selectors=("since",)
-)
+LEDGER_INFO = Operation(spec=_SPEC, run=_run, selectors=("since",))

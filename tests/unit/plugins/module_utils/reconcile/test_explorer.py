@@ -39,13 +39,13 @@ CASES = [
     case("no_quota", leases(has_quota=False), 2, 15_000),
     case("lost_lock", leases(has_quota=True, may_go_back=True), 1, 500, LOST_LOCK),
     case("lost_lock_and_no_quota", leases(has_quota=False), 1, 500, LOST_LOCK),
-    case("monopolies", monopolies(has_quota=True), 2, 50_000),
-    case("monopolies_without_quota", monopolies(has_quota=False), 1, 1000),
+    case("monopolies", monopolies(has_quota=True), 2, 30_000),
+    case("monopolies_without_quota", monopolies(has_quota=False), 1, 800),
 ]
 if ALL_STEPS:
     CASES += [
         case("no_quota_and_three_disturbances", leases(has_quota=False), 3, 150_000),
-        case("monopolies_without_quota_and_two_disturbances", monopolies(has_quota=False), 2, 50_000),
+        case("monopolies_without_quota_and_two_disturbances", monopolies(has_quota=False), 2, 30_000),
     ]
 
 
