@@ -67,7 +67,6 @@ extends_documentation_fragment:
   - qingguo.qgnet.store
 seealso:
   - module: qingguo.qgnet.qg_whitelist_info
-  - module: qingguo.qgnet.qg_proxy_check
 """
 
 EXAMPLES = r"""

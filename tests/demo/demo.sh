@@ -84,6 +84,7 @@ start_ssh_hosts() {
     "$lab" simulator --key "$key" >/dev/null || fail "the simulator could not be started."
     inventory=$QG_LAB_DIR/inventory
     url=http://198.18.77.1:8080 proxy=http://198.18.77.1:3128
+    sources=("$url/ip" "$url/json")
     echo "host1 has curl only, host2 wget only, host3 Python only: the role takes what is there."
 }
 
@@ -96,7 +97,7 @@ start_loopback_hosts() {
     printf 'demo:\n  vars:\n    ansible_connection: local\n    ansible_python_interpreter: %s\n  hosts:\n' "$python" >"$inventory"
     for ((number = 1; number <= hosts; number++)); do
         arguments+=(--map "127.0.0.$((10 + number))=203.0.113.$((10 + number))")
-        printf '    host%s:\n      egress_whitelist_source_address: 127.0.0.%s\n' "$number" $((10 + number)) >>"$inventory"
+        printf '    host%s:\n' "$number" >>"$inventory"
     done
     "$python" "$tests/simulator" --host 127.0.0.1 --port 0 --proxy-port 0 --key "$key" --ready-file "$ready" \
         "${arguments[@]}" </dev/null >"$work/simulator.log" 2>&1 &
@@ -107,6 +108,11 @@ start_loopback_hosts() {
         sleep 0.05
     done
     url=$(field api_url <"$ready") proxy=$(field proxy_url <"$ready")
+    # What Ansible runs here leaves from 127.0.0.1, so each host has an echo service of its own.
+    for ((number = 1; number <= hosts; number++)); do
+        sim PUT "/echo/host$number" "{\"answer\": \"203.0.113.$((10 + number))\"}"
+    done
+    sources=("$url/echo/{{ inventory_hostname }}" "$url/echo/{{ inventory_hostname }}?again")
     on_host 1 --output /dev/null "$url/ip" || fail "this system cannot send from 127.0.0.11; run the demo on Linux."
 }
 
@@ -267,8 +273,7 @@ context = 0
 CONFIG
 # A play against the real vendor needs none of these, but for the key: they lead to the simulator.
 cat >"$work/vars.yml" <<VARS
-egress_whitelist_sources: ["$url/ip", "$url/json", "$url/echo/another"]
-egress_whitelist_allow_non_global: true # the simulator's addresses come from a range for documentation
+egress_whitelist_sources: ["${sources[0]}", "${sources[1]}"]
 VARS
 export ANSIBLE_CONFIG=$work/ansible.cfg QG_KEY=$key QG_API_URL=$url QG_STORE=$work/state
 [[ -z $bold ]] || export ANSIBLE_FORCE_COLOR=true

@@ -95,14 +95,13 @@ def test_the_vendor_leads_ansible_neither_to_this_machine_nor_into_its_network(c
     services = [service("1", Ip="8.8.4.4", Local_ip="10.0.0.1"), service("7", Ip="10.0.0.7", Local_ip="10.0.0.7")]
     services += [service(suid, Ip=ip, Local_ip=ip, Host_name="localhost") for suid, ip in odd.items()]
     cloud.sim.agent(instances=services)
-    found = cloud.listed({"allow_non_global": False, "hostnames": ["host_name", "suid"]}, "-v")
+    found = cloud.listed({"hostnames": ["host_name", "suid"]}, "-v")
     assert {name: host["ansible_host"] for name, host in found["hosts"].items()} == {"node-1": "8.8.4.4"}
     for suid, ip in {**odd, "7": "10.0.0.7"}.items():
         assert re.search(rf"\b{suid}: ip '?{re.escape(ip)}'? is not an address", found["output"]), found["output"]
-    for options in ({"allow_non_global": True}, {"allow_non_global": False, "connect_with": "local"}):
-        found = cloud.listed({**options, "hostnames": ["host_name", "suid"]})
-        assert sorted(found["hosts"]) == ["node-1", "node-1_7"]
-        assert "5 of 7 services left out: 2 (" in found["stderr"]
+    found = cloud.listed({"connect_with": "local", "hostnames": ["host_name", "suid"]})
+    assert sorted(found["hosts"]) == ["node-1", "node-1_7"]
+    assert "5 of 7 services left out: 2 (" in found["stderr"]
 
 
 def test_constructed_options(cloud: Cloud) -> None:

@@ -5,9 +5,7 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -16,7 +14,6 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._tunnels.operations 
 from simulator.fixture import Simulator, running_simulator
 from support.module_tasks import from_variables, play, task
 from support.playbooks import Playground, Result, assert_one_sentence, operate
-from support.vendor_faults import brief
 
 PASSWORD = "0123456789ab"
 #: Calls through the tunnel, each for three labels: the first and the last are the same.
@@ -92,27 +89,6 @@ def test_labels_choose_exits_and_the_module_changes_the_exit(sim: Simulator, pla
     assert run.of("Change").result["exit"]["ip"].count(".") == 3
     assert len(changes(sim)) == 1
     assert PASSWORD not in run.output
-
-
-@pytest.mark.parametrize("tool", brief(["curl", "python3", "wget"], "curl"))
-def test_50_labels_are_checked_by_one_task(sim: Simulator, playground: Playground, tmp_path: Path, tool: str) -> None:
-    sim.configure(whitelist=["127.0.0.1"], tunnel={"mode": "request", "ttl": 60, "exits": 200})
-    for name in ("sh", tool, *(["wget"] if tool == "python3" else [])):
-        (tmp_path / name).symlink_to(str(shutil.which(name)))
-    server = str(sim.tunnel_url).removeprefix("http://").rstrip("/")
-    labels = [f"exit{number}" for number in range(50)]
-    proxies = [{"server": server, "label": label, "ttl": 60} for label in [*labels, labels[0]]]
-    options = {"proxies": proxies, "url": "http://d.qg.net/ip"}
-    text = play(*(task(name, "qg_proxy_check", options) for name in ("first", "again")), hosts="localhost")
-    run = playground.play(text, environment={"PATH": str(tmp_path)})
-    if tool == "wget":
-        assert "the label of a tunnel needs curl or python3 on the host" in run.of("first").result["msg"]
-        return
-    first, again = (run.ok().of(name).result["checks"] for name in ("first", "again"))
-    assert [check["error"] for check in first] == [None] * 51
-    assert [check["exit_ip"] for check in first] == [check["exit_ip"] for check in again]
-    assert len({check["exit_ip"] for check in first}) == 50
-    assert first[0] == {**first[50], "latency_seconds": first[0]["latency_seconds"]}
 
 
 def test_each_run_changes_the_exit(sim: Simulator) -> None:

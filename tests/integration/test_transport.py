@@ -147,7 +147,7 @@ def run(tmp_path: Path) -> Callable[..., Result]:
 
     def called(path: str, url: str, **options: Any) -> Result:
         common = {"key": KEY, "api_url": url, "store": str(tmp_path / "state"), "timeout": 10, "max_wait": 0}
-        common |= {"ips": [IP], "allow_non_global": True} if path == ADD else {}
+        common |= {"ips": [IP]} if path == ADD else {}
         result = operate(WHITELIST if path == ADD else WHITELIST_INFO, {**common, **options})
         assert "HUSH" not in json.dumps(result), result
         return result

@@ -75,9 +75,7 @@ class Cloud:
 
     def file(self, options: Options | str, name: str = "site.qg_cloud.yml") -> Path:
         text = options if isinstance(options, str) else yaml.safe_dump(dict(options), allow_unicode=True)
-        # Of the addresses that tests may use, none is public.
-        allowed = "" if "allow_non_global" in text else "allow_non_global: true\n"
-        return self.playground.write(name, PLUGIN + allowed + (text if options else ""))
+        return self.playground.write(name, PLUGIN + (text if options else ""))
 
     def run(
         self, options: Options | str, *arguments: str, name: str = "site.qg_cloud.yml", **environment: str
