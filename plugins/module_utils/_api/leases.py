@@ -7,13 +7,15 @@
 from __future__ import annotations
 
 import datetime
+import ipaddress
 import json
 import math
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from .parsing import ResponseShapeError, as_int, as_text, integer, parse_vendor_time, required_text
+from .parsing import ResponseShapeError, as_text, integer, parse_vendor_time, required_text
 
 
 @dataclass(frozen=True)
@@ -36,6 +38,8 @@ class Quota:
 
 #: The suffix of the vendor's name of a region, and the name of the provider in options.
 PROVIDERS = {"电信": "telecom", "移动": "mobile", "联通": "unicom", "BGP": "bgp"}
+#: The name of a server. Some programs read a name whose last label is a number as an address.
+_NAME = re.compile(r"(?:(?!-)[A-Za-z0-9_-]{1,63}(?<!-)\.)*(?![0-9]+$|0[xX][0-9a-fA-F]*$)(?!-)[A-Za-z0-9_-]{1,63}(?<!-)")
 #: The vendor's numbers for the providers.
 ISP_NUMBERS = {"telecom": 1, "mobile": 2, "unicom": 3, "bgp": 4}
 
@@ -101,9 +105,9 @@ class Lease:
         """
         if "server" in item:
             ip, server = as_text(item.get("proxy_ip")) or "", required_text(item, "server", "an address")
-            port, region = port_of(server), as_text(item.get("area"))
+            port, region = integer(server.rpartition(":")[2]) or 0, as_text(item.get("area"))
         else:
-            port, ip = as_int(item.get("port"), "port"), required_text(item, "IP", "an address")
+            port, ip = integer(item.get("port")) or 0, required_text(item, "IP", "an address")
             server, region = as_text(item.get("host")) or f"{ip}:{port}", as_text(item.get("region"))
         deadline = as_text(item.get("deadline"))
         return cls(
@@ -118,6 +122,17 @@ class Lease:
             provider=as_text(item.get("isp")),
             area_code=as_text(item.get("area_code")),
         )
+
+    @property
+    def is_usable(self) -> bool:
+        """Whether a program can connect to the server: an IPv4 address or a name, and a port."""
+        host, _colon, port = self.server.rpartition(":")
+        if port != str(self.port) or not 1 <= self.port <= 65535:
+            return False
+        try:
+            return not ipaddress.IPv4Address(host).is_unspecified
+        except ValueError:
+            return _NAME.fullmatch(host) is not None and len(host) <= 253
 
     @property
     def isp(self) -> str | None:

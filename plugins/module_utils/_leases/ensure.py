@@ -179,8 +179,9 @@ class _Ensuring:
         are_missing = f"so {missing} of count={self._desired.count} {'is' if missing == 1 else 'are'} missing."
         if excluded:
             return QgError(
-                f"{counted(len(excluded), 'new lease', 'have')} an address that exclude_ips contains "
-                f"({format_leases(excluded)}), {are_missing} To lease others, which are paid for, too, run it again."
+                f"{counted(len(excluded), 'new lease', 'have')} an address that exclude_ips contains or that no "
+                f"program can use ({format_leases(excluded)}), {are_missing} To lease others, which are paid for, too, "
+                "run it again."
             )
         return QgError(
             f"{counted(ended, 'lease')} ended while this task waited, {are_missing} Run it again, or raise keep_alive "

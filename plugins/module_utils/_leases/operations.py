@@ -17,7 +17,7 @@ from .._api.product.client import ProductApi
 from .._core.clock import wall_time
 from .._core.durations import parse_minutes
 from .._core.errors import OptionError, QgError
-from .._core.text import format_sample, one_line
+from .._core.text import counted, format_sample, one_line
 from .._core.validation import check_names, check_range
 from .._reconcile.held_leases import HeldLeases
 from .._store.caps import Caps
@@ -165,8 +165,8 @@ def _result(found: LeaseResult, api: ProxyApi | ProductApi, mode: Mode, *, predi
         "held": len(found.after),
         "api": api.usage(),
     }
-    if found.warnings:
-        result["warnings"] = [*found.warnings]
+    if warnings := [*found.warnings, *_unusable(found.after)]:
+        result["warnings"] = warnings
     if mode.diff:
         after = found.after
         if mode.check:
@@ -181,6 +181,16 @@ def _result(found: LeaseResult, api: ProxyApi | ProductApi, mode: Mode, *, predi
     if found.error:
         result = {"failed": True, **result, **found.error.as_result()}
     return result
+
+
+def _unusable(leases: Iterable[Lease]) -> list[str]:
+    """Return the warning of held leases that results leave out."""
+    servers = [repr(one_line(lease.server)[:80]) for lease in oldest_first(leases) if not lease.is_usable]
+    if not servers:
+        return []
+    return [
+        f"{counted(len(servers), 'lease')} left out, because no program can use the address: {format_sample(servers)}."
+    ]
 
 
 def _lines(leases: Iterable[Lease]) -> str:
@@ -226,7 +236,7 @@ def _run_replace(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
             **not_held,
         )
     return {
-        "leases": lease_results(found.after, api.vendor_clock),
+        "leases": lease_results((lease for lease in found.after if lease.is_usable), api.vendor_clock),
         "method": "replace" if chosen is None else "release_and_allocate",
         "missing": found.missing,
         **not_held,
@@ -239,8 +249,9 @@ def _run_info(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
     names = check_names("task_ids", params["task_ids"])
     api = lease_client(params, mode.announcer, check_tasks)
     held = [lease for lease in HeldLeases.of(api).read(names) if not names or lease.task_id in names]
-    leases = lease_results(held, api.vendor_clock)
-    return {"changed": False, "product": api.product, "leases": leases, "count": len(leases), "api": api.usage()}
+    leases = lease_results((lease for lease in held if lease.is_usable), api.vendor_clock)
+    result = {"changed": False, "product": api.product, "leases": leases, "count": len(leases), "api": api.usage()}
+    return {**result, "warnings": warnings} if (warnings := _unusable(held)) else result
 
 
 ALLOCATE = Operation(

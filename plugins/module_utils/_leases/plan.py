@@ -44,7 +44,7 @@ class DesiredLeases:
 
     def excludes(self, lease: Lease) -> bool:
         """Whether a lease never matches because of its address."""
-        return bool({lease.ip, lease.server} & self.exclude_ips)
+        return not lease.is_usable or bool({lease.ip, lease.server} & self.exclude_ips)
 
 
 @dataclass(frozen=True)

@@ -54,12 +54,35 @@ def test_a_lease_is_reached_under_its_host(change: dict[str, Any], server: str, 
     assert (found.server, found.port, found.ip) == (server, port, "192.0.2.10")
 
 
-@pytest.mark.parametrize(
-    "change", [{"IP": None}, {"IP": " "}, {"IP": 7}, {"port": None}, {"port": "x"}, {"port": True}]
-)
+@pytest.mark.parametrize("change", [{"IP": None}, {"IP": " "}, {"IP": 7}])
 def test_half_a_lease_is_refused(change: dict[str, Any]) -> None:
     with pytest.raises(ResponseShapeError):
         Lease.from_item({**ITEM, **change}, "T")
+
+
+@pytest.mark.parametrize(
+    ("host", "port", "is_usable"),
+    [
+        ("198.51.100.8:1", "1", True),
+        ("proxy-1.example.com:65535", "65535", True),
+        ("198.51.100.8:0", "0", False),
+        ("198.51.100.8:65536", "65536", False),
+        ("198.51.100.8:080", "80", False),
+        ("198.51.100.8:80", None, False),
+        ("198.51.100.8", "80", False),
+        ("0.0.0.0:80", "80", False),
+        ("198.51.100.256:80", "80", False),
+        ("0x7f.1:80", "80", False),
+        ("127.0x1:80", "80", False),
+        ("[2001:db8::1]:80", "80", False),
+        ("2001:db8::1:80", "80", False),
+        ("a..example.com:80", "80", False),
+        ("198.51.100.8 198.51.100.9:80", "80", False),
+        ("198.51.100.8:80\nserver x 192.0.2.1:80", "80", False),
+    ],
+)
+def test_a_lease_without_a_server_that_programs_can_use_is_held(host: str, port: str | None, is_usable: bool) -> None:
+    assert Lease.from_item({**ITEM, "host": host, "port": port}, "T").is_usable is is_usable
 
 
 EMPTY_TASK = {"TaskID": "T", "Num": 0, "Data": None}
