@@ -16,9 +16,7 @@ description:
   - Returns one line C(server NAME HOST:PORT OPTIONS) for each server, for a backend with C(mode http) or C(mode tcp).
   - The lines do not depend on the order of the leases. They are sorted, each server occurs once, and its name consists
     of the prefix, the host and the port.
-  - The lines contain no credentials. The whitelist must contain the address of the host that runs HAProxy. Otherwise a
-    backend with C(mode http) can send the credentials of the key, which O(form=authorization) returns, and with
-    C(mode tcp) each client must send its own.
+  - The lines contain no credentials. The whitelist must contain the address of the host that runs HAProxy.
   - The role P(qingguo.qgnet.proxy_gateway#role) makes the whole configuration.
 positional: prefix, options, form
 options:
@@ -43,11 +41,8 @@ options:
       - With V(servers), the lines.
       - With V(timed), each line ends with a comment C(# until SECONDS), the deadline of the lease in seconds since
         1970. HAProxy ignores it, and a program can read it. A lease without a known deadline has none.
-      - With V(authorization), the value of the header C(Proxy-Authorization) that all servers accept, from the
-        C(proxy_url) of the leases. It is empty if no lease has one. All leases must be of one key. The result is a
-        secret.
     type: str
-    choices: [servers, timed, authorization]
+    choices: [servers, timed]
     default: servers
 seealso:
   - plugin: qingguo.qgnet.proxy_squid
@@ -78,15 +73,13 @@ EXAMPLES = r"""
 
 RETURN = r"""
 _value:
-  description: The lines, without a newline at the end, or the value of the header.
+  description: The lines, without a newline at the end.
   type: str
 """
 
 import re
-from base64 import b64encode
 from collections.abc import Callable
 from typing import Any
-from urllib.parse import unquote_to_bytes
 
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.text import describe, quote_word
 from ansible_collections.qingguo.qgnet.plugins.plugin_utils._proxy_address import (
@@ -102,7 +95,7 @@ NAME = "proxy_haproxy"
 
 
 def proxy_haproxy(leases: Any, prefix: Any = "qg", options: Any = "check", form: Any = "servers") -> str:
-    """Return a server line for each server among the leases, or the header that all of them accept."""
+    """Return a server line for each server among the leases."""
     prefix, form = resolve(prefix), resolve(form)
     if not isinstance(prefix, str) or not re.fullmatch("[A-Za-z0-9_.-]{1,64}", prefix):
         what = (
@@ -112,25 +105,14 @@ def proxy_haproxy(leases: Any, prefix: Any = "qg", options: Any = "check", form:
         )
         raise refusal(NAME, what, "give a prefix of letters, digits, '_', '.' and '-'")
     extra, addresses = check_options(NAME, options), proxy_addresses(NAME, leases)
-    if form == "authorization":
-        return _authorization(addresses)
     if form not in ("servers", "timed"):
-        raise refusal(NAME, f"a form that is {describe(form)}", "give 'servers', 'timed' or 'authorization'")
+        raise refusal(NAME, f"a form that is {describe(form)}", "give 'servers' or 'timed'")
     return "\n".join(_line(address, prefix, extra, timed=form == "timed") for address in addresses)
 
 
 def _line(address: ProxyAddress, prefix: str, options: str, *, timed: bool) -> str:
     end = f" # until {address.ends}" if timed and address.ends is not None else ""
     return f"server {address.name(prefix)} {address.server} {options}".rstrip() + end
-
-
-def _authorization(addresses: list[ProxyAddress]) -> str:
-    """Return the value of the header; a backend sends the same to all its servers."""
-    logins = {address.login for address in addresses}
-    if len(logins) > 1:
-        raise refusal(NAME, "leases with different credentials in one backend", "give the leases of one key")
-    login = logins.pop() if logins else None
-    return "" if login is None else f"Basic {b64encode(unquote_to_bytes(login)).decode()}"
 
 
 class FilterModule:

@@ -6,7 +6,7 @@
 # registered by one run of the playbook, get through, and leave again. Ends 0 only if every step went as it should.
 # `make demo` prepares the environment. QG_DEMO_WAY chooses the hosts: ssh, rootless, or loopback. With the argument
 # "leases", the hosts lease proxies of a product, crawl through them, and get new ones when they have ended. With "gateway",
-# three hosts crawl through gateways while all leases are replaced twice; a path behind it is where the chart is written.
+# three hosts crawl through gateways while all leases are replaced twice.
 set -euo pipefail
 
 readonly hosts=5 key=QGDEMO01
@@ -27,7 +27,6 @@ heading() { printf '\n%s== %s%s\n' "$bold" "$*" "$plain"; }
 story=${1:-register}
 [[ $story == register || $story == leases || $story == gateway ]] ||
     fail "there is no story '$story': give leases, gateway, or nothing."
-chart=${2:+$(realpath -m -- "$2")}
 
 command -v ansible-playbook >/dev/null || fail "ansible-playbook is not on the PATH; start the demo with 'make demo'."
 command -v curl >/dev/null || fail "curl is missing; on Debian or Ubuntu: apt-get install curl."
@@ -50,7 +49,7 @@ if [[ -z $way ]]; then
 fi
 if [[ $way == rootless ]]; then
     # The same again in a user namespace, where an ordinary user may make networks; SSH hosts work there, too.
-    QG_DEMO_WAY=ssh exec "$lab" rootless bash "$here/demo.sh" "$story" ${chart:+"$chart"}
+    QG_DEMO_WAY=ssh exec "$lab" rootless bash "$here/demo.sh" "$story"
 fi
 
 temporary=${TMPDIR:-/tmp}
@@ -245,15 +244,13 @@ tell_leases() {
 }
 
 tell_gateway() {
-    local root=()
     [[ $way == ssh ]] || fail "this story needs hosts in network namespaces, as root or where users may make them."
     command -v haproxy >/dev/null || [[ -x /usr/sbin/haproxy ]] || fail "haproxy is missing; on Debian: apt-get install haproxy."
-    [[ $(id -u) != 0 ]] || root=(--root)
     sim PUT "/keys/$key" "{\"plan\": {\"channels\": 20}, \"whitelist\": [\"${everyone// /\", \"}\"]}"
 
     heading "Three hosts crawl through their gateways, and all leases are replaced twice"
-    control "$python" "$here/gateway.py" --inventory "$inventory" --lab "$QG_LAB_DIR/lab" --url "$url" "${root[@]}" \
-        ${chart:+--svg "$chart"} || fail "a request was lost."
+    control "$python" "$here/gateway.py" --inventory "$inventory" --lab "$QG_LAB_DIR/lab" --url "$url" ||
+        fail "a request was lost."
 }
 
 # ---- The story

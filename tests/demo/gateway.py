@@ -9,21 +9,17 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import subprocess
 import sys
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from xml.sax.saxutils import escape
 
 HERE = Path(__file__).resolve().parent
 #: Those of the lab that have Python.
 HOSTS = ("host3", "host4", "host5")
 STEP, END = 2, "/run/demo-end"
-#: From light to dark, for the exits of the first leases, of their successors, and of theirs.
-COLOURS = (("#9ecae9", "#4c9fd1", "#0b66a3"), ("#ffc38a", "#f08b33", "#b85c00"), ("#a6dba0", "#4fae5b", "#1b7837"))
 Counts = Sequence[Mapping[str, int]]
 
 
@@ -35,8 +31,7 @@ def play(options: argparse.Namespace, name: str, **variables: object) -> None:
         "proxy_gateway_count": 3,
         "proxy_gateway_keep_alive": 10,
         "proxy_gateway_service": "daemon",
-        "proxy_gateway_configuration": "/run/qg-proxy-gateway.cfg",
-        "proxy_gateway_user": "haproxy" if os.geteuid() == 0 and options.root else "",
+        "proxy_gateway_directory": "/run",
         **variables,
     }
     print(f"$ ansible-playbook {name}", flush=True)
@@ -67,54 +62,11 @@ def table(counts: Counts, exits: Sequence[str], replaced: Sequence[int], failure
     return "\n".join([*lines, f"  {total} requests, {failures} failures"])
 
 
-def picture(counts: Counts, exits: Sequence[str], replaced: Sequence[int], failures: int) -> str:
-    """Return the chart as SVG: requests of each two seconds, stacked by exit."""
-    width, height, left, bottom, top = 960, 320, 60, 262, 64
-    most = max(sum(found.values()) for found in counts) or 1
-    step = (width - left - 30) / len(counts)
-    shapes = []
-    for number, found in enumerate(counts):
-        y = float(bottom)
-        for position, name in enumerate(exits):
-            size = found.get(name, 0) * (bottom - top) / most
-            y -= size
-            colour = COLOURS[position // 3 % 3][position % 3]
-            if size:
-                box = f'x="{left + number * step:.1f}" y="{y:.1f}" width="{step - 1.5:.1f}" height="{size:.1f}"'
-                shapes.append(f'<rect {box} fill="{colour}"><title>{escape(name)}: {found[name]}</title></rect>')
-        if number % 5 == 0:
-            shapes.append(f'<text x="{left + number * step:.1f}" y="{bottom + 18}">{number * STEP} s</text>')
-    for number in replaced:
-        x = left + number * step
-        shapes.append(f'<path d="M{x:.1f} {top - 8}V{bottom}" stroke="#57606a" stroke-dasharray="4 4"/>')
-        shapes.append(f'<text x="{x + 5:.1f}" y="{top - 10}">all leases replaced</text>')
-    total = sum(sum(found.values()) for found in counts)
-    title = f"Requests of three hosts through their gateways, by exit: {total} requests, {failures} failures"
-    return "\n".join(
-        [
-            "<!--",
-            *(line.removeprefix("# ") for line in Path(__file__).read_text(encoding="utf-8").splitlines()[:2]),
-            "-->",
-            f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" role="img">',
-            f"<title>{title}</title>",
-            "<style>text { font: 13px system-ui, sans-serif; fill: #1f2328; }</style>",
-            f'<rect width="{width}" height="{height}" fill="#ffffff" stroke="#d1d9e0"/>',
-            f'<text x="{left}" y="28" style="font-size: 16px; font-weight: 600">{title}</text>',
-            f'<text x="12" y="{top + 6}">{most}</text><text x="12" y="{bottom}">0</text>',
-            f'<text x="{left}" y="{height - 14}">Each colour is an exit; each bar counts two seconds.</text>',
-            *shapes,
-            "</svg>\n",
-        ]
-    )
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     for name in ("--inventory", "--lab", "--url"):
         parser.add_argument(name, required=True)
-    parser.add_argument("--root", action="store_true", help="the hosts belong to root")
     parser.add_argument("--pause", type=int, default=15, help="seconds of the crawl before and after each replacement")
-    parser.add_argument("--svg", type=Path)
     options = parser.parse_args()
     play(options, str(HERE / "gateway.yml"), proxy_gateway_drain=30)
     began = time.time()
@@ -136,9 +88,6 @@ def main() -> None:
     exits = list(dict.fromkeys(name for found in counts for name in sorted(found)))
     failures = sum(line[1] == "failed" for line in lines)
     print(table(counts, exits, replaced, failures))
-    if options.svg:
-        options.svg.write_text(picture(counts, exits, replaced, failures), encoding="utf-8")
-        print(f"  The chart is in {options.svg}.")
     if failures or len(exits) != 3 * len(HOSTS):
         sys.exit(f"{failures} requests failed, and {len(exits)} exits served instead of {3 * len(HOSTS)}.")
 

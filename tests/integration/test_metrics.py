@@ -92,12 +92,11 @@ def up(found: dict[str, float]) -> dict[str, float]:
 def test_a_file_has_what_a_key_and_an_account_hold(sim: Simulator, playground: Playground, path: Path) -> None:
     sim.configure(whitelist=["203.0.113.8", "203.0.113.9"])
     lease(sim, playground)
-    failure = path.with_name("haproxy.cfg.failure")
-    failure.touch()
+    refreshed = path.with_name("gateway.refreshed")
+    refreshed.write_text("2000000000\n", encoding="utf-8")
     before = time.time()
-    run = write(
-        sim, playground, path, account=True, qg_metrics_hosts=["gw1", "gw2"], qg_metrics_failure_file=str(failure)
-    ).ok()
+    gateways = {"qg_metrics_hosts": ["gw1", "gw2"], "qg_metrics_gateway": str(path.with_name("gateway"))}
+    run = write(sim, playground, path, account=True, **gateways).ok()
     found = samples(path)
     key = '{key="default"}'
     plan = sim.state()["keys"][sim.key]["plan"]["channels"]
@@ -113,11 +112,12 @@ def test_a_file_has_what_a_key_and_an_account_hold(sim: Simulator, playground: P
         f"qgnet_whitelist_missing_addresses{key}": 0,
         'qgnet_bought_per_day{key="default",product="classic"}': 2,
         'qgnet_balance_yuan{account="default"}': 12.34,
-        'qgnet_refresh_failed{host="gw1"}': 1,
-        'qgnet_refresh_failed{host="gw2"}': 1,
     }
     ends = min(one["ends"] for one in sim.leases())
     assert found[f"qgnet_lease_next_end_timestamp_seconds{key}"] == pytest.approx(ends, abs=5)
+    for host in ("gw1", "gw2"):
+        assert found[f'qgnet_gateway_first_end_timestamp_seconds{{host="{host}"}}'] == 2000000000
+        assert found[f'qgnet_refresh_last_success_timestamp_seconds{{host="{host}"}}'] == int(refreshed.stat().st_mtime)
     read_at = {value for series, value in found.items() if series.startswith("qgnet_last_success")}
     assert int(before) <= min(read_at) <= max(read_at) <= time.time()
     assert path.stat().st_mode & 0o777 == 0o644
@@ -204,7 +204,8 @@ WELL = {
     "up": "1x1600",
     "last_success_timestamp_seconds": "0+60x1600",
     "leases": "5x1600",
-    "refresh_failed": "0x1600",
+    "refresh_last_success_timestamp_seconds": "0+60x1600",
+    "gateway_first_end_timestamp_seconds": "0+60x1600",
     "channels_free": "3x1600",
     "plan_addresses_left": "500x1600",
     "bought_per_day": "17x1600",
@@ -217,7 +218,8 @@ ILL = {
     "up": "0x1600",
     "last_success_timestamp_seconds": "0x1600",
     "leases": "5x1540 0x60",
-    "refresh_failed": "1x1600",
+    "refresh_last_success_timestamp_seconds": "0x1600",
+    "gateway_first_end_timestamp_seconds": "0x1600",
     "channels_free": "0x1600",
     "plan_addresses_left": "99x1600",
     "bought_per_day": "18x1600",

@@ -2,7 +2,7 @@
 # Copyright (c) 2026 The qingguo.qgnet authors
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
-# The role proxy_gateway on a machine with a real systemd: the service, the timer of the control node, and their removal,
+# The role proxy_gateway on a machine with a real systemd: the service, the timers of the control node, and their removal,
 # while a crawler requests a page through leases of one minute. Needs root, mmdebstrap, systemd-container and a Debian
 # mirror. QG_LAB_PYTHON names a Python with the packages of the simulator. The root file system is kept in
 # QG_SYSTEMD_ROOT (default .cache/systemd) for the next run. "make systemd" starts it.
@@ -38,8 +38,12 @@ inside() {
         QG_KEY="$key" QG_API_URL=http://127.0.0.1:8080 bash -c "cd /root && $1"
 }
 
-# play ARGUMENT...: run the playbook, and show what is not "ok"
-play() { inside "ansible-playbook --inventory hosts.yml gateway.yml $*" | grep -E 'changed|fatal|ERROR|RECAP'; }
+# play PLAYBOOK ARGUMENT...: run a playbook, and show what is not "ok"
+play() { inside "ansible-playbook --inventory hosts.yml $*" | grep -E 'changed|fatal|ERROR|RECAP'; }
+
+# bought: the leases that the key has paid for; timers: the timers of refreshes
+bought() { inside "curl --silent http://127.0.0.1:8080/_sim/state" | python3 -c "import json, sys; print(len(json.load(sys.stdin)['keys']['$key']['paid']))"; }
+timers() { inside "systemctl list-timers --all --output=json 'qg-*'" | python3 -c "import json, sys; print(*(each['unit'] for each in json.load(sys.stdin)))"; }
 
 for tool in mmdebstrap systemd-nspawn ip nsenter; do
     command -v "$tool" >/dev/null || fail "missing: $tool (Debian's packages: mmdebstrap systemd-container iproute2 util-linux)"
@@ -62,7 +66,7 @@ nsenter --net="/run/netns/$namespace" "${QG_LAB_PYTHON:-python3}" "$tests/simula
 simulator=$!
 collection=/usr/share/ansible/collections/ansible_collections/qingguo/qgnet
 # A run that failed has left its gateway.
-rm -f -- "$root"/etc/qg-proxy-* "$root"/etc/systemd/system/{,*.wants/}qg-proxy-*
+rm -f -- "$root"/etc/qg-* "$root"/etc/systemd/system/{,*.wants/}qg-*
 mkdir -p "$root$collection" "$root/root/group_vars"
 cat >"$root/root/hosts.yml" <<'YAML'
 crawlers:
@@ -74,9 +78,6 @@ YAML
 cat >"$root/root/group_vars/crawlers.yml" <<'YAML'
 qg_product: share
 proxy_gateway_count: 3
-proxy_gateway_drain: 40
-proxy_gateway_refresh: timer
-proxy_gateway_refresh_period: 15
 YAML
 cat >"$root/root/gateway.yml" <<'YAML'
 - name: Serve crawlers with fresh proxies
@@ -84,8 +85,8 @@ cat >"$root/root/gateway.yml" <<'YAML'
   gather_facts: false
   roles: [qingguo.qgnet.proxy_gateway]
 YAML
-printf 'QG_KEY=%s\nQG_API_URL=http://127.0.0.1:8080\nLC_ALL=C.UTF-8\n' "$key" >"$root/etc/qg-proxy-gateway-refresh.env"
-chmod 0600 "$root/etc/qg-proxy-gateway-refresh.env"
+printf 'QG_KEY=%s\nQG_API_URL=http://127.0.0.1:8080\nLC_ALL=C.UTF-8\n' "$key" >"$root/etc/qg-refresh-crawlers.env"
+chmod 0600 "$root/etc/qg-refresh-crawlers.env"
 cat >"$root/root/crawl.py" <<'PYTHON'
 import http.client, sys, time
 exits, failures, count, end = set(), 0, 0, time.time() + float(sys.argv[1])
@@ -125,26 +126,44 @@ other=$(inside "systemctl show --property MainPID --value haproxy")
 # Another program has the port at first. After several starts, systemd refuses one for ten seconds.
 nsenter --net="/run/netns/$namespace" python3 -m http.server --bind 127.0.0.1 3128 >/dev/null 2>&1 &
 taken=$!
-said=$(play || true)
+said=$(play gateway.yml || true)
 kill "$taken"
 wait "$taken" || true
-[[ $said == *'Address already in use'*'Choose another proxy_gateway_bind'* ]] || fail "a port in use is not named: $said"
+[[ $said == *'Address already in use'* ]] || fail "a port in use is not named: $said"
+[[ $(bought) == 0 ]] || fail "leases were bought before the gateway could run"
 sleep 10
 
 SECONDS=0
-play
+play gateway.yml
 inside "curl --silent --fail --proxy http://127.0.0.1:3128 http://d.qg.net/ip"
 echo "the first request was answered $SECONDS seconds after the playbook began"
+play qingguo.qgnet.refresh_timer --extra-vars qg_hosts=crawlers
+play qingguo.qgnet.refresh_timer --extra-vars qg_hosts=here
+play qingguo.qgnet.refresh_timer --extra-vars "'qg_hosts=here qg_timer_state=absent'"
+[[ $(timers) == qg-refresh-crawlers.timer ]] || fail "two timers are not apart: $(timers)"
+before=$(bought)
 inside "python3 crawl.py 150" || fail "requests failed, or the timer replaced no leases"
-# Runs of the timer, which know nothing of metrics, would repair it.
-inside "systemctl stop qg-proxy-gateway-refresh.timer qg-proxy-gateway-refresh.service"
+echo "in 150 seconds, three leases of a minute took $(($(bought) - before)) purchases; at least 7.5 are needed"
+inside "journalctl --unit=qg-refresh-crawlers --lines=30 --output=cat --no-pager"
+
+# A run that fails is a failed service, and the gateway serves on.
+inside "curl --silent http://127.0.0.1:8080/_sim/faults -d '{\"path\": \"/share/query\", \"kind\": \"status\", \"http_status\": 403, \"times\": -1}'" >/dev/null
+for ((tries = 0; tries < 60; tries++)); do
+    inside "systemctl is-failed --quiet qg-refresh-crawlers" && break
+    sleep 0.5
+done
+((tries < 60)) || fail "a failed refresh is not a failed service"
+inside "curl --silent --fail --proxy http://127.0.0.1:3128 http://d.qg.net/ip"
+inside "curl --silent --request DELETE http://127.0.0.1:8080/_sim/faults" >/dev/null
+
 inside "exec timeout 300 python3 -m http.server --bind 127.0.0.1 9101 </dev/null >/dev/null 2>&1 & echo \$! >/run/other.pid; sleep 2"
-[[ $(play --extra-vars proxy_gateway_metrics=127.0.0.1:9101 || true) == *"already in use"* ]] || fail "a reload that failed was not reported"
+[[ $(play gateway.yml --extra-vars proxy_gateway_metrics=127.0.0.1:9101 || true) == *"already in use"* ]] || fail "a reload that failed was not reported"
 inside "kill \$(cat /run/other.pid)"
-play --extra-vars proxy_gateway_metrics=127.0.0.1:9101 || fail "a reload that failed was not repaired"
-play --extra-vars proxy_gateway_state=absent
-play --extra-vars proxy_gateway_state=absent | grep -q 'changed=0' || fail "a second removal changed something"
-left=$(inside "ls -d /etc/qg-proxy-gateway.cfg* /run/qg-proxy-* /etc/systemd/system/qg-* 2>/dev/null" || true)
+play gateway.yml --extra-vars proxy_gateway_metrics=127.0.0.1:9101 || fail "a reload that failed was not repaired"
+play qingguo.qgnet.refresh_timer --extra-vars "'qg_hosts=crawlers qg_timer_state=absent'"
+play gateway.yml --extra-vars proxy_gateway_state=absent
+play gateway.yml --extra-vars proxy_gateway_state=absent | grep -q 'changed=0' || fail "a second removal changed something"
+left=$(inside "ls -d /etc/qg-proxy-* /run/qg-proxy-* /etc/systemd/system/qg-* 2>/dev/null" || true)
 [[ -z $left ]] || fail "files are left: $left"
 [[ $(inside "systemctl show --property MainPID --value haproxy") == "$other" ]] || fail "the other HAProxy was changed"
 echo "all went as it should; the HAProxy that was there before still runs"

@@ -33,7 +33,7 @@ NEWEST = "2.21"
 WORKERS = (f"--numprocesses={min((os.cpu_count() or 1) + 2, 18)}", "--dist=worksteal")
 #: Programs that sessions need; where the package of Debian has another name, it follows.
 DATABASE = "postgres=postgresql"
-INTEGRATION = f"{DATABASE} busybox curl fish promtool=prometheus ssh=openssh-client tcsh wget wget2"
+INTEGRATION = f"{DATABASE} busybox curl fish haproxy promtool=prometheus ssh=openssh-client tcsh wget wget2"
 HOSTS = "curl haproxy hostname ip=iproute2 ssh=openssh-client sshd=openssh-server wget"
 #: From where pip installs, and uv's words for it.
 _SOURCES = {"index-url": "UV_DEFAULT_INDEX", "extra-index-url": "UV_INDEX", "find-links": "UV_FIND_LINKS"}

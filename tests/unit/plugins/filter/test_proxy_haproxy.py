@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-from base64 import b64encode
 from typing import Any
 
 import pytest
@@ -40,21 +39,7 @@ def test_a_server_that_is_leased_twice_lasts_until_the_later_deadline() -> None:
     assert "until" not in proxy_haproxy([lease(), SERVER], form="timed")
 
 
-def test_the_authorization_is_that_of_the_key() -> None:
-    url = f"http://QGDEMO01:p%40ss%3A%25@{SERVER}"
-    expected = b64encode(b"QGDEMO01:p@ss:%").decode()
-    assert proxy_haproxy([lease(proxy_url=url)], form="authorization") == f"Basic {expected}"
-    assert proxy_haproxy([lease(), "198.51.100.9:1"], form="authorization") == ""
-    assert proxy_haproxy([], form="authorization") == ""
-
-
-@pytest.mark.parametrize("other", ["198.51.100.9:1", "http://QGDEMO02:word@198.51.100.9:1"])
-def test_leases_with_different_credentials_have_no_common_authorization(other: str) -> None:
-    with pytest.raises(AnsibleFilterError, match="different credentials in one backend: give the leases of one key"):
-        proxy_haproxy([f"http://QGDEMO01:word@{SERVER}", other], form="authorization")
-
-
 @pytest.mark.parametrize("form", ["lines", None, 5])
 def test_another_form_is_refused(form: Any) -> None:
-    with pytest.raises(AnsibleFilterError, match=r"a form that is .*: give 'servers', 'timed' or 'authorization'"):
+    with pytest.raises(AnsibleFilterError, match=r"a form that is .*: give 'servers' or 'timed'"):
         proxy_haproxy(SERVER, form=form)

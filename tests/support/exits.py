@@ -1,0 +1,209 @@
+# Copyright (c) 2026 The qingguo.qgnet authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Exits that fail in the ways of real ones, sites, and clients that use them through a gateway."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import contextlib
+import socket
+import struct
+import threading
+import time
+from collections.abc import Coroutine, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+#: What a gateway asks its exits to connect to, to see whether they work.
+CHECKED = "d.qg.net:443"
+
+
+@dataclass
+class Exit:
+    """A forward proxy. ``mode`` is ``good``, ``reset``, ``close``, ``silent``, or the status of all its answers.
+
+    Like some real ones, it binds a connection to the first site.
+    """
+
+    mode: str = "good"
+    port: int = 0
+    served: int = 0
+
+    @property
+    def address(self) -> str:
+        return f"127.0.0.1:{self.port}"
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        line, rest = await _head(reader)
+        if self.mode == "silent":
+            await reader.read()
+        elif self.mode == "reset":
+            writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            writer.transport.abort()
+        elif self.mode.isdigit():
+            writer.write(f"HTTP/1.1 {self.mode} Bad\r\nContent-Length: 0\r\nConnection: close\r\n\r\n".encode())
+        elif self.mode == "good":
+            method, target, _version = line.split()
+            if target == CHECKED:
+                writer.write(b"HTTP/1.1 200 OK\r\n\r\n")
+                return
+            self.served += 1
+            authority = target if method == "CONNECT" else target.split("/")[2]
+            host, _colon, port = authority.partition(":")
+            site_reader, site_writer = await asyncio.open_connection(host, int(port))
+            if method == "CONNECT":
+                writer.write(b"HTTP/1.1 200 OK\r\n\r\n")
+            else:
+                site_writer.write(f"{method} /{target.split('/', 3)[3]} HTTP/1.1\r\n{rest}\r\n\r\n".encode("latin-1"))
+            await asyncio.gather(_copy(reader, site_writer), _copy(site_reader, writer))
+
+
+@dataclass
+class Site:
+    """A site that keeps each connection, and answers with its name."""
+
+    name: str
+    status: int = 200
+    port: int = 0
+    seen: list[str] = field(default_factory=list)
+
+    @property
+    def address(self) -> str:
+        return f"127.0.0.1:{self.port}"
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while True:
+            line, rest = await _head(reader)
+            self.seen.append(f"{line}\n{rest}")
+            body = self.name.encode()
+            writer.write(b"HTTP/1.1 %d Answer\r\nContent-Length: %d\r\n\r\n%b" % (self.status, len(body), body))
+
+
+async def _head(reader: asyncio.StreamReader) -> tuple[str, str]:
+    line, _break, rest = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").strip().partition("\r\n")
+    return line, rest
+
+
+async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    while data := await reader.read(65536):
+        writer.write(data)
+        await writer.drain()
+    writer.close()
+
+
+@dataclass
+class Answer:
+    """What a client received: the status of gateway or site, 0 for a broken connection, and the time it took."""
+
+    status: int
+    body: str
+    seconds: float
+
+
+@dataclass
+class Load:
+    """The answers to many requests."""
+
+    answers: list[Answer]
+
+    @property
+    def failures(self) -> int:
+        return sum(answer.status != 200 for answer in self.answers)
+
+    @property
+    def longest(self) -> float:
+        return max(answer.seconds for answer in self.answers)
+
+
+class World:
+    """Servers and clients, in a thread of their own."""
+
+    def __init__(self) -> None:
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever)
+        self._thread.start()
+
+    def run(self, work: Coroutine[Any, Any, T]) -> T:
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result(300)
+
+    def exits(self, number: int) -> list[Exit]:
+        return [self._started(Exit()) for _exit in range(number)]
+
+    def site(self, name: str, status: int = 200) -> Site:
+        return self._started(Site(name, status))
+
+    def _started(self, server: Any) -> Any:
+        async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            with contextlib.suppress(OSError, asyncio.IncompleteReadError, asyncio.CancelledError):
+                await server.serve(reader, writer)
+            writer.close()
+
+        listening = self.run(asyncio.start_server(serve, "127.0.0.1", 0))
+        server.port = listening.sockets[0].getsockname()[1]
+        return server
+
+    def ask(self, gateway: int, method: str, target: str, label: str = "", head: str = "", path: str = "/") -> Answer:
+        """Request a page through a gateway, by ``CONNECT`` or with the full URL."""
+        return self.run(_ask(gateway, method, target, label, head, path))
+
+    def load(self, gateway: int, site: Site, count: int, workers: int, methods: Sequence[str] = ("CONNECT",)) -> Load:
+        async def work(number: int) -> list[Answer]:
+            return [
+                await _ask(gateway, methods[each % len(methods)], site.address)
+                for each in range(number, count, workers)
+            ]
+
+        async def all_of_them() -> Load:
+            found = await asyncio.gather(*(work(number) for number in range(workers)))
+            return Load([answer for each in found for answer in each])
+
+        return self.run(all_of_them())
+
+    def stop(self) -> None:
+        async def cancel() -> None:
+            tasks = asyncio.all_tasks() - {asyncio.current_task()}
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+        self.run(cancel())
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
+
+
+async def _ask(gateway: int, method: str, target: str, label: str = "", head: str = "", path: str = "/") -> Answer:
+    began, status, body = time.monotonic(), 0, ""
+    if label:
+        head += f"Proxy-Authorization: Basic {base64.b64encode(f'{label}:x'.encode()).decode()}\r\n"
+    with contextlib.suppress(OSError, asyncio.IncompleteReadError):
+        reader, writer = await asyncio.open_connection("127.0.0.1", gateway)
+        try:
+            page = f"GET {'' if method == 'CONNECT' else f'http://{target}'}{path} HTTP/1.1\r\nHost: {target}\r\n"
+            if method == "CONNECT":
+                writer.write(f"CONNECT {target} HTTP/1.1\r\nHost: {target}\r\n{head}\r\n".encode())
+                line, _rest = await _head(reader)
+                if (refused := int(line.split()[1])) != 200:
+                    return Answer(refused, "", time.monotonic() - began)
+                head = ""
+            writer.write(f"{page}{head}\r\n".encode())
+            line, rest = await _head(reader)
+            length = next(int(each[15:]) for each in rest.lower().split("\r\n") if each.startswith("content-length:"))
+            body = (await reader.readexactly(length)).decode()
+            status = int(line.split()[1])
+        finally:
+            writer.close()
+    return Answer(status, body, time.monotonic() - began)
+
+
+@contextlib.contextmanager
+def running_world() -> Iterator[World]:
+    """Servers and clients for one test."""
+    world = World()
+    try:
+        yield world
+    finally:
+        world.stop()
