@@ -7,8 +7,11 @@ from __future__ import annotations
 import json
 import os
 import re
+import signal
+import socket
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -61,6 +64,21 @@ def test_what_is_typed_is_equal_in_both_languages(guide: str) -> None:
     english, chinese = ([(block.language, block.text) for block in blocks(path)] for path in BOTH[guide])
     assert english
     assert english == chinese
+
+
+@pytest.mark.parametrize(
+    "path", [*BOTH["README"], *ENGLISH.glob("*.rst"), *CHINESE.glob("*.md")], ids=lambda path: path.name
+)
+def test_links_lead_to_files_and_blocks_can_be_read(path: Path) -> None:
+    """Also on GitHub and Galaxy, which do not know the roles of Sphinx."""
+    text = path.read_text(encoding="utf-8")
+    for target in re.findall(r"github\.com/qingguo/qingguo\.qgnet/(?:blob|tree)/main/([^)#>\s]+)", text):
+        assert (ROOT / target).exists(), target
+    for target in re.findall(r"\]\(([^):#]+)(?:#[^)]*)?\)", text):
+        assert (path.parent / target).exists(), target
+    assert not re.search(r":(ref|doc|ansplugin|ansopt):`", text)
+    for block in blocks(path):
+        assert block.language == "shell" or yaml.safe_load(block.text)
 
 
 def commands(found: list[Block]) -> Iterator[str]:
@@ -129,9 +147,12 @@ def paid(sim: Simulator) -> int:
 
 
 @pytest.fixture
-def reader(tmp_path: Path) -> Iterator[Reader]:
-    with running_simulator(["--key", "QGREAL01", "--proxy-port", "0", "--map", "127.0.0.1=203.0.113.5"]) as sim:
-        yield Reader(sim, tmp_path)
+def reader() -> Iterator[Reader]:
+    arguments = ["--key", "QGREAL01", "--proxy-port", "0", "--map", "127.0.0.1=203.0.113.5"]
+    with tempfile.TemporaryDirectory(prefix="qg-") as folder, running_simulator(arguments) as sim:
+        # The processes of a gateway are another user's.
+        Path(folder).chmod(0o755)
+        yield Reader(sim, Path(folder))
 
 
 @pytest.fixture
@@ -151,13 +172,56 @@ def test_the_quick_start_leaves_no_variable_behind(reader: Reader, local_simulat
     assert left == {name: value for name, value in reader.environment().items() if name.startswith("QG_")}
 
 
-def test_the_readme_leads_to_a_first_request(reader: Reader) -> None:
+OTHERS = ("dynamic_dedicated", "dynamic_shared", "static_dedicated", "longterm", "exclusive", "overseas")
+
+
+@pytest.mark.parametrize("kind", ["share", *(pytest.param(kind, marks=pytest.mark.slow) for kind in OTHERS)])
+def test_the_readme_leads_to_a_first_request(reader: Reader, kind: str) -> None:
+    reader.sim.configure(plan={"kind": kind})
     shown = reader.paste("README")
     assert re.search(r'"msg": "\d+\.\d+\.\d+\.\d+"', shown), shown
     assert reader.sim.whitelist() == ["203.0.113.5"]
     assert len(reader.sim.leases()) == paid(reader.sim) == 1
 
 
+@pytest.mark.slow
+def test_the_examples_of_the_whitelist(reader: Reader) -> None:
+    (reader.folder / "hosts.yml").write_text(HOSTS, encoding="utf-8")
+    (reader.folder / "group_vars").mkdir()
+    (reader.folder / "group_vars" / "all.yml").write_text(
+        f"vault_qg_key_crawlers: {reader.sim.key}\n", encoding="utf-8"
+    )
+    # A proxy of the simulator whose exit is a public address; its certificate of d.qg.net is the simulator's own.
+    proxy = "http://{{ lookup('qingguo.qgnet.proxy', limit=1) }}"
+    plain = "egress_whitelist_sources: [http://d.qg.net/ip]\n        egress_whitelist_proxy:"
+    shown = reader.paste("whitelist", proxy, str(reader.sim.proxy_url), "egress_whitelist_proxy:", plain)
+    assert "3 hosts: 3 in sync, 1 added" in shown
+    assert re.search("203.0.113.5 +crawler1", shown), shown
+    assert reader.sim.whitelist() == ["203.0.113.5", "203.0.113.77"]
+
+
+@pytest.mark.slow
+def test_the_examples_of_the_gateway(reader: Reader) -> None:
+    """Without systemd: the gateway is a daemon, and a refresh is run once instead of by a timer."""
+    reader.sim.configure(plan={"kind": "dynamic_dedicated", "channels": 8})
+    (reader.folder / "group_vars").mkdir()
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    own = {"service": "daemon", "directory": str(reader.folder), "port": port}
+    variables = "".join(f"proxy_gateway_{name}: {value}\n" for name, value in own.items())
+    (reader.folder / "group_vars" / "all.yml").write_text(variables, encoding="utf-8")
+    places = ("127.0.0.1:3128", f"127.0.0.1:{port}", "/etc/", f"{reader.folder}/", "refresh_timer", "refresh_proxies")
+    try:
+        reader.paste("gateway", *places)
+    finally:
+        for file in reader.folder.glob("*.pid"):
+            os.kill(int(file.read_text()), signal.SIGTERM)
+    assert paid(reader.sim) == 1
+    assert len((reader.folder / "crawler" / "proxies.txt").read_text().splitlines()) == len(reader.sim.leases()) == 2
+
+
+@pytest.mark.slow
 def test_the_examples_of_leases_buy_what_they_say(reader: Reader) -> None:
     reader.sim.configure(plan={"kind": "dynamic_dedicated", "channels": 20}, whitelist=["203.0.113.5"])
     (reader.folder / "hosts.yml").write_text(HOSTS, encoding="utf-8")
@@ -174,6 +238,7 @@ def test_the_examples_of_leases_buy_what_they_say(reader: Reader) -> None:
     assert len(reader.sim.leases()) == 5
 
 
+@pytest.mark.slow
 def test_the_examples_of_the_account(reader: Reader) -> None:
     (reader.folder / "hosts.yml").write_text(HOSTS, encoding="utf-8")
     server = {"Suid": "104000001", "Ip": "198.51.100.1", "Run_status": "1", "Order_status": "1"}
