@@ -13,8 +13,6 @@ import pytest
 from simulator.fixture import Simulator
 from support.playbooks import Playground, Run, calls
 
-pytestmark = pytest.mark.newest_core
-
 #: The password of the simulator's proxies.
 PWD = "0123456789ab"
 PLAY = """
