@@ -20,7 +20,7 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._leases.plan import 
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.caps import Caps
 from support.failing_state import FULL, FailingState
 from support.in_process import CLASSIC, PATHS, Answer, Call, Killed, Vendor
-from support.lease_runs import LeaseNode
+from support.lease_runs import EMPTY, LeaseNode
 
 QUANZHOU, GUANGZHOU = "350500", "440100"
 ABROAD = ("990100", "990200")
@@ -141,3 +141,17 @@ def test_a_lost_call_without_an_effect_is_repeated_when_its_time_is_over(tmp_pat
     core.fault(PATHS[product].get, kind="reset_before")
     outcome = LeaseNode(core, tmp_path, product).ensure(2)
     assert (outcome.error, len(outcome.leases), core.paid) == (None, 2, 2)
+
+
+@pytest.mark.parametrize("lag", [8.0, 30.0])
+@pytest.mark.parametrize("kind", ["reset_after", "garbage"])
+def test_ignoring_what_no_list_shows_decides_nothing_about_open_calls(
+    core: Vendor, node: LeaseNode, lag: float, kind: str
+) -> None:
+    node.ensure(2)
+    core.clock.advance(700)
+    core.fault("/query", "replace", body=EMPTY)
+    core.fault("/allocate", kind)
+    core.configure(options={"list_lag": lag})
+    outcome = node.ensure(3, on_uncertain="ignore")
+    assert (outcome.error, len(outcome.leases), core.paid) == (None, 3, 3)
