@@ -19,14 +19,14 @@ help:
 test: .venv/.ready ## what each change must pass, on the newest ansible-core
 	@$(MAKE) --no-print-directory -j2 _tests _checks
 
-test-all: export QG_ALL = 1
+test-all: export QGNET_ALL = 1
 test-all: test ## what CI runs: also slow tests, coverage, the oldest ansible-core, all scenarios, documents, the archive
 
 _tests:
-	@$(NOX) -s "unit(2.21)" "integration(2.21)" $(if $(QG_ALL),"unit(2.16)" "integration(2.16)" coverage)
+	@$(NOX) -s "unit(2.21)" "integration(2.21)" $(if $(QGNET_ALL),"unit(2.16)" "integration(2.16)" coverage)
 
 _checks:
-	@$(NOX) -s "sanity(2.21)" molecule lint $(if $(QG_ALL),eda "sanity(2.16)" docs docs-check license-check extra-checks build-import-check) >.cache/checks.log 2>&1; code=$$?; cat .cache/checks.log; exit $$code
+	@$(NOX) -s "sanity(2.21)" molecule lint $(if $(QGNET_ALL),eda "sanity(2.16)" docs docs-check license-check extra-checks build-import-check) >.cache/checks.log 2>&1; code=$$?; cat .cache/checks.log; exit $$code
 
 lint: .venv/.ready ## style, types, changelog, licences (ARGS="ruff mypy": these alone)
 	@$(NOX) -s lint $(REST)

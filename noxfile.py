@@ -22,10 +22,10 @@ import workspace
 from workspace import CACHE, CORES, DATABASE, HOSTS, INTEGRATION, NEWEST
 
 # As CI and a release run them: also the tests that are marked as slow, and with the coverage measured.
-ALL = bool(os.environ.get("QG_ALL"))
+ALL = bool(os.environ.get("QGNET_ALL"))
 ON_CORES = [nox.param(python, core, id=core) for core, python in CORES.items()]
 # Hosts of the lab hide the home of the caller from what runs on them.
-CALLERS_HOME = {"HOME": os.environ.get("QG_HOME", str(Path.home()))}
+CALLERS_HOME = {"HOME": os.environ.get("QGNET_HOME", str(Path.home()))}
 NEWEST_PYTHON = "3.13"
 SYSTEMD = "ip=iproute2 mmdebstrap systemd-nspawn=systemd-container"
 TOOLS = {"PYTHONPATH": f"{ROOT}/tests/tools", "PYTHONDONTWRITEBYTECODE": "1"}
@@ -60,7 +60,7 @@ def pytest(session: nox.Session, *arguments: str, measured: str = "", **settings
         # Else ansible-core kills its workers at a play's end, some while they write what they have measured.
         settings |= {"ANSIBLE_WORKER_SHUTDOWN_POLL_COUNT": "200", "ANSIBLE_WORKER_SHUTDOWN_POLL_DELAY": "0.02"}
         if measured == "integration":
-            settings |= {"QG_PATCH_EXIT": "_exit", "QG_PATCH_FORK": "fork"}
+            settings |= {"QGNET_PATCH_EXIT": "_exit", "QGNET_PATCH_FORK": "fork"}
     try:
         session.run(*command, env=settings)
     finally:
@@ -72,7 +72,7 @@ def run_tests(session: nox.Session, core: str, programs: str, *folders: str) -> 
     sync(session, "tests", core=core, programs=programs)
     whole = ALL and core == NEWEST
     marks = [] if whole else ["-m", "not slow and not thorough and not nightly"]
-    few = {} if core == NEWEST else {"QG_FEW_EXAMPLES": "1"}
+    few = {} if core == NEWEST else {"QGNET_FEW_EXAMPLES": "1"}
     pytest(
         session, *(session.posargs or [*marks, *folders]), measured=session.name.split("(")[0] if whole else "", **few
     )

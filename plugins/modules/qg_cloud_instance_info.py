@@ -84,7 +84,6 @@ instances:
     suid:
       description: The vendor's identifier of the instance (I(Suid)), for O(suid).
       type: str
-      returned: always
     line_no:
       description: The line (I(Line_no)).
       type: str
@@ -215,7 +214,6 @@ instances:
       description:
         - The instance as the vendor gives it, without its passwords unless O(include_secrets) is true.
       type: dict
-      returned: always
   sample:
     - suid: "12154545"
       line_no: ap-shanghai
@@ -251,36 +249,20 @@ count:
   type: int
   sample: 1
 api:
-  description: The API usage of the task in calls, retries and seconds waited.
+  description: The number of calls, how many of them were retries, and the seconds waited.
   returned: success
   type: dict
   sample: {calls: 1, retries: 0, waited_seconds: 0.0}
-code:
+error:
   description:
-    - The vendor's code, as text. Its table of codes is not public.
-  returned: when the vendor refused
-  type: str
-  sample: "404"
-meaning:
-  description: The vendor's message, mostly in Chinese.
-  returned: when the vendor refused with a message
-  type: str
-  sample: "\u54c1\u724c\u7f16\u53f7\u4e0d\u5b58\u5728 4"
-request_id:
-  description: The vendor's number of the call, for support requests.
-  returned: when the vendor refused with a number
-  type: str
-  sample: 423369C7-AD6F-3GT6-NMJ7-E2RG5N6HG7D3
-endpoint:
-  description: The path of the failed call.
-  returned: on failure of a call
-  type: str
-  sample: /cloud-business/getDetail
-http_status:
-  description: The HTTP status of the response.
-  returned: on failure of a call with a response
-  type: int
-  sample: 200
+    - The failed call. C(code) and C(meaning) are those of QG.net; C(request_id) is its number of the call, for support.
+  returned: failure
+  type: dict
+  sample:
+    code: "404"
+    meaning: "\u54c1\u724c\u7f16\u53f7\u4e0d\u5b58\u5728 4"
+    endpoint: /cloud-business/getDetail
+    http_status: 200
 """
 
 from ansible_collections.qingguo.qgnet.plugins.module_utils._task.module import run_module

@@ -59,7 +59,6 @@ ansible_facts:
       description: The packages, as RV(qingguo.qgnet.qg_cloud_package_info#module:packages).
       type: list
       elements: dict
-      returned: always
     qg_cloud_order_price:
       description: The price of the order, as RV(qingguo.qgnet.qg_cloud_package_info#module:order_price).
       type: dict

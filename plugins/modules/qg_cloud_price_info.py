@@ -85,71 +85,47 @@ price:
     package_no:
       description: The requested package, as in O(package_no).
       type: str
-      returned: always
     system_no:
       description: The requested system image, as in O(system_no).
       type: str
-      returned: always
     duration:
       description: The requested duration, as in O(duration).
       type: str
-      returned: always
     original_price:
       description:
         - The price without any discount (I(OriginalPrice)), in yuan, exactly as the vendor returns it.
       type: str
-      returned: always
     original_amount:
       description: The same amount as a number.
       type: float
-      returned: always
     total_price:
       description:
         - The price to pay (I(TotalPrice)), in yuan, exactly as the vendor returns it.
       type: str
-      returned: always
     total_amount:
       description: The same amount as a number.
       type: float
-      returned: always
     vendor:
       description: The prices as the vendor gives them.
       type: dict
-      returned: always
   sample:
     {package_no: "1111", system_no: "1", duration: 3m, original_price: "180", original_amount: 180.0,
       total_price: "150", total_amount: 150.0, vendor: {OriginalPrice: "180", TotalPrice: "150"}}
 api:
-  description: The API usage of the task in calls, retries and seconds waited.
+  description: The number of calls, how many of them were retries, and the seconds waited.
   returned: success
   type: dict
   sample: {calls: 1, retries: 0, waited_seconds: 0.0}
-code:
+error:
   description:
-    - The vendor's code, as text. Its table of codes is not public.
-  returned: when the vendor refused
-  type: str
-  sample: "404"
-meaning:
-  description: The vendor's message, mostly in Chinese.
-  returned: when the vendor refused with a message
-  type: str
-  sample: "\u54c1\u724c\u7f16\u53f7\u4e0d\u5b58\u5728 4"
-request_id:
-  description: The vendor's number of the call, for support requests.
-  returned: when the vendor refused with a number
-  type: str
-  sample: 423369C7-AD6F-3GT6-NMJ7-E2RG5N6HG7D3
-endpoint:
-  description: The path of the failed call.
-  returned: on failure of a call
-  type: str
-  sample: /cloud-business/packageOrderPrice
-http_status:
-  description: The HTTP status of the response.
-  returned: on failure of a call with a response
-  type: int
-  sample: 200
+    - The failed call. C(code) and C(meaning) are those of QG.net; C(request_id) is its number of the call, for support.
+  returned: failure
+  type: dict
+  sample:
+    code: "404"
+    meaning: "\u54c1\u724c\u7f16\u53f7\u4e0d\u5b58\u5728 4"
+    endpoint: /cloud-business/packageOrderPrice
+    http_status: 200
 """
 
 from ansible_collections.qingguo.qgnet.plugins.module_utils._task.module import run_module

@@ -104,11 +104,9 @@ findings:
     cause:
       description: What is wrong, in one sentence.
       type: str
-      returned: always
     command:
       description: The command to type next.
       type: str
-      returned: always
 report:
   description: The result as lines for people, the cause and the next command first.
   returned: success
@@ -125,11 +123,9 @@ versions:
     ansible_core:
       description: The version of ansible-core.
       type: str
-      returned: always
     python:
       description: The version of Python.
       type: str
-      returned: always
     requests:
       description: The version of the library C(requests).
       type: str
@@ -137,7 +133,6 @@ versions:
     qingguo_qgnet:
       description: The version of the collection.
       type: str
-      returned: always
 options:
   description: The options for the connection that have a value, and where it comes from.
   returned: success
@@ -147,11 +142,9 @@ options:
     name:
       description: The name of the option.
       type: str
-      returned: always
     source:
       description: The variable or environment variable that set it, C(task or module_defaults), or C(default).
       type: str
-      returned: always
     value:
       description: The value; null for a secret.
       type: raw
@@ -197,16 +190,13 @@ registrations:
     inventory_id:
       description: The inventory, by default its sources.
       type: str
-      returned: always
     hosts:
       description: The names of the hosts.
       type: list
       elements: str
-      returned: always
     own:
       description: Whether this is the inventory of the run, or O(inventory_id).
       type: bool
-      returned: always
 egress_ip:
   description: The egress address of the control node; null if no source reports it.
   returned: success
@@ -225,11 +215,9 @@ proxy:
     server:
       description: The proxy.
       type: str
-      returned: always
     ok:
       description: Whether it works.
       type: bool
-      returned: always
     exit_ip:
       description: The address that the echo service has seen.
       type: str
@@ -239,7 +227,7 @@ proxy:
       type: str
       returned: always, may be null
 api:
-  description: The API usage of the task in calls, retries and seconds waited; null without a key and a state.
+  description: The number of calls, how many of them were retries, and the seconds waited.
   returned: success
   type: dict
   sample: {calls: 3, retries: 0, waited_seconds: 0.0}

@@ -90,14 +90,11 @@ source_replies:
     source:
       description: The echo service, without its query.
       type: str
-      returned: always
     ip:
       description: The reported address; null if there is none.
       type: str
-      returned: always
     error:
       description: Why there is no address; null if there is one.
       type: str
-      returned: always
   sample: [{source: "https://d.qg.net/ip", ip: 203.0.113.5, error: null}]
 """

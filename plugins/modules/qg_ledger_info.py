@@ -76,19 +76,15 @@ entries:
     at:
       description: When the call was recorded, right before it was sent, in ISO 8601, by the clock of the state.
       type: str
-      returned: always
     endpoint:
       description: The path of the call.
       type: str
-      returned: always
     product:
       description: The product that the call was made for, as in O(product).
       type: str
-      returned: always
     asked:
       description: The number of leases or resources that the call asked for.
       type: int
-      returned: always
     received:
       description: The number of those that it paid for; null as long as that is unknown.
       type: int
@@ -99,12 +95,10 @@ entries:
           RV(qingguo.qgnet.qg_monopoly#module:applied).
       type: list
       elements: str
-      returned: always
     ends:
       description: The end of each of RV(entries[].names), in ISO 8601; null if the vendor gives none.
       type: list
       elements: str
-      returned: always
     state:
       description:
         - V(settled) if the result is known for good, V(reported) if the vendor has reported it and the run did not end
@@ -112,23 +106,18 @@ entries:
         - V(sent) or V(unknown) as long as the result is unknown. The next task that changes leases or resources of the
           key determines it. V(lost) if it never became known; C(max_new_per_day) then counts all that was asked for.
       type: str
-      returned: always
     run:
       description: The run of Ansible. It begins with the number of its process.
       type: str
-      returned: always
     user:
       description: The user that Ansible ran as.
       type: str
-      returned: always
     host:
       description: The host of the task in the inventory; empty for a task with C(delegate_to).
       type: str
-      returned: always
     inventory:
       description: The inventory; empty for a task with C(delegate_to).
       type: str
-      returned: always
   sample:
     - at: "2030-01-02T03:04:05+08:00"
       endpoint: /allocate
@@ -156,27 +145,21 @@ totals:
     day:
       description: The day, in China Standard Time.
       type: str
-      returned: always
     product:
       description: The product.
       type: str
-      returned: always
     calls:
       description: The number of calls.
       type: int
-      returned: always
     asked:
       description: The number of leases or resources that they asked for.
       type: int
-      returned: always
     received:
       description: The number of those that they paid for, as far as that is known.
       type: int
-      returned: always
     unknown:
       description: The number of those that calls without a known result asked for.
       type: int
-      returned: always
   sample:
     - {day: "2030-01-02", product: classic, calls: 1, asked: 1, received: 1, unknown: 0}
 """

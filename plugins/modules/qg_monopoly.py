@@ -166,7 +166,6 @@ monopolies:
     uuid:
       description: Its identifier.
       type: str
-      returned: always
     area:
       description: The name of its area.
       type: str
@@ -182,7 +181,6 @@ monopolies:
     state:
       description: One of V(online), V(offline), V(redialling), V(queued), or the vendor's word for any other state.
       type: str
-      returned: always
     server:
       description: The address to connect to, C(address:port), while it is online.
       type: str
@@ -202,7 +200,6 @@ monopolies:
     vendor:
       description: All fields as the vendor returns them.
       type: dict
-      returned: always
   sample:
     - uuid: xx_demo1-1:ppp10
       area: 福建省泉州市
@@ -263,7 +260,6 @@ redialed:
     uuid:
       description: Its identifier.
       type: str
-      returned: always
     server_before:
       description: Its address before.
       type: str
@@ -290,11 +286,9 @@ refused:
     uuid:
       description: Its identifier.
       type: str
-      returned: always
     reason:
       description: The reason.
       type: str
-      returned: always
     possible_from:
       description: The earliest time at which it is possible, in ISO 8601.
       type: str
@@ -318,47 +312,16 @@ cap:
   type: dict
   sample: {option: max_new_per_day, limit: 20, bought: 18, wanted: 5}
 api:
-  description: The API usage of the task.
-  returned: when the list could be read
+  description: The number of calls, how many of them were retries, and the seconds waited.
+  returned: always
   type: dict
-  contains:
-    calls:
-      description: Calls that the vendor received, or may have received.
-      type: int
-      returned: always
-    retries:
-      description: The number of calls that repeated an earlier one after a transient failure.
-      type: int
-      returned: always
-    waited_seconds:
-      description: The seconds spent waiting for the rate limit, between attempts, and until resources were online.
-      type: float
-      returned: always
-    waits:
-      description: The same seconds by the reason of each wait.
-      type: dict
-      returned: when the task waited
   sample: {calls: 5, retries: 0, waited_seconds: 2.5, waits: {resources are not online yet: 2.5}}
-code:
-  description: The vendor's code, which is the HTTP status for the calls for exclusive occupancy.
-  returned: when the vendor refused
-  type: int
-  sample: 400
-meaning:
-  description: The meaning of the code.
-  returned: when the vendor refused
-  type: str
-  sample: refused
-endpoint:
-  description: The method (except GET) and path of the failed call.
-  returned: on failure of a call
-  type: str
-  sample: POST /monopolies
-http_status:
-  description: The HTTP status of the response.
-  returned: on failure of a call with a response
-  type: int
-  sample: 400
+error:
+  description:
+    - The failed call. C(code) and C(meaning) are those of QG.net; C(request_id) is its number of the call, for support.
+  returned: failure
+  type: dict
+  sample: {code: 400, meaning: refused, endpoint: POST /monopolies, http_status: 400}
 """
 
 from ansible_collections.qingguo.qgnet.plugins.module_utils._task.module import run_module

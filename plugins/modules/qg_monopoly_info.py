@@ -64,7 +64,6 @@ monopolies:
     uuid:
       description: Its identifier.
       type: str
-      returned: always
     area:
       description: The name of its area.
       type: str
@@ -80,7 +79,6 @@ monopolies:
     state:
       description: One of V(online), V(offline), V(redialling), V(queued), or the vendor's word for any other state.
       type: str
-      returned: always
     server:
       description: The address to connect to, C(address:port), while it is online.
       type: str
@@ -100,7 +98,6 @@ monopolies:
     vendor:
       description: All fields as the vendor returns them.
       type: dict
-      returned: always
   sample:
     - uuid: xx_demo1-1:ppp10
       area: 福建省泉州市
@@ -138,30 +135,16 @@ idle:
   elements: raw
   sample: [{area_code: 350500, area: 福建省泉州市, isp: 电信, num: 12}]
 api:
-  description: The API usage of the task in calls, retries and seconds waited.
+  description: The number of calls, how many of them were retries, and the seconds waited.
   returned: success
   type: dict
   sample: {calls: 2, retries: 0, waited_seconds: 0.0}
-code:
-  description: The vendor's code, which is the HTTP status for the calls for exclusive occupancy.
-  returned: when the vendor refused
-  type: int
-  sample: 400
-meaning:
-  description: The meaning of the code.
-  returned: when the vendor refused
-  type: str
-  sample: refused
-endpoint:
-  description: The path of the failed call.
-  returned: on failure of a call
-  type: str
-  sample: /monopolies
-http_status:
-  description: The HTTP status of the response.
-  returned: on failure of a call with a response
-  type: int
-  sample: 400
+error:
+  description:
+    - The failed call. C(code) and C(meaning) are those of QG.net; C(request_id) is its number of the call, for support.
+  returned: failure
+  type: dict
+  sample: {code: 400, meaning: refused, endpoint: /monopolies, http_status: 400}
 """
 
 from ansible_collections.qingguo.qgnet.plugins.module_utils._task.module import run_module

@@ -74,11 +74,9 @@ leases:
     port:
       description: The port of the proxy.
       type: int
-      returned: always
     server:
       description: Host and port to connect to. The host differs from C(ip) in the vendor's enterprise pool.
       type: str
-      returned: always
     deadline:
       description: When the lease ends, as the vendor gives it.
       type: str
@@ -114,7 +112,6 @@ leases:
     vendor:
       description: The lease as the vendor gives it.
       type: dict
-      returned: always
     proxy_url:
       description: URL of the proxy with its credentials. Secret.
       type: str
@@ -141,35 +138,16 @@ product:
   type: str
   sample: classic
 api:
-  description: The API usage of the task in calls, retries and seconds waited.
+  description: The number of calls, how many of them were retries, and the seconds waited.
   returned: success
   type: dict
   sample: {calls: 1, retries: 0, waited_seconds: 0.0}
-code:
-  description: The vendor's code, which is a number with O(product=classic), and otherwise text.
-  returned: when the vendor refused
-  type: raw
-  sample: -100
-meaning:
-  description: The meaning of the code.
-  returned: when the vendor refused
-  type: str
-  sample: plan missing or expired
-request_id:
-  description: The vendor's number of the call, for support requests. Only product hosts return it.
-  returned: when a product host refused
-  type: str
-  sample: 00000000-1111-2222-3333-444444444444
-endpoint:
-  description: The path of the failed call.
-  returned: on failure of a call
-  type: str
-  sample: /query
-http_status:
-  description: The HTTP status of the response.
-  returned: on failure of a call with a response
-  type: int
-  sample: 200
+error:
+  description:
+    - The failed call. C(code) and C(meaning) are those of QG.net; C(request_id) is its number of the call, for support.
+  returned: failure
+  type: dict
+  sample: {code: -100, meaning: plan missing or expired, endpoint: /query, http_status: 200}
 """
 
 from ansible_collections.qingguo.qgnet.plugins.module_utils._task.module import run_module

@@ -69,30 +69,16 @@ count:
   type: int
   sample: 1
 api:
-  description: The API usage of the task in calls, retries and seconds waited.
+  description: The number of calls, how many of them were retries, and the seconds waited.
   returned: success
   type: dict
   sample: {calls: 1, retries: 0, waited_seconds: 0.0}
-code:
-  description: The vendor's code.
-  returned: when the vendor refused
-  type: int
-  sample: -15
-meaning:
-  description: The meaning of the code.
-  returned: when the vendor refused
-  type: str
-  sample: no permission
-endpoint:
-  description: The path of the failed call.
-  returned: on failure of a call
-  type: str
-  sample: /extract
-http_status:
-  description: The HTTP status of the response.
-  returned: on failure of a call with a response
-  type: int
-  sample: 200
+error:
+  description:
+    - The failed call. C(code) and C(meaning) are those of QG.net; C(request_id) is its number of the call, for support.
+  returned: failure
+  type: dict
+  sample: {code: -15, meaning: no permission, endpoint: /extract, http_status: 200}
 """
 
 from ansible_collections.qingguo.qgnet.plugins.module_utils._task.module import run_module

@@ -86,11 +86,9 @@ exit:
     ip:
       description: The exit IP, which is the address that websites see.
       type: str
-      returned: always
     server:
       description: Address and port of the exit, as the vendor gives them.
       type: str
-      returned: always
     deadline:
       description: When the vendor changes it, as the vendor gives it.
       type: str
@@ -106,30 +104,16 @@ exit:
     deadline: "2030-01-02 03:04:05"
     expires_at: "2030-01-02T03:04:05+08:00"
 api:
-  description: The API usage of the task in calls, retries and seconds waited.
+  description: The number of calls, how many of them were retries, and the seconds waited.
   returned: success
   type: dict
   sample: {calls: 1, retries: 0, waited_seconds: 0.0}
-code:
-  description: The HTTP status, by which the control port refuses.
-  returned: when the vendor refused
-  type: int
-  sample: 500
-meaning:
-  description: The meaning of the code.
-  returned: when the vendor refused
-  type: str
-  sample: no address available
-endpoint:
-  description: The method and path of the failed call.
-  returned: on failure of a call
-  type: str
-  sample: PUT /proxyip
-http_status:
-  description: The HTTP status of the response.
-  returned: on failure of a call with a response
-  type: int
-  sample: 500
+error:
+  description:
+    - The failed call. C(code) and C(meaning) are those of QG.net; C(request_id) is its number of the call, for support.
+  returned: failure
+  type: dict
+  sample: {code: 500, meaning: no address available, endpoint: PUT /proxyip, http_status: 500}
 """
 
 from ansible_collections.qingguo.qgnet.plugins.module_utils._task.module import run_module

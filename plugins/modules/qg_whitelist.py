@@ -119,7 +119,6 @@ refused:
     ip:
       description: The address.
       type: str
-      returned: always
     code:
       description: The vendor's code, for example V(-206) for an address that is bound to another key.
       type: int
@@ -127,7 +126,6 @@ refused:
     reason:
       description: The reason and the fix.
       type: str
-      returned: always
   sample: []
 whitelist:
   description: All addresses on the whitelist after the task, in numeric order. In check mode, as they would be.
@@ -148,30 +146,16 @@ unreadable:
   elements: str
   sample: []
 api:
-  description: The API usage of the task in calls, retries and seconds waited.
+  description: The number of calls, how many of them were retries, and the seconds waited.
   returned: when the whitelist could be read
   type: dict
   sample: {calls: 3, retries: 0, waited_seconds: 0.0}
-code:
-  description: The vendor's code.
-  returned: when the vendor refused
-  type: int
-  sample: -202
-meaning:
-  description: The meaning of the code.
-  returned: when the vendor refused
-  type: str
-  sample: whitelist full
-endpoint:
-  description: The path of the failed call.
-  returned: on failure of a call
-  type: str
-  sample: /whitelist/add
-http_status:
-  description: The HTTP status of the response.
-  returned: on failure of a call with a response
-  type: int
-  sample: 200
+error:
+  description:
+    - The failed call. C(code) and C(meaning) are those of QG.net; C(request_id) is its number of the call, for support.
+  returned: failure
+  type: dict
+  sample: {code: -202, meaning: whitelist full, endpoint: /whitelist/add, http_status: 200}
 """
 
 from ansible_collections.qingguo.qgnet.plugins.module_utils._task.module import run_module

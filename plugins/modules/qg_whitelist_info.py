@@ -93,7 +93,6 @@ entries:
     ip:
       description: The address.
       type: str
-      returned: always
       sample: 203.0.113.5
     owners:
       description:
@@ -102,32 +101,27 @@ entries:
         - An entry without any is one of RV(unowned).
       type: list
       elements: dict
-      returned: always
       contains:
         host:
           description: The name of the host in its inventory.
           type: str
-          returned: always
           sample: web1
         inventory_id:
           description:
             - The inventory of the host, as O(qingguo.qgnet.qg_egress_whitelist#module:inventory_id). By default, these
               are the paths of the inventory sources, separated by commas.
           type: str
-          returned: always
           sample: /etc/ansible/hosts
         registered_since:
           description:
             - When the address was first registered for the host, in ISO 8601.
           type: str
-          returned: always
           sample: "2026-05-04T09:30:00+08:00"
         there_before:
           description:
             - Whether the address was on the whitelist before the host reported it, and was never added for a host or
               given by the user. The entry may then be in use by others as well.
           type: bool
-          returned: always
           sample: false
 unowned:
   description: The addresses on the whitelist that no host is registered with.
@@ -144,30 +138,16 @@ unlisted:
   elements: dict
   contains: *entry
 api:
-  description: The API usage of the task in calls, retries and seconds waited.
+  description: The number of calls, how many of them were retries, and the seconds waited.
   returned: success
   type: dict
   sample: {calls: 1, retries: 0, waited_seconds: 0.0}
-code:
-  description: The vendor's code.
-  returned: when the vendor refused
-  type: int
-  sample: -100
-meaning:
-  description: The meaning of the code.
-  returned: when the vendor refused
-  type: str
-  sample: plan missing or expired
-endpoint:
-  description: The path of the failed call.
-  returned: on failure of a call
-  type: str
-  sample: /whitelist/query
-http_status:
-  description: The HTTP status of the response.
-  returned: on failure of a call with a response
-  type: int
-  sample: 200
+error:
+  description:
+    - The failed call. C(code) and C(meaning) are those of QG.net; C(request_id) is its number of the call, for support.
+  returned: failure
+  type: dict
+  sample: {code: -100, meaning: plan missing or expired, endpoint: /whitelist/query, http_status: 200}
 """
 
 from ansible_collections.qingguo.qgnet.plugins.module_utils._task.module import run_module

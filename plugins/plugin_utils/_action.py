@@ -21,7 +21,6 @@ from ansible.module_utils.parsing.convert_bool import boolean
 from ansible.plugins.action import ActionBase
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.caller import set_caller
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import OptionError
-from ansible_collections.qingguo.qgnet.plugins.module_utils._core.text import similar
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.validation import check_path
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.waiting import SILENT
 from ansible_collections.qingguo.qgnet.plugins.module_utils._task.operation import (
@@ -49,6 +48,7 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._task.sources import
 )
 from ansible_collections.qingguo.qgnet.plugins.plugin_utils._announcer import run_announcer
 from ansible_collections.qingguo.qgnet.plugins.plugin_utils._sources import UNSET, variable_value
+from ansible_collections.qingguo.qgnet.plugins.plugin_utils._variable_names import check_settings
 
 _GROUP = "group/qingguo.qgnet.qg"
 _WORD = re.compile(r"\w+")
@@ -63,8 +63,6 @@ class QgAction(ActionBase):
     _supports_async = False
     #: The options that select objects; null or an empty value is refused for them.
     selectors: tuple[str, ...] = ()
-    #: The variables with the prefix of the task that are not options.
-    other_variables: tuple[str, ...] = ()
 
     @property
     def _name(self) -> str:
@@ -92,10 +90,9 @@ class QgAction(ActionBase):
             # The group has modules with other options.
             found.pop(name, None)
         check_option_names(self._name, found, spec)
+        check_settings(self._variables)
         shared = set(shared_options(spec))
         own = {f"{prefix}{name}": name for name in spec if name not in GROUP_OPTIONS} if prefix else {}
-        if prefix:
-            _check_variables(prefix, self._variables, [*own, *self.other_variables])
         for variable, name in (*own.items(), *((variable_name(name), name) for name in shared)):
             if found.get(name) is None and name not in self._task.args.keys() & set(self.selectors):
                 value = variable_value(variable, self._variables, self._templar)
@@ -152,18 +149,6 @@ class QgAction(ActionBase):
         """Whether the task was delegated to another machine."""
         target = self._task.delegate_to
         return bool(target) and not (target in _HERE and self._connection.transport == "local")
-
-
-def _check_variables(prefix: str, names: Iterable[str], known: list[str]) -> None:
-    """Refuse an unknown variable with the prefix of a task: Ansible would ignore a misspelt one."""
-    for name in names:
-        if name.startswith(prefix) and name not in known:
-            near = similar(name, known)
-            connection = variable_name(name.removeprefix(prefix))
-            fix = f"did you mean {near[0]}?" if near else "remove it."
-            if name.removeprefix(prefix) in GROUP_OPTIONS:
-                fix = f"set {connection} instead."
-            raise OptionError(f"The variable {name} does not exist: {fix}")
 
 
 def _plain(value: Any) -> Any:

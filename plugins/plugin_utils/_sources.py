@@ -18,6 +18,7 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._task.sources import
     shared_options,
     variable_name,
 )
+from ansible_collections.qingguo.qgnet.plugins.plugin_utils._variable_names import check_settings
 
 UNSET: Any = object()
 #: The values of a variable that count as unset.
@@ -67,6 +68,7 @@ def for_plugin(spec: Spec, given: Mapping[str, Any], variables: Mapping[str, Any
 
     The variables are read here, because Ansible would not evaluate their templates, and would accept empty text.
     """
+    check_settings(variables)
     options = dict(given)
     for option in shared_options(spec):
         if option in options and options[option] is None:

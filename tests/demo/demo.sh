@@ -4,7 +4,7 @@
 #
 # The whole story on one machine, without an account and without the internet: hosts that the proxy refuses are
 # registered by one run of the playbook, get through, and leave again. Ends 0 only if every step went as it should.
-# `make demo` prepares the environment. QG_DEMO_WAY chooses the hosts: ssh, rootless, or loopback. With the argument
+# `make demo` prepares the environment. QGNET_DEMO_WAY chooses the hosts: ssh, rootless, or loopback. With the argument
 # "leases", the hosts lease proxies of a product, crawl through them, and get new ones when they have ended. With "gateway",
 # three hosts crawl through gateways while all leases are replaced twice.
 set -euo pipefail
@@ -37,7 +37,7 @@ ansible-doc --type module --list qingguo.qgnet 2>/dev/null | grep -q qg_whitelis
     fail "Ansible does not find the collection qingguo.qgnet; start the demo with 'make demo'."
 
 # Which hosts this machine can make.
-way=${QG_DEMO_WAY:-} reason=
+way=${QGNET_DEMO_WAY:-} reason=
 if [[ -z $way ]]; then
     if reason=$("$lab" check 2>&1); then
         way=ssh
@@ -49,13 +49,13 @@ if [[ -z $way ]]; then
 fi
 if [[ $way == rootless ]]; then
     # The same again in a user namespace, where an ordinary user may make networks; SSH hosts work there, too.
-    QG_DEMO_WAY=ssh exec "$lab" rootless bash "$here/demo.sh" "$story"
+    QGNET_DEMO_WAY=ssh exec "$lab" rootless bash "$here/demo.sh" "$story"
 fi
 
 temporary=${TMPDIR:-/tmp}
 ((${#temporary} <= 30)) || temporary=/tmp # the path of a socket must be short
 work=$(mktemp -d "$temporary/qg-demo.XXXXXXXX")
-export QG_LAB_DIR=$work/lab QG_LAB_PYTHON=$python
+export QGNET_LAB_DIR=$work/lab QGNET_LAB_PYTHON=$python
 simulator=
 
 finish() {
@@ -81,7 +81,7 @@ start_ssh_hosts() {
     [[ $(id -u) == 0 ]] || echo "(Without root, all of it runs in a user namespace, which has no other network.)"
     "$lab" up "$hosts" >/dev/null || fail "the hosts could not be started."
     "$lab" simulator --key "$key" >/dev/null || fail "the simulator could not be started."
-    inventory=$QG_LAB_DIR/inventory
+    inventory=$QGNET_LAB_DIR/inventory
     url=http://198.18.77.1:8080 proxy=http://198.18.77.1:3128
     sources=("$url/ip" "$url/json")
     echo "host1 has curl only, host2 wget only, host3 Python only: the role takes what is there."
@@ -208,7 +208,7 @@ seen() { grep -oE 'was seen as [0-9.]+' "$work/output" | sort -u; }
 
 tell_leases() {
     local first second again here_listed=
-    export QG_PRODUCT=share QG_PRODUCT_URL="$url/{product}"
+    export QG_PRODUCT=share
     printf 'page: %s\n' "$url/ip" >>"$work/vars.yml"
     sim PUT "/keys/$key" '{"plan": {"kind": "share", "channels": 5}}'
 
@@ -249,7 +249,7 @@ tell_gateway() {
     sim PUT "/keys/$key" "{\"plan\": {\"channels\": 20}, \"whitelist\": [\"${everyone// /\", \"}\"]}"
 
     heading "Three hosts crawl through their gateways, and all leases are replaced twice"
-    control "$python" "$here/gateway.py" --inventory "$inventory" --lab "$QG_LAB_DIR/lab" --url "$url" ||
+    control "$python" "$here/gateway.py" --inventory "$inventory" --lab "$QGNET_LAB_DIR/lab" --url "$url" ||
         fail "a request was lost."
 }
 

@@ -4,14 +4,14 @@
 #
 # The role proxy_gateway on a machine with a real systemd: the service, the timers of the control node, and their removal,
 # while a crawler requests a page through leases of one minute. Needs root, mmdebstrap, systemd-container and a Debian
-# mirror. QG_LAB_PYTHON names a Python with the packages of the simulator. The root file system is kept in
-# QG_SYSTEMD_ROOT (default .cache/systemd) for the next run. "make systemd" starts it.
+# mirror. QGNET_LAB_PYTHON names a Python with the packages of the simulator. The root file system is kept in
+# QGNET_SYSTEMD_ROOT (default .cache/systemd) for the next run. "make systemd" starts it.
 set -euo pipefail
 
 readonly namespace=qgsystemd key=QGDEMO01
 tests=$(dirname -- "$(dirname -- "$(realpath -- "${BASH_SOURCE[0]}")")")
 checkout=$(dirname -- "$tests")
-root=${QG_SYSTEMD_ROOT:-$checkout/.cache/systemd}
+root=${QGNET_SYSTEMD_ROOT:-$checkout/.cache/systemd}
 log=$root.log
 packages=systemd,systemd-sysv,dbus,iproute2,curl,python3,python3-requests,python3-apt,ansible-core,haproxy
 simulator='' machine=''
@@ -61,7 +61,7 @@ fi
 ip netns add "$namespace" || fail "this root may not make network namespaces."
 ip -n "$namespace" link set lo up
 # The machine shares this namespace, so the simulator is at its loopback address.
-nsenter --net="/run/netns/$namespace" "${QG_LAB_PYTHON:-python3}" "$tests/simulator" --port 8080 \
+nsenter --net="/run/netns/$namespace" "${QGNET_LAB_PYTHON:-python3}" "$tests/simulator" --port 8080 \
     --map 127.0.0.1=203.0.113.5 </dev/null >/dev/null 2>&1 &
 simulator=$!
 collection=/usr/share/ansible/collections/ansible_collections/qingguo/qgnet

@@ -24,12 +24,12 @@ usage: lab.sh check              say what this machine lacks for a lab, if anyth
        lab.sh run COMMAND...     run a command in the controller's namespace
        lab.sh ssh HOST [COMMAND...]  log in to a host, such as host1, or run a command there
        lab.sh inventory          print the hosts as an Ansible inventory (JSON, as from an inventory script)
-       lab.sh simulator [ARG...] start the simulator on the bridge (QG_LAB_PYTHON names its Python), print its ready file
+       lab.sh simulator [ARG...] start the simulator on the bridge (QGNET_LAB_PYTHON names its Python), print its ready file
        lab.sh door               make the simulator reachable on a loopback port outside of the lab, print its URL
        lab.sh down               stop and remove everything
        lab.sh rootless COMMAND...  run a command, such as a script that uses this one, in a user namespace of its own: there
                                  the above works without root; the command has no network, and no process outlives it
-The lab lives in the directory QG_LAB_DIR; without it, QG_LAB_NAME (default: lab) chooses one of this checkout.
+The lab lives in the directory QGNET_LAB_DIR; without it, QGNET_LAB_NAME (default: lab) chooses one of this checkout.
 Labs in different directories do not know of each other.
 USAGE
 }
@@ -43,7 +43,7 @@ die() {
 short_hash() { printf '%s' "$1" | sha256sum | cut -c1-8; }
 temporary=${TMPDIR:-/tmp}
 ((${#temporary} <= 30)) || temporary=/tmp # see make_directory for why it must be short
-dir=$(realpath -m -- "${QG_LAB_DIR:-$temporary/qg-${QG_LAB_NAME:-lab}-$(id -u)-$(short_hash "$tests")}")
+dir=$(realpath -m -- "${QGNET_LAB_DIR:-$temporary/qg-${QGNET_LAB_NAME:-lab}-$(id -u)-$(short_hash "$tests")}")
 # Names follow from the directory alone: `down` finds what a broken `up` left, whatever became of the directory.
 lab=qg$(short_hash "$dir")
 
@@ -87,10 +87,10 @@ check_rights() {
 }
 
 make_directory() {
-    [[ $dir =~ ^[A-Za-z0-9/._-]+$ ]] || die "the path $dir has characters that ssh's options cannot take: set QG_LAB_DIR"
+    [[ $dir =~ ^[A-Za-z0-9/._-]+$ ]] || die "the path $dir has characters that ssh's options cannot take: set QGNET_LAB_DIR"
     # ssh puts its control sockets below this directory, and the path of a socket is short by nature.
-    ((${#dir} <= 60)) || die "the path $dir is too long for ssh's sockets: set QG_LAB_DIR to a shorter one"
-    [[ ! -e $dir ]] || die "$dir exists already: remove it, or set QG_LAB_DIR to another path"
+    ((${#dir} <= 60)) || die "the path $dir is too long for ssh's sockets: set QGNET_LAB_DIR to a shorter one"
+    [[ ! -e $dir ]] || die "$dir exists already: remove it, or set QGNET_LAB_DIR to another path"
     mkdir -p -- "$(dirname -- "$dir")"
     mkdir -m 700 -- "$dir" # without -p: fails if someone else was faster
     : >"$dir/.lab"
@@ -219,7 +219,7 @@ up() {
     [[ $count =~ ^([1-9]|[1-9][0-9]|1[0-9][0-9]|200)$ ]] || die "up needs the number of hosts, 1 to 200"
     check_programs
     check_rights
-    [[ -z $(namespaces) ]] || die "a lab is there already: 'lab.sh down' removes it (QG_LAB_DIR=$dir)"
+    [[ -z $(namespaces) ]] || die "a lab is there already: 'lab.sh down' removes it (QGNET_LAB_DIR=$dir)"
     make_directory
     trap 'down' EXIT
     ssh-keygen -q -t ed25519 -N '' -C lab -f "$dir/id"
@@ -295,7 +295,7 @@ simulator() {
     for ((number = 1; number <= count; number++)); do
         arguments+=(--map "$(host_address "$number")=$(public_address "$number")")
     done
-    setsid nsenter --net="/run/netns/$lab" "${QG_LAB_PYTHON:-python3}" "$tests/simulator" --host "$gateway" --port "$api_port" \
+    setsid nsenter --net="/run/netns/$lab" "${QGNET_LAB_PYTHON:-python3}" "$tests/simulator" --host "$gateway" --port "$api_port" \
         --proxy-port "$proxy_port" --ready-file "$ready" "${arguments[@]}" "$@" </dev/null >"$log" 2>&1 &
     local pid=$!
     patience 20
@@ -309,7 +309,7 @@ door() {
     need_up
     local ready=$dir/door.url
     [[ ! -e $ready ]] || die "the door is open already: $(<"$ready")"
-    setsid "${QG_LAB_PYTHON:-python3}" "$tests/lab/door.py" "/run/netns/$lab" "$gateway" "$api_port" "$ready" \
+    setsid "${QGNET_LAB_PYTHON:-python3}" "$tests/lab/door.py" "/run/netns/$lab" "$gateway" "$api_port" "$ready" \
         </dev/null >"$dir/door.log" 2>&1 &
     patience 10
     until [[ -s $ready ]]; do

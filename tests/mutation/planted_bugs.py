@@ -69,7 +69,7 @@ def run_tests(checkout: Path, tests: Iterable[str], limit: float = TIME_LIMIT) -
     command = [sys.executable, "-m", "pytest", "-q", "--exitfirst", f"--basetemp={base / 'temporary'}"]
     command += [f"{TESTS}/{name}" for name in tests]
     # The link that the settings of pytest name is not in the copy: the copy itself has the form of a collection.
-    settings = {"PYTHONPATH": str(base), "QG_CHECKOUT": str(checkout)}
+    settings = {"PYTHONPATH": str(base), "QGNET_CHECKOUT": str(checkout)}
     code, said = run_apart(command, checkout, limit, **settings)
     return TESTS_FAILED if code is None else code, said[-2000:]
 

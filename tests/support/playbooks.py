@@ -227,7 +227,7 @@ class Playground:
 
         Of the caller's environment it has nothing but where Ansible finds the collection, and what measures coverage.
         """
-        passed = ("ANSIBLE_COLLECTIONS_PATH", "ANSIBLE_WORKER_", "COVERAGE_", "PYTHONPATH", "QG_CHECKOUT")
+        passed = ("ANSIBLE_COLLECTIONS_PATH", "ANSIBLE_WORKER_", "COVERAGE_", "PYTHONPATH", "QGNET_CHECKOUT")
         return {
             **{name: value for name, value in os.environ.items() if name.startswith(passed)},
             "PATH": f"{Path(sys.executable).parent}:/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin",
@@ -243,8 +243,8 @@ class Playground:
             "ANSIBLE_CALLBACK_PLUGINS": str(HERE / "ansible_plugins" / "callback"),
             "ANSIBLE_CALLBACKS_ENABLED": "qg_record",
             "ANSIBLE_CONNECTION_PLUGINS": str(HERE / "ansible_plugins" / "connection"),
-            "QG_TEST_RECORD": str(record or self.root / "record"),
-            "QG_TEST_SPY": str(spy or self.root / "spy"),
+            "QGNET_TEST_RECORD": str(record or self.root / "record"),
+            "QGNET_TEST_SPY": str(spy or self.root / "spy"),
             "QG_MINUTE_SECONDS": str(self.minute),
             "QG_STORE": str(self.store),
             **self.environment,

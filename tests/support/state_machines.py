@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from support.in_process import Answer, Call, InProcess, Vendor
 
 #: Whether everything is tried that "make machines" tries.
-ALL_STEPS = "QG_ALL_STEPS" in os.environ
+ALL_STEPS = "QGNET_ALL_STEPS" in os.environ
 #: Steps in one run of a machine at most, and steps in all runs at least with all steps; without, by how much there are
 #: fewer runs and steps.
 STEPS, MIN_STEPS = 50, 10_000
@@ -155,10 +155,10 @@ class VendorMachine(Disturbances, RuleBasedStateMachine):
 def run_counted(machine: type[RuleBasedStateMachine], runs: int, least: int = MIN_STEPS) -> None:
     """Run a machine that counts its ``steps``, and make sure that there were at ``least`` so many of them.
 
-    The runs are the same each time, so that a test fails for a change of the code alone. With ``QG_EXPLORE`` set, they
-    are random. There are fewer without ``QG_ALL_STEPS``, and over a database.
+    The runs are the same each time, so that a test fails for a change of the code alone. With ``QGNET_EXPLORE`` set, they
+    are random. There are fewer without ``QGNET_ALL_STEPS``, and over a database.
     """
-    if not (ALL_STEPS or "QG_EXPLORE" in os.environ):
+    if not (ALL_STEPS or "QGNET_EXPLORE" in os.environ):
         runs, least = max(1, runs // FEWER_RUNS), max(1, least // FEWER_STEPS)
     runs, least = stores.share(runs), stores.share(least)
     steps = 0
@@ -177,7 +177,7 @@ def run_counted(machine: type[RuleBasedStateMachine], runs: int, least: int = MI
                 max_examples=runs,
                 stateful_step_count=STEPS,
                 deadline=None,
-                derandomize="QG_EXPLORE" not in os.environ,
+                derandomize="QGNET_EXPLORE" not in os.environ,
                 suppress_health_check=list(HealthCheck),
             ),
         )

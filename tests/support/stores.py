@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 SQLITE, POSTGRESQL = "sqlite", "postgresql"
 #: Of the runs of a state machine, the share that is made over a database, which takes several times as long.
-SHARE_OF_RUNS = 5 if "QG_EXPLORE" in os.environ else 50
+SHARE_OF_RUNS = 5 if "QGNET_EXPLORE" in os.environ else 50
 
 
 class _Databases:

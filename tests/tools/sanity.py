@@ -52,7 +52,7 @@ def is_here(python: str) -> bool:
     if shutil.which(f"python{python}"):
         return True
     command = ["uv", "python", "install", "--quiet", python]
-    here = subprocess.run(command, check=bool(os.environ.get("QG_ALL"))).returncode == 0
+    here = subprocess.run(command, check=bool(os.environ.get("QGNET_ALL"))).returncode == 0
     print("" if here else f"sanity: Python {python} is not here, and cannot be installed: nothing is tested on it")
     return here
 

@@ -42,7 +42,7 @@ _SOURCES |= {"cert": "SSL_CERT_FILE", "trusted-host": "UV_INSECURE_HOST"}
 
 def prepare() -> None:
     """Set the environment of all sessions, and make their home and the link by which Ansible finds the checkout."""
-    os.environ.setdefault("QG_HOME", str(Path.home()))
+    os.environ.setdefault("QGNET_HOME", str(Path.home()))
     # pyenv's shims end with 127 where no version is chosen; its Pythons come after those of the system.
     entries = [Path(entry) for entry in os.environ["PATH"].split(os.pathsep)]
     path = [entry for entry in entries if entry.name != "shims"] + [Path(sys.executable).parent, CACHE / "python"]
@@ -66,7 +66,7 @@ def prepare() -> None:
         "PYTHONDONTWRITEBYTECODE": "",
         "PYTHONPYCACHEPREFIX": CACHE / "bytecode",
         "PYTHONUNBUFFERED": 1,
-        "QG_CHECKOUT": ROOT,
+        "QGNET_CHECKOUT": ROOT,
         # On every machine the same, whether or not it has the library that reuse would prefer.
         "REUSE_ENCODING_MODULE": "chardet",
         "RUFF_CACHE_DIR": CACHE / "ruff",

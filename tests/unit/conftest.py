@@ -31,7 +31,7 @@ settings.register_profile("second_python", deadline=None, max_examples=10)
 LONG = any("--hypothesis-profile=long" in word for word in sys.argv)
 settings.register_profile("long", deadline=None, max_examples=20_000, print_blob=True)
 settings.register_profile("fuzz", deadline=None, max_examples=20_000 if LONG else 150, derandomize=not LONG)
-settings.load_profile("second_python" if "QG_FEW_EXAMPLES" in os.environ else "untimed")
+settings.load_profile("second_python" if "QGNET_FEW_EXAMPLES" in os.environ else "untimed")
 
 
 def _is_shipped(path: Path) -> bool:

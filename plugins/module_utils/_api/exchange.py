@@ -145,7 +145,7 @@ class Client:
 
         ``repeatable`` says that carrying the call out twice has the same effect as once.
         """
-        attempts = 0
+        attempts, began = 0, self.budget.elapsed()
         last: CallError | None = None
         while True:
             try:
@@ -157,6 +157,9 @@ class Client:
                 last = error
                 attempts += self._counts_as_attempt(error)
                 if attempts >= self.max_attempts or not _may_be_sent_again(error, repeatable):
+                    raise
+                # An API that cannot be reached is most often a wrong URL: say so after one timeout.
+                if "option" in error.details and self.budget.elapsed() - began + backoff(attempts) > self.timeout:
                     raise
                 try:
                     self._pause_before_retry(error, attempts, name)

@@ -236,11 +236,10 @@ class Transport:
         else:
             if sent and not names & _NO_CONNECTION:
                 effect = Effect.IN_FLIGHT if any("Timeout" in name for name in names) else Effect.UNKNOWN
-            return TransportError(
-                f"{endpoint}: no usable response from {host}: {_in_words(causes, self.timeout)}.",
-                endpoint=endpoint,
-                effect=effect,
-            )
+            reason = f"{endpoint}: no usable response from {host}: {_in_words(causes, self.timeout)}."
+            if effect is not Effect.NOT_SENT or proxy:
+                return TransportError(reason, endpoint=endpoint, effect=effect)
+            return TransportError(f"{reason} Check {whose}.", endpoint=endpoint, effect=effect, option=self.url_option)
         return TransportError(f"{endpoint}: {reason}", endpoint=endpoint, effect=effect, retryable=False)
 
 

@@ -24,7 +24,7 @@ from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from .._api.account.models import ORDER_STATUS, RUN_STATUS, UNKNOWN, instances
 from .._core.addresses import is_public, parse_address
 from .._core.errors import OptionError
-from .._core.text import format_sample, one_line, quote_word, similar
+from .._core.text import format_sample, one_line, quote_word
 from .._core.validation import check_range
 
 Row = dict[str, Any]
@@ -82,9 +82,7 @@ def check_config(config: Mapping[str, Any], definitions: Mapping[str, Mapping[st
 
 def _typed(option: str, value: Any, definitions: Mapping[str, Mapping[str, Any]]) -> Any:
     if option not in definitions:
-        near = similar(str(option), definitions, cutoff=0.7)
-        hint = f"did you mean {near[0]}?" if near else f"use some of {', '.join(definitions)}."
-        raise OptionError(f"{option} is not an option of this plugin: {hint}")
+        raise OptionError(f"{option} is not an option of this plugin: use some of {', '.join(definitions)}.")
     spec = {field: found for field in ("type", "elements", "choices") if (found := definitions[option].get(field))}
     if spec.get("type") == "boolean":
         spec["type"] = "bool"

@@ -30,11 +30,15 @@ class Effect(Enum):
     IN_FLIGHT = "in flight"
 
 
+#: The details of a failed call, which a result has below ``error``.
+CALL_DETAILS = ("code", "meaning", "endpoint", "http_status", "request_id")
+
+
 class QgError(Exception):
     """A failure that the user reads: one sentence, and structured details.
 
     No instance contains a key, a password, or a URL with its query. Foreign text in the message is made safe here, for
-    every way in which it is shown.
+    every way in which it is shown. The detail ``option`` is the option that may be wrong.
     """
 
     def __init__(self, message: str, **details: Any) -> None:
@@ -44,8 +48,9 @@ class QgError(Exception):
 
     def as_result(self) -> dict[str, Any]:
         """Return the failure as keys of a task's result, without unknown ones."""
-        known = {name: value for name, value in self.details.items() if value is not None}
-        return {"msg": self.message, **known}
+        known = {name: value for name, value in self.details.items() if value is not None and name != "option"}
+        error = {name: known.pop(name) for name in CALL_DETAILS if name in known}
+        return {"msg": self.message, **({"error": error} if error else {}), **known}
 
 
 class UnexpectedError(QgError):

@@ -49,8 +49,10 @@ _OWN_NAME = re.compile(r"[a-z][a-z_]*")
 _FOREIGN_BELOW = frozenset({"vendor", "idle"})
 #: The maximum depth of a result. Deeper values are not searched, and not shown if they may contain a secret.
 _MAX_LEVELS = 100
-#: The minimum length of a secret in bytes.
+#: The minimum length in bytes of a secret that is also searched for in encoded text.
 MIN_LENGTH = 6
+#: Shorter values are never masked: a password of one letter would make each sentence unreadable.
+_SHORTEST = 4
 #: Separates texts that are searched together. No run of base64 characters contains it.
 SEPARATOR = "\t|\t"
 #: How often base64 and hexadecimal digits are decoded within each other.
@@ -324,7 +326,7 @@ class Redactor:
 
 def _forms(secrets: Iterable[str]) -> set[str]:
     """Return secrets as given and without surrounding blanks, as they may be sent."""
-    return {form for secret in secrets for form in (secret, secret.strip()) if form}
+    return {form for secret in secrets for form in (secret, secret.strip()) if len(form) >= _SHORTEST}
 
 
 def _is_long(secret: str) -> bool:

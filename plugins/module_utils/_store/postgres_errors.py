@@ -72,21 +72,20 @@ class ServerAddress:
         if scheme not in SCHEMES:
             what = f"begins with {scheme}://" if scheme.isalnum() else "is not a URL"
             raise OptionError(f"{OPTION} {what}: {fix}.")
+        # libpq would read a part of such a password as the name of a host or a database, which messages show.
+        user, has_user, place = url.partition("://")[2].partition("?")[0].partition("@")
+        if has_user and ("/" in user or "@" in place):
+            raise OptionError(f"{OPTION} has an unescaped @ or / in its password: write %40 for @ and %2F for /.")
         import_psycopg()
         from psycopg import Error
         from psycopg.conninfo import conninfo_to_dict
 
-        unreadable = OptionError(
-            f"{OPTION} cannot be read: {fix}, and write special characters of a password in percent-encoding."
-        )
-        # libpq would read a part of such a password as the name of a host or a database, which messages show.
-        user, has_user, place = url.partition("://")[2].partition("?")[0].partition("@")
-        if has_user and ("/" in user or "@" in place):
-            raise unreadable
         try:
             given = conninfo_to_dict(url)
         except Error:
-            raise unreadable from None
+            raise OptionError(
+                f"{OPTION} cannot be read: {fix}, and write special characters of a password in percent-encoding."
+            ) from None
         return cls(url, frozenset(given), _describe(given))
 
 

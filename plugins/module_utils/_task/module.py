@@ -53,6 +53,8 @@ def run_module(operation: Operation) -> None:
         check_selectors(operation.selectors, _load_params())
     except OptionError as error:
         module.fail_json(changed=False, **error.as_result())
+    # As the control node does: a password of one letter would make each sentence unreadable.
+    module.no_log_values = {value for value in module.no_log_values if len(value) > 3}
     result = execute(operation, module.params, Mode(check=module.check_mode, diff=module._diff))
     if result.pop("failed", False):
         module.fail_json(**result)

@@ -74,10 +74,10 @@ def guarded(
     """
     try:
         return work()
-    except OptionError as error:
-        return {"failed": True, "changed": False, **error.as_result(), "msg": explained(error.message)}
     except QgError as error:
-        return {"failed": True, "changed": False, **error.as_result()}
+        is_about_option = isinstance(error, OptionError) or "option" in error.details
+        told = explained(error.message) if is_about_option else error.message
+        return {"failed": True, "changed": False, **error.as_result(), "msg": told}
     except passed_on:
         raise
     except Exception as error:

@@ -17,7 +17,7 @@ from ansible.module_utils.common.validation import (
 )
 
 from .._core.errors import OptionError
-from .._core.text import quote_word, similar
+from .._core.text import quote_word
 
 #: For each type, Ansible's conversion, its description, and the fix.
 _TYPES: dict[str, tuple[Callable[[Any], Any], str, str]] = {
@@ -26,18 +26,6 @@ _TYPES: dict[str, tuple[Callable[[Any], Any], str, str]] = {
     "int": (check_type_int, "a whole number", "give digits without a unit, such as 30"),
     "list": (check_type_list, "a list", "begin each entry with a hyphen"),
 }
-#: The options for the vendor's names and other likely names that do not resemble them, in lower case without
-#: underscores.
-_OTHER_NAMES = {
-    "area": ("areas",),
-    "areacode": ("areas",),
-    "areaid": ("areas",),
-    "authkey": ("key",),
-    "count": ("limit",),
-    "num": ("count", "limit"),
-    "proxy": ("apiproxy",),
-    "proxyurl": ("withcredentials",),
-}
 
 
 def check_option_names(owner: str, names: Iterable[Any], known: Collection[str]) -> None:
@@ -45,13 +33,8 @@ def check_option_names(owner: str, names: Iterable[Any], known: Collection[str])
     # YAML also has names that are not text.
     unknown = next((str(name) for name in names if name not in known), None)
     if unknown is not None:
-        options = {_plain(option): option for option in sorted(known) if not option.startswith("_")}
-        others = [other for other in _OTHER_NAMES.get(_plain(unknown), ()) if other in options]
-        near = others or similar(_plain(unknown), options)
-        fix = f"did you mean {options[near[0]]}?" if near else f"use {', '.join(options.values())}."
-        # Many modules of Ansible have it, and no other name means the same.
-        fix = "leave it out." if unknown == "state" else fix
-        raise OptionError(f"{unknown} is not an option of {owner}: {fix}")
+        options = ", ".join(sorted(name for name in known if not name.startswith("_")))
+        raise OptionError(f"{unknown} is not an option of {owner}: use {options}.")
 
 
 def check_option_types(given: Mapping[str, Any], spec: Mapping[str, Mapping[str, Any]]) -> None:
@@ -89,10 +72,6 @@ def _is_blank(value: Any) -> bool:
     if value is None or isinstance(value, str):
         return not (value or "").strip()
     return isinstance(value, list | tuple | dict | set) and all(map(_is_blank, value))
-
-
-def _plain(name: str) -> str:
-    return name.replace("_", "").lower()
 
 
 def _quoted(value: Any) -> str:

@@ -17,6 +17,7 @@ from typing import Any
 from ansible.module_utils.basic import AnsibleFallbackNotFound
 
 from .._core.errors import OptionError
+from .._core.text import similar
 from .._store.opening import is_database
 
 Spec = dict[str, dict[str, Any]]
@@ -37,6 +38,22 @@ def from_environment(name: str) -> str:
     if value := os.environ.get(name):
         return value
     raise AnsibleFallbackNotFound
+
+
+#: Other environment variables: for how many days the ledger keeps calls, and the length of the simulator's minute.
+_OTHER_NAMES = ("QG_LEDGER_DAYS", "QG_MINUTE_SECONDS")
+
+
+def check_environment(options: Iterable[str]) -> None:
+    """Refuse an environment variable that looks like one of the ``options`` and is none: a misspelt cap would cost."""
+    known = {*map(environment_name, options), *_OTHER_NAMES}
+    for name in os.environ:
+        if name.startswith("QG_") and name not in known:
+            (near,) = similar(name, known, cutoff=0.0)
+            raise OptionError(
+                f"The environment variable {name} does not exist: did you mean {near}? Names with QG_ are those of the "
+                "collection; unset it, or give a variable of your own another name."
+            )
 
 
 def shared(name: str, **fields: Any) -> dict[str, dict[str, Any]]:

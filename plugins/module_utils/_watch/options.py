@@ -16,9 +16,9 @@ from .._core.durations import parse_minutes
 from .._core.errors import OptionError
 from .._core.validation import check_range
 from .._store.rate_limiter import minute_seconds
-from .._task.options import ACCOUNT_API_OPTIONS, PRODUCT_OPTIONS, PROXY_API_OPTIONS
+from .._task.options import ACCOUNT_API_OPTIONS, PRODUCT_OPTIONS, PROXY_API_OPTIONS, SHARED_OPTIONS
 from .._task.products import check_quota
-from .._task.sources import Spec, explain_missing, missing_options, with_value
+from .._task.sources import Spec, check_environment, explain_missing, missing_options, with_value
 from .events import BALANCE, LEASES, QUOTA, WHITELIST
 
 #: The minimum interval between two polls, as a share of the vendor's minute: six calls of each kind a minute, where the
@@ -37,6 +37,7 @@ SPEC: Spec = {
 
 def read_options(args: Mapping[str, Any]) -> dict[str, Any]:
     """Return the options of a rulebook with their defaults; raises OptionError for a mistake in them."""
+    check_environment(SHARED_OPTIONS)
     given = {name: value for name, value in args.items() if value is not None and value != ""}
     found = ArgumentSpecValidator(SPEC).validate(given)
     for error in found.errors:

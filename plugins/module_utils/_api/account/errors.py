@@ -10,6 +10,8 @@ from ..._core.errors import CallError, Effect
 
 #: The difference of the clocks in seconds above which the message names it as the reason of a refusal.
 MAX_CLOCK_DIFFERENCE = 60
+#: What QG.net's text about the parts of a signature contains; 签名错误 is a wrong signature.
+_ABOUT_SIGNATURE = ("签名", "domain", "appid", "time")
 
 
 class AccountError(CallError):
@@ -33,7 +35,7 @@ class AccountError(CallError):
         number = "" if code is None else f" with code {code}"
         words = f' ("{said}")' if said else ""
         super().__init__(
-            f"{endpoint} was refused{number}{words}. {_fix(asked, ahead)}",
+            f"{endpoint} was refused{number}{words}. {_fix(said or '', asked, ahead)}",
             effect=Effect.REJECTED,
             code=code,
             meaning=said,
@@ -43,15 +45,14 @@ class AccountError(CallError):
         )
 
 
-def _fix(asked: str, ahead: float | None) -> str:
+def _fix(said: str, asked: str, ahead: float | None) -> str:
     if ahead is not None and abs(ahead) > MAX_CLOCK_DIFFERENCE:
         side = "ahead of" if ahead > 0 else "behind"
         return (
             f"The clock of this machine is {abs(ahead):.0f} seconds {side} the vendor's, and calls are signed with the "
             f"time: set the clock. The call was for {asked}."
         )
-    clock = "" if ahead is not None else ", and whether the clock of this machine is right"
-    return (
-        f"The call was for {asked}: check that. If the vendor mentions the signature, check app_id, app_key and "
-        f"domain{clock}."
-    )
+    if any(word in said for word in _ABOUT_SIGNATURE):
+        clock = "" if ahead is not None else ", and whether the clock of this machine is right"
+        return f"The signature was not accepted: check app_id, app_key and account_url{clock}."
+    return f"The call was for {asked}: check that."

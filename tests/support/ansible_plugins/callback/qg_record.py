@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Writes the result of every task on every host into the file that QG_TEST_RECORD names, a line of JSON each."""
+"""Writes the result of every task on every host into the file that QGNET_TEST_RECORD names, a line of JSON each."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class CallbackModule(CallbackBase):
             "status": status,
             "result": _part(result, "result"),
         }
-        with open(os.environ["QG_TEST_RECORD"], "a", encoding="utf-8") as record:
+        with open(os.environ["QGNET_TEST_RECORD"], "a", encoding="utf-8") as record:
             record.write(json.dumps(line, default=str) + "\n")
 
     def v2_runner_on_ok(self, result: Any) -> None:

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The local connection, which is lost at the first command that contains the text in QG_TEST_LOST_AT."""
+"""The local connection, which is lost at the first command that contains the text in QGNET_TEST_LOST_AT."""
 
 from __future__ import annotations
 
@@ -27,6 +27,6 @@ class Connection(LocalConnection):
     transport = "qg_lost"
 
     def exec_command(self, cmd: str, in_data: bytes | None = None, sudoable: bool = True) -> Any:
-        if os.environ["QG_TEST_LOST_AT"] in cmd:
+        if os.environ["QGNET_TEST_LOST_AT"] in cmd:
             raise AnsibleConnectionFailure("the host is gone")
         return super().exec_command(cmd, in_data=in_data, sudoable=sudoable)

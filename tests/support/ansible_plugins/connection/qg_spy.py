@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The local connection, which keeps all that it is reported to send in the file that QG_TEST_SPY names."""
+"""The local connection, which keeps all that it is reported to send in the file that QGNET_TEST_SPY names."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ extends_documentation_fragment:
 
 
 def _keep(kind: str, content: bytes) -> None:
-    with open(os.environ["QG_TEST_SPY"], "ab") as record:
+    with open(os.environ["QGNET_TEST_SPY"], "ab") as record:
         record.write(f"\n== {kind}\n".encode() + content)
 
 

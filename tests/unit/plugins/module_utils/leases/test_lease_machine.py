@@ -57,7 +57,7 @@ params = st.builds(
     isp=st.sampled_from([None, "telecom", "mobile"]),
     distinct=st.booleans(),
 )
-#: Runs of the machine: with the classic API, and with each other product, in the suite and with ``QG_EXPLORE=1``.
+#: Runs of the machine: with the classic API, and with each other product, in the suite and with ``QGNET_EXPLORE=1``.
 RUNS, PRODUCT_RUNS, PRODUCT_EXPLORED = 360, 15, 400
 #: Steps of the runs with a product at least.
 PRODUCT_STEPS = 300
@@ -570,7 +570,7 @@ def test_no_lease_of_a_product_host_is_paid_for_twice_or_without_being_reported(
     class Machine(LeaseStateMachine):
         product = PRODUCTS[name]
 
-    if "QG_EXPLORE" in os.environ:
+    if "QGNET_EXPLORE" in os.environ:
         state_machines.run_counted(Machine, PRODUCT_EXPLORED)
     else:
         state_machines.run_counted(Machine, PRODUCT_RUNS, PRODUCT_STEPS)

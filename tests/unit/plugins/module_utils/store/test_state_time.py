@@ -194,7 +194,7 @@ class StateTimeMachine(RuleBasedStateMachine):
         self.shown = shown
 
 
-EXPLORES = "QG_EXPLORE" in os.environ
+EXPLORES = "QGNET_EXPLORE" in os.environ
 
 
 @pytest.mark.parametrize("runs", [8, pytest.param(400 if EXPLORES else 40, marks=pytest.mark.slow)])

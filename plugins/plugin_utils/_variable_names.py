@@ -1,0 +1,52 @@
+# Copyright (c) 2026 The qingguo.qgnet authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Refuses misspelt variables, which Ansible would ignore: of a cap, that would cost money."""
+
+from __future__ import annotations
+
+import functools
+import re
+from collections.abc import Iterable
+from pathlib import Path
+
+from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import OptionError
+from ansible_collections.qingguo.qgnet.plugins.module_utils._core.text import similar
+from ansible_collections.qingguo.qgnet.plugins.module_utils._task.options import SHARED_OPTIONS
+from ansible_collections.qingguo.qgnet.plugins.module_utils._task.sources import (
+    check_environment,
+    variable_name,
+)
+
+_COLLECTION = Path(__file__).resolve().parents[2]
+_OPTIONS = frozenset(map(variable_name, SHARED_OPTIONS))
+#: The prefixes of the collection: that of shared options, playbooks and hosts of the inventory plugin, and the roles'.
+_PREFIXES = (variable_name(""), *sorted(f"{path.name}_" for path in (_COLLECTION / "roles").iterdir()))
+
+
+def check_settings(names: Iterable[str]) -> None:
+    """Refuse a variable with a prefix of the collection, or an environment variable, that the collection lacks.
+
+    ``names`` are those of all variables of the task.
+    """
+    check_environment(SHARED_OPTIONS)
+    for name in names:
+        if name.startswith(_PREFIXES) and name not in _OPTIONS and name not in _known():
+            prefix = next(prefix for prefix in _PREFIXES if name.startswith(prefix))
+            (near,) = similar(name, [each for each in (*_OPTIONS, *_known()) if each.startswith(prefix)], cutoff=0.0)
+            raise OptionError(
+                f"The variable {name} does not exist: did you mean {near}? Names with {prefix} are those of the "
+                "collection; give a variable of your own another one."
+            )
+
+
+@functools.cache
+def _known() -> frozenset[str]:
+    """Return the variables that the playbooks and roles contain, and those of hosts of the inventory plugin."""
+    from ansible_collections.qingguo.qgnet.plugins.module_utils._cloud.hosts import COLUMNS, SECRET_COLUMNS
+
+    word = re.compile(rf"\b(?:{'|'.join(_PREFIXES)})\w+")
+    files = [*_COLLECTION.glob("playbooks/**/*.*"), *_COLLECTION.glob("roles/*/*/*.*")]
+    found = {name for path in files for name in word.findall(path.read_text(encoding="utf-8"))}
+    return frozenset(found.union(map(variable_name, (*COLUMNS, *SECRET_COLUMNS))))
