@@ -38,13 +38,13 @@ def test_wrong_credentials(account: Account, name: str, changes: dict[str, str],
     result = account.refused(name, **changes)
     (call,) = account.sim.journal()
     assert call["refusal"] == kind
-    assert result["meaning"] == said
+    assert result["error"]["meaning"] == said
     assert f'"{said}"' in result["msg"]
     assert result["msg"].startswith(f"{path(name)} was refused")
     assert CREDENTIALS in result["msg"]
-    assert result["endpoint"] == path(name)
-    assert result["http_status"] == 200
-    assert result.get("request_id") == (None if name == "balance" else call["request_id"])
+    assert result["error"]["endpoint"] == path(name)
+    assert result["error"]["http_status"] == 200
+    assert result.get("error", {}).get("request_id") == (None if name == "balance" else call["request_id"])
     assert "another" not in str(result)
 
 
@@ -66,9 +66,9 @@ def test_what_does_not_exist_is_named(account: Account) -> None:
     for name, changes, kind, named in UNKNOWN:
         result = account.refused(name, **changes)
         assert account.sim.journal()[-1]["refusal"] == kind
-        assert result["code"] in ("400", "404")
+        assert result["error"]["code"] in ("400", "404")
         assert named in result["msg"]
-        assert result["meaning"] in result["msg"]
+        assert result["error"]["meaning"] in result["msg"]
     # A refusal is final: nothing was tried twice. The last one reads the packages before the price.
     assert len(account.sim.journal()) == len(UNKNOWN) + 1
 
@@ -77,14 +77,14 @@ def test_a_brand_that_the_vendor_wants_to_know(account: Account) -> None:
     account.sim.agent(options={"brand": "required"})
     result = account.refused("instances", product_id=None)
     assert account.sim.journal()[0]["refusal"] == "missing_parameter"
-    assert "productId" in result["meaning"]
+    assert "productId" in result["error"]["meaning"]
 
 
 @pytest.mark.parametrize("shape", ["null", "absent", "object", "list"])
 def test_a_refusal_is_one_whatever_data_it_has(account: Account, shape: str) -> None:
     account.sim.agent(options={"failure_data": shape, "balance_envelope": "common"})
     for name in NAMES:
-        assert account.refused(name, app_key="wrong")["meaning"] == "签名错误"
+        assert account.refused(name, app_key="wrong")["error"]["meaning"] == "签名错误"
 
 
 # --- clocks

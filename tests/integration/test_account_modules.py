@@ -198,8 +198,8 @@ def test_a_refusal_and_an_unknown_option_are_one_clear_error(
     for name in OPERATIONS:
         failed = run.of(name)
         assert (failed.status, failed.result["changed"]) == ("failed", False)
-        assert (failed.result["meaning"], failed.result["http_status"]) == ("签名错误", 403)
-        assert failed.result.get("code") == (None if name == "balance" else "E7")
+        assert (failed.result["error"]["meaning"], failed.result["error"]["http_status"]) == ("签名错误", 403)
+        assert failed.result.get("error", {}).get("code") == (None if name == "balance" else "E7")
         assert "check app_id, app_key and domain" in failed.result["msg"]
     message = run.of("unknown option").result["msg"]
     assert message.startswith("nonsense is not an option of qg_balance_info: use ")

@@ -196,7 +196,7 @@ def test_an_allocation_that_may_be_in_flight_is_not_repeated(
     result = run(scenario, requested, kind)
     assert_stopped(scenario, result, requested)
     assert [part for part in ("is unknown", LOOK, path) if part not in result["msg"]] == []
-    assert result["endpoint"] == path
+    assert result["error"]["endpoint"] == path
     assert calls(scenario.sim, path) == [path]
     # A later run finds what there is, and pays for no more than what is missing.
     scenario.begin()
@@ -301,7 +301,7 @@ def test_a_first_read_that_always_fails_stops_before_any_write(
     planned(scenario.sim, path, kind, fields, times=-1)
     result = run(scenario, "more", kind)
     assert_stopped(scenario, result, "more")
-    assert (result["endpoint"], result["changed"]) == (path, False)
+    assert (result["error"]["endpoint"], result["changed"]) == (path, False)
     assert scenario.writes() == []
     scenario.assert_untouched()
 

@@ -124,7 +124,7 @@ def test_only_dynamic_dedicated_plans_replace(scenario: LeaseScenario, kind: str
     held = scenario.hold(2)
     assert_refusal(scenario.stopped("replace", all=True), -15, REPLACE, "permission")
     named_one = scenario.stopped("replace", ips=[held[0]["ip"]], max_wait=5)
-    assert named_one["code"] == (-15 if kind == "dynamic_shared" else -105)
+    assert named_one["error"]["code"] == (-15 if kind == "dynamic_shared" else -105)
     scenario.assert_untouched()
     assert ALLOCATE not in scenario.writes()
 
@@ -186,7 +186,7 @@ def test_static_dedicated_a_young_lease_does_not_keep_an_old_one(scenario: Lease
     scenario.save_channels()
     result = scenario("release", all=True, max_wait=0)
     assert result["failed"] is True
-    assert result["code"] == -105
+    assert result["error"]["code"] == -105
     scenario.assert_reported(result)
     assert named(result["released"]) == named(old)
 

@@ -73,7 +73,7 @@ def test_a_final_code_is_one_call(scenario: LeaseScenario, endpoint: str, code: 
     scenario.sim.fault(path=endpoint, kind="code", code=code, http_status=http_status, times=-1)
     result = scenario(name, **options)
     assert_refusal(result, code, endpoint, CALLS[endpoint][2][code])
-    assert result["http_status"] == http_status
+    assert result["error"]["http_status"] == http_status
     assert result["changed"] is False
     made = calls(scenario.sim)
     assert made[: len(BEFORE.get(endpoint, [])) + 1] == [*BEFORE.get(endpoint, []), endpoint]

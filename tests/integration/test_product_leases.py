@@ -220,9 +220,9 @@ def test_every_code_is_explained(account: ProductKey, code: str) -> None:
         assert "max_wait" in result["msg"]
         return
     known = VENDOR_CODES[code]
-    assert (result["code"], result["meaning"], result["endpoint"]) == (code, known.meaning, "/get")
-    assert result["request_id"].count("-") == 4
-    for part in (code, known.meaning, known.fix, result["request_id"]):
+    assert (result["error"]["code"], result["error"]["meaning"], result["error"]["endpoint"]) == (code, known.meaning, "/get")
+    assert result["error"]["request_id"].count("-") == 4
+    for part in (code, known.meaning, known.fix, result["error"]["request_id"]):
         assert part in result["msg"]
     assert result["changed"] is False
     # Only after these it is possible that the call was carried out; it is sent again once the list excludes that.
@@ -242,7 +242,7 @@ def test_no_free_channel(each: ProductKey) -> None:
     each.sim.configure(used=7)
     result = each("allocate", count=2)
     if each.product == "overseas":
-        assert result["code"] == "NO_AVAILABLE_CHANNEL"
+        assert result["error"]["code"] == "NO_AVAILABLE_CHANNEL"
     else:
         assert "channels" in result["msg"]
         assert each.writes() == []
@@ -252,7 +252,7 @@ def test_no_free_channel(each: ProductKey) -> None:
 
 def test_a_used_up_volume(account: ProductKey) -> None:
     result = account.use("exclusive", billing="volume", balance=1)("allocate", count=2)
-    assert result["code"] == "BALANCE_INSUFFICIENT"
+    assert result["error"]["code"] == "BALANCE_INSUFFICIENT"
     account.assert_untouched()
     # This product shows its balance, so nothing is requested.
     result = account.use("share", billing="volume", balance=1)("allocate", count=2)
@@ -264,7 +264,7 @@ def test_a_dynamic_address_of_longterm(account: ProductKey) -> None:
     account.use("longterm", static=False).ok("allocate", count=1)
     account.begin()
     result = account("release", all=True)
-    assert result["code"] == "ACCESS_DENY"
+    assert result["error"]["code"] == "ACCESS_DENY"
     assert "a dynamic one never" in result["msg"]
     account.assert_untouched()
 
@@ -354,7 +354,7 @@ def test_a_refused_call_is_explained_by_the_product_of_the_key(account: ProductK
     account.use("share")
     account.sim.fault(path="/share/get" if product == "share" else "/allocate", kind="code", code=code)
     result = account("allocate", product=product)
-    assert (result["code"], result["changed"]) == (code, False)
+    assert (result["error"]["code"], result["changed"]) == (code, False)
     assert PRODUCT_OF_KEY in result["msg"]
     assert "another key" not in result["msg"]
     assert (f"product={product}" if product == "share" else "another product than classic") in result["msg"]
@@ -362,14 +362,14 @@ def test_a_refused_call_is_explained_by_the_product_of_the_key(account: ProductK
 
 def test_a_key_of_a_product_host_is_recognised_on_the_classic_one(account: ProductKey) -> None:
     result = account.use("share")("allocate", product="classic")
-    assert result["code"] == -15
+    assert result["error"]["code"] == -15
     assert PRODUCT_OF_KEY in result["msg"]
 
 
 def test_the_release_rule_of_a_product_is_the_first_thing_that_a_refusal_says(account: ProductKey) -> None:
     account.use("longterm").ok("allocate", count=1)
     result = account("release", all=True)
-    assert result["code"] == "STATIC_DELETE_TIME_LIMIT"
+    assert result["error"]["code"] == "STATIC_DELETE_TIME_LIMIT"
     assert len(account.sim.leases()) == 1
     assert result["msg"].startswith("A static address can be released 24 hours after it was leased, 2 times a week")
     assert "1 lease is still held: " in result["msg"]
@@ -399,7 +399,7 @@ def test_no_result_contains_a_secret(each: ProductKey) -> None:
     results = []
     for name in ("allocate", "info", "areas", *(["quota"] if each.product != "overseas" else [])):
         results += [each.ok(name, password=PASSWORD), each(name, password="wrong")]
-        assert results[-1]["code"] == "API_AUTH_DENY", name
+        assert results[-1]["error"]["code"] == "API_AUTH_DENY", name
     each.sim.fault(path=each.path("query"), kind="code", code="INVALID_PARAMETER", msg=f"{each.sim.key} {PASSWORD}")
     results.append(each("info", password=PASSWORD))
     text = str(results)

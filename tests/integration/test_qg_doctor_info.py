@@ -103,7 +103,7 @@ def use_wrong_key(patient: Patient) -> None:
 
 def fill_whitelist(patient: Patient) -> None:
     patient.sim.configure(capacity=2, whitelist=[EGRESS, STRANGER])
-    assert patient.whitelist(["203.0.113.77"])["code"] == -202
+    assert patient.whitelist(["203.0.113.77"])["error"]["code"] == -202
 
 
 def break_state(patient: Patient) -> None:

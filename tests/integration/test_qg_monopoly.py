@@ -188,6 +188,6 @@ def test_a_key_of_another_product_and_bad_options(sim: Simulator, stage: Stage) 
         assert done.result["changed"] is False
         assert_one_sentence(done.result["msg"])
     for done in run.tasks[-2:]:
-        assert (done.result["http_status"], done.result["endpoint"]) == (400, LIST)
+        assert (done.result["error"]["http_status"], done.result["error"]["endpoint"]) == (400, LIST)
     # A bad option is found before any call.
     assert [(call["method"], call["path"]) for call in sim.journal()] == [("GET", LIST)] * 2

@@ -219,7 +219,7 @@ def test_a_plan_by_volume(scenario: LeaseScenario, volume_quota: str, wanted: in
         result = scenario.stopped("allocate", count=wanted)
         scenario.assert_untouched()
         assert scenario.writes() == ([] if volume_quota == "balance" else [ALLOCATE])
-        assert result.get("code") == (None if volume_quota == "balance" else -105)
+        assert result.get("error", {}).get("code") == (None if volume_quota == "balance" else -105)
     else:
         scenario.reached("allocate", count=wanted)
         assert scenario("allocate", count=3)["changed"] is False

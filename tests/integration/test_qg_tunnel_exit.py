@@ -104,7 +104,7 @@ def test_a_wrong_password_is_reported_by_status(sim: Simulator) -> None:
     result = change(sim, password="Hush4Hush")
     assert_one_sentence(result["msg"])
     assert "PUT /proxyip was refused with HTTP 400 (user, password or parameter not legal" in result["msg"]
-    assert (result["code"], result["http_status"]) == (400, 400)
+    assert (result["error"]["code"], result["error"]["http_status"]) == (400, 400)
     assert "Hush4Hush" not in str(result)
 
 

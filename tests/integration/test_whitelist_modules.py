@@ -93,7 +93,7 @@ def test_a_failure_of_qg_whitelist_still_reports_what_was_done(
     assert (played.rc, failed.status) == (2, "failed")
     assert (failed.result["changed"], failed.result["added"]) == (True, [A, C])
     assert [item["ip"] for item in failed.result["refused"]] == [B]
-    assert failed.result["code"] == -206
+    assert failed.result["error"]["code"] == -206
     assert_one_sentence(failed.result["msg"])
     assert "Traceback" not in str(failed.result)
 
@@ -104,9 +104,9 @@ def test_a_refusal_is_one_clear_error(sim: Simulator, playground: Playground, va
     for module in OPTIONS:
         failed = played.of(module)
         endpoint = QUOTA if module == "qg_quota_info" else QUERY
-        assert (failed.status, failed.result["code"], failed.result["http_status"]) == ("failed", -100, 400), module
-        assert failed.result["meaning"] == "plan missing or expired", module
-        assert failed.result["endpoint"] == endpoint, module
+        assert (failed.status, failed.result["error"]["code"], failed.result["error"]["http_status"]) == ("failed", -100, 400), module
+        assert failed.result["error"]["meaning"] == "plan missing or expired", module
+        assert failed.result["error"]["endpoint"] == endpoint, module
         assert_one_sentence(failed.result["msg"])
         words = f"{endpoint} was refused with code -100 (plan missing or expired"
         assert words in printed(played.output, module), module

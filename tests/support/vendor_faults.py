@@ -79,9 +79,9 @@ def planned(sim: Simulator, path: str, name: str, fields: Mapping[str, Any], tim
 def assert_refusal(result: Result, code: int, endpoint: str, meaning: str = "") -> None:
     """One error that names the code, what it means, and the call."""
     assert result["failed"] is True
-    assert result["code"] == code
-    assert result["endpoint"] == endpoint
-    assert meaning in result["meaning"]
+    assert result["error"]["code"] == code
+    assert result["error"]["endpoint"] == endpoint
+    assert meaning in result["error"]["meaning"]
     assert_one_sentence(result["msg"])
-    for part in (str(code), result["meaning"], endpoint):
+    for part in (str(code), result["error"]["meaning"], endpoint):
         assert part in result["msg"]

@@ -113,7 +113,7 @@ def test_the_result_of_holding(node: MonopolyNode) -> None:
 def test_the_result_of_a_failure_names_what_was_paid_for(node: MonopolyNode) -> None:
     result = execute_with(node, count=3, max_wait=3)
     assert (result["failed"], result["changed"], result["applied"]) == (True, True, node.uuids)
-    assert result["endpoint"] == "/monopolies"
+    assert result["error"]["endpoint"] == "/monopolies"
     refused = execute_with(node, **ABSENT)
     assert refused["failed"]
     assert [one["uuid"] for one in refused["refused"]] == node.uuids
@@ -152,7 +152,7 @@ def test_the_result_of_releasing(node: MonopolyNode) -> None:
 def test_a_key_of_another_product_is_reported(node: MonopolyNode, options: dict[str, Any]) -> None:
     node.core.configure(plan={"kind": "dynamic_dedicated"})
     result = execute_with(node, **options)
-    assert (result["failed"], result["changed"], result["code"]) == (True, False, 400)
+    assert (result["failed"], result["changed"], result["error"]["code"]) == (True, False, 400)
     assert result["msg"].endswith("Check that the key's product is one of exclusive occupancy.")
 
 

@@ -209,7 +209,7 @@ def test_a_balance_that_is_refused(result: Any, status: int) -> None:
     with pytest.raises(AccountError) as caught:
         api.balance()
     assert caught.value.message.startswith('/merchant/getBalance was refused ("签名错误"). The call was for domain=')
-    assert caught.value.as_result()["http_status"] == status
+    assert caught.value.as_result()["error"]["http_status"] == status
     assert "code" not in caught.value.as_result()
     assert len(transport.requests) == 1
 
