@@ -6,10 +6,7 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from ansible_collections.qingguo.qgnet.plugins.module_utils._doctor.operations import DOCTOR_INFO
-from ansible_collections.qingguo.qgnet.plugins.module_utils._task.sources import Spec
 from ansible_collections.qingguo.qgnet.plugins.plugin_utils._action import ApiAction
 
 
@@ -17,8 +14,3 @@ class ActionModule(ApiAction):
     """Runs the operation in the worker process."""
 
     operation = DOCTOR_INFO
-
-    def given(self, spec: Spec) -> dict[str, Any]:
-        """Return the task's options, with the inventory of this run unless another one is given."""
-        sources = map(str, self._variables.get("ansible_inventory_sources") or ["unnamed"])
-        return {"inventory_id": ", ".join(sources), **super().given(spec)}

@@ -1,12 +1,12 @@
 # Copyright (c) 2026 The qingguo.qgnet authors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The module qg_doctor_info and the playbook doctor: the cause first, the next command, and nothing changed."""
+"""The module qg_doctor_info and the playbook doctor: each check with its cause and fix, and nothing changed."""
 
 from __future__ import annotations
 
 import json
-import sys
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,21 +14,14 @@ from typing import Any
 
 import pytest
 import requests
-from ansible.module_utils import ansible_release
-from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
-from ansible_collections.qingguo.qgnet.plugins.module_utils._core.waiting import SILENT
 from ansible_collections.qingguo.qgnet.plugins.module_utils._doctor import operations as doctor
-from ansible_collections.qingguo.qgnet.plugins.module_utils._task import operation
-from ansible_collections.qingguo.qgnet.plugins.module_utils._task.options import PROXY_API_OPTIONS, proxy_api
 from simulator.fixture import Simulator
 from support.lease_modules import named
-from support.playbooks import Operate, Playground, Result, assert_one_sentence, calls, operate
+from support.playbooks import Playground, Result, assert_one_sentence, calls, operate
 from support.product_leases import PLANS
-from support.registrations import register
 
 EGRESS, EXIT, STRANGER = "203.0.113.50", "198.51.100.200", "203.0.113.9"
-AGAIN = "ansible-playbook qingguo.qgnet.doctor"
-PIP = f"{sys.executable} -m pip install --upgrade"
+REGISTER = "ansible-playbook qingguo.qgnet.register -e qg_hosts=localhost"
 
 
 @dataclass
@@ -37,8 +30,6 @@ class Patient:
 
     sim: Simulator
     options: dict[str, Any]
-    whitelist: Operate
-    patch: pytest.MonkeyPatch
 
     def examine(self) -> Result:
         """Run the doctor; the vendor's books must be as they were."""
@@ -50,7 +41,12 @@ class Patient:
         assert self.books() == before
         assert self.sim.key not in json.dumps(result)
         assert [call for call in calls(self.sim) if call.rpartition("/")[2] not in READS] == []
+        assert result["healthy"] is all(check["ok"] for check in result["checks"])
         return result
+
+    def wrong(self) -> dict[str, str]:
+        """The details of the checks that are not ok."""
+        return {check["name"]: check["detail"] for check in self.examine()["checks"] if not check["ok"]}
 
     def books(self) -> Any:
         """What the vendor has recorded of all keys."""
@@ -71,25 +67,30 @@ READS = ("query", "quota", "channels", "balance", "resources")
 
 
 @pytest.fixture
-def patient(sim: Simulator, common: dict[str, Any], whitelist: Operate, monkeypatch: pytest.MonkeyPatch) -> Patient:
+def patient(sim: Simulator, common: dict[str, Any]) -> Patient:
     sim.control("PATCH", "/map", {"127.0.0.1": EGRESS})
     proxy = sim.configure(whitelist=[EGRESS], exit=EXIT, options={"lease_proxies": False})["proxy_url"]
     echo = f"{sim.api_url}/ip"
-    options = {**common, "sources": [echo], "url": echo, "through_proxy": proxy.removeprefix("http://")}
-    return Patient(sim, options, whitelist, monkeypatch)
+    options = {**common, "sources": [echo], "through_proxy": proxy.removeprefix("http://")}
+    return Patient(sim, options)
+
+
+def details(result: Result) -> dict[str, str]:
+    return {check["name"]: check["detail"] for check in result["checks"]}
 
 
 def test_nothing_is_wrong(patient: Patient) -> None:
-    result = patient.examine()
-    assert (result["healthy"], result["cause"], result["findings"]) == (True, None, [])
-    assert result["report"][:2] == [
-        "cause      Nothing is wrong.",
-        "next       ansible-playbook qingguo.qgnet.ensure_leases",
-    ]
-    assert (result["product"], result["quota"]["available"], result["leases_count"]) == ("classic", 5, 0)
-    assert (result["egress_ip"], result["egress_is_listed"]) == (EGRESS, True)
-    assert result["proxy"] == {"server": patient.options["through_proxy"], "ok": True, "exit_ip": EXIT, "error": None}
-    assert result["api"]["calls"] == len(calls(patient.sim))
+    patient.options["max_new_per_day"] = 5
+    patient.lease()
+    found = details(patient.examine())
+    assert (found["product"], found["quota"], found["cap"]) == (
+        "classic",
+        "4 of 5 channels free",
+        "0 bought in 24 hours of at most 5",
+    )
+    assert found["egress"].startswith(f"{EGRESS}, says ")
+    assert found["proxy"] == f"{patient.options['through_proxy']} leads to {EXIT}"
+    assert "1 lease" in found["leases"]
 
 
 def use_other_product(patient: Patient) -> None:
@@ -97,187 +98,117 @@ def use_other_product(patient: Patient) -> None:
     patient.options["product"] = "exclusive"
 
 
-def use_wrong_key(patient: Patient) -> None:
-    patient.options["key"] = "NOSUCH01"
+def break_store(patient: Patient) -> None:
+    Path(patient.options["store"]).write_text("not a directory", encoding="utf-8")
 
 
-def fill_whitelist(patient: Patient) -> None:
-    patient.sim.configure(capacity=2, whitelist=[EGRESS, STRANGER])
-    assert patient.whitelist(["203.0.113.77"])["error"]["code"] == -202
+def use_proxy_of_other_key(patient: Patient) -> None:
+    proxy = patient.sim.configure("OTHER001", proxy=True)["proxy_url"].removeprefix("http://")
+    patient.options["through_proxy"] = proxy
 
 
-def break_state(patient: Patient) -> None:
-    path = Path(patient.options["store"])
-    path.write_text("not a directory", encoding="utf-8")
-
-
-def lose_requests(patient: Patient) -> None:
-    for module in (operation, doctor):
-        patient.patch.setattr(module, "REQUESTS_IMPORT_ERROR", "Traceback")
-
-
-#: What is spoilt, the beginning of the cause, a part of it, and the next command.
-ILLNESSES: dict[str, tuple[Callable[[Patient], object], str, str, str]] = {
-    "no key": (lambda patient: patient.options.pop("key"), "No key is set", "QG_KEY", "export QG_KEY=AUTHKEY"),
-    "wrong key": (use_wrong_key, "The key is wrong", "share, longterm", "export QG_KEY=AUTHKEY"),
+#: What is spoilt, the check that says so, and parts of its cause and its fix.
+ILLNESSES: dict[str, tuple[Callable[[Patient], object], str, tuple[str, ...]]] = {
+    "no key": (lambda patient: patient.options.pop("key"), "options", ("No key is set", "export QG_KEY=AUTHKEY")),
+    "wrong key": (
+        lambda patient: patient.options.update(key="NOSUCH01"),
+        "product",
+        ("The key is wrong", "share, longterm"),
+    ),
     "wrong password": (
         lambda patient: patient.sim.configure(pwd="Hush4Hush", api_auth=True),
-        "/query was refused with code -14",
-        "Set password",
-        "export QG_PASSWORD=API_PASSWORD",
+        "product",
+        ("code -14", "Set password"),
     ),
-    "wrong product": (
-        use_other_product,
-        "product=exclusive is wrong",
-        "the key is one of product=share",
-        f"{AGAIN} -e qg_product=share",
-    ),
-    "expired plan": (
-        lambda patient: patient.sim.configure(status="expired"),
-        "The key has expired or is blocked",
-        "renew its plan",
-        AGAIN,
-    ),
-    "full whitelist": (
-        fill_whitelist,
-        "The whitelist is full with 2 entries",
-        f"No host is registered with {STRANGER}.",
-        "ansible-playbook qingguo.qgnet.report",
-    ),
+    "wrong product": (use_other_product, "product", ("product=exclusive is wrong", "set qg_product to share")),
+    "expired plan": (lambda patient: patient.sim.configure(status="expired"), "product", ("renew its plan",)),
     "proxy refuses": (
         lambda patient: patient.sim.configure(whitelist=[STRANGER]),
-        "The proxy 127.0.0.1:",
-        f"(HTTP status 407), whose egress address {EGRESS} is not on the whitelist",
-        "ansible-playbook qingguo.qgnet.register -e qg_hosts=localhost",
+        "proxy",
+        ("not on the whitelist", REGISTER),
     ),
-    "proxy of another key": (
-        lambda patient: patient.options.update(
-            through_proxy=patient.sim.configure("OTHER001", proxy=True)["proxy_url"].removeprefix("http://")
-        ),
-        "The proxy 127.0.0.1:",
-        f"although {EGRESS} is on the whitelist",
-        "ansible localhost -m qingguo.qgnet.qg_proxy_info",
-    ),
+    "proxy of another key": (use_proxy_of_other_key, "proxy", ("although its address is on the whitelist",)),
     "dead proxy": (
         lambda patient: patient.options.update(through_proxy="127.0.0.1:1"),
-        "The proxy 127.0.0.1:1 does not work",
-        "connection refused",
-        "ansible localhost -m qingguo.qgnet.qg_proxy_info",
+        "proxy",
+        ("The proxy 127.0.0.1:1 does not work", "connection refused"),
     ),
     "no network": (
         lambda patient: patient.options.update(api_url="http://127.0.0.1:1"),
-        "/query: no usable response from 127.0.0.1:1",
-        "connection refused",
-        "curl -sS -o /dev/null http://127.0.0.1:1",
+        "product",
+        ("no usable response from 127.0.0.1:1", "api_url"),
     ),
-    "old ansible-core": (
-        lambda patient: patient.patch.setattr(ansible_release, "__version__", "2.15.13"),
-        "ansible-core 2.15.13 is older than 2.16",
-        sys.executable,
-        f"{PIP} 'ansible-core>=2.16'",
-    ),
-    "state not writable": (break_state, "store ", "cannot be used", f"{AGAIN} -e qg_store='~/qgnet-state'"),
-    "requests missing": (lose_requests, "The Python library requests is missing", "", f"{PIP} 'requests>=2.28'"),
-    "mistake in an option of its own": (
+    "store not writable": (break_store, "store", ("cannot be used", "QG_STORE")),
+    "proxy with a login": (
         lambda patient: patient.options.update(through_proxy="user:Hush4Hush@192.0.2.1:3128"),
-        "through_proxy ",
-        "",
-        "ansible-doc qingguo.qgnet.qg_doctor_info",
+        "options",
+        ("through_proxy",),
     ),
     "proxy without a port": (
         lambda patient: patient.options.update(through_proxy="192.0.2.1"),
-        "through_proxy '192.0.2.1' has no port",
-        "HOST:PORT",
-        "ansible-doc qingguo.qgnet.qg_doctor_info",
+        "options",
+        ("through_proxy '192.0.2.1' has no port", "HOST:PORT"),
     ),
     "mistake in an option": (
         lambda patient: patient.options.update(api_url="proxy.qg.net"),
-        "api_url",
-        "http",
-        "ansible-doc qingguo.qgnet.qg_doctor_info",
+        "options",
+        ("api_url", "https"),
     ),
 }
 
 
 @pytest.mark.parametrize("illness", ILLNESSES)
-def test_the_cause_comes_first_with_the_next_command(patient: Patient, illness: str) -> None:
-    spoil, beginning, part, command = ILLNESSES[illness]
+def test_the_check_that_fails_has_cause_and_fix(patient: Patient, illness: str) -> None:
+    spoil, name, parts = ILLNESSES[illness]
     spoil(patient)
-    result = patient.examine()
-    assert result["healthy"] is False
-    assert result["cause"].startswith(beginning), result["report"]
-    assert part in result["cause"], result["report"]
-    assert result["next_command"] == command
-    assert_one_sentence(result["cause"])
-    assert "Hush4Hush" not in json.dumps(result)
-    assert result["report"][:2] == [f"cause      {result['cause']}", f"next       {command}"]
-    assert len(result["findings"]) == 1, result["findings"]
-
-
-def test_the_whitelist_is_no_longer_full_after_a_removal(patient: Patient) -> None:
-    fill_whitelist(patient)
-    patient.whitelist([STRANGER], state="absent")
-    assert patient.examine()["healthy"] is True
-
-
-def test_several_findings_are_all_reported(patient: Patient) -> None:
-    fill_whitelist(patient)
-    patient.options["through_proxy"] = "127.0.0.1:1"
-    patient.patch.setattr(ansible_release, "__version__", "2.15.13")
-    report = patient.examine()["report"]
-    assert [line.split()[0] for line in report[:4]] == ["cause", "next", "also", "also"]
+    wrong = patient.wrong()
+    for part in parts:
+        assert part in wrong[name], wrong
+    assert_one_sentence(wrong[name])
+    assert "Hush4Hush" not in json.dumps(wrong)
 
 
 def test_the_leases_of_the_key_are_the_proxies_to_try(patient: Patient) -> None:
     patient.sim.configure(options={"lease_proxies": True}, pwd="Hush4Hush", whitelist=[])
     patient.lease()
-    # Without a URL, the request needs no authority of the simulator.
-    del patient.options["through_proxy"], patient.options["url"]
+    del patient.options["through_proxy"]
     (lease,) = patient.sim.leases()
-    found = patient.examine()
-    assert (found["proxy"]["server"], found["proxy"]["ok"]) == (lease["host"], False)
+    assert lease["host"] in patient.wrong()["proxy"]
     # With the password, the whitelist is not needed.
     patient.options["password"] = "Hush4Hush"
     found = patient.examine()
-    assert (found["healthy"], found["proxy"]["exit_ip"]) == (True, lease["ip"])
+    assert details(found)["proxy"] == f"{lease['host']} leads to {lease['ip']}"
     assert "Hush4Hush" not in json.dumps(found)
 
 
-def test_registrations_of_other_inventories_are_named(patient: Patient) -> None:
-    spec = {name: {**option, "required": False} for name, option in PROXY_API_OPTIONS.items()}
-    given = {name: value for name, value in patient.options.items() if name in spec}
-    api = proxy_api(ArgumentSpecValidator(spec).validate(given).validated_parameters, SILENT)
-    for inventory, host in (("/etc/hosts", "web1"), ("hosts.old", "web1"), ("hosts.old", "web2")):
-        register(api.rate_limiter.state, api.key_digest, host, EGRESS, inventory=inventory)
-    api.rate_limiter.state.close()
-    patient.options["inventory_id"] = "/etc/hosts"
-    result = patient.examine()
-    assert {one["inventory_id"]: (one["hosts"], one["own"]) for one in result["registrations"]} == {
-        "/etc/hosts": (["web1"], True),
-        "hosts.old": (["web1", "web2"], False),
-    }
-    assert "hosts      1 registered by this inventory; 2 by hosts.old: web1, web2" in result["report"]
-    assert result["unowned"] == []
+def test_the_key_of_a_tunnel_is_not_wrong(patient: Patient) -> None:
+    patient.sim.configure(plan={"kind": "tunnel"})
+    del patient.options["through_proxy"]
+    assert "as with a tunnel's key" in details(patient.examine())["product"]
 
 
-def test_the_playbook_shows_the_cause_first_and_where_options_come_from(
-    patient: Patient, playground: Playground
-) -> None:
+def test_what_the_playbook_says_works_as_typed(patient: Patient, playground: Playground) -> None:
     sim = patient.sim
-    variables = {"qg_verify_url": patient.options["url"]}
-    environment = {"QG_KEY": sim.key, "QG_API_URL": sim.api_url, "QG_SOURCES": patient.options["sources"][0]}
-    run = playground.play("qingguo.qgnet.doctor", environment=environment, variables=variables).ok()
-    assert run.of("Show the cause, and the next command").result["msg"][0] == "cause      Nothing is wrong."
-    result = run.of("Examine the control node and the key").result
-    sources = {one["name"]: one["source"] for one in result["options"]}
-    assert (sources["key"], sources["api_url"], sources["timeout"]) == ("QG_KEY", "QG_API_URL", "default")
-    assert (sources["product"], sources["sources"]) == ("default", "QG_SOURCES")
-    assert "    option     key: set (from QG_KEY)" in run.stdout.replace('    "', "    ").replace('",', "")
-    variables |= {"qg_key": "NOSUCH01", "qg_product": "share"}
-    run = playground.play("qingguo.qgnet.doctor", environment=environment, variables=variables)
+    sim.configure(whitelist=[], options={"lease_proxies": True})
+    environment = {
+        "QG_KEY": sim.key,
+        "QG_API_URL": sim.api_url,
+        "QG_SOURCES": patient.options["sources"][0],
+        "QG_PRODUCT": "share",
+    }
+    run = playground.play("qingguo.qgnet.doctor", environment=environment)
     assert run.rc == 2
-    shown = run.of("Show the cause, and the next command").result["msg"]
-    assert shown[0].startswith("cause      The key is wrong")
-    assert "option     key: set (from qg_key)" in shown
-    assert not {"NOSUCH01", sim.key} & set(run.output.split())
-    assert run.stdout.count("The key is wrong") == 1
+    assert "unset QG_PRODUCT" in run.of("Show the checks").result["msg"]["product"]
+    del environment["QG_PRODUCT"]
+    shown = playground.play("qingguo.qgnet.doctor", environment=environment).ok().of("Show the checks").result["msg"]
+    buy, register = (re.search(r"ansible-playbook (.*)", shown[name]) for name in ("leases", "whitelist"))
+    assert buy is not None
+    assert register is not None
+    assert "paid" in shown["leases"]
+    for words in (buy[1].split(), register[1].split()):
+        variables = dict(word.split("=") for word in words if "=" in word)
+        playground.play(words[0], environment=environment, variables=variables).ok()
+    assert len(sim.leases()) == 1
+    found = playground.play("qingguo.qgnet.doctor", environment=environment).ok().of("Show the checks").result["msg"]
+    assert "leads to" in found["proxy"]
+    assert sim.key not in json.dumps(found)

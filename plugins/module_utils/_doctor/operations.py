@@ -2,163 +2,249 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The operation of qg_doctor_info."""
+"""The operation of qg_doctor_info: checks of a control node and a key, by reads alone."""
 
 from __future__ import annotations
 
-import os
+import contextlib
 import platform
+import re
+import shlex
 import sys
 from collections.abc import Callable, Mapping
 from typing import Any
+from urllib.parse import quote, urlsplit
 
 from ansible.module_utils import ansible_release
 
+from .._api.classic.client import ProxyApi
 from .._api.deadline_session import REQUESTS_IMPORT_ERROR
-from .._core.text import describe, format_sample
+from .._api.echo import read_address
+from .._api.errors import RefusedError
+from .._api.leases import Lease
+from .._api.product.client import ProductApi
+from .._core.addresses import AddressScope
+from .._core.errors import OptionError, QgError
+from .._core.text import counted, describe
+from .._core.validation import check_url
 from .._core.version import VERSION
+from .._reconcile.held_leases import HeldLeases
+from .._store.caps import bought_today
+from .._store.facts import PRODUCT
+from .._store.opening import Store
 from .._task.operation import Mode, Operation
-from .._task.options import EGRESS_OPTIONS, PRODUCT_OPTIONS, PROXY_API_OPTIONS
-from .._task.sources import Spec, shared_options
-from . import findings
-from .examination import Examination
+from .._task.options import AUTO, CAP_OPTIONS, EGRESS_OPTIONS, PRODUCT_OPTIONS, PROXY_API_OPTIONS, ProxyApiOptions
+from .._task.products import ProductFinder
+from .._task.sources import Spec
 
 _SPEC: Spec = {
     "through_proxy": {"type": "str"},
-    "url": {"type": "str"},
     "sources": EGRESS_OPTIONS["sources"],
-    "inventory_id": {"type": "str"},
+    **CAP_OPTIONS,
     **PRODUCT_OPTIONS,
     **PROXY_API_OPTIONS,
     "key": {**PROXY_API_OPTIONS["key"], "required": False},
 }
+#: The oldest release of each program and library that the collection supports.
+_OLDEST = {"ansible-core": "2.16", "requests": "2.28"}
 
 
-def installed_versions() -> dict[str, str | None]:
-    """Return the versions of what the collection runs on; None for a library that is missing."""
+class Doctor:
+    """Collects the checks, each ``{name, ok, detail}``. A detail that is not ok contains the cause and the fix."""
+
+    def __init__(self, params: Mapping[str, Any], mode: Mode) -> None:
+        self.params, self.mode = params, mode
+        self.checks: list[dict[str, Any]] = []
+        self.api: ProxyApi | ProductApi | None = None
+        self.leases: list[Lease] = []
+        self.egress_ip: str | None = None
+        self.is_listed = False
+
+    def check(self, name: str, examine: Callable[[], str]) -> bool:
+        """Add a check, and return whether it is ok. ``examine`` returns the detail, or raises QgError."""
+        try:
+            detail, ok = examine(), True
+        except QgError as error:
+            detail, ok = error.message, False
+        self.checks.append({"name": name, "ok": ok, "detail": detail})
+        return ok
+
+    def run(self) -> None:
+        """Check one thing after the other, as long as the next one can be checked."""
+        if self.check("versions", _versions) and self.check("options", self._options):
+            opened: list[Store] = []
+            if self.check("store", lambda: self._store(opened)):
+                with contextlib.closing(opened[0]) as store:
+                    self._examine(ProxyApiOptions.parse(self.params), store)
+
+    def _options(self) -> str:
+        if self.params["key"] is None:
+            raise QgError(
+                "No key is set: give the Authkey of QG.net's user center as the variable qg_key, or type: export "
+                "QG_KEY=AUTHKEY"
+            )
+        ProxyApiOptions.parse(self.params)
+        if proxy := self.params["through_proxy"]:
+            check_url("through_proxy", _as_url(proxy))
+            if urlsplit(_as_url(proxy)).port is None:
+                raise OptionError(f"through_proxy {describe(proxy)} has no port: give HOST:PORT.")
+        return f"The API is at {self.params['api_url']}."
+
+    def _store(self, opened: list[Store]) -> str:
+        options = ProxyApiOptions.parse(self.params)
+        opened.append(options.store.open(options.transport.max_wait, self.mode.announcer))
+        return "shared by several control nodes" if options.store.is_shared else f"the directory {options.store.value}"
+
+    def _examine(self, options: ProxyApiOptions, store: Store) -> None:
+        classic = options.client(store)
+        # Whether something works the second time is another question.
+        classic.single_attempt = True
+        self.check("egress", lambda: self._egress(options))
+        readable = self.check("whitelist", lambda: self._whitelist(classic))
+        if not self.check("product", lambda: self._product(options, classic, readable)) or self.api is None:
+            return
+        api = self.api
+        self.check("leases", lambda: self._held(api))
+        self.check("quota", lambda: _quota(api))
+        self.check("cap", lambda: self._cap(store, api))
+        if self.params["through_proxy"] or self.leases:
+            self.check("proxy", lambda: self._proxy(options, api))
+
+    def _egress(self, options: ProxyApiOptions) -> str:
+        failed = []
+        for source in self.params["sources"]:
+            try:
+                self.egress_ip = self._echo(options, source)
+                return f"{self.egress_ip}, says {source}"
+            except QgError as error:
+                failed.append(error.message)
+        raise QgError(f"No source reports the egress address of this machine: {'; '.join(failed)}")
+
+    def _whitelist(self, classic: ProxyApi) -> str:
+        entries = classic.whitelist()[0].spellings
+        self.is_listed = self.egress_ip in entries
+        held = counted(len(entries), "address", "are") + " on it"
+        if self.egress_ip is None or self.is_listed:
+            return f"{held}, also that of this machine" if self.is_listed else held
+        return (
+            f"{held}, but not that of this machine. To use proxies here, type: ansible-playbook "
+            "qingguo.qgnet.register -e qg_hosts=localhost"
+        )
+
+    def _product(self, options: ProxyApiOptions, classic: ProxyApi, readable: bool) -> str:
+        given = self.params["product"]
+        finder = ProductFinder(options, classic)
+        known = finder.facts.get(PRODUCT) if given == AUTO else given
+        if known is not None:
+            api = finder.api(known)
+            try:
+                api.check_access()
+                self.api = api
+                return known
+            except RefusedError as error:
+                if error.code not in error.of_other_product:
+                    raise
+        try:
+            found = finder.read()
+        except QgError:
+            if readable:
+                return "unknown: no list of leases takes the key, but its whitelist can be read, as with a tunnel's key"
+            raise
+        self.api = finder.api(found)
+        if given in (AUTO, found):
+            return found
+        unset = "unset QG_PRODUCT" if self.mode.origin("product") == "QG_PRODUCT" else f"set qg_product to {found}"
+        raise QgError(f"product={given} is wrong: the key is one of product={found}. To mend it: {unset}")
+
+    def _held(self, api: ProxyApi | ProductApi) -> str:
+        # A plan of exclusive occupancy has no list.
+        with contextlib.suppress(RefusedError):
+            self.leases = HeldLeases.of(api).read() or []
+        now = api.vendor_clock.now()
+        self.leases.sort(key=lambda lease: lease.remaining(now) or 0.0)
+        if self.leases:
+            return (
+                f"{counted(len(self.leases), 'lease')}, the last until {self.leases[-1].described(now)['expires_at']}"
+            )
+        return "none. To buy one, which is paid for: ansible-playbook qingguo.qgnet.ensure_leases -e qg_lease_count=1"
+
+    def _cap(self, store: Store, api: ProxyApi | ProductApi) -> str:
+        bought = f"{bought_today(store, api.key_digest)} bought in 24 hours"
+        cap = self.params["max_new_per_day"]
+        if cap is None:
+            return f"{bought}, without a limit. To set one, type: export QG_MAX_NEW_PER_DAY=NUMBER"
+        return f"{bought} of at most {cap}"
+
+    def _proxy(self, options: ProxyApiOptions, api: ProxyApi | ProductApi) -> str:
+        """Send one request through the given proxy, or through the held lease that lasts longest."""
+        given = self.params["through_proxy"]
+        server = urlsplit(_as_url(given)).netloc if given else self.leases[-1].server
+        login = ""
+        if options.password and not self.is_listed:
+            login = f"{quote(options.key, safe='')}:{quote(options.password, safe='')}@"
+        try:
+            return f"{server} leads to {self._echo(options, self.params['sources'][0], f'http://{login}{server}')}"
+        except QgError as error:
+            if error.details.get("http_status") != 407:
+                raise QgError(f"The proxy {server} does not work: {error.message}") from None
+            if not self.is_listed:
+                raise QgError(
+                    f"The proxy {server} refuses this machine, whose address is not on the whitelist. Type: "
+                    "ansible-playbook qingguo.qgnet.register -e qg_hosts=localhost"
+                ) from None
+            raise QgError(
+                f"The proxy {server} refuses this machine, although its address is on the whitelist: wait, since a new "
+                "entry takes effect after some seconds, and check that the proxy is one of this key."
+            ) from None
+
+    def _echo(self, options: ProxyApiOptions, url: str, proxy: str | None = None) -> str:
+        """Return the address that an echo service reports, for a direct request or one through a proxy."""
+        transport = options.transport.transport("sources", url, use_proxy=bool(proxy), proxy=proxy)
+        response = transport.send("GET", url, {}, url)
+        try:
+            if response.status == 200:
+                return read_address(response.text, None, AddressScope.ANY)
+        except ValueError:
+            pass
+        raise QgError(f"{url} sent no address (HTTP status {response.status}).", http_status=response.status)
+
+
+def _versions() -> str:
     requests = None if REQUESTS_IMPORT_ERROR else getattr(sys.modules.get("requests"), "__version__", None)
-    return {
-        "ansible-core": ansible_release.__version__,
-        "Python": platform.python_version(),
-        "requests": requests,
-        "qingguo.qgnet": VERSION,
-    }
+    found = {"ansible-core": ansible_release.__version__, "requests": requests}
+    for name, oldest in _OLDEST.items():
+        version = found[name]
+        if version is None or _numbers(version) < _numbers(oldest):
+            raise QgError(
+                f"{name} is {version or 'missing'}, and the collection needs {oldest}: {shlex.quote(sys.executable)} "
+                f"-m pip install --upgrade '{name}>={oldest}'"
+            )
+    versions = {**found, "Python": platform.python_version(), "qingguo.qgnet": VERSION}
+    return ", ".join(f"{name} {version}" for name, version in versions.items())
 
 
-def _option_sources(params: Mapping[str, Any], origin: Callable[[str], str | None]) -> list[dict[str, Any]]:
-    """Return where the value of each connection option comes from; the values of secrets are left out."""
-    found = []
-    for name in shared_options(_SPEC):
-        option, value = _SPEC[name], params[name]
-        default = option.get("default")
-        if option["type"] == "path" and default:
-            default = os.path.expanduser(default)
-        source = origin(name) or ("default" if value == default else "task or module_defaults")
-        if value is not None:
-            found.append({"name": name, "source": source, "value": _shown(option, value)})
-    return found
+def _numbers(version: str) -> tuple[int, ...]:
+    return tuple(int(number) for number in re.findall(r"\d+", version)[:2])
 
 
-def _shown(option: Mapping[str, Any], value: Any) -> Any:
-    """Return the value of an option for people; None for a secret, and URLs without what may be a credential."""
-    if option.get("no_log"):
-        return None
-    if isinstance(value, list):
-        return [describe(item).strip("'") for item in value]
-    return describe(value).strip("'") if option["type"] == "str" and not option.get("choices") else value
+def _quota(api: ProxyApi | ProductApi) -> str:
+    quota = api.lease_quota()
+    if quota is None:
+        return "cannot be read for this product"
+    numbers = quota.described()
+    of = f" of {numbers['total']}" if numbers["total"] is not None else ""
+    return f"{numbers['available']}{of} {numbers['unit']} free"
+
+
+def _as_url(proxy: str) -> str:
+    """Return the URL of a proxy that is given with or without a scheme."""
+    return proxy if "//" in proxy else f"http://{proxy}"
 
 
 def _run(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
-    versions = installed_versions()
-    found = list(findings.of_versions(versions, sys.executable))
-    exam = Examination(params, mode.announcer, found)
-    if versions["requests"] is not None:
-        exam.run()
-    options = _option_sources(params, mode.origin)
-    cause, command = (found[0].cause, found[0].command) if found else (None, _next_command(exam))
-    return {
-        "changed": False,
-        "healthy": not found,
-        "cause": cause,
-        "next_command": command,
-        "findings": [vars(finding) for finding in found],
-        "versions": {name.lower().replace("-", "_").replace(".", "_"): value for name, value in versions.items()},
-        "options": options,
-        "product": exam.product,
-        "quota": exam.quota,
-        "leases_count": None if exam.leases is None else len(exam.leases),
-        "whitelist": exam.whitelist,
-        "unowned": exam.unowned,
-        "registrations": [
-            {"inventory_id": inventory, "hosts": hosts, "own": inventory == params["inventory_id"]}
-            for inventory, hosts in (exam.registered or {}).items()
-        ],
-        "egress_ip": exam.egress_ip,
-        "egress_is_listed": exam.is_listed,
-        "proxy": exam.proxy,
-        "report": _report(exam, params, versions, options, cause, command),
-        "api": exam.usage,
-    }
-
-
-def _next_command(exam: Examination) -> str:
-    """Return the next step if nothing is wrong."""
-    if not exam.whitelist:
-        return "ansible-playbook qingguo.qgnet.register"
-    if not exam.leases:
-        return "ansible-playbook qingguo.qgnet.ensure_leases"
-    return "ansible-playbook qingguo.qgnet.report"
-
-
-def _report(
-    exam: Examination,
-    params: Mapping[str, Any],
-    versions: Mapping[str, str | None],
-    options: list[dict[str, Any]],
-    cause: str | None,
-    command: str,
-) -> list[str]:
-    """Return lines for people: the cause and the next command first."""
-    lines = [f"cause      {cause or 'Nothing is wrong.'}", f"next       {command}"]
-    lines += [f"also       {finding.cause} Next: {finding.command}" for finding in exam.found[1:]]
-    lines.append("versions   " + ", ".join(f"{name} {version or 'is missing'}" for name, version in versions.items()))
-    rows = {
-        "product": exam.product,
-        "quota": exam.quota and f"{exam.quota['available']} {exam.quota['unit']} free",
-        "leases": None if exam.leases is None else f"{len(exam.leases)} held",
-        "whitelist": _whitelist(exam),
-        "hosts": _registrations(exam, params["inventory_id"]),
-        "egress": exam.egress_ip and f"{exam.egress_ip}, {_LISTED[exam.is_listed]}",
-        "proxy": _proxy(exam),
-    }
-    lines += [f"{name:10} {text or 'not known'}" for name, text in rows.items()]
-    shown = [(one["name"], "set" if one["value"] is None else one["value"], one["source"]) for one in options]
-    return lines + [f"option     {name}: {value} (from {source})" for name, value, source in shown]
-
-
-_LISTED = {True: "on the whitelist", False: "not on the whitelist", None: "the whitelist is not known"}
-
-
-def _proxy(exam: Examination) -> str | None:
-    if exam.proxy is None:
-        return "no lease to try" if exam.leases == [] else None
-    return f"{exam.proxy['server']}: {exam.proxy['error'] or 'exit ' + exam.proxy['exit_ip']}"
-
-
-def _whitelist(exam: Examination) -> str | None:
-    if exam.whitelist is None or exam.unowned is None:
-        return None
-    without = f", {len(exam.unowned)} without a registered host: {format_sample(exam.unowned)}" if exam.unowned else ""
-    return f"{len(exam.whitelist)} {'entry' if len(exam.whitelist) == 1 else 'entries'}{without}"
-
-
-def _registrations(exam: Examination, inventory_id: str | None) -> str | None:
-    """Return the number of hosts that are registered by this inventory and by others."""
-    if exam.registered is None:
-        return None
-    others = {name: hosts for name, hosts in exam.registered.items() if name != inventory_id}
-    own = f"{len(exam.registered.get(inventory_id or '', ()))} registered by this inventory"
-    return "; ".join([own, *(f"{len(hosts)} by {name}: {format_sample(hosts)}" for name, hosts in others.items())])
+    doctor = Doctor(params, mode)
+    doctor.run()
+    return {"changed": False, "healthy": all(check["ok"] for check in doctor.checks), "checks": doctor.checks}
 
 
 DOCTOR_INFO = Operation(spec=_SPEC, run=_run, needs_requests=False)

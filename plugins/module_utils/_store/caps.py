@@ -68,3 +68,8 @@ def _bought(store: Store, read: Read, key: str, without_effect: Collection[int] 
         elif number not in without_effect:
             total += buys
     return total
+
+
+def bought_today(store: Store, key: str) -> int:
+    """Return how many resources a key has bought, or may have bought, in the last 24 hours."""
+    return _bought(store, lambda query, values: store.rows(query, *values), key)
