@@ -45,9 +45,6 @@ notes:
   - With C(-vvv), Ansible shows the environment of a task, even with C(no_log). It also writes it into the command that
     starts a module, which other users of the host can read while the module runs. A lease without C(proxy_url) contains
     no secret.
-seealso:
-  - plugin: qingguo.qgnet.proxy_curl
-    plugin_type: filter
 """
 
 EXAMPLES = r"""

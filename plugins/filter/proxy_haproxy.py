@@ -44,9 +44,6 @@ options:
     type: str
     choices: [servers, timed]
     default: servers
-seealso:
-  - plugin: qingguo.qgnet.proxy_squid
-    plugin_type: filter
 """
 
 EXAMPLES = r"""

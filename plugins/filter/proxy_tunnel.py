@@ -69,8 +69,6 @@ seealso:
   - module: qingguo.qgnet.qg_proxy_plan_info
   - plugin: qingguo.qgnet.proxy_environment
     plugin_type: filter
-  - plugin: qingguo.qgnet.proxy_curl
-    plugin_type: filter
 """
 
 EXAMPLES = r"""

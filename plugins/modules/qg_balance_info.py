@@ -31,11 +31,9 @@ seealso:
 EXAMPLES = r"""
 - name: Read the balance
   qingguo.qgnet.qg_balance_info:
-    app_id: "{{ vault_qg_app_id }}"
-    app_key: "{{ vault_qg_app_key }}"
   register: account
 
-- name: Fail if less than 50 yuan are left
+- name: Fail if fewer than 50 yuan are left
   ansible.builtin.assert:
     that: account.amount >= 50
     fail_msg: "Only {{ account.balance }} yuan are left."

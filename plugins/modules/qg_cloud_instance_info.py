@@ -41,7 +41,7 @@ extends_documentation_fragment:
   - qingguo.qgnet.account_api
   - qingguo.qgnet.transport
 seealso:
-  - module: qingguo.qgnet.qg_cloud_package_info
+  - module: qingguo.qgnet.qg_cloud_package_facts
   - name: Vendor's page on brand numbers
     description: Document 2662 of the vendor, in Chinese.
     link: https://www.qg.net/doc/2662.html

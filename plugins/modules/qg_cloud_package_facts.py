@@ -14,39 +14,51 @@ version_added: 1.0.0
 author:
   - The qingguo.qgnet authors (!UNKNOWN)
 description:
-  - Reads the packages of a brand of QG.net's cloud, the cheapest first, as facts of the host.
-  - M(qingguo.qgnet.qg_cloud_package_info) has the same options, and returns the packages as a result.
-  - With O(package_no), O(system_no) and O(duration), it also reads the price of an order. The module never orders
-    anything.
+  - Reads the packages of a brand of QG.net's cloud, the cheapest first, as facts of the host. Select from them with
+    C(selectattr).
+options:
+  product_id:
+    description:
+      - QG.net's number of the brand (I(productId)), such as 104. Document 2662 lists them.
+    type: int
+    required: true
+  line_no:
+    description: Only packages of this line.
+    type: str
+  area_no:
+    description: Only packages of this area. With O(line_no), it must be an area of that line.
+    type: str
+  load_rate:
+    description: Whether to return the rates by duration as well.
+    type: bool
+    default: false
 extends_documentation_fragment:
   - qingguo.qgnet.attributes
   - qingguo.qgnet.attributes.control_node
   - qingguo.qgnet.attributes.facts
-  - qingguo.qgnet.cloud_packages
   - qingguo.qgnet.account_api
   - qingguo.qgnet.transport
 seealso:
-  - module: qingguo.qgnet.qg_cloud_package_info
+  - module: qingguo.qgnet.qg_cloud_price_info
+  - name: QG.net's page on brand numbers
+    description: Document 2662, in Chinese.
+    link: https://www.qg.net/doc/2662.html
 """
 
 EXAMPLES = r"""
-- name: Read packages of at least two processors and four gigabytes
+- name: Read the packages of a line
   qingguo.qgnet.qg_cloud_package_facts:
-    app_id: "{{ vault_qg_app_id }}"
-    app_key: "{{ vault_qg_app_key }}"
     product_id: 104
     line_no: ap-beijing
-    min_cpu: 2
-    min_memory: 4
-    buyable: true
   run_once: true
 
-- name: Show the cheapest
+- name: Show the cheapest of at least two processors that can be bought
   ansible.builtin.debug:
     msg: "{{ cheapest.package_no }} at {{ cheapest.user_price }} yuan"
   vars:
-    cheapest: "{{ ansible_facts['qg_cloud_packages'][0] }}"
-  when: ansible_facts['qg_cloud_packages'] | length > 0
+    cheapest: >-
+      {{ ansible_facts['qg_cloud_packages'] | selectattr('buyable') | rejectattr('cpu', 'none')
+      | selectattr('cpu', 'ge', 2) | first }}
 """
 
 RETURN = r"""
@@ -56,14 +68,140 @@ ansible_facts:
   type: dict
   contains:
     qg_cloud_packages:
-      description: The packages, as RV(qingguo.qgnet.qg_cloud_package_info#module:packages).
+      description: The packages, the cheapest first; those without a price are last. A value may be null.
       type: list
       elements: dict
-    qg_cloud_order_price:
-      description: The price of the order, as RV(qingguo.qgnet.qg_cloud_package_info#module:order_price).
-      type: dict
-      returned: always, may be null
-  sample: {qg_cloud_packages: [], qg_cloud_order_price: null}
+      contains:
+        package_no:
+          description: QG.net's identifier of the package (I(package_no)).
+          type: str
+        line_no:
+          description: The line (I(Line_no)).
+          type: str
+        line_name:
+          description: Its name (I(Line_name)).
+          type: str
+        area_id:
+          description: The number of the area (I(Area_id)).
+          type: int
+        area_no:
+          description: The identifier of the area (I(Area_no)), for O(area_no).
+          type: str
+        area_name:
+          description: Its name (I(Area_name)).
+          type: str
+        group_id:
+          description: The group of specifications (I(Group_id)).
+          type: str
+        group_name:
+          description: Its name (I(Group_name)).
+          type: str
+        spec_no:
+          description: The specification (I(Spec_no)).
+          type: str
+        spec_name:
+          description: Its name (I(Spec_name)).
+          type: str
+        cpu:
+          description: Processors (I(Cpu)).
+          type: int
+        memory:
+          description: Memory (I(Memory)). The vendor states no unit; the values are gigabytes.
+          type: float
+        system_disk:
+          description: Size of the system disk in gigabytes (I(Systemdisk)).
+          type: int
+        data_disk:
+          description: Size of the data disk in gigabytes (I(Datadisk)).
+          type: int
+        bandwidth:
+          description: Bandwidth in megabits per second (I(Bandwidth), which the vendor counts in M).
+          type: int
+        ip_count:
+          description: Number of IP addresses (I(Ip)).
+          type: int
+        defense:
+          description:
+            - Protection against attacks, in gigabits per second (I(Defense), which the vendor counts in G).
+          type: int
+        trial_time:
+          description: The trial period (I(Trial_time)), in the vendor's words.
+          type: str
+        buyable:
+          description: Whether it can be bought (I(Buy_status) is 1).
+          type: bool
+        enabled:
+          description: Whether the specification is on offer (I(Status) is 1).
+          type: bool
+        upgradable:
+          description: Whether it can be upgraded (I(Upgrade_status) is 1).
+          type: bool
+        basic_price:
+          description: The list price in yuan (I(Basic_price)), exactly as the vendor returns it.
+          type: str
+        user_price:
+          description:
+            - The price for this account in yuan (I(User_price)), exactly as the vendor returns it.
+          type: str
+        amount:
+          description:
+            - The price for this account as a number, or the list price if there is no other. The list is sorted by it.
+          type: float
+        day_rate:
+          description:
+            - The rate for a day, as a fraction of the price (I(Day_rate)). Rates require O(load_rate=true).
+          type: str
+        week_rate:
+          description: The rate for a week (I(Week_rate)).
+          type: str
+        month_rate:
+          description: The rate for a month (I(Month_rate)).
+          type: str
+        quarter_rate:
+          description: The rate for a quarter (I(Quarter_rate)).
+          type: str
+        halfyear_rate:
+          description: The rate for half a year (I(Halfyear_rate)).
+          type: str
+        year_rate:
+          description: The rate for a year (I(Year_rate)).
+          type: str
+        vendor:
+          description: The package as the vendor gives it.
+          type: dict
+  sample:
+    qg_cloud_packages:
+      - package_no: "1111"
+        line_no: ap-beijing
+        line_name: "\u5317\u4eac"
+        area_id: 342
+        area_no: ap-beijing-1
+        area_name: "\u5317\u4eac\u4e00\u533a"
+        group_id: S1
+        group_name: "\u6807\u51c6\u578bS1"
+        spec_no: S1.SMALL2
+        spec_name: "\u6807\u51c6\u578bS1"
+        cpu: 1
+        memory: 2.0
+        system_disk: 40
+        data_disk: 20
+        bandwidth: 1
+        ip_count: 1
+        defense: 0
+        trial_time: null
+        buyable: true
+        enabled: true
+        upgradable: null
+        basic_price: "2079.65"
+        user_price: "2079.65"
+        amount: 2079.65
+        day_rate: "0.01"
+        week_rate: "0.02"
+        month_rate: "0.1"
+        quarter_rate: "0.301"
+        halfyear_rate: "0.53"
+        year_rate: "1"
+        vendor: {Package_no: "1111", Line_no: ap-beijing, Cpu: "1", Memory: "2", Buy_status: 1, Upgrade_status: ""}
 """
 
 from ansible_collections.qingguo.qgnet.plugins.module_utils._task.module import run_module

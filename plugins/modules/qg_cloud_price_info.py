@@ -17,7 +17,7 @@ description:
   - Reads the price of an order of QG.net's cloud, in yuan. The module does not order anything.
 options:
   package_no:
-    description: The package. M(qingguo.qgnet.qg_cloud_package_info) lists what is offered.
+    description: The package. M(qingguo.qgnet.qg_cloud_package_facts) lists what is offered.
     type: str
     required: true
   system_no:
@@ -28,13 +28,6 @@ options:
     description: The duration, as a number and V(s) for hours, V(d) for days, V(w) for weeks or V(m) for months.
     type: str
     required: true
-  brand:
-    description:
-      - The brand of the packages. Those of V(tencent), V(alibaba), V(huawei), V(qianhai) and V(telecom) are sold for
-        one to nine, 12, 24 and 36 months only. With another O(duration), the task fails before any call.
-      - For V(qingguo) (the vendor's own cloud), V(desktop) and V(other), and without the option, the vendor decides.
-    type: str
-    choices: [tencent, alibaba, huawei, qianhai, telecom, qingguo, desktop, other]
   product_id:
     description:
       - The vendor's number of the brand (I(productId)), such as 104. Document 2662 of the vendor lists them.
@@ -47,7 +40,7 @@ extends_documentation_fragment:
   - qingguo.qgnet.account_api
   - qingguo.qgnet.transport
 seealso:
-  - module: qingguo.qgnet.qg_cloud_package_info
+  - module: qingguo.qgnet.qg_cloud_package_facts
   - module: qingguo.qgnet.qg_balance_info
   - name: Vendor's page on the common parameters
     description: Document 250 of the vendor, in Chinese.
@@ -57,23 +50,15 @@ seealso:
 EXAMPLES = r"""
 - name: Read the price for three months
   qingguo.qgnet.qg_cloud_price_info:
-    app_id: "{{ vault_qg_app_id }}"
-    app_key: "{{ vault_qg_app_key }}"
     package_no: "1111"
     system_no: img-ubuntu22
     duration: 3m
-    brand: tencent
   register: offer
 
-- name: Read the balance
+- name: Check that the balance covers it
   qingguo.qgnet.qg_balance_info:
-    app_id: "{{ vault_qg_app_id }}"
-    app_key: "{{ vault_qg_app_key }}"
   register: account
-
-- name: Check that it covers the price
-  ansible.builtin.assert:
-    that: account.amount >= offer.price.total_price | float
+  failed_when: account.amount | default(0) < offer.price.total_amount
 """
 
 RETURN = r"""

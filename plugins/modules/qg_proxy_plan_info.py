@@ -49,31 +49,16 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: Read what is left of a service
+- name: Read how many addresses are left
   qingguo.qgnet.qg_proxy_plan_info:
-    app_id: "{{ vault_qg_app_id }}"
-    app_key: "{{ vault_qg_app_key }}"
     resource_no: demo0001
     product_id: 117
   register: proxies
 
-- name: Fail if less than a thousand addresses are left
+- name: Fail if they are fewer than a thousand
   ansible.builtin.assert:
     that: proxies.plan.available >= 1000
     fail_msg: "Only {{ proxies.plan.available }} of {{ proxies.plan.total }} addresses are left."
-
-- name: Read the key of the service
-  qingguo.qgnet.qg_proxy_plan_info:
-    app_id: "{{ vault_qg_app_id }}"
-    app_key: "{{ vault_qg_app_key }}"
-    resource_no: demo0001
-    product_id: 117
-    include_secrets: true
-  register: service
-
-- name: Read the whitelist of that key
-  qingguo.qgnet.qg_whitelist_info:
-    key: "{{ service.plan.authkey }}"
 """
 
 RETURN = r"""

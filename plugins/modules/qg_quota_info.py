@@ -33,15 +33,14 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: Read the channels, or what is left of a plan by volume
+- name: Read how many channels are free
   qingguo.qgnet.qg_quota_info:
-    key: "{{ vault_qg_key }}"
-  register: plan
+  register: channels
 
-- name: Fail if less than ten are available
+- name: Fail if they are fewer than ten
   ansible.builtin.assert:
-    that: plan.quota.available >= 10
-    fail_msg: "Only {{ plan.quota.available }} {{ plan.quota.unit }} are available."
+    that: channels.quota.available >= 10
+    fail_msg: "Only {{ channels.quota.available }} of {{ channels.quota.total }} channels are free."
 """
 
 RETURN = r"""

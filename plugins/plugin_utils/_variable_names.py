@@ -20,6 +20,8 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._task.sources import
 )
 
 _COLLECTION = Path(__file__).resolve().parents[2]
+#: What facts modules return.
+FACTS = ("cloud_packages",)
 _OPTIONS = frozenset(map(variable_name, SHARED_OPTIONS))
 #: The prefixes of the collection: that of shared options, playbooks and hosts of the inventory plugin, and the roles'.
 _PREFIXES = (variable_name(""), *sorted(f"{path.name}_" for path in (_COLLECTION / "roles").iterdir()))
@@ -49,4 +51,4 @@ def _known() -> frozenset[str]:
     word = re.compile(rf"\b(?:{'|'.join(_PREFIXES)})\w+")
     files = [*_COLLECTION.glob("playbooks/**/*.*"), *_COLLECTION.glob("roles/*/*/*.*")]
     found = {name for path in files for name in word.findall(path.read_text(encoding="utf-8"))}
-    return frozenset(found.union(map(variable_name, (*COLUMNS, *SECRET_COLUMNS))))
+    return frozenset(found.union(map(variable_name, (*COLUMNS, *SECRET_COLUMNS, *FACTS))))
