@@ -46,9 +46,9 @@ def check_settings(names: Iterable[str]) -> None:
 @functools.cache
 def _known() -> frozenset[str]:
     """Return the variables that the playbooks and roles contain, and those of hosts of the inventory plugin."""
-    from ansible_collections.qingguo.qgnet.plugins.module_utils._cloud.hosts import COLUMNS, SECRET_COLUMNS
+    from ansible_collections.qingguo.qgnet.plugins.module_utils._cloud.hosts import COLUMNS
 
     word = re.compile(rf"\b(?:{'|'.join(_PREFIXES)})\w+")
     files = [*_COLLECTION.glob("playbooks/**/*.*"), *_COLLECTION.glob("roles/*/*/*.*")]
     found = {name for path in files for name in word.findall(path.read_text(encoding="utf-8"))}
-    return frozenset(found.union(map(variable_name, (*COLUMNS, *SECRET_COLUMNS, *FACTS))))
+    return frozenset(found.union(map(variable_name, (*COLUMNS, *FACTS))))

@@ -1,23 +1,39 @@
 # Copyright (c) 2026 The qingguo.qgnet authors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The hosts, variables and groups that the inventory plugin qg_cloud makes of the vendor's services."""
+"""The inventory plugin qg_cloud: hosts, variables and groups, its cache, its credentials and its mistakes."""
 
 from __future__ import annotations
 
-import re
+from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from ansible.parsing.vault import VaultLib, VaultSecret
 from ansible_collections.qingguo.qgnet.plugins.inventory.qg_cloud import EXAMPLES
-from support.cloud_inventory import PLUGIN, Cloud, Options, cloud_fixture, document, service
+from support.cloud_inventory import (
+    PATH,
+    PLUGIN,
+    Cloud,
+    Options,
+    assert_nothing_of,
+    cache_files,
+    cached,
+    cloud_fixture,
+    document,
+    service,
+)
 from support.playbooks import Playground
 
 __all__ = ["cloud_fixture"]
 
+#: Text that would run a command if it were taken for a template.
+TRAP = "{{ lookup('ansible.builtin.pipe', 'touch TRAPPED; id') }}"
+KEY = "SECRETKEY7Q"
 
-def test_a_service_becomes_a_host_with_variables_and_groups(cloud: Cloud) -> None:
+
+def test_a_service_becomes_a_host_with_variables(cloud: Cloud) -> None:
     cloud.sim.agent(instances=[service("104000001")])
     found = cloud.listed({})
     assert list(found["hosts"]) == ["104000001"]
@@ -27,85 +43,23 @@ def test_a_service_becomes_a_host_with_variables_and_groups(cloud: Cloud) -> Non
     assert host["qg_product_id"] is host["qg_adsl_name"] is None
     assert host["qg_spec_name"] == "标准型"
     assert not any("password" in name or "vendor" in name for name in host)
-    assert set(found["groups"]) == {
-        "qg_line_ap_shanghai",
-        "qg_area_ap_shanghai_1",
-        "qg_status_running",
-        "qg_order_normal",
-        "qg_os_linux",
-        "qg_system_centos_7_9_64位",
-    }
     assert found["stderr"] == ""
 
 
-#: Include and exclude filters, and the services that are left.
-FILTERS: list[tuple[list[dict[str, Any]], list[str]]] = [
-    ([], ["1", "2", "3", "4"]),
-    # The first one that is true decides, and without one the service is included.
-    ([{"include": "qg_suid == '1'"}, {"exclude": "qg_bandwidth < 50"}], ["1", "4"]),
-    ([{"exclude": "qg_bandwidth < 50"}, {"include": "qg_suid == '1'"}], ["4"]),
-    ([{"include": "qg_suid in ['2', '3']"}, {"exclude": True}], ["2", "3"]),
-    ([{"include": True}, {"exclude": True}], ["1", "2", "3", "4"]),
-    ([{"include": False}, {"exclude": "inventory_hostname is match('.*-3')"}], ["1", "2", "4"]),
-    ([{"exclude": "ansible_host == '198.51.100.2' or qg_bandwidth > most | int"}], ["1", "3"]),
-]
+def test_ansible_is_led_neither_to_this_machine_nor_into_its_network(cloud: Cloud) -> None:
+    odd = ["127.0.0.1", "169.254.169.254", "::ffff:127.0.0.1", "localhost", "0.0.0.0", "10.0.0.7", "", "{{ 1 }}"]
+    services = [service(str(number), Ip=ip) for number, ip in enumerate(odd, start=2)]
+    cloud.sim.agent(instances=[service("1", Ip="8.8.4.4"), *services, service("localhost"), service("all")])
+    found = cloud.listed({})
+    assert found["hosts"].pop("1")["ansible_host"] == "8.8.4.4"
+    assert {name: host["ansible_host"] for name, host in found["hosts"].items()} == {
+        str(number): f"{number}.invalid" for number in range(2, 10)
+    }
+    assert "'localhost' is left out" in found["stderr"]
 
 
-def test_include_and_exclude_filters(cloud: Cloud) -> None:
-    cloud.sim.agent(instances=[service("1"), service("2"), service("3"), service("4", Bandwidth="100")])
-    files = [
-        cloud.file(
-            {"filters": filters, "use_extra_vars": True, "hostnames": [f"{{{{ 'list{number}-' ~ qg_suid }}}}"]},
-            f"{number}.qg_cloud.yml",
-        )
-        for number, (filters, _left) in enumerate(FILTERS)
-    ]
-    more = [argument for file in files for argument in ("-i", str(file))]
-    found = cloud.listed({"filters": [{"exclude": True}]}, *more, "-e", "most=50")
-    expected = [f"list{number}-{suid}" for number, (_filters, left) in enumerate(FILTERS) for suid in left]
-    assert list(found["hosts"]) == expected
-
-
-@pytest.mark.slow
-def test_filters_are_applied_before_a_service_is_missed_or_renamed(cloud: Cloud) -> None:
-    cloud.sim.agent(
-        instances=[
-            service("1", Host_name="web"),
-            service("2", Host_name="web"),
-            service("3", Ip=""),
-            service("4", line_no="ap-beijing"),
-            service("5", System_name="windows 2012"),
-        ]
-    )
-    simple = {"line_no": ["ap-sh*"], "run_status": "running", "os_family": "linux"}
-    options = {"simple_filters": simple, "hostnames": ["host_name"]}
-    reported = cloud.listed(options)
-    assert list(reported["hosts"]) == ["web", "web_2"]
-    assert "1 of 5 services left out: 3 (no ip, running)." in reported["stderr"]
-    found = cloud.listed({**options, "filters": [{"exclude": "ansible_host is none or qg_suid == '1'"}]})
-    assert {name: host["qg_suid"] for name, host in found["hosts"].items()} == {"web": "2"}
-    assert "services" not in found["stderr"]
-    assert cloud.calls() == 2
-    cloud.refused({"simple_filters": {"nothing": 1}})
-    assert cloud.calls() == 0
-
-
-def test_the_vendor_leads_ansible_neither_to_this_machine_nor_into_its_network(cloud: Cloud) -> None:
-    odd = {"2": "127.0.0.1", "3": "169.254.169.254", "4": "::ffff:127.0.0.1", "5": "localhost", "6": "0.0.0.0"}
-    services = [service("1", Ip="8.8.4.4", Local_ip="10.0.0.1"), service("7", Ip="10.0.0.7", Local_ip="10.0.0.7")]
-    services += [service(suid, Ip=ip, Local_ip=ip, Host_name="localhost") for suid, ip in odd.items()]
-    cloud.sim.agent(instances=services)
-    found = cloud.listed({"hostnames": ["host_name", "suid"]}, "-v")
-    assert {name: host["ansible_host"] for name, host in found["hosts"].items()} == {"node-1": "8.8.4.4"}
-    for suid, ip in {**odd, "7": "10.0.0.7"}.items():
-        assert re.search(rf"\b{suid}: ip '?{re.escape(ip)}'? is not an address", found["output"]), found["output"]
-    found = cloud.listed({"connect_with": "local", "hostnames": ["host_name", "suid"]})
-    assert sorted(found["hosts"]) == ["node-1", "node-1_7"]
-    assert "5 of 7 services left out: 2 (" in found["stderr"]
-
-
-def test_constructed_options(cloud: Cloud) -> None:
-    cloud.sim.agent(instances=[service("1"), service("2", System_name="windows 2012", spec_no="C3")])
+def test_groups_and_variables_are_those_of_constructed(cloud: Cloud) -> None:
+    cloud.sim.agent(instances=[service("1"), service("2", System_name="windows 2012", spec_no="C3", Ip="")])
     found = cloud.listed(
         {
             "compose": {
@@ -113,103 +67,136 @@ def test_constructed_options(cloud: Cloud) -> None:
                 "ansible_connection": "'winrm' if qg_os_family == 'windows' else 'ssh'",
             },
             "groups": {"wide": "qg_bandwidth >= 5", "remote": "ansible_connection == 'winrm'"},
-            "keyed_groups": [{"key": "qg_spec_no", "prefix": "spec"}, {"key": "qg_spec_no"}],
-            "leading_separator": False,
-            "default_groups": [],
+            "keyed_groups": [{"key": "qg_spec_no", "prefix": "spec"}],
         }
     )
-    assert found["hosts"]["1"]["ansible_host"] == "192.0.2.1"
+    assert [found["hosts"][name]["ansible_host"] for name in "12"] == ["192.0.2.1", "192.0.2.2"]
     assert [found["hosts"][name]["ansible_connection"] for name in "12"] == ["ssh", "winrm"]
-    assert found["groups"] == {
-        "wide": ["1", "2"],
-        "remote": ["2"],
-        "spec_S1_SMALL2": ["1"],
-        "S1_SMALL2": ["1"],
-        "spec_C3": ["2"],
-        "C3": ["2"],
-    }
+    assert found["groups"] == {"wide": ["1", "2"], "remote": ["2"], "spec_S1_SMALL2": ["1"], "spec_C3": ["2"]}
+    assert "qg_nothing" in cloud.run({"compose": {"x": "qg_nothing"}, "strict": True}, "--list").stderr
 
 
-#: Expressions that have a value for the first two of the services 1 to 5, and none for the third.
-BROKEN: dict[str, Options] = {
-    "compose": {"compose": {"x": "1 // (qg_bandwidth - 3)"}},
-    "groups": {"groups": {"x": "1 // (qg_bandwidth - 3) < 0"}},
-    "keyed_groups": {"keyed_groups": [{"key": "(1 // (qg_bandwidth - 3)) | string", "parent_group": "mine"}]},
-}
-OTHER_SOURCE = """
-mine: {hosts: {web: {y: kept}}}
-x: {hosts: {"1": {x: kept}}}
-"""
+def test_the_example_of_the_documentation(cloud: Cloud) -> None:
+    cloud.sim.agent(instances={"104": 40})
+    key = cloud.playground.write("key", cloud.sim.app_key)
+    text = yaml.safe_dump(yaml.safe_load(EXAMPLES), allow_unicode=True, sort_keys=False)
+    text = text.replace("/run/secrets/qg_app_key", str(key)).removeprefix(PLUGIN)
+    found = cloud.listed(text, QG_APP_KEY="")
+    assert len(found["groups"]["usable"]) > 0
+
+
+def test_only_files_with_its_name_are_read(cloud: Cloud) -> None:
+    cloud.sim.agent(instances=[service("1")])
+    names = ["qg_cloud.yml", "a.qg_cloud.yaml", "cloud.yml", "qg_cloud.json"]
+    for name in names:
+        run = cloud.run({}, "--list", name=name, ANSIBLE_INVENTORY_ENABLED="qingguo.qgnet.qg_cloud")
+        assert set(document(run.stdout)["_meta"]["hostvars"]) == ({"1"} if name in names[:2] else set()), name
+
+
+def test_a_warm_cache_costs_no_call(cloud: Cloud, playground: Playground) -> None:
+    cloud.sim.agent(instances=120)
+    first = cloud.listed(cached(playground))
+    assert cloud.calls() == 3
+    again = cloud.listed({**cached(playground), "compose": {"x": "qg_suid"}})
+    assert cloud.calls() == 0
+    assert all(host.pop("x") == host["qg_suid"] for host in again["hosts"].values())
+    assert again["hosts"] == first["hosts"]
+
+
+@pytest.mark.parametrize("include", [False, True])
+def test_passwords_are_nowhere_unless_asked_for(cloud: Cloud, playground: Playground, include: bool) -> None:
+    cloud.sim.agent(instances=[service("1")])
+    log = playground.root / "ansible.log"
+    found = cloud.listed({**cached(playground), "include_secrets": include}, "-vvvv", ANSIBLE_LOG_PATH=str(log))
+    passwords = {name: value for name, value in found["hosts"]["1"].items() if "password" in name}
+    (path,) = cache_files(playground)
+    held = path.read_text(encoding="utf-8")
+    assert_nothing_of((cloud.sim.app_key,), found["output"] + held + log.read_text(encoding="utf-8"), "it")
+    if include:
+        assert passwords == {f"qg_{name}_password": f"secret-{name}-1" for name in ("adsl", "business", "login")}
+    else:
+        assert passwords == {}
+        for each in playground.left_behind():
+            assert_nothing_of(("secret-", cloud.sim.app_key), each.read_text(errors="replace"), each)
 
 
 @pytest.mark.parametrize(
-    "option", [pytest.param(option, marks=[] if option == "groups" else pytest.mark.slow) for option in BROKEN]
+    "fault",
+    [
+        {"kind": "garbage", "body": f"<p>{KEY}</p>"},
+        {"kind": "replace", "body": {"Code": KEY, "Message": KEY, "Data": [KEY]}},
+        {"kind": "truncate"},
+    ],
+    ids=lambda fault: fault["kind"],
 )
-def test_an_error_for_one_host_leaves_no_host_and_no_group(cloud: Cloud, option: str) -> None:
-    """A play would run on those before it. What another source of the inventory added is as it was."""
-    cloud.sim.agent(instances=[service(number, Bandwidth=number) for number in "12345"])
-    options = {**BROKEN[option], "strict": True}
-    run = cloud.run(options, "--list")
-    assert "host 3" in " ".join(run.stderr.split())
-    assert set(document(run.stdout)) == {"_meta", "all"}
-    assert not document(run.stdout)["_meta"]["hostvars"]
-
-    other = cloud.playground.write("other.yml", OTHER_SOURCE)
-    sources = ("-i", str(other), "-i", str(cloud.file(options)))
-    found = document(cloud.run(options, *sources, "--list").stdout)
-    assert found["_meta"]["hostvars"] == {"1": {"x": "kept"}, "web": {"y": "kept"}}
-    assert {name: group for name, group in found.items() if name not in ("_meta", "all")} == {
-        "mine": {"hosts": ["web"]},
-        "x": {"hosts": ["1"]},
-    }
+def test_an_answer_that_is_none_is_one_sentence(cloud: Cloud, fault: dict[str, Any]) -> None:
+    cloud.sim.agent(appkey=KEY)
+    cloud.sim.fault(path=PATH, **fault)
+    reported = cloud.refused({"max_wait": 0}, "-vvvv", QG_APP_KEY=KEY)
+    assert "qingguo.qgnet.qg_cloud: /cloud-business/getDetail" in reported
+    assert_nothing_of((KEY,), reported, "the output")
 
 
-@pytest.mark.slow
-def test_the_example_of_the_documentation(cloud: Cloud) -> None:
-    cloud.sim.agent(instances={"104": 40})
-    text = yaml.safe_dump(yaml.safe_load(EXAMPLES), allow_unicode=True, sort_keys=False)
-    key = cloud.playground.write("key", cloud.sim.app_key)
-    text = text.replace("/run/secrets/qg_app_key", str(key)).removeprefix(PLUGIN)
-    assert cloud.listed(text, COMPANY_QG_ID=cloud.sim.app_id)["hosts"]
+MISTAKES: list[tuple[Options, str]] = [
+    ({"app_key": "SECRETWRONG"}, "The signature was not accepted: check app_id, app_key and account_url"),
+    ({"app_key": ""}, "app_key is empty"),
+    ({"app_key": "{{ SECRET }}"}, "'SECRET' is undefined"),
+    ({"app_key": "k", "timeout": 0}, "timeout=0"),
+    ({"app_key": "k", "account_url": "ftp://x/?SECRET"}, "account_url '...' cannot be used"),
+]
 
 
-def test_the_name_of_the_file(cloud: Cloud) -> None:
+@pytest.mark.parametrize(("options", "sentence"), MISTAKES, ids=lambda value: str(value)[:30])
+def test_a_mistake_is_named(cloud: Cloud, options: Options, sentence: str) -> None:
+    cloud.sim.agent(instances=[service("2")])
+    reported = cloud.refused({"max_wait": 0, **options}, "-vvvv", QG_APP_KEY="")
+    assert sentence in reported
+    assert_nothing_of(("SECRETWRONG", "?SECRET"), reported, "the output")
+
+
+def test_a_misspelt_setting_is_refused(cloud: Cloud) -> None:
+    assert "did you mean QG_APP_ID?" in cloud.refused({}, QG_APP_IDS="x")
+    assert "did you mean qg_app_id?" in cloud.refused({}, "-e", "qg_appid=x")
+    assert cloud.calls() == 0
+
+
+def test_credentials_may_be_templates_or_vaulted(cloud: Cloud, playground: Playground) -> None:
     cloud.sim.agent(instances=[service("1")])
-    names = ["qg_cloud.yml", "a.qg_cloud.yaml", "cloud.yml", "qg_cloud.json"]
-    files = [cloud.file({"hostnames": [f"{{{{ 'by-{name}' }}}}"]}, name) for name in names]
-    more = [argument for file in files for argument in ("-i", str(file))]
-    found = document(cloud.run({}, *more, "--list", ANSIBLE_INVENTORY_ENABLED="qingguo.qgnet.qg_cloud").stdout)
-    assert set(found["_meta"]["hostvars"]) == {"1", *(f"by-{name}" for name in names[:2])}
+    options = {"app_id": "{{ lookup('env', 'COMPANY_ID') }}", "app_key": "{{ lookup('env', 'COMPANY_KEY') }}"}
+    environment = {"COMPANY_ID": cloud.sim.app_id, "COMPANY_KEY": cloud.sim.app_key, "QG_APP_ID": "", "QG_APP_KEY": ""}
+    assert list(cloud.listed(options, **environment)["hosts"]) == ["1"]
+    password: Path = playground.write("vault-password", "correct horse\n")
+    secret = VaultSecret(password.read_bytes().strip())
+    vaulted = VaultLib([("default", secret)]).encrypt(cloud.sim.app_key, secret).decode().replace("\n", "\n  ").rstrip()
+    text = f"app_key: !vault |\n  {vaulted}\n"
+    found = cloud.listed(text, "-vvvv", "--vault-password-file", str(password), QG_APP_KEY="")
+    assert list(found["hosts"]) == ["1"]
+    assert_nothing_of((cloud.sim.app_key,), found["output"], "the output")
 
 
-HOSTS = """
-- hosts: qg_os_linux
+LABELS = """
+- hosts: all:!localhost
   gather_facts: false
   tasks:
     - name: it
-      ansible.builtin.debug: {msg: "{{ inventory_hostname }} {{ ansible_host }} {{ ansible_connection }}"}
-    - name: run
-      ansible.builtin.raw: "echo there"
+      ansible.builtin.debug:
+        msg: ["{{ qg_host_name }}", "{{ label }}", "{{ joined }}", "{{ group_names | join(',') }}"]
 """
 
 
-def test_a_play_over_the_inventory(cloud: Cloud, playground: Playground) -> None:
-    cloud.sim.agent(instances=[service("1"), service("2", System_name="windows 2012"), service("3")])
-    options = {"compose": {"ansible_host": "qg_local_ip", "ansible_connection": "'local'"}}
-    run = playground.play(HOSTS, arguments=["-i", str(cloud.file(options))], environment=cloud.environment).ok()
-    assert {host: task.result["msg"] for host, task in run.by_host("it").items()} == {
-        "1": "1 192.0.2.1 local",
-        "3": "3 192.0.2.3 local",
+def test_text_of_the_vendor_is_no_template(cloud: Cloud, playground: Playground) -> None:
+    cloud.sim.agent(instances=[service("1", Host_name=TRAP, line_no=TRAP, spec_name="{", area_no="{ 1 + 1 }}")])
+    options = {
+        **cached(playground),
+        "compose": {"label": "qg_host_name", "joined": "qg_spec_name ~ qg_area_no"},
+        "keyed_groups": [{"key": "qg_line_no", "prefix": "k"}],
+        "groups": {"trapped": "'uid=' in qg_host_name"},
     }
-    assert {task.result["stdout"].strip() for task in run.by_host("run").values()} == {"there"}
-
-
-def test_a_file_with_another_name_says_how_to_rename_it(cloud: Cloud) -> None:
-    cloud.sim.agent(instances=[service("1")])
-    run = cloud.run({}, name="site.yml")
-    text = " ".join(run.stderr.split())
-    assert text.count("whose name ends in qg_cloud.yml or qg_cloud.yaml: rename it, such as to ") == 1
-    assert "site.qg_cloud.yml." in text
-    assert cloud.calls() == 0
-    other = cloud.playground.write("other.yml", "all:\n  hosts:\n    qg_cloud:\n")
-    assert "rename it" not in cloud.run({}, "-i", str(other), "--list").stderr
+    for _cold_and_warm in range(2):
+        found = cloud.listed(options)
+        assert "trapped" not in found["groups"]
+        arguments = ["-i", str(cloud.file(options))]
+        run = playground.play(LABELS, arguments=arguments, environment=cloud.environment).ok()
+        assert "uid=" not in run.output + found["output"]
+        assert "{" not in run.of("it").result["msg"][3]
+        assert not list(playground.root.rglob("TRAPPED"))

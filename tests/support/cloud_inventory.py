@@ -23,7 +23,7 @@ PLUGIN = "plugin: qingguo.qgnet.qg_cloud\n"
 Options = Mapping[str, Any]
 #: A play that shows the address and the name of each service.
 PING = """
-- hosts: "qg_os_linux:qg_os_windows"
+- hosts: all
   gather_facts: false
   tasks:
     - name: it
