@@ -250,9 +250,10 @@ def test_a_refusal_is_one_clear_error(stage: Stage) -> None:
     run = stage.play(*tasks)
     for module in (each["name"] for each in tasks):
         failed = run.of(module)
-        assert (failed.status, failed.result["error"]["code"], failed.result["error"]["http_status"]) == ("failed", -100, 400), module
-        assert failed.result["error"]["meaning"] == "plan missing or expired", module
-        assert failed.result["error"]["endpoint"] in (LIST, POOL, AREAS), module
+        error = failed.result["error"]
+        assert (failed.status, error["code"], error["http_status"]) == ("failed", -100, 400), module
+        assert error["meaning"] == "plan missing or expired", module
+        assert error["endpoint"] in (LIST, POOL, AREAS), module
         assert_one_sentence(failed.result["msg"])
         assert "was refused with code -100 (plan missing or expired" in printed(run.output, module), module
     assert "Traceback" not in run.output

@@ -226,7 +226,7 @@ def test_a_refusal_by_all_products_is_asked_for_once_in_a_minute(
     key.options["key"] = "NOSUCH01"
     jobs: list[tuple[str, dict[str, Any]]] = [("allocate", {**key.options, "count": 1})] * 3
     results = at_once(jobs, minute, tmp_path / "together")
-    assert {(result["failed"], result["error"]["code"], result["error"]["endpoint"]) for result in results} == {(True, -100, "/query")}
+    assert {(result["error"]["code"], result["error"]["endpoint"]) for result in results} == {(-100, "/query")}
     for name in ("info", "quota", "areas"):
         assert_failed(key(name), "The key is wrong", CHOICES, "the last 60 seconds", "doctor", code=-100)
     assert calls(key.sim) == [*LISTS]

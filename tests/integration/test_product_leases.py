@@ -220,7 +220,8 @@ def test_every_code_is_explained(account: ProductKey, code: str) -> None:
         assert "max_wait" in result["msg"]
         return
     known = VENDOR_CODES[code]
-    assert (result["error"]["code"], result["error"]["meaning"], result["error"]["endpoint"]) == (code, known.meaning, "/get")
+    error = result["error"]
+    assert (error["code"], error["meaning"], error["endpoint"]) == (code, known.meaning, "/get")
     assert result["error"]["request_id"].count("-") == 4
     for part in (code, known.meaning, known.fix, result["error"]["request_id"]):
         assert part in result["msg"]

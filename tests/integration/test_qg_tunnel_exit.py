@@ -31,9 +31,9 @@ def call(name: str, labels: list[str], label: str | None = None) -> dict[str, An
             "environment": proxy,
         }
     else:
-        headers = "tunnel | qingguo.qgnet.proxy_tunnel(item, form='headers')"
-        curl = f"{{{{ tunnel | qingguo.qgnet.proxy_curl(page, headers={headers}) }}}}"
-        task = {"ansible.builtin.command": curl}
+        header = "Proxy-TunnelID: {{ (tunnel | qingguo.qgnet.proxy_tunnel(item, form='headers'))['Proxy-TunnelID'] }}"
+        argv = ["curl", "--silent", "--fail", "--proxy", "http://{{ tunnel }}", "--proxy-header", header, "{{ page }}"]
+        task = {"ansible.builtin.command": {"argv": argv}}
     return {"name": name, "loop": labels, "changed_when": False, **task}
 
 

@@ -104,9 +104,10 @@ def test_a_refusal_is_one_clear_error(sim: Simulator, playground: Playground, va
     for module in OPTIONS:
         failed = played.of(module)
         endpoint = QUOTA if module == "qg_quota_info" else QUERY
-        assert (failed.status, failed.result["error"]["code"], failed.result["error"]["http_status"]) == ("failed", -100, 400), module
-        assert failed.result["error"]["meaning"] == "plan missing or expired", module
-        assert failed.result["error"]["endpoint"] == endpoint, module
+        error = failed.result["error"]
+        assert (failed.status, error["code"], error["http_status"]) == ("failed", -100, 400), module
+        assert error["meaning"] == "plan missing or expired", module
+        assert error["endpoint"] == endpoint, module
         assert_one_sentence(failed.result["msg"])
         words = f"{endpoint} was refused with code -100 (plan missing or expired"
         assert words in printed(played.output, module), module

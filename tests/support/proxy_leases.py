@@ -15,22 +15,19 @@ from ansible.errors import AnsibleFilterError
 from hypothesis import strategies as st
 from support.documents import plugin
 
-NAMES = ("proxy_curl", "proxy_environment", "proxy_haproxy", "proxy_squid", "proxy_tunnel")
+NAMES = ("proxy_environment", "proxy_haproxy", "proxy_tunnel")
 #: Those that make a line for each of several leases.
-MANY = ("proxy_haproxy", "proxy_squid")
-PAGE = "https://d.qg.net/ip"
+MANY = ("proxy_haproxy",)
 EXAMPLE = "198.51.100.8:21504"
 SECRET = "Hush4Hush"
 #: What no lease speaks.
 OTHER_SCHEMES = ("https", "socks4", "", None, 5, "socks5h\n")
 
-curl, environment, haproxy, squid, tunnel = (plugin("filter", name).FilterModule().filters()[name] for name in NAMES)
+environment, haproxy, tunnel = (plugin("filter", name).FilterModule().filters()[name] for name in NAMES)
 #: Each filter as a function of the lease alone.
 ALL: dict[str, Callable[[Any], Any]] = {
-    "proxy_curl": lambda lease: curl(lease, PAGE, "config"),
     "proxy_environment": environment,
     "proxy_haproxy": haproxy,
-    "proxy_squid": squid,
     "proxy_tunnel": lambda lease: tunnel(lease, key="QGDEMO01", password="Wisp4Wisp"),
 }
 

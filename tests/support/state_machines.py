@@ -155,8 +155,8 @@ class VendorMachine(Disturbances, RuleBasedStateMachine):
 def run_counted(machine: type[RuleBasedStateMachine], runs: int, least: int = MIN_STEPS) -> None:
     """Run a machine that counts its ``steps``, and make sure that there were at ``least`` so many of them.
 
-    The runs are the same each time, so that a test fails for a change of the code alone. With ``QGNET_EXPLORE`` set, they
-    are random. There are fewer without ``QGNET_ALL_STEPS``, and over a database.
+    The runs are the same each time, so that a test fails for a change of the code alone. With ``QGNET_EXPLORE`` set,
+    they are random. There are fewer without ``QGNET_ALL_STEPS``, and over a database.
     """
     if not (ALL_STEPS or "QGNET_EXPLORE" in os.environ):
         runs, least = max(1, runs // FEWER_RUNS), max(1, least // FEWER_STEPS)

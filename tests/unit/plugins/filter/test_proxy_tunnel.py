@@ -10,9 +10,7 @@ from urllib.parse import unquote, urlsplit
 
 import pytest
 from ansible.errors import AnsibleFilterError
-from ansible_collections.qingguo.qgnet.plugins.filter.proxy_curl import proxy_curl
 from ansible_collections.qingguo.qgnet.plugins.filter.proxy_environment import proxy_environment
-from ansible_collections.qingguo.qgnet.plugins.filter.proxy_squid import proxy_squid
 from ansible_collections.qingguo.qgnet.plugins.filter.proxy_tunnel import proxy_tunnel
 from hypothesis import given
 from hypothesis import strategies as st
@@ -60,10 +58,6 @@ def test_a_lease_goes_into_the_other_filters() -> None:
     assert proxy_environment(lease)["https_proxy"] == f"http://QGDEMO01-S-crawler7:Hush4Hush@{TUNNEL}"
     lease = proxy_tunnel(TUNNEL, "web-1", areas="JP", **LOGIN, form="lease", style="password")
     assert proxy_environment(lease)["https_proxy"] == f"http://QGDEMO01:Hush4Hush:Cweb-1:AJP@{TUNNEL}"
-    assert "login=QGDEMO01:Hush4Hush%3ACweb-1%3AAJP" in proxy_squid(lease)
-    assert f'proxy = "http://QGDEMO01:Hush4Hush:Cweb-1:AJP@{TUNNEL}"' in proxy_curl(
-        lease, "https://d.qg.net/", "config"
-    )
 
 
 @given(

@@ -24,13 +24,11 @@ from support.proxy_leases import (
     MANY,
     NAMES,
     SECRET,
-    curl,
     environment,
     haproxy,
     lease_of,
     refused,
     servers,
-    squid,
     unsafe,
     with_login,
 )
@@ -71,7 +69,6 @@ def test_no_server_adds_a_word_or_a_line_to_a_file(server: str) -> None:
             continue
         assert re.fullmatch(r"[a-zA-Z0-9_.-]+:[0-9]{1,5}", server)
         assert len(lines["proxy_haproxy"].split(" ")) == 4
-        assert len(lines["proxy_squid"].split(" ")) == 8
         assert lines["proxy_environment"]["http_proxy"] == f"http://{server.lower()}"
 
 
@@ -84,8 +81,8 @@ def test_no_proxy_url_adds_a_word_or_a_line_to_a_file(userinfo: str) -> None:
         except AnsibleFilterError:
             continue
         text = made["http_proxy"] if isinstance(made, dict) else made
-        assert len(text.splitlines()) == {"proxy_curl": 7}.get(name, 1)
-        assert len(text.split(" ")) == {"proxy_squid": 9, "proxy_curl": 7, "proxy_haproxy": 4}.get(name, 1)
+        assert len(text.splitlines()) == 1
+        assert len(text.split(" ")) == {"proxy_haproxy": 4}.get(name, 1)
 
 
 LONG_NAME = ".".join(["a" * 60] * 5)
@@ -210,12 +207,10 @@ def test_an_undefined_lease_is_reported(name: str) -> None:
 @pytest.mark.parametrize(
     "make",
     [
-        lambda missing: curl(EXAMPLE, missing),
         lambda missing: environment(EXAMPLE, missing),
         lambda missing: environment(EXAMPLE, [missing]),
         lambda missing: haproxy(EXAMPLE, missing),
         lambda missing: haproxy(EXAMPLE, options=missing),
-        lambda missing: squid(EXAMPLE, missing),
     ],
 )
 def test_an_undefined_argument_is_reported(make: Callable[[Any], Any]) -> None:
