@@ -179,7 +179,7 @@ def test_several_keys_are_in_one_file(sim: Simulator, playground: Playground, pa
 @pytest.mark.parametrize(
     "variables",
     [
-        {"qg_metrics_unknown": "/tmp/qgnet.prom"},
+        {"qg_metrics_keys": [{"name": "one", "kye": "QGDEMO02"}]},
         {"qg_metrics_file": "qgnet.prom"},
         {"qg_metrics_file": "/nowhere/qgnet.prom"},
         {"qg_metrics_keys": [{"name": 'a"b'}]},
