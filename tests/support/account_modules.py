@@ -38,7 +38,7 @@ OPERATIONS = {
     "plan": Reader(
         "qg_proxy_plan_info", operations.PROXY_PLAN_INFO, PLAN, {"resource_no": "demo0001", "product_id": 117}
     ),
-    "packages": Reader("qg_cloud_package_info", operations.PACKAGE_INFO, PACKAGES, {"product_id": 104}),
+    "packages": Reader("qg_cloud_package_facts", operations.PACKAGE_FACTS, PACKAGES, {"product_id": 104}),
     "price": Reader(
         "qg_cloud_price_info", operations.PRICE_INFO, PRICE, {"package_no": "1", "system_no": "1", "duration": "1m"}
     ),

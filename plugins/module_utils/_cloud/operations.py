@@ -30,7 +30,7 @@ def check_duration(text: str) -> str:
     """Return a duration; refuse other text. On QG.net's page on the price of an order, the unit ``s`` means hours."""
     duration = text.strip()
     if not re.fullmatch(r"[1-9][0-9]{0,3}[sdwm]", duration):
-        hint = " The vendor writes hours with s." if duration.endswith("h") else ""
+        hint = " QG.net writes hours with s." if duration.endswith("h") else ""
         raise OptionError(
             f"duration={quote_word(text)} is not a duration: give a number and s (hours), d (days), w (weeks) or m "
             f"(months), such as 1m.{hint}"

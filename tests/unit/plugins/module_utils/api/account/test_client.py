@@ -173,11 +173,13 @@ def test_any_other_code_is_a_refusal_at_once(code: Any, status: int) -> None:
     message = caught.value.message
     assert caught.value.as_result() == {
         "msg": message,
-        "code": str(code),
-        "meaning": "品牌编号不存在",
-        "endpoint": PACKAGES,
-        "request_id": "R-7",
-        "http_status": status,
+        "error": {
+            "code": str(code),
+            "meaning": "品牌编号不存在",
+            "endpoint": PACKAGES,
+            "http_status": status,
+            "request_id": "R-7",
+        },
     }
     assert message.startswith(f'{PACKAGES} was refused with code {code} ("品牌编号不存在"). The call was for ')
     assert "productId=4, load_rate=0, domain=www.qg.net, appid=qgdemo01: check that" in message
