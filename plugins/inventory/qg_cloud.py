@@ -82,6 +82,7 @@ cache_connection: ~/.cache/qg_inventory
 cache_timeout: 3600
 """
 
+import os
 from collections.abc import Mapping
 from typing import Any
 
@@ -101,7 +102,9 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._cloud.hosts import 
 )
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import OptionError, QgError, UnexpectedError
 from ansible_collections.qingguo.qgnet.plugins.module_utils._task.operation import redact, secrets_in
+from ansible_collections.qingguo.qgnet.plugins.module_utils._task.option_errors import check_option_names
 from ansible_collections.qingguo.qgnet.plugins.module_utils._task.options import ACCOUNT_API_OPTIONS, account_api
+from ansible_collections.qingguo.qgnet.plugins.module_utils._task.sources import environment_name, variable_name
 from ansible_collections.qingguo.qgnet.plugins.plugin_utils._announcer import run_announcer
 from ansible_collections.qingguo.qgnet.plugins.plugin_utils._variable_names import check_settings
 
@@ -130,9 +133,10 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
     def parse(self, inventory: Any, loader: Any, path: str, cache: bool = True) -> None:
         """Add the hosts and groups of the file to the inventory."""
         super().parse(inventory, loader, path, cache)
-        self._read_config_data(path)
+        config = self._read_config_data(path)
         try:
             check_settings(self._vars)
+            check_option_names("this plugin", config, self.option_definitions)
             for row in self._rows(self.get_cache_key(path), cache):
                 self._add(row)
         except QgError as error:
@@ -143,6 +147,16 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
             unexpected = UnexpectedError(error, self.NAME)
             self.display.vvv(unexpected.traceback)
             raise AnsibleParserError(unexpected.message) from None
+
+    def set_options(self, task_keys: Any = None, var_options: Any = None, direct: Any = None) -> None:
+        """Let empty variables and environment variables count as unset, as for all other plugins."""
+        variables = {name: value for name, value in (var_options or {}).items() if value not in (None, "")}
+        emptied = {
+            name: option.get("default", "")
+            for name, option in ACCOUNT_API_OPTIONS.items()
+            if os.environ.get(environment_name(name)) == "" and variable_name(name) not in variables
+        }
+        super().set_options(task_keys=task_keys, var_options=variables, direct={**emptied, **(direct or {})})
 
     def _params(self) -> Row:
         """Return the options of the account, with their templates evaluated; empty text counts as unset."""

@@ -69,7 +69,7 @@ def test_packages_are_facts_alone_the_cheapest_first(account: Account) -> None:
     assert result.keys() == {"changed", "ansible_facts"}
     found = result["ansible_facts"]["qg_cloud_packages"]
     assert [package["package_no"] for package in found] == ["p2", "p1", "p4", "p3"]
-    assert account.asked() == [{"productId": "104", "line_no": "ap-x", "loadRate": "1"}]
+    assert account.asked() == [{"productId": "104", "line_no": "ap-x", "load_rate": "1"}]
     refused = account.refused(FACTS, app_key="wrong")
     assert refused.keys() == {"failed", "changed", "msg"}
     assert "request_id" in refused["msg"]
@@ -117,7 +117,7 @@ MISTAKES: list[tuple[str, dict[str, Any], str]] = [
     ("price", {"duration": "3h"}, "QG.net writes hours with s."),
     ("price", {"duration": "0m"}, "duration='0m' is not a duration"),
     ("plan", {"product_id": 0}, "product_id=0 is out of range"),
-    ("instances", {"suid": ""}, "suid is empty"),
+    ("instances", {"suid": ""}, "suid='' cannot be used"),
     ("balance", {"app_id": " "}, "app_id is empty"),
     ("balance", {"timeout": 0}, "timeout=0"),
     ("balance", {"account_url": "https://proxy.qg.net"}, "is the host of another API: give it in api_url"),

@@ -20,7 +20,7 @@ IPS = {"ips": ["203.0.113.5"]}
 #: The module, its options, the option that the message names first, and the value, the cause or the fix in it.
 MODULES: list[tuple[str, Options, str, str]] = [
     # the whitelist
-    ("qg_whitelist", {"ip": "203.0.113.5"}, "ip", "is not an option of qg_whitelist: did you mean ips?"),
+    ("qg_whitelist", {"ip": "203.0.113.5"}, "ip", "is not an option of qg_whitelist: use "),
     ("qg_whitelist", {}, "ips", "missing required arguments"),
     ("qg_whitelist", {"ips": "203.0.113.5 203.0.113.6"}, "ips", "give each address in an entry of its own"),
     ("qg_whitelist", {"ips": {"web1": "203.0.113.5"}}, "ips", "is not a list: begin each entry with a hyphen"),
@@ -56,12 +56,12 @@ MODULES: list[tuple[str, Options, str, str]] = [
     ("qg_whitelist_info", {"api_url": "https://www.qg.net/api"}, "api_url", "give it in account_url"),
     ("qg_whitelist_info", {"api_url": "https://me:HUSH@proxy.qg.net"}, "api_url", "contains a user name"),
     # leases
-    ("qg_proxy_allocate", {"count": 1, "Num": 3}, "Num", "is not an option of qg_proxy_allocate: did you mean count?"),
+    ("qg_proxy_allocate", {"count": 1, "Num": 3}, "Num", "is not an option of qg_proxy_allocate: use "),
     ("qg_proxy_allocate", {}, "count", "missing required arguments: count"),
     ("qg_proxy_allocate", {"count": 0}, "count", "count=0 is out of range: give a number from 1"),
     ("qg_proxy_allocate", {"count": "three"}, "count", "'three' is not a whole number"),
     ("qg_proxy_allocate", {"count": 1, "product": "Share"}, "product", "must be one of: auto, classic, share"),
-    ("qg_proxy_allocate", {"count": 1, "area_id": 350500}, "area_id", "did you mean areas?"),
+    ("qg_proxy_allocate", {"count": 1, "area_id": 350500}, "area_id", "use areas,"),
     (
         "qg_proxy_allocate",
         {"count": 1, "isp": "chinanet"},
@@ -92,12 +92,12 @@ ROLE: list[tuple[Options, str, str]] = [
 ]
 #: Options of the lookup, and what it says.
 LOOKUP = [
-    ("count=2", "count is not an option of the lookup: did you mean limit?"),
+    ("count=2", "count is not an option of the lookup: use "),
     ("store='/etc/passwd'", "store /etc/passwd cannot be used"),
 ]
 INVENTORY: list[tuple[Options, str]] = [
     ({"api_url": "https://www.qg.net/api"}, "api_url is not an option of this plugin"),
-    ({"connect_with": "private"}, "connect_with='private' cannot be used in the inventory file: give some of public"),
+    ({"connect_with": "private"}, "connect_with is not an option of this plugin"),
 ]
 NOTHING = {"app_id": "nothing", "app_key": "nothing"}
 

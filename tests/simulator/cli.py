@@ -132,7 +132,6 @@ def _environment(api_url: str, key: str, agent: tuple[str, str], minute: float) 
     return {
         "QG_KEY": key,
         "QG_API_URL": api_url,
-        "QG_PRODUCT_URL": f"{api_url}/{{product}}",
         "QG_SOURCES": f"{api_url}/ip,{api_url}/json,{api_url}/origin",
         "QG_ACCOUNT_URL": f"{api_url}{PREFIX}",
         "QG_APP_ID": agent[0],

@@ -49,7 +49,6 @@ def test_it_prints_instructions_and_stops_on_a_signal(tmp_path: Path, number: si
     assert {line for line in pasted.stdout.splitlines() if line.startswith("QG_")} == {
         "QG_KEY=QGDEMO01",
         f"QG_API_URL={url}",
-        f"QG_PRODUCT_URL={url}/{{product}}",
         f"QG_ACCOUNT_URL={information['account_url']}",
         "QG_APP_ID=qgdemo01",
         "QG_APP_KEY=0123456789abcdef0123",

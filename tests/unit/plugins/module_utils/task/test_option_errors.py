@@ -18,15 +18,12 @@ SPEC = {name: {"type": kind} for name, kind in {"b": "bool", "f": "float", "i": 
 @pytest.mark.parametrize(
     ("name", "known", "fix"),
     [
-        ("ip", ["ips", "key"], "did you mean ips?"),
-        ("KeepAlive", ["keep_alive", "key"], "did you mean keep_alive?"),
-        ("Num", ["count", "key"], "did you mean count?"),
-        ("area_id", ["areas", "isp"], "did you mean areas?"),
+        ("ip", ["ips", "key"], "use ips, key."),
         (1, ["key", "count"], "use count, key."),
         ("nonsense", ["_terms", "key", "count"], "use count, key."),
     ],
 )
-def test_an_unknown_name_is_refused_with_the_one_that_was_meant(name: object, known: list[str], fix: str) -> None:
+def test_an_unknown_name_is_refused_with_the_ones_that_exist(name: object, known: list[str], fix: str) -> None:
     with pytest.raises(OptionError) as refused:
         check_option_names("qg_x", [known[-1], name], known)
     assert refused.value.message == f"{name} is not an option of qg_x: {fix}"
