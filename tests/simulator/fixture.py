@@ -23,7 +23,7 @@ import pytest
 import requests
 
 PROGRAM = Path(__file__).resolve().parent
-START_SECONDS = 20.0
+START_SECONDS = 60.0
 STOP_SECONDS = 10.0
 
 
