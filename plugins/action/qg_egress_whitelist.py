@@ -70,7 +70,6 @@ class ActionModule(QgAction):
     """Detects over the connection of the host, and calls QG.net from the control node."""
 
     selectors = ("ips", "forget")
-    other_variables = (DETECTED, "egress_whitelist_proxy", "egress_whitelist_verified")
 
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         """Take one step, and return its result."""

@@ -6,17 +6,11 @@
 from __future__ import annotations
 
 import hashlib
-import re
-from collections.abc import Callable
-from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 import pytest
 import requests
-import yaml
 from ansible.parsing.vault import VaultLib, VaultSecret
-from ansible_collections.qingguo.qgnet.plugins.filter.proxy_curl import EXAMPLES
 from simulator.fixture import Simulator
 from support.module_tasks import IGNORE, play
 from support.playbooks import Playground
@@ -35,11 +29,6 @@ backend last
     mode tcp
 """
 
-SQUID = """\
-{{ leases | qingguo.qgnet.proxy_squid(options='no-digest') }}
-never_direct allow all
-"""
-
 PLAY = """
 - hosts: localhost
   gather_facts: false
@@ -51,22 +40,6 @@ PLAY = """
     - name: haproxy, in another order
       ansible.builtin.debug:
         msg: "{{ (leases | qingguo.qgnet.proxy_haproxy) == (leases | reverse | list | qingguo.qgnet.proxy_haproxy) }}"
-    - name: squid
-      ansible.builtin.template: {src: squid.j2, dest: squid.conf, mode: "0600"}
-      no_log: true
-    - name: squid, in another order
-      ansible.builtin.debug:
-        msg: "{{ (leases | qingguo.qgnet.proxy_squid) == (leases | reverse | list | qingguo.qgnet.proxy_squid) }}"
-    - name: curl
-      ansible.builtin.command:
-        argv: [curl, --config, "-"]
-        stdin: "{{ lease | qingguo.qgnet.proxy_curl(page, form='config') }}"
-      changed_when: false
-      environment: {no_proxy: "*"}
-    - name: curl without credentials
-      ansible.builtin.shell: "{{ lease.server | qingguo.qgnet.proxy_curl(page) }}"
-      changed_when: false
-      failed_when: false
     - name: environment
       ansible.builtin.command: {argv: [curl, --silent, "{{ page }}"]}
       changed_when: false
@@ -89,7 +62,6 @@ def lease(sim: Simulator) -> dict[str, Any]:
 
 def test_the_filters_in_a_play(sim: Simulator, playground: Playground, lease: dict[str, Any]) -> None:
     playground.write("haproxy.j2", HAPROXY)
-    playground.write("squid.j2", SQUID)
     variables = {
         "lease": lease,
         "page": f"{sim.api_url}/ip",
@@ -108,18 +80,7 @@ def test_the_filters_in_a_play(sim: Simulator, playground: Playground, lease: di
         "backend last\n"
         "    mode tcp\n"
     )
-    peer = "cache_peer {} parent {} 0 no-query round-robin name=qg-{}-{}"
-    assert (playground.root / "play" / "squid.conf").read_text(encoding="utf-8").splitlines() == [
-        f"{peer.format('127.0.0.1', port, '127.0.0.1', port)} login={sim.key}:{QUOTED} no-digest",
-        f"{peer.format('198.51.100.8', 21504, '198.51.100.8', 21504)} no-digest",
-        f"{peer.format('tunnel.qg.example', 3434, 'tunnel.qg.example', 3434)} no-digest",
-        "never_direct allow all",
-    ]
-    for name in ("haproxy", "squid"):
-        assert run.of(name).result["changed"] is True
-        assert run.of(f"{name}, in another order").result["msg"] is True
-    assert run.of("curl").result["stdout"] == EXIT
-    assert run.of("curl without credentials").result["rc"] == 22
+    assert run.of("haproxy, in another order").result["msg"] is True
     assert run.of("environment").result["stdout"] == EXIT
     assert run.of("environment that leaves out this machine").result["stdout"] == "127.0.0.1"
 
@@ -136,11 +97,9 @@ LOOKED_UP = """
       ansible.builtin.set_fact:
         found:
           environment: "{{ one | qingguo.qgnet.proxy_environment }}"
-          curl: "{{ one | qingguo.qgnet.proxy_curl('https://d.qg.net/ip', form='config') }}"
           tunnel: "{{ one | qingguo.qgnet.proxy_tunnel('a', key='QGDEMO01', password='word') }}"
           haproxy: "{{ all | qingguo.qgnet.proxy_haproxy }}"
-          squid: "{{ all | qingguo.qgnet.proxy_squid }}"
-          none: "{{ FUNCTION('qingguo.qgnet.proxy', isp='bgp', at_least=0) | qingguo.qgnet.proxy_squid }}"
+          none: "{{ FUNCTION('qingguo.qgnet.proxy', isp='bgp', at_least=0) | qingguo.qgnet.proxy_haproxy }}"
       loop: [server, url, lease]
       loop_control: {loop_var: form}
 """
@@ -159,67 +118,9 @@ def test_lookup_and_query_give_each_filter_the_same(sim: Simulator, playground: 
     ]
     assert results[0] == results[1]
     for found, form in zip(results[0], ("server", "url", "lease"), strict=True):
-        assert len(found["haproxy"].splitlines()) == len(found["squid"].splitlines()) == 3
+        assert len(found["haproxy"].splitlines()) == 3
         assert (QUOTED in found["environment"]["http_proxy"]) is (form == "url")
         assert found["none"] == ""
-
-
-def documented() -> str:
-    return str(EXAMPLES)
-
-
-def reported_in_the_guide() -> str:
-    guide = Path(__file__).resolve().parents[2] / "docs" / "docsite" / "rst" / "use_proxies.rst"
-    blocks = re.findall(
-        r"^\.\. code-block:: yaml\n\n((?:   .*\n|\n)+)", guide.read_text(encoding="utf-8"), re.MULTILINE
-    )
-    (block,) = (block for block in blocks if "--config" in block)
-    return str(block)
-
-
-@pytest.mark.parametrize("example", [documented, pytest.param(reported_in_the_guide, marks=pytest.mark.slow)])
-def test_the_example_of_curl_takes_any_password(
-    sim: Simulator, playground: Playground, lease: dict[str, Any], example: Callable[[], str]
-) -> None:
-    # A variable whose value is a word, too.
-    password = 'p$LC_ALL "w\\\\ord'
-    sim.configure(pwd=password)
-    task = yaml.safe_load(example().replace("https://d.qg.net/ip", f"{sim.api_url}/ip"))[0]
-    assert task.pop("no_log") is True
-    urls = {
-        "as the modules return it": quote(password, safe=""),
-        "as a user may write it": quote(password, safe="$"),
-    }
-    tasks = [
-        {**task, "name": name, "vars": {"lease": {**lease, "proxy_url": f"http://{sim.key}:{word}@{lease['server']}"}}}
-        for name, word in urls.items()
-    ]
-    run = playground.play(play(*tasks, hosts="localhost")).ok()
-    assert {name: run.of(name).result["stdout"] for name in urls} == dict.fromkeys(urls, EXIT)
-
-
-def test_no_process_of_the_host_has_the_password_among_its_arguments(
-    sim: Simulator, playground: Playground, lease: dict[str, Any]
-) -> None:
-    """This curl writes down what all users of a host can read: its arguments and those of its parent."""
-    folder = playground.root / "bin"
-    folder.mkdir()
-    spy = folder / "curl"
-    spy.write_text(
-        "#!/bin/sh\n"
-        f"for pid in $$ $PPID; do tr '\\0' ' ' </proc/$pid/cmdline; done >>{folder}/seen\n"
-        'PATH=${PATH#*:}; exec curl "$@"\n'
-    )
-    spy.chmod(0o700)
-    task = yaml.safe_load(documented().replace("https://d.qg.net/ip", f"{sim.api_url}/ip"))[0]
-    del task["no_log"]
-    task |= {"vars": {"lease": lease}, "environment": {"PATH": f"{folder}:/usr/local/bin:/usr/bin:/bin"}}
-    run = playground.play(play(task, hosts="localhost")).ok()
-    assert run.of(task["name"]).result["stdout"] == EXIT
-    seen = (folder / "seen").read_text()
-    assert "curl --config -" in seen
-    assert QUOTED not in seen
-    assert sim.key not in seen
 
 
 def show(name: str, expression: str) -> dict[str, Any]:
@@ -229,20 +130,18 @@ def show(name: str, expression: str) -> dict[str, Any]:
 def test_what_cannot_be_used_is_reported_without_the_password(playground: Playground, lease: dict[str, Any]) -> None:
     """What is undefined is reported as elsewhere, and a bad address by the filter itself."""
     undefined = [
-        "missing | qingguo.qgnet.proxy_squid",
         "[lease.server, missing] | qingguo.qgnet.proxy_haproxy",
         "{'server': missing} | qingguo.qgnet.proxy_environment",
-        "lease | qingguo.qgnet.proxy_curl(missing)",
     ]
     tasks = [show(f"undefined {number}", expression) for number, expression in enumerate(undefined)]
-    tasks.append(show("broken", "[broken] | qingguo.qgnet.proxy_squid"))
+    tasks.append(show("broken", "[broken] | qingguo.qgnet.proxy_haproxy"))
     variables = {"lease": lease, "broken": {**lease, "server": "198.51.100.8:70000"}}
     run = playground.play(play(*tasks, hosts="localhost", **IGNORE), variables=variables).ok()
     *failed, broken = run.tasks
-    assert [done.status for done in run.tasks] == ["failed"] * 5
+    assert [done.status for done in run.tasks] == ["failed"] * 3
     for done in failed:
         assert "'missing' is undefined" in done.result["msg"], done.name
-    sentence = "proxy_squid cannot use '198.51.100.8:70000' (item 1): the port must be a number from 1 to 65535."
+    sentence = "proxy_haproxy cannot use '198.51.100.8:70000' (item 1): the port must be a number from 1 to 65535."
     assert sentence in broken.result["msg"]
     assert QUOTED not in run.output
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from .._api.account.models import instances
-from .._core.addresses import AddressScope, parse_address
+from .._core.addresses import is_public, parse_address
 
 Row = dict[str, Any]
 _ALL = instances([{"suid": "-"}], include_secrets=True)[0]
@@ -43,4 +43,4 @@ def host_address(row: Mapping[str, Any]) -> str | None:
         address = parse_address(row["ip"] or "")
     except ValueError:
         return None
-    return str(address) if AddressScope.SIMULATED.accepts(address) else None
+    return str(address) if is_public(address) else None

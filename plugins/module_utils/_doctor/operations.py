@@ -23,7 +23,6 @@ from .._api.echo import read_address
 from .._api.errors import RefusedError
 from .._api.leases import Lease
 from .._api.product.client import ProductApi
-from .._core.addresses import AddressScope
 from .._core.errors import OptionError, QgError
 from .._core.text import counted, describe
 from .._core.validation import check_url
@@ -121,7 +120,7 @@ class Doctor:
         raise QgError(f"No source reports the egress address of this machine: {'; '.join(failed)}")
 
     def _whitelist(self, classic: ProxyApi) -> str:
-        entries = classic.whitelist()[0].spellings
+        entries = classic.whitelist()[0]
         self.is_listed = self.egress_ip in entries
         held = counted(len(entries), "address", "are") + " on it"
         if self.egress_ip is None or self.is_listed:
@@ -203,7 +202,7 @@ class Doctor:
         response = transport.send("GET", url, {}, url)
         try:
             if response.status == 200:
-                return read_address(response.text, None, AddressScope.ANY)
+                return read_address(response.text, any_scope=True)
         except ValueError:
             pass
         raise QgError(f"{url} sent no address (HTTP status {response.status}).", http_status=response.status)

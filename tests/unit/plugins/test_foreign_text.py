@@ -15,7 +15,7 @@ import pytest
 from ansible.parsing.dataloader import DataLoader
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.echo import read_address
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.transport import HttpResponse, Transport
-from ansible_collections.qingguo.qgnet.plugins.module_utils._cloud.hosts import address
+from ansible_collections.qingguo.qgnet.plugins.module_utils._cloud.hosts import host_address
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.addresses import (
     check_addresses,
     parse_address,
@@ -217,7 +217,7 @@ def test_an_address_with_a_scope_is_refused_everywhere() -> None:
         assert str(caught.value).isprintable()
         with pytest.raises(OptionError):
             check_addresses("ips", [text])
-        assert address({"ip": text, "run_status": None, "order_status": None}, "ip")[0] is None
+        assert host_address({"ip": text}) is None
 
 
 def test_addresses_are_parsed_in_one_module() -> None:
