@@ -60,7 +60,7 @@ def write(sim: Simulator, playground: Playground, path: Path, account: bool = Fa
     if account:
         own = {"QG_APP_ID": sim.app_id, "QG_APP_KEY": sim.app_key, "QG_ACCOUNT_URL": sim.account_url}
         environment |= own
-    variables = {"qg_metrics_file": str(path), "qg_retries": 0, **variables}
+    variables = {"qg_metrics_file": str(path), **variables}
     inventory = "localhost ansible_connection=local\ngw1 ansible_connection=local\ngw2 ansible_connection=local\n"
     return playground.play("qingguo.qgnet.metrics", inventory=inventory, variables=variables, environment=environment)
 
