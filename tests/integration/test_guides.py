@@ -29,7 +29,9 @@ BOTH = {"README": (ROOT / "README.md", ROOT / "README.zh-CN.md")} | {
 _FENCE = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _DIRECTIVE = re.compile(r"^\.\. code-block:: (\w+)\n\n((?:   .*\n|\n)+)", re.MULTILINE)
 #: What installs something, or belongs into another terminal; the test has done it already.
-_DONE = re.compile(r"^(apt-get |python3 -m (venv|pip) |\. ~/|ansible-galaxy |python3 ~/|make ).*\n", re.MULTILINE)
+_DONE = re.compile(
+    r"^(apt-get |python3 -m (venv|pip) |\. ~/|ansible-(galaxy|rulebook) |python3 ~/|kubectl |  -- ).*\n", re.MULTILINE
+)
 PAID = ("/allocate", "/get", "/replace", "/monopolies")
 
 
@@ -96,14 +98,15 @@ def commands(found: list[Block]) -> Iterator[str]:
             yield re.sub(r"^(read -rs QG_KEY .*\n)", r"\1@KEY@\n", _DONE.sub("", block.text), flags=re.MULTILINE)
             continue
         content: Any = yaml.safe_load(block.text)
-        if not isinstance(content, list) and not block.file:
+        first: dict[str, Any] = content[0] if isinstance(content, list) else {}
+        if (not first and not block.file) or "rules" in first:
             continue
         name = block.file or f"example{number}.yml"
-        if isinstance(content, list) and not any("hosts" in part for part in content):
+        if first and not {"hosts", "ansible.builtin.import_playbook"} & set(first):
             play = {"name": "Example", "hosts": "localhost", "gather_facts": False, "tasks": content}
             block = Block("yaml", yaml.safe_dump([play], sort_keys=False), "")
         yield f"mkdir -p $(dirname {name})\ncat > {name} <<'END'\n{block.text}END\n"
-        if isinstance(content, list) and not block.file:
+        if first and not block.file:
             yield f"ansible-playbook -i hosts.yml {name}\n"
 
 
@@ -253,3 +256,14 @@ def test_the_examples_of_the_account(reader: Reader) -> None:
     reader.sim.agent(balance="100000.00", instances=[server])
     reader.paste("cloud", "QG_APP_KEY\n", f"QG_APP_KEY\n{reader.sim.app_key}\n")
     assert reader.sim.whitelist() == ["198.51.100.1"]
+
+
+@pytest.mark.slow
+def test_the_examples_of_operations(reader: Reader) -> None:
+    """With a directory as store instead of the database."""
+    (reader.folder / "hosts.yml").write_text(HOSTS, encoding="utf-8")
+    url = "postgresql://qgnet@db.example.com/qgnet?sslmode=verify-full&sslrootcert=/etc/qgnet/ca.pem"
+    reader.paste("operations", url, str(reader.folder / "store"))
+    assert reader.sim.whitelist() == ["203.0.113.5"]
+    assert 'qgnet_channels_free{key="default"} 5' in (reader.folder / "qgnet.prom").read_text()
+    assert paid(reader.sim) == 0
