@@ -243,9 +243,9 @@ def test_the_examples_of_leases_buy_what_they_say(reader: Reader) -> None:
     reader.paste("leases", "/opt/crawler/run", "printenv http_proxy", tries, alike)
     assert len((reader.folder / "squid-leases.conf").read_text().splitlines()) == 3
     entries = [json.loads(line) for line in (reader.folder / "paid.jsonl").read_text().splitlines()]
-    # At first, in one city, up to five again, five alike, and all of them replaced; later, after the release.
-    assert len(entries) == 5
-    assert paid(reader.sim) == 6
+    # At first, in one city if none is there, up to five again, five alike, all of them replaced; later, once more.
+    assert len(entries) in (4, 5)
+    assert paid(reader.sim) == len(entries) + 1
     assert len(reader.sim.leases()) == 5
 
 
