@@ -73,9 +73,8 @@ def run_tests(session: nox.Session, core: str, programs: str, *folders: str) -> 
     whole = ALL and core == NEWEST
     marks = [] if whole else ["-m", "not slow and not thorough and not nightly"]
     few = {} if core == NEWEST else {"QGNET_FEW_EXAMPLES": "1"}
-    pytest(
-        session, *(session.posargs or [*marks, *folders]), measured=session.name.split("(")[0] if whole else "", **few
-    )
+    measured = session.name.split("(")[0] if whole else ""
+    pytest(session, *(session.posargs or [*marks, *folders]), measured=measured, **few)
 
 
 @nox.session
@@ -96,10 +95,10 @@ def coverage(session: nox.Session) -> None:
     """How much of plugins/ the tests of "make test-all" have gone through."""
     sync(session, "tests")
     # A process that was killed while it wrote leaves an empty file.
-    data = [str(path) for path in (CACHE / "coverage").glob("*integration*") if path.stat().st_size]
-    data += [str(path) for path in (CACHE / "coverage").glob("unit*") if path.stat().st_size]
-    report = CACHE / "coverage" / "report.json"
-    settings = {"COVERAGE_FILE": f"{CACHE}/coverage/combined", "COVERAGE_RCFILE": f"{ROOT}/pyproject.toml"}
+    folder = CACHE / "coverage"
+    data = [str(path) for part in ("unit", "integration") for path in folder.glob(f"{part}*") if path.stat().st_size]
+    report = folder / "report.json"
+    settings = {"COVERAGE_FILE": f"{folder}/combined", "COVERAGE_RCFILE": f"{ROOT}/pyproject.toml"}
     session.run("coverage", "combine", "--quiet", "--keep", *data, env=settings, log=False)
     session.run("coverage", "report", env=settings)
     session.run("coverage", "json", "--quiet", "-o", str(report), env=settings)
@@ -196,18 +195,12 @@ def release(session: nox.Session) -> None:
     (version,) = session.posargs or session.error("make release VERSION=x.y.z")
     sync(session, "lint", "nox")
     session.run("git", "diff", "--exit-code", "HEAD", external=True)
-    for name in ("galaxy.yml", "plugins/module_utils/_core/version.py"):
-        path = ROOT / name
-        text = path.read_text("utf-8")
-        path.write_text(
-            re.sub(r'^(version: |VERSION = ")[\d.]+', rf"\g<1>{version}", text, flags=re.MULTILINE), "utf-8"
-        )
+    for path in (ROOT / "galaxy.yml", ROOT / "plugins/module_utils/_core/version.py"):
+        pattern, text = re.compile(r'^(version: |VERSION = ")[\d.]+', re.MULTILINE), path.read_text("utf-8")
+        path.write_text(pattern.sub(rf"\g<1>{version}", text), "utf-8")
     session.run("antsibull-changelog", "release", "--version", version)
-    for words in (
-        ["add", "--all"],
-        ["commit", "-qm", f"Release {version}"],
-        ["tag", "-am", f"Release {version}", version],
-    ):
+    message = f"--message=Release {version}"
+    for words in (["add", "--all"], ["commit", message], ["tag", message, version]):
         session.run("git", *words, external=True, env=CALLERS_HOME)
 
 

@@ -20,11 +20,11 @@ if ! "${pip[@]}" --version >/dev/null 2>&1; then
     "$python" -m venv .cache/bootstrap
     pip=(.cache/bootstrap/bin/python -m pip)
 fi
-quietly=(--quiet --disable-pip-version-check)
+export PIP_ROOT_USER_ACTION=ignore PIP_DISABLE_PIP_VERSION_CHECK=1
 uv=$(sed -n 's/^required-version = "\(.*\)"$/\1/p' pyproject.toml)
-"${pip[@]}" install "${quietly[@]}" --target .cache/bootstrap/uv "uv$uv"
+"${pip[@]}" install --quiet --target .cache/bootstrap/uv "uv$uv"
 # Debian's Python makes an environment without the package python3-venv, only pip has to come from outside.
 "$python" -m venv --without-pip .venv
 .cache/bootstrap/uv/bin/uv export --quiet --frozen --no-header --only-group nox --output-file .venv/locked.txt
-"${pip[@]}" --python .venv/bin/python install "${quietly[@]}" --require-hashes --requirement .venv/locked.txt
+"${pip[@]}" --python .venv/bin/python install --quiet --require-hashes --requirement .venv/locked.txt
 touch .venv/.ready

@@ -65,6 +65,7 @@ def prepare() -> None:
         # Compiled files stand apart: a linter beside the tests would come across one that is only half there.
         "PYTHONDONTWRITEBYTECODE": "",
         "PYTHONPYCACHEPREFIX": CACHE / "bytecode",
+        "PYTEST_DEBUG_TEMPROOT": CACHE,
         "PYTHONUNBUFFERED": 1,
         "QGNET_CHECKOUT": ROOT,
         # On every machine the same, whether or not it has the library that reuse would prefer.
