@@ -13,17 +13,10 @@ class ModuleDocFragment:
     DOCUMENTATION = r"""
 attributes:
   action_group:
-    description: Use C(group/qingguo.qgnet.qg) in C(module_defaults) to set options for the modules of the collection.
+    description: Use C(group/qingguo.qgnet.qg) in C(module_defaults) to set options for all modules.
     support: full
-    details: Each module uses the options that its API needs, and ignores the others.
     membership:
       - qingguo.qgnet.qg
-  async:
-    description: Supports being used with the C(async) keyword.
-    support: none
-    details:
-      - A task with C(async) fails before any call.
-      - Hosts run it in parallel, up to the number of C(forks). Options such as O(timeout) limit its duration.
   check_mode:
     description: Can run in check mode and predict changes without making them.
     support: full
@@ -36,13 +29,8 @@ attributes:
     CONTROL_NODE = r"""
 attributes:
   action:
-    description: Has a corresponding action plugin, so that parts or all of it run on the control node.
+    description: Runs on the control node. Delegated to another host, it runs there, which then needs C(requests).
     support: full
-    details:
-      - Runs on the control node. C(requests) is needed there, by the Python that runs Ansible, and the key never
-        reaches the host.
-      - With C(delegate_to), it runs as a module on the host that it was delegated to, which then needs Python 3.10 or
-        newer and C(requests).
 """
 
     INFO = r"""
@@ -50,7 +38,6 @@ attributes:
   diff_mode:
     description: Returns details on what has changed when in diff mode.
     support: N/A
-    details: Changes nothing.
 """
 
     FACTS = r"""
@@ -61,5 +48,4 @@ attributes:
   diff_mode:
     description: Returns details on what has changed when in diff mode.
     support: N/A
-    details: Changes nothing.
 """

@@ -37,7 +37,7 @@ extends_documentation_fragment:
   - qingguo.qgnet.store
 seealso:
   - module: qingguo.qgnet.qg_proxy_allocate
-  - name: Vendor's page on areas
+  - name: QG.net's page on areas
     description: Document 177 of the vendor, in Chinese.
     link: https://www.qg.net/doc/177.html
 """
@@ -45,13 +45,11 @@ seealso:
 EXAMPLES = r"""
 - name: List the areas with mobile addresses
   qingguo.qgnet.qg_area_info:
-    key: "{{ vault_qg_key }}"
     isp: mobile
     available: true
 
 - name: List the areas outside of mainland China
   qingguo.qgnet.qg_area_info:
-    key: "{{ vault_qg_key }}"
     product: overseas
 """
 

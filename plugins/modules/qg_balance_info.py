@@ -23,7 +23,7 @@ extends_documentation_fragment:
   - qingguo.qgnet.transport
 seealso:
   - module: qingguo.qgnet.qg_cloud_price_info
-  - name: Vendor's page on the common parameters
+  - name: QG.net's page on the common parameters
     description: Document 250 of the vendor, in Chinese.
     link: https://www.qg.net/doc/250.html
 """

@@ -42,7 +42,7 @@ extends_documentation_fragment:
   - qingguo.qgnet.transport
 seealso:
   - module: qingguo.qgnet.qg_cloud_package_facts
-  - name: Vendor's page on brand numbers
+  - name: QG.net's page on brand numbers
     description: Document 2662 of the vendor, in Chinese.
     link: https://www.qg.net/doc/2662.html
 """
@@ -50,8 +50,6 @@ seealso:
 EXAMPLES = r"""
 - name: Read all instances of a brand
   qingguo.qgnet.qg_cloud_instance_info:
-    app_id: "{{ vault_qg_app_id }}"
-    app_key: "{{ vault_qg_app_key }}"
     product_id: 104
   register: cloud
 
@@ -61,8 +59,6 @@ EXAMPLES = r"""
 
 - name: Read the passwords of one instance
   qingguo.qgnet.qg_cloud_instance_info:
-    app_id: "{{ vault_qg_app_id }}"
-    app_key: "{{ vault_qg_app_key }}"
     suid: "12154545"
     include_secrets: true
   register: secret

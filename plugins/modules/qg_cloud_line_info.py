@@ -29,7 +29,7 @@ extends_documentation_fragment:
   - qingguo.qgnet.transport
 seealso:
   - module: qingguo.qgnet.qg_cloud_package_facts
-  - name: Vendor's page on brand numbers
+  - name: QG.net's page on brand numbers
     description: Document 2662 of the vendor, in Chinese.
     link: https://www.qg.net/doc/2662.html
 """
@@ -37,8 +37,6 @@ seealso:
 EXAMPLES = r"""
 - name: Read the lines
   qingguo.qgnet.qg_cloud_line_info:
-    app_id: "{{ vault_qg_app_id }}"
-    app_key: "{{ vault_qg_app_key }}"
     product_id: 115
   register: physical
 

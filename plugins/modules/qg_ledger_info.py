@@ -51,7 +51,6 @@ seealso:
 EXAMPLES = r"""
 - name: Read what was paid in the last 24 hours
   qingguo.qgnet.qg_ledger_info:
-    key: "{{ vault_qg_key }}"
     since: 24h
   register: ledger
 

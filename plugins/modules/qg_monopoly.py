@@ -114,7 +114,7 @@ notes:
   - Two control nodes with the same key are coordinated only if they share O(store).
 seealso:
   - module: qingguo.qgnet.qg_monopoly_info
-  - name: Vendor's page on areas
+  - name: QG.net's page on areas
     description: Document 1439 of the vendor, in Chinese.
     link: https://www.qg.net/doc/1439.html
 """
@@ -122,7 +122,6 @@ seealso:
 EXAMPLES = r"""
 - name: Ensure two resources of China Telecom, and wait until they are online
   qingguo.qgnet.qg_monopoly:
-    key: "{{ vault_qg_key }}"
     count: 2
     isp: telecom
   register: held
@@ -133,7 +132,6 @@ EXAMPLES = r"""
 
 - name: Ensure five in one area, and count resources with an unknown area
   qingguo.qgnet.qg_monopoly:
-    key: "{{ vault_qg_key }}"
     count: 5
     area: "350500"
     on_uncertain: match
@@ -141,13 +139,11 @@ EXAMPLES = r"""
 
 - name: Redial all of them
   qingguo.qgnet.qg_monopoly:
-    key: "{{ vault_qg_key }}"
     state: redialed
     all: true
 
 - name: Release one
   qingguo.qgnet.qg_monopoly:
-    key: "{{ vault_qg_key }}"
     state: absent
     uuids: ["xx_demo1-1:ppp10"]
 """

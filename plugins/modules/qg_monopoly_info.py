@@ -40,7 +40,6 @@ seealso:
 EXAMPLES = r"""
 - name: Read the resources and the idle stock
   qingguo.qgnet.qg_monopoly_info:
-    key: "{{ vault_qg_key }}"
   register: found
 
 - name: Show the servers that are online
@@ -49,7 +48,6 @@ EXAMPLES = r"""
 
 - name: Read one of them
   qingguo.qgnet.qg_monopoly_info:
-    key: "{{ vault_qg_key }}"
     uuids: ["xx_demo1-1:ppp10"]
     idle: false
 """

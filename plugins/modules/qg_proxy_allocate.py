@@ -74,14 +74,12 @@ seealso:
 EXAMPLES = r"""
 - name: Ensure five leases for the crawlers
   qingguo.qgnet.qg_proxy_allocate:
-    key: "{{ vault_qg_key }}"
     count: 5
   register: proxies
   run_once: true
 
 - name: Ensure ten in one area, each with at least half an hour left
   qingguo.qgnet.qg_proxy_allocate:
-    key: "{{ vault_qg_key }}"
     count: 10
     areas: ["350500"]
     isp: telecom
@@ -90,7 +88,6 @@ EXAMPLES = r"""
 
 - name: Ensure exactly three
   qingguo.qgnet.qg_proxy_allocate:
-    key: "{{ vault_qg_key }}"
     count: 3
     exact: true
 """

@@ -38,7 +38,7 @@ extends_documentation_fragment:
 seealso:
   - module: qingguo.qgnet.qg_proxy_allocate
   - module: qingguo.qgnet.qg_quota_info
-  - name: Vendor's page on the list of leases
+  - name: QG.net's page on the list of leases
     description: Document 175 of the vendor, in Chinese.
     link: https://www.qg.net/doc/175.html
 """
@@ -46,12 +46,10 @@ seealso:
 EXAMPLES = r"""
 - name: Read the leases
   qingguo.qgnet.qg_proxy_info:
-    key: "{{ vault_qg_key }}"
   register: proxies
 
 - name: Read the leases of a long-lived product
   qingguo.qgnet.qg_proxy_info:
-    key: "{{ vault_qg_key }}"
     product: longterm
 
 - name: Show the servers

@@ -43,7 +43,7 @@ extends_documentation_fragment:
 seealso:
   - module: qingguo.qgnet.qg_quota_info
   - module: qingguo.qgnet.qg_balance_info
-  - name: Vendor's page on brand numbers
+  - name: QG.net's page on brand numbers
     description: Document 2662 of the vendor, in Chinese.
     link: https://www.qg.net/doc/2662.html
 """

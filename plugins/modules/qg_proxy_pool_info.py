@@ -46,7 +46,6 @@ seealso:
 EXAMPLES = r"""
 - name: Read ten proxies of the pool
   qingguo.qgnet.qg_proxy_pool_info:
-    key: "{{ vault_qg_key }}"
     count: 10
     isp: unicom
 """

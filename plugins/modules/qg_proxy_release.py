@@ -43,7 +43,7 @@ extends_documentation_fragment:
 seealso:
   - module: qingguo.qgnet.qg_proxy_allocate
   - module: qingguo.qgnet.qg_proxy_replace
-  - name: Vendor's page on release
+  - name: QG.net's page on release
     description: Document 176 of the vendor, in Chinese.
     link: https://www.qg.net/doc/176.html
 """
@@ -51,24 +51,20 @@ seealso:
 EXAMPLES = r"""
 - name: Release two leases
   qingguo.qgnet.qg_proxy_release:
-    key: "{{ vault_qg_key }}"
     ips: [192.0.2.10, 192.0.2.11]
 
 - name: Release the leases of one task, without waiting for a limit
   qingguo.qgnet.qg_proxy_release:
-    key: "{{ vault_qg_key }}"
     task_ids: [Ab3dEf6hIj9kLm2n]
     max_wait: 0
 
 - name: Release a dedicated lease
   qingguo.qgnet.qg_proxy_release:
-    key: "{{ vault_qg_key }}"
     product: exclusive
     ips: [192.0.2.10]
 
 - name: Release all leases at the end of the day
   qingguo.qgnet.qg_proxy_release:
-    key: "{{ vault_qg_key }}"
     all: true
 """
 

@@ -59,7 +59,7 @@ extends_documentation_fragment:
 seealso:
   - module: qingguo.qgnet.qg_proxy_allocate
   - module: qingguo.qgnet.qg_proxy_release
-  - name: Vendor's page on replacement
+  - name: QG.net's page on replacement
     description: Document 297 of the vendor, in Chinese.
     link: https://www.qg.net/doc/297.html
 """
@@ -67,24 +67,20 @@ seealso:
 EXAMPLES = r"""
 - name: Replace all leases
   qingguo.qgnet.qg_proxy_replace:
-    key: "{{ vault_qg_key }}"
     all: true
 
 - name: Replace all leases of a dedicated product with addresses in one city
   qingguo.qgnet.qg_proxy_replace:
-    key: "{{ vault_qg_key }}"
     product: exclusive
     all: true
     areas: ["440100"]
 
 - name: Replace two leases that the vendor selects
   qingguo.qgnet.qg_proxy_replace:
-    key: "{{ vault_qg_key }}"
     count: 2
 
 - name: Replace the lease that a site has blocked
   qingguo.qgnet.qg_proxy_replace:
-    key: "{{ vault_qg_key }}"
     ips: [192.0.2.10]
     distinct: true
 """

@@ -27,7 +27,7 @@ extends_documentation_fragment:
   - qingguo.qgnet.store
 seealso:
   - module: qingguo.qgnet.qg_whitelist
-  - name: Vendor's page on the quota
+  - name: QG.net's page on the quota
     description: Document 181 of the vendor, in Chinese.
     link: https://www.qg.net/doc/181.html
 """

@@ -68,7 +68,6 @@ EXAMPLES = r"""
 - name: Leave through another address from now on
   qingguo.qgnet.qg_tunnel_exit:
     tunnel: tunnel.qg.net:19702
-    key: "{{ vault_qg_key }}"
     password: "{{ vault_qg_password }}"
   register: tunnel
 

@@ -64,7 +64,7 @@ extends_documentation_fragment:
 seealso:
   - module: qingguo.qgnet.qg_whitelist_info
   - module: qingguo.qgnet.qg_egress_whitelist
-  - name: Vendor's page on adding to the whitelist
+  - name: QG.net's page on adding to the whitelist
     description: Document 178 of the vendor, in Chinese.
     link: https://www.qg.net/doc/178.html
 """
@@ -72,27 +72,23 @@ seealso:
 EXAMPLES = r"""
 - name: Add two addresses
   qingguo.qgnet.qg_whitelist:
-    key: "{{ vault_qg_key }}"
     ips:
       - 203.0.113.5
       - 203.0.113.6
 
 - name: Remove one of them
   qingguo.qgnet.qg_whitelist:
-    key: "{{ vault_qg_key }}"
     ips: [203.0.113.6]
     state: absent
 
 - name: Allow exactly these addresses
   qingguo.qgnet.qg_whitelist:
-    key: "{{ vault_qg_key }}"
     ips: [198.51.100.31, 198.51.100.32, 198.51.100.33]
     state: exact
     max_removals: 3
 
 - name: Read a long list from a file with one address on each line
   qingguo.qgnet.qg_whitelist:
-    key: "{{ vault_qg_key }}"
     ips: "{{ lookup('ansible.builtin.file', 'addresses.txt').splitlines() }}"
 """
 

@@ -21,7 +21,7 @@ options:
       - Whether to return for each entry the hosts that M(qingguo.qgnet.qg_egress_whitelist) registered with it, as
         RV(entries), RV(unowned) and RV(unlisted).
       - The registrations are those in O(store) of the machine where the task runs. Entries that another control
-        node with another state, M(qingguo.qgnet.qg_whitelist) or a user of the vendor's user centre added have
+        node with another state, M(qingguo.qgnet.qg_whitelist) or a user of QG.net's user center added have
         no owners.
     type: bool
     default: false
@@ -35,7 +35,7 @@ extends_documentation_fragment:
 seealso:
   - module: qingguo.qgnet.qg_whitelist
   - module: qingguo.qgnet.qg_egress_whitelist
-  - name: Vendor's page on the whitelist query
+  - name: QG.net's page on the whitelist query
     description: Document 180 of the vendor, in Chinese.
     link: https://www.qg.net/doc/180.html
 """
@@ -43,7 +43,6 @@ seealso:
 EXAMPLES = r"""
 - name: Read the whitelist
   qingguo.qgnet.qg_whitelist_info:
-    key: "{{ vault_qg_key }}"
   register: allowed
 
 - name: Fail if the address of this host is missing
@@ -52,17 +51,12 @@ EXAMPLES = r"""
 
 - name: Read which hosts the entries belong to
   qingguo.qgnet.qg_whitelist_info:
-    key: "{{ vault_qg_key }}"
     owners: true
   register: allowed
 
 - name: Show the entries that no host was registered with
   ansible.builtin.debug:
     var: allowed.unowned
-
-- name: Show the entries of one host
-  ansible.builtin.debug:
-    msg: "{{ allowed.entries | subelements('owners') | selectattr('1.host', '==', 'web1') | map(attribute='0.ip') }}"
 """
 
 RETURN = r"""
@@ -85,44 +79,16 @@ unreadable:
   elements: str
   sample: []
 entries:
-  description: The same addresses with their owners.
+  description:
+    - The same addresses with their owners, the hosts that are registered with them. C(there_before) says that the
+      address was on the whitelist before the host reported it.
   returned: success and O(owners=true)
   type: list
   elements: dict
-  contains: &entry
-    ip:
-      description: The address.
-      type: str
-      sample: 203.0.113.5
-    owners:
-      description:
-        - The hosts that are registered with this address, by inventory and name. Hosts behind one NAT gateway share an
-          entry.
-        - An entry without any is one of RV(unowned).
-      type: list
-      elements: dict
-      contains:
-        host:
-          description: The name of the host in its inventory.
-          type: str
-          sample: web1
-        inventory_id:
-          description:
-            - The inventory of the host, as O(qingguo.qgnet.qg_egress_whitelist#module:inventory_id). By default, these
-              are the paths of the inventory sources, separated by commas.
-          type: str
-          sample: /etc/ansible/hosts
-        registered_since:
-          description:
-            - When the address was first registered for the host, in ISO 8601.
-          type: str
-          sample: "2026-05-04T09:30:00+08:00"
-        there_before:
-          description:
-            - Whether the address was on the whitelist before the host reported it, and was never added for a host or
-              given by the user. The entry may then be in use by others as well.
-          type: bool
-          sample: false
+  sample:
+    - ip: 203.0.113.5
+      owners:
+        - {host: web1, inventory_id: /etc/hosts, registered_since: "2026-05-04T09:30:00+08:00", there_before: false}
 unowned:
   description: The addresses on the whitelist that no host is registered with.
   returned: success and O(owners=true)
@@ -130,13 +96,11 @@ unowned:
   elements: str
   sample: [203.0.113.6]
 unlisted:
-  description:
-    - The addresses that hosts are registered with, but that are not on the whitelist. The vendor refused them, or they
-      were removed by other means. The next run of the role for these hosts adds them.
+  description: The same for addresses that hosts are registered with, but that are not on the whitelist.
   returned: success and O(owners=true)
   type: list
   elements: dict
-  contains: *entry
+  sample: []
 api:
   description: The number of calls, how many of them were retries, and the seconds waited.
   returned: success
