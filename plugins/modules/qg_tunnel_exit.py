@@ -25,10 +25,6 @@ options:
         port, which is that of the proxy, may be omitted.
     type: str
     required: true
-  control_port:
-    description: The control port of the tunnel.
-    type: int
-    default: 9090
   key:
     description:
       - The key of the tunnel. The vendor calls it I(Authkey).

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Iterator
 from typing import Any
 from urllib.parse import urlsplit
@@ -39,16 +40,18 @@ def call(name: str, labels: list[str], label: str | None = None) -> dict[str, An
 
 @pytest.fixture(scope="module")
 def simulator() -> Iterator[Simulator]:
-    with running_simulator(["--tunnel-port", "0", "--tunnel-control-port", "0"]) as running:
+    # An address of its own, since the control port of a tunnel is always the same.
+    address = f"127.{random.randint(64, 254)}.{random.randint(0, 254)}.{random.randint(1, 254)}"
+    with running_simulator(["--host", address, "--tunnel-port", "0", "--tunnel-control-port", "9090"]) as running:
         yield running
 
 
-def control_port(sim: Simulator) -> int:
-    return int(urlsplit(sim.tunnel_control_url).port or 0)
+def address(sim: Simulator) -> str:
+    return str(urlsplit(sim.tunnel_control_url).hostname)
 
 
 def change(sim: Simulator, *, check: bool = False, **options: Any) -> Result:
-    common = {"tunnel": "127.0.0.1", "control_port": control_port(sim), "key": sim.key, "password": PASSWORD}
+    common = {"tunnel": address(sim), "key": sim.key, "password": PASSWORD}
     return operate(TUNNEL_EXIT, {**common, **options}, check=check)
 
 
@@ -60,12 +63,11 @@ def test_labels_choose_exits_and_the_module_changes_the_exit(sim: Simulator, pla
     sim.configure(whitelist=["127.0.0.1"])
     variables = {
         "tunnel": str(sim.tunnel_url).removeprefix("http://").rstrip("/"),
-        "port": control_port(sim),
         "key": sim.key,
         "password": PASSWORD,
         "page": "http://d.qg.net/ip",
     }
-    options = from_variables("tunnel", "key") | {"control_port": "{{ port }}", "password": "{{ password }}"}
+    options = from_variables("tunnel", "key") | {"password": "{{ password }}"}
     text = play(
         call("by user", LABELS, BY_USER),
         call("by password", HOSTS, BY_PASSWORD),
@@ -120,7 +122,6 @@ def test_a_mistake_is_reported_before_any_call(sim: Simulator) -> None:
     mistakes: list[tuple[dict[str, Any], str]] = [
         ({"tunnel": "http://tunnel.qg.net"}, "tunnel 'http://tunnel.qg.net' is not the address of a tunnel"),
         ({"tunnel": "tunnel.qg.net:99999"}, "is not the address of a tunnel: give HOST:PORT"),
-        ({"control_port": 0}, "control_port"),
         ({"password": ""}, "password is empty: give it, or leave the option out to use qg_password or QG_PASSWORD"),
         ({"timeout": 0}, "timeout"),
     ]

@@ -13,12 +13,13 @@ from typing import Any
 from .._api.tunnel import TunnelControl
 from .._core.errors import OptionError
 from .._core.text import quote_word
-from .._core.validation import check_range
 from .._core.waiting import WaitBudget
 from .._task.operation import Mode, Operation
 from .._task.options import KEY_OPTIONS, TRANSPORT_OPTIONS, TransportOptions
 from .._task.sources import environment_name, variable_name
 
+#: The port of a tunnel for changes of its exit.
+CONTROL_PORT = 9090
 _LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
 _TUNNEL = re.compile(rf"({_LABEL}(?:\.{_LABEL})*)(?::([0-9]{{1,5}}))?")
 
@@ -35,7 +36,6 @@ def _check_tunnel(text: str) -> str:
 
 def _run(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
     host = _check_tunnel(params["tunnel"])
-    port = int(check_range("control_port", params["control_port"], 1, 65535))
     for option in KEY_OPTIONS:
         if not (params[option] or "").strip():
             raise OptionError(
@@ -46,7 +46,7 @@ def _run(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
     options = TransportOptions.parse(params)
     if mode.check:
         return {"changed": True, "exit": None, "api": {"calls": 0, "retries": 0, "waited_seconds": 0.0}}
-    url = f"http://{host}:{port}"
+    url = f"http://{host}:{CONTROL_PORT}"
     control = TunnelControl(
         options.transport("tunnel", url, form_methods=("PUT",)),
         WaitBudget(options.max_wait, announcer=mode.announcer),
@@ -61,7 +61,6 @@ def _run(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
 TUNNEL_EXIT = Operation(
     spec={
         "tunnel": {"type": "str", "required": True},
-        "control_port": {"type": "int", "default": 9090},
         **KEY_OPTIONS,
         "password": {**KEY_OPTIONS["password"], "required": True},
         **TRANSPORT_OPTIONS,
