@@ -124,13 +124,7 @@ def gateway(sim: Simulator, _hosts: int) -> Iterator[Case]:
     port = 13128
 
     def role(node: Node, state: str) -> None:
-        settings = {
-            "state": state,
-            "port": port,
-            "service": "daemon",
-            "check_target": sim.api_url.removeprefix("http://"),
-            "configuration": node.folder / "gateway.cfg",
-        }
+        settings = {"state": state, "port": port, "service": "daemon", "directory": node.folder}
         variables = "".join(f"        proxy_gateway_{name}: {value}\n" for name, value in settings.items())
         text = (
             ROLE.replace("egress_whitelist", "proxy_gateway") + f"      vars:\n{variables}        qg_product: classic\n"
