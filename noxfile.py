@@ -87,7 +87,9 @@ def unit(session: nox.Session, core: str) -> None:
 @nox.session
 @nox.parametrize("python,core", ON_CORES)
 def integration(session: nox.Session, core: str) -> None:
-    run_tests(session, core, INTEGRATION, "tests/integration")
+    # A slow test draws the page of the simulator.
+    browser = " chromium" if ALL and core == NEWEST else ""
+    run_tests(session, core, INTEGRATION + browser, "tests/integration")
 
 
 @nox.session(python=NEWEST_PYTHON)

@@ -11,33 +11,20 @@ import shlex
 import signal
 import socket
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 from .account.agents import DEFAULT_CREDENTIALS
-from .account.endpoints import PREFIX
+from .account.calls import PREFIX
 from .core import Core
 from .proxies.forwarding import ForwardProxies, url
-from .proxies.listeners import Address
 from .proxies.targets import ECHO_NAME
 from .server.app import Server, build_app, listen, server_config
 from .server.certificate import OwnCertificate
 
 LOOPBACK = "127.0.0.1"
-OWN_NAMES = ("localhost", LOOPBACK)
-
-
-def _address_pair(text: str) -> tuple[str, str]:
-    source, equals, public = text.partition("=")
-    if not equals:
-        raise argparse.ArgumentTypeError(f"{text!r} is not SOURCE=PUBLIC")
-    try:
-        ipaddress.ip_address(source)
-        ipaddress.ip_address(public)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(str(error)) from None
-    return source, public
 
 
 def is_loopback(host: str) -> bool:
@@ -46,85 +33,76 @@ def is_loopback(host: str) -> bool:
     return False
 
 
-def _site(text: str) -> tuple[str, Address]:
-    name, equals, server = text.partition("=")
-    host, _colon, port = server.rpartition(":")
-    if not (name and equals and is_loopback(host) and port.isdigit() and 0 < int(port) < 65536):
-        raise argparse.ArgumentTypeError(f"{text!r} is not NAME=127.0.0.1:PORT or NAME:PORT=127.0.0.1:PORT")
-    return name.lower(), (host, int(port))
+def _of_form(form: str, parse: Callable[[str], Any]) -> Callable[[str], Any]:
+    """Return a type of an argument, whose error names the form that is expected."""
+
+    def parsed(text: str) -> Any:
+        try:
+            return parse(text)
+        except ValueError:
+            raise argparse.ArgumentTypeError(f"{text!r} is not {form}") from None
+
+    return parsed
 
 
-def _tunnel_port(text: str) -> tuple[str | None, int]:
-    key, equals, port = text.rpartition("=")
-    return key if equals else None, _port(port)
-
-
-def _credentials(text: str) -> tuple[str, str]:
-    appid, _colon, appkey = text.partition(":")
-    if not (appid and appkey):
-        raise argparse.ArgumentTypeError(f"{text!r} is not APPID:APPKEY")
-    return appid, appkey
-
-
-def _minute(text: str) -> float:
-    seconds = float(text)
-    if not 0 < seconds < 86400:
-        raise argparse.ArgumentTypeError("more than 0 and less than 86400 seconds expected")
-    return seconds
+def _required(value: Any, condition: object) -> Any:
+    if not condition:
+        raise ValueError
+    return value
 
 
 def _port(text: str) -> int:
-    port = int(text)
-    if not 0 <= port <= 65535:
-        raise argparse.ArgumentTypeError("a port from 0 to 65535 expected")
-    return port
+    return int(_required(int(text), 0 <= int(text) <= 65535))
+
+
+def _map(text: str) -> tuple[str, ...]:
+    source, public = (str(ipaddress.ip_address(part)) for part in text.split("="))
+    return source, public
+
+
+def _agent(text: str) -> tuple[str, str]:
+    appid, _colon, appkey = text.partition(":")
+    return appid, str(_required(appkey, appid and appkey))
+
+
+def _tunnel(text: str) -> tuple[str, int]:
+    key, _equals, port = text.rpartition("=")
+    return key, _port(port)
+
+
+def _site(text: str) -> tuple[str, tuple[str, int]]:
+    name, _equals, server = text.partition("=")
+    host, _colon, port = server.rpartition(":")
+    return name.lower(), (str(_required(host, name and is_loopback(host))), _port(port))
 
 
 def parser() -> argparse.ArgumentParser:
     result = argparse.ArgumentParser(prog="simulator", description="QG.net simulator, for tests.")
-    add = result.add_argument
-    add("--host", default="127.0.0.1", help="address to listen on (default %(default)s)")
-    add("--port", type=_port, default=8080, help="port, 0 picks a free one (default %(default)s)")
-    add("--minute", type=_minute, default=60.0, help="seconds that a minute of the vendor lasts (default 60)")
-    add("--key", action="append", help="a key that exists, may be repeated (default QGDEMO01)")
-    add(
-        "--agent",
-        action="append",
-        type=_credentials,
-        metavar="APPID:APPKEY",
-        help="may be repeated (default qgdemo01's)",
-    )
-    add("--proxy-port", type=_port, help="port of a forward proxy for the first key, 0 picks a free one")
-    add(
-        "--tunnel-port",
-        action="append",
-        type=_tunnel_port,
-        default=[],
-        metavar="[KEY=]PORT",
-        help="port of a tunnel for a key, by default the first one; 0 picks a free one; may be repeated",
-    )
-    add("--tunnel-control-port", type=_port, help="another port for PUT /proxyip, 0 picks a free one")
-    add("--map", action="append", type=_address_pair, default=[], metavar="SOURCE=PUBLIC", help="may be repeated")
-    add(
-        "--site",
-        action="append",
-        type=_site,
-        default=[],
-        metavar="NAME[:PORT]=127.0.0.1:PORT",
-        help="local server that stands for a name behind the proxies; may be repeated",
-    )
-    add("--tls-port", type=_port, help="port that serves the same by HTTPS, 0 picks a free one")
-    add("--tls-cert", type=Path, help="certificate file, for HTTPS")
-    add("--tls-key", type=Path, help="key file, for HTTPS")
-    add("--ready-file", type=Path, help="JSON file written once the simulator listens")
+    port, free = _of_form("a port from 0 to 65535", _port), "; 0 picks a free one"
+
+    def add(name: str, help_text: str, form: str = "", parse: Callable[[str], Any] = str, **more: Any) -> None:
+        """Add an option; one that has a form may be repeated."""
+        if form:
+            more.update(type=_of_form(form, parse), metavar=form, action="append", default=more.get("default", []))
+            help_text += "; may be repeated"
+        result.add_argument(name, help=help_text, **more)
+
+    add("--host", "address to listen on (default %(default)s)", default=LOOPBACK)
+    add("--port", f"port of the API{free} (default %(default)s)", type=port, default=8080)
+    add("--tls-port", f"port that serves the same by HTTPS{free}", type=port)
+    minute = _of_form("a number of seconds", lambda text: _required(float(text), 0 < float(text) < 86400))
+    add("--minute", "seconds that a minute of QG.net lasts (default 60)", type=minute, default=60.0)
+    add("--key", "a key that exists (default QGDEMO01)", "NAME")
+    add("--agent", "an account that exists (default qgdemo01's)", "APPID:APPKEY", _agent)
+    add("--proxy-port", f"port of a forward proxy for the first key{free}", type=port)
+    add("--tunnel-port", f"port of a tunnel for a key, by default the first one{free}", "[KEY=]PORT", _tunnel)
+    add("--tunnel-control-port", f"another port for PUT /proxyip{free}", type=port)
+    add("--map", "public address of a source address", "SOURCE=PUBLIC", _map)
+    add("--site", "local server that stands for a name behind the proxies", "NAME[:PORT]=127.0.0.1:PORT", _site)
+    add("--tls-cert", "certificate file; then --port speaks HTTPS", type=Path)
+    add("--tls-key", "key file of the certificate", type=Path)
+    add("--ready-file", "JSON file written once the simulator listens", type=Path)
     return result
-
-
-def _exposure_warning(address: str, port: int) -> str:
-    return (
-        f"Warning: the simulator listens on {address} and has no login: anyone who can reach its port {port} can "
-        "control it and, through its proxies, reach what listens on loopback here."
-    )
 
 
 def _environment(api_url: str, key: str, agent: tuple[str, str], minute: float) -> dict[str, str]:
@@ -140,9 +118,8 @@ def _environment(api_url: str, key: str, agent: tuple[str, str], minute: float) 
     }
 
 
-def _instructions(
-    api_url: str, key: str, environment: Mapping[str, str], proxy_url: str | None, tunnel_url: str | None = None
-) -> list[str]:
+def _instructions(ready: Mapping[str, Any], key: str) -> str:
+    api_url, environment = ready["api_url"], ready["environment"]
     lines = [
         f"The simulator listens on {api_url}; Ctrl-C stops it. Paste this into another terminal:",
         "",
@@ -152,11 +129,8 @@ def _instructions(
         f"Control:  curl {api_url}/_sim/state",
         f"Authority of https://{ECHO_NAME} through a proxy:  curl {api_url}/_sim/ca.pem",
     ]
-    if proxy_url is not None:
-        lines.append(f"Forward proxy of {key}:  {proxy_url}")
-    if tunnel_url is not None:
-        lines.append(f"Tunnel of {key}:  {tunnel_url}")
-    return lines
+    urls = {f"Forward proxy of {key}": "proxy_url", f"Tunnel of {key}": "tunnel_url", "HTTPS": "tls_url"}
+    return "\n".join([*lines, *(f"{title}:  {ready[name]}" for title, name in urls.items() if ready[name])])
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -165,74 +139,68 @@ def main(arguments: Sequence[str] | None = None) -> int:
         parser().error("--tls-cert and --tls-key belong together")
     key_names: list[str] = list(dict.fromkeys(options.key or ["QGDEMO01"]))
     agents: list[tuple[str, str]] = list(dict(options.agent or DEFAULT_CREDENTIALS).items())
-    if unknown := {name for name, _port in options.tunnel_port} - {None, *key_names}:
-        parser().error(f"--tunnel-port: no --key {', '.join(sorted(map(str, unknown)))}")
+    tunnels = {name or key_names[0]: number for name, number in options.tunnel_port}
+    if unknown := tunnels.keys() - set(key_names):
+        parser().error(f"--tunnel-port: no --key {', '.join(sorted(unknown))}")
     core = Core(key_names, dict(options.map), options.minute, agents=agents)
-    keys = core.keys
-    forward_proxies = ForwardProxies(core.network, core.clock, keys.get, keys.get_tunnel, options.host)
+    keys, host = core.keys, options.host
+    forward_proxies = ForwardProxies(core.network, core.clock, keys.get, host)
     keys.lease_service.ports = forward_proxies
-    requested_port = options.port
+    certificate = OwnCertificate(ECHO_NAME, "localhost", LOOPBACK, host, forward_proxies.host.strip("[]"))
+    forward_proxies.tls, forward_proxies.targets.sites = certificate.context, dict(options.site)
+    requested = [port for port in (options.port, options.tunnel_control_port) if port is not None]
+    number = requested[0]
     try:
-        listeners = [listen(options.host, requested_port)]
-        if options.tunnel_control_port is not None:
-            requested_port = options.tunnel_control_port
-            listeners.append(listen(options.host, requested_port))
-        proxy_url: str | None = None
+        listeners: list[socket.socket] = []
+        for number in requested:
+            listeners.append(listen(host, number))
+        secure = None if options.tls_port is None else listen(host, number := options.tls_port)
         if options.proxy_port is not None:
-            requested_port = options.proxy_port
-            proxy_url = forward_proxies.open_for_key(key_names[0], requested_port)
-            keys.initial_proxy_urls[key_names[0]] = proxy_url
-        for name, requested_port in options.tunnel_port:
-            name = name or key_names[0]
-            keys.initial_tunnel_urls[name] = forward_proxies.open_tunnel(name, requested_port)
-        tunnel_url = keys.initial_tunnel_urls.get(key_names[0])
-        secure_api: socket.socket | None = None
-        if options.tls_port is not None:
-            requested_port = options.tls_port
-            secure_api = listen(options.host, requested_port)
-        keys.reset()
+            number = options.proxy_port
+            keys.initial_proxy_urls[key_names[0]] = forward_proxies.open_for_key(key_names[0], number)
+        for name, number in tunnels.items():
+            keys.initial_tunnel_urls[name] = forward_proxies.open_tunnel(name, number)
     except OSError as error:
         reason = os.strerror(error.errno) if error.errno else str(error)
-        print(f"Cannot listen on {options.host} port {requested_port}: {reason}.", file=sys.stderr)
+        print(f"Cannot listen on {host} port {number}: {reason}.", file=sys.stderr)
         return 1
-    certificate = OwnCertificate(ECHO_NAME, *OWN_NAMES, options.host, forward_proxies.host.strip("[]"))
-    forward_proxies.tls, forward_proxies.targets.sites = certificate.context, dict(options.site)
+    keys.reset()
     # Only the proxies connect to these.
     echo, secure_echo = listen(LOOPBACK, 0), listen(LOOPBACK, 0)
-    forward_proxies.targets.echo = echo.getsockname()
-    forward_proxies.targets.secure_echo = secure_echo.getsockname()
-    app = build_app(core, forward_proxies, certificate.authority)
-    address, port = listeners[0].getsockname()[:2]
-    scheme = "https" if options.tls_cert else "http"
-    api_url = url(scheme, options.host, port)
-    environment = _environment(api_url, key_names[0], agents[0], options.minute)
+    forward_proxies.targets.echo, forward_proxies.targets.secure_echo = echo.getsockname(), secure_echo.getsockname()
+    scheme, (address, port) = "https" if options.tls_cert else "http", listeners[0].getsockname()[:2]
+    api_url = url(scheme, host, port)
     ready = {
-        "environment": environment,
+        "environment": _environment(api_url, key_names[0], agents[0], options.minute),
         "api_url": api_url,
         "account_url": f"{api_url}{PREFIX}",
         "control_url": f"{api_url}/_sim",
-        "proxy_url": proxy_url,
-        "tunnel_url": tunnel_url,
-        "tls_url": None if secure_api is None else url("https", options.host, secure_api.getsockname()[1]),
-        "tunnel_control_url": url(scheme, options.host, listeners[-1].getsockname()[1]),
+        "proxy_url": keys.initial_proxy_urls.get(key_names[0]),
+        "tunnel_url": keys.initial_tunnel_urls.get(key_names[0]),
+        "tls_url": None if secure is None else url("https", host, secure.getsockname()[1]),
+        "tunnel_control_url": url(scheme, host, listeners[-1].getsockname()[1]),
         "pid": os.getpid(),
     }
-    config = server_config(app, options.tls_cert, options.tls_key)
-    echo_listeners = [(echo, None), (secure_echo, certificate.context)]
-    if secure_api is not None:
-        echo_listeners.append((secure_api, certificate.context))
-    server = Server(config, keys.process_due_events, ready, options.ready_file, echo_listeners)
+    config = server_config(build_app(core, forward_proxies, certificate.authority), options.tls_cert, options.tls_key)
+    others = [(echo, None), (secure_echo, certificate.context), (secure, certificate.context)]
+    own_listeners = [(listener, context) for listener, context in others if listener is not None]
+    server = Server(config, keys.process_due_events, ready, options.ready_file, own_listeners)
 
     def stop(_number: int, _frame: object) -> None:
         server.should_exit = True
 
     # uvicorn installs its own handlers only once it serves, and passes a signal on after its shutdown. With these
     # handlers, the process then ends normally instead of by the signal.
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, stop)
+    for each in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(each, stop)
     if not is_loopback(address):
-        print(_exposure_warning(address, port), file=sys.stderr, flush=True)
-    print("\n".join(_instructions(api_url, key_names[0], environment, proxy_url, tunnel_url)), flush=True)
+        print(
+            f"Warning: the simulator listens on {address} and has no login: anyone who can reach its port {port} can "
+            "control it and, through its proxies, reach what listens on loopback here.",
+            file=sys.stderr,
+            flush=True,
+        )
+    print(_instructions(ready, key_names[0]), flush=True)
     server.run(sockets=listeners)
     forward_proxies.close_all_except(())
     return 0

@@ -12,20 +12,19 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from .account.agents import DEFAULT_CREDENTIALS, AgentRegistry
-from .account.endpoints import is_account_path
-from .account.handler import AccountHandler
-from .classic.handler import ClassicHandler
+from .account.calls import is_account_path
+from .account.handler import AccountCall
+from .api.endpoints import is_product_path
+from .api.handler import Call
+from .api.tunnel_control import TunnelCall
 from .clock import Clock, http_date
 from .control.faults import Fault, FaultPlan
 from .control.journal import Journal
-from .exchange import ApiHandler, ApiRequest, ApiResponse, CallRecord, PendingCall, parse_json
+from .exchange import ApiRequest, ApiResponse, CallRecord, PendingCall, parse_json
 from .keys.registry import KeyRegistry
 from .network import Network
-from .product.endpoints import is_product_path
-from .product.handler import ProductHandler
 from .rate_limits import RateLimiter
-from .routing import ENDPOINTS_BY_PATH, is_tunnel_path, reads_body
-from .tunnels.handler import TunnelHandler
+from .routing import ROUTES, is_tunnel_path, reads_body
 
 
 class ConnectionLost(Exception):
@@ -56,10 +55,6 @@ class Core:
         self.journal = Journal()
         self.headers: dict[str, str] = {}
         """Headers of the last response of ``handle``."""
-        self._classic = ClassicHandler(self.keys, self.rate_limiter)
-        self._product = ProductHandler(self.keys, self.rate_limiter)
-        self._tunnels = TunnelHandler(self.keys, self.clock)
-        self._account = AccountHandler(self.agents, self.clock)
 
     def reset(self) -> None:
         self.clock.reset()
@@ -79,7 +74,7 @@ class Core:
         fault = self.faults.take(path, method)
         call = self.accept(ApiRequest(method, path, params, "body" if reads_body(method, path) else "query"))
         record = call.record
-        if path not in ENDPOINTS_BY_PATH:
+        if path not in ROUTES:
             record.http_status = 404
             return 404, None
         record.fault = fault.kind if fault else None
@@ -94,18 +89,16 @@ class Core:
             elif fault.kind in ("truncate", "garbage", "status", "redirect"):
                 status = {"status": fault.get("http_status"), "redirect": 302}.get(fault.kind, 200)
                 response = ApiResponse(status, parse_json(fault.get("body", "")))
-        date = self.date_header(call)
-        self.headers = {} if date is None else {"Date": date}
-        if fault is not None:
-            self.headers.update(fault.get("headers", {}))
+        self.headers = {"Date": http_date(self.clock.now()), **(fault.get("headers", {}) if fault else {})}
         record.http_status = response.status
         return response.status, None if response.text is not None else response.body
 
     def accept(self, request: ApiRequest) -> PendingCall:
         """Record a request in the journal and look up its caller."""
-        handler = self._handler_for(request.path)
         params = dict(request.params)
-        key = params.pop(handler.caller_parameter, None)
+        is_account, is_tunnel = is_account_path(request.path), is_tunnel_path(request.path)
+        proxy_key = "key" if is_product_path(request.path) else "Key"
+        key = params.pop("appid" if is_account else "auth_key" if is_tunnel else proxy_key, None)
         record = CallRecord(
             seq=self.journal.next_seq(),
             at=self.clock.now(),
@@ -121,7 +114,11 @@ class Core:
             ips=_listed_addresses(params),
         )
         self.journal.append(record)
-        return handler.accept(record)
+        if is_account:
+            return AccountCall(record, self.agents, self.clock)
+        if is_tunnel:
+            return TunnelCall(record, self.keys, self.clock)
+        return Call(record, self.keys, self.rate_limiter)
 
     @staticmethod
     def respond(call: PendingCall, fault: Fault | None) -> ApiResponse:
@@ -141,18 +138,6 @@ class Core:
             response = ApiResponse(200, fault.get("body"))
             call.record.code = _result_code(response.body)
         return response
-
-    def date_header(self, call: PendingCall) -> str | None:
-        """Return the Date header of a response that is sent now."""
-        date = call.date_header
-        return http_date(self.clock.now()) if date is True else date or None
-
-    def _handler_for(self, path: str) -> ApiHandler:
-        if is_account_path(path):
-            return self._account
-        if is_product_path(path):
-            return self._product
-        return self._tunnels if is_tunnel_path(path) else self._classic
 
 
 def _result_code(body: Any) -> int | str | None:

@@ -70,10 +70,6 @@ class PendingCall(Protocol):
 
     record: CallRecord
 
-    @property
-    def date_header(self) -> bool | str:
-        """True for a Date header with the time of the clock, False for none, or its literal value."""
-
     def execute(self, defect: str | None = None, drop: int = 0) -> ApiResponse | None:
         """Execute the call; None if the endpoint does not allow the method.
 
@@ -84,14 +80,16 @@ class PendingCall(Protocol):
         """Return the response for an error code without executing the call."""
 
 
-class ApiHandler(Protocol):
-    """Handles the calls of one API."""
+class Refusal(Exception):
+    """The vendor refuses a call. Each API has its own code for the reason."""
 
-    caller_parameter: str
-    """The parameter that identifies the caller."""
-
-    def accept(self, record: CallRecord) -> PendingCall:
-        """Look up the caller."""
+    def __init__(self, reason: str, text: str | None = None, executed: bool = False) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.text = text
+        """Takes the place of the message for the reason."""
+        self.executed = executed
+        """Whether a part of the call was executed nevertheless."""
 
 
 def stringify_numbers(value: Any) -> Any:

@@ -4,32 +4,32 @@
 
 from __future__ import annotations
 
-from .account import endpoints as account_endpoints
-from .account.endpoints import AccountEndpoint, is_account_path
-from .classic import endpoints as classic_endpoints
-from .classic.endpoints import ClassicEndpoint
-from .product import endpoints as product_endpoints
-from .product.endpoints import ProductEndpoint, is_product_path
-from .tunnels import endpoints as tunnel_endpoints
-from .tunnels.endpoints import TunnelEndpoint
+from dataclasses import dataclass
 
-Endpoint = ClassicEndpoint | AccountEndpoint | ProductEndpoint | TunnelEndpoint
-ENDPOINTS_BY_PATH: dict[str, tuple[Endpoint, ...]] = {
-    **classic_endpoints.ENDPOINTS_BY_PATH,
-    **product_endpoints.ENDPOINTS_BY_PATH,
-    **tunnel_endpoints.ENDPOINTS_BY_PATH,
-    **account_endpoints.ENDPOINTS_BY_PATH,
+from .account import calls as account_calls
+from .account.calls import is_account_path
+from .api import endpoints, tunnel_control
+from .api.endpoints import is_product_path
+
+
+@dataclass(frozen=True)
+class Route:
+    methods: tuple[str, ...]
+    takes_addresses: bool = False
+    """Whether a call can be executed for a part of its addresses."""
+
+
+ROUTES: dict[str, list[Route]] = {
+    tunnel_control.PATH: [Route(tunnel_control.METHODS)],
+    **{path: [Route(account_calls.METHODS)] for path in account_calls.ENDPOINTS},
 }
+for _endpoint in endpoints.ENDPOINTS:
+    ROUTES.setdefault(_endpoint.path, []).append(Route(_endpoint.methods, _endpoint.takes_addresses))
 
 
 def is_tunnel_path(path: str) -> bool:
     """Return whether a path belongs to the control port of a tunnel."""
-    return path in tunnel_endpoints.ENDPOINTS_BY_PATH
-
-
-def has_text_codes(path: str) -> bool:
-    """Return whether the codes of an API can be text."""
-    return is_account_path(path) or is_product_path(path)
+    return path == tunnel_control.PATH
 
 
 def reads_body(method: str, path: str) -> bool:

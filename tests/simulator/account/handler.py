@@ -1,75 +1,122 @@
 # Copyright (c) 2026 The qingguo.qgnet authors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Handler of the account API: the signature, then the operation. No rate limit is documented, so there is none."""
+"""Handler of the account API: the signature, then the operation. No rate limit is documented, so there is none.
+
+The vendor does not publish its error codes. The codes and messages here are invented, and the options of an agent
+replace the codes, so that nothing can depend on them.
+"""
 
 from __future__ import annotations
 
+import hashlib
+import re
 from typing import Any
 
 from ..clock import Clock
-from ..exchange import ApiResponse, CallRecord
-from .agents import Agent, AgentRegistry
-from .endpoints import ENDPOINTS_BY_PATH
-from .envelope import create_request_id, error_response, refusal_response, success_response
-from .errors import ERROR_KINDS, AccountError
-from .options import AgentOptions
-from .request import AccountRequest
-from .signature import verify
+from ..exchange import ApiResponse, CallRecord, Refusal, stringify_numbers
+from .agents import ANY_KIND, Agent, AgentOptions, AgentRegistry
+from .calls import ENDPOINTS, METHODS, AccountRequest
 
 CALLER_PARAMETER = "appid"
+REQUIRED_PARAMETERS = ("appid", "domain", "time", "sign")
+# A known client sends a fraction, and the vendor seems to accept it.
+SECONDS = re.compile(r"[0-9]{1,12}(\.[0-9]{1,9})?")
+ERRORS: dict[str, tuple[int, str]] = {
+    "missing_parameter": (400, "缺少参数 {}"),
+    "bad_parameter": (400, "参数不合法 {}"),
+    "unknown_appid": (401, "appid不存在"),
+    "wrong_domain": (403, "domain不匹配"),
+    "stale_time": (408, "time已过期"),
+    "future_time": (408, "time超前于服务器时间"),
+    "wrong_sign": (401, "签名错误"),
+    "unknown_product": (404, "品牌编号不存在 {}"),
+    "unknown_suid": (404, "业务不存在 {}"),
+    "unknown_package": (404, "套餐编号不存在 {}"),
+    "unknown_system": (404, "操作系统编号不存在 {}"),
+    "unknown_resource": (404, "资源编号不存在 {}"),
+    "bad_duration": (400, "购买时长不合法 {}"),
+    "area_not_in_line": (400, "可用区{}不属于该线路"),
+    "planned": (500, "系统繁忙"),
+}
+"""Code and message by kind; a planned fault causes ``planned``."""
+
+
+def sign(appid: str, domain: str, time: str, appkey: str) -> str:
+    """Return the signature of a call: the values are concatenated, and other parameters are not signed."""
+    return hashlib.md5(f"{appid}{domain}{time}{appkey}".encode(), usedforsecurity=False).hexdigest()
+
+
+def verify(agent: Agent | None, params: dict[str, str], now: float) -> Agent:
+    """Return the agent that signed a call, or refuse the call."""
+    for name in REQUIRED_PARAMETERS:
+        if not params.get(name):
+            raise Refusal("missing_parameter", name)
+    if agent is None:
+        raise Refusal("unknown_appid")
+    if params["domain"] != agent.domain:
+        raise Refusal("wrong_domain")
+    time = params["time"]
+    if not SECONDS.fullmatch(time):
+        raise Refusal("bad_parameter", "time")
+    if abs(now - float(time)) > agent.tolerance:
+        raise Refusal("stale_time" if now > float(time) else "future_time")
+    if params["sign"] != sign(params[CALLER_PARAMETER], agent.domain, time, agent.appkey):
+        raise Refusal("wrong_sign")
+    return agent
 
 
 class AccountCall:
     """A recorded call, and the agent that it names, if that agent exists."""
 
-    def __init__(self, record: CallRecord, agent: Agent | None, clock: Clock) -> None:
+    def __init__(self, record: CallRecord, agents: AgentRegistry, clock: Clock) -> None:
         self.record = record
-        self._agent = agent
+        self._agent = agents.by_appid.get(record.key or "")
+        self._options = self._agent.options if self._agent else AgentOptions()
         self._clock = clock
 
-    @property
-    def date_header(self) -> bool | str:
-        return self._agent.options.date if self._agent else True
-
-    @property
-    def _options(self) -> AgentOptions:
-        return self._agent.options if self._agent else AgentOptions()
-
     def execute(self, defect: str | None = None, drop: int = 0) -> ApiResponse | None:
-        record, options = self.record, self._options
-        endpoint = ENDPOINTS_BY_PATH[record.path][0]
-        if record.method not in endpoint.methods or (record.method == "POST" and options.post == "refuse"):
+        record = self.record
+        if record.method not in METHODS:
             return None
-        params = {**record.params, CALLER_PARAMETER: record.key or ""}
-        request_id = create_request_id(record.seq)
+        endpoint, params = ENDPOINTS[record.path], {**record.params, CALLER_PARAMETER: record.key or ""}
         try:
             agent = verify(self._agent, params, self._clock.now())
-            result = endpoint.operation(AccountRequest(agent, params))
-        except AccountError as error:
-            record.refusal = error.kind
-            response = refusal_response(endpoint, error, options, request_id)
+            data = endpoint.operation(AccountRequest(agent, params))
+        except Refusal as refusal:
+            record.refusal = refusal.reason
+            code, message = ERRORS[refusal.reason]
+            response = self._failure(refusal.reason, code, message.format(refusal.text or ""))
         else:
             record.executed = True
-            response = success_response(endpoint, result, options, request_id, defect)
-        record.code = response.body.get("Code")
-        record.request_id = response.body.get("RequestId")
+            if endpoint.list_shape == "map":
+                data = {str(number): row for number, row in enumerate(data, 1)}
+            body = self._envelope(endpoint.success_code, endpoint.success_message, data)
+            if endpoint.plain_envelope:
+                body = {"result": True, "data": data, "msg": None}
+            name = "data" if endpoint.plain_envelope else "Data"
+            if defect == "data_null":
+                body[name] = None
+            elif defect == "data_absent":
+                del body[name]
+            response = ApiResponse(200, stringify_numbers(body) if defect == "strings" else body)
+        record.code, record.request_id = response.body.get("Code"), response.body.get("RequestId")
         return response
 
     def reject(self, code: Any, message: str | None) -> ApiResponse:
-        record = self.record
-        text = ERROR_KINDS["planned"][1] if message is None else message
-        endpoint = ENDPOINTS_BY_PATH[record.path][0]
-        response = error_response(endpoint, code, text, self._options, create_request_id(record.seq))
-        record.request_id = response.body.get("RequestId")
+        response = self._failure("planned", code, ERRORS["planned"][1] if message is None else message, planned=True)
+        self.record.request_id = response.body.get("RequestId")
         return response
 
+    def _failure(self, kind: str, code: Any, message: str, *, planned: bool = False) -> ApiResponse:
+        options = self._options
+        if not planned:
+            code = options.codes.get(kind, options.codes.get(ANY_KIND, code))
+        body = self._envelope(code, message, None)
+        if ENDPOINTS[self.record.path].plain_envelope:
+            body = {"result": False, "data": None, "msg": message}
+        return ApiResponse(options.statuses.get(kind, options.statuses.get(ANY_KIND, 200)), body)
 
-class AccountHandler:
-    caller_parameter = CALLER_PARAMETER
-
-    def __init__(self, agents: AgentRegistry, clock: Clock) -> None:
-        self._agents = agents
-        self._clock = clock
-
-    def accept(self, record: CallRecord) -> AccountCall:
-        return AccountCall(record, self._agents.by_appid.get(record.key or ""), self._clock)
+    def _envelope(self, code: int | str, message: str, data: Any) -> dict[str, Any]:
+        digits = hashlib.md5(str(self.record.seq).encode(), usedforsecurity=False).hexdigest().upper()
+        request_id = "-".join((digits[:8], digits[8:12], digits[12:16], digits[16:20], digits[20:]))
+        return {"RequestId": request_id, "Code": code, "Message": message, "Data": data}

@@ -10,7 +10,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from .lease_service import LeaseService, PortUnavailableError
+from ..exchange import Refusal
+from .lease_service import LeaseService
 from .leases import Lease
 from .plans import Area
 
@@ -19,23 +20,6 @@ if TYPE_CHECKING:
 
 MAX_PER_CALL = 100
 """Maximum number of addresses per call."""
-BALANCE, OVER_PLAN, NO_FREE_CHANNEL, NO_STOCK, NO_PORT = (
-    "balance",
-    "over_plan",
-    "no_free_channel",
-    "no_stock",
-    "no_port",
-)
-
-
-class AllocationError(Exception):
-    """Leases cannot be allocated. Each API has its own code for the reason."""
-
-    def __init__(self, reason: str, executed: bool = False) -> None:
-        super().__init__(reason)
-        self.reason = reason
-        self.executed = executed
-        """Whether leases were released nevertheless."""
 
 
 @dataclass(frozen=True)
@@ -66,13 +50,13 @@ class Allocation:
         areas = self._choose_areas()
         return self._allocate(areas, self._choose_addresses(len(areas)))
 
-    def replace(self, addresses: Sequence[str] = ()) -> list[Lease]:
-        """Release the leases with these addresses, or as many as are wanted, and allocate new ones.
+    def replace(self) -> list[Lease]:
+        """Release as many leases as are wanted, which the vendor chooses, and allocate new ones.
 
         The new leases use the channels of the old ones without a delay.
         """
         key, service = self._key, self._service
-        candidates = [lease for lease in key.holdings.leases if not addresses or lease.ip in addresses]
+        candidates = list(key.holdings.leases)
         if key.options.replace_order == "random":
             service.random.shuffle(candidates)
         replaced = candidates[: self._wanted.count]
@@ -80,16 +64,16 @@ class Allocation:
         try:
             areas = self._choose_areas(replaced)
             new_addresses = self._choose_addresses(len(areas))
-        except AllocationError as error:
+        except Refusal as error:
             if key.options.replace_failure == "drop":
                 service.release(key, replaced, key.plan.free_delay)
-                raise AllocationError(error.reason, executed=bool(replaced)) from None
+                raise Refusal(error.reason, executed=bool(replaced)) from None
             raise
         service.release(key, replaced)
         try:
             return self._allocate(areas, new_addresses)
-        except AllocationError as error:
-            raise AllocationError(error.reason, executed=bool(replaced)) from None
+        except Refusal as error:
+            raise Refusal(error.reason, executed=bool(replaced)) from None
 
     def extract(self) -> list[Lease]:
         """Return addresses of the pool, which use no channel: first those that are still active, then new ones.
@@ -102,7 +86,7 @@ class Allocation:
         if missing:
             candidates = self._stock()
             if not candidates and not leases:
-                raise AllocationError(NO_STOCK)
+                raise Refusal("no_stock")
             areas = self._service.random.sample(candidates, min(missing, len(candidates)))
             new = self._open(areas, self._choose_addresses(len(areas)), task_id)
             pool += new
@@ -114,11 +98,11 @@ class Allocation:
         count, plan = self._wanted.count, self._key.plan
         if plan.by_volume:
             if count > plan.balance:
-                raise AllocationError(BALANCE)
+                raise Refusal("balance")
         elif count > plan.channels:
-            raise AllocationError(OVER_PLAN)
+            raise Refusal("over_plan")
         elif count > plan.channels - self._key.channels_in_use + returned:
-            raise AllocationError(NO_FREE_CHANNEL)
+            raise Refusal("no_channel")
 
     def _choose_areas(self, returned: Sequence[Lease] = ()) -> list[Area]:
         """Return the area of each address, chosen at random from the stock.
@@ -128,7 +112,7 @@ class Allocation:
         count, candidates = self._wanted.count, self._stock(returned)
         partial = self._key.options.short_stock != "refuse"
         if not candidates or (len(candidates) < count and not partial):
-            raise AllocationError(NO_STOCK)
+            raise Refusal("no_stock")
         areas = self._service.random.sample(candidates, min(count, len(candidates)))
         return areas[: max(0, len(areas) - self._drop)]
 
@@ -148,7 +132,7 @@ class Allocation:
         freed_first = options.address_reuse == "first" and not distinct
         addresses = self._service.exit_addresses(self._key).choose(count, freed_first, avoid)
         if addresses is None:
-            raise AllocationError(NO_STOCK)
+            raise Refusal("no_stock")
         return addresses
 
     def _allocate(self, areas: Sequence[Area], addresses: Sequence[str]) -> list[Lease]:
@@ -168,7 +152,7 @@ class Allocation:
         try:
             for area, address in zip(areas, addresses, strict=True):
                 opened.append(self._service.open(self._key, address, area, task_id, ends))
-        except PortUnavailableError:
+        except Refusal:
             self._service.close(opened)
-            raise AllocationError(NO_PORT) from None
+            raise
         return opened

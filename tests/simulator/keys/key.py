@@ -6,36 +6,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
-from typing import Any
+from typing import Any, Literal
 
-from .. import validation
-from ..validation import Validator
+from ..settings import SettingError, accepts, changed, hints
 from .leases import Holdings
 from .list_history import ListHistory, ListSnapshot
 from .options import KeyOptions
 from .plans import Plan
 from .tunnel import Tunnel
 
-STATUSES = ("ok", "blocked", "unauthorised", "no_permission", "expired")
-
-VALIDATORS: dict[str, Validator] = {
-    "whitelist": (validation.is_string_list, "a list of addresses"),
-    "capacity": (validation.is_integer, "a number from 0"),
-    "channels": (validation.is_integer, "a number from 0"),
-    "used": (validation.is_integer, "a number from 0"),
-    "pwd": (lambda value: validation.is_string(value) and value != "", "text"),
-    "api_auth": (validation.is_boolean, "true or false"),
-    "status": (lambda value: value in STATUSES, f"one of {', '.join(STATUSES)}"),
-    "exit": (lambda value: validation.is_string(value) and value != "", "an address"),
-    "options": (validation.is_object, "an object"),
-    "plan": (validation.is_object, "an object"),
-    "offline": (validation.is_string_list, "a list of monopolies' uuids"),
-}
-
 
 @dataclass
-class ProxyKey:
-    key: str
+class KeySettings:
+    """What a control call can change."""
+
     whitelist: list[str] = field(default_factory=list)
     capacity: int = 256
     """Maximum number of whitelisted addresses."""
@@ -45,11 +29,19 @@ class ProxyKey:
     """The password of the proxy. Each key has one."""
     api_auth: bool = False
     """Whether the calls of the API must have the password as well."""
-    status: str = "ok"
-    options: KeyOptions = field(default_factory=KeyOptions)
+    status: Literal["ok", "blocked", "unauthorised", "no_permission", "expired"] = "ok"
     exit: str = "198.51.100.1"
-    proxy_url: str | None = None
+    options: KeyOptions = field(default_factory=KeyOptions)
     plan: Plan = field(default_factory=Plan)
+
+    def parse_plan(self, values: object) -> Plan:
+        return self.plan.with_changes(values)
+
+
+@dataclass
+class ProxyKey(KeySettings):
+    key: str = ""
+    proxy_url: str | None = None
     tunnel: Tunnel | None = None
     holdings: Holdings = field(default_factory=Holdings)
     history: ListHistory = field(default_factory=ListHistory)
@@ -70,42 +62,32 @@ class ProxyKey:
     def visible_lists(self, now: float) -> ListSnapshot:
         """Return the content of the lists as the API shows it. No list shows a lease after its deadline."""
         visible = self.history.at(now - self.options.list_lag) or self._current_lists()
-        since = now - self.options.list_lag - self.options.list_spread
-        leases = [lease for lease in visible.leases if lease.port % 2 == 0 or lease.at <= since]
-        return replace(visible, leases=tuple(lease for lease in leases if lease.ends > now))
+        return replace(visible, leases=tuple(lease for lease in visible.leases if lease.ends > now))
 
     def _current_lists(self) -> ListSnapshot:
         return ListSnapshot(tuple(self.whitelist), tuple(self.holdings.leases), tuple(self.holdings.monopolies))
 
     def configure(self, values: Mapping[str, Any]) -> None:
         """Apply the fields of a control call; if one of them is wrong, nothing is changed."""
-        validation.validate_fields(values, VALIDATORS)
-        plan = self.plan.with_changes(values.get("plan", {}))
-        self.options.change(values.get("options", {}))
-        self.plan = plan
+        values = dict(values)
+        offline: list[str] | None = values.pop("offline", None)
+        if not accepts(list[str] | None, offline):
+            raise SettingError("offline: a list of the uuids of monopolies expected")
         if "channels" in values:
-            plan.channels = values["channels"]
-        if "whitelist" in values:
-            self.whitelist = list(dict.fromkeys(values["whitelist"]))
-        if "offline" in values:
+            values["plan"] = {**values.get("plan", {}), "channels": values.pop("channels")}
+        own = KeySettings(**{name: getattr(self, name) for name in hints(KeySettings)})
+        self.__dict__.update(vars(changed(own, values)))
+        self.whitelist = list(dict.fromkeys(self.whitelist))
+        if offline is not None:
             for monopoly in self.holdings.monopolies:
-                monopoly.offline = monopoly.uuid in values["offline"]
-        for name in ("capacity", "used", "pwd", "api_auth", "status", "exit"):
-            if name in values:
-                setattr(self, name, values[name])
+                monopoly.offline = monopoly.uuid in offline
 
     def describe(self, now: float) -> dict[str, Any]:
+        names = ("whitelist", "capacity", "used", "pwd", "api_auth", "status", "exit", "proxy_url")
         return {
-            "whitelist": list(self.whitelist),
-            "capacity": self.capacity,
+            **{name: getattr(self, name) for name in names},
             "channels": self.plan.channels,
-            "used": self.used,
-            "pwd": self.pwd,
-            "api_auth": self.api_auth,
-            "status": self.status,
             "options": asdict(self.options),
-            "exit": self.exit,
-            "proxy_url": self.proxy_url,
             "plan": self.plan.describe(),
             "tunnel": None if self.tunnel is None else self.tunnel.describe(now),
             **self.holdings.describe(now),

@@ -11,21 +11,19 @@ from itertools import count
 from typing import TYPE_CHECKING
 
 from ..clock import Clock
+from ..exchange import Refusal
 from ..proxies.exit_addresses import LOOPBACK, ExitAddressPool
-from ..proxies.ports import PortAllocator, UnboundPorts
+from ..proxies.ports import UnboundPorts
 from .leases import Lease
 from .plans import OVERSEAS, Area
 
 if TYPE_CHECKING:
+    from ..proxies.forwarding import ForwardProxies
     from .key import ProxyKey
 
 TASK_ID_CHARACTERS = string.ascii_letters + string.digits
 GATEWAY = "203.0.113.254"
 """Host of the leases of an enterprise pool and of the overseas product."""
-
-
-class PortUnavailableError(Exception):
-    """No port could be opened for a lease."""
 
 
 def _has_gateway(key: ProxyKey) -> bool:
@@ -37,7 +35,7 @@ class LeaseService:
         self.clock = clock
         self._documentation, self._loopback = ExitAddressPool(), ExitAddressPool(LOOPBACK)
         self._unbound_ports = UnboundPorts()
-        self.ports: PortAllocator = self._unbound_ports
+        self.ports: ForwardProxies | UnboundPorts = self._unbound_ports
         self._seed = seed
         self._uuid_numbers = count(1)
         self.random = random.Random(seed)
@@ -74,7 +72,7 @@ class LeaseService:
         try:
             lease.port = ports.open(key.key, lease)
         except OSError:
-            raise PortUnavailableError from None
+            raise Refusal("failed") from None
         lease.host = f"{self._host(key, lease)}:{lease.port}"
         self._pool_of(address).take(address)
         area.available -= 1

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ..clock import beijing
-from .lease_service import PortUnavailableError
+from ..exchange import Refusal
 from .leases import Lease
 from .plans import ISPS, Area
 
@@ -77,6 +77,6 @@ def process_due_monopolies(lease_service: LeaseService, key: ProxyKey) -> None:
             monopoly.hang_up(lease_service)
         elif monopoly.lease is None and monopoly.online_at <= now:
             # Without a free address or a port, dialling continues.
-            with suppress(PortUnavailableError):
+            with suppress(Refusal):
                 for address in lease_service.exit_addresses(key).choose(1) or []:
                     monopoly.lease = lease_service.open(key, address, monopoly.area, monopoly.uuid, NO_DEADLINE)

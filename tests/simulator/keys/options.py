@@ -1,109 +1,50 @@
 # Copyright (c) 2026 The qingguo.qgnet authors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Behaviour of the vendor for one key, for each case that the vendor's documents leave open."""
+"""Behavior of QG.net for one key, for each case that its documents leave open or that programs have seen otherwise."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, fields
-from typing import Any
+from dataclasses import dataclass
+from typing import Literal
 
-from .. import validation
-from ..clock import beijing
-from ..validation import Validator
-from .notations import NOTATIONS
+from ..settings import HttpStatus
 
-CHOICES: dict[str, tuple[str, ...]] = {
-    "overflow": ("refuse", "partial"),
-    "bound": ("refuse", "partial"),
-    "present_add": ("ok", "zero", "full"),
-    "absent_del": ("zero", "error"),
-    "whitelist_answer": ("list", "number", "code"),
-    "whitelist_notation": tuple(NOTATIONS),
-    "del_takes": ("address", "listed"),
-    "whitelist_takes": ("addresses", "any"),
-    "area_fields": ("documented", "product"),
-    "empty_data": ("list", "null", "absent"),
-    "numbers": ("int", "string"),
-    "post": ("ok", "refuse", "ignore_body"),
-    "empty_tasks": ("absent", "list", "null"),
-    "absent_release": ("zero", "error"),
-    "release_answer": ("code", "list"),
-    "replace_order": ("oldest", "random"),
-    "replace_failure": ("keep", "drop"),
-    "replace_ip": ("ignore", "apply"),
-    "short_stock": ("refuse", "partial"),
-    "address_reuse": ("last", "first"),
-    "volume_quota": ("balance", "refuse"),
-    "apply_data": ("uuids", "objects", "empty"),
-    "get_shape": ("documented", "list", "ips", "entries", "single"),
-    "query_shape": ("documented", "list", "ips", "tasks", "task_map", "entries", "single"),
-    "static_deadline": ("expiry", "release"),
-    "seq_line_breaks": ("ok", "refuse"),
-}
-_BOOLEAN: Validator = (validation.is_boolean, "true or false")
-_DURATION: Validator = (validation.is_duration, "seconds")
-VALIDATORS: dict[str, Validator] = {
-    "msg": _BOOLEAN,
-    "lease_proxies": _BOOLEAN,
-    "error_status": (validation.is_http_status, "an HTTP status from 200 to 599"),
-    "refusal_status": (validation.is_http_status, "an HTTP status from 200 to 599"),
-    "limit_status": (validation.is_http_status, "an HTTP status from 200 to 599"),
-    "dial_seconds": _DURATION,
-    "queue_seconds": _DURATION,
-    "list_lag": _DURATION,
-    "list_spread": _DURATION,
-    "quota_lag": _DURATION,
-    "deadline_zone": (lambda value: isinstance(value, int) and -12 <= value <= 14, "hours from -12 to 14"),
-}
+EmptyForm = Literal["list", "null", "absent"]
 
 
 @dataclass
 class KeyOptions:
-    overflow: str = "refuse"
-    bound: str = "refuse"
-    present_add: str = "ok"
-    absent_del: str = "zero"
-    whitelist_answer: str = "list"
+    """The first value of each is the default."""
+
+    overflow: Literal["refuse", "partial"] = "refuse"
+    bound: Literal["refuse", "partial"] = "refuse"
+    present_add: Literal["ok", "zero", "full"] = "ok"
+    absent_del: Literal["zero", "error"] = "zero"
+    whitelist_answer: Literal["list", "number", "code"] = "list"
     whitelist_notation: str = "stored"
-    del_takes: str = "address"
-    whitelist_takes: str = "addresses"
-    empty_data: str = "list"
-    numbers: str = "int"
+    del_takes: Literal["address", "listed"] = "address"
+    empty_data: EmptyForm = "list"
+    empty_tasks: EmptyForm = "absent"
+    numbers: Literal["int", "string"] = "int"
     msg: bool = True
-    error_status: int = 200
-    post: str = "ok"
-    empty_tasks: str = "absent"
-    absent_release: str = "zero"
-    release_answer: str = "code"
-    replace_order: str = "oldest"
-    replace_failure: str = "keep"
-    replace_ip: str = "ignore"
-    short_stock: str = "refuse"
-    address_reuse: str = "last"
-    volume_quota: str = "balance"
-    area_fields: str = "documented"
-    apply_data: str = "uuids"
+    error_status: HttpStatus | None = None
+    """HTTP status of a refusal; None: 200 of the classic API, 400 of a product host."""
+    limit_status: HttpStatus = 429
+    """HTTP status of a product host beyond a rate limit."""
+    post: Literal["ok", "refuse", "ignore_body"] = "ok"
+    absent_release: Literal["zero", "error"] = "zero"
+    release_answer: Literal["code", "list"] = "code"
+    replace_order: Literal["oldest", "random"] = "oldest"
+    replace_failure: Literal["keep", "drop"] = "keep"
+    short_stock: Literal["refuse", "partial"] = "refuse"
+    address_reuse: Literal["last", "first"] = "last"
+    volume_quota: Literal["balance", "refuse"] = "balance"
+    apply_data: Literal["uuids", "objects", "empty"] = "uuids"
     dial_seconds: float = 2.0
     queue_seconds: float = 1.0
-    get_shape: str = "documented"
-    query_shape: str = "documented"
-    static_deadline: str = "expiry"
-    seq_line_breaks: str = "ok"
-    refusal_status: int = 400
-    limit_status: int = 429
+    get_shape: Literal["documented", "list", "ips", "entries", "single"] = "documented"
+    query_shape: Literal["documented", "list", "ips", "tasks", "task_map", "entries", "single"] = "documented"
+    static_deadline: Literal["expiry", "release"] = "expiry"
     lease_proxies: bool = True
     list_lag: float = 0.0
-    list_spread: float = 0.0
     quota_lag: float = 0.0
-    deadline_zone: int = 8
-
-    def deadline(self, timestamp: float) -> str:
-        """Format a timestamp in the time zone of the vendor's deadlines."""
-        return beijing(timestamp + (self.deadline_zone - 8) * 3600.0)
-
-    def change(self, values: Mapping[str, Any]) -> None:
-        """Change some options; if one of them is wrong, nothing is changed."""
-        validation.validate_options(values, (item.name for item in fields(self)), CHOICES, VALIDATORS)
-        for name, value in values.items():
-            setattr(self, name, value)

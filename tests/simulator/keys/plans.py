@@ -5,11 +5,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Any, Literal
 
-from .. import validation
-from ..validation import ValidationError, Validator
+from ..settings import SettingError, changed
 
 DEDICATED, SHARED = "dynamic_dedicated", "dynamic_shared"
 STATIC, OCCUPANCY = "static_dedicated", "exclusive_occupancy"
@@ -18,6 +17,17 @@ SHARE, LONGTERM, EXCLUSIVE, OVERSEAS = "share", "longterm", "exclusive", "overse
 PRODUCTS = (SHARE, LONGTERM, EXCLUSIVE, OVERSEAS)
 """The kinds of plan that the product hosts serve."""
 TUNNEL = "tunnel"
+Kind = Literal[
+    "dynamic_dedicated",
+    "dynamic_shared",
+    "static_dedicated",
+    "exclusive_occupancy",
+    "share",
+    "longterm",
+    "exclusive",
+    "overseas",
+    "tunnel",
+]
 LIFETIMES: dict[str, int] = {
     DEDICATED: 1440,
     SHARED: 10,
@@ -45,7 +55,7 @@ class Area:
 
     area_id: int
     area: str
-    isp: int
+    isp: Literal[1, 2, 3, 4]
     available: int
 
     @property
@@ -76,47 +86,16 @@ class Area:
             "available": self.available > 0,
         }
 
-    @classmethod
-    def parse(cls, values: object) -> Area:
-        names = {"area_id", "area", "isp", "available"}
-        if not isinstance(values, Mapping) or set(values) != names:
-            raise ValidationError(f"plan stock: an area has {', '.join(sorted(names))}")
-        numbers = validation.is_integer(values["area_id"], 1, 10**9) and validation.is_integer(values["available"])
-        isp = validation.is_integer(values["isp"], 1, 4)
-        if not numbers or not validation.is_string(values["area"]) or not isp:
-            raise ValidationError(f"plan stock: {dict(values)!r} is no area")
-        return cls(**values)
-
 
 def _default_stock(kind: str = DEDICATED) -> list[Area]:
     names = OVERSEAS_AREA_NAMES if kind == OVERSEAS else AREA_NAMES
     return [Area(area_id, name, isp, 100) for area_id, name in names.items() for isp in (1, 2, 3)]
 
 
-def _parse_stock(value: object) -> list[Area]:
-    if not isinstance(value, Mapping) or list(value) != ["areas"] or not isinstance(value["areas"], list):
-        raise ValidationError('plan stock: {"areas": [...]} expected')
-    return [Area.parse(item) for item in value["areas"]]
-
-
-VALIDATORS: dict[str, Validator] = {
-    "kind": (lambda value: value in LIFETIMES, f"one of {', '.join(LIFETIMES)}"),
-    "billing": (lambda value: value in (TIME, VOLUME), f"{TIME} or {VOLUME}"),
-    "channels": (validation.is_integer, "a number from 0"),
-    "balance": (validation.is_integer, "a number from 0"),
-    "lifetime": (lambda value: value is None or validation.is_integer(value, 1), "minutes or null"),
-    "enterprise_pool": (validation.is_boolean, "true or false"),
-    "free_delay": (validation.is_duration, "seconds"),
-    "static": (validation.is_boolean, "true or false"),
-    "extract_limit": (lambda value: value is None or validation.is_integer(value), "a number or null"),
-    "extract_period": (lambda value: value in ("day", "minute"), "day or minute"),
-}
-
-
 @dataclass
 class Plan:
-    kind: str = DEDICATED
-    billing: str = TIME
+    kind: Kind = "dynamic_dedicated"
+    billing: Literal["time", "volume"] = "time"
     channels: int = 5
     balance: int = 100
     lifetime: int | None = None
@@ -124,7 +103,7 @@ class Plan:
     free_delay: float = 0
     static: bool = False
     extract_limit: int | None = None
-    extract_period: str = "day"
+    extract_period: Literal["day", "minute"] = "day"
     stock: list[Area] = field(default_factory=_default_stock)
 
     @property
@@ -137,26 +116,17 @@ class Plan:
     def by_volume(self) -> bool:
         return self.billing == VOLUME
 
+    def parse_stock(self, value: object) -> list[Area]:
+        if not isinstance(value, Mapping) or not isinstance(value.get("areas"), list):
+            raise SettingError('plan stock: {"areas": [...]} expected')
+        return [changed(Area(0, "", 1, 0), item) for item in value["areas"]]
+
     def with_changes(self, values: object) -> Plan:
-        """Return a copy with some fields replaced."""
-        if not isinstance(values, Mapping):
-            raise ValidationError("plan: an object expected")
-        changes: dict[str, Any] = {}
-        for name, value in values.items():
-            if name == "stock":
-                changes[name] = _parse_stock(value)
-                continue
-            if name not in VALIDATORS:
-                raise ValidationError(f"plan: no field {name}")
-            accepts, expected = VALIDATORS[name]
-            if not accepts(value):
-                raise ValidationError(f"plan {name}: {expected} expected")
-            changes[name] = value
-        kind = changes.get("kind", self.kind)
-        if "stock" not in changes and OVERSEAS in (kind, self.kind) and kind != self.kind:
+        new = changed(self, values)
+        if new.stock is self.stock and (new.kind == OVERSEAS) != (self.kind == OVERSEAS):
             # Other products have other areas.
-            changes["stock"] = _default_stock(kind)
-        return replace(self, **changes)
+            new.stock = _default_stock(new.kind)
+        return new
 
     def describe(self) -> dict[str, Any]:
         areas = [dict(vars(area)) for area in self.stock]

@@ -31,7 +31,7 @@ class KeyRegistry:
 
     def reset(self) -> None:
         urls = self.initial_proxy_urls
-        self.by_name = {name: ProxyKey(name, proxy_url=urls.get(name)) for name in self._initial_names}
+        self.by_name = {name: ProxyKey(key=name, proxy_url=urls.get(name)) for name in self._initial_names}
         for name, url in self.initial_tunnel_urls.items():
             self.create_tunnel(name).url = url
         self.lease_service.reset()
@@ -40,11 +40,11 @@ class KeyRegistry:
         return self.by_name.get(name)
 
     def get_or_create(self, name: str) -> ProxyKey:
-        return self.by_name.setdefault(name, ProxyKey(name))
+        return self.by_name.setdefault(name, self.new(name))
 
-    def get_tunnel(self, name: str) -> Tunnel | None:
-        key = self.get(name)
-        return None if key is None else key.tunnel
+    @staticmethod
+    def new(name: str) -> ProxyKey:
+        return ProxyKey(key=name)
 
     def create_tunnel(self, name: str) -> Tunnel:
         """Return the tunnel of a key, which is created on first use."""

@@ -5,29 +5,21 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import dataclass
+from itertools import cycle
+from typing import Any, Literal
 
-from .. import validation
 from ..clock import beijing
 from ..proxies.access import NoExitError
 from ..proxies.exit_addresses import TUNNEL, hosts
 from ..proxies.tunnels import ExitOptions
-from ..validation import ValidationError, Validator
 
-TIMED, PER_REQUEST = "timed", "request"
-VALIDATORS: dict[str, Validator] = {
-    "mode": (lambda value: value in (TIMED, PER_REQUEST), f"{TIMED} or {PER_REQUEST}"),
-    "ttl": (lambda value: validation.is_duration(value) and value > 0, "seconds"),
-    "areas": (lambda value: value is None or validation.is_string_list(value), "a list of areas or null"),
-    "exits": (validation.is_integer, "a number from 0"),
-}
+PER_REQUEST = "request"
 
 
 @dataclass(frozen=True)
 class TunnelSettings:
-    mode: str = TIMED
+    mode: Literal["timed", "request"] = "timed"
     """A request without a label leaves through the tunnel's exit (timed), or each through a new one (request)."""
     ttl: float = 300
     """Seconds that an exit stays, unless the client asks for another time."""
@@ -35,14 +27,6 @@ class TunnelSettings:
     """The areas that have exits; None for all."""
     exits: int = 1000
     """Maximum number of exits at a time."""
-
-    def with_changes(self, values: Mapping[str, Any]) -> TunnelSettings:
-        for name, value in values.items():
-            if name not in VALIDATORS:
-                raise ValidationError(f"tunnel: no field {name}")
-            if not VALIDATORS[name][0](value):
-                raise ValidationError(f"tunnel {name}: {VALIDATORS[name][1]} expected")
-        return replace(self, **values)
 
 
 @dataclass(frozen=True)
@@ -53,26 +37,20 @@ class TunnelExit:
     label: str | None
     ends: float
 
-    @property
-    def deadline(self) -> str:
-        return beijing(self.ends)
-
     def describe(self) -> dict[str, Any]:
-        return {**vars(self), "deadline": self.deadline}
+        return {**vars(self), "deadline": beijing(self.ends)}
 
 
 class TunnelAddresses:
     """Hands out the exit addresses of all tunnels, one after the other. Several threads use it."""
 
     def __init__(self) -> None:
-        self._hosts = hosts(TUNNEL)
-        self._count = 0
+        self._addresses = zip(cycle(hosts(TUNNEL)), cycle(range(20000, 60000)))
         self._lock = threading.Lock()
 
     def next(self) -> tuple[str, int]:
         with self._lock:
-            self._count += 1
-            return self._hosts[self._count % len(self._hosts)], 20000 + self._count % 40000
+            return next(self._addresses)
 
 
 class Tunnel:
@@ -103,13 +81,11 @@ class Tunnel:
         """Give the tunnel another exit for requests without a label, and return it; None if there is none."""
         with self._lock:
             self._expire(now)
-            previous = self._exits.pop((None, None), None)
-            try:
-                new = self._exits[(None, None)] = self._new_exit(now, ExitOptions())
-            except NoExitError:
-                if previous is not None:
-                    self._exits[(None, None)] = previous
+            others = {place: item for place, item in self._exits.items() if place != (None, None)}
+            if len(others) >= self.settings.exits:
                 return None
+            self._exits = others
+            new = self._exits[(None, None)] = self._new_exit(now, ExitOptions())
             return new
 
     def _expire(self, now: float) -> None:

@@ -8,31 +8,17 @@ import base64
 import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import TYPE_CHECKING
 
 from ..clock import Clock
 from ..network import Connection, Network
 
-
-class KeyAccess(Protocol):
-    """The part of a key that decides who may use its proxies."""
-
-    key: str
-    whitelist: list[str]
-    pwd: str
-    exit: str
+if TYPE_CHECKING:
+    from ..keys.key import ProxyKey
+    from ..keys.leases import Lease
 
 
-class LeaseAccess(Protocol):
-    """The part of a lease that its proxy needs."""
-
-    ip: str
-
-    def is_active(self, now: float) -> bool:
-        """Return whether the lease has not ended."""
-
-
-KeyLookup = Callable[[str], KeyAccess | None]
+KeyLookup = Callable[[str], "ProxyKey | None"]
 
 
 class NoExitError(Exception):
@@ -92,7 +78,7 @@ class ProxyAccess:
         key = self._find_key(self._key)
         return key is not None and self._network.public_address(connection) in key.whitelist
 
-    def _authorizes(self, key: KeyAccess, request: ProxyRequest, user: str | None) -> bool:
+    def _authorizes(self, key: ProxyKey, request: ProxyRequest, user: str | None) -> bool:
         if self._network.public_address(request.connection) in key.whitelist:
             return True
         given, expected = f"{user}:{request.password}".encode(), f"{key.key}:{key.pwd}".encode()
@@ -109,7 +95,7 @@ class ProxyAccess:
 class LeaseProxyAccess(ProxyAccess):
     """Access to the proxy of one lease of a key."""
 
-    def __init__(self, network: Network, clock: Clock, find_key: KeyLookup, key: str, lease: LeaseAccess) -> None:
+    def __init__(self, network: Network, clock: Clock, find_key: KeyLookup, key: str, lease: Lease) -> None:
         super().__init__(network, clock, find_key, key)
         self._lease = lease
 

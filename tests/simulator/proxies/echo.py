@@ -5,61 +5,46 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 from starlette.routing import Route
 
 from ..network import Network, connection_of
-from ..validation import ValidationError
+from ..settings import HttpStatus, changed
 
 BUILT_IN_SERVICES = ("ip", "json", "origin")
 
 
 @dataclass
+class EchoOverrides:
+    answer: str | None = None
+    status: HttpStatus = 200
+    delay: float = 0
+    answers: list[str] = field(default_factory=list)
+    """Answers in turn."""
+    headers: dict[str, str] = field(default_factory=dict)
+
+
 class EchoService:
     """One echo service: its overrides, and the clients that called it."""
 
-    answer: str | None = None
-    status: int = 200
-    delay: float = 0
-    answers: list[str] = field(default_factory=list)
-    headers: dict[str, str] = field(default_factory=dict)
-    sources: list[str] = field(default_factory=list)
-    answers_sent: int = 0
-    """Number of responses that were taken from ``answers``."""
+    def __init__(self) -> None:
+        self.sources: list[str] = []
+        self.override({})
 
     def override(self, values: Mapping[str, Any]) -> None:
         """Replace all overrides; fields that are not given return to their defaults."""
-        replacement = EchoService(sources=self.sources)
-        for name, value in values.items():
-            _validate(name, value)
-            setattr(replacement, name, value)
-        self.__dict__.update(replacement.__dict__)
+        self.overrides = changed(EchoOverrides(), values)
+        self._turns = itertools.cycle(self.overrides.answers or [self.overrides.answer])
 
     def next_answer(self) -> str | None:
-        if not self.answers:
-            return self.answer
-        self.answers_sent += 1
-        return self.answers[(self.answers_sent - 1) % len(self.answers)]
-
-
-def _validate(name: str, value: object) -> None:
-    number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    valid = {
-        "answer": value is None or isinstance(value, str),
-        "status": number and isinstance(value, int) and 200 <= value < 600,
-        "delay": number and isinstance(value, (int, float)) and value >= 0,
-        "answers": isinstance(value, list) and all(isinstance(item, str) for item in value),
-        "headers": isinstance(value, dict) and all(isinstance(item, str) for item in value.values()),
-    }
-    if name not in valid:
-        raise ValidationError(f"no echo field {name}")
-    if not valid[name]:
-        raise ValidationError(f"echo field {name}: {value!r} is not allowed")
+        return next(self._turns)
 
 
 class EchoServices:
@@ -70,10 +55,6 @@ class EchoServices:
     def get(self, name: str) -> EchoService:
         """Return a service by name, created on first use."""
         return self._services.setdefault(name, EchoService())
-
-    def by_name(self) -> dict[str, EchoService]:
-        """Return the services that have been called or overridden."""
-        return dict(self._services)
 
     def clear(self) -> None:
         self._services.clear()
@@ -87,15 +68,11 @@ class EchoServices:
         service = self.get(request.path_params.get("name", path[1:]))
         connection = connection_of(request.scope)
         service.sources.append(connection[0][0])
-        text, status, headers = service.next_answer(), service.status, dict(service.headers)
-        if service.delay:
-            await asyncio.sleep(service.delay)
+        told = service.overrides
+        text, status, headers = service.next_answer(), told.status, told.headers
+        await asyncio.sleep(told.delay)
+        name = {"/json": "ip", "/origin": "origin"}.get(path)
         if text is None:
             address = self._network.public_address(connection)
-            if path == "/json":
-                return JSONResponse({"ip": address}, status, headers)
-            if path == "/origin":
-                return JSONResponse({"origin": address}, status, headers)
-            text = f"{address}\n"
-        media_type = "application/json" if path in ("/json", "/origin") else "text/plain"
-        return Response(text, status, headers, media_type)
+            text = f"{address}\n" if name is None else json.dumps({name: address}, separators=(",", ":"))
+        return Response(text, status, headers, "text/plain" if name is None else "application/json")

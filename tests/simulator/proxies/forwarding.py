@@ -15,7 +15,7 @@ import ssl
 import sys
 import tempfile
 from collections.abc import Container
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from proxy.common.flag import FlagParser
 from proxy.http.exception import HttpRequestRejected
@@ -25,11 +25,14 @@ from proxy.http.proxy import HttpProxyPlugin
 from ..clock import Clock
 from ..network import Connection, Network
 from . import socks5
-from .access import KeyLookup, LeaseAccess, LeaseProxyAccess, NoExitError, OptionError, ProxyAccess, ProxyRequest
+from .access import KeyLookup, LeaseProxyAccess, NoExitError, OptionError, ProxyAccess, ProxyRequest
 from .listeners import Address, ListenerPool
 from .relay import unwrap
 from .targets import REFUSAL, Targets
-from .tunnels import TUNNEL_HEADERS, TunnelLookup, TunnelProxyAccess
+from .tunnels import TUNNEL_HEADERS, TunnelProxyAccess
+
+if TYPE_CHECKING:
+    from ..keys.leases import Lease
 
 TLS_HANDSHAKE = b"\x16"
 """The first byte of a client that speaks TLS."""
@@ -108,11 +111,8 @@ class AccessControlPlugin(HttpProxyPlugin):
 class ForwardProxies:
     """All listening proxies: those of keys and of their tunnels, identified by name, and those of leases."""
 
-    def __init__(
-        self, network: Network, clock: Clock, find_key: KeyLookup, find_tunnel: TunnelLookup, bind_host: str
-    ) -> None:
+    def __init__(self, network: Network, clock: Clock, find_key: KeyLookup, bind_host: str) -> None:
         self._key_access = network, clock, find_key
-        self._find_tunnel = find_tunnel
         self._bind_host = bind_host
         self.host = reachable_host(bind_host)
         # Linux has all of 127.0.0.0/8, and others that can reach this simulator have no part of it.
@@ -121,9 +121,9 @@ class ForwardProxies:
         self.tls: ssl.SSLContext | None = None
         """What a client gets that speaks TLS to a proxy, on the same port as the others."""
         self._flags: argparse.Namespace | None = None
-        self._listeners: ListenerPool[str | LeaseAccess] = ListenerPool()
+        self._listeners: ListenerPool[str | Lease] = ListenerPool()
 
-    def _listen(self, owner: str | LeaseAccess, access: ProxyAccess, port: int, host: str | None = None) -> int:
+    def _listen(self, owner: str | Lease, access: ProxyAccess, port: int, host: str | None = None) -> int:
         if self._flags is None:
             self._flags = _base_flags()
         base = vars(self._flags)
@@ -151,16 +151,16 @@ class ForwardProxies:
 
     def open_tunnel(self, key: str, port: int = 0) -> str:
         """Start the tunnel of a key and return its URL."""
-        access = TunnelProxyAccess(*self._key_access, key, self._find_tunnel)
-        return url("http", self._bind_host, self._listen(tunnel_owner(key), access, port))
+        port = self._listen(tunnel_owner(key), TunnelProxyAccess(*self._key_access, key), port)
+        return url("http", self._bind_host, port)
 
-    def open(self, key: str, lease: LeaseAccess) -> int:
+    def open(self, key: str, lease: Lease) -> int:
         """Start the proxy of a lease and return its port."""
         # A lease whose exit is an address of loopback listens on that address.
         host = lease.ip if ipaddress.ip_address(lease.ip).is_loopback else None
         return self._listen(lease, LeaseProxyAccess(*self._key_access, key, lease), 0, host)
 
-    def close(self, lease: LeaseAccess) -> None:
+    def close(self, lease: Lease) -> None:
         self._listeners.close(lease)
 
     def close_all_except(self, owners: Container[object]) -> None:

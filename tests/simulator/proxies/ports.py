@@ -1,26 +1,14 @@
 # Copyright (c) 2026 The qingguo.qgnet authors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The ports of leases. Without a network, ports are numbers on which nothing listens."""
+"""The ports of leases where there is no network: numbers on which nothing listens."""
 
 from __future__ import annotations
 
 from itertools import count
-from typing import Protocol
+from typing import TYPE_CHECKING
 
-from .access import LeaseAccess
-
-
-class PortAllocator(Protocol):
-    host: str
-    """Host under which a client reaches the ports."""
-    has_loopback: bool
-    """Whether a lease can listen on any address of loopback."""
-
-    def open(self, key: str, lease: LeaseAccess) -> int:
-        """Listen for a lease of a key and return the port."""
-
-    def close(self, lease: LeaseAccess) -> None:
-        """Stop listening for a lease, if it has a port."""
+if TYPE_CHECKING:
+    from ..keys.leases import Lease
 
 
 class UnboundPorts:
@@ -28,13 +16,14 @@ class UnboundPorts:
 
     host = "127.0.0.1"
     has_loopback = False
+    """Whether a lease can listen on any address of loopback."""
     FIRST, LAST = 20000, 59999
 
     def __init__(self) -> None:
         self._numbers = count()
 
-    def open(self, key: str, lease: LeaseAccess) -> int:
+    def open(self, key: str, lease: Lease) -> int:
         return self.FIRST + next(self._numbers) % (self.LAST - self.FIRST + 1)
 
-    def close(self, lease: LeaseAccess) -> None:
+    def close(self, lease: Lease) -> None:
         pass

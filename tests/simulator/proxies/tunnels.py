@@ -5,13 +5,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Protocol
 
-from ..clock import Clock
-from ..network import Network
-from .access import KeyLookup, OptionError, ProxyAccess, ProxyRequest
+from .access import OptionError, ProxyAccess, ProxyRequest
 
 LABEL_HEADER, TTL_HEADER = "proxy-tunnelid", "proxy-ttl"
 TUNNEL_HEADERS = (LABEL_HEADER, TTL_HEADER)
@@ -33,16 +30,6 @@ class ExitOptions:
     area: str | None = None
     ttl: float | None = None
     label: str | None = None
-
-
-class TunnelExits(Protocol):
-    """The part of a tunnel that chooses exits."""
-
-    def exit_address(self, now: float, options: ExitOptions) -> str:
-        """Return the exit address for a request; raises ``NoExitError`` if there is none."""
-
-
-TunnelLookup = Callable[[str], TunnelExits | None]
 
 
 def _valid(options: Mapping[str, str], text: str) -> Mapping[str, str]:
@@ -90,12 +77,6 @@ def parse_headers(headers: Mapping[str, str]) -> Mapping[str, str]:
 class TunnelProxyAccess(ProxyAccess):
     """Access to the tunnel of one key."""
 
-    def __init__(
-        self, network: Network, clock: Clock, find_key: KeyLookup, key: str, find_tunnel: TunnelLookup
-    ) -> None:
-        super().__init__(network, clock, find_key, key)
-        self._find_tunnel = find_tunnel
-
     def authorizes(self, request: ProxyRequest) -> bool:
         key, user = self._find_key(self._key), request.user
         if key is None or (user != key.key and user is not None and not user.startswith(f"{key.key}-")):
@@ -104,10 +85,10 @@ class TunnelProxyAccess(ProxyAccess):
         return self._authorizes(key, request, None if user is None else key.key)
 
     def exit_for(self, request: ProxyRequest) -> str | None:
-        key, tunnel = self._find_key(self._key), self._find_tunnel(self._key)
-        if key is None or tunnel is None or not self.authorizes(request):
+        key = self._find_key(self._key)
+        if key is None or key.tunnel is None or not self.authorizes(request):
             return None
-        return tunnel.exit_address(self._clock.now(), self._options(request, key.pwd))
+        return key.tunnel.exit_address(self._clock.now(), self._options(request, key.pwd))
 
     def _options(self, request: ProxyRequest, password: str) -> ExitOptions:
         """Return the options of a request.

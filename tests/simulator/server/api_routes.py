@@ -5,20 +5,19 @@
 from __future__ import annotations
 
 import asyncio
-from functools import partial
 from urllib.parse import parse_qsl
 
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
 
+from ..api.endpoints import path_of
 from ..control.faults import Fault
 from ..core import Core
 from ..exchange import ApiRequest
 from ..network import connection_of
-from ..product.endpoints import path_of
-from ..routing import ENDPOINTS_BY_PATH, reads_body
-from .transport import DATE_SCOPE_KEY, CloseResponse, ResetResponse, TruncatedResponse, trickle
+from ..routing import ROUTES, reads_body
+from .transport import CloseResponse, ResetResponse, TruncatedResponse, trickle
 
 METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
 HTML_ERROR = "<html><head><title>{0}</title></head><body><h1>{0}</h1><hr>simulated</body></html>"
@@ -45,7 +44,7 @@ class ApiRoutes:
 
     async def serve(self, request: Request) -> Response:
         path = _path_of(request)
-        if path not in ENDPOINTS_BY_PATH:
+        if path not in ROUTES:
             call = self._core.accept(await self._parse(request))
             call.record.http_status = 404
             return _html_error(404, "Not Found")
@@ -58,7 +57,6 @@ class ApiRoutes:
         if fault is not None and fault.kind == "delay":
             await asyncio.sleep(fault.get("seconds"))
         api_response = self._core.respond(call, fault)
-        request.scope[DATE_SCOPE_KEY] = partial(self._core.date_header, call)
         if api_response.is_method_not_allowed:
             record.http_status = 405
             return _html_error(405, "Method Not Allowed")

@@ -14,8 +14,6 @@ from starlette.responses import Response, StreamingResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-DATE_SCOPE_KEY = "simulator.date"
-"""Key of an ASGI scope: a function that returns the Date header of the response, or None for no header."""
 _transports: dict[tuple[Any, Any], asyncio.Transport] = {}
 """Transports by the addresses of client and server: a client can use one port for several servers."""
 
@@ -43,9 +41,8 @@ class DateHeaderMiddleware:
         async def send_with_date(message: Message) -> None:
             if message["type"] == "http.response.start":
                 headers = message.setdefault("headers", [])
-                date: str | None = scope.get(DATE_SCOPE_KEY, self._date)()
-                if date is not None and all(name.lower() != b"date" for name, value in headers):
-                    message["headers"] = [(b"date", date.encode("latin-1", "replace")), *headers]
+                if all(name.lower() != b"date" for name, value in headers):
+                    message["headers"] = [(b"date", self._date().encode()), *headers]
             await send(message)
 
         await self._app(scope, receive, send_with_date)

@@ -1,24 +1,26 @@
 # Copyright (c) 2026 The qingguo.qgnet authors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Echo services, the map of public addresses, forward proxies and TLS."""
+"""The program and its network: sources and their public addresses, proxies by HTTP and SOCKS5, control calls."""
 
 from __future__ import annotations
 
+import json
+import signal
+import socket
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 import requests
 from requests.adapters import HTTPAdapter
-from simulator.clock import Clock
-from simulator.fixture import Simulator, running_simulator
-from simulator.keys.registry import KeyRegistry
-from simulator.network import Network
-from simulator.proxies.access import ProxyAccess, ProxyRequest
-from support.canned_servers import Authority, authority
-from support.http_sessions import new_session
-
-__all__ = ["authority"]
+from simulator import cli
+from simulator.fixture import PROGRAM, Simulator, running_simulator
+from support.http_sessions import new_session, text_through
+from support.processes import wait_for
+from support.socks5 import Socks5Client, ipv4, name
+from support.vendor_examples import PASSWORD
 
 SOURCE, PUBLIC, EXIT = "127.0.0.11", "203.0.113.11", "198.51.100.1"
 
@@ -34,137 +36,203 @@ class FromSource(HTTPAdapter):
 
 
 @pytest.fixture
-def host() -> requests.Session:
-    """Return a session with a source address of its own."""
+def host(sim: Simulator) -> requests.Session:
+    """A host with a source address of its own."""
     session = new_session()
     session.mount("http://", FromSource())
     return session
 
 
-def get_text(session: requests.Session, url: str) -> str:
-    return session.get(url, timeout=10).text
-
-
-def test_echo_services_return_the_public_address(
-    sim: Simulator, host: requests.Session, http: requests.Session
-) -> None:
-    assert get_text(host, f"{sim.api_url}/ip") == f"{PUBLIC}\n"
-    assert host.get(f"{sim.api_url}/json", timeout=10).json() == {"ip": PUBLIC}
-    assert host.get(f"{sim.api_url}/origin", timeout=10).json() == {"origin": PUBLIC}
-    assert get_text(host, f"{sim.api_url}/echo/any") == f"{PUBLIC}\n"
-    assert get_text(http, f"{sim.api_url}/ip") == "127.0.0.1\n"
-    assert sim.control("GET", "/echo/ip") == {"calls": 2, "sources": [SOURCE, "127.0.0.1"]}
-    assert sim.control("GET", "/echo/other") == {"calls": 0, "sources": []}
+def test_an_echo_service_tells_the_public_address_or_what_a_test_says(sim: Simulator, host: requests.Session) -> None:
+    for path, text in (("ip", f"{PUBLIC}\n"), ("json", f'{{"ip":"{PUBLIC}"}}'), ("origin", f'{{"origin":"{PUBLIC}"}}')):
+        assert host.get(f"{sim.api_url}/{path}", timeout=10).text == text
+    sim.control("PATCH", "/map", {SOURCE: "203.0.113.99"})
+    assert host.get(f"{sim.api_url}/echo/one", timeout=10).text == "203.0.113.99\n"
+    sim.control("PUT", "/echo/one", {"answers": ["a", "b"], "status": 503, "headers": {"Retry-After": "1"}})
+    answers = [host.get(f"{sim.api_url}/echo/one", timeout=10) for _repeat in range(3)]
+    assert [(each.status_code, each.text, each.headers["Retry-After"]) for each in answers] == [
+        *((503, "a", "1"), (503, "b", "1"), (503, "a", "1"))
+    ]
+    assert sim.control("GET", "/echo/one") == {"calls": 4, "sources": [SOURCE] * 4}
     assert sim.journal() == []
 
 
-def test_echo_services_ignore_forwarded_headers(sim: Simulator, http: requests.Session) -> None:
-    forged = {"X-Forwarded-For": "192.0.2.7", "X-Real-IP": "192.0.2.7"}
-    assert http.get(f"{sim.api_url}/ip", headers=forged, timeout=10).text == "127.0.0.1\n"
-
-
-def test_the_map_can_be_replaced_and_updated(sim: Simulator, host: requests.Session) -> None:
-    assert sim.control("PATCH", "/map", {"127.0.0.1": "203.0.113.1"})[SOURCE] == PUBLIC
-    assert sim.control("PUT", "/map", {SOURCE: "203.0.113.99"}) == {SOURCE: "203.0.113.99"}
-    assert get_text(host, f"{sim.api_url}/ip") == "203.0.113.99\n"
-    host.get(f"{sim.api_url}/whitelist/query", timeout=10)
-    entry = sim.journal()[-1]
-    assert (entry["source"], entry["public"]) == (SOURCE, "203.0.113.99")
-
-
-def test_an_echo_service_returns_its_overrides(sim: Simulator, http: requests.Session) -> None:
-    url = f"{sim.api_url}/echo/one"
-    sim.control("PUT", "/echo/one", {"answer": "garbage", "status": 503, "headers": {"Retry-After": "1"}})
-    answer = http.get(url, timeout=10)
-    assert (answer.status_code, answer.text, answer.headers["retry-after"]) == (503, "garbage", "1")
-    sim.control("PUT", "/echo/one", {"answers": ["198.51.100.7", "198.51.100.8"]})
-    assert [get_text(http, url) for repeat in range(3)] == ["198.51.100.7", "198.51.100.8", "198.51.100.7"]
-    sim.control("PUT", "/echo/one", {"delay": 0.5})
-    with pytest.raises(requests.Timeout):
-        http.get(url, timeout=0.1)
-    sim.control("PUT", "/echo/json", {"answer": '{"ip": "192.0.2.1"}'})
-    assert http.get(f"{sim.api_url}/json", timeout=10).json() == {"ip": "192.0.2.1"}
-    assert sim.control("GET", "/echo/one")["calls"] == 5
-    sim.control("DELETE", "/echo")
-    assert sim.control("GET", "/echo/one")["calls"] == 0
-    assert get_text(http, url) == "127.0.0.1\n"
-
-
-@pytest.mark.parametrize("values", [{"status": 1}, {"answers": "x"}, {"delay": -1}, {"answer": 1}, {"colour": 1}, []])
-def test_an_invalid_echo_override_is_refused(sim: Simulator, http: requests.Session, values: object) -> None:
-    assert http.put(f"{sim.control_url}/echo/one", json=values, timeout=10).status_code == 400
-
-
 def test_a_proxy_admits_a_client_once_it_is_whitelisted(sim: Simulator, host: requests.Session) -> None:
-    host.proxies = {"http": str(sim.proxy_url)}
     url = f"{sim.api_url}/ip"
-    refused = host.get(url, timeout=10)
-    assert refused.status_code == 407
-    assert "Basic" in refused.headers["Proxy-Authenticate"]
-    host.proxies = {}
-    params = {"Key": sim.key, "IP": PUBLIC}
-    assert host.get(f"{sim.api_url}/whitelist/add", params=params, timeout=10).json()["Code"] == 0
     host.proxies = {"http": str(sim.proxy_url)}
-    assert get_text(host, url) == f"{EXIT}\n"
-    assert sim.control("GET", "/echo/ip")["calls"] == 1
-    sim.configure(whitelist=[])
     assert host.get(url, timeout=10).status_code == 407
+    sim.configure(whitelist=[PUBLIC])
+    assert host.get(url, timeout=10).text == f"{EXIT}\n"
+    assert new_session(sim.proxy_url).get(url, timeout=10).status_code == 407
+    assert text_through(f"{sim.key}:{PASSWORD}@{str(sim.proxy_url)[7:]}", url) == EXIT
 
 
-def test_each_key_has_its_own_proxy(sim: Simulator) -> None:
-    url = sim.configure("OTHER001", whitelist=["127.0.0.1"], exit="198.51.100.2", proxy=True)["proxy_url"]
-    assert url != sim.proxy_url
-    assert sim.configure("OTHER001", proxy=True)["proxy_url"] == url
-    assert get_text(new_session(url), f"{sim.api_url}/ip") == "198.51.100.2\n"
-    assert new_session(sim.proxy_url).get(f"{sim.api_url}/ip", timeout=10).status_code == 407
-    sim.reset()
-    with pytest.raises(requests.exceptions.ProxyError):
-        new_session(url).get(f"{sim.api_url}/ip", timeout=10)
-
-
-@pytest.mark.parametrize("target", ["198.51.100.77", "name.example", "2130706433", "127.0.0.1.example"])
-def test_a_proxy_refuses_targets_outside_of_this_machine(sim: Simulator, target: str) -> None:
+def test_a_lease_is_a_proxy_until_it_ends(sim: Simulator) -> None:
     sim.configure(whitelist=["127.0.0.1"])
-    session = new_session(sim.proxy_url)
-    assert session.get(f"http://{target}/ip", timeout=10).status_code == 403
-    with pytest.raises(requests.exceptions.ProxyError, match="403"):
-        session.get(f"https://{target}/ip", timeout=10)
-    assert session.get("http://127.0.0.1:1/ip", timeout=10).status_code == 502, "a port of this machine, but closed"
+    params = {"Key": sim.key, "KeepAlive": "1"}
+    (item,) = new_session().get(f"{sim.api_url}/allocate", params=params, timeout=10).json()["Data"]
+    target = sim.api_url.removeprefix("http://")
+    client = Socks5Client(item["host"])
+    with client.connection:
+        client.connection.sendall(f"CONNECT {target} HTTP/1.1\r\nHost: {target}\r\n\r\n".encode())
+        assert b" 200 " in client.connection.recv(4096)
+        assert text_through(item["host"], "http://d.qg.net/ip") == item["IP"]
+        sim.advance(61)
+        assert client.read(1) == b""
+    with pytest.raises(ConnectionRefusedError):
+        Socks5Client(item["host"])
 
 
-def test_https_serves_calls_proxies_and_faults(authority: Authority, tmp_path: Path) -> None:
-    with running_simulator([*authority.arguments, "--proxy-port", "0"], verify=str(authority.ca)) as tls:
-        assert tls.api_url.startswith("https://")
-        session = new_session(tls.proxy_url, verify=str(authority.ca))
-        with pytest.raises(requests.exceptions.ProxyError, match="407"):
-            session.get(f"{tls.api_url}/ip", timeout=10)
-        tls.configure(whitelist=["127.0.0.1"])
-        # CONNECT: the tunnel's far end is seen with the key's exit address.
-        assert session.get(f"{tls.api_url}/ip", timeout=10).text == f"{EXIT}\n"
-        # The echo service of the vendor has both schemes, and by https its own authority.
-        assert session.get("http://d.qg.net/ip", timeout=10).text == f"{EXIT}\n"
-        own = tmp_path / "authority.pem"
-        own.write_bytes(session.get(f"{tls.control_url}/ca.pem", timeout=10).content)
-        answer = session.get("https://d.qg.net/ip", timeout=10, verify=str(own))
-        assert answer.text == f"{EXIT}\n"
-        tls.fault(path="/info/quota", kind="reset_after")
-        session.proxies = {}
-        with pytest.raises(requests.ConnectionError):
-            session.get(f"{tls.api_url}/info/quota?Key={tls.key}", timeout=10)
-        assert tls.journal()[-1]["executed"]
-        tls.fault(path="/info/quota", kind="truncate")
-        with pytest.raises(requests.RequestException):
-            session.get(f"{tls.api_url}/info/quota?Key={tls.key}", timeout=10)
+@pytest.mark.parametrize(
+    ("target", "port", "command", "reply"),
+    [
+        (name("d.qg.net"), 80, 1, 0),
+        (ipv4("127.0.0.1"), 1, 1, 5),
+        (name("www.qg.net"), 80, 1, 2),
+        (ipv4("198.51.100.77"), 80, 1, 2),
+        (ipv4("127.0.0.1"), 80, 2, 7),
+        (b"\x09", 80, 1, 8),
+    ],
+)
+def test_socks5_replies(sim: Simulator, target: bytes, port: int, command: int, reply: int) -> None:
+    for methods, method, password in (((0,), 0, None), ((0, 2), 2, PASSWORD)):
+        sim.configure(whitelist=["127.0.0.1"] if password is None else [])
+        client = Socks5Client(str(sim.proxy_url).removeprefix("http://"))
+        with client.connection:
+            assert client.greet(*methods) == method
+            assert password is None or client.log_in(sim.key, password) == 0
+            assert client.connect(target, port, command) == reply
+            assert reply or client.fetch() == EXIT
 
 
-def test_a_client_is_not_mistaken_for_a_proxy_that_used_its_port_for_another_server() -> None:
-    network, clock = Network({}), Clock(0)
-    keys = KeyRegistry(["K"], clock)
-    keys["K"].whitelist.append("127.0.0.1")
-    access, client = ProxyAccess(network, clock, keys.get, "K"), ("127.0.0.1", 40000)
-    upstream, other = (client, ("127.0.0.1", 8080)), (client, ("127.0.0.1", 9090))
-    access.register_upstream(upstream, EXIT)
-    assert [network.public_address(connection) for connection in (upstream, other)] == [EXIT, "127.0.0.1"]
-    assert [access.authorizes(ProxyRequest(connection)) for connection in (upstream, other)] == [False, True]
-    access.unregister_upstream(upstream)
-    assert access.authorizes(ProxyRequest(upstream))
+def test_socks5_refuses_other_clients(sim: Simulator) -> None:
+    for methods, method in (((0,), 255), ((1,), 255), ((2,), 2)):
+        client = Socks5Client(str(sim.proxy_url).removeprefix("http://"))
+        with client.connection:
+            assert client.greet(*methods) == method
+            assert method != 2 or client.log_in(sim.key, "guess") == 1
+            assert client.read(1) == b""
+
+
+def test_parameters_come_from_the_query_or_the_body(sim: Simulator) -> None:
+    session, url, form = new_session(), f"{sim.api_url}/whitelist/add", {"Key": sim.key, "IP": "203.0.113.5"}
+    assert session.post(url, data=form, params={"Key": "other"}, timeout=10).json()["Code"] == 0
+    assert session.post(url, params=form, timeout=10).json()["Code"] == 0
+    assert [call["param_source"] for call in sim.journal()] == ["body", "query"]
+    for post, status in (("refuse", 405), ("ignore_body", 200)):
+        sim.configure(options={"post": post})
+        assert session.post(url, data=form, timeout=10).status_code == status
+    assert session.get(f"{sim.api_url}/nowhere", timeout=10).status_code == 404
+    assert session.put(url, timeout=10).status_code == 405
+
+
+@pytest.mark.parametrize("separator", [r"\r\n", "\r\n", ",", ""])
+def test_a_list_can_be_text_or_xml(sim: Simulator, separator: str) -> None:
+    sim.configure("SHARE", plan={"kind": "share"})
+    session, between = new_session(), separator.replace(r"\r\n", "\r\n") or "\n"
+    classic = {"Key": sim.key, "Num": "2", "DataFormat": "txt", "DataSeparator": separator}
+    text = session.get(f"{sim.api_url}/allocate", params=classic, timeout=10).text
+    assert text.split(between) == [lease["host"] for lease in sim.leases()]
+    params = {"key": "SHARE", "num": "2", "format": "txt", "seq": separator}
+    headers = {"Host": "share.proxy.qg.net"}
+    text = session.get(f"{sim.api_url}/get", params=params, headers=headers, timeout=10).text
+    assert text.split(between) == [lease["host"] for lease in sim.leases("SHARE")]
+    xml = session.get(f"{sim.api_url}/info/quota", params={"Key": sim.key, "DataFormat": "xml"}, timeout=10).text
+    assert "<response><Code>0</Code><Total>5</Total>" in xml
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body"),
+    [
+        *(("PUT", "/keys/NEW", fields) for fields in ([], {"capacity": -1}, {"status": "odd"}, {"nothing": 1})),
+        *(("PUT", "/keys/NEW", {"options": fields}) for fields in ({"nothing": 1}, {"overflow": "odd"}, {"msg": 1})),
+        *(("PUT", "/keys/NEW", {"options": fields}) for fields in ({"error_status": 99}, {"list_lag": -1})),
+        *(("PUT", "/keys/NEW", {"plan": fields}) for fields in ({"kind": "odd"}, {"channels": "2"}, {"stock": []})),
+        *(("PUT", "/keys/NEW", {"tunnel": fields}) for fields in ({"mode": "odd"}, {"port": -1}, {"areas": "US"})),
+        *(("PUT", "/agents/new", fields) for fields in ({}, {"appkey": "k", "instances": "x"}, {"appkey": 1})),
+        *(("PUT", "/clock", fields) for fields in ({}, {"advance": -1}, {"running": 1})),
+        *(("PUT", path, {"x": 1}) for path in ("/map", "/echo/one")),
+        ("GET", "/journal?since=x", None),
+    ],
+)
+def test_a_control_call_with_a_mistake_changes_nothing(sim: Simulator, method: str, path: str, body: Any) -> None:
+    before = sim.state()
+    answer = new_session().request(method, f"{sim.control_url}{path}", json=body, timeout=10)
+    assert (answer.status_code, list(answer.json())) == (400, ["error"])
+    assert sim.state() == before
+
+
+def test_a_control_call_of_a_page_or_of_another_name_is_refused(sim: Simulator) -> None:
+    session = new_session()
+    for method, path in (("GET", "/state"), ("POST", "/reset")):
+        answer = session.request(method, f"{sim.control_url}{path}", headers={"Origin": sim.api_url}, timeout=10)
+        assert answer.status_code == 403
+    assert session.get(f"{sim.control_url}/nothing", timeout=10).status_code == 404
+    assert sim.journal() == []
+
+
+def test_a_reset_restores_the_start_and_time_can_stand_still(sim: Simulator) -> None:
+    before = sim.state()
+    sim.hold_clock()
+    sim.advance(3600)
+    held = sim.control("GET", "/clock")
+    assert sim.control("GET", "/clock") == held
+    assert new_session().get(sim.api_url, timeout=10).headers["Date"].endswith(f":{int(held['now']) % 60:02} GMT")
+    sim.configure("OTHER", whitelist=["203.0.113.9"], tunnel={}, proxy=True)
+    sim.agent(balance="1.00")
+    sim.control("PUT", "/map", {})
+    sim.reset()
+    assert sim.state() == before
+
+
+def test_the_program_prints_variables_and_stops_on_a_signal(tmp_path: Path) -> None:
+    ready = tmp_path / "ready.json"
+    command = [
+        sys.executable,
+        str(PROGRAM),
+        "--port",
+        "0",
+        "--minute",
+        "3",
+        "--host",
+        "0.0.0.0",
+        "--ready-file",
+        str(ready),
+    ]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        wait_for(ready.exists)
+        process.send_signal(signal.SIGTERM)
+        output, errors = process.communicate(timeout=60)
+    information = json.loads(ready.read_text(encoding="utf-8"))
+    assert process.returncode == 0
+    assert "has no login" in errors
+    script = output.split("\n\n")[1] + "\nenv"
+    pasted = subprocess.run(["bash", "-ec", script], env={}, capture_output=True, text=True, timeout=60, check=True)
+    variables = dict(line.split("=", 1) for line in pasted.stdout.splitlines() if line.startswith("QG_"))
+    assert variables == information["environment"]
+    assert (variables["QG_API_URL"], variables["QG_MINUTE_SECONDS"]) == (information["api_url"], "3")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        *(["--map", "127.0.0.1"], ["--map", "a=b"], ["--minute", "0"], ["--port", "70000"], ["--tls-cert", "x"]),
+        *(["--site", "a=192.0.2.1:80"], ["--agent", "x"], ["--tunnel-port", "OTHER=0"]),
+    ],
+)
+def test_an_option_with_a_mistake_is_refused(capsys: pytest.CaptureFixture[str], arguments: list[str]) -> None:
+    with pytest.raises(SystemExit):
+        cli.main(arguments)
+    assert "error:" in capsys.readouterr().err
+
+
+def test_a_start_that_fails_says_why(capsys: pytest.CaptureFixture[str]) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        assert cli.main(["--port", "0", "--proxy-port", port]) == 1
+    assert capsys.readouterr().err == f"Cannot listen on 127.0.0.1 port {port}: Address already in use.\n"
+    with pytest.raises(RuntimeError, match="unrecognized arguments"), running_simulator(["--no-such-option"]):
+        pass
+    code = f"import runpy, sys; sys.modules['uvicorn'] = None; runpy.run_path({str(PROGRAM)!r}, run_name='__main__')"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
+    assert "needs the package uvicorn" in done.stderr

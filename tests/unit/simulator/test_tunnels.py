@@ -1,299 +1,150 @@
 # Copyright (c) 2026 The qingguo.qgnet authors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Tunnels: exits by user name and by header, and the change of the exit."""
+"""Tunnels: the grammar of what a client asks of its exit, and how long an exit lasts."""
 
 from __future__ import annotations
 
-import socket
 import ssl
-from collections.abc import Iterator
-from datetime import datetime
-from typing import Any
 
 import pytest
 import requests
-from simulator.fixture import Simulator, running_simulator
-from support.http_sessions import new_session, text_through
+from simulator.fixture import Simulator
+from support.http_sessions import new_session
 from support.socks5 import Socks5Client, name
+from support.vendor_examples import PASSWORD
 
-SECRET = "0123456789ab"
+#: What is asked for, as area, label and seconds; behind the user name, behind the password, and in headers.
+ASKED = [
+    (("990100", None, None), "-A-990100", "A990100", {}),
+    (("JP", None, None), "-A-jp", "AJP", {}),
+    ((None, "job1", None), "-S-job1", "Cjob1", {"Proxy-TunnelID": "job1"}),
+    ((None, "web1.example.com", None), "-S-web1.example.com", "Cweb1.example.com", {}),
+    ((None, "channel-1", None), None, "Cchannel-1", {"Proxy-TunnelID": "channel-1"}),
+    (
+        (None, "channel-default", 60),
+        None,
+        "channel-default:60",
+        {"Proxy-TunnelID": "channel-default", "Proxy-TTL": "60"},
+    ),
+    ((None, "CN_1", 60), "-S-CN_1-T-60", "CN_1:60", {}),
+    (("990100", "job1", 60), "-T-60-S-job1-A-990100", "Cjob1:T60:A990100", {}),
+]
+MALFORMED_USERS = ["-S", "-S-", "-X-1", "-S-a-S-b", "-T-0-S-a", "-T-x", "-A-tokyo", "-S-a-b"]
+MALFORMED_PASSWORDS = ["", "A", "Atokyo", "A990100:", "A990100:A990200", "A990100:60", "Ca b", "T0", "X1", "a", "a:x"]
 
 
-@pytest.fixture(scope="module")
-def simulator() -> Iterator[Simulator]:
-    with running_simulator(["--tunnel-port", "0", "--tunnel-control-port", "0"]) as running:
-        yield running
+class Tunnel:
+    """The tunnel of the first key, as its clients use it."""
 
-
-class TunnelClient:
     def __init__(self, sim: Simulator) -> None:
         self.sim = sim
         self.server = str(sim.tunnel_url).removeprefix("http://")
 
-    def get(self, user: str = "", password: str = SECRET, **headers: str) -> requests.Response:
-        login = f"{self.sim.key}{user}:{password}@" if password else ""
-        return new_session(login + self.server).get("http://d.qg.net/ip", headers=headers, timeout=10)
+    def get(self, user: str = "", options: str | None = None, **headers: str) -> requests.Response:
+        login = f"{self.sim.key}{user}:{PASSWORD}{'' if options is None else ':' + options}@"
+        named = {header.replace("_", "-"): value for header, value in headers.items()}
+        return new_session(login + self.server).get("http://d.qg.net/ip", headers=named, timeout=10)
 
-    def exit(self, user: str = "", **headers: str) -> str:
-        answer = self.get(user, **{name.replace("_", "-"): value for name, value in headers.items()})
+    def exit(self, user: str = "", options: str | None = None, **headers: str) -> str:
+        answer = self.get(user, options, **headers)
         assert answer.status_code == 200, answer.text
         return answer.text.strip()
 
-    def exit_by_password(self, options: str) -> str:
-        """Return the exit that options behind the password choose, which is the same by HTTP and by SOCKS5."""
-        answer = self.get(password=f"{SECRET}:{options}")
-        assert answer.status_code == 200, answer.text
-        client = Socks5Client(self.server)
-        with client.connection:
-            assert (client.greet(2), client.log_in(self.sim.key, f"{SECRET}:{options}")) == (2, 0)
-            assert client.connect(name("d.qg.net"), 80) == 0
-            assert client.fetch() == answer.text.strip()
-        return answer.text.strip()
-
-    def exit_by_connect(self, trusting: ssl.SSLContext, *headers: str) -> str:
-        """Return the exit of a request by https, which CONNECT opens."""
-        host, _colon, port = self.server.rpartition(":")
-        with socket.create_connection((host, int(port)), timeout=10) as connection:
-            request = ["CONNECT d.qg.net:443 HTTP/1.1", "Host: d.qg.net:443", *headers, "", ""]
-            connection.sendall("\r\n".join(request).encode())
-            assert b" 200 " in connection.recv(4096)
-            with trusting.wrap_socket(connection, server_hostname="d.qg.net") as secure:
-                secure.sendall(b"GET /ip HTTP/1.0\r\nHost: d.qg.net\r\n\r\n")
-                text = b""
-                while chunk := secure.recv(4096):
-                    text += chunk
-        return text.decode().rpartition("\r\n\r\n")[2].strip()
-
-    def change(self, **form: str) -> requests.Response:
-        form = {"auth_key": self.sim.key, "password": SECRET, **form}
-        return new_session().put(f"{self.sim.tunnel_control_url}/proxyip", data=form, timeout=10)
+    @property
+    def in_use(self) -> list[tuple[str | None, str | None, float]]:
+        now = self.sim.control("GET", "/clock")["now"]
+        exits = self.sim.state()["keys"][self.sim.key]["tunnel"]["in_use"]
+        return [(each["area"], each["label"], each["ends"] - now) for each in exits]
 
 
 @pytest.fixture
-def tunnel(sim: Simulator) -> TunnelClient:
-    return TunnelClient(sim)
+def tunnel(sim: Simulator) -> Tunnel:
+    sim.hold_clock()
+    return Tunnel(sim)
 
 
-def test_the_same_label_has_the_same_exit_and_another_label_another(tunnel: TunnelClient) -> None:
-    labels = [f"job{number}" for number in range(5)]
-    exits = [tunnel.exit(f"-S-{label}") for label in labels]
-    assert len(set(exits)) == 5
-    assert [tunnel.exit(f"-S-{label}") for label in labels] == exits
-    assert [tunnel.exit(Proxy_TunnelID=label) for label in labels] == exits
-
-
-def test_the_parts_of_a_user_name_have_any_order(tunnel: TunnelClient) -> None:
-    orders = ("-A-440100-T-60-S-a", "-S-a-A-440100-T-60", "-T-60-S-a-A-440100")
-    assert len({tunnel.exit(user) for user in orders}) == 1
-    assert tunnel.exit("-S-a-A-JP") != tunnel.exit("-S-a-A-440100")
-    described = tunnel.sim.state()["keys"][tunnel.sim.key]["tunnel"]["in_use"]
-    assert [(item["label"], item["area"]) for item in described] == [("a", "440100"), ("a", "JP")]
+@pytest.mark.parametrize(("asked", "user", "password", "headers"), ASKED)
+def test_each_form_asks_for_the_same_exit(
+    tunnel: Tunnel,
+    asked: tuple[str | None, str | None, int | None],
+    user: str | None,
+    password: str,
+    headers: dict[str, str],
+) -> None:
+    exits = {tunnel.exit(options=password)}
+    assert tunnel.in_use == [(asked[0], asked[1], asked[2] or 300)]
+    if user is not None:
+        exits.add(tunnel.exit(user))
+    if headers:
+        exits.add(tunnel.exit(**headers))
+    client = Socks5Client(tunnel.server)
+    with client.connection:
+        assert (client.greet(2), client.log_in(tunnel.sim.key, f"{PASSWORD}:{password}")) == (2, 0)
+        assert client.connect(name("d.qg.net"), 80) == 0
+        exits.add(client.fetch())
+    assert len(exits) == 1
 
 
 @pytest.mark.parametrize(
-    ("password", "user"),
-    [
-        ("A990100", "-A-990100"),
-        ("Ajp", "-A-JP"),
-        ("Cweb1.example.com", "-S-web1.example.com"),
-        ("T60", "-T-60"),
-        ("Cjob1:T60:A990100", "-S-job1-T-60-A-990100"),
-        ("A990100:Cjob1", "-S-job1-A-990100"),
-        ("job1:60", "-S-job1-T-60"),
-        ("CN_1:60", "-S-CN_1-T-60"),
-    ],
+    ("user", "options"), [*((user, None) for user in MALFORMED_USERS), *(("", text) for text in MALFORMED_PASSWORDS)]
 )
-def test_options_behind_the_password_choose_the_exit(tunnel: TunnelClient, password: str, user: str) -> None:
-    chosen = tunnel.exit_by_password(password)
-    described = tunnel.sim.state()["keys"][tunnel.sim.key]["tunnel"]["in_use"]
-    assert [item["ip"] for item in described] == [chosen]
-    # Whether the seconds arrived is the subject of another test.
-    assert tunnel.exit(user) == chosen
+def test_what_has_another_form_is_refused_as_such(tunnel: Tunnel, user: str, options: str | None) -> None:
+    answer = tunnel.get(user, options)
+    assert (answer.status_code, "malformed tunnel options" in answer.text) == (400, True)
 
 
-@pytest.mark.parametrize("options", ["Cchannel-1:T60", "channel-1:60"])
-def test_a_label_behind_the_password_can_have_hyphens_and_lasts_for_its_time(
-    tunnel: TunnelClient, sim: Simulator, options: str
-) -> None:
-    sim.hold_clock()
-    before = tunnel.exit_by_password(options)
-    (described,) = sim.state()["keys"][sim.key]["tunnel"]["in_use"]
-    assert (described["label"], described["ends"] - sim.control("GET", "/clock")["now"]) == ("channel-1", 60)
-    sim.advance(59)
-    assert tunnel.exit_by_password(options) == before
-    sim.advance(1)
-    assert tunnel.exit_by_password(options) != before
+def test_the_user_name_precedes_the_password_and_that_headers(tunnel: Tunnel) -> None:
+    by_user, by_password, by_header = tunnel.exit("-S-a"), tunnel.exit(options="Cb"), tunnel.exit(Proxy_TunnelID="c")
+    assert len({by_user, by_password, by_header}) == 3
+    assert tunnel.exit("-S-a", "Cb", Proxy_TunnelID="c") == by_user
+    assert tunnel.exit("", "Cb", Proxy_TunnelID="c") == by_password
 
 
-def test_options_behind_the_password_do_not_replace_it(tunnel: TunnelClient, sim: Simulator) -> None:
-    for password in ("guess:A990100", ":A990100", "A990100", f"{SECRET}A990100"):
-        assert tunnel.get(password=password).status_code == 407
-        client = Socks5Client(tunnel.server)
-        with client.connection:
-            assert (client.greet(2), client.log_in(sim.key, password)) == (2, 1)
-    sim.configure(whitelist=["127.0.0.1"])
-    assert tunnel.get(password="guess:Cchannel-1").text == tunnel.get(password=f"{SECRET}:Cchannel-1").text
-    sim.configure(whitelist=[], pwd="with:colon")
-    assert tunnel.get(password="with:colon").text == tunnel.get(password="with:colon:T60").text
-    assert tunnel.get(password="with").status_code == 407
+def test_an_exit_lasts_for_its_time(tunnel: Tunnel) -> None:
+    exits = {user: tunnel.exit(user) for user in ("", "-S-a-T-60", "-S-b")}
+    tunnel.sim.advance(59)
+    assert {user: tunnel.exit(user) for user in exits} == exits
+    tunnel.sim.advance(1)
+    assert {user: tunnel.exit(user) == exits[user] for user in exits} == {"": True, "-S-a-T-60": False, "-S-b": True}
+    tunnel.sim.advance(240)
+    assert not {tunnel.exit(user) for user in ("", "-S-b")} & set(exits.values())
 
 
-def test_the_options_of_the_user_name_precede_those_of_the_password_and_of_headers(tunnel: TunnelClient) -> None:
-    by_user, by_password = tunnel.exit("-S-a"), tunnel.exit_by_password("Cb")
-    assert tunnel.get("-S-a", f"{SECRET}:Cb", **{"Proxy-TunnelID": "c"}).text.strip() == by_user
-    assert tunnel.get("", f"{SECRET}:Cb", **{"Proxy-TunnelID": "c"}).text.strip() == by_password
-
-
-@pytest.mark.parametrize("label", ["channel-1", "web-1.example.com"])
-def test_a_label_in_a_header_can_be_a_host_name(
-    tunnel: TunnelClient, sim: Simulator, trusting: ssl.SSLContext, label: str
-) -> None:
-    sim.configure(whitelist=["127.0.0.1"])
-    labelled = tunnel.exit(Proxy_TunnelID=label)
-    assert tunnel.exit_by_connect(trusting, f"Proxy-TunnelID: {label}") == labelled
-    assert tunnel.exit_by_password(f"C{label}") == labelled
-    assert tunnel.exit(Proxy_TunnelID="other") != labelled
-
-
-def test_a_country_can_be_in_lower_case(tunnel: TunnelClient, sim: Simulator) -> None:
-    sim.configure(tunnel={"areas": ["JP"]})
-    assert tunnel.exit("-A-jp") == tunnel.exit("-A-JP")
-    assert tunnel.get("-A-us").status_code == 503
-    sim.configure(tunnel={"areas": ["us"]})
-    assert tunnel.get("-A-US").status_code == 200
-
-
-def test_a_label_lasts_for_its_time(tunnel: TunnelClient, sim: Simulator) -> None:
-    sim.hold_clock()
-    by_user, by_header = tunnel.exit("-S-a-T-60"), tunnel.exit(Proxy_TunnelID="b", Proxy_TTL="60")
-    lasting = tunnel.exit("-S-c")
-    sim.advance(59)
-    assert (tunnel.exit("-S-a"), tunnel.exit("-S-b")) == (by_user, by_header)
-    sim.advance(1)
-    assert tunnel.exit("-S-a") != by_user
-    assert tunnel.exit("-S-b") != by_header
-    assert tunnel.exit("-S-c") == lasting
-    sim.advance(240)
-    assert tunnel.exit("-S-c") != lasting
-
-
-def test_the_headers_of_connect_choose_the_exit(tunnel: TunnelClient, sim: Simulator, trusting: ssl.SSLContext) -> None:
-    sim.configure(whitelist=["127.0.0.1"])
-    labelled = tunnel.exit("-S-a")
-    assert tunnel.exit_by_connect(trusting, "Proxy-TunnelID: a") == labelled
-    assert tunnel.exit_by_connect(trusting, "Proxy-TunnelID: b", "Proxy-TTL: 60") != labelled
-    # A header inside of the tunnel, which only the target sees, chooses nothing.
-    assert tunnel.exit_by_connect(trusting) == tunnel.exit()
-
-
-def test_the_target_does_not_get_the_headers_of_the_tunnel(tunnel: TunnelClient, sim: Simulator) -> None:
-    headers = {"Proxy-TunnelID": "a", "Proxy-TTL": "60", "X-Other": "1"}
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        listener.settimeout(10)
-        port = listener.getsockname()[1]
-        host, _colon, proxy_port = tunnel.server.rpartition(":")
-        sim.configure(whitelist=["127.0.0.1"])
-        with socket.create_connection((host, int(proxy_port)), timeout=10) as client:
-            lines = [f"GET http://127.0.0.1:{port}/ HTTP/1.1", f"Host: 127.0.0.1:{port}"]
-            lines += [f"{name}: {value}" for name, value in headers.items()]
-            client.sendall("\r\n".join([*lines, "", ""]).encode())
-            target, _address = listener.accept()
-            with target:
-                received = target.recv(65536).lower()
-    assert b"x-other" in received
-    assert b"proxy-t" not in received
-
-
-def test_a_request_without_a_label_has_the_exit_of_the_tunnel_or_a_new_one(
-    tunnel: TunnelClient, sim: Simulator
-) -> None:
-    assert tunnel.exit() == tunnel.exit()
-    sim.configure(tunnel={"mode": "request"})
+def test_a_tunnel_can_have_an_exit_for_each_request_some_areas_or_few_exits(tunnel: Tunnel) -> None:
+    tunnel.sim.configure(tunnel={"mode": "request"})
     assert len({tunnel.exit() for _repeat in range(3)}) == 3
-    assert tunnel.exit("-S-a") == tunnel.exit("-S-a")
-    sim.configure(tunnel={"mode": "timed", "ttl": 10})
-    sim.advance(300)
+    tunnel.sim.configure(tunnel={"mode": "timed", "areas": ["us"], "exits": 1})
+    assert [tunnel.get(user).status_code for user in ("-A-JP", "-A-US", "-A-us", "-S-a")] == [503, 200, 200, 503]
+
+
+def test_a_client_needs_the_password_or_a_whitelisted_address(tunnel: Tunnel) -> None:
+    session = new_session(tunnel.server)
+    assert session.get("http://d.qg.net/ip", timeout=10).status_code == 407
+    tunnel.sim.configure(whitelist=["127.0.0.1"])
+    assert session.get("http://d.qg.net/ip", timeout=10).status_code == 200
+    tunnel.sim.configure(whitelist=[], pwd="with:colon")
+    assert tunnel.get().status_code == 407
+    assert new_session(f"{tunnel.sim.key}:with:colon:T60@{tunnel.server}").get("http://d.qg.net/ip", timeout=10).ok
+
+
+def test_the_control_port_changes_the_exit(tunnel: Tunnel) -> None:
+    form, url = {"auth_key": tunnel.sim.key, "password": PASSWORD}, f"{tunnel.sim.tunnel_control_url}/proxyip"
     before = tunnel.exit()
-    sim.advance(10)
-    assert tunnel.exit() != before
+    answer = new_session().put(url, data=form, timeout=10).json()
+    assert answer["proxyip"].partition(":")[0] == tunnel.exit() != before
+    for wrong in ({"password": ""}, {"auth_key": "other"}, {"password": "guess"}):
+        assert new_session().put(url, data={**form, **wrong}, timeout=10).status_code == 400
+    tunnel.sim.configure(tunnel={"exits": 0})
+    assert new_session().put(url, data=form, timeout=10).status_code == 500
 
 
-def test_a_client_needs_the_password_or_a_whitelisted_address(tunnel: TunnelClient, sim: Simulator) -> None:
-    for password in ("", "guess"):
-        assert tunnel.get("-S-a", password).status_code == 407
-    sim.configure(whitelist=["127.0.0.1"])
-    assert tunnel.get("-S-a", "guess").text == tunnel.get("-S-a").text == tunnel.get("-S-a", "other").text
-    assert tunnel.get(password="").status_code == 200
-    sim.configure(whitelist=[], pwd="other")
-    assert (tunnel.get().status_code, tunnel.get(password="other").status_code) == (407, 200)
-
-
-def test_the_tunnel_has_exits_in_some_areas_and_a_number_of_them(tunnel: TunnelClient, sim: Simulator) -> None:
-    sim.configure(tunnel={"areas": ["440100"], "exits": 2})
-    assert tunnel.get("-A-JP").status_code == 503
-    tunnel.exit("-A-440100-S-a")
-    tunnel.exit("-S-b")
-    assert tunnel.get("-S-c").status_code == 503
-    assert tunnel.get("-S-b").status_code == 200
-
-
-def test_the_exit_is_changed_on_the_control_port(tunnel: TunnelClient, sim: Simulator) -> None:
-    sim.hold_clock()
-    before, labelled = tunnel.exit(), tunnel.exit("-S-a")
-    answer = tunnel.change()
-    body: dict[str, Any] = answer.json()
-    assert (answer.status_code, list(body)) == (200, ["deadline", "proxyip"])
-    ip, _colon, port = body["proxyip"].partition(":")
-    assert (tunnel.exit(), port.isdigit()) == (ip, True)
-    assert (ip != before, tunnel.exit("-S-a")) == (True, labelled)
-    deadline = datetime.fromisoformat(body["deadline"] + "+08:00").timestamp()
-    assert abs(deadline - sim.control("GET", "/clock")["now"] - 300) <= 1
-    (entry,) = sim.journal("/proxyip")
-    assert (entry["method"], entry["key"], entry["executed"], entry["http_status"]) == ("PUT", sim.key, True, 200)
-
-
-@pytest.mark.parametrize("form", [{"auth_key": ""}, {"password": ""}, {"auth_key": "NOBODY01"}, {"password": "guess"}])
-def test_a_change_with_wrong_credentials_is_refused(tunnel: TunnelClient, form: dict[str, str]) -> None:
-    before = tunnel.exit()
-    answer = tunnel.change(**form)
-    assert (answer.status_code, list(answer.json())) == (400, ["error"])
-    assert tunnel.exit() == before
-
-
-def test_a_change_without_an_address_is_refused(tunnel: TunnelClient, sim: Simulator) -> None:
-    before = tunnel.exit()
-    sim.configure(tunnel={"exits": 0})
-    assert tunnel.change().status_code == 500
-    assert tunnel.exit() == before
-    sim.configure(tunnel={"exits": 9, "mode": "request"})
-    assert tunnel.change().status_code == 400
-
-
-def test_faults_apply_to_a_change(tunnel: TunnelClient, sim: Simulator) -> None:
-    before = tunnel.exit()
-    sim.fault(path="/proxyip", kind="code", code=0)
-    assert tunnel.change().status_code == 500
-    assert tunnel.exit() == before
-    sim.fault(path="/proxyip", kind="reset_after")
-    with pytest.raises(requests.ConnectionError):
-        tunnel.change()
-    assert tunnel.exit() != before
-
-
-def test_each_key_can_have_a_tunnel_which_ends_with_a_reset(tunnel: TunnelClient, sim: Simulator) -> None:
-    url = sim.configure("TUNNEL01", plan={"kind": "tunnel"}, whitelist=["127.0.0.1"], tunnel={})["tunnel"]["url"]
-    assert url not in (None, sim.tunnel_url)
-    assert text_through(url, "http://d.qg.net/ip") != tunnel.exit()
-    assert tunnel.change(auth_key="TUNNEL01").status_code == 200
-    sim.reset()
-    with pytest.raises(requests.exceptions.ProxyError):
-        text_through(url, "http://d.qg.net/ip")
-    assert tunnel.exit() == tunnel.exit()
-    assert sim.state()["keys"][sim.key]["tunnel"]["url"] == sim.tunnel_url
-
-
-def test_the_api_port_takes_the_change_too(tunnel: TunnelClient, sim: Simulator, http: requests.Session) -> None:
-    form = {"auth_key": sim.key, "password": SECRET}
-    assert sim.tunnel_control_url != sim.api_url
-    assert http.put(f"{sim.api_url}/proxyip", data=form, timeout=10).status_code == 200
-    assert http.get(f"{sim.api_url}/proxyip", params=form, timeout=10).status_code == 405
+def test_the_headers_of_connect_choose_the_exit_and_reach_no_target(tunnel: Tunnel) -> None:
+    tunnel.sim.configure(whitelist=["127.0.0.1"])
+    labelled = tunnel.exit(Proxy_TunnelID="a")
+    authority = new_session().get(f"{tunnel.sim.control_url}/ca.pem", timeout=10).text
+    client = Socks5Client(tunnel.server)
+    client.connection.sendall(b"CONNECT d.qg.net:443 HTTP/1.1\r\nProxy-TunnelID: a\r\n\r\n")
+    assert b" 200 " in client.connection.recv(4096)
+    client.start_tls(ssl.create_default_context(cadata=authority))
+    with client.connection:
+        assert client.fetch() == labelled

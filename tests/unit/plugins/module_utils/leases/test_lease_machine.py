@@ -211,11 +211,9 @@ class LeaseStateMachine(state_machines.VendorMachine):
                 "short_stock": st.sampled_from(["refuse", "partial"]),
                 "address_reuse": st.sampled_from(["last", "first"]),
                 "empty_tasks": st.sampled_from(["list", "null", "absent"]),
-                "error_status": st.sampled_from([200, 400]),
-                "refusal_status": st.sampled_from([200, 400]),
+                "error_status": st.sampled_from([None, 200, 400]),
                 "limit_status": st.sampled_from([400, 429]),
                 "list_lag": st.sampled_from([0, 0, 3, 20, 50]),
-                "list_spread": st.sampled_from([0, 4, 9]),
             }
         ),
     )

@@ -13,7 +13,7 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._api.product.endpoin
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.product.errors import VENDOR_CODES, ProductError
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.transport import HttpResponse
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import CallError, Effect, QgError
-from simulator.product.codes import MESSAGES
+from simulator.api.codes import PRODUCT_MESSAGES
 from support.in_process import KEY
 from support.product_answers import BARE, FULL, NUMBER, PWD, TERMS, Client, client_fixture, response
 
@@ -62,7 +62,7 @@ def test_addresses_are_distinct_where_no_task_distinguishes_them(client: Client,
 
 
 def test_every_code_of_the_vendor_has_a_meaning() -> None:
-    assert set(VENDOR_CODES) == set(MESSAGES)
+    assert set(VENDOR_CODES) == set(PRODUCT_MESSAGES)
 
 
 @pytest.mark.parametrize("status", [200, 400, 403, 500])

@@ -1,0 +1,64 @@
+# Copyright (c) 2026 The qingguo.qgnet authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The examples in the README of the simulator, as they stand."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from simulator.fixture import PROGRAM, Simulator, running_simulator
+
+BLOCKS = dict[str, list[str]]()
+for _language, _text in re.findall(r"^```(\w+)\n(.*?)^```", (PROGRAM / "README.md").read_text("utf-8"), re.M | re.S):
+    BLOCKS.setdefault(_language, []).append(_text)
+
+
+@pytest.fixture(scope="module")
+def simulator() -> Iterator[Simulator]:
+    with running_simulator(["--proxy-port", "0", "--tunnel-port", "0"]) as running:
+        yield running
+
+
+def run(directory: Path, *command: str, **environment: str) -> str:
+    """Run a program as in CI, with the simulator of this checkout, and return what it prints."""
+    (directory / "register.yml").write_text(BLOCKS["yaml"][0], encoding="utf-8")
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    settings = {**os.environ, "PATH": path, "ANSIBLE_NOCOLOR": "1", "QG_STATE_DIR": str(directory), **environment}
+    done = subprocess.run(
+        command, cwd=directory, env=settings, capture_output=True, text=True, timeout=240, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+@pytest.mark.parametrize("block", BLOCKS["shell"][1:])
+def test_the_calls(sim: Simulator, tmp_path: Path, block: str) -> None:
+    for example, actual in (
+        ("127.0.0.1:8081", str(sim.proxy_url).removeprefix("http://")),
+        ("127.0.0.1:3434", str(sim.tunnel_url).removeprefix("http://")),
+        ("http://127.0.0.1:8080", sim.api_url),
+        ("curl ", "curl -sSf "),
+    ):
+        block = block.replace(example, actual)
+    shown = run(tmp_path, "sh", "-ec", block)
+    exits = re.findall(r"^198\.(?:51\.100|19)\.[0-9.]+$", shown, re.MULTILINE)
+    assert len(exits) == len(re.findall(r"/ip\"", block))
+
+
+def test_the_script(tmp_path: Path) -> None:
+    run(tmp_path, "sh", "-c", BLOCKS["sh"][0], SIMULATOR=str(PROGRAM))
+
+
+def test_the_python(tmp_path: Path) -> None:
+    with_pytest, without_network = BLOCKS["python"]
+    (tmp_path / "test_register.py").write_text(with_pytest, encoding="utf-8")
+    alone, folder = ("-p", "no:cacheprovider", "-c", os.devnull, "--rootdir=."), str(PROGRAM.parent)
+    assert "1 passed" in run(tmp_path, sys.executable, "-m", "pytest", "-q", *alone, ".", PYTHONPATH=folder)
+    run(tmp_path, sys.executable, "-c", without_network, PYTHONPATH=folder)

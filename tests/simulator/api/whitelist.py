@@ -1,0 +1,55 @@
+# Copyright (c) 2026 The qingguo.qgnet authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Operations of the whitelist."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..exchange import Refusal
+from ..keys.notations import write
+from .request import Request
+
+
+def add(request: Request) -> dict[str, Any]:
+    key, options, requested = request.key, request.key.options, request.addresses("ips")
+    foreign = {ip for ip in requested if request.keys.whitelist_owner(ip) not in (None, key)}
+    if foreign and options.bound == "refuse":
+        raise Refusal("foreign")
+    present = {ip for ip in requested if ip in key.whitelist}
+    if present and options.present_add == "full":
+        raise Refusal("whitelist_full")
+    free = key.capacity - len(key.whitelist)
+    new = [ip for ip in requested if ip not in present and ip not in foreign]
+    if len(new) > free and options.overflow == "refuse":
+        raise Refusal("whitelist_full")
+    excluded = foreign.union(new[max(0, free) :])
+    added = request.without_dropped([ip for ip in requested if ip not in excluded])
+    key.whitelist.extend(ip for ip in added if ip not in present)
+    return _answer(request, [ip for ip in added if ip not in present] if options.present_add == "zero" else added)
+
+
+def delete(request: Request) -> dict[str, Any]:
+    key, options = request.key, request.key.options
+    listed = options.del_takes == "listed"
+    requested = request.strings("ips") if listed else request.addresses("ips")
+    entries = {write(entry, options.whitelist_notation) if listed else entry: entry for entry in key.whitelist}
+    if options.absent_del == "error" and not entries.keys() >= set(requested):
+        raise Refusal("parameter")
+    deleted = request.without_dropped([text for text in requested if text in entries])
+    gone = {entries[text] for text in deleted}
+    key.whitelist[:] = [entry for entry in key.whitelist if entry not in gone]
+    return _answer(request, deleted)
+
+
+def query(request: Request) -> dict[str, Any]:
+    notation = request.key.options.whitelist_notation
+    return {"Data": [write(entry, notation) for entry in request.key.visible_lists(request.now).whitelist]}
+
+
+def _answer(request: Request, changed: list[str]) -> dict[str, Any]:
+    """Return the answer to a change of these entries."""
+    named = changed[: max(0, len(changed) - request.unnamed)]
+    body = {"Data": named, "Num": len(named)}
+    shown = {"list": ("Data", "Num"), "number": ("Num",), "code": ()}[request.key.options.whitelist_answer]
+    return {name: body[name] for name in shown}

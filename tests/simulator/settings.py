@@ -1,0 +1,73 @@
+# Copyright (c) 2026 The qingguo.qgnet authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Settings that control calls send: dataclasses whose annotations say what each field takes."""
+
+from __future__ import annotations
+
+import types
+from collections.abc import Mapping
+from dataclasses import fields, is_dataclass, replace
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+Settings = TypeVar("Settings", bound="DataclassInstance")
+HttpStatus = Annotated[int, range(200, 600)]
+MAX_INTEGER = 10**6
+MAX_SECONDS = 3.2e9
+"""A hundred years: later dates cannot be formatted."""
+
+
+class SettingError(ValueError):
+    """A control call names something that does not exist, or has a value that is not allowed."""
+
+
+def hints(settings: type[Any]) -> dict[str, Any]:
+    """Return what each field of a dataclass takes."""
+    found = get_type_hints(settings, include_extras=True)
+    return {field.name: found[field.name] for field in fields(settings)}
+
+
+def accepts(hint: Any, value: object) -> bool:
+    """Return whether a JSON value is one of a type. Numbers count things, or seconds."""
+    origin, inner = get_origin(hint), get_args(hint)
+    if hint is Any or hint is None or hint is type(None):
+        return hint is Any or value is None
+    if origin is Annotated:
+        return accepts(inner[0], value) and value in inner[1]
+    if origin is Literal:
+        return value in inner
+    if origin in (Union, types.UnionType):
+        return any(accepts(one, value) for one in inner)
+    if origin is list:
+        return isinstance(value, list) and all(accepts(inner[0], item) for item in value)
+    if origin is dict:
+        return isinstance(value, dict) and all(accepts(inner[1], item) for item in value.values())
+    if hint in (int, float):
+        number = isinstance(value, (int, hint)) and not isinstance(value, bool)
+        return number and 0 <= float(str(value)) <= (MAX_INTEGER if hint is int else MAX_SECONDS)
+    return isinstance(value, hint)
+
+
+def changed(settings: Settings, values: object) -> Settings:
+    """Return a copy with the fields that a JSON object names, or refuse the object.
+
+    A method ``parse_FIELD`` reads a field whose JSON has another form.
+    """
+    name = type(settings).__name__.lower()
+    if not isinstance(values, Mapping):
+        raise SettingError(f"{name}: an object expected")
+    known, new = hints(type(settings)), dict[str, Any]()
+    for field, value in values.items():
+        if field not in known:
+            raise SettingError(f"{name}: no field {field}; known: {', '.join(known)}")
+        current, parse = getattr(settings, field), getattr(settings, f"parse_{field}", None)
+        if parse is not None:
+            value = parse(value)
+        elif is_dataclass(current) and not isinstance(current, type):
+            value = changed(current, value)
+        elif not accepts(known[field], value):
+            raise SettingError(f"{name} {field}: {value!r} is not allowed")
+        new[field] = value
+    return replace(settings, **new)

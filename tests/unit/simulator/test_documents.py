@@ -1,0 +1,172 @@
+# Copyright (c) 2026 The qingguo.qgnet authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The examples of QG.net's documents and of public programs, each as a call and its response."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from simulator.account.handler import sign
+from support import vendor_pages as pages
+from support.vendor_examples import KEY, Like, Vendor
+
+CASES: dict[str, dict[str, Any]] = yaml.safe_load(Path(__file__).with_name("documents.yml").read_text(encoding="utf-8"))
+ADDRESS, PORT, DIGITS = r"(198\.51\.100|192\.0\.2)\.\d+", r"\d{5}", "[0-9a-f]"
+FORMS = {
+    "<ip>": Like(ADDRESS),
+    "<port>": Like(PORT),
+    "<server>": Like(f"{ADDRESS}:{PORT}"),
+    "<gateway>": Like(rf"203\.0\.113\.254:{PORT}"),
+    "<time>": Like(r"20\d\d-\d\d-\d\d \d\d:\d\d:\d\d"),
+    "<task>": Like("[A-Za-z0-9]{16}"),
+    "<uuid>": Like(r"sim\d{6}_\d-\d+:ppp\d+"),
+    "<id>": Like(f"{DIGITS}{{8}}(-{DIGITS}{{4}}){{3}}-{DIGITS}{{12}}"),
+    "<area>": Like("福建省泉州市|江苏省淮安市|广东省广州市"),
+    "<isp>": Like("电信|移动|联通"),
+    "<text>": Like(".+"),
+}
+A, B = "203.0.113.5", "203.0.113.6"
+
+
+def expected(value: Any) -> Any:
+    """Return an answer with forms in the place of what stands for them."""
+    if isinstance(value, dict):
+        return {name: expected(item) for name, item in value.items()}
+    if isinstance(value, list):
+        return [expected(item) for item in value]
+    return FORMS.get(value, value) if isinstance(value, str) else value
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_a_call_gets_the_answer_of_the_documents(vendor: Vendor, name: str) -> None:
+    case = CASES[name]
+    vendor.configure(**case.get("key", {}))
+    for before in case.get("before", ()):
+        assert vendor.fetch(before)[0] == 200
+    assert vendor.fetch(case["call"]) == (case.get("status", 200), expected(case["answer"]))
+
+
+def test_fields_come_in_the_order_of_live_answers(vendor: Vendor) -> None:
+    assert list(vendor.call("/allocate")[1]) == ["Code", "Data", "Num", "TaskID"]
+    body = vendor.call("/query")[1]
+    assert list(body)[:2] == ["Code", "TaskList"]
+    assert list(body["TaskList"][0]) == ["TaskID", "Num", "Data"]
+    assert list(body["TaskList"][0]["Data"][0]) == ["IP", "port", "deadline", "host"]
+
+
+def test_an_unknown_key_and_no_key_are_refused(vendor: Vendor) -> None:
+    assert [vendor.code("/query", Key=key) for key in ("", "OTHER")] == [-10, -100]
+    assert [vendor.code("/share/query", key=key) for key in ("", "OTHER")] == ["INVALID_PARAMETER", "INVALID_KEY"]
+
+
+@pytest.mark.parametrize(
+    ("options", "fields"),
+    [
+        ({"empty_data": "null"}, {"Data": None}),
+        ({"empty_data": "absent"}, {}),
+        ({"numbers": "string"}, {"Code": "0", "Data": []}),
+    ],
+)
+def test_an_empty_list_has_the_form_that_a_test_chooses(vendor: Vendor, options: Any, fields: Any) -> None:
+    vendor.configure(options=options)
+    assert vendor.call("/whitelist/query")[1] == {"Code": 0, **fields}
+
+
+def test_a_lease_ends_at_its_deadline_and_a_list_may_lag(vendor: Vendor) -> None:
+    vendor.configure(options={"list_lag": 3, "quota_lag": 5})
+    vendor.call("/allocate", KeepAlive="1")
+    seen = []
+    for seconds in (0, 3, 2, 54, 1):
+        vendor.clock.advance(seconds)
+        seen.append((vendor.call("/query")[1]["TotalNum"], vendor.call("/info/quota")[1]["Used"]))
+    assert seen == [(0, 0), (1, 0), (1, 1), (1, 1), (0, 0)]
+
+
+# --- the account API
+
+CREDENTIALS = {"appid": "qgdemo01", "domain": "www.qg.net"}
+EXAMPLES: dict[str, tuple[str, dict[str, str], Any]] = {
+    "merchant/getBalance": ("", {}, {"result": True, "data": "12.34", "msg": None}),
+    "cloud-business/packageOrderPrice": (
+        *("返回内容", {"package_no": "1", "system_no": "1", "duration": "1m"}),
+        {"OriginalPrice": "60", "TotalPrice": "50"},
+    ),
+    "cloud-product/packageList": ("返回内容", {"productId": "104", "load_rate": "1"}, pages.PACKAGES),
+    "physical-product/lineList": ("xxxxxxx", {"productId": "115"}, pages.LINES),
+    "proxyip/resourceView": ("ok", {"resource_no": "demo0001", "productId": "117"}, pages.PROXY_PLAN),
+    "cloud-operate/restart": ("ok", {"suid": "12154545", "productId": "104"}, "重启成功"),
+}
+
+
+def account(vendor: Vendor, path: str, changes: dict[str, str] | None = None, **params: str) -> Any:
+    time = str(int(vendor.clock.now()))
+    own = {**CREDENTIALS, "time": time, "sign": sign("qgdemo01", "www.qg.net", time, "0123456789abcdef0123")}
+    return vendor.handle("GET", f"/api/{path}", {**own, **params, **(changes or {})})[1]
+
+
+def test_the_signature_is_that_of_the_documents() -> None:
+    signed = sign("qgdemo01", "www.qg.net", "1700000000", "0123456789abcdef0123")
+    assert signed == "ad958eb5e4d73bc42bc2405599287116"
+
+
+@pytest.mark.parametrize("path", EXAMPLES)
+def test_an_account_call_gets_the_response_of_the_documents(vendor: Vendor, path: str) -> None:
+    message, params, data = EXAMPLES[path]
+    body = account(vendor, path, **params)
+    if not message:
+        assert body == data
+        return
+    request_id = Like("[0-9A-F]{8}(-[0-9A-F]{4}){3}-[0-9A-F]{12}")
+    code: Any = {"physical-product/lineList": "200", "proxyip/resourceView": 200}.get(path, 0)
+    assert body == {"RequestId": request_id, "Code": code, "Message": message, "Data": data}
+
+
+def test_a_page_of_services(vendor: Vendor) -> None:
+    vendor.agents.put("qgdemo01", {"instances": 120})
+    pages_of = [account(vendor, "cloud-business/getDetail", offset=str(offset))["Data"] for offset in (0, 50, 100)]
+    assert [list(page) for page in pages_of] == [[str(n) for n in range(1, size + 1)] for size in (50, 50, 20)]
+    assert len({row["Suid"] for page in pages_of for row in page.values()}) == 120
+
+
+def test_the_service_of_the_documents(vendor: Vendor) -> None:
+    data = account(vendor, "cloud-business/getDetail", suid="12154545")["Data"]
+    assert list(data["1"]) == list(pages.INSTANCES["1"])
+    assert (data["1"]["Harddiks"], data["1"]["Login_password"]) == ("20", "secret-login-12154545")
+
+
+@pytest.mark.parametrize(
+    ("changes", "refusal"),
+    [
+        ({"sign": ""}, "missing_parameter"),
+        ({"appid": "other"}, "unknown_appid"),
+        ({"domain": "qg.net"}, "wrong_domain"),
+        ({"time": "soon"}, "bad_parameter"),
+        ({"time": "1799999699"}, "stale_time"),
+        ({"time": "1800000301"}, "future_time"),
+        ({"sign": "0" * 32}, "wrong_sign"),
+        ({"suid": "77"}, "unknown_suid"),
+        ({"productId": "77"}, "unknown_product"),
+        ({"limit": "51"}, "bad_parameter"),
+    ],
+)
+def test_an_account_call_is_refused(vendor: Vendor, changes: dict[str, str], refusal: str) -> None:
+    vendor.agents.put("qgdemo01", {"options": {"codes": {refusal: "E7"}}})
+    body = account(vendor, "cloud-business/getDetail", changes)
+    code = "E7" if refusal != "unknown_appid" else 401
+    assert (body["Code"], body["Data"]) == (code, None)
+    (record,) = vendor.journal
+    assert (record.refusal, record.executed, record.key) == (refusal, False, changes.get("appid", "qgdemo01"))
+
+
+def test_the_key_of_a_call_stands_in_the_journal(vendor: Vendor) -> None:
+    vendor.call("/whitelist/add", IP=f"{A},{B}")
+    vendor.call("/share/get", key="OTHER")
+    (first, second) = vendor.journal.select()
+    assert (first["key"], first["ips"], first["code"], first["executed"]) == (KEY, [A, B], 0, True)
+    assert (second["key"], second["path"], second["code"], second["executed"]) == (
+        *("OTHER", "/share/get"),
+        *("INVALID_KEY", False),
+    )
