@@ -99,8 +99,6 @@ def parser() -> argparse.ArgumentParser:
     add("--tunnel-control-port", f"another port for PUT /proxyip{free}", type=port)
     add("--map", "public address of a source address", "SOURCE=PUBLIC", _map)
     add("--site", "local server that stands for a name behind the proxies", "NAME[:PORT]=127.0.0.1:PORT", _site)
-    add("--tls-cert", "certificate file; then --port speaks HTTPS", type=Path)
-    add("--tls-key", "key file of the certificate", type=Path)
     add("--ready-file", "JSON file written once the simulator listens", type=Path)
     return result
 
@@ -135,8 +133,6 @@ def _instructions(ready: Mapping[str, Any], key: str) -> str:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     options = parser().parse_args(arguments)
-    if (options.tls_cert is None) != (options.tls_key is None):
-        parser().error("--tls-cert and --tls-key belong together")
     key_names: list[str] = list(dict.fromkeys(options.key or ["QGDEMO01"]))
     agents: list[tuple[str, str]] = list(dict(options.agent or DEFAULT_CREDENTIALS).items())
     tunnels = {name or key_names[0]: number for name, number in options.tunnel_port}
@@ -168,8 +164,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     # Only the proxies connect to these.
     echo, secure_echo = listen(LOOPBACK, 0), listen(LOOPBACK, 0)
     forward_proxies.targets.echo, forward_proxies.targets.secure_echo = echo.getsockname(), secure_echo.getsockname()
-    scheme, (address, port) = "https" if options.tls_cert else "http", listeners[0].getsockname()[:2]
-    api_url = url(scheme, host, port)
+    address, port = listeners[0].getsockname()[:2]
+    api_url = url("http", host, port)
     ready = {
         "environment": _environment(api_url, key_names[0], agents[0], options.minute),
         "api_url": api_url,
@@ -178,10 +174,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "proxy_url": keys.initial_proxy_urls.get(key_names[0]),
         "tunnel_url": keys.initial_tunnel_urls.get(key_names[0]),
         "tls_url": None if secure is None else url("https", host, secure.getsockname()[1]),
-        "tunnel_control_url": url(scheme, host, listeners[-1].getsockname()[1]),
+        "tunnel_control_url": url("http", host, listeners[-1].getsockname()[1]),
         "pid": os.getpid(),
     }
-    config = server_config(build_app(core, forward_proxies, certificate.authority), options.tls_cert, options.tls_key)
+    config = server_config(build_app(core, forward_proxies, certificate.authority))
     others = [(echo, None), (secure_echo, certificate.context), (secure, certificate.context)]
     own_listeners = [(listener, context) for listener, context in others if listener is not None]
     server = Server(config, keys.process_due_events, ready, options.ready_file, own_listeners)

@@ -26,6 +26,12 @@ QUERY_SHAPES = {SHARE: "list", LONGTERM: "list", EXCLUSIVE: "tasks", OVERSEAS: "
 Body = dict[str, Any]
 
 
+def _names(text: str) -> Names:
+    """Return the spellings of each parameter."""
+    named = (each.split("=") for each in text.split())
+    return {name: tuple(spellings.split(",")) for name, spellings in named}
+
+
 class Dialect(ABC):
     """One way to ask and to answer."""
 
@@ -60,18 +66,10 @@ class Classic(Dialect):
     """The API of proxy.qg.net: a number as ``Code``."""
 
     password = "Pwd"
-    names: ClassVar[Names] = {
-        "count": ("Num",),
-        "minutes": ("KeepAlive",),
-        "area": ("AreaId",),
-        "isp": ("Isp", "ISP"),
-        "distinct": ("Distinct",),
-        "detail": ("Detail", "detail"),
-        "pool": ("Pool",),
-        "ips": ("IP",),
-        "tasks": ("TaskID",),
-        "status": ("Status",),
-    }
+    names = _names(
+        "count=Num minutes=KeepAlive area=AreaId isp=Isp,ISP distinct=Distinct detail=Detail,detail "
+        "pool=Pool ips=IP tasks=TaskID status=Status"
+    )
     separator = ("DataSeparator", "seq")
     code_index, ok = 0, OK
 
@@ -111,7 +109,7 @@ class Classic(Dialect):
 class Rest(Classic):
     """Exclusive occupancy: an HTTP status, and ``data`` or ``error``."""
 
-    names: ClassVar[Names] = {"count": ("Num",), "area": ("AreaCode",), "isp": ("Operator",), "uuids": ("UUIDs",)}
+    names = _names("count=Num area=AreaCode isp=Operator uuids=UUIDs")
 
     def success(self, key: ProxyKey, result: Any, params: Mapping[str, str], record: CallRecord) -> Body:
         return {"data": result}
@@ -125,17 +123,9 @@ class Product(Dialect):
     """The product hosts: a name as ``code``."""
 
     password = "pwd"
-    names: ClassVar[Names] = {
-        "count": ("num",),
-        "minutes": ("keep_alive",),
-        "area": ("area",),
-        "excluded": ("area_ex",),
-        "isp": ("isp",),
-        "distinct": ("distinct",),
-        "pool": ("pool",),
-        "ips": ("ip",),
-        "tasks": ("task",),
-    }
+    names = _names(
+        "count=num minutes=keep_alive area=area excluded=area_ex isp=isp distinct=distinct pool=pool ips=ip tasks=task"
+    )
     code_index, ok = 1, SUCCESS
 
     def success(self, key: ProxyKey, result: Any, params: Mapping[str, str], record: CallRecord) -> Body:

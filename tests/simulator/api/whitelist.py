@@ -7,7 +7,6 @@ from __future__ import annotations
 from typing import Any
 
 from ..exchange import Refusal
-from ..keys.notations import write
 from .request import Request
 
 
@@ -30,26 +29,19 @@ def add(request: Request) -> dict[str, Any]:
 
 
 def delete(request: Request) -> dict[str, Any]:
-    key, options = request.key, request.key.options
-    listed = options.del_takes == "listed"
-    requested = request.strings("ips") if listed else request.addresses("ips")
-    entries = {write(entry, options.whitelist_notation) if listed else entry: entry for entry in key.whitelist}
-    if options.absent_del == "error" and not entries.keys() >= set(requested):
+    key, requested = request.key, request.addresses("ips")
+    if key.options.absent_del == "error" and not set(key.whitelist).issuperset(requested):
         raise Refusal("parameter")
-    deleted = request.without_dropped([text for text in requested if text in entries])
-    gone = {entries[text] for text in deleted}
-    key.whitelist[:] = [entry for entry in key.whitelist if entry not in gone]
+    deleted = request.without_dropped([ip for ip in requested if ip in key.whitelist])
+    key.whitelist[:] = [entry for entry in key.whitelist if entry not in deleted]
     return _answer(request, deleted)
 
 
 def query(request: Request) -> dict[str, Any]:
-    notation = request.key.options.whitelist_notation
-    return {"Data": [write(entry, notation) for entry in request.key.visible_lists(request.now).whitelist]}
+    return {"Data": list(request.key.visible_lists(request.now).whitelist)}
 
 
 def _answer(request: Request, changed: list[str]) -> dict[str, Any]:
     """Return the answer to a change of these entries."""
     named = changed[: max(0, len(changed) - request.unnamed)]
-    body = {"Data": named, "Num": len(named)}
-    shown = {"list": ("Data", "Num"), "number": ("Num",), "code": ()}[request.key.options.whitelist_answer]
-    return {name: body[name] for name in shown}
+    return {"Data": named, "Num": len(named)}

@@ -47,7 +47,7 @@ def build_app(core: Core, forward_proxies: ForwardProxies, authority: bytes) -> 
     return DateHeaderMiddleware(app, lambda: http_date(core.clock.now()))
 
 
-def server_config(app: ASGIApp, tls_cert: Path | None, tls_key: Path | None) -> uvicorn.Config:
+def server_config(app: ASGIApp) -> uvicorn.Config:
     return uvicorn.Config(
         app,
         http=TrackingProtocol,
@@ -60,8 +60,6 @@ def server_config(app: ASGIApp, tls_cert: Path | None, tls_key: Path | None) -> 
         date_header=False,
         timeout_keep_alive=75,
         timeout_graceful_shutdown=1,
-        ssl_certfile=tls_cert,
-        ssl_keyfile=tls_key,
     )
 
 

@@ -216,7 +216,7 @@ def test_the_program_prints_variables_and_stops_on_a_signal(tmp_path: Path) -> N
 @pytest.mark.parametrize(
     "arguments",
     [
-        *(["--map", "127.0.0.1"], ["--map", "a=b"], ["--minute", "0"], ["--port", "70000"], ["--tls-cert", "x"]),
+        *(["--map", "127.0.0.1"], ["--map", "a=b"], ["--minute", "0"], ["--port", "70000"]),
         *(["--site", "a=192.0.2.1:80"], ["--agent", "x"], ["--tunnel-port", "OTHER=0"]),
     ],
 )
