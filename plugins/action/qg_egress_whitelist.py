@@ -25,7 +25,7 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._api.deadline_sessio
 )
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.addresses import check_addresses
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import OptionError, QgError
-from ansible_collections.qingguo.qgnet.plugins.module_utils._core.text import format_sample
+from ansible_collections.qingguo.qgnet.plugins.module_utils._core.text import format_sample, visible_everywhere
 from ansible_collections.qingguo.qgnet.plugins.module_utils._egress.detect import DetectionRequest
 from ansible_collections.qingguo.qgnet.plugins.module_utils._task.operation import redact
 from ansible_collections.qingguo.qgnet.plugins.module_utils._task.options import (
@@ -81,7 +81,9 @@ class ActionModule(QgAction):
             )
         params = self.validated(SPEC)
         step = {"detect": self._detect, "update": self._update, "report": self._report}[params["step"]]
-        return {**result, **redact(self.guarded(lambda: step(params)), params, SPEC)}
+        own = self.guarded(lambda: step(params))
+        # What a host prints has no secret of the control node; what is reported was cleaned by the update.
+        return {**result, **(redact(own, params, SPEC) if params["step"] == "update" else visible_everywhere(own))}
 
     def _detect(self, params: Mapping[str, Any]) -> dict[str, Any]:
         """Return the addresses of the host, and what identifies its whitelist within the run."""
