@@ -87,6 +87,10 @@ async def _head(reader: asyncio.StreamReader) -> tuple[str, str]:
     return line, rest
 
 
+def _length(head: str) -> int:
+    return next(int(each[15:]) for each in head.lower().split("\r\n") if each.startswith("content-length:"))
+
+
 async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     while data := await reader.read(65536):
         writer.write(data)
@@ -149,6 +153,21 @@ class World:
         """Request a page through a gateway, by ``CONNECT`` or with the full URL."""
         return self.run(_ask(gateway, method, target, label, head, path))
 
+    def talk(self, gateway: int, *sites: Site) -> list[str]:
+        """Request pages one after the other on one connection, as a browser does."""
+
+        async def talk() -> list[str]:
+            reader, writer = await asyncio.open_connection("127.0.0.1", gateway)
+            bodies = []
+            for site in sites:
+                writer.write(f"GET http://{site.address}/ HTTP/1.1\r\nHost: {site.address}\r\n\r\n".encode())
+                _line, rest = await _head(reader)
+                bodies.append((await reader.readexactly(_length(rest))).decode())
+            writer.close()
+            return bodies
+
+        return self.run(talk())
+
     def load(self, gateway: int, site: Site, count: int, workers: int, methods: Sequence[str] = ("CONNECT",)) -> Load:
         async def work(number: int) -> list[Answer]:
             return [
@@ -191,8 +210,7 @@ async def _ask(gateway: int, method: str, target: str, label: str = "", head: st
                 head = ""
             writer.write(f"{page}{head}\r\n".encode())
             line, rest = await _head(reader)
-            length = next(int(each[15:]) for each in rest.lower().split("\r\n") if each.startswith("content-length:"))
-            body = (await reader.readexactly(length)).decode()
+            body = (await reader.readexactly(_length(rest))).decode()
             status = int(line.split()[1])
         finally:
             writer.close()
