@@ -18,7 +18,6 @@ from typing import Any
 
 import pytest
 from simulator.fixture import Simulator, running_simulator
-from support.postgres import Databases
 
 pytestmark = pytest.mark.slow
 RUNS, LEASES, ADDRESSES = 20, 3, ["203.0.113.21", "203.0.113.22"]
@@ -45,9 +44,8 @@ def vendor() -> Iterator[Simulator]:
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> dict[str, str]:
     """What the two control nodes share."""
     if request.param == "sqlite":
-        return {"QG_STATE_DIR": str(tmp_path / "store")}
-    server: Databases = request.getfixturevalue("database_server")
-    return {"QG_STATE_URL": request.getfixturevalue("database_url")} if server else {}
+        return {"QG_STORE": str(tmp_path / "store")}
+    return {"QG_STORE": request.getfixturevalue("database_url")}
 
 
 def begin(folder: Path, sim: Simulator, environment: dict[str, str], tasks: list[dict[str, Any]]) -> Any:
