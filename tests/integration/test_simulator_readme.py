@@ -30,7 +30,8 @@ def run(directory: Path, *command: str, **environment: str) -> str:
     """Run a program as in CI, with the simulator of this checkout, and return what it prints."""
     (directory / "register.yml").write_text(BLOCKS["yaml"][0], encoding="utf-8")
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    settings = {**os.environ, "PATH": path, "ANSIBLE_NOCOLOR": "1", "QG_STATE_DIR": str(directory), **environment}
+    own = {name: value for name, value in os.environ.items() if not name.startswith("QG_")}
+    settings = {**own, "PATH": path, "ANSIBLE_NOCOLOR": "1", "QG_STORE": str(directory), **environment}
     done = subprocess.run(
         command, cwd=directory, env=settings, capture_output=True, text=True, timeout=240, check=False
     )
