@@ -29,7 +29,6 @@ except ImportError as error:
     ) from None
 
 from simulator.fixture import Simulator, sim, simulator, simulator_arguments
-from support.canned_servers import authority
 from support.egress_questions import ask_fixture
 from support.fleet import Fleet
 from support.playbooks import LAUNCHER, Operate, Playground, Result, operate
@@ -38,7 +37,6 @@ from support.stores import every_store, pytest_runtest_setup, pytest_runtest_tea
 
 __all__ = [
     "ask_fixture",
-    "authority",
     "database_server",
     "database_url",
     "every_store",

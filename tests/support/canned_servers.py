@@ -10,10 +10,6 @@ import selectors
 import socket
 import ssl
 import threading
-from pathlib import Path
-
-import pytest
-import trustme
 
 
 class CannedServer:
@@ -105,29 +101,3 @@ class Pit:
         for each in (*self._listening, *self._open):
             each.close()
         self._selector.close()
-
-
-class Authority:
-    """A certificate authority that no program trusts, and the files of a server's certificate of it."""
-
-    def __init__(self, folder: Path) -> None:
-        self._own = trustme.CA()
-        self.ca, self.other = folder / "ca.pem", folder / "other.pem"
-        self._own.cert_pem.write_to_path(str(self.ca))
-        trustme.CA().cert_pem.write_to_path(str(self.other))
-        both = str(folder / "both.pem")
-        self._own.issue_cert("127.0.0.1").private_key_and_cert_chain_pem.write_to_path(both)
-        #: Arguments for a simulator that serves HTTPS.
-        self.arguments = ["--tls-cert", both, "--tls-key", both]
-
-
-@pytest.fixture(scope="session")
-def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
-    return Authority(tmp_path_factory.mktemp("tls"))
-
-
-def context_of_a_stranger() -> ssl.SSLContext:
-    """The context of a server whose certificate nobody trusts."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    trustme.CA().issue_cert("127.0.0.1").configure_cert(context)
-    return context

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..clock import beijing
-from .catalog import IMAGES, Row
+from .catalog import EXAMPLES, IMAGES, Row
 
 AREAS: tuple[tuple[str, str], ...] = (
     ("ap-beijing", "ap-beijing-1"),
@@ -42,6 +42,7 @@ def generate_instance(product: int, number: int, position: int) -> dict[str, Any
     without_address = run == 0 or order in (0, -3) or number % 19 == 18
     bought = FIRST_PURCHASE + number * HOUR
     return {
+        **EXAMPLES["instance"],
         "Suid": suid,
         "line_no": line,
         "area_no": area,
@@ -53,12 +54,7 @@ def generate_instance(product: int, number: int, position: int) -> dict[str, Any
         "Local_ip": "" if without_address or dial_up else _address("198.19", position),
         "Run_status": str(run),
         "Order_status": str(order),
-        "System_type": "" if number % 2 else "SSD",
-        "Systemdisks": "40",
-        "Harddisks_type": "" if number % 2 else "SSD",
-        "Harddiks": "0" if number % 2 else "100",
         "Bandwidth": str(number % 10 + 1),
-        "Defense": "" if number % 4 else "10",
         "System_no": image_no,
         "System_name": image,
         "Adsl_name": f"adsl-{suid}" if dial_up else "",
