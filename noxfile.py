@@ -71,7 +71,7 @@ def run_tests(session: nox.Session, core: str, programs: str, *folders: str) -> 
     """Run tests on one ansible-core; "make test-all" runs also the slow ones on the newest, and measures them."""
     sync(session, "tests", core=core, programs=programs)
     whole = ALL and core == NEWEST
-    marks = [] if whole else ["-m", "not slow and not thorough and not nightly"]
+    marks = [] if whole else ["-m", "not slow"]
     few = {} if core == NEWEST else {"QGNET_FEW_EXAMPLES": "1"}
     measured = session.name.split("(")[0] if whole else ""
     pytest(session, *(session.posargs or [*marks, *folders]), measured=measured, **few)
