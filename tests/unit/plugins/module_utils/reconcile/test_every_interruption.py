@@ -29,9 +29,7 @@ from support.measuring import unmeasured
 from support.monopoly_calls import APPLY, RELEASE
 from support.monopoly_runs import MonopolyNode, occupancy
 from support.state_machines import ALL_STEPS
-from support.whitelist import ADD, DEL, ControlNode, WhitelistTransport, new_core, use_transport
 
-A, B = "203.0.113.5", "203.0.113.6"
 DAY = 86400
 
 
@@ -113,28 +111,12 @@ def released_resources(directory: Path) -> Scene:
     return Scene(node.core, node.wire, RELEASE, run, lambda: len(node.uuids) == 2 and set(old).isdisjoint(node.uuids))
 
 
-def address(directory: Path, state: str, **options: Any) -> Scene:
-    core = new_core()
-    configure(core, whitelist=[] if state == "present" and not options else [A])
-    wire = WhitelistTransport(core)
-    node = ControlNode(wire, directory, **options)
-    wanted = [B] if options else [A] if state == "present" else []
-    return Scene(
-        *(core, wire, ADD if state == "present" else DEL, lambda: node.task(wanted or [A], state)),
-        lambda: node.on_list() == wanted,
-        lambda: bool(node.on_list()) or not options,
-    )
-
-
 SCENES: dict[str, Callable[[Path], Scene]] = {
     "leases": partial(leases, product=CLASSIC),
     "leases without a quota": partial(leases, product="overseas"),
     "releases": releases,
     "resources": resources,
     "released resources": released_resources,
-    "an added address": partial(address, state="present"),
-    "a removed address": partial(address, state="absent"),
-    "a replaced address": partial(address, state="present", replaces=[A]),
 }
 
 
@@ -184,23 +166,13 @@ def is_interrupted(scene: Scene, event: str, loss: str, lag: int, step: int) -> 
     return happened
 
 
-def number_of_steps(build: Callable[[Path], Scene], event: str, loss: str, lag: int, patch: pytest.MonkeyPatch) -> int:
+def number_of_steps(build: Callable[[Path], Scene], event: str, loss: str, lag: int) -> int:
     """Let the event happen at each step of a run in turn; returns their number."""
     for step in range(MANY):
         with directory() as path:
-            current: list[Scene] = []
-            use_transport(patch, partial(wire_of, current))
-            current.append(build(path))
-            if not is_interrupted(current[0], event, loss, lag, step):
+            if not is_interrupted(build(path), event, loss, lag, step):
                 return step
     raise AssertionError("the run does not end")
-
-
-def wire_of(scenes: list[Scene]) -> WhitelistTransport:
-    """Return the transport of the present scene, for tasks that open a client themselves."""
-    wire = scenes[0].wire
-    assert isinstance(wire, WhitelistTransport)
-    return wire
 
 
 #: What makes a difference to the next run most often. The rest is for the night.
@@ -211,8 +183,6 @@ CASES = [*QUICK, *((case for case in EVERY if case not in QUICK) if ALL_STEPS el
 
 @pytest.mark.parametrize("scene", SCENES)
 @pytest.mark.parametrize(("event", "loss", "lag"), CASES)
-def test_an_interruption_at_any_step_costs_nothing(
-    event: str, loss: str, lag: int, scene: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_interruption_at_any_step_costs_nothing(event: str, loss: str, lag: int, scene: str) -> None:
     with unmeasured():
-        assert number_of_steps(SCENES[scene], event, loss, lag, monkeypatch) > 5
+        assert number_of_steps(SCENES[scene], event, loss, lag) > 5
