@@ -134,11 +134,12 @@ LEASE = {
     "host": f"192.0.2.1:80{STRANGE}",
     "deadline": STRANGE,
     "region": STRANGE,
+    STRANGE: [{STRANGE: KEY}],
 }
 BODIES: dict[str, dict[str, Any]] = {
     "/whitelist/query": {"Code": 0, "Data": ["192.0.2.1", STRANGE, SCOPE, f"192.0.2.9\n192.0.2.8 {KEY}"]},
     "/info/quota": {"Code": 0, "Total": 5, "Available": 4, "Used": 1, STRANGE: STRANGE},
-    "/query": {"Code": 0, "TaskList": [{"TaskID": f"T{STRANGE}", "Data": [{**LEASE, STRANGE: [{STRANGE: KEY}]}]}]},
+    "/query": {"Code": 0, "TaskList": [{"TaskID": f"T{STRANGE}", "Data": [LEASE]}]},
     "/resources": {"Code": 0, "Data": [{"area": STRANGE, "areaid": 350500, STRANGE: KEY}]},
     "/monopolies": {"data": [{"uuid": f"u{STRANGE}", "area": STRANGE, "state": STRANGE, "ip": STRANGE}]},
 }
@@ -191,10 +192,13 @@ def test_an_entry_with_a_line_feed_is_one_line_of_a_result(params: dict[str, Any
     assert [len(text.splitlines()) for text in result["unreadable"]] == [1, 1, 1]
 
 
-def test_the_lookup_returns_and_the_state_directory_keeps_no_key(params: dict[str, Any], tmp_path: Path) -> None:
+def test_the_lookup_returns_and_the_state_directory_keeps_no_key(
+    params: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     options = {"at_least": 1, "min_remaining": 0, "max_age": 60.0, "limit": None, "areas": None, "isp": None}
     options |= {"form": "lease", "exclude_ips": None, "on_uncertain": "match", "seed": None}
     common = {name: option.get("default") for name, option in INFO.spec.items()}
+    monkeypatch.setitem(LEASE, "host", "192.0.2.1:80")
     (lease,) = find_leases({**common, **params, **options})
     assert [text for text in everything(lease) if not shown(text) or KEY in text] == []
     kept = b"".join(path.read_bytes() for path in (tmp_path / "state").rglob("*") if path.is_file())

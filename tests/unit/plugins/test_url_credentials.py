@@ -144,11 +144,7 @@ def test_no_option_of_a_module_quotes_credentials(name: str, tmp_path: Path) -> 
     # No call waits for its turn.
     valid |= {option: value for option, value in (("store", str(tmp_path)), ("max_wait", 0)) if option in spec}
     # These two are names that are shown nowhere but as they are looked up.
-    names = [
-        option
-        for option, declared in spec.items()
-        if takes_text(declared) and option not in ("inventory_id", "vars_prefix")
-    ]
+    names = [option for option, declared in spec.items() if takes_text(declared) and option not in ("inventory_id",)]
     urls = MISTYPED if name in REPRESENTATIVE else MISTYPED[OTHERS.index(name) % 5 :: 5]
     assert {"api_url", "account_url", "tunnel", "through_proxy", "url"} & set(names)
     for option in names:
@@ -183,7 +179,7 @@ def test_no_option_of_the_inventory_quotes_credentials(tmp_path: Path) -> None:
         for option, declared in documented.items()
         if option in own and takes_text(declared) and option not in ("plugin", "filters", "app_key")
     ]
-    assert {"account_url", "vars_prefix"} <= set(names)
+    assert {"account_url"} <= set(names)
     for option in names:
         assert_nothing_is_quoted(option, documented[option], read)
 

@@ -126,7 +126,7 @@ def test_only_the_addresses_of_another_key_are_refused(node: ControlNode) -> Non
     assert_failed(result, ips[3], ips[12], "-206")
     assert [item["ip"] for item in result["refused"]] == [ips[3], ips[12]]
     assert result["added"] == node.listed() == [ip for ip in ips if ip not in (ips[3], ips[12])]
-    assert result["code"] == -206
+    assert result["error"]["code"] == -206
 
 
 @pytest.mark.parametrize("overflow", ["refuse", "partial"])
@@ -162,7 +162,7 @@ def test_a_final_refusal_is_reported_after_one_call(node: ControlNode, path: str
     node.fault(path, "code", code=code, times=-1)
     result = node.task(A, state="absent") if path == DEL else node.task(C)
     assert_failed(result, path, str(code))
-    assert (result["code"], result["endpoint"], result["changed"]) == (code, path, False)
+    assert (result["error"]["code"], result["error"]["endpoint"], result["changed"]) == (code, path, False)
     assert node.listed() == [A, B]
     calls = node.calls()
     assert calls.count({QUERY: "q", ADD: "+", DEL: "-"}[path]) == (1 if path != QUERY else len(calls))

@@ -82,7 +82,7 @@ def test_a_refused_address_is_one_hosts_failure_and_former_ones_stay(node: Contr
     node.fault(ADD, "code", code=-206)
     result = node.role(a=C)
     own = result["hosts"]["a"]
-    assert (own["failed"], own["tolerable"], own["code"]) == (True, True, -206)
+    assert (own["failed"], own["tolerable"], own["error"]["code"]) == (True, True, -206)
     assert node.listed() == [A, B]
     # The next run completes it.
     assert told(node.role(a=C)) == {"a": ([C], [A])}
