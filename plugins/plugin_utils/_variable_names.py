@@ -52,3 +52,7 @@ def _known() -> frozenset[str]:
     files = [*_COLLECTION.glob("playbooks/**/*.*"), *_COLLECTION.glob("roles/*/*/*.*")]
     found = {name for path in files for name in word.findall(path.read_text(encoding="utf-8"))}
     return frozenset(found.union(map(variable_name, (*COLUMNS, *FACTS))))
+
+
+# Once, before Ansible forks a process for each host, each of which would read the files otherwise.
+_known()
