@@ -415,7 +415,7 @@ def test_verify_through_a_proxy_waits_until_it_lets_the_host_in(fleet: Fleet) ->
             {"egress_whitelist_sample": 3},
             "egress_whitelist_sample does not exist: did you mean egress_whitelist_samples?",
         ),
-        ({"egress_whitelist_key": "x"}, "egress_whitelist_key does not exist: set qg_key instead."),
+        ({"egress_whitelist_key": "x"}, "egress_whitelist_key does not exist"),
         ({"egress_whitelist_adopt": True}, "egress_whitelist_adopt does not exist"),
         ({"egress_whitelist_ips": []}, "egress_whitelist_ips: ips is empty"),
         ({"egress_whitelist_ips": None}, "egress_whitelist_ips: ips is null"),
