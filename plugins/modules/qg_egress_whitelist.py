@@ -24,8 +24,8 @@ options:
   step:
     description:
       - The step that this task performs. The tasks take the same options.
-      - Register the results of V(detect) and V(update) as C(egress_whitelist_detected) and C(egress_whitelist), and set
-        C(run_once) for V(update), as in the example.
+      - Register the results of V(detect) and V(update) as C(egress_whitelist_detected) and
+        C(egress_whitelist_result), and set C(run_once) for V(update), as in the example.
     type: str
     choices: [detect, update, report]
     required: true
@@ -109,13 +109,13 @@ EXAMPLES = r"""
 - name: Update the whitelist
   qingguo.qgnet.qg_egress_whitelist:
     step: update
-  register: egress_whitelist
+  register: egress_whitelist_result
   run_once: true
 
 - name: Report
   qingguo.qgnet.qg_egress_whitelist:
     step: report
-  run_once: "{{ egress_whitelist.report_once | default(false) }}"
+  run_once: "{{ egress_whitelist_result.report_once | default(false) }}"
 """
 
 RETURN = r"""

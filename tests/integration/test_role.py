@@ -105,7 +105,7 @@ def test_limit_touches_no_other_host(fleet: Fleet) -> None:
 
 
 def test_the_play_can_use_the_result_of_each_host(fleet: Fleet) -> None:
-    check = "    - ansible.builtin.assert: {that: 'egress_whitelist.hosts[inventory_hostname].ips == [own]'}\n"
+    check = "    - ansible.builtin.assert: {that: 'egress_whitelist_result.hosts[inventory_hostname].ips == [own]'}\n"
     variables = {"own": "203.0.113.{{ inventory_hostname[1:] }}"}
     fleet.run(use(IMPORT, check), variables=variables).ok()
     fleet.run(use(IMPORT, check), variables=variables).ok()
