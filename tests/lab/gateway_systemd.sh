@@ -65,8 +65,8 @@ nsenter --net="/run/netns/$namespace" "${QGNET_LAB_PYTHON:-python3}" "$tests/sim
     --map 127.0.0.1=203.0.113.5 </dev/null >/dev/null 2>&1 &
 simulator=$!
 collection=/usr/share/ansible/collections/ansible_collections/qingguo/qgnet
-# A run that failed has left its gateway.
-rm -f -- "$root"/etc/qg-* "$root"/etc/systemd/system/{,*.wants/}qg-*
+# A run that failed has left its gateway, and an earlier checkout its state.
+rm -rf -- "$root"/etc/qg-* "$root"/etc/systemd/system/{,*.wants/}qg-* "$root/root/.ansible"
 mkdir -p "$root$collection" "$root/root/group_vars"
 cat >"$root/root/hosts.yml" <<'YAML'
 crawlers:
