@@ -112,9 +112,8 @@ def test_excluded_addresses_do_not_count(sim: Simulator, playground: Playground,
         sim.configure(plan=PLANS[product])
     environment["QG_STORE"] = str(playground.root / "another")
     result = run(2, second).of("Lease what is missing").result
-    assert (
-        f"1 new lease has an address that exclude_ips contains ({second}), so 1 of count=2 is missing." in result["msg"]
-    )
+    assert "1 new lease has an address that exclude_ips contains" in result["msg"]
+    assert f"({second}), so 1 of count=2 is missing." in result["msg"]
     assert (len(result["allocated"]), result["missing"], len(sim.leases())) == (2, 1, 2)
 
 

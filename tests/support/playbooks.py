@@ -83,11 +83,12 @@ def assert_one_sentence(message: object) -> None:
 
 
 def assert_says(result: Result, *parts: str, **fields: Any) -> None:
-    """The message of a result is one sentence that contains these parts, and the result has these fields."""
+    """The message of a result is one sentence that contains these parts; it or its error has these fields."""
     assert_one_sentence(result["msg"])
     for part in parts:
         assert part in result["msg"], result["msg"]
-    assert {name: result[name] for name in fields} == fields
+    found = {**result.get("error", {}), **result}
+    assert {name: found[name] for name in fields} == fields
 
 
 def assert_failed(result: Result, *parts: str, **fields: Any) -> None:
