@@ -66,6 +66,7 @@ VALID |= {"product_id": 1, "resource_no": "demo1", "package_no": "1", "system_no
 VALID |= {"ips": ["8.8.8.8"], "proxies": ["192.0.2.8:3128"], "step": "detect", "tunnel": "tunnel.qg.example:19702"}
 #: The same for single modules, which want one of several.
 CHOICES: dict[str, dict[str, Any]] = {
+    "qg_proxy_allocate": {"count": 1},
     "qg_proxy_release": {"all": True},
     "qg_proxy_replace": {"all": True},
     "qg_monopoly": {"count": 1},
@@ -139,8 +140,8 @@ OTHERS = sorted(set(plugin_names("action")) - set(REPRESENTATIVE))
 def test_no_option_of_a_module_quotes_credentials(name: str, tmp_path: Path) -> None:
     spec = spec_of(name)
     valid = {option: value for option, value in VALID.items() if option in spec and not name.endswith("_info")}
-    valid |= {option: VALID[option] for option, declared in spec.items() if declared.get("required")}
     valid |= CHOICES.get(name, {})
+    valid |= {option: VALID[option] for option in spec if spec[option].get("required") and option not in valid}
     # No call waits for its turn.
     valid |= {option: value for option, value in (("store", str(tmp_path)), ("max_wait", 0)) if option in spec}
     # These two are names that are shown nowhere but as they are looked up.
