@@ -7,6 +7,7 @@ from __future__ import annotations
 import types
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass, replace
+from types import NoneType
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ def hints(settings: type[Any]) -> dict[str, Any]:
 def accepts(hint: Any, value: object) -> bool:
     """Return whether a JSON value is one of a type. Numbers count things, or seconds."""
     origin, inner = get_origin(hint), get_args(hint)
-    if hint is Any or hint is None or hint is type(None):
+    if hint is Any or hint is None or hint is NoneType:
         return hint is Any or value is None
     if origin is Annotated:
         return accepts(inner[0], value) and value in inner[1]

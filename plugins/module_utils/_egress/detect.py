@@ -117,7 +117,7 @@ def build_command(request: DetectionRequest) -> tuple[str, str]:
     # Percent-encoded, a URL has no character that a login shell changes within quotes.
     proxy, *urls = (shlex.quote(quote(url, safe="/:?&=%#[]@$,;+~*()")) for url in (request.proxy, *request.sources))
     proxy = proxy if request.proxy else ""
-    jobs = [f"record {n} {url} &" for n, url in enumerate(urls) for _ in range(request.samples)]
+    jobs = [f"record {n} {url} &" for n, url in enumerate(urls) for _sample in range(request.samples)]
     # With a proxy, the family would apply to the connection to the proxy, and not to its exit.
     script = _SCRIPT.format(
         limit=math.ceil(request.timeout),

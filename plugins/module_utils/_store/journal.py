@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     from .interface import Store
 
 #: The names that a call has paid for, with their ends in the vendor's words.
-Received = Mapping[str, str | None]
+Received = Mapping[str, "str | None"]
 _OPEN = ", ".join(f"'{state}'" for state in OPEN)
 #: ``names`` (JSON) are those that a call names, or for a paid call those that were held before; ``request`` (JSON) is
 #: what was asked for, ``asked`` how many, and ``buys`` how many the call may pay for. ``witness`` is a figure of the

@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeAlias
 
 from .._core.errors import QgError
 
@@ -18,7 +18,7 @@ _DETAILS = ("code", "meaning", "endpoint", "http_status", "request_id")
 
 Event = dict[str, Any]
 #: What was read of a subject, as it stands in events: a list of leases or addresses, or numbers by name.
-Reading = list[Any] | dict[str, Any]
+Reading: TypeAlias = "list[Any] | dict[str, Any]"
 
 
 @dataclass

@@ -67,7 +67,9 @@ class Agent:
         if isinstance(value, list):
             return Row.parse_all(value, catalog.CLOUD_PRODUCT)
         counts = value if isinstance(value, dict) else {str(catalog.CLOUD_PRODUCT): value}
-        numbers = all(type(count) is int and count >= 0 for count in counts.values())
+        numbers = all(
+            isinstance(count, int) and not isinstance(count, bool) and count >= 0 for count in counts.values()
+        )
         if not numbers or not all(map(str.isdigit, counts)) or sum(counts.values()) > MAX_INSTANCES:
             raise SettingError("agent instances: a list of objects, a number, or an object of numbers by productId")
         return generate_instances(counts)

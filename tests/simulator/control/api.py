@@ -130,7 +130,12 @@ class ControlApi:
         values, keys, name = _object(values), self._core.keys, params["key"]
         with_proxy, tunnel = values.pop("proxy", False), values.pop("tunnel", None)
         port = tunnel.pop("port", 0) if isinstance(tunnel, dict) else 0
-        if not isinstance(with_proxy, bool) or type(port) is not int or not 0 <= port <= 65535:
+        if (
+            not isinstance(with_proxy, bool)
+            or isinstance(port, bool)
+            or not isinstance(port, int)
+            or not 0 <= port <= 65535
+        ):
             raise SettingError("proxy: true or false expected; tunnel port: a port expected")
         if tunnel is not None:
             changed(TunnelSettings(), tunnel)

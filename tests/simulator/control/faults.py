@@ -76,7 +76,7 @@ class Fault:
         allowed = {"times", "skip", *required.split(), *optional.split()}
         if not allowed.issuperset(fields) or not fields.keys() >= set(required.split()):
             raise SettingError(f"fault {kind} needs {required or 'nothing'} and can have {', '.join(sorted(allowed))}")
-        if type(given.times) is not int or given.times < -1 or given.times == 0:
+        if not isinstance(given.times, int) or isinstance(given.times, bool) or given.times < -1 or given.times == 0:
             raise SettingError("fault times: a number from 1, or -1 for always, expected")
         if kind != "replace" and not accepts(str | None, given.body):
             raise SettingError(f"fault {kind}: a body of text expected")

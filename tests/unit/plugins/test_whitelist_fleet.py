@@ -141,7 +141,7 @@ def test_a_walk_of_hosts_with_kills_and_losses_loses_nothing(node: ControlNode, 
     chance = random.Random(seed)
     pool, hosts = [f"203.0.113.{n}" for n in range(1, 9)], "abcd"
     node.configure(whitelist=[OFFICE, pool[0]])
-    for _ in range(25):
+    for _round in range(25):
         run = {host: chance.choice(pool) for host in chance.sample(hosts, chance.randint(1, 4))}
         if chance.random() < 0.3:
             node.wire.killed_in = chance.randint(1, 12)

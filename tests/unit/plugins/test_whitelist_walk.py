@@ -49,7 +49,7 @@ def test_results_are_exact_while_responses_are_lost(seed: int, tmp_path: Path, m
     use_transport(monkeypatch, lambda: wire)
     common = {"key": KEY, "api_url": URL, "max_wait": 60, "max_removals": 100, **state_options(tmp_path / "state")}
     failed = 0
-    for _ in range(20):
+    for _change in range(20):
         state = chance.choice(["present", "present", "absent", "exact"])
         ips = set(chance.sample(IPS, chance.randint(1, 4)))
         before = set(wire.core.keys[KEY].whitelist)
