@@ -10,7 +10,6 @@ import ipaddress
 import re
 import socket
 from collections.abc import Iterable
-from urllib.parse import urlsplit
 
 from .errors import OptionError
 from .text import quote_word
@@ -36,15 +35,6 @@ def is_public(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:
     """Whether this is an address of the public internet, or one of examples, and not of a group of hosts."""
     is_example = any(address in network for network in _DOCUMENTATION)
     return (address.is_global or is_example) and not address.is_multicast
-
-
-def is_on_loopback(url: str) -> bool:
-    """Whether the host of a URL is this machine."""
-    try:
-        host = urlsplit(url).hostname or ""
-        return host == "localhost" or parse_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def packed(text: str, family: int = socket.AF_INET) -> bytes | None:

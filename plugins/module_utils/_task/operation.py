@@ -18,7 +18,7 @@ from .._core.redaction import Redactor
 from .._core.text import one_line, visible_everywhere
 from .._core.waiting import SILENT, Announcer
 from .._store.opening import url_secrets
-from .sources import Spec, from_this_environment
+from .sources import Spec
 
 
 @dataclass(frozen=True)
@@ -114,14 +114,6 @@ def without_secrets(result: dict[str, Any], secrets: frozenset[str]) -> dict[str
     if cleaned.get("warnings"):
         cleaned["warnings"] = [one_line(str(text)) for text in cleaned["warnings"]]
     return cleaned
-
-
-def prepare_redaction(spec: Spec) -> None:
-    """Prepare for the secrets in the environment, before Ansible forks a process for each host.
-
-    For others, such as those in variables, each of these processes prepares: they are known only there.
-    """
-    _redactor(secrets_in(from_this_environment(spec), spec))
 
 
 @functools.lru_cache(maxsize=8)

@@ -20,7 +20,7 @@ from .._api.classic import endpoints as classic_endpoints
 from .._api.exchange import Endpoint
 from .._api.leases import ISP_NUMBERS
 from .._api.product.endpoints import PRODUCTS
-from .._api.transport import Transport, environment_authorities, service_of
+from .._api.transport import Transport, environment_authorities
 from .._core.errors import OptionError, QgError
 from .._core.text import describe, quote_word
 from .._core.validation import check_names, check_range, check_url, check_visible
@@ -249,10 +249,6 @@ class ProxyApiOptions:
     def is_vendor(self) -> bool:
         """Whether ``api_url`` is the vendor's own host, and not a simulator or a reseller."""
         return urlsplit(self.api_url).hostname == _VENDOR_HOST
-
-    def whitelist_key(self, store: Store) -> str:
-        """Return the identifier of the key, and thus of its whitelist, in the state: that of its client."""
-        return store.digest("pacing", service_of(self.api_url), self.key)
 
     def client(self, state: Store | None = None, announcer: Announcer = SILENT) -> ProxyApi:
         """Return the client; ``state`` is the state if it is open already, and replaces ``announcer`` by its own."""
