@@ -7,28 +7,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from .._core.errors import CallError, Effect
-
-
-@dataclass(frozen=True)
-class VendorCode:
-    """One row of the vendor's error table: the meaning and what the user can do about it."""
-
-    meaning: str
-    fix: str
-
-
-#: What to do if the product may be wrong: if the user has set it, and if a state had stored it.
-LEAVE_OUT, RUN_AGAIN = "leave out product, so that it is found out", "run the task again, so that it is found out anew"
-#: The fix if a key does not permit a call. ``{}`` is the product whose API refused it.
-CHECK_PRODUCT = (
-    f"The key may belong to another product than {{}}: {LEAVE_OUT}, or set it to the one that the key was bought for "
-    "(classic, share, longterm, exclusive or overseas). If the product is right, the plan behind the key does not "
-    "offer this call."
-)
+from .codes import CODES, UNDOCUMENTED, VendorCode
 
 
 class RefusedError(CallError):
@@ -39,7 +21,7 @@ class RefusedError(CallError):
     """
 
     #: The vendor's error table, by code.
-    codes: ClassVar[Mapping[Any, VendorCode]] = {}
+    codes: ClassVar[Mapping[object, VendorCode]] = CODES
     #: The code for too many calls.
     rate_limited: ClassVar[object] = None
     #: The codes that a read has with a key of another product.
@@ -66,6 +48,7 @@ class RefusedError(CallError):
         super().__init__(
             f"{called} was refused with {self._number} {code} ({known.meaning}{quoted}). {known.fix}{asked}",
             effect=effect,
+            kind=known.kind,
             # Another attempt would get the same response.
             retryable=code == self.rate_limited or (effect is Effect.UNKNOWN and self.is_documented(code)),
             code=code,
@@ -84,4 +67,4 @@ class RefusedError(CallError):
 
     @classmethod
     def _known(cls, code: int | str) -> VendorCode:
-        return cls.codes.get(code) or VendorCode("not a documented code", "See the vendor's error table.")
+        return cls.codes.get(code, UNDOCUMENTED)

@@ -14,7 +14,8 @@ from typing import Any
 from .._store.directory import after_the_call
 from .._store.facts import AREAS, PRODUCT
 from .areas import Area, NamedArea
-from .errors import LEAVE_OUT, RUN_AGAIN, RefusedError
+from .codes import LEAVE_OUT, RUN_AGAIN
+from .errors import RefusedError
 from .exchange import Endpoint, KeyClient, Reader
 from .leases import Lease
 

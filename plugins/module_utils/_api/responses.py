@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from .._core.errors import Effect, TransportError
+from .._core.errors import Effect, Kind, TransportError
 from .._core.redaction import Redactor
 from .._core.text import one_line
 from .transport import HttpResponse, retry_after
@@ -61,6 +61,7 @@ class ResponseParser:
             f"{name}: HTTP {status}, {why}" + (f' (it begins: "{excerpt}").' if excerpt else "."),
             endpoint=name,
             effect=effect_of_status(status),
+            kind=Kind.RATE if status == 429 else None,
             retryable=retryable,
             http_status=status,
             retry_after=retry_after(response.headers),

@@ -12,11 +12,12 @@ from __future__ import annotations
 import datetime
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any
 
 from .._core.errors import Effect
 from .._core.waiting import WaitBudget
-from .errors import RefusedError, VendorCode
+from .codes import TUNNEL_STATUSES
+from .errors import RefusedError
 from .exchange import Client
 from .leases import port_of
 from .parsing import ResponseShapeError, as_text, parse_object, parse_vendor_time, required_text
@@ -29,10 +30,7 @@ _CALL = "PUT /proxyip"
 class TunnelError(RefusedError):
     """A refusal of the control port, which reports it by HTTP status."""
 
-    codes: ClassVar[Mapping[Any, VendorCode]] = {
-        400: VendorCode("user, password or parameter not legal", "Check tunnel, key and password."),
-        500: VendorCode("no address available", "Try again later."),
-    }
+    codes = TUNNEL_STATUSES
     _number = "HTTP"
 
 

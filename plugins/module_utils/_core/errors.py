@@ -30,6 +30,50 @@ class Effect(Enum):
     IN_FLIGHT = "in flight"
 
 
+class Kind(Enum):
+    """What a refusal of the vendor means, whichever API wrote it. Callers decide by it, not by the vendor's code."""
+
+    #: Too many calls in a minute.
+    RATE = "rate"
+    #: The key, or its plan, is not known here; it may belong to another product.
+    KEY = "key"
+    #: The plan behind the key has expired, or the key is blocked.
+    EXPIRED = "expired"
+    BLOCKED = "blocked"
+    #: The address of this machine, or the password, is not accepted.
+    CALLER = "caller"
+    PERMISSION = "permission"
+    PARAMETER = "parameter"
+    #: The number exceeds that of the plan, so that it never succeeds.
+    PLAN = "plan"
+    #: No channel is free; one may become free.
+    CHANNELS = "channels"
+    #: No address is available there.
+    STOCK = "stock"
+    #: Too many addresses in a minute or a day.
+    COUNT = "count"
+    #: The volume of the plan is used up.
+    VOLUME = "volume"
+    #: The whitelist is full.
+    FULL = "full"
+    #: The address is on the whitelist of another key.
+    OTHER_KEY = "other key"
+    #: What is to be released or changed is kept for a while.
+    TOO_EARLY = "too early"
+    #: The calls for exclusive occupancy give no reason.
+    REFUSED = "refused"
+    #: The call failed within the service, which may have carried it out.
+    FAILED = "failed"
+    UNKNOWN = "unknown"
+    #: A code that is not documented, and may come from a gateway.
+    OTHER = "other"
+
+
+#: The kinds of refusals after which a call may have been carried out.
+UNCERTAIN = frozenset({Kind.FAILED, Kind.UNKNOWN, Kind.OTHER})
+#: The kinds of refusals that a read of the list has with a key of another product.
+OF_OTHER_PRODUCT = frozenset({Kind.PARAMETER, Kind.PERMISSION, Kind.KEY, Kind.EXPIRED})
+
 #: The details of a failed call, which a result has below ``error``.
 CALL_DETAILS = ("code", "meaning", "endpoint", "http_status", "request_id")
 
@@ -97,7 +141,7 @@ class UncertainOutcomeError(QgError):
 
 
 class CallError(QgError):
-    """A call failed. ``effect`` is its effect at the vendor.
+    """A call failed. ``effect`` is its effect at the vendor, and ``kind`` the meaning of a refusal.
 
     ``retryable`` says whether the same call may succeed later. Whether it may be sent again depends on ``effect``, too.
     ``retry_after`` are the seconds that the server asked to wait, if it did.
@@ -108,12 +152,14 @@ class CallError(QgError):
         message: str,
         *,
         effect: Effect,
+        kind: Kind | None = None,
         retryable: bool = False,
         retry_after: float | None = None,
         **details: Any,
     ) -> None:
         super().__init__(message, **details)
         self.effect = effect
+        self.kind = kind
         self.retryable = retryable
         self.retry_after = retry_after
 

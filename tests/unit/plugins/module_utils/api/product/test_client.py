@@ -8,9 +8,10 @@ from __future__ import annotations
 import json
 
 import pytest
+from ansible_collections.qingguo.qgnet.plugins.module_utils._api.codes import CODES
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.leases import AllocationParams
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.product.endpoints import PRODUCTS
-from ansible_collections.qingguo.qgnet.plugins.module_utils._api.product.errors import VENDOR_CODES, ProductError
+from ansible_collections.qingguo.qgnet.plugins.module_utils._api.product.errors import ProductError
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.transport import HttpResponse
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import CallError, Effect, QgError
 from simulator.api.codes import PRODUCT_MESSAGES
@@ -62,7 +63,7 @@ def test_addresses_are_distinct_where_no_task_distinguishes_them(client: Client,
 
 
 def test_every_code_of_the_vendor_has_a_meaning() -> None:
-    assert set(VENDOR_CODES) == set(PRODUCT_MESSAGES)
+    assert {code for code in CODES if isinstance(code, str)} == set(PRODUCT_MESSAGES)
 
 
 @pytest.mark.parametrize("status", [200, 400, 403, 500])
