@@ -9,13 +9,12 @@ No other file of the plugins sleeps, so that every wait is announced.
 
 from __future__ import annotations
 
-import random
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 from .clock import elapsed
 from .errors import WaitBudgetExceeded
+from .runtime import current
 
 #: A remaining time that is shorter than this, in seconds, is not shown.
 MIN_SHOWN = 0.5
@@ -23,6 +22,11 @@ MIN_SHOWN = 0.5
 MIN_PART = 0.01
 #: Seconds by which a sleep may exceed its duration. A longer excess shows that this process was suspended.
 MAX_OVERSLEEP = 1.0
+
+
+def pause(seconds: float) -> None:
+    """Sleep, by the runtime of the task."""
+    current().sleep(seconds)
 
 
 @dataclass(frozen=True)
@@ -95,8 +99,8 @@ class Announcer:
         self._waits: dict[tuple[str, str], _Progress] = {}
 
     def sleep(self, seconds: float, wait: Wait, sleep: Callable[[float], None] | None = None) -> None:
-        """Sleep, as part of a wait; announce it when that is due. ``sleep`` replaces :func:`time.sleep`."""
-        sleep = sleep or time.sleep
+        """Sleep, as part of a wait; announce it when that is due. ``sleep`` replaces that of the task's runtime."""
+        sleep = sleep or pause
         if self._show is None:
             sleep(seconds)
             return
@@ -151,7 +155,7 @@ class WaitBudget:
     """
 
     max_wait: float
-    sleep: Callable[[float], None] = time.sleep
+    sleep: Callable[[float], None] = pause
     waited: float = 0.0
     announcer: Announcer = SILENT
     elapsed: Callable[[], float] = elapsed
@@ -198,5 +202,5 @@ def backoff(attempt: int, retry_after: float | None = None) -> float:
     That is the time that the server asked for, or one that doubles from 1 to 30 seconds; both with jitter.
     """
     if retry_after is not None:
-        return retry_after + random.uniform(0, 1)
-    return random.uniform(0.5, 1) * min(30.0, float(2**attempt))
+        return retry_after + current().random(0, 1)
+    return current().random(0.5, 1) * min(30.0, float(2**attempt))

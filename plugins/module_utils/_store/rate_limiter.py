@@ -13,12 +13,12 @@ between the two.
 from __future__ import annotations
 
 import os
-import random
 import secrets
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from .._core.errors import OptionError
+from .._core.runtime import current
 from .._core.waiting import WaitBudget
 
 if TYPE_CHECKING:
@@ -137,7 +137,7 @@ class RateLimiter:
         """
         duration = self.minute + CLOCK_SLACK if seconds is None else min(seconds, MAX_BLOCK)
         now = self.state.now()
-        expires_at = now + duration + random.uniform(0, min(duration, self.minute) * JITTER)
+        expires_at = now + duration + current().random(0, min(duration, self.minute) * JITTER)
         with self.state.transaction() as database:
             _insert(database, Slot(secrets.randbits(ID_BITS), key, endpoint, BLOCK), expires_at)
 

@@ -15,6 +15,7 @@ from .._api.deadline_session import MISSING_REQUESTS, REQUESTS_IMPORT_ERROR
 from .._api.proxies import environment_secrets
 from .._core.errors import OptionError, QgError, UnexpectedError
 from .._core.redaction import Redactor
+from .._core.runtime import REAL, Runtime, use
 from .._core.text import one_line, visible_everywhere
 from .._core.waiting import SILENT, Announcer
 from .._store.opening import url_secrets
@@ -25,13 +26,15 @@ from .sources import Spec
 class Mode:
     """The modes of a task: ``check`` and ``diff``, and the ``announcer`` of its waits.
 
-    ``origin`` returns the variable or environment variable that set an option, None if neither did.
+    ``origin`` returns the variable or environment variable that set an option, None if neither did. ``runtime`` is what
+    the task takes from the machine: its clocks, sleep, random delays and transport.
     """
 
     check: bool = False
     diff: bool = False
     announcer: Announcer = SILENT
     origin: Callable[[str], str | None] = lambda _option: None
+    runtime: Runtime = REAL
 
 
 @dataclass(frozen=True)
@@ -60,7 +63,9 @@ def execute(
     """Run an operation, and return its redacted result; turn an error into a failed result."""
     if REQUESTS_IMPORT_ERROR is not None and operation.needs_requests:
         return {"failed": True, "msg": MISSING_REQUESTS, "exception": REQUESTS_IMPORT_ERROR}
-    return redact(guarded(lambda: operation.run(params, mode), (), explained), params, operation.spec)
+    with use(mode.runtime):
+        result = guarded(lambda: operation.run(params, mode), (), explained)
+    return redact(result, params, operation.spec)
 
 
 def guarded(

@@ -22,6 +22,7 @@ from .._api.leases import ISP_NUMBERS
 from .._api.product.endpoints import PRODUCTS
 from .._api.transport import Transport, environment_authorities
 from .._core.errors import OptionError, QgError
+from .._core.runtime import current
 from .._core.text import describe, quote_word
 from .._core.validation import check_names, check_range, check_url, check_visible
 from .._core.waiting import SILENT, Announcer, WaitBudget
@@ -205,7 +206,8 @@ class TransportOptions:
         """
         if url.startswith("https:"):
             _check_environment_authorities()
-        return Transport(timeout=self.timeout, url_option=url_option, **more)
+        build = current().transport or Transport
+        return build(timeout=self.timeout, url_option=url_option, **more)
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,6 @@ import concurrent.futures
 import contextlib
 import functools
 import logging
-import random
 import threading
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Protocol, TypeVar
@@ -22,6 +21,7 @@ from .._api.leases import oldest_first
 from .._api.product.client import ProductApi
 from .._core.addresses import numeric_order
 from .._core.errors import OptionError, QgError, UnexpectedError
+from .._core.runtime import current
 from .._core.waiting import SILENT
 from .._reconcile.held_leases import HeldLeases
 from .._task.operation import secrets_in, without_secrets
@@ -143,4 +143,4 @@ async def watch(
                 if event["type"] == FAILED:
                     logger.warning("%s cannot be read: %s", subject, event["current"]["msg"])
                 await queue.put(event)
-        await pause(params["interval"] * random.uniform(1 - JITTER, 1 + JITTER))
+        await pause(params["interval"] * current().random(1 - JITTER, 1 + JITTER))

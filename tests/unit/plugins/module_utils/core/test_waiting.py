@@ -5,11 +5,11 @@
 
 from __future__ import annotations
 
-import random
 from dataclasses import replace
 
 import pytest
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import WaitBudgetExceeded
+from ansible_collections.qingguo.qgnet.plugins.module_utils._core.runtime import Runtime, use
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.waiting import Announcer, Wait, WaitBudget, backoff
 
 LOCK = Wait("another process has the lock", 300.0)
@@ -163,15 +163,15 @@ def test_a_budget_may_be_used_up_and_not_exceeded() -> None:
 
 
 @pytest.mark.parametrize(("attempt", "longest"), [(0, 1.0), (1, 2.0), (2, 4.0), (4, 16.0), (5, 30.0), (50, 30.0)])
-def test_backoff_doubles_up_to_half_a_minute(attempt: int, longest: float, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(random, "uniform", max)
-    assert backoff(attempt) == longest
-    monkeypatch.setattr(random, "uniform", min)
-    assert backoff(attempt) == longest / 2
+def test_backoff_doubles_up_to_half_a_minute(attempt: int, longest: float) -> None:
+    with use(Runtime(random=max)):
+        assert backoff(attempt) == longest
+    with use(Runtime(random=min)):
+        assert backoff(attempt) == longest / 2
 
 
-def test_backoff_is_at_least_what_the_server_asks_for_and_up_to_a_second_more(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(random, "uniform", max)
-    assert [backoff(3, wanted) for wanted in (0.0, 7.0)] == [1.0, 8.0]
-    monkeypatch.setattr(random, "uniform", min)
-    assert [backoff(3, wanted) for wanted in (0.0, 7.0)] == [0.0, 7.0]
+def test_backoff_is_at_least_what_the_server_asks_for_and_up_to_a_second_more() -> None:
+    with use(Runtime(random=max)):
+        assert [backoff(3, wanted) for wanted in (0.0, 7.0)] == [1.0, 8.0]
+    with use(Runtime(random=min)):
+        assert [backoff(3, wanted) for wanted in (0.0, 7.0)] == [0.0, 7.0]

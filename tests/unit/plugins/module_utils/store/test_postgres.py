@@ -21,6 +21,7 @@ import pytest
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.clock import elapsed
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import OptionError, QgError
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.failed_waits import MEMORY_TTL, FailedWaits
+from ansible_collections.qingguo.qgnet.plugins.module_utils._core.runtime import Clock, Runtime, use
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.waiting import (
     SILENT,
     AnnouncementPolicy,
@@ -178,10 +179,10 @@ def test_a_user_who_may_not_create_the_schema_can_use_one_that_is_there(
 # Its clock.
 
 
-def test_no_process_is_behind_what_another_one_has_recorded(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    with opened(database_url) as one, opened(database_url) as other:
-        # The clock of the other control node is an hour behind.
-        monkeypatch.setattr(time, "time", lambda: 0.0)
+def test_no_process_is_behind_what_another_one_has_recorded(database_url: str) -> None:
+    # The clock of the other control node is far behind.
+    behind = Runtime(clock=Clock(wall=lambda: 0.0))
+    with opened(database_url) as one, use(behind), opened(database_url) as other:
         for number in range(20):
             row = send(one)
             Journal(one, "k", LEASES).report(row, gone=[f"t{number}"])

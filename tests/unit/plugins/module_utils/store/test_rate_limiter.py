@@ -5,13 +5,14 @@
 
 from __future__ import annotations
 
-import random
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import OptionError, WaitBudgetExceeded
+from ansible_collections.qingguo.qgnet.plugins.module_utils._core.runtime import Runtime, use
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.waiting import WaitBudget
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.opening import StorePlace
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.rate_limiter import RateLimiter, Slot, minute_seconds
@@ -73,15 +74,17 @@ def bench(tmp_path: Path) -> Bench:
 
 
 @pytest.fixture
-def longest(monkeypatch: pytest.MonkeyPatch) -> None:
+def longest() -> Iterator[None]:
     """Let every jitter be as long as it can be."""
-    monkeypatch.setattr(random, "uniform", max)
+    with use(Runtime(random=max)):
+        yield
 
 
 @pytest.fixture
-def shortest(monkeypatch: pytest.MonkeyPatch) -> None:
+def shortest() -> Iterator[None]:
     """Let every jitter be as short as it can be."""
-    monkeypatch.setattr(random, "uniform", min)
+    with use(Runtime(random=min)):
+        yield
 
 
 # --- slots ---------------------------------------------------------------------------------------------------------

@@ -1,0 +1,77 @@
+# Copyright (c) 2026 The qingguo.qgnet authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The runtime of a task: all that it takes from the world besides its options, the store and Ansible.
+
+No other file of the collection reads a clock, sleeps, draws a random delay or decides what carries HTTP requests,
+except through :func:`current`. A test gives a task another runtime in ``Mode``, and patches nothing.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import os
+import random
+import time
+from collections.abc import Callable, Iterator
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from typing import Any
+
+#: On Linux, the monotonic clock stops while the machine is suspended. On macOS it does not, but time.monotonic() does.
+_CLOCK: int = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
+
+
+def _elapsed() -> float:
+    return time.clock_gettime(_CLOCK)
+
+
+@functools.lru_cache(maxsize=1)
+def _boot_id() -> str:
+    parts = []
+    with contextlib.suppress(OSError):
+        with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as file:
+            parts.append(file.read().strip())
+        parts.append(os.readlink("/proc/self/ns/time"))
+    return " ".join(parts)
+
+
+@dataclass(frozen=True)
+class Clock:
+    """The clocks of a machine: seconds since an arbitrary moment of a boot, the Unix time, and the boot's identity."""
+
+    elapsed: Callable[[], float] = _elapsed
+    wall: Callable[[], float] = time.time
+    boot: Callable[[], str] = _boot_id
+
+
+@dataclass(frozen=True)
+class Runtime:
+    """The clocks, the functions that sleep and draw a number, and the class of the transport (None: over HTTP)."""
+
+    clock: Clock = field(default_factory=Clock)
+    sleep: Callable[[float], None] = time.sleep
+    random: Callable[[float, float], float] = random.uniform
+    transport: Callable[..., Any] | None = None
+
+
+#: The runtime of this machine.
+REAL = Runtime()
+_CURRENT: ContextVar[Runtime] = ContextVar("runtime", default=REAL)
+
+
+def current() -> Runtime:
+    """Return the runtime of the present task."""
+    return _CURRENT.get()
+
+
+@contextlib.contextmanager
+def use(runtime: Runtime) -> Iterator[None]:
+    """Let all that is called in the body have this runtime."""
+    before = _CURRENT.set(runtime)
+    try:
+        yield
+    finally:
+        _CURRENT.reset(before)
