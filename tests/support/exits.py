@@ -63,10 +63,11 @@ class Exit:
 
 @dataclass
 class Site:
-    """A site that keeps each connection, and answers with its name."""
+    """A site that keeps each connection, and answers with its name after ``pause`` seconds."""
 
     name: str
     status: int = 200
+    pause: float = 0.0
     port: int = 0
     seen: list[str] = field(default_factory=list)
 
@@ -79,6 +80,7 @@ class Site:
             line, rest = await _head(reader)
             self.seen.append(f"{line}\n{rest}")
             body = self.name.encode()
+            await asyncio.sleep(self.pause)
             writer.write(b"HTTP/1.1 %d Answer\r\nContent-Length: %d\r\n\r\n%b" % (self.status, len(body), body))
 
 
@@ -136,8 +138,8 @@ class World:
     def exits(self, number: int) -> list[Exit]:
         return [self._started(Exit()) for _exit in range(number)]
 
-    def site(self, name: str, status: int = 200) -> Site:
-        return self._started(Site(name, status))
+    def site(self, name: str, status: int = 200, pause: float = 0.0) -> Site:
+        return self._started(Site(name, status, pause))
 
     def _started(self, server: Any) -> Any:
         async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
