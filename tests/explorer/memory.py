@@ -18,7 +18,7 @@ from itertools import compress
 from types import SimpleNamespace
 from typing import Any, NamedTuple
 
-from ansible_collections.qingguo.qgnet.plugins.module_utils._core.waiting import SILENT, WaitBudget
+from ansible_collections.qingguo.qgnet.plugins.module_utils._core.waiting import WaitBudget
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.clocks import VendorClock
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.directory import StateError
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.facts import Facts
@@ -220,25 +220,15 @@ class MemoryStore:
     """The store, as a process sees it."""
 
     process: Process
-    is_lost: bool = False
-    announcer: Any = SILENT
 
     def now(self) -> float:
         return self.process.now
-
-    def moment(self) -> Callable[[], float]:
-        now = self.now()
-        return lambda: now
 
     def wall_ahead(self) -> float:
         return self.process.wall_ahead
 
     def decoded(self, text: str) -> Any:
         return json.loads(text)
-
-    def confirm_locks(self) -> None:
-        if self.is_lost:
-            raise StateError("the lock was lost")
 
     def rows(self, query: str, *values: object) -> list[Any]:
         work, database = self.process.ask("read"), self.process.database
@@ -256,7 +246,8 @@ class MemoryStore:
     def transaction(self) -> Iterator[Any]:
         process = self.process
         work = process.ask("transaction")
-        self.is_lost = work.is_lost
+        if work.is_lost:
+            raise StateError("the session was lost, and with it the lock")
         is_new, after = not work.is_done, work.tables
         if is_new:
             process.database.load(work.tables)

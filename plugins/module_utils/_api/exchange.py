@@ -222,7 +222,7 @@ class KeyClient(Client):
                     yield
                     return
             reason = f"another run is {work} {what}"
-            self.budget.wait(LOCK_POLL_INTERVAL, reason, self.list_path, examine=lambda: state.describe_holder(lock))
+            self.budget.wait(LOCK_POLL_INTERVAL, reason, self.list_path, examine=lambda: state.holder(lock))
 
     @property
     def _channels(self) -> int | None:

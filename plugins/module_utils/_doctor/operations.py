@@ -95,7 +95,7 @@ class Doctor:
         return "shared by several control nodes" if options.store.is_shared else f"the directory {options.store.value}"
 
     def _examine(self, options: ProxyApiOptions, store: Store) -> None:
-        classic = options.client(store)
+        classic = options.client(store, self.mode.announcer)
         # Whether something works the second time is another question.
         classic.single_attempt = True
         self.check("egress", lambda: self._egress(options))

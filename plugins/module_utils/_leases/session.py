@@ -54,7 +54,7 @@ class LeaseSession(Session[Lease]):
         self.release_in_flight = False
         #: The names of leases that were reported as released, and that the vendor's list still showed at the end.
         self.unconfirmed: set[str] = set()
-        self._began = self.moment()
+        self._began = self.now()
 
     @property
     def names(self) -> frozenset[str]:
@@ -63,7 +63,7 @@ class LeaseSession(Session[Lease]):
 
     def refresh(self, doubted: Collection[str] = ()) -> None:
         """Read the held leases. For ``doubted`` leases, ignore reported releases: only the vendor's list counts."""
-        self.read_at = self.moment()
+        self.read_at = self.now()
         self.held = {lease.name: lease for lease in self.listed.read(doubted=doubted)}
 
     def ended(self, leases: Iterable[Lease], since: float | None = None, now: float | None = None) -> list[Lease]:
@@ -71,7 +71,7 @@ class LeaseSession(Session[Lease]):
         if not self.features.ends_at_deadline:
             return []
         clock = self.api.vendor_clock
-        since, now = clock.at(self._began() if since is None else since), clock.now() if now is None else now
+        since, now = clock.at(self._began if since is None else since), clock.now() if now is None else now
         return [lease for lease in leases if lease.has_ended_since(since, now)]
 
     def invalidate(self) -> None:

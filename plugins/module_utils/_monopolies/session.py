@@ -185,7 +185,7 @@ class MonopolySession(Session[Monopoly]):
             self.refresh()
 
     def refresh(self) -> None:
-        self.read_at = self.moment()
+        self.read_at = self.now()
         self.held = {monopoly.uuid: monopoly for monopoly in held_monopolies(self.api)}
 
     def quota(self) -> Quota | None:

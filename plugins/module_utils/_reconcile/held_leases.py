@@ -50,13 +50,12 @@ class HeldLeases:
         empty list as one that says nothing, but a fault may cause this as well, and not every plan has a quota that
         shows it.
         """
-        # The process may be suspended between the list and what corrects it, and the first response after a boot shows
-        # for how long the machine was off.
-        requested = self.api.rate_limiter.state.moment()
+        # The process may be suspended between the list and what corrects it.
+        requested = self.api.rate_limiter.state.now()
         listed = read_credibly(lambda: self.fetch(task_ids), lambda reading: reading is None) or []
         if self.varying:
             listed = self._names.with_known_names(listed)
-        found = self._corrected(listed, requested(), lambda task: not task_ids or task in task_ids, doubted)
+        found = self._corrected(listed, requested, lambda task: not task_ids or task in task_ids, doubted)
         if self.varying:
             found = self._without_renamed(found, {lease.name for lease in listed})
             self._names.keep(found)

@@ -39,9 +39,8 @@ class Session(abc.ABC, Generic[R]):
         self.now = api.rate_limiter.state.now
         self.journal = dataclasses.replace(journal, caps=policy.caps)
         self.held: dict[str, R] = {}
-        self.moment = api.rate_limiter.state.moment
-        #: Returns the state time at which the last list was requested.
-        self.read_at = self.moment()
+        #: The state time at which the last list was requested.
+        self.read_at = self.now()
         #: The numbers of the recorded calls of this run that are not over, by their operations.
         self.pending: dict[str, list[int]] = {}
         #: The balance (see :meth:`balance`) before this run pays.
@@ -172,7 +171,7 @@ class Session(abc.ABC, Generic[R]):
     ) -> None:
         """Wait until the list shows the effect of an earlier run's call, or can no longer lag behind it."""
         # A process may be suspended after it has read the list.
-        while not is_shown() and (left := call.settles_in(self.read_at())) > 0:
+        while not is_shown() and (left := call.settles_in(self.read_at)) > 0:
             seconds = min(self.policy.poll_interval, left)
             self.wait(seconds, "a call of an earlier run is under way", call.endpoint, remaining=left)
             (read or self.refresh)()

@@ -164,9 +164,6 @@ class VendorClock:
             return
         with after_the_call():
             known, now = self._known(), self.store.now()
-            if known is not None and self.store.gap_is_unknown():
-                now = self.store.close_gap(date - now - known.most)
-                known = None
             shown = _Interval(date - now, date - now + RESOLUTION + duration)
             self._ahead = ahead = shown if known is None else known.narrowed(shown)
             if ahead.is_news(known):

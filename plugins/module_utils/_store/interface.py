@@ -11,11 +11,9 @@ of columns.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, Protocol
-
-from .._core.waiting import Announcer, Wait
 
 
 class Cursor(Protocol):
@@ -47,29 +45,16 @@ class Connection(Protocol):
 
 
 class Store(Protocol):
-    """A database and locks that several processes share. A lock is released when its holder ends.
+    """A database and locks that several processes share. A lock is held as long as the store of its holder is usable.
 
-    ``announcer`` announces the waits for other processes. ``poll_interval`` is the number of seconds after
-    which a process that waits for another one looks again.
+    A store that has lost a lock raises StateError for whatever it is asked next, so nothing is recorded after a loss.
     """
-
-    announcer: Announcer
-    poll_interval: float
 
     def now(self) -> float:
         """Return the state time (see :mod:`.clocks`) in seconds, which all processes share."""
 
-    def moment(self) -> Callable[[], float]:
-        """Return a function that gives the present moment as state time, also once a gap before it was closed."""
-
     def wall_ahead(self) -> float:
         """Return the seconds by which Unix time is ahead of state time, on the wall clock that processes share."""
-
-    def gap_is_unknown(self) -> bool:
-        """Whether state time lacks the time for which the machine was off before this boot."""
-
-    def close_gap(self, vendor_gap: float) -> float:
-        """Add the missing time, at most ``vendor_gap`` seconds; returns the state time."""
 
     def transaction(self) -> AbstractContextManager[Connection]:
         """Run the body as one transaction, and one process at a time."""
@@ -86,35 +71,11 @@ class Store(Protocol):
     def digest(self, *parts: str) -> str:
         """Return a name for a secret that reveals nothing about it."""
 
-    def try_lock(
-        self, name: str, *, wait: Wait | None = ..., unless: Callable[[], bool] = ...
-    ) -> AbstractContextManager[bool]:
-        """Hold the lock ``name`` if no other process does, and yield whether it is held.
+    def try_lock(self, name: str) -> AbstractContextManager[bool]:
+        """Hold the lock ``name`` if no other process does, and yield whether it is held."""
 
-        With ``wait``, wait for another holder to release it, until ``wait`` is over or ``unless`` returns true.
-        """
-
-    def confirm_locks(self) -> None:
-        """Raise StateError if a lock that this process has acquired was lost since.
-
-        Another process may have acquired it since, so this process must stop. Call it within a transaction: outside, a
-        loss may remain unnoticed.
-        """
-
-    def holder_of(self, name: str) -> str:
+    def holder(self, name: str) -> str:
         """Name the process that holds the lock ``name``, for a message."""
-
-    def describe_holder(self, name: str) -> str:
-        """Name the process that holds the lock ``name``, and say if it is stopped, for the announcement of a wait."""
-
-    def is_holder_stopped(self, name: str) -> bool:
-        """Whether the process that holds the lock ``name`` is known to be stopped."""
-
-    def wait_for_change(self, seconds: float, wait: Wait) -> None:
-        """Sleep for this time, or less if another process may have changed the database.
-
-        The sleep is part of ``wait``, which is announced.
-        """
 
     def close(self) -> None:
         """Release the database."""

@@ -205,7 +205,6 @@ class Journal:
         """
         wall_ahead = self.store.wall_ahead()
         with self.change() as rows:
-            self.store.confirm_locks()
             # Read in the transaction: another process may have written while this one waited for it.
             now = self.store.now()
             if call.buys:

@@ -151,6 +151,7 @@ class PostgresState(AdvisoryLocks):
             try:
                 with _rolled_back(session):
                     self._lock_transaction(session)
+                    self.confirm_locks()
                 return session
             except psycopg.errors.LockNotAvailable:
                 left = wait.after(elapsed() - began)
@@ -158,7 +159,7 @@ class PostgresState(AdvisoryLocks):
                     raise StateError(
                         unusable(
                             self._place,
-                            f"{self.holder_of(WRITE_LOCK)} has been writing to it for {self._busy_timeout:.0f} seconds",
+                            f"{self.holder(WRITE_LOCK)} has been writing to it for {self._busy_timeout:.0f} seconds",
                             "End or continue that process, and run again.",
                         )
                     ) from None

@@ -90,7 +90,7 @@ class AdvisoryLocks:
                 )
             )
 
-    def holder_of(self, name: str) -> str:
+    def holder(self, name: str) -> str:
         """Name the process that holds the lock ``name``, for a message."""
         return self._holder(name)[0]
 

@@ -87,7 +87,6 @@ class RateLimiter:
         the limit is not one on calls.
         """
         with self.state.transaction() as database:
-            self.state.confirm_locks()
             now = self.state.now()
             database.execute("DELETE FROM rate_calls WHERE expires_at <= ?", (now,))
             used, first, blocked = database.execute(

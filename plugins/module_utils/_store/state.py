@@ -87,7 +87,7 @@ class FileLocks:
     def confirm_locks(self) -> None:
         """Do nothing: a process does not lose a file lock while it runs."""
 
-    def holder_of(self, name: str) -> str:
+    def holder(self, name: str) -> str:
         """Name the process that holds the lock ``name``, for a message."""
         return describe_holder(self._path(name))
 
@@ -179,7 +179,7 @@ class State(FileLocks):
         with self.try_lock("prepare", wait=wait) as acquired:
             if not acquired:
                 raise OptionError(
-                    f"store {self.directory} cannot be used: {self.holder_of('prepare')} has been preparing it for "
+                    f"store {self.directory} cannot be used: {self.holder('prepare')} has been preparing it for "
                     f"{self._busy_timeout:.0f} seconds. End or continue that process, and run again."
                 )
             if self._is_prepared():

@@ -253,7 +253,7 @@ class ProxyApiOptions:
         return urlsplit(self.api_url).hostname == _VENDOR_HOST
 
     def client(self, state: Store | None = None, announcer: Announcer = SILENT) -> ProxyApi:
-        """Return the client; ``state`` is the state if it is open already, and replaces ``announcer`` by its own."""
+        """Return the client; ``state`` is the state if it is open already."""
         # Each client is imported only when it is made: most hosts of a run make no call.
         from .._api.classic.client import ProxyApi
 
@@ -274,7 +274,7 @@ class ProxyApiOptions:
     ) -> tuple[Transport, RateLimiter, WaitBudget]:
         max_wait = self.transport.max_wait
         state = state or self.store.open(max_wait, announcer)
-        budget = WaitBudget(max_wait, announcer=state.announcer)
+        budget = WaitBudget(max_wait, announcer=announcer)
         return self.transport.transport(url_option, url), RateLimiter(state), budget
 
 

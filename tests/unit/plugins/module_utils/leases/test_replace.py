@@ -41,17 +41,6 @@ def test_a_lost_replacement_is_adopted_or_repeated(
     assert len(core.calls("/replace")) == (1 if executed else 2)
 
 
-def test_a_lease_from_before_a_reboot_is_not_replaced_with_those_of_others(core: Vendor, node: LeaseNode) -> None:
-    node.ensure(1)
-    core.clock.advance(3 * 86400)
-    node.wire.machine.reboot()
-    node.wire.machine.set_wall(-86400)
-    # For how long the machine was off at least, only the response with the list shows.
-    node.other().ensure(2)
-    node.replace()
-    assert (core.paid, len(core.leases)) == (1 + 2 + 2, 2)
-
-
 def test_leases_that_a_refused_replacement_lost_are_allocated_again(core: Vendor, node: LeaseNode) -> None:
     core.configure(options={"replace_failure": "drop"}, plan={"free_delay": 20})
     node.ensure(3)

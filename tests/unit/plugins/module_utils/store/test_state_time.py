@@ -13,7 +13,6 @@ from pathlib import Path
 import hypothesis.strategies as st
 import pytest
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store import schema
-from ansible_collections.qingguo.qgnet.plugins.module_utils._store.clocks import VendorClock
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.interface import Store
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.journal import Journal
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.journal_rows import LEASES, Call
@@ -43,14 +42,12 @@ def test_time_goes_on_from_the_last_record_after_a_reboot(world: World, store: S
     store.execute("DELETE FROM rate_calls")
     world.off(3600)
     after = world.store()
-    assert after.gap_is_unknown()
     assert after.now() == pytest.approx(START, abs=0.01)
     after.execute("DELETE FROM rate_calls")
     world.time += 7
     assert after.now() == pytest.approx(START + 7, abs=0.01)
     later = world.store()
     assert later.now() == pytest.approx(START + 7, abs=0.01)
-    assert later.gap_is_unknown()
 
 
 def record(store: Store) -> int:
@@ -62,55 +59,6 @@ def ages(store: Store, now: float | None = None) -> dict[int, float]:
     """The ages of all calls that were recorded, by their numbers."""
     now = store.now() if now is None else now
     return {call.id: call.age(now) for call in Journal(store, "k", LEASES).unsettled("allocate")}
-
-
-@pytest.mark.parametrize(("off", "step", "added"), [(3600, -600, 3000), (60, DAY, 60)])
-def test_the_smaller_of_two_clocks_shows_for_how_long_a_machine_was_off(
-    world: World, store: Store, off: float, step: float, added: float
-) -> None:
-    store.execute("DELETE FROM rate_calls")
-    world.off(off)
-    world.machine.set_wall(step)
-    after = world.store()
-    assert after.close_gap(off) == pytest.approx(START + added, abs=0.01)
-    assert not after.gap_is_unknown()
-    assert after.close_gap(1000) == pytest.approx(START + added, abs=0.01), "once"
-
-
-def test_what_was_recorded_since_a_reboot_does_not_age_when_the_gap_is_closed(world: World, store: Store) -> None:
-    record(store)
-    world.off(3600)
-    after = world.store()
-    world.time += 2
-    record(after)
-    world.time += 3
-    now = after.close_gap(3600)
-    assert list(ages(after, now).values()) == pytest.approx([3605, 3], abs=0.01)
-
-
-def test_what_is_missing_of_a_gap_is_not_added_to_a_later_one(world: World, store: Store) -> None:
-    VendorClock(store, "k").observe(START, 0.0)
-    world.off(2)
-    after = world.store()
-    row = record(after)
-    # The date is of the beginning of an exchange of one second, so that the gap may be as short as nothing.
-    world.time += 1
-    VendorClock(after, "k").observe(START + 2, 1.0)
-    world.off(0)
-    world.machine.set_wall(1)
-    last = world.store()
-    VendorClock(last, "k").observe(START + 3, 0.0)
-    assert ages(last)[row] <= 1.01
-
-
-def test_a_process_that_runs_on_learns_of_a_gap_that_another_one_has_closed(world: World, store: Store) -> None:
-    store.execute("DELETE FROM rate_calls")
-    world.off(3600)
-    one, other = world.store(), world.store()
-    one.execute("DELETE FROM rate_calls")
-    other.close_gap(3600)
-    record(one)
-    assert list(ages(other).values()) == pytest.approx([0], abs=0.01)
 
 
 def test_every_moment_in_a_table_is_known_to_be_one() -> None:
@@ -137,7 +85,6 @@ class StateTimeMachine(RuleBasedStateMachine):
         self.directory = tempfile.TemporaryDirectory(dir="/dev/shm" if os.path.isdir("/dev/shm") else None)
         self.world = World(Path(self.directory.name))
         self.stores = [self.world.store()]
-        self.vendor = VendorClock(self.stores[0], "k")
         #: The true time and the state time of what was recorded.
         self.recorded: list[tuple[float, int]] = []
         self.shown: list[float] = []
@@ -159,7 +106,6 @@ class StateTimeMachine(RuleBasedStateMachine):
         self.world.close()
         self.world.off(seconds)
         self.stores = [self.world.store()]
-        self.vendor = VendorClock(self.stores[0], "k")
         self.shown = []
 
     @rule()
@@ -171,14 +117,6 @@ class StateTimeMachine(RuleBasedStateMachine):
         store = self.stores[number % len(self.stores)]
         row = record(store)
         self.recorded.append((self.world.time, row))
-
-    @rule(delay=st.floats(0.0, 5.0), part=st.floats(0.0, 1.0))
-    def respond(self, delay: float, part: float) -> None:
-        """Receive a response, whose date was written at some moment of the exchange, in whole seconds."""
-        date = float(int(self.world.time + delay * part))
-        self.world.time += delay
-        self.vendor.observe(date, delay)
-        assert self.world.time - 1 - delay <= self.vendor.now() <= self.world.time + 1 + delay
 
     @invariant()
     def nothing_is_taken_for_older_than_it_is(self) -> None:
