@@ -81,7 +81,8 @@ def run_tests(session: nox.Session, core: str, programs: str, *folders: str) -> 
 @nox.parametrize("python,core", ON_CORES)
 def unit(session: nox.Session, core: str) -> None:
     shipped = ("tests/unit/plugins", "tests/unit/eda")
-    run_tests(session, core, DATABASE, *(("tests/unit", "tests/contract") if core == NEWEST else shipped))
+    folders = ("tests/unit", "tests/contract") if core == NEWEST else shipped
+    run_tests(session, core, DATABASE, "tests/behavior", *folders)
 
 
 @nox.session

@@ -14,10 +14,8 @@ import contextlib
 import json
 import weakref
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import NoReturn
 from urllib.parse import urlsplit
 
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.classic.client import ProxyApi
@@ -33,187 +31,49 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._leases.backend impo
 from ansible_collections.qingguo.qgnet.plugins.module_utils._leases.product import lease_backend
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.interface import Connection, Store
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.rate_limiter import RateLimiter
-from simulator.clock import Clock
 from simulator.core import ConnectionLost, Core
 from support.machine_clock import MachineClock
 from support.stores import open_store
+from support.vendor import (
+    CLASSIC,
+    KEY,
+    NOW,
+    PATHS,
+    URL,
+    Answer,
+    Call,
+    Hook,
+    Killed,
+    LateCall,
+    Paths,
+    Vendor,
+    books,
+    calls,
+    configure,
+    fault,
+)
 
-KEY = "QGDEMO01"
-CLASSIC = "classic"
-URL = "http://vendor.example"
-#: The time at which tests begin.
-NOW = 1_800_000_000.0
-
-
-@dataclass(frozen=True)
-class Paths:
-    """The calls for the leases of a product, as the journal names them. A call is None if the product has none."""
-
-    get: str
-    query: str
-    quota: str | None = None
-    replace: str | None = None
-    release: str | None = None
-
-    @property
-    def writing(self) -> tuple[str, ...]:
-        return tuple(path for path in (self.get, self.replace, self.release) if path)
-
-
-#: By product. The simulator serves the product hosts below a path.
-PATHS = {
-    CLASSIC: Paths("/allocate", "/query", "/info/quota", "/replace", "/release"),
-    "share": Paths("/share/get", "/share/query", "/share/channels"),
-    "longterm": Paths("/longterm/get", "/longterm/query", "/longterm/channels", release="/longterm/delete"),
-    "exclusive": Paths(
-        "/exclusive/get", "/exclusive/query", "/exclusive/channels", "/exclusive/replace", "/exclusive/delete"
-    ),
-    "overseas": Paths("/overseas/get", "/overseas/query"),
-}
-#: When a call is carried out, its method, path and parameters.
-LateCall = tuple[float, str, str, dict[str, str]]
-
-
-#: An HTTP status, and a JSON value or None.
-Answer = tuple[int, Any]
-
-
-class Killed(BaseException):
-    """The process that makes the calls is killed."""
-
-
-@dataclass(frozen=True)
-class Call:
-    """A call on its way to the vendor."""
-
-    method: str
-    path: str
-    parameters: Mapping[str, str]
-    handle: Callable[[str, str, Mapping[str, str]], Answer]
-
-    def carry_out(self, **changed: str) -> Answer:
-        """Let the vendor carry it out, with other values of some parameters."""
-        return self.handle(self.method, self.path, {**self.parameters, **changed})
-
-
-Hook = Callable[[Call], Answer]
-
-
-class Vendor(Core):
-    """The simulator's core for tests, with a plan of these fields.
-
-    A call is named by its path, after the method if that is not GET: ``/query``, ``POST /monopolies``. A path alone
-    stands for all of its methods.
-    """
-
-    def __init__(self, now: float = NOW, **plan: Any) -> None:
-        super().__init__(clock=Clock(now), seed=1)
-        #: What handles calls in the vendor's place, by the name of the call; the last one that concerns a call counts.
-        self.hooks: list[tuple[str, Hook]] = []
-        if plan:
-            self.configure(plan=plan)
-
-    def configure(self, **fields: Any) -> None:
-        """Alter the key's account."""
-        configure(self, **fields)
-
-    def fault(self, call: str, kind: str, **fields: Any) -> None:
-        """Plan a fault."""
-        method, _blank, path = call.rpartition(" ")
-        fault(self, {"path": path, "kind": kind, **({"method": method} if method else {}), **fields})
-
-    def handle(self, method: str, path: str, params: Mapping[str, str]) -> Answer:
-        """Make one call, unless a hook prevents that."""
-        return self._handle(self.hooks, method, path, params)
-
-    def _handle(self, hooks: list[tuple[str, Hook]], method: str, path: str, params: Mapping[str, str]) -> Answer:
-        for place in range(len(hooks) - 1, -1, -1):
-            name, hook = hooks[place]
-            if name in (path, f"{method} {path}"):
-                return hook(Call(method, path, params, partial(self._handle, hooks[:place])))
-        return super().handle(method, path, params)
-
-    def around(self, call: str, hook: Hook) -> None:
-        """Let a hook handle each such call."""
-        self.hooks.append((call, hook))
-
-    def once(self, call: str, hook: Hook) -> None:
-        """Let a hook handle the next such call."""
-
-        def handle(sent: Call) -> Answer:
-            self.hooks.remove((call, handle))
-            return hook(sent)
-
-        self.around(call, handle)
-
-    def before(self, call: str, act: Callable[[], object]) -> None:
-        """Act when the next such call has arrived, and before it is carried out."""
-
-        def handle(sent: Call) -> Answer:
-            act()
-            return sent.carry_out()
-
-        self.once(call, handle)
-
-    def after(self, call: str, act: Callable[[], object]) -> None:
-        """Act when the next such call was carried out, and before its response arrives."""
-
-        def handle(sent: Call) -> Answer:
-            answer = sent.carry_out()
-            act()
-            return answer
-
-        self.once(call, handle)
-
-    def alter(self, call: str, change: Callable[[Any], Any]) -> None:
-        """Change the JSON value of each response to such a call."""
-
-        def handle(sent: Call) -> Answer:
-            status, body = sent.carry_out()
-            return status, change(body) if body else body
-
-        self.around(call, handle)
-
-    def kill(self, call: str, *, carried_out: bool) -> None:
-        """Kill the process that makes the next such call, before or after the vendor carries it out."""
-
-        def handle(sent: Call) -> Answer:
-            if carried_out:
-                sent.carry_out()
-            raise Killed
-
-        self.once(call, handle)
-
-    def calls(self, *paths: str) -> list[str]:
-        """Return the paths of the calls so far; of the given ones alone, if any are given."""
-        return calls(self, *paths)
-
-    @property
-    def paid(self) -> int:
-        """How many leases the key has paid for."""
-        return len(books(self).paid)
-
-    @property
-    def leases(self) -> list[Any]:
-        """The leases that the key holds."""
-        found: list[Any] = books(self).leases
-        return found
-
-    @property
-    def ips(self) -> set[str]:
-        """The addresses of the leases that the key holds."""
-        return {lease.ip for lease in self.leases}
-
-    @property
-    def stock(self) -> list[Any]:
-        """The areas of the plan, with what is available in each."""
-        found: list[Any] = self.keys[KEY].plan.stock
-        return found
-
-    @property
-    def uuids(self) -> list[str]:
-        """The resources that the key holds."""
-        return [monopoly.uuid for monopoly in books(self).monopolies]
+__all__ = [
+    "CLASSIC",
+    "KEY",
+    "NOW",
+    "PATHS",
+    "URL",
+    "Answer",
+    "Call",
+    "Hook",
+    "InProcess",
+    "Killed",
+    "Paths",
+    "Vendor",
+    "books",
+    "calls",
+    "client",
+    "configure",
+    "fault",
+    "lease_client",
+    "product_client",
+]
 
 
 class InProcess(Transport):
@@ -379,24 +239,3 @@ def lease_client(
     if product == CLASSIC:
         return lease_backend(client(core, directory, max_wait, transport, store=store))
     return lease_backend(product_client(core, directory, product, max_wait, transport))
-
-
-def configure(core: Core, **fields: Any) -> None:
-    """Alter the key's account."""
-    core.keys[KEY].configure(fields)
-
-
-def books(core: Core) -> Any:
-    """What the key holds and has paid for, now."""
-    core.keys.process_due_events()
-    return core.keys[KEY].holdings
-
-
-def fault(core: Core, fields: Mapping[str, Any]) -> None:
-    """Plan a fault."""
-    core.faults.append([dict(fields)])
-
-
-def calls(core: Core, *paths: str) -> list[str]:
-    """The paths of the calls so far; of the given ones alone, if any are given."""
-    return [record.path for record in core.journal if not paths or record.path in paths]

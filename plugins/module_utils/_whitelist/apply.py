@@ -27,7 +27,7 @@ MAX_STALLS = 3
 READ_DELAYS, DELAYS_AFTER_ERROR = (0, 2, 3, 5, 10), (0, 2)
 #: The codes of refusals that concern single addresses: QG.net may take the others of the same call.
 ABOUT_ADDRESSES = (BOUND_TO_OTHER_KEY, WHITELIST_FULL)
-_NOT_SHOWN = "QG.net reports success, but the whitelist does not show the change; it may be full."
+_NOT_SHOWN = "QG.net reports success, but the whitelist does not show it, so the effect is unknown; it may be full."
 
 
 @dataclass

@@ -1,0 +1,229 @@
+# Copyright (c) 2026 The qingguo.qgnet authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""A control node in this process: options in, result out, with the simulator's core as the vendor and virtual time.
+
+Each run is a process of its own, which shares with the others no more than the store. This is the one file outside of
+``tests/unit`` that knows an inside of the collection: the runtime that a task gets, and the transport in it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import Any, NoReturn
+from urllib.parse import urlsplit
+
+from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+from ansible_collections.qingguo.qgnet.plugins.module_utils._api.transport import HttpResponse, Transport
+from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import Effect, TransportError
+from ansible_collections.qingguo.qgnet.plugins.module_utils._core.runtime import Clock, Runtime
+from ansible_collections.qingguo.qgnet.plugins.module_utils._task.operation import Mode, Operation, execute, redact
+from simulator.core import ConnectionLost
+from support.invariants import Books, Result, assert_no_secret, assert_result, assert_true
+from support.vendor import CLASSIC, KEY, URL, Killed, Vendor
+
+ACTIONS = "ansible_collections.qingguo.qgnet.plugins.action"
+#: Where a process can be interrupted: before a transaction of its store, before a request, before its response, and in
+#: a pause.
+STORE, REQUEST, RESPONSE, PAUSE = PLACES = ("store", "request", "response", "pause")
+
+
+@dataclass
+class Event:
+    """Something that happens after so many more steps, in any of these places."""
+
+    steps: int
+    act: Callable[[], object]
+    places: tuple[str, ...] = PLACES
+
+
+class Node:
+    """A control node.
+
+    :meth:`run` asserts what is true of each result, see :mod:`support.invariants`. Other clients may change the books
+    during a run if ``is_alone`` is false: then the result cannot be compared with them.
+    """
+
+    def __init__(self, directory: Path, vendor: Vendor, **options: Any) -> None:
+        self.vendor = vendor
+        self.store = directory
+        self.options: dict[str, Any] = {"key": KEY, "api_url": URL, "store": str(directory), **options}
+        self.is_alone = True
+        #: Seconds by which the wall clock is ahead of the true time.
+        self.wall_error = 0.0
+        #: Whether responses have a Date.
+        self.is_dated = True
+        self.event: Event | None = None
+        self._boots, self._booted_at = 1, 0.0
+        self._is_dead = self._is_other = False
+        self.runtime = Runtime(
+            clock=Clock(self._elapsed, self._wall, self._boot),
+            sleep=self._sleep,
+            random=lambda low, high: (low + high) / 2,
+            transport=lambda **given: _Wire(self, given.get("timeout", 10.0)),
+        )
+
+    def other(self) -> Node:
+        """Return a control node that knows nothing of this one."""
+        return Node(self.store.with_name(f"{self.store.name}.other"), self.vendor, **self._own_options())
+
+    def _own_options(self) -> dict[str, Any]:
+        return {name: value for name, value in self.options.items() if name not in ("key", "api_url", "store")}
+
+    def run(self, module: str, *, check: bool = False, diff: bool = False, **options: Any) -> Result:
+        """Run a module, with options that are validated as Ansible validates them."""
+        operation: Operation = import_module(f"{ACTIONS}.{module}").ActionModule.operation
+        given = {name: value for name, value in self.options.items() if name in operation.spec}
+        validation = ArgumentSpecValidator(operation.spec, **operation.rules).validate({**given, **options})
+        assert not validation.error_messages, validation.error_messages
+        params = validation.validated_parameters
+        before = Books.of(self.vendor)
+        if not self._is_other:
+            self._is_dead = False
+        result = execute(operation, params, Mode(check=check, diff=diff, runtime=self.runtime))
+        result = redact(result, params, operation.spec)
+        assert_result(result, module, check=check)
+        assert_no_secret([KEY], result, self.store)
+        if self.is_alone and not self._is_other:
+            assert_true(result, before, self.vendor, check=check)
+        return result
+
+    def ok(self, module: str, **options: Any) -> Result:
+        """Return the result of a run that succeeded."""
+        result = self.run(module, **options)
+        assert not result.get("failed"), result["msg"]
+        return result
+
+    def failed(self, module: str, **options: Any) -> Result:
+        """Return the result of a run that failed."""
+        result = self.run(module, **options)
+        assert result.get("failed"), result
+        return result
+
+    def attempt(self, module: str, **options: Any) -> Result | None:
+        """Run a module whose process may be killed: then there is no result."""
+        with contextlib.suppress(Killed):
+            return self.run(module, **options)
+        return None
+
+    def sent(self, call: str) -> list[Mapping[str, str]]:
+        """Return the parameters of each such call that the vendor received, as :class:`Vendor` names calls."""
+        method, _blank, path = call.rpartition(" ")
+        found = [record for record in self.vendor.journal if record.path == path and method in ("", record.method)]
+        return [record.params for record in found]
+
+    # What happens to it.
+
+    def at_step(self, steps: int, act: Callable[[], object], places: tuple[str, ...] = PLACES) -> None:
+        """Let something happen after so many more steps of its processes."""
+        self.event = Event(steps, act, places)
+
+    def die(self) -> NoReturn:
+        """End the present process. It does nothing more then, also while it unwinds."""
+        self._is_dead = True
+        raise Killed
+
+    def lose_locks(self) -> None:
+        """Let others get what the present process has locked, as if its database session had ended.
+
+        The process notices it when it uses the store again, which is its end.
+        """
+        for path in self.store.glob("*.lock"):
+            path.unlink()
+        self._is_dead = True
+
+    @contextlib.contextmanager
+    def other_process(self) -> Iterator[None]:
+        """Let what follows be done by another process of this node, to which nothing happens."""
+        before, self._is_other = self._is_other, True
+        try:
+            yield
+        finally:
+            self._is_other = before
+
+    def set_clock(self, seconds: float) -> None:
+        """Set the wall clock forward, or back."""
+        self.wall_error += seconds
+
+    def reboot(self, off: float) -> None:
+        """Let the machine be off for so long."""
+        self.vendor.advance(off)
+        self._boots += 1
+        self._booted_at = self.vendor.clock.now() - 10.0
+
+    def crash(self, off: float) -> NoReturn:
+        """Let the machine crash, and be off for so long."""
+        self.reboot(off)
+        self.die()
+
+    def step(self, place: str) -> None:
+        """One step of a process."""
+        if self._is_other:
+            return
+        if self._is_dead and place != RESPONSE:
+            raise Killed
+        event = self.event
+        if event is not None and place in event.places:
+            event.steps -= 1
+            if event.steps < 0:
+                self.event = None
+                event.act()
+
+    def _elapsed(self) -> float:
+        return self.vendor.clock.now() - self._booted_at
+
+    def _wall(self) -> float:
+        return self.vendor.clock.now() + self.wall_error
+
+    def _boot(self) -> str:
+        # The store asks for it in each transaction.
+        self.step(STORE)
+        return f"boot {self._boots}"
+
+    def _sleep(self, seconds: float) -> None:
+        self.step(PAUSE)
+        self.vendor.advance(seconds)
+
+
+class _Wire(Transport):
+    """Hands each exchange of a node to the simulator's core."""
+
+    def __init__(self, node: Node, timeout: float) -> None:
+        super().__init__(timeout=timeout)
+        self._node = node
+
+    def send(self, method: str, url: str, parameters: Mapping[str, str], endpoint: str) -> HttpResponse:
+        node, vendor, path = self._node, self._node.vendor, urlsplit(url).path
+        node.step(REQUEST)
+        if vendor.is_late(method, path, parameters):
+            node.step(RESPONSE)
+            vendor.advance(self.timeout)
+            raise _silence(endpoint)
+        began, vendor.headers = vendor.clock.now(), {}
+        try:
+            status, body = vendor.handle(method, path, parameters)
+        except Killed:
+            node.die()
+        except ConnectionLost as lost:
+            node.step(RESPONSE)
+            raise TransportError(f"{endpoint}: {lost}.", endpoint=endpoint, effect=Effect.UNKNOWN) from None
+        headers = dict(vendor.headers) if node.is_dated else {}
+        node.step(RESPONSE)
+        if vendor.clock.now() - began > self.timeout:
+            raise _silence(endpoint)
+        return HttpResponse(status, "<html>" if body is None else json.dumps(body), headers)
+
+
+def _silence(endpoint: str) -> TransportError:
+    return TransportError(f"{endpoint}: no answer in time.", endpoint=endpoint, effect=Effect.IN_FLIGHT)
+
+
+def product_node(directory: Path, product: str = CLASSIC, **plan: Any) -> Node:
+    """Return a node whose key has such a product."""
+    fields = plan if product == CLASSIC else {"kind": product, **plan}
+    return Node(directory, Vendor(**fields), product=product)
