@@ -78,7 +78,7 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from ansible_collections.qingguo.qgnet.plugins.module_utils._core.text import describe, quote_word
+from ansible_collections.qingguo.qgnet.plugins.module_utils._core.text import quoted
 from ansible_collections.qingguo.qgnet.plugins.plugin_utils._proxy_address import (
     ProxyAddress,
     check_options,
@@ -96,14 +96,12 @@ def proxy_haproxy(leases: Any, prefix: Any = "qg", options: Any = "check", form:
     prefix, form = resolve(prefix), resolve(form)
     if not isinstance(prefix, str) or not re.fullmatch("[A-Za-z0-9_.-]{1,64}", prefix):
         what = (
-            f"the prefix {quote_word(prefix[:64])}"
-            if isinstance(prefix, str)
-            else f"a prefix that is {type_name(prefix)}"
+            f"the prefix {quoted(prefix[:64])}" if isinstance(prefix, str) else f"a prefix that is {type_name(prefix)}"
         )
         raise refusal(NAME, what, "give a prefix of letters, digits, '_', '.' and '-'")
     extra, addresses = check_options(NAME, options), proxy_addresses(NAME, leases)
     if form not in ("servers", "timed"):
-        raise refusal(NAME, f"a form that is {describe(form)}", "give 'servers' or 'timed'")
+        raise refusal(NAME, f"a form that is {quoted(str(form))}", "give 'servers' or 'timed'")
     return "\n".join(_line(address, prefix, extra, timed=form == "timed") for address in addresses)
 
 

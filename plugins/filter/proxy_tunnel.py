@@ -110,7 +110,7 @@ from collections.abc import Callable
 from typing import Any
 from urllib.parse import quote
 
-from ansible_collections.qingguo.qgnet.plugins.module_utils._core.text import quote_word
+from ansible_collections.qingguo.qgnet.plugins.module_utils._core.text import quoted
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.validation import MAX_TUNNEL_TTL, TUNNEL_LABEL
 from ansible_collections.qingguo.qgnet.plugins.plugin_utils._proxy_address import (
     proxy_address,
@@ -139,9 +139,9 @@ def proxy_tunnel(
     """Return the proxy for each label, or the only one."""
     server, form, style, labels = proxy_address(NAME, tunnel).server, resolve(form), resolve(style), resolve(label)
     if form not in _FORMS:
-        raise refusal(NAME, f"a form that is {quote_word(str(form))}", "give 'url', 'lease' or 'headers'")
+        raise refusal(NAME, f"a form that is {quoted(str(form))}", "give 'url', 'lease' or 'headers'")
     if style not in _STYLES:
-        raise refusal(NAME, f"a style that is {quote_word(str(style))}", "give 'user_name' or 'password'")
+        raise refusal(NAME, f"a style that is {quoted(str(style))}", "give 'user_name' or 'password'")
     area, ttl = _check_areas(resolve(areas)), _check_ttl(resolve(ttl))
     in_user_name = form != "headers" and style == "user_name"
     if form == "headers":
@@ -177,11 +177,11 @@ def proxy_tunnel(
 def _check_label(label: Any, in_user_name: bool) -> str:
     text = str(label) if isinstance(label, int) and not isinstance(label, bool) else label
     if not isinstance(text, str) or not TUNNEL_LABEL.fullmatch(text):
-        shown = quote_word(text) if isinstance(text, str) else type_name(text)
+        shown = quoted(text) if isinstance(text, str) else type_name(text)
         marks = "underscores and dots" if in_user_name else "underscores, dots and hyphens"
         raise refusal(NAME, f"a label that is {shown}", f"give 1 to 64 letters, digits, {marks}")
     if in_user_name and "-" in text:
-        what = f"a label that is {quote_word(text)} in a user name, where a hyphen ends the label"
+        what = f"a label that is {quoted(text)} in a user name, where a hyphen ends the label"
         raise refusal(NAME, what, "give style='password', form='headers', or a label without hyphens")
     return text
 
@@ -195,7 +195,7 @@ def _check_areas(areas: Any) -> str | None:
     text = str(given[0])
     if isinstance(given[0], bool) or not _AREA.fullmatch(text):
         fix = "give a country code such as 'JP', or an area code of six digits, which qg_area_info returns"
-        raise refusal(NAME, f"areas with {quote_word(text)}", fix)
+        raise refusal(NAME, f"areas with {quoted(text)}", fix)
     return text.upper()
 
 
@@ -204,7 +204,7 @@ def _check_ttl(ttl: Any) -> str | None:
         return None
     text = str(ttl)
     if isinstance(ttl, bool) or not re.fullmatch(r"[0-9]{1,9}", text) or not 1 <= int(text) <= MAX_TUNNEL_TTL:
-        raise refusal(NAME, f"a ttl that is {quote_word(text)}", f"give whole seconds from 1 to {MAX_TUNNEL_TTL}")
+        raise refusal(NAME, f"a ttl that is {quoted(text)}", f"give whole seconds from 1 to {MAX_TUNNEL_TTL}")
     return str(int(text))
 
 

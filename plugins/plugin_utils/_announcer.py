@@ -7,8 +7,8 @@
 from __future__ import annotations
 
 from ansible.utils.display import Display
+from ansible_collections.qingguo.qgnet.plugins.module_utils._core.text import clean
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.waiting import Announcer
-from ansible_collections.qingguo.qgnet.plugins.module_utils._task.operation import without_secrets
 
 
 def run_announcer(name: str, secrets: frozenset[str]) -> Announcer:
@@ -19,6 +19,6 @@ def run_announcer(name: str, secrets: frozenset[str]) -> Announcer:
     display = Display()
 
     def show(text: str) -> None:
-        display.display(without_secrets({"msg": f"{name}: {text}"}, secrets)["msg"], stderr=True)
+        display.display(clean({"msg": f"{name}: {text}"}, secrets)["msg"], stderr=True)
 
     return Announcer(show)

@@ -19,7 +19,7 @@ from typing import Any
 from urllib.parse import quote, unquote_to_bytes
 
 from ansible.errors import AnsibleFilterError
-from ansible_collections.qingguo.qgnet.plugins.module_utils._core.text import counted, describe
+from ansible_collections.qingguo.qgnet.plugins.module_utils._core.text import counted, quoted
 from jinja2 import Undefined
 
 #: A lease supports HTTP and SOCKS5 at the same port. With socks5h, it also resolves the names of sites.
@@ -62,7 +62,7 @@ class ProxyAddress:
         """Return the URL with one of the schemes that a lease can be used with."""
         scheme = resolve(scheme)
         if scheme not in SCHEMES:
-            raise refusal(name, f"scheme={describe(scheme)}", f"give {', '.join(SCHEMES[:-1])} or {SCHEMES[-1]}")
+            raise refusal(name, f"scheme={quoted(str(scheme))}", f"give {', '.join(SCHEMES[:-1])} or {SCHEMES[-1]}")
         return f"{scheme}{self.url.removeprefix('http')}"
 
     def sort_key(self) -> tuple[bool, int, str, int]:
@@ -186,7 +186,7 @@ def check_words(name: str, option: str, value: Any) -> list[str]:
             raise refusal(name, f"{type_name(word)} in {option}", "give a list of text")
         for part in map(str.strip, word.split(",")):
             if not part.isprintable() or " " in part:
-                what = f"{describe(part)} in {option}"
+                what = f"{quoted(part)} in {option}"
                 raise refusal(name, what, "give hosts, domains or networks with commas between them")
             if part:
                 found[part] = None
@@ -248,9 +248,9 @@ def _parse(name: str, server: str, url: str | None, where: str) -> ProxyAddress:
 
 def _host_and_port(name: str, server: str, where: str) -> tuple[str, int]:
     match = _SERVER.fullmatch(server)
-    what = f"{describe(server)}{where}"
     if match is None:
-        raise refusal(name, what, LEASE)
+        raise refusal(name, f"text that is no address{where}", LEASE)
+    what = f"{quoted(server)}{where}"
     host, port = match[1].lower(), match[2]
     if not 1 <= int(port) <= _MAX_PORT or port.startswith("0"):
         raise refusal(name, what, f"the port must be a number from 1 to {_MAX_PORT}")

@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import html
 import json
+import re
 from typing import Any
 from urllib.parse import quote, quote_plus, urlencode
 
@@ -86,7 +87,7 @@ def spellings(secret: str) -> dict[str, str]:
         "with %20": quote(secret),
         "with every sign quoted": quote(secret, safe=""),
         "in HTML": html.escape(secret),
-        "as sent, in lower case": urlencode({"": secret}, safe=",*")[1:].replace("%2B", "%2b").replace("%2F", "%2f"),
+        "with escapes in lower case": re.sub("%..", lambda escape: escape[0].lower(), quote(secret, safe="")),
     }
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from .._core.errors import CallError, OptionError, QgError, WaitBudgetExceeded
-from .._core.text import format_sample, quote_word, similar
+from .._core.text import format_sample, quoted, similar
 from .leases import ISP_NUMBERS, PROVIDERS
 from .parsing import as_text, integer
 
@@ -140,7 +140,7 @@ def _code_of(text: str, listed: Sequence[NamedArea]) -> str | None:
 
 
 def _refuse(option: str, text: str, listed: Sequence[NamedArea]) -> str:
-    what = f"{option} contains {quote_word(text)}, which"
+    what = f"{option} contains {quoted(text)}, which"
     if not listed:
         raise OptionError(f"{what} is not a code, and the vendor's list contains no areas: give codes.")
     areas = sorted({(name or code, code) for code, name in listed})

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
+from .._core.text import without_secrets
 from .._store.directory import after_the_call
 from .._store.facts import AREAS, PRODUCT
 from .areas import Area, NamedArea
@@ -55,8 +56,7 @@ class LeaseClient(KeyClient):
         """Remove secrets from the vendor's fields, except the identifying ones."""
 
         def clean(vendor: Mapping[str, Any]) -> Mapping[str, Any]:
-            cleaned: Mapping[str, Any] = self._parser.redactor.tree({"vendor": vendor})["vendor"]
-            named = {name: vendor[name] for name in Lease.NAMING_FIELDS if name in vendor}
-            return vendor if cleaned is vendor else {**cleaned, **named}
+            cleaned: Mapping[str, Any] = without_secrets({"vendor": vendor}, self._parser.secrets)["vendor"]
+            return {**cleaned, **{name: vendor[name] for name in Lease.NAMING_FIELDS if name in vendor}}
 
         return [replace(lease, vendor=clean(lease.vendor)) for lease in leases]

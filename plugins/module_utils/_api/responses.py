@@ -9,8 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from .._core.errors import Effect, Kind, TransportError
-from .._core.redaction import Redactor
-from .._core.text import one_line
+from .._core.text import sentence
 from .transport import HttpResponse, retry_after
 
 #: Statuses of a gateway that stopped waiting for a server, which may still carry out the call. Content delivery
@@ -33,8 +32,8 @@ class ResponseParser:
     #: The option with the address of the API, for messages.
     url_option = "api_url"
 
-    def __init__(self, secrets: Collection[str], *, for_one_call: Collection[str] = ()) -> None:
-        self.redactor = Redactor(secrets, for_one_call=for_one_call)
+    def __init__(self, secrets: Collection[str]) -> None:
+        self.secrets = secrets
 
     def quoted(self, message: object) -> str | None:
         """Return a text of the vendor for a message, without secrets; None for other values and empty text."""
@@ -72,6 +71,5 @@ class ResponseParser:
         return self.sanitize(text)
 
     def sanitize(self, text: str) -> str:
-        """Return the text of a server without secrets in any spelling; empty if that cannot be guaranteed."""
-        text = self.redactor.text(text)
-        return "" if self.redactor.holds_letters(text) else one_line(text)
+        """Return the text of a server without secrets; empty if that cannot be guaranteed."""
+        return sentence(text, self.secrets)

@@ -13,7 +13,7 @@ from typing import Any
 
 from .._api.account.client import AccountApi, Row
 from .._core.errors import OptionError, QgError
-from .._core.text import quote_word
+from .._core.text import quoted
 from .._core.validation import check_range, check_word
 from .._task.operation import Mode, Operation
 from .._task.options import ACCOUNT_API_OPTIONS, account_api
@@ -32,7 +32,7 @@ def check_duration(text: str) -> str:
     if not re.fullmatch(r"[1-9][0-9]{0,3}[sdwm]", duration):
         hint = " QG.net writes hours with s." if duration.endswith("h") else ""
         raise OptionError(
-            f"duration={quote_word(text)} is not a duration: give a number and s (hours), d (days), w (weeks) or m "
+            f"duration={quoted(text)} is not a duration: give a number and s (hours), d (days), w (weeks) or m "
             f"(months), such as 1m.{hint}"
         )
     return duration

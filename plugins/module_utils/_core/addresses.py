@@ -12,7 +12,7 @@ import socket
 from collections.abc import Iterable
 
 from .errors import OptionError
-from .text import quote_word
+from .text import quoted
 
 #: What looks like an address, in text with a mistake.
 _LIKE_ADDRESS = re.compile(r"[0-9]+(?:\.[0-9]+){3}")
@@ -74,7 +74,7 @@ def check_addresses(option: str, texts: Iterable[str], *, any_scope: bool = Fals
         address = text.strip()
         number = packed(address)
         if number is None:
-            raise OptionError(f"{option} contains {quote_word(text)}: {_address_fix(address)}.")
+            raise OptionError(f"{option} contains {quoted(text)}: {_address_fix(address)}.")
         if not any_scope and not is_public(ipaddress.IPv4Address(number)):
             raise OptionError(
                 f"{option} contains {address}, which is not an address of the public internet, so QG.net can never see "

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 
 from .errors import OptionError
-from .text import quote_word
+from .text import quoted
 
 UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 _DURATION = re.compile(rf"(-?[0-9]{{1,9}})([{''.join(UNITS)}]?)")
@@ -21,7 +21,7 @@ def parse_minutes(option: str, value: object) -> float:
     match = _DURATION.fullmatch(text)
     if match is None:
         raise OptionError(
-            f"{option}={quote_word(text)} cannot be used: give a number of minutes, or a number with a unit, such as "
+            f"{option}={quoted(text)} cannot be used: give a number of minutes, or a number with a unit, such as "
             "30s, 5m or 1h."
         )
     seconds = int(match[1]) * UNITS[match[2] or "m"]

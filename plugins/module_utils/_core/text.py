@@ -2,86 +2,63 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Functions that make foreign text safe to display, and that quote values of options without credentials."""
+"""Text for users: foreign text that is safe to display, no secrets, and the small change of sentences."""
 
 from __future__ import annotations
 
+import base64
+import functools
+import html
 import ipaddress
+import json
 import re
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any
+from urllib.parse import quote, quote_plus
 
-#: Characters that control a terminal, or that hide or reorder adjacent text: controls, bidirectional and zero-width
-#: characters, fillers, lone surrogates.
-_UNSEEN = (
-    "\u034f\u061c\u06dd\u070f\u08e2\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u2028-\u202e\u2060-\u206f\u3164"
-    "\ud800-\udfff\ufeff\uffa0\ufff0-\ufffb\U000110bd\U000110cd\U00013430-\U0001343f\U0001bca0-\U0001bca3"
-    "\U0001d173-\U0001d17a\U000e0000-\U000e0fff"
-)
-#: The characters that one_line() escapes, after blanks and line breaks have been collapsed.
-_INVISIBLE = re.compile(rf"[\x00-\x1f\x7f-\x9f\xad\u0600-\u0605\u0890\u0891{_UNSEEN}]")
-#: The characters that visible() escapes: all of these except tabs and line breaks.
-_DANGEROUS = re.compile(rf"[\x00-\x08\x0b-\x1f\x7f-\x9f\xad\u0600-\u0605\u0890\u0891{_UNSEEN}]")
+from ansible.module_utils.common.parameters import remove_values, sanitize_keys
+
+#: The replacement of a secret in text, as in Ansible.
+MASK = "********"
+#: Shorter values are never masked: a password of one letter would make each sentence unreadable.
+_SHORTEST = 4
+#: The minimum length of a secret in bytes that is also searched for in base64; a shorter one would match by chance.
+_SHORTEST_ENCODED = 6
+#: A name of the collection itself, which no secret may change, and the names below which all names are the vendor's.
+_OWN_NAME, _FOREIGN_BELOW = re.compile("[a-z][a-z_]*"), frozenset({"vendor", "idle"})
 #: The full-width forms of the characters without which no text becomes a template of Ansible (``{{``, ``{%``, ``{#``,
 #: ``#jinja2:``), wherever a user puts it, be it joined with other text, or evaluated as a literal of Python (``\x7b``).
 _FULL_WIDTH = str.maketrans("{}#\\", "\uff5b\uff5d\uff03\uff3c")
-
-#: A name of a host has at most 253 characters.
-_MAX_SHOWN = 290
-#: Quotes a value that may hold a credential.
-HIDDEN = "'...'"
-_LABEL = r"[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
-_IPV4 = r"(?:[0-9]{1,3}\.){3}[0-9]{1,3}"
-_END = r"(?=[/?#]|\Z)"
-#: Scheme, host and port, followed by nothing or by a path. A key has no dot, and a password rarely ends like a
-#: top-level domain.
-_ADDRESS = re.compile(
-    rf"(?:[A-Za-z][A-Za-z0-9+.-]{{0,15}}://)?"
-    rf"(?:{_IPV4}(?:(?::[0-9]{{1,5}})?{_END}|(?![A-Za-z0-9_.-]))"
-    rf"|(?:(?:{_LABEL}\.)+[A-Za-z][A-Za-z-]*[A-Za-z]|localhost)(?::[0-9]{{1,5}})?{_END})/?",
-    re.ASCII,
-)
+#: Separates the lines and words of values.
+_SPACE = frozenset("\n\t\u3000\xa0")
+#: What a message may quote of an option's value. Anything else may be a URL or a login.
+_QUOTABLE = re.compile(r"[\w .,*+=<>!-]{0,80}|(?:[\w-]+\.)+[\w-]+:[0-9]+")
 
 
 class Exact(str):
     """Text of a result that stays as it is: a password that was asked for."""
 
 
-def _code_point(match: re.Match[str]) -> str:
-    return f"<U+{ord(match[0]):04X}>"
+def visible(text: str) -> str:
+    """Return foreign text for a result: no character of it controls a terminal, hides text or opens a template."""
+    text = text.translate(_FULL_WIDTH)
+    if text.isprintable():
+        return text
+    return "".join(each if each.isprintable() or each in _SPACE else f"<U+{ord(each):04X}>" for each in text)
 
 
 def one_line(text: str) -> str:
     """Return foreign text for a message: visible(), on one line."""
-    line = _INVISIBLE.sub(_code_point, " ".join(text.split()).translate(_FULL_WIDTH))
-    # Characters that Unicode has not assigned yet are escaped as well.
-    return (
-        line if line.isprintable() else "".join(each if each.isprintable() else f"<U+{ord(each):04X}>" for each in line)
-    )
-
-
-def has_invisible(text: str) -> bool:
-    """Whether the text contains an invisible character, such as a byte order mark; blanks do not count."""
-    return bool(_DANGEROUS.search(text))
-
-
-def visible(text: str) -> str:
-    """Return foreign text for a result: no character of it controls a terminal, hides text or opens a template."""
-    return _DANGEROUS.sub(_code_point, text.translate(_FULL_WIDTH))
+    return visible(" ".join(text.split()))
 
 
 def visible_everywhere(value: Any, levels: int = 100) -> Any:
     """Return a structure of a result with visible() applied to all text and names in it, up to this depth."""
     if isinstance(value, str):
-        if isinstance(value, Exact):
-            return str(value)
         # Unchanged text must stay the same object: Ansible's own kind of text has tags.
-        return value if (shown := visible(value)) == value else shown
-    # Mapping comes last: the first isinstance() of a class with it takes longer than all others.
-    if value is None or isinstance(value, (bool, int, float)):
-        return value
+        return value if isinstance(value, Exact) or (shown := visible(value)) == value else shown
     is_list = isinstance(value, (list, tuple))
-    if not is_list and not isinstance(value, Mapping):
+    if not is_list and not isinstance(value, dict):
         return value
     if not levels:
         return "(nested too deep)"
@@ -90,23 +67,76 @@ def visible_everywhere(value: Any, levels: int = 100) -> Any:
     return {visible_everywhere(name): visible_everywhere(item, levels - 1) for name, item in value.items()}
 
 
-def describe(value: object) -> str:
-    """Quote the value of an option for an address or URL, with dots in place of everything that may be a credential.
+def without_secrets(value: Any, secrets: Collection[str]) -> Any:
+    """Return a structure without secrets in values, and in names except those of the collection."""
+    hidden = forms(frozenset(secrets))
+    if not hidden:
+        return value
+    return sanitize_keys(remove_values(value, hidden), hidden, frozenset(_own_names(value)))
 
-    Scheme, host and port are shown if they can be parsed. Text with an ``@`` in any spelling is not shown, except for
-    an IPv4 address at its end.
-    """
-    text = str(value).strip()
-    if not text or _is_network(text):
-        return f"'{text}'"
-    start, at, rest = text.rpartition("@")
-    match = _ADDRESS.match(rest)
-    if match is None or match.end() > _MAX_SHOWN or _may_hide_login(start + rest):
-        return HIDDEN
-    if at:
-        whole = match.end() == len(rest) and re.fullmatch(rf"{_IPV4}(?::[0-9]{{1,5}})?/?", rest, re.ASCII)
-        return f"'...@{rest}'" if whole else HIDDEN
-    return f"'{match[0]}{'' if match.end() == len(rest) else '...'}'"
+
+def clean(result: Mapping[str, Any], secrets: Collection[str]) -> dict[str, Any]:
+    """Return a result that Ansible may show: without secrets, and with messages on one line."""
+    cleaned: dict[str, Any] = without_secrets(visible_everywhere(dict(result)), secrets)
+    if isinstance(cleaned.get("msg"), str):
+        cleaned["msg"] = one_line(cleaned["msg"])
+    if cleaned.get("warnings"):
+        cleaned["warnings"] = [one_line(str(text)) for text in cleaned["warnings"]]
+    return cleaned
+
+
+def sentence(text: str, secrets: Collection[str]) -> str:
+    """Return a text of a server for a message; nothing if it has the letters of a secret, with anything in between."""
+    hidden = forms(frozenset(secrets))
+    masked = str(remove_values(f" {text} ", hidden)) if hidden else text
+    letters = _letters(masked)
+    hides = any(_letters(secret) in letters for secret in secrets if len(_letters(secret)) >= _SHORTEST)
+    return "" if hides else one_line(masked)
+
+
+@functools.lru_cache(maxsize=32)
+def forms(secrets: frozenset[str]) -> frozenset[str]:
+    """Return the texts in which a server or a library may repeat secrets: plain, or in a URL, HTML, JSON or base64."""
+    given = {text for secret in secrets for text in (secret, secret.strip()) if len(text) >= _SHORTEST}
+    return frozenset(shown for text in given for form in _forms(text) for shown in (form, visible(form)) if form)
+
+
+def _forms(text: str) -> Iterator[str]:
+    yield from (text, one_line(text), html.escape(text), html.escape(text).replace("&#x27;", "&#039;"))
+    for written in (json.dumps(text)[1:-1], json.dumps(text, ensure_ascii=False)[1:-1]):
+        yield from (written, written.replace("/", "\\/"))
+    raw = text.encode("utf-8", "replace")
+    for encoded in (quote(raw, safe=""), quote(raw), quote_plus(raw), quote_plus(raw, safe=",*")):
+        yield from (encoded, re.sub("%..", lambda match: match[0].lower(), encoded))
+    for shift in range(3) if len(raw) >= _SHORTEST_ENCODED else ():
+        # The characters that depend only on the secret, wherever it begins.
+        code = base64.b64encode(b"\0" * shift + raw).decode()[-(-shift * 8 // 6) : (shift + len(raw)) * 8 // 6]
+        yield from (code, code.translate(str.maketrans("+/", "-_")))
+
+
+def _own_names(value: Any) -> Iterator[str]:
+    if isinstance(value, dict):
+        yield from filter(_OWN_NAME.fullmatch, value)
+        value = [item for name, item in value.items() if name not in _FOREIGN_BELOW]
+    for item in value if isinstance(value, (list, tuple)) else ():
+        yield from _own_names(item)
+
+
+def _letters(text: str) -> str:
+    return "".join(filter(str.isalnum, text)).casefold()
+
+
+def quoted(text: str) -> str:
+    """Quote the value of an option for a message; one that may be a URL or a login is not shown."""
+    return repr(text) if _QUOTABLE.fullmatch(text) or _is_network(text) else "'...'"
+
+
+def _is_network(text: str) -> bool:
+    try:
+        ipaddress.ip_interface(text)
+    except ValueError:
+        return False
+    return "%" not in text
 
 
 def format_sample(items: Collection[str], limit: int = 10) -> str:
@@ -132,22 +162,3 @@ def counted(number: float, noun: str, verb: str = "") -> str:
     if number == 1:
         return f"1 {noun} {_SINGULAR[verb]}" if verb else f"1 {noun}"
     return f"{number:.15g} {noun}{'es' if noun.endswith('s') else 's'}{f' {verb}' if verb else ''}"
-
-
-def quote_word(text: str) -> str:
-    """Quote the value of an option for a name; text that looks like a URL or a login is quoted by describe()."""
-    return describe(text) if re.search(r"[@:/?%&\\]", text) else repr(text)
-
-
-def _is_network(text: str) -> bool:
-    """Whether the text is an address or a network, and therefore not a credential."""
-    try:
-        ipaddress.ip_interface(text)
-    except ValueError:
-        return False
-    return "%" not in text and not text.isdigit()
-
-
-def _may_hide_login(text: str) -> bool:
-    """Whether the text may contain an ``@`` in another spelling, so that the start of its host is unknown."""
-    return not text.isascii() or bool(re.search("%(?:25)*40|&|\\\\", text, re.IGNORECASE))

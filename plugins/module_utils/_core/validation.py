@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from urllib.parse import urlsplit
 
 from .errors import OptionError
-from .text import describe, has_invisible, quote_word
+from .text import quoted
 
 # Compiled at import, once for all workers of a run: compiling takes longer than all uses in one worker.
 _HOST = re.compile(r"[\w.-]+|[0-9A-Fa-f:.]+")
@@ -37,13 +37,13 @@ def check_url(option: str, url: str, example: str = "https://proxy.qg.net") -> s
     if _SEVERAL_URLS.search(url):
         raise OptionError(f"{option} contains several URLs: give one, or in a list one in each entry.")
     if not valid or not url.isprintable() or " " in url:
-        raise OptionError(f"{option} {describe(url)} cannot be used: give scheme and host, such as {example}.")
+        raise OptionError(f"{option} cannot be used: give scheme and host, such as {example}.")
     return url
 
 
 def check_visible(option: str, secret: str | None) -> None:
     """Refuse a secret with an invisible character: it comes from a file or a page, and the vendor refuses it."""
-    if secret and has_invisible(secret):
+    if any(not each.isprintable() and not each.isspace() for each in secret or ""):
         raise OptionError(
             f"{option} contains an invisible character, such as a byte order mark: type it again, or save its file as "
             "UTF-8 without BOM."
@@ -70,7 +70,7 @@ def check_word(option: str, text: str) -> str:
     """Return a name of one word, such as the vendor's numbers of packages and services; refuse any other text."""
     word = text.strip()
     if not word or not word.isprintable() or set(word) & set(" ,*"):
-        raise OptionError(f"{option}={quote_word(text)} cannot be used: give one whole name, as the vendor writes it.")
+        raise OptionError(f"{option}={quoted(text)} cannot be used: give one whole name, as the vendor writes it.")
     return word
 
 
@@ -79,5 +79,5 @@ def check_names(option: str, texts: Iterable[object] | None, separators: str = "
     names = [str(text).strip() for text in texts or ()]
     wrong = next((name for name in names if not name or not name.isprintable() or set(name) & set(separators)), None)
     if wrong is not None:
-        raise OptionError(f"{option} holds {quote_word(wrong)}: give one whole name in each entry of the list.")
+        raise OptionError(f"{option} holds {quoted(wrong)}: give one whole name in each entry of the list.")
     return names

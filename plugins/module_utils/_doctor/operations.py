@@ -24,7 +24,7 @@ from .._api.errors import RefusedError
 from .._api.leases import Lease
 from .._api.product.client import ProductApi
 from .._core.errors import OptionError, QgError
-from .._core.text import counted, describe
+from .._core.text import counted
 from .._core.validation import check_url
 from .._core.version import VERSION
 from .._reconcile.held_leases import HeldLeases
@@ -86,7 +86,7 @@ class Doctor:
         if proxy := self.params["through_proxy"]:
             check_url("through_proxy", _as_url(proxy))
             if urlsplit(_as_url(proxy)).port is None:
-                raise OptionError(f"through_proxy {describe(proxy)} has no port: give HOST:PORT.")
+                raise OptionError("through_proxy has no port: give HOST:PORT.")
         return f"The API is at {self.params['api_url']}."
 
     def _store(self, opened: list[Store]) -> str:

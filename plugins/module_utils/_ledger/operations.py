@@ -17,7 +17,7 @@ from .._api.parsing import BEIJING, parse_vendor_time
 from .._api.product.endpoints import PRODUCTS
 from .._core.durations import parse_minutes
 from .._core.errors import OptionError
-from .._core.text import quote_word
+from .._core.text import quoted
 from .._store.journal import LedgerEntry, ledger
 from .._store.journal_rows import LEASES, LOST, REFUSED
 from .._store.opening import Store, StorePlace
@@ -47,7 +47,7 @@ def moment(option: str, text: str, now: float) -> float:
         return (found if found.tzinfo else found.replace(tzinfo=BEIJING)).timestamp()
     except ValueError:
         raise OptionError(
-            f"{option}={quote_word(text)} is not a time: give one such as 2030-01-02T03:04:05+08:00, a date, or a "
+            f"{option}={quoted(text)} is not a time: give one such as 2030-01-02T03:04:05+08:00, a date, or a "
             "duration before now such as 24h or 7d."
         ) from None
 

@@ -15,7 +15,7 @@ from .._api.areas import area_codes
 from .._api.classic.client import ProxyApi
 from .._api.classic.models import Monopoly
 from .._core.errors import OptionError
-from .._core.text import one_line, quote_word
+from .._core.text import one_line, quoted
 from .._core.validation import check_range
 from .._store.caps import Caps
 from .._task.operation import Mode, Operation
@@ -52,9 +52,7 @@ def check_uuids(texts: Sequence[str]) -> tuple[str, ...]:
     for text in texts:
         uuid = text.strip()
         if not uuid or "," in uuid or not uuid.isprintable():
-            raise OptionError(
-                f"uuids holds {quote_word(text)}: give each name as an item, as qg_monopoly_info returns it."
-            )
+            raise OptionError(f"uuids holds {quoted(text)}: give each name as an item, as qg_monopoly_info returns it.")
         found[uuid] = None
     return tuple(found)
 

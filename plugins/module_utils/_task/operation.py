@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -14,12 +13,17 @@ from typing import Any
 from .._api.deadline_session import MISSING_REQUESTS, REQUESTS_IMPORT_ERROR
 from .._api.proxies import environment_secrets
 from .._core.errors import OptionError, QgError, UnexpectedError
-from .._core.redaction import Redactor
 from .._core.runtime import REAL, Runtime, use
-from .._core.text import one_line, visible_everywhere
+from .._core.text import clean
 from .._core.waiting import SILENT, Announcer
 from .._store.opening import url_secrets
 from .sources import Spec
+
+try:
+    from ansible.module_utils.secrets import register_secret
+except ImportError:
+    # Before ansible-core 2.22, which masks registered secrets in all of its output.
+    def register_secret(secret: str) -> None: ...
 
 
 @dataclass(frozen=True)
@@ -99,29 +103,11 @@ def secrets_in(params: Mapping[str, Any], spec: Spec) -> frozenset[str]:
         found.update(environment_secrets())
     if "store" in spec:
         found.update(url_secrets(params.get("store")))
+    for secret in found:
+        register_secret(secret)
     return frozenset(found)
 
 
 def redact(result: dict[str, Any], params: Mapping[str, Any], spec: Spec) -> dict[str, Any]:
-    """Return the result without any value of an option marked ``no_log``, as :func:`without_secrets` does."""
-    return without_secrets(result, secrets_in(params, spec))
-
-
-def without_secrets(result: dict[str, Any], secrets: frozenset[str]) -> dict[str, Any]:
-    """Return the result without the secrets, in any spelling, and safe to display.
-
-    Values and names are cleaned, for actions and modules alike. Messages are on one line, and control characters are
-    escaped in all text.
-    """
-    cleaned: dict[str, Any] = visible_everywhere(_redactor(secrets).tree(result))
-    if isinstance(cleaned.get("msg"), str):
-        cleaned["msg"] = one_line(cleaned["msg"])
-    if cleaned.get("warnings"):
-        cleaned["warnings"] = [one_line(str(text)) for text in cleaned["warnings"]]
-    return cleaned
-
-
-@functools.lru_cache(maxsize=8)
-def _redactor(secrets: frozenset[str]) -> Redactor:
-    """Return a redactor, which this process and those that it forks prepare once."""
-    return Redactor(secrets)
+    """Return the result without any value of an option marked ``no_log``, and safe to display."""
+    return clean(result, secrets_in(params, spec))

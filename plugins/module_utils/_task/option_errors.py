@@ -17,7 +17,7 @@ from ansible.module_utils.common.validation import (
 )
 
 from .._core.errors import OptionError
-from .._core.text import quote_word
+from .._core.text import quoted
 
 #: For each type, Ansible's conversion, its description, and the fix.
 _TYPES: dict[str, tuple[Callable[[Any], Any], str, str]] = {
@@ -80,4 +80,4 @@ def _quoted(value: Any) -> str:
         return "(a dictionary)"
     if isinstance(value, list | tuple | set):
         return "(a list)"
-    return quote_word(str(value))
+    return quoted(str(value))

@@ -23,7 +23,7 @@ from .._api.product.endpoints import PRODUCTS
 from .._api.transport import Transport, environment_authorities
 from .._core.errors import OptionError, QgError
 from .._core.runtime import current
-from .._core.text import describe, quote_word
+from .._core.text import quoted
 from .._core.validation import check_names, check_range, check_url, check_visible
 from .._core.waiting import SILENT, Announcer, WaitBudget
 from .._store.opening import DEFAULT_STORE, Store, StorePlace
@@ -145,11 +145,9 @@ def _parse_url(option: str, given: str, example: str) -> str:
     path = parts.path.rstrip("/")
     call = next((call for call in _paths_of_calls() if path.endswith(call)), None) if path else None
     if call:
-        raise OptionError(f"{option} {describe(url)} ends with the path of a call: leave out {call}.")
+        raise OptionError(f"{option} {quoted(url)} ends with the path of a call: leave out {call}.")
     if (owner := _HOSTS.get(parts.hostname or "", option)) != option:
-        raise OptionError(
-            f"{option} {describe(url)} is the host of another API: give it in {owner}, and omit {option}."
-        )
+        raise OptionError(f"{option} {quoted(url)} is the host of another API: give it in {owner}, and omit {option}.")
     return url
 
 
@@ -169,7 +167,7 @@ def check_areas(option: str, texts: Sequence[object] | None) -> tuple[str, ...]:
     wrong = next((area for area in areas if re.fullmatch(r"[-+.0-9]+", area) and code_in(area) is None), None)
     if wrong is not None:
         raise OptionError(
-            f"{option} contains {quote_word(wrong)}, which is not the code of an area: give a code such as 350500, "
+            f"{option} contains {quoted(wrong)}, which is not the code of an area: give a code such as 350500, "
             "or a name, as qg_area_info lists them."
         )
     return tuple(areas)

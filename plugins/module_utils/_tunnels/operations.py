@@ -12,7 +12,7 @@ from typing import Any
 
 from .._api.tunnel import TunnelControl
 from .._core.errors import OptionError
-from .._core.text import quote_word
+from .._core.text import quoted
 from .._core.waiting import WaitBudget
 from .._task.operation import Mode, Operation
 from .._task.options import KEY_OPTIONS, TRANSPORT_OPTIONS, TransportOptions
@@ -29,7 +29,7 @@ def _check_tunnel(text: str) -> str:
     match = _TUNNEL.fullmatch(text.strip())
     if match is None or len(match[1]) > 253 or not 1 <= int(match[2] or 1) <= 65535:
         raise OptionError(
-            f"tunnel {quote_word(text)} is not the address of a tunnel: give HOST:PORT, such as tunnel.qg.net:19702."
+            f"tunnel {quoted(text)} is not the address of a tunnel: give HOST:PORT, such as tunnel.qg.net:19702."
         )
     return match[1].lower()
 

@@ -22,9 +22,10 @@ from .._api.product.client import ProductApi
 from .._core.addresses import numeric_order
 from .._core.errors import OptionError, QgError, UnexpectedError
 from .._core.runtime import current
+from .._core.text import clean
 from .._core.waiting import SILENT
 from .._reconcile.held_leases import HeldLeases
-from .._task.operation import secrets_in, without_secrets
+from .._task.operation import secrets_in
 from .._task.options import account_api, proxy_api
 from .._task.products import lease_client
 from .events import BALANCE, FAILED, LEASES, QUOTA, WHITELIST, Changes, Reading
@@ -139,7 +140,7 @@ async def watch(
                 logger.debug("%s", unexpected.traceback)
                 event = changes.failure(subject, unexpected)
             if event:
-                event = without_secrets(event, secrets)
+                event = clean(event, secrets)
                 if event["type"] == FAILED:
                     logger.warning("%s cannot be read: %s", subject, event["current"]["msg"])
                 await queue.put(event)

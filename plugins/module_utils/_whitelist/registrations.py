@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from .._core.errors import OptionError
-from .._core.text import counted, format_sample, quote_word
+from .._core.text import counted, format_sample, quoted
 from .._store.registrations import Registration
 from .plan import Desired
 
@@ -101,7 +101,7 @@ def check_known(names: Collection[str], rows: Iterable[Registration], inventory:
     known = {row.host for row in rows if row.inventory == inventory}
     if unknown := sorted(set(names) - known):
         raise OptionError(
-            f"forget contains {quote_word(unknown[0])}, which is not registered for this key in the inventory "
+            f"forget contains {quoted(unknown[0])}, which is not registered for this key in the inventory "
             f"{inventory}: it has {format_sample(sorted(known)) or 'no hosts'}. The playbook qingguo.qgnet.report "
             "shows all."
         )

@@ -43,8 +43,8 @@ class AccountResponseParser(ResponseParser):
 
     url_option = "account_url"
 
-    def __init__(self, secrets: Collection[str], clock: float, *, for_one_call: Collection[str] = ()) -> None:
-        super().__init__(secrets, for_one_call=for_one_call)
+    def __init__(self, secrets: Collection[str], clock: float) -> None:
+        super().__init__(secrets)
         self._clock = clock
 
     def data(self, response: HttpResponse, endpoint: AccountEndpoint, asked: str) -> Any:
@@ -168,7 +168,7 @@ class AccountApi(Client):
         def attempt() -> T:
             now = self._now()
             signed = self._identity.signed(now)
-            parser = AccountResponseParser((self._identity.app_key,), now, for_one_call=(signed["sign"],))
+            parser = AccountResponseParser((self._identity.app_key, signed["sign"]), now)
             return self._exchange(
                 "GET",
                 self._account_url + endpoint.path,

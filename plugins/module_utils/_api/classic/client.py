@@ -13,7 +13,6 @@ from typing import Any
 
 from ..._core.addresses import packed
 from ..._core.errors import CallError
-from ..._core.text import one_line
 from ..._store.directory import after_the_call
 from ..._store.facts import FULL
 from ..areas import Area
@@ -114,9 +113,7 @@ class ProxyApi(LeaseClient, ClassicClient):
             # Such a response stands for an empty list, but only if it comes again.
             entries = self._call(endpoints.WHITELIST_QUERY, {}, models.whitelist_entries) or []
         # Redacted before it is shortened to the shown length, so that no part of a secret remains.
-        strange = (
-            one_line(self._parser.sanitize(text[: 10 * MAX_ENTRY]))[:MAX_ENTRY] for text in entries if not packed(text)
-        )
+        strange = (self._parser.sanitize(text[: 10 * MAX_ENTRY])[:MAX_ENTRY] for text in entries if not packed(text))
         return frozenset(filter(packed, entries)), tuple(strange)
 
     def add(self, ips: Sequence[str]) -> frozenset[str]:

@@ -72,7 +72,7 @@ def test_no_proxy_stays_one_line(no_proxy: Any) -> None:
         (5, "no_proxy that is a number"),
         ({"a": 1}, "no_proxy that is a dictionary"),
         ([None], "null in no_proxy"),
-        ("a.example b.example", "'...' in no_proxy"),
+        ("a.example b.example", "'a.example b.example' in no_proxy"),
         ([f"http://me:{SECRET}@a.example b"], "'...' in no_proxy"),
     ],
 )

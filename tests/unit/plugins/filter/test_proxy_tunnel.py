@@ -108,5 +108,5 @@ def test_a_mistake_is_one_sentence_with_the_fix(options: dict[str, Any], words: 
 
 
 def test_a_tunnel_without_a_port_is_refused() -> None:
-    with pytest.raises(AnsibleFilterError, match=r"proxy_tunnel cannot use 'tunnel\.qg\.example'"):
+    with pytest.raises(AnsibleFilterError, match=r"proxy_tunnel cannot use text that is no address"):
         proxy_tunnel("tunnel.qg.example", **LOGIN)

@@ -106,7 +106,7 @@ BAD_SERVERS = [pytest.param(server, remedy) for remedy, found in SERVERS.items()
 def test_a_bad_server_is_refused(name: str, server: str, remedy: str) -> None:
     for lease in (server, lease_of(server)):
         message = refused(partial(ALL[name], lease))
-        assert message.startswith(f"{name} cannot use '")
+        assert message.startswith(f"{name} cannot use ")
         assert remedy in message
 
 
@@ -153,26 +153,18 @@ def test_a_bad_proxy_url_is_refused_and_not_shown(name: str, proxy_url: str) -> 
     assert "QGDEMO01" not in message
 
 
-#: What a message shows, by what was given.
-SHOWN = {
-    f"QGDEMO01:{SECRET}": "'...'",
-    f"QGDEMO01:{SECRET}.x": "'...'",
-    "QGDEMO01": "'...'",
-    f"QGDEMO01:{SECRET}@{EXAMPLE}": f"'...@{EXAMPLE}'",
-    f"https://QGDEMO01:{SECRET}@{EXAMPLE}/": f"'...@{EXAMPLE}/'",
-    f"QGDEMO01:a,{SECRET}.b:80": "'...'",
-    f"http://QGDEMO01:a@{SECRET}@{EXAMPLE}": f"'...@{EXAMPLE}'",
-    f"http://QGDEMO01:a@{SECRET}.b/c": "'...'",
-    "https://198.51.100.8:21504": "'https://198.51.100.8:21504'",
-    "localhost": "'localhost'",
-    "198.51.100.8:21504\nserver evil": "'198.51.100.8...'",
-    "198.51.100.8:21x": "'198.51.100.8...'",
-}
+NO_ADDRESS = [
+    "QGDEMO01",
+    f"QGDEMO01:{SECRET}@{EXAMPLE}",
+    f"http://QGDEMO01:a@{SECRET}.b/c",
+    "https://198.51.100.8:21504",
+    "198.51.100.8:21504\nserver evil",
+]
 
 
-@pytest.mark.parametrize(("text", "name"), spread(SHOWN, NAMES))
-def test_a_refusal_shows_no_more_than_an_address(name: str, text: str) -> None:
-    assert refused(lambda: ALL[name](text)).startswith(f"{name} cannot use {SHOWN[text]}: ")
+@pytest.mark.parametrize(("text", "name"), spread(NO_ADDRESS, NAMES))
+def test_text_that_is_no_address_is_not_quoted(name: str, text: str) -> None:
+    assert refused(lambda: ALL[name](text)).startswith(f"{name} cannot use text that is no address: ")
 
 
 class Vaulted:
