@@ -13,30 +13,19 @@ class ModuleDocFragment:
     DOCUMENTATION = r"""
 attributes:
   action_group:
-    description: Use C(group/qingguo.qgnet.qg) in C(module_defaults) to set options for all modules.
+    description: The group for C(module_defaults).
     support: full
     membership:
       - qingguo.qgnet.qg
   check_mode:
-    description: Can run in check mode and predict changes without making them.
-    support: full
-  idempotent:
-    description: A second run with the same options changes nothing.
-    support: full
-"""
-
-    # For an action plugin that runs the module if the task is delegated.
-    CONTROL_NODE = r"""
-attributes:
-  action:
-    description: Runs on the control node. Delegated to another host, it runs there, which then needs C(requests).
+    description: Predicts changes without making them.
     support: full
 """
 
     INFO = r"""
 attributes:
   diff_mode:
-    description: Returns details on what has changed when in diff mode.
+    description: Shows what changes.
     support: N/A
 """
 
@@ -46,6 +35,6 @@ attributes:
     description: Action returns an C(ansible_facts) dictionary that will update existing host facts.
     support: full
   diff_mode:
-    description: Returns details on what has changed when in diff mode.
+    description: Shows what changes.
     support: N/A
 """

@@ -14,8 +14,8 @@ class ModuleDocFragment:
 options:
   max_new_per_day:
     description:
-      - The maximum number of leases or resources that the key may buy in the last 24 hours, over all runs that share
-        O(store). A task that needs more fails before it changes anything. Replacements count as new, and a call whose
-        result is unknown counts with all that it asked for. By default, there is no limit.
+      - The maximum number of leases or resources that the key may buy in 24 hours, over all runs that share O(store).
+        A task that needs more fails before it changes anything. Replacements count, and a call of unknown result
+        counts with all that it asked for.
     type: int
 """

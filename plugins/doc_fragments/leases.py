@@ -32,7 +32,7 @@ options:
     description:
       - The areas of the leases, each by its code or its name, as M(qingguo.qgnet.qg_area_info) returns them. The code
         of a province, such as V(350000), stands for all areas in it. O(product=classic) takes only one area.
-      - By default, QG.net decides. Must not be empty.
+        Must not be empty.
     type: list
     elements: str
   exclude_areas:
@@ -40,20 +40,19 @@ options:
     type: list
     elements: str
   isp:
-    description: The ISP of the leases. By default, QG.net decides. V(bgp) requires O(product=classic).
+    description: The ISP of the leases. V(bgp) requires O(product=classic).
     type: str
     choices: [telecom, mobile, unicom, bgp]
   keep_alive:
     description:
-      - The duration of new leases, in whole minutes or with a unit, such as V(5m), V(1h) or V(1d). Plans with a fixed
-        lifetime ignore it.
+      - The duration of new leases, in minutes or with a unit, such as V(1h). Plans with a fixed lifetime ignore it.
     type: str
   distinct:
     description: Whether to request addresses that the key has not held recently.
     type: bool
     default: false
   pool:
-    description: The pool to allocate from, for O(product=share). By default, QG.net decides.
+    description: The pool to allocate from, for O(product=share).
     type: str
     choices: [normal, enterprise]
 """
@@ -64,7 +63,7 @@ options:
   with_credentials:
     description:
       - Whether to return C(proxy_url) for each lease, a URL with O(key) and O(password) for hosts that are not on the
-        whitelist. The result is then hidden from output and logs; the registered variable contains it in full.
+        whitelist. The result is then hidden from output and logs.
     type: bool
     default: false
 """

@@ -14,23 +14,20 @@ class ModuleDocFragment:
 options:
   key:
     description:
-      - The key of the product. QG.net calls it I(Authkey).
+      - The key of the product, which QG.net calls I(Authkey).
     type: str
     required: true
   password:
     description:
-      - The password of the key. QG.net calls it I(Authpwd). The API needs it only if authentication by key and password
-        is enabled in QG.net's user center.
+      - The password of the key, I(Authpwd), if the user center demands it of calls.
     type: str
   api_url:
     description:
-      - The URL of the API. Resellers provide the same API at their own. With another URL than the default, the APIs of
-        the products are expected at C(/PRODUCT) below it.
+      - The URL of the API, or of a reseller's, which serves the APIs of the products at C(/PRODUCT) below it.
     type: str
     default: https://proxy.qg.net
 notes:
-  - QG.net limits the calls per key, endpoint and minute. All tasks that share O(store) share the count, and wait for
-    their turn.
+  - Tasks that share O(store) share QG.net's rate limits.
 """
 
     # For plugins that run only on the control node: Ansible itself documents their variables and environment.
@@ -38,7 +35,7 @@ notes:
 options:
   key:
     description:
-      - The key of the product. QG.net calls it I(Authkey).
+      - The key of the product, which QG.net calls I(Authkey).
     type: str
     required: true
     vars:
@@ -47,8 +44,7 @@ options:
       - name: QG_KEY
   password:
     description:
-      - The password of the key. QG.net calls it I(Authpwd). The API needs it only if authentication by key and password
-        is enabled in QG.net's user center.
+      - The password of the key, I(Authpwd), if the user center demands it of calls.
     type: str
     vars:
       - name: qg_password
@@ -56,8 +52,7 @@ options:
       - name: QG_PASSWORD
   api_url:
     description:
-      - The URL of the API. Resellers provide the same API at their own. With another URL than the default, the APIs of
-        the products are expected at C(/PRODUCT) below it.
+      - The URL of the API, or of a reseller's, which serves the APIs of the products at C(/PRODUCT) below it.
     type: str
     default: https://proxy.qg.net
     vars:

@@ -14,9 +14,9 @@ class ModuleDocFragment:
 options:
   store:
     description:
-      - Where runs keep what they share, such as rate limits, locks, registrations, and each purchase before it is sent.
-      - A directory on a local disk of the control node, or for several control nodes the URL of a PostgreSQL database,
-        such as V(postgresql://qgnet@db.example.com/qgnet). A database needs the Python library C(psycopg).
+      - Where runs share rate limits, locks, registrations and purchases. A local directory, or for several control
+        nodes the URL of a PostgreSQL database, such as V(postgresql://qgnet@db.example.com/qgnet), which needs the
+        Python library C(psycopg).
     type: str
     default: ~/.ansible/qgnet
 """
@@ -26,9 +26,9 @@ options:
 options:
   store:
     description:
-      - Where runs keep what they share, such as rate limits, locks, registrations, and each purchase before it is sent.
-      - A directory on a local disk of the control node, or for several control nodes the URL of a PostgreSQL database,
-        such as V(postgresql://qgnet@db.example.com/qgnet). A database needs the Python library C(psycopg).
+      - Where runs share rate limits, locks, registrations and purchases. A local directory, or for several control
+        nodes the URL of a PostgreSQL database, such as V(postgresql://qgnet@db.example.com/qgnet), which needs the
+        Python library C(psycopg).
     type: str
     default: ~/.ansible/qgnet
     vars:

@@ -14,23 +14,21 @@ class ModuleDocFragment:
 options:
   timeout:
     description:
-      - The maximum duration of one call in seconds, from the name lookup to the last byte of the response.
+      - The maximum seconds that one call may take.
     type: float
     default: 10
   max_wait:
     description:
-      - The maximum total waiting time in seconds, for rate limits, between attempts after transient failures, and for
-        asynchronous operations of QG.net.
+      - The maximum seconds to wait in total, for rate limits, other processes, and QG.net's operations.
     type: float
     default: 300
 requirements:
   - python >= 3.10, on the control node or on the host that a task is delegated to
   - requests >= 2.28
 notes:
-  - Each connection option can also be set as a variable, such as C(qg_timeout), or in the environment of the control
-    node, such as E(QG_TIMEOUT). The option of the task or of C(module_defaults) comes first, then the variable, then
-    the environment. A variable of this kind that does not exist is refused.
-  - E(HTTPS_PROXY), E(NO_PROXY) and E(REQUESTS_CA_BUNDLE) in the environment apply to the calls.
+  - Instead of a connection option, such as O(timeout), you can set a variable, such as C(qg_timeout), or else the
+    environment variable, such as E(QG_TIMEOUT).
+  - The environment variables E(HTTPS_PROXY), E(NO_PROXY) and E(REQUESTS_CA_BUNDLE) apply.
 """
 
     # For plugins that run only on the control node: Ansible itself documents their variables and environment.
@@ -38,7 +36,7 @@ notes:
 options:
   timeout:
     description:
-      - The maximum duration of one call in seconds, from the name lookup to the last byte of the response.
+      - The maximum seconds that one call may take.
     type: float
     default: 10
     vars:
@@ -47,8 +45,7 @@ options:
       - name: QG_TIMEOUT
   max_wait:
     description:
-      - The maximum total waiting time in seconds, for rate limits, between attempts after transient failures, and for
-        asynchronous operations of QG.net.
+      - The maximum seconds to wait in total, for rate limits, other processes, and QG.net's operations.
     type: float
     default: 300
     vars:

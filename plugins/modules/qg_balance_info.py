@@ -17,7 +17,6 @@ description:
   - Reads the balance of a QG.net account, in yuan.
 extends_documentation_fragment:
   - qingguo.qgnet.attributes
-  - qingguo.qgnet.attributes.control_node
   - qingguo.qgnet.attributes.info
   - qingguo.qgnet.account_api
   - qingguo.qgnet.transport
@@ -51,16 +50,14 @@ amount:
   type: float
   sample: 12.34
 api:
-  description: The number of calls, how many of them were retries, and the seconds waited.
+  description: The numbers of calls and of retries, and the seconds waited.
   returned: success
   type: dict
-  sample: {calls: 1, retries: 0, waited_seconds: 0.0}
 error:
   description:
     - The failed call. C(code) and C(meaning) are those of QG.net; C(request_id) is its number of the call, for support.
   returned: failure
   type: dict
-  sample: {code: "404", meaning: "\u7b7e\u540d\u9519\u8bef", endpoint: /merchant/getBalance, http_status: 200}
 """
 
 from ansible_collections.qingguo.qgnet.plugins.module_utils._task.module import run_module

@@ -36,7 +36,6 @@ options:
     default: false
 extends_documentation_fragment:
   - qingguo.qgnet.attributes
-  - qingguo.qgnet.attributes.control_node
   - qingguo.qgnet.attributes.info
   - qingguo.qgnet.account_api
   - qingguo.qgnet.transport
@@ -245,20 +244,14 @@ count:
   type: int
   sample: 1
 api:
-  description: The number of calls, how many of them were retries, and the seconds waited.
+  description: The numbers of calls and of retries, and the seconds waited.
   returned: success
   type: dict
-  sample: {calls: 1, retries: 0, waited_seconds: 0.0}
 error:
   description:
     - The failed call. C(code) and C(meaning) are those of QG.net; C(request_id) is its number of the call, for support.
   returned: failure
   type: dict
-  sample:
-    code: "404"
-    meaning: "\u54c1\u724c\u7f16\u53f7\u4e0d\u5b58\u5728 4"
-    endpoint: /cloud-business/getDetail
-    http_status: 200
 """
 
 from ansible_collections.qingguo.qgnet.plugins.module_utils._task.module import run_module

@@ -34,7 +34,6 @@ options:
     default: false
 extends_documentation_fragment:
   - qingguo.qgnet.attributes
-  - qingguo.qgnet.attributes.control_node
   - qingguo.qgnet.attributes.facts
   - qingguo.qgnet.account_api
   - qingguo.qgnet.transport

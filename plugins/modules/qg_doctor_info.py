@@ -42,7 +42,6 @@ options:
     required: false
 extends_documentation_fragment:
   - qingguo.qgnet.attributes
-  - qingguo.qgnet.attributes.control_node
   - qingguo.qgnet.attributes.info
   - qingguo.qgnet.caps
   - qingguo.qgnet.product

@@ -193,8 +193,7 @@ msg:
   type: str
   sample: "3 hosts: 3 in sync, 1 added"
 api:
-  description: The number of calls, how many of them were retries, and the seconds waited.
+  description: The numbers of calls and of retries, and the seconds waited.
   returned: with O(step=update)
   type: dict
-  sample: {calls: 3, retries: 0, waited_seconds: 0.0}
 """

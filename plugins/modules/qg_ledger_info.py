@@ -39,7 +39,6 @@ attributes:
     support: none
 extends_documentation_fragment:
   - qingguo.qgnet.attributes
-  - qingguo.qgnet.attributes.control_node
   - qingguo.qgnet.product
   - qingguo.qgnet.store
 seealso:

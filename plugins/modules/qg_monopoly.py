@@ -100,7 +100,6 @@ attributes:
     details: Each run with O(state=redialed) redials.
 extends_documentation_fragment:
   - qingguo.qgnet.attributes
-  - qingguo.qgnet.attributes.control_node
   - qingguo.qgnet.caps
   - qingguo.qgnet.proxy_api
   - qingguo.qgnet.transport
@@ -308,16 +307,14 @@ cap:
   type: dict
   sample: {option: max_new_per_day, limit: 20, bought: 18, wanted: 5}
 api:
-  description: The number of calls, how many of them were retries, and the seconds waited.
+  description: The numbers of calls and of retries, and the seconds waited.
   returned: always
   type: dict
-  sample: {calls: 5, retries: 0, waited_seconds: 2.5, waits: {resources are not online yet: 2.5}}
 error:
   description:
     - The failed call. C(code) and C(meaning) are those of QG.net; C(request_id) is its number of the call, for support.
   returned: failure
   type: dict
-  sample: {code: 400, meaning: refused, endpoint: POST /monopolies, http_status: 400}
 """
 
 from ansible_collections.qingguo.qgnet.plugins.module_utils._task.module import run_module

@@ -28,7 +28,6 @@ options:
     default: true
 extends_documentation_fragment:
   - qingguo.qgnet.attributes
-  - qingguo.qgnet.attributes.control_node
   - qingguo.qgnet.attributes.info
   - qingguo.qgnet.proxy_api
   - qingguo.qgnet.transport
@@ -133,16 +132,14 @@ idle:
   elements: raw
   sample: [{area_code: 350500, area: 福建省泉州市, isp: 电信, num: 12}]
 api:
-  description: The number of calls, how many of them were retries, and the seconds waited.
+  description: The numbers of calls and of retries, and the seconds waited.
   returned: success
   type: dict
-  sample: {calls: 2, retries: 0, waited_seconds: 0.0}
 error:
   description:
     - The failed call. C(code) and C(meaning) are those of QG.net; C(request_id) is its number of the call, for support.
   returned: failure
   type: dict
-  sample: {code: 400, meaning: refused, endpoint: /monopolies, http_status: 400}
 """
 
 from ansible_collections.qingguo.qgnet.plugins.module_utils._task.module import run_module

@@ -38,8 +38,8 @@ options:
     default: false
   exclude_ips:
     description:
-      - The exit IPs (C(ip)) or servers (C(server)) of leases that do not match, such as those that a site has banned.
-        If a new lease has such an address, the task fails.
+      - The exit IPs (C(ip)) or servers (C(server)) of leases that do not match, such as banned ones. If a new lease
+        has such an address, the task fails.
     type: list
     elements: str
   on_uncertain:
@@ -58,7 +58,6 @@ attributes:
     support: full
 extends_documentation_fragment:
   - qingguo.qgnet.attributes
-  - qingguo.qgnet.attributes.control_node
   - qingguo.qgnet.leases.terms
   - qingguo.qgnet.leases.credentials
   - qingguo.qgnet.caps
@@ -137,7 +136,7 @@ product:
   returned: success
   type: str
 api:
-  description: The number of calls, how many of them were retries, and the seconds waited.
+  description: The numbers of calls and of retries, and the seconds waited.
   returned: success
   type: dict
 error:
@@ -145,7 +144,6 @@ error:
     - The failed call. C(code) and C(meaning) are those of QG.net; C(request_id) is its number of the call, for support.
   returned: failure
   type: dict
-  sample: {code: -102, meaning: no free channel left, endpoint: /allocate, http_status: 200}
 """
 
 from ansible_collections.qingguo.qgnet.plugins.module_utils._task.module import run_module

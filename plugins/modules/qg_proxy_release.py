@@ -34,7 +34,6 @@ attributes:
     support: full
 extends_documentation_fragment:
   - qingguo.qgnet.attributes
-  - qingguo.qgnet.attributes.control_node
   - qingguo.qgnet.leases.choice
   - qingguo.qgnet.product
   - qingguo.qgnet.proxy_api
@@ -105,16 +104,14 @@ product:
   type: str
   sample: classic
 api:
-  description: The number of calls, how many of them were retries, and the seconds waited.
+  description: The numbers of calls and of retries, and the seconds waited.
   returned: success
   type: dict
-  sample: {calls: 3, retries: 0, waited_seconds: 0.0}
 error:
   description:
     - The failed call. C(code) and C(meaning) are those of QG.net; C(request_id) is its number of the call, for support.
   returned: failure
   type: dict
-  sample: {code: -105, meaning: count limit reached, endpoint: /release, http_status: 200}
 """
 
 from ansible_collections.qingguo.qgnet.plugins.module_utils._task.module import run_module

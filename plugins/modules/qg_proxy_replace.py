@@ -47,7 +47,6 @@ attributes:
     details: Each run replaces.
 extends_documentation_fragment:
   - qingguo.qgnet.attributes
-  - qingguo.qgnet.attributes.control_node
   - qingguo.qgnet.leases.choice
   - qingguo.qgnet.leases.terms
   - qingguo.qgnet.leases.credentials
@@ -151,16 +150,14 @@ product:
   type: str
   sample: classic
 api:
-  description: The number of calls, how many of them were retries, and the seconds waited.
+  description: The numbers of calls and of retries, and the seconds waited.
   returned: success
   type: dict
-  sample: {calls: 3, retries: 0, waited_seconds: 0.0}
 error:
   description:
     - The failed call. C(code) and C(meaning) are those of QG.net; C(request_id) is its number of the call, for support.
   returned: failure
   type: dict
-  sample: {code: -103, meaning: resources short, endpoint: /replace, http_status: 200}
 """
 
 from ansible_collections.qingguo.qgnet.plugins.module_utils._task.module import run_module

@@ -19,7 +19,6 @@ description:
   - O(product=overseas) has neither call, and the task fails.
 extends_documentation_fragment:
   - qingguo.qgnet.attributes
-  - qingguo.qgnet.attributes.control_node
   - qingguo.qgnet.attributes.info
   - qingguo.qgnet.product
   - qingguo.qgnet.proxy_api
@@ -85,16 +84,14 @@ product:
   type: str
   sample: classic
 api:
-  description: The number of calls, how many of them were retries, and the seconds waited.
+  description: The numbers of calls and of retries, and the seconds waited.
   returned: success
   type: dict
-  sample: {calls: 1, retries: 0, waited_seconds: 0.0}
 error:
   description:
     - The failed call. C(code) and C(meaning) are those of QG.net; C(request_id) is its number of the call, for support.
   returned: failure
   type: dict
-  sample: {code: -100, meaning: plan missing or expired, endpoint: /info/quota, http_status: 200}
 """
 
 from ansible_collections.qingguo.qgnet.plugins.module_utils._task.module import run_module

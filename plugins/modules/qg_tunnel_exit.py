@@ -49,7 +49,6 @@ attributes:
     details: Each run changes the exit.
 extends_documentation_fragment:
   - qingguo.qgnet.attributes
-  - qingguo.qgnet.attributes.control_node
   - qingguo.qgnet.transport
 notes:
   - The control port has no TLS, so the key and its password are readable on the network. The vendor offers no
@@ -99,16 +98,14 @@ exit:
     deadline: "2030-01-02 03:04:05"
     expires_at: "2030-01-02T03:04:05+08:00"
 api:
-  description: The number of calls, how many of them were retries, and the seconds waited.
+  description: The numbers of calls and of retries, and the seconds waited.
   returned: success
   type: dict
-  sample: {calls: 1, retries: 0, waited_seconds: 0.0}
 error:
   description:
     - The failed call. C(code) and C(meaning) are those of QG.net; C(request_id) is its number of the call, for support.
   returned: failure
   type: dict
-  sample: {code: 500, meaning: no address available, endpoint: PUT /proxyip, http_status: 500}
 """
 
 from ansible_collections.qingguo.qgnet.plugins.module_utils._task.module import run_module

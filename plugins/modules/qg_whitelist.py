@@ -57,7 +57,6 @@ attributes:
     support: full
 extends_documentation_fragment:
   - qingguo.qgnet.attributes
-  - qingguo.qgnet.attributes.control_node
   - qingguo.qgnet.proxy_api
   - qingguo.qgnet.transport
   - qingguo.qgnet.store
@@ -142,16 +141,14 @@ unreadable:
   elements: str
   sample: []
 api:
-  description: The number of calls, how many of them were retries, and the seconds waited.
+  description: The numbers of calls and of retries, and the seconds waited.
   returned: when the whitelist could be read
   type: dict
-  sample: {calls: 3, retries: 0, waited_seconds: 0.0}
 error:
   description:
     - The failed call. C(code) and C(meaning) are those of QG.net; C(request_id) is its number of the call, for support.
   returned: failure
   type: dict
-  sample: {code: -202, meaning: whitelist full, endpoint: /whitelist/add, http_status: 200}
 """
 
 from ansible_collections.qingguo.qgnet.plugins.module_utils._task.module import run_module

@@ -95,7 +95,7 @@ class ControlNode:
 
     def info(self) -> dict[str, Any]:
         """The result of qg_whitelist_info."""
-        return operate(WHITELIST_INFO, {**self.common, "owners": True})
+        return operate(WHITELIST_INFO, self.common)
 
     def role(
         self,

@@ -61,16 +61,19 @@ def _run(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
 def _run_info(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
     api = ProxyApiOptions.parse(params).client(announcer=mode.announcer)
     listed, unreadable = api.whitelist()
-    whitelist, store = numeric_order(listed), api.rate_limiter.state
-    result = {"changed": False, "whitelist": whitelist, "count": len(whitelist), "unreadable": list(unreadable)}
-    if params["owners"]:
-        ahead = store.wall_ahead()
+    store = api.rate_limiter.state
+    ahead = store.wall_ahead()
 
-        def shown(since: float) -> str:
-            return datetime.datetime.fromtimestamp(round(since + ahead), BEIJING).isoformat()
+    def shown(since: float) -> str:
+        return datetime.datetime.fromtimestamp(round(since + ahead), BEIJING).isoformat()
 
-        result |= report(whitelist, Registrations(store, api.key_digest).all(), shown)
-    return {**result, "api": api.usage()}
+    return {
+        "changed": False,
+        "whitelist": numeric_order(listed),
+        "unreadable": list(unreadable),
+        "entries": report(listed, Registrations(store, api.key_digest).all(), shown),
+        "api": api.usage(),
+    }
 
 
 WHITELIST = Operation(
@@ -83,4 +86,4 @@ WHITELIST = Operation(
     },
     run=_run,
 )
-WHITELIST_INFO = Operation(spec={"owners": {"type": "bool", "default": False}, **PROXY_API_OPTIONS}, run=_run_info)
+WHITELIST_INFO = Operation(spec=PROXY_API_OPTIONS, run=_run_info)

@@ -14,6 +14,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+from .._core.addresses import numeric_order
 from .._core.errors import OptionError
 from .._core.text import counted, format_sample, quoted
 from .._store.registrations import Registration
@@ -107,8 +108,10 @@ def check_known(names: Collection[str], rows: Iterable[Registration], inventory:
         )
 
 
-def report(whitelist: Collection[str], rows: Iterable[Registration], shown: Callable[[float], str]) -> dict[str, Any]:
-    """Return the owners of each entry, the entries without one, and the registered addresses without an entry.
+def report(
+    whitelist: Collection[str], rows: Iterable[Registration], shown: Callable[[float], str]
+) -> list[dict[str, Any]]:
+    """Return the owners of each address that is on the whitelist or registered.
 
     ``shown`` turns a state time into text.
     """
@@ -116,8 +119,7 @@ def report(whitelist: Collection[str], rows: Iterable[Registration], shown: Call
     for row in rows:
         place = {"host": row.host, "inventory_id": row.inventory, "registered_since": shown(row.since)}
         owners.setdefault(row.ip, []).append({**place, "there_before": row.found})
-    return {
-        "entries": [{"ip": ip, "owners": owners.get(ip, [])} for ip in whitelist],
-        "unowned": [ip for ip in whitelist if ip not in owners],
-        "unlisted": [{"ip": ip, "owners": own} for ip, own in sorted(owners.items()) if ip not in whitelist],
-    }
+    return [
+        {"ip": ip, "listed": ip in whitelist, "owners": owners.get(ip, [])}
+        for ip in numeric_order({*whitelist, *owners})
+    ]
