@@ -19,7 +19,7 @@ from typing import Any
 import ansible.constants
 from ansible import context
 from ansible.errors import AnsibleActionFail
-from ansible_collections.qingguo.qgnet.plugins.module_utils._api.deadline_session import (
+from ansible_collections.qingguo.qgnet.plugins.module_utils._api.transport import (
     MISSING_REQUESTS,
     REQUESTS_IMPORT_ERROR,
 )

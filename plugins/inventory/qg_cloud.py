@@ -89,7 +89,7 @@ from typing import Any
 from ansible import template
 from ansible.errors import AnsibleError, AnsibleParserError
 from ansible.plugins.inventory import BaseInventoryPlugin, Cacheable, Constructable
-from ansible_collections.qingguo.qgnet.plugins.module_utils._api.deadline_session import (
+from ansible_collections.qingguo.qgnet.plugins.module_utils._api.transport import (
     MISSING_REQUESTS,
     REQUESTS_IMPORT_ERROR,
 )

@@ -112,7 +112,7 @@ from typing import Any
 from ansible.errors import AnsibleError, AnsibleLookupError
 from ansible.plugins.lookup import LookupBase
 from ansible.utils.display import Display
-from ansible_collections.qingguo.qgnet.plugins.module_utils._api.deadline_session import (
+from ansible_collections.qingguo.qgnet.plugins.module_utils._api.transport import (
     MISSING_REQUESTS,
     REQUESTS_IMPORT_ERROR,
 )

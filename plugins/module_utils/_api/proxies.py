@@ -18,11 +18,9 @@ from urllib.request import getproxies_environment
 
 from .._core.errors import Effect, TransportError
 
-AUTHENTICATION_REQUIRED = 407
 #: The environment variables with the URL of a proxy, in lower case.
 _VARIABLES = ("http_proxy", "https_proxy", "all_proxy")
 _BEFORE_LOGIN = re.compile(r"^([A-Za-z0-9+.-]*:)?//")
-_REFUSED = re.compile(r"Tunnel connection failed: (\d{3})\b")
 _FORM = "http://HOST:PORT, or http://USER:PASSWORD@HOST:PORT with special characters percent-encoded"
 
 
@@ -54,12 +52,8 @@ def unusable(proxy: Proxy) -> str:
 def environment_proxy(scheme: str) -> Proxy | None:
     """Return the proxy for URLs of a scheme from the environment, without regard to NO_PROXY."""
     proxies = getproxies_environment()
-    for name in (scheme, "all"):
-        if url := proxies.get(name):
-            # The name in lower case comes first if both spellings have the same value.
-            spellings = (each for each in os.environ if each.lower() == f"{name}_proxy" and os.environ[each] == url)
-            return Proxy(url, f"environment variable {max(spellings)}")
-    return None
+    name = scheme if proxies.get(scheme) else "all"
+    return Proxy(proxies[name], f"environment variable {name.upper()}_PROXY") if proxies.get(name) else None
 
 
 def login_secrets(url: str | None) -> Iterator[str]:
@@ -77,15 +71,9 @@ def environment_secrets() -> Iterator[str]:
             yield from login_secrets(url)
 
 
-def refused_status(causes: list[BaseException]) -> int | None:
-    """Return the status with which a proxy refused to connect to the server; None if it did not refuse."""
-    found = (_REFUSED.search(str(cause)) for cause in causes if isinstance(cause, OSError))
-    return next((int(match[1]) for match in found if match), None)
-
-
 def refusal(proxy: Proxy, status: int, host: str, endpoint: str) -> TransportError:
     """Return the error for a proxy that did not forward a request for a host."""
-    if status == AUTHENTICATION_REQUIRED:
+    if status == 407:
         wrong = any(login_secrets(proxy.url))
         what = "does not accept the user name and the password" if wrong else "requires a user name and a password"
         fix = "Correct its URL" if wrong else "Add them to its URL"

@@ -4,34 +4,55 @@
 
 """HTTP exchanges, each with one deadline for all of its phases.
 
-The query string contains the key, so no message of this file quotes a URL with its query, or the text of an exception
-of the HTTP library, which may quote such a URL.
+The caller is back at the deadline, nothing is sent after it, and whether anything was sent is known. The query contains
+the key, so no message quotes a URL with its query, or the text of an exception of the HTTP library, which may.
 """
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import logging
 import os
 import queue
 import re
+import shlex
+import socket
 import ssl
+import sys
 import threading
+import traceback
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
 from urllib.parse import urlencode, urlsplit
 
-from .._core.clock import wall_time
+from .._core.clock import elapsed, wall_time
 from .._core.errors import Effect, TransportError
 from .._core.text import counted
 from .._core.version import VERSION
-from .deadline_session import LimitedSession, ResponseTooLarge, bypasses_proxy
 from .parsing import http_delay, http_time
-from .proxies import AUTHENTICATION_REQUIRED, Proxy, environment_proxy, refusal, refused_status, unusable
+from .proxies import Proxy, environment_proxy, refusal, unusable
 
+try:
+    from requests import Session
+    from requests.adapters import HTTPAdapter
+    from requests.utils import should_bypass_proxies
+    from urllib3.connection import HTTPConnection
+except ImportError:
+    REQUESTS_IMPORT_ERROR: str | None = traceback.format_exc()
+    if not TYPE_CHECKING:
+        Session = HTTPAdapter = HTTPConnection = object
+else:
+    REQUESTS_IMPORT_ERROR = None
+
+#: The error without requests, which names the very Python that needs it.
+MISSING_REQUESTS = (
+    "The Python library requests is missing where this runs: install it with "
+    f"`{shlex.quote(sys.executable or 'python3')} -m pip install requests`."
+)
 USER_AGENT = f"ansible-qingguo.qgnet/{VERSION}"
-#: The maximum size of a response with headers, chunk sizes and trailers. This is more than any response of the vendor:
-#: a list of 10,000 addresses has 200 kB.
+#: The maximum size of a body. The vendor's longest, a list of 10,000 addresses, has 200 kB.
 MAX_RESPONSE = 8 * 1024 * 1024
 #: Seconds after the deadline for which the caller waits for the error of the exchange itself, which is more precise.
 GRACE = 0.2
@@ -41,15 +62,20 @@ RETRIES = 5
 _NOT_TLS = frozenset(
     ("WRONG_VERSION_NUMBER", "UNKNOWN_PROTOCOL", "HTTP_REQUEST", "RECORD_LAYER_FAILURE", "PACKET_LENGTH_TOO_LONG")
 )
-#: The exceptions of the HTTP libraries that are raised before a request is sent.
+_UNUSABLE_URL = frozenset(("InvalidURL", "InvalidSchema", "MissingSchema", "LocationParseError"))
 _UNUSABLE_PROXY = frozenset(("InvalidProxyURL", "InvalidSchema", "ProxySchemeUnknown", "LocationParseError"))
-_NO_CONNECTION = frozenset(("ConnectTimeout", "ConnectTimeoutError", "NewConnectionError", "NameResolutionError"))
-#: urllib3's loggers. A filter does not apply to the loggers below it, so each is listed.
-LOGGERS = tuple(f"urllib3.{name}" for name in ("connection", "connectionpool", "poolmanager", "response", "util.retry"))
+_REFUSED_TUNNEL = re.compile(r"Tunnel connection failed: (\d{3})\b")
+
+# At DEBUG, urllib3 logs each URL with its query; with a warning, one whose headers it cannot parse.
+logging.getLogger("urllib3").setLevel(logging.ERROR)
 
 
-class UnexpectedEncoding(Exception):
+class CompressedResponse(Exception):
     """The body is compressed although that was not requested: a few bytes may decompress to gigabytes."""
+
+
+class ResponseTooLarge(Exception):
+    """The body is longer than MAX_RESPONSE."""
 
 
 @dataclass(frozen=True)
@@ -88,23 +114,94 @@ def environment_authorities() -> tuple[str, str] | None:
     return None
 
 
-def has_no_query(record: logging.LogRecord) -> bool:
-    """Whether a line of the log contains no query, and may be logged."""
-    return "?" not in record.getMessage()
+class Exchange:
+    """One request: until when it may be sent, and whether a part of it may have been sent."""
+
+    def __init__(self, timeout: float) -> None:
+        # This clock includes suspensions: another machine may have taken over and paid, so nothing must be sent later.
+        self._end = elapsed() + timeout
+        self._lock = threading.Lock()
+        self._channel: socket.socket | None = None
+        self.is_sent = False
+        self.is_past_proxy = False
+
+    def before_send(self, channel: socket.socket | None) -> None:
+        """Allow the request to be sent through a connection; raises TimeoutError after the deadline."""
+        with self._lock:
+            if elapsed() >= self._end:
+                raise TimeoutError
+            self.is_sent, self._channel = True, channel
+
+    def close(self) -> None:
+        """Let nothing be sent any more, and wake up a thread that reads."""
+        with self._lock:
+            self._end = 0.0
+        if isinstance(self._channel, socket.socket):
+            # Not the method of a TLS socket, which would first remove TLS while another thread reads.
+            with contextlib.suppress(OSError):
+                socket.socket.shutdown(self._channel, socket.SHUT_RDWR)
 
 
-def keep_queries_out() -> None:
-    """Keep urllib3 from logging queries in this process; calling this repeatedly has no further effect.
+class _Session(Session):
+    """A session without redirects, whose connections ask the exchange before they send."""
 
-    urllib3 logs each URL with its query: at level DEBUG, which a process such as ansible-rulebook or Ansible with
-    ANSIBLE_LOG_PATH may enable, and with a warning if a server sends headers that cannot be parsed.
-    """
-    for name in LOGGERS:
-        logging.getLogger(name).addFilter(has_no_query)
+    def __init__(self, exchange: Exchange) -> None:
+        super().__init__()
+        # No .netrc, and not the settings of macOS, which crash forked processes such as Ansible's workers.
+        self.trust_env = False
+        for scheme in ("http://", "https://"):
+            self.mount(scheme, _Adapter(exchange))
+
+    def get_redirect_target(self, resp: Any) -> str | None:
+        """Return None: requests would read and decode the whole body of a redirect even if it does not follow it."""
+        return None
+
+
+class _Adapter(HTTPAdapter):
+    """Guards direct connections, and those through a proxy."""
+
+    def __init__(self, exchange: Exchange) -> None:
+        self._exchange = exchange
+        super().__init__()
+
+    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
+        super().init_poolmanager(*args, **kwargs)
+        self._guard(self.poolmanager)
+
+    def proxy_manager_for(self, *args: Any, **kwargs: Any) -> Any:
+        manager = super().proxy_manager_for(*args, **kwargs)
+        self._guard(manager)
+        return manager
+
+    def _guard(self, manager: Any) -> None:
+        pools = manager.pool_classes_by_scheme
+        manager.pool_classes_by_scheme = {scheme: _guarded(pool, self._exchange) for scheme, pool in pools.items()}
+
+
+class _Connection(HTTPConnection):
+    """Asks the exchange when it is connected, immediately before it sends the request."""
+
+    exchange: ClassVar[Exchange]
+
+    def _tunnel(self) -> None:
+        super()._tunnel()
+        self.exchange.is_past_proxy = True
+
+    def request(self, *args: Any, **kwargs: Any) -> None:
+        if self.sock is None:
+            self.connect()
+        self.exchange.before_send(self.sock)
+        super().request(*args, **kwargs)
+
+
+def _guarded(pool: Any, exchange: Exchange) -> Any:
+    """Return a subclass of a connection pool whose connections ask the exchange."""
+    connection = type("Connection", (_Connection, pool.ConnectionCls), {"exchange": exchange})
+    return type("Pool", (pool,), {"ConnectionCls": connection})
 
 
 class Transport:
-    """Exchanges over one ``requests`` session.
+    """Exchanges with one API.
 
     ``timeout`` is the maximum duration of one exchange in seconds, from the lookup of the name to the last byte.
     ``url_option`` is the name of the option with the URL. ``proxy`` is the URL of the proxy to use instead of the
@@ -121,125 +218,111 @@ class Transport:
         url_option: str = "api_url",
         form_methods: Collection[str] = ("POST",),
     ) -> None:
-        keep_queries_out()
         self.timeout = timeout
         self.url_option = url_option
         self._form_methods = form_methods
-        authorities = environment_authorities()
-        self._verify: bool | str = authorities[1] if authorities else True
         self._proxy = Proxy(proxy, "option through_proxy") if proxy else None
         self._use_proxy = use_proxy
-        self._session = self._new_session()
-
-    def _new_session(self) -> LimitedSession:
-        session = LimitedSession(MAX_RESPONSE)
-        session.headers.update({"User-Agent": USER_AGENT, "Accept-Encoding": "identity"})
-        return session
-
-    def send(self, method: str, url: str, parameters: Mapping[str, str], endpoint: str) -> HttpResponse:
-        """Send one request, with the parameters in a form body or in the query."""
-        if method in self._form_methods:
-            return self._exchange(method, url, encode(parameters), endpoint)
-        return self._exchange(method, f"{url}?{encode(parameters)}" if parameters else url, None, endpoint)
 
     def find_proxy(self, url: str) -> Proxy | None:
         """Return the proxy for a URL."""
         if self._proxy or not self._use_proxy:
             return self._proxy if self._use_proxy else None
         found = environment_proxy(urlsplit(url).scheme)
-        return None if found is None or bypasses_proxy(url) else found
+        # Without a proxy of the environment, requests would read the settings of macOS, which crashes forked processes
+        # such as Ansible's workers.
+        return found if found and not should_bypass_proxies(url, no_proxy=None) else None
 
-    def _exchange(self, method: str, url: str, form: str | None, endpoint: str) -> HttpResponse:
-        # The session observes the deadline except during name resolution, which cannot be interrupted. The exchange
-        # therefore runs in its own thread, and this one stops waiting at the deadline.
+    def send(self, method: str, url: str, parameters: Mapping[str, str], endpoint: str) -> HttpResponse:
+        """Send one request; raises TransportError if there is no response."""
+        exchange, proxy = Exchange(self.timeout), self.find_proxy(url)
         results: queue.SimpleQueue[HttpResponse | Exception] = queue.SimpleQueue()
-        session, proxy = self._session, self.find_proxy(url)
-        session.limits.start(self.timeout)
-        work = (session, method, url, form, proxy, results)
-        threading.Thread(target=self._attempt, args=work, daemon=True).start()
+
+        def work() -> None:
+            try:
+                results.put(self._request(exchange, method, url, encode(parameters), proxy))
+            except Exception as error:  # the waiting side must receive every error
+                results.put(error)
+
+        # The lookup of a name cannot be interrupted, so this thread stops waiting for the other one.
+        threading.Thread(target=work, daemon=True).start()
         try:
             result = results.get(timeout=self.timeout + GRACE)
         except queue.Empty:
             result = TimeoutError()
-            session.limits.cut()
-            # The other thread still uses the old session, and closes it later.
-            self._session = self._new_session()
+        exchange.close()
         host = urlsplit(url).netloc.rpartition("@")[2]
         if not isinstance(result, HttpResponse):
-            stopped_at = proxy if proxy and not (session.limits.is_past_proxy or session.limits.is_sent) else None
-            raise self._explain(result, host, endpoint, session.limits.is_sent, stopped_at)
+            stopped_at = None if exchange.is_past_proxy or exchange.is_sent else proxy
+            raise self._failure(result, host, endpoint, exchange.is_sent, stopped_at)
         # With HTTPS, such a response comes from the vendor, through the tunnel.
-        if proxy and result.status == AUTHENTICATION_REQUIRED and url.startswith("http:"):
+        if proxy and result.status == 407 and url.startswith("http:"):
             raise refusal(proxy, result.status, host, endpoint)
         return result
 
-    def _attempt(
-        self,
-        session: LimitedSession,
-        method: str,
-        url: str,
-        form: str | None,
-        proxy: Proxy | None,
-        results: queue.SimpleQueue[HttpResponse | Exception],
-    ) -> None:
-        try:
-            with session.request(
+    def _request(self, exchange: Exchange, method: str, url: str, query: str, proxy: Proxy | None) -> HttpResponse:
+        authorities, is_form = environment_authorities(), method in self._form_methods
+        headers = {"User-Agent": USER_AGENT, "Accept-Encoding": "identity"}
+        if is_form:
+            headers["Content-Type"] = "application/x-www-form-urlencoded"
+        with (
+            _Session(exchange) as session,
+            session.request(
                 method,
-                url,
-                data=form,
-                headers={"Content-Type": "application/x-www-form-urlencoded"} if form is not None else None,
+                url if is_form or not query else f"{url}?{query}",
+                data=query if is_form else None,
+                headers=headers,
                 timeout=self.timeout,
                 allow_redirects=False,
-                verify=self._verify,
+                verify=authorities[1] if authorities else True,
                 proxies={urlsplit(url).scheme: proxy.url} if proxy else None,
                 stream=True,
-            ) as response:
-                if response.headers.get("Content-Encoding", "").strip().lower() not in ("", "identity"):
-                    raise UnexpectedEncoding
-                text = response.content.decode("utf-8", "replace")
-                result: HttpResponse | Exception = HttpResponse(response.status_code, text, response.headers)
-        except Exception as error:  # the waiting side must receive every error
-            result = error
-        if session.limits.is_cut:
-            session.close()
-        results.put(result)
+            ) as response,
+        ):
+            if response.headers.get("Content-Encoding", "").strip().lower() not in ("", "identity"):
+                raise CompressedResponse
+            body = bytearray()
+            for part in response.raw.stream(65536, decode_content=False):
+                body += part
+                if len(body) > MAX_RESPONSE:
+                    raise ResponseTooLarge
+            return HttpResponse(response.status_code, body.decode("utf-8", "replace"), response.headers)
 
-    def _explain(
-        self, error: Exception, host: str, endpoint: str, sent: bool = True, proxy: Proxy | None = None
+    def _failure(
+        self, error: Exception, host: str, endpoint: str, is_sent: bool, proxy: Proxy | None
     ) -> TransportError:
-        """Return the error for a failed exchange; ``proxy`` is set if the exchange failed at this proxy."""
+        """Return the error for an exchange without a response; ``proxy`` is set if it failed at this proxy."""
         causes = list(_causes(error))
-        if proxy and (status := refused_status(causes)):
-            return refusal(proxy, status, host, endpoint)
         names = {type(cause).__name__ for cause in causes}
-        untrusted = next((cause for cause in causes if isinstance(cause, ssl.SSLCertVerificationError)), None)
+        if proxy and (tunnel := next(filter(None, (_REFUSED_TUNNEL.search(str(cause)) for cause in causes)), None)):
+            return refusal(proxy, int(tunnel[1]), host, endpoint)
         effect = Effect.NOT_SENT
+        if is_sent:
+            effect = Effect.IN_FLIGHT if any("Timeout" in name for name in names) else Effect.UNKNOWN
+        where, whose = (proxy.name, proxy.origin) if proxy else (host, self.url_option)
+        untrusted = next((cause for cause in causes if isinstance(cause, ssl.SSLCertVerificationError)), None)
         if proxy and names & _UNUSABLE_PROXY:
-            return TransportError(f"{endpoint}: {unusable(proxy)}", endpoint=endpoint, effect=effect, retryable=False)
-        whose, host = (proxy.origin, proxy.name) if proxy else (self.url_option, host)
-        if any(isinstance(cause, UnexpectedEncoding) for cause in causes):
-            effect = Effect.UNKNOWN
+            reason = unusable(proxy)
+        elif "CompressedResponse" in names:
             reason = (
-                f"{host} sent a compressed response, which was not requested. Check {whose}, and what is between this "
+                f"{where} sent a compressed response, which was not requested. Check {whose}, and what is between this "
                 "machine and the server."
             )
         elif untrusted:
             reason = (
-                f"the certificate of {host} is not trusted "
-                f"({getattr(untrusted, 'verify_message', 'no reason given')}). Name its authority in "
-                f"REQUESTS_CA_BUNDLE, or check {whose}."
+                f"the certificate of {where} is not trusted ({getattr(untrusted, 'verify_message', 'no reason given')})"
+                f". Name its authority in REQUESTS_CA_BUNDLE, or check {whose}."
             )
-        elif names & {"InvalidURL", "InvalidSchema", "MissingSchema", "LocationParseError"}:
+        elif names & _UNUSABLE_URL:
             reason = f"the address {host!r} of {self.url_option} cannot be used."
-        elif not sent and any(getattr(cause, "reason", None) in _NOT_TLS for cause in causes):
-            reason = f"{host} does not use TLS, which https in {whose} requires. Check scheme and port of {whose}."
+        elif not is_sent and any(getattr(cause, "reason", None) in _NOT_TLS for cause in causes):
+            reason = f"{where} does not use TLS, which https in {whose} requires. Check scheme and port of {whose}."
         else:
-            if sent and not names & _NO_CONNECTION:
-                effect = Effect.IN_FLIGHT if any("Timeout" in name for name in names) else Effect.UNKNOWN
-            reason = f"{endpoint}: no usable response from {host}: {_in_words(causes, self.timeout)}."
-            if effect is not Effect.NOT_SENT or proxy:
-                return TransportError(reason, endpoint=endpoint, effect=effect)
-            return TransportError(f"{reason} Check {whose}.", endpoint=endpoint, effect=effect, option=self.url_option)
+            reason = f"no usable response from {where}: {_in_words(causes, names, self.timeout)}."
+            if is_sent or proxy:
+                return TransportError(f"{endpoint}: {reason}", endpoint=endpoint, effect=effect)
+            reason = f"{endpoint}: {reason} Check {whose}."
+            return TransportError(reason, endpoint=endpoint, effect=effect, option=self.url_option)
         return TransportError(f"{endpoint}: {reason}", endpoint=endpoint, effect=effect, retryable=False)
 
 
@@ -254,22 +337,23 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
         )
 
 
-def _in_words(causes: list[BaseException], timeout: float) -> str:
+def _in_words(causes: list[BaseException], names: Collection[str], timeout: float) -> str:
     for cause in reversed(causes):
         if isinstance(cause, ssl.SSLError):
             # Its errno is a number of OpenSSL, and not of the operating system.
-            reason = cause.reason if isinstance(cause.reason, str) else ""
-            return f"TLS failed ({reason.replace('_', ' ').lower() or type(cause).__name__})"
+            reason = cause.reason if isinstance(cause.reason, str) else type(cause).__name__
+            return f"TLS failed ({reason.replace('_', ' ').lower()})"
         if isinstance(cause, OSError) and cause.errno and cause.errno in errno.errorcode:
             return os.strerror(cause.errno).lower()
-    if any(isinstance(cause, ResponseTooLarge) for cause in causes):
-        return "its response is larger than any of the vendor's"
-    names = [type(cause).__name__ for cause in causes]
-    if any("Timeout" in name for name in names):
-        return f"it took longer than {counted(timeout, 'second')}"
-    if any(name in ("NameResolutionError", "gaierror") for name in names):
-        return "its name cannot be resolved"
-    if any("Disconnected" in name or "IncompleteRead" in name for name in names):
-        return "the connection was closed before the response was complete"
+    for part, words in (
+        ("ResponseTooLarge", "its response is larger than any of the vendor's"),
+        ("Timeout", f"it took longer than {counted(timeout, 'second')}"),
+        ("NameResolutionError", "its name cannot be resolved"),
+        ("gaierror", "its name cannot be resolved"),
+        ("Disconnected", "the connection was closed before the response was complete"),
+        ("IncompleteRead", "the connection was closed before the response was complete"),
+    ):
+        if any(part in name for name in names):
+            return words
     # The name of the class describes the error ("ChunkedEncodingError"); its text may contain the URL.
-    return re.sub(r"(?<=[a-z])(?=[A-Z])", " ", names[-1]).lower()
+    return re.sub(r"(?<=[a-z])(?=[A-Z])", " ", type(causes[-1]).__name__).lower()

@@ -18,11 +18,11 @@ from urllib.parse import quote, urlsplit
 from ansible.module_utils import ansible_release
 
 from .._api.classic.client import ProxyApi
-from .._api.deadline_session import REQUESTS_IMPORT_ERROR
 from .._api.echo import read_address
 from .._api.errors import RefusedError
 from .._api.leases import Lease
 from .._api.product.client import ProductApi
+from .._api.transport import REQUESTS_IMPORT_ERROR
 from .._core.errors import OptionError, QgError
 from .._core.text import counted
 from .._core.validation import check_url

@@ -10,8 +10,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from .._api.deadline_session import MISSING_REQUESTS, REQUESTS_IMPORT_ERROR
 from .._api.proxies import environment_secrets
+from .._api.transport import MISSING_REQUESTS, REQUESTS_IMPORT_ERROR
 from .._core.errors import OptionError, QgError, UnexpectedError
 from .._core.runtime import REAL, Runtime, use
 from .._core.text import clean

@@ -16,9 +16,9 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Protocol, TypeVar
 
 from .._api.classic.client import ProxyApi
-from .._api.deadline_session import MISSING_REQUESTS, REQUESTS_IMPORT_ERROR
 from .._api.leases import oldest_first
 from .._api.product.client import ProductApi
+from .._api.transport import MISSING_REQUESTS, REQUESTS_IMPORT_ERROR
 from .._core.addresses import numeric_order
 from .._core.errors import OptionError, QgError, UnexpectedError
 from .._core.runtime import current
