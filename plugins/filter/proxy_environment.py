@@ -78,18 +78,26 @@ _value:
 from collections.abc import Callable
 from typing import Any
 
-from ansible_collections.qingguo.qgnet.plugins.plugin_utils._proxy_address import check_words, proxy_address, resolve
+from ansible_collections.qingguo.qgnet.plugins.plugin_utils._proxy_address import proxy_address, refusal, resolve
 
 NAME = "proxy_environment"
 
 
 def proxy_environment(lease: Any, no_proxy: Any = "localhost,127.0.0.1,::1", scheme: Any = "http") -> dict[str, str]:
     """Return the environment variables with which programs use the lease."""
-    url = proxy_address(NAME, lease).with_scheme(NAME, scheme)
+    address, no_proxy, scheme = proxy_address(NAME, lease), resolve(no_proxy), resolve(scheme)
+    if scheme not in ("http", "socks5", "socks5h"):
+        raise refusal(NAME, f"scheme={scheme!r}", "give http, socks5 or socks5h")
+    url = f"{scheme}://{address.login}{address.server}"
     variables = {"http_proxy": url, "https_proxy": url}
-    no_proxy = resolve(no_proxy)
     if no_proxy is not None:
-        variables["no_proxy"] = ",".join(check_words(NAME, "no_proxy", no_proxy))
+        hosts = [no_proxy] if isinstance(no_proxy, str) else [resolve(host) for host in no_proxy]
+        words = [word for host in hosts for word in map(str.strip, str(host).split(",")) if word]
+        if any(" " in word or not word.isprintable() for word in words):
+            raise refusal(
+                NAME, "this no_proxy", "give hosts, domains or networks, as a list or with commas between them"
+            )
+        variables["no_proxy"] = ",".join(words)
     return {**variables, **{name.upper(): value for name, value in variables.items()}}
 
 

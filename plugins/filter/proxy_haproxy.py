@@ -78,36 +78,26 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from ansible_collections.qingguo.qgnet.plugins.module_utils._core.text import quoted
-from ansible_collections.qingguo.qgnet.plugins.plugin_utils._proxy_address import (
-    ProxyAddress,
-    check_options,
-    proxy_addresses,
-    refusal,
-    resolve,
-    type_name,
-)
+from ansible_collections.qingguo.qgnet.plugins.plugin_utils._proxy_address import proxy_addresses, refusal, resolve
 
 NAME = "proxy_haproxy"
 
 
 def proxy_haproxy(leases: Any, prefix: Any = "qg", options: Any = "check", form: Any = "servers") -> str:
     """Return a server line for each server among the leases."""
-    prefix, form = resolve(prefix), resolve(form)
-    if not isinstance(prefix, str) or not re.fullmatch("[A-Za-z0-9_.-]{1,64}", prefix):
-        what = (
-            f"the prefix {quoted(prefix[:64])}" if isinstance(prefix, str) else f"a prefix that is {type_name(prefix)}"
-        )
-        raise refusal(NAME, what, "give a prefix of letters, digits, '_', '.' and '-'")
-    extra, addresses = check_options(NAME, options), proxy_addresses(NAME, leases)
+    prefix, options, form = str(resolve(prefix)), str(resolve(options)).strip(), resolve(form)
+    if not re.fullmatch("[A-Za-z0-9_.-]{1,64}", prefix):
+        raise refusal(NAME, "this prefix", "give 1 to 64 letters, digits, '_', '.' and '-'")
+    if not options.isprintable() or options.endswith("\\"):
+        # They may contain a secret, such as that of login.
+        raise refusal(NAME, "these options", "give words on a single line, with no backslash at its end")
     if form not in ("servers", "timed"):
-        raise refusal(NAME, f"a form that is {quoted(str(form))}", "give 'servers' or 'timed'")
-    return "\n".join(_line(address, prefix, extra, timed=form == "timed") for address in addresses)
-
-
-def _line(address: ProxyAddress, prefix: str, options: str, *, timed: bool) -> str:
-    end = f" # until {address.ends}" if timed and address.ends is not None else ""
-    return f"server {address.name(prefix)} {address.server} {options}".rstrip() + end
+        raise refusal(NAME, f"form={form!r}", "give 'servers' or 'timed'")
+    return "\n".join(
+        f"server {prefix}-{each.host}-{each.port} {each.server} {options}".rstrip()
+        + (f" # until {each.ends}" if form == "timed" and each.ends is not None else "")
+        for each in proxy_addresses(NAME, leases)
+    )
 
 
 class FilterModule:
