@@ -105,7 +105,7 @@ entries:
           key determines it. V(lost) if it never became known; C(max_new_per_day) then counts all that was asked for.
       type: str
     run:
-      description: The run of Ansible. It begins with the number of its process.
+      description: The run of Ansible, by the number of its process, the start of that, and its host.
       type: str
     user:
       description: The user that Ansible ran as.
@@ -125,7 +125,7 @@ entries:
       names: ["192.0.2.10:21504"]
       ends: ["2030-01-03T03:04:05+08:00"]
       state: settled
-      run: "4711 1234567 00000000-1111-2222-3333-444444444444 pid:[4026531836]"
+      run: "4711 1234567 control-1"
       user: ann
       host: localhost
       inventory: /etc/ansible/hosts

@@ -20,10 +20,10 @@ from typing import Any, NamedTuple
 
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.waiting import WaitBudget
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.clocks import VendorClock
-from ansible_collections.qingguo.qgnet.plugins.module_utils._store.directory import StateError
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.facts import Facts
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.journal_rows import OPEN
-from ansible_collections.qingguo.qgnet.plugins.module_utils._store.schema import MOMENTS, STATEMENTS
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store.schema import STATEMENTS
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store.store import StateError
 
 TIMEOUT, MAX_WAIT = 10.0, 300.0
 
@@ -38,6 +38,14 @@ def _schema() -> dict[str, list[str]]:
 
 
 COLUMNS = _schema()
+#: The columns that contain a moment of state time.
+MOMENTS = {
+    ("facts", "at"),
+    ("journal", "answered_at"),
+    ("journal", "sent_at"),
+    ("rate_calls", "expires_at"),
+    ("registrations", "since"),
+}
 #: Whether each column of each table is a moment, and whether it distinguishes states: a name at random does not.
 _ARE_MOMENTS, _ARE_FIXED = (
     [[((table, column) in chosen) == wanted for column in columns] for table, columns in COLUMNS.items()]

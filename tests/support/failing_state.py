@@ -10,14 +10,14 @@ import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
-from ansible_collections.qingguo.qgnet.plugins.module_utils._store.directory import StateError
-from ansible_collections.qingguo.qgnet.plugins.module_utils._store.state import State
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store.sqlite import SqliteStore
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store.store import StateError
 from support.machine_clock import MachineClock
 
 FULL = StateError("the disk is full")
 
 
-class FailingState(State):
+class FailingState(SqliteStore):
     """A state directory in which each transaction raises ``error`` after ``left`` more, if that is a number."""
 
     left: int | None = None
@@ -26,7 +26,7 @@ class FailingState(State):
     def __init__(
         self, directory: Path, machine: MachineClock, left: int | None = None, error: BaseException = FULL
     ) -> None:
-        super().__init__(str(directory), clock=machine.clock)
+        super().__init__(str(directory), 10.0, machine.clock)
         self.left = left
         self.error = error
 

@@ -29,8 +29,8 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._core.waiting import
 )
 from ansible_collections.qingguo.qgnet.plugins.module_utils._leases.backend import LeaseBackend
 from ansible_collections.qingguo.qgnet.plugins.module_utils._leases.product import lease_backend
-from ansible_collections.qingguo.qgnet.plugins.module_utils._store.interface import Connection, Store
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.rate_limiter import RateLimiter
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store.store import Connection, Store
 from simulator.core import ConnectionLost, Core
 from support.machine_clock import MachineClock
 from support.stores import open_store

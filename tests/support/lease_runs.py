@@ -18,7 +18,7 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._leases.ensure impor
 from ansible_collections.qingguo.qgnet.plugins.module_utils._leases.plan import DesiredLeases
 from ansible_collections.qingguo.qgnet.plugins.module_utils._leases.release import release_leases
 from ansible_collections.qingguo.qgnet.plugins.module_utils._leases.replace import replace_leases
-from ansible_collections.qingguo.qgnet.plugins.module_utils._store.interface import Store
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store.store import Store
 from support.in_process import CLASSIC, PATHS, Answer, Call, InProcess, Vendor, lease_client
 
 WRITING = PATHS[CLASSIC].writing

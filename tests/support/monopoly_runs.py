@@ -21,7 +21,7 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._monopolies.matching
 from ansible_collections.qingguo.qgnet.plugins.module_utils._monopolies.redial import redial
 from ansible_collections.qingguo.qgnet.plugins.module_utils._monopolies.release import release
 from ansible_collections.qingguo.qgnet.plugins.module_utils._monopolies.session import MonopolyResult, journal_of
-from ansible_collections.qingguo.qgnet.plugins.module_utils._store.interface import Store
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store.store import Store
 from support.in_process import Answer, Call, InProcess, Vendor, client
 from support.monopoly_calls import HOURS, IDLE, START
 

@@ -15,8 +15,8 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._api.leases import A
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.product.client import ProductApi
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.transport import HttpResponse, Transport, encode
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.waiting import WaitBudget
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store.opening import StorePlace
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.rate_limiter import RateLimiter
-from ansible_collections.qingguo.qgnet.plugins.module_utils._store.state import State
 from support.in_process import KEY
 
 PWD = "s3cr3t+pass"
@@ -67,7 +67,7 @@ def client_fixture(tmp_path: Path) -> Client:
 
     def build(*script: HttpResponse, product: str = "exclusive") -> tuple[ProductApi, Script]:
         transport = Script(*script)
-        limiter = RateLimiter(State(str(tmp_path)), minute=60.0)
+        limiter = RateLimiter(StorePlace(str(tmp_path)).open(), minute=60.0)
         budget = WaitBudget(60.0, sleep=lambda _seconds: None)
         url = f"https://{product}.example/"
         return ProductApi(transport, limiter, budget, product=product, url=url, key=KEY, password=PWD), transport

@@ -5,8 +5,8 @@
 
 from __future__ import annotations
 
-from ansible_collections.qingguo.qgnet.plugins.module_utils._store.interface import Store
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.registrations import Registration, Registrations
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store.store import Store
 
 
 def register(store: Store, key: str, host: str, *ips: str, inventory: str = "f") -> None:

@@ -17,9 +17,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from ansible_collections.qingguo.qgnet.plugins.module_utils._core.waiting import SILENT, Announcer
-from ansible_collections.qingguo.qgnet.plugins.module_utils._store.interface import Store
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.opening import StorePlace
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store.store import Store
 from support.machine_clock import MachineClock
 
 if TYPE_CHECKING:
@@ -73,7 +72,6 @@ def state_options(directory: Path | str) -> dict[str, Any]:
 def open_store(
     directory: Path | str,
     max_wait: float = 60.0,
-    announcer: Announcer = SILENT,
     now: Callable[[], float] | None = None,
     machine: MachineClock | None = None,
 ) -> Store:
@@ -85,8 +83,8 @@ def open_store(
     machine = machine or (now and MachineClock(now))
     place = state_place(directory)
     if machine is None:
-        return place.open(max_wait, announcer)
-    store = place.open(max_wait, announcer, machine.clock)
+        return place.open(max_wait)
+    store = place.open(max_wait, machine.clock)
     if place.is_shared:
         store.now = machine.now
         store.wall_ahead = lambda: 0.0

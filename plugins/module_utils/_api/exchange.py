@@ -14,9 +14,9 @@ from typing import Any, TypeVar
 from .._core.errors import CallError, Effect, QgError, TransportError, UnexpectedError, WaitBudgetExceeded
 from .._core.waiting import WaitBudget, backoff
 from .._store.clocks import VendorClock
-from .._store.directory import after_the_call
 from .._store.facts import CHANNELS, Facts
 from .._store.rate_limiter import RateLimiter
+from .._store.store import after_the_call
 from .parsing import ResponseShapeError, http_time
 from .responses import ResponseParser
 from .transport import RETRIES, HttpResponse, Transport, service_of

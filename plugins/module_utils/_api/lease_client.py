@@ -12,8 +12,8 @@ from dataclasses import replace
 from typing import Any
 
 from .._core.text import without_secrets
-from .._store.directory import after_the_call
 from .._store.facts import AREAS, PRODUCT
+from .._store.store import after_the_call
 from .areas import Area, NamedArea
 from .codes import LEAVE_OUT, RUN_AGAIN
 from .errors import RefusedError

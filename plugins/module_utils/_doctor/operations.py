@@ -91,7 +91,7 @@ class Doctor:
 
     def _store(self, opened: list[Store]) -> str:
         options = ProxyApiOptions.parse(self.params)
-        opened.append(options.store.open(options.transport.max_wait, self.mode.announcer))
+        opened.append(options.store.open(options.transport.max_wait))
         return "shared by several control nodes" if options.store.is_shared else f"the directory {options.store.value}"
 
     def _examine(self, options: ProxyApiOptions, store: Store) -> None:

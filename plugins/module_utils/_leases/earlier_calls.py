@@ -14,8 +14,8 @@ from .._core.errors import QgError, UncertainOutcomeError, WaitBudgetExceeded
 from .._core.text import counted
 from .._reconcile.held_leases import ends
 from .._reconcile.lost_response import UNLISTED
-from .._store.directory import after_the_call
 from .._store.journal_rows import LOST, REPORTED, SETTLED, JournalRow
+from .._store.store import after_the_call
 from .backend import LeaseBackend, LeasePolicy
 from .plan import Origin
 from .session import ALLOCATE, FINISHED_REPLACE, INTERRUPTED_REPLACE, RELEASE, REPLACE, LeaseSession

@@ -14,7 +14,7 @@ from functools import partial
 from .._api.leases import AllocationParams, Lease, Quota, oldest_first
 from .._core.errors import CallError, OptionError, QgError, UncertainOutcomeError
 from .._core.text import counted
-from .._store.directory import after_the_call
+from .._store.store import after_the_call
 from .allocate import allocate
 from .backend import DEFAULT_POLICY, LeaseBackend, LeasePolicy
 from .earlier_calls import lease_session, resolve_earlier

@@ -22,7 +22,7 @@ from .._core.validation import check_names, check_range
 from .._reconcile.held_leases import HeldLeases
 from .._store.caps import Caps
 from .._store.clocks import VendorClock
-from .._store.directory import StateError
+from .._store.store import StateError
 from .._task.operation import Mode, Operation
 from .._task.options import (
     CAP_OPTIONS,

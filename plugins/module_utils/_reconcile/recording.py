@@ -11,9 +11,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from .._core.errors import CallError, Effect
-from .._store.directory import after_the_call
 from .._store.journal import Journal
 from .._store.journal_rows import Call
+from .._store.store import after_the_call
 
 
 @dataclass

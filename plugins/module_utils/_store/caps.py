@@ -20,7 +20,7 @@ from .._core.validation import check_range
 from .journal_rows import LOST, REFUSED
 
 if TYPE_CHECKING:
-    from .interface import Store
+    from .store import Store
 
     #: Runs a query with its parameters, within a transaction or without one.
     Read = Callable[[str, Sequence[Any]], Iterable[Sequence[Any]]]

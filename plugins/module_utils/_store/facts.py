@@ -10,10 +10,8 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from .interface import upsert
-
 if TYPE_CHECKING:
-    from .interface import Store
+    from .store import Store
 
 DAY = 86400.0
 #: The product that a key was bought for.
@@ -57,8 +55,10 @@ SCHEMA = """
 CREATE TABLE IF NOT EXISTS facts (
   key TEXT, name TEXT, object TEXT, value TEXT, at REAL, PRIMARY KEY (key, name, object));
 """
-_KEY, _COLUMNS = ("key", "name", "object"), ("value", "at")
-_SAVE = upsert("facts", _KEY, _COLUMNS)
+_SAVE = (
+    "INSERT INTO facts (key, name, object, value, at) VALUES (?, ?, ?, ?, ?) "
+    "ON CONFLICT (key, name, object) DO UPDATE SET value = excluded.value, at = excluded.at"
+)
 #: A fact is kept for longer only when this share of its time has passed, so that few runs write.
 _TOUCHED_AFTER = 1 / 8
 

@@ -20,7 +20,6 @@ from .._core.caller import current_caller
 from .._core.chunks import chunks
 from .._core.errors import OptionError
 from .._core.processes import run_id
-from .directory import after_the_call
 from .journal_rows import (
     LEASES,
     LEDGER_TTL,
@@ -40,10 +39,11 @@ from .journal_rows import (
     shown,
     unmarked,
 )
+from .store import after_the_call
 
 if TYPE_CHECKING:
     from .caps import Caps, Read
-    from .interface import Store
+    from .store import Store
 
 #: The names that a call has paid for, with their ends in the vendor's words.
 Received = Mapping[str, "str | None"]

@@ -9,26 +9,27 @@ from __future__ import annotations
 import contextlib
 import importlib
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import unquote
 
-from .._core.clock import SYSTEM_CLOCK, Clock, boot_id
-from .._core.waiting import SILENT, Announcer
-from .directory import DEFAULT_BUSY_POLICY, DEFAULT_STORE, MAX_BUSY_TIMEOUT
-from .interface import Store
-from .state import State
+from .._core.clock import SYSTEM_CLOCK, Clock
+from .._core.errors import OptionError
+from .sqlite import SqliteStore
+from .store import StateError, Store
 
-__all__ = ["DEFAULT_STORE", "Store", "StorePlace", "preload", "url_secrets"]
+__all__ = ["DEFAULT_STORE", "Store", "StorePlace", "url_secrets"]
 
-#: How long the tasks of this process wait for the state.
-BUSY_POLICY = DEFAULT_BUSY_POLICY
+DEFAULT_STORE = "~/.ansible/qgnet"
+#: The limits of the time for which a task waits for a database that others use, in seconds.
+MIN_BUSY, MAX_BUSY = 10.0, 60.0
 
 
 @dataclass(frozen=True)
 class StorePlace:
-    """Where the state is: in a directory, or in the PostgreSQL database of a URL."""
+    """Where the store is: in a directory, or in the PostgreSQL database of a URL."""
 
     value: str = field(repr=False)
 
@@ -42,25 +43,32 @@ class StorePlace:
         """Whether several control nodes may use it."""
         return is_database(self.value)
 
-    def open(
-        self, max_wait: float = MAX_BUSY_TIMEOUT, announcer: Announcer = SILENT, clock: Clock = SYSTEM_CLOCK
-    ) -> Store:
-        """Open the state; raises OptionError if that is not possible.
+    def open(self, max_wait: float = MAX_BUSY, clock: Clock = SYSTEM_CLOCK) -> Store:
+        """Open the store; raises OptionError if that is not possible.
 
-        ``max_wait``, ``announcer`` and ``clock`` are as for :class:`~.state.State`; a database uses its server's clock.
+        Another process that writes is waited for as long as ``max_wait``, within limits. ``clock`` is that of this
+        machine; a database uses its server's.
         """
-        if not self.is_shared:
-            return State(self.value, max_wait, announcer, clock, BUSY_POLICY)
-        # Its library takes time to import, and is optional.
-        from .postgres import PostgresState
+        busy = min(max(MIN_BUSY, max_wait), MAX_BUSY)
+        try:
+            if not self.is_shared:
+                return SqliteStore(self.value, busy, clock)
+            from .postgres import PostgresStore
 
-        return PostgresState(self.value, max_wait, announcer, BUSY_POLICY)
+            return PostgresStore(self.value, busy)
+        except ImportError:
+            raise OptionError(
+                "store (environment QG_STORE) needs the Python package psycopg, which is not installed for this "
+                "Python: pip install 'psycopg[binary]>=3.2', or leave store out to keep the state in a directory."
+            ) from None
+        except StateError as error:
+            raise OptionError(error.message) from None
 
 
 def is_database(store: str) -> bool:
     """Whether a value of ``store`` is the URL of a database, and not a directory."""
     # A mistyped URL with a login must not be taken for a directory, which messages quote.
-    return "://" in store or ("@" in store and not store.startswith(("/", "~", ".")))
+    return "://" in store or ("@" in store and re.match(r"/(?!/)|[~.]", store) is None)
 
 
 def url_secrets(url: str | None) -> frozenset[str]:
@@ -73,13 +81,7 @@ def url_secrets(url: str | None) -> frozenset[str]:
     return frozenset(filter(None, written | {unquote(text) for text in written}))
 
 
-def preload() -> None:
-    """Identify the boot, and import the database driver if the environment contains the URL of a database.
-
-    Ansible forks a process for each host: without this, each of them would do so. A missing library is reported later.
-    """
-    boot_id()
-    if is_database(os.environ.get("QG_STORE", "")):
-        with contextlib.suppress(ImportError):
-            importlib.import_module("psycopg")
-            importlib.import_module(f"{__package__}.postgres").warm_up()
+# Ansible forks a process for each host: what all of them need is imported once, before.
+if is_database(os.environ.get("QG_STORE", "")):
+    with contextlib.suppress(ImportError):
+        importlib.import_module(f"{__package__}.postgres")

@@ -22,7 +22,7 @@ from .._core.runtime import current
 from .._core.waiting import WaitBudget
 
 if TYPE_CHECKING:
-    from .interface import Connection, Store
+    from .store import Connection, Store
 
 #: Seconds added to the minute, since clocks may be slewed during a wait.
 CLOCK_SLACK = 0.1

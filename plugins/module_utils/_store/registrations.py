@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from .interface import Store
+    from .store import Store
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS registrations (

@@ -271,7 +271,7 @@ class ProxyApiOptions:
         self, url_option: str, url: str, state: Store | None, announcer: Announcer
     ) -> tuple[Transport, RateLimiter, WaitBudget]:
         max_wait = self.transport.max_wait
-        state = state or self.store.open(max_wait, announcer)
+        state = state or self.store.open(max_wait)
         budget = WaitBudget(max_wait, announcer=announcer)
         return self.transport.transport(url_option, url), RateLimiter(state), budget
 

@@ -25,9 +25,8 @@ from .._api.product.endpoints import PRODUCTS
 from .._api.product.errors import UNAVAILABLE_KEY
 from .._core.errors import CallError, OptionError, QgError, WaitBudgetExceeded
 from .._core.waiting import Announcer
-from .._store.directory import after_the_call
 from .._store.facts import PRODUCT, REFUSED, TTL
-from .._store.interface import Store
+from .._store.store import Store, after_the_call
 from .options import AUTO, CLASSIC, PRODUCT_NAMES, ProxyApiOptions
 from .sources import environment_name, variable_name
 

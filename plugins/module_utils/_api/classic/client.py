@@ -13,8 +13,8 @@ from typing import Any
 
 from ..._core.addresses import packed
 from ..._core.errors import CallError
-from ..._store.directory import after_the_call
 from ..._store.facts import FULL
+from ..._store.store import after_the_call
 from ..areas import Area
 from ..exchange import Endpoint, Sending
 from ..lease_client import LeaseClient

@@ -26,7 +26,7 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._leases.ensure impor
 from ansible_collections.qingguo.qgnet.plugins.module_utils._leases.plan import DesiredLeases
 from ansible_collections.qingguo.qgnet.plugins.module_utils._leases.replace import replace_leases
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.caps import Caps
-from ansible_collections.qingguo.qgnet.plugins.module_utils._store.directory import StateError
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store.store import StateError
 from support.failing_state import FailingState
 from support.in_process import KEY, NOW, Answer, Call, Vendor
 from support.lease_runs import WRITING, LeaseNode

@@ -14,10 +14,10 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._store.caps import (
     DAY,
     Caps,
 )
-from ansible_collections.qingguo.qgnet.plugins.module_utils._store.interface import Store
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.journal import Journal, ledger
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.journal_rows import LEASES, LOST, MONOPOLIES, Call
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.opening import StorePlace
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store.store import Store
 from support.processes import run_together
 from support.state_world import World, store, world
 from support.stores import quick_over_both, state_place

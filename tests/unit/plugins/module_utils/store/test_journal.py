@@ -12,7 +12,6 @@ from dataclasses import replace
 import pytest
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.caller import set_caller
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import OptionError
-from ansible_collections.qingguo.qgnet.plugins.module_utils._store.interface import Connection, Store
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.journal import Journal, ledger
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.journal_rows import (
     LEASES,
@@ -29,6 +28,7 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._store.journal_rows 
     UNKNOWN,
     Call,
 )
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store.store import Connection, Store
 from support.state_world import DAY, START, World, store, world
 from support.stores import quick_over_both
 

@@ -6,16 +6,14 @@
 from __future__ import annotations
 
 import os
-import re
 import tempfile
 from pathlib import Path
 
 import hypothesis.strategies as st
 import pytest
-from ansible_collections.qingguo.qgnet.plugins.module_utils._store import schema
-from ansible_collections.qingguo.qgnet.plugins.module_utils._store.interface import Store
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.journal import Journal
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.journal_rows import LEASES, Call
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store.store import Store
 from hypothesis import settings
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 from support.state_world import DAY, START, World, store, world
@@ -59,22 +57,6 @@ def ages(store: Store, now: float | None = None) -> dict[int, float]:
     """The ages of all calls that were recorded, by their numbers."""
     now = store.now() if now is None else now
     return {call.id: call.age(now) for call in Journal(store, "k", LEASES).unsettled("allocate")}
-
-
-def test_every_moment_in_a_table_is_known_to_be_one() -> None:
-    """A new column of seconds must be sorted: a moment moves when a gap is closed, a duration does not."""
-    durations = {
-        *(("clock", column) for column in ("ahead", "last", "wall_ahead", "gap_at")),
-        # The time of an entry of the ledger is for people.
-        *(("journal", "timeout"), ("journal", "wall_at")),
-    }
-    found = {
-        (table, column)
-        for statement in schema.STATEMENTS
-        for table in re.findall(r"CREATE TABLE IF NOT EXISTS (\w+)", statement)
-        for column in re.findall(r"(\w+) REAL", statement)
-    }
-    assert found == durations | set(schema.MOMENTS)
 
 
 class StateTimeMachine(RuleBasedStateMachine):

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import pytest
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.clocks import EARLIEST, LATEST, VendorClock
-from ansible_collections.qingguo.qgnet.plugins.module_utils._store.interface import Store
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store.store import Store
 from support.state_world import DAY, START, World, store, world
 
 __all__ = ["store", "world"]

@@ -22,8 +22,8 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import 
     WaitBudgetExceeded,
 )
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.waiting import WaitBudget
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store.opening import StorePlace
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.rate_limiter import RateLimiter
-from ansible_collections.qingguo.qgnet.plugins.module_utils._store.state import State
 from support.scripted_transport import ScriptedTransport, Step, json_response
 
 KEY, PWD = "SECRETKEY1", "s3cr3t+pass/word"
@@ -33,7 +33,7 @@ LOST = TransportError("the response was lost", endpoint="/whitelist/query", effe
 def client(tmp_path: Path, *script: Step, max_wait: float = 300.0) -> tuple[ProxyApi, ScriptedTransport]:
     """A client that does not wait."""
     transport = ScriptedTransport(*script)
-    limiter = RateLimiter(State(str(tmp_path / "state")))
+    limiter = RateLimiter(StorePlace(str(tmp_path / "state")).open())
     budget = WaitBudget(max_wait, sleep=lambda _seconds: None)
     return ProxyApi(transport, limiter, budget, api_url="https://api.example", key=KEY, password=PWD), transport
 

@@ -1,0 +1,169 @@
+# Copyright (c) 2026 The qingguo.qgnet authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The store of one control node: a SQLite database and file locks in a directory that only its user can enter.
+
+State time begins as Unix time, and goes on with the clock of the boot, which no setting of the wall clock changes, and
+which includes the time of a suspension. After a boot, it goes on from the last record: nothing is taken for older than
+it is.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import secrets
+import sqlite3
+from collections.abc import Callable
+from pathlib import Path
+from typing import ClassVar
+
+from .._core.clock import SYSTEM_CLOCK, Clock
+from .._core.errors import OptionError
+from .._core.validation import check_path
+from .schema import STATEMENTS
+from .store import LOSS, VERSION, Store
+
+DATABASE = "state.sqlite3"
+FIX = "Set store (environment QG_STORE) to a directory on a local disk that this user owns."
+_DAMAGED = f"Move {DATABASE} and the files whose names begin with it out of that directory: {LOSS}"
+
+
+class SqliteStore(Store):
+    """The directory. It is made private, and refused if another user owns it or may write to it.
+
+    ``busy`` is for how many seconds another process that has locked the database is waited for.
+    """
+
+    errors = (sqlite3.Error,)
+    advice: ClassVar = {
+        "locked": "Another process has kept it locked: end or continue that process, and run again.",
+        "full": "Make room on its disk.",
+        "No space": "Make room on its disk.",
+        "Too many open files": "Raise the limit of open files (ulimit -n), or let fewer tasks run at once.",
+        "malformed": _DAMAGED,
+        "not a database": _DAMAGED,
+        "no such ": _DAMAGED,
+        "cannot be read": _DAMAGED,
+    }
+    default_advice = FIX
+
+    def __init__(self, directory: str, busy: float, clock: Clock = SYSTEM_CLOCK) -> None:
+        self._directory, self._clock = _resolved(directory), clock
+        super().__init__(f"store {self._directory}")
+        with self._translated(OSError):
+            _make_private(self._directory)
+            path = self._directory / DATABASE
+            if not path.exists():
+                self._create(path)
+            self._database = self._sqlite = sqlite3.connect(path, timeout=busy, isolation_level=None)
+        try:
+            self._open()
+        except BaseException:
+            self.close()
+            raise
+
+    def _create(self, path: Path) -> None:
+        """Create the database in one step: another process finds it whole, or not at all."""
+        draft = path.with_name(f"{DATABASE}.{secrets.token_hex(8)}")
+        try:
+            draft.touch(0o600)
+            with contextlib.closing(sqlite3.connect(draft, isolation_level=None)) as database:
+                database.execute("PRAGMA journal_mode = WAL")
+                database.execute("BEGIN")
+                for statement in (*STATEMENTS, "CREATE TABLE clock (boot TEXT, ahead REAL, last REAL)"):
+                    database.execute(statement)
+                database.execute("INSERT INTO meta VALUES (?, ?)", (VERSION, secrets.token_hex(32)))
+                database.execute("INSERT INTO clock VALUES ('', 0, ?)", (self._clock.wall(),))
+                database.execute("COMMIT")
+            with contextlib.suppress(FileExistsError):
+                os.link(draft, path)
+        finally:
+            draft.unlink()
+
+    def _open(self) -> None:
+        # Safe if a process is killed. A power failure may lose the last transactions, which is harmless.
+        self.rows("PRAGMA synchronous = NORMAL")
+        if ("meta",) not in self.rows("SELECT name FROM sqlite_master"):
+            raise OptionError(f"{self.place} cannot be used: {DATABASE} in it is a database of something else. {FIX}")
+        self._read_identity()
+        with self._translated():
+            is_recorded = self._set_clock()
+        if not is_recorded:
+            # Recorded at once, so that all processes go on from the same moment.
+            with self.transaction():
+                pass
+
+    def now(self) -> float:
+        """Return the state time."""
+        return self._clock.elapsed() + self._ahead
+
+    def wall_ahead(self) -> float:
+        """Return the seconds by which the wall clock is ahead of state time."""
+        return self._clock.wall() - self.now()
+
+    def _set_clock(self) -> bool:
+        """Let state time go on from what is recorded; returns whether that is of this boot."""
+        boot, ahead, last = self._database.execute("SELECT boot, ahead, last FROM clock").fetchone()
+        elapsed = self._clock.elapsed()
+        # Without an identity of the boot, a clock that is behind shows another one.
+        is_recorded: bool = boot == self._clock.boot() and elapsed + ahead >= last
+        self._ahead: float = ahead if is_recorded else last - elapsed
+        return is_recorded
+
+    def _begin(self) -> None:
+        self._database.execute("BEGIN IMMEDIATE")
+        self._set_clock()
+        clock = (self._clock.boot(), self._ahead, self.now())
+        self._database.execute("UPDATE clock SET boot = ?, ahead = ?, last = ?", clock)
+
+    def _acquire(self, name: str) -> Callable[[], None] | None:
+        """Lock a file, which the kernel unlocks when this process ends, and write the number of the process in it."""
+        with self._translated(OSError):
+            descriptor = os.open(self._lock(name), os.O_RDWR | os.O_CREAT, 0o600)
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                os.pwrite(descriptor, f"{os.getpid():<10}".encode(), 0)
+            except BlockingIOError:
+                os.close(descriptor)
+                return None
+            except BaseException:
+                os.close(descriptor)
+                raise
+        return lambda: os.close(descriptor)
+
+    def holder(self, name: str) -> str:
+        """Name the process that holds a lock, for a message."""
+        with contextlib.suppress(OSError):
+            if number := self._lock(name).read_text(encoding="ascii").strip():
+                return f"process {number}"
+        return "another process"
+
+    def _lock(self, name: str) -> Path:
+        return self._directory / f"{name}.lock"
+
+    def close(self) -> None:
+        """Close the database: an open one must not be carried across a fork."""
+        with self._translated():
+            self._sqlite.close()
+
+
+def _resolved(directory: str) -> Path:
+    if not directory.strip():
+        raise OptionError(f"store {directory!r} cannot be used: it is empty. {FIX}")
+    check_path("store", directory)
+    try:
+        return Path(os.path.expandvars(directory)).expanduser()
+    except RuntimeError:
+        raise OptionError(f"store {directory} cannot be used: the home directory is not known. {FIX}") from None
+
+
+def _make_private(directory: Path) -> None:
+    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    status = directory.stat()
+    if status.st_uid != os.geteuid() or status.st_mode & 0o022:
+        raise PermissionError("it belongs to, or can be written by, another user")
+    if status.st_mode & 0o777 != 0o700:
+        directory.chmod(0o700)

@@ -1,0 +1,181 @@
+# Copyright (c) 2026 The qingguo.qgnet authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The store: a small database and locks that several processes share.
+
+:class:`~.sqlite.SqliteStore` keeps it in a directory of one control node, :class:`~.postgres.PostgresStore` on a server
+for several. SQL is limited to what both share, with the placeholder ``?``.
+"""
+
+from __future__ import annotations
+
+import abc
+import contextlib
+import hashlib
+import hmac
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any, ClassVar, Protocol
+
+from .._core.errors import OptionError, QgError
+
+#: The number of the schema.
+VERSION = 1
+LOSS = (
+    "the hosts are then registered anew, and their former addresses stay on the whitelist until they are removed by "
+    "hand."
+)
+
+
+class StateError(QgError):
+    """The store, which was usable when the task began, can no longer be used."""
+
+
+def after_the_call() -> contextlib.AbstractContextManager[None]:
+    """Let a failure of the store pass: after a call, it must never hide what the vendor did and was paid for."""
+    return contextlib.suppress(StateError)
+
+
+class Cursor(Protocol):
+    """The result of a statement."""
+
+    @property
+    def rowcount(self) -> int:
+        """The number of rows that the statement has changed."""
+
+    @property
+    def lastrowid(self) -> int | None:
+        """The number of the row that the statement has inserted."""
+
+    def fetchone(self) -> Any:
+        """Return the next row; None if there is no more."""
+
+    def __iter__(self) -> Iterator[Any]:
+        """Return the rows."""
+
+
+class Connection(Protocol):
+    """A database within a transaction."""
+
+    def execute(self, sql: str, parameters: Sequence[Any] = ..., /) -> Cursor:
+        """Run one statement."""
+
+    def executemany(self, sql: str, parameters: Iterable[Sequence[Any]], /) -> Any:
+        """Run one statement for each of the parameters."""
+
+
+class Store(abc.ABC):
+    """A database and locks. ``place`` names it in messages.
+
+    It has one connection, which is never replaced: whoever holds a lock holds this connection (with SQLite, the lock
+    ends with the process). So nothing can be recorded after a lock was lost, and the row that was written before a call
+    makes the next run safe.
+    """
+
+    #: The exceptions of the driver.
+    errors: ClassVar[tuple[type[Exception], ...]]
+    #: What the user can do, by a part of the driver's message or its SQLSTATE; and otherwise.
+    advice: ClassVar[Mapping[str, str]]
+    default_advice: ClassVar[str]
+
+    _database: Connection
+    _salt: bytes
+
+    def __init__(self, place: str) -> None:
+        self.place = place
+
+    @abc.abstractmethod
+    def now(self) -> float:
+        """Return the state time in seconds, which all processes share, and which no setting of their clocks changes."""
+
+    @abc.abstractmethod
+    def wall_ahead(self) -> float:
+        """Return the seconds by which Unix time is ahead of state time, on the wall clock that processes share."""
+
+    @abc.abstractmethod
+    def _begin(self) -> None:
+        """Begin a transaction once no other process is in one."""
+
+    @abc.abstractmethod
+    def _acquire(self, name: str) -> Callable[[], None] | None:
+        """Acquire a lock, and return how to release it; None if it is held."""
+
+    @abc.abstractmethod
+    def holder(self, name: str) -> str:
+        """Name the process that holds the lock ``name``, for a message."""
+
+    @abc.abstractmethod
+    def close(self) -> None:
+        """Release the database. Call this before the process creates children."""
+
+    @contextlib.contextmanager
+    def transaction(self) -> Iterator[Connection]:
+        """Run the body as one transaction, and one process at a time."""
+        with self._translated():
+            try:
+                self._begin()
+                yield self._database
+                self._database.execute("COMMIT")
+            except BaseException:
+                with contextlib.suppress(*self.errors):
+                    self._database.execute("ROLLBACK")
+                raise
+
+    def execute(self, sql: str, *values: object) -> int:
+        """Run one statement as a transaction; returns the number of rows that it has changed."""
+        with self.transaction() as database:
+            return database.execute(sql, values).rowcount
+
+    def rows(self, query: str, *values: object) -> list[tuple[Any, ...]]:
+        """Return the rows of a query without waiting for a process that writes."""
+        with self._translated():
+            return list(self._database.execute(query, values))
+
+    @contextlib.contextmanager
+    def try_lock(self, name: str) -> Iterator[bool]:
+        """Hold the lock ``name`` if neither another process nor this one does, and yield whether it is held."""
+        release = self._acquire(name)
+        try:
+            yield release is not None
+        finally:
+            if release is not None:
+                release()
+
+    def decoded(self, text: str) -> Any:
+        """Return the value of a column that contains JSON."""
+        try:
+            return json.loads(text)
+        except (TypeError, ValueError, RecursionError):
+            raise self._unusable("a value in its database cannot be read") from None
+
+    def digest(self, *parts: str) -> str:
+        """Return a name for a secret that reveals nothing to a reader who lacks the salt of this store."""
+        return hmac.new(self._salt, "\0".join(parts).encode(), hashlib.sha256).hexdigest()[:32]
+
+    def _read_identity(self) -> None:
+        """Read the salt; raises OptionError for a store of a newer release."""
+        ((version, salt),) = self.rows("SELECT version, salt FROM meta")
+        if version > VERSION:
+            raise OptionError(
+                f"{self.place} cannot be used: its schema {version} is of a newer release of qingguo.qgnet, and this "
+                f"one reads schemas up to {VERSION}. Use that release, or another store."
+            )
+        self._salt = bytes.fromhex(salt)
+
+    @contextlib.contextmanager
+    def _translated(self, *more: type[Exception]) -> Iterator[None]:
+        """Raise StateError for an error of the driver, or of ``more`` kinds."""
+        try:
+            yield
+        except (*self.errors, *more) as error:
+            raise self._unusable(error) from None
+
+    def _unusable(self, reason: str | Exception) -> StateError:
+        """Return the error for a store that cannot be used, with the fix."""
+        text = str(getattr(reason, "strerror", None) or reason) or type(reason).__name__
+        # With several hosts or addresses, libpq's message has a line for each.
+        first = text.strip().splitlines()[0].removeprefix("connection failed: ")[:300].rstrip(".")
+        marks = f"{getattr(reason, 'sqlstate', '')} {text}"
+        advice = next((advice for mark, advice in self.advice.items() if mark in marks), self.default_advice)
+        return StateError(f"{self.place} cannot be used: {first}. {advice}")

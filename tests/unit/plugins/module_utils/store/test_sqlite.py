@@ -1,0 +1,215 @@
+# Copyright (c) 2026 The qingguo.qgnet authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The store in a directory: private, of one schema, and each of its errors a sentence."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import pwd
+import signal
+import sqlite3
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NoReturn
+
+import pytest
+from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import OptionError
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store.opening import DEFAULT_STORE, StorePlace
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store.sqlite import SqliteStore
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store.store import StateError, Store
+from support.processes import process_until_killed, run_together
+from support.registrations import register, registered
+
+DATABASE = "state.sqlite3"
+FIX = "Set store (environment QG_STORE) to a directory on a local disk that this user owns."
+
+
+def opened(directory: Path) -> Store:
+    return StorePlace(str(directory)).open()
+
+
+def refusal(directory: Path | str) -> str:
+    with pytest.raises(OptionError) as refused:
+        StorePlace(str(directory)).open()
+    return refused.value.message
+
+
+def use(store: Store) -> None:
+    register(store, "k", "a", "192.0.2.1")
+    with store.try_lock("some"):
+        pass
+
+
+@contextlib.contextmanager
+def umask(value: int) -> Iterator[None]:
+    before = os.umask(value)
+    try:
+        yield
+    finally:
+        os.umask(before)
+
+
+@pytest.mark.parametrize("mask", [0o000, 0o277])
+def test_the_directory_is_private_whatever_the_umask(tmp_path: Path, mask: int) -> None:
+    with umask(mask):
+        use(opened(tmp_path / "state"))
+    assert stat.S_IMODE((tmp_path / "state").stat().st_mode) == 0o700
+    assert {stat.S_IMODE(path.stat().st_mode) & 0o077 for path in (tmp_path / "state").iterdir()} == {0}
+
+
+def test_a_directory_that_others_can_read_becomes_private(tmp_path: Path) -> None:
+    tmp_path.chmod(0o755)
+    use(opened(tmp_path))
+    assert stat.S_IMODE(tmp_path.stat().st_mode) == 0o700
+
+
+def test_a_directory_that_others_can_write_is_refused(tmp_path: Path) -> None:
+    tmp_path.chmod(0o777)
+    assert "it belongs to, or can be written by, another user" in refusal(tmp_path)
+
+
+def test_what_is_no_directory_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    assert refusal(tmp_path / "file" / "below").endswith(FIX)
+
+
+def test_a_tilde_stands_for_the_home(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    StorePlace(DEFAULT_STORE).open()
+    assert (tmp_path / ".ansible" / "qgnet" / DATABASE).is_file()
+
+
+@pytest.mark.parametrize(
+    ("directory", "reason"),
+    [
+        ("", f"store '' cannot be used: it is empty. {FIX}"),
+        (" ", f"store ' ' cannot be used: it is empty. {FIX}"),
+        ("a\0b", "store 'a\uff3cx00b' cannot be used: it contains a NUL character. Give another path."),
+        *(
+            (path, f"store {path} cannot be used: the home directory is not known. {FIX}")
+            for path in (DEFAULT_STORE, "~no-such-user/state")
+        ),
+    ],
+)
+def test_a_path_that_names_no_directory_is_refused(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, directory: str, reason: str
+) -> None:
+    def unknown(_user: object) -> NoReturn:
+        raise KeyError
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("HOME")
+    for name in ("getpwuid", "getpwnam"):
+        monkeypatch.setattr(pwd, name, unknown)
+    assert refusal(directory) == reason
+    assert list(tmp_path.iterdir()) == []
+
+
+# Its database.
+
+
+def test_processes_that_start_together_create_one_database(tmp_path: Path) -> None:
+    insert = "INSERT INTO facts VALUES ('k', ?, '', '', 1)"
+    run_together(lambda name: opened(tmp_path).execute(insert, name), *((f"h{n}",) for n in range(6)))
+    assert opened(tmp_path).rows("SELECT count(*) FROM facts") == [(6,)]
+    assert [
+        path
+        for path in tmp_path.glob(f"{DATABASE}*")
+        if path.name not in (DATABASE, f"{DATABASE}-wal", f"{DATABASE}-shm")
+    ] == []
+
+
+def be_killed_while_creating(directory: Path) -> None:
+    os.link = lambda *_paths: os.kill(os.getpid(), signal.SIGKILL)
+    opened(directory)
+
+
+def test_a_creation_that_is_killed_leaves_no_database(tmp_path: Path) -> None:
+    with process_until_killed(be_killed_while_creating, tmp_path) as process:
+        process.join(20)
+    assert process.exitcode == -signal.SIGKILL
+    assert not (tmp_path / DATABASE).exists()
+    use(opened(tmp_path))
+
+
+def test_a_newer_schema_is_refused_and_left_alone(tmp_path: Path) -> None:
+    store = opened(tmp_path)
+    store.execute("UPDATE meta SET version = 99")
+    store.close()
+    before = (tmp_path / DATABASE).read_bytes()
+    assert "its schema 99 is of a newer release of qingguo.qgnet" in refusal(tmp_path)
+    assert (tmp_path / DATABASE).read_bytes() == before
+
+
+def test_the_database_of_another_program_is_refused_and_left_alone(tmp_path: Path) -> None:
+    database = sqlite3.connect(tmp_path / DATABASE)
+    database.execute("CREATE TABLE customers (a TEXT)")
+    database.close()
+    before = (tmp_path / DATABASE).read_bytes()
+    assert "is a database of something else" in refusal(tmp_path)
+    assert (tmp_path / DATABASE).read_bytes() == before
+
+
+def test_a_file_that_is_no_database_is_refused(tmp_path: Path) -> None:
+    (tmp_path / DATABASE).write_bytes(b"no database, but long enough to be read as one" * 50)
+    assert "file is not a database. Move state.sqlite3" in refusal(tmp_path)
+
+
+# Errors after the opening.
+
+
+def test_a_full_disk_is_a_sentence_and_the_next_transaction_works(tmp_path: Path) -> None:
+    store = opened(tmp_path)
+    store.rows("PRAGMA max_page_count = 1")
+    ips = [f"198.18.{n // 250}.{n % 250}" for n in range(5000)]
+    with pytest.raises(StateError, match=rf"store {tmp_path} cannot be used: .*full\. Make room on its disk"):
+        register(store, "k", "a", *ips)
+    assert registered(store, "k") == []
+    store.rows("PRAGMA max_page_count = 100000")
+    register(store, "k", "a", *ips)
+    assert len(registered(store, "k")) == 5000
+
+
+def test_a_database_that_cannot_be_written_is_a_sentence(tmp_path: Path) -> None:
+    store = opened(tmp_path)
+    store.rows("PRAGMA query_only = 1")
+    with pytest.raises(StateError, match=r"store .* cannot be used: .*readonly.*Set store"):
+        register(store, "k", "a", "192.0.2.1")
+
+
+def test_a_damaged_database_is_an_error_that_names_the_loss(tmp_path: Path) -> None:
+    store = opened(tmp_path)
+    use(store)
+    store.rows("PRAGMA wal_checkpoint(TRUNCATE)")
+    ((page,),) = store.rows("SELECT rootpage FROM sqlite_master WHERE name = 'registrations'")
+    with open(tmp_path / DATABASE, "r+b") as file:
+        file.seek((page - 1) * 4096)
+        file.write(b"\xff" * 4096)
+    with pytest.raises(StateError, match=r"malformed\. Move state\.sqlite3 .*registered anew"):
+        opened(tmp_path).rows("SELECT * FROM registrations")
+
+
+def test_a_lock_that_cannot_be_taken_is_a_sentence(tmp_path: Path) -> None:
+    store = opened(tmp_path)
+    (tmp_path / "some.lock").mkdir()
+    with pytest.raises(StateError, match=r"store .* cannot be used: Is a directory"), store.try_lock("some"):
+        pass
+
+
+def stop_in_a_transaction(directory: Path) -> None:
+    with opened(directory).transaction():
+        os.kill(os.getpid(), signal.SIGSTOP)
+
+
+def test_a_process_that_is_stopped_in_a_transaction_is_waited_for_and_reported(tmp_path: Path) -> None:
+    opened(tmp_path).close()
+    with process_until_killed(stop_in_a_transaction, tmp_path) as process:
+        os.waitpid(process.pid or 0, os.WUNTRACED)
+        store = SqliteStore(str(tmp_path), 0.2)
+        assert store.rows("SELECT 1") == [(1,)], "reading does not wait"
+        with pytest.raises(StateError, match=r"locked\. Another process has kept it locked: end or continue"):
+            register(store, "k", "a", "192.0.2.1")
+    use(store)
