@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import http.client
 import logging
 import os
 import queue
@@ -286,6 +287,8 @@ class Transport:
                 body += part
                 if len(body) > MAX_RESPONSE:
                     raise ResponseTooLarge
+            if response.raw.length_remaining:
+                raise http.client.IncompleteRead(b"")
             return HttpResponse(response.status_code, body.decode("utf-8", "replace"), response.headers)
 
     def _failure(
@@ -300,7 +303,7 @@ class Transport:
         if is_sent:
             effect = Effect.IN_FLIGHT if any("Timeout" in name for name in names) else Effect.UNKNOWN
         where, whose = (proxy.name, proxy.origin) if proxy else (host, self.url_option)
-        untrusted = next((cause for cause in causes if isinstance(cause, ssl.SSLCertVerificationError)), None)
+        untrusted = next((cause for cause in causes if "Cert" in type(cause).__name__), None)
         if proxy and names & _UNUSABLE_PROXY:
             reason = unusable(proxy)
         elif "CompressedResponse" in names:
@@ -309,10 +312,9 @@ class Transport:
                 "machine and the server."
             )
         elif untrusted:
-            reason = (
-                f"the certificate of {where} is not trusted ({getattr(untrusted, 'verify_message', 'no reason given')})"
-                f". Name its authority in REQUESTS_CA_BUNDLE, or check {whose}."
-            )
+            why = getattr(untrusted, "verify_message", "it is for another host")
+            fix = f"Name its authority in REQUESTS_CA_BUNDLE, or check {whose}."
+            reason = f"the certificate of {where} is not trusted ({why}). {fix}"
         elif names & _UNUSABLE_URL:
             reason = f"the address {host!r} of {self.url_option} cannot be used."
         elif not is_sent and any(getattr(cause, "reason", None) in _NOT_TLS for cause in causes):
