@@ -6,6 +6,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import hashlib
+from pathlib import Path
+
+from ansible import constants
 from ansible.utils.display import Display
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.text import clean
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.waiting import Announcer
@@ -14,11 +19,17 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._core.waiting import
 def run_announcer(name: str, secrets: frozenset[str]) -> Announcer:
     """Return the announcer of a plugin, which removes the secrets.
 
-    It writes to the standard error, since the standard output may be JSON.
+    It announces each reason once in a run, whichever process waits first, and writes to the standard error, since the
+    standard output may be JSON.
     """
     display = Display()
 
-    def show(text: str) -> None:
-        display.display(clean({"msg": f"{name}: {text}"}, secrets)["msg"], stderr=True)
+    def announce(reason: str, detail: str) -> None:
+        name_of_reason = hashlib.sha256(reason.encode()).hexdigest()[:16]
+        with contextlib.suppress(FileExistsError):
+            # The directory of this run, which Ansible removes at its end.
+            Path(constants.DEFAULT_LOCAL_TMP, f"qgnet-wait-{name_of_reason}").touch(0o600, exist_ok=False)
+            text = f"{name}: waiting because {reason}: {detail}"
+            display.display(clean({"msg": text}, secrets)["msg"], stderr=True)
 
-    return Announcer(show)
+    return announce

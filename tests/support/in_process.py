@@ -22,11 +22,7 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._api.classic.client 
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.product.client import ProductApi
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.transport import HttpResponse, Transport
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import Effect, TransportError
-from ansible_collections.qingguo.qgnet.plugins.module_utils._core.waiting import (
-    AnnouncementPolicy,
-    Announcer,
-    WaitBudget,
-)
+from ansible_collections.qingguo.qgnet.plugins.module_utils._core.waiting import WaitBudget
 from ansible_collections.qingguo.qgnet.plugins.module_utils._leases.backend import LeaseBackend
 from ansible_collections.qingguo.qgnet.plugins.module_utils._leases.product import lease_backend
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.rate_limiter import RateLimiter
@@ -202,11 +198,17 @@ def client(
 ) -> ProxyApi:
     """A client of the core, whose runs share a state directory, or a store that is open.
 
-    ``on_wait`` receives what is announced, at once.
+    ``on_wait`` receives the reason and a detail of each wait.
     """
     api = ProxyApi(*_parts(core, directory, max_wait, transport, store), api_url=URL, key=KEY)
     if on_wait is not None:
-        api.budget.announcer = Announcer(on_wait, policy=AnnouncementPolicy(0.0, 1.0), now=core.clock.now)
+        wait = api.budget.wait
+
+        def told(seconds: float, reason: str, endpoint: str, *, examine: Callable[[], str] = str) -> None:
+            on_wait(f"{reason}: {examine()}")
+            wait(seconds, reason, endpoint, examine=examine)
+
+        api.budget.wait = told
     return api
 
 

@@ -176,7 +176,7 @@ class Client:
         if self.single_attempt:
             raise error
         delay = backoff(attempts - 1, error.retry_after)
-        self.budget.wait(delay, "the last attempt failed", name, remaining=delay)
+        self.budget.wait(delay, "the last attempt failed", name)
 
 
 class KeyClient(Client):
@@ -257,13 +257,8 @@ class KeyClient(Client):
     @contextlib.contextmanager
     def _rate_slot(self, name: str, limit: int, amount: int = 1) -> Iterator[None]:
         """Take a slot under the vendor's rate limit, from before the call until a minute after it."""
-        slot = self.rate_limiter.acquire(self.key_digest, name, limit, self._transport.timeout, self.budget, amount)
-        try:
+        with self.rate_limiter.slot(self.key_digest, name, limit, self._transport.timeout, self.budget, amount):
             yield
-        finally:
-            # On failure, the slot only expires later. That must not hide the result of the call.
-            with after_the_call():
-                self.rate_limiter.complete(slot)
 
     def _counts_as_attempt(self, error: CallError) -> bool:
         """Whether an error counts as an attempt: rate-limit refusals do not, since max_wait limits them."""

@@ -2,148 +2,36 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Waiting: the budget of a run, the backoff between attempts, and the announcements of waits.
+"""Waiting: the budget of a run, the announcement of its waits, and the backoff between attempts.
 
-No other file of the plugins sleeps, so that every wait is announced.
+No other file of the plugins sleeps, but for a store whose database others use at this moment.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from .clock import elapsed
 from .errors import WaitBudgetExceeded
 from .runtime import current
 
-#: A remaining time that is shorter than this, in seconds, is not shown.
-MIN_SHOWN = 0.5
-#: The shortest part of a sleep, in seconds: the rounding of a clock must not make a loop without a pause.
-MIN_PART = 0.01
-#: Seconds by which a sleep may exceed its duration. A longer excess shows that this process was suspended.
-MAX_OVERSLEEP = 1.0
+#: Displays a wait: its reason, by which it is known, and a detail.
+Announcer = Callable[[str, str], None]
+#: The seconds of waiting for the same reason from which on it is announced.
+ANNOUNCED_AFTER = 3.0
+
+
+def _ignore(_reason: str, _detail: str) -> None:
+    pass
+
+
+SILENT: Announcer = _ignore
 
 
 def pause(seconds: float) -> None:
     """Sleep, by the runtime of the task."""
     current().sleep(seconds)
-
-
-@dataclass(frozen=True)
-class Wait:
-    """A wait, as an announcement describes it.
-
-    ``reason``, a clause, and ``call``, the delayed call of the vendor, identify the wait: consecutive sleeps with the
-    same values are one wait. It lasts for ``remaining`` seconds, if that is known, and at most for ``allowed`` seconds,
-    which ``option`` limits. ``examine`` returns the wait with a current ``detail``. It is called only when the wait is
-    announced, since the lookup takes time.
-    """
-
-    reason: str
-    allowed: float
-    call: str = ""
-    option: str = "max_wait"
-    remaining: float | None = None
-    detail: str = ""
-    examine: Callable[[Wait], Wait] | None = None
-
-    def after(self, seconds: float) -> Wait:
-        """Return the wait when this time has passed."""
-        left = None if self.remaining is None else self.remaining - seconds
-        return replace(self, allowed=self.allowed - seconds, remaining=left)
-
-    def describe(self) -> str:
-        """Return the text of an announcement: the reason of the wait, and the remaining time."""
-        wait = self.examine(self) if self.examine else self
-        limit = f"at most {max(0.0, wait.allowed):.0f} s"
-        if wait.remaining is not None and MIN_SHOWN <= wait.remaining < wait.allowed:
-            limit = f"about {wait.remaining:.0f} s more, {limit}"
-        else:
-            limit = f"{limit} more"
-        figures = "; ".join(filter(None, [wait.detail, f"{limit} ({wait.option})"]))
-        return f"waiting because {wait.reason}{f' ({wait.call})' if wait.call else ''}: {figures}"
-
-
-@dataclass(frozen=True)
-class AnnouncementPolicy:
-    """The seconds before the first announcement of a wait, and the minimum between two announcements."""
-
-    first: float = 3.0
-    interval: float = 10.0
-
-
-@dataclass
-class _Progress:
-    """The duration of a wait so far, when that was updated, and the earliest time of the next announcement."""
-
-    waited: float = 0.0
-    seen: float = 0.0
-    next: float = float("-inf")
-
-
-class Announcer:
-    """Announces the waits of one task.
-
-    ``show`` receives the text; without it, nothing is announced.
-    """
-
-    def __init__(
-        self,
-        show: Callable[[str], None] | None = None,
-        policy: AnnouncementPolicy = AnnouncementPolicy(),
-        now: Callable[[], float] = elapsed,
-    ) -> None:
-        self._show = show
-        self._policy = policy
-        self._now = now
-        self._waits: dict[tuple[str, str], _Progress] = {}
-
-    def sleep(self, seconds: float, wait: Wait, sleep: Callable[[float], None] | None = None) -> None:
-        """Sleep, as part of a wait; announce it when that is due. ``sleep`` replaces that of the task's runtime."""
-        sleep = sleep or pause
-        if self._show is None:
-            sleep(seconds)
-            return
-        progress, left = self._resume(wait, self._now()), seconds
-        while left > 0:
-            # Before each part, and not after the last one: only a wait that goes on is announced.
-            part = min(left, self._announce(progress, wait.after(seconds - left)))
-            began = self._now()
-            sleep(part)
-            progress.seen = self._now()
-            progress.waited += progress.seen - began
-            left -= part
-
-    def passed(self, seconds: float, wait: Wait) -> None:
-        """Count the last seconds as part of a wait that goes on; announce it when that is due."""
-        if self._show is not None:
-            now = self._now()
-            progress = self._resume(wait, now - seconds)
-            progress.waited += seconds
-            progress.seen = now
-            self._announce(progress, wait)
-
-    def _resume(self, wait: Wait, began: float) -> _Progress:
-        """Return the progress of a wait; a new one if the last sleep for it ended more than an interval ago."""
-        key = (wait.reason, wait.call)
-        progress = self._waits.get(key)
-        if progress is None or began - progress.seen > self._policy.interval:
-            progress = self._waits[key] = _Progress()
-        return progress
-
-    def _announce(self, progress: _Progress, wait: Wait) -> float:
-        """Announce a wait if that is due; return the seconds until it may be due."""
-        now = self._now()
-        due = max(self._policy.first - progress.waited, progress.next - now)
-        if due <= 0 and self._show is not None:
-            self._show(wait.describe())
-            due = self._policy.interval
-            progress.next = now + due
-        return max(due, MIN_PART)
-
-
-#: Announces nothing.
-SILENT = Announcer()
 
 
 @dataclass
@@ -170,30 +58,23 @@ class WaitBudget:
                 endpoint=endpoint,
             )
 
-    def wait(
-        self,
-        seconds: float,
-        reason: str,
-        endpoint: str,
-        *,
-        remaining: float | None = None,
-        examine: Callable[[], str] | None = None,
-    ) -> None:
+    def wait(self, seconds: float, reason: str, endpoint: str, *, examine: Callable[[], str] | None = None) -> None:
         """Sleep, or raise WaitBudgetExceeded without sleeping if the budget does not cover it.
 
-        ``remaining`` is how long the whole wait will last, if that is known; ``examine`` returns a detail of it.
+        A wait that is not short is announced, once for each reason. ``examine`` returns a detail of it.
         """
         self.require(seconds, reason, endpoint)
-        found = None if examine is None else lambda wait: replace(wait, detail=examine())
-        wait = Wait(reason, self.max_wait - self.waited, endpoint, remaining=remaining, examine=found)
+        before = self.reasons.get(reason, 0.0)
+        if before < ANNOUNCED_AFTER <= before + seconds:
+            limit = f"at most {self.max_wait - self.waited:.0f} s more (max_wait)"
+            self.announcer(f"{reason} ({endpoint})", f"{examine()}; {limit}" if examine else limit)
         began = self.elapsed()
         try:
-            self.announcer.sleep(seconds, wait, self.sleep)
+            self.sleep(seconds)
         finally:
-            slept = self.elapsed() - began
-            counted = slept if slept > seconds + MAX_OVERSLEEP else seconds
-            self.waited += counted
-            self.reasons[reason] = self.reasons.get(reason, 0.0) + counted
+            slept = max(seconds, self.elapsed() - began)
+            self.waited += slept
+            self.reasons[reason] = before + slept
 
 
 def backoff(attempt: int, retry_after: float | None = None) -> float:

@@ -169,7 +169,7 @@ class Release(Change[Lease]):
         self._has_waited = True
         try:
             minute = session.api.rate_limiter.minute
-            session.api.budget.wait(minute, "the release limit is reached", self._call, remaining=minute)
+            session.api.budget.wait(minute, "the release limit is reached", self._call)
         except WaitBudgetExceeded:
             raise self.failure(error, left) from None
         return True

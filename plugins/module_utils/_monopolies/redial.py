@@ -99,7 +99,7 @@ class RedialSession(MonopolySession):
         delay = max(delays, default=0.0)
         if delay > 0:
             reason = "the vendor requires 10 seconds between two dials"
-            self.api.budget.wait(delay, reason, ENDPOINT, remaining=delay)
+            self.api.budget.wait(delay, reason, ENDPOINT)
         change_in_batches(partial(_Redial, self), list(self.selected), self.result, self.policy.max_repeats)
         self.settle(REDIAL)
 

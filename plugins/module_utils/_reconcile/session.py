@@ -115,16 +115,15 @@ class Session(abc.ABC, Generic[R]):
         reason: str,
         call: str,
         *,
-        remaining: float | None = None,
         examine: Callable[[], str] | None = None,
     ) -> float:
         """Wait, at most for the remaining max_wait, so that the last read is at its end; returns the seconds waited.
 
-        ``remaining`` and ``examine`` are those of :meth:`WaitBudget.wait`.
+        ``examine`` is that of :meth:`WaitBudget.wait`.
         """
         rest = self.api.budget.max_wait - self.api.budget.waited
         seconds = min(seconds, rest) if rest > 0 else seconds
-        self.api.budget.wait(seconds, reason, call, remaining=remaining, examine=examine)
+        self.api.budget.wait(seconds, reason, call, examine=examine)
         return seconds
 
     def poll(
@@ -173,7 +172,7 @@ class Session(abc.ABC, Generic[R]):
         # A process may be suspended after it has read the list.
         while not is_shown() and (left := call.settles_in(self.read_at)) > 0:
             seconds = min(self.policy.poll_interval, left)
-            self.wait(seconds, "a call of an earlier run is under way", call.endpoint, remaining=left)
+            self.wait(seconds, "a call of an earlier run is under way", call.endpoint)
             (read or self.refresh)()
 
     def is_recent(self, call: JournalRow) -> bool:

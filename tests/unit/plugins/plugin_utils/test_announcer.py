@@ -5,21 +5,34 @@
 
 from __future__ import annotations
 
-import json
+from pathlib import Path
 
 import pytest
-from ansible_collections.qingguo.qgnet.plugins.module_utils._core.waiting import Wait
+from ansible import constants
 from ansible_collections.qingguo.qgnet.plugins.plugin_utils._announcer import run_announcer
+
+
+@pytest.fixture(autouse=True)
+def directory_of_the_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(constants, "DEFAULT_LOCAL_TMP", str(tmp_path))
 
 
 def test_a_line_has_no_secret_and_no_terminal_escape_and_leaves_the_standard_output_alone(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    wait = Wait("the vendor calls\nit \x1b[31mS3cretKey", 60.0, detail=json.dumps("S3cretKey"))
-    run_announcer("qg_monopoly", frozenset({"S3cretKey"})).passed(3.0, wait)
+    run_announcer("qg_monopoly", frozenset({"S3cretKey"}))("the vendor calls\nit \x1b[31mS3cretKey", '"S3cretKey"')
     shown = capsys.readouterr()
     assert shown.out == ""
     (line,) = shown.err.splitlines()
     assert line.startswith("qg_monopoly: waiting because the vendor calls it <U+001B>[31m")
-    assert line.endswith("at most 60 s more (max_wait)")
     assert "S3cret" not in line
+
+
+def test_the_processes_of_a_run_announce_a_reason_once(capsys: pytest.CaptureFixture[str]) -> None:
+    for process in ("1", "2"):
+        for reason in ("one", "other"):
+            run_announcer("qg_whitelist", frozenset())(reason, process)
+    assert capsys.readouterr().err.splitlines() == [
+        "qg_whitelist: waiting because one: 1",
+        "qg_whitelist: waiting because other: 1",
+    ]

@@ -1,148 +1,68 @@
 # Copyright (c) 2026 The qingguo.qgnet authors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""How long a task waits, and what is announced of that: when, what, and by which of several processes."""
+"""How long a task waits, and what is announced of that."""
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, field
 
 import pytest
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import WaitBudgetExceeded
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.runtime import Runtime, use
-from ansible_collections.qingguo.qgnet.plugins.module_utils._core.waiting import Announcer, Wait, WaitBudget, backoff
-
-LOCK = Wait("another process has the lock", 300.0)
-LIMIT = Wait("the limit is used up", 290.0, call="/query", remaining=57.0)
+from ansible_collections.qingguo.qgnet.plugins.module_utils._core.waiting import WaitBudget, backoff
 
 
-class Clock:
-    """A clock that only sleeping moves, and the lines that were shown, each with its second."""
+@dataclass
+class Waiting:
+    """A budget with a clock that only sleeping moves, and what is announced, each with its second."""
 
-    def __init__(self) -> None:
-        self.now = 1000.0
-        self.parts: list[float] = []
-        self.shown: list[tuple[float, str]] = []
-        self.announcer = Announcer(lambda text: self.shown.append((self.second, text)), now=lambda: self.now)
+    now: float = 0.0
+    shown: list[tuple[float, str, str]] = field(default_factory=list)
 
-    @property
-    def second(self) -> float:
-        return round(self.now - 1000.0, 1)
-
-    @property
-    def seconds(self) -> list[float]:
-        return [second for second, _text in self.shown]
+    def budget(self, max_wait: float) -> WaitBudget:
+        return WaitBudget(max_wait, sleep=self.sleep, elapsed=lambda: self.now, announcer=self.show)
 
     def sleep(self, seconds: float) -> None:
-        self.parts.append(seconds)
         self.now += seconds
 
-    def wait(self, seconds: float, wait: Wait) -> None:
-        self.announcer.sleep(seconds, wait, self.sleep)
+    def show(self, reason: str, detail: str) -> None:
+        self.shown.append((round(self.now, 1), reason, detail))
 
 
-def test_a_long_sleep_is_announced_after_three_seconds_and_then_every_ten() -> None:
-    clock = Clock()
-    clock.wait(25.0, LIMIT)
-    assert clock.parts == [3.0, 10.0, 10.0, 2.0]
-    assert clock.shown == [
-        (3.0, "waiting because the limit is used up (/query): about 54 s more, at most 287 s (max_wait)"),
-        (13.0, "waiting because the limit is used up (/query): about 44 s more, at most 277 s (max_wait)"),
-        (23.0, "waiting because the limit is used up (/query): about 34 s more, at most 267 s (max_wait)"),
-    ]
+def test_a_long_wait_is_announced_at_once_and_only_once() -> None:
+    waiting = Waiting()
+    budget = waiting.budget(300.0)
+    for _step in range(3):
+        budget.wait(5.0, "the limit is used up", "/query")
+    assert waiting.shown == [(0.0, "the limit is used up (/query)", "at most 300 s more (max_wait)")]
 
 
-def test_many_short_sleeps_are_one_wait() -> None:
-    clock = Clock()
-    for number in range(120):
-        clock.wait(0.2, replace(LOCK, allowed=300 - 0.2 * number))
-    assert clock.seconds == [3.0, 13.0, 23.0]
-    assert clock.shown[0][1] == "waiting because another process has the lock: at most 297 s more (max_wait)"
+def test_many_short_waits_are_announced_when_they_are_long_together() -> None:
+    waiting = Waiting()
+    budget = waiting.budget(300.0)
+    for _poll in range(100):
+        budget.wait(0.2, "another run has the lock", "/query", examine=lambda: "process 7")
+        budget.wait(0.02, "the list may lag", "/query")
+    ((second, reason, detail),) = waiting.shown
+    assert (3.0 <= second <= 3.3, reason) == (True, "another run has the lock (/query)")
+    assert detail == "process 7; at most 297 s more (max_wait)"
 
 
-def test_a_wait_that_ends_after_three_seconds_is_not_announced() -> None:
-    clock = Clock()
-    clock.wait(3.0, LIMIT)
-    assert clock.shown == []
+def test_a_detail_is_looked_up_only_to_be_announced() -> None:
+    waiting, examined = Waiting(), list[float]()
+    budget = waiting.budget(300.0)
+    for _poll in range(4):
+        budget.wait(1.0, "a reason", "/x", examine=lambda: str(examined.append(waiting.now)))
+    assert examined == [2.0]
 
 
-def test_calls_between_two_sleeps_are_not_counted_as_waiting() -> None:
-    clock = Clock()
-    for _call in range(3):
-        clock.wait(1.0, LOCK)
-        clock.now += 9.0
-    assert clock.shown == []
-    clock.wait(1.0, LOCK)
-    assert clock.seconds == [30.0]
-
-
-def test_a_wait_for_the_same_thing_some_time_later_is_another_one() -> None:
-    clock = Clock()
-    clock.wait(2.9, LOCK)
-    clock.now += 10.1
-    clock.wait(2.9, LOCK)
-    assert clock.shown == []
-
-
-def test_waits_for_different_things_are_announced_independently() -> None:
-    clock = Clock()
-    for _poll in range(5):
-        clock.wait(1.0, LOCK)
-        clock.wait(1.0, LIMIT)
-    assert [(second, "lock" in text) for second, text in clock.shown] == [(6.0, True), (7.0, False)]
-
-
-def test_time_that_something_else_has_waited_is_counted() -> None:
-    """SQLite itself waits for a moment before it reports that the database is locked."""
-    clock = Clock()
-    for _attempt in range(14):
-        clock.now += 1.0
-        clock.announcer.passed(1.0, LOCK)
-    assert clock.seconds == [3.0, 13.0]
-
-
-def test_what_is_waited_for_is_examined_only_to_be_announced() -> None:
-    examined: list[Wait] = []
-
-    def examine(wait: Wait) -> Wait:
-        examined.append(wait)
-        return replace(wait, detail="process 7, which is stopped", allowed=20.4, option="max_wait and timeout")
-
-    clock = Clock()
-    clock.wait(2.9, replace(LOCK, examine=examine))
-    assert examined == []
-    clock.wait(0.2, replace(LOCK, examine=examine))
-    assert len(examined) == 1
-    assert clock.shown[0][1] == (
-        "waiting because another process has the lock: process 7, which is stopped; at most 20 s more "
-        "(max_wait and timeout)"
-    )
-
-
-def test_a_remaining_time_that_says_nothing_is_left_out() -> None:
-    end = "at most 4 s more (max_wait)"
-    assert replace(LIMIT, allowed=4.0, remaining=9.0).describe().endswith(f": {end}"), "max_wait ends it before"
-    assert replace(LIMIT, allowed=4.0, remaining=0.1).describe().endswith(f": {end}"), "it is as good as over"
-    assert replace(LIMIT, allowed=-1.0, remaining=None).describe().endswith("at most 0 s more (max_wait)")
-
-
-def test_without_a_place_to_show_it_a_sleep_is_not_divided() -> None:
-    parts: list[float] = []
-    Announcer().sleep(60.0, LIMIT, parts.append)
-    Announcer().passed(60.0, LIMIT)
-    assert parts == [60.0]
-
-
-def test_a_budget_announces_what_its_error_would_say() -> None:
-    clock = Clock()
-    budget = WaitBudget(20.0, sleep=clock.sleep, announcer=clock.announcer)
-    budget.wait(12.0, "the limit is used up", "/query", remaining=12.0, examine=lambda: "2 of 3")
-    assert clock.shown == [
-        (3.0, "waiting because the limit is used up (/query): 2 of 3; about 9 s more, at most 17 s (max_wait)")
-    ]
-    assert budget.waited == 12.0
-    with pytest.raises(WaitBudgetExceeded, match="/query: the limit is used up, and waiting 9 more seconds"):
-        budget.wait(9.0, "the limit is used up", "/query")
+def test_a_suspension_counts_with_its_duration() -> None:
+    waiting = Waiting()
+    budget = waiting.budget(300.0)
+    budget.sleep = lambda seconds: waiting.sleep(seconds + 100)
+    budget.wait(5.0, "a reason", "/x")
+    assert (budget.waited, budget.reasons) == (105.0, {"a reason": 105.0})
 
 
 def test_a_budget_may_be_used_up_and_not_exceeded() -> None:

@@ -20,7 +20,6 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import 
     QgError,
     WaitBudgetExceeded,
 )
-from ansible_collections.qingguo.qgnet.plugins.module_utils._core.waiting import Announcer
 from ansible_collections.qingguo.qgnet.plugins.module_utils._leases.backend import DEFAULT_POLICY
 from ansible_collections.qingguo.qgnet.plugins.module_utils._leases.ensure import ensure_leases, matching_leases
 from ansible_collections.qingguo.qgnet.plugins.module_utils._leases.plan import DesiredLeases
@@ -51,10 +50,10 @@ def test_a_released_channel_is_waited_for(core: Vendor, node: LeaseNode) -> None
     node.ensure(2)
     node.release()
     api, shown = node.client(), []
-    api.client.budget.announcer = Announcer(shown.append, now=core.clock.now)
+    api.client.budget.announcer = lambda *text: shown.append(text)
     outcome = ensure_leases(api, DesiredLeases(2))
     assert (outcome.error, len(outcome.leases)) == (None, 2)
-    assert shown == ["waiting because a released channel is not free yet (/allocate): at most 297 s more (max_wait)"]
+    assert shown == [("a released channel is not free yet (/allocate)", "at most 300 s more (max_wait)")]
 
 
 def test_a_plan_without_room_is_refused_before_anything_is_written(core: Vendor, node: LeaseNode) -> None:
@@ -124,12 +123,12 @@ def test_a_plan_by_volume_releases_at_most_one_lease_without_effect(core: Vendor
 def test_a_second_run_on_the_same_control_node_waits_its_turn(core: Vendor, node: LeaseNode) -> None:
     api = node.client()
     late, shown = node.client(5), []
-    late.client.budget.announcer = Announcer(shown.append, now=core.clock.now)
+    late.client.budget.announcer = lambda *text: shown.append(text)
     with api.client.key_lock(), pytest.raises(WaitBudgetExceeded, match="another run is changing"):
         ensure_leases(late, DesiredLeases(1))
     assert core.calls() == []
-    begin = f"waiting because another run is changing what this key holds (/query): process {os.getpid()}; at most "
-    assert shown == [f"{begin}2 s more (max_wait)"]
+    reason = "another run is changing what this key holds (/query)"
+    assert shown == [(reason, f"process {os.getpid()}; at most 2 s more (max_wait)")]
 
 
 def test_names_of_areas_are_read_once_an_hour(core: Vendor, node: LeaseNode) -> None:

@@ -19,6 +19,7 @@ import psycopg
 import pytest
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import OptionError, QgError
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.runtime import Clock, Runtime, use
+from ansible_collections.qingguo.qgnet.plugins.module_utils._core.waiting import WaitBudget
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.journal import Journal
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.journal_rows import LEASES, Call
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.opening import StorePlace, url_secrets
@@ -176,8 +177,8 @@ def test_a_session_that_is_ended_takes_its_locks_and_records_nothing_more(
             for _attempt in range(2):
                 with pytest.raises(StateError, match=r"cannot be used: .*Check that the server runs .* run again"):
                     calls.record(Call("allocate", "/allocate", asked=1, buys=1))
-                with pytest.raises(StateError):
-                    RateLimiter(store).try_acquire("k", "/x", 60, 1)
+                with pytest.raises(StateError), RateLimiter(store).slot("k", "/x", 60, 1, WaitBudget(0)):
+                    pass
         assert [call.id for call in Journal(other, "k", LEASES).unsettled("allocate")] == [sent]
 
 

@@ -5,17 +5,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pytest
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import OptionError, WaitBudgetExceeded
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.runtime import Runtime, use
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.waiting import WaitBudget
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.opening import StorePlace
-from ansible_collections.qingguo.qgnet.plugins.module_utils._store.rate_limiter import RateLimiter, Slot, minute_seconds
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store.rate_limiter import RateLimiter, minute_seconds
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.machine_clock import MachineClock
@@ -38,6 +41,8 @@ class Bench:
     #: Seconds by which the wall clock was set forward or back.
     wall_error: float = 0.0
     slept: list[float] = field(default_factory=list)
+    #: The calls that have no answer must not be answered by the garbage collector.
+    calls: list[AbstractContextManager[None]] = field(default_factory=list)
 
     def limiter(self) -> RateLimiter:
         machine = MachineClock(lambda: self.now)
@@ -51,21 +56,43 @@ class Bench:
     def budget(self, max_wait: float) -> WaitBudget:
         return WaitBudget(max_wait, sleep=self.sleep)
 
-    def acquire(self, budget: WaitBudget, *, key: str = "key", endpoint: str = "/x", amount: int = 1) -> Slot:
-        return self.limiter().acquire(key, endpoint, LIMIT, TIMEOUT, budget, amount)
+    def call(
+        self, budget: WaitBudget, *, key: str = "key", endpoint: str = "/x", amount: int = 1
+    ) -> AbstractContextManager[None]:
+        """Begin a call, which is answered when the context ends, and whose process is killed if that never happens."""
+        call = self.limiter().slot(key, endpoint, LIMIT, TIMEOUT, budget, amount)
+        call.__enter__()
+        self.calls.append(call)
+        return call
 
-    def take(self, count: int = 1, *, endpoint: str = "/x", amount: int = 1, answered: bool = False) -> list[Slot]:
+    def take(self, count: int = 1, *, endpoint: str = "/x", amount: int = 1, answered: bool = False) -> list[Any]:
         """Take slots that are free."""
-        slots = [self.acquire(WaitBudget(0), endpoint=endpoint, amount=amount) for _call in range(count)]
-        for slot in slots if answered else ():
-            self.limiter().complete(slot)
-        return slots
+        calls = [self.call(WaitBudget(0), endpoint=endpoint, amount=amount) for _call in range(count)]
+        for call in calls if answered else ():
+            answer(call)
+        return calls
 
     def wait(self, *, key: str = "key", endpoint: str = "/x", amount: int = 1) -> float:
         """Seconds until a slot may be free; 0 takes one."""
-        slot, wait = self.limiter().try_acquire(key, endpoint, LIMIT, TIMEOUT, amount)
-        assert (slot is None) == (wait > 0)
-        return wait
+        waits: list[float] = []
+
+        class Refused(Exception):
+            """The call must wait."""
+
+        class Budget(WaitBudget):
+            def require(self, seconds: float, _reason: str, _endpoint: str) -> None:
+                waits.append(seconds + TIMEOUT)
+                raise Refused
+
+        with contextlib.suppress(Refused):
+            self.call(Budget(0), key=key, endpoint=endpoint, amount=amount)
+        assert all(wait > 0 for wait in waits)
+        return sum(waits)
+
+
+def answer(call: AbstractContextManager[None]) -> None:
+    """Let the response to a call arrive."""
+    call.__exit__(None, None, None)
 
 
 @pytest.fixture
@@ -114,10 +141,9 @@ def test_each_key_and_endpoint_has_a_limit_of_its_own(bench: Bench) -> None:
 
 
 def test_an_answered_call_counts_for_a_minute_from_its_answer_on(bench: Bench) -> None:
-    slots = bench.take(LIMIT)
-    assert len(set(slots)) == LIMIT
+    calls = bench.take(LIMIT)
     bench.now += 4
-    bench.limiter().complete(slots[1])
+    answer(calls[1])
     assert bench.wait() == pytest.approx(WINDOW)
     bench.now += WINDOW - 1
     assert bench.wait() == pytest.approx(1)
@@ -140,12 +166,12 @@ def test_a_call_that_is_answered_after_its_slot_has_expired_counts_for_a_minute(
     bench.now += TIMEOUT + WINDOW
     # This one deletes the expired slot, and might be given its number.
     (other,) = bench.take(endpoint="/y")
-    bench.limiter().complete(stopped)
+    answer(stopped)
     assert bench.limiter().called_recently("key", "/x") is True
     assert bench.wait(amount=2) == pytest.approx(WINDOW)
     assert bench.wait() == 0
     assert bench.wait(endpoint="/y", amount=LIMIT) == pytest.approx(TIMEOUT + WINDOW)
-    bench.limiter().complete(other)
+    answer(other)
     assert bench.wait(endpoint="/y", amount=LIMIT) == pytest.approx(WINDOW)
 
 
@@ -153,7 +179,7 @@ def test_a_late_answer_does_not_shorten_the_slot_of_another_call(bench: Bench) -
     (stopped,) = bench.take()
     bench.now += TIMEOUT + WINDOW
     bench.take(LIMIT)
-    bench.limiter().complete(stopped)
+    answer(stopped)
     bench.now += WINDOW
     assert bench.wait() == pytest.approx(TIMEOUT)
 
@@ -163,7 +189,7 @@ def test_a_call_waits_in_short_steps_until_a_slot_is_free(bench: Bench) -> None:
         bench.take(answered=True)
         bench.now += 1
     budget, start = bench.budget(300), bench.now
-    bench.acquire(budget)
+    bench.call(budget)
     assert bench.now - start == pytest.approx(WINDOW - LIMIT)
     assert max(bench.slept) == pytest.approx(5.0)
     assert budget.waited == pytest.approx(sum(bench.slept))
@@ -172,7 +198,7 @@ def test_a_call_waits_in_short_steps_until_a_slot_is_free(bench: Bench) -> None:
 def test_the_last_step_of_a_wait_is_never_endless(bench: Bench) -> None:
     bench.take(LIMIT, answered=True)
     bench.now += WINDOW - 1e-6
-    bench.acquire(bench.budget(300))
+    bench.call(bench.budget(300))
     assert bench.slept == [0.01]
 
 
@@ -180,21 +206,21 @@ def test_the_wait_budget_must_cover_what_is_surely_to_be_waited(bench: Bench) ->
     bench.take(LIMIT)
     sure = bench.wait() - TIMEOUT
     with pytest.raises(WaitBudgetExceeded) as caught:
-        bench.acquire(bench.budget(sure - 0.05))
+        bench.call(bench.budget(sure - 0.05))
     assert caught.value.message == (
         "/x: the vendor's limit of 3 a minute is used up, and waiting 60 more seconds would pass max_wait "
         "(60.05 seconds, 0 of them used). Raise max_wait or run again later."
     )
     # A call that is answered at once frees its slot after a minute, and the budget covers that.
-    bench.limiter().complete(bench.take(LIMIT, endpoint="/y")[0])
-    bench.acquire(bench.budget(70), endpoint="/y")
+    answer(bench.take(LIMIT, endpoint="/y")[0])
+    bench.call(bench.budget(70), endpoint="/y")
 
 
 def test_a_wait_for_calls_that_are_not_answered_ends_with_the_budget(bench: Bench) -> None:
     bench.take(LIMIT)
     budget, message = bench.budget(62), "^/x: the vendor's limit of 3 a minute is used up, and waiting 5 more"
     with pytest.raises(WaitBudgetExceeded, match=message):
-        bench.acquire(budget)
+        bench.call(budget)
     assert budget.waited == pytest.approx(60)
 
 
@@ -228,21 +254,21 @@ def test_no_window_of_the_vendor_is_ever_overfull(
     limiter = bench.limiter()
     for pause, duration, counted, dies in calls:
         bench.now += pause
-        slot = limiter.acquire("key", "/x", LIMIT, TIMEOUT, bench.budget(1e9))
+        call = limiter.slot("key", "/x", LIMIT, TIMEOUT, bench.budget(1e9))
+        call.__enter__()
+        bench.calls.append(call)
         arrivals.append(bench.now + duration * counted)
         bench.now += duration
         if not dies:
-            limiter.complete(slot)
+            answer(call)
     assert most_in_a_window(arrivals, MINUTE) <= LIMIT
 
 
 def call_twice(place: StorePlace, record: Path) -> None:
     limiter = RateLimiter(place.open(), minute=0.5)
     for _call in range(2):
-        slot = limiter.acquire("key", "/x", LIMIT, 1, WaitBudget(60))
-        with record.open("a", encoding="ascii") as file:
+        with limiter.slot("key", "/x", LIMIT, 1, WaitBudget(60)), record.open("a", encoding="ascii") as file:
             file.write(f"{time.time()}\n")
-        limiter.complete(slot)
 
 
 @quick_over_both
@@ -340,5 +366,5 @@ def test_any_other_minute_is_an_error(text: str, monkeypatch: pytest.MonkeyPatch
     with pytest.raises(OptionError) as caught:
         minute_seconds()
     assert caught.value.message == (
-        f"QG_MINUTE_SECONDS={text} is not the length of a minute: unset it, or give the simulator's seconds."
+        f"QG_MINUTE_SECONDS={text} is not a number of seconds up to 60: correct it, or unset it."
     )

@@ -9,6 +9,7 @@ import gc
 from pathlib import Path
 
 import pytest
+from ansible_collections.qingguo.qgnet.plugins.module_utils._core.waiting import WaitBudget
 from ansible_collections.qingguo.qgnet.plugins.module_utils._leases.lease_facts import LeaseFacts
 from ansible_collections.qingguo.qgnet.plugins.module_utils._leases.plan import Origin
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.facts import AREAS, LEASE_LIST, LEASE_ORIGIN, Facts
@@ -31,9 +32,8 @@ def one_run(node: ControlNode, number: int) -> None:
     assert not any(own["failed"] for own in node.role(**hosts)["hosts"].values())
     state = open_store(node.directory, machine=node.wire.machine)
     limiter = RateLimiter(state, 60)
-    slot, _wait = limiter.try_acquire("key", "/whitelist/query", 60, 10)
-    assert slot is not None
-    limiter.complete(slot)
+    with limiter.slot("key", "/whitelist/query", 60, 10, WaitBudget(0)):
+        pass
     leases = LeaseFacts(Facts(state, "key"))
     leases.save_origin([f"task-{number}"], Origin())
     leases.save_lifetime(number % 5, 300, is_certain=True)
