@@ -77,7 +77,7 @@ def test_every_kind_of_plugin_uses_the_database_and_no_output_shows_its_password
     assert (first.of("allocate").result["changed"], again.of("allocate").result["changed"]) == (True, False)
     assert len(sim.leases()) == 3
     assert [run.of("lookup").result["msg"] for run in (first, again)] in ([3, 3], ["3", "3"])
-    assert_task_failed(first.of("wrong"), "does not exist. Check the names in the URL")
+    assert_task_failed(first.of("wrong"), "does not exist. Check the URL")
     password = database_url.partition("@")[0].rpartition(":")[2]
     for run in (first, again):
         assert password not in run.output
@@ -89,7 +89,7 @@ def test_a_run_without_its_database_fails_before_the_first_call(
     scenario.options["store"] = own_server.url
     own_server.stop()
     for result in (scenario("allocate", count=1), whitelist(["203.0.113.1"], store=own_server.url)):
-        assert_failed(result, "Connection refused. Check that the server runs and can be reached")
+        assert_failed(result, "Connection refused. Check the URL, and that the server runs and can be reached")
     assert sim.journal() == []
 
 

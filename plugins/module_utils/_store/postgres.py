@@ -11,7 +11,6 @@ psycopg is optional.
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import os
 import secrets
 import time
@@ -31,8 +30,8 @@ T = TypeVar("T")
 OPTION = "store (environment QG_STORE)"
 EXAMPLE = "postgresql://user@db.example.com/qgnet"
 SCHEMA = "qgnet"
-#: The lock that a process holds during a transaction, so that there is only one at a time, as with SQLite.
-WRITE_LOCK = "transaction"
+#: The number of an advisory lock.
+NUMBER = f"hashtextextended('{SCHEMA} ' || ?, 0)"
 #: What a user may replace in the URL. Each side notices within 30 seconds that the other one has gone.
 PARAMETERS: dict[str, Any] = {
     "connect_timeout": 10,
@@ -61,8 +60,6 @@ TYPES = {
 #: libpq's texts for a server that has no free connection, or that has not started yet.
 BUSY = ("too many", "remaining connection slots", "starting up")
 _ROOM = "Raise the limit of connections on the server, or let fewer tasks run at once."
-_PRIMARY = "Name the primary server: this one can only be read."
-_LOGIN = "Check the user and the password: in the URL, in PGPASSWORD or in ~/.pgpass."
 _DAMAGED = f"Restore a backup, or drop the schema {SCHEMA}: {LOSS}"
 
 
@@ -76,22 +73,14 @@ class PostgresStore(Store):
     advice: ClassVar = {
         "too many": _ROOM,
         "remaining connection slots": _ROOM,
-        "read-only": _PRIMARY,
-        "25006": _PRIMARY,
-        "password": _LOGIN,
-        "no pg_hba.conf entry": "Let the server accept this user from this machine (pg_hba.conf).",
-        "certificate": "Check sslmode, sslrootcert and the certificate of the server.",
-        "SSL": "Set up TLS on the server, or change sslmode.",
-        "does not exist": "Check the names in the URL, or create the database and its user.",
-        "53100": "Make room on the disk of the server.",
-        "42501": f"Give the user of store the right to it, or own the schema {SCHEMA}.",
-        "55P03": "Another process writes to it: end or continue that process, and run again.",
-        "42P01": _DAMAGED,
-        "42703": _DAMAGED,
-        "3F000": _DAMAGED,
+        "read-only": "Name the primary server: this one can only be read.",
+        "password": "Check the user and the password: in the URL, in PGPASSWORD or in ~/.pgpass.",
+        "permission denied": f"Give the user of store the right to it, or own the schema {SCHEMA}.",
+        "lock timeout": "Another process writes to it: end or continue that process, and run again.",
+        'relation "': _DAMAGED,
         "cannot be read": _DAMAGED,
     }
-    default_advice = "Check that the server runs and can be reached, and run again."
+    default_advice = "Check the URL, and that the server runs and can be reached, and run again."
 
     def __init__(self, url: str, busy: float) -> None:
         given = _parsed(url)
@@ -164,11 +153,12 @@ class PostgresStore(Store):
         return 0.0
 
     def _begin(self) -> None:
-        self._database.execute(f"BEGIN; SELECT pg_advisory_xact_lock({_number(WRITE_LOCK)})")
+        self._database.execute("BEGIN")
+        self._database.execute(f"SELECT pg_advisory_xact_lock({NUMBER})", ("transaction",))
 
     def _acquire(self, name: str) -> Callable[[], None] | None:
         # The server would grant a lock to a session that holds it already.
-        if name in self._held or not self.rows("SELECT pg_try_advisory_lock(?)", _number(name))[0][0]:
+        if name in self._held or not self.rows(f"SELECT pg_try_advisory_lock({NUMBER})", name)[0][0]:
             return None
         self._held.add(name)
 
@@ -176,7 +166,7 @@ class PostgresStore(Store):
             self._held.discard(name)
             # If this fails, the connection is lost, which releases the lock as well.
             with contextlib.suppress(StateError):
-                self.rows("SELECT pg_advisory_unlock(?)", _number(name))
+                self.rows(f"SELECT pg_advisory_unlock({NUMBER})", name)
 
         return release
 
@@ -185,8 +175,8 @@ class PostgresStore(Store):
         rows = self.rows(
             "SELECT application_name FROM pg_locks JOIN pg_stat_activity USING (pid) "
             "WHERE locktype = 'advisory' AND granted AND objsubid = 1 AND datname = current_database() "
-            "AND database = datid AND (classid::bigint << 32) | objid::bigint = ?",
-            _number(name),
+            f"AND database = datid AND (classid::bigint << 32) | objid::bigint = {NUMBER}",
+            name,
         )
         return ((rows and rows[0][0]) or "another process").removeprefix("qgnet ")
 
@@ -249,11 +239,6 @@ def _translated(sql: str) -> str:
     return sql.replace("%", "%%").replace("?", "%s")
 
 
-def _number(name: str) -> int:
-    """Return the number of an advisory lock."""
-    return int.from_bytes(hashlib.sha256(f"{SCHEMA}\0{name}".encode()).digest()[:8], "big", signed=True)
-
-
 def _parsed(url: str) -> dict[str, Any]:
     """Return the parameters in a URL. libpq's own message is not shown, since it may quote a password."""
     fix = f"give the URL of a PostgreSQL database, such as {EXAMPLE}"
@@ -263,12 +248,11 @@ def _parsed(url: str) -> dict[str, Any]:
     user, has_user, place = url.partition("://")[2].partition("?")[0].partition("@")
     if has_user and ("/" in user or "@" in place):
         raise OptionError(f"{OPTION} has an unescaped @ or / in its password: write %40 for @ and %2F for /.")
-    try:
+    with contextlib.suppress(psycopg.Error):
         given = conninfo_to_dict(url)
-        if str(given.get("port", "")).replace(",", "").isdecimal() or "port" not in given:
+        # What is no number may be a password without a host.
+        if all(port.isdecimal() for port in str(given.get("port", 0)).split(",")):
             return given
-    except psycopg.Error:
-        pass
     raise OptionError(
         f"{OPTION} cannot be read: {fix}, and write special characters of a password in percent-encoding."
     )
@@ -276,11 +260,5 @@ def _parsed(url: str) -> dict[str, Any]:
 
 def _described(given: dict[str, Any]) -> str:
     """Name the database in messages."""
-    found = {name: given.get(name) or os.environ.get(f"PG{name.upper()}") for name in ("host", "port", "service")}
-    if not found["host"] and found["service"]:
-        return f"service {found['service']}"
-    name = given.get("dbname") or os.environ.get("PGDATABASE")
-    port, database = (
-        f"{word} {value}" if value else "" for word, value in ((" port", found["port"]), (", database", name))
-    )
-    return f"{found['host'] or 'this machine'}{port}{database}"
+    host = given.get("host") or given.get("service") or os.environ.get("PGHOST") or "this machine"
+    return f"{host}, database {given.get('dbname') or os.environ.get('PGDATABASE', '')}"

@@ -41,8 +41,6 @@ class SqliteStore(Store):
     advice: ClassVar = {
         "locked": "Another process has kept it locked: end or continue that process, and run again.",
         "full": "Make room on its disk.",
-        "No space": "Make room on its disk.",
-        "Too many open files": "Raise the limit of open files (ulimit -n), or let fewer tasks run at once.",
         "malformed": _DAMAGED,
         "not a database": _DAMAGED,
         "no such ": _DAMAGED,
@@ -51,7 +49,7 @@ class SqliteStore(Store):
     default_advice = FIX
 
     def __init__(self, directory: str, busy: float, clock: Clock = SYSTEM_CLOCK) -> None:
-        self._directory, self._clock = _resolved(directory), clock
+        self._directory, self._clock, self._ahead = _resolved(directory), clock, 0.0
         super().__init__(f"store {self._directory}")
         with self._translated(OSError):
             _make_private(self._directory)
@@ -89,12 +87,9 @@ class SqliteStore(Store):
         if ("meta",) not in self.rows("SELECT name FROM sqlite_master"):
             raise OptionError(f"{self.place} cannot be used: {DATABASE} in it is a database of something else. {FIX}")
         self._read_identity()
-        with self._translated():
-            is_recorded = self._set_clock()
-        if not is_recorded:
-            # Recorded at once, so that all processes go on from the same moment.
-            with self.transaction():
-                pass
+        # The moment from which state time goes on is recorded at once, so that it is the same for all processes.
+        with self.transaction():
+            pass
 
     def now(self) -> float:
         """Return the state time."""
@@ -104,19 +99,13 @@ class SqliteStore(Store):
         """Return the seconds by which the wall clock is ahead of state time."""
         return self._clock.wall() - self.now()
 
-    def _set_clock(self) -> bool:
-        """Let state time go on from what is recorded; returns whether that is of this boot."""
-        boot, ahead, last = self._database.execute("SELECT boot, ahead, last FROM clock").fetchone()
-        elapsed = self._clock.elapsed()
-        # Without an identity of the boot, a clock that is behind shows another one.
-        is_recorded: bool = boot == self._clock.boot() and elapsed + ahead >= last
-        self._ahead: float = ahead if is_recorded else last - elapsed
-        return is_recorded
-
     def _begin(self) -> None:
         self._database.execute("BEGIN IMMEDIATE")
-        self._set_clock()
-        clock = (self._clock.boot(), self._ahead, self.now())
+        recorded, ahead, last = self._database.execute("SELECT boot, ahead, last FROM clock").fetchone()
+        boot, elapsed = self._clock.boot(), self._clock.elapsed()
+        # Without an identity of the boot, a clock that is behind shows another one.
+        self._ahead = ahead if boot == recorded and elapsed + ahead >= last else last - elapsed
+        clock = (boot, self._ahead, elapsed + self._ahead)
         self._database.execute("UPDATE clock SET boot = ?, ahead = ?, last = ?", clock)
 
     def _acquire(self, name: str) -> Callable[[], None] | None:

@@ -37,29 +37,11 @@ def after_the_call() -> contextlib.AbstractContextManager[None]:
     return contextlib.suppress(StateError)
 
 
-class Cursor(Protocol):
-    """The result of a statement."""
-
-    @property
-    def rowcount(self) -> int:
-        """The number of rows that the statement has changed."""
-
-    @property
-    def lastrowid(self) -> int | None:
-        """The number of the row that the statement has inserted."""
-
-    def fetchone(self) -> Any:
-        """Return the next row; None if there is no more."""
-
-    def __iter__(self) -> Iterator[Any]:
-        """Return the rows."""
-
-
 class Connection(Protocol):
     """A database within a transaction."""
 
-    def execute(self, sql: str, parameters: Sequence[Any] = ..., /) -> Cursor:
-        """Run one statement."""
+    def execute(self, sql: str, parameters: Sequence[Any] = ..., /) -> Any:
+        """Run one statement; returns a cursor, with ``fetchone``, ``rowcount``, ``lastrowid`` and an iterator."""
 
     def executemany(self, sql: str, parameters: Iterable[Sequence[Any]], /) -> Any:
         """Run one statement for each of the parameters."""
@@ -75,7 +57,7 @@ class Store(abc.ABC):
 
     #: The exceptions of the driver.
     errors: ClassVar[tuple[type[Exception], ...]]
-    #: What the user can do, by a part of the driver's message or its SQLSTATE; and otherwise.
+    #: What the user can do, by a part of the driver's message; and otherwise.
     advice: ClassVar[Mapping[str, str]]
     default_advice: ClassVar[str]
 
@@ -125,7 +107,7 @@ class Store(abc.ABC):
     def execute(self, sql: str, *values: object) -> int:
         """Run one statement as a transaction; returns the number of rows that it has changed."""
         with self.transaction() as database:
-            return database.execute(sql, values).rowcount
+            return int(database.execute(sql, values).rowcount)
 
     def rows(self, query: str, *values: object) -> list[tuple[Any, ...]]:
         """Return the rows of a query without waiting for a process that writes."""
@@ -174,8 +156,7 @@ class Store(abc.ABC):
     def _unusable(self, reason: str | Exception) -> StateError:
         """Return the error for a store that cannot be used, with the fix."""
         text = str(getattr(reason, "strerror", None) or reason) or type(reason).__name__
+        advice = next((advice for mark, advice in self.advice.items() if mark in text), self.default_advice)
         # With several hosts or addresses, libpq's message has a line for each.
         first = text.strip().splitlines()[0].removeprefix("connection failed: ")[:300].rstrip(".")
-        marks = f"{getattr(reason, 'sqlstate', '')} {text}"
-        advice = next((advice for mark, advice in self.advice.items() if mark in marks), self.default_advice)
         return StateError(f"{self.place} cannot be used: {first}. {advice}")

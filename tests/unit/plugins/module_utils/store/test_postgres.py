@@ -61,10 +61,10 @@ def test_an_address_that_cannot_be_used_is_refused_in_a_sentence_without_its_pas
         "postgresql://u:1/wrong-secret@h/d": "%2F for /",
         "postgresql://u:secret/d": "write special characters of a password in percent-encoding",
         wrong: 'password authentication failed for user "qgnet". Check the user and the password',
-        f"{database_url}none": "does not exist. Check the names in the URL",
-        f"{database_url}?sslmode=require": "does not support SSL, but SSL was required. Set up TLS",
+        f"{database_url}none": "does not exist. Check the URL",
+        f"{database_url}?sslmode=require": "does not support SSL, but SSL was required",
         f"{database_url}?service=none": 'definition of service "none" not found',
-        "postgresql://u:wrong-secret@nowhere.invalid/d": "Check that the server runs and can be reached",
+        "postgresql://u:wrong-secret@nowhere.invalid/d": "Check the URL, and that the server runs and can be reached",
     }
     found = {url: refusal(url) for url in messages}
     assert {url: text for url, text in found.items() if messages[url] not in text} == {}
@@ -175,7 +175,9 @@ def test_a_session_that_is_ended_takes_its_locks_and_records_nothing_more(
             with other.try_lock("changing.k") as is_free:
                 assert is_free
             for _attempt in range(2):
-                with pytest.raises(StateError, match=r"cannot be used: .*Check that the server runs .* run again"):
+                with pytest.raises(
+                    StateError, match=r"cannot be used: .*Check the URL, and that the server runs .* run again"
+                ):
                     calls.record(Call("allocate", "/allocate", asked=1, buys=1))
                 with pytest.raises(StateError), RateLimiter(store).slot("k", "/x", 60, 1, WaitBudget(0)):
                     pass

@@ -205,10 +205,9 @@ def stop_in_a_transaction(directory: Path) -> None:
 
 
 def test_a_process_that_is_stopped_in_a_transaction_is_waited_for_and_reported(tmp_path: Path) -> None:
-    opened(tmp_path).close()
+    store = SqliteStore(str(tmp_path), 0.2)
     with process_until_killed(stop_in_a_transaction, tmp_path) as process:
         os.waitpid(process.pid or 0, os.WUNTRACED)
-        store = SqliteStore(str(tmp_path), 0.2)
         assert store.rows("SELECT 1") == [(1,)], "reading does not wait"
         with pytest.raises(StateError, match=r"locked\. Another process has kept it locked: end or continue"):
             register(store, "k", "a", "192.0.2.1")
