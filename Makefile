@@ -7,13 +7,13 @@ NOX := .venv/bin/nox
 REST := $(if $(ARGS),-- $(ARGS))
 
 .DEFAULT_GOAL := help
-.PHONY: help test test-all _tests _checks lint unit integration molecule docs demo simulator build release clean
+.PHONY: help test test-all _tests _checks lint unit integration molecule docs demo simulator release clean
 
 help:
 	@sed -nE 's/^([a-z-]+):.*## (.*)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
 
-.venv/.ready: uv.lock tests/tools/bootstrap.sh
-	@tests/tools/bootstrap.sh
+.venv/.ready: uv.lock tests/support/bootstrap.sh
+	@tests/support/bootstrap.sh
 
 # Two lanes, since one core waits for half of its time; the output of the second is shown when it has ended.
 test: .venv/.ready ## what each change must pass, on the newest ansible-core
@@ -49,10 +49,7 @@ demo: .venv/.ready ## the whole story on this machine, against the simulator (AR
 simulator: .venv/.ready ## the simulator of QG.net in the foreground (ARGS="--help" lists its options)
 	@$(NOX) -s simulator $(REST)
 
-build: .venv/.ready ## the archive of the collection, in dist/
-	@$(NOX) -s build
-
-release: .venv/.ready ## VERSION=x.y.z: version, changelog, commit and tag
+release: .venv/.ready ## VERSION=x.y.z: version, changelog, commit and tag, and the archive in dist/
 	@$(NOX) -s release -- $(VERSION)
 
 clean:

@@ -17,9 +17,9 @@ import nox
 from nox.command import CommandFailed
 
 ROOT = Path(__file__).resolve().parent
-sys.path.insert(0, str(ROOT / "tests" / "tools"))
-import workspace
-from workspace import CACHE, CORES, DATABASE, HOSTS, INTEGRATION, NEWEST
+sys.path.insert(0, str(ROOT / "tests"))
+from support import workspace
+from support.workspace import CACHE, CORES, DATABASE, HOSTS, INTEGRATION, NEWEST
 
 # As CI and a release run them: also the tests that are marked as slow, and with the coverage measured.
 ALL = bool(os.environ.get("QGNET_ALL"))
@@ -28,7 +28,7 @@ ON_CORES = [nox.param(python, core, id=core) for core, python in CORES.items()]
 CALLERS_HOME = {"HOME": os.environ.get("QGNET_HOME", str(Path.home()))}
 NEWEST_PYTHON = "3.13"
 SYSTEMD = "ip=iproute2 mmdebstrap systemd-nspawn=systemd-container"
-TOOLS = {"PYTHONPATH": f"{ROOT}/tests/tools", "PYTHONDONTWRITEBYTECODE": "1"}
+TOOLS = {"PYTHONPATH": f"{ROOT}/tests", "PYTHONDONTWRITEBYTECODE": "1"}
 
 nox.needs_version = ">=2025.5.1"
 nox.options.default_venv_backend = "uv"
@@ -90,7 +90,7 @@ def unit(session: nox.Session, core: str) -> None:
 def integration(session: nox.Session, core: str) -> None:
     # A slow test draws the page of the simulator.
     browser = " chromium" if ALL and core == NEWEST else ""
-    run_tests(session, core, INTEGRATION + browser, "tests/integration")
+    run_tests(session, core, INTEGRATION + browser, "tests/integration", "--ignore=tests/integration/eda")
 
 
 @nox.session(python=NEWEST_PYTHON)
@@ -148,7 +148,7 @@ def sanity(session: nox.Session, core: str) -> None:
     """ansible-test sanity; pylint takes as long as all other tests together."""
     sync(session, core=core)
     quick = () if ALL and core == NEWEST else ("--skip-test", "pylint")
-    session.run("python", "tests/tools/sanity.py", core, str(session.python), *quick, *session.posargs)
+    session.run("python", "-m", "support.sanity", core, str(session.python), *quick, *session.posargs, env=TOOLS)
 
 
 @nox.session(python=NEWEST_PYTHON)
@@ -161,7 +161,7 @@ def molecule(session: nox.Session) -> None:
             session.skip("needs root here: it makes network namespaces")
         session.error("this root may not make network namespaces (a container without CAP_SYS_ADMIN?)")
     sync(session, "molecule", "tests", programs=HOSTS)
-    within = () if root else ("bash", "tests/lab/lab.sh", "rootless")
+    within = () if root else ("bash", "tests/support/lab/lab.sh", "rootless")
     arguments = session.posargs or (["--all", "--report"] if ALL else ["--scenario-name=egress_whitelist", "--report"])
     # Else it would take hosts for running that a killed run has created, or a power failure has ended.
     session.run("molecule", "reset", "--no-report", env=CALLERS_HOME, silent=True)
@@ -194,7 +194,7 @@ def build(session: nox.Session) -> None:
 
 @nox.session(python=NEWEST_PYTHON)
 def release(session: nox.Session) -> None:
-    """The version of the argument wherever it is written, the changelog, a commit and its tag; nothing is pushed."""
+    """The version of the argument, the changelog, a commit and its tag, and the archive; nothing is pushed."""
     (version,) = session.posargs or session.error("make release VERSION=x.y.z")
     sync(session, "lint", "nox")
     session.run("git", "diff", "--exit-code", "HEAD", external=True)
@@ -205,6 +205,7 @@ def release(session: nox.Session) -> None:
     message = f"--message=Release {version}"
     for words in (["add", "--all"], ["commit", message], ["tag", message, version]):
         session.run("git", *words, external=True, env=CALLERS_HOME)
+    session.notify("build")
 
 
 def define(name: str, programs: str, *command: str, group: str = "tests", **env: str) -> None:
@@ -223,9 +224,10 @@ define("simulator", "", "python", "tests/simulator")
 # What QG.net's documents leave open, asked of the simulator, or with QG_KEY of QG.net (--write, --paid).
 define("contract", "", "pytest", "tests/contract")
 define("bench", "haproxy", "python", "tests/benchmarks/bench.py", PYTHONPATH=f"{ROOT}/tests")
-define("demo", "curl haproxy" if "gateway" in sys.argv else "curl", "bash", "tests/demo/demo.sh", **CALLERS_HOME)
-define("systemd", SYSTEMD, "bash", "tests/lab/gateway_systemd.sh", **CALLERS_HOME)
-define("eda", "java=openjdk-21-jre-headless", "pytest", "tests/eda", group="eda")
+DEMO = "curl haproxy" if "gateway" in sys.argv else "curl"
+define("demo", DEMO, "bash", "tests/support/demo/demo.sh", **CALLERS_HOME)
+define("systemd", SYSTEMD, "bash", "tests/support/lab/gateway_systemd.sh", **CALLERS_HOME)
+define("eda", "java=openjdk-21-jre-headless", "pytest", "tests/integration/eda", group="eda")
 # They change a copy of the collection, whose tests must not find a compiled file of before a change.
 define("mutation", "", "python", "tests/mutation/mutation.py", group="mutation", **TOOLS)
 define("planted", DATABASE, "python", "tests/mutation/planted_bugs.py", **TOOLS)

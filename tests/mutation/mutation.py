@@ -21,8 +21,8 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
-import workspace
 from planted_bugs import drop_copy, run_apart
+from support import workspace
 
 WANTED = 90.0
 #: The time that a whole run may take.

@@ -19,8 +19,8 @@ import time
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-import workspace
 import yaml
+from support import workspace
 
 CODE = "plugins/module_utils"
 TESTS = "tests/unit/plugins/module_utils"

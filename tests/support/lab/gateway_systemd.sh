@@ -9,7 +9,7 @@
 set -euo pipefail
 
 readonly namespace=qgsystemd key=QGDEMO01
-tests=$(dirname -- "$(dirname -- "$(realpath -- "${BASH_SOURCE[0]}")")")
+tests=$(realpath -- "$(dirname -- "${BASH_SOURCE[0]}")/../..")
 checkout=$(dirname -- "$tests")
 root=${QGNET_SYSTEMD_ROOT:-$checkout/.cache/systemd}
 log=$root.log

@@ -11,8 +11,8 @@ set -euo pipefail
 
 readonly hosts=5 key=QGDEMO01
 here=$(dirname -- "$(realpath -- "${BASH_SOURCE[0]}")")
-tests=$(dirname -- "$here")
-lab=$tests/lab/lab.sh
+tests=$(realpath -- "$here/../..")
+lab=$tests/support/lab/lab.sh
 
 fail() {
     printf '\nThe demo stopped: %s\n' "$*" >&2

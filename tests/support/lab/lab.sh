@@ -14,7 +14,7 @@ readonly api_port=8080 proxy_port=3128
 readonly path=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 
 self=$(realpath -- "${BASH_SOURCE[0]}")
-tests=$(dirname -- "$(dirname -- "$self")")
+tests=$(realpath -- "$(dirname -- "$self")/../..")
 PATH=$PATH:/usr/sbin:/sbin
 
 usage() {
@@ -309,7 +309,7 @@ door() {
     need_up
     local ready=$dir/door.url
     [[ ! -e $ready ]] || die "the door is open already: $(<"$ready")"
-    setsid "${QGNET_LAB_PYTHON:-python3}" "$tests/lab/door.py" "/run/netns/$lab" "$gateway" "$api_port" "$ready" \
+    setsid "${QGNET_LAB_PYTHON:-python3}" "$tests/support/lab/door.py" "/run/netns/$lab" "$gateway" "$api_port" "$ready" \
         </dev/null >"$dir/door.log" 2>&1 &
     patience 10
     until [[ -s $ready ]]; do
