@@ -8,149 +8,10 @@ One row for each kind of call, and one for each thing that can happen to it.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
-from support.node import Node
-from support.vendor import CLASSIC, PATHS, Vendor, books
-
-ALLOCATE, RELEASE, REPLACE, MONOPOLY = "qg_proxy_allocate", "qg_proxy_release", "qg_proxy_replace", "qg_monopoly"
-ADDRESSES = ["203.0.113.21", "203.0.113.22"]
-Options = dict[str, Any]
-
-
-@dataclass(frozen=True)
-class Kind:
-    """A call, the module that makes it, and what the vendor has in the end."""
-
-    name: str
-    module: str
-    call: str
-    #: Prepares the node, and returns the options of the run.
-    prepare: Callable[[Node], Options]
-    #: What is held and what was paid for when all is done.
-    wanted: tuple[int, int]
-    product: str | None = CLASSIC
-    plan: Options | None = None
-    #: Whether the same run may be repeated when it has succeeded.
-    can_repeat: bool = True
-
-    def node(self, folder: Path) -> Node:
-        return Node(
-            folder / "store", Vendor(**(self.plan or {})), **({"product": self.product} if self.product else {})
-        )
-
-    def found(self, vendor: Vendor) -> tuple[int, int]:
-        own = books(vendor)
-        if self.module == MONOPOLY:
-            return len(own.monopolies), own.monopolies_paid
-        if self.module == "qg_whitelist":
-            return len(vendor.whitelist), 0
-        return len(own.leases), len(own.paid)
-
-    def __str__(self) -> str:
-        return self.name
-
-
-def leases(product: str, **plan: Any) -> Kind:
-    plan |= {} if product == CLASSIC else {"kind": product}
-    # No lease ends during a test.
-    return Kind(product, ALLOCATE, PATHS[product].get, lambda _node: {"count": 2}, (2, 2), product, plan)
-
-
-def held(node: Node, count: int) -> list[str]:
-    node.ok(ALLOCATE, count=count)
-    return [lease.ip for lease in node.vendor.leases]
-
-
-def one_of_three(node: Node) -> Options:
-    return {"ips": held(node, 3)[:1]}
-
-
-def one_of_two(node: Node) -> Options:
-    return {"ips": held(node, 2)[:1]}
-
-
-def two_resources(node: Node) -> Options:
-    node.vendor.configure(options={"dial_seconds": 4, "queue_seconds": 2})
-    return {"count": 2}
-
-
-def old_resources(node: Node) -> Options:
-    uuids = node.ok(MONOPOLY, **two_resources(node))["applied"]
-    node.vendor.advance(13 * 3600)
-    return {"state": "absent", "uuids": uuids[:1]}
-
-
-def listed(node: Node) -> Options:
-    node.vendor.configure(whitelist=[*ADDRESSES, "203.0.113.1"])
-    return {"ips": ADDRESSES, "state": "absent"}
-
-
-OCCUPANCY = {"kind": "exclusive_occupancy", "channels": 10}
-KINDS = [
-    leases(CLASSIC),
-    leases("share", lifetime=600),
-    leases("longterm", lifetime=600),
-    leases("exclusive"),
-    leases("overseas", lifetime=600),
-    Kind("monopoly", MONOPOLY, "POST /monopolies", two_resources, (2, 2), None, OCCUPANCY),
-    Kind("release", RELEASE, "/release", one_of_three, (2, 3)),
-    Kind("release of a resource", MONOPOLY, "DELETE /monopolies", old_resources, (1, 2), None, OCCUPANCY),
-    Kind("release of a replacement", REPLACE, "/release", one_of_two, (2, 3), can_repeat=False),
-    Kind("order of a replacement", REPLACE, "/allocate", one_of_two, (2, 3), can_repeat=False),
-    Kind("add", "qg_whitelist", "/whitelist/add", lambda _node: {"ips": ADDRESSES}, (2, 0), None),
-    Kind("del", "qg_whitelist", "/whitelist/del", listed, (1, 0), None),
-]
-#: What becomes of the call: a fault of the simulator, seconds by which it is late or the list lags, or no quota.
-FAULTS: dict[str, Options] = {
-    "answered": {},
-    "reset before": {"kind": "reset_before"},
-    "reset after": {"kind": "reset_after"},
-    "truncated": {"kind": "truncate"},
-    "garbage": {"kind": "garbage"},
-    "garbage before": {"kind": "garbage", "executed": False},
-    "null": {"kind": "data_null"},
-    "absent": {"kind": "data_absent"},
-    "terse": {"kind": "replace", "body": {"Code": 0, "code": "SUCCESS"}, "executed": True},
-    "no object": {"kind": "replace", "body": [], "executed": True},
-    "texts": {"kind": "strings"},
-    "500": {"kind": "status", "http_status": 500},
-    "500 after": {"kind": "status", "http_status": 500, "executed": True},
-    "302 after": {"kind": "status", "http_status": 302, "executed": True},
-    "403": {"kind": "status", "http_status": 403},
-    "403 after": {"kind": "status", "http_status": 403, "executed": True},
-    "429": {"kind": "status", "http_status": 429},
-    "429 after": {"kind": "status", "http_status": 429, "executed": True},
-    "502": {"kind": "status", "http_status": 502},
-    "502 after": {"kind": "status", "http_status": 502, "executed": True},
-    "504": {"kind": "status", "http_status": 504},
-    "code -1": {"kind": "code", "code": -1},
-    "too late": {"kind": "hang_after", "seconds": 20},
-    "carried out 14 s later": {"late": 14.0},
-    "list 8 s late": {"lag": 8},
-    "list 50 s late": {"lag": 50},
-    "lost and list 50 s late": {"kind": "reset_after", "lag": 50},
-    "no quota": {"kind": "reset_after", "quota": False},
-}
-
-
-def plan(node: Node, call: str, fault: Options) -> None:
-    """Let it happen to the next such call."""
-    fields, vendor = dict(fault), node.vendor
-    if lag := fields.pop("lag", 0):
-        vendor.configure(options={"list_lag": lag})
-        books(vendor)
-    if not fields.pop("quota", True):
-        for path in {path.quota for path in PATHS.values()} - {None}:
-            vendor.fault(str(path), "status", http_status=500, times=-1)
-    if late := fields.pop("late", None):
-        vendor.late = (call, late)
-    elif fields:
-        vendor.fault(call, **fields)
+from support.kinds import FAULTS, KINDS, Kind, happen
 
 
 @pytest.mark.parametrize("fault", FAULTS)
@@ -158,7 +19,7 @@ def plan(node: Node, call: str, fault: Options) -> None:
 def test_a_call_has_its_effect_once_and_is_paid_for_once(kind: Kind, fault: str, folder: Path) -> None:
     node = kind.node(folder)
     options = kind.prepare(node)
-    plan(node, kind.call, FAULTS[fault])
+    happen(node, kind.call, FAULTS[fault])
     first = node.run(kind.module, **options)
     if kind.can_repeat:
         # Ten minutes later, only the list counts.
@@ -173,3 +34,100 @@ def test_a_call_has_its_effect_once_and_is_paid_for_once(kind: Kind, fault: str,
     if fault == "answered":
         assert not first.get("failed")
         assert len(node.sent(kind.call)) == 1 + (kind.name == "order of a replacement")
+
+
+#: What becomes of a read, before or after the call.
+READ_FAULTS = [name for name, fault in FAULTS.items() if "kind" in fault and not {"lag", "quota"} & set(fault)]
+#: These make an empty list of any list, and only a quota can tell.
+EMPTY = ("null", "absent", "terse", "no object")
+LOST = ("", "reset before", "reset after")
+
+
+@pytest.mark.parametrize("lost", [pytest.param(lost, marks=pytest.mark.slow if lost else ()) for lost in LOST])
+@pytest.mark.parametrize("skip", [pytest.param(0, marks=pytest.mark.slow), 1])
+@pytest.mark.parametrize("fault", READ_FAULTS)
+@pytest.mark.parametrize("kind", KINDS, ids=str)
+def test_a_list_that_cannot_be_read_costs_nothing(kind: Kind, fault: str, skip: int, lost: str, folder: Path) -> None:
+    """The list before the call, or the one after it, whose own response may be lost as well."""
+    node = kind.node(folder)
+    options = kind.prepare(node)
+    if fault in EMPTY and kind.name == "overseas":
+        # Its list is the only witness of what it holds.
+        return
+    node.vendor.fault(kind.listing, skip=skip, **FAULTS[fault])
+    if lost:
+        happen(node, kind.call, FAULTS[lost])
+    first = node.run(kind.module, **options)
+    node.vendor.faults.clear()
+    if kind.can_repeat:
+        node.vendor.advance(700)
+    if first.get("failed") or kind.can_repeat:
+        node.ok(kind.module, **options)
+    assert kind.found(node.vendor) == kind.wanted
+
+
+@pytest.mark.parametrize("fault", ["reset before", "500", "429", "403", "code -1"])
+@pytest.mark.parametrize("kind", KINDS, ids=str)
+def test_a_call_that_never_succeeds_is_reported(kind: Kind, fault: str, folder: Path) -> None:
+    node = kind.node(folder)
+    options = kind.prepare(node)
+    paid, calls = kind.found(node.vendor)[1], len(node.sent(kind.call))
+    node.vendor.fault(kind.call, times=-1, **FAULTS[fault])
+    result = node.failed(kind.module, **options)
+    path = kind.call.rpartition(" ")[2]
+    assert path.removeprefix(f"/{kind.product}") in result["msg"]
+    assert len(node.sent(kind.call)) - calls <= 7
+    assert kind.found(node.vendor)[1] == paid
+
+
+@pytest.mark.parametrize("fault", ["reset before", "500", "403", "code -1"])
+@pytest.mark.parametrize("kind", KINDS, ids=str)
+def test_without_a_list_nothing_is_written(kind: Kind, fault: str, folder: Path) -> None:
+    node = kind.node(folder)
+    options = kind.prepare(node)
+    before, calls = kind.found(node.vendor), len(node.sent(kind.call))
+    node.vendor.fault(kind.listing, times=-1, **FAULTS[fault])
+    result = node.failed(kind.module, **options)
+    assert result["changed"] is False
+    assert (kind.found(node.vendor), len(node.sent(kind.call))) == (before, calls)
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=str)
+def test_a_part_of_what_was_asked_for_is_completed(kind: Kind, folder: Path) -> None:
+    node = kind.node(folder)
+    options = kind.prepare(node)
+    node.vendor.fault(kind.call, "partial", drop=1)
+    first = node.run(kind.module, **options)
+    if first.get("failed"):
+        node.vendor.advance(0 if not kind.can_repeat else 700)
+        node.ok(kind.module, **options)
+    assert kind.found(node.vendor) == kind.wanted
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=str)
+def test_check_mode_predicts_and_writes_nothing(kind: Kind, folder: Path) -> None:
+    node = kind.node(folder)
+    options = kind.prepare(node)
+    before, calls = kind.found(node.vendor), len(node.sent(kind.call))
+    predicted = node.ok(kind.module, **options, check=True, diff=True)
+    assert predicted["changed"] is True
+    assert predicted["diff"]["before"] != predicted["diff"]["after"]
+    assert (kind.found(node.vendor), len(node.sent(kind.call))) == (before, calls)
+    done = node.ok(kind.module, **options, diff=True)
+    assert done["changed"] is True
+    assert kind.found(node.vendor) == kind.wanted
+    if kind.can_repeat:
+        assert node.ok(kind.module, **options, check=True)["changed"] is False
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=str)
+def test_without_time_to_wait_a_lost_response_is_unknown_or_adopted(kind: Kind, folder: Path) -> None:
+    node = kind.node(folder)
+    options = kind.prepare(node)
+    happen(node, kind.call, FAULTS["carried out 14 s later"])
+    first = node.run(kind.module, max_wait=0, **options)
+    assert first.get("failed")
+    if kind.can_repeat:
+        node.vendor.advance(700)
+    node.ok(kind.module, **options)
+    assert kind.found(node.vendor) == kind.wanted

@@ -105,8 +105,8 @@ class Books:
     def of(cls, vendor: Vendor) -> Books:
         own = books(vendor)
         return cls(
-            frozenset(f"{lease['ip']}:{lease['port']}" for lease in own.paid),
-            {f"{lease.ip}:{lease.port}": lease.ends for lease in own.leases},
+            frozenset(str(lease["port"]) for lease in own.paid),
+            {str(lease.port): lease.ends for lease in own.leases},
             frozenset(each.uuid for each in own.monopolies),
             own.monopolies_paid,
             frozenset(vendor.whitelist),
@@ -114,7 +114,7 @@ class Books:
 
 
 def _named(values: Iterable[Any]) -> set[str]:
-    return {f"{value['ip']}:{value['port']}" if isinstance(value, dict) else value for value in values}
+    return {str(value["port"]) if isinstance(value, dict) else value for value in values}
 
 
 def assert_true(result: Result, before: Books, vendor: Vendor, *, check: bool = False) -> None:

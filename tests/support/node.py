@@ -60,7 +60,7 @@ class Node:
         self.is_dated = True
         self.event: Event | None = None
         self._boots, self._booted_at = 1, 0.0
-        self._is_dead = self._is_other = False
+        self.is_dead = self._is_other = False
         self.runtime = Runtime(
             clock=Clock(self._elapsed, self._wall, self._boot),
             sleep=self._sleep,
@@ -84,7 +84,7 @@ class Node:
         params = validation.validated_parameters
         before = Books.of(self.vendor)
         if not self._is_other:
-            self._is_dead = False
+            self.is_dead = False
         result = execute(operation, params, Mode(check=check, diff=diff, runtime=self.runtime))
         result = redact(result, params, operation.spec)
         assert_result(result, module, check=check)
@@ -125,7 +125,7 @@ class Node:
 
     def die(self) -> NoReturn:
         """End the present process. It does nothing more then, also while it unwinds."""
-        self._is_dead = True
+        self.is_dead = True
         raise Killed
 
     def lose_locks(self) -> None:
@@ -135,7 +135,7 @@ class Node:
         """
         for path in self.store.glob("*.lock"):
             path.unlink()
-        self._is_dead = True
+        self.is_dead = True
 
     @contextlib.contextmanager
     def other_process(self) -> Iterator[None]:
@@ -165,7 +165,7 @@ class Node:
         """One step of a process."""
         if self._is_other:
             return
-        if self._is_dead and place != RESPONSE:
+        if self.is_dead and place != RESPONSE:
             raise Killed
         event = self.event
         if event is not None and place in event.places:
@@ -211,7 +211,9 @@ class _Wire(Transport):
             node.die()
         except ConnectionLost as lost:
             node.step(RESPONSE)
-            raise TransportError(f"{endpoint}: {lost}.", endpoint=endpoint, effect=Effect.UNKNOWN) from None
+            raise TransportError(
+                f"{endpoint}: the connection was lost ({lost}).", endpoint=endpoint, effect=Effect.UNKNOWN
+            ) from None
         headers = dict(vendor.headers) if node.is_dated else {}
         node.step(RESPONSE)
         if vendor.clock.now() - began > self.timeout:
@@ -220,7 +222,7 @@ class _Wire(Transport):
 
 
 def _silence(endpoint: str) -> TransportError:
-    return TransportError(f"{endpoint}: no answer in time.", endpoint=endpoint, effect=Effect.IN_FLIGHT)
+    return TransportError(f"{endpoint}: there was no answer in time.", endpoint=endpoint, effect=Effect.IN_FLIGHT)
 
 
 def product_node(directory: Path, product: str = CLASSIC, **plan: Any) -> Node:

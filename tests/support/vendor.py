@@ -91,7 +91,9 @@ class Vendor(Core):
         self.hooks: list[tuple[str, Hook]] = []
         #: The next such call is answered by nobody, and carried out so many seconds later.
         self.late: tuple[str, float] | None = None
-        self._under_way: list[LateCall] = []
+        self.under_way: list[LateCall] = []
+        #: How many leases and resources calls have paid for after their callers had given up.
+        self.late_paid = 0
         if plan:
             self.configure(plan=plan)
 
@@ -112,19 +114,21 @@ class Vendor(Core):
         """Whether a call is carried out later, after its caller has given up."""
         if self.late is None or self.late[0] not in (path, f"{method} {path}"):
             return False
-        self._under_way.append((self.clock.now() + self.late[1], method, path, dict(params)))
+        self.under_way.append((self.clock.now() + self.late[1], method, path, dict(params)))
         self.late = None
         return True
 
     def advance(self, seconds: float) -> None:
         """Move the clock on, and carry out the calls that are due on the way."""
         end = self.clock.now() + seconds
-        for call in sorted(self._under_way, key=lambda waiting: waiting[0]):
+        for call in sorted(self.under_way, key=lambda waiting: waiting[0]):
             if call[0] <= end:
-                self._under_way.remove(call)
+                self.under_way.remove(call)
                 self.clock.advance(max(0.0, call[0] - self.clock.now()))
+                before = self.all_paid
                 with contextlib.suppress(ConnectionLost):
                     self.handle(*call[1:])
+                self.late_paid += self.all_paid - before
         self.clock.advance(max(0.0, end - self.clock.now()))
 
     def _handle(self, hooks: list[tuple[str, Hook]], method: str, path: str, params: Mapping[str, str]) -> Answer:
@@ -185,6 +189,23 @@ class Vendor(Core):
 
         self.once(call, handle)
 
+    def call(self, path: str, method: str = "GET", **parameters: object) -> Any:
+        """Make a call past the collection, as another client does; returns its JSON value."""
+        name = "key" if path.startswith(tuple(f"/{product}/" for product in PATHS)) else "Key"
+        return self.handle(method, path, {name: KEY, **{each: str(value) for each, value in parameters.items()}})[1]
+
+    def hold(self, *numbers: int, **parameters: object) -> list[Any]:
+        """Lease past the collection, one task for each number; returns all leases, and forgets the calls."""
+        for number in numbers:
+            assert self.call("/allocate", Num=number, **parameters)["Code"] == 0
+        self.forget()
+        return self.leases
+
+    def forget(self) -> None:
+        """Forget all calls so far."""
+        self.journal.clear()
+        self.rate_limiter.clear()
+
     def calls(self, *paths: str) -> list[str]:
         """Return the paths of the calls so far; of the given ones alone, if any are given."""
         return calls(self, *paths)
@@ -193,6 +214,11 @@ class Vendor(Core):
     def paid(self) -> int:
         """How many leases the key has paid for."""
         return len(books(self).paid)
+
+    @property
+    def all_paid(self) -> int:
+        """How many leases and resources the key has paid for."""
+        return len(books(self).paid) + books(self).monopolies_paid
 
     @property
     def leases(self) -> list[Any]:

@@ -1,0 +1,123 @@
+# Copyright (c) 2026 The qingguo.qgnet authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""One interruption at every step of a run: the runs after it pay once and lose nothing.
+
+The state machine chooses at random among all that may happen. This goes through all places of a single death,
+suspension, crash, clock step, lost lock or second run: before each transaction of the store, each request and response,
+and in each pause.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+import shutil
+import tempfile
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from support.kinds import ALLOCATE, FAULTS, KINDS, Kind, happen
+from support.node import PAUSE, PLACES, REQUEST, RESPONSE, STORE, Node
+
+DAY = 86400
+#: More steps than any of the runs has.
+MANY = 400
+Event = Callable[[Node, Callable[[], object]], object]
+
+
+def another_run(node: Node, run: Callable[[], object]) -> None:
+    """The same task begins in another process, which may not wait for long."""
+    with node.other_process():
+        before, node.options["max_wait"] = node.options.get("max_wait", 300), 15
+        run()
+        node.options["max_wait"] = before
+
+
+def lost_lock(node: Node, run: Callable[[], object]) -> None:
+    """The session with the lock ends, and another process does the task before this one notices."""
+    node.lose_locks()
+    with node.other_process():
+        run()
+
+
+#: What happens at a step of the first run, and the places where it is looked at. A second run in the middle of a
+#: transaction would only wait for the database; one between the record of a request and the request cannot tell the
+#: first one from a slow network.
+EVENTS: dict[str, tuple[Event, tuple[str, ...]]] = {
+    "death": (lambda node, _run: node.die(), PLACES),
+    "crash": (lambda node, _run: node.crash(300), PLACES),
+    "suspension": (lambda node, _run: node.vendor.advance(7200), (STORE, RESPONSE, PAUSE)),
+    "clock set back": (lambda node, _run: node.set_clock(-DAY), PLACES),
+    "clock set forward": (lambda node, _run: node.set_clock(DAY), PLACES),
+    "another run": (another_run, (REQUEST, RESPONSE, PAUSE)),
+    "lost lock": (lost_lock, (RESPONSE, PAUSE)),
+}
+LOSSES = {
+    "answered": FAULTS["answered"],
+    "lost before": FAULTS["reset before"],
+    "lost after": FAULTS["reset after"],
+    "garbled": FAULTS["garbage"],
+    "late": FAULTS["carried out 14 s later"],
+}
+LAGS = (0, 50)
+#: What makes a difference to the next run most often; the rest is slow.
+QUICK = [
+    *[("death", "answered", 50), ("death", "lost after", 50), ("death", "late", 0)],
+    *[("another run", "lost after", 0), ("lost lock", "lost after", 50)],
+]
+CASES = [
+    pytest.param(*case, marks=() if case in QUICK else pytest.mark.slow)
+    for case in itertools.product(EVENTS, LOSSES, LAGS)
+]
+SCENES = [kind for kind in KINDS if kind.name not in ("share", "longterm", "exclusive")]
+
+
+def is_interrupted(kind: Kind, folder: Path, event: str, loss: str, lag: int, step: int) -> bool:
+    """Let the event happen at a step of a run, and run again; returns whether the first run had so many steps."""
+    node = kind.node(folder)
+    options = kind.prepare(node)
+    happen(node, kind.call, {**LOSSES[loss], "lag": lag})
+    act, places = EVENTS[event]
+    # What another process does, the books show, and the result of this one does not.
+    node.is_alone = False
+
+    def run() -> bool:
+        result = node.attempt(kind.module, **options)
+        assert kind.found(node.vendor)[1] <= kind.wanted[1], (step, result)
+        return result is not None and not result.get("failed")
+
+    node.at_step(step, lambda: act(node, run), places)
+    is_done = run()
+    happened, node.event = node.event is None, None
+    node.vendor.late = None
+    is_done = (is_done and not kind.can_repeat) or run()
+    if kind.can_repeat:
+        # A run may end because it does not know. Ten minutes later, only the list counts.
+        node.vendor.advance(700)
+        is_done = run()
+        node.vendor.advance(700)
+    elif kind.found(node.vendor) == kind.wanted:
+        # Another process has done it, and its task cannot be done twice.
+        is_done = True
+    assert is_done, step
+    assert kind.found(node.vendor) == kind.wanted, step
+    return happened
+
+
+@pytest.mark.parametrize(("event", "loss", "lag"), CASES)
+@pytest.mark.parametrize("kind", SCENES, ids=str)
+def test_an_interruption_at_any_step_costs_nothing(kind: Kind, event: str, loss: str, lag: int) -> None:
+    # Nothing ends while a machine is suspended.
+    if kind.module == ALLOCATE:
+        kind = replace(kind, plan={"lifetime": 600, **(kind.plan or {})})
+    for step in range(MANY):
+        folder = Path(tempfile.mkdtemp(dir="/dev/shm" if os.path.isdir("/dev/shm") else None))
+        try:
+            if not is_interrupted(kind, folder, event, loss, lag, step):
+                return
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+    raise AssertionError("the run does not end")

@@ -1,0 +1,280 @@
+# Copyright (c) 2026 The qingguo.qgnet authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Leases: what is sent, which leases count, what a plan limits, and what a list may get wrong."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from support.kinds import ALLOCATE, RELEASE, REPLACE
+from support.node import Node
+from support.vendor import CLASSIC, PATHS
+
+GET, LIST, QUOTA, GIVE_BACK, AREAS = "/allocate", "/query", "/info/quota", "/release", "/resources"
+WRITES = PATHS[CLASSIC].writing
+QUANZHOU, HUAIAN = "350500", "320800"
+ISPS = {"telecom": 1, "mobile": 2, "unicom": 3, "bgp": 4}
+#: The longest that a list may lag, in seconds, before it counts.
+LAG = 60
+
+
+def ips(leases: list[Any]) -> set[str]:
+    """The addresses of leases, of a result or of the vendor's books."""
+    return {lease["ip"] if isinstance(lease, dict) else lease.ip for lease in leases}
+
+
+# What is sent
+
+
+@pytest.mark.parametrize(
+    ("options", "parameters"),
+    [
+        pytest.param({}, {}, id="none"),
+        pytest.param({"keep_alive": 7}, {"KeepAlive": "7"}, id="KeepAlive"),
+        pytest.param({"areas": ["江苏省淮安市"]}, {"AreaId": HUAIAN}, id="AreaId"),
+        pytest.param({"distinct": True}, {"Distinct": "1"}, id="Distinct"),
+        *(pytest.param({"isp": isp}, {"Isp": str(number)}, id=f"Isp {isp}") for isp, number in ISPS.items()),
+    ],
+)
+def test_parameters_of_new_leases(node: Node, options: dict[str, Any], parameters: dict[str, str]) -> None:
+    row = {"area_id": int(HUAIAN), "area": "江苏省淮安市", "available": 20}
+    node.vendor.configure(plan={"stock": {"areas": [{**row, "isp": number} for number in ISPS.values()]}})
+    node.ok(ALLOCATE, count=2, **options)
+    assert node.sent(GET) == [{"Num": "2", "Detail": "1", **parameters}]
+
+
+@pytest.mark.parametrize("module", [ALLOCATE, REPLACE])
+@pytest.mark.parametrize("area", ["泉州", "350501"])
+def test_an_unknown_area_is_refused_before_a_call_that_pays(node: Node, module: str, area: str) -> None:
+    node.vendor.hold(1)
+    result = node.failed(module, count=1, areas=[area])
+    assert result["changed"] is False
+    assert "福建省泉州市 (350500)" in result["msg"]
+    assert node.vendor.calls(*WRITES) == []
+
+
+def test_distinct_leases_are_not_those_of_before(node: Node) -> None:
+    node.vendor.configure(options={"address_reuse": "first"})
+    old = ips(node.vendor.hold(2))
+    node.ok(RELEASE, all=True)
+    assert not ips(node.ok(ALLOCATE, count=2, distinct=True)["leases"]) & old
+
+
+def test_a_hundred_are_one_call(node: Node) -> None:
+    node.vendor.configure(channels=100)
+    result = node.ok(ALLOCATE, count=100)
+    assert node.vendor.calls() == [LIST, QUOTA, GET]
+    assert result["count"] == len(node.vendor.leases) == 100
+    assert node.ok(ALLOCATE, count=100)["changed"] is False
+    node.ok(RELEASE, ips=sorted(ips(node.vendor.leases)))
+    assert (len(node.sent(GIVE_BACK)), node.vendor.leases) == (2, [])
+
+
+# Which leases count
+
+
+def test_the_clock_of_the_vendor_decides_how_long_a_lease_lasts(node: Node) -> None:
+    """The clock of this control node is an hour behind, so that each lease seems to last an hour longer."""
+    node.set_clock(-3600)
+    options = {"count": 1, "keep_alive": 60, "min_remaining": 30}
+    (lease,) = node.ok(ALLOCATE, **options)["leases"]
+    assert 3500 < lease["remaining_seconds"] <= 3600
+    assert node.ok(ALLOCATE, **options)["changed"] is False
+    node.vendor.advance(40 * 60)
+    assert node.ok("qg_proxy_info")["leases"][0]["remaining_seconds"] <= 20 * 60
+    assert len(node.ok(ALLOCATE, **options)["allocated"]) == 1, "the first one has less than half an hour left"
+
+
+def test_exact_releases_the_surplus_that_ends_first(node: Node) -> None:
+    for minutes in (60, 10, 30):
+        held = node.vendor.hold(1, KeepAlive=minutes)
+    assert node.ok(ALLOCATE, count=1)["changed"] is False
+    surplus = ips(held[1:])
+    assert ips(node.ok(ALLOCATE, count=1, exact=True, check=True)["released"]) == surplus
+    result = node.ok(ALLOCATE, count=1, exact=True)
+    assert (ips(result["released"]), ips(result["leases"])) == (surplus, ips(held[:1]))
+    assert node.ok(ALLOCATE, count=1, exact=True)["changed"] is False
+    assert node.vendor.calls(*WRITES) == [GIVE_BACK]
+
+
+def test_exact_keeps_other_kinds(node: Node) -> None:
+    node.vendor.configure(channels=10)
+    other = ips(node.vendor.hold(2, AreaId=HUAIAN))
+    node.vendor.hold(3, AreaId=QUANZHOU)
+    assert len(node.ok(ALLOCATE, count=1, exact=True, areas=[QUANZHOU])["released"]) == 2
+    assert other <= ips(node.vendor.leases)
+    assert len(node.vendor.leases) == 3
+
+
+def test_min_remaining_counts_only_leases_that_last(node: Node) -> None:
+    node.vendor.hold(1, KeepAlive=5)
+    node.vendor.hold(1, KeepAlive=120)
+    options = {"count": 2, "min_remaining": 30, "keep_alive": 60}
+    result = node.ok(ALLOCATE, **options)
+    assert (result["count"], len(result["allocated"])) == (2, 1)
+    assert min(lease["remaining_seconds"] for lease in result["leases"]) >= 1800
+    assert node.ok(ALLOCATE, **options)["changed"] is False
+    assert node.vendor.calls(*WRITES) == [GET]
+
+
+@pytest.mark.parametrize("lost", [False, True], ids=["remembered", "store lost"])
+def test_area_and_provider_come_from_the_store_or_the_region(node: Node, lost: bool) -> None:
+    terms: dict[str, Any] = {"areas": [HUAIAN], "isp": "unicom"}
+    node.vendor.configure(channels=10)
+    first = node.ok(ALLOCATE, count=2, **terms)
+    if lost:
+        shutil.rmtree(node.store)
+    node.vendor.forget()
+    again = node.ok(ALLOCATE, count=2, **terms)
+    assert (again["changed"], ips(again["leases"])) == (False, ips(first["leases"]))
+    assert (AREAS in node.vendor.calls()) is lost
+    # Another kind is another desired state.
+    assert len(node.ok(ALLOCATE, count=1, areas=["440100"], isp="telecom")["allocated"]) == 1
+
+
+@pytest.mark.parametrize("undetermined", ["fail", "ignore", "match"])
+def test_areas_that_cannot_be_read_leave_it_to_the_option(node: Node, undetermined: str) -> None:
+    node.vendor.configure(channels=10)
+    held = node.vendor.hold(2, AreaId=QUANZHOU)
+    node.vendor.fault(AREAS, "code", code=-15, times=-1)
+    result = node.run(ALLOCATE, count=2, areas=[QUANZHOU], on_uncertain=undetermined)
+    assert result.get("failed", False) is (undetermined == "fail")
+    if undetermined == "fail":
+        assert "on_uncertain=match" in result["msg"]
+        assert held[0].ip in result["msg"]
+    assert node.vendor.paid == (4 if undetermined == "ignore" else 2)
+
+
+def test_an_expired_lease_is_allocated_again(node: Node) -> None:
+    node.vendor.hold(1, KeepAlive=1)
+    node.vendor.hold(1, KeepAlive=600)
+    assert node.ok(ALLOCATE, count=2)["changed"] is False
+    node.vendor.advance(61)
+    assert len(node.ok(ALLOCATE, count=2)["allocated"]) == 1
+
+
+@pytest.mark.parametrize("min_remaining", [0, 1])
+def test_what_the_vendor_lists_counts_unless_it_must_last(node: Node, min_remaining: int) -> None:
+    """The vendor states no zone for its times: a deadline is a reason to pay again only where it is asked for."""
+    node.vendor.hold(1)
+    body = node.vendor.call(LIST)
+    body["TaskList"][0]["Data"][0]["deadline"] = "2001-01-01 00:00:00"
+    node.vendor.fault(LIST, "replace", body=body)
+    result = node.ok(ALLOCATE, count=1, min_remaining=min_remaining)
+    assert (len(result["allocated"]), result["count"]) == (min_remaining, 1)
+
+
+# What a plan limits
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        pytest.param({"count": 6}, ["count=6", "4 more", "only 3", "5 channels", "2 held"], id="over the quota"),
+        pytest.param({"count": 5, "min_remaining": 60}, ["count=5", "5 more", "only 3"], id="stale ones do not count"),
+        pytest.param({"count": 101}, ["count=101", "100"], id="over a hundred"),
+    ],
+)
+def test_a_count_that_is_too_large_fails_before_a_write(node: Node, options: dict[str, Any], words: list[str]) -> None:
+    node.vendor.hold(2, KeepAlive=5)
+    for check in (True, False):
+        result = node.failed(ALLOCATE, check=check, **options)
+        assert [word for word in words if word not in result["msg"]] == []
+        if options["count"] <= 100:
+            assert result["quota"] == {"unit": "channels", "total": 5, "available": 3, "used": 2}
+    assert node.vendor.calls(*WRITES) == []
+
+
+@pytest.mark.parametrize("volume_quota", ["balance", "refuse"])
+@pytest.mark.parametrize("wanted", [3, 4])
+def test_a_plan_by_volume(node: Node, volume_quota: str, wanted: int) -> None:
+    node.vendor.configure(plan={"billing": "volume", "balance": 3}, options={"volume_quota": volume_quota})
+    if wanted > 3:
+        result = node.failed(ALLOCATE, count=wanted)
+        assert node.vendor.calls(*WRITES) == ([] if volume_quota == "balance" else [GET])
+        assert result.get("error", {}).get("code") == (None if volume_quota == "balance" else -105)
+        assert node.vendor.paid == 0
+    else:
+        node.ok(ALLOCATE, count=wanted)
+        assert node.ok(ALLOCATE, count=3)["changed"] is False
+        assert node.vendor.paid == 3
+
+
+@pytest.mark.parametrize("code", [-10, -15])
+def test_a_plan_without_a_quota_is_no_hindrance(node: Node, code: int) -> None:
+    node.vendor.fault(QUOTA, "code", code=code, times=-1)
+    assert len(node.ok(ALLOCATE, count=2)["allocated"]) == 2
+    assert node.vendor.calls() == [LIST, QUOTA, GET]
+
+
+# What a list may get wrong
+
+
+@pytest.mark.parametrize("body", [{"Code": 0}, {"Code": 0, "TaskList": [], "TotalNum": 0}], ids=["none", "empty"])
+def test_a_list_that_the_quota_contradicts_is_no_reason_to_pay(node: Node, body: dict[str, Any]) -> None:
+    """Another program has leased these: this store contains nothing of them."""
+    node.vendor.configure(channels=8)
+    node.vendor.hold(2, 1)
+    node.vendor.fault(LIST, "replace", body=body, times=3)
+    result = node.ok(ALLOCATE, count=3)
+    assert (result["changed"], len(result["leases"])) == (False, 3)
+    node.vendor.fault(LIST, "replace", body=body, times=-1)
+    result = node.failed(ALLOCATE, count=3)
+    assert "is unknown" in result["msg"]
+    assert "on_uncertain=ignore" in result["msg"]
+    assert node.vendor.calls(*WRITES) == []
+
+
+@pytest.mark.parametrize("shown", [False, True], ids=["never shown", "shown before"])
+@pytest.mark.parametrize("lag", [3, 20, 50])
+def test_a_list_that_lags_makes_no_run_pay_again(node: Node, lag: int, shown: bool) -> None:
+    """The leases are released before the list has ever shown them, or while it still shows them."""
+    node.vendor.configure(options={"list_lag": lag})
+    assert node.vendor.paid == 0
+    for _run in range(2):
+        result = node.ok(ALLOCATE, count=3)
+        assert (ips(result["leases"]), node.vendor.paid) == (node.vendor.ips, 3)
+    first = node.vendor.ips
+    if shown:
+        node.vendor.advance(LAG)
+    assert ips(node.ok(RELEASE, all=True)["released"]) == first
+    result = node.ok(ALLOCATE, count=2)
+    assert (result["held"], ips(result["leases"]), node.vendor.paid) == (2, node.vendor.ips, 5)
+    assert node.vendor.calls(*WRITES) == [GET, GIVE_BACK, GET]
+
+
+def test_a_lease_that_is_gone_is_not_counted_for_long(node: Node) -> None:
+    """The list that is read first is that of a moment ago."""
+    node.vendor.hold(2, 1)
+    gone = {"IP": "203.0.113.9", "port": "1", "host": "203.0.113.9:1", "deadline": "2099-01-01 00:00:00"}
+    stale = {"Code": 0, "TaskNum": 1, "TotalNum": 1, "TaskList": [{"TaskID": "Gone", "Num": 1, "Data": [gone]}]}
+    node.vendor.fault(LIST, "replace", body=stale)
+    node.ok(ALLOCATE, count=5)
+    assert len(node.vendor.leases) <= 5
+
+
+# Two runs at the same time
+
+
+@pytest.mark.parametrize("max_wait", [0, 300])
+def test_a_run_waits_for_another_no_longer_than_it_may(node: Node, max_wait: int) -> None:
+    def another() -> None:
+        with node.other_process():
+            result = node.failed(ALLOCATE, count=3, max_wait=max_wait)
+        assert "another run" in result["msg"]
+
+    node.vendor.before(GET, another)
+    node.ok(ALLOCATE, count=3, timeout=600)
+    assert node.vendor.paid == 3
+
+
+# A store that another node shares, or does not
+
+
+def test_another_node_counts_what_this_one_has_leased(node: Node, new_node: Callable[..., Node]) -> None:
+    node.ok(ALLOCATE, count=3)
+    assert node.other().ok(ALLOCATE, count=3)["changed"] is False

@@ -1,0 +1,313 @@
+# Copyright (c) 2026 The qingguo.qgnet authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""One state machine for all kinds of keys: users run modules, and whatever can go wrong goes wrong meanwhile.
+
+A rule is what a user does, or what happens to a call, a process or a clock. What holds always: no more is paid for than
+is asked for, each result says what the books say, the ledger has each purchase once, and check mode writes nothing.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import hypothesis.strategies as st
+import pytest
+from hypothesis import HealthCheck, Phase, settings
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
+from support.invariants import Result
+from support.kinds import ALLOCATE, FAULTS, MONOPOLY, RELEASE, REPLACE
+from support.node import PAUSE, RESPONSE, STORE, Node
+from support.vendor import CLASSIC, PATHS, Vendor, books
+
+#: The keys, by name: the product, and its plan. No lease ends within an hour.
+KEYS: dict[str, tuple[str | None, dict[str, Any]]] = {
+    CLASSIC: (CLASSIC, {}),
+    "share": ("share", {"kind": "share", "lifetime": 600}),
+    "longterm": ("longterm", {"kind": "longterm", "lifetime": 600, "static": True}),
+    "exclusive": ("exclusive", {"kind": "exclusive"}),
+    "overseas": ("overseas", {"kind": "overseas", "lifetime": 600}),
+    "monopoly": (None, {"kind": "exclusive_occupancy"}),
+}
+#: Runs of each machine, and the rules in each: few that are always the same, or as QGNET_EXPLORE says.
+RUNS, STEPS = int(os.environ.get("QGNET_EXPLORE", 0)), 40
+QUICK_RUNS = 15
+AREAS = (None, None, None, "350500", "440100")
+ADDRESSES = [f"203.0.113.{number}" for number in range(21, 26)]
+HAPPENS = [fault for fault in FAULTS.values() if "kind" in fault and "lag" not in fault and "quota" not in fault]
+#: These make an empty list of any list, which a quota has to contradict.
+EMPTYING = ("data_null", "data_absent", "replace")
+SOME = st.sets(st.integers(0, 6), min_size=1)
+RARELY = st.sampled_from([False, False, False, True])
+MAX_WAIT = st.sampled_from([300, 300, 300, 30, 0])
+STEP = st.one_of(st.integers(0, 15), st.integers(0, 60))
+GAPS = st.sampled_from([20, 300, 7200])
+
+
+class KeyMachine(RuleBasedStateMachine):
+    """One key, its control node and the vendor."""
+
+    name = CLASSIC
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.directory = Path(tempfile.mkdtemp(dir="/dev/shm" if os.path.isdir("/dev/shm") else None))
+        product, plan = KEYS[self.name]
+        self.vendor = Vendor(**plan)
+        self.node = Node(self.directory / "store", self.vendor, **({"product": product} if product else {}))
+        self.is_monopoly = self.name == "monopoly"
+        if self.is_monopoly:
+            self.writes: tuple[str, ...] = ("POST /monopolies", "DELETE /monopolies", "PUT /monopolies/ips")
+            self.reads: tuple[str | None, ...] = ("GET /monopolies", "GET /info/quota")
+        else:
+            paths = PATHS[self.name]
+            self.writes, self.reads = paths.writing, (paths.query, paths.quota)
+        self.has_quota = self.reads[1] is not None
+        #: The task that another process runs as well.
+        self.again: Callable[[], object] = lambda: None
+        #: Whether a call of the last task, or of one before, was carried out late; what has ended during the last one.
+        self.was_late = False
+        self.ended: set[str] = set()
+
+    def teardown(self) -> None:
+        shutil.rmtree(self.directory, ignore_errors=True)
+
+    @initialize(
+        channels=st.integers(2, 9),
+        lag=st.sampled_from([0, 0, 3, 20, 50]),
+        free_delay=st.sampled_from([0, 0, 5]),
+        options=st.fixed_dictionaries(
+            {
+                "absent_release": st.sampled_from(["zero", "error"]),
+                "release_answer": st.sampled_from(["list", "code"]),
+                "replace_order": st.sampled_from(["oldest", "random"]),
+                "replace_failure": st.sampled_from(["keep", "drop"]),
+                "short_stock": st.sampled_from(["refuse", "partial"]),
+                "empty_tasks": st.sampled_from(["list", "null", "absent"]),
+                "apply_data": st.sampled_from(["uuids", "objects", "empty"]),
+            }
+        ),
+    )
+    def plan(self, channels: int, lag: int, free_delay: int, options: dict[str, Any]) -> None:
+        own = {} if self.is_monopoly else {"free_delay": free_delay}
+        self.vendor.configure(plan={"channels": channels, **own}, options={**options, "list_lag": lag})
+        if self.is_monopoly:
+            self.vendor.configure(options={"dial_seconds": 4, "queue_seconds": 2})
+        books(self.vendor)
+
+    # What goes wrong, and how time passes.
+
+    @rule(write=st.integers(0, 2), fault=st.sampled_from(HAPPENS), times=st.integers(1, 2))
+    def a_write_will_fail(self, write: int, fault: dict[str, Any], times: int) -> None:
+        self.vendor.fault(self.writes[write % len(self.writes)], times=times, **fault)
+
+    @rule(read=st.integers(0, 1), fault=st.sampled_from(HAPPENS), times=st.integers(1, 2))
+    def a_read_will_fail(self, read: int, fault: dict[str, Any], times: int) -> None:
+        path = self.reads[read]
+        if path and (self.has_quota or fault["kind"] not in EMPTYING):
+            self.vendor.fault(path, times=1 if fault["kind"] in EMPTYING else times, **fault)
+
+    @rule(write=st.integers(0, 2), seconds=st.sampled_from([11, 14, 30]))
+    def a_write_will_be_late(self, write: int, seconds: int) -> None:
+        self.vendor.late = (self.writes[write % len(self.writes)], seconds)
+
+    @rule(left=st.sampled_from([0, 1, 3, 9, 9]))
+    def the_stock_changes(self, left: int) -> None:
+        for area in self.vendor.stock:
+            area.available = left
+
+    @rule(seconds=st.sampled_from([1, 61, 299, 1801]))
+    def time_passes(self, seconds: int) -> None:
+        self.vendor.advance(seconds)
+
+    @rule(seconds=st.sampled_from([-86400, -61, 90, 900, 2 * 86400]))
+    def the_wall_clock_is_set(self, seconds: int) -> None:
+        self.node.set_clock(seconds)
+
+    @rule(steps=STEP, seconds=GAPS, crashes=st.booleans())
+    def the_machine_will_be_off(self, steps: int, seconds: int, crashes: bool) -> None:
+        if crashes:
+            self.node.at_step(steps, lambda: self.node.crash(seconds))
+        else:
+            self.node.at_step(steps, lambda: self.vendor.advance(seconds), (STORE, RESPONSE, PAUSE))
+
+    @rule(steps=STEP)
+    def the_process_will_be_killed(self, steps: int) -> None:
+        self.node.at_step(steps, self.node.die)
+
+    @rule(steps=STEP, lost=st.booleans())
+    def another_run_will_begin(self, steps: int, lost: bool) -> None:
+        """The same task in another process, while this one waits, or after it has lost its lock."""
+
+        def begin() -> None:
+            if lost:
+                self.node.lose_locks()
+            self.node.is_alone = False
+            with self.node.other_process():
+                self.again()
+
+        self.node.at_step(steps, begin, (RESPONSE, PAUSE))
+
+    @rule()
+    def all_is_well_again(self) -> None:
+        self.vendor.faults.clear()
+        self.vendor.late = self.node.event = None
+
+    # What a user does.
+
+    @rule(
+        count=st.sampled_from([1, 2, 2, 3, 3, 4, 5, 7]),
+        area=st.sampled_from(AREAS),
+        exact=st.booleans(),
+        check=RARELY,
+        on_uncertain=st.sampled_from(["fail", "match"]),
+        max_wait=MAX_WAIT,
+    )
+    def ensure(self, count: int, area: str | None, exact: bool, check: bool, on_uncertain: str, max_wait: int) -> None:
+        options: dict[str, Any] = {"count": count, "on_uncertain": on_uncertain, "max_wait": max_wait}
+        if self.name in ("share", "overseas"):
+            # Nothing of them can be released; the areas of the one are others.
+            exact = False
+        if self.is_monopoly:
+            options |= {"area": area} if area else {}
+        else:
+            area = None if self.name == "overseas" else area
+            options |= {"areas": [area] if area else [], "exact": exact} if area else {"exact": exact}
+        before = self.matching(area)
+        result, paid = self.run(MONOPOLY if self.is_monopoly else ALLOCATE, check=check, **options)
+        still = set(before) & set(self.matching(area))
+        assert paid <= max(0, count - len(still)), ("paid for more than was asked for", paid, count, before, result)
+        if result and not result.get("failed") and not check and self.node.is_alone and on_uncertain == "fail":
+            assert len(self.matching(area)) >= count, result
+
+    @precondition(lambda self: self.name not in ("share", "overseas"))
+    @rule(share=SOME, check=RARELY, max_wait=MAX_WAIT)
+    def release(self, share: set[int], check: bool, max_wait: int) -> None:
+        if self.is_monopoly or self.name == "longterm":
+            # Nothing of these is released sooner.
+            self.vendor.advance(13 * 3600 if self.is_monopoly else 0)
+        held = list(self.held())
+        chosen = [name for place, name in enumerate(held) if place in share]
+        if not chosen:
+            return
+        if self.is_monopoly:
+            result, paid = self.run(MONOPOLY, check=check, max_wait=max_wait, state="absent", uuids=chosen)
+        else:
+            result, paid = self.run(RELEASE, check=check, max_wait=max_wait, ips=chosen)
+        assert paid == 0
+        if not self.was_late:
+            assert set(held) - set(chosen) <= set(self.held()) | self.ended, "too many were released"
+        if result and not result.get("failed") and not check and self.node.is_alone:
+            assert result.get("warnings") or not set(chosen) & set(self.held())
+
+    @precondition(lambda self: self.name in (CLASSIC, "exclusive"))
+    @rule(share=SOME, check=RARELY)
+    def replace_some(self, share: set[int], check: bool) -> None:
+        chosen = [name for place, name in enumerate(self.held()) if place in share]
+        if not chosen:
+            return
+        total, result = 0, None
+        while result is None:
+            # A user whose run was killed starts it again.
+            result, paid = self.run(REPLACE, check=check, ips=chosen)
+            total += paid
+        assert total <= len(chosen), "replaced more than was asked for"
+
+    @precondition(lambda self: self.is_monopoly)
+    @rule(share=SOME, wait=st.booleans(), check=RARELY)
+    def redial(self, share: set[int], wait: bool, check: bool) -> None:
+        chosen = [name for place, name in enumerate(self.held()) if place in share]
+        if chosen:
+            _result, paid = self.run(MONOPOLY, check=check, state="redialed", uuids=chosen, wait=wait)
+            assert paid == 0
+
+    @precondition(lambda self: self.name in (CLASSIC, "monopoly"))
+    @rule(ips=st.sets(st.sampled_from(ADDRESSES), min_size=1), state=st.sampled_from(["present", "absent", "exact"]))
+    def whitelist(self, ips: set[str], state: str) -> None:
+        before = set(self.vendor.whitelist)
+        result, paid = self.run("qg_whitelist", ips=sorted(ips), state=state)
+        wanted = {"present": before | ips, "absent": before - ips, "exact": ips}[state]
+        assert paid == 0
+        assert before & wanted <= set(self.vendor.whitelist) <= before | wanted
+        if result and not result.get("failed"):
+            assert set(self.vendor.whitelist) == wanted
+
+    # What holds always.
+
+    @invariant()
+    def the_ledger_has_each_purchase_once(self) -> None:
+        with self.node.other_process():
+            entries = self.node.ok("qg_ledger_info")["entries"]
+        names = [name for entry in entries for name in entry.get("names") or ()]
+        assert len(names) == len(set(names)), "twice in the ledger"
+        open_calls = [entry for entry in entries if entry["state"] not in ("settled", "refused")]
+        if not open_calls and not self.vendor.under_way:
+            assert set(self.held()) <= set(names), "paid for, and not in the ledger"
+
+    def held(self) -> list[str]:
+        """What the key holds, by the names in the ledger."""
+        own = books(self.vendor)
+        return [each.uuid for each in own.monopolies] if self.is_monopoly else [lease.host for lease in own.leases]
+
+    def matching(self, area: str | None) -> list[str]:
+        own = books(self.vendor)
+        found = own.monopolies if self.is_monopoly else own.leases
+        names = self.held()
+        return [name for name, each in zip(names, found, strict=True) if area in (None, str(each.area.area_id))]
+
+    def run(self, module: str, **options: Any) -> tuple[Result | None, int]:
+        """One task of a user; its result, if its process was not killed, and how much it has paid for, or may yet."""
+        vendor, node = self.vendor, self.node
+        waiting = list(vendor.under_way)
+        before, late, leases = vendor.all_paid, vendor.late_paid, list(vendor.leases)
+        node.is_alone = not waiting
+        writes = self.number_of_writes()
+        self.again = lambda: node.attempt(module, **{**options, "max_wait": 300 if node.is_dead else 0})
+        result = node.attempt(module, **options)
+        self.was_late = bool(waiting or vendor.under_way)
+        self.ended = {lease.host for lease in leases if lease.ends <= vendor.clock.now()}
+        if options.get("check") and not waiting and node.is_alone:
+            assert self.number_of_writes() == writes, "check mode wrote"
+        fresh = [call for call in vendor.under_way if call not in waiting]
+        pending = sum(
+            int(sent.get("Num") or sent.get("num") or 0)
+            for _at, method, path, sent in fresh
+            if self.writes[0] in (path, f"{method} {path}")
+        )
+        return result, vendor.all_paid - before - (vendor.late_paid - late if waiting else 0) + pending
+
+    def number_of_writes(self) -> int:
+        names = (*self.writes, "/whitelist/add", "/whitelist/del")
+        return sum(len(self.node.sent(name)) for name in names)
+
+
+@pytest.mark.parametrize("name", KEYS)
+def test_nothing_is_paid_for_twice_or_lost(name: str) -> None:
+    class Machine(KeyMachine):
+        pass
+
+    Machine.name = name
+    run_state_machine_as_test(
+        Machine,
+        settings=settings(
+            max_examples=RUNS or QUICK_RUNS,
+            stateful_step_count=STEPS,
+            deadline=None,
+            derandomize=not RUNS,
+            report_multiple_bugs=False,
+            phases=[Phase.generate, *([] if RUNS else [Phase.shrink])],
+            suppress_health_check=list(HealthCheck),
+        ),
+    )

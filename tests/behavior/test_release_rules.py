@@ -1,0 +1,181 @@
+# Copyright (c) 2026 The qingguo.qgnet authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The vendor's rules of release, by plan: how many a minute, a day and a week, and what a run does about them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from support.kinds import ALLOCATE, RELEASE, REPLACE
+from support.node import Node
+
+GIVE_BACK, LIST = "/release", "/query"
+A_DAY, A_WEEK = 86401, 7 * 86400 + 1
+
+
+def several(node: Node, channels: int, *numbers: int) -> None:
+    """A plan that holds more than it may release in a minute: it had more channels when they were leased."""
+    node.vendor.configure(channels=sum(numbers))
+    node.vendor.hold(*numbers)
+    node.vendor.configure(channels=channels)
+
+
+def sizes(node: Node) -> list[tuple[int, int]]:
+    """How many addresses each release named, and the code of its response."""
+    return [(len(record.ips), record.code) for record in node.vendor.journal if record.path == GIVE_BACK]
+
+
+def code(result: dict[str, Any]) -> Any:
+    return result["error"]["code"]
+
+
+def test_twice_its_channels_a_minute(node: Node) -> None:
+    several(node, 2, 3, 4)
+    began = node.vendor.clock.now()
+    result = node.ok(RELEASE, all=True)
+    assert (len(result["released"]), result["held"]) == (7, 0)
+    # The second call waited for its minute instead of being refused.
+    assert sizes(node) == [(4, 0), (3, 0)]
+    assert 60 <= node.vendor.clock.now() - began < 65
+
+
+def test_without_time_to_wait_the_rest_is_named(node: Node) -> None:
+    several(node, 2, 3, 4)
+    result = node.failed(RELEASE, max_wait=0, all=True)
+    assert (result["changed"], len(result["released"]), result["held"]) == (True, 4, 3)
+    assert "max_wait" in result["msg"]
+    assert all(lease.ip in result["msg"] for lease in node.vendor.leases)
+    assert sizes(node) == [(4, 0)]
+    node.ok(RELEASE, all=True)
+    assert node.vendor.leases == []
+
+
+def test_releases_of_another_client_count_too(node: Node) -> None:
+    several(node, 2, 7)
+    for lease in node.vendor.leases[:3]:
+        assert node.vendor.call(GIVE_BACK, IP=lease.ip)["Code"] == 0
+    node.ok(RELEASE, all=True)
+    assert node.vendor.leases == []
+
+
+def test_a_limit_that_stays_fails(node: Node) -> None:
+    node.vendor.hold(3)
+    node.vendor.fault(GIVE_BACK, "code", code=-105, times=-1)
+    result = node.failed(RELEASE, all=True)
+    assert (code(result), result["changed"]) == (-105, False)
+    assert all(lease.ip in result["msg"] for lease in node.vendor.leases)
+    assert len(node.sent(GIVE_BACK)) <= 6
+
+
+def test_five_calls_a_minute_for_each_channel(node: Node) -> None:
+    node.vendor.configure(channels=2)
+    node.vendor.hold(1, 1)
+    for _call in range(10):
+        node.vendor.call(GIVE_BACK, IP="203.0.113.200")
+    stopped = node.failed(RELEASE, all=True, max_wait=0)
+    assert "max_wait" in stopped["msg"]
+    assert len(node.vendor.leases) == 2
+    node.ok(RELEASE, all=True)
+    assert node.vendor.leases == []
+
+
+def test_turns_of_leasing_and_releasing_are_never_refused(node: Node) -> None:
+    node.vendor.configure(channels=1)
+    for _turn in range(4):
+        leased = node.ok(ALLOCATE, count=1)
+        node.ok(RELEASE, ips=[leased["leases"][0]["server"]])
+    assert {record.code for record in node.vendor.journal} == {0}
+    assert node.vendor.leases == []
+
+
+def test_a_shared_plan_never_releases(new_node: Callable[..., Node]) -> None:
+    node = new_node(kind="dynamic_shared")
+    node.vendor.hold(2, 1)
+    assert code(node.failed(RELEASE, all=True)) == -15
+    # A surplus stays and is reported; what is wanted is there, all the same.
+    surplus = node.failed(ALLOCATE, count=1, exact=True)
+    assert (code(surplus), surplus["missing"]) == (-15, 0)
+    assert len(node.vendor.leases) == 3
+
+
+@pytest.mark.parametrize("kind", ["dynamic_shared", "static_dedicated"])
+def test_only_dynamic_dedicated_plans_replace(new_node: Callable[..., Node], kind: str) -> None:
+    """Nothing new is paid for as long as nothing was given up."""
+    node = new_node(kind=kind)
+    held = node.vendor.hold(2)
+    assert code(node.failed(REPLACE, all=True)) == -15
+    assert code(node.failed(REPLACE, ips=[held[0].ip], max_wait=5)) == (-15 if kind == "dynamic_shared" else -105)
+    assert node.sent("/allocate") == []
+
+
+def test_a_static_lease_younger_than_a_day_stays(new_node: Callable[..., Node]) -> None:
+    node = new_node(kind="static_dedicated")
+    (held,) = node.vendor.hold(1)
+    # Without time to wait, it stops at once.
+    assert code(node.failed(RELEASE, all=True, max_wait=0)) == -105
+    assert len(node.sent(GIVE_BACK)) == 1
+    result = node.failed(RELEASE, all=True)
+    assert code(result) == -105
+    assert held.ip in result["msg"]
+    assert node.vendor.leases == [held]
+
+
+def test_two_static_leases_a_week(new_node: Callable[..., Node]) -> None:
+    node = new_node(kind="static_dedicated")
+    node.vendor.hold(3)
+    node.ok("qg_quota_info")
+    node.vendor.advance(A_DAY)
+    result = node.failed(RELEASE, all=True, max_wait=0)
+    assert (code(result), len(result["released"]), result["held"]) == (-105, 2, 1)
+    node.vendor.advance(A_WEEK)
+    node.ok(RELEASE, all=True)
+    assert node.vendor.leases == []
+
+
+@pytest.mark.parametrize("young_first", [False, True], ids=["young last", "young first"])
+def test_a_young_static_lease_does_not_keep_an_old_one(new_node: Callable[..., Node], young_first: bool) -> None:
+    """The vendor refuses a call that names one young lease; the old one is released whatever the order of the list."""
+    node = new_node(kind="static_dedicated")
+    (old,) = node.vendor.hold(1)
+    node.vendor.advance(A_DAY)
+    node.vendor.hold(1)
+    if young_first:
+        node.vendor.alter(LIST, lambda body: {**body, "TaskList": body["TaskList"][::-1]})
+    node.ok("qg_quota_info")
+    result = node.failed(RELEASE, all=True, max_wait=0)
+    assert code(result) == -105
+    assert [lease["ip"] for lease in result["released"]] == [old.ip]
+
+
+@pytest.mark.parametrize(
+    ("module", "options"), [(ALLOCATE, {"count": 1}), (RELEASE, {"all": True}), (REPLACE, {"all": True})]
+)
+def test_exclusive_occupancy_has_no_leases(new_node: Callable[..., Node], module: str, options: dict[str, Any]) -> None:
+    node = new_node(kind="exclusive_occupancy")
+    assert code(node.failed(module, **options)) == -15
+    assert node.vendor.calls() == [LIST]
+
+
+@pytest.mark.parametrize("release_answer", ["list", "code"])
+def test_what_is_not_held_is_never_named(node: Node, release_answer: str) -> None:
+    node.vendor.configure(options={"absent_release": "error", "release_answer": release_answer})
+    first, second, third = node.vendor.hold(2, 1)
+    result = node.ok(RELEASE, ips=[first.ip, "203.0.113.77"])
+    assert result["not_held"] == ["203.0.113.77"]
+    assert [sent["IP"] for sent in node.sent(GIVE_BACK)] == [first.ip]
+    node.ok(RELEASE, task_ids=[third.task_id, "NoSuchTask"])
+    assert node.vendor.leases == [second]
+
+
+def test_a_channel_that_becomes_free_late_is_waited_for(new_node: Callable[..., Node]) -> None:
+    """Release, then allocate, then replace by name, with a vendor whose channels become free a bit later."""
+    node = new_node(channels=2, free_delay=5)
+    held = node.vendor.hold(2)
+    node.ok(RELEASE, all=True)
+    allocated = node.ok(ALLOCATE, count=2)["leases"]
+    result = node.ok(REPLACE, ips=[allocated[0]["ip"]])
+    assert (len(result["allocated"]), len(node.vendor.leases)) == (1, 2)
+    assert len(held) == 2

@@ -1,0 +1,149 @@
+# Copyright (c) 2026 The qingguo.qgnet authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Replacements: with the terms of the old leases, once, and to be continued after an interruption."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from support.kinds import ALLOCATE, FAULTS, REPLACE, happen
+from support.node import Node
+from support.vendor import CLASSIC, PATHS
+
+QUANZHOU, HUAIAN = "350500", "320800"
+NAMES = {"num": "Num", "area": "AreaId", "keep_alive": "KeepAlive", "isp": "Isp"}
+#: The products that release leases at once.
+AT_ONCE = pytest.mark.parametrize("product", [CLASSIC, "exclusive"])
+#: A lease that the vendor does not have.
+NEVER_HELD = {"IP": "203.0.113.9", "port": "1", "host": "203.0.113.9:1", "deadline": "2099-01-01 00:00:00"}
+
+
+def sent(node: Node, call: str, *names: str) -> list[tuple[str | None, ...]]:
+    """The parameters of calls, by the names of the product hosts."""
+    known = NAMES if call in PATHS[CLASSIC].writing else {}
+    return [tuple(each.get(known.get(name, name)) for name in names) for each in node.sent(call)]
+
+
+@AT_ONCE
+def test_successors_are_requested_as_their_leases_were(new_node: Callable[..., Node], product: str) -> None:
+    node, get = new_node(product, channels=8), PATHS[product].get
+    old = node.ok(ALLOCATE, count=2, areas=[QUANZHOU], keep_alive=60, isp="telecom")["leases"]
+    node.vendor.forget()
+    result = node.ok(REPLACE, ips=[*(lease["ip"] for lease in old), "192.0.2.254"])
+    assert len(result["allocated"]) == len(result["released"]) == 2
+    assert result["not_held"] == ["192.0.2.254"]
+    assert any("192.0.2.254" in text for text in result["warnings"])
+    # One first, so that the other is kept if there is no successor.
+    assert sent(node, get, "num", "area", "keep_alive", "isp") == [("1", QUANZHOU, "60", "1")] * 2
+    assert node.vendor.paid == 4
+    # The successors are as well known as their predecessors were.
+    node.vendor.forget()
+    node.ok(REPLACE, ips=[result["allocated"][0]["ip"]], keep_alive=30)
+    assert sent(node, get, "num", "area", "keep_alive", "isp") == [("1", QUANZHOU, "30", "1")]
+
+
+@AT_ONCE
+@pytest.mark.parametrize("by_vendor", [False, True])
+def test_leases_of_different_terms_are_not_replaced_together(
+    new_node: Callable[..., Node], product: str, by_vendor: bool
+) -> None:
+    node, paths = new_node(product, channels=8), PATHS[product]
+    assert paths.replace
+    first = node.ok(ALLOCATE, count=1, areas=[QUANZHOU], keep_alive=60)["leases"][0]
+    if by_vendor:
+        node.ok(REPLACE, count=1)
+        assert sent(node, paths.replace, "num", "area", "keep_alive") == [("1", QUANZHOU, "60")]
+        (first,) = node.ok("qg_proxy_info")["leases"]
+    second = node.ok(ALLOCATE, count=1, areas=[HUAIAN], keep_alive=60)["leases"][0]
+    node.vendor.forget()
+    choice = {"all": True} if by_vendor else {"ips": [first["ip"], second["server"]]}
+    for check in (True, False):
+        result = node.failed(REPLACE, **choice, check=check)
+        assert result["changed"] is False
+        assert "requested with different areas, isp or keep_alive" in result["msg"]
+    assert node.vendor.calls(*paths.writing) == []
+    node.ok(REPLACE, **choice, areas=[QUANZHOU])
+    assert {each[0] for each in sent(node, paths.replace if by_vendor else paths.get, "area")} == {QUANZHOU}
+
+
+@AT_ONCE
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_replacement_by_the_vendor_is_paid_for_once(new_node: Callable[..., Node], product: str, fault: str) -> None:
+    node = new_node(product, channels=8)
+    node.ok(ALLOCATE, count=3)
+    before, call = node.vendor.ips, PATHS[product].replace
+    assert call
+    happen(node, call, FAULTS[fault])
+    first = node.run(REPLACE, count=2)
+    node.vendor.faults.clear()
+    if first.get("failed"):
+        # Whoever runs it again within ten minutes continues it.
+        node.ok(REPLACE, count=2)
+    assert (len(node.vendor.leases), node.vendor.paid) == (3, 5)
+    assert len(node.vendor.ips & before) == 1
+
+
+@pytest.mark.parametrize("carried_out", [False, True])
+@pytest.mark.parametrize("options", [{"all": True}, {"count": 2}], ids=str)
+def test_a_replacement_of_a_killed_run_is_continued(node: Node, options: dict[str, Any], carried_out: bool) -> None:
+    node.ok(ALLOCATE, count=3)
+    node.vendor.kill("/replace", carried_out=carried_out)
+    assert node.attempt(REPLACE, **options) is None
+    result = node.ok(REPLACE, **options)
+    number = options.get("count", 3)
+    assert (len(node.vendor.leases), node.vendor.paid) == (3, 3 + number)
+    assert {lease["ip"] for lease in result["leases"]} == node.vendor.ips
+    # It is over then: the same task replaces again.
+    assert node.ok(REPLACE, **options)["changed"] is True
+    assert node.vendor.paid == 3 + 2 * number
+
+
+def test_a_late_replacement_of_a_killed_run_is_waited_for(node: Node) -> None:
+    node.ok(ALLOCATE, count=3)
+    node.vendor.late = ("/replace", 14)
+    node.at_step(0, node.die, ("response",))
+    # The run dies at the first response, which is that of the list.
+    assert node.attempt(REPLACE, all=True) is None
+    node.ok(REPLACE, all=True)
+    assert (len(node.vendor.leases), node.vendor.paid) == (3, 6)
+
+
+def test_a_replacement_of_which_the_list_shows_nothing_is_not_repeated(node: Node) -> None:
+    """The vendor reports success and names new leases, but its list stays what it was."""
+    node.vendor.hold(2, 1)
+    body = {"Code": 0, "TaskID": "NeverListed", "Num": 1, "Data": [NEVER_HELD]}
+    node.vendor.fault("/replace", "replace", body=body, times=-1)
+    node.is_alone = False
+    node.failed(REPLACE, count=1)
+    assert len(node.sent("/replace")) <= 3
+    assert (node.vendor.paid, len(node.vendor.leases)) == (3, 3)
+
+
+def test_a_late_release_does_not_take_the_successor(node: Node) -> None:
+    """A release that is carried out late must not hit a new lease that the vendor gave the same address."""
+    node.vendor.configure(options={"address_reuse": "first"})
+    held = node.ok(ALLOCATE, count=3)["leases"]
+    node.vendor.late = ("/release", 14)
+    result = node.ok(REPLACE, ips=[held[0]["ip"]])
+    assert result["missing"] == 0
+    assert {lease["ip"] for lease in result["leases"]} == node.vendor.ips
+    assert (len(node.vendor.leases), node.vendor.paid) == (3, 4)
+
+
+@pytest.mark.parametrize("code", [-103, -104])
+def test_a_replacement_that_is_refused_when_the_old_leases_are_gone(node: Node, code: int) -> None:
+    """The vendor gives up the old leases, and then has nothing new: their channels are filled, or it is reported."""
+    node.vendor.hold(2)
+    node.vendor.configure(options={"replace_failure": "drop"})
+    stock = [{"area_id": 350500, "area": "福建省泉州市", "isp": 1, "available": 0}]
+    node.vendor.configure(plan={"stock": {"areas": stock}})
+    if code == -104:
+        # The vendor's own code comes late; what it did shows all the same.
+        node.vendor.fault("/replace", "replace", body={"Code": code}, executed=True)
+    result = node.failed(REPLACE, all=True)
+    assert (result["error"]["code"], result["error"]["endpoint"]) == (-103, "/allocate")
+    assert result["missing"] == len(result["released"]) == 2
+    assert result["changed"] is True
