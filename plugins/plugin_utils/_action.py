@@ -21,7 +21,6 @@ from ansible.module_utils.parsing.convert_bool import boolean
 from ansible.plugins.action import ActionBase
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.caller import set_caller
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import OptionError
-from ansible_collections.qingguo.qgnet.plugins.module_utils._core.validation import check_path
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.waiting import SILENT
 from ansible_collections.qingguo.qgnet.plugins.module_utils._task.operation import (
     Mode,
@@ -100,9 +99,6 @@ class QgAction(ActionBase):
                     found[name], self._set_by[name] = value, variable
         check_selectors(self.selectors, found)
         check_option_types({**from_this_environment(spec), **found}, spec)
-        for name, value in found.items():
-            if isinstance(value, str) and spec[name].get("type") == "path":
-                check_path(name, value)
         given = {name: value for name, value in found.items() if value is not None}
         if missing := missing_options(spec, given):
             raise explain_missing(missing, "option of the task or of module_defaults")

@@ -161,7 +161,7 @@ def test_it_ends_at_once_when_it_is_cancelled_in_the_middle_of_a_call(sim: Simul
         ({"key": ""}, "key is missing: give it as option of qg_watch or as QG_KEY in the environment"),
         ({"watch": "balance", "app_key": None}, "app_key is missing"),
         ({"watch": "quota", "product": "overseas"}, "product=overseas has no quota that can be read"),
-        ({"api_url": "proxy.qg.net"}, "api_url 'proxy.qg.net' cannot be used: give scheme and host"),
+        ({"api_url": "proxy.qg.net"}, "api_url cannot be used: give one URL with scheme and host"),
     ],
 )
 def test_a_mistake_ends_it_before_any_call(

@@ -7,15 +7,11 @@
 from __future__ import annotations
 
 import ipaddress
-import re
 import socket
 from collections.abc import Iterable
 
 from .errors import OptionError
 from .text import quoted
-
-#: What looks like an address, in text with a mistake.
-_LIKE_ADDRESS = re.compile(r"[0-9]+(?:\.[0-9]+){3}")
 
 #: The addresses of examples (RFC 5737), which no host has.
 _DOCUMENTATION = tuple(map(ipaddress.IPv4Network, ("192.0.2.0/24", "198.51.100.0/24", "203.0.113.0/24")))
@@ -37,34 +33,17 @@ def is_public(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:
     return (address.is_global or is_example) and not address.is_multicast
 
 
-def packed(text: str, family: int = socket.AF_INET) -> bytes | None:
-    """Return the bytes of a canonical address, which sort numerically; None for any other text."""
+def packed(text: str) -> bytes | None:
+    """Return the bytes of a canonical IPv4 address, which sort numerically; None for any other text."""
     try:
-        return socket.inet_pton(family, text)
+        return socket.inet_pton(socket.AF_INET, text)
     except (OSError, ValueError):
         return None
 
 
 def numeric_order(ips: Iterable[str]) -> list[str]:
-    """Sort addresses numerically; other text comes last, so that no entry of the vendor's list is lost."""
-
-    def rank(text: str) -> tuple[int, bytes, str]:
-        for place, family in enumerate((socket.AF_INET, socket.AF_INET6)):
-            number = packed(text, family)
-            if number is not None:
-                return place, number, text
-        return 9, b"", text
-
-    return sorted(ips, key=rank)
-
-
-def _address_fix(text: str) -> str:
-    """Return how to correct text that is not an address."""
-    if len(_LIKE_ADDRESS.findall(text)) > 1:
-        return "give each address in an entry of its own, with no range"
-    if packed(text.rpartition(":")[0]) is not None:
-        return "leave out the port"
-    return "the whitelist takes single IPv4 addresses such as 203.0.113.5, no IPv6, networks or names"
+    """Sort IPv4 addresses numerically; other text comes last."""
+    return sorted(ips, key=lambda text: (packed(text) is None, packed(text) or b"", text))
 
 
 def check_addresses(option: str, texts: Iterable[str], *, any_scope: bool = False) -> tuple[str, ...]:
@@ -74,7 +53,10 @@ def check_addresses(option: str, texts: Iterable[str], *, any_scope: bool = Fals
         address = text.strip()
         number = packed(address)
         if number is None:
-            raise OptionError(f"{option} contains {quoted(text)}: {_address_fix(address)}.")
+            raise OptionError(
+                f"{option} contains {quoted(text)}: give single IPv4 addresses such as 203.0.113.5, each in an entry "
+                "of its own, and no ports, ranges, networks or names."
+            )
         if not any_scope and not is_public(ipaddress.IPv4Address(number)):
             raise OptionError(
                 f"{option} contains {address}, which is not an address of the public internet, so QG.net can never see "

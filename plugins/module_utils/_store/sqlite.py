@@ -22,7 +22,6 @@ from typing import ClassVar
 
 from .._core.clock import SYSTEM_CLOCK, Clock
 from .._core.errors import OptionError
-from .._core.validation import check_path
 from .schema import STATEMENTS
 from .store import LOSS, VERSION, Store
 
@@ -51,7 +50,7 @@ class SqliteStore(Store):
     def __init__(self, directory: str, busy: float, clock: Clock = SYSTEM_CLOCK) -> None:
         self._directory, self._clock, self._ahead = _resolved(directory), clock, 0.0
         super().__init__(f"store {self._directory}")
-        with self._translated(OSError):
+        with self._translated(OSError, ValueError):
             _make_private(self._directory)
             path = self._directory / DATABASE
             if not path.exists():
@@ -142,7 +141,6 @@ class SqliteStore(Store):
 def _resolved(directory: str) -> Path:
     if not directory.strip():
         raise OptionError(f"store {directory!r} cannot be used: it is empty. {FIX}")
-    check_path("store", directory)
     try:
         return Path(os.path.expandvars(directory)).expanduser()
     except RuntimeError:

@@ -20,9 +20,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 
-@given(st.lists(st.ip_addresses(v=4) | st.ip_addresses(v=6), max_size=20))
-def test_addresses_are_sorted_by_number(listed: list[ipaddress.IPv4Address | ipaddress.IPv6Address]) -> None:
-    wanted = [str(address) for address in sorted(listed, key=lambda address: (address.version, int(address)))]
+@given(st.lists(st.ip_addresses(v=4), max_size=20))
+def test_addresses_are_sorted_by_number(listed: list[ipaddress.IPv4Address]) -> None:
+    wanted = [str(address) for address in sorted(listed, key=int)]
     assert numeric_order([*map(str, listed), "odd\0entry"]) == [*wanted, "odd\0entry"]
 
 
@@ -60,5 +60,5 @@ def test_addresses_are_taken_in_canonical_form_and_once(text: str) -> None:
     "text", ["", "203.0.113.256", "203.0.113.0/24", "2001:db8::1", "host.example", "203.0.113.05", "1"]
 )
 def test_an_entry_that_the_whitelist_cannot_hold_is_refused(text: str) -> None:
-    with pytest.raises(OptionError, match="no IPv6, networks or names"):
+    with pytest.raises(OptionError, match="no ports, ranges, networks or names"):
         check_addresses("ips", [text])

@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import os
 import pwd
+import re
 import signal
 import sqlite3
 import stat
@@ -87,7 +88,6 @@ def test_a_tilde_stands_for_the_home(monkeypatch: pytest.MonkeyPatch, tmp_path: 
     [
         ("", f"store '' cannot be used: it is empty. {FIX}"),
         (" ", f"store ' ' cannot be used: it is empty. {FIX}"),
-        ("a\0b", "store 'a\uff3cx00b' cannot be used: it contains a NUL character. Give another path."),
         *(
             (path, f"store {path} cannot be used: the home directory is not known. {FIX}")
             for path in (DEFAULT_STORE, "~no-such-user/state")
@@ -106,6 +106,10 @@ def test_a_path_that_names_no_directory_is_refused(
         monkeypatch.setattr(pwd, name, unknown)
     assert refusal(directory) == reason
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_path_with_a_null_character_is_refused() -> None:
+    assert re.fullmatch(rf"store a<U\+0000>b cannot be used: .*embedded null .*{re.escape(FIX)}", refusal("a\0b"))
 
 
 # Its database.

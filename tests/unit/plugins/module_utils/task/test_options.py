@@ -29,7 +29,7 @@ PROXY: dict[str, Any] = {**COMMON, "key": SECRET, "password": "x", "api_url": "h
     [
         ({"app_id": " "}, "app_id is empty: give the appid of the vendor's page Agent, or leave the option out to use"),
         ({"app_key": ""}, "app_key is empty: give the appkey of the vendor's page Agent, or leave the option out to"),
-        ({"account_url": "www.qg.net/api"}, "account_url cannot be used: give scheme and host, such"),
+        ({"account_url": "www.qg.net/api"}, "account_url cannot be used: give one URL with scheme and host, such"),
         ({"account_url": "ftp://www.qg.net"}, "such as https://www.qg.net/api."),
         ({"account_url": f"https://www.qg.net/api?k={SECRET}"}, "account_url must contain only scheme, host"),
         ({"account_url": f"https://me:{SECRET}@www.qg.net/api"}, "account_url contains a user name, a password or"),
