@@ -176,7 +176,7 @@ class ActionModule(QgAction):
             result = update(api, registrations, inventory, state, wanted, check=mode.check)
             result["hosts"] |= {name: result["hosts"].pop(own) for name, own in names.items()}
             left = gone_hosts(registrations.all(), inventory, everyone)
-            return {**result, "gone_hosts": left, "api": api.usage(), "warnings": warnings}
+            return {**result, "gone_hosts": left, "api": api.caller.usage(), "warnings": warnings}
 
     def _with_key(self, digest: str, name: str, params: Mapping[str, Any]) -> Mapping[str, Any]:
         """Return the options with the key that a host has reported: that of this host, or the one in the inventory."""

@@ -78,6 +78,7 @@ _value:
 from collections.abc import Callable
 from typing import Any
 
+from ansible_collections.qingguo.qgnet.plugins.module_utils._core.text import quoted
 from ansible_collections.qingguo.qgnet.plugins.plugin_utils._proxy_address import proxy_address, refusal, resolve
 
 NAME = "proxy_environment"
@@ -87,7 +88,7 @@ def proxy_environment(lease: Any, no_proxy: Any = "localhost,127.0.0.1,::1", sch
     """Return the environment variables with which programs use the lease."""
     address, no_proxy, scheme = proxy_address(NAME, lease), resolve(no_proxy), resolve(scheme)
     if scheme not in ("http", "socks5", "socks5h"):
-        raise refusal(NAME, f"scheme={scheme!r}", "give http, socks5 or socks5h")
+        raise refusal(NAME, f"scheme={quoted(str(scheme))}", "give http, socks5 or socks5h")
     url = f"{scheme}://{address.login}{address.server}"
     variables = {"http_proxy": url, "https_proxy": url}
     if no_proxy is not None:

@@ -78,6 +78,7 @@ import re
 from collections.abc import Callable
 from typing import Any
 
+from ansible_collections.qingguo.qgnet.plugins.module_utils._core.text import quoted
 from ansible_collections.qingguo.qgnet.plugins.plugin_utils._proxy_address import proxy_addresses, refusal, resolve
 
 NAME = "proxy_haproxy"
@@ -92,7 +93,7 @@ def proxy_haproxy(leases: Any, prefix: Any = "qg", options: Any = "check", form:
         # They may contain a secret, such as that of login.
         raise refusal(NAME, "these options", "give words on a single line, with no backslash at its end")
     if form not in ("servers", "timed"):
-        raise refusal(NAME, f"form={form!r}", "give 'servers' or 'timed'")
+        raise refusal(NAME, f"form={quoted(str(form))}", "give 'servers' or 'timed'")
     return "\n".join(
         f"server {prefix}-{each.host}-{each.port} {each.server} {options}".rstrip()
         + (f" # until {each.ends}" if form == "timed" and each.ends is not None else "")

@@ -95,6 +95,7 @@ from collections.abc import Callable
 from typing import Any
 from urllib.parse import quote
 
+from ansible_collections.qingguo.qgnet.plugins.module_utils._core.text import quoted
 from ansible_collections.qingguo.qgnet.plugins.plugin_utils._proxy_address import proxy_address, refusal, resolve
 
 NAME = "proxy_tunnel"
@@ -118,16 +119,16 @@ def proxy_tunnel(
         str(resolve(each)) for each in (labels if isinstance(labels, list | tuple) else [labels]) if each is not None
     ]
     if form not in ("url", "headers"):
-        raise refusal(NAME, f"form={form!r}", "give 'url' or 'headers'")
+        raise refusal(NAME, f"form={quoted(str(form))}", "give 'url' or 'headers'")
     if area is not None and (form == "headers" or not re.fullmatch("[A-Za-z]{2}|[0-9]{6}", area)):
         fix = "give a country code such as 'JP', or an area code of six digits, and form='url'"
-        raise refusal(NAME, f"area={area!r}", fix)
+        raise refusal(NAME, f"area={quoted(str(area))}", fix)
     if ttl is not None and not (re.fullmatch("[1-9][0-9]{0,5}", ttl) and int(ttl) <= _MAX_TTL):
-        raise refusal(NAME, f"ttl={ttl!r}", f"give whole seconds from 1 to {_MAX_TTL}")
+        raise refusal(NAME, f"ttl={quoted(str(ttl))}", f"give whole seconds from 1 to {_MAX_TTL}")
     for name in names:
         if not _LABEL.fullmatch(name) or (form == "url" and "-" in name):
             fix = "give 1 to 64 letters, digits, underscores and dots; a hyphen, which ends a label, only in headers"
-            raise refusal(NAME, f"label={name!r}", fix)
+            raise refusal(NAME, f"label={quoted(str(name))}", fix)
     if form == "headers":
         given = {"Proxy-TTL": ttl} if ttl else {}
         made: list[Any] = [{"Proxy-TunnelID": name, **given} for name in names] or [given]

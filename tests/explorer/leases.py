@@ -69,4 +69,4 @@ def ensure(process: Process) -> Outcome:
         error, new = found.error, frozenset(one.name for one in found.allocated)
     except QgError as raised:
         error = raised
-    return Outcome(error, new, api.budget.waited)
+    return Outcome(error, new, api.caller.budget.waited)

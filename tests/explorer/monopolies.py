@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from ansible_collections.qingguo.qgnet.plugins.module_utils._api.classic.models import Monopoly
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.leases import Quota
+from ansible_collections.qingguo.qgnet.plugins.module_utils._api.monopolies import Monopoly
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import QgError
 from ansible_collections.qingguo.qgnet.plugins.module_utils._monopolies.ensure import ensure_held
 from ansible_collections.qingguo.qgnet.plugins.module_utils._monopolies.matching import DesiredMonopolies
@@ -45,4 +45,4 @@ def hold(process: Process) -> Outcome:
         error, new = found.error, frozenset(found.applied)
     except QgError as raised:
         error = raised
-    return Outcome(error, new, api.budget.waited)
+    return Outcome(error, new, api.caller.budget.waited)

@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 try:
-    from ansible_collections.qingguo.qgnet.plugins.module_utils._api import exchange
+    from ansible_collections.qingguo.qgnet.plugins.module_utils._api import caller
     from ansible_collections.qingguo.qgnet.plugins.module_utils._core.waiting import backoff
     from ansible_collections.qingguo.qgnet.plugins.module_utils._leases.pool import QUOTA_INFO
     from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist import apply
@@ -82,7 +82,7 @@ def haste(monkeypatch: pytest.MonkeyPatch, minute: float) -> None:
         # A wait that the vendor asked for stays what it is.
         return float(backoff(attempt, wanted) * (HASTE if wanted is None else 1))
 
-    for module in (exchange, apply):
+    for module in (caller, apply):
         monkeypatch.setattr(module, "backoff", shorter)
 
 

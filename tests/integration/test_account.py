@@ -120,7 +120,6 @@ MISTAKES: list[tuple[str, dict[str, Any], str]] = [
     ("instances", {"suid": ""}, "suid holds '': give one whole name"),
     ("balance", {"app_id": " "}, "app_id is empty"),
     ("balance", {"timeout": 0}, "timeout=0"),
-    ("balance", {"account_url": "https://proxy.qg.net"}, "is the host of another API: give it in api_url"),
     ("balance", {"account_url": "ftp://www.qg.net"}, "account_url"),
 ]
 

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,6 @@ import pytest
 from ansible_collections.qingguo.qgnet.plugins.module_utils._doctor.operations import DOCTOR_INFO
 from ansible_collections.qingguo.qgnet.plugins.module_utils._leases.lookup import find_leases
 from ansible_collections.qingguo.qgnet.plugins.module_utils._monopolies.operations import MONOPOLY, MONOPOLY_INFO
-from ansible_collections.qingguo.qgnet.plugins.module_utils._store.opening import StorePlace
 from support.lease_modules import LeaseScenario, scenario_fixture
 from support.operation_process import at_once
 from support.playbooks import Playground, assert_failed, assert_says, calls, operate
@@ -217,31 +215,6 @@ def test_a_host_that_does_not_exist_is_passed_over(key: ProductKey) -> None:
 
 
 # What is stored
-
-
-def test_a_refusal_by_all_products_is_asked_for_once_in_a_minute(
-    key: ProductKey, minute: float, tmp_path: Path
-) -> None:
-    right = key.sim.key
-    key.options["key"] = "NOSUCH01"
-    jobs: list[tuple[str, dict[str, Any]]] = [("allocate", {**key.options, "count": 1})] * 3
-    results = at_once(jobs, minute, tmp_path / "together")
-    assert {(result["error"]["code"], result["error"]["endpoint"]) for result in results} == {(-100, "/query")}
-    for name in ("info", "quota", "areas"):
-        assert_failed(key(name), "The key is wrong", CHOICES, "the last 60 seconds", "doctor", code=-100)
-    assert calls(key.sim) == [*LISTS]
-    # Another key and another URL are asked about at once, and so is the same key a minute later.
-    assert key.ok("info", key=right)["product"] == "classic"
-    key.begin()
-    other = key.sim.api_url.replace("127.0.0.1", "localhost")
-    assert_failed(key("info", api_url=other), "The key is wrong")
-    assert len(calls(key.sim)) == 5
-    key.sim.configure("NOSUCH01", plan=PLANS["share"])
-    key.options["api_url"] = other
-    assert_failed(key("info"), "The key is wrong")
-    with contextlib.closing(StorePlace.of(key.options).open()) as state:
-        state.execute("UPDATE facts SET at = at - 60")
-    assert key.ok("info")["product"] == "share"
 
 
 def test_the_doctor_asks_anew_and_then_tasks_do_too(key: ProductKey) -> None:

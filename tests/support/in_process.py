@@ -18,8 +18,8 @@ from pathlib import Path
 from typing import NoReturn
 from urllib.parse import urlsplit
 
-from ansible_collections.qingguo.qgnet.plugins.module_utils._api.classic.client import ProxyApi
-from ansible_collections.qingguo.qgnet.plugins.module_utils._api.product.client import ProductApi
+from ansible_collections.qingguo.qgnet.plugins.module_utils._api.key import KeyCaller
+from ansible_collections.qingguo.qgnet.plugins.module_utils._api.lease_client import Leases
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.transport import HttpResponse, Transport
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import Effect, TransportError
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.waiting import WaitBudget
@@ -195,29 +195,29 @@ def client(
     transport: InProcess | None = None,
     on_wait: Callable[[str], None] | None = None,
     store: Store | None = None,
-) -> ProxyApi:
+) -> Leases:
     """A client of the core, whose runs share a state directory, or a store that is open.
 
     ``on_wait`` receives the reason and a detail of each wait.
     """
-    api = ProxyApi(*_parts(core, directory, max_wait, transport, store), api_url=URL, key=KEY)
+    api = Leases(KeyCaller(*_parts(core, directory, max_wait, transport, store), url=URL, key=KEY))
     if on_wait is not None:
-        wait = api.budget.wait
+        wait = api.caller.budget.wait
 
         def told(seconds: float, reason: str, endpoint: str, *, examine: Callable[[], str] = str) -> None:
             on_wait(f"{reason}: {examine()}")
             wait(seconds, reason, endpoint, examine=examine)
 
-        api.budget.wait = told
+        api.caller.budget.wait = told
     return api
 
 
 def product_client(
     core: Core, directory: Path, product: str, max_wait: float = 300.0, transport: InProcess | None = None
-) -> ProductApi:
+) -> Leases:
     """The same of a product host."""
     parts = _parts(core, directory, max_wait, transport, None)
-    return ProductApi(*parts, product=product, url=f"{URL}/{product}", key=KEY)
+    return Leases(KeyCaller(*parts, product=product, url=f"{URL}/{product}", key=KEY))
 
 
 def _parts(

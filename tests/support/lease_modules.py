@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 import requests
-from ansible_collections.qingguo.qgnet.plugins.module_utils._api import exchange
+from ansible_collections.qingguo.qgnet.plugins.module_utils._api import caller
 from ansible_collections.qingguo.qgnet.plugins.module_utils._leases import operations, pool
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.journal_rows import JournalRow
 from simulator.fixture import Simulator
@@ -168,6 +168,6 @@ def scenario_fixture(
 ) -> LeaseScenario:
     """The session's key, with operations that wait briefly."""
     # The client's own waits between attempts are shortened already; this one is between releases.
-    use_policy(monkeypatch, **BRIEF_WAITS, backoff=exchange.backoff)
+    use_policy(monkeypatch, **BRIEF_WAITS, backoff=caller.backoff)
     settle_after(monkeypatch, SETTLED_AFTER)
     return LeaseScenario(sim, {**common, "product": "classic", "max_wait": 60.0})

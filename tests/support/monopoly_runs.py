@@ -9,7 +9,7 @@ from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.qingguo.qgnet.plugins.module_utils._api.classic.client import ProxyApi
+from ansible_collections.qingguo.qgnet.plugins.module_utils._api.monopolies import Monopolies
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import (
     Effect,
     TransportError,
@@ -47,9 +47,9 @@ class MonopolyNode:
         """Return a control node that knows nothing of this one."""
         return MonopolyNode(self.core, self.directory / "other")
 
-    def api(self, max_wait: float = 300.0, on_wait: Callable[[str], None] | None = None) -> ProxyApi:
+    def api(self, max_wait: float = 300.0, on_wait: Callable[[str], None] | None = None) -> Monopolies:
         """Return a client, as each run has one."""
-        return client(self.core, self.directory, max_wait, self.wire, on_wait, self.store)
+        return Monopolies(client(self.core, self.directory, max_wait, self.wire, on_wait, self.store).caller)
 
     def hold(self, count: int, *, wait: bool = True, check: bool = False, **options: Any) -> MonopolyResult:
         """Ensure a number of resources, with options of :meth:`api` and of what is desired."""

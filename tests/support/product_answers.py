@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible_collections.qingguo.qgnet.plugins.module_utils._api.key import KeyCaller
+from ansible_collections.qingguo.qgnet.plugins.module_utils._api.lease_client import Leases
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.leases import AllocationParams
-from ansible_collections.qingguo.qgnet.plugins.module_utils._api.product.client import ProductApi
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.transport import HttpResponse, Transport, encode
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.waiting import WaitBudget
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.opening import StorePlace
@@ -58,18 +59,19 @@ def response(data: Any, status: int = 200, **fields: Any) -> HttpResponse:
     return HttpResponse(status, json.dumps(body), {})
 
 
-Client = Callable[..., tuple[ProductApi, Script]]
+Client = Callable[..., tuple[Leases, Script]]
 
 
 @pytest.fixture(name="client")
 def client_fixture(tmp_path: Path) -> Client:
     """Clients of one control node, with the responses that each receives."""
 
-    def build(*script: HttpResponse, product: str = "exclusive") -> tuple[ProductApi, Script]:
+    def build(*script: HttpResponse, product: str = "exclusive") -> tuple[Leases, Script]:
         transport = Script(*script)
         limiter = RateLimiter(StorePlace(str(tmp_path)).open(), minute=60.0)
         budget = WaitBudget(60.0, sleep=lambda _seconds: None)
         url = f"https://{product}.example/"
-        return ProductApi(transport, limiter, budget, product=product, url=url, key=KEY, password=PWD), transport
+        caller = KeyCaller(transport, limiter, budget, product=product, url=url, key=KEY, password=PWD)
+        return Leases(caller), transport
 
     return build

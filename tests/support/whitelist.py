@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.qingguo.qgnet.plugins.module_utils._api.classic.client import ProxyApi
+from ansible_collections.qingguo.qgnet.plugins.module_utils._api.key import KeyCaller
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.transport import HttpResponse
+from ansible_collections.qingguo.qgnet.plugins.module_utils._api.whitelist import Whitelist
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.waiting import SILENT, Announcer, WaitBudget
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.rate_limiter import RateLimiter
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.registrations import Registrations
@@ -72,14 +73,14 @@ class WhitelistTransport(InProcess):
 def use_transport(patch: pytest.MonkeyPatch, transport: Callable[[], WhitelistTransport]) -> None:
     """Let every task call the vendor through this transport, as it is when the task begins."""
 
-    def new_client(options: ProxyApiOptions, state: Store | None = None, announcer: Announcer = SILENT) -> ProxyApi:
+    def new_caller(options: ProxyApiOptions, state: Store | None = None, announcer: Announcer = SILENT) -> KeyCaller:
         wire = transport()
         store = state or wire.begin(open_store(options.store.value, machine=wire.machine))
         clocks = {"sleep": wire.pause, "elapsed": wire.core.clock.now}
         budget = WaitBudget(options.transport.max_wait, announcer=announcer, **clocks)
-        return ProxyApi(wire, RateLimiter(store, minute=60.0), budget, api_url=options.api_url, key=options.key)
+        return KeyCaller(wire, RateLimiter(store, minute=60.0), budget, url=options.api_url, key=options.key)
 
-    patch.setattr(ProxyApiOptions, "client", new_client)
+    patch.setattr(ProxyApiOptions, "caller", new_caller)
 
 
 class ControlNode:
@@ -114,8 +115,8 @@ class ControlNode:
         With ``present`` hosts, which an inventory still has, the others are pruned.
         """
         store = self.wire.begin(open_store(self.directory, machine=self.wire.machine))
-        api = client(self.core, self.directory, max_wait, self.wire, store=store)
-        registrations = Registrations(store, api.key_digest)
+        api = Whitelist(client(self.core, self.directory, max_wait, self.wire, store=store).caller)
+        registrations = Registrations(store, api.caller.key_digest)
         reports = {name: Host(frozenset([ip] if ip else []), given) for name, ip in hosts.items()}
         if present is not None:
             rows = registrations.all()

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-from .._core.errors import CallError, OptionError, QgError, WaitBudgetExceeded
+from .._core.errors import CallError, OptionError, WaitBudgetExceeded
 from .._core.text import format_sample, quoted, similar
 from .leases import ISP_NUMBERS, PROVIDERS
 from .parsing import as_text, integer
@@ -93,29 +93,20 @@ def _stem(code: str) -> str:
     return code
 
 
-def area_codes(option: str, texts: Iterable[str], read: Callable[[bool], Sequence[NamedArea]]) -> tuple[str, ...]:
+def area_codes(option: str, texts: Iterable[str], read: Callable[[], Sequence[NamedArea]]) -> tuple[str, ...]:
     """Return the codes of the areas that an option contains as codes or names; refuse what the vendor does not list.
 
-    ``read`` returns the vendor's list, and with True never an earlier one. If it cannot be read, or contains no codes,
-    codes are returned as they are.
+    ``read`` returns the vendor's list. If it cannot be read, or contains no codes, codes are returned as they are: its
+    shape is not documented.
     """
     given = [text.strip() for text in texts]
-    if not given:
-        return ()
     try:
-        found = [_code_of(text, read(False)) for text in given]
-        if None in found:
-            listed = read(True)
-            found = [_code_of(text, listed) or _refuse(option, text, listed) for text in given]
-    except (CallError, WaitBudgetExceeded) as error:
-        found = [code_in(text) for text in given]
-        if None in found:
-            raise QgError(
-                f"{option} contains a name, and the vendor's list of areas cannot be read: give codes in {option}, or "
-                f"run the task again later. {error.message}",
-                **error.details,
-            ) from None
-    return tuple(dict.fromkeys(code for code in found if code))
+        return tuple(dict.fromkeys(_code_of(option, text, read()) for text in given))
+    except (CallError, WaitBudgetExceeded):
+        codes = tuple(dict.fromkeys(filter(None, map(code_in, given))))
+        if len(codes) < len(set(given)):
+            raise
+        return codes
 
 
 def code_in(text: str) -> str | None:
@@ -124,33 +115,28 @@ def code_in(text: str) -> str | None:
     return code if _CODE.fullmatch(code) else None
 
 
-def _code_of(text: str, listed: Sequence[NamedArea]) -> str | None:
-    """Return the code of an area; None if the vendor does not list it, or lists several of this name."""
-    named = {code for code, name in listed if name == text}
-    if named:
-        return named.pop() if len(named) == 1 else None
-    code = code_in(text)
-    if code is None:
-        return None
-    # The code of a country cannot be compared with numbers.
-    codes = [each for each, _name in listed if each.isdecimal() == code.isdecimal()]
-    # The vendor accepts the code of a province for all its cities, and may list either.
-    is_listed = any(is_inside(each, code) or (each.endswith("0000") and is_inside(code, each)) for each in codes)
-    return code if is_listed or not codes else None
-
-
-def _refuse(option: str, text: str, listed: Sequence[NamedArea]) -> str:
+def _code_of(option: str, text: str, listed: Sequence[NamedArea]) -> str:
+    named = sorted({code for code, name in listed if name == text})
+    if len(named) == 1:
+        return named[0]
     what = f"{option} contains {quoted(text)}, which"
+    if named:
+        raise OptionError(f"{what} is the name of several areas: give one of the codes {', '.join(named)}.")
+    if code := code_in(text):
+        # The code of a country cannot be compared with numbers.
+        codes = [each for each, _name in listed if each.isdecimal() == code.isdecimal()]
+        # The vendor accepts the code of a province for all its cities, and may list either.
+        if not codes or any(
+            is_inside(each, code) or (each.endswith("0000") and is_inside(code, each)) for each in codes
+        ):
+            return code
     if not listed:
         raise OptionError(f"{what} is not a code, and the vendor's list contains no areas: give codes.")
+    near = similar(text, [word for area in listed for word in area if word], _MAX_SUGGESTED)
     areas = sorted({(name or code, code) for code, name in listed})
-    same = [code for name, code in areas if name == text]
-    if same:
-        raise OptionError(f"{what} is the name of several areas: give one of the codes {', '.join(same)}.")
-    near = {name for name, _code in areas if text in name}
-    near.update(*(similar(text, column, _MAX_SUGGESTED) for column in zip(*areas, strict=True)))
-    suggested = [area for area in areas if near.intersection(area)]
-    shown = [name if name == code else f"{name} ({code})" for name, code in suggested or areas]
-    sample = format_sample(shown, _MAX_SUGGESTED)
+    suggested = [area for area in areas if text in area[0] or set(near).intersection(area)]
+    sample = format_sample(
+        [name if name == code else f"{name} ({code})" for name, code in suggested or areas], _MAX_SUGGESTED
+    )
     fix = f"did you mean {sample}?" if suggested else f"give one of {sample}."
     raise OptionError(f"{what} qg_area_info does not list for this key: {fix}")

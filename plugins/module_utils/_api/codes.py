@@ -124,7 +124,7 @@ MONOPOLY_STATUSES: Mapping[object, VendorCode] = {
 #: By the HTTP status of the control port of a tunnel.
 TUNNEL_STATUSES: Mapping[object, VendorCode] = {
     400: VendorCode(Kind.PARAMETER, "user, password or parameter not legal", "Check tunnel, key and password."),
-    500: VendorCode(Kind.STOCK, "no address available", "Try again later."),
+    500: VendorCode(Kind.UNKNOWN, "no address available", "Try again later."),
 }
 #: Any other code.
 UNDOCUMENTED = VendorCode(Kind.OTHER, "not a documented code", "See the vendor's error table.")

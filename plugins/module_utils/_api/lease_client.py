@@ -2,61 +2,215 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The base of the clients for leases."""
+"""The leases of one key, through the API of its product."""
 
 from __future__ import annotations
 
+import contextlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from .._core.errors import OF_OTHER_PRODUCT, CallError, Kind, QgError
 from .._core.text import without_secrets
-from .._store.facts import AREAS, PRODUCT
+from .._store.facts import AREAS, CHANNELS, PRODUCT
 from .._store.store import after_the_call
+from . import calls, shapes
 from .areas import Area, NamedArea
+from .caller import Sending
+from .calls import CLASSIC, PRODUCTS, Call
 from .codes import LEAVE_OUT, RUN_AGAIN
-from .errors import RefusedError
-from .exchange import Endpoint, KeyClient, Reader
-from .leases import Lease
+from .key import KeyCaller
+from .leases import ISP_NUMBERS, AllocationParams, Lease, Quota
+
+#: The names of parameters, by API.
+_CLASSIC_NAMES = {
+    "number": "Num",
+    "keep_alive": "KeepAlive",
+    "areas": "AreaId",
+    "isp": "Isp",
+    "detail": "Detail",
+    "distinct": "Distinct",
+    "tasks": "TaskID",
+    "ips": "IP",
+    "available": "Status",
+}
+_PRODUCT_NAMES = {
+    "number": "num",
+    "keep_alive": "keep_alive",
+    "areas": "area",
+    "exclude_areas": "area_ex",
+    "isp": "isp",
+    "distinct": "distinct",
+    "pool": "pool",
+    "tasks": "task",
+    "ips": "ip",
+}
 
 
-class LeaseClient(KeyClient):
-    """The areas of the vendor, and leases without secrets, since the state will contain them."""
+class Leases:
+    """The calls for the leases of one key.
 
-    def areas(self) -> list[Area]:
-        """Return the areas that the vendor offers addresses in."""
-        raise NotImplementedError
+    A method raises CallError if the vendor refuses or there is no usable response, and WaitBudgetExceeded if the wait
+    for the rate limit exceeds the budget.
+    """
 
-    def named_areas(self, refresh: bool = False) -> list[NamedArea]:
-        """Return the areas that have a code; without ``refresh``, as the vendor listed them within the last hour."""
-        known = None if refresh else self.host_facts.get(AREAS)
-        if known is not None:
-            return [(str(code), name) for code, name in self.host_facts.store.decoded(known)]
-        found = {(area.code, area.name) for area in self.areas() if area.code}
-        listed = sorted(found, key=lambda area: (area[0], area[1] or ""))
-        self.host_facts.save(AREAS, json.dumps(listed))
-        return listed
+    def __init__(self, caller: KeyCaller) -> None:
+        self.caller = caller
+        self.product = caller.product
+        self.calls = PRODUCTS[caller.product]
+        self._is_classic = caller.product == CLASSIC
+        #: Whether this run has found out that the plan is billed by volume, and has no channels.
+        self._is_by_volume = False
 
-    def _listed(
-        self, endpoint: Endpoint, parameters: Mapping[str, object], read: Reader[list[Lease] | None]
-    ) -> list[Lease] | None:
-        """Return the vendor's list of leases; None if it says nothing."""
+    def check_access(self) -> None:
+        """Read the list of leases, whatever it contains; raises CallError if this API does not serve the key."""
+        self.caller.call(self.calls.query, {}, lambda _data: None)
+
+    def leases(self, task_ids: Sequence[str] = ()) -> list[Lease] | None:
+        """Return the vendor's list of the leases of the key, of these tasks or of all; None if it says nothing."""
+        read = shapes.held if self._is_classic else shapes.product_held
         try:
-            listed = self._call(endpoint, parameters, read)
-        except RefusedError as error:
-            if error.code in error.of_other_product and self.facts.get(PRODUCT) is not None:
+            listed = self.caller.call(self.calls.query, self._named(tasks=",".join(task_ids) or None, detail=1), read)
+        except CallError as error:
+            if error.kind in OF_OTHER_PRODUCT and self.caller.facts.get(PRODUCT) is not None:
                 error.message = error.message.replace(LEAVE_OUT, RUN_AGAIN)
                 with after_the_call():
-                    self.facts.forget(PRODUCT)
+                    self.caller.facts.forget(PRODUCT)
             raise
         return None if listed is None else self._without_secrets(listed)
 
+    def allocate(
+        self, number: int, params: AllocationParams, *, sending: Sending = contextlib.nullcontext
+    ) -> list[Lease]:
+        """Allocate up to 100 leases; returns them."""
+        return self._new_leases(self.calls.allocate, number, params, sending)
+
+    def replace(
+        self, number: int, params: AllocationParams, *, sending: Sending = contextlib.nullcontext
+    ) -> list[Lease]:
+        """Replace N leases that the vendor chooses; returns the new ones."""
+        return self._new_leases(_offered(self.calls.replace), number, params, sending)
+
+    def _new_leases(self, call: Call, number: int, params: AllocationParams, sending: Sending) -> list[Lease]:
+        is_distinct = params.distinct or not self.calls.has_tasks
+        parameters = self._named(
+            number=number,
+            areas=",".join(params.areas) or None,
+            exclude_areas=",".join(params.exclude_areas) or None,
+            isp=ISP_NUMBERS.get(params.isp or ""),
+            distinct=(1 if self._is_classic else "true") if is_distinct else None,
+            keep_alive=params.keep_alive,
+            pool=params.pool,
+            detail=1,
+        )
+        found = self.caller.call(call, parameters, shapes.new if self._is_classic else shapes.product_new, sending)
+        return self._without_secrets(found)
+
+    def release(
+        self, leases: Sequence[Lease], *, by_task: bool = False, sending: Sending = contextlib.nullcontext
+    ) -> list[Lease]:
+        """Release leases, specified by their addresses or by their tasks; returns those reported as released.
+
+        If the result is incomplete, the caller must read the list.
+        """
+        names = dict.fromkeys(lease.task_id if by_task else lease.ip for lease in leases)
+        call = _offered(self.calls.release)
+        if not all(names):
+            text = "The vendor's list does not name what would be released, so nothing is."
+            raise QgError(text, endpoint=call.name)
+        read = shapes.released if self._is_classic else shapes.product_released
+        parameters = self._named(**{"tasks" if by_task else "ips": ",".join(names)})
+        # The classic API limits the number of addresses in addition to the number of calls.
+        is_limited = self._is_classic and leases
+        with self.caller.slot(calls.RELEASED_ADDRESSES, len(leases)) if is_limited else contextlib.nullcontext():
+            return self.caller.call(call, parameters, lambda data: read(data, leases), sending)
+
+    def release_batch(self) -> int:
+        """Return how many addresses may be released in one minute: that of the classic API, as it is documented."""
+        return calls.RELEASED_ADDRESSES.limit(self.caller.channels)
+
+    def released_recently(self) -> bool:
+        """Whether a channel may be about to become free: this node has released or replaced leases within a minute."""
+        return self.caller.called_recently(self.calls.release, self.calls.replace)
+
+    def lease_quota(self) -> Quota | None:
+        """Return the channels, or for a plan by volume the remaining addresses; None if the plan shows neither."""
+        found = self._read_quota()
+        return found if isinstance(found, Quota) else None
+
+    def quota(self) -> Quota:
+        """Return the channels or the remaining addresses; raises QgError if the plan shows neither."""
+        found = self._read_quota()
+        if isinstance(found, Quota):
+            return found
+        if self._is_classic and found:
+            raise found
+        raise QgError(f"The plan behind this key of product={self.product} shows neither channels nor a balance.")
+
+    def _read_quota(self) -> Quota | CallError | None:
+        """Return the quota, or the last refusal of a plan that does not have it."""
+        refusal = None
+        channels = shapes.quota if self._is_classic else shapes.product_quota
+        for call, read in ((self.calls.quota, channels), (self.calls.balance, shapes.balance)):
+            if call is None or (call is self.calls.quota and self._is_by_volume):
+                continue
+            try:
+                quota = self.caller.call(call, {}, read)
+            except CallError as error:
+                if error.kind not in (Kind.PERMISSION, Kind.PARAMETER):
+                    raise
+                refusal = error
+                continue
+            self._is_by_volume = quota.balance is not None
+            if not self._is_by_volume:
+                self.caller.host_facts.save(CHANNELS, str(quota.total))
+            return quota
+        return refusal
+
+    def pool(
+        self, number: int | None, *, areas: Sequence[str] = (), isp: str | None = None, pool: int | None = None
+    ) -> list[Lease]:
+        """Return addresses of the shared pool of the classic API, which take no channel."""
+        place = {"AreaId": ",".join(areas) or None, "ISP": ISP_NUMBERS.get(isp or "")}
+        return self.caller.call(calls.EXTRACT, {"Num": number, **place, "Pool": pool, "Detail": 1}, shapes.task_leases)
+
+    def areas(self, isp: str | None = None, available: bool | None = None) -> list[Area]:
+        """Return the areas that the vendor offers addresses in."""
+        if not self._is_classic:
+            listed = self.caller.call(self.calls.areas, {}, shapes.product_areas)
+            return [area for area in listed if isp in (None, area.isp) and available in (None, area.available)]
+        status = None if available is None else int(available)
+        parameters = self._named(isp=ISP_NUMBERS.get(isp or ""), available=status)
+        return self.caller.call(self.calls.areas, parameters, shapes.areas)
+
+    def named_areas(self) -> list[NamedArea]:
+        """Return the areas that have a code, as the vendor listed them within the last hour."""
+        facts = self.caller.host_facts
+        if (known := facts.get(AREAS)) is not None:
+            return [(str(code), name) for code, name in facts.store.decoded(known)]
+        found = {(area.code, area.name) for area in self.areas() if area.code}
+        listed = sorted(found, key=lambda area: (area[0], area[1] or ""))
+        facts.save(AREAS, json.dumps(listed))
+        return listed
+
+    def _named(self, **values: object) -> dict[str, object]:
+        """Return parameters with the names of this API; those that it does not have are left out."""
+        names = _CLASSIC_NAMES if self._is_classic else _PRODUCT_NAMES
+        return {names[name]: value for name, value in values.items() if name in names}
+
     def _without_secrets(self, leases: Iterable[Lease]) -> list[Lease]:
-        """Remove secrets from the vendor's fields, except the identifying ones."""
+        """Remove secrets from the vendor's fields, except the identifying ones: the state will contain them."""
 
         def clean(vendor: Mapping[str, Any]) -> Mapping[str, Any]:
-            cleaned: Mapping[str, Any] = without_secrets({"vendor": vendor}, self._parser.secrets)["vendor"]
+            cleaned: Mapping[str, Any] = without_secrets({"vendor": vendor}, self.caller.secrets)["vendor"]
             return {**cleaned, **{name: vendor[name] for name in Lease.NAMING_FIELDS if name in vendor}}
 
         return [replace(lease, vendor=clean(lease.vendor)) for lease in leases]
+
+
+def _offered(call: Call | None) -> Call:
+    if call is None:
+        raise AssertionError("the features of the product exclude this call")
+    return call

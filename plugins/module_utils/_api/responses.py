@@ -2,74 +2,166 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The base of the response parsers: JSON objects, unusable responses, and quotations without secrets."""
+"""The envelopes of the vendor's responses: data of a success, and the meaning of a refusal.
+
+Four generations of APIs report success and refusals in different ways. Each way is a :data:`Dialect`, which returns
+what a response says; :func:`data_of` returns the data or raises the error.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Collection
+import re
+from collections.abc import Callable, Collection, Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from .._core.errors import Effect, Kind, TransportError
+from .._core.errors import UNCERTAIN, CallError, Effect, Kind, TransportError
 from .._core.text import sentence
+from .codes import CODES, MONOPOLY_STATUSES, TUNNEL_STATUSES, UNDOCUMENTED, VendorCode
+from .parsing import ResponseShapeError, as_int, parse_object
 from .transport import HttpResponse, retry_after
+
+if TYPE_CHECKING:
+    from .calls import Call
 
 #: Statuses of a gateway that stopped waiting for a server, which may still carry out the call. Content delivery
 #: networks send 520 to 524, some proxies 598 and 599.
 _GATEWAY_TIMEOUT = frozenset((408, 502, 504, 520, 522, 524, 598, 599))
+#: The name of a field whose value is secret, however the vendor spells it: the password of a machine may follow.
+_SECRET_FIELD = re.compile("|".join(r"[\W_]*".join(mark) for mark in ("password", "authkey")), re.IGNORECASE)
 
 
-def effect_of_status(status: int) -> Effect:
-    """Return the effect of a call whose response has this status, and neither a code nor data of the vendor.
+class Refusal(NamedTuple):
+    """A refusal of the vendor: its code, which the ``table`` explains, and its words. ``number`` is what it counts."""
 
-    Such a response comes from a gateway, which may send any status before or after the service carried out the call.
-    Only a refusal of the vendor proves that a call had no effect, see :meth:`.exchange.Endpoint.effect`.
+    code: int | str | None
+    said: object = None
+    request_id: object = None
+    table: Mapping[object, VendorCode] = CODES
+    number: str = "code"
+
+
+#: Returns the data of a response, and the refusal in it, if any; raises ResponseShapeError if it is not the vendor's.
+Dialect = Callable[[HttpResponse], "tuple[Any, Refusal | None]"]
+#: Returns the meaning of a refusal.
+Explain = Callable[[Refusal, HttpResponse], VendorCode]
+
+
+def classic(response: HttpResponse) -> tuple[Any, Refusal | None]:
+    """Read ``{"Code": 0, ...}``. The code decides whatever the status, since refusals come with 200 or 4xx."""
+    body = parse_object(response.text)
+    code = as_int(body.get("Code"), "Code")
+    return body, Refusal(code, body.get("Msg")) if code else None
+
+
+def by_status(response: HttpResponse) -> tuple[Any, Refusal | None]:
+    """Read ``{"data": ...}`` or ``{"error": "..."}`` of the calls for exclusive occupancy."""
+    body, refusal = parse_object(response.text), None
+    if "Code" in body:
+        # A gateway may answer every call with a code.
+        body, refusal = classic(response)
+    if not refusal and response.status in (200, 400, 500) and body.get("error") and not body.get("data"):
+        refusal = Refusal(response.status, body["error"], table=MONOPOLY_STATUSES, number="HTTP")
+    return body, refusal
+
+
+def product(response: HttpResponse) -> tuple[Any, Refusal | None]:
+    """Read ``{"code": "SUCCESS", "data": ...}`` of the product hosts, whatever the status."""
+    body = parse_object(response.text)
+    code = body.get("code")
+    if not isinstance(code, str) or not code.isascii() or not code.isidentifier():
+        raise ResponseShapeError("no code")
+    refused = Refusal(code, body.get("message"), body.get("request_id"))
+    return body.get("data"), None if code == "SUCCESS" else refused
+
+
+def tunnel(response: HttpResponse) -> tuple[Any, Refusal | None]:
+    """Read the response of the control port of a tunnel, which reports a refusal by status."""
+    if response.status in TUNNEL_STATUSES:
+        return None, Refusal(response.status, response.text, table=TUNNEL_STATUSES, number="HTTP")
+    return parse_object(response.text), None
+
+
+def explain(refusal: Refusal, _response: HttpResponse) -> VendorCode:
+    """Return the meaning of a refusal by the vendor's table."""
+    return refusal.table.get(refusal.code, UNDOCUMENTED)
+
+
+def data_of(
+    response: HttpResponse,
+    call: Call,
+    secrets: Collection[str],
+    *,
+    name: str,
+    url_option: str,
+    explain: Explain = explain,
+) -> Any:
+    """Return the data of a success; raises CallError for a refusal, TransportError for what is not the vendor's."""
+    try:
+        data, refusal = call.dialect(response)
+    except ResponseShapeError:
+        refusal, data = None, ResponseShapeError
+    if refusal:
+        raise _refused(refusal, explain(refusal, response), response, call, secrets, name)
+    # A success may have a status such as 206, whose body is incomplete.
+    if data is ResponseShapeError or response.status != 200:
+        raise _unusable(response, call, secrets, url_option)
+    return data
+
+
+def _refused(
+    refusal: Refusal, row: VendorCode, response: HttpResponse, call: Call, secrets: Collection[str], name: str
+) -> CallError:
+    said, request_id = _quoted(refusal.said, secrets), _quoted(refusal.request_id, secrets)
+    code = sentence(refusal.code, secrets)[:80] if isinstance(refusal.code, str) else refusal.code
+    number = "" if code is None else f" with {refusal.number} {code}"
+    why = ", ".join(filter(None, (row.meaning, said and f'"{said}"')))
+    asked = f" The vendor's number of this request is {request_id}." if request_id else ""
+    is_uncertain = row.kind in call.uncertain or row.kind is Kind.OTHER
+    return CallError(
+        f"{name} was refused{number}{why and f' ({why})'}. {row.fix}{asked}",
+        effect=Effect.UNKNOWN if is_uncertain else Effect.REJECTED,
+        kind=row.kind,
+        # Another attempt would get the same response to most refusals.
+        retryable=row.kind is Kind.RATE or (is_uncertain and row.kind in UNCERTAIN - {Kind.OTHER}),
+        code=code,
+        meaning=row.meaning or said,
+        endpoint=call.name,
+        http_status=response.status,
+        request_id=request_id,
+    )
+
+
+def _unusable(response: HttpResponse, call: Call, secrets: Collection[str], url_option: str) -> TransportError:
+    """Return the error for a response that does not come from the vendor's service, or not from this call.
+
+    It comes from a gateway, which may send any status before or after the service carried out the call.
     """
-    return Effect.IN_FLIGHT if status in _GATEWAY_TIMEOUT else Effect.UNKNOWN
+    status, retryable = response.status, True
+    is_timeout = status in _GATEWAY_TIMEOUT
+    if 300 <= status < 400:
+        why, retryable = f"a redirect, which is not followed with a key; check {url_option}", False
+    elif status == 429:
+        why = "the server asks for fewer calls"
+    elif status >= 500 or is_timeout:
+        why = "a server error"
+    elif status >= 400:
+        why, retryable = f"a refusal without the vendor's code; check {url_option}", False
+    elif status != 200:
+        why = "a success that may be incomplete"
+    else:
+        why = "a response that is not the vendor's JSON"
+    excerpt = _SECRET_FIELD.split(sentence(response.text, secrets), maxsplit=1)[0][:120]
+    return TransportError(
+        f"{call.name}: HTTP {status}, {why}" + (f' (it begins: "{excerpt}").' if excerpt else "."),
+        endpoint=call.name,
+        effect=Effect.IN_FLIGHT if is_timeout else Effect.UNKNOWN,
+        kind=Kind.RATE if status == 429 else None,
+        retryable=retryable,
+        http_status=status,
+        retry_after=retry_after(response.headers),
+    )
 
 
-class ResponseParser:
-    """Parses the responses to the calls of one client. Quoted text contains none of the ``secrets``."""
-
-    #: The option with the address of the API, for messages.
-    url_option = "api_url"
-
-    def __init__(self, secrets: Collection[str]) -> None:
-        self.secrets = secrets
-
-    def quoted(self, message: object) -> str | None:
-        """Return a text of the vendor for a message, without secrets; None for other values and empty text."""
-        return (self.sanitize(message)[:200] if isinstance(message, str) else "") or None
-
-    def unusable(self, response: HttpResponse, name: str) -> TransportError:
-        """Return the error for a response that does not come from the vendor's service, or not from this call."""
-        status, option = response.status, self.url_option
-        retryable = True
-        if 300 <= status < 400:
-            why, retryable = f"a redirect, which is not followed with a key; check {option}", False
-        elif status == 429:
-            why = "the server asks for fewer calls"
-        elif status >= 500 or status in _GATEWAY_TIMEOUT:
-            why = "a server error"
-        elif status >= 400:
-            why, retryable = f"a refusal without the vendor's code; check {option}", False
-        elif status != 200:
-            why = "a success that may be incomplete"
-        else:
-            why = "a response that is not the vendor's JSON"
-        excerpt = self.excerpt(response.text)[:120]
-        return TransportError(
-            f"{name}: HTTP {status}, {why}" + (f' (it begins: "{excerpt}").' if excerpt else "."),
-            endpoint=name,
-            effect=effect_of_status(status),
-            kind=Kind.RATE if status == 429 else None,
-            retryable=retryable,
-            http_status=status,
-            retry_after=retry_after(response.headers),
-        )
-
-    def excerpt(self, text: str) -> str:
-        """Return the beginning of an unusable response, as far as a message may quote it."""
-        return self.sanitize(text)
-
-    def sanitize(self, text: str) -> str:
-        """Return the text of a server without secrets; empty if that cannot be guaranteed."""
-        return sentence(text, self.secrets)
+def _quoted(text: object, secrets: Collection[str]) -> str | None:
+    """Return a text of the vendor for a message, without secrets; None for other values and empty text."""
+    return (sentence(text, secrets)[:200] if isinstance(text, str) else "") or None

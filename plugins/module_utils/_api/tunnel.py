@@ -14,24 +14,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from .._core.errors import Effect
 from .._core.waiting import WaitBudget
-from .codes import TUNNEL_STATUSES
-from .errors import RefusedError
-from .exchange import Client
+from .caller import Caller
+from .calls import Call
 from .leases import port_of
-from .parsing import ResponseShapeError, as_text, parse_object, parse_vendor_time, required_text
-from .responses import ResponseParser
-from .transport import HttpResponse, Transport
+from .parsing import as_text, parse_vendor_time, required_text
+from .responses import tunnel
+from .transport import Transport
 
-_CALL = "PUT /proxyip"
-
-
-class TunnelError(RefusedError):
-    """A refusal of the control port, which reports it by HTTP status."""
-
-    codes = TUNNEL_STATUSES
-    _number = "HTTP"
+CHANGE_EXIT = Call("/proxyip", method="PUT", repeatable=True, dialect=tunnel)
 
 
 @dataclass(frozen=True)
@@ -60,40 +51,10 @@ class TunnelExit:
         }
 
 
-class TunnelResponseParser(ResponseParser):
-    """Reads the responses of the control port."""
-
-    url_option = "tunnel"
-
-    def exit(self, response: HttpResponse) -> TunnelExit:
-        """Return the new exit. Raises TunnelError for a refusal, TransportError for any other response."""
-        if response.status in TunnelError.codes:
-            effect = Effect.UNKNOWN if response.status >= 500 else Effect.REJECTED
-            words = self.quoted(response.text)
-            raise TunnelError(response.status, _CALL, effect=effect, vendor_message=words, http_status=response.status)
-        try:
-            body = parse_object(response.text)
-        except ResponseShapeError:
-            raise self.unusable(response, _CALL) from None
-        if response.status != 200:
-            raise self.unusable(response, _CALL)
-        return TunnelExit.from_body(body)
-
-
-class TunnelControl(Client):
-    """The control port of one tunnel."""
-
-    def __init__(self, transport: Transport, budget: WaitBudget, *, url: str, key: str, password: str) -> None:
-        super().__init__(transport, budget)
-        self._url = url
-        self._credentials = {"auth_key": key, "password": password}
-        self._parser = TunnelResponseParser(self._credentials.values())
-
-    def change_exit(self) -> TunnelExit:
-        """Change the exit, and return the new one. A lost call is repeated, since a second change is harmless."""
-
-        def attempt() -> TunnelExit:
-            url = f"{self._url}/proxyip"
-            return self._exchange("PUT", url, self._credentials, _CALL, self._parser.exit)
-
-        return self._call_with_retries(_CALL, attempt, repeatable=True)
+def change_exit(
+    transport: Transport, budget: WaitBudget, *, url: str, key: str, password: str
+) -> tuple[TunnelExit, dict[str, Any]]:
+    """Change the exit; returns the new one and the usage. A lost call is repeated: a second change is harmless."""
+    credentials = {"auth_key": key, "password": password}
+    caller = Caller(transport, budget, url=url, credentials=lambda: credentials, secrets=credentials.values())
+    return caller.call(CHANGE_EXIT, {}, TunnelExit.from_body), caller.usage()

@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from .._api.account.models import instances
+from .._api.account_rows import instances
 from .._core.addresses import is_public, parse_address
 
 Row = dict[str, Any]

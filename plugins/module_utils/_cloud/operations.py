@@ -11,7 +11,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from .._api.account.client import AccountApi, Row
+from .._api.account import Account, Row
 from .._core.errors import OptionError, QgError
 from .._core.text import quoted
 from .._core.validation import check_range, check_word
@@ -56,7 +56,7 @@ def _rank(row: Row) -> tuple[bool, decimal.Decimal, str]:
     return price is None, price or decimal.Decimal(0), row["package_no"] or ""
 
 
-def _order_price(api: AccountApi, order: Mapping[str, str], product_id: int | None) -> Row:
+def _order_price(api: Account, order: Mapping[str, str], product_id: int | None) -> Row:
     return {**order, **api.order_price(**order, product_id=product_id)}
 
 
@@ -72,8 +72,8 @@ def _parse_optional_product(params: Mapping[str, Any]) -> int | None:
     return None if params["product_id"] is None else _parse_product(params)
 
 
-def _result(api: AccountApi, **values: Any) -> dict[str, Any]:
-    return {"changed": False, **values, "api": api.usage()}
+def _result(api: Account, **values: Any) -> dict[str, Any]:
+    return {"changed": False, **values, "api": api.caller.usage()}
 
 
 def _run_balance(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:

@@ -17,13 +17,13 @@ from urllib.parse import quote, urlsplit
 
 from ansible.module_utils import ansible_release
 
-from .._api.classic.client import ProxyApi
 from .._api.echo import read_address
-from .._api.errors import RefusedError
+from .._api.key import KeyCaller
+from .._api.lease_client import Leases
 from .._api.leases import Lease
-from .._api.product.client import ProductApi
 from .._api.transport import REQUESTS_IMPORT_ERROR
-from .._core.errors import OptionError, QgError
+from .._api.whitelist import Whitelist
+from .._core.errors import OF_OTHER_PRODUCT, CallError, OptionError, QgError
 from .._core.text import counted
 from .._core.validation import check_url
 from .._core.version import VERSION
@@ -33,7 +33,7 @@ from .._store.facts import PRODUCT
 from .._store.opening import Store
 from .._task.operation import Mode, Operation
 from .._task.options import AUTO, CAP_OPTIONS, EGRESS_OPTIONS, PRODUCT_OPTIONS, PROXY_API_OPTIONS, ProxyApiOptions
-from .._task.products import ProductFinder
+from .._task.products import client_of, read_product
 from .._task.sources import Spec
 
 _SPEC: Spec = {
@@ -54,7 +54,7 @@ class Doctor:
     def __init__(self, params: Mapping[str, Any], mode: Mode) -> None:
         self.params, self.mode = params, mode
         self.checks: list[dict[str, Any]] = []
-        self.api: ProxyApi | ProductApi | None = None
+        self.api: Leases | None = None
         self.leases: list[Lease] = []
         self.egress_ip: str | None = None
         self.is_listed = False
@@ -95,7 +95,7 @@ class Doctor:
         return "shared by several control nodes" if options.store.is_shared else f"the directory {options.store.value}"
 
     def _examine(self, options: ProxyApiOptions, store: Store) -> None:
-        classic = options.client(store, self.mode.announcer)
+        classic = options.caller(store, self.mode.announcer)
         # Whether something works the second time is another question.
         classic.single_attempt = True
         self.check("egress", lambda: self._egress(options))
@@ -119,8 +119,8 @@ class Doctor:
                 failed.append(error.message)
         raise QgError(f"No source reports the egress address of this machine: {'; '.join(failed)}")
 
-    def _whitelist(self, classic: ProxyApi) -> str:
-        entries = classic.whitelist()[0]
+    def _whitelist(self, classic: KeyCaller) -> str:
+        entries = Whitelist(classic).whitelist()[0]
         self.is_listed = self.egress_ip in entries
         held = counted(len(entries), "address", "are") + " on it"
         if self.egress_ip is None or self.is_listed:
@@ -130,36 +130,38 @@ class Doctor:
             "qingguo.qgnet.register -e qg_hosts=localhost"
         )
 
-    def _product(self, options: ProxyApiOptions, classic: ProxyApi, readable: bool) -> str:
+    def _product(self, options: ProxyApiOptions, classic: KeyCaller, readable: bool) -> str:
         given = self.params["product"]
-        finder = ProductFinder(options, classic)
-        known = finder.facts.get(PRODUCT) if given == AUTO else given
+        known = classic.facts.get(PRODUCT) if given == AUTO else given
         if known is not None:
-            api = finder.api(known)
+            api = client_of(options, classic, known)
             try:
                 api.check_access()
                 self.api = api
                 return known
-            except RefusedError as error:
-                if error.code not in error.of_other_product:
+            except CallError as error:
+                if error.kind not in OF_OTHER_PRODUCT:
                     raise
         try:
-            found = finder.read()
+            found = read_product(options, classic)
         except QgError:
             if readable:
                 return "unknown: no list of leases takes the key, but its whitelist can be read, as with a tunnel's key"
             raise
-        self.api = finder.api(found)
+        self.api = client_of(options, classic, found)
         if given in (AUTO, found):
             return found
         unset = "unset QG_PRODUCT" if self.mode.origin("product") == "QG_PRODUCT" else f"set qg_product to {found}"
         raise QgError(f"product={given} is wrong: the key is one of product={found}. To mend it: {unset}")
 
-    def _held(self, api: ProxyApi | ProductApi) -> str:
+    def _held(self, api: Leases) -> str:
         # A plan of exclusive occupancy has no list.
-        with contextlib.suppress(RefusedError):
+        try:
             self.leases = HeldLeases.of(api).read() or []
-        now = api.vendor_clock.now()
+        except CallError as error:
+            if error.kind is None:
+                raise
+        now = api.caller.vendor_clock.now()
         self.leases.sort(key=lambda lease: lease.remaining(now) or 0.0)
         if self.leases:
             return (
@@ -167,14 +169,14 @@ class Doctor:
             )
         return "none. To buy one, which is paid for: ansible-playbook qingguo.qgnet.ensure_leases -e qg_lease_count=1"
 
-    def _cap(self, store: Store, api: ProxyApi | ProductApi) -> str:
-        bought = f"{bought_today(store, api.key_digest)} bought in 24 hours"
+    def _cap(self, store: Store, api: Leases) -> str:
+        bought = f"{bought_today(store, api.caller.key_digest)} bought in 24 hours"
         cap = self.params["max_new_per_day"]
         if cap is None:
             return f"{bought}, without a limit. To set one, type: export QG_MAX_NEW_PER_DAY=NUMBER"
         return f"{bought} of at most {cap}"
 
-    def _proxy(self, options: ProxyApiOptions, api: ProxyApi | ProductApi) -> str:
+    def _proxy(self, options: ProxyApiOptions, api: Leases) -> str:
         """Send one request through the given proxy, or through the held lease that lasts longest."""
         given = self.params["through_proxy"]
         server = urlsplit(_as_url(given)).netloc if given else self.leases[-1].server
@@ -226,7 +228,7 @@ def _numbers(version: str) -> tuple[int, ...]:
     return tuple(int(number) for number in re.findall(r"\d+", version)[:2])
 
 
-def _quota(api: ProxyApi | ProductApi) -> str:
+def _quota(api: Leases) -> str:
     quota = api.lease_quota()
     if quota is None:
         return "cannot be read for this product"

@@ -9,9 +9,8 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from .._api.classic.client import ProxyApi
-from .._api.product.client import ProductApi
-from .._core.errors import CallError
+from .._api.lease_client import Leases
+from .._core.errors import CallError, Kind
 from .._reconcile.held_leases import HeldLeases
 from .._reconcile.retry_policy import RetryPolicy
 
@@ -20,7 +19,7 @@ from .._reconcile.retry_policy import RetryPolicy
 class LeaseFeatures:
     """The capabilities of an API: the names of its calls, and the meanings of its refusals for leases.
 
-    ``replace`` or ``release`` is None if the product has no such call. The other fields are the vendor's codes:
+    ``replace`` or ``release`` is None if the product has no such call. The other fields are kinds of refusals:
 
     - ``no_free_channel`` is transient while a released channel is about to become free.
     - ``maybe_own_effect`` may be the effect of an earlier allocation whose response was lost; ``failed`` excludes that.
@@ -37,12 +36,12 @@ class LeaseFeatures:
     replace: str | None
     release: str | None
     max_per_call: int
-    no_free_channel: frozenset[object]
-    maybe_own_effect: frozenset[object]
-    failed: frozenset[object]
-    partial_replacement: frozenset[object]
-    too_many: frozenset[object]
-    forbidden: frozenset[object]
+    no_free_channel: frozenset[Kind]
+    maybe_own_effect: frozenset[Kind]
+    failed: frozenset[Kind]
+    partial_replacement: frozenset[Kind]
+    too_many: frozenset[Kind]
+    forbidden: frozenset[Kind]
     release_rules: str
     ends_at_deadline: bool = True
     lifetime: float | None = None
@@ -52,14 +51,14 @@ class LeaseFeatures:
 class LeaseBackend:
     """The ``client`` of an API for leases, the ``features`` of the API, and the leases that the key has ``held``."""
 
-    client: ProxyApi | ProductApi
+    client: Leases
     features: LeaseFeatures
     held: HeldLeases
 
 
-def is_refused(error: BaseException | None, codes: Collection[object]) -> bool:
-    """Whether a call was refused with one of these codes."""
-    return isinstance(error, CallError) and error.details.get("code") in codes
+def is_refused(error: BaseException | None, kinds: Collection[Kind]) -> bool:
+    """Whether a call was refused for one of these reasons."""
+    return isinstance(error, CallError) and error.kind in kinds
 
 
 @dataclass(frozen=True)

@@ -6,30 +6,24 @@
 
 from __future__ import annotations
 
-from .._api.classic import endpoints
-from .._api.classic.errors import (
-    ALLOCATION_FAILED,
-    COUNT_LIMIT,
-    NO_FREE_CHANNEL,
-    NO_PERMISSION,
-    RESOURCES_SHORT,
-    UNKNOWN,
-)
+from .._api.calls import CLASSIC, PRODUCTS
+from .._core.errors import Kind
 from .backend import LeaseFeatures
 from .plan import MAX_PER_CALL
 
+_CALLS = PRODUCTS[CLASSIC]
 FEATURES = LeaseFeatures(
-    list=endpoints.QUERY.name,
-    allocate=endpoints.ALLOCATE.name,
-    replace=endpoints.REPLACE.name,
-    release=endpoints.RELEASE.name,
+    list=_CALLS.query.name,
+    allocate=_CALLS.allocate.name,
+    replace="/replace",
+    release="/release",
     max_per_call=MAX_PER_CALL,
-    no_free_channel=frozenset({NO_FREE_CHANNEL}),
-    maybe_own_effect=frozenset({NO_FREE_CHANNEL, RESOURCES_SHORT, COUNT_LIMIT}),
-    failed=frozenset({ALLOCATION_FAILED}),
-    partial_replacement=frozenset({UNKNOWN, NO_FREE_CHANNEL, RESOURCES_SHORT, ALLOCATION_FAILED, COUNT_LIMIT}),
-    too_many=frozenset({COUNT_LIMIT}),
-    forbidden=frozenset({NO_PERMISSION}),
+    no_free_channel=frozenset({Kind.CHANNELS}),
+    maybe_own_effect=frozenset({Kind.CHANNELS, Kind.STOCK, Kind.COUNT}),
+    failed=frozenset({Kind.FAILED}),
+    partial_replacement=frozenset({Kind.UNKNOWN, Kind.CHANNELS, Kind.STOCK, Kind.FAILED, Kind.COUNT}),
+    too_many=frozenset({Kind.COUNT}),
+    forbidden=frozenset({Kind.PERMISSION}),
     release_rules=(
         "A dynamic dedicated plan may release channels*2 addresses a minute; a static one 2 a week, each more than a "
         "day after it was leased; a shared one never releases."

@@ -24,7 +24,7 @@ from .session import ALLOCATE, FINISHED_REPLACE, INTERRUPTED_REPLACE, RELEASE, R
 @contextlib.contextmanager
 def lease_session(backend: LeaseBackend, policy: LeasePolicy, *, check: bool) -> Iterator[LeaseSession]:
     """Lock the key, and read its leases; unless this is a ``check``, wait for the calls of earlier runs."""
-    with backend.client.key_lock():
+    with backend.client.caller.key_lock():
         session = LeaseSession(backend, policy)
         try:
             # Before the list: a run that has lost its lock may settle them meanwhile, and the list is then corrected by

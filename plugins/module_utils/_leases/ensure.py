@@ -203,7 +203,7 @@ class _Ensuring:
 
     def _check_lifetimes(self) -> None:
         """Raise QgError if new leases end too soon."""
-        least, now = self._desired.min_remaining, self._session.api.vendor_clock.now()
+        least, now = self._desired.min_remaining, self._session.api.caller.vendor_clock.now()
         if not least:
             # Any lifetime is accepted, even one that seems over by the clock of this control node.
             return
@@ -251,7 +251,7 @@ def _load_cached(session: LeaseSession, max_age: float) -> None:
     api, facts = session.api, session.facts
     cached = facts.cached_leases(max_age)
     if cached is None:
-        with api.key_lock("reading"):
+        with api.caller.key_lock("reading"):
             # Another run may have read it while this one waited.
             cached = facts.cached_leases(max_age)
             if cached is None:
@@ -276,7 +276,7 @@ def _classify(
 
     If enough leases match, the others stay undetermined, except with ``all_of_them``.
     """
-    held, now, origins = session.held.values(), session.api.vendor_clock.now(), session.facts.origins()
+    held, now, origins = session.held.values(), session.api.caller.vendor_clock.now(), session.facts.origins()
     match = partial(classify, held, desired, now, origins, requested=requested)
     found = match({})
     undetermined = found.undetermined or (found.undetermined_expiring if desired.exact else ())

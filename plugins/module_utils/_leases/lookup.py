@@ -57,7 +57,7 @@ def find_leases(params: Mapping[str, Any]) -> list[dict[str, Any]]:
         api = lease_client(params, SILENT, check_terms, state=state)
         desired = replace(desired, params=with_codes(desired.params, api))
         leases = matching_leases(lease_backend(api), desired, max_age=params["max_age"], policy=operations.POLICY)
-        found = lease_results(leases, api.vendor_clock)
+        found = lease_results(leases, api.caller.vendor_clock)
     if len(leases) < least:
         raise QgError(
             f"The key holds {counted(len(leases), 'matching lease')}, fewer than at_least={least}. Lease more with "

@@ -11,9 +11,9 @@ from dataclasses import replace
 from typing import Any
 
 from .._api.areas import area_codes
-from .._api.classic.client import ProxyApi
+from .._api.calls import CLASSIC
+from .._api.lease_client import Leases
 from .._api.leases import AllocationParams, Lease, oldest_first
-from .._api.product.client import ProductApi
 from .._core.clock import wall_time
 from .._core.durations import parse_minutes
 from .._core.errors import OptionError, QgError
@@ -26,7 +26,6 @@ from .._store.store import StateError
 from .._task.operation import Mode, Operation
 from .._task.options import (
     CAP_OPTIONS,
-    CLASSIC,
     PLACE_OPTIONS,
     POOLS,
     PRODUCT_OPTIONS,
@@ -92,7 +91,7 @@ def _keep_alive(value: object) -> int | None:
     return minutes
 
 
-def with_codes(params: AllocationParams, api: ProxyApi | ProductApi) -> AllocationParams:
+def with_codes(params: AllocationParams, api: Leases) -> AllocationParams:
     """Return the parameters with the codes of the areas that the options name; raises OptionError for unknown ones."""
     return replace(
         params,
@@ -155,15 +154,15 @@ def _not_held(found: LeaseResult, chosen: NamedLeases | None) -> dict[str, Any]:
     return {"not_held": names}
 
 
-def _result(found: LeaseResult, api: ProxyApi | ProductApi, mode: Mode, *, predicted: int = 0) -> dict[str, Any]:
+def _result(found: LeaseResult, api: Leases, mode: Mode, *, predicted: int = 0) -> dict[str, Any]:
     """Return the result of a task; ``changed`` is true if anything changed, even if the task fails."""
     result: dict[str, Any] = {
         "changed": bool(found.allocated or found.released or predicted),
         "product": api.product,
-        "allocated": lease_results(found.allocated, api.vendor_clock),
-        "released": lease_results(found.released, api.vendor_clock),
+        "allocated": lease_results(found.allocated, api.caller.vendor_clock),
+        "released": lease_results(found.released, api.caller.vendor_clock),
         "held": len(found.after),
-        "api": api.usage(),
+        "api": api.caller.usage(),
     }
     if warnings := [*found.warnings, *_unusable(found.after)]:
         result["warnings"] = warnings
@@ -205,7 +204,7 @@ def _run_allocate(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
     found = ensure_leases(lease_backend(api), desired, check=mode.check, policy=policy)
     predicted = found.missing if mode.check else 0
     return {
-        "leases": lease_results(found.leases, api.vendor_clock),
+        "leases": lease_results(found.leases, api.caller.vendor_clock),
         "count": len(found.leases),
         "missing": found.missing,
         **_result(found, api, mode, predicted=predicted),
@@ -236,7 +235,7 @@ def _run_replace(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
             **not_held,
         )
     return {
-        "leases": lease_results((lease for lease in found.after if lease.is_usable), api.vendor_clock),
+        "leases": lease_results((lease for lease in found.after if lease.is_usable), api.caller.vendor_clock),
         "method": "replace" if chosen is None else "release_and_allocate",
         "missing": found.missing,
         **not_held,
@@ -249,8 +248,14 @@ def _run_info(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
     names = check_names("task_ids", params["task_ids"])
     api = lease_client(params, mode.announcer, check_tasks)
     held = [lease for lease in HeldLeases.of(api).read(names) if not names or lease.task_id in names]
-    leases = lease_results((lease for lease in held if lease.is_usable), api.vendor_clock)
-    result = {"changed": False, "product": api.product, "leases": leases, "count": len(leases), "api": api.usage()}
+    leases = lease_results((lease for lease in held if lease.is_usable), api.caller.vendor_clock)
+    result = {
+        "changed": False,
+        "product": api.product,
+        "leases": leases,
+        "count": len(leases),
+        "api": api.caller.usage(),
+    }
     return {**result, "warnings": warnings} if (warnings := _unusable(held)) else result
 
 

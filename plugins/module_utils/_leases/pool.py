@@ -10,20 +10,20 @@ from collections.abc import Mapping
 from typing import Any
 
 from .._api.areas import Area, area_codes
-from .._api.classic.client import ProxyApi
-from .._api.errors import RefusedError
-from .._api.product.endpoints import PRODUCTS
-from .._core.errors import OptionError
+from .._api.calls import CLASSIC
+from .._api.lease_client import Leases
+from .._core.errors import CallError, OptionError
 from .._core.validation import check_range
 from .._task.operation import Mode, Operation
 from .._task.options import (
+    AUTO,
     PLACE_OPTIONS,
     POOLS,
     PRODUCT_OPTIONS,
     PROXY_API_OPTIONS,
     check_areas,
     check_one_area,
-    proxy_api,
+    key_caller,
 )
 from .._task.products import check_quota, lease_client, naming_product
 from .credentials import CREDENTIALS_OPTION, check_credentials, reveal
@@ -34,7 +34,7 @@ from .product import check_terms
 
 def _run_pool(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
     # Only the classic API has this call, so the product of the key need not be found out.
-    if params["product"] in PRODUCTS:
+    if params["product"] not in (AUTO, CLASSIC):
         # The call /pool of product share does not only read addresses, but allocates them.
         raise OptionError(
             f"product={params['product']} has no pool that can be read without a lease: set product=classic for a key "
@@ -44,29 +44,27 @@ def _run_pool(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
     check_one_area(areas, "the pool is read for")
     check_range("count", params["count"], 1, MAX_PER_CALL)
     check_credentials(params["with_credentials"], params)
-    api = proxy_api(params, mode.announcer)
+    api = Leases(key_caller(params, mode.announcer))
     pool = POOLS.get(params["pool"] or "")
     try:
         codes = area_codes("areas", areas, api.named_areas)
         found = api.pool(params["count"], areas=codes, isp=params["isp"], pool=pool)
-    except RefusedError as error:
-        raise naming_product(error, api, "") from None
+    except CallError as error:
+        if error.kind is None:
+            raise
+        raise naming_product(error, api.caller, "") from None
     return {
         "changed": False,
-        "proxies": lease_results(found, api.vendor_clock),
+        "proxies": lease_results(found, api.caller.vendor_clock),
         "count": len(found),
-        "api": api.usage(),
+        "api": api.caller.usage(),
     }
 
 
 def _run_areas(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
     api = lease_client(params, mode.announcer, check_terms)
-    if isinstance(api, ProxyApi):
-        listed = api.areas(params["isp"], params["available"])
-    else:
-        listed = [area for area in api.areas() if _is_requested(area, params)]
-    areas = [area_result(area) for area in listed]
-    return {"changed": False, "product": api.product, "areas": areas, "count": len(areas), "api": api.usage()}
+    areas = [area_result(area) for area in api.areas(params["isp"], params["available"])]
+    return {"changed": False, "product": api.product, "areas": areas, "count": len(areas), "api": api.caller.usage()}
 
 
 def _run_quota(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
@@ -76,13 +74,8 @@ def _run_quota(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
         "changed": False,
         "product": api.product,
         "quota": {**quota.described(), "balance": quota.balance, "vendor": dict(quota.vendor)},
-        "api": api.usage(),
+        "api": api.caller.usage(),
     }
-
-
-def _is_requested(area: Area, params: Mapping[str, Any]) -> bool:
-    """Whether the options select a row: product hosts cannot filter by provider and availability."""
-    return all(params[name] in (None, getattr(area, name)) for name in ("isp", "available"))
 
 
 def area_result(area: Area) -> dict[str, Any]:

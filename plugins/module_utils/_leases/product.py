@@ -9,28 +9,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from .._api.classic.client import ProxyApi
-from .._api.product.client import ProductApi
-from .._api.product.endpoints import PRODUCTS, ProductCalls
-from .._api.product.errors import (
-    ACCESS_DENY,
-    BALANCE_INSUFFICIENT,
-    DELETE_LIMIT_EXCEEDED,
-    EXTRACT_LIMIT_EXCEEDED,
-    FAILED_OPERATION,
-    INTERNAL_ERROR,
-    NO_AVAILABLE_CHANNEL,
-    NO_RESOURCE_FOUND,
-    STATIC_DELETE_TIME_LIMIT,
-)
-from .._core.errors import OptionError
+from .._api.calls import CLASSIC, PRODUCTS, Product
+from .._api.lease_client import Leases
+from .._core.errors import Kind, OptionError
 from .._reconcile.held_leases import HeldLeases
 from .._task.options import AUTO
 from .backend import LeaseBackend, LeaseFeatures
 from .classic import FEATURES
 from .plan import MAX_PER_CALL
 
-_MAYBE_OWN_EFFECT = frozenset({NO_AVAILABLE_CHANNEL, NO_RESOURCE_FOUND, EXTRACT_LIMIT_EXCEEDED, BALANCE_INSUFFICIENT})
+_MAYBE_OWN_EFFECT = frozenset({Kind.CHANNELS, Kind.STOCK, Kind.COUNT, Kind.VOLUME})
 #: The vendor's rules for the release of leases.
 _RELEASE_RULES = {
     "longterm": "A static address can be released 24 hours after it was leased, 2 times a week; a dynamic one never.",
@@ -38,19 +26,19 @@ _RELEASE_RULES = {
 }
 
 
-def _features(product: str, calls: ProductCalls) -> LeaseFeatures:
+def _features(product: str, calls: Product) -> LeaseFeatures:
     return LeaseFeatures(
         list=calls.query.name,
         allocate=calls.allocate.name,
         replace=calls.replace.name if calls.replace else None,
         release=calls.release.name if calls.release else None,
         max_per_call=MAX_PER_CALL,
-        no_free_channel=frozenset({NO_AVAILABLE_CHANNEL}),
+        no_free_channel=frozenset({Kind.CHANNELS}),
         maybe_own_effect=_MAYBE_OWN_EFFECT,
-        failed=frozenset({FAILED_OPERATION}),
-        partial_replacement=_MAYBE_OWN_EFFECT | {INTERNAL_ERROR, FAILED_OPERATION},
-        too_many=frozenset({DELETE_LIMIT_EXCEEDED}),
-        forbidden=frozenset({ACCESS_DENY, STATIC_DELETE_TIME_LIMIT}),
+        failed=frozenset({Kind.FAILED}),
+        partial_replacement=_MAYBE_OWN_EFFECT | {Kind.UNKNOWN, Kind.FAILED},
+        too_many=frozenset({Kind.COUNT}),
+        forbidden=frozenset({Kind.PERMISSION, Kind.TOO_EARLY}),
         release_rules=_RELEASE_RULES.get(product, ""),
         # Vendor docs 1839 and 6637.
         ends_at_deadline=product != "longterm",
@@ -59,9 +47,9 @@ def _features(product: str, calls: ProductCalls) -> LeaseFeatures:
     )
 
 
-def lease_backend(client: ProxyApi | ProductApi) -> LeaseBackend:
+def lease_backend(client: Leases) -> LeaseBackend:
     """Return a client with what is specific to its API."""
-    features = FEATURES if isinstance(client, ProxyApi) else _features(client.product, client.endpoints)
+    features = FEATURES if client.product == CLASSIC else _features(client.product, client.calls)
     return LeaseBackend(client, features, HeldLeases.of(client))
 
 
@@ -75,7 +63,7 @@ def check_terms(params: Mapping[str, Any]) -> None:
         value = params.get(option)
         if value not in (None, []) and product not in (AUTO, *products):
             raise OptionError(f"{option} is not an option of product={product}: {fix}.")
-    if params.get("isp") == "bgp" and product in PRODUCTS:
+    if params.get("isp") == "bgp" and product not in (AUTO, CLASSIC):
         raise OptionError(f"isp=bgp is not a provider of product={product}: give telecom, mobile or unicom.")
 
 

@@ -168,8 +168,8 @@ class Release(Change[Lease]):
             raise self.failure(error, left)
         self._has_waited = True
         try:
-            minute = session.api.rate_limiter.minute
-            session.api.budget.wait(minute, "the release limit is reached", self._call)
+            minute = session.api.caller.rate_limiter.minute
+            session.api.caller.budget.wait(minute, "the release limit is reached", self._call)
         except WaitBudgetExceeded:
             raise self.failure(error, left) from None
         return True
@@ -185,7 +185,7 @@ class Release(Change[Lease]):
 
     def pause(self, attempt: int) -> None:
         delay = self._session.policy.backoff(attempt - 1)
-        self._session.api.budget.wait(delay, "the list still shows released leases", self._call)
+        self._session.api.caller.budget.wait(delay, "the list still shows released leases", self._call)
 
 
 def batches(todo: Sequence[Lease], held: Sequence[Lease], max_batch: int) -> list[tuple[list[Lease], bool]]:

@@ -11,9 +11,8 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from .._api.classic.client import ProxyApi
+from .._api.lease_client import Leases
 from .._api.leases import AllocationParams, Lease, Quota, oldest_first
-from .._api.product.client import ProductApi
 from .._core.errors import QgError, WaitBudgetExceeded
 from .._reconcile.held_leases import ends, is_among
 from .._reconcile.session import Session
@@ -34,7 +33,7 @@ class LeaseSession(Session[Lease]):
     leases that were added since then.
     """
 
-    api: ProxyApi | ProductApi
+    api: Leases
     policy: LeasePolicy
     noun = "leases"
     listing = "the list of leases"
@@ -45,7 +44,7 @@ class LeaseSession(Session[Lease]):
         self.features = backend.features
         #: The vendor's list, corrected by the journal.
         self.listed = backend.held
-        self.facts = LeaseFacts(backend.client.host_facts)
+        self.facts = LeaseFacts(backend.client.caller.host_facts)
         self.new: dict[str, Lease] = {}
         self.has_written = False
         self.before: tuple[Lease, ...] = ()
@@ -70,7 +69,7 @@ class LeaseSession(Session[Lease]):
         """Return the leases whose deadline has passed between ``since`` (default: the start of the run) and ``now``."""
         if not self.features.ends_at_deadline:
             return []
-        clock = self.api.vendor_clock
+        clock = self.api.caller.vendor_clock
         since, now = clock.at(self._began if since is None else since), clock.now() if now is None else now
         return [lease for lease in leases if lease.has_ended_since(since, now)]
 
@@ -110,7 +109,7 @@ class LeaseSession(Session[Lease]):
         fresh = [self.held[name] for name in self.new_since(known)]
         self.new.update({lease.name: lease for lease in fresh})
         self.save_origin(fresh, asked, origin)
-        clock = self.api.vendor_clock
+        clock = self.api.caller.vendor_clock
         remaining = [seconds for lease in fresh if (seconds := lease.remaining(clock.now())) is not None]
         if remaining:
             self.facts.save_lifetime(params.keep_alive, max(remaining), is_certain=clock.is_known)
@@ -159,7 +158,7 @@ class LeaseSession(Session[Lease]):
     @property
     def in_use(self) -> int:
         # An ended lease uses no channel, even if it is still listed. In doubt it has ended, so that it hides no lease.
-        return len(self.held) - len(self.ended(self.held.values(), now=self.api.vendor_clock.latest()))
+        return len(self.held) - len(self.ended(self.held.values(), now=self.api.caller.vendor_clock.latest()))
 
     def balance(self, quota: Quota) -> int:
         """Return the channels that are free or have a listed lease; for a plan by volume, that before this run."""
@@ -192,7 +191,7 @@ class LeaseSession(Session[Lease]):
     def wait_for_channel(self) -> None:
         """Wait before the next check for a free channel."""
         interval = self.policy.channel_poll_interval
-        self.api.budget.wait(interval, "a released channel is not free yet", self.features.allocate)
+        self.api.caller.budget.wait(interval, "a released channel is not free yet", self.features.allocate)
 
     @property
     def lasting_balance(self) -> int | None:

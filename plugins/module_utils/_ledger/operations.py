@@ -12,9 +12,9 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from .._api.calls import PRODUCTS
 from .._api.leases import server_in
 from .._api.parsing import BEIJING, parse_vendor_time
-from .._api.product.endpoints import PRODUCTS
 from .._core.durations import parse_minutes
 from .._core.errors import OptionError
 from .._core.text import quoted
@@ -22,7 +22,7 @@ from .._store.journal import LedgerEntry, ledger
 from .._store.journal_rows import LEASES, LOST, REFUSED
 from .._store.opening import Store, StorePlace
 from .._task.operation import Mode, Operation
-from .._task.options import AUTO, CLASSIC, PRODUCT_OPTIONS, PROXY_API_OPTIONS, ProxyApiOptions
+from .._task.options import AUTO, PRODUCT_OPTIONS, PROXY_API_OPTIONS, ProxyApiOptions
 from .._task.sources import Spec
 
 _AGO = re.compile(r"[0-9]{1,9}[smhd]")
@@ -102,9 +102,7 @@ def _iso_end(end: str | None) -> str:
 def _keys(params: Mapping[str, Any], store: Store) -> set[str]:
     """Return the names of the key in the state: the one for the product, or with ``auto`` those for all products."""
     options, product = ProxyApiOptions.parse({**_DEFAULTS, **params}), params["product"]
-    keys = {options.client(store).key_digest} if product in (AUTO, CLASSIC) else set()
-    named = PRODUCTS if product == AUTO else {product} - {CLASSIC}
-    return keys | {options.product_client(name, store).key_digest for name in named}
+    return {options.caller(store, product=name).key_digest for name in (PRODUCTS if product == AUTO else [product])}
 
 
 def _run(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:

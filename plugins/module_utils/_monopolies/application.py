@@ -10,18 +10,16 @@ import json
 from collections.abc import Collection, Sequence
 from functools import partial
 
-from .._api.classic import endpoints
-from .._api.classic.client import ProxyApi
-from .._api.classic.errors import StatusError
-from .._api.classic.models import Monopoly
-from .._core.errors import CallError, Effect, QgError, UncertainOutcomeError, WaitBudgetExceeded
+from .._api import calls
+from .._api.monopolies import Monopolies, Monopoly
+from .._core.errors import CallError, Effect, Kind, QgError, UncertainOutcomeError, WaitBudgetExceeded
 from .._reconcile.lost_response import EARLIER_ATTEMPT, Creation
 from .._store.facts import MONOPOLY_ORIGIN
 from .._store.journal_rows import Call, JournalRow
 from .matching import ApplicationParams, DesiredMonopolies, Matcher
 from .session import APPLY, CHECK_COMMAND, MonopolyPolicy, MonopolySession, application_params, sample
 
-ENDPOINT = endpoints.MONOPOLIES_APPLY.name
+ENDPOINT = calls.MONOPOLIES_APPLY.name
 
 
 class AllocationSession(MonopolySession):
@@ -30,7 +28,7 @@ class AllocationSession(MonopolySession):
     #: The application is recorded, so that the next run waits for its result.
     advice = f'Run the task again: it waits until that is known. "{CHECK_COMMAND}" shows the resources of the key.'
 
-    def __init__(self, api: ProxyApi, policy: MonopolyPolicy, desired: DesiredMonopolies) -> None:
+    def __init__(self, api: Monopolies, policy: MonopolyPolicy, desired: DesiredMonopolies) -> None:
         super().__init__(api, policy)
         self.desired = desired
         self.matcher = Matcher(desired, {})
@@ -46,7 +44,7 @@ class AllocationSession(MonopolySession):
 
     def save_origin(self, new: Collection[str], params: ApplicationParams) -> None:
         """Store the parameters of the application for new resources."""
-        self.api.facts.save(MONOPOLY_ORIGIN, json.dumps([params.area_code, params.isp]), new)
+        self.api.caller.facts.save(MONOPOLY_ORIGIN, json.dumps([params.area_code, params.isp]), new)
 
 
 class Application(Creation):
@@ -66,7 +64,9 @@ class Application(Creation):
         session, result = self._session, self._result
         try:
             self.converge(session.policy.max_attempts - 1)
-        except StatusError as refusal:
+        except CallError as refusal:
+            if refusal.kind is not Kind.REFUSED:
+                raise
             advice = "Nothing was applied for. Ask for less, for another area or provider, or extend the plan."
             raise QgError(f"{refusal.message} {advice}", **refusal.details) from None
         # The key is locked, so no other run with the same state can have applied for them.

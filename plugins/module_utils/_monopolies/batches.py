@@ -8,9 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from .._api.classic.errors import StatusError
 from .._core.chunks import chunks
-from .._core.errors import CallError, QgError
+from .._core.errors import CallError, Kind, QgError
 from .._reconcile.converge import Change
 from .session import MonopolyResult, MonopolySession, Refused
 
@@ -47,7 +46,7 @@ def change_in_batches(
 
 def is_refused(error: QgError | None) -> bool:
     """Whether the vendor refused the resources of a call."""
-    return isinstance(error, StatusError) and not error.may_have_effect
+    return isinstance(error, CallError) and error.kind is Kind.REFUSED
 
 
 def reasons(refused: Sequence[Refused]) -> str:

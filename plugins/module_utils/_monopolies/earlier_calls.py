@@ -31,7 +31,7 @@ def adopt_shown(session: AllocationSession, *, check: bool) -> list[JournalRow]:
         else:
             _adopt(session, call)
     if not check:
-        session.api.facts.touch(MONOPOLY_ORIGIN, session.held)
+        session.api.caller.facts.touch(MONOPOLY_ORIGIN, session.held)
     session.matcher.params = {**predicted, **application_params(session.api)}
     return unresolved
 
@@ -118,7 +118,7 @@ def _undecided(
     settled = _iso(session, now + max(0.0, call.settles_in(now)))
     return UncertainOutcomeError(
         f"{unknown} until {settled}. Nothing was applied for. Run the task again after that, or raise max_wait "
-        f"({session.api.budget.max_wait:g} seconds).",
+        f"({session.api.caller.budget.max_wait:g} seconds).",
         endpoint=call.endpoint,
     )
 
@@ -132,4 +132,6 @@ def _describe(session: AllocationSession, call: JournalRow) -> str:
 
 def _iso(session: AllocationSession, moment: float) -> str:
     """Return a moment of state time as the vendor's clock shows it."""
-    return datetime.datetime.fromtimestamp(session.api.vendor_clock.at(moment), BEIJING).isoformat(timespec="seconds")
+    return datetime.datetime.fromtimestamp(session.api.caller.vendor_clock.at(moment), BEIJING).isoformat(
+        timespec="seconds"
+    )

@@ -10,8 +10,8 @@ import contextlib
 from typing import Any
 
 from .._api.areas import Area, is_inside
-from .._api.classic.client import ProxyApi
 from .._api.leases import Quota
+from .._api.monopolies import Monopolies
 from .._api.parsing import integer
 from .._core.errors import CallError, QgError
 from .application import AllocationSession, Application
@@ -24,7 +24,7 @@ IGNORE = "Set on_uncertain=ignore if the quota counts something else. "
 
 
 def ensure_held(
-    api: ProxyApi,
+    api: Monopolies,
     desired: DesiredMonopolies,
     *,
     wait: bool = True,
@@ -38,7 +38,7 @@ def ensure_held(
     allocator = _Allocator(AllocationSession(api, policy, desired))
     result = allocator.session.result
     try:
-        with contextlib.nullcontext() if check else api.key_lock():
+        with contextlib.nullcontext() if check else api.caller.key_lock():
             allocator.session.load_initial()
             allocator.allocate(check)
         if wait and not check:

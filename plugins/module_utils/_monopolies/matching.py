@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from .._api.areas import Area, is_inside
-from .._api.classic.models import Monopoly
+from .._api.monopolies import Monopoly
 
 
 @dataclass(frozen=True)

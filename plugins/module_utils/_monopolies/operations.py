@@ -12,8 +12,7 @@ from dataclasses import replace
 from typing import Any
 
 from .._api.areas import area_codes
-from .._api.classic.client import ProxyApi
-from .._api.classic.models import Monopoly
+from .._api.monopolies import Monopolies, Monopoly
 from .._core.errors import OptionError
 from .._core.text import one_line, quoted
 from .._core.validation import check_range
@@ -24,7 +23,7 @@ from .._task.options import (
     PLACE_OPTIONS,
     PROXY_API_OPTIONS,
     check_areas,
-    proxy_api,
+    key_caller,
 )
 from .ensure import ensure_held
 from .matching import ApplicationParams, DesiredMonopolies
@@ -112,7 +111,7 @@ def _refusal(refused: Refused) -> dict[str, Any]:
     return {"uuid": refused.uuid, "reason": refused.reason, "possible_from": _iso(refused.possible_from)}
 
 
-def task_result(found: MonopolyResult, api: ProxyApi, mode: Mode, state: str) -> dict[str, Any]:
+def task_result(found: MonopolyResult, api: Monopolies, mode: Mode, state: str) -> dict[str, Any]:
     """Return a task's result; ``changed`` is true if anything changed, even if the task fails."""
     params = application_params(api)
     result: dict[str, Any] = {
@@ -130,7 +129,7 @@ def task_result(found: MonopolyResult, api: ProxyApi, mode: Mode, state: str) ->
         "refused": [_refusal(refused) for refused in found.refused],
         "offline": [monopoly.uuid for monopoly in found.after if monopoly.state == "offline"],
         "undetermined": found.undetermined,
-        "api": api.usage(),
+        "api": api.caller.usage(),
     }
     if found.warnings:
         result["warnings"] = found.warnings
@@ -157,13 +156,13 @@ def _run(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
     state, wait = params["state"], params["wait"]
     if state == "present":
         desired, policy = desired_monopolies(params), replace(POLICY, caps=Caps.parse(params))
-        api = proxy_api(params, mode.announcer)
+        api = Monopolies(key_caller(params, mode.announcer))
         for code in area_codes("area", _area(params), api.named_areas):
             desired = replace(desired, area_code=code)
         found = ensure_held(api, desired, wait=wait, check=mode.check, policy=policy)
     else:
         uuids = selected_uuids(params)
-        api = proxy_api(params, mode.announcer)
+        api = Monopolies(key_caller(params, mode.announcer))
         if state == "absent":
             found = release(api, uuids, check=mode.check, policy=POLICY)
         else:
@@ -173,7 +172,7 @@ def _run(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
 
 def _run_info(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
     uuids = check_uuids(params["uuids"] or ())
-    api = proxy_api(params, mode.announcer)
+    api = Monopolies(key_caller(params, mode.announcer))
     with explaining_product(api):
         held = held_monopolies(api, uuids)
     origins = application_params(api)
@@ -184,7 +183,7 @@ def _run_info(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
         "count": len(held),
         "not_held": [uuid for uuid in uuids if uuid not in listed],
         "idle": api.idle_monopolies() if params["idle"] else [],
-        "api": api.usage(),
+        "api": api.caller.usage(),
     }
 
 

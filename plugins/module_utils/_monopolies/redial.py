@@ -10,9 +10,8 @@ import contextlib
 from collections.abc import Collection, Sequence
 from functools import partial
 
-from .._api.classic import endpoints
-from .._api.classic.client import ProxyApi
-from .._api.classic.models import Monopoly
+from .._api import calls
+from .._api.monopolies import Monopolies, Monopoly
 from .._core.errors import CallError, QgError, UncertainOutcomeError
 from .._reconcile.lost_response import verifying
 from .._store.journal_rows import Call
@@ -32,11 +31,11 @@ from .session import (
 
 #: Seconds between two dials of a resource: the vendor's ten, and one because the list shows whole seconds.
 MIN_REDIAL_INTERVAL = 11.0
-ENDPOINT = endpoints.MONOPOLIES_REDIAL.name
+ENDPOINT = calls.MONOPOLIES_REDIAL.name
 
 
 def redial(
-    api: ProxyApi,
+    api: Monopolies,
     uuids: Collection[str] | None,
     *,
     wait: bool = True,
@@ -46,7 +45,7 @@ def redial(
     """Redial these resources, or all, except those that are being redialed or queued already."""
     session = RedialSession(api, policy)
     result = session.result
-    with contextlib.nullcontext() if check else api.key_lock():
+    with contextlib.nullcontext() if check else api.caller.key_lock():
         session.load_initial()
         session.select(uuids)
         try:
@@ -69,7 +68,7 @@ class RedialSession(MonopolySession):
     that a list has shown to be redialed.
     """
 
-    def __init__(self, api: ProxyApi, policy: MonopolyPolicy) -> None:
+    def __init__(self, api: Monopolies, policy: MonopolyPolicy) -> None:
         super().__init__(api, policy)
         self.selected: dict[str, Monopoly] = {}
         self.shown_redialed: set[str] = set()
@@ -99,7 +98,7 @@ class RedialSession(MonopolySession):
         delay = max(delays, default=0.0)
         if delay > 0:
             reason = "the vendor requires 10 seconds between two dials"
-            self.api.budget.wait(delay, reason, ENDPOINT)
+            self.api.caller.budget.wait(delay, reason, ENDPOINT)
         change_in_batches(partial(_Redial, self), list(self.selected), self.result, self.policy.max_repeats)
         self.settle(REDIAL)
 

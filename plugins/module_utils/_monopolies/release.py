@@ -11,8 +11,8 @@ import datetime
 from collections.abc import Collection, Sequence
 from functools import partial
 
-from .._api.classic import endpoints
-from .._api.classic.client import ProxyApi
+from .._api import calls
+from .._api.monopolies import Monopolies
 from .._core.errors import CallError, QgError, UncertainOutcomeError, WaitBudgetExceeded
 from .._reconcile.converge import is_worth_retrying
 from .._reconcile.lost_response import verifying
@@ -30,16 +30,16 @@ from .session import (
     sample,
 )
 
-ENDPOINT = endpoints.MONOPOLIES_RELEASE.name
+ENDPOINT = calls.MONOPOLIES_RELEASE.name
 
 
 def release(
-    api: ProxyApi, uuids: Collection[str] | None, *, check: bool = False, policy: MonopolyPolicy = DEFAULT_POLICY
+    api: Monopolies, uuids: Collection[str] | None, *, check: bool = False, policy: MonopolyPolicy = DEFAULT_POLICY
 ) -> MonopolyResult:
     """Release these resources, or all. A resource that is not held counts as released."""
     session = MonopolySession(api, policy)
     result = session.result
-    with contextlib.nullcontext() if check else api.key_lock():
+    with contextlib.nullcontext() if check else api.caller.key_lock():
         session.load_initial()
         result.before = session.monopolies
         try:
@@ -67,7 +67,7 @@ def _release(session: MonopolySession, uuids: Collection[str] | None, check: boo
         result.released = releasable
     else:
         change_in_batches(partial(_Release, session), releasable, result, session.policy.max_repeats)
-        session.api.facts.forget(MONOPOLY_ORIGIN, result.released)
+        session.api.caller.facts.forget(MONOPOLY_ORIGIN, result.released)
         session.settle(RELEASE)
     if result.refused:
         texts = [

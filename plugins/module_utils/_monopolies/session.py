@@ -16,14 +16,11 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from .._api.classic import endpoints
-from .._api.classic.client import ProxyApi
-from .._api.classic.errors import INVALID_PARAMETER, NO_PERMISSION, UNKNOWN
-from .._api.classic.models import Monopoly
-from .._api.errors import RefusedError
+from .._api import calls
 from .._api.leases import Quota
+from .._api.monopolies import Monopolies, Monopoly
 from .._api.parsing import BEIJING, parse_vendor_time
-from .._core.errors import QgError, WaitBudgetExceeded
+from .._core.errors import CallError, QgError, WaitBudgetExceeded
 from .._core.text import format_sample
 from .._reconcile.retry_policy import LAG_DELAYS, RetryPolicy
 from .._reconcile.session import Session
@@ -46,8 +43,6 @@ MAX_NAMED = 20
 TRANSITIONAL_STATES = ("queued", "redialling")
 #: The command that shows the resources of the key.
 CHECK_COMMAND = "ansible localhost -m qingguo.qgnet.qg_monopoly_info"
-#: The codes with which the vendor refuses the quota of a plan that has none.
-NO_QUOTA = (UNKNOWN, INVALID_PARAMETER, NO_PERMISSION)
 
 
 @dataclass(frozen=True)
@@ -131,47 +126,49 @@ def releasable_from(monopoly: Monopoly) -> datetime.datetime | None:
     return None if monopoly.since is None else monopoly.since + MIN_HOLD_TIME
 
 
-def application_params(api: ProxyApi) -> Mapping[str, ApplicationParams]:
+def application_params(api: Monopolies) -> Mapping[str, ApplicationParams]:
     """Return the parameters of the applications that this control node sent, by resource.
 
     The vendor's list names the area of a resource, but not its code.
     """
-    rows = api.facts.objects(MONOPOLY_ORIGIN).items()
-    return {uuid: ApplicationParams(*api.facts.store.decoded(text)) for uuid, (text, _at) in rows}
+    rows = api.caller.facts.objects(MONOPOLY_ORIGIN).items()
+    return {uuid: ApplicationParams(*api.caller.facts.store.decoded(text)) for uuid, (text, _at) in rows}
 
 
-def journal_of(api: ProxyApi) -> Journal:
+def journal_of(api: Monopolies) -> Journal:
     """Return the calls that change the resources of the key."""
-    return Journal(api.rate_limiter.state, api.key_digest, MONOPOLIES)
+    return Journal(api.caller.rate_limiter.state, api.caller.key_digest, MONOPOLIES)
 
 
 @contextlib.contextmanager
-def explaining_product(api: ProxyApi) -> Iterator[None]:
+def explaining_product(api: Monopolies) -> Iterator[None]:
     """Explain the refusal of the list to a key of another product."""
     try:
         yield
-    except RefusedError as error:
-        raise naming_product(error, api, "Check that the key's product is one of exclusive occupancy.") from None
+    except CallError as error:
+        if error.kind is None:
+            raise
+        raise naming_product(error, api.caller, "Check that the key's product is one of exclusive occupancy.") from None
 
 
-def held_monopolies(api: ProxyApi, uuids: Sequence[str] = ()) -> list[Monopoly]:
+def held_monopolies(api: Monopolies, uuids: Sequence[str] = ()) -> list[Monopoly]:
     """Return the resources of the key, these or all: the vendor's list without those that it reported as released."""
     listed = read_credibly(lambda: api.monopolies(uuids), lambda reading: reading is None) or []
     rows = journal_of(api).rows()
-    gone = reported_gone(rows, api.rate_limiter.state.now()) if rows else frozenset()
+    gone = reported_gone(rows, api.caller.rate_limiter.state.now()) if rows else frozenset()
     return [monopoly for monopoly in listed if monopoly.uuid not in gone]
 
 
 class MonopolySession(Session[Monopoly]):
     """One run for one key. ``held`` contains the resources of the last list."""
 
-    api: ProxyApi
+    api: Monopolies
     policy: MonopolyPolicy
     listing = "the list of resources"
     advice = f'Check with "{CHECK_COMMAND}" before running the task again.'
 
-    def __init__(self, api: ProxyApi, policy: MonopolyPolicy) -> None:
-        super().__init__(api, policy, endpoints.MONOPOLIES.name, journal_of(api))
+    def __init__(self, api: Monopolies, policy: MonopolyPolicy) -> None:
+        super().__init__(api, policy, calls.MONOPOLIES.name, journal_of(api))
         self.result = MonopolyResult()
 
     @property
@@ -189,7 +186,7 @@ class MonopolySession(Session[Monopoly]):
         self.held = {monopoly.uuid: monopoly for monopoly in held_monopolies(self.api)}
 
     def quota(self) -> Quota | None:
-        return self.api.quota_or_none(*NO_QUOTA)
+        return self.api.quota()
 
     def balance(self, quota: Quota) -> int:
         """Return the number of listed resources minus the number that the quota counts as in use."""
@@ -203,7 +200,7 @@ class MonopolySession(Session[Monopoly]):
             for stamp in (one.since, one.dialled, parse_vendor_time(one.vendor.get("heartbeat")))
             if stamp
         ]
-        return max([datetime.datetime.fromtimestamp(self.api.vendor_clock.now(), BEIJING), *stamps])
+        return max([datetime.datetime.fromtimestamp(self.api.caller.vendor_clock.now(), BEIJING), *stamps])
 
     def wait_until_ready(
         self, unready: Callable[[], Collection[str]], progress: Callable[[], str], advice: str
@@ -219,7 +216,7 @@ class MonopolySession(Session[Monopoly]):
                 self.refresh()
             except WaitBudgetExceeded:
                 raise QgError(
-                    f"{progress()}, and max_wait ({self.api.budget.max_wait:g} seconds) is used up; not ready: "
+                    f"{progress()}, and max_wait ({self.api.caller.budget.max_wait:g} seconds) is used up; not ready: "
                     f"{sample(left)}. {advice}",
                     endpoint=self.list_call,
                 ) from None

@@ -10,9 +10,9 @@ import json
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from .._api.classic.client import ProxyApi
+from .._api.calls import CLASSIC
+from .._api.lease_client import Leases
 from .._api.leases import Lease, is_same, server_in
-from .._api.product.client import ProductApi
 from .._store.journal import Journal
 from .._store.journal_rows import LEASES
 from .lease_names import Names, indistinct_names
@@ -26,22 +26,22 @@ class HeldLeases:
     If the fields are ``varying``, because lists and responses of the product differ, a lease keeps its first name.
     """
 
-    api: ProxyApi | ProductApi
+    api: Leases
     fetch: Callable[[Sequence[str]], list[Lease] | None]
     varying: bool
     _names: Names = field(default_factory=Names)
 
     @classmethod
-    def of(cls, api: ProxyApi | ProductApi) -> HeldLeases:
+    def of(cls, api: Leases) -> HeldLeases:
         """Return the leases of the key of a client."""
-        if isinstance(api, ProductApi):
+        if api.product != CLASSIC:
             return cls(api, lambda _tasks: api.leases(), varying=True)
         return cls(api, api.leases, varying=False)
 
     @property
     def journal(self) -> Journal:
         """The calls that change the leases of the key."""
-        return Journal(self.api.rate_limiter.state, self.api.key_digest, LEASES, self.api.product)
+        return Journal(self.api.caller.rate_limiter.state, self.api.caller.key_digest, LEASES, self.api.product)
 
     def read(self, task_ids: Sequence[str] = (), *, doubted: Collection[str] = ()) -> list[Lease]:
         """Return the leases of these tasks, or of all: the vendor's list, with changes that it lacks yet.
@@ -51,7 +51,7 @@ class HeldLeases:
         shows it.
         """
         # The process may be suspended between the list and what corrects it.
-        requested = self.api.rate_limiter.state.now()
+        requested = self.api.caller.rate_limiter.state.now()
         listed = read_credibly(lambda: self.fetch(task_ids), lambda reading: reading is None) or []
         if self.varying:
             listed = self._names.with_known_names(listed)
@@ -77,7 +77,7 @@ class HeldLeases:
         )
         if late.shown:
             journal.forget((), late.shown)
-        clock = self.api.vendor_clock
+        clock = self.api.caller.vendor_clock
         now = clock.now()
         missing = ((Lease.from_item(one.item[1], one.item[0]), one.at) for one in late.missing.values())
         return [

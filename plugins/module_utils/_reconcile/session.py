@@ -12,8 +12,9 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from contextlib import AbstractContextManager
 from typing import Any, Generic, TypeVar
 
-from .._api.exchange import KeyClient
+from .._api.lease_client import Leases
 from .._api.leases import Quota
+from .._api.monopolies import Monopolies
 from .._core.errors import CallError, QgError, UncertainOutcomeError, WaitBudgetExceeded
 from .._store.journal import Journal
 from .._store.journal_rows import UNRESOLVED_TTL, Call, JournalRow
@@ -32,11 +33,11 @@ class Session(abc.ABC, Generic[R]):
     listing = "the list"
     advice = ""
 
-    def __init__(self, api: KeyClient, policy: RetryPolicy, list_call: str, journal: Journal) -> None:
+    def __init__(self, api: Leases | Monopolies, policy: RetryPolicy, list_call: str, journal: Journal) -> None:
         self.api = api
-        self.policy = policy.limited_to(api.max_attempts)
+        self.policy = policy.limited_to(api.caller.max_attempts)
         self.list_call = list_call
-        self.now = api.rate_limiter.state.now
+        self.now = api.caller.rate_limiter.state.now
         self.journal = dataclasses.replace(journal, caps=policy.caps)
         self.held: dict[str, R] = {}
         #: The state time at which the last list was requested.
@@ -121,9 +122,9 @@ class Session(abc.ABC, Generic[R]):
 
         ``examine`` is that of :meth:`WaitBudget.wait`.
         """
-        rest = self.api.budget.max_wait - self.api.budget.waited
+        rest = self.api.caller.budget.max_wait - self.api.caller.budget.waited
         seconds = min(seconds, rest) if rest > 0 else seconds
-        self.api.budget.wait(seconds, reason, call, examine=examine)
+        self.api.caller.budget.wait(seconds, reason, call, examine=examine)
         return seconds
 
     def poll(
@@ -147,7 +148,7 @@ class Session(abc.ABC, Generic[R]):
         If it certainly had no effect, it is over at once. Otherwise, call :meth:`settle` once its effect is known.
         """
         pending = self.pending.setdefault(call.operation, [])
-        call = dataclasses.replace(call, timeout=self.api.timeout)
+        call = dataclasses.replace(call, timeout=self.api.caller.timeout)
         return Recorded(self.journal, call, pending, may_have_effect, self.invalidate)
 
     def invalidate(self) -> None:

@@ -16,8 +16,6 @@ if TYPE_CHECKING:
 DAY = 86400.0
 #: The product that a key was bought for.
 PRODUCT = "product"
-#: The key was refused by the APIs of all products; the value is the failure (JSON).
-REFUSED = "refused"
 #: The vendor refused an address because the whitelist is full; the value is the vendor's code.
 FULL = "whitelist_full"
 #: The codes and names of the areas that the vendor lists (JSON).
@@ -35,11 +33,10 @@ LEASE_ORIGIN, MONOPOLY_ORIGIN = "lease_origin", "monopoly_origin"
 
 _EVER = 1e12
 #: Seconds for which a fact is used unless a response contradicts it. A key never changes its product, but the vendor
-#: may reuse a key. A user who renews a plan expects that the next run works. An origin is kept for so long after a list
+#: may reuse a key. An origin is kept for so long after a list
 #: has shown its object for the last time.
 TTL = {
     PRODUCT: 30 * DAY,
-    REFUSED: 60.0,
     FULL: DAY,
     AREAS: 3600.0,
     CHANNELS: _EVER,

@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-import functools
 import os
 import re
 import ssl
@@ -16,10 +15,8 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from .._api.areas import code_in
-from .._api.classic import endpoints as classic_endpoints
-from .._api.exchange import Endpoint
+from .._api.calls import CLASSIC, PRODUCTS
 from .._api.leases import ISP_NUMBERS
-from .._api.product.endpoints import PRODUCTS
 from .._api.transport import Transport, environment_authorities
 from .._core.errors import OptionError, QgError
 from .._core.runtime import current
@@ -31,15 +28,11 @@ from .._store.rate_limiter import RateLimiter
 from .sources import Spec, environment_name, shared, shared_options, variable_name
 
 if TYPE_CHECKING:
-    from .._api.account.client import AccountApi
-    from .._api.account.signing import Identity
-    from .._api.classic.client import ProxyApi
-    from .._api.product.client import ProductApi
+    from .._api.account import Account, Identity
+    from .._api.key import KeyCaller
 
-#: The values of ``product`` for the classic API, and for the product that the vendor's responses show.
-CLASSIC, AUTO = "classic", "auto"
-#: The products that a user can name.
-PRODUCT_NAMES = (CLASSIC, *PRODUCTS)
+#: The value of ``product`` for the one that the vendor's responses show.
+AUTO = "auto"
 #: The host of QG.net's own classic API; each product has a host below it.
 _VENDOR_HOST = "proxy.qg.net"
 #: The option for the state, also for plugins that use the state without calling the vendor (doc fragment ``store``).
@@ -63,7 +56,7 @@ PROXY_API_OPTIONS: Spec = {
 }
 #: The options that choose the API of a key's leases (doc fragment ``product``).
 PRODUCT_OPTIONS: Spec = {
-    **shared("product", type="str", choices=[AUTO, *PRODUCT_NAMES], default=AUTO),
+    **shared("product", type="str", choices=[AUTO, *PRODUCTS], default=AUTO),
 }
 #: The options of the account API (doc fragment ``account_api``).
 ACCOUNT_API_OPTIONS: Spec = {
@@ -104,13 +97,6 @@ EGRESS_OPTIONS: Spec = {
 }
 SHARED_OPTIONS = frozenset(shared_options({**GROUP_OPTIONS, **EGRESS_OPTIONS}))  # have variables of their own
 
-#: The option for each of the vendor's hosts.
-_HOSTS = {
-    _VENDOR_HOST: "api_url",
-    "www.qg.net": "account_url",
-    **{f"{product}.{_VENDOR_HOST}": "product" for product in PRODUCTS},
-}
-
 
 def _check_environment_authorities() -> None:
     """Refuse certificate authorities from the environment that cannot be used."""
@@ -142,23 +128,7 @@ def _parse_url(option: str, given: str, example: str) -> str:
         raise OptionError(
             f"{option} must contain only scheme, host and path, such as {parts.scheme}://{parts.hostname}."
         )
-    path = parts.path.rstrip("/")
-    call = next((call for call in _paths_of_calls() if path.endswith(call)), None) if path else None
-    if call:
-        raise OptionError(f"{option} {quoted(url)} ends with the path of a call: leave out {call}.")
-    if (owner := _HOSTS.get(parts.hostname or "", option)) != option:
-        raise OptionError(f"{option} {quoted(url)} is the host of another API: give it in {owner}, and omit {option}.")
     return url
-
-
-@functools.cache
-def _paths_of_calls() -> Sequence[str]:
-    """Return the paths of calls, the longest first: users copy them together with the URL of an API."""
-    from .._api.account import endpoints as account_endpoints
-
-    found = (value for calls in (classic_endpoints, account_endpoints) for value in vars(calls).values())
-    paths = {value.path for value in found if isinstance(value, Endpoint | account_endpoints.AccountEndpoint)}
-    return sorted(paths, key=len, reverse=True)
 
 
 def check_areas(option: str, texts: Sequence[object] | None) -> tuple[str, ...]:
@@ -250,30 +220,27 @@ class ProxyApiOptions:
         """Whether ``api_url`` is the vendor's own host, and not a simulator or a reseller."""
         return urlsplit(self.api_url).hostname == _VENDOR_HOST
 
-    def client(self, state: Store | None = None, announcer: Announcer = SILENT) -> ProxyApi:
-        """Return the client; ``state`` is the state if it is open already."""
-        # Each client is imported only when it is made: most hosts of a run make no call.
-        from .._api.classic.client import ProxyApi
+    def caller(self, state: Store | None = None, announcer: Announcer = SILENT, product: str = CLASSIC) -> KeyCaller:
+        """Return the caller of the API of a product; ``state`` is the state if it is open already.
 
-        parts = self._parts("api_url", self.api_url, state, announcer)
-        return ProxyApi(*parts, api_url=self.api_url, key=self.key, password=self.password)
+        A product host is QG.net's own, or ``/PRODUCT`` below another ``api_url``.
+        """
+        # Imported only when it is made: most hosts of a run make no call.
+        from .._api.key import KeyCaller
 
-    def product_client(self, product: str, state: Store | None = None, announcer: Announcer = SILENT) -> ProductApi:
-        """Return the client of a product host: QG.net's own, or ``/PRODUCT`` below another ``api_url``."""
-        from .._api.product.client import ProductApi
-
-        # A key of a simulator must not be sent to QG.net.
-        url = f"https://{product}.{_VENDOR_HOST}" if self.is_vendor else f"{self.api_url.rstrip('/')}/{product}"
-        parts = self._parts("api_url", url, state, announcer)
-        return ProductApi(*parts, product=product, url=url, key=self.key, password=self.password)
-
-    def _parts(
-        self, url_option: str, url: str, state: Store | None, announcer: Announcer
-    ) -> tuple[Transport, RateLimiter, WaitBudget]:
-        max_wait = self.transport.max_wait
-        state = state or self.store.open(max_wait)
-        budget = WaitBudget(max_wait, announcer=announcer)
-        return self.transport.transport(url_option, url), RateLimiter(state), budget
+        url, max_wait = self.api_url, self.transport.max_wait
+        if product != CLASSIC:
+            # A key of a simulator must not be sent to QG.net.
+            url = f"https://{product}.{_VENDOR_HOST}" if self.is_vendor else f"{url.rstrip('/')}/{product}"
+        return KeyCaller(
+            self.transport.transport("api_url", url),
+            RateLimiter(state or self.store.open(max_wait)),
+            WaitBudget(max_wait, announcer=announcer),
+            url=url,
+            key=self.key,
+            password=self.password,
+            product=product,
+        )
 
 
 @dataclass(frozen=True)
@@ -287,7 +254,7 @@ class AccountApiOptions:
     @classmethod
     def parse(cls, params: Mapping[str, Any]) -> AccountApiOptions:
         """Check and return the options; raises OptionError for every mistake in them."""
-        from .._api.account.signing import Identity
+        from .._api.account import Identity
 
         for option, what in (("app_id", "the appid"), ("app_key", "the appkey")):
             if not params[option].strip():
@@ -307,20 +274,20 @@ class AccountApiOptions:
             transport=TransportOptions.parse(params),
         )
 
-    def client(self, announcer: Announcer = SILENT) -> AccountApi:
+    def client(self, announcer: Announcer = SILENT) -> Account:
         """Return the client."""
-        from .._api.account.client import AccountApi
+        from .._api.account import Account
 
         transport = self.transport.transport("account_url", self.account_url)
         budget = WaitBudget(self.transport.max_wait, announcer=announcer)
-        return AccountApi(transport, budget, account_url=self.account_url, identity=self.identity)
+        return Account(transport, budget, url=self.account_url, identity=self.identity)
 
 
-def proxy_api(params: Mapping[str, Any], announcer: Announcer) -> ProxyApi:
-    """Return the client that the options of :data:`PROXY_API_OPTIONS` describe."""
-    return ProxyApiOptions.parse(params).client(announcer=announcer)
+def key_caller(params: Mapping[str, Any], announcer: Announcer) -> KeyCaller:
+    """Return the caller of the classic API that the options of :data:`PROXY_API_OPTIONS` describe."""
+    return ProxyApiOptions.parse(params).caller(announcer=announcer)
 
 
-def account_api(params: Mapping[str, Any], announcer: Announcer) -> AccountApi:
+def account_api(params: Mapping[str, Any], announcer: Announcer) -> Account:
     """Return the client that the options of :data:`ACCOUNT_API_OPTIONS` describe."""
     return AccountApiOptions.parse(params).client(announcer)

@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from .._api.tunnel import TunnelControl
+from .._api.tunnel import change_exit
 from .._core.errors import OptionError
 from .._core.text import quoted
 from .._core.waiting import WaitBudget
@@ -47,15 +47,14 @@ def _run(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
     if mode.check:
         return {"changed": True, "exit": None, "api": {"calls": 0, "retries": 0, "waited_seconds": 0.0}}
     url = f"http://{host}:{CONTROL_PORT}"
-    control = TunnelControl(
+    found, usage = change_exit(
         options.transport("tunnel", url, form_methods=("PUT",)),
         WaitBudget(options.max_wait, announcer=mode.announcer),
         url=url,
         key=params["key"],
         password=params["password"],
     )
-    found = control.change_exit()
-    return {"changed": True, "exit": found.described(), "api": control.usage()}
+    return {"changed": True, "exit": found.described(), "api": usage}
 
 
 TUNNEL_EXIT = Operation(

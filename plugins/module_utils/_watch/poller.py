@@ -15,10 +15,10 @@ import threading
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Protocol, TypeVar
 
-from .._api.classic.client import ProxyApi
+from .._api.lease_client import Leases
 from .._api.leases import oldest_first
-from .._api.product.client import ProductApi
 from .._api.transport import MISSING_REQUESTS, REQUESTS_IMPORT_ERROR
+from .._api.whitelist import Whitelist
 from .._core.addresses import numeric_order
 from .._core.errors import OptionError, QgError, UnexpectedError
 from .._core.runtime import current
@@ -26,7 +26,7 @@ from .._core.text import clean
 from .._core.waiting import SILENT
 from .._reconcile.held_leases import HeldLeases
 from .._task.operation import secrets_in
-from .._task.options import account_api, proxy_api
+from .._task.options import account_api, key_caller
 from .._task.products import lease_client
 from .events import BALANCE, FAILED, LEASES, QUOTA, WHITELIST, Changes, Reading
 from .options import SPEC, read_options
@@ -46,8 +46,8 @@ class Queue(Protocol):
         """Add an event."""
 
 
-def _closing(api: ProxyApi | ProductApi) -> contextlib.closing[Any]:
-    return contextlib.closing(api.rate_limiter.state)
+def _closing(api: Leases | Whitelist) -> contextlib.closing[Any]:
+    return contextlib.closing(api.caller.rate_limiter.state)
 
 
 def _quota(params: Params) -> Reading:
@@ -60,14 +60,14 @@ def _leases(params: Params) -> Reading:
     """Return the leases that do not end within ``min_remaining``: the others count as gone."""
     api = lease_client(params, SILENT)
     with _closing(api):
-        held, now = HeldLeases.of(api).read(), api.vendor_clock.now()
+        held, now = HeldLeases.of(api).read(), api.caller.vendor_clock.now()
     left = ((lease, lease.remaining(now)) for lease in oldest_first(held))
     least = params["min_remaining"] * 60
     return [lease.described(now) for lease, seconds in left if seconds is None or seconds > least]
 
 
 def _whitelist(params: Params) -> Reading:
-    api = proxy_api(params, SILENT)
+    api = Whitelist(key_caller(params, SILENT))
     with _closing(api):
         listed, unreadable = api.whitelist()
     return [*numeric_order(listed), *unreadable]
@@ -93,7 +93,7 @@ def _check(params: Params) -> None:
     if BALANCE in params["watch"]:
         account_api(params, SILENT)
     if set(params["watch"]) - {BALANCE}:
-        proxy_api(params, SILENT).rate_limiter.state.close()
+        key_caller(params, SILENT).rate_limiter.state.close()
 
 
 async def _in_thread(work: Callable[[], T]) -> T:

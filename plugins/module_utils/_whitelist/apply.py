@@ -13,10 +13,9 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 
-from .._api.classic.client import ProxyApi
-from .._api.classic.errors import BOUND_TO_OTHER_KEY, WHITELIST_FULL
+from .._api.whitelist import Whitelist
 from .._core.addresses import numeric_order
-from .._core.errors import CallError, QgError
+from .._core.errors import CallError, Kind, QgError
 from .._core.text import format_sample
 from .._core.waiting import backoff
 from .plan import Desired, Plan, check_removals, plan
@@ -25,8 +24,8 @@ from .plan import Desired, Plan, check_removals, plan
 MAX_STALLS = 3
 #: Seconds before each reading after a change, since the list may lag; after an error, only the first ones.
 READ_DELAYS, DELAYS_AFTER_ERROR = (0, 2, 3, 5, 10), (0, 2)
-#: The codes of refusals that concern single addresses: QG.net may take the others of the same call.
-ABOUT_ADDRESSES = (BOUND_TO_OTHER_KEY, WHITELIST_FULL)
+#: The kinds of refusals that concern single addresses: QG.net may take the others of the same call.
+ABOUT_ADDRESSES = (Kind.OTHER_KEY, Kind.FULL)
 _NOT_SHOWN = "QG.net reports success, but the whitelist does not show it, so the effect is unknown; it may be full."
 
 
@@ -56,7 +55,7 @@ class Outcome:
 
 
 def reconcile(
-    api: ProxyApi,
+    api: Whitelist,
     desired: Desired,
     *,
     check: bool,
@@ -84,7 +83,7 @@ def reconcile(
 class _Change:
     """Sends changes in rounds, and reads the list after each."""
 
-    def __init__(self, api: ProxyApi, outcome: Outcome) -> None:
+    def __init__(self, api: Whitelist, outcome: Outcome) -> None:
         self._api, self._outcome = api, outcome
         self._is_full = False
         #: What this round has sent, and may have changed.
@@ -102,7 +101,9 @@ class _Change:
                 if not todo.add:
                     raise QgError(_NOT_SHOWN)
             elif stalls:
-                self._api.budget.wait(backoff(stalls), "the whitelist does not show the change", "/whitelist/query")
+                self._api.caller.budget.wait(
+                    backoff(stalls), "the whitelist does not show the change", "/whitelist/query"
+                )
         if outcome.refused:
             raise _refusal(outcome)
 
@@ -151,11 +152,10 @@ class _Change:
             except CallError as error:
                 if error.may_have_effect:
                     self._sent = Plan(self._sent.add.union(batch), self._sent.remove)
-                code = error.details.get("code")
-                if code not in ABOUT_ADDRESSES:
+                if error.kind not in ABOUT_ADDRESSES:
                     raise
                 is_complete = False
-                if code == WHITELIST_FULL and outcome.left.remove and not self._is_full:
+                if error.kind is Kind.FULL and outcome.left.remove and not self._is_full:
                     self._is_full = True
                     break
                 half = len(batch) // 2
@@ -163,7 +163,7 @@ class _Change:
                     queue += [batch[half:], batch[:half]]
                     continue
                 # A full list takes none of the others either.
-                rest = [ip for part in queue for ip in part] if code == WHITELIST_FULL else []
+                rest = [ip for part in queue for ip in part] if error.kind is Kind.FULL else []
                 outcome.refused.update(dict.fromkeys([*batch, *rest], error))
                 queue = [] if rest else queue
         return is_complete
@@ -173,7 +173,7 @@ class _Change:
         outcome = self._outcome
         for delay in delays:
             if delay:
-                self._api.budget.wait(delay, "the whitelist does not show yet what was sent", "/whitelist/query")
+                self._api.caller.budget.wait(delay, "the whitelist does not show yet what was sent", "/whitelist/query")
             outcome.after, outcome.unreadable = self._api.whitelist()
             if self._sent.add <= outcome.after and self._sent.remove.isdisjoint(outcome.after):
                 break

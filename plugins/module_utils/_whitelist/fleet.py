@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-from .._api.classic.client import ProxyApi
+from .._api.whitelist import Whitelist
 from .._core.addresses import numeric_order
 from .._core.errors import QgError
 from .._core.text import counted
@@ -19,7 +19,7 @@ from .registrations import Host, Owners
 
 
 def update(
-    api: ProxyApi,
+    api: Whitelist,
     registrations: Registrations,
     inventory: str,
     state: str,
@@ -96,7 +96,7 @@ def _host_result(name: str, host: Host, owners: Owners, outcome: Outcome) -> dic
         reasons = [outcome.refused.get(ip) or outcome.error or QgError("Nothing is known.") for ip in wrong]
         text = f"{', '.join(wrong)} could not be {'registered' if missing else 'removed'}: {reasons[0].message}"
         result |= {**reasons[0].as_result(), "msg": text, "failed": True}
-        result["tolerable"] = all(reason.details.get("code") in ABOUT_ADDRESSES for reason in reasons)
+        result["tolerable"] = all(getattr(reason, "kind", None) in ABOUT_ADDRESSES for reason in reasons)
     return result
 
 

@@ -11,13 +11,13 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from .._api.classic.client import ProxyApi
 from .._api.parsing import BEIJING
+from .._api.whitelist import Whitelist
 from .._core.addresses import check_addresses, numeric_order
 from .._core.errors import OptionError
 from .._store.registrations import Registrations
 from .._task.operation import Mode, Operation
-from .._task.options import PROXY_API_OPTIONS, ProxyApiOptions
+from .._task.options import PROXY_API_OPTIONS, ProxyApiOptions, key_caller
 from .apply import reconcile
 from .fleet import whole_result
 from .plan import Desired
@@ -25,14 +25,14 @@ from .registrations import report
 
 
 @contextmanager
-def locked(options: ProxyApiOptions, mode: Mode) -> Iterator[tuple[ProxyApi, Registrations]]:
+def locked(options: ProxyApiOptions, mode: Mode) -> Iterator[tuple[Whitelist, Registrations]]:
     """Hold the lock of the whitelist of a key, unless in check mode; yields the client, and the registrations."""
-    api = options.client(announcer=mode.announcer)
-    registrations = Registrations(api.rate_limiter.state, api.key_digest)
+    api = Whitelist(options.caller(announcer=mode.announcer))
+    registrations = Registrations(api.caller.rate_limiter.state, api.caller.key_digest)
     if mode.check:
         yield api, registrations
         return
-    with api.key_lock("whitelisting", "addresses for this key"):
+    with api.caller.key_lock("whitelisting", "addresses for this key"):
         yield api, registrations
 
 
@@ -52,16 +52,16 @@ def _run(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
     desired = desired_from(params)
     with locked(ProxyApiOptions.parse(params), mode) as (api, _registrations):
         outcome = reconcile(api, desired, check=mode.check)
-    result = {**whole_result(outcome), "api": api.usage()}
+    result = {**whole_result(outcome), "api": api.caller.usage()}
     if not mode.diff:
         del result["diff"]
     return {**result, "failed": True, **outcome.error.as_result()} if outcome.error else result
 
 
 def _run_info(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
-    api = ProxyApiOptions.parse(params).client(announcer=mode.announcer)
+    api = Whitelist(key_caller(params, mode.announcer))
     listed, unreadable = api.whitelist()
-    store = api.rate_limiter.state
+    store = api.caller.rate_limiter.state
     ahead = store.wall_ahead()
 
     def shown(since: float) -> str:
@@ -71,8 +71,8 @@ def _run_info(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
         "changed": False,
         "whitelist": numeric_order(listed),
         "unreadable": list(unreadable),
-        "entries": report(listed, Registrations(store, api.key_digest).all(), shown),
-        "api": api.usage(),
+        "entries": report(listed, Registrations(store, api.caller.key_digest).all(), shown),
+        "api": api.caller.usage(),
     }
 
 

@@ -9,6 +9,7 @@ What a reader returns must be of use to the rest of the collection, too: it is p
 from __future__ import annotations
 
 import contextlib
+import functools
 import itertools
 import json
 import math
@@ -18,17 +19,17 @@ from typing import Any
 
 import pytest
 from ansible.module_utils.common.parameters import remove_values
-from ansible_collections.qingguo.qgnet.plugins.module_utils._api.account import endpoints as account_endpoints
-from ansible_collections.qingguo.qgnet.plugins.module_utils._api.account import models as account_models
-from ansible_collections.qingguo.qgnet.plugins.module_utils._api.account.client import AccountResponseParser
-from ansible_collections.qingguo.qgnet.plugins.module_utils._api.account.endpoints import AccountEndpoint
+from ansible_collections.qingguo.qgnet.plugins.module_utils._api import account as account_endpoints
+from ansible_collections.qingguo.qgnet.plugins.module_utils._api import account_rows as account_models
+from ansible_collections.qingguo.qgnet.plugins.module_utils._api import calls as endpoints
+from ansible_collections.qingguo.qgnet.plugins.module_utils._api import monopolies
+from ansible_collections.qingguo.qgnet.plugins.module_utils._api import shapes as models
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.areas import Area
-from ansible_collections.qingguo.qgnet.plugins.module_utils._api.classic import endpoints, models
-from ansible_collections.qingguo.qgnet.plugins.module_utils._api.classic.exchange import ClassicResponseParser
+from ansible_collections.qingguo.qgnet.plugins.module_utils._api.calls import CLASSIC, PRODUCTS, Call
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.echo import read_address
-from ansible_collections.qingguo.qgnet.plugins.module_utils._api.exchange import Endpoint
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.leases import Lease, Quota, oldest_first
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.parsing import ResponseShapeError
+from ansible_collections.qingguo.qgnet.plugins.module_utils._api.responses import data_of
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.transport import HttpResponse, retry_after
 from ansible_collections.qingguo.qgnet.plugins.module_utils._cloud import hosts
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import QgError
@@ -59,29 +60,34 @@ MONOPOLY = {
     "last_dial_time": "2030-01-02 03:04:05",
 }
 
+_CLASSIC = PRODUCTS[CLASSIC]
 #: For each call of the proxy API a valid response, and what reads it.
-CLASSIC: dict[str, tuple[Endpoint, Any, Callable[[Any], Any]]] = {
-    "quota": (endpoints.QUOTA, {"Code": 0, "Total": 5, "Available": 3, "Used": 2}, models.quota),
-    "whitelist": (endpoints.WHITELIST_QUERY, {"Code": 0, "Data": ["203.0.113.5"]}, models.whitelist_entries),
+CLASSIC: dict[str, tuple[Call, Any, Callable[[Any], Any]]] = {
+    "quota": (_CLASSIC.query, {"Code": 0, "Total": 5, "Available": 3, "Used": 2}, models.quota),
+    "whitelist": (endpoints.WHITELIST, {"Code": 0, "Data": ["203.0.113.5"]}, models.entries),
     "change": (
-        endpoints.WHITELIST_DEL,
+        endpoints.WHITELIST_DELETE,
         {"Code": 0, "Data": ["203.0.113.5", "203.0.113.6/32"], "Num": 2},
         lambda body: models.whitelist_change(body, ["203.0.113.5", "203.0.113.6"]),
     ),
     "leases": (
-        endpoints.QUERY,
+        _CLASSIC.query,
         {"Code": 0, "TotalNum": 1, "TaskList": [{"TaskID": "T1", "Data": [LEASE]}]},
-        models.all_leases,
+        models.held,
     ),
-    "allocate": (endpoints.ALLOCATE, {"Code": 0, "TaskID": "T1", "Num": 1, "Data": [LEASE]}, models.new_leases),
+    "allocate": (_CLASSIC.allocate, {"Code": 0, "TaskID": "T1", "Num": 1, "Data": [LEASE]}, models.new),
     "extract": (endpoints.EXTRACT, {"Code": 0, "Data": [LEASE]}, models.task_leases),
     "areas": (
-        endpoints.AREAS,
+        _CLASSIC.areas,
         {"Code": 0, "Data": [{"AreaId": "350500", "Area": "泉州", "Isp": "1", "Status": 1}]},
         models.areas,
     ),
-    "monopolies": (endpoints.MONOPOLIES, {"data": [MONOPOLY]}, models.monopolies_or_none),
-    "idle": (endpoints.MONOPOLIES_IDLE, {"data": [{"AreaCode": 350500, "Isp": "电信", "Num": 3}]}, models.idle_stock),
+    "monopolies": (endpoints.MONOPOLIES, {"data": [MONOPOLY]}, monopolies.monopolies_or_none),
+    "idle": (
+        endpoints.MONOPOLIES_IDLE,
+        {"data": [{"AreaCode": 350500, "Isp": "电信", "Num": 3}]},
+        monopolies.idle_stock,
+    ),
     "refusal": (endpoints.MONOPOLIES_REDIAL, {"error": "busy", "Code": -10, "Msg": "no"}, dict),
 }
 
@@ -105,7 +111,7 @@ PLAN = part_of(pages.PROXY_PLAN, "Order_status", "Ip_type", "Authkey", "End_time
 
 
 #: The same for the account API.
-ACCOUNT: dict[str, tuple[AccountEndpoint, Any, Callable[[Any], Any]]] = {
+ACCOUNT: dict[str, tuple[Call, Any, Callable[[Any], Any]]] = {
     "balance": (account_endpoints.BALANCE, {"result": True, "data": "12.34"}, account_models.balance),
     "instances": (
         account_endpoints.INSTANCES,
@@ -204,7 +210,9 @@ def test_responses_of_the_proxy_api(response: Response) -> None:
 def hear_proxy_api(name: str, text: str, status: int, reported: dict[str, str]) -> None:
     endpoint, _shape, read = CLASSIC[name]
     try:
-        body = ClassicResponseParser(["SECRET1", "SECRET2"]).body(HttpResponse(status, text, reported), endpoint)
+        body = data_of(
+            HttpResponse(status, text, reported), endpoint, ["SECRET1", "SECRET2"], name=name, url_option="x"
+        )
         with contextlib.suppress(ResponseShapeError):
             use_proxy_api(read(body))
     except QgError as error:
@@ -220,7 +228,14 @@ def test_responses_of_the_account_api(response: Response) -> None:
 def hear_account_api(name: str, text: str, status: int, reported: dict[str, str]) -> None:
     endpoint, _shape, read = ACCOUNT[name]
     try:
-        data = AccountResponseParser(["SECRET1"], NOW).data(HttpResponse(status, text, reported), endpoint, "x=1")
+        data = data_of(
+            HttpResponse(status, text, reported),
+            endpoint,
+            ["SECRET1"],
+            name=name,
+            url_option="x",
+            explain=functools.partial(account_endpoints._explain, asked="x=1"),
+        )
         with contextlib.suppress(ResponseShapeError):
             value = read(data)
             use_account_api(name, value)

@@ -272,7 +272,7 @@ def test_another_run_is_waited_for_as_long_as_max_wait(node: ControlNode) -> Non
     node.task(A)
     store = open_store(node.directory, machine=node.wire.machine)
     api = client(node.core, node.directory, 300.0, node.wire, store=store)
-    with api.key_lock("whitelisting"):
+    with api.caller.key_lock("whitelisting"):
         assert_failed(node.task(B, max_wait=5), "another run is whitelisting addresses for this key", "max_wait")
         assert node.task(B, check=True)["added"] == [B]
     assert node.task(B)["added"] == [B]

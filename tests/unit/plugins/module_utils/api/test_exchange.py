@@ -9,10 +9,10 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
-from ansible_collections.qingguo.qgnet.plugins.module_utils._api.classic.client import ProxyApi
-from ansible_collections.qingguo.qgnet.plugins.module_utils._api.classic.errors import ApiError
+from ansible_collections.qingguo.qgnet.plugins.module_utils._api.key import KeyCaller
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.transport import HttpResponse, Transport
-from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import TransportError
+from ansible_collections.qingguo.qgnet.plugins.module_utils._api.whitelist import Whitelist
+from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import CallError, TransportError
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.waiting import WaitBudget
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.rate_limiter import RateLimiter
 from support.stores import open_store
@@ -39,11 +39,10 @@ class Vendor(Transport):
         self.now += seconds
 
 
-def control_node(directory: Path, vendor: Vendor, max_wait: float) -> ProxyApi:
+def control_node(directory: Path, vendor: Vendor, max_wait: float) -> Whitelist:
     rate_limiter = RateLimiter(open_store(directory, now=lambda: vendor.now), minute=60)
-    return ProxyApi(
-        vendor, rate_limiter, WaitBudget(max_wait, sleep=vendor.sleep), api_url="https://api.example", key="KEY"
-    )
+    budget = WaitBudget(max_wait, sleep=vendor.sleep)
+    return Whitelist(KeyCaller(vendor, rate_limiter, budget, url="https://api.example", key="KEY"))
 
 
 @pytest.mark.parametrize("refusals", [1, 10])
@@ -51,17 +50,17 @@ def test_refusals_for_the_rate_end_with_max_wait_and_not_with_a_number_of_tries(
     vendor = Vendor(refusals)
     api = control_node(tmp_path, vendor, 900)
     assert api.whitelist() == (frozenset(), ())
-    assert (vendor.calls, api.count.retries) == (refusals + 1, refusals)
+    assert (vendor.calls, api.caller.count.retries) == (refusals + 1, refusals)
     assert vendor.now - 1000 >= 60 * refusals
 
 
 def test_a_run_without_time_left_says_why_it_had_to_wait(tmp_path: Path) -> None:
     vendor = Vendor(99)
     api = control_node(tmp_path, vendor, 300)
-    with pytest.raises(ApiError, match="too many requests") as caught:
+    with pytest.raises(CallError, match="too many requests") as caught:
         api.whitelist()
-    assert caught.value.code == -11
-    assert api.budget.waited <= 300
+    assert caught.value.details["code"] == -11
+    assert api.caller.budget.waited <= 300
     assert vendor.calls == 5
 
 

@@ -6,34 +6,26 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 import pytest
-from ansible_collections.qingguo.qgnet.plugins.module_utils._api.classic import endpoints
-from ansible_collections.qingguo.qgnet.plugins.module_utils._api.classic.exchange import ClassicResponseParser
-from ansible_collections.qingguo.qgnet.plugins.module_utils._api.product.client import ProductResponseParser
-from ansible_collections.qingguo.qgnet.plugins.module_utils._api.product.endpoints import PRODUCTS
+from ansible_collections.qingguo.qgnet.plugins.module_utils._api.calls import MONOPOLIES_APPLY, PRODUCTS, Call
+from ansible_collections.qingguo.qgnet.plugins.module_utils._api.responses import data_of
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.transport import HttpResponse
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import CallError, Effect
 
 HTML = "<html>Forbidden</html>"
 
 
-def classic(status: int, text: str) -> CallError:
+def refused(call: Call, status: int, text: str) -> CallError:
     with pytest.raises(CallError) as caught:
-        ClassicResponseParser(()).body(HttpResponse(status, text, {}), endpoints.ALLOCATE)
+        data_of(HttpResponse(status, text, {}), call, (), name=call.name, url_option="api_url")
     return caught.value
 
 
-def monopoly(status: int, text: str) -> CallError:
-    with pytest.raises(CallError) as caught:
-        ClassicResponseParser(()).body(HttpResponse(status, text, {}), endpoints.MONOPOLIES_APPLY)
-    return caught.value
-
-
-def product(status: int, text: str) -> CallError:
-    with pytest.raises(CallError) as caught:
-        ProductResponseParser((), "share").data(HttpResponse(status, text, {}), PRODUCTS["share"].allocate)
-    return caught.value
+classic = partial(refused, PRODUCTS["classic"].allocate)
+monopoly = partial(refused, MONOPOLIES_APPLY)
+product = partial(refused, PRODUCTS["share"].allocate)
 
 
 def effects(status: int, text: str) -> set[Effect]:

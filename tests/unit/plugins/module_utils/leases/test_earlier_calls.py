@@ -53,7 +53,7 @@ def test_a_clock_that_is_set_does_not_change_the_wait_for_an_earlier_call(
     api = node.client()
     outcome = ensure_leases(api, DesiredLeases(3))
     assert (outcome.error, core.paid) == (None, 3)
-    assert 89 <= api.client.budget.waited <= 95
+    assert 89 <= api.client.caller.budget.waited <= 95
 
 
 def test_an_allocation_that_was_sent_long_after_its_record_is_waited_for(tmp_path: Path) -> None:

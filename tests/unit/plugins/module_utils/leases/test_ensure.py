@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.qingguo.qgnet.plugins.module_utils._api.classic.errors import ApiError
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.leases import AllocationParams
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import (
+    CallError,
     CapReachedError,
     QgError,
     WaitBudgetExceeded,
@@ -50,7 +50,7 @@ def test_a_released_channel_is_waited_for(core: Vendor, node: LeaseNode) -> None
     node.ensure(2)
     node.release()
     api, shown = node.client(), []
-    api.client.budget.announcer = lambda *text: shown.append(text)
+    api.client.caller.budget.announcer = lambda *text: shown.append(text)
     outcome = ensure_leases(api, DesiredLeases(2))
     assert (outcome.error, len(outcome.leases)) == (None, 2)
     assert shown == [("a released channel is not free yet (/allocate)", "at most 300 s more (max_wait)")]
@@ -123,8 +123,8 @@ def test_a_plan_by_volume_releases_at_most_one_lease_without_effect(core: Vendor
 def test_a_second_run_on_the_same_control_node_waits_its_turn(core: Vendor, node: LeaseNode) -> None:
     api = node.client()
     late, shown = node.client(5), []
-    late.client.budget.announcer = lambda *text: shown.append(text)
-    with api.client.key_lock(), pytest.raises(WaitBudgetExceeded, match="another run is changing"):
+    late.client.caller.budget.announcer = lambda *text: shown.append(text)
+    with api.client.caller.key_lock(), pytest.raises(WaitBudgetExceeded, match="another run is changing"):
         ensure_leases(late, DesiredLeases(1))
     assert core.calls() == []
     reason = "another run is changing what this key holds (/query)"
@@ -207,13 +207,13 @@ def test_a_refused_quota_is_an_unknown_quota(core: Vendor, node: LeaseNode) -> N
     core.configure(plan={"billing": "volume", "balance": 2}, options={"volume_quota": "refuse"})
     assert node.ensure(2).error is None
     outcome = node.ensure(3)
-    assert isinstance(outcome.error, ApiError)
-    assert outcome.error.code == -105
+    assert isinstance(outcome.error, CallError)
+    assert outcome.error.details["code"] == -105
 
 
 def test_a_refused_call_for_the_quota_stops_the_run(core: Vendor, node: LeaseNode) -> None:
     core.fault("/info/quota", "code", code=-12)
-    with pytest.raises(ApiError):
+    with pytest.raises(CallError):
         node.ensure(1)
     assert core.calls(*WRITING) == []
 
@@ -235,7 +235,7 @@ def test_a_lease_that_ends_while_the_task_waits_is_not_counted(core: Vendor, nod
     node.ensure(1, **terms)
     core.clock.advance(58)
     api = node.client()
-    api.client.rate_limiter.block(api.client.key_digest, "/allocate", 70)
+    api.client.caller.rate_limiter.block(api.client.caller.key_digest, "/allocate", 70)
     outcome = ensure_leases(api, DesiredLeases(2, **terms))
     assert (outcome.error, outcome.missing, len(outcome.leases)) == (None, 0, 2)
     assert ({one.ip for one in outcome.leases}, core.paid) == (core.ips, 3)
@@ -268,7 +268,7 @@ def test_new_leases_that_end_while_the_rest_is_waited_for_are_missing(core: Vend
     """More than one call is needed, and the vendor's limit is reached between them."""
     core.configure(plan={"channels": 300})
     api = node.client()
-    core.after("/allocate", lambda: api.client.rate_limiter.block(api.client.key_digest, "/allocate", 70))
+    core.after("/allocate", lambda: api.client.caller.rate_limiter.block(api.client.caller.key_digest, "/allocate", 70))
     outcome = ensure_leases(api, DesiredLeases(120, params=AllocationParams(keep_alive=1)))
     assert (len(outcome.leases), outcome.missing, core.paid) == (20, 100, 120)
     assert outcome.error

@@ -430,14 +430,14 @@ class LeaseStateMachine(state_machines.VendorMachine):
         self.began = self.now()
         since, written = self.core.paid, len(self.core.calls(*self.paths.writing))
         api = lease_client(self.core, control_node(self.directory, node), max_wait, self.wire, self.product.name)
-        pause = api.client.budget.sleep
+        pause = api.client.caller.budget.sleep
 
         def nap(seconds: float) -> None:
             self.intrude(node)
             self.wire.step()
             pause(seconds)
 
-        api.client.budget.sleep = nap
+        api.client.caller.budget.sleep = nap
         outcome, error, self.killed = None, None, False
         lies = self.lies
         self.waiting = list(self.wire.under_way)

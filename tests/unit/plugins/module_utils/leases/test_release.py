@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.qingguo.qgnet.plugins.module_utils._api.classic import endpoints
+from ansible_collections.qingguo.qgnet.plugins.module_utils._api.calls import PRODUCTS
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import QgError
 from ansible_collections.qingguo.qgnet.plugins.module_utils._leases.release import release_leases
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.facts import CHANNELS
@@ -55,7 +55,7 @@ def test_a_release_is_uncertain_without_time_to_read_the_list(core: Vendor, node
     node.ensure(3)
     core.clock.advance(120)
     api = node.client(max_wait=0)
-    limit = endpoints.QUERY.limit(int(api.client.host_facts.get(CHANNELS) or 0))
+    limit = PRODUCTS[CLASSIC].query.limit(int(api.client.caller.host_facts.get(CHANNELS) or 0))
     for _read in range(limit - 1):
         api.held.read()
     core.journal.clear()

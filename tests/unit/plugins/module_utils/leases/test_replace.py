@@ -10,9 +10,9 @@ from collections.abc import Sequence
 from typing import Any
 
 import pytest
-from ansible_collections.qingguo.qgnet.plugins.module_utils._api.classic.errors import ApiError
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.leases import AllocationParams
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import (
+    CallError,
     OptionError,
     QgError,
     UncertainOutcomeError,
@@ -49,14 +49,14 @@ def test_leases_that_a_refused_replacement_lost_are_allocated_again(core: Vendor
     for area in stock:
         area.available = 0
     api = node.client()
-    pause = api.client.budget.sleep
+    pause = api.client.caller.budget.sleep
 
     def restock_and_pause(seconds: float) -> None:
         for area, available in zip(stock, left, strict=True):
             area.available = max(area.available, available)
         pause(seconds)
 
-    api.client.budget.sleep = restock_and_pause
+    api.client.caller.budget.sleep = restock_and_pause
     outcome = replace_leases(api, None, 2, AllocationParams())
     # The stock of the leases that were dropped serves at once, or the run says what is gone.
     assert len(outcome.released) >= 2
@@ -313,7 +313,7 @@ def test_a_refused_replacement_that_lost_nothing_does_not_delay_the_next_run(cor
     node.ensure(2)
     core.fault("/replace", "code", code=-103)
     api = node.client()
-    assert isinstance(replace_leases(api, None, None, AllocationParams()).error, ApiError)
+    assert isinstance(replace_leases(api, None, None, AllocationParams()).error, CallError)
     began = core.clock.now()
     assert (node.ensure(2).error, core.clock.now()) == (None, began)
 

@@ -145,7 +145,7 @@ def test_without_a_quota_a_lost_application_is_repeated_only_when_the_list_must_
 def test_an_application_is_recorded_when_it_is_sent_and_not_before(node: MonopolyNode) -> None:
     api = node.api(max_wait=0)
     for _call in range(60):
-        with api.rate_limiter.slot(api.key_digest, "POST /monopolies", 60, 10.0, api.budget):
+        with api.caller.rate_limiter.slot(api.caller.key_digest, "POST /monopolies", 60, 10.0, api.caller.budget):
             pass
     assert "limit of" in message(node.hold(1, max_wait=0))
     assert (node.unresolved(), node.writes()) == (0, [])

@@ -115,7 +115,7 @@ def test_a_clock_that_is_set_does_not_change_the_wait(node: MonopolyNode, step: 
     node.wire.machine.set_wall(step)
     api = node.api()
     succeeded(ensure_held(api, DesiredMonopolies(2), wait=False))
-    assert 89 <= api.budget.waited <= 95
+    assert 89 <= api.caller.budget.waited <= 95
 
 
 def test_what_was_released_does_not_count_while_the_list_lags(node: MonopolyNode) -> None:

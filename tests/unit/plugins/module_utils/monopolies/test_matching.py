@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from ansible_collections.qingguo.qgnet.plugins.module_utils._api.classic.models import Monopoly
+from ansible_collections.qingguo.qgnet.plugins.module_utils._api.monopolies import Monopoly
 from ansible_collections.qingguo.qgnet.plugins.module_utils._monopolies.matching import (
     ApplicationParams,
     DesiredMonopolies,

@@ -15,7 +15,7 @@ from typing import Any
 
 import hypothesis.strategies as st
 import pytest
-from ansible_collections.qingguo.qgnet.plugins.module_utils._api.classic.client import ProxyApi
+from ansible_collections.qingguo.qgnet.plugins.module_utils._api.monopolies import Monopolies
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.transport import HttpResponse
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import (
     QgError,
@@ -292,7 +292,7 @@ class MonopolyStateMachine(state_machines.VendorMachine):
         for uuid in set(self.areas) - held - set(self.released):
             self.released[uuid] = self.now()
 
-    def run(self, check: bool, max_wait: int, task: Callable[[ProxyApi], MonopolyResult]) -> MonopolyResult | None:
+    def run(self, check: bool, max_wait: int, task: Callable[[Monopolies], MonopolyResult]) -> MonopolyResult | None:
         """One task of a user; another one that begins in one of its pauses must not write. None without a result.
 
         A late call of an earlier run may be carried out meanwhile: ``paid`` has what was.
@@ -306,7 +306,7 @@ class MonopolyStateMachine(state_machines.VendorMachine):
             self.intrude()
             self.wire.nap(seconds)
 
-        api.budget.sleep = nap
+        api.caller.budget.sleep = nap
         outcome: MonopolyResult | None = None
         error: BaseException | None = None
         try:
@@ -349,7 +349,7 @@ class MonopolyStateMachine(state_machines.VendorMachine):
         writes = self.writes()
         with self.wire.other_process():
             other = self.client(0)
-            with other.rate_limiter.state.try_lock(f"changing.{other.key_digest}") as is_free:
+            with other.caller.rate_limiter.state.try_lock(f"changing.{other.caller.key_digest}") as is_free:
                 if is_free:
                     return
             with pytest.raises(WaitBudgetExceeded, match="another run"):
@@ -361,8 +361,8 @@ class MonopolyStateMachine(state_machines.VendorMachine):
     quota = True
     lied = False
 
-    def client(self, max_wait: float) -> ProxyApi:
-        return client(self.core, self.directory, max_wait, self.wire)
+    def client(self, max_wait: float) -> Monopolies:
+        return Monopolies(client(self.core, self.directory, max_wait, self.wire).caller)
 
     def writes(self) -> int:
         """How many writing calls were made so far."""

@@ -24,7 +24,7 @@ def execute_with(
     validation = ArgumentSpecValidator(operation.spec).validate({"key": KEY, **options})
     assert not validation.error_messages
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(operations, "proxy_api", lambda params, _announcer: node.api(params["max_wait"]))
+        patch.setattr(operations, "key_caller", lambda params, _announcer: node.api(params["max_wait"]).caller)
         return execute(operation, validation.validated_parameters, mode or Mode())
 
 
@@ -67,7 +67,7 @@ def test_an_area_may_be_a_code_as_text_or_as_a_number_or_a_name(node: MonopolyNo
 @pytest.mark.parametrize("options", [{"count": 1}, ABSENT, REDIALLED])
 def test_a_run_waits_for_another_that_changes_what_the_key_holds(node: MonopolyNode, options: dict[str, Any]) -> None:
     other = node.api()
-    with other.key_lock():
+    with other.caller.key_lock():
         result = execute_with(node, **options, max_wait=1)
         assert "another run is changing what this key holds" in result["msg"]
         assert node.core.journal.select() == []

@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from ansible_collections.qingguo.qgnet.plugins.module_utils._api.classic.models import Monopoly
+from ansible_collections.qingguo.qgnet.plugins.module_utils._api.monopolies import Monopoly
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import UncertainOutcomeError
 from ansible_collections.qingguo.qgnet.plugins.module_utils._monopolies.redial import was_redialed
 from support.in_process import books

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import OptionError
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.waiting import SILENT
-from ansible_collections.qingguo.qgnet.plugins.module_utils._task.options import AccountApiOptions, proxy_api
+from ansible_collections.qingguo.qgnet.plugins.module_utils._task.options import AccountApiOptions, key_caller
 
 SECRET = "0123456789abcdef0123"
 COMMON = {"timeout": 10.0, "max_wait": 300.0}
@@ -61,7 +61,7 @@ def test_a_mistake_in_an_option_of_the_account_is_one_sentence(changes: dict[str
 )
 def test_a_mistake_in_an_option_of_the_key_is_one_sentence(tmp_path: Path, changes: dict[str, Any], words: str) -> None:
     with pytest.raises(OptionError) as caught:
-        proxy_api({**PROXY, "store": str(tmp_path), **changes}, SILENT)
+        key_caller({**PROXY, "store": str(tmp_path), **changes}, SILENT)
     assert words in caught.value.message
     assert SECRET not in caught.value.message
 
@@ -84,5 +84,5 @@ def test_calls_are_signed_for_the_host_of_account_url(host: str, domain: str) ->
 
 def test_runs_that_spell_the_address_differently_share_the_lock_and_the_count(tmp_path: Path) -> None:
     urls = ["https://api.example", "http://API.example:80/"]
-    clients = [proxy_api({**PROXY, "store": str(tmp_path), "api_url": url}, SILENT) for url in urls]
+    clients = [key_caller({**PROXY, "store": str(tmp_path), "api_url": url}, SILENT) for url in urls]
     assert len({api.key_digest for api in clients}) == 1

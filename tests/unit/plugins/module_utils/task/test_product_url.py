@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible_collections.qingguo.qgnet.plugins.module_utils._api.lease_client import Leases
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.transport import HttpResponse, Transport
 from ansible_collections.qingguo.qgnet.plugins.module_utils._task.options import PROXY_API_OPTIONS, ProxyApiOptions
 
@@ -28,7 +29,7 @@ def called(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], s
 
     def call(api_url: str) -> str:
         options = ProxyApiOptions.parse({**defaults, "key": "K", "api_url": api_url, "store": str(tmp_path)})
-        options.product_client("share").leases()
+        Leases(options.caller(product="share")).leases()
         (url,) = urls
         return url.removesuffix("/query")
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 
 import pytest
-from ansible_collections.qingguo.qgnet.plugins.module_utils._api.account.signing import Identity
+from ansible_collections.qingguo.qgnet.plugins.module_utils._api.account import Identity
 from hypothesis import given
 from hypothesis import strategies as st
 

@@ -8,16 +8,17 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from ansible_collections.qingguo.qgnet.plugins.module_utils._api.classic.client import ProxyApi
-from ansible_collections.qingguo.qgnet.plugins.module_utils._api.classic.errors import (
-    ApiError,
-    StatusError,
-)
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.codes import CODES
+from ansible_collections.qingguo.qgnet.plugins.module_utils._api.key import KeyCaller
+from ansible_collections.qingguo.qgnet.plugins.module_utils._api.lease_client import Leases
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.leases import Lease
-from ansible_collections.qingguo.qgnet.plugins.module_utils._api.transport import HttpResponse, encode
+from ansible_collections.qingguo.qgnet.plugins.module_utils._api.monopolies import Monopolies
+from ansible_collections.qingguo.qgnet.plugins.module_utils._api.transport import HttpResponse
+from ansible_collections.qingguo.qgnet.plugins.module_utils._api.whitelist import Whitelist
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import (
+    CallError,
     Effect,
+    Kind,
     TransportError,
     WaitBudgetExceeded,
 )
@@ -30,26 +31,26 @@ KEY, PWD = "SECRETKEY1", "s3cr3t+pass/word"
 LOST = TransportError("the response was lost", endpoint="/whitelist/query", effect=Effect.UNKNOWN)
 
 
-def client(tmp_path: Path, *script: Step, max_wait: float = 300.0) -> tuple[ProxyApi, ScriptedTransport]:
+def client(tmp_path: Path, *script: Step, max_wait: float = 300.0) -> tuple[KeyCaller, ScriptedTransport]:
     """A client that does not wait."""
     transport = ScriptedTransport(*script)
     limiter = RateLimiter(StorePlace(str(tmp_path / "state")).open())
     budget = WaitBudget(max_wait, sleep=lambda _seconds: None)
-    return ProxyApi(transport, limiter, budget, api_url="https://api.example", key=KEY, password=PWD), transport
+    return KeyCaller(transport, limiter, budget, url="https://api.example", key=KEY, password=PWD), transport
 
 
 @pytest.mark.parametrize("body", [{"Code": 0}, {"Code": 0, "Data": None}, {"Code": "0", "Data": []}], ids=repr)
 def test_an_empty_list_has_three_forms(tmp_path: Path, body: object) -> None:
     api, _transport = client(tmp_path, json_response(body))
-    assert api.whitelist() == (frozenset(), ())
+    assert Whitelist(api).whitelist() == (frozenset(), ())
 
 
 @pytest.mark.parametrize("code", [code for code in CODES if isinstance(code, int)])
 @pytest.mark.parametrize("status", [200, 400])
 def test_each_documented_code_is_reported_with_meaning_and_fix(tmp_path: Path, code: int, status: int) -> None:
     api, transport = client(tmp_path, json_response({"Code": code, "Msg": "text"}, status))
-    with pytest.raises(ApiError) as caught:
-        api.whitelist()
+    with pytest.raises(CallError) as caught:
+        Whitelist(api).whitelist()
     details = caught.value.details
     assert (details["code"], details["endpoint"]) == (code, "/whitelist/query")
     assert CODES[code].meaning in caught.value.message
@@ -59,8 +60,8 @@ def test_each_documented_code_is_reported_with_meaning_and_fix(tmp_path: Path, c
 
 def test_an_undocumented_code_is_reported_too(tmp_path: Path) -> None:
     api, _transport = client(tmp_path, json_response({"Code": "-999"}))
-    with pytest.raises(ApiError, match="code -999"):
-        api.whitelist()
+    with pytest.raises(CallError, match="code -999"):
+        Whitelist(api).whitelist()
 
 
 @pytest.mark.parametrize(
@@ -81,8 +82,8 @@ def test_an_undocumented_code_is_reported_too(tmp_path: Path) -> None:
 )
 def test_no_message_quotes_a_secret(tmp_path: Path, response: HttpResponse) -> None:
     api, _transport = client(tmp_path, response, max_wait=0)
-    with pytest.raises((ApiError, TransportError)) as caught:
-        api.whitelist()
+    with pytest.raises(CallError) as caught:
+        Whitelist(api).whitelist()
     shown = f"{caught.value.message} {caught.value.details} {caught.value!r}"
     assert KEY not in shown
     assert PWD not in shown
@@ -92,7 +93,7 @@ def test_no_message_quotes_a_secret(tmp_path: Path, response: HttpResponse) -> N
 
 def test_no_entry_that_is_not_an_address_quotes_a_secret(tmp_path: Path) -> None:
     api, _transport = client(tmp_path, json_response({"Code": 0, "Data": [f"{'x' * 90}{KEY}"]}))
-    _entries, (entry,) = api.whitelist()
+    _entries, (entry,) = Whitelist(api).whitelist()
     assert KEY[:4] not in entry
     assert len(entry) <= 100
 
@@ -100,7 +101,7 @@ def test_no_entry_that_is_not_an_address_quotes_a_secret(tmp_path: Path) -> None
 def test_a_read_is_repeated_after_a_transient_failure_and_that_is_reported(tmp_path: Path) -> None:
     unavailable = HttpResponse(503, "", {"Retry-After": "2"})
     api, transport = client(tmp_path, LOST, unavailable, json_response({"Code": 0, "Data": []}))
-    assert api.whitelist() == (frozenset(), ())
+    assert Whitelist(api).whitelist() == (frozenset(), ())
     report = api.usage()
     assert (report["calls"], report["retries"], len(transport.requests)) == (3, 2, 3)
     assert report["waited_seconds"] >= 2
@@ -109,21 +110,21 @@ def test_a_read_is_repeated_after_a_transient_failure_and_that_is_reported(tmp_p
 def test_a_write_whose_response_was_lost_is_not_repeated_blindly(tmp_path: Path) -> None:
     api, transport = client(tmp_path, LOST)
     with pytest.raises(TransportError):
-        api.add(["203.0.113.1"])
+        Whitelist(api).add(["203.0.113.1"])
     assert len(transport.requests) == 1
 
 
 def test_a_write_that_was_never_sent_is_repeated(tmp_path: Path) -> None:
     unsent = TransportError("refused", endpoint="/whitelist/add", effect=Effect.NOT_SENT)
     api, transport = client(tmp_path, unsent, json_response({"Code": 0, "Data": ["203.0.113.1"], "Num": 1}))
-    assert api.add(["203.0.113.1"]) == {"203.0.113.1"}
+    assert Whitelist(api).add(["203.0.113.1"]) == {"203.0.113.1"}
     assert len(transport.requests) == 2
 
 
 def test_without_time_to_wait_the_failure_is_reported_and_not_the_waiting(tmp_path: Path) -> None:
     api, transport = client(tmp_path, LOST, max_wait=0)
     with pytest.raises(TransportError, match="the response was lost"):
-        api.whitelist()
+        Whitelist(api).whitelist()
     assert len(transport.requests) == 1
 
 
@@ -134,53 +135,41 @@ MANY = [f"{net}.{n}" for net in ("192.0.2", "198.51.100", "203.0.113") for n in 
 def test_a_long_list_is_one_form_and_a_short_one_a_query(tmp_path: Path) -> None:
     api, transport = client(tmp_path, json_response({"Code": 0}))
     for ips in (MANY[:200], MANY):
-        api.add(ips)
+        Whitelist(api).add(ips)
     assert [request.method for request in transport.requests] == ["GET", "POST"]
     assert transport.sent("IP") == [",".join(MANY[:200]), ",".join(MANY)]
 
 
-def test_after_a_refused_form_each_batch_fits_a_query(tmp_path: Path) -> None:
-    done = json_response({"Code": 0})
-    api, transport = client(tmp_path, json_response({"Code": -10}), done, done, done, done)
-    assert api.add(MANY) == frozenset(MANY)
-    first, *batches = transport.requests
-    assert (first.method, {request.method for request in batches}) == ("POST", {"GET"})
-    assert ",".join(transport.sent("IP")[1:]).split(",") == MANY
-    assert all(len(encode({"Key": KEY, "Pwd": PWD, "IP": ips})) <= 4000 for ips in transport.sent("IP")[1:])
-
-
 @pytest.mark.parametrize(
-    ("response", "error"),
+    ("response", "kind"),
     [
-        (json_response({"error": "wrong"}, 400), StatusError),
-        (json_response({"error": "wrong"}), StatusError),
-        (json_response({"data": None, "error": "wrong"}), StatusError),
-        (json_response({"Code": -14}), ApiError),
-        (json_response({}), TransportError),
-        (json_response({"data": {}}), TransportError),
-        (json_response({"data": [{"uuid": ""}]}), TransportError),
-        (HttpResponse(404, "no", {}), TransportError),
+        (json_response({"error": "wrong"}, 400), Kind.REFUSED),
+        (json_response({"error": "wrong"}), Kind.OTHER),
+        (json_response({"data": None, "error": "wrong"}), Kind.OTHER),
+        (json_response({"Code": -14}), Kind.CALLER),
+        (json_response({}), None),
+        (json_response({"data": {}}), None),
+        (json_response({"data": [{"uuid": ""}]}), None),
+        (HttpResponse(404, "no", {}), None),
     ],
 )
-def test_calls_by_status_are_refused_or_unreadable(
-    tmp_path: Path, response: HttpResponse, error: type[Exception]
-) -> None:
+def test_calls_by_status_are_refused_or_unreadable(tmp_path: Path, response: HttpResponse, kind: Kind | None) -> None:
     api, _transport = client(tmp_path, response)
-    with pytest.raises(error) as caught:
-        api.monopolies()
-    assert caught.value.__class__ is error
+    with pytest.raises(CallError) as caught:
+        Monopolies(api).monopolies()
+    assert caught.value.kind is kind
 
 
 def test_an_unknown_error_by_status_is_tried_again_where_that_is_harmless(tmp_path: Path) -> None:
     api, transport = client(tmp_path, json_response({"error": "?"}, 500), json_response({"data": None}))
-    assert api.monopolies() is None
+    assert Monopolies(api).monopolies() is None
     assert len(transport.requests) == 2
 
 
 def test_a_released_address_counts_beside_its_call(tmp_path: Path) -> None:
     api, _transport = client(tmp_path, json_response({"Code": 0}), max_wait=0)
     leases = [Lease.from_item({"IP": f"192.0.2.{n}", "port": 1}, "T") for n in range(2)]
-    api.release(leases)
+    Leases(api).release(leases)
     # As long as the number of channels is not known, the limit is that of the smallest plan.
     with pytest.raises(WaitBudgetExceeded, match="limit of 2 a minute"):
-        api.release(leases)
+        Leases(api).release(leases)

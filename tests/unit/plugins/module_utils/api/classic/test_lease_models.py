@@ -8,22 +8,19 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from ansible_collections.qingguo.qgnet.plugins.module_utils._api.classic.endpoints import (
-    ALLOCATE,
-    QUOTA,
-    RELEASE,
-    RELEASED_ADDRESSES,
-)
-from ansible_collections.qingguo.qgnet.plugins.module_utils._api.classic.models import all_leases, areas, new_leases
+from ansible_collections.qingguo.qgnet.plugins.module_utils._api.calls import CLASSIC, PRODUCTS, RELEASED_ADDRESSES
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.leases import Lease
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.parsing import ResponseShapeError, parse_vendor_time
+from ansible_collections.qingguo.qgnet.plugins.module_utils._api.shapes import areas, held, new
 
 
 def test_limits_depend_on_channels_and_stay_below_that_of_plans_by_volume() -> None:
-    assert [ALLOCATE.limit(channels) for channels in (None, 1, 5, 1000)] == [15, 15, 35, 60]
-    assert [RELEASE.limit(channels) for channels in (None, 3)] == [5, 15]
+    assert [PRODUCTS[CLASSIC].allocate.limit(channels) for channels in (None, 1, 5, 1000)] == [15, 15, 35, 60]
+    release = PRODUCTS[CLASSIC].release
+    assert release is not None
+    assert [release.limit(channels) for channels in (None, 3)] == [5, 15]
     assert [RELEASED_ADDRESSES.limit(channels) for channels in (None, 3)] == [2, 6]
-    assert QUOTA.limit(None) == 60
+    assert PRODUCTS["share"].areas.limit(None) == 60
 
 
 @pytest.mark.parametrize("text", ["2030-01-02 03:04:05", " 2030-01-02 03:04:05 "])
@@ -99,7 +96,7 @@ EMPTY_TASK = {"TaskID": "T", "Num": 0, "Data": None}
     ],
 )
 def test_no_leases_have_several_forms(body: dict[str, Any]) -> None:
-    assert all_leases(body) == []
+    assert not held(body)
 
 
 @pytest.mark.parametrize(
@@ -123,18 +120,18 @@ def test_no_leases_have_several_forms(body: dict[str, Any]) -> None:
 def test_a_list_that_may_be_incomplete_is_refused(body: dict[str, Any]) -> None:
     """Mistaking a full list for an empty one would buy all leases again."""
     with pytest.raises(ResponseShapeError):
-        all_leases({"Code": 0, **body})
+        held({"Code": 0, **body})
 
 
 @pytest.mark.parametrize("body", [{"TaskID": "T"}, {"TaskID": "T", "Data": []}, {"Data": [ITEM]}])
 def test_a_success_without_leases_is_refused(body: dict[str, Any]) -> None:
     with pytest.raises(ResponseShapeError):
-        new_leases(body)
+        new(body)
 
 
 def test_an_allocation_that_names_fewer_leases_than_its_number_is_refused() -> None:
     with pytest.raises(ResponseShapeError, match="Num is 2, but 1 leases are listed"):
-        new_leases({"Code": 0, "TaskID": "T", "Num": 2, "Data": [ITEM]})
+        new({"Code": 0, "TaskID": "T", "Num": 2, "Data": [ITEM]})
 
 
 @pytest.mark.parametrize(

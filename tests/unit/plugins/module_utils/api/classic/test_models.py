@@ -8,12 +8,12 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from ansible_collections.qingguo.qgnet.plugins.module_utils._api.classic.models import (
+from ansible_collections.qingguo.qgnet.plugins.module_utils._api.parsing import ResponseShapeError, as_int
+from ansible_collections.qingguo.qgnet.plugins.module_utils._api.shapes import (
+    entries,
     quota,
     whitelist_change,
-    whitelist_entries,
 )
-from ansible_collections.qingguo.qgnet.plugins.module_utils._api.parsing import ResponseShapeError, as_int
 
 
 def test_numbers_may_come_as_text() -> None:
@@ -27,10 +27,10 @@ def test_numbers_may_come_as_text() -> None:
 
 
 def test_entries_of_the_whitelist_are_kept_whatever_they_are() -> None:
-    assert whitelist_entries({"Data": ["9.9.9.9", "odd entry", 7, None]}) == ["9.9.9.9", "odd entry", "7", "null"]
-    assert whitelist_entries({"Data": None}) is whitelist_entries({}) is None
+    assert entries({"Data": ["9.9.9.9", "odd entry", 7, None]}) == ["9.9.9.9", "odd entry", "7", "null"]
+    assert entries({"Data": None}) is entries({}) is None
     with pytest.raises(ResponseShapeError):
-        whitelist_entries({"Data": [["9.9.9.9"]]})
+        entries({"Data": [["9.9.9.9"]]})
 
 
 @pytest.mark.parametrize(

@@ -7,13 +7,14 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from ansible_collections.qingguo.qgnet.plugins.module_utils._api.leases import Lease
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.parsing import ResponseShapeError
-from ansible_collections.qingguo.qgnet.plugins.module_utils._api.product.models import (
+from ansible_collections.qingguo.qgnet.plugins.module_utils._api.shapes import (
     balance,
-    channels,
-    leases,
-    new_leases,
-    released,
+    product_held,
+    product_new,
+    product_quota,
+    product_released,
 )
 from hypothesis import given
 from hypothesis import strategies as st
@@ -38,9 +39,13 @@ SHAPES: dict[str, Any] = {
 }
 
 
+def held(data: object) -> list[Lease]:
+    return product_held(data) or []
+
+
 @pytest.mark.parametrize("shape", SHAPES)
 def test_every_shape_gives_the_same_lease(shape: str) -> None:
-    (found,) = leases(SHAPES[shape])
+    (found,) = held(SHAPES[shape])
     assert (found.ip, found.server, found.port, found.task_id) == ("192.0.2.30", "198.51.100.8:22294", 22294, "T")
     described = found.described(now=0)
     assert (described["region"], described["isp"]) == ("河北省唐山市迁西县", "telecom")
@@ -48,27 +53,27 @@ def test_every_shape_gives_the_same_lease(shape: str) -> None:
 
 
 def test_a_lease_without_a_task_has_none() -> None:
-    (found,) = leases([LEASE])
+    (found,) = held([LEASE])
     assert found.described(now=0)["task_id"] is None
 
 
 def test_a_tunnel_entry_has_neither_exit_nor_deadline() -> None:
-    (found,) = leases([TUNNEL])
+    (found,) = held([TUNNEL])
     described = found.described(now=0)
     assert found.server == "tunpool-demo1.qg.net:19702"
     assert described["ip"] is described["deadline"] is described["remaining_seconds"] is None
 
 
 def test_a_provider_without_a_number_keeps_its_name() -> None:
-    (found,) = leases([{**LEASE, "isp": "Example Telecom LLC"}])
+    (found,) = held([{**LEASE, "isp": "Example Telecom LLC"}])
     assert found.described(now=0)["isp"] == "Example Telecom LLC"
 
 
 @pytest.mark.parametrize("data", [None, [], {}, {"ips": []}, {"tasks": []}, {"tasks": {}}, {"num": 0}])
 def test_no_leases_have_several_shapes(data: object) -> None:
-    assert leases(data) == []
+    assert held(data) == []
     with pytest.raises(ResponseShapeError):
-        new_leases(data)
+        product_new(data)
 
 
 @pytest.mark.parametrize(
@@ -88,7 +93,7 @@ def test_no_leases_have_several_shapes(data: object) -> None:
 def test_a_list_that_may_be_incomplete_is_refused(data: object) -> None:
     """Mistaking a full list for an empty one would buy all leases again."""
     with pytest.raises(ResponseShapeError):
-        leases(data)
+        held(data)
 
 
 @pytest.mark.slow
@@ -106,28 +111,33 @@ def test_a_list_that_may_be_incomplete_is_refused(data: object) -> None:
 )
 def test_any_other_json_is_refused_and_never_fails_otherwise(data: object) -> None:
     try:
-        found = leases(data)
+        found = held(data)
     except ResponseShapeError:
         return
     assert all(lease.server.rpartition(":")[2].isdigit() for lease in found)
 
 
 def test_the_quota_of_a_plan_by_channels() -> None:
-    found = channels({"total": 10, "idle": "5"}).described()
+    found = product_quota({"total": 10, "idle": "5"}).described()
     assert found == {"unit": "channels", "total": 10, "available": 5, "used": 5}
 
 
 def test_the_balance_of_a_plan_by_volume() -> None:
-    assert balance({"balance": "950"}) == 950
+    assert balance({"balance": "950"}).described() == {
+        "unit": "addresses",
+        "total": None,
+        "available": 950,
+        "used": None,
+    }
 
 
 @pytest.mark.parametrize("data", [None, [], {}, {"total": 3}, {"balance": None}])
 def test_a_quota_of_another_shape_is_refused(data: object) -> None:
-    for read in (channels, balance):
+    for read in (product_quota, balance):
         with pytest.raises(ResponseShapeError):
             read(data)
 
 
-@pytest.mark.parametrize(("data", "number"), [(2, 2), ("2", 2), (None, None), ([], None)])
-def test_a_release_may_report_how_many(data: object, number: int | None) -> None:
-    assert released(data) == number
+@pytest.mark.parametrize(("data", "number"), [(2, 2), ("2", 2), (1, 0), (None, 2), ([], 2)])
+def test_a_release_may_report_how_many(data: object, number: int) -> None:
+    assert len(product_released(data, held([LEASE, TUNNEL]))) == number

@@ -2,22 +2,139 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Models of the account API's responses.
+"""The data of the account API as rows with fixed names and types.
 
-Shapes: vendor's pages on packages, order prices, lines, services, balance and volume-billed proxies. Every documented
-value has a fixed name and type: null if the vendor leaves it empty.
+Shapes: vendor's pages on packages, order prices, lines, services, balance and volume-billed proxies. The vendor's keys
+vary in case and spelling, also between its tables and examples. Every documented value has a fixed name and type: null
+if the vendor leaves it empty.
 """
 
 from __future__ import annotations
 
-import decimal
-from collections.abc import Mapping
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 
-from ..._core.text import Exact
-from ..parsing import ResponseShapeError
-from .records import Column, Record, column, columns, records, single, times
+from .._core.text import Exact
+from .parsing import ResponseShapeError, integer, parse_vendor_time
+
+_DECIMAL = re.compile(r"[+-]?(?:[0-9]{1,40}(?:\.[0-9]{0,40})?|\.[0-9]{1,40})(?:[eE][+-]?[0-9]{1,2})?")
+
+
+def normalize_key(name: str) -> str:
+    """Return a key of the vendor in lower case, without underscores and blanks, which vary."""
+    return "".join(character for character in name if character.isalnum()).casefold()
+
+
+class Record:
+    """An object of the vendor's API, whose values are found by any spelling of their keys."""
+
+    def __init__(self, vendor: object, what: str) -> None:
+        if not isinstance(vendor, Mapping):
+            raise ResponseShapeError(f"{what} is not an object")
+        self.what = what
+        self.vendor: Mapping[str, Any] = vendor
+        self._values: dict[str, Any] = {}
+        for name, value in vendor.items():
+            # If a response has a key in two spellings, the one with a value counts.
+            if self._values.get(normalize_key(name)) in (None, ""):
+                self._values[normalize_key(name)] = value
+
+    def value(self, *names: str) -> Any:
+        """Return the value under the first of the names that has one, or None; the vendor writes "" for no value."""
+        found = (self._values.get(normalize_key(name)) for name in names)
+        return next((value for value in found if value not in (None, "")), None)
+
+    def text(self, *names: str) -> str | None:
+        """Return text, or a number as text."""
+        value = self.value(*names)
+        if value is None:
+            return None
+        if isinstance(value, bool) or not isinstance(value, (str, int, float)):
+            raise ResponseShapeError(f"{names[0]} is not text")
+        return str(value).strip() or None
+
+    def decimal(self, *names: str) -> Decimal | None:
+        """Return an exact number, also from text; None if it cannot be read."""
+        text = self.text(*names) or ""
+        return Decimal(text) if _DECIMAL.fullmatch(text) else None
+
+    def number(self, *names: str) -> float | None:
+        """Return a number, also from text; None if it cannot be read."""
+        exact = self.decimal(*names)
+        return None if exact is None else float(exact)
+
+    def integer(self, *names: str) -> int | None:
+        """Return an integer, also from text; None if it cannot be read."""
+        exact = self.decimal(*names)
+        return int(exact) if exact is not None and abs(exact) < 10**15 and exact == int(exact) else None
+
+    def money(self, *names: str) -> str | None:
+        """Return an amount with exactly the digits of the vendor."""
+        return None if self.decimal(*names) is None else self.text(*names)
+
+    def without(self, marks: Iterable[str]) -> dict[str, Any]:
+        """Return the object as received, without the keys that contain one of the marks."""
+        hidden = tuple(map(normalize_key, marks))
+        return {
+            name: value
+            for name, value in self.vendor.items()
+            if not any(mark in normalize_key(name) for mark in hidden)
+        }
+
+
+@dataclass(frozen=True)
+class Column:
+    """One value of a row: its name in results, its reader, and the vendor's names for it."""
+
+    name: str
+    read: Callable[..., Any]
+    names: tuple[str, ...]
+
+
+def column(name: str, read: Callable[..., Any], *names: str) -> Column:
+    """Return a column; without names of the vendor, its name differs only in case and underscores."""
+    return Column(name, read, names or (name,))
+
+
+def columns(read: Callable[..., Any], *names: str) -> tuple[Column, ...]:
+    """Return columns with the same reader, whose names differ from the vendor's only in case and underscores."""
+    return tuple(column(name, read) for name in names)
+
+
+def times(*names: str) -> tuple[Column, ...]:
+    """Return two columns for each time: as the vendor writes it, and as ISO 8601 with the offset of Beijing."""
+
+    def iso(record: Record, name: str) -> str | None:
+        found = parse_vendor_time(record.text(name))
+        return found.isoformat() if found else None
+
+    return tuple(each for name in names for each in (column(name, Record.text), column(f"{name}_iso", iso, name)))
+
+
+def records(data: object, what: str) -> list[Record]:
+    """Return the objects in ``Data``: a list, a map with the keys "1", "2", a single object, or nothing."""
+    if data in (None, "", [], {}):
+        return []
+    if isinstance(data, Mapping):
+        numbers = {name: integer(name) for name in data}
+        if None not in numbers.values():
+            return [Record(data[name], what) for name in sorted(data, key=lambda name: (numbers[name] or 0, name))]
+        return [Record(data, what)]
+    if not isinstance(data, Sequence) or isinstance(data, str):
+        raise ResponseShapeError("Data is neither a list nor an object")
+    return [Record(each, what) for each in data]
+
+
+def single(data: object, what: str) -> Record:
+    """Return the only object in ``Data``, which may have any shape of a list."""
+    found = records(data, what)
+    if len(found) != 1:
+        raise ResponseShapeError(f"Data contains {len(found)} objects instead of {what}")
+    return found[0]
+
 
 #: The states of a machine, by the vendor's numbers.
 RUN_STATUS = {
@@ -74,15 +191,9 @@ def _is_on(record: Record, *names: str) -> bool | None:
 
 
 def _numbers(record: Record, *names: str) -> list[int]:
-    """Return numbers from a list, from a map in place of a list, or from text with commas."""
+    """Return numbers from a list, or from text with commas."""
     value = record.value(*names)
-    if isinstance(value, str):
-        value = value.split(",")
-    elif isinstance(value, Mapping):
-        value = list(value.values())
-    if value is not None and not isinstance(value, list):
-        raise ResponseShapeError(f"{names[0]} is not a list")
-    found = [Record({names[0]: each}, "a number").integer(names[0]) for each in value or []]
+    found = map(integer, value.split(",") if isinstance(value, str) else value if isinstance(value, list) else ())
     return [number for number in found if number is not None]
 
 
@@ -207,7 +318,7 @@ class Amount:
     """A sum of money: the vendor's text, and the exact number."""
 
     text: str
-    exact: decimal.Decimal
+    exact: Decimal
 
     @classmethod
     def of(cls, record: Record, name: str) -> Amount:

@@ -1,0 +1,179 @@
+# Copyright (c) 2026 The qingguo.qgnet authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The account API (``https://www.qg.net/api``), whose calls only read. Each is signed immediately before it is sent.
+
+Signature: vendor doc 250, according to public copies of it. The vendor documents no limit of calls.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from .._core.clock import wall_time
+from .._core.errors import Effect, Kind, TransportError
+from .._core.waiting import WaitBudget
+from . import account_rows as rows
+from .account_rows import Record
+from .caller import Caller, T
+from .calls import Call
+from .codes import VendorCode
+from .parsing import ResponseShapeError, http_time, parse_object
+from .responses import Refusal
+from .transport import HttpResponse, Transport
+
+#: The maximum number of services that one call of getDetail returns (vendor's page on service details).
+PAGE_SIZE = 50
+#: The difference of the clocks in seconds above which the message names it as the reason of a refusal.
+MAX_CLOCK_DIFFERENCE = 60
+#: What QG.net's text about the parts of a signature contains; 签名错误 is a wrong signature.
+_ABOUT_SIGNATURE = ("签名", "domain", "appid", "time")
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Identity:
+    """The caller: an application of an account (``app_id``, ``app_key``), and the site of the account."""
+
+    app_id: str
+    app_key: str = field(repr=False)
+    domain: str
+
+    def signed(self, now: float) -> dict[str, str]:
+        """Return the parameters that identify and sign a call.
+
+        ``sign`` is the MD5 of application, domain, time and key, concatenated, in lower-case hexadecimal; the
+        parameters of the call itself are not signed. ``time`` is in whole seconds since 1970. The vendor requires MD5.
+        """
+        time = str(int(now))
+        text = f"{self.app_id}{self.domain}{time}{self.app_key}"
+        sign = hashlib.md5(text.encode(), usedforsecurity=False).hexdigest()
+        return {"appid": self.app_id, "domain": self.domain, "time": time, "sign": sign}
+
+
+def _dialect(response: HttpResponse, *, by_result: bool = False) -> tuple[Any, Refusal | None]:
+    """Read ``{"Code": 0, "Message": "", "Data": ...}`` with code 0 or 200, or ``{"result": true, "data": ...}``.
+
+    If a response by result has a code, the code counts. The vendor's table of codes (doc 251) is not public.
+    """
+    # The JSON of a failing server, or of a redirect, does not come from the vendor's service.
+    if response.status >= 500 or response.status == 429 or 300 <= response.status < 400:
+        raise ResponseShapeError("not of the vendor")
+    body = Record(parse_object(response.text), "the response")
+    by_result = by_result and body.value("Code") is None
+    result = body.value("result")
+    code = str(result) if by_result and isinstance(result, bool) else body.text("result" if by_result else "Code")
+    if code is None:
+        raise ResponseShapeError("no code")
+    is_good = code.casefold() in ("true", "1") if by_result else body.integer("Code") in (0, 200)
+    if is_good and response.status < 300:
+        return body.value("data"), None
+    said = body.value("msg" if by_result else "Message")
+    return None, Refusal(None if by_result else code, said, body.value("RequestId"), {})
+
+
+_call = functools.partial(Call, repeatable=True, dialect=_dialect, uncertain=frozenset())
+BALANCE = _call("/merchant/getBalance", dialect=functools.partial(_dialect, by_result=True))
+INSTANCES = _call("/cloud-business/getDetail")
+ORDER_PRICE = _call("/cloud-business/packageOrderPrice")
+PACKAGES = _call("/cloud-product/packageList")
+LINES = _call("/physical-product/lineList")
+PROXY_PLAN = _call("/proxyip/resourceView")
+
+
+class Account:
+    """The calls of one account. A method raises CallError if the vendor refuses, or without a usable response."""
+
+    def __init__(self, transport: Transport, budget: WaitBudget, *, url: str, identity: Identity) -> None:
+        self._identity = identity
+        self.caller = Caller(
+            transport,
+            budget,
+            url=url,
+            credentials=lambda: identity.signed(wall_time()),
+            secrets=(identity.app_key,),
+            rereads=False,
+        )
+
+    def balance(self) -> rows.Amount:
+        """Return the balance of the account in yuan."""
+        return self._call(BALANCE, {}, rows.balance)
+
+    def instances(
+        self, product_id: int | None = None, suid: str | None = None, *, include_secrets: bool = False
+    ) -> list[Row]:
+        """Return the services of a brand or of all brands, or one service by its number; each page is one call."""
+        read = functools.partial(rows.instances, include_secrets=include_secrets)
+        found: dict[str, Row] = {}
+        while True:
+            parameters = {"productId": product_id, "suid": suid, "offset": len(found), "limit": PAGE_SIZE}
+            page = self._call(INSTANCES, parameters, read)
+            known = len(found)
+            found.update({row["suid"]: row for row in page})
+            # The vendor does not return the total number. Older servers ignore the page and return everything.
+            if len(page) != PAGE_SIZE or suid is not None:
+                return list(found.values())
+            if len(found) == known:
+                raise TransportError(
+                    f"{INSTANCES.path}: the list of services cannot be read completely, because the vendor repeats the "
+                    f"first page: request a brand with fewer than {PAGE_SIZE} services.",
+                    endpoint=INSTANCES.path,
+                    effect=Effect.UNKNOWN,
+                    retryable=False,
+                )
+
+    def packages(
+        self, product_id: int, line_no: str | None = None, area_no: str | None = None, *, load_rate: bool = False
+    ) -> list[Row]:
+        """Return the packages of a brand, line or area; ``load_rate`` adds their rates by duration."""
+        parameters = {"productId": product_id, "line_no": line_no, "area_no": area_no, "load_rate": int(load_rate)}
+        return self._call(PACKAGES, parameters, rows.packages)
+
+    def order_price(self, package_no: str, system_no: str, duration: str, product_id: int | None = None) -> Row:
+        """Return the price of an order in yuan."""
+        parameters = {
+            "productId": product_id,
+            "package_no": package_no,
+            "system_no": system_no,
+            "duration": duration,
+        }
+        return self._call(ORDER_PRICE, parameters, rows.order_price)
+
+    def lines(self, product_id: int) -> list[Row]:
+        """Return the lines of a brand of physical servers."""
+        return self._call(LINES, {"productId": product_id}, rows.lines)
+
+    def proxy_plan(self, resource_no: str, product_id: int, *, include_secrets: bool = False) -> Row:
+        """Return a proxy service that is billed by volume."""
+        read = functools.partial(rows.proxy_plan, include_secrets=include_secrets)
+        return self._call(PROXY_PLAN, {"resource_no": resource_no, "productId": product_id}, read)
+
+    def _call(self, call: Call, parameters: Mapping[str, object], read: Callable[[Any], T]) -> T:
+        identity = {"domain": self._identity.domain, "appid": self._identity.app_id}
+        given = {**parameters, **identity}.items()
+        asked = ", ".join(f"{name}={value}" for name, value in given if value is not None)
+        return self.caller.call(call, parameters, read, explain=functools.partial(_explain, asked=asked))
+
+
+def _explain(refusal: Refusal, response: HttpResponse, asked: str) -> VendorCode:
+    """Return the meaning of a refusal; the vendor's text is the only explanation."""
+    said, date = str(refusal.said or ""), http_time(response.headers.get("Date", ""))
+    ahead = None if date is None else wall_time() - date
+    if ahead is not None and abs(ahead) > MAX_CLOCK_DIFFERENCE:
+        side = "ahead of" if ahead > 0 else "behind"
+        return VendorCode(
+            Kind.CALLER,
+            "",
+            f"The clock of this machine is {abs(ahead):.0f} seconds {side} the vendor's, and calls are signed with the "
+            f"time: set the clock. The call was for {asked}.",
+        )
+    if any(word in said for word in _ABOUT_SIGNATURE):
+        clock = "" if ahead is not None else ", and whether the clock of this machine is right"
+        fix = f"The signature was not accepted: check app_id, app_key and account_url{clock}."
+        return VendorCode(Kind.CALLER, "", fix)
+    return VendorCode(Kind.PARAMETER, "", f"The call was for {asked}: check that.")

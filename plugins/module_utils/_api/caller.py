@@ -1,0 +1,164 @@
+# Copyright (c) 2026 The qingguo.qgnet authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The caller: sends the calls of one run, with retries, and counts them."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from .._core.errors import CallError, Effect, Kind, QgError, TransportError, UnexpectedError, WaitBudgetExceeded
+from .._core.waiting import WaitBudget, backoff
+from .calls import Call
+from .parsing import ResponseShapeError
+from .responses import Explain, data_of, explain
+from .transport import RETRIES, HttpResponse, Transport, encode
+
+T = TypeVar("T")
+#: Reads the data of a response; raises ResponseShapeError.
+Reader = Callable[[Any], T]
+#: A context manager that is entered around each request of a call.
+Sending = Callable[[], contextlib.AbstractContextManager[None]]
+#: The maximum length of a query that is sent by GET, in characters. The vendor requires POST "when the parameters are
+#: too long", without a number; servers commonly accept a request line of 8 kB.
+MAX_QUERY = 4000
+
+
+@dataclass
+class Count:
+    """The number of calls of a run, and how many of them were retries."""
+
+    calls: int = 0
+    retries: int = 0
+
+
+class Caller:
+    """Sends calls to one API.
+
+    ``credentials`` returns the parameters that identify the caller, anew for each request. ``rereads`` says whether to
+    send a call again after a success whose data cannot be read.
+    """
+
+    #: Whether the next attempt is decided elsewhere, so that there are no retries here.
+    single_attempt = False
+
+    def __init__(
+        self,
+        transport: Transport,
+        budget: WaitBudget,
+        *,
+        url: str,
+        credentials: Callable[[], Mapping[str, str]],
+        secrets: Collection[str],
+        product: str | None = None,
+        rereads: bool = True,
+    ) -> None:
+        self.budget = budget
+        self.count = Count()
+        self.secrets = secrets
+        #: The maximum number of attempts of one call; waiting for the rate limit does not count.
+        self.max_attempts = RETRIES + 1
+        self._transport, self._url, self._credentials = transport, url.rstrip("/"), credentials
+        self._product, self._rereads = product, rereads
+
+    @property
+    def timeout(self) -> float:
+        """The maximum duration of one call in seconds."""
+        return self._transport.timeout
+
+    def usage(self) -> dict[str, Any]:
+        """Return the usage of the run: vendor calls, how many of them were retries, and seconds waited, by reason."""
+        usage = {**vars(self.count), "waited_seconds": round(self.budget.waited, 1)}
+        waits = {reason: round(seconds, 1) for reason, seconds in self.budget.reasons.items() if seconds >= 0.05}
+        return {**usage, "waits": waits} if waits else usage
+
+    def follow(self, other: Caller) -> None:
+        """Continue a run of the ``other`` caller with this one: share its budget and its count."""
+        self.budget, self.count, self.single_attempt = other.budget, other.count, other.single_attempt
+
+    def call(
+        self,
+        call: Call,
+        parameters: Mapping[str, object],
+        read: Reader[T],
+        sending: Sending = contextlib.nullcontext,
+        explain: Explain = explain,
+    ) -> T:
+        """Send a call until there is a response that can be used; raises CallError or WaitBudgetExceeded.
+
+        It is sent again only if it certainly had no effect, or a second effect would do no harm. ``sending`` is entered
+        around each request.
+        """
+        texts = {name: str(value) for name, value in parameters.items() if value is not None}
+        attempts, began = 0, self.budget.elapsed()
+        last: CallError | None = None
+        while True:
+            try:
+                with self._slot(call), sending():
+                    return self._once(call, texts, read, explain)
+            except WaitBudgetExceeded as late:
+                # The error that made the wait necessary is more useful than the lack of time.
+                raise last or late from None
+            except CallError as error:
+                last, is_blocked = error, error.kind is Kind.RATE and self._block(call, error)
+                # max_wait limits the attempts that the rate limit refuses.
+                attempts += not is_blocked or error.retry_after is not None
+                may_repeat = error.retryable and (call.repeatable or not error.may_have_effect)
+                if not may_repeat or attempts >= self.max_attempts or self.single_attempt:
+                    raise
+                # An API that cannot be reached is most often a wrong URL: say so after one timeout.
+                if "option" in error.details and self.budget.elapsed() - began + backoff(attempts) > self.timeout:
+                    raise
+                if not is_blocked:
+                    delay = backoff(attempts - 1, error.retry_after)
+                    try:
+                        self.budget.wait(delay, "the last attempt failed", call.name)
+                    except WaitBudgetExceeded:
+                        raise error from None
+            self.count.retries += 1
+
+    def _once(self, call: Call, texts: Mapping[str, str], read: Reader[T], explain: Explain) -> T:
+        """Send one request, and read its response; turn every exception of ``read`` into a QgError."""
+        self.count.calls += 1
+        began, credentials = self.budget.elapsed(), self._credentials()
+        everything = {**credentials, **texts}
+        method = "POST" if call.method == "GET" and len(encode(everything)) > MAX_QUERY else call.method
+        response = self._transport.send(method, self._url + call.path, everything, call.name)
+        name = f"{call.name} of product={self._product}" if self._product else call.name
+        secrets = {*self.secrets, *(value for name, value in credentials.items() if name == "sign")}
+        try:
+            data = data_of(response, call, secrets, name=name, url_option=self._transport.url_option, explain=explain)
+            result = read(data)
+            self._note(response, began)
+            return result
+        except TransportError:
+            raise
+        except QgError:
+            self._note(response, began)
+            raise
+        except ResponseShapeError as error:
+            reason, retryable = str(error), self._rereads
+        except Exception as error:
+            reason, retryable = f"{UnexpectedError(error, call.name).cause}. This is a defect of the collection", False
+        raise TransportError(
+            f"{call.name}: the response cannot be read: {reason}.",
+            endpoint=call.name,
+            effect=Effect.UNKNOWN,
+            retryable=retryable,
+        )
+
+    @contextlib.contextmanager
+    def _slot(self, call: Call) -> Iterator[None]:
+        """Take a slot under the vendor's rate limit, if there is one."""
+        yield
+
+    def _block(self, call: Call, error: CallError) -> bool:
+        """Let no process make a call that was refused for its rate; returns whether that is possible."""
+        return False
+
+    def _note(self, response: HttpResponse, began: float) -> None:
+        """Use the headers of a response of the vendor to a request that began then."""

@@ -1,0 +1,112 @@
+# Copyright (c) 2026 The qingguo.qgnet authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The calls of QG.net for a key, as rows of tables: path, limit per minute, and whether each may be repeated.
+
+Limits: the vendor's page on limits, and docs 174 to 181, 297, 1861, 1863, 2143 to 2145, 2255, 2713 and 6637. If none is
+documented, that of the same call of another product applies.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+
+from .._core.errors import Kind
+from . import responses
+from .responses import Dialect
+
+#: The limit per minute of plans that are billed by volume, and of the calls whose limit does not depend on channels.
+COMMON_LIMIT = 60
+
+
+@dataclass(frozen=True)
+class Call:
+    """One call.
+
+    ``per_minute`` is its limit per key, to which ``per_channel`` is added for each channel of the plan. ``repeatable``
+    says whether a call whose response was lost may simply be sent again; otherwise the caller must first find out its
+    effect. ``uncertain`` are the kinds of documented refusals after which the call may have been carried out.
+    """
+
+    path: str
+    per_minute: int = COMMON_LIMIT
+    per_channel: int = 0
+    method: str = "GET"
+    repeatable: bool = False
+    dialect: Dialect = responses.classic
+    uncertain: frozenset[Kind] = frozenset({Kind.UNKNOWN})
+
+    @property
+    def name(self) -> str:
+        """The name in messages and limits: the path, after the method if that is not GET."""
+        return self.path if self.method == "GET" else f"{self.method} {self.path}"
+
+    def limit(self, channels: int | None) -> int:
+        """Return the limit in calls per minute; if the number of channels is unknown, that of one channel.
+
+        It is never above COMMON_LIMIT, which is that of plans by volume: the API does not show which plans those are.
+        """
+        if not self.per_channel:
+            return self.per_minute
+        return min(COMMON_LIMIT, self.per_minute + self.per_channel * (channels or 1))
+
+
+_read = partial(Call, repeatable=True)
+_lease = partial(Call, per_minute=10, per_channel=5, uncertain=frozenset({Kind.UNKNOWN, Kind.FAILED}))
+_monopoly = partial(Call, per_minute=10, per_channel=5, dialect=responses.by_status)
+
+WHITELIST = _read("/whitelist/query")
+WHITELIST_ADD, WHITELIST_DELETE = Call("/whitelist/add", 20), Call("/whitelist/del", 20)
+EXTRACT = _read("/extract", 45)
+#: Not a call: the addresses that may be released in a minute.
+RELEASED_ADDRESSES = Call("/release addresses", 0, 2)
+MONOPOLIES = _read("/monopolies", dialect=responses.by_status)
+MONOPOLIES_IDLE = _read("/monopolies/idle", dialect=responses.by_status)
+MONOPOLIES_APPLY = _monopoly("/monopolies", method="POST")
+MONOPOLIES_REDIAL = _monopoly("/monopolies/ips", method="PUT")
+MONOPOLIES_RELEASE = _monopoly("/monopolies", method="DELETE")
+
+
+@dataclass(frozen=True)
+class Product:
+    """The calls for the leases of one product. A call is None if the product does not have it.
+
+    ``has_tasks`` says that each lease belongs to a task, which distinguishes it from a later lease of the same address.
+    """
+
+    allocate: Call
+    query: Call
+    areas: Call
+    quota: Call | None = None
+    balance: Call | None = None
+    replace: Call | None = None
+    release: Call | None = None
+    has_tasks: bool = False
+
+
+CLASSIC = "classic"
+_share = partial(Call, dialect=responses.product, uncertain=frozenset({Kind.UNKNOWN, Kind.FAILED}))
+_read_share, _lease_share = partial(_share, repeatable=True), partial(_share, per_minute=10, per_channel=5)
+_QUERY, _AREAS, _CHANNELS = _read_share("/query"), _read_share("/resources"), _read_share("/channels")
+_GET, _DELETE = _lease_share("/get"), _lease_share("/delete")
+
+#: By the value of the option ``product``: the classic API; short-lived, long-lived, dedicated, and global addresses.
+PRODUCTS: dict[str, Product] = {
+    CLASSIC: Product(
+        allocate=_lease("/allocate"),
+        query=_read("/query", 10, 5),
+        areas=_read("/resources"),
+        quota=_read("/info/quota"),
+        replace=_lease("/replace"),
+        release=_lease("/release", per_minute=0),
+        has_tasks=True,
+    ),
+    "share": Product(_GET, _QUERY, _AREAS, _CHANNELS, balance=_read_share("/balance")),
+    "longterm": Product(_GET, _QUERY, _AREAS, _CHANNELS, release=_DELETE, has_tasks=True),
+    "exclusive": Product(
+        _GET, _QUERY, _AREAS, _CHANNELS, replace=_lease_share("/replace"), release=_DELETE, has_tasks=True
+    ),
+    "overseas": Product(_share("/get"), _QUERY, _AREAS),
+}

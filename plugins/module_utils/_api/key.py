@@ -1,0 +1,101 @@
+# Copyright (c) 2026 The qingguo.qgnet authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The caller of one key, with rate limits, facts and a lock that all processes of a state share."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+
+from .._core.errors import CallError
+from .._core.waiting import WaitBudget
+from .._store.clocks import VendorClock
+from .._store.facts import CHANNELS, Facts
+from .._store.rate_limiter import RateLimiter
+from .._store.store import after_the_call
+from .caller import Caller
+from .calls import CLASSIC, Call
+from .parsing import http_time
+from .transport import HttpResponse, Transport, service_of
+
+#: Seconds between attempts to lock a key that another run has locked.
+LOCK_POLL_INTERVAL = 0.2
+
+
+class KeyCaller(Caller):
+    """Sends the calls of one key to the API of one product."""
+
+    def __init__(
+        self,
+        transport: Transport,
+        rate_limiter: RateLimiter,
+        budget: WaitBudget,
+        *,
+        url: str,
+        key: str,
+        password: str | None = None,
+        product: str = CLASSIC,
+    ) -> None:
+        names = ("Key", "Pwd") if product == CLASSIC else ("key", "pwd")
+        credentials = {names[0]: key, **({names[1]: password} if password else {})}
+        super().__init__(
+            transport,
+            budget,
+            url=url,
+            credentials=lambda: credentials,
+            secrets=credentials.values(),
+            product=None if product == CLASSIC else product,
+        )
+        self.product = product
+        self.rate_limiter = rate_limiter
+        #: The name of the key in the state.
+        self.key_digest = rate_limiter.state.digest("pacing", service_of(url), key)
+        #: What the responses have shown about the key, at this host and at any host of the vendor.
+        self.host_facts = self.facts = Facts(rate_limiter.state, self.key_digest)
+        #: The clock that the vendor's deadlines are compared with.
+        self.vendor_clock = VendorClock(rate_limiter.state, self.key_digest)
+
+    @property
+    def channels(self) -> int | None:
+        """The number of channels of the plan, if it is known."""
+        known = self.host_facts.get(CHANNELS)
+        return None if known is None else int(known)
+
+    @contextlib.contextmanager
+    def key_lock(self, work: str = "changing", what: str = "what this key holds") -> Iterator[None]:
+        """Hold a lock that keeps other runs from the same ``work`` on the key."""
+        state, lock = self.rate_limiter.state, f"{work}.{self.key_digest}"
+        while True:
+            with state.try_lock(lock) as locked:
+                if locked:
+                    yield
+                    return
+            reason = f"another run is {work} {what}"
+            self.budget.wait(LOCK_POLL_INTERVAL, reason, "/query", examine=lambda: state.holder(lock))
+
+    def called_recently(self, *calls: Call | None) -> bool:
+        """Whether this node has made one of the calls within a minute."""
+        return any(call and self.rate_limiter.called_recently(self.key_digest, call.name) for call in calls)
+
+    @contextlib.contextmanager
+    def slot(self, call: Call, amount: int = 1) -> Iterator[None]:
+        """Take a slot under the vendor's rate limit, from before the call until a minute after it."""
+        limit = call.limit(self.channels if call.per_channel else None)
+        with self.rate_limiter.slot(self.key_digest, call.name, limit, self.timeout, self.budget, amount):
+            yield
+
+    _slot = slot
+
+    def _block(self, call: Call, error: CallError) -> bool:
+        # On failure, other processes are refused as well. That must not hide what this call may have done.
+        with after_the_call():
+            self.rate_limiter.block(self.key_digest, call.name, error.retry_after)
+        return True
+
+    def _note(self, response: HttpResponse, began: float) -> None:
+        date = http_time(response.headers.get("Date", ""))
+        # A cache sends the date of an earlier response.
+        if date is not None and "Age" not in response.headers:
+            self.vendor_clock.observe(date, self.budget.elapsed() - began)

@@ -1,0 +1,138 @@
+# Copyright (c) 2026 The qingguo.qgnet authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The exclusive-occupancy resources of one key (vendor's page on monopolies), which only the classic API has."""
+
+from __future__ import annotations
+
+import contextlib
+import datetime
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from .._core.errors import CallError, Kind
+from . import calls
+from .areas import Area, NamedArea
+from .caller import Sending
+from .key import KeyCaller
+from .lease_client import Leases
+from .leases import ISP_NUMBERS, PROVIDERS, Quota
+from .parsing import ResponseShapeError, as_text, objects, parse_vendor_time, required_text, texts_or_none
+
+#: The prefixes of the vendor's words for the state of a monopoly, and the state in results.
+STATES = {"在线": "online", "离线": "offline", "重拨": "redialling", "排队": "queued"}
+
+
+@dataclass(frozen=True)
+class Monopoly:
+    """One exclusive-occupancy resource (vendor's page on monopolies).
+
+    ``state`` is one of the values of :data:`STATES`, or an unknown word of the vendor. ``server`` is None unless it is
+    online. ``since`` is the time of its application, ``dialled`` that of its last new address.
+    """
+
+    uuid: str
+    area: str | None
+    isp: str | None
+    state: str
+    server: str | None
+    since: datetime.datetime | None
+    dialled: datetime.datetime | None
+    vendor: Mapping[str, Any]
+
+    @classmethod
+    def from_item(cls, item: Mapping[str, Any]) -> Monopoly:
+        """Read ``{"uuid": "...", "area": "...", "isp": "...", "state": "...", "ip": "192.0.2.44:10800"}``."""
+        word = as_text(item.get("state")) or ""
+        state = next((name for prefix, name in STATES.items() if word.startswith(prefix)), word)
+        return cls(
+            uuid=required_text(item, "uuid", "a name"),
+            area=as_text(item.get("area")),
+            isp=PROVIDERS.get(str(item.get("isp")).strip().upper()),
+            state=state,
+            server=as_text(item.get("ip")) if state == "online" else None,
+            since=parse_vendor_time(item.get("monopolize_time")),
+            dialled=parse_vendor_time(item.get("last_dial_time")),
+            vendor=item,
+        )
+
+
+def monopolies_or_none(body: Mapping[str, Any]) -> list[Monopoly] | None:
+    """Return the resources in ``data``, which may not be missing; None if it is null."""
+    if "data" not in body:
+        raise ResponseShapeError("data is missing")
+    if body["data"] is None:
+        return None
+    return [Monopoly.from_item(item) for item in objects(body.get("data"), "data")]
+
+
+def idle_stock(body: Mapping[str, Any]) -> list[Any]:
+    """Return the idle stock in ``data`` as received: its shape is not documented."""
+    data = body.get("data")
+    if not isinstance(data, list | None):
+        raise ResponseShapeError("data is not a list")
+    return data or []
+
+
+class Monopolies:
+    """The calls for resources. A method raises CallError, or WaitBudgetExceeded for the rate limit."""
+
+    def __init__(self, caller: KeyCaller) -> None:
+        self.caller = caller
+        self._leases = Leases(caller)
+
+    def monopolies(self, uuids: Sequence[str] = ()) -> list[Monopoly] | None:
+        """Return the vendor's list of the resources of the key; None if it says nothing."""
+        named = {"UUIDs": ",".join(uuids)} if uuids else {}
+        return self.caller.call(calls.MONOPOLIES, named, monopolies_or_none)
+
+    def idle_monopolies(self) -> list[Any]:
+        """Return the vendor's idle stock, as the response contains it."""
+        return self.caller.call(calls.MONOPOLIES_IDLE, {}, idle_stock)
+
+    def apply_for_monopolies(
+        self,
+        number: int,
+        *,
+        area_code: str | None = None,
+        isp: str | None = None,
+        sending: Sending = contextlib.nullcontext,
+    ) -> None:
+        """Apply for N resources; they appear in the list, and their addresses some time later."""
+        parameters = {"Num": number, "AreaCode": area_code, "Operator": ISP_NUMBERS.get(isp or "")}
+        self.caller.call(calls.MONOPOLIES_APPLY, parameters, lambda _body: None, sending)
+
+    def redial_monopolies(self, uuids: Sequence[str], *, sending: Sending = contextlib.nullcontext) -> None:
+        """Request new addresses; the list shows when they are assigned."""
+        self.caller.call(calls.MONOPOLIES_REDIAL, {"UUIDs": ",".join(uuids)}, lambda _body: None, sending)
+
+    def release_monopolies(
+        self, uuids: Sequence[str], *, sending: Sending = contextlib.nullcontext
+    ) -> list[str] | None:
+        """Release them; returns the names in the response, or None if it is a success without names."""
+        names = self.caller.call(
+            calls.MONOPOLIES_RELEASE,
+            {"UUIDs": ",".join(uuids)},
+            lambda body: texts_or_none(body.get("data")),
+            sending,
+        )
+        return None if names is None else [uuid for uuid in uuids if uuid in names]
+
+    def quota(self) -> Quota | None:
+        """Return the quota; None for a plan that has none, for which the vendor may report an unknown error."""
+        try:
+            return self._leases.lease_quota()
+        except CallError as error:
+            if error.kind is not Kind.UNKNOWN:
+                raise
+        return None
+
+    def areas(self) -> list[Area]:
+        """Return the areas that the vendor offers addresses in."""
+        return self._leases.areas()
+
+    def named_areas(self) -> list[NamedArea]:
+        """Return the areas that have a code."""
+        return self._leases.named_areas()
