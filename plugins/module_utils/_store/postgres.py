@@ -15,17 +15,14 @@ import os
 import secrets
 import time
 from collections.abc import Callable, Generator, Iterable, Sequence
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar
 
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
 
-from .._core.clock import elapsed
 from .._core.errors import OptionError
 from .schema import STATEMENTS
 from .store import LOSS, VERSION, StateError, Store
-
-T = TypeVar("T")
 
 OPTION = "store (environment QG_STORE)"
 EXAMPLE = "postgresql://user@db.example.com/qgnet"
@@ -98,12 +95,12 @@ class PostgresStore(Store):
     def _connect(self, url: str, given: dict[str, Any], busy: float) -> _Connection:
         more = {name: value for name, value in PARAMETERS.items() if name not in given}
         name = f"qgnet process {os.getpid()} of {os.uname().nodename}".encode("ascii", "replace")[:63].decode()
-        end = elapsed() + busy
+        end = time.monotonic() + busy
         while True:
             try:
                 return _Connection.connect(url, autocommit=True, application_name=name, cursor_factory=_Cursor, **more)
             except psycopg.OperationalError as error:
-                if elapsed() > end or not any(text in str(error) for text in BUSY):
+                if time.monotonic() > end or not any(text in str(error) for text in BUSY):
                     raise
                 time.sleep(0.5)
 
@@ -190,24 +187,23 @@ class _Connection(psycopg.Connection[Any]):
 
     answer_timeout = 60.0
 
-    def wait(self, gen: Generator[Any, Any, T], *args: Any, **options: Any) -> T:
+    def wait(self, gen: Generator[Any, Any, Any], *args: Any, **options: Any) -> Any:
         """Run an exchange with the server."""
         return super().wait(self._limited(gen), *args, **options)
 
-    def _limited(self, exchange: Generator[Any, Any, T]) -> Generator[Any, Any, T]:
-        end = elapsed() + self.answer_timeout
+    def _limited(self, exchange: Generator[Any, Any, Any]) -> Generator[Any, Any, Any]:
+        end = time.monotonic() + self.answer_timeout
         try:
             waits_for = next(exchange)
             while True:
                 ready = yield waits_for
-                if not ready and elapsed() > end:
+                if not ready and time.monotonic() > end:
                     # A late answer must not be mistaken for that of another statement.
                     self.close()
                     raise psycopg.OperationalError(f"the server has not answered for {self.answer_timeout:.0f} seconds")
                 waits_for = exchange.send(ready)
         except StopIteration as finished:
-            result: T = finished.value
-            return result
+            return finished.value
 
 
 class _Cursor(psycopg.Cursor[Any]):
@@ -251,7 +247,7 @@ def _parsed(url: str) -> dict[str, Any]:
     with contextlib.suppress(psycopg.Error):
         given = conninfo_to_dict(url)
         # What is no number may be a password without a host.
-        if all(port.isdecimal() for port in str(given.get("port", 0)).split(",")):
+        if all(port.isdecimal() for port in str(given.get("port", "")).split(",") if port):
             return given
     raise OptionError(
         f"{OPTION} cannot be read: {fix}, and write special characters of a password in percent-encoding."
