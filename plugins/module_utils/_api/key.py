@@ -13,6 +13,7 @@ from .._core.errors import CallError
 from .._core.waiting import WaitBudget
 from .._store.clocks import VendorClock
 from .._store.facts import CHANNELS, Facts
+from .._store.opening import preload
 from .._store.rate_limiter import RateLimiter
 from .._store.store import after_the_call
 from .caller import Caller
@@ -20,6 +21,7 @@ from .calls import CLASSIC, Call
 from .parsing import http_time
 from .transport import HttpResponse, Transport, service_of
 
+preload()
 #: Seconds between attempts to lock a key that another run has locked.
 LOCK_POLL_INTERVAL = 0.2
 

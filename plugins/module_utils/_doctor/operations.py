@@ -30,7 +30,7 @@ from .._core.version import VERSION
 from .._reconcile.held_leases import HeldLeases
 from .._store.caps import bought_today
 from .._store.facts import PRODUCT
-from .._store.opening import Store
+from .._store.store import Store
 from .._task.operation import Mode, Operation
 from .._task.options import AUTO, CAP_OPTIONS, EGRESS_OPTIONS, PRODUCT_OPTIONS, PROXY_API_OPTIONS, ProxyApiOptions
 from .._task.products import client_of, read_product

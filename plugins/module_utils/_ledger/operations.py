@@ -20,7 +20,8 @@ from .._core.errors import OptionError
 from .._core.text import quoted
 from .._store.journal import LedgerEntry, ledger
 from .._store.journal_rows import LEASES, LOST, REFUSED
-from .._store.opening import Store, StorePlace
+from .._store.opening import StorePlace
+from .._store.store import Store
 from .._task.operation import Mode, Operation
 from .._task.options import AUTO, PRODUCT_OPTIONS, PROXY_API_OPTIONS, ProxyApiOptions
 from .._task.sources import Spec

@@ -12,15 +12,14 @@ import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
 from .._core.clock import SYSTEM_CLOCK, Clock
 from .._core.errors import OptionError
-from .sqlite import SqliteStore
-from .store import StateError, Store
 
-__all__ = ["DEFAULT_STORE", "Store", "StorePlace", "url_secrets"]
+if TYPE_CHECKING:
+    from .store import Store
 
 DEFAULT_STORE = "~/.ansible/qgnet"
 #: The limits of the time for which a task waits for a database that others use, in seconds.
@@ -49,6 +48,10 @@ class StorePlace:
         Another process that writes is waited for as long as ``max_wait``, within limits. ``clock`` is that of this
         machine; a database uses its server's.
         """
+        # Imported only here: most tasks of a run use no store.
+        from .sqlite import SqliteStore
+        from .store import StateError
+
         busy = min(max(MIN_BUSY, max_wait), MAX_BUSY)
         try:
             if not self.is_shared:
@@ -81,7 +84,8 @@ def url_secrets(url: str | None) -> frozenset[str]:
     return frozenset(filter(None, written | {unquote(text) for text in written}))
 
 
-# Ansible forks a process for each host: what all of them need is imported once, before.
-if is_database(os.environ.get("QG_STORE", "")):
+def preload() -> None:
+    """Import what opens a store, before Ansible forks a process for each host. A missing library is reported later."""
+    kind = "postgres" if is_database(os.environ.get("QG_STORE", "")) else "sqlite"
     with contextlib.suppress(ImportError):
-        importlib.import_module(f"{__package__}.postgres")
+        importlib.import_module(f"{__package__}.{kind}")

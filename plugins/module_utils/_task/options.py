@@ -23,13 +23,13 @@ from .._core.runtime import current
 from .._core.text import quoted
 from .._core.validation import check_names, check_range, check_url, check_visible
 from .._core.waiting import SILENT, Announcer, WaitBudget
-from .._store.opening import DEFAULT_STORE, Store, StorePlace
-from .._store.rate_limiter import RateLimiter
+from .._store.opening import DEFAULT_STORE, StorePlace
 from .sources import Spec, environment_name, shared, shared_options, variable_name
 
 if TYPE_CHECKING:
     from .._api.account import Account, Identity
     from .._api.key import KeyCaller
+    from .._store.store import Store
 
 #: The value of ``product`` for the one that the vendor's responses show.
 AUTO = "auto"
@@ -227,6 +227,7 @@ class ProxyApiOptions:
         """
         # Imported only when it is made: most hosts of a run make no call.
         from .._api.key import KeyCaller
+        from .._store.rate_limiter import RateLimiter
 
         url, max_wait = self.api_url, self.transport.max_wait
         if product != CLASSIC:
