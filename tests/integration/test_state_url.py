@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -15,6 +17,7 @@ from support.fleet import Fleet, numeric, public
 from support.lease_modules import ALLOCATE, LeaseScenario, named, scenario_fixture
 from support.playbooks import ADD, Operate, Playground, Result, assert_failed, assert_one_sentence, assert_task_failed
 from support.postgres import PostgresServer
+from support.processes import process_until_killed, wait_for
 from support.slow import slow_cases
 
 __all__ = ["scenario_fixture"]
@@ -110,6 +113,25 @@ def fail_during(sim: Simulator, path: str, run: Callable[[], Result], fail: Call
 def restart(server: PostgresServer) -> None:
     server.crash()
     server.start()
+
+
+@pytest.mark.parametrize("kind", ["directory", "database"])
+def test_a_run_that_is_stopped_is_named_and_when_it_is_killed_its_purchase_is_found(
+    kind: str, database_url: str, scenario: LeaseScenario, sim: Simulator
+) -> None:
+    if kind == "database":
+        scenario.options["store"] = database_url
+    scenario.save_channels()
+    scenario.begin()
+    sim.fault(path=ALLOCATE, kind="delay", seconds=0.5)
+    with process_until_killed(scenario, "allocate", count=2) as process:
+        wait_for(lambda: bool(sim.journal(ALLOCATE)))
+        os.kill(process.pid or 0, signal.SIGSTOP)
+        result = scenario("allocate", count=2, max_wait=1)
+        assert_failed(result, f"another run is changing what this key holds (process {process.pid}", "max_wait")
+    again = scenario.ok("allocate", count=2)
+    assert len(scenario.books().paid) == 2, "nothing was paid for twice"
+    assert named(again["leases"]) == scenario.books().paid
 
 
 @pytest.mark.parametrize(

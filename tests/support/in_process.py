@@ -204,8 +204,8 @@ def client(
     if on_wait is not None:
         wait = api.caller.budget.wait
 
-        def told(seconds: float, reason: str, endpoint: str, *, examine: Callable[[], str] = str) -> None:
-            on_wait(f"{reason}: {examine()}")
+        def told(seconds: float, reason: str, endpoint: str, *, examine: Callable[[], str] | None = None) -> None:
+            on_wait(f"{reason}: {examine()}" if examine else reason)
             wait(seconds, reason, endpoint, examine=examine)
 
         api.caller.budget.wait = told

@@ -49,11 +49,12 @@ class WaitBudget:
     elapsed: Callable[[], float] = elapsed
     reasons: dict[str, float] = field(default_factory=dict)
 
-    def require(self, seconds: float, reason: str, endpoint: str) -> None:
+    def require(self, seconds: float, reason: str, endpoint: str, examine: Callable[[], str] | None = None) -> None:
         """Raise WaitBudgetExceeded if the budget does not cover this many more seconds."""
         if self.waited + seconds > self.max_wait:
+            detail = f" ({examine()})" if examine else ""
             raise WaitBudgetExceeded(
-                f"{endpoint}: {reason}, and waiting {seconds:.0f} more seconds would pass max_wait "
+                f"{endpoint}: {reason}{detail}, and waiting {seconds:.0f} more seconds would pass max_wait "
                 f"({self.max_wait:g} seconds, {self.waited:.0f} of them used). Raise max_wait or run again later.",
                 endpoint=endpoint,
             )
@@ -63,7 +64,7 @@ class WaitBudget:
 
         A wait that is not short is announced, once for each reason. ``examine`` returns a detail of it.
         """
-        self.require(seconds, reason, endpoint)
+        self.require(seconds, reason, endpoint, examine)
         before = self.reasons.get(reason, 0.0)
         if before < ANNOUNCED_AFTER <= before + seconds:
             limit = f"at most {self.max_wait - self.waited:.0f} s more (max_wait)"
