@@ -65,10 +65,10 @@ def test_only_the_difference_is_sent_and_predicted(
         ([], {"state": "exact"}, "would remove every address"),
         (["10.0.0.1"], {}, "not an address of the public internet"),
         (["127.0.0.1"], {}, "not an address of the public internet"),
-        (["2001:db8::1"], {}, "no IPv6"),
-        (["203.0.113.0/24"], {}, "no IPv6, networks"),
+        (["2001:db8::1"], {}, "give single IPv4 addresses"),
+        (["203.0.113.0/24"], {}, "no ports, ranges, networks"),
         ([f"{A}:8080"], {}, "no ports, ranges, networks or names"),
-        ([f"{A},{B}"], {}, "each address in an entry of its own"),
+        ([f"{A},{B}"], {}, "each in an entry of its own"),
         ([A], {"max_removals": -1}, "max_removals=-1"),
     ],
 )
