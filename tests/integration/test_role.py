@@ -423,7 +423,7 @@ def test_verify_through_a_proxy_waits_until_it_lets_the_host_in(fleet: Fleet) ->
         ({"egress_whitelist_state": "gone"}, "present, absent"),
         ({"egress_whitelist_quorum": 3}, "egress_whitelist_quorum: quorum=3 cannot be met by 2 sources"),
         ({"egress_whitelist_ips": ["10.0.0.1"]}, "egress_whitelist_ips: ips contains 10.0.0.1"),
-        ({"egress_whitelist_ips": ["2001:db8::1"]}, "no IPv6"),
+        ({"egress_whitelist_ips": ["2001:db8::1"]}, "give single IPv4 addresses"),
         ({"egress_whitelist_max_removals": "many"}, "egress_whitelist_max_removals: max_removals='many'"),
     ],
 )
