@@ -102,9 +102,12 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._cloud.hosts import 
 )
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import OptionError, QgError, UnexpectedError
 from ansible_collections.qingguo.qgnet.plugins.module_utils._task.operation import redact, secrets_in
-from ansible_collections.qingguo.qgnet.plugins.module_utils._task.option_errors import check_option_names
 from ansible_collections.qingguo.qgnet.plugins.module_utils._task.options import ACCOUNT_API_OPTIONS, account_api
-from ansible_collections.qingguo.qgnet.plugins.module_utils._task.sources import environment_name, variable_name
+from ansible_collections.qingguo.qgnet.plugins.module_utils._task.sources import (
+    environment_name,
+    read_options,
+    variable_name,
+)
 from ansible_collections.qingguo.qgnet.plugins.plugin_utils._announcer import run_announcer
 from ansible_collections.qingguo.qgnet.plugins.plugin_utils._variable_names import check_settings
 
@@ -136,7 +139,10 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
         config = self._read_config_data(path)
         try:
             check_settings(self._vars)
-            check_option_names("this plugin", config, self.option_definitions)
+            if unknown := sorted(set(map(str, config)) - set(self.option_definitions)):
+                raise OptionError(
+                    f"Unsupported parameters: {', '.join(unknown)}. See ansible-doc -t inventory {self.NAME}."
+                )
             for row in self._rows(self.get_cache_key(path), cache):
                 self._add(row)
         except QgError as error:
@@ -161,12 +167,12 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
     def _params(self) -> Row:
         """Return the options of the account, with their templates evaluated; empty text counts as unset."""
         self.templar.available_variables = self._vars
-        found = {}
-        for name, option in ACCOUNT_API_OPTIONS.items():
-            value = self.get_option(name)
-            value = self.templar.template(value) if isinstance(value, str) else value
-            found[name] = option.get("default", "") if value in (None, "") else value
-        return found
+        values = {name: self.get_option(name) for name in ACCOUNT_API_OPTIONS}
+        given = {
+            name: self.templar.template(value) if isinstance(value, str) else value for name, value in values.items()
+        }
+        set_values = {name: value for name, value in given.items() if value != ""}
+        return read_options(ACCOUNT_API_OPTIONS, set_values, place="option of the inventory plugin")
 
     def _rows(self, key: str, use_cache: bool) -> list[Row]:
         """Return the services, from the cache if it is enabled and has them."""

@@ -119,19 +119,13 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._api.transport impor
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import QgError, UnexpectedError
 from ansible_collections.qingguo.qgnet.plugins.module_utils._leases.credentials import proxy_url
 from ansible_collections.qingguo.qgnet.plugins.module_utils._leases.lookup import LOOKUP_SELECTORS, find_leases
-from ansible_collections.qingguo.qgnet.plugins.module_utils._task.option_errors import (
-    check_option_names,
-    check_selectors,
-)
 from ansible_collections.qingguo.qgnet.plugins.module_utils._task.options import PRODUCT_OPTIONS, PROXY_API_OPTIONS
-from ansible_collections.qingguo.qgnet.plugins.module_utils._task.sources import (
-    explain_missing,
-    missing_options,
-    with_value,
-)
-from ansible_collections.qingguo.qgnet.plugins.plugin_utils._sources import for_plugin
+from ansible_collections.qingguo.qgnet.plugins.module_utils._task.sources import UNSET, read_options, variable_name
+from ansible_collections.qingguo.qgnet.plugins.plugin_utils._sources import variable_value
+from ansible_collections.qingguo.qgnet.plugins.plugin_utils._variable_names import check_settings
 
 _SHARED = {**PRODUCT_OPTIONS, **PROXY_API_OPTIONS}
+_FIELDS = ("type", "elements", "choices", "default", "required")
 
 
 class LookupModule(LookupBase):
@@ -139,19 +133,26 @@ class LookupModule(LookupBase):
 
     def run(self, terms: list[Any], variables: dict[str, Any] | None = None, **kwargs: Any) -> list[Any]:
         """Return the leases in the requested form."""
+        known = variables or {}
+        # What an option of the documentation is for the validator of modules.
+        own = {
+            name: {field: value for field, value in option.items() if field in _FIELDS}
+            for name, option in self.option_definitions.items()
+            if not name.startswith("_")
+        }
         try:
-            check_selectors(LOOKUP_SELECTORS, kwargs, how="")
-            given = for_plugin(_SHARED, kwargs, variables or {}, self._templar)
-            check_option_names("the lookup", given, self.option_definitions)
-            if missing := missing_options(_SHARED, with_value(given)):
-                raise explain_missing(missing, "option of the lookup")
-            if isinstance(given.get("areas"), int):
-                # Ansible does not turn a number into a list.
-                given["areas"] = [given["areas"]]
+            check_settings(known)
+            params = read_options(
+                {**own, **_SHARED},
+                kwargs,
+                place="option of the lookup",
+                variable=lambda name: (
+                    variable_value(variable_name(name), known, self._templar) if name in _SHARED else UNSET
+                ),
+                selectors=LOOKUP_SELECTORS,
+            )
         except QgError as error:
             raise AnsibleLookupError(f"The lookup qingguo.qgnet.proxy failed: {error.message}") from None
-        self.set_options(direct=given)
-        params = self.get_options()
         if terms:
             raise AnsibleLookupError(
                 "The lookup qingguo.qgnet.proxy takes no terms: use its options, such as areas=350500."

@@ -11,46 +11,40 @@ leaves the control node, and the host needs neither Python nor requests.
 from __future__ import annotations
 
 import os
-import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
 from ansible.errors import AnsibleActionFail, AnsibleError
-from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.module_utils.parsing.convert_bool import boolean
 from ansible.plugins.action import ActionBase
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.caller import set_caller
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import OptionError
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.waiting import SILENT
 from ansible_collections.qingguo.qgnet.plugins.module_utils._task.operation import (
+    DEFAULT,
+    TASK,
     Mode,
     Operation,
     execute,
+    explained,
     guarded,
-    redact,
     secrets_in,
 )
-from ansible_collections.qingguo.qgnet.plugins.module_utils._task.option_errors import (
-    check_option_names,
-    check_option_types,
-    check_selectors,
-)
-from ansible_collections.qingguo.qgnet.plugins.module_utils._task.options import GROUP_OPTIONS
+from ansible_collections.qingguo.qgnet.plugins.module_utils._task.options import GROUP_OPTIONS, SHARED_OPTIONS
 from ansible_collections.qingguo.qgnet.plugins.module_utils._task.sources import (
+    UNSET,
     Spec,
     environment_name,
-    explain_missing,
     from_this_environment,
-    missing_options,
-    shared_options,
+    given_options,
+    read_options,
     variable_name,
 )
 from ansible_collections.qingguo.qgnet.plugins.plugin_utils._announcer import run_announcer
-from ansible_collections.qingguo.qgnet.plugins.plugin_utils._sources import UNSET, variable_value
+from ansible_collections.qingguo.qgnet.plugins.plugin_utils._sources import variable_value
 from ansible_collections.qingguo.qgnet.plugins.plugin_utils._variable_names import check_settings
 
 _GROUP = "group/qingguo.qgnet.qg"
-_WORD = re.compile(r"\w+")
 _HERE = ("localhost", "127.0.0.1", "::1")
 
 
@@ -78,63 +72,46 @@ class QgAction(ActionBase):
         return prepared
 
     def given(self, spec: Spec) -> dict[str, Any]:
-        """Return the options of the task; for those that it omits, the variables with its vars_prefix, or with qg_.
-
-        The environment and the defaults come after these, by the specification. Null and empty variables count as
-        unset, unless the option selects objects.
-        """
-        found, prefix = dict(self._task.args), self._task.args.get("vars_prefix")
-        defaults = {name for entry in self._task.module_defaults or () for name in entry.get(_GROUP) or ()}
-        for name in defaults & GROUP_OPTIONS.keys() - spec.keys():
-            # The group has modules with other options.
-            found.pop(name, None)
-        check_option_names(self._name, found, spec)
+        """Return the options of the task without defaults that the action group has for other modules."""
         check_settings(self._variables)
-        shared = set(shared_options(spec))
-        own = {f"{prefix}{name}": name for name in spec if name not in GROUP_OPTIONS} if prefix else {}
-        for variable, name in (*own.items(), *((variable_name(name), name) for name in shared)):
-            if found.get(name) is None and name not in self._task.args.keys() & set(self.selectors):
-                value = variable_value(variable, self._variables, self._templar)
-                if value is not UNSET and (name in self.selectors or value not in (None, "")):
-                    found[name], self._set_by[name] = value, variable
-        check_selectors(self.selectors, found)
-        check_option_types({**from_this_environment(spec), **found}, spec)
-        given = {name: value for name, value in found.items() if value is not None}
-        if missing := missing_options(spec, given):
-            raise explain_missing(missing, "option of the task or of module_defaults")
-        return given
+        defaults = {name for entry in self._task.module_defaults or () for name in entry.get(_GROUP) or ()}
+        foreign = defaults & GROUP_OPTIONS.keys() - spec.keys()
+        return {name: _plain(value) for name, value in self._task.args.items() if name not in foreign}
 
-    def origin(self, option: str) -> str | None:
-        """Return the variable or environment variable that set an option; None if the task itself did."""
+    def variable(self, option: str) -> Any:
+        """Return the value of the variable of an option: with vars_prefix if it is one of this action, or with qg_."""
+        prefix = self._task.args.get("vars_prefix")
+        own = option not in GROUP_OPTIONS and prefix
+        names = [f"{prefix}{option}"] if own else []
+        for name in [*names, variable_name(option)] if option in SHARED_OPTIONS else names:
+            value = _plain(variable_value(name, self._variables, self._templar))
+            if value is not UNSET and (value not in (None, "") or option in self.selectors):
+                self._set_by[option] = name
+                return value
+        return UNSET
+
+    def origin(self, option: str) -> str:
+        """Return what has set an option: a variable, an environment variable, the task or the default."""
+        if option in self._set_by or self._task.args.get(option) is not None:
+            return self._set_by.get(option, TASK)
         name = environment_name(option)
-        return self._set_by.get(option) or (name if option not in self._task.args and os.environ.get(name) else None)
-
-    def explained(self, message: str) -> str:
-        """Return a message about an option, after the name of the variable that set it, if any."""
-        words = (word for word in _WORD.findall(message) if word in self._set_by or word in GROUP_OPTIONS)
-        variable = self.origin(next(words, ""))
-        return f"{variable}: {message}" if variable else message
+        return name if os.environ.get(name) else DEFAULT
 
     def validated(self, spec: Spec, rules: Mapping[str, Any] | None = None) -> dict[str, Any]:
         """Return the options, validated by the rules of a module."""
         try:
-            given = {name: _plain(value) for name, value in self.given(spec).items()}
+            return read_options(spec, self.given(spec), rules=rules, **self._sources)
         except OptionError as error:
-            raise self._refusal([error.message], spec, self._task.args) from None
-        validation = ArgumentSpecValidator(spec, **(rules or {})).validate(given)
-        if validation.error_messages:
-            raise self._refusal(validation.error_messages, spec, given)
-        params: dict[str, Any] = validation.validated_parameters
-        return params
+            raise AnsibleActionFail(explained(error, self.origin)) from None
 
-    def _refusal(self, messages: Iterable[str], spec: Spec, given: Mapping[str, Any]) -> AnsibleActionFail:
-        """Return the error without secrets: after a mistake, a message may quote the secret of another option."""
-        text = "; ".join(map(self.explained, messages))
-        return AnsibleActionFail(redact({"msg": text}, {**from_this_environment(spec), **given}, spec)["msg"])
+    @property
+    def _sources(self) -> dict[str, Any]:
+        place = "option of the task or of module_defaults"
+        return {"place": place, "variable": self.variable, "selectors": self.selectors}
 
     def guarded(self, work: Callable[[], dict[str, Any]]) -> dict[str, Any]:
         """Return the result of the work, or a failed result; Ansible's own errors propagate."""
-        return guarded(work, (AnsibleError,), self.explained)
+        return guarded(work, (AnsibleError,), self.origin)
 
     def mode(self, params: Mapping[str, Any], spec: Spec) -> Mode:
         """Return the modes of the task, and its announcer."""
@@ -173,9 +150,10 @@ class ApiAction(QgAction):
         self.check_run(self._variables)
         if self.delegated_away():
             try:
-                params = {**from_this_environment(operation.spec), **self.given(operation.spec)}
+                given = given_options(operation.spec, self.given(operation.spec), **self._sources)
             except OptionError as error:
-                raise self._refusal([error.message], operation.spec, self._task.args) from None
+                raise AnsibleActionFail(explained(error, self.origin)) from None
+            params = {**from_this_environment(operation.spec), **given}
             if _holds_secrets(operation, params) and not self._task.no_log:
                 # At -vvv, the connection displays the result.
                 raise AnsibleActionFail(
@@ -186,7 +164,7 @@ class ApiAction(QgAction):
         else:
             params = self.validated(operation.spec, dict(operation.rules))
             mode = self.mode(params, operation.spec)
-            result.update(self.guarded(lambda: execute(operation, params, mode, self.explained)))
+            result.update(self.guarded(lambda: execute(operation, params, mode)))
         if operation.reveal(result, params) or (_holds_secrets(operation, params) and not result.get("failed")):
             # Ansible still registers the full result, but neither displays nor logs it.
             result["_ansible_no_log"] = True

@@ -206,7 +206,7 @@ MISTAKES: dict[str, tuple[str, str, dict[str, Any], str]] = {
     "exclude": ("overseas", ALLOCATE, {"count": 1, "exclude_areas": ["990100"]}, "exclude_areas is not an option"),
     "pool": ("longterm", ALLOCATE, {"count": 1, "pool": "normal"}, "pool is not an option"),
     "bgp": ("exclusive", ALLOCATE, {"count": 1, "isp": "bgp"}, "isp=bgp is not a provider"),
-    "two areas in one": ("share", ALLOCATE, {"count": 1, "areas": ["350500,440100"]}, "one whole name in each entry"),
+    "two areas in one": ("share", ALLOCATE, {"count": 1, "areas": ["350500,440100"]}, "give one whole name"),
     "quota of overseas": ("overseas", "qg_quota_info", {}, "product=overseas has no quota"),
     "pool of share": ("share", "qg_proxy_pool_info", {}, "product=share has no pool"),
 }

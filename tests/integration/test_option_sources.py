@@ -148,10 +148,10 @@ def test_the_error_for_a_missing_key_names_all_places(sim: Simulator, playground
         "delegated": f"{missing}.",
         "account": "app_id and app_key are missing: give them as option of the task or of module_defaults, as variable "
         "qg_app_id and qg_app_key, or as QG_APP_ID and QG_APP_KEY in the environment of the control node.",
-        "late": "qg_timeout: timeout=1000 is out of range: give a number from 0.1 to 600.",
-        "of another type": "qg_timeout: timeout='soon' is not a number",
+        "late": "timeout=1000 is out of range: give a number from 0.1 to 600. timeout comes from qg_timeout.",
+        "of another type": "argument 'timeout' is of type str and we were unable to convert to float",
         "undefined": "The variable qg_key cannot be evaluated: 'vault_qg_key' is undefined",
-        "later": "QG_MAX_WAIT: max_wait=-1 is out of range: give a number from 0 to 86400.",
+        "later": "max_wait=-1 is out of range: give a number from 0 to 86400. max_wait comes from QG_MAX_WAIT.",
         "lookup": f"key is missing: give it as option of the lookup, {missing}.",
         DETECT: f"key is missing: give it as option of the task or of module_defaults, {missing}.",
     }
@@ -172,4 +172,4 @@ def test_defaults_of_the_group_reach_only_modules_that_use_them_and_a_task_is_re
     }
     run = play_cases(playground, cases, inventory=INVENTORY, module_defaults={"group/qingguo.qgnet.qg": group})
     assert "sources is empty" in run.of("detect").result["msg"]
-    assert "nonsense is not an option of qg_egress_ip_info" in run.of("own option").result["msg"]
+    assert "Unsupported parameters: nonsense. Supported parameters include: " in run.of("own option").result["msg"]

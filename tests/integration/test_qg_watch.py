@@ -154,7 +154,7 @@ def test_it_ends_at_once_when_it_is_cancelled_in_the_middle_of_a_call(sim: Simul
     [
         ({"watch": None}, "missing required arguments: watch"),
         ({"watch": "lease"}, "value of watch must be one or more of: quota, leases, whitelist, balance"),
-        ({"quota_below": 5}, "Unsupported parameters for qg_watch: quota_below. Supported parameters include: "),
+        ({"quota_below": 5}, "Unsupported parameters: quota_below. Supported parameters include: "),
         ({"interval": "soon"}, "interval"),
         ({"interval": 0}, "interval=0 is out of range: give a number from"),
         ({"min_remaining": "soon"}, "min_remaining='soon' cannot be used: give a number of minutes"),

@@ -29,7 +29,7 @@ from ansible.module_utils.basic import AnsibleModule, _load_params
 
 from .._core.errors import OptionError
 from .operation import Mode, Operation, execute
-from .option_errors import check_selectors
+from .sources import check_selectors
 
 
 class _Module(AnsibleModule):

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -26,18 +27,22 @@ except ImportError:
     def register_secret(secret: str) -> None: ...
 
 
+#: What has set an option, if no variable has.
+TASK, DEFAULT = "the task", "the default"
+
+
 @dataclass(frozen=True)
 class Mode:
     """The modes of a task: ``check`` and ``diff``, and the ``announcer`` of its waits.
 
-    ``origin`` returns the variable or environment variable that set an option, None if neither did. ``runtime`` is what
-    the task takes from the machine: its clocks, sleep, random delays and transport.
+    ``origin`` returns what has set an option: a variable, an environment variable, the task or the default. ``runtime``
+    is what the task takes from the machine: its clocks, sleep, random delays and transport.
     """
 
     check: bool = False
     diff: bool = False
     announcer: Announcer = SILENT
-    origin: Callable[[str], str | None] = lambda _option: None
+    origin: Callable[[str], str] = lambda _option: TASK
     runtime: Runtime = REAL
 
 
@@ -61,37 +66,40 @@ class Operation:
     needs_requests: bool = True
 
 
-def execute(
-    operation: Operation, params: Mapping[str, Any], mode: Mode, explained: Callable[[str], str] = str
-) -> dict[str, Any]:
+def execute(operation: Operation, params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
     """Run an operation, and return its redacted result; turn an error into a failed result."""
     if REQUESTS_IMPORT_ERROR is not None and operation.needs_requests:
         return {"failed": True, "msg": MISSING_REQUESTS, "exception": REQUESTS_IMPORT_ERROR}
     with use(mode.runtime):
-        result = guarded(lambda: operation.run(params, mode), (), explained)
+        result = guarded(lambda: operation.run(params, mode), origin=mode.origin)
     return redact(result, params, operation.spec)
 
 
 def guarded(
     work: Callable[[], dict[str, Any]],
     passed_on: tuple[type[Exception], ...] = (),
-    explained: Callable[[str], str] = str,
+    origin: Callable[[str], str] = Mode.origin,
 ) -> dict[str, Any]:
-    """Return the result of the work, or a failed result for any exception except those ``passed_on``.
-
-    ``explained`` adds the source of an option to a message about it.
-    """
+    """Return the result of the work, or a failed result for any exception except those ``passed_on``."""
     try:
         return work()
     except QgError as error:
-        is_about_option = isinstance(error, OptionError) or "option" in error.details
-        told = explained(error.message) if is_about_option else error.message
-        return {"failed": True, "changed": False, **error.as_result(), "msg": told}
+        return {"failed": True, "changed": False, **error.as_result(), "msg": explained(error, origin)}
     except passed_on:
         raise
     except Exception as error:
         unexpected = UnexpectedError(error, "The task was not completed")
         return {"failed": True, "changed": False, **unexpected.as_result()}
+
+
+def explained(error: QgError, origin: Callable[[str], str]) -> str:
+    """Return the message of an error with what has set its option, if the option is in no task or may be in none."""
+    option = error.details.get("option")
+    named = re.match(r"(?:argument ')?(\w+)", error.message) if isinstance(error, OptionError) else None
+    if named and origin(named[1]) not in (TASK, DEFAULT):
+        option = named[1]
+    # Most often the URL of an API that cannot be reached is wrong.
+    return f"{error.message} {option} comes from {origin(option)}." if option else error.message
 
 
 def secrets_in(params: Mapping[str, Any], spec: Spec) -> frozenset[str]:

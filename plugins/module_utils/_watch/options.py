@@ -9,16 +9,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
-from ansible.module_utils.errors import UnsupportedError
-
 from .._core.durations import parse_minutes
-from .._core.errors import OptionError
 from .._core.validation import check_range
 from .._store.rate_limiter import minute_seconds
 from .._task.options import ACCOUNT_API_OPTIONS, PRODUCT_OPTIONS, PROXY_API_OPTIONS, SHARED_OPTIONS
 from .._task.products import check_quota
-from .._task.sources import Spec, check_environment, explain_missing, missing_options, with_value
+from .._task.sources import Spec, check_environment, given_options
+from .._task.sources import read_options as read
 from .events import BALANCE, LEASES, QUOTA, WHITELIST
 
 #: The minimum interval between two polls, as a share of the vendor's minute: six calls of each kind a minute, where the
@@ -38,19 +35,13 @@ SPEC: Spec = {
 def read_options(args: Mapping[str, Any]) -> dict[str, Any]:
     """Return the options of a rulebook with their defaults; raises OptionError for a mistake in them."""
     check_environment(SHARED_OPTIONS)
-    given = {name: value for name, value in args.items() if value is not None and value != ""}
-    found = ArgumentSpecValidator(SPEC).validate(given)
-    for error in found.errors:
-        start = "Unsupported parameters for qg_watch: " if isinstance(error, UnsupportedError) else "qg_watch: "
-        raise OptionError(f"{start}{error.msg}")
-    params: dict[str, Any] = found.validated_parameters
+    given = {name: value for name, value in args.items() if value != ""}
+    place = "option of qg_watch"
+    params = read(SPEC, given, place=place)
     watched = set(params["watch"])
-    needed = {
-        **(PROXY_API_OPTIONS if watched - {BALANCE} else {}),
-        **(ACCOUNT_API_OPTIONS if BALANCE in watched else {}),
-    }
-    if missing := missing_options(needed, with_value(params)):
-        raise explain_missing(missing, "option of qg_watch", variables=None)
+    for needed, is_watched in ((PROXY_API_OPTIONS, watched - {BALANCE}), (ACCOUNT_API_OPTIONS, BALANCE in watched)):
+        if is_watched:
+            given_options(needed, given, place=place)
     if QUOTA in watched:
         check_quota(params)
     minutes = check_range("min_remaining", parse_minutes("min_remaining", params["min_remaining"]), 0, 525600)
