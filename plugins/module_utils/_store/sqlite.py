@@ -47,8 +47,11 @@ class SqliteStore(Store):
     }
     default_advice = FIX
 
+    #: The seconds by which state time is ahead of the clock of this boot.
+    _ahead: float
+
     def __init__(self, directory: str, busy: float, clock: Clock = SYSTEM_CLOCK) -> None:
-        self._directory, self._clock, self._ahead = _resolved(directory), clock, 0.0
+        self._directory, self._clock = _resolved(directory), clock
         super().__init__(f"store {self._directory}")
         with self._translated(OSError, ValueError):
             _make_private(self._directory)
@@ -86,9 +89,11 @@ class SqliteStore(Store):
         if ("meta",) not in self.rows("SELECT name FROM sqlite_master"):
             raise OptionError(f"{self.place} cannot be used: {DATABASE} in it is a database of something else. {FIX}")
         self._read_identity()
-        # The moment from which state time goes on is recorded at once, so that it is the same for all processes.
-        with self.transaction():
-            pass
+        ((boot, self._ahead, last),) = self.rows("SELECT boot, ahead, last FROM clock")
+        if boot != self._clock.boot() or self.now() < last:
+            # From where time goes on after a boot is recorded at once, so that it is the same for all processes.
+            with self.transaction():
+                pass
 
     def now(self) -> float:
         """Return the state time."""
