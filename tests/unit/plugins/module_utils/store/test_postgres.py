@@ -10,6 +10,7 @@ import os
 import re
 import signal
 import socket
+import subprocess
 import sys
 import threading
 from collections.abc import Iterator
@@ -264,3 +265,12 @@ def test_a_connection_pooler_is_refused(database_url: str) -> None:
             start()
             url = database_url.replace(f":{found[2]}/", f":{port}/")
             assert "is a connection pooler, which loses locks" in refusal(f"{url}?sslmode=disable&gssencmode=disable")
+
+
+@pytest.mark.parametrize(("store", "is_imported"), [("postgresql://127.0.0.1/qgnet", True), ("/nonexistent", False)])
+def test_the_driver_is_imported_with_an_action_before_processes_are_forked(store: str, is_imported: bool) -> None:
+    package = StorePlace.__module__.partition(".module_utils")[0]
+    program = f"import sys, {package}.action.qg_whitelist; print('psycopg' in sys.modules)"
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "QG_STORE": store}
+    run = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True)
+    assert run.stdout == f"{is_imported}\n"
