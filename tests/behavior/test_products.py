@@ -11,18 +11,12 @@ from typing import Any
 
 import pytest
 from support.invariants import assert_no_secret
-from support.kinds import ALLOCATE, RELEASE, REPLACE
+from support.kinds import ALLOCATE, PLANS, RELEASE, REPLACE
 from support.node import Node
 from support.vendor import PATHS, Vendor
 
 PASSWORD = "Hush4Hush"
-#: The plan of the key, by product; the products that release leases, and the seconds after which they do.
-PLANS: dict[str, dict[str, Any]] = {
-    "share": {"channels": 8, "lifetime": 60},
-    "longterm": {"channels": 8, "static": True},
-    "exclusive": {"channels": 8},
-    "overseas": {"channels": 8},
-}
+#: The products that release leases, and the seconds after which they do.
 RELEASING = {"exclusive": 0, "longterm": 90000}
 each = pytest.mark.parametrize("product", PLANS)
 releasing = pytest.mark.parametrize("product", RELEASING)

@@ -15,23 +15,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
-try:
-    from ansible_collections.qingguo.qgnet.plugins.module_utils._api import caller
-    from ansible_collections.qingguo.qgnet.plugins.module_utils._core.waiting import backoff
-    from ansible_collections.qingguo.qgnet.plugins.module_utils._leases.pool import QUOTA_INFO
-    from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist import apply
-    from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist.operations import WHITELIST, WHITELIST_INFO
-except ImportError as error:
-    raise pytest.UsageError(
-        f"The integration tests cannot import the collection ({error}). Set PYTHONPATH and ANSIBLE_COLLECTIONS_PATH to "
-        "the directory that holds ansible_collections/qingguo/qgnet."
-    ) from None
-
 from simulator.fixture import Simulator, sim, simulator, simulator_arguments
 from support.egress_questions import ask_fixture
 from support.fleet import Fleet
-from support.playbooks import LAUNCHER, Operate, Playground, Result, operate
+from support.playbooks import LAUNCHER, Playground
 from support.postgres import database_server, database_url
 from support.stores import every_store, pytest_runtest_setup, pytest_runtest_teardown, state_options
 
@@ -46,9 +33,6 @@ __all__ = [
     "simulator",
     "simulator_arguments",
 ]
-
-#: Waits between tries are this much shorter in this process than for users.
-HASTE = 0.005
 
 
 def pytest_configure() -> None:
@@ -72,46 +56,12 @@ def minute(simulator: Simulator) -> float:
 
 
 @pytest.fixture
-def haste(monkeypatch: pytest.MonkeyPatch, minute: float) -> None:
-    """Operations in this process wait for the simulator's minute, and only briefly between tries."""
+def common(sim: Simulator, tmp_path: Path, minute: float, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """The common options for the simulator, for tasks in this process, which wait for its minute."""
     monkeypatch.setenv("QG_MINUTE_SECONDS", str(minute))
     for name in ("http_proxy", "https_proxy", "all_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
         monkeypatch.delenv(name, raising=False)
-
-    def shorter(attempt: int, wanted: float | None = None) -> float:
-        # A wait that the vendor asked for stays what it is.
-        return float(backoff(attempt, wanted) * (HASTE if wanted is None else 1))
-
-    for module in (caller, apply):
-        monkeypatch.setattr(module, "backoff", shorter)
-
-
-@pytest.fixture
-def common(sim: Simulator, tmp_path: Path) -> dict[str, Any]:
-    """The common options for the simulator."""
     return {"key": sim.key, "api_url": sim.api_url, **state_options(tmp_path / "state"), "timeout": 2.0}
-
-
-@pytest.fixture
-def whitelist(common: dict[str, Any], haste: None) -> Operate:
-    """qg_whitelist in this process."""
-
-    def run(ips: list[str], *, check: bool = False, diff: bool = False, **changes: Any) -> Result:
-        return operate(WHITELIST, {**common, "ips": ips, **changes}, check=check, diff=diff)
-
-    return run
-
-
-@pytest.fixture
-def whitelist_info(common: dict[str, Any], haste: None) -> Operate:
-    """qg_whitelist_info in this process."""
-    return lambda **changes: operate(WHITELIST_INFO, {**common, **changes})
-
-
-@pytest.fixture
-def quota_info(common: dict[str, Any], haste: None) -> Operate:
-    """qg_quota_info in this process."""
-    return lambda **changes: operate(QUOTA_INFO, {"product": "classic", **common, **changes})
 
 
 @pytest.fixture(scope="session")

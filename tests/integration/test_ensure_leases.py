@@ -12,24 +12,23 @@ from typing import Any
 import pytest
 import requests
 from simulator.fixture import Simulator
-from support.lease_modules import scenario_fixture
+from support.kinds import PLANS
 from support.module_tasks import CHECK, IGNORE, play, task
-from support.playbooks import Playground, Run, calls
-from support.product_leases import PLANS, ProductKey, product_key_fixture, servers
+from support.playbooks import Playground, Run, calls, operate
 from support.slow import slow_cases
-from support.vendor_faults import brief
-
-__all__ = ["product_key_fixture", "scenario_fixture"]
 
 ENSURE = "qingguo.qgnet.ensure_leases"
 
 
-def ensure(account: ProductKey, playground: Playground, **variables: Any) -> Run:
+def ensure(sim: Simulator, playground: Playground, product: str, **variables: Any) -> Run:
     """Run the playbook; the key and its product are in the environment."""
-    settings = {name: account.options[name] for name in ("key", "api_url", "product")}
-    environment = {f"QG_{name.upper()}": value for name, value in settings.items()}
+    environment = {"QG_KEY": sim.key, "QG_API_URL": sim.api_url, "QG_PRODUCT": product}
     variables = {f"qg_{name}": value for name, value in variables.items()}
     return playground.play(ENSURE, variables=variables, environment=environment)
+
+
+def servers(leases: list[dict[str, Any]]) -> set[str]:
+    return {lease["server"] for lease in leases}
 
 
 def test_module_defaults_choose_the_product_for_all_modules(sim: Simulator, playground: Playground) -> None:
@@ -75,12 +74,12 @@ def test_module_defaults_choose_the_product_for_all_modules(sim: Simulator, play
     assert paths.count("/exclusive/get") == paths.count("/exclusive/replace") == paths.count("/exclusive/delete") == 1
 
 
-def test_the_playbook_leases_in_areas(account: ProductKey, playground: Playground) -> None:
-    account.use("share")
+def test_the_playbook_leases_in_areas(sim: Simulator, playground: Playground) -> None:
+    sim.configure(plan=PLANS["share"])
     # A rulebook passes empty text for variables that it does not have.
-    ensure(account, playground, lease_count=2, areas=["440100", "350500"], isp="", on_uncertain="").ok()
-    assert [call["params"]["area"] for call in account.sim.journal("/share/get")] == ["350500,440100"]
-    assert len(account.sim.leases()) == 2
+    ensure(sim, playground, "share", lease_count=2, areas=["440100", "350500"], isp="", on_uncertain="").ok()
+    assert [call["params"]["area"] for call in sim.journal("/share/get")] == ["350500,440100"]
+    assert len(sim.leases()) == 2
 
 
 @pytest.mark.parametrize("product", ["share", *slow_cases("classic")])
@@ -137,18 +136,20 @@ def test_an_empty_variable_of_the_playbook_counts_as_unset(sim: Simulator, playg
 
 
 @pytest.mark.slow
-def test_the_playbook_counts_undetermined_leases_with_match(account: ProductKey, playground: Playground) -> None:
-    account.use("longterm").ok("allocate", count=1)
-    url = f"{account.sim.api_url}/longterm/query"
-    listed = requests.get(url, params={"key": account.options["key"]}, timeout=5).text
+def test_the_playbook_counts_undetermined_leases_with_match(
+    sim: Simulator, playground: Playground, common: dict[str, Any]
+) -> None:
+    sim.configure(plan=PLANS["longterm"])
+    operate("qg_proxy_allocate", {**common, "product": "longterm", "count": 1})
+    url = f"{sim.api_url}/longterm/query"
+    listed = requests.get(url, params={"key": sim.key}, timeout=5).text
     company, changed = re.subn('"isp": ?"[^"]*"', '"isp":"A company"', listed)
     assert changed
-    account.sim.fault(path="/longterm/query", kind="garbage", body=company, times=-1)
-    account.begin()
-    run = ensure(account, playground, lease_count=1, isp="telecom")
+    sim.fault(path="/longterm/query", kind="garbage", body=company, times=-1)
+    run = ensure(sim, playground, "longterm", lease_count=1, isp="telecom")
     assert "Set on_uncertain=match" in run.of("Lease what is missing").result["msg"]
-    ensure(account, playground, lease_count=1, isp="telecom", on_uncertain="match").ok()
-    assert account.writes() == []
+    ensure(sim, playground, "longterm", lease_count=1, isp="telecom", on_uncertain="match").ok()
+    assert len(sim.leases()) == 1
 
 
 LOOKUPS: dict[str, Callable[[Simulator], str]] = {
@@ -158,20 +159,35 @@ LOOKUPS: dict[str, Callable[[Simulator], str]] = {
 }
 
 
-@pytest.mark.parametrize("way", brief(LOOKUPS, "options"))
-def test_the_lookup(account: ProductKey, playground: Playground, way: str) -> None:
-    account.use("share").ok("allocate", count=2)
-    account.begin()
-    environment = {"QG_KEY": account.sim.key, "QG_API_URL": account.sim.api_url}
+@pytest.mark.parametrize("way", LOOKUPS)
+def test_the_lookup(sim: Simulator, playground: Playground, common: dict[str, Any], way: str) -> None:
+    sim.configure(plan=PLANS["share"])
+    operate("qg_proxy_allocate", {**common, "product": "share", "count": 2})
+    sim.control("DELETE", "/journal")
+    environment = {"QG_KEY": sim.key, "QG_API_URL": sim.api_url}
     if way == "environment":
         environment |= {"QG_PRODUCT": "share"}
 
     def look(name: str, options: str) -> dict[str, Any]:
-        found = f"{{{{ query('qingguo.qgnet.proxy', {LOOKUPS[way](account.sim)}{options}) }}}}"
+        found = f"{{{{ query('qingguo.qgnet.proxy', {LOOKUPS[way](sim)}{options}) }}}}"
         return {"name": name, "ansible.builtin.set_fact": {"found": found}}
 
     text = play(look("it", "limit=9"), {**look("mistake", "isp='bgp'"), **IGNORE}, hosts="localhost")
     run = playground.play(text, environment=environment).ok()
-    assert set(run.of("it").result["ansible_facts"]["found"]) == account.held()
+    assert set(run.of("it").result["ansible_facts"]["found"]) == {lease["host"] for lease in sim.leases()}
     assert "isp=bgp is not a provider of product=share" in run.output
-    assert calls(account.sim) == ["/share/query"]
+    assert calls(sim) == ["/share/query"]
+
+
+def test_a_playbook_needs_no_product(sim: Simulator, playground: Playground) -> None:
+    sim.configure(plan=PLANS["share"], options={"lease_proxies": False})
+    looked_up = "{{ lookup('qingguo.qgnet.proxy', limit=1) }}"
+    text = play(
+        task("lease", "qg_proxy_allocate", {"count": 1}),
+        {"name": "look", "ansible.builtin.set_fact": {"first": looked_up}},
+        hosts="localhost",
+    )
+    run = playground.play(text, environment={"QG_KEY": sim.key, "QG_API_URL": sim.api_url}).ok()
+    assert run.of("lease").result["product"] == "share"
+    assert run.of("look").result["ansible_facts"]["first"] == run.of("lease").result["leases"][0]["server"]
+    assert [path for path in calls(sim) if not path.startswith("/share/")] == ["/query"]

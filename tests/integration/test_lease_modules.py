@@ -11,12 +11,11 @@ from typing import Any
 
 import pytest
 import requests
-from support.lease_modules import ALLOCATE, AREAS, LIST, POOL, RELEASE, REPLACE, LeaseScenario, named, scenario_fixture
+from simulator.fixture import Simulator
 from support.module_tasks import CHECK, IGNORE, SPYING, THERE, from_variables, play, printed, task
-from support.playbooks import QUOTA, Playground, Run, assert_one_sentence, calls
+from support.playbooks import QUOTA, Playground, Run, assert_one_sentence, calls, operate
 
-__all__ = ["scenario_fixture"]
-
+ALLOCATE, RELEASE, REPLACE, LIST, POOL, AREAS = "/allocate", "/release", "/replace", "/query", "/extract", "/resources"
 QUANZHOU, HUAIAN = 350500, 320800
 #: The vendor's numbers of the providers.
 ISPS = {"telecom": 1, "mobile": 2, "unicom": 3, "bgp": 4}
@@ -28,10 +27,17 @@ DEFAULTS = {**from_variables("key", "api_url"), "product": "classic"}
 class Stage:
     """Plays tasks against the simulator."""
 
-    def __init__(self, scenario: LeaseScenario, playground: Playground) -> None:
-        self.scenario = scenario
-        self.sim = scenario.sim
-        self.playground = playground
+    def __init__(self, sim: Simulator, playground: Playground) -> None:
+        self.sim, self.playground = sim, playground
+
+    def hold(self, *numbers: int, **parameters: Any) -> list[dict[str, Any]]:
+        """Lease past the collection, one task for each number."""
+        for number in numbers:
+            query = {"Key": self.sim.key, "Num": number, **parameters}
+            assert requests.get(self.sim.api_url + ALLOCATE, params=query, timeout=5).json()["Code"] == 0
+        self.sim.control("DELETE", "/journal")
+        self.sim.control("DELETE", "/windows")
+        return self.sim.leases()
 
     def play(self, *tasks: dict[str, Any], arguments: tuple[str, ...] = (), **variables: Any) -> Run:
         return self.playground.play(
@@ -44,8 +50,13 @@ class Stage:
 
 
 @pytest.fixture
-def stage(scenario: LeaseScenario, playground: Playground) -> Stage:
-    return Stage(scenario, playground)
+def stage(sim: Simulator, playground: Playground) -> Stage:
+    return Stage(sim, playground)
+
+
+def named(leases: list[dict[str, Any]]) -> set[tuple[str, str]]:
+    """The leases of a result, or of the simulator's books."""
+    return {(lease["ip"], lease["task_id"]) for lease in leases}
 
 
 def assert_described(lease: dict[str, Any], held: dict[str, Any]) -> None:
@@ -73,7 +84,7 @@ def assert_fields(leases: list[dict[str, Any]], held: list[dict[str, Any]]) -> N
 
 
 def test_qg_proxy_allocate(stage: Stage) -> None:
-    old = stage.scenario.hold(1, KeepAlive=30)
+    old = stage.hold(1, KeepAlive=30)
     options = {"count": 3, "keep_alive": 120}
     run = stage.play(
         task("predicted", "qg_proxy_allocate", options, **CHECK),
@@ -87,7 +98,6 @@ def test_qg_proxy_allocate(stage: Stage) -> None:
     assert predicted["allocated"] == []
     assert predicted["diff"]["after"] == predicted["diff"]["before"] + "to be leased\n" * 2
 
-    stage.scenario.assert_reported(done)
     assert_fields(done["leases"], stage.sim.leases())
     assert (done["count"], done["missing"], done["held"], len(done["allocated"])) == (3, 0, 3, 2)
     assert done["api"] == {"calls": 3, "retries": 0, "waited_seconds": 0.0}
@@ -104,7 +114,7 @@ def test_qg_proxy_allocate(stage: Stage) -> None:
 
 
 def test_qg_proxy_release(stage: Stage) -> None:
-    first, second, third = held = stage.scenario.hold(2, 1)
+    first, second, third = held = stage.hold(2, 1)
     options = {"ips": [first["ip"], third["host"], "203.0.113.200"]}
     run = stage.play(
         task("predicted", "qg_proxy_release", options, **CHECK),
@@ -130,7 +140,7 @@ def test_qg_proxy_release(stage: Stage) -> None:
 
 
 def test_qg_proxy_replace(stage: Stage) -> None:
-    held = stage.scenario.hold(2, 1)
+    held = stage.hold(2, 1)
     options = {"all": True, "keep_alive": 90}
     run = stage.play(
         task("predicted", "qg_proxy_replace", options, **CHECK), task("done", "qg_proxy_replace", options, **DIFF)
@@ -138,43 +148,14 @@ def test_qg_proxy_replace(stage: Stage) -> None:
     predicted, done = (each.result for each in run.tasks)
     assert predicted["changed"] is True
     assert named(predicted["released"]) == named(held)
-    stage.scenario.assert_reported(done)
     assert_fields(done["leases"], stage.sim.leases())
-    assert stage.scenario.writes() == [REPLACE]
+    assert calls(stage.sim, ALLOCATE, RELEASE, REPLACE) == [REPLACE]
     for lease in done["allocated"]:
         assert f"+{lease['server']}" in printed(run.stdout, "done")
 
 
-@pytest.mark.parametrize(("way", "replaced"), [("count", 2), ("all", 3), ("ips", 1), ("task_ids", 2)])
-def test_the_ways_to_choose_what_is_replaced(scenario: LeaseScenario, way: str, replaced: int) -> None:
-    first, second, third = held = scenario.hold(2, 1)
-    chosen = {"count": 2, "all": True, "ips": [second["ip"]], "task_ids": [first["task_id"]]}[way]
-    options = {way: chosen, "isp": "telecom", "keep_alive": 90, "distinct": True}
-    predicted = scenario("replace", check=True, diff=True, **options)
-    assert (predicted["changed"], predicted["missing"]) == (True, replaced)
-    # Which leases the vendor gives up is its own choice: only all of them, or those that are named, can be reported.
-    assert len(predicted["released"]) == (0 if way == "count" else replaced)
-    assert scenario.writes() == []
-
-    done = scenario.reached("replace", **options)
-    by_vendor = way in ("count", "all")
-    assert done["method"] == ("replace" if by_vendor else "release_and_allocate")
-    # Of those that are named, one goes first.
-    rounds = [1, replaced - 1] if replaced > 1 else [1]
-    assert scenario.writes() == ([REPLACE] if by_vendor else [RELEASE, ALLOCATE] * len(rounds))
-    number = str(replaced if by_vendor else rounds[0])
-    sent = {"Num": number, "KeepAlive": "90", "Isp": "1", "Detail": "1", "Distinct": "1"}
-    assert scenario.sim.journal(REPLACE if by_vendor else ALLOCATE)[0]["params"] == sent
-    assert (len(done["allocated"]), len(done["released"])) == (replaced, replaced)
-    assert (done["held"], done["missing"]) == (3, 0)
-    assert_fields(done["leases"], scenario.sim.leases())
-    if not by_vendor:
-        assert named(done["released"]) == named([second] if way == "ips" else [first, second])
-        assert named([third]) <= named(done["leases"]) < named(held) | named(done["allocated"])
-
-
 def test_qg_proxy_info(stage: Stage) -> None:
-    held = stage.scenario.hold(2, 1)
+    held = stage.hold(2, 1)
     run = stage.play(
         task("it", "qg_proxy_info"),
         task("checked", "qg_proxy_info", **CHECK),
@@ -190,7 +171,6 @@ def test_qg_proxy_info(stage: Stage) -> None:
         {"Detail": "1"},
         {"TaskID": f"{held[2]['task_id']},NoSuchTask", "Detail": "1"},
     ]
-    stage.scenario.assert_untouched()
 
 
 def test_qg_proxy_pool_info(stage: Stage) -> None:
@@ -208,7 +188,7 @@ def test_qg_proxy_pool_info(stage: Stage) -> None:
         assert len(task_id) == 16
     sent = {"Num": "3", "ISP": "3", "Pool": "2", "Detail": "1"}
     assert [call["params"] for call in stage.sim.journal()] == [sent] * 2
-    assert stage.scenario.books().held == set()
+    assert stage.sim.leases() == []
 
 
 def test_qg_area_info(stage: Stage) -> None:
@@ -259,22 +239,6 @@ def test_a_refusal_is_one_clear_error(stage: Stage) -> None:
     assert "Traceback" not in run.output
 
 
-def test_a_failure_reports_what_was_paid_for(stage: Stage) -> None:
-    """The leases are there, but what is left of them is less than was wanted: they are named, and the task fails."""
-    stage.sim.configure(plan={"kind": "dynamic_shared"})
-    options = {"count": 2, "min_remaining": 30}
-    run = stage.play(*(task(name, "qg_proxy_allocate", options, **IGNORE) for name in ("first", "again")))
-    first, again = run.tasks
-    assert first.status == again.status == "failed"
-    stage.scenario.assert_reported(first.result)
-    assert len(first.result["allocated"]) == 2
-    assert first.result["changed"] is True
-    assert "min_remaining=30" in first.result["msg"]
-    # It is not paid for again and again: the second run knows how long such a lease lasts.
-    assert "min_remaining of 30 minutes cannot be met" in again.result["msg"]
-    assert stage.scenario.writes() == [ALLOCATE]
-
-
 def test_key_and_address_from_the_environment_and_state_in_its_directory(stage: Stage, tmp_path: Path) -> None:
     stage.sim.configure(pwd="pass word", api_auth=True)
     directory = tmp_path / "somewhere"
@@ -283,7 +247,7 @@ def test_key_and_address_from_the_environment_and_state_in_its_directory(stage: 
     text = play(task("it", "qg_proxy_allocate", options))
     stage.playground.play(text, inventory=SPYING, environment=environment).ok()
     assert len(stage.sim.leases()) == 1
-    assert {path.name for path in directory.iterdir()} >= {"salt", "state.sqlite3"}
+    assert (directory / "state.sqlite3").exists()
     assert directory.stat().st_mode & 0o777 == 0o700
     for path in directory.iterdir():
         assert stage.sim.key.encode() not in path.read_bytes()
@@ -301,24 +265,13 @@ def through(server: str, url: str) -> str:
 
 @pytest.mark.parametrize(
     ("kind", "name", "field"),
-    [("dynamic_dedicated", "allocate", "leases"), ("dynamic_shared", "pool", "proxies")],
+    [("dynamic_dedicated", "qg_proxy_allocate", "leases"), ("dynamic_shared", "qg_proxy_pool_info", "proxies")],
     ids=["leased", "of the pool"],
 )
-def test_a_proxy_works(scenario: LeaseScenario, kind: str, name: str, field: str) -> None:
-    scenario.sim.configure(plan={"kind": kind}, whitelist=["127.0.0.1"])
-    for lease in scenario.ok(name, count=2)[field]:
-        assert through(f"http://{lease['server']}", f"{scenario.sim.api_url}/ip") == lease["ip"]
-
-
-def test_the_enterprise_pool_is_reached_by_another_host(scenario: LeaseScenario) -> None:
-    scenario.sim.configure(plan={"enterprise_pool": True}, options={"lease_proxies": False})
-    result = scenario("allocate", count=2)
-    for lease in result["leases"]:
-        assert lease["server"] == f"203.0.113.254:{lease['port']}"
-        assert lease["ip"] != "203.0.113.254"
-    assert scenario("allocate", count=2)["changed"] is False
-    by_server = scenario("release", ips=[result["leases"][0]["server"]])
-    assert named(by_server["released"]) == named(result["leases"][:1])
+def test_a_proxy_works(sim: Simulator, common: dict[str, Any], kind: str, name: str, field: str) -> None:
+    sim.configure(plan={"kind": kind}, whitelist=["127.0.0.1"])
+    for lease in operate(name, {**common, "count": 2})[field]:
+        assert through(f"http://{lease['server']}", f"{sim.api_url}/ip") == lease["ip"]
 
 
 PWD = "p+w/SECRETPWD&9=SECRETEND"
@@ -350,7 +303,7 @@ def assert_silent(run: Run, stage: Stage) -> None:
 
 
 def test_a_proxy_url_is_a_secret_that_works(stage: Stage) -> None:
-    [held] = stage.scenario.hold(1)
+    [held] = stage.hold(1)
     stage.sim.configure(pwd=PWD, api_auth=True)
     stage.sim.fault(path=ALLOCATE, kind="status", http_status=502)
     one = {"count": 1, **URL}
@@ -400,96 +353,3 @@ def test_a_failure_is_reported_with_credentials_too(stage: Stage) -> None:
     for each in tasks:
         assert "was refused with code -100 (plan missing or expired" in printed(run.output, each["name"]), each
     assert_silent(run, stage)
-
-
-# Options
-
-
-MISTAKES: list[tuple[str, dict[str, Any], list[str]]] = [
-    ("allocate", {"count": 0}, ["count=0", "from 1 to 100"]),
-    ("allocate", {"count": -3}, ["count=-3"]),
-    ("allocate", {"count": "many"}, ["count", "int"]),
-    ("allocate", {"count": 1, "min_remaining": -1}, ["min_remaining=-1"]),
-    ("allocate", {"count": 1, "keep_alive": 0}, ["keep_alive=0"]),
-    ("allocate", {"count": 1, "keep_alive": "90s"}, ["keep_alive=90s is not a number of whole minutes"]),
-    ("allocate", {"count": 1, "keep_alive": 30, "min_remaining": 30}, ["keep_alive=30", "min_remaining=30"]),
-    ("allocate", {"count": 1, "areas": 0}, ["areas", "'0'"]),
-    ("allocate", {"count": 1, "areas": ["350500", "440100"]}, ["areas contains 2 areas", "product=classic", "one"]),
-    ("allocate", {"count": 1, "isp": "telekom"}, ["isp", "telecom", "telekom"]),
-    ("allocate", {"count": 1, "on_uncertain": "maybe"}, ["on_uncertain", "maybe"]),
-    ("allocate", {"count": 1, "with_credentials": True}, ["with_credentials", "password"]),
-    ("release", {}, ["ips", "task_ids", "all"]),
-    ("release", {"all": False}, ["ips", "task_ids", "all=true"]),
-    ("release", {"all": True, "ips": ["203.0.113.1"]}, ["ips and all=true exclude each other"]),
-    ("release", {"ips": ["203.0.113.1"], "task_ids": ["T"]}, ["ips", "task_ids", "mutually exclusive"]),
-    ("release", {"ips": ["*"]}, ["ips", "*"]),
-    ("release", {"ips": ["203.0.113.1,203.0.113.2 "]}, ["ips", "203.0.113.2"]),
-    ("release", {"task_ids": ["*"]}, ["task_ids", "*"]),
-    ("replace", {}, ["count", "ips", "task_ids", "all"]),
-    ("replace", {"all": False}, ["count", "ips", "task_ids", "all=true"]),
-    ("replace", {"count": 0}, ["count=0"]),
-    ("replace", {"count": 101}, ["count=101"]),
-    ("replace", {"count": 1, "all": True}, ["count and all=true exclude each other"]),
-    ("replace", {"task_ids": ["T"], "all": True}, ["task_ids and all=true exclude each other"]),
-    ("replace", {"count": 1, "ips": ["203.0.113.1"]}, ["count", "ips", "mutually exclusive"]),
-    ("replace", {"all": True, "keep_alive": -1}, ["keep_alive=-1"]),
-    ("replace", {"all": True, "with_credentials": True}, ["with_credentials", "password"]),
-    ("info", {"task_ids": ["a b"]}, ["task_ids", "a b"]),
-    ("info", {"with_credentials": True}, ["with_credentials", "password"]),
-    ("pool", {"count": 101}, ["count=101"]),
-    ("pool", {"pool": "premium"}, ["pool", "premium"]),
-    ("pool", {"areas": [-5]}, ["areas", "-5"]),
-    ("areas", {"available": "perhaps"}, ["available", "perhaps"]),
-]
-
-
-@pytest.mark.parametrize("name", ["allocate", "release", "replace", "info", "pool", "areas"])
-def test_a_bad_option_is_one_sentence_before_any_call(scenario: LeaseScenario, name: str) -> None:
-    for options, words in [(options, words) for module, options, words in MISTAKES if module == name]:
-        result = scenario(name, **options)
-        assert (result["failed"], result["changed"]) == (True, False), options
-        assert_one_sentence(result["msg"])
-        assert [word for word in words if word not in result["msg"]] == [], options
-    assert calls(scenario.sim) == []
-
-
-UNKNOWN = "203.0.113.250"
-
-
-def test_a_release_names_what_is_not_held(scenario: LeaseScenario) -> None:
-    held = scenario.hold(2)
-    first = scenario.ok("release", ips=[held[0]["ip"], UNKNOWN, held[1]["host"]])
-    assert (len(first["released"]), first["not_held"]) == (2, [UNKNOWN])
-    assert first["warnings"] == [f"ips contains what the key does not hold: {UNKNOWN}. Nothing was done with it."]
-    again = scenario.ok("release", task_ids=[held[0]["task_id"]])
-    assert (again["changed"], again["not_held"]) == (False, [held[0]["task_id"]])
-    assert scenario.ok("release", all=True)["not_held"] == []
-
-
-def test_a_replacement_of_leases_that_are_not_held_fails_unless_there_are_others(scenario: LeaseScenario) -> None:
-    held = scenario.hold(2)
-    refused = scenario("replace", ips=[UNKNOWN])
-    assert (refused["failed"], refused["changed"], refused["not_held"]) == (True, False, [UNKNOWN])
-    assert f"ips contains no lease that the key holds, so none was replaced: {UNKNOWN}." in refused["msg"]
-    assert scenario.writes() == []
-    done = scenario.ok("replace", ips=[held[0]["ip"], UNKNOWN])
-    assert (len(done["allocated"]), done["not_held"], len(done["warnings"])) == (1, [UNKNOWN], 1)
-
-
-@pytest.mark.parametrize("name", ["release", "replace"])
-def test_an_empty_list_names_nothing(scenario: LeaseScenario, name: str) -> None:
-    """A playbook that computes the list may find nothing; that is not everything."""
-    scenario.hold(2)
-    for choice in ("ips", "task_ids"):
-        assert scenario.ok(name, **{choice: []})["changed"] is False, choice
-    assert scenario.writes() == []
-    scenario.assert_untouched()
-
-
-@pytest.mark.parametrize("name", ["release", "replace"])
-def test_all_false_is_the_same_as_leaving_it_out(scenario: LeaseScenario, name: str) -> None:
-    """A playbook may compute it."""
-    [one, other] = scenario.hold(2)
-    result = scenario.ok(name, all=False, ips=[one["ip"]])
-    assert [lease["ip"] for lease in result["released"]] == [one["ip"]]
-    assert other["ip"] in {lease["ip"] for lease in scenario.sim.leases()}

@@ -18,8 +18,8 @@ import pytest
 import yaml
 from simulator.fixture import Simulator
 from support.documents import ROOT
+from support.kinds import PLANS
 from support.playbooks import Playground, Run
-from support.product_leases import PLANS
 from support.slow import slow_cases
 
 MONITORING = ROOT / "extensions" / "monitoring"

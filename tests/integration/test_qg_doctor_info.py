@@ -14,11 +14,9 @@ from typing import Any
 
 import pytest
 import requests
-from ansible_collections.qingguo.qgnet.plugins.module_utils._doctor import operations as doctor
 from simulator.fixture import Simulator
-from support.lease_modules import named
+from support.kinds import PLANS
 from support.playbooks import Playground, Result, assert_one_sentence, calls, operate
-from support.product_leases import PLANS
 
 EGRESS, EXIT, STRANGER = "203.0.113.50", "198.51.100.200", "203.0.113.9"
 REGISTER = "ansible-playbook qingguo.qgnet.register -e qg_hosts=localhost"
@@ -35,7 +33,7 @@ class Patient:
         """Run the doctor; the vendor's books must be as they were."""
         before = self.books()
         self.sim.control("DELETE", "/journal")
-        result = operate(doctor.DOCTOR_INFO, self.options)
+        result = operate("qg_doctor_info", self.options)
         assert "failed" not in result, result["msg"]
         assert result["changed"] is False
         assert self.books() == before
@@ -51,7 +49,7 @@ class Patient:
     def books(self) -> Any:
         """What the vendor has recorded of all keys."""
         keys = self.sim.state()["keys"]
-        return {key: (state["whitelist"], named(state["leases"]), named(state["paid"])) for key, state in keys.items()}
+        return {key: [state["whitelist"], state["paid"], len(state["leases"])] for key, state in keys.items()}
 
     def lease(self) -> None:
         """Let the key hold a lease."""
@@ -212,3 +210,12 @@ def test_what_the_playbook_says_works_as_typed(patient: Patient, playground: Pla
     found = playground.play("qingguo.qgnet.doctor", environment=environment).ok().of("Show the checks").result["msg"]
     assert "leads to" in found["proxy"]
     assert sim.key not in json.dumps(found)
+
+
+def test_it_asks_for_the_product_anew(patient: Patient) -> None:
+    patient.options["key"] = "NOSUCH01"
+    for _time in range(2):
+        assert "The key is wrong" in patient.wrong()["product"]
+        assert len([path for path in calls(patient.sim) if path.endswith("/query")]) >= 5
+    patient.sim.configure("NOSUCH01", plan=PLANS["share"])
+    assert "share" in details(patient.examine())["product"]

@@ -31,7 +31,7 @@ Queue = asyncio.Queue[dict[str, Any]]
 
 
 @pytest.fixture
-def options(sim: Simulator, tmp_path: Path, minute: float, haste: None) -> dict[str, Any]:
+def options(sim: Simulator, tmp_path: Path, minute: float, common: dict[str, Any]) -> dict[str, Any]:
     """The options of a watcher that polls as often as it may."""
     account = {"app_id": sim.app_id, "app_key": sim.app_key, "account_url": sim.account_url}
     own = {**state_options(tmp_path / "state"), "timeout": 2, "interval": minute / 6}

@@ -10,17 +10,16 @@ import signal
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import pytest
 from simulator.fixture import Simulator
 from support.fleet import Fleet, numeric, public
-from support.lease_modules import ALLOCATE, LeaseScenario, named, scenario_fixture
-from support.playbooks import ADD, Operate, Playground, Result, assert_failed, assert_one_sentence, assert_task_failed
+from support.invariants import assert_one_sentence
+from support.playbooks import ADD, Playground, Result, assert_failed, assert_task_failed, operate
 from support.postgres import PostgresServer
 from support.processes import process_until_killed, wait_for
 from support.slow import slow_cases
-
-__all__ = ["scenario_fixture"]
 
 TASKS = """
 - hosts: all
@@ -86,12 +85,17 @@ def test_every_kind_of_plugin_uses_the_database_and_no_output_shows_its_password
         assert password not in run.output
 
 
+@pytest.fixture
+def run(common: dict[str, Any], own_server: PostgresServer) -> Callable[..., Result]:
+    """Runs a module with the server's database as its store."""
+    return lambda module, **options: operate(module, {**common, "store": own_server.url, "max_wait": 60, **options})
+
+
 def test_a_run_without_its_database_fails_before_the_first_call(
-    own_server: PostgresServer, scenario: LeaseScenario, whitelist: Operate, sim: Simulator
+    own_server: PostgresServer, run: Callable[..., Result], sim: Simulator
 ) -> None:
-    scenario.options["store"] = own_server.url
     own_server.stop()
-    for result in (scenario("allocate", count=1), whitelist(["203.0.113.1"], store=own_server.url)):
+    for result in (run("qg_proxy_allocate", count=1), run("qg_whitelist", ips=["203.0.113.1"])):
         assert_failed(result, "Connection refused. Check the URL, and that the server runs and can be reached")
     assert sim.journal() == []
 
@@ -117,21 +121,22 @@ def restart(server: PostgresServer) -> None:
 
 @pytest.mark.parametrize("kind", ["directory", "database"])
 def test_a_run_that_is_stopped_is_named_and_when_it_is_killed_its_purchase_is_found(
-    kind: str, database_url: str, scenario: LeaseScenario, sim: Simulator
+    kind: str, database_url: str, common: dict[str, Any], sim: Simulator
 ) -> None:
+    options = {**common, "product": "classic", "count": 2, "max_wait": 60}
     if kind == "database":
-        scenario.options["store"] = database_url
-    scenario.save_channels()
-    scenario.begin()
-    sim.fault(path=ALLOCATE, kind="delay", seconds=0.5)
-    with process_until_killed(scenario, "allocate", count=2) as process:
-        wait_for(lambda: bool(sim.journal(ALLOCATE)))
+        options["store"] = database_url
+    operate("qg_quota_info", {**common, "store": options["store"], "product": "classic"})
+    sim.fault(path="/allocate", kind="delay", seconds=0.5)
+    with process_until_killed(operate, "qg_proxy_allocate", options) as process:
+        wait_for(lambda: bool(sim.journal("/allocate")))
         os.kill(process.pid or 0, signal.SIGSTOP)
-        result = scenario("allocate", count=2, max_wait=1)
+        result = operate("qg_proxy_allocate", {**options, "max_wait": 1})
         assert_failed(result, f"another run is changing what this key holds (process {process.pid}", "max_wait")
-    again = scenario.ok("allocate", count=2)
-    assert len(scenario.books().paid) == 2, "nothing was paid for twice"
-    assert named(again["leases"]) == scenario.books().paid
+    again = operate("qg_proxy_allocate", options)
+    assert "failed" not in again, again
+    assert len(sim.state()["keys"][sim.key]["paid"]) == 2, "nothing was paid for twice"
+    assert {lease["ip"] for lease in again["leases"]} == {lease["ip"] for lease in sim.leases()}
 
 
 @pytest.mark.parametrize(
@@ -140,31 +145,29 @@ def test_a_run_that_is_stopped_is_named_and_when_it_is_killed_its_purchase_is_fo
     ids=["killed", "again", "off"],
 )
 def test_a_session_that_is_lost_in_the_middle_of_a_paid_call_costs_nothing_twice(
-    own_server: PostgresServer, scenario: LeaseScenario, sim: Simulator, fail: Callable[[PostgresServer], None]
+    own_server: PostgresServer, run: Callable[..., Result], sim: Simulator, fail: Callable[[PostgresServer], None]
 ) -> None:
-    scenario.options["store"] = own_server.url
-    scenario.save_channels()
-    scenario.begin()
-    result = fail_during(sim, ALLOCATE, lambda: scenario("allocate", count=2), lambda: fail(own_server))
-    paid = scenario.books().paid
-    assert len(paid) == 2
+    run("qg_quota_info", product="classic")
+    leases = {"module": "qg_proxy_allocate", "count": 2, "product": "classic"}
+    result = fail_during(sim, "/allocate", lambda: run(**leases), lambda: fail(own_server))
+    held = {lease["ip"] for lease in sim.leases()}
+    assert len(held) == 2
     assert_failed(result, "cannot be used")
     assert_one_sentence(result["msg"])
     # What is known is said.
-    assert named(result["allocated"]) == paid, result
+    assert {lease["ip"] for lease in result["allocated"]} == held, result
     if not own_server.is_running():
         own_server.start()
-    again = scenario("allocate", count=2)
+    again = run(**leases)
     assert "failed" not in again, again
-    assert scenario.books().paid == paid, "nothing was paid for twice"
-    assert named(again["leases"]) == paid
+    assert {lease["ip"] for lease in again["leases"]} == held
+    assert len(sim.state()["keys"][sim.key]["paid"]) == 2, "nothing was paid for twice"
 
 
 def test_a_session_that_is_lost_while_the_whitelist_is_written_loses_no_address(
-    own_server: PostgresServer, whitelist: Operate, sim: Simulator
+    own_server: PostgresServer, run: Callable[..., Result], sim: Simulator
 ) -> None:
-    url = own_server.url
-    assert whitelist(["203.0.113.1"], store=url)["changed"]
-    fail_during(sim, ADD, lambda: whitelist(["203.0.113.2"], store=url), own_server.terminate_backends)
-    assert whitelist(["203.0.113.2"], store=url).get("failed") is None
+    assert run("qg_whitelist", ips=["203.0.113.1"])["changed"]
+    fail_during(sim, ADD, lambda: run("qg_whitelist", ips=["203.0.113.2"]), own_server.terminate_backends)
+    assert run("qg_whitelist", ips=["203.0.113.2"]).get("failed") is None
     assert numeric(sim.whitelist()) == ["203.0.113.1", "203.0.113.2"]

@@ -8,42 +8,33 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
-from ansible_collections.qingguo.qgnet.plugins.module_utils._cloud import operations
 from simulator.fixture import Simulator
 from support import vendor_pages as pages
 from support.playbooks import Result, assert_one_sentence, operate
-
-if TYPE_CHECKING:
-    from ansible_collections.qingguo.qgnet.plugins.module_utils._task.operation import Operation
 
 BALANCE, INSTANCES, PRICE = "/merchant/getBalance", "/cloud-business/getDetail", "/cloud-business/packageOrderPrice"
 PACKAGES, LINES, PLAN = "/cloud-product/packageList", "/physical-product/lineList", "/proxyip/resourceView"
 
 
 class Reader(NamedTuple):
-    """What reads one thing of an account: module, operation, call, and options that succeed."""
+    """What reads one thing of an account: module, call, and options that succeed."""
 
     module: str
-    operation: Operation
     path: str
     options: dict[str, Any]
 
 
 #: By what the tests call them.
 OPERATIONS = {
-    "balance": Reader("qg_balance_info", operations.BALANCE_INFO, BALANCE, {}),
-    "plan": Reader(
-        "qg_proxy_plan_info", operations.PROXY_PLAN_INFO, PLAN, {"resource_no": "demo0001", "product_id": 117}
-    ),
-    "packages": Reader("qg_cloud_package_facts", operations.PACKAGE_FACTS, PACKAGES, {"product_id": 104}),
-    "price": Reader(
-        "qg_cloud_price_info", operations.PRICE_INFO, PRICE, {"package_no": "1", "system_no": "1", "duration": "1m"}
-    ),
-    "lines": Reader("qg_cloud_line_info", operations.LINE_INFO, LINES, {"product_id": 115}),
-    "instances": Reader("qg_cloud_instance_info", operations.INSTANCE_INFO, INSTANCES, {"product_id": 104}),
+    "balance": Reader("qg_balance_info", BALANCE, {}),
+    "plan": Reader("qg_proxy_plan_info", PLAN, {"resource_no": "demo0001", "product_id": 117}),
+    "packages": Reader("qg_cloud_package_facts", PACKAGES, {"product_id": 104}),
+    "price": Reader("qg_cloud_price_info", PRICE, {"package_no": "1", "system_no": "1", "duration": "1m"}),
+    "lines": Reader("qg_cloud_line_info", LINES, {"product_id": 115}),
+    "instances": Reader("qg_cloud_instance_info", INSTANCES, {"product_id": 104}),
 }
 #: The simulator shows other addresses and passwords than the vendor's page does.
 ADDRESSES = {"ip": "198.18.255.1", "local_ip": "198.19.255.1"}
@@ -71,7 +62,7 @@ class Account:
     def __call__(self, name: str, *, check: bool = False, **changes: Any) -> Result:
         """Run an operation in this process, with options that succeed but for the changes."""
         reader = OPERATIONS[name]
-        return operate(reader.operation, {**self.options, **reader.options, **changes}, check=check, diff=True)
+        return operate(reader.module, {**self.options, **reader.options, **changes}, check=check, diff=True)
 
     def good(self, name: str, **changes: Any) -> Result:
         """The result of a success."""
@@ -115,6 +106,6 @@ def signature(sim: Simulator, time: str, domain: str = "www.qg.net") -> str:
 
 
 @pytest.fixture(name="account")
-def account_fixture(sim: Simulator, haste: None) -> Account:
+def account_fixture(sim: Simulator, common: dict[str, Any]) -> Account:
     """The session's agent, with operations that wait briefly."""
     return Account(sim, {**credentials(sim), "timeout": 5.0, "max_wait": 60.0})

@@ -93,6 +93,13 @@ def listed(node: Node) -> Options:
     return {"ips": ADDRESSES, "state": "absent"}
 
 
+#: A plan of each product host.
+PLANS: dict[str, Options] = {
+    "share": {"kind": "share", "channels": 8, "lifetime": 60},
+    "longterm": {"kind": "longterm", "channels": 8, "static": True},
+    "exclusive": {"kind": "exclusive", "channels": 8},
+    "overseas": {"kind": "overseas", "channels": 8},
+}
 OCCUPANCY = {"kind": "exclusive_occupancy", "channels": 10}
 KINDS = [
     leases(CLASSIC),

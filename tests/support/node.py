@@ -80,7 +80,8 @@ class Node:
         operation: Operation = import_module(f"{ACTIONS}.{module}").ActionModule.operation
         given = {name: value for name, value in self.options.items() if name in operation.spec}
         validation = ArgumentSpecValidator(operation.spec, **operation.rules).validate({**given, **options})
-        assert not validation.error_messages, validation.error_messages
+        if validation.error_messages:
+            return {"failed": True, "changed": False, "msg": "; ".join(validation.error_messages)}
         params = validation.validated_parameters
         before = Books.of(self.vendor)
         if not self._is_other:

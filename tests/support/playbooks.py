@@ -13,12 +13,14 @@ import shutil
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from simulator.fixture import Simulator
 from support.ansible_launcher import READ_BY_IMPORT, Launcher
+from support.invariants import assert_one_sentence
 
 if TYPE_CHECKING:
     from ansible_collections.qingguo.qgnet.plugins.module_utils._task.operation import Operation
@@ -27,6 +29,7 @@ HERE = Path(__file__).resolve().parent
 #: Longest that one playbook may take; a hanging one is a failure, not a wait.
 PLAY_SECONDS = 240
 QUERY, ADD, DEL, QUOTA = "/whitelist/query", "/whitelist/add", "/whitelist/del", "/info/quota"
+ACTIONS = "ansible_collections.qingguo.qgnet.plugins.action"
 LAUNCHER = Launcher()
 #: Where Ansible writes its log.
 LOG = "ANSIBLE_LOG_PATH"
@@ -36,17 +39,21 @@ Result = dict[str, Any]
 Operate = Callable[..., Result]
 
 
-def operate(operation: Operation, options: Mapping[str, Any], *, check: bool = False, diff: bool = False) -> Result:
-    """Run an operation in this process, with options that are validated as Ansible validates them."""
-    from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
-    from ansible_collections.qingguo.qgnet.plugins.module_utils._task.operation import Mode, execute, redact
+def operate(module: str | Operation, options: Mapping[str, Any], *, check: bool = False, diff: bool = False) -> Result:
+    """Run a module in this process, with options that are validated as Ansible validates them.
 
+    Its random delays are a hundred times shorter than for users.
+    """
+    from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+    from ansible_collections.qingguo.qgnet.plugins.module_utils._task.operation import Mode, Runtime, execute, redact
+
+    operation = import_module(f"{ACTIONS}.{module}").ActionModule.operation if isinstance(module, str) else module
     validation = ArgumentSpecValidator(operation.spec, **operation.rules).validate(dict(options))
     if validation.error_messages:
         return {"failed": True, "changed": False, "msg": "; ".join(validation.error_messages)}
-    params = validation.validated_parameters
+    params, hasty = validation.validated_parameters, Runtime(random=lambda low, _high: low / 100)
     with garbage_kept():
-        return redact(execute(operation, params, Mode(check=check, diff=diff)), params, operation.spec)
+        return redact(execute(operation, params, Mode(check=check, diff=diff, runtime=hasty)), params, operation.spec)
 
 
 @contextlib.contextmanager
@@ -72,14 +79,6 @@ def numeric(ips: Iterable[str]) -> list[str]:
 def block(count: int) -> list[str]:
     """So many different addresses, of the network for benchmarks; the simulator only keeps them as text."""
     return [f"198.18.{number // 250}.{number % 250 + 1}" for number in range(count)]
-
-
-def assert_one_sentence(message: object) -> None:
-    """A message that a person can read: some words, on one line, and not a stack of Python."""
-    assert isinstance(message, str)
-    assert len(message.split()) >= 4, message
-    for noise in ("\n", "Traceback", "object at 0x"):
-        assert noise not in message, message
 
 
 def assert_says(result: Result, *parts: str, **fields: Any) -> None:

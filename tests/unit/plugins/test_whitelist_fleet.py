@@ -11,14 +11,12 @@ from typing import Any
 
 import pytest
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import OptionError, QgError
-from support.in_process import Killed
-from support.stores import every_store
+from support.vendor import Killed
 from support.whitelist import ADD, DEL, ControlNode, node
 
-__all__ = ["every_store", "node"]
+__all__ = ["node"]
 
-pytestmark = pytest.mark.usefixtures("every_store")
-
+E, F = "203.0.113.5", "203.0.113.6"
 A, B, C, D, OFFICE = "203.0.113.1", "203.0.113.2", "203.0.113.3", "203.0.113.4", "198.51.100.7"
 DAY = 86400.0
 
@@ -102,14 +100,14 @@ def test_check_mode_predicts_and_remembers_nothing(node: ControlNode) -> None:
 def test_prune_spares_recent_hosts_and_shared_addresses(node: ControlNode) -> None:
     node.role(a=A, b=B, c=B, d=D)
     assert told(node.role(a=A, present=["a"])) == {}
-    node.core.clock.advance(DAY + 1)
+    node.vendor.advance(DAY + 1)
     assert told(node.role(a=A, present=["a", "b"])) == {"d": ([], [D])}
     assert (node.listed(), node.registered()) == ([A, B], [("a", A), ("b", B)])
 
 
 def test_prune_is_bounded_by_max_removals(node: ControlNode) -> None:
     node.role(a=A, b=B, c=C)
-    node.core.clock.advance(DAY + 1)
+    node.vendor.advance(DAY + 1)
     node.calls()
     with pytest.raises(OptionError, match=r"2 addresses of 2 hosts .* max_removals=1: b, c"):
         node.role(a=A, present=[], max_removals=1)
@@ -125,10 +123,10 @@ def test_a_killed_run_is_completed_by_the_next_one(node: ControlNode, steps: int
     """Whatever was sent: nothing stays that belongs to no host, and no host is cut off."""
     node.configure(whitelist=[OFFICE])
     node.role(a=A, b=B)
-    node.wire.killed_in = steps
+    node.at_step(steps, node.die)
     with contextlib.suppress(Killed):
         node.role(a=C, b=B)
-    node.wire.killed_in = None
+    node.event = None
     assert {OFFICE, B} <= set(node.listed())
     assert {A, C} & set(node.listed())
     node.role(a=D, b=B)
@@ -144,7 +142,7 @@ def test_a_walk_of_hosts_with_kills_and_losses_loses_nothing(node: ControlNode, 
     for _round in range(25):
         run = {host: chance.choice(pool) for host in chance.sample(hosts, chance.randint(1, 4))}
         if chance.random() < 0.3:
-            node.wire.killed_in = chance.randint(1, 12)
+            node.at_step(chance.randint(1, 12), node.die)
         elif chance.random() < 0.4:
             node.fault(chance.choice([ADD, DEL]), chance.choice(["reset_after", "reset_before", "garbage"]))
         try:
@@ -153,11 +151,35 @@ def test_a_walk_of_hosts_with_kills_and_losses_loses_nothing(node: ControlNode, 
             assert set(run.values()) <= set(node.listed())
         except (Killed, QgError):
             pass
-        node.wire.killed_in = None
+        node.event = None
         assert {OFFICE, pool[0]} <= set(node.listed())
-        node.core.clock.advance(60)
-    node.core.faults.clear()
+        node.vendor.advance(60)
+    node.vendor.faults.clear()
     node.role(**dict.fromkeys(hosts, pool[1]))
     node.role("absent", **dict.fromkeys(hosts, ""))
     assert node.listed() == [OFFICE, pool[0]]
     assert node.registered() == []
+
+
+# --- qg_whitelist_info
+
+
+def test_info_shows_who_an_entry_is_for(node: ControlNode) -> None:
+    node.configure(whitelist=[E, F])
+    node.role(web1=A, web2=B, web3=E)
+    node.role(inventory="awx", web1=A)
+    node.task(B, state="absent")
+    info = node.info()
+    owners = {
+        entry["ip"]: [(own["host"], own["inventory_id"], own["there_before"]) for own in entry["owners"]]
+        for entry in info["entries"]
+        if entry["listed"]
+    }
+    assert owners == {
+        A: [("web1", "awx", False), ("web1", "hosts.yml", False)],
+        E: [("web3", "hosts.yml", True)],
+        F: [],
+    }
+    assert info["entries"][0]["owners"][0]["registered_since"].startswith("2027-01-15T16:00")
+    assert [entry["ip"] for entry in info["entries"] if not entry["listed"]] == [B]
+    assert info["changed"] is False

@@ -13,8 +13,8 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._core.waiting import
 from ansible_collections.qingguo.qgnet.plugins.module_utils._leases.lease_facts import LeaseFacts
 from ansible_collections.qingguo.qgnet.plugins.module_utils._leases.plan import Origin
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.facts import AREAS, LEASE_LIST, LEASE_ORIGIN, Facts
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store.opening import StorePlace
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.rate_limiter import RateLimiter
-from support.stores import open_store
 from support.whitelist import ControlNode, node
 
 __all__ = ["node"]
@@ -30,7 +30,7 @@ def one_run(node: ControlNode, number: int) -> None:
     """What a run keeps: hosts with new addresses, a change of the whitelist, calls, and a lease."""
     hosts = {f"i-{n}": f"198.51.100.{(HOSTS * number + n) % 250}" for n in range(HOSTS)}
     assert not any(own["failed"] for own in node.role(**hosts)["hosts"].values())
-    state = open_store(node.directory, machine=node.wire.machine)
+    state = StorePlace(str(node.store)).open(60.0, node.runtime.clock)
     limiter = RateLimiter(state, 60)
     with limiter.slot("key", "/whitelist/query", 60, 10, WaitBudget(0)):
         pass
@@ -60,11 +60,11 @@ def test_hundreds_of_runs_leave_no_more_than_a_few(node: ControlNode) -> None:
     early_run, last_run = DAY + 40, DAY + 220
     for number in range(last_run + 1):
         one_run(node, number)
-        node.core.journal.clear()
-        node.wire.advance(60 * MINUTES)
+        node.vendor.journal.clear()
+        node.vendor.advance(60 * MINUTES)
         if number in (early_run, last_run):
-            after.append(size(node.directory))
-            state = open_store(node.directory, machine=node.wire.machine)
+            after.append(size(node.store))
+            state = StorePlace(str(node.store)).open(60.0, node.runtime.clock)
             rows = {table: state.rows(f"SELECT count(*) FROM {table}")[0][0] for table in TABLES}
             named = dict(state.rows("SELECT name, count(*) FROM facts GROUP BY name"))
             state.close()

@@ -1,0 +1,206 @@
+# Copyright (c) 2026 The qingguo.qgnet authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""A key whose product the task does not name: reads show it, once, before anything is paid for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from support.kinds import ALLOCATE, RELEASE, REPLACE
+from support.node import Node
+from support.vendor import CLASSIC, PATHS
+
+INFO, QUOTA, AREAS = "qg_proxy_info", "qg_quota_info", "qg_area_info"
+PRODUCTS = tuple(PATHS)
+LISTS = [paths.query for paths in PATHS.values()]
+PAYING = {path for paths in PATHS.values() for path in (paths.get, paths.replace)}
+CHOICES = "set product (variable qg_product, environment QG_PRODUCT)"
+WRONG = "NOSUCH01"
+Make = Callable[..., Node]
+
+
+@pytest.fixture
+def key(new_node: Make) -> Make:
+    """Makes a node with a key of a product, which its options do not name."""
+
+    def make(product: str = CLASSIC, **plan: Any) -> Node:
+        node = new_node(product, **plan)
+        del node.options["product"]
+        return node
+
+    return make
+
+
+def calls(node: Node) -> list[str]:
+    """The calls since the last question."""
+    found = node.vendor.calls()
+    node.vendor.forget()
+    return found
+
+
+def become(node: Node, product: str) -> None:
+    """Let the vendor sell another product with this key."""
+    node.vendor.configure(plan={"kind": "dynamic_dedicated" if product == CLASSIC else product})
+
+
+@pytest.mark.parametrize("product", PRODUCTS)
+def test_reads_show_the_product_once_and_before_anything_is_paid_for(key: Make, product: str) -> None:
+    node, reads = key(product), PRODUCTS.index(product) + 1
+    done = node.ok(ALLOCATE, count=2)
+    made = calls(node)
+    assert (done["product"], made[:reads], done["api"]["calls"]) == (product, LISTS[:reads], len(made))
+    # All that follows goes to this API, as with an explicit product.
+    assert {path for path in made[reads:] if path in LISTS} == {LISTS[reads - 1]}
+    assert len(PAYING.intersection(made)) == 1
+    assert (node.ok(INFO)["product"], calls(node)) == (product, [LISTS[reads - 1]])
+    later = [node.ok(ALLOCATE, count=2)["changed"], calls(node)]
+    assert [node.ok(ALLOCATE, count=2, product=product)["changed"], calls(node)] == later
+    assert (later[0], node.vendor.paid) == (False, 2)
+
+
+def test_an_explicit_product_needs_no_read_and_is_never_replaced(key: Make) -> None:
+    node = key("share")
+    node.ok(INFO, product="share")
+    assert calls(node) == ["/share/query"]
+    assert node.failed(INFO, product="classic")["error"]["code"] == -15
+    assert node.failed(INFO, product="exclusive")["error"]["code"] == "ACCESS_DENY"
+
+
+@pytest.mark.parametrize(("before", "now"), [("share", "exclusive"), ("exclusive", "classic"), ("classic", "share")])
+def test_a_product_that_is_no_longer_right_is_found_anew_by_the_next_task(key: Make, before: str, now: str) -> None:
+    node = key(before)
+    node.ok(INFO)
+    become(node, now)
+    assert "run the task again" in node.failed(ALLOCATE, count=1)["msg"]
+    assert node.ok(ALLOCATE, count=1)["product"] == now
+
+
+def test_a_classic_call_names_the_product_that_is_known(key: Make) -> None:
+    node = key("share")
+    node.ok(INFO)
+    for module, options in (("qg_proxy_pool_info", {}), ("qg_monopoly", {"count": 1}), ("qg_monopoly_info", {})):
+        assert "The key is one of product=share, which has no such call." in node.failed(module, **options)["msg"]
+
+
+@pytest.mark.parametrize(("module", "options"), [(ALLOCATE, {"count": 1}), (INFO, {}), (AREAS, {}), (QUOTA, {})])
+def test_check_mode_finds_the_product_too(key: Make, module: str, options: dict[str, Any]) -> None:
+    node = key("longterm")
+    assert node.ok(module, check=True, **options)["product"] == "longterm"
+    assert calls(node)[:3] == LISTS[:3]
+
+
+def test_a_plan_of_exclusive_occupancy_has_no_list_but_a_quota(key: Make) -> None:
+    node = key(kind="exclusive_occupancy")
+    assert node.ok(QUOTA)["product"] == "classic"
+    assert calls(node)[:6] == [*LISTS, "/info/quota"]
+    node.ok(QUOTA)
+    assert calls(node) == ["/info/quota"]
+
+
+def test_the_pool_needs_no_product(key: Make) -> None:
+    node = key(kind="dynamic_shared")
+    node.ok("qg_proxy_pool_info")
+    assert calls(node) == ["/extract"]
+
+
+# Keys of which no read shows the product
+
+
+def refused(node: Node, *parts: str, **options: Any) -> list[str]:
+    """The calls of a task that fails with these parts in its message, and pays for nothing."""
+    node.vendor.forget()
+    result = node.failed(ALLOCATE, **{"count": 1, **options})
+    assert [part for part in parts if part not in result["msg"]] == []
+    assert node.vendor.paid == 0
+    return calls(node)
+
+
+def test_a_wrong_key_is_named_with_what_each_api_said(key: Make) -> None:
+    said = ("(classic: code -100", "share, longterm, exclusive, overseas: code INVALID_KEY")
+    assert refused(key(), "The key is wrong", *said, CHOICES, key=WRONG) == LISTS
+
+
+@pytest.mark.parametrize("product", ["classic", "exclusive"])
+def test_an_expired_plan_is_named(key: Make, product: str) -> None:
+    node = key(product)
+    node.vendor.configure(status="expired")
+    assert refused(node, "The key has expired or is blocked", CHOICES) == LISTS
+
+
+@pytest.mark.parametrize(("status", "code"), [("blocked", "code -12"), ("unauthorised", "code -13")])
+def test_a_refusal_that_is_not_about_the_product_ends_the_search(key: Make, status: str, code: str) -> None:
+    node = key("share")
+    node.vendor.configure(status=status)
+    assert refused(node, code, CHOICES) == ["/query"]
+
+
+def test_a_vendor_that_does_not_respond_ends_the_search(key: Make) -> None:
+    node = key("share")
+    node.vendor.fault("/query", "reset_before", times=-1)
+    assert refused(node, CHOICES, max_wait=0) == ["/query"]
+    # A named product does not need it.
+    assert node.ok(ALLOCATE, count=1, product="share")["changed"] is True
+
+
+def test_the_search_keeps_to_the_rate_limits(key: Make) -> None:
+    node = key("longterm")
+    node.vendor.fault("/share/query", "code", code="REQUEST_LIMIT_EXCEEDED")
+    done = node.ok(ALLOCATE, count=1)
+    assert (done["product"], done["api"]["waited_seconds"] >= 60) == ("longterm", True)
+
+
+def test_a_host_that_does_not_exist_is_passed_over(key: Make) -> None:
+    """A reseller may have only some of the products."""
+    node = key("exclusive")
+    node.vendor.fault("/longterm/query", "status", http_status=404, times=-1)
+    assert node.ok(INFO)["product"] == "exclusive"
+    refused(node, "longterm: HTTP status 404; exclusive, overseas: code INVALID_KEY", key=WRONG)
+
+
+# What is stored
+
+
+def test_a_refused_list_contradicts_the_stored_product(key: Make) -> None:
+    node = key("share")
+    node.ok(INFO)
+    become(node, "exclusive")
+    assert node.failed(INFO)["error"]["code"] == "ACCESS_DENY"
+    node.vendor.forget()
+    assert node.ok(INFO)["product"] == "exclusive"
+    assert calls(node)[:4] == LISTS[:4]
+
+
+@pytest.mark.parametrize(
+    ("product", "module", "options", "sentence"),
+    [
+        ("overseas", ALLOCATE, {"count": 1, "pool": "normal"}, "pool is not an option of product=overseas"),
+        ("classic", ALLOCATE, {"count": 1, "areas": ["350500", "440100"]}, "product=classic leases in one"),
+        ("overseas", QUOTA, {}, "product=overseas has no quota"),
+        ("share", RELEASE, {"all": True}, "product=share does not release leases"),
+        ("share", ALLOCATE, {"count": 1, "exact": True}, "exact needs a release"),
+        ("longterm", REPLACE, {"count": 1}, "product=longterm does not replace leases"),
+        ("overseas", INFO, {"task_ids": ["T"]}, "task_ids select nothing with product=overseas"),
+    ],
+)
+def test_what_the_product_does_not_support_is_refused_when_it_is_known(
+    key: Make, product: str, module: str, options: dict[str, Any], sentence: str
+) -> None:
+    node = key(product)
+    for reads in (PRODUCTS.index(product) + 1, 0):
+        assert sentence in node.failed(module, **options)["msg"]
+        assert calls(node) == LISTS[:reads]
+
+
+def test_another_process_waits_for_the_first_search(key: Make) -> None:
+    node = key("overseas")
+
+    def search() -> None:
+        with node.other_process():
+            node.run(INFO, max_wait=1)
+
+    node.vendor.before("/longterm/query", search)
+    assert node.ok(INFO)["product"] == "overseas"
+    assert [path for path in calls(node) if path not in ("/overseas/query",)].count("/query") == 1

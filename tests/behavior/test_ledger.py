@@ -1,0 +1,86 @@
+# Copyright (c) 2026 The qingguo.qgnet authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What was paid for is in the ledger once, and caps hold over runs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from support.kinds import ALLOCATE, MONOPOLY, REPLACE
+from support.node import Node
+from support.vendor import PATHS
+
+LEDGER = "qg_ledger_info"
+DAY = 86400
+
+
+@pytest.fixture(params=["classic", "exclusive"])
+def node(request: pytest.FixtureRequest, new_node: Callable[..., Node]) -> Node:
+    return new_node(request.param, channels=30)
+
+
+def test_a_cap_holds_over_runs(node: Node) -> None:
+    cap = {"max_new_per_day": 7}
+    node.ok(ALLOCATE, count=5, **cap)
+    predicted, done = (node.failed(ALLOCATE, count=8, check=check, **cap) for check in (True, False))
+    assert predicted["msg"] == done["msg"]
+    replaced = node.failed(REPLACE, all=True, **cap)
+    assert len(node.ok(ALLOCATE, count=7, **cap)["allocated"]) == 2
+    own = node.failed(ALLOCATE, count=8, max_new_per_day=6)
+    for failed, limit, bought, wanted in ((done, 7, 5, 3), (replaced, 7, 5, 5), (own, 6, 7, 1)):
+        found = failed["cap"]
+        assert (found["limit"], found["bought"], found["wanted"]) == (limit, bought, wanted)
+        assert failed["changed"] is False
+    assert node.vendor.paid == len(node.vendor.leases) == 7, "nothing was released for a successor that is not bought"
+    node.vendor.advance(DAY + 1)
+    node.vendor.configure(plan={"lifetime": 600})
+    assert node.ok(ALLOCATE, count=1, **cap)["changed"] is (len(node.vendor.leases) == 1)
+
+
+def test_a_cap_counts_resources(new_node: Callable[..., Node]) -> None:
+    node = new_node(None, kind="exclusive_occupancy", channels=10)
+    node.ok(MONOPOLY, count=2, max_new_per_day=3)
+    refused = node.failed(MONOPOLY, count=4, max_new_per_day=3)
+    assert (refused["cap"]["bought"], refused["cap"]["wanted"], len(node.vendor.uuids)) == (2, 2, 2)
+    assert node.ok(MONOPOLY, count=3, max_new_per_day=3)["changed"] is True
+
+
+@pytest.mark.parametrize("fault", ["reset_after", "truncate", "data_null"])
+def test_the_ledger_is_what_the_vendor_was_paid_for(node: Node, fault: str) -> None:
+    product = node.options["product"]
+    node.vendor.fault(PATHS[product].get, fault)
+    node.ok(ALLOCATE, count=2)
+    node.ok(ALLOCATE, count=3)
+    node.vendor.forget()
+    read = node.ok(LEDGER)
+    first, second = read["entries"]
+    assert [(entry["asked"], entry["received"], entry["state"]) for entry in read["entries"]] == [
+        (2, 2, "settled"),
+        (1, 1, "settled"),
+    ]
+    assert sorted([*first["names"], *second["names"]]) == sorted(lease.host for lease in node.vendor.leases)
+    assert (first["product"], len(first["ends"])) == (product, 2)
+    assert all(moment.endswith("+08:00") for moment in (first["at"], *first["ends"]))
+    assert first["endpoint"] == f"/{PATHS[product].get.rpartition('/')[2]}"
+    totals = {"day": first["at"][:10], "product": product, "calls": 2, "asked": 3, "received": 3, "unknown": 0}
+    assert read["totals"] == [totals]
+    assert node.ok(LEDGER, since="24h")["count"] == 2
+    assert node.ok(LEDGER, since="2100-01-01")["count"] == 0
+    assert node.ok(LEDGER, product="auto")["entries"] == read["entries"]
+    assert node.ok(LEDGER, product="share")["entries"] == []
+    assert node.vendor.calls() == [], "it makes no call"
+
+
+def test_what_is_unknown_counts_as_bought_until_it_is_known(node: Node) -> None:
+    path = PATHS[node.options["product"]].get
+    node.vendor.kill(path, carried_out=False)
+    assert node.attempt(ALLOCATE, count=3, max_new_per_day=5) is None
+    (entry,) = node.ok(LEDGER)["entries"]
+    assert (entry["asked"], entry["received"], entry["state"]) == (3, None, "sent")
+    assert node.ok(LEDGER)["totals"][0]["unknown"] == 3
+    # Nothing shows that it was not carried out, so that the cap counts it; the leases are bought all the same.
+    assert node.failed(ALLOCATE, count=5, max_new_per_day=7)["cap"]["bought"] == 3
+    node.ok(ALLOCATE, count=5, max_new_per_day=8)
+    assert node.vendor.paid == 5
