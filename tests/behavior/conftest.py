@@ -36,7 +36,7 @@ def new_node(folder: Path) -> Callable[..., Node]:
 
     def make(product: str | None = CLASSIC, **plan: Any) -> Node:
         kind = {} if product in (CLASSIC, None) else {"kind": product}
-        return Node(folder / "store", Vendor(**kind, **plan), **({"product": product} if product else {}))
+        return Node(folder / "store", Vendor(**{**kind, **plan}), **({"product": product} if product else {}))
 
     return make
 
