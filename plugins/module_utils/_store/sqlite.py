@@ -81,7 +81,7 @@ class SqliteStore(Store):
             with contextlib.suppress(FileExistsError):
                 os.link(draft, path)
         finally:
-            draft.unlink()
+            draft.unlink(missing_ok=True)
 
     def _open(self) -> None:
         # Safe if a process is killed. A power failure may lose the last transactions, which is harmless.
