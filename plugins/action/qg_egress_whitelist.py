@@ -157,8 +157,8 @@ class ActionModule(QgAction):
     ) -> dict[str, Any]:
         """Update the whitelist of one key."""
         options = ProxyApiOptions.parse(self._with_key(digest, next(iter(hosts)), params))
-        mode, inventory = self.mode(params, SPEC), self._inventory_id(params)
-        with locked(options, mode) as (api, registrations):
+        mode, inventory = self.mode(), self._inventory_id(params)
+        with locked(options.caller(announcer=mode.announcer), mode) as (api, registrations):
             names = {name: _registered_name(name, is_shared=options.store.is_shared) for name in hosts}
             rows, now, warnings = registrations.all(), registrations.store.now(), []
             # The control node of any run need not be in its inventory.

@@ -101,7 +101,7 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._cloud.hosts import 
     host_name,
 )
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import OptionError, QgError, UnexpectedError
-from ansible_collections.qingguo.qgnet.plugins.module_utils._task.operation import redact, secrets_in
+from ansible_collections.qingguo.qgnet.plugins.module_utils._task.operation import redact
 from ansible_collections.qingguo.qgnet.plugins.module_utils._task.options import ACCOUNT_API_OPTIONS, account_api
 from ansible_collections.qingguo.qgnet.plugins.module_utils._task.sources import (
     environment_name,
@@ -185,7 +185,7 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
         if REQUESTS_IMPORT_ERROR is not None:
             raise OptionError(MISSING_REQUESTS)
         params = self._params()
-        api = account_api(params, run_announcer("qg_cloud", secrets_in(params, ACCOUNT_API_OPTIONS)))
+        api = account_api(params, run_announcer("qg_cloud"))
         secrets = self.get_option("include_secrets")
         products = self.get_option("product_ids") or [None]
         rows = collect(products, lambda product: api.instances(product, include_secrets=secrets))

@@ -28,7 +28,6 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._task.operation impo
     execute,
     explained,
     guarded,
-    secrets_in,
 )
 from ansible_collections.qingguo.qgnet.plugins.module_utils._task.options import GROUP_OPTIONS, SHARED_OPTIONS
 from ansible_collections.qingguo.qgnet.plugins.module_utils._task.sources import (
@@ -113,9 +112,9 @@ class QgAction(ActionBase):
         """Return the result of the work, or a failed result; Ansible's own errors propagate."""
         return guarded(work, (AnsibleError,), self.origin)
 
-    def mode(self, params: Mapping[str, Any], spec: Spec) -> Mode:
+    def mode(self) -> Mode:
         """Return the modes of the task, and its announcer."""
-        announcer = SILENT if self._task.no_log else run_announcer(self._name, secrets_in(params, spec))
+        announcer = SILENT if self._task.no_log else run_announcer(self._name)
         return Mode(bool(self._task.check_mode), bool(self._task.diff), announcer, self.origin)
 
     def delegated_away(self) -> bool:
@@ -154,7 +153,9 @@ class ApiAction(QgAction):
             except OptionError as error:
                 raise AnsibleActionFail(explained(error, self.origin)) from None
             params = {**from_this_environment(operation.spec), **given}
-            if _holds_secrets(operation, params) and not self._task.no_log:
+            # The options of a delegated task are validated on its host.
+            has_secrets = boolean(params.get(operation.secret_option or "") or False, strict=False)
+            if has_secrets and not self._task.no_log:
                 # At -vvv, the connection displays the result.
                 raise AnsibleActionFail(
                     f"{operation.secret_option} in a delegated task needs no_log: set no_log=true on the task, "
@@ -163,15 +164,9 @@ class ApiAction(QgAction):
             result.update(self._execute_module(module_args=params, task_vars=task_vars))
         else:
             params = self.validated(operation.spec, dict(operation.rules))
-            mode = self.mode(params, operation.spec)
-            result.update(self.guarded(lambda: execute(operation, params, mode)))
-        if operation.reveal(result, params) or (_holds_secrets(operation, params) and not result.get("failed")):
+            result.update(self.guarded(lambda: execute(operation, params, self.mode())))
+        has_secrets = boolean(params.get(operation.secret_option or "") or False, strict=False)
+        if operation.reveal(result, params) or (has_secrets and not result.get("failed")):
             # Ansible still registers the full result, but neither displays nor logs it.
             result["_ansible_no_log"] = True
         return result
-
-
-def _holds_secrets(operation: Operation, params: Mapping[str, Any]) -> bool:
-    """Whether the operation's result contains secrets; options of a delegated task are not validated here."""
-    wanted = params.get(operation.secret_option) if operation.secret_option else False
-    return bool(boolean(wanted or False, strict=False))

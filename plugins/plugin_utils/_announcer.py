@@ -12,12 +12,12 @@ from pathlib import Path
 
 from ansible import constants
 from ansible.utils.display import Display
-from ansible_collections.qingguo.qgnet.plugins.module_utils._core.text import clean
+from ansible_collections.qingguo.qgnet.plugins.module_utils._core.text import one_line
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.waiting import Announcer
 
 
-def run_announcer(name: str, secrets: frozenset[str]) -> Announcer:
-    """Return the announcer of a plugin, which removes the secrets.
+def run_announcer(name: str) -> Announcer:
+    """Return the announcer of a plugin.
 
     It announces each reason once in a run, whichever process waits first, and writes to the standard error, since the
     standard output may be JSON.
@@ -30,6 +30,6 @@ def run_announcer(name: str, secrets: frozenset[str]) -> Announcer:
             # The directory of this run, which Ansible removes at its end.
             Path(constants.DEFAULT_LOCAL_TMP, f"qgnet-wait-{name_of_reason}").touch(0o600, exist_ok=False)
             text = f"{name}: waiting because {reason}: {detail}"
-            display.display(clean({"msg": text}, secrets)["msg"], stderr=True)
+            display.display(one_line(text), stderr=True)
 
     return announce

@@ -65,7 +65,7 @@ class ControlNode(Node):
     def _locked(self, max_wait: float) -> Any:
         defaults = {name: option.get("default") for name, option in PROXY_API_OPTIONS.items()}
         options = ProxyApiOptions.parse({**defaults, **self.options, "max_wait": max_wait})
-        return locked(options, Mode(runtime=self.runtime))
+        return locked(options.caller(), Mode(runtime=self.runtime))
 
     def listed(self) -> list[str]:
         """The whitelist, as QG.net has it, in numeric order."""

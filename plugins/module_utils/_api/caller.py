@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from .._core.errors import CallError, Effect, Kind, QgError, TransportError, UnexpectedError, WaitBudgetExceeded
+from .._core.text import sentence
 from .._core.waiting import WaitBudget, backoff
 from .calls import Call
 from .parsing import ResponseShapeError
@@ -129,9 +130,13 @@ class Caller:
         method = "POST" if call.method == "GET" and len(encode(everything)) > MAX_QUERY else call.method
         response = self._transport.send(method, self._url + call.path, everything, call.name)
         name = f"{call.name} of product={self._product}" if self._product else call.name
-        secrets = {*self.secrets, *(value for name, value in credentials.items() if name == "sign")}
+
+        def quoted(text: object) -> str | None:
+            signature = [value for name, value in credentials.items() if name == "sign"]
+            return (sentence(text, [*self.secrets, *signature]) if isinstance(text, str) else "") or None
+
         try:
-            data = data_of(response, call, secrets, name=name, url_option=self._transport.url_option, explain=explain)
+            data = data_of(response, call, quoted, name=name, url_option=self._transport.url_option, explain=explain)
             result = read(data)
             self._note(response, began)
             return result

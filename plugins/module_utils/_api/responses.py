@@ -11,11 +11,10 @@ what a response says; :func:`data_of` returns the data or raises the error.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .._core.errors import UNCERTAIN, CallError, Effect, Kind, TransportError
-from .._core.text import sentence
 from .codes import CODES, MONOPOLY_STATUSES, TUNNEL_STATUSES, UNDOCUMENTED, VendorCode
 from .parsing import ResponseShapeError, as_int, parse_object
 from .transport import HttpResponse, retry_after
@@ -42,6 +41,8 @@ class Refusal(NamedTuple):
 
 #: Returns the data of a response, and the refusal in it, if any; raises ResponseShapeError if it is not the vendor's.
 Dialect = Callable[[HttpResponse], "tuple[Any, Refusal | None]"]
+#: Returns a text of the vendor for a message, without secrets; None for other values and empty text.
+Quoted = Callable[[object], "str | None"]
 #: Returns the meaning of a refusal.
 Explain = Callable[[Refusal, HttpResponse], VendorCode]
 
@@ -89,7 +90,7 @@ def explain(refusal: Refusal, _response: HttpResponse) -> VendorCode:
 def data_of(
     response: HttpResponse,
     call: Call,
-    secrets: Collection[str],
+    quoted: Quoted,
     *,
     name: str,
     url_option: str,
@@ -101,18 +102,18 @@ def data_of(
     except ResponseShapeError:
         refusal, data = None, ResponseShapeError
     if refusal:
-        raise _refused(refusal, explain(refusal, response), response, call, secrets, name)
+        raise _refused(refusal, explain(refusal, response), response, call, quoted, name)
     # A success may have a status such as 206, whose body is incomplete.
     if data is ResponseShapeError or response.status != 200:
-        raise _unusable(response, call, secrets, url_option)
+        raise _unusable(response, call, quoted, url_option)
     return data
 
 
 def _refused(
-    refusal: Refusal, row: VendorCode, response: HttpResponse, call: Call, secrets: Collection[str], name: str
+    refusal: Refusal, row: VendorCode, response: HttpResponse, call: Call, quoted: Quoted, name: str
 ) -> CallError:
-    said, request_id = _quoted(refusal.said, secrets), _quoted(refusal.request_id, secrets)
-    code = sentence(refusal.code, secrets)[:80] if isinstance(refusal.code, str) else refusal.code
+    said, request_id = ((quoted(text) or "")[:200] or None for text in (refusal.said, refusal.request_id))
+    code = (quoted(refusal.code) or "")[:80] if isinstance(refusal.code, str) else refusal.code
     number = "" if code is None else f" with {refusal.number} {code}"
     why = ", ".join(filter(None, (row.meaning, said and f'"{said}"')))
     asked = f" The vendor's number of this request is {request_id}." if request_id else ""
@@ -131,7 +132,7 @@ def _refused(
     )
 
 
-def _unusable(response: HttpResponse, call: Call, secrets: Collection[str], url_option: str) -> TransportError:
+def _unusable(response: HttpResponse, call: Call, quoted: Quoted, url_option: str) -> TransportError:
     """Return the error for a response that does not come from the vendor's service, or not from this call.
 
     It comes from a gateway, which may send any status before or after the service carried out the call.
@@ -150,7 +151,7 @@ def _unusable(response: HttpResponse, call: Call, secrets: Collection[str], url_
         why = "a success that may be incomplete"
     else:
         why = "a response that is not the vendor's JSON"
-    excerpt = _SECRET_FIELD.split(sentence(response.text, secrets), maxsplit=1)[0][:120]
+    excerpt = _SECRET_FIELD.split(quoted(response.text) or "", maxsplit=1)[0][:120]
     return TransportError(
         f"{call.name}: HTTP {status}, {why}" + (f' (it begins: "{excerpt}").' if excerpt else "."),
         endpoint=call.name,
@@ -160,8 +161,3 @@ def _unusable(response: HttpResponse, call: Call, secrets: Collection[str], url_
         http_status=status,
         retry_after=retry_after(response.headers),
     )
-
-
-def _quoted(text: object, secrets: Collection[str]) -> str | None:
-    """Return a text of the vendor for a message, without secrets; None for other values and empty text."""
-    return (sentence(text, secrets)[:200] if isinstance(text, str) else "") or None

@@ -28,8 +28,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 from urllib.parse import urlencode, urlsplit
 
-from .._core.clock import elapsed, wall_time
+from .._core.clock import wall_time
 from .._core.errors import Effect, TransportError
+from .._core.runtime import current
 from .._core.text import counted
 from .._core.version import VERSION
 from .parsing import http_delay, http_time
@@ -120,7 +121,8 @@ class Exchange:
 
     def __init__(self, timeout: float) -> None:
         # This clock includes suspensions: another machine may have taken over and paid, so nothing must be sent later.
-        self._end = elapsed() + timeout
+        self._elapsed = current().clock.elapsed
+        self._end = self._elapsed() + timeout
         self._lock = threading.Lock()
         self._channel: socket.socket | None = None
         self.is_sent = False
@@ -129,7 +131,7 @@ class Exchange:
     def before_send(self, channel: socket.socket | None) -> None:
         """Allow the request to be sent through a connection; raises TimeoutError after the deadline."""
         with self._lock:
-            if elapsed() >= self._end:
+            if self._elapsed() >= self._end:
                 raise TimeoutError
             self.is_sent, self._channel = True, channel
 

@@ -52,7 +52,7 @@ def find_leases(params: Mapping[str, Any]) -> list[dict[str, Any]]:
         exclude_ips=frozenset(check_names("exclude_ips", params["exclude_ips"])),
     )
     # Templates may be evaluated in the process that Ansible forks its workers from.
-    with contextlib.closing(StorePlace.of(params).open(params["max_wait"])) as state:
+    with contextlib.closing(StorePlace(params["store"]).open(params["max_wait"])) as state:
         # A lookup cannot see whether its task has no_log, so it announces nothing.
         api = lease_client(params, SILENT, check_terms, state=state)
         desired = replace(desired, params=with_codes(desired.params, api))

@@ -107,7 +107,7 @@ def _keys(params: Mapping[str, Any], store: Store) -> set[str]:
 
 
 def _run(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
-    with contextlib.closing(StorePlace.of(params).open(_MAX_WAIT)) as store:
+    with contextlib.closing(StorePlace(params["store"]).open(_MAX_WAIT)) as store:
         since = params["since"] and moment("since", params["since"], store.now() + store.wall_ahead())
         entries = [described(entry) for entry in ledger(store, _keys(params, store), since or 0.0)]
     return {"changed": False, "entries": entries, "count": len(entries), "totals": totals(entries)}

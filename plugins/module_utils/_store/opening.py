@@ -10,9 +10,8 @@ import contextlib
 import importlib
 import os
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
 from .._core.clock import SYSTEM_CLOCK, Clock
@@ -31,11 +30,6 @@ class StorePlace:
     """Where the store is: in a directory, or in the PostgreSQL database of a URL."""
 
     value: str = field(repr=False)
-
-    @classmethod
-    def of(cls, params: Mapping[str, Any]) -> StorePlace:
-        """Return the place that the option ``store`` specifies."""
-        return cls(params["store"])
 
     @property
     def is_shared(self) -> bool:

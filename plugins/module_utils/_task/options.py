@@ -159,12 +159,9 @@ class TransportOptions:
     max_wait: float
 
     @classmethod
-    def parse(cls, params: Mapping[str, Any]) -> TransportOptions:
+    def parse(cls, timeout: float, max_wait: float) -> TransportOptions:
         """Check and return the options; raises OptionError for every mistake in them."""
-        return cls(
-            timeout=check_range("timeout", params["timeout"], 0.1, 600),
-            max_wait=check_range("max_wait", params["max_wait"], 0, 86400),
-        )
+        return cls(check_range("timeout", timeout, 0.1, 600), check_range("max_wait", max_wait, 0, 86400))
 
     def transport(self, url_option: str, url: str, **more: Any) -> Transport:
         """Return the transport for calls to a URL; ``url_option`` is the name of its option in messages.
@@ -211,8 +208,8 @@ class ProxyApiOptions:
             api_url=_parse_url("api_url", params["api_url"], PROXY_API_OPTIONS["api_url"]["default"]),
             key=params["key"],
             password=params["password"],
-            transport=TransportOptions.parse(params),
-            store=StorePlace.of(params),
+            transport=TransportOptions.parse(params["timeout"], params["max_wait"]),
+            store=StorePlace(params["store"]),
         )
 
     @property
@@ -272,7 +269,7 @@ class AccountApiOptions:
         return cls(
             account_url=url,
             identity=Identity(params["app_id"].strip(), params["app_key"].strip(), domain),
-            transport=TransportOptions.parse(params),
+            transport=TransportOptions.parse(params["timeout"], params["max_wait"]),
         )
 
     def client(self, announcer: Announcer = SILENT) -> Account:

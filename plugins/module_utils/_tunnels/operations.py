@@ -43,7 +43,7 @@ def _run(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
                 f"{environment_name(option)}. The control port of a tunnel requires the key and its password, also "
                 "for a host on the whitelist."
             )
-    options = TransportOptions.parse(params)
+    options = TransportOptions.parse(params["timeout"], params["max_wait"])
     if mode.check:
         return {"changed": True, "exit": None, "api": {"calls": 0, "retries": 0, "waited_seconds": 0.0}}
     url = f"http://{host}:{CONTROL_PORT}"

@@ -8,16 +8,17 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
+from .._api.key import KeyCaller
 from .._api.parsing import BEIJING
 from .._api.whitelist import Whitelist
 from .._core.addresses import check_addresses, numeric_order
 from .._core.errors import OptionError
 from .._store.registrations import Registrations
 from .._task.operation import Mode, Operation
-from .._task.options import PROXY_API_OPTIONS, ProxyApiOptions, key_caller
+from .._task.options import PROXY_API_OPTIONS, key_caller
 from .apply import reconcile
 from .fleet import whole_result
 from .plan import Desired
@@ -25,15 +26,11 @@ from .registrations import report
 
 
 @contextmanager
-def locked(options: ProxyApiOptions, mode: Mode) -> Iterator[tuple[Whitelist, Registrations]]:
+def locked(caller: KeyCaller, mode: Mode) -> Iterator[tuple[Whitelist, Registrations]]:
     """Hold the lock of the whitelist of a key, unless in check mode; yields the client, and the registrations."""
-    api = Whitelist(options.caller(announcer=mode.announcer))
-    registrations = Registrations(api.caller.rate_limiter.state, api.caller.key_digest)
-    if mode.check:
-        yield api, registrations
-        return
-    with api.caller.key_lock("whitelisting", "addresses for this key"):
-        yield api, registrations
+    registrations = Registrations(caller.rate_limiter.state, caller.key_digest)
+    with caller.key_lock("whitelisting", "addresses for this key") if not mode.check else nullcontext():
+        yield Whitelist(caller), registrations
 
 
 def desired_from(params: Mapping[str, Any]) -> Desired:
@@ -50,7 +47,7 @@ def desired_from(params: Mapping[str, Any]) -> Desired:
 
 def _run(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
     desired = desired_from(params)
-    with locked(ProxyApiOptions.parse(params), mode) as (api, _registrations):
+    with locked(key_caller(params, mode.announcer), mode) as (api, _registrations):
         outcome = reconcile(api, desired, check=mode.check)
     result = {**whole_result(outcome), "api": api.caller.usage()}
     if not mode.diff:

@@ -33,6 +33,7 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._api.responses impor
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.transport import HttpResponse, retry_after
 from ansible_collections.qingguo.qgnet.plugins.module_utils._cloud import hosts
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import QgError
+from ansible_collections.qingguo.qgnet.plugins.module_utils._core.text import sentence
 from ansible_collections.qingguo.qgnet.plugins.module_utils._egress import detect
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
@@ -90,6 +91,10 @@ CLASSIC: dict[str, tuple[Call, Any, Callable[[Any], Any]]] = {
     ),
     "refusal": (endpoints.MONOPOLIES_REDIAL, {"error": "busy", "Code": -10, "Msg": "no"}, dict),
 }
+
+
+def _quoted(text: object) -> str | None:
+    return sentence(text, ["SECRET1", "SECRET2"]) if isinstance(text, str) else None
 
 
 def part_of(row: dict[str, Any], *fields: str, **changes: Any) -> dict[str, Any]:
@@ -210,9 +215,7 @@ def test_responses_of_the_proxy_api(response: Response) -> None:
 def hear_proxy_api(name: str, text: str, status: int, reported: dict[str, str]) -> None:
     endpoint, _shape, read = CLASSIC[name]
     try:
-        body = data_of(
-            HttpResponse(status, text, reported), endpoint, ["SECRET1", "SECRET2"], name=name, url_option="x"
-        )
+        body = data_of(HttpResponse(status, text, reported), endpoint, _quoted, name=name, url_option="x")
         with contextlib.suppress(ResponseShapeError):
             use_proxy_api(read(body))
     except QgError as error:
@@ -231,7 +234,7 @@ def hear_account_api(name: str, text: str, status: int, reported: dict[str, str]
         data = data_of(
             HttpResponse(status, text, reported),
             endpoint,
-            ["SECRET1"],
+            _quoted,
             name=name,
             url_option="x",
             explain=functools.partial(account_endpoints._explain, asked="x=1"),

@@ -19,7 +19,7 @@ HTML = "<html>Forbidden</html>"
 
 def refused(call: Call, status: int, text: str) -> CallError:
     with pytest.raises(CallError) as caught:
-        data_of(HttpResponse(status, text, {}), call, (), name=call.name, url_option="api_url")
+        data_of(HttpResponse(status, text, {}), call, lambda _text: None, name=call.name, url_option="api_url")
     return caught.value
 
 

@@ -139,10 +139,10 @@ def test_a_server_that_can_only_be_read_is_a_sentence(database_url: str, databas
 
 
 def test_the_store_is_where_the_option_says(database_url: str, tmp_path: Path) -> None:
-    with contextlib.closing(StorePlace.of({"store": database_url}).open()) as store:
+    with contextlib.closing(StorePlace(database_url).open()) as store:
         assert isinstance(store, PostgresStore)
     assert list(tmp_path.iterdir()) == []
-    with contextlib.closing(StorePlace.of({"store": str(tmp_path)}).open()) as store:
+    with contextlib.closing(StorePlace(str(tmp_path)).open()) as store:
         assert not isinstance(store, PostgresStore)
     # A mistyped URL is no directory, whose name messages would quote.
     with pytest.raises(QgError) as refused:
