@@ -20,15 +20,11 @@ from support.egress_questions import ask_fixture
 from support.fleet import Fleet
 from support.playbooks import LAUNCHER, Playground
 from support.postgres import database_server, database_url
-from support.stores import every_store, pytest_runtest_setup, pytest_runtest_teardown, state_options
 
 __all__ = [
     "ask_fixture",
     "database_server",
     "database_url",
-    "every_store",
-    "pytest_runtest_setup",
-    "pytest_runtest_teardown",
     "sim",
     "simulator",
     "simulator_arguments",
@@ -61,7 +57,7 @@ def common(sim: Simulator, tmp_path: Path, minute: float, monkeypatch: pytest.Mo
     monkeypatch.setenv("QG_MINUTE_SECONDS", str(minute))
     for name in ("http_proxy", "https_proxy", "all_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
         monkeypatch.delenv(name, raising=False)
-    return {"key": sim.key, "api_url": sim.api_url, **state_options(tmp_path / "state"), "timeout": 2.0}
+    return {"key": sim.key, "api_url": sim.api_url, "store": str(tmp_path / "state"), "timeout": 2.0}
 
 
 @pytest.fixture(scope="session")

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.qingguo.qgnet.plugins.module_utils._watch.options import read_options
 from simulator.fixture import Simulator
 from support.fleet import DETECT
 from support.playbooks import ADD, QUERY, Playground, assert_one_sentence
@@ -114,17 +113,6 @@ def test_the_inventory_takes_the_account_from_the_first_source_that_has_it(
         )
         assert run.output.count("was refused with code"), run.output
     assert [call["key"] for call in sim.journal()] == ["ENVIRONMENT", "OPTION", "VARIABLE", "OPTION"]
-
-
-def test_the_event_source_takes_the_key_from_the_first_source_that_has_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    def key(**given: Any) -> str:
-        return str(read_options({"watch": "whitelist", **given})["key"])
-
-    monkeypatch.setenv("QG_KEY", "ENVIRONMENT")
-    assert [key(), key(key=""), key(key="OPTION")] == ["ENVIRONMENT", "ENVIRONMENT", "OPTION"]
-    monkeypatch.setenv("QG_KEY", "")
-    with pytest.raises(Exception, match=r"^key is missing: give it as option of qg_watch or as QG_KEY in the env"):
-        key()
 
 
 def test_the_error_for_a_missing_key_names_all_places(sim: Simulator, playground: Playground) -> None:

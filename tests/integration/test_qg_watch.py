@@ -21,7 +21,6 @@ import pytest
 import requests
 from simulator.fixture import Simulator
 from support.playbooks import QUERY, QUOTA
-from support.stores import state_options
 
 LIST, BALANCE = "/query", "/api/merchant/getBalance"
 COLLECTION = Path(os.environ.get("ANSIBLE_COLLECTIONS_PATH", ""), "ansible_collections", "qingguo", "qgnet")
@@ -34,7 +33,7 @@ Queue = asyncio.Queue[dict[str, Any]]
 def options(sim: Simulator, tmp_path: Path, minute: float, common: dict[str, Any]) -> dict[str, Any]:
     """The options of a watcher that polls as often as it may."""
     account = {"app_id": sim.app_id, "app_key": sim.app_key, "account_url": sim.account_url}
-    own = {**state_options(tmp_path / "state"), "timeout": 2, "interval": minute / 6}
+    own = {"store": str(tmp_path / "state"), "timeout": 2, "interval": minute / 6}
     return {"key": sim.key, "api_url": sim.api_url, **account, **own}
 
 

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from pathlib import Path
 
 CLIENT = Path(__file__).resolve().parents[2] / "plugins" / "module_utils"
@@ -38,3 +39,12 @@ def test_a_file_imports_only_the_layers_below_its_own() -> None:
         if others := imported_folders(path) - {folder, *below}:
             wrong[name] = others
     assert wrong == {}
+
+
+def test_only_unit_tests_know_the_inside_of_the_collection() -> None:
+    """All others go from options to results; one file of theirs gives a task its runtime (support/node.py)."""
+    tests = CLIENT.parents[1] / "tests"
+    others = [path for name in ("behavior", "contract", "integration") for path in (tests / name).rglob("*.py")]
+    inside = re.compile(r"module_utils\.(?!_task\b)|from \.+module_utils")
+    wrong = [str(path.relative_to(tests)) for path in others if inside.search(path.read_text(encoding="utf-8"))]
+    assert wrong == []

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import QgError
 from ansible_collections.qingguo.qgnet.plugins.module_utils._watch.events import Changes
+from ansible_collections.qingguo.qgnet.plugins.module_utils._watch.options import read_options
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -122,3 +123,14 @@ def test_who_follows_the_events_knows_the_list(polls: list[list[str] | None]) ->
             known = set(names if known is None else known | set(event["added"]) - set(event["removed"]))
             known -= set(event["removed"])
         assert names is None or known == set(names)
+
+
+def test_the_event_source_takes_the_key_from_the_first_source_that_has_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    def key(**given: Any) -> str:
+        return str(read_options({"watch": "whitelist", **given})["key"])
+
+    monkeypatch.setenv("QG_KEY", "ENVIRONMENT")
+    assert [key(), key(key=""), key(key="OPTION")] == ["ENVIRONMENT", "ENVIRONMENT", "OPTION"]
+    monkeypatch.setenv("QG_KEY", "")
+    with pytest.raises(Exception, match=r"^key is missing: give it as option of qg_watch or as QG_KEY in the env"):
+        key()
