@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import datetime
 import shutil
 from collections.abc import Callable
 from typing import Any
@@ -255,6 +256,56 @@ def test_a_lease_that_is_gone_is_not_counted_for_long(node: Node) -> None:
     node.vendor.fault(LIST, "replace", body=stale)
     node.ok(ALLOCATE, count=5)
     assert len(node.vendor.leases) <= 5
+
+
+# What is read
+
+
+def test_the_fields_of_a_lease_are_those_of_the_books(node: Node) -> None:
+    held = {lease.ip: lease for lease in node.vendor.hold(2, 1)}
+    leases = node.ok("qg_proxy_info")["leases"]
+    assert [lease["deadline"] for lease in leases] == sorted(lease["deadline"] for lease in leases)
+    assert {lease["ip"] for lease in leases} == set(held)
+    for lease in leases:
+        own = held[lease["ip"]]
+        assert (lease["server"], lease["port"], lease["task_id"]) == (own.host, own.port, own.task_id)
+        moment = datetime.datetime.fromisoformat(lease["expires_at"])
+        assert (moment.utcoffset(), moment.timestamp()) == (datetime.timedelta(hours=8), int(own.ends))
+        assert 0 < lease["remaining_seconds"] <= own.ends
+        assert (lease["region"], ISPS[lease["isp"]]) == (own.area.region, own.area.isp)
+        assert lease["vendor"]["IP"] == own.ip
+        assert "proxy_url" not in lease
+    third = next(lease for lease in held.values() if lease.task_id == node.vendor.leases[2].task_id)
+    chosen = node.ok("qg_proxy_info", task_ids=[third.task_id, "NoSuchTask"], check=True)
+    assert [lease["ip"] for lease in chosen["leases"]] == [third.ip]
+    assert node.sent(LIST) == [{"Detail": "1"}, {"TaskID": f"{third.task_id},NoSuchTask", "Detail": "1"}]
+
+
+def test_the_pool_is_read_without_a_lease(node: Node) -> None:
+    node.vendor.configure(plan={"kind": "dynamic_shared"})
+    options = {"count": 3, "isp": "unicom", "pool": "enterprise"}
+    pool = node.ok("qg_proxy_pool_info", **options)
+    assert (pool["changed"], pool["count"], len(pool["proxies"])) == (False, 3, 3)
+    assert {lease["isp"] for lease in pool["proxies"]} == {"unicom"}
+    assert len({lease["task_id"] for lease in pool["proxies"]}) == 1
+    assert node.sent("/extract") == [{"Num": "3", "ISP": "3", "Pool": "2", "Detail": "1"}]
+    assert node.vendor.leases == []
+
+
+def test_the_areas_of_a_plan(node: Node) -> None:
+    stock = [
+        {"area_id": int(QUANZHOU), "area": "福建省泉州市", "isp": 1, "available": 0},
+        {"area_id": int(HUAIAN), "area": "江苏省淮安市", "isp": 2, "available": 9},
+    ]
+    node.vendor.configure(plan={"stock": {"areas": stock}})
+    found = node.ok("qg_area_info")
+    assert [(area["area_code"], area["name"], area["isp"], area["available"]) for area in found["areas"]] == [
+        (QUANZHOU, "福建省泉州市", "telecom", False),
+        (HUAIAN, "江苏省淮安市", "mobile", True),
+    ]
+    only = node.ok("qg_area_info", available=True, isp="mobile")
+    assert [area["area_code"] for area in only["areas"]] == [HUAIAN]
+    assert node.sent(AREAS)[1] == {"Isp": "2", "Status": "1"}
 
 
 # Two runs at the same time
