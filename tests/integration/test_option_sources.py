@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -14,6 +15,7 @@ import pytest
 from simulator.fixture import Simulator
 from support.fleet import DETECT
 from support.playbooks import ADD, QUERY, Playground, assert_one_sentence
+from support.plugin_runs import run_action
 from support.task_cases import play_cases
 
 #: Each task is named after the source whose key the vendor must receive; a key is the name of its source.
@@ -161,3 +163,20 @@ def test_defaults_of_the_group_reach_only_modules_that_use_them_and_a_task_is_re
     run = play_cases(playground, cases, inventory=INVENTORY, module_defaults={"group/qingguo.qgnet.qg": group})
     assert "sources is empty" in run.of("detect").result["msg"]
     assert "Unsupported parameters: nonsense. Supported parameters include: " in run.of("own option").result["msg"]
+
+
+@pytest.mark.parametrize("origin", ["QG_API_URL", "the task"])
+def test_an_api_that_cannot_be_reached_is_named_with_what_has_set_its_url(
+    origin: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as closed:
+        address = f"127.0.0.1:{closed.getsockname()[1]}"
+    options: dict[str, Any] = {"key": "QGDEMO01", "store": str(tmp_path / "store"), "timeout": 1}
+    if origin == "QG_API_URL":
+        monkeypatch.setenv("QG_API_URL", f"http://{address}")
+    else:
+        options["api_url"] = f"http://{address}"
+    message = run_action("qg_whitelist_info", options)["msg"]
+    assert (
+        f"no usable response from {address}: connection refused. Check api_url. api_url comes from {origin}." in message
+    )

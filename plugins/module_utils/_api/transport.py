@@ -23,7 +23,7 @@ import ssl
 import sys
 import threading
 import traceback
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 from urllib.parse import urlencode, urlsplit
@@ -64,7 +64,6 @@ RETRIES = 5
 _NOT_TLS = frozenset(
     ("WRONG_VERSION_NUMBER", "UNKNOWN_PROTOCOL", "HTTP_REQUEST", "RECORD_LAYER_FAILURE", "PACKET_LENGTH_TOO_LONG")
 )
-_UNUSABLE_URL = frozenset(("InvalidURL", "InvalidSchema", "MissingSchema", "LocationParseError"))
 _UNUSABLE_PROXY = frozenset(("InvalidProxyURL", "InvalidSchema", "ProxySchemeUnknown", "LocationParseError"))
 _REFUSED_TUNNEL = re.compile(r"Tunnel connection failed: (\d{3})\b")
 
@@ -72,12 +71,8 @@ _REFUSED_TUNNEL = re.compile(r"Tunnel connection failed: (\d{3})\b")
 logging.getLogger("urllib3").setLevel(logging.ERROR)
 
 
-class CompressedResponse(Exception):
-    """The body is compressed although that was not requested: a few bytes may decompress to gigabytes."""
-
-
-class ResponseTooLarge(Exception):
-    """The body is longer than MAX_RESPONSE."""
+class UnusableResponse(Exception):
+    """The response is not read to its end, for this reason."""
 
 
 @dataclass(frozen=True)
@@ -108,12 +103,10 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
     return http_delay(headers.get("Retry-After", ""), wall_time() if date is None else date)
 
 
-def environment_authorities() -> tuple[str, str] | None:
-    """Return the environment variable that names certificate authorities, and its value; None if there is none."""
-    for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"):
-        if path := os.environ.get(name):
-            return name, path
-    return None
+def environment_authorities() -> tuple[str, str]:
+    """Return the environment variable that names certificate authorities, and its value; empty if there is none."""
+    names = [name for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE") if os.environ.get(name)]
+    return (names[0], os.environ[names[0]]) if names else ("", "")
 
 
 class Exchange:
@@ -264,7 +257,7 @@ class Transport:
         return result
 
     def _request(self, exchange: Exchange, method: str, url: str, query: str, proxy: Proxy | None) -> HttpResponse:
-        authorities, is_form = environment_authorities(), method in self._form_methods
+        is_form = method in self._form_methods
         headers = {"User-Agent": USER_AGENT, "Accept-Encoding": "identity"}
         if is_form:
             headers["Content-Type"] = "application/x-www-form-urlencoded"
@@ -277,18 +270,19 @@ class Transport:
                 headers=headers,
                 timeout=self.timeout,
                 allow_redirects=False,
-                verify=authorities[1] if authorities else True,
+                verify=environment_authorities()[1] or True,
                 proxies={urlsplit(url).scheme: proxy.url} if proxy else None,
                 stream=True,
             ) as response,
         ):
             if response.headers.get("Content-Encoding", "").strip().lower() not in ("", "identity"):
-                raise CompressedResponse
+                # A few bytes may decompress to gigabytes.
+                raise UnusableResponse("it sent a compressed response, which was not requested")
             body = bytearray()
             for part in response.raw.stream(65536, decode_content=False):
                 body += part
                 if len(body) > MAX_RESPONSE:
-                    raise ResponseTooLarge
+                    raise UnusableResponse("its response is larger than any of the vendor's")
             if response.raw.length_remaining:
                 raise http.client.IncompleteRead(b"")
             return HttpResponse(response.status_code, body.decode("utf-8", "replace"), response.headers)
@@ -308,23 +302,20 @@ class Transport:
         untrusted = next((cause for cause in causes if "Cert" in type(cause).__name__), None)
         if proxy and names & _UNUSABLE_PROXY:
             reason = unusable(proxy)
-        elif "CompressedResponse" in names:
-            reason = (
-                f"{where} sent a compressed response, which was not requested. Check {whose}, and what is between this "
-                "machine and the server."
-            )
         elif untrusted:
             why = getattr(untrusted, "verify_message", "it is for another host")
             fix = f"Name its authority in REQUESTS_CA_BUNDLE, or check {whose}."
             reason = f"the certificate of {where} is not trusted ({why}). {fix}"
-        elif names & _UNUSABLE_URL:
-            reason = f"the address {host!r} of {self.url_option} cannot be used."
+        elif names & {"OSError", "SSLError"} and not is_sent and _are_unusable(causes):
+            name, path = environment_authorities()
+            reason = f"{name}={path} holds no certificates in PEM format: name such a file in it, or unset it."
         elif not is_sent and any(getattr(cause, "reason", None) in _NOT_TLS for cause in causes):
             reason = f"{where} does not use TLS, which https in {whose} requires. Check scheme and port of {whose}."
         else:
             reason = f"no usable response from {where}: {_in_words(causes, names, self.timeout)}."
             if is_sent or proxy:
-                return TransportError(f"{endpoint}: {reason}", endpoint=endpoint, effect=effect)
+                is_final = "UnusableResponse" in names
+                return TransportError(f"{endpoint}: {reason}", endpoint=endpoint, effect=effect, retryable=not is_final)
             reason = f"{endpoint}: {reason} Check {whose}."
             return TransportError(reason, endpoint=endpoint, effect=effect, option=self.url_option)
         return TransportError(f"{endpoint}: {reason}", endpoint=endpoint, effect=effect, retryable=False)
@@ -341,16 +332,24 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
         )
 
 
+def _are_unusable(causes: Iterable[BaseException]) -> bool:
+    """Whether the certificate authorities of the environment cannot be read, for which requests has no error class."""
+    path = environment_authorities()[1]
+    is_missing = bool(path) and not os.path.exists(path)
+    return is_missing or any("NO_CERTIFICATE" in str(getattr(cause, "reason", "")) for cause in causes)
+
+
 def _in_words(causes: list[BaseException], names: Collection[str], timeout: float) -> str:
     for cause in reversed(causes):
         if isinstance(cause, ssl.SSLError):
             # Its errno is a number of OpenSSL, and not of the operating system.
             reason = cause.reason if isinstance(cause.reason, str) else type(cause).__name__
             return f"TLS failed ({reason.replace('_', ' ').lower()})"
+        if isinstance(cause, UnusableResponse):
+            return str(cause)
         if isinstance(cause, OSError) and cause.errno and cause.errno in errno.errorcode:
             return os.strerror(cause.errno).lower()
     for part, words in (
-        ("ResponseTooLarge", "its response is larger than any of the vendor's"),
         ("Timeout", f"it took longer than {counted(timeout, 'second')}"),
         ("NameResolutionError", "its name cannot be resolved"),
         ("gaierror", "its name cannot be resolved"),

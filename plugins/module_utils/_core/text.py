@@ -56,7 +56,7 @@ def visible_everywhere(value: Any, levels: int = 100) -> Any:
     """Return a structure of a result with visible() applied to all text and names in it, up to this depth."""
     if isinstance(value, str):
         # Unchanged text must stay the same object: Ansible's own kind of text has tags.
-        return value if isinstance(value, Exact) or (shown := visible(value)) == value else shown
+        return str(value) if isinstance(value, Exact) else value if (shown := visible(value)) == value else shown
     is_list = isinstance(value, (list, tuple))
     if not is_list and not isinstance(value, dict):
         return value

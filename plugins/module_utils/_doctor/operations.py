@@ -200,7 +200,7 @@ class Doctor:
 
     def _echo(self, options: ProxyApiOptions, url: str, proxy: str | None = None) -> str:
         """Return the address that an echo service reports, for a direct request or one through a proxy."""
-        transport = options.transport.transport("sources", url, use_proxy=bool(proxy), proxy=proxy)
+        transport = options.transport.transport("sources", use_proxy=bool(proxy), proxy=proxy)
         response = transport.send("GET", url, {}, url)
         try:
             if response.status == 200:

@@ -6,9 +6,7 @@
 
 from __future__ import annotations
 
-import os
 import re
-import ssl
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -17,8 +15,8 @@ from urllib.parse import urlsplit
 from .._api.areas import code_in
 from .._api.calls import CLASSIC, PRODUCTS
 from .._api.leases import ISP_NUMBERS
-from .._api.transport import Transport, environment_authorities
-from .._core.errors import OptionError, QgError
+from .._api.transport import Transport
+from .._core.errors import OptionError
 from .._core.runtime import current
 from .._core.text import quoted
 from .._core.validation import check_names, check_range, check_url, check_visible
@@ -98,28 +96,6 @@ EGRESS_OPTIONS: Spec = {
 SHARED_OPTIONS = frozenset(shared_options({**GROUP_OPTIONS, **EGRESS_OPTIONS}))  # have variables of their own
 
 
-def _check_environment_authorities() -> None:
-    """Refuse certificate authorities from the environment that cannot be used."""
-    name, path = environment_authorities() or ("", "")
-    if path and (reason := _unusable_authorities(path)):
-        raise QgError(
-            f"The environment variable {name}={path} cannot be used: {reason}. Name a file of certificate "
-            "authorities in PEM format in it, or unset it."
-        )
-
-
-def _unusable_authorities(path: str) -> str | None:
-    """Return why a file or directory of certificate authorities cannot be used; None if it can be."""
-    try:
-        directory = os.path.isdir(path)
-        ssl.create_default_context(cafile=None if directory else path, capath=path if directory else None)
-    except ssl.SSLError:
-        return "it contains no certificates that can be read"
-    except OSError as error:
-        return error.strerror
-    return None
-
-
 def _parse_url(option: str, given: str, example: str) -> str:
     """Return the URL of an API; refuse one that may contain a secret, the path of a call, or another API's host."""
     url = check_url(option, given, example)
@@ -163,14 +139,8 @@ class TransportOptions:
         """Check and return the options; raises OptionError for every mistake in them."""
         return cls(check_range("timeout", timeout, 0.1, 600), check_range("max_wait", max_wait, 0, 86400))
 
-    def transport(self, url_option: str, url: str, **more: Any) -> Transport:
-        """Return the transport for calls to a URL; ``url_option`` is the name of its option in messages.
-
-        The certificate authorities of the environment are checked here, and not in parse(): most hosts of a run make no
-        call, and reading the certificates takes longer than everything else that such a host does.
-        """
-        if url.startswith("https:"):
-            _check_environment_authorities()
+    def transport(self, url_option: str, **more: Any) -> Transport:
+        """Return the transport for calls to a URL; ``url_option`` is the name of its option in messages."""
         build = current().transport or Transport
         return build(timeout=self.timeout, url_option=url_option, **more)
 
@@ -231,7 +201,7 @@ class ProxyApiOptions:
             # A key of a simulator must not be sent to QG.net.
             url = f"https://{product}.{_VENDOR_HOST}" if self.is_vendor else f"{url.rstrip('/')}/{product}"
         return KeyCaller(
-            self.transport.transport("api_url", url),
+            self.transport.transport("api_url"),
             RateLimiter(state or self.store.open(max_wait)),
             WaitBudget(max_wait, announcer=announcer),
             url=url,
@@ -276,7 +246,7 @@ class AccountApiOptions:
         """Return the client."""
         from .._api.account import Account
 
-        transport = self.transport.transport("account_url", self.account_url)
+        transport = self.transport.transport("account_url")
         budget = WaitBudget(self.transport.max_wait, announcer=announcer)
         return Account(transport, budget, url=self.account_url, identity=self.identity)
 

@@ -48,7 +48,7 @@ def _run(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
         return {"changed": True, "exit": None, "api": {"calls": 0, "retries": 0, "waited_seconds": 0.0}}
     url = f"http://{host}:{CONTROL_PORT}"
     found, usage = change_exit(
-        options.transport("tunnel", url, form_methods=("PUT",)),
+        options.transport("tunnel", form_methods=("PUT",)),
         WaitBudget(options.max_wait, announcer=mode.announcer),
         url=url,
         key=params["key"],

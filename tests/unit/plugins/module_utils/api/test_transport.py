@@ -308,9 +308,9 @@ def test_only_a_certificate_of_a_known_authority_is_trusted(
     garbage.write_text("this is no certificate\n")
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(other))
     assert_failed(run(path, vendor.url), "certificate", "is not trusted")
-    for file, reason in ((tmp_path / "none", "No such file"), (garbage, "it contains no certificates")):
+    for file in (tmp_path / "none", garbage):
         monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(file))
-        assert_failed(run(path, vendor.url), f"REQUESTS_CA_BUNDLE={file} cannot be used: {reason}")
+        assert_failed(run(path, vendor.url), f"REQUESTS_CA_BUNDLE={file} holds no certificates in PEM format")
     assert vendor.received == []
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", authority)
     assert_failed(run(path, vendor.url.replace("127.0.0.1", "localhost")), "certificate")
