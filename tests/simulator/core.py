@@ -84,7 +84,7 @@ class Core:
         if fault is not None and not response.is_method_not_allowed:
             if fault.kind in ("refuse", "reset_before", "reset_after"):
                 raise ConnectionLost(fault.kind, record.executed)
-            if fault.kind in ("hang_after", "trickle"):
+            if fault.kind == "hang_after":
                 self.clock.advance(fault.get("seconds"))
             elif fault.kind in ("truncate", "garbage", "status", "redirect"):
                 status = {"status": fault.get("http_status"), "redirect": 302}.get(fault.kind, 200)

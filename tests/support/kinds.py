@@ -41,6 +41,11 @@ class Kind:
             return "/whitelist/query"
         return "GET /monopolies" if self.module == MONOPOLY else PATHS[self.product or CLASSIC].query
 
+    @property
+    def pays_by_quota(self) -> bool:
+        """Whether the call pays, and a quota shows what is held."""
+        return self.name in (CLASSIC, "share", "longterm", "exclusive", "monopoly")
+
     def node(self, folder: Path) -> Node:
         return Node(
             folder / "store", Vendor(**(self.plan or {})), **({"product": self.product} if self.product else {})

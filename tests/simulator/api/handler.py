@@ -39,8 +39,7 @@ class Call:
         text = None
         try:
             key = self._checked_key(endpoint)
-            dropped, unnamed = (0, drop) if defect == "unnamed" else (drop, 0)
-            request = Request(self._keys, self._rate_limiter, key, record.params, dialect.names, dropped, unnamed)
+            request = Request(self._keys, self._rate_limiter, key, record.params, dialect.names, drop)
             request.flag("detail")
             result = endpoint.operation(request)
         except Refusal as refusal:

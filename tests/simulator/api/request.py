@@ -38,8 +38,6 @@ class Request:
     names: Names
     drop: int = 0
     """Effect of a fault: the number of addresses, from the last, that the operation leaves out."""
-    unnamed: int = 0
-    """Effect of a fault: the number of addresses, from the last, that the answer leaves out."""
 
     @property
     def now(self) -> float:

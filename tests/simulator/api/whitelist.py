@@ -25,7 +25,7 @@ def add(request: Request) -> dict[str, Any]:
     excluded = foreign.union(new[max(0, free) :])
     added = request.without_dropped([ip for ip in requested if ip not in excluded])
     key.whitelist.extend(ip for ip in added if ip not in present)
-    return _answer(request, [ip for ip in added if ip not in present] if options.present_add == "zero" else added)
+    return _answer([ip for ip in added if ip not in present] if options.present_add == "zero" else added)
 
 
 def delete(request: Request) -> dict[str, Any]:
@@ -34,14 +34,13 @@ def delete(request: Request) -> dict[str, Any]:
         raise Refusal("parameter")
     deleted = request.without_dropped([ip for ip in requested if ip in key.whitelist])
     key.whitelist[:] = [entry for entry in key.whitelist if entry not in deleted]
-    return _answer(request, deleted)
+    return _answer(deleted)
 
 
 def query(request: Request) -> dict[str, Any]:
     return {"Data": list(request.key.visible_lists(request.now).whitelist)}
 
 
-def _answer(request: Request, changed: list[str]) -> dict[str, Any]:
+def _answer(changed: list[str]) -> dict[str, Any]:
     """Return the answer to a change of these entries."""
-    named = changed[: max(0, len(changed) - request.unnamed)]
-    return {"Data": named, "Num": len(named)}
+    return {"Data": changed, "Num": len(changed)}

@@ -25,9 +25,7 @@ KINDS: dict[str, tuple[bool, str, str]] = {
     "data_absent": (True, "", ""),
     "strings": (True, "", ""),
     "partial": (True, "drop", ""),
-    "unnamed": (True, "drop", ""),
     "redirect": (False, "location", ""),
-    "trickle": (True, "seconds", "total"),
     "replace": (False, "body", "executed"),
 }
 """Whether the call is executed before the fault occurs, and the fields that the kind needs and can have."""
@@ -45,7 +43,6 @@ class FaultFields:
     http_status: HttpStatus = 200
     body_extra: dict[str, Any] = field(default_factory=dict)
     seconds: float = 0
-    total: float = 0
     body: Any = None
     headers: dict[str, str] = field(default_factory=dict)
     executed: bool = False
@@ -82,8 +79,6 @@ class Fault:
             raise SettingError(f"fault {kind}: a body of text expected")
         if kind == "partial" and not any(each.takes_addresses for each in routes):
             raise SettingError(f"fault partial: {path} takes no addresses")
-        if kind == "unnamed" and path not in ("/whitelist/add", "/whitelist/del"):
-            raise SettingError(f"fault unnamed: {path} is no change of the whitelist")
         others = {name: value for name, value in fields.items() if name not in ("times", "skip")}
         return cls(str(path), kind, method, given.times, given.skip, others)
 

@@ -17,7 +17,7 @@ from ..core import Core
 from ..exchange import ApiRequest
 from ..network import connection_of
 from ..routing import ROUTES, reads_body
-from .transport import CloseResponse, ResetResponse, TruncatedResponse, trickle
+from .transport import CloseResponse, ResetResponse, TruncatedResponse
 
 METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
 HTML_ERROR = "<html><head><title>{0}</title></head><body><h1>{0}</h1><hr>simulated</body></html>"
@@ -113,6 +113,4 @@ class ApiRoutes:
             return HTMLResponse(fault.get("body", HTML_ERROR.format("Welcome")))
         elif fault.kind == "redirect":
             return RedirectResponse(fault.get("location"), status_code=302)
-        elif fault.kind == "trickle":
-            return trickle(response, fault.get("seconds"), fault.get("total"))
         return response

@@ -7,10 +7,10 @@ from __future__ import annotations
 import asyncio
 import socket
 import struct
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from typing import Any
 
-from starlette.responses import Response, StreamingResponse
+from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
@@ -84,23 +84,3 @@ class TruncatedResponse(Response):
         half = bytes(self.body)[: len(self.body) // 2]
         await send({"type": "http.response.body", "body": half, "more_body": True})
         await _end_connection(scope, receive, reset=False)
-
-
-async def _single_bytes(body: bytes, seconds: float, total: float | None) -> AsyncIterator[bytes]:
-    clock = asyncio.get_running_loop().time
-    end = None if total is None else clock() + total
-    for position in range(len(body)):
-        if position:
-            await asyncio.sleep(seconds)
-        if end is not None and clock() >= end:
-            yield body[position:]
-            return
-        yield body[position : position + 1]
-
-
-def trickle(response: Response, seconds: float, total: float | None) -> Response:
-    """Return a response that sends one byte at a time; after ``total`` seconds, it sends the rest at once."""
-    body = bytes(response.body)
-    slow = StreamingResponse(_single_bytes(body, seconds, total), status_code=response.status_code)
-    slow.raw_headers = response.raw_headers
-    return slow

@@ -40,9 +40,7 @@ FAULTS: list[tuple[dict[str, Any], tuple[str, bytes], bool, Any]] = [
     ({"kind": "data_absent"}, ("200", b'{"Code":0,"Num":1}'), True, 0),
     ({"kind": "strings"}, ("200", b'{"Code":"0","Data":["203.0.113.5"],"Num":"1"}'), True, 0),
     ({"kind": "partial", "drop": 1}, ("200", b'{"Code":0,"Data":[],"Num":0}'), True, 0),
-    ({"kind": "unnamed", "drop": 1}, ("200", b'{"Code":0,"Data":[],"Num":0}'), True, 0),
     ({"kind": "redirect", "location": "/ip"}, ("302", b""), False, None),
-    ({"kind": "trickle", "seconds": 0.01, "total": 0.1}, ("200", DONE), True, 0),
     ({"kind": "replace", "body": [1, None]}, ("200", b"[1,null]"), False, None),
     ({"kind": "replace", "body": {"Code": 7}, "executed": True}, ("200", b'{"Code":7}'), True, 7),
 ]
@@ -127,7 +125,7 @@ def test_a_code_can_be_planned_for_each_api(vendor: Vendor, path: str, code: Any
         ),
         *({"path": ADD, "kind": "refuse", "times": 0}, {"path": ADD, "kind": "delay", "seconds": "1"}),
         *({"path": ADD, "kind": "status", "http_status": 99}, {"path": ADD, "kind": "garbage", "body": 1}),
-        *({"path": QUERY, "kind": "partial", "drop": 1}, {"path": "/release", "kind": "unnamed", "drop": 1}),
+        {"path": QUERY, "kind": "partial", "drop": 1},
         {"path": "/monopolies", "method": "PUT", "kind": "refuse"},
     ],
 )
