@@ -198,7 +198,7 @@ def release(session: nox.Session) -> None:
     (version,) = session.posargs or session.error("make release VERSION=x.y.z")
     sync(session, "lint", "nox")
     session.run("git", "diff", "--exit-code", "HEAD", external=True)
-    for path in (ROOT / "galaxy.yml", ROOT / "plugins/module_utils/_core/version.py"):
+    for path in (ROOT / "galaxy.yml", ROOT / "plugins/module_utils/_api/transport.py"):
         pattern, text = re.compile(r'^(version: |VERSION = ")[\d.]+', re.MULTILINE), path.read_text("utf-8")
         path.write_text(pattern.sub(rf"\g<1>{version}", text), "utf-8")
     session.run("antsibull-changelog", "release", "--version", version)

@@ -109,7 +109,7 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._task.sources import
     variable_name,
 )
 from ansible_collections.qingguo.qgnet.plugins.plugin_utils._announcer import run_announcer
-from ansible_collections.qingguo.qgnet.plugins.plugin_utils._variable_names import check_settings
+from ansible_collections.qingguo.qgnet.plugins.plugin_utils._variables import check_settings
 
 
 def _untrusted(variables: Row) -> Row:

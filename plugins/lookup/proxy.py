@@ -121,8 +121,7 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._leases.credentials 
 from ansible_collections.qingguo.qgnet.plugins.module_utils._leases.lookup import LOOKUP_SELECTORS, find_leases
 from ansible_collections.qingguo.qgnet.plugins.module_utils._task.options import PRODUCT_OPTIONS, PROXY_API_OPTIONS
 from ansible_collections.qingguo.qgnet.plugins.module_utils._task.sources import UNSET, read_options, variable_name
-from ansible_collections.qingguo.qgnet.plugins.plugin_utils._sources import variable_value
-from ansible_collections.qingguo.qgnet.plugins.plugin_utils._variable_names import check_settings
+from ansible_collections.qingguo.qgnet.plugins.plugin_utils._variables import check_settings, variable_value
 
 _SHARED = {**PRODUCT_OPTIONS, **PROXY_API_OPTIONS}
 _FIELDS = ("type", "elements", "choices", "default", "required")

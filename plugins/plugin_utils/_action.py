@@ -40,8 +40,7 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._task.sources import
     variable_name,
 )
 from ansible_collections.qingguo.qgnet.plugins.plugin_utils._announcer import run_announcer
-from ansible_collections.qingguo.qgnet.plugins.plugin_utils._sources import variable_value
-from ansible_collections.qingguo.qgnet.plugins.plugin_utils._variable_names import check_settings
+from ansible_collections.qingguo.qgnet.plugins.plugin_utils._variables import check_settings, variable_value
 
 _GROUP = "group/qingguo.qgnet.qg"
 _HERE = ("localhost", "127.0.0.1", "::1")

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from ansible_collections.qingguo.qgnet.plugins.module_utils._core.clock import Clock
+from ansible_collections.qingguo.qgnet.plugins.module_utils._core.runtime import Clock
 
 
 class MachineClock:

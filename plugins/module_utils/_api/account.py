@@ -15,8 +15,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from .._core.clock import wall_time
 from .._core.errors import Effect, Kind, TransportError
+from .._core.runtime import wall_time
 from .._core.waiting import WaitBudget
 from . import account_rows as rows
 from .account_rows import Record
@@ -100,7 +100,7 @@ class Account:
             rereads=False,
         )
 
-    def balance(self) -> rows.Amount:
+    def balance(self) -> Row:
         """Return the balance of the account in yuan."""
         return self._call(BALANCE, {}, rows.balance)
 

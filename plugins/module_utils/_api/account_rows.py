@@ -313,35 +313,24 @@ def proxy_plan(data: object, *, include_secrets: bool = False) -> dict[str, Any]
     return _visible_row(single(data, "a proxy service"), _PROXY_PLAN, _PROXY_PLAN_SECRETS, include_secrets)
 
 
-@dataclass(frozen=True)
-class Amount:
-    """A sum of money: the vendor's text, and the exact number."""
-
-    text: str
-    exact: Decimal
-
-    @classmethod
-    def of(cls, record: Record, name: str) -> Amount:
-        """Read a required amount of a record."""
-        text, exact = record.text(name), record.decimal(name)
-        if text is None or exact is None:
-            raise ResponseShapeError(f"{name} is not an amount")
-        return cls(text, exact)
+def _amount_of(record: Record, name: str) -> tuple[str, float]:
+    """Return a required amount as the vendor writes it, and as a number."""
+    text = record.money(name)
+    if text is None:
+        raise ResponseShapeError(f"{name} is not an amount")
+    return text, float(text)
 
 
-def balance(data: object) -> Amount:
+def balance(data: object) -> dict[str, Any]:
     """Return the amount in the data of getBalance: ``"12.34"``."""
-    return Amount.of(Record({"data": data}, "data"), "data")
+    text, amount = _amount_of(Record({"data": data}, "data"), "data")
+    return {"balance": text, "amount": amount}
 
 
 def order_price(data: object) -> dict[str, Any]:
     """Return the prices in the data of packageOrderPrice, as text and as numbers; equal if there is no discount."""
     record = single(data, "a price")
-    original, total = (Amount.of(record, name) for name in ("OriginalPrice", "TotalPrice"))
-    return {
-        "original_price": original.text,
-        "original_amount": float(original.exact),
-        "total_price": total.text,
-        "total_amount": float(total.exact),
-        "vendor": dict(record.vendor),
-    }
+    prices: dict[str, Any] = {}
+    for name, key in (("original", "OriginalPrice"), ("total", "TotalPrice")):
+        prices[f"{name}_price"], prices[f"{name}_amount"] = _amount_of(record, key)
+    return {**prices, "vendor": dict(record.vendor)}

@@ -27,7 +27,6 @@ MAX_SECONDS = 10**9
 
 #: SQLite stores integers of 64 bits.
 _INTEGER = re.compile(r"[+-]?[0-9]{1,18}")
-_SECONDS = re.compile(r"[0-9]{1,9}(?:\.[0-9]{1,9})?")
 
 
 class ResponseShapeError(ValueError):
@@ -113,11 +112,6 @@ def texts_or_none(value: object) -> list[str] | None:
     if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
         return None
     return [item.strip() for item in value]
-
-
-def duration(text: str) -> float | None:
-    """Return seconds as programs print them, such as ``0.25``; None for anything else."""
-    return float(text) if _SECONDS.fullmatch(text) else None
 
 
 def parse_vendor_time(value: object) -> datetime.datetime | None:

@@ -28,11 +28,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 from urllib.parse import urlencode, urlsplit
 
-from .._core.clock import wall_time
 from .._core.errors import Effect, TransportError
-from .._core.runtime import current
+from .._core.runtime import current, wall_time
 from .._core.text import counted
-from .._core.version import VERSION
 from .parsing import http_delay, http_time
 from .proxies import Proxy, environment_proxy, refusal, unusable
 
@@ -53,6 +51,8 @@ MISSING_REQUESTS = (
     "The Python library requests is missing where this runs: install it with "
     f"`{shlex.quote(sys.executable or 'python3')} -m pip install requests`."
 )
+#: The collection's version; a test compares it with galaxy.yml.
+VERSION = "1.0.0"
 USER_AGENT = f"ansible-qingguo.qgnet/{VERSION}"
 #: The maximum size of a body. The vendor's longest, a list of 10,000 addresses, has 200 kB.
 MAX_RESPONSE = 8 * 1024 * 1024

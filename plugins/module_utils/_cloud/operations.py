@@ -78,8 +78,7 @@ def _result(api: Account, **values: Any) -> dict[str, Any]:
 
 def _run_balance(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
     api = account_api(params, mode.announcer)
-    balance = api.balance()
-    return _result(api, balance=balance.text, amount=float(balance.exact))
+    return _result(api, **api.balance())
 
 
 def _run_proxy_plan(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:

@@ -75,3 +75,22 @@ def use(runtime: Runtime) -> Iterator[None]:
         yield
     finally:
         _CURRENT.reset(before)
+
+
+def elapsed() -> float:
+    """Return the seconds since an arbitrary moment, for differences only. They include the time of a suspension."""
+    return current().clock.elapsed()
+
+
+def wall_time() -> float:
+    """Return the Unix time, which may be set at any moment."""
+    return current().clock.wall()
+
+
+def boot_id() -> str:
+    """Identify what :func:`elapsed` counts from: the boot, and the time namespace of a container. Empty if unknown."""
+    return current().clock.boot()
+
+
+#: The clocks of the runtime of the task that reads them.
+SYSTEM_CLOCK = Clock(elapsed, wall_time, boot_id)

@@ -12,9 +12,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from .clock import elapsed
 from .errors import WaitBudgetExceeded
-from .runtime import current
+from .runtime import current, elapsed
 
 #: Displays a wait: its reason, by which it is known, and a detail.
 Announcer = Callable[[str, str], None]

@@ -21,12 +21,11 @@ from .._api.echo import read_address
 from .._api.key import KeyCaller
 from .._api.lease_client import Leases
 from .._api.leases import Lease
-from .._api.transport import REQUESTS_IMPORT_ERROR
+from .._api.transport import REQUESTS_IMPORT_ERROR, VERSION
 from .._api.whitelist import Whitelist
 from .._core.errors import OF_OTHER_PRODUCT, CallError, OptionError, QgError
 from .._core.text import counted
 from .._core.validation import check_url
-from .._core.version import VERSION
 from .._reconcile.held_leases import HeldLeases
 from .._store.caps import bought_today
 from .._store.facts import PRODUCT

@@ -14,9 +14,9 @@ from .._api.areas import area_codes
 from .._api.calls import CLASSIC
 from .._api.lease_client import Leases
 from .._api.leases import AllocationParams, Lease, oldest_first
-from .._core.clock import wall_time
 from .._core.durations import parse_minutes
 from .._core.errors import OptionError, QgError
+from .._core.runtime import wall_time
 from .._core.text import counted, format_sample, one_line
 from .._core.validation import check_names, check_range
 from .._reconcile.held_leases import HeldLeases

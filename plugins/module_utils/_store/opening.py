@@ -14,8 +14,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
-from .._core.clock import SYSTEM_CLOCK, Clock
 from .._core.errors import OptionError
+from .._core.runtime import SYSTEM_CLOCK, Clock
 
 if TYPE_CHECKING:
     from .store import Store

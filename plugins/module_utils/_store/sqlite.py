@@ -20,8 +20,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import ClassVar
 
-from .._core.clock import SYSTEM_CLOCK, Clock
 from .._core.errors import OptionError
+from .._core.runtime import SYSTEM_CLOCK, Clock
 from .schema import STATEMENTS
 from .store import LOSS, VERSION, Store
 

@@ -74,8 +74,7 @@ def _whitelist(params: Params) -> Reading:
 
 
 def _balance(params: Params) -> Reading:
-    amount = account_api(params, SILENT).balance()
-    return {"balance": amount.text, "amount": float(amount.exact)}
+    return account_api(params, SILENT).balance()
 
 
 READERS: dict[str, Callable[[Params], Reading]] = {

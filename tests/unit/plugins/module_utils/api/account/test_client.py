@@ -156,7 +156,7 @@ def test_the_keys_of_an_envelope_have_any_case(spelling: Callable[[str], str]) -
     ids=lambda response: response.text[:30],
 )
 def test_the_balance_comes_in_its_own_or_in_the_common_envelope(response: HttpResponse) -> None:
-    assert client(response)[0].balance().text == "12.30"
+    assert client(response)[0].balance() == {"balance": "12.30", "amount": 12.3}
 
 
 @pytest.mark.parametrize("path", LISTS)

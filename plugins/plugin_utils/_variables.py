@@ -2,19 +2,22 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Refuses misspelt variables, which Ansible would ignore: of a cap, that would cost money."""
+"""Reads Ansible's variables, and refuses misspelt ones, which Ansible would ignore: of a cap, that would cost money."""
 
 from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
+import ansible.errors
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import OptionError
-from ansible_collections.qingguo.qgnet.plugins.module_utils._core.text import similar
+from ansible_collections.qingguo.qgnet.plugins.module_utils._core.text import one_line, similar
 from ansible_collections.qingguo.qgnet.plugins.module_utils._task.options import SHARED_OPTIONS
 from ansible_collections.qingguo.qgnet.plugins.module_utils._task.sources import (
+    UNSET,
     check_environment,
     variable_name,
 )
@@ -25,6 +28,27 @@ FACTS = ("cloud_packages",)
 _OPTIONS = frozenset(map(variable_name, SHARED_OPTIONS))
 #: The prefixes of the collection: that of shared options, playbooks and hosts of the inventory plugin, and the roles'.
 _PREFIXES = (variable_name(""), *sorted(f"{path.name}_" for path in (_COLLECTION / "roles").iterdir()))
+
+_OMITTED: Any = getattr(ansible.errors, "AnsibleValueOmittedError", ())
+
+
+def variable_value(name: str, variables: Mapping[str, Any], templar: Any) -> Any:
+    """Return the value of a variable; UNSET if it does not exist, or has the value of ``omit``."""
+    if name not in variables:
+        return UNSET
+    try:
+        value = templar.template(variables[name])
+    except _OMITTED:
+        return UNSET
+    except Exception as error:
+        # Before ansible-core 2.19, a filter or an operator can raise any error.
+        reason = one_line(str(error))
+        raise ansible.errors.AnsibleError(f"The variable {name} cannot be evaluated: {reason}") from None
+    # Since ansible-core 2.19, no variable holds the value of "omit".
+    if value is not None and value == variables.get("omit"):
+        return UNSET
+    # A vaulted value is decrypted only as text.
+    return str(value) if getattr(value, "__ENCRYPTED__", False) else value
 
 
 def check_settings(names: Iterable[str]) -> None:
