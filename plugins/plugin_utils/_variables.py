@@ -58,9 +58,10 @@ def check_settings(names: Iterable[str]) -> None:
     """
     check_environment(SHARED_OPTIONS)
     for name in names:
-        if name.startswith(_PREFIXES) and name not in _OPTIONS and name not in _known():
+        if name.startswith(_PREFIXES) and name not in _OPTIONS and name not in _known() and name not in _of_hosts():
             prefix = next(prefix for prefix in _PREFIXES if name.startswith(prefix))
-            (near,) = similar(name, [each for each in (*_OPTIONS, *_known()) if each.startswith(prefix)], cutoff=0.0)
+            known = [*_OPTIONS, *_known(), *_of_hosts()]
+            (near,) = similar(name, [each for each in known if each.startswith(prefix)], cutoff=0.0)
             raise OptionError(
                 f"The variable {name} does not exist: did you mean {near}? Names with {prefix} are those of the "
                 "collection; give a variable of your own another one."
@@ -69,13 +70,19 @@ def check_settings(names: Iterable[str]) -> None:
 
 @functools.cache
 def _known() -> frozenset[str]:
-    """Return the variables that the playbooks and roles contain, and those of hosts of the inventory plugin."""
-    from ansible_collections.qingguo.qgnet.plugins.module_utils._cloud.hosts import COLUMNS
-
+    """Return the variables that the playbooks and roles contain."""
     word = re.compile(rf"\b(?:{'|'.join(_PREFIXES)})\w+")
     files = [*_COLLECTION.glob("playbooks/**/*.*"), *_COLLECTION.glob("roles/*/*/*.*")]
     found = {name for path in files for name in word.findall(path.read_text(encoding="utf-8"))}
-    return frozenset(found.union(map(variable_name, (*COLUMNS, *FACTS))))
+    return frozenset(found)
+
+
+@functools.cache
+def _of_hosts() -> frozenset[str]:
+    """Return the variables of hosts of the inventory plugin, which has imported this already, and facts."""
+    from ansible_collections.qingguo.qgnet.plugins.module_utils._cloud.hosts import COLUMNS
+
+    return frozenset(map(variable_name, (*COLUMNS, *FACTS)))
 
 
 # Once, before Ansible forks a process for each host, each of which would read the files otherwise.

@@ -99,7 +99,7 @@ def explained(error: QgError, origin: Callable[[str], str]) -> str:
     if named and origin(named[1]) not in (TASK, DEFAULT):
         option = named[1]
     # Most often the URL of an API that cannot be reached is wrong.
-    return f"{error.message} {option} comes from {origin(option)}." if option else error.message
+    return f"{error.message.rstrip('.')}. {option} comes from {origin(option)}." if option else error.message
 
 
 def secrets_in(params: Mapping[str, Any], spec: Spec) -> frozenset[str]:

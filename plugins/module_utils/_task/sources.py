@@ -11,6 +11,7 @@ environment. The names are derived from the option: ``qg_key`` and ``QG_KEY``.
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
@@ -102,8 +103,10 @@ def read_options(
     if validation.error_messages:
         start = {UnsupportedError: "Unsupported parameters: "}
         text = "; ".join(start.get(type(error), "") + error.msg for error in validation.errors)
-        # After a mistake, a message may quote the secret of another option.
-        secrets = [str(found[name]) for name, option in spec.items() if option.get("no_log") and name in found]
+        # Ansible quotes the value, which may be a mistyped URL, or the secret of another option.
+        text = re.sub(r"(unable to convert to \w+): [^;]*", r"\1", text)
+        hidden = [name for name, option in spec.items() if option.get("no_log")]
+        secrets = [str(found.get(name) or os.environ.get(environment_name(name), "")) for name in hidden]
         raise OptionError(clean({"msg": text}, secrets)["msg"])
     params: dict[str, Any] = validation.validated_parameters
     return params

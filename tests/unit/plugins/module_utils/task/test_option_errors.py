@@ -6,7 +6,12 @@ from __future__ import annotations
 
 import pytest
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import OptionError
-from ansible_collections.qingguo.qgnet.plugins.module_utils._task.sources import check_selectors
+from ansible_collections.qingguo.qgnet.plugins.module_utils._task.sources import (
+    Spec,
+    check_selectors,
+    read_options,
+    shared,
+)
 
 
 @pytest.mark.parametrize(("selectors", "hint"), [(("ips",), False), (("ips", "all"), True)])
@@ -17,3 +22,12 @@ def test_the_refusal_of_an_empty_selector_names_all_only_if_there_is_such_an_opt
         check_selectors(selectors, {"ips": []})
     assert refusal.value.message.startswith("ips is empty ([]), which never means all: ")
     assert ("all=true" in refusal.value.message) is hint
+
+
+def test_a_value_of_another_type_is_refused_and_not_quoted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("QG_KEY", "HUSH0123")
+    spec: Spec = {**shared("key", type="str", no_log=True), "count": {"type": "int"}}
+    for value in ("http://me:HUSH7@192.0.2.1", "HUSH0123"):
+        with pytest.raises(OptionError, match="'count' is of type str and we were unable to convert to int") as refused:
+            read_options(spec, {"count": value}, place="option")
+        assert "HUSH" not in refused.value.message
