@@ -18,8 +18,6 @@ from urllib.parse import quote, quote_plus
 
 from ansible.module_utils.common.parameters import remove_values, sanitize_keys
 
-#: The replacement of a secret in text, as in Ansible.
-MASK = "********"
 #: Shorter values are never masked: a password of one letter would make each sentence unreadable.
 _SHORTEST = 4
 #: The minimum length of a secret in bytes that is also searched for in base64; a shorter one would match by chance.
