@@ -24,28 +24,19 @@ from .codes import LEAVE_OUT, RUN_AGAIN
 from .key import KeyCaller
 from .leases import ISP_NUMBERS, AllocationParams, Lease, Quota
 
-#: The names of parameters, by API.
-_CLASSIC_NAMES = {
-    "number": "Num",
-    "keep_alive": "KeepAlive",
-    "areas": "AreaId",
-    "isp": "Isp",
-    "detail": "Detail",
-    "distinct": "Distinct",
-    "tasks": "TaskID",
-    "ips": "IP",
-    "available": "Status",
-}
-_PRODUCT_NAMES = {
-    "number": "num",
-    "keep_alive": "keep_alive",
-    "areas": "area",
-    "exclude_areas": "area_ex",
-    "isp": "isp",
-    "distinct": "distinct",
-    "pool": "pool",
-    "tasks": "task",
-    "ips": "ip",
+#: The names of parameters: of the classic API and of product hosts; None if an API does not have it.
+_NAMES = {
+    "number": ("Num", "num"),
+    "areas": ("AreaId", "area"),
+    "exclude_areas": (None, "area_ex"),
+    "isp": ("Isp", "isp"),
+    "distinct": ("Distinct", "distinct"),
+    "keep_alive": ("KeepAlive", "keep_alive"),
+    "pool": (None, "pool"),
+    "detail": ("Detail", None),
+    "tasks": ("TaskID", "task"),
+    "ips": ("IP", "ip"),
+    "available": ("Status", None),
 }
 
 
@@ -197,8 +188,8 @@ class Leases:
 
     def _named(self, **values: object) -> dict[str, object]:
         """Return parameters with the names of this API; those that it does not have are left out."""
-        names = _CLASSIC_NAMES if self._is_classic else _PRODUCT_NAMES
-        return {names[name]: value for name, value in values.items() if name in names}
+        found = {_NAMES[name][0 if self._is_classic else 1]: value for name, value in values.items()}
+        return {name: value for name, value in found.items() if name}
 
     def _without_secrets(self, leases: Iterable[Lease]) -> list[Lease]:
         """Remove secrets from the vendor's fields, except the identifying ones: the state will contain them."""
