@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import datetime
+import json
 import shutil
 from collections.abc import Callable
 from typing import Any
@@ -135,6 +136,17 @@ def test_area_and_provider_come_from_the_store_or_the_region(node: Node, lost: b
     assert (AREAS in node.vendor.calls()) is lost
     # Another kind is another desired state.
     assert len(node.ok(ALLOCATE, count=1, areas=["440100"], isp="telecom")["allocated"]) == 1
+
+
+def test_what_was_requested_counts_although_it_is_listed_elsewhere(node: Node) -> None:
+    def elsewhere(body: Any) -> Any:
+        text = json.dumps(body, ensure_ascii=False).replace("福建省泉州市", "广东省广州市")
+        return json.loads(text)
+
+    node.vendor.alter(LIST, elsewhere)
+    node.ok(ALLOCATE, count=2, areas=[QUANZHOU])
+    assert node.ok(ALLOCATE, count=2, areas=[QUANZHOU])["changed"] is False
+    assert node.vendor.paid == 2
 
 
 @pytest.mark.parametrize("undetermined", ["fail", "ignore", "match"])

@@ -73,6 +73,15 @@ def test_the_ledger_is_what_the_vendor_was_paid_for(node: Node, fault: str) -> N
     assert node.vendor.calls() == [], "it makes no call"
 
 
+def test_an_entry_outlasts_what_it_bought(node: Node) -> None:
+    node.ok(ALLOCATE, count=2)
+    (first,) = node.ok(LEDGER)["entries"]
+    node.vendor.advance(40 * DAY)
+    assert len(node.ok(ALLOCATE, count=1)["allocated"]) == 1
+    assert node.ok(LEDGER)["entries"][0] == first
+    assert node.ok(LEDGER, since="7d")["count"] == 1
+
+
 def test_what_is_unknown_counts_as_bought_until_it_is_known(node: Node) -> None:
     path = PATHS[node.options["product"]].get
     node.vendor.kill(path, carried_out=False)

@@ -79,6 +79,8 @@ LEASES, REGISTER = "/query", [QUERY, ADD, QUERY]
 def test_modules_role_and_lookup_take_the_key_from_the_first_source_that_has_it(
     sim: Simulator, playground: Playground
 ) -> None:
+    # Each key is the name of its source, which is shown.
+    playground.is_checked = False
     for key in ("OPTION", "DEFAULTS", "VARIABLE", "ENVIRONMENT"):
         sim.configure(key)
     environment = {"QG_KEY": "ENVIRONMENT", "QG_API_URL": sim.api_url, "QG_MAX_WAIT": ""}

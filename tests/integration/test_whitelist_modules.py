@@ -83,21 +83,6 @@ def test_each_module(sim: Simulator, playground: Playground, variables: dict[str
     assert bool(played.spied) is bool(where)
 
 
-def test_a_failure_of_qg_whitelist_still_reports_what_was_done(
-    sim: Simulator, playground: Playground, variables: dict[str, Any]
-) -> None:
-    sim.configure("QGOTHER1", whitelist=[B])
-    options = {"ips": [A, B, C]}
-    played = run(playground, variables, task("it", "qg_whitelist", options))
-    failed = played.of("it")
-    assert (played.rc, failed.status) == (2, "failed")
-    assert (failed.result["changed"], failed.result["added"]) == (True, [A, C])
-    assert [item["ip"] for item in failed.result["refused"]] == [B]
-    assert failed.result["error"]["code"] == -206
-    assert_one_sentence(failed.result["msg"])
-    assert "Traceback" not in str(failed.result)
-
-
 def test_a_refusal_is_one_clear_error(sim: Simulator, playground: Playground, variables: dict[str, Any]) -> None:
     sim.configure(status="expired", options={"error_status": 400})
     played = run(playground, variables, *TASKS)

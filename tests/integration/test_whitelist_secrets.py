@@ -407,6 +407,9 @@ def test_the_spy_sees_what_is_sent(playground: Playground, variables: dict[str, 
     - {name: it, ansible.builtin.raw: "echo {{ key }}"}
 """
     inventory = INVENTORY.replace("ansible_connection=local", "ansible_connection=qg_spy")
+    shown = text.replace('ansible.builtin.raw: "echo', 'ansible.builtin.debug: {msg: "').replace('}}"}', '}}"}}')
+    with pytest.raises(AssertionError, match="SECRETKEY"):
+        playground.play(shown, inventory=inventory, variables=variables)
     run = playground.play(text, inventory=inventory, variables=variables).ok()
     with pytest.raises(AssertionError, match="SECRETKEY"):
         assert_no_secret(run.spied, "what was sent to the host")

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from simulator.fixture import Simulator
 from support.ansible_launcher import READ_BY_IMPORT, Launcher
-from support.invariants import assert_one_sentence
+from support.invariants import assert_no_secret, assert_one_sentence, text_of
 
 if TYPE_CHECKING:
     from ansible_collections.qingguo.qgnet.plugins.module_utils._task.operation import Operation
@@ -154,6 +154,8 @@ class Playground:
     root: Path
     minute: float
     environment: dict[str, str] = field(default_factory=dict)
+    #: Whether the output of each run is searched for its secrets.
+    is_checked: bool = True
 
     def __post_init__(self) -> None:
         for name in ("home", "tmp", "play"):
@@ -216,11 +218,20 @@ class Playground:
         # What ansible-core deprecates, it says in every run, unless its settings forbid it.
         shown = outcome.stdout + outcome.stderr
         assert DEPRECATION not in shown, f"the playbook uses what a later ansible-core will not have:\n{shown}"
+        self.assert_silent({**own, **(variables or {})}, shown, Path(own[LOG]) if LOG in own else "")
         lines = record.read_text(encoding="utf-8").splitlines() if record.exists() else []
         parts = [json.loads(line) for line in lines]
         tasks = [Task(part["host"], part["task"], part["status"], part["result"]) for part in parts]
         spied = spy.read_bytes() if spy.exists() else b""
         return Run(outcome.returncode, outcome.stdout, outcome.stderr, tasks, spied)
+
+    def assert_silent(self, given: Mapping[str, Any], *places: object) -> None:
+        """What a person sees has neither a stack of Python nor a key or password of the run, nor has the store."""
+        names = {f"{prefix}{name}" for prefix in ("", "qg_", "QG_") for name in ("key", "password", "app_key")}
+        secrets = [str(given[name]) for name in {*names, *map(str.upper, names)} & given.keys()]
+        if self.is_checked:
+            assert "Traceback (most recent call last)" not in "".join(map(text_of, places))
+            assert_no_secret([secret for secret in secrets if len(secret) > 5], *places, self.store)
 
     def ansible_environment(self, record: Path | None = None, spy: Path | None = None) -> dict[str, str]:
         """The variables of a run.
