@@ -228,6 +228,3 @@ DEMO = "curl haproxy" if "gateway" in sys.argv else "curl"
 define("demo", DEMO, "bash", "tests/support/demo/demo.sh", **CALLERS_HOME)
 define("systemd", SYSTEMD, "bash", "tests/support/lab/gateway_systemd.sh", **CALLERS_HOME)
 define("eda", "java=openjdk-21-jre-headless", "pytest", "tests/integration/eda", group="eda")
-# They change a copy of the collection, whose tests must not find a compiled file of before a change.
-define("mutation", "", "python", "tests/mutation/mutation.py", group="mutation", **TOOLS)
-define("planted", DATABASE, "python", "tests/mutation/planted_bugs.py", **TOOLS)
