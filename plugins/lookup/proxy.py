@@ -121,7 +121,7 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._leases.credentials 
 from ansible_collections.qingguo.qgnet.plugins.module_utils._leases.lookup import LOOKUP_SELECTORS, find_leases
 from ansible_collections.qingguo.qgnet.plugins.module_utils._task.options import PRODUCT_OPTIONS, PROXY_API_OPTIONS
 from ansible_collections.qingguo.qgnet.plugins.module_utils._task.sources import UNSET, read_options, variable_name
-from ansible_collections.qingguo.qgnet.plugins.plugin_utils._variables import check_settings, variable_value
+from ansible_collections.qingguo.qgnet.plugins.plugin_utils._variables import check_settings, plain, variable_value
 
 _SHARED = {**PRODUCT_OPTIONS, **PROXY_API_OPTIONS}
 _FIELDS = ("type", "elements", "choices", "default", "required")
@@ -143,10 +143,10 @@ class LookupModule(LookupBase):
             check_settings(known)
             params = read_options(
                 {**own, **_SHARED},
-                kwargs,
+                plain(kwargs),
                 place="option of the lookup",
                 variable=lambda name: (
-                    variable_value(variable_name(name), known, self._templar) if name in _SHARED else UNSET
+                    plain(variable_value(variable_name(name), known, self._templar)) if name in _SHARED else UNSET
                 ),
                 selectors=LOOKUP_SELECTORS,
             )

