@@ -23,7 +23,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import QgError
-from ansible_collections.qingguo.qgnet.plugins.module_utils._store.journal_rows import SETTLED
+from ansible_collections.qingguo.qgnet.plugins.module_utils._paid.journal import SETTLED
 from explorer.memory import EMPTY, Database, Process, Statements, Stopped, Tables
 
 #: What may happen once each: to a call, to the list, to a process, to a clock, and to the lock of the key.

@@ -15,13 +15,10 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import compress
-from types import SimpleNamespace
 from typing import Any, NamedTuple
 
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.waiting import WaitBudget
-from ansible_collections.qingguo.qgnet.plugins.module_utils._store.clocks import VendorClock
-from ansible_collections.qingguo.qgnet.plugins.module_utils._store.facts import Facts
-from ansible_collections.qingguo.qgnet.plugins.module_utils._store.journal_rows import OPEN
+from ansible_collections.qingguo.qgnet.plugins.module_utils._paid.journal import SENT, UNKNOWN, received_names
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.schema import STATEMENTS
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.store import StateError
 
@@ -40,6 +37,7 @@ def _schema() -> dict[str, list[str]]:
 COLUMNS = _schema()
 #: The columns that contain a moment of state time.
 MOMENTS = {
+    ("effects", "at"),
     ("facts", "at"),
     ("journal", "answered_at"),
     ("journal", "sent_at"),
@@ -67,7 +65,7 @@ class JournalEntry(NamedTuple):
 
     @property
     def is_open(self) -> bool:
-        return self.state in OPEN
+        return self.state in (SENT, UNKNOWN)
 
 
 class Tables:
@@ -92,7 +90,10 @@ class Tables:
 
     def journal(self) -> list[JournalEntry]:
         return [
-            JournalEntry(*map(row.get, ("id", "state", "buys", "sent_at")), tuple(json.loads(row["received"] or "{}")))
+            JournalEntry(
+                *map(row.get, ("id", "state", "buys", "sent_at")),
+                tuple(received_names(row["received"])),
+            )
             for row in self.named("journal")
         ]
 
@@ -276,31 +277,12 @@ class MemoryStore:
         yield True
 
 
-class NoFacts(Facts):
-    """No facts: without areas and minimum lifetimes, no decision depends on them."""
-
-    def get(self, name: str, about: str = "") -> str | None:
-        return None
-
-    def objects(self, name: str) -> dict[str, tuple[str, float]]:
-        return {}
-
-    def save(self, *args: Any, **kwargs: Any) -> None:
-        pass
-
-
 class MemoryApi:
-    """The API of a process: what the clients of all kinds have."""
-
-    product, key_digest, max_attempts, timeout = "classic", "key", 3, TIMEOUT
+    """What a process has to work with."""
 
     def __init__(self, process: Process) -> None:
-        self._process = process
         self.store: Any = MemoryStore(process)
-        self.rate_limiter = SimpleNamespace(state=self.store, minute=60.0)
-        self.facts = self.host_facts = NoFacts(self.store, "key")
         self.budget = WaitBudget(MAX_WAIT, partial(process.ask, "wait"), elapsed=self.store.now)
-        self.vendor_clock = VendorClock(self.store, "key", _is_read=True)
 
-    def key_lock(self, work: str = "changing") -> contextlib.AbstractContextManager[bool]:
-        return self.store.try_lock(work)  # type: ignore[no-any-return]
+    def key_lock(self) -> contextlib.AbstractContextManager[bool]:
+        return self.store.try_lock("key")  # type: ignore[no-any-return]

@@ -18,11 +18,10 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import 
     Effect,
     UncertainOutcomeError,
 )
-from ansible_collections.qingguo.qgnet.plugins.module_utils._store.journal_rows import LIST_LAG, MAX_EXECUTION_DELAY
+from ansible_collections.qingguo.qgnet.plugins.module_utils._paid.journal import LIST_LAG, MAX_EXECUTION_DELAY
 from explorer.engine import CALL, DEATH, LAG, LOCK, Answer, Kind, Outcome, World
 from explorer.memory import TIMEOUT, Process
-
-WANTED = 2
+from explorer.runs import WANTED
 
 
 class Paid(Kind):
@@ -46,7 +45,7 @@ class Paid(Kind):
         elif kind == "quota":
             yield Answer(world, len(world.held) if self._has_quota else None)
         else:
-            yield from purchases(world, *argument)
+            yield from purchases(world, *argument[1:])
         if kind in ("list", "quota") and CALL in world.left:
             yield Answer(world.without(CALL), name=f"{kind} failed", error=partial(failed, Effect.UNKNOWN))
 

@@ -191,7 +191,7 @@ def test_a_proxy_url_is_a_secret_that_works(stage: Stage) -> None:
         task("replace there", "qg_proxy_replace", {"all": True, **URL}, register="it", **THERE),
         *(use("leases", "use replaced"), show("exit of replaced")),
         # The user learns that a lease may be paid for; what is known of it stays hidden.
-        task("unknown", "qg_proxy_allocate", {**one, "count": 2}, **IGNORE),
+        task("unknown", "qg_proxy_allocate", {**one, "count": 2, "max_wait": 0}, **IGNORE),
         arguments=("-vvvv", "--diff"),
         password=PWD,
     ).ok()

@@ -87,7 +87,7 @@ def test_hold(sim: Simulator, stage: Stage) -> None:
         "qg_monopoly: waiting because resources are not online yet (/monopolies): 0 of 2 online, "
     )
     made = [(call["method"], call["path"]) for call in sim.journal()]
-    assert made[:4] == [("GET", "/resources"), ("GET", LIST), ("GET", QUOTA), ("GET", IDLE)]
+    assert made[:3] == [("GET", "/resources"), ("GET", LIST), ("GET", QUOTA)]
     assert made[-1] == ("GET", LIST)
     assert writes(sim) == ["POST"]
 

@@ -23,8 +23,6 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._api.lease_client im
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.transport import HttpResponse, Transport
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import Effect, TransportError
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.waiting import WaitBudget
-from ansible_collections.qingguo.qgnet.plugins.module_utils._leases.backend import LeaseBackend
-from ansible_collections.qingguo.qgnet.plugins.module_utils._leases.product import lease_backend
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.rate_limiter import RateLimiter
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.store import Connection, Store
 from simulator.core import ConnectionLost, Core
@@ -236,8 +234,8 @@ def lease_client(
     transport: InProcess | None = None,
     product: str = CLASSIC,
     store: Store | None = None,
-) -> LeaseBackend:
+) -> Leases:
     """The same for leases, of any product."""
     if product == CLASSIC:
-        return lease_backend(client(core, directory, max_wait, transport, store=store))
-    return lease_backend(product_client(core, directory, product, max_wait, transport))
+        return client(core, directory, max_wait, transport, store=store)
+    return product_client(core, directory, product, max_wait, transport)

@@ -6,18 +6,21 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.qingguo.qgnet.plugins.module_utils._api.leases import AllocationParams, Lease
+from ansible_collections.qingguo.qgnet.plugins.module_utils._api.lease_client import Leases
+from ansible_collections.qingguo.qgnet.plugins.module_utils._api.leases import AllocationParams
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import UncertainOutcomeError
-from ansible_collections.qingguo.qgnet.plugins.module_utils._leases.backend import LeaseBackend
-from ansible_collections.qingguo.qgnet.plugins.module_utils._leases.ensure import ensure_leases
-from ansible_collections.qingguo.qgnet.plugins.module_utils._leases.plan import DesiredLeases
-from ansible_collections.qingguo.qgnet.plugins.module_utils._leases.release import release_leases
-from ansible_collections.qingguo.qgnet.plugins.module_utils._leases.replace import replace_leases
+from ansible_collections.qingguo.qgnet.plugins.module_utils._leases.change import (
+    NamedLeases,
+    ensure_leases,
+    release_leases,
+    replace_leases,
+)
+from ansible_collections.qingguo.qgnet.plugins.module_utils._paid.matching import Desired
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.store import Store
 from support.in_process import CLASSIC, PATHS, Answer, Call, InProcess, Vendor, lease_client
 
@@ -62,12 +65,11 @@ WRONG_DATA: dict[str, Any] = {
 }
 #: A list that omits every lease.
 EMPTY = WRONG_LISTS["empty"]
-Chosen = Callable[[Lease], bool]
 
 
-def every(_lease: Lease) -> bool:
-    """Choose every lease."""
-    return True
+def by_ip(*ips: str) -> NamedLeases:
+    """Choose leases by their exits or servers."""
+    return NamedLeases("ips", frozenset(ips))
 
 
 class LeaseNode:
@@ -87,25 +89,25 @@ class LeaseNode:
         """Return a control node that knows nothing of this one."""
         return LeaseNode(self.core, self.directory / "other", self.product)
 
-    def client(self, max_wait: float = 300.0) -> LeaseBackend:
+    def client(self, max_wait: float = 300.0) -> Leases:
         """Return a client, as each run has one."""
         return lease_client(self.core, self.directory, max_wait, self.wire, self.product, self.store)
 
     def ensure(self, count: int, *, max_wait: float = 300.0, check: bool = False, **desired: Any) -> Any:
         """Ensure a number of leases."""
-        return ensure_leases(self.client(max_wait), DesiredLeases(count, **desired), check=check)
+        return ensure_leases(self.client(max_wait), Desired(count, **desired), check=check)
 
     def replace(
         self,
         number: int | None = None,
-        chosen: Chosen | None = None,
+        chosen: NamedLeases | None = None,
         params: AllocationParams | None = None,
         max_wait: float = 300.0,
     ) -> Any:
         """Replace the chosen leases by release and allocation, or let the vendor replace a number of its choice."""
         return replace_leases(self.client(max_wait), chosen, number, params or AllocationParams())
 
-    def release(self, chosen: Chosen = every, *, max_wait: float = 300.0) -> Any:
+    def release(self, chosen: NamedLeases | None = None, *, max_wait: float = 300.0) -> Any:
         """Release the chosen leases."""
         return release_leases(self.client(max_wait), chosen)
 

@@ -9,18 +9,21 @@ from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any
 
+from ansible_collections.qingguo.qgnet.plugins.module_utils._api.leases import AllocationParams
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.monopolies import Monopolies
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import (
     Effect,
     TransportError,
     UncertainOutcomeError,
 )
-from ansible_collections.qingguo.qgnet.plugins.module_utils._monopolies import session
-from ansible_collections.qingguo.qgnet.plugins.module_utils._monopolies.ensure import ensure_held
-from ansible_collections.qingguo.qgnet.plugins.module_utils._monopolies.matching import DesiredMonopolies
-from ansible_collections.qingguo.qgnet.plugins.module_utils._monopolies.redial import redial
-from ansible_collections.qingguo.qgnet.plugins.module_utils._monopolies.release import release
-from ansible_collections.qingguo.qgnet.plugins.module_utils._monopolies.session import MonopolyResult, journal_of
+from ansible_collections.qingguo.qgnet.plugins.module_utils._monopolies.change import (
+    MonopolyResult,
+    hold,
+    redial,
+    release_held,
+)
+from ansible_collections.qingguo.qgnet.plugins.module_utils._paid.journal import MONOPOLIES, Journal
+from ansible_collections.qingguo.qgnet.plugins.module_utils._paid.matching import Desired
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.store import Store
 from support.in_process import Answer, Call, InProcess, Vendor, client
 from support.monopoly_calls import HOURS, IDLE, START
@@ -54,7 +57,9 @@ class MonopolyNode:
     def hold(self, count: int, *, wait: bool = True, check: bool = False, **options: Any) -> MonopolyResult:
         """Ensure a number of resources, with options of :meth:`api` and of what is desired."""
         client_options = {name: options.pop(name) for name in ("max_wait", "on_wait") if name in options}
-        return ensure_held(self.api(**client_options), DesiredMonopolies(count, **options), wait=wait, check=check)
+        area = options.pop("area_code", None)
+        terms = AllocationParams(areas=(area,) if area else (), isp=options.pop("isp", None))
+        return hold(self.api(**client_options), Desired(count, terms, **options), wait=wait, check=check)
 
     def hold_old(self, count: int) -> list[str]:
         """Hold resources that are old enough to be released, and return their names."""
@@ -77,7 +82,7 @@ class MonopolyNode:
 
     def release(self, uuids: Collection[str] | None = None, *, check: bool = False) -> MonopolyResult:
         """Release these resources, or all."""
-        return release(self.api(), uuids, check=check)
+        return release_held(self.api(), uuids, check=check)
 
     @property
     def uuids(self) -> list[str]:
@@ -95,7 +100,10 @@ class MonopolyNode:
 
     def unresolved(self) -> int:
         """How many applications are recorded whose result is not known."""
-        return len(journal_of(self.api()).unsettled(session.APPLY))
+        api = self.api()
+        return sum(
+            call.buys > 0 for call in Journal(api.caller.rate_limiter.state, api.caller.key_digest, MONOPOLIES).open()
+        )
 
     def offline(self, *uuids: str) -> None:
         """Cut these resources off."""

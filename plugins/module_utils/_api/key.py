@@ -11,7 +11,6 @@ from collections.abc import Iterator
 
 from .._core.errors import CallError
 from .._core.waiting import WaitBudget
-from .._store.clocks import VendorClock
 from .._store.facts import CHANNELS, Facts
 from .._store.opening import preload
 from .._store.rate_limiter import RateLimiter
@@ -20,6 +19,7 @@ from .caller import Caller
 from .calls import CLASSIC, Call
 from .parsing import http_time
 from .transport import HttpResponse, Transport, service_of
+from .vendor_clock import VendorClock
 
 preload()
 #: Seconds between attempts to lock a key that another run has locked.
@@ -57,7 +57,8 @@ class KeyCaller(Caller):
         #: What the responses have shown about the key, at this host and at any host of the vendor.
         self.host_facts = self.facts = Facts(rate_limiter.state, self.key_digest)
         #: The clock that the vendor's deadlines are compared with.
-        self.vendor_clock = VendorClock(rate_limiter.state, self.key_digest)
+        state = rate_limiter.state
+        self.vendor_clock = VendorClock(lambda: self.budget.elapsed(), lambda: state.now() + state.wall_ahead())
 
     @property
     def channels(self) -> int | None:

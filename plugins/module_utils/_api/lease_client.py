@@ -85,7 +85,8 @@ class Leases:
         return self._new_leases(_offered(self.calls.replace), number, params, sending)
 
     def _new_leases(self, call: Call, number: int, params: AllocationParams, sending: Sending) -> list[Lease]:
-        is_distinct = params.distinct or not self.calls.has_tasks
+        # The server then distinguishes a lease of a product host from every other one that is held.
+        is_distinct = params.distinct or not self._is_classic
         parameters = self._named(
             number=number,
             areas=",".join(params.areas) or None,

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import datetime
 import ipaddress
-import json
 import math
 import re
 from collections.abc import Iterable, Mapping
@@ -143,15 +142,13 @@ class Lease:
         return next(found, None)
 
     @property
-    def identity(self) -> tuple[str, str, str]:
-        """A tuple that is different for every lease."""
-        # Without a task, only the deadline distinguishes a lease from a later one of the same address.
-        return self.task_id or self.deadline or "", self.ip, self.server
-
-    @property
     def name(self) -> str:
-        """The identity as text."""
-        return json.dumps(self.identity)
+        """A text that is different for every lease of a key.
+
+        The responses of a product host may contain different fields of a lease, but all contain its server, which no
+        other lease has at the same time. Of the classic API, the task distinguishes it from a later lease.
+        """
+        return self.server if "server" in self.vendor else f"{self.task_id} {self.server}"
 
     def remaining(self, now: float) -> float | None:
         """Return the remaining seconds at this Unix time of the vendor; None if the deadline cannot be read."""
@@ -185,25 +182,6 @@ class Lease:
         }
 
 
-def server_in(name: str) -> str:
-    """Return the server in the name of a lease."""
-    return str(json.loads(name)[-1])
-
-
-def is_same(one: Lease, other: Lease) -> bool:
-    """Whether two leases from different responses may be the same: no field that both have differs."""
-    if one.expires and other.expires:
-        same_end = one.expires == other.expires
-    else:
-        # If only one of two deadlines can be parsed, they may be the same.
-        same_end = bool(one.expires or other.expires or not one.deadline or not other.deadline)
-        same_end = same_end or one.deadline == other.deadline
-    named_both = one.task_id and other.task_id
-    same_ip = not one.ip or not other.ip or one.ip == other.ip
-    same_name = one.task_id == other.task_id if named_both else same_end
-    return one.server == other.server and same_ip and same_name
-
-
 def port_of(server: str) -> int:
     """Return the port of ``host:port``; raises ResponseShapeError if that is not an address with a port."""
     host, _colon, port = server.rpartition(":")
@@ -216,7 +194,7 @@ def port_of(server: str) -> int:
 def oldest_first(leases: Iterable[Lease]) -> list[Lease]:
     """Sort leases by deadline; those without a readable deadline come last."""
 
-    def rank(lease: Lease) -> tuple[float, tuple[str, str, str]]:
-        return (lease.expires.timestamp() if lease.expires else math.inf, lease.identity)
+    def rank(lease: Lease) -> tuple[float, str]:
+        return (lease.expires.timestamp() if lease.expires else math.inf, lease.name)
 
     return sorted(leases, key=rank)

@@ -26,8 +26,8 @@ from .._api.whitelist import Whitelist
 from .._core.errors import OF_OTHER_PRODUCT, CallError, OptionError, QgError
 from .._core.text import counted
 from .._core.validation import check_url
-from .._reconcile.held_leases import HeldLeases
-from .._store.caps import bought_today
+from .._paid.caps import bought_today
+from .._paid.leases import held_leases
 from .._store.facts import PRODUCT
 from .._store.store import Store
 from .._task.operation import Mode, Operation
@@ -156,7 +156,7 @@ class Doctor:
     def _held(self, api: Leases) -> str:
         # A plan of exclusive occupancy has no list.
         try:
-            self.leases = HeldLeases.of(api).read() or []
+            self.leases = held_leases(api)
         except CallError as error:
             if error.kind is None:
                 raise

@@ -8,25 +8,29 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import json
+import math
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, NamedTuple
 
-from .._api.leases import AllocationParams
+from .._api.lease_client import Leases
+from .._api.leases import AllocationParams, Lease
 from .._core.errors import QgError
 from .._core.text import counted
 from .._core.validation import check_names, check_range
 from .._core.waiting import SILENT
+from .._paid.books import Books, listed, view
+from .._paid.leases import MAX_PER_CALL, LeaseKind
+from .._paid.matching import Desired
+from .._store.facts import LEASE_LIST
 from .._store.opening import StorePlace
 from .._task.operation import redact
 from .._task.options import PLACE_OPTIONS, PROXY_API_OPTIONS, check_areas
 from .._task.products import lease_client
-from . import operations
+from .change import applicable, planned
 from .credentials import check_credentials
-from .ensure import matching_leases
-from .operations import lease_results, min_remaining_of, with_codes
-from .plan import MAX_PER_CALL, DesiredLeases
-from .product import check_terms, lease_backend
+from .operations import check_terms, lease_results, min_remaining_of, with_codes
 
 #: The options of the lookup that select leases.
 LOOKUP_SELECTORS = tuple(PLACE_OPTIONS)
@@ -44,7 +48,7 @@ def find_leases(params: Mapping[str, Any]) -> list[dict[str, Any]]:
     if most is not None:
         check_range("limit", most, 1, 10**6)
     check_credentials(params["form"] == "url", params, "form=url")
-    desired = DesiredLeases(
+    desired = Desired(
         count=least,
         params=AllocationParams(isp=params["isp"], areas=check_areas("areas", params["areas"])),
         min_remaining=min_remaining,
@@ -56,7 +60,7 @@ def find_leases(params: Mapping[str, Any]) -> list[dict[str, Any]]:
         # A lookup cannot see whether its task has no_log, so it announces nothing.
         api = lease_client(params, SILENT, check_terms, state=state)
         desired = replace(desired, params=with_codes(desired.params, api))
-        leases = matching_leases(lease_backend(api), desired, max_age=params["max_age"], policy=operations.POLICY)
+        leases = _matching(api, desired, params["max_age"])
         found = lease_results(leases, api.caller.vendor_clock)
     if len(leases) < least:
         raise QgError(
@@ -67,3 +71,49 @@ def find_leases(params: Mapping[str, Any]) -> list[dict[str, Any]]:
     if params["seed"]:
         results.sort(key=lambda lease: hashlib.sha256(f"{params['seed']}\0{lease['server']}".encode()).digest())
     return results[:most]
+
+
+def _matching(client: Leases, desired: Desired, max_age: float) -> list[Lease]:
+    """Return the held leases that match, from a list that is at most ``max_age`` seconds old."""
+    kind = LeaseKind(client)
+    books = Books(kind, kind.journal, client.caller.budget)
+    reading = _read(kind, max_age)
+    books.held = view(reading.listed, kind.journal.reported(reading.read_at), kind)
+    vendor_now = reading.vendor_at + kind.journal.store.now() - reading.read_at
+    live = {
+        name: lease for name, lease in books.held.items() if not kind.has_ended(lease, reading.vendor_at, vendor_now)
+    }
+    found = planned(kind, books, live, applicable(kind, desired), every=True)
+    return [books.held[name] for name in found.keep]
+
+
+class _Reading(NamedTuple):
+    """The vendor's list, requested at a state time, when it was ``vendor_at`` by the vendor's clock."""
+
+    read_at: float
+    vendor_at: float
+    listed: dict[str, Lease]
+
+
+def _read(kind: LeaseKind, max_age: float) -> _Reading:
+    """Return a list that a lookup has read lately, or else a new one, for others as well."""
+    if cached := _cached(kind, max_age):
+        return cached
+    with kind.caller.key_lock("reading"):
+        # Another run may have read it while this one waited.
+        if cached := _cached(kind, max_age):
+            return cached
+        read_at, found = kind.journal.store.now(), listed(kind)
+        vendor_at = kind.caller.vendor_clock.now()
+        rows = [(lease.task_id, dict(lease.vendor)) for lease in found.values()]
+        kind.caller.host_facts.save(LEASE_LIST, json.dumps([read_at, vendor_at, rows]))
+        return _Reading(read_at, vendor_at, found)
+
+
+def _cached(kind: LeaseKind, max_age: float) -> _Reading | None:
+    known = kind.caller.host_facts.get(LEASE_LIST)
+    read_at, vendor_at, rows = kind.journal.store.decoded(known) if known else (-math.inf, 0.0, [])
+    if read_at < kind.journal.store.now() - max_age:
+        return None
+    leases = (Lease.from_item(vendor, task_id) for task_id, vendor in rows)
+    return _Reading(read_at, vendor_at, {lease.name: lease for lease in leases})

@@ -14,17 +14,19 @@ from .._api.areas import area_codes
 from .._api.calls import CLASSIC
 from .._api.lease_client import Leases
 from .._api.leases import AllocationParams, Lease, oldest_first
+from .._api.vendor_clock import VendorClock
 from .._core.durations import parse_minutes
 from .._core.errors import OptionError, QgError
 from .._core.runtime import wall_time
 from .._core.text import counted, format_sample, one_line
 from .._core.validation import check_names, check_range
-from .._reconcile.held_leases import HeldLeases
-from .._store.caps import Caps
-from .._store.clocks import VendorClock
+from .._paid.caps import Caps
+from .._paid.leases import MAX_PER_CALL, held_leases
+from .._paid.matching import Desired
 from .._store.store import StateError
 from .._task.operation import Mode, Operation
 from .._task.options import (
+    AUTO,
     CAP_OPTIONS,
     PLACE_OPTIONS,
     POOLS,
@@ -36,20 +38,14 @@ from .._task.options import (
 )
 from .._task.products import lease_client
 from .._task.sources import Spec
-from .backend import LeasePolicy
+from .change import LeaseResult, NamedLeases, ensure_leases, release_leases, replace_leases
 from .credentials import CREDENTIALS_OPTION, check_credentials, reveal
-from .ensure import ensure_leases
-from .plan import MAX_PER_CALL, DesiredLeases, NamedLeases
-from .product import check_exact, check_release, check_replacement, check_tasks, check_terms, lease_backend
-from .release import release_leases
-from .replace import replace_leases
-from .session import LeaseResult
 
 #: The options that select leases. _chosen checks that they are exclusive: for Ansible's rules, ``all`` is always given.
 _NAMED: Spec = {"ips": {"type": "list", "elements": "str"}, "task_ids": {"type": "list", "elements": "str"}}
 _CHOICE: Spec = {**_NAMED, "all": {"type": "bool", "default": False}}
-#: The delays between reads of the lists, and the numbers of attempts.
-POLICY = LeasePolicy()
+#: The products that release leases, and let the vendor replace leases of its choice.
+_RELEASING, _REPLACING = ("classic", "longterm", "exclusive"), ("classic", "exclusive")
 
 
 def lease_results(leases: Iterable[Lease], clock: VendorClock) -> list[dict[str, Any]]:
@@ -62,8 +58,56 @@ def lease_results(leases: Iterable[Lease], clock: VendorClock) -> list[dict[str,
     return [{**lease.described(now), "vendor": dict(lease.vendor)} for lease in oldest_first(leases)]
 
 
-def check_new_terms(params: Mapping[str, Any]) -> None:
+def check_terms(params: Mapping[str, Any]) -> None:
     """Refuse options for new leases that the product does not support."""
+    product = params["product"]
+    for option, products, fix in (
+        ("exclude_areas", ("share", "longterm", "exclusive"), "leave it out, or give areas"),
+        ("pool", ("share",), "leave it out"),
+    ):
+        if params.get(option) not in (None, []) and product not in (AUTO, *products):
+            raise OptionError(f"{option} is not an option of product={product}: {fix}.")
+    if params.get("isp") == "bgp" and product not in (AUTO, CLASSIC):
+        raise OptionError(f"isp=bgp is not a provider of product={product}: give telecom, mobile or unicom.")
+
+
+def check_tasks(params: Mapping[str, Any]) -> None:
+    """Refuse task_ids for a product whose leases belong to no task."""
+    product = params["product"]
+    if params["task_ids"] is not None and product not in (AUTO, *_RELEASING):
+        raise OptionError(f"task_ids select nothing with product={product}, whose leases have no task: give ips.")
+
+
+def check_release(params: Mapping[str, Any], option: str | None = None) -> None:
+    """Refuse a release if the product does not release leases; ``option`` is the option that requires it, if any."""
+    product = params["product"]
+    if product not in (AUTO, *_RELEASING):
+        why = f"{option} needs a release, but " if option else ""
+        raise OptionError(f"{why}product={product} does not release leases: they end at their deadline.")
+
+
+def check_exact(params: Mapping[str, Any]) -> None:
+    """Refuse ``exact`` for a product that does not release leases."""
+    if params["exact"]:
+        check_release(params, "exact")
+
+
+def check_replacement(params: Mapping[str, Any]) -> None:
+    """Refuse a replacement that the product does not support; that of named leases requires a release."""
+    product = params["product"]
+    named = [option for option in _NAMED if params[option] is not None]
+    if named:
+        check_release(params, named[0])
+    elif product not in (AUTO, *_REPLACING):
+        named_too = "name them in ips or task_ids" if product in _RELEASING else "wait until they end"
+        raise OptionError(
+            f"product={product} does not replace leases of the vendor's choice: {named_too}, or use a key of "
+            "product=exclusive."
+        )
+
+
+def check_new_terms(params: Mapping[str, Any]) -> None:
+    """Refuse options for new leases that the product does not support, or in a number that it does not support."""
     check_terms(params)
     if params["product"] == CLASSIC:
         check_one_area(check_areas("areas", params["areas"]), "product=classic leases in")
@@ -105,7 +149,7 @@ def min_remaining_of(params: Mapping[str, Any]) -> float:
     return check_range("min_remaining", parse_minutes("min_remaining", params["min_remaining"]), 0, 525600)
 
 
-def desired_leases(params: Mapping[str, Any]) -> DesiredLeases:
+def desired_leases(params: Mapping[str, Any]) -> Desired:
     """Return the desired state that the options of qg_proxy_allocate describe; raises OptionError for a mistake."""
     check_range("count", params["count"], 1, MAX_PER_CALL)
     min_remaining = min_remaining_of(params)
@@ -116,7 +160,7 @@ def desired_leases(params: Mapping[str, Any]) -> DesiredLeases:
             "would not last long enough, and be paid for again at the next run."
         )
     check_credentials(params["with_credentials"], params)
-    return DesiredLeases(
+    return Desired(
         count=params["count"],
         params=new,
         min_remaining=min_remaining,
@@ -150,7 +194,7 @@ def _not_held(found: LeaseResult, chosen: NamedLeases | None) -> dict[str, Any]:
     names = chosen.missing_from((*found.before, *found.continued)) if chosen else []
     if chosen and names:
         text = f"{chosen.option} contains what the key does not hold: {format_sample(names)}. Nothing was done with it."
-        found.warnings = (*found.warnings, text)
+        found.warnings.append(text)
     return {"not_held": names}
 
 
@@ -169,8 +213,8 @@ def _result(found: LeaseResult, api: Leases, mode: Mode, *, predicted: int = 0) 
     if mode.diff:
         after = found.after
         if mode.check:
-            gone = {lease.identity for lease in found.released}
-            after = tuple(lease for lease in after if lease.identity not in gone)
+            gone = {lease.name for lease in found.released}
+            after = tuple(lease for lease in after if lease.name not in gone)
         result["diff"] = {
             "before_header": "leases",
             "before": _lines(found.before),
@@ -198,10 +242,10 @@ def _lines(leases: Iterable[Lease]) -> str:
 
 
 def _run_allocate(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
-    desired, policy = desired_leases(params), replace(POLICY, caps=Caps.parse(params))
+    desired, caps = desired_leases(params), Caps.parse(params)
     api = lease_client(params, mode.announcer, check_new_terms, check_exact)
     desired = replace(desired, params=with_codes(desired.params, api))
-    found = ensure_leases(lease_backend(api), desired, check=mode.check, policy=policy)
+    found = ensure_leases(api, desired, check=mode.check, caps=caps)
     predicted = found.missing if mode.check else 0
     return {
         "leases": lease_results(found.leases, api.caller.vendor_clock),
@@ -214,7 +258,7 @@ def _run_allocate(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
 def _run_release(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
     chosen = _chosen(params)
     api = lease_client(params, mode.announcer, check_release, check_tasks)
-    found = release_leases(lease_backend(api), chosen or (lambda _lease: True), check=mode.check, policy=POLICY)
+    found = release_leases(api, chosen, check=mode.check)
     return {**_not_held(found, chosen), **_result(found, api, mode)}
 
 
@@ -223,9 +267,9 @@ def _run_replace(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
     check_credentials(params["with_credentials"], params)
     if number is not None:
         check_range("count", number, 1, MAX_PER_CALL)
-    policy = replace(POLICY, caps=Caps.parse(params))
+    caps = Caps.parse(params)
     api = lease_client(params, mode.announcer, check_new_terms, check_tasks, check_replacement)
-    found = replace_leases(lease_backend(api), chosen, number, with_codes(new, api), check=mode.check, policy=policy)
+    found = replace_leases(api, chosen, number, with_codes(new, api), check=mode.check, caps=caps)
     predicted = found.missing if mode.check else 0
     not_held = _not_held(found, chosen)
     if chosen and chosen.names and len(not_held["not_held"]) == len(chosen.names):
@@ -247,7 +291,7 @@ def _run_info(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
     check_credentials(params["with_credentials"], params)
     names = check_names("task_ids", params["task_ids"])
     api = lease_client(params, mode.announcer, check_tasks)
-    held = [lease for lease in HeldLeases.of(api).read(names) if not names or lease.task_id in names]
+    held = [lease for lease in held_leases(api) if not names or lease.task_id in names]
     leases = lease_results((lease for lease in held if lease.is_usable), api.caller.vendor_clock)
     result = {
         "changed": False,

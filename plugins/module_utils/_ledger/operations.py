@@ -13,13 +13,11 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from .._api.calls import PRODUCTS
-from .._api.leases import server_in
 from .._api.parsing import BEIJING, parse_vendor_time
 from .._core.durations import parse_minutes
 from .._core.errors import OptionError
 from .._core.text import quoted
-from .._store.journal import LedgerEntry, ledger
-from .._store.journal_rows import LEASES, LOST, REFUSED
+from .._paid.journal import REFUSED, SETTLED, LedgerEntry, ledger
 from .._store.opening import StorePlace
 from .._store.store import Store
 from .._task.operation import Mode, Operation
@@ -55,15 +53,13 @@ def moment(option: str, text: str, now: float) -> float:
 
 def described(entry: LedgerEntry) -> dict[str, Any]:
     """Return an entry for results: the resources by their earliest end."""
-    received = entry.received or {}
-    found = sorted((_iso_end(end), server_in(name) if entry.kind == LEASES else name) for name, end in received.items())
-    known = entry.state == REFUSED or (entry.received is not None and entry.state != LOST)
+    found = sorted((_iso_end(end), name) for name, end in entry.received.items())
     return {
         "at": _time(entry.at).isoformat(timespec="seconds"),
         "endpoint": entry.endpoint,
         "product": entry.product,
         "asked": entry.asked,
-        "received": len(received) if known else None,
+        "received": len(found) if entry.state in (SETTLED, REFUSED) else None,
         "names": [name for _end, name in found],
         "ends": [end or None for end, _name in found],
         "state": entry.state,

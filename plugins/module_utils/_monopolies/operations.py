@@ -12,11 +12,13 @@ from dataclasses import replace
 from typing import Any
 
 from .._api.areas import area_codes
+from .._api.leases import AllocationParams
 from .._api.monopolies import Monopolies, Monopoly
 from .._core.errors import OptionError
 from .._core.text import one_line, quoted
 from .._core.validation import check_range
-from .._store.caps import Caps
+from .._paid.caps import Caps
+from .._paid.matching import Desired
 from .._task.operation import Mode, Operation
 from .._task.options import (
     CAP_OPTIONS,
@@ -25,24 +27,8 @@ from .._task.options import (
     check_areas,
     key_caller,
 )
-from .ensure import ensure_held
-from .matching import ApplicationParams, DesiredMonopolies
-from .redial import redial
-from .release import release
-from .session import (
-    MonopolyPolicy,
-    MonopolyResult,
-    Refused,
-    application_params,
-    explaining_product,
-    held_monopolies,
-    releasable_from,
-)
-
-#: The delays between reads of the list, and the numbers of attempts.
-POLICY = MonopolyPolicy()
-#: The maximum number of resources in one application.
-MAX_COUNT = 100
+from .change import MAX_COUNT, MonopolyResult, Refused, hold, redial, releasable_from, release_held
+from .kind import known_terms, monopoly_books
 
 
 def check_uuids(texts: Sequence[str]) -> tuple[str, ...]:
@@ -56,7 +42,7 @@ def check_uuids(texts: Sequence[str]) -> tuple[str, ...]:
     return tuple(found)
 
 
-def desired_monopolies(params: Mapping[str, Any]) -> DesiredMonopolies:
+def desired_monopolies(params: Mapping[str, Any]) -> Desired:
     """Return the desired state that the options describe with state=present, and check them before any call."""
     for option in ("uuids", "all"):
         if params[option]:
@@ -65,7 +51,7 @@ def desired_monopolies(params: Mapping[str, Any]) -> DesiredMonopolies:
         raise OptionError("count is missing: state=present needs the number of resources to hold.")
     check_range("count", params["count"], 1, MAX_COUNT)
     check_areas("area", _area(params))
-    return DesiredMonopolies(params["count"], isp=params["isp"], on_uncertain=params["on_uncertain"])
+    return Desired(params["count"], AllocationParams(isp=params["isp"]), on_uncertain=params["on_uncertain"])
 
 
 def _area(params: Mapping[str, Any]) -> list[str]:
@@ -87,12 +73,12 @@ def selected_uuids(params: Mapping[str, Any]) -> tuple[str, ...] | None:
     return check_uuids(params["uuids"])
 
 
-def describe_monopoly(monopoly: Monopoly, params: ApplicationParams | None) -> dict[str, Any]:
+def describe_monopoly(monopoly: Monopoly, terms: AllocationParams | None) -> dict[str, Any]:
     """Return a resource for a result: its fields in the collection's terms, and the vendor's own."""
     return {
         "uuid": monopoly.uuid,
         "area": monopoly.area,
-        "area_code": params.area_code if params else None,
+        "area_code": next(iter(terms.areas), None) if terms else None,
         "isp": monopoly.isp,
         "state": monopoly.state,
         "server": monopoly.server,
@@ -113,10 +99,9 @@ def _refusal(refused: Refused) -> dict[str, Any]:
 
 def task_result(found: MonopolyResult, api: Monopolies, mode: Mode, state: str) -> dict[str, Any]:
     """Return a task's result; ``changed`` is true if anything changed, even if the task fails."""
-    params = application_params(api)
     result: dict[str, Any] = {
         "changed": found.changed or bool(mode.check and found.missing and not found.error),
-        "monopolies": [describe_monopoly(monopoly, params.get(monopoly.uuid)) for monopoly in found.after],
+        "monopolies": [describe_monopoly(monopoly, found.terms.get(monopoly.uuid)) for monopoly in found.after],
         "count": len(found.after),
         "already_present": [] if state == "absent" else [monopoly.uuid for monopoly in found.before],
         "missing": found.missing,
@@ -155,31 +140,31 @@ def _diff(found: MonopolyResult, mode: Mode, state: str) -> dict[str, str]:
 def _run(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
     state, wait = params["state"], params["wait"]
     if state == "present":
-        desired, policy = desired_monopolies(params), replace(POLICY, caps=Caps.parse(params))
+        desired, caps = desired_monopolies(params), Caps.parse(params)
         api = Monopolies(key_caller(params, mode.announcer))
         for code in area_codes("area", _area(params), api.named_areas):
-            desired = replace(desired, area_code=code)
-        found = ensure_held(api, desired, wait=wait, check=mode.check, policy=policy)
+            desired = replace(desired, params=replace(desired.params, areas=(code,)))
+        found = hold(api, desired, wait=wait, check=mode.check, caps=caps)
     else:
         uuids = selected_uuids(params)
         api = Monopolies(key_caller(params, mode.announcer))
         if state == "absent":
-            found = release(api, uuids, check=mode.check, policy=POLICY)
+            found = release_held(api, uuids, check=mode.check)
         else:
-            found = redial(api, uuids, wait=wait, check=mode.check, policy=POLICY)
+            found = redial(api, uuids, wait=wait, check=mode.check)
     return task_result(found, api, mode, state)
 
 
 def _run_info(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
     uuids = check_uuids(params["uuids"] or ())
     api = Monopolies(key_caller(params, mode.announcer))
-    with explaining_product(api):
-        held = held_monopolies(api, uuids)
-    origins = application_params(api)
+    _kind, books = monopoly_books(api)
+    held = [one for one in books.held.values() if not uuids or one.uuid in uuids]
+    terms = known_terms(books)
     listed = {monopoly.uuid for monopoly in held}
     return {
         "changed": False,
-        "monopolies": [describe_monopoly(monopoly, origins.get(monopoly.uuid)) for monopoly in held],
+        "monopolies": [describe_monopoly(monopoly, terms.get(monopoly.uuid)) for monopoly in held],
         "count": len(held),
         "not_held": [uuid for uuid in uuids if uuid not in listed],
         "idle": api.idle_monopolies() if params["idle"] else [],

@@ -22,29 +22,28 @@ FULL = "whitelist_full"
 AREAS = "areas"
 #: The number of channels of the plan, on which rate limits depend.
 CHANNELS = "channels"
-#: The seconds by which the vendor's clock is ahead of state time, at least and at most (JSON).
-VENDOR_CLOCK = "vendor_clock"
-#: The leases that a key held a moment ago (JSON); empty since a call that may have changed them.
+#: The list of leases that a lookup has read (JSON), which the journal corrects.
 LEASE_LIST = "lease_list"
 #: The seconds that a new lease had left, by the keep_alive that it was requested with.
 LIFETIME = "lifetime"
-#: What a task of leases, or a resource of exclusive occupancy, was requested with (JSON), by its name.
-LEASE_ORIGIN, MONOPOLY_ORIGIN = "lease_origin", "monopoly_origin"
+#: What an interrupted replacement began with (JSON), by its request.
+REPLACEMENT = "replacement"
+#: The quota after the last purchase, and what was held then (JSON); and that it counts no channels.
+PAID_QUOTA, BY_VOLUME = "paid_quota", "by_volume"
 
 _EVER = 1e12
 #: Seconds for which a fact is used unless a response contradicts it. A key never changes its product, but the vendor
-#: may reuse a key. An origin is kept for so long after a list
-#: has shown its object for the last time.
+#: may reuse a key. A user who renews a plan expects that the next run works.
 TTL = {
     PRODUCT: 30 * DAY,
     FULL: DAY,
     AREAS: 3600.0,
     CHANNELS: _EVER,
-    VENDOR_CLOCK: _EVER,
     LEASE_LIST: DAY,
     LIFETIME: 30 * DAY,
-    LEASE_ORIGIN: DAY,
-    MONOPOLY_ORIGIN: 90 * DAY,
+    REPLACEMENT: 600.0,
+    PAID_QUOTA: 30 * DAY,
+    BY_VOLUME: 30 * DAY,
 }
 
 #: ``object`` is empty for a fact about the key itself. ``at`` is state time.
@@ -56,8 +55,7 @@ _SAVE = (
     "INSERT INTO facts (key, name, object, value, at) VALUES (?, ?, ?, ?, ?) "
     "ON CONFLICT (key, name, object) DO UPDATE SET value = excluded.value, at = excluded.at"
 )
-#: A fact is kept for longer only when this share of its time has passed, so that few runs write.
-_TOUCHED_AFTER = 1 / 8
+_FORGET = "DELETE FROM facts WHERE key = ? AND name = ? AND object = ?"
 
 
 @dataclass(frozen=True)
@@ -83,38 +81,16 @@ class Facts:
         """Return all that have a fact of this name."""
         return [key for (key,) in store.rows("SELECT DISTINCT key FROM facts WHERE name = ?", name)]
 
-    def save(self, name: str, value: str, objects: Iterable[str] = ("",), *, kept_for: float | None = None) -> None:
-        """Store a fact, about each of the objects; delete those of this name that are too old, of any key.
-
-        ``kept_for`` is for how many seconds it is kept, if that is less than the time of its name.
-        """
+    def save(self, name: str, value: str, objects: Iterable[str] = ("",)) -> None:
+        """Store a fact, about each of the objects; delete those of this name that are too old, of any key."""
         with self.store.transaction() as database:
             now = self.store.now()
             database.execute("DELETE FROM facts WHERE name = ? AND at < ?", (name, now - TTL[name]))
-            at = now if kept_for is None else now - TTL[name] + kept_for
-            database.executemany(_SAVE, [(self.key, name, about, value, at) for about in objects])
-
-    def save_unless_emptied(self, name: str, value: str, since: float) -> None:
-        """Store a fact about the key, unless it was emptied after a moment of state time."""
-        statement = f"{_SAVE} WHERE NOT (facts.value = '' AND facts.at > ?)"
-        with self.store.transaction() as database:
-            now = self.store.now()
-            database.execute("DELETE FROM facts WHERE name = ? AND at < ?", (name, now - TTL[name]))
-            database.execute(statement, (self.key, name, "", value, now, since))
-
-    def touch(self, name: str, objects: Collection[str]) -> None:
-        """Keep the facts about these objects for the whole time of their name from now on."""
-        now = self.store.now()
-        since = now - TTL[name] * _TOUCHED_AFTER
-        old = [about for about, (_value, at) in self.objects(name).items() if about in objects and at < since]
-        self._change("UPDATE facts SET at = ? WHERE key = ? AND name = ? AND object = ?", name, old, now)
+            database.executemany(_SAVE, [(self.key, name, about, value, now) for about in objects])
 
     def forget(self, name: str, objects: Collection[str] = ("",)) -> None:
         """Delete the fact about each of these objects; writes nothing if none is known."""
         known = [about for about in self.objects(name) if about in objects]
-        self._change("DELETE FROM facts WHERE key = ? AND name = ? AND object = ?", name, known)
-
-    def _change(self, statement: str, name: str, objects: Collection[str], *values: object) -> None:
-        if objects:
+        if known:
             with self.store.transaction() as database:
-                database.executemany(statement, [(*values, self.key, name, about) for about in objects])
+                database.executemany(_FORGET, [(self.key, name, about) for about in known])

@@ -24,7 +24,7 @@ from .._core.errors import OptionError, QgError, UnexpectedError
 from .._core.runtime import current
 from .._core.text import clean
 from .._core.waiting import SILENT
-from .._reconcile.held_leases import HeldLeases
+from .._paid.leases import held_leases
 from .._task.operation import secrets_in
 from .._task.options import account_api, key_caller
 from .._task.products import lease_client
@@ -60,7 +60,7 @@ def _leases(params: Params) -> Reading:
     """Return the leases that do not end within ``min_remaining``: the others count as gone."""
     api = lease_client(params, SILENT)
     with _closing(api):
-        held, now = HeldLeases.of(api).read(), api.caller.vendor_clock.now()
+        held, now = held_leases(api), api.caller.vendor_clock.now()
     left = ((lease, lease.remaining(now)) for lease in oldest_first(held))
     least = params["min_remaining"] * 60
     return [lease.described(now) for lease, seconds in left if seconds is None or seconds > least]

@@ -39,7 +39,7 @@ def test_several_areas_are_one_parameter(client: Client) -> None:
     api.allocate(
         1, AllocationParams(areas=("110100", "130227"), exclude_areas=("440100",), keep_alive=60, isp="unicom")
     )
-    assert transport.parameters == "&num=1&area=110100,130227&area_ex=440100&isp=3&keep_alive=60"
+    assert transport.parameters == "&num=1&area=110100,130227&area_ex=440100&isp=3&distinct=true&keep_alive=60"
 
 
 def test_a_replacement_has_the_terms_of_an_extraction(client: Client) -> None:

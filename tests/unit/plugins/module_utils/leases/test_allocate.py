@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.leases import AllocationParams
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import UncertainOutcomeError
-from support.in_process import KEY, NOW, Answer, Call, Vendor
+from support.in_process import KEY, NOW, Vendor
 from support.lease_runs import LAGS, LOST, WRITING, LeaseNode, list_late, uncertain
 
 BY_CHANNELS, BY_VOLUME = {"channels": 9}, {"billing": "volume", "balance": 9}
@@ -28,35 +28,10 @@ def test_leases_of_a_lost_response_are_adopted_or_the_call_is_repeated(
     assert (core.paid, core.calls("/allocate")) == (3, ["/allocate"] * (1 if executed else 2))
 
 
-@pytest.mark.parametrize("status", [408, 502, 504])
-def test_a_call_that_may_be_in_flight_is_not_repeated(core: Vendor, node: LeaseNode, status: int) -> None:
-    core.fault("/allocate", "status", http_status=status)
-    outcome = node.ensure(3)
-    assert core.calls("/allocate") == ["/allocate"]
-    assert "3 addresses were leased is unknown" in uncertain(outcome)
-    assert "qg_proxy_info" in outcome.error.message
-
-
 def test_a_call_carried_out_late_is_waited_for(core: Vendor, node: LeaseNode) -> None:
     node.wire.late = ("/allocate", 30)
     outcome = node.ensure(2)
     assert (outcome.error, len(outcome.leases), core.paid) == (None, 2, 2)
-
-
-def test_a_call_carried_out_late_is_uncertain_and_adopted_by_the_next_run(core: Vendor, node: LeaseNode) -> None:
-    node.wire.late = ("/allocate", 30)
-    outcome = node.ensure(2, max_wait=10)
-    uncertain(outcome)
-    node.wire.advance(60)
-    again = node.ensure(2)
-    assert (again.error, len(again.leases), again.allocated, core.paid) == (None, 2, (), 2)
-
-
-def test_a_lost_response_is_uncertain_if_the_list_cannot_be_read(core: Vendor, node: LeaseNode) -> None:
-    core.fault("/allocate", "reset_after")
-    core.fault("/query", "reset_before", skip=1, times=-1)
-    outcome = node.ensure(2)
-    assert "the list of leases cannot be read" in uncertain(outcome)
 
 
 def test_a_lost_response_is_uncertain_without_time_to_read_the_list_again(core: Vendor, node: LeaseNode) -> None:
@@ -121,25 +96,6 @@ def test_without_a_quota_omitted_leases_are_looked_for_as_long_as_the_list_may_l
     assert (outcome.error, len(outcome.leases), core.paid) == (None, 3, 3)
 
 
-@pytest.mark.parametrize(
-    "plan", [{"channels": 5}, pytest.param({"billing": "volume", "balance": 5}, marks=pytest.mark.slow)]
-)
-@pytest.mark.parametrize("has_quota", [True, False])
-def test_a_refusal_after_a_lost_response_is_uncertain(
-    core: Vendor, node: LeaseNode, plan: dict[str, Any], has_quota: bool
-) -> None:
-    """The list lags behind for longer than it is looked at, and the second try finds the channels taken."""
-    core.configure(plan=plan)
-    core.alter("/query", lambda _body: {"Code": 0, "TaskList": []})
-    if not has_quota:
-        core.fault("/info/quota", "code", code=-15, times=-1)
-    core.fault("/allocate", "reset_after")
-    message = uncertain(node.ensure(3))
-    assert "qg_proxy_info" in message
-    assert has_quota or "an earlier attempt without a response may be the reason" in message
-    assert core.paid == 3
-
-
 @pytest.mark.parametrize("plan", [BY_CHANNELS, BY_VOLUME, None], ids=["channels", "volume", "no quota"])
 @pytest.mark.parametrize("seconds", LAGS)
 @pytest.mark.parametrize("at_once", [(), pytest.param((0,), id="one at once")])
@@ -154,31 +110,6 @@ def test_leases_of_a_lost_response_that_are_listed_late_are_paid_for_once(
     core.fault("/allocate", "reset_after")
     outcome = node.ensure(3)
     assert (outcome.error, len(outcome.allocated), core.paid) == (None, 3, 3)
-    assert core.calls(*WRITING) == ["/allocate"]
-
-
-@pytest.mark.parametrize(
-    ("shown", "lag", "run", "reason"),
-    [
-        (0, 3600, {}, "fewer free channels than the list of leases accounts for"),
-        (1, 3600, {}, "shows only a part of it so far"),
-        (1, 3600, {"plan": BY_VOLUME}, "shows only a part of it so far"),
-        (2, 8, {"max_wait": 0}, "the list of leases does not show all of it so far"),
-        (2, 8, {"max_wait": 1}, "the list of leases does not show all of it so far"),
-        (2, 8, {"garbage": 20}, "the list of leases cannot be read"),
-    ],
-)
-def test_leases_of_a_lost_response_that_are_not_all_listed_in_time_are_not_leased_again(
-    core: Vendor, node: LeaseNode, shown: int, lag: float, run: dict[str, Any], reason: str
-) -> None:
-    core.configure(plan=run.get("plan", BY_CHANNELS))
-    list_late(core, lag, at_once=range(shown))
-    core.fault("/allocate", "reset_after")
-    if "garbage" in run:
-        core.fault("/query", "garbage", skip=2, times=run["garbage"])
-    outcome = node.ensure(3, max_wait=run.get("max_wait", 300))
-    assert reason in uncertain(outcome)
-    assert (len(outcome.allocated), outcome.missing, core.paid) == (shown, 3 - shown, 3)
     assert core.calls(*WRITING) == ["/allocate"]
 
 
@@ -202,16 +133,6 @@ def test_new_leases_that_seem_to_have_ended_are_not_leased_again(core: Vendor, n
     assert (outcome.error, len(outcome.leases), core.paid) == (None, 2, 2)
 
 
-def test_a_new_lease_that_the_list_never_shows_is_held_until_its_deadline(core: Vendor, node: LeaseNode) -> None:
-    node.wire.is_dated, node.wire.machine.wall_error = False, 30
-    list_late(core, 3600)
-    node.ensure(2, params=AllocationParams(keep_alive=1))
-    core.clock.advance(29)
-    assert len(node.client().held.read()) == 2
-    core.clock.advance(1)
-    assert node.client().held.read() == []
-
-
 def test_the_lease_of_another_client_is_not_the_effect_of_a_lost_call(core: Vendor, node: LeaseNode) -> None:
     list_late(core, 8)
     core.handle("GET", "/allocate", {"Key": KEY, "Num": "1"})
@@ -220,21 +141,6 @@ def test_the_lease_of_another_client_is_not_the_effect_of_a_lost_call(core: Vend
     # Otherwise the run would wait until the list shows it.
     outcome = node.ensure(3, on_uncertain="ignore")
     assert (outcome.error, core.paid) == (None, 1 + 3)
-
-
-def test_a_partly_executed_call_is_uncertain_and_completed_by_the_next_run(core: Vendor, node: LeaseNode) -> None:
-    def in_parts(call: Call) -> Answer:
-        rest = (core.clock.now() + 16, call.method, call.path, {**call.parameters, "Num": "3"})
-        node.wire.under_way.append(rest)
-        return call.carry_out(Num="1")
-
-    core.once("/allocate", in_parts)
-    node.wire.late = ("/allocate", 9)
-    outcome = node.ensure(4, max_wait=5)
-    assert "4 addresses were leased is unknown" in uncertain(outcome)
-    assert (len(outcome.allocated), outcome.missing) == (1, 3)
-    again = node.ensure(4)
-    assert (again.error, len(again.leases), core.paid) == (None, 4, 4)
 
 
 def test_a_lease_that_ends_does_not_hide_a_lost_one_from_the_quota(core: Vendor, node: LeaseNode) -> None:

@@ -87,13 +87,29 @@ def test_a_user_can_say_that_the_quota_counts_something_else(core: Vendor, node:
     assert (outcome.error, len(outcome.allocated), core.clock.now()) == (None, 2, NOW)
 
 
-def test_a_classic_plan_by_volume_leases_again_with_ignore(core: Vendor, node: LeaseNode) -> None:
-    core.configure(plan={"billing": "volume", "balance": 9})
+def test_a_classic_plan_by_volume_is_found_out_once(core: Vendor, node: LeaseNode) -> None:
+    """Its quota counts what was ever leased: it has not fallen although all leases of the last purchase have ended."""
+    core.configure(plan={"billing": "volume", "balance": 20})
+    for run in range(5):
+        began = core.clock.now()
+        outcome = node.ensure(2, params=AllocationParams(keep_alive=5))
+        assert (outcome.error, len(outcome.leases), core.paid) == (None, 2, 2 * (run + 1))
+        assert ("counts what was ever paid for" in "".join(outcome.warnings)) is (run == 1)
+        assert (core.clock.now() - began >= 60) is (run == 1)
+        node.wire.advance(600)
+
+
+def test_a_plan_of_channels_is_not_taken_for_one_by_volume(core: Vendor, node: LeaseNode) -> None:
+    """Leases of another client, which the list hides for good, have taken the channels of those that have ended."""
+    core.configure(plan={"channels": 9})
     node.ensure(2, params=AllocationParams(keep_alive=5))
+    node.other().ensure(4, params=AllocationParams(keep_alive=600))
+    node.ensure(5, params=AllocationParams(keep_alive=600))
     node.wire.advance(600)
-    with pytest.raises(UncertainOutcomeError, match="billed by volume"):
+    wrong(core, EMPTY)
+    with pytest.raises(UncertainOutcomeError, match="Nothing was paid for"):
         node.ensure(2)
-    assert (node.ensure(2, on_uncertain="ignore").error, core.paid) == (None, 4)
+    assert core.paid == 5
 
 
 def test_the_balance_of_a_product_host_contradicts_no_list(tmp_path: Path) -> None:

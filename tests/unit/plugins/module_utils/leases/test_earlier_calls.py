@@ -12,11 +12,10 @@ from typing import Any
 
 import pytest
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.leases import AllocationParams
-from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import UncertainOutcomeError
-from ansible_collections.qingguo.qgnet.plugins.module_utils._leases.ensure import ensure_leases
-from ansible_collections.qingguo.qgnet.plugins.module_utils._leases.plan import DesiredLeases
-from support.in_process import KEY, NOW, Answer, Call, Killed, Vendor
-from support.lease_runs import WRITING, Chosen, LeaseNode, list_lacks, list_late, uncertain
+from ansible_collections.qingguo.qgnet.plugins.module_utils._leases.change import ensure_leases
+from ansible_collections.qingguo.qgnet.plugins.module_utils._paid.matching import Desired
+from support.in_process import NOW, Answer, Call, Killed, Vendor
+from support.lease_runs import WRITING, LeaseNode, by_ip, uncertain
 from support.slow import slow_cases
 
 GUANGZHOU, QUANZHOU = "440100", "350500"
@@ -51,9 +50,9 @@ def test_a_clock_that_is_set_does_not_change_the_wait_for_an_earlier_call(
     kill_ensure(node)
     node.wire.machine.set_wall(step)
     api = node.client()
-    outcome = ensure_leases(api, DesiredLeases(3))
+    outcome = ensure_leases(api, Desired(3))
     assert (outcome.error, core.paid) == (None, 3)
-    assert 89 <= api.client.caller.budget.waited <= 95
+    assert 89 <= api.caller.budget.waited <= 95
 
 
 def test_an_allocation_that_was_sent_long_after_its_record_is_waited_for(tmp_path: Path) -> None:
@@ -113,30 +112,6 @@ def test_the_lifetime_of_the_leases_of_an_earlier_call_is_not_that_of_the_new_on
     assert (outcome.error, outcome.missing, len(outcome.leases)) == (None, 0, 1)
 
 
-def test_without_time_for_an_earlier_call_nothing_is_sent_and_the_error_says_why(core: Vendor, node: LeaseNode) -> None:
-    kill_ensure(node)
-    core.clock.advance(12)
-    core.journal.clear()
-    with pytest.raises(UncertainOutcomeError) as found:
-        node.ensure(3, max_wait=20)
-    assert set(core.calls()) == {"/query"}
-    message = found.value.message
-    assert "An earlier run sent /allocate 32 seconds ago and ended before its result was known." in message
-    assert "Whether 3 addresses were leased is unknown" in message
-    assert "max_wait" in message
-    assert found.value.details["endpoint"] == "/allocate"
-    assert (node.ensure(3).error, core.paid) == (None, 3)
-
-
-def test_leases_of_a_killed_run_that_only_the_quota_counts_are_not_leased_again(core: Vendor, node: LeaseNode) -> None:
-    list_late(core, 3600)
-    kill_ensure(node, carried_out=True)
-    core.journal.clear()
-    with pytest.raises(UncertainOutcomeError, match="fewer free channels than the list of leases accounts for"):
-        node.ensure(3)
-    assert (core.paid, core.calls(*WRITING)) == (3, [])
-
-
 def test_check_mode_does_not_wait_for_a_call_of_an_earlier_run(core: Vendor, node: LeaseNode) -> None:
     kill_ensure(node)
     outcome = node.ensure(3, check=True)
@@ -144,13 +119,13 @@ def test_check_mode_does_not_wait_for_a_call_of_an_earlier_run(core: Vendor, nod
     assert (core.clock.now(), core.calls(*WRITING)) == (NOW, [])
 
 
-def chosen_of(core: Vendor) -> Chosen:
+def chosen_of(core: Vendor) -> Any:
     """Choose, by their addresses, the leases that are held now."""
     ips = core.ips
-    return lambda lease: lease.ip in ips
+    return by_ip(*ips)
 
 
-def kill_replace(node: LeaseNode, chosen: Chosen | None, call: str, *, carried_out: bool = False, **terms: Any) -> None:
+def kill_replace(node: LeaseNode, chosen: Any, call: str, *, carried_out: bool = False, **terms: Any) -> None:
     """Kill a replacement at this call, before or after the vendor carries it out."""
     node.core.kill(call, carried_out=carried_out)
     with pytest.raises(Killed):
@@ -185,47 +160,6 @@ def test_an_interrupted_replacement_allocates_no_successor_of_a_lease_that_has_e
     assert (node.replace(chosen=chosen, params=params).error, len(core.leases)) == (None, held)
 
 
-@pytest.mark.parametrize("is_own", [True, False])
-def test_a_lease_that_one_list_lacked_is_no_successor(core: Vendor, node: LeaseNode, is_own: bool) -> None:
-    """Whether this control node has bought it or not, no call can have paid for it since."""
-    (node if is_own else node.other()).ensure(2)
-    node.wire.advance(61)
-    ip = core.leases[0].ip
-    list_lacks(core, 1)
-    kill_replace(node, lambda lease: lease.ip == ip, "/release", carried_out=True)
-    assert node.replace(chosen=lambda lease: lease.ip == ip).error is None
-    assert (len(core.leases), core.paid) == (2, 3)
-
-
-@pytest.mark.parametrize("is_killed", [True, False])
-def test_a_lease_that_lists_lacked_is_not_the_effect_of_a_lost_call(
-    core: Vendor, node: LeaseNode, is_killed: bool
-) -> None:
-    node.ensure(3)
-    node.wire.advance(61)
-    ip = core.leases[0].ip
-    list_lacks(core, 1, times=2)
-    if is_killed:
-        kill_replace(node, lambda lease: lease.ip == ip, "/allocate")
-    else:
-        core.fault("/allocate", "reset_before")
-    assert node.replace(chosen=lambda lease: lease.ip == ip).error is None
-    assert (len(core.leases), core.paid) == (3, 4)
-
-
-def test_a_lease_that_one_list_lacked_replaces_none_that_a_refused_replacement_lost(
-    core: Vendor, node: LeaseNode
-) -> None:
-    node.ensure(2)
-    node.wire.advance(61)
-    ip = core.leases[0].ip
-    list_lacks(core, 1)
-    core.before("/replace", lambda: core.handle("GET", "/release", {"Key": KEY, "IP": ip}))
-    core.fault("/replace", "code", code=-103)
-    assert node.replace().error is None
-    assert (len(core.leases), core.paid) == (2, 3)
-
-
 def test_a_successor_is_not_paid_twice_if_its_continuation_is_interrupted_too(core: Vendor, node: LeaseNode) -> None:
     node.ensure(3)
     ips, chosen = core.ips, chosen_of(core)
@@ -239,57 +173,12 @@ def test_a_successor_is_not_paid_twice_if_its_continuation_is_interrupted_too(co
 def test_a_replacement_of_other_leases_does_not_continue_an_interrupted_one(core: Vendor, node: LeaseNode) -> None:
     node.ensure(3)
     first, second = core.leases[0].ip, core.leases[1].ip
-    kill_replace(node, lambda lease: lease.ip == first, "/allocate")
+    kill_replace(node, by_ip(first), "/allocate")
     # Neither with other leases nor with other properties of the new ones is it the same task.
-    other = node.replace(chosen=lambda lease: lease.ip == first, params=AllocationParams(isp="mobile"))
+    other = node.replace(chosen=by_ip(first), params=AllocationParams(isp="mobile"))
     assert other.allocated == ()
-    outcome = node.replace(chosen=lambda lease: lease.ip == second)
+    outcome = node.replace(chosen=by_ip(second))
     assert (outcome.error, len(outcome.allocated), len(core.leases), core.paid) == (None, 1, 2, 4)
-
-
-@pytest.mark.parametrize("number", [None, 2])
-def test_an_uncertain_replacement_is_continued_by_a_rerun(core: Vendor, node: LeaseNode, number: int | None) -> None:
-    node.ensure(3)
-    node.wire.late = ("/replace", 60)
-    uncertain(node.replace(number))
-    outcome = node.replace(number)
-    replaced = number or 3
-    assert (outcome.error, len(outcome.allocated), len(outcome.released)) == (None, replaced, replaced)
-    assert (core.paid, len(core.leases)) == (3 + replaced, 3)
-    # It is complete now, so that the same task begins anew.
-    assert (node.replace(number).error, core.paid) == (None, 3 + 2 * replaced)
-
-
-@pytest.mark.parametrize("step", [0, -86400])
-def test_a_replacement_that_was_interrupted_is_not_continued_after_ten_minutes(
-    core: Vendor, node: LeaseNode, step: int
-) -> None:
-    node.ensure(3)
-    kill_replace(node, None, "/replace", carried_out=True)
-    node.wire.machine.set_wall(step)
-    node.wire.advance(601)
-    outcome = node.replace()
-    assert (outcome.error, len(outcome.allocated), core.paid) == (None, 3, 9)
-
-
-@pytest.mark.parametrize("number", [None, 2])
-def test_what_a_refused_replacement_lost_is_restored_later(core: Vendor, node: LeaseNode, number: int | None) -> None:
-    node.ensure(3)
-
-    def refuse_after_release(call: Call) -> Answer:
-        core.handle("GET", "/release", {"Key": KEY, "IP": ",".join(one.ip for one in core.leases[:2])})
-        core.fault("/replace", "code", code=-103)
-        core.kill("/query", carried_out=False)
-        return call.carry_out()
-
-    core.once("/replace", refuse_after_release)
-    with pytest.raises(Killed):
-        node.replace(number)
-    assert len(core.leases) == 1
-    outcome = node.replace(number)
-    assert (outcome.error, len(core.leases), core.paid) == (None, 3, 3 + (number or 3))
-    core.journal.clear()
-    assert (node.ensure(3).error, core.calls(*WRITING)) == (None, [])
 
 
 @pytest.mark.parametrize("deadline", ["release", "expiry"])
@@ -304,8 +193,8 @@ def test_an_interrupted_replacement_of_a_static_address_is_continued(tmp_path: P
     ip = core.leases[0].ip
     node.wire.killed_in = steps
     with contextlib.suppress(Killed):
-        node.replace(chosen=lambda lease: lease.ip == ip)
+        node.replace(chosen=by_ip(ip))
     node.wire.killed_in = None
-    node.replace(chosen=lambda lease: lease.ip == ip)
+    node.replace(chosen=by_ip(ip))
     assert (len(core.leases), core.paid) == (2, 3)
     assert ip not in core.ips

@@ -6,9 +6,7 @@
 from __future__ import annotations
 
 import itertools
-import os
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,17 +16,15 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import 
     CallError,
     CapReachedError,
     QgError,
-    WaitBudgetExceeded,
 )
-from ansible_collections.qingguo.qgnet.plugins.module_utils._leases.backend import DEFAULT_POLICY
-from ansible_collections.qingguo.qgnet.plugins.module_utils._leases.ensure import ensure_leases, matching_leases
-from ansible_collections.qingguo.qgnet.plugins.module_utils._leases.plan import DesiredLeases
-from ansible_collections.qingguo.qgnet.plugins.module_utils._leases.replace import replace_leases
-from ansible_collections.qingguo.qgnet.plugins.module_utils._store.caps import Caps
+from ansible_collections.qingguo.qgnet.plugins.module_utils._leases.change import ensure_leases, replace_leases
+from ansible_collections.qingguo.qgnet.plugins.module_utils._leases.lookup import _matching
+from ansible_collections.qingguo.qgnet.plugins.module_utils._paid.caps import Caps
+from ansible_collections.qingguo.qgnet.plugins.module_utils._paid.matching import Desired
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.store import StateError
 from support.failing_state import FailingState
-from support.in_process import KEY, NOW, Answer, Call, Vendor
-from support.lease_runs import WRITING, LeaseNode
+from support.in_process import KEY, NOW, Vendor
+from support.lease_runs import WRITING, LeaseNode, by_ip
 
 GUANGZHOU = "440100"
 
@@ -45,32 +41,11 @@ def test_a_short_response_is_completed_as_far_as_the_stock_reaches(
     assert outcome.error is None if leased == 4 else outcome.error.details["code"] == -103
 
 
-def test_a_released_channel_is_waited_for(core: Vendor, node: LeaseNode) -> None:
-    core.configure(plan={"channels": 2, "free_delay": 6})
-    node.ensure(2)
-    node.release()
-    api, shown = node.client(), []
-    api.client.caller.budget.announcer = lambda *text: shown.append(text)
-    outcome = ensure_leases(api, DesiredLeases(2))
-    assert (outcome.error, len(outcome.leases)) == (None, 2)
-    assert shown == [("a released channel is not free yet (/allocate)", "at most 300 s more (max_wait)")]
-
-
 def test_a_plan_without_room_is_refused_before_anything_is_written(core: Vendor, node: LeaseNode) -> None:
     core.configure(plan={"channels": 3}, used=1)
     with pytest.raises(QgError, match=r"count=3 needs 3 more leases .*only 2 of the plan's 3 channels"):
         node.ensure(3)
     assert core.calls(*WRITING) == []
-
-
-def test_an_empty_list_is_read_again_if_channels_are_in_use(core: Vendor, node: LeaseNode) -> None:
-    node.ensure(2)
-    core.clock.advance(61)
-    core.journal.clear()
-    core.fault("/query", "replace", body={"Code": 0, "TaskList": [], "TotalNum": 0})
-    outcome = node.ensure(2)
-    assert (outcome.error, len(outcome.leases), core.paid) == (None, 2, 2)
-    assert core.calls() == ["/query", "/info/quota", "/query"]
 
 
 @pytest.mark.parametrize(
@@ -98,20 +73,6 @@ def test_exact_releases_the_oldest_and_the_expiring_leases(core: Vendor, node: L
     assert {one.expires.timestamp() for one in outcome.leases if one.expires} == {NOW + 7200}
 
 
-@pytest.mark.parametrize("free_delay", [0, 5])
-def test_exact_releases_first_if_no_channel_is_free(core: Vendor, node: LeaseNode, free_delay: int) -> None:
-    core.configure(plan={"channels": 2, "free_delay": free_delay})
-    node.ensure(2, params=AllocationParams(keep_alive=10))
-    core.journal.clear()
-    outcome = node.ensure(2, min_remaining=30, exact=True)
-    assert (outcome.error, len(outcome.leases), len(outcome.released)) == (None, 2, 2)
-    # One release shows that a channel comes free for it; another one gives up the rest.
-    assert [call for call in core.calls(*WRITING) if call == "/release"] == core.calls(*WRITING)[:2]
-    if not free_delay:
-        room = ["/release", "/query", "/info/quota", "/release", "/query"]
-        assert core.calls() == ["/query", "/info/quota", *room, "/allocate"]
-
-
 def test_a_plan_by_volume_releases_at_most_one_lease_without_effect(core: Vendor, node: LeaseNode) -> None:
     core.configure(plan={"billing": "volume", "balance": 3})
     node.ensure(3, params=AllocationParams(keep_alive=10))
@@ -120,31 +81,20 @@ def test_a_plan_by_volume_releases_at_most_one_lease_without_effect(core: Vendor
     assert (len(outcome.released), len(core.leases), core.paid) == (1, 2, 3)
 
 
-def test_a_second_run_on_the_same_control_node_waits_its_turn(core: Vendor, node: LeaseNode) -> None:
-    api = node.client()
-    late, shown = node.client(5), []
-    late.client.caller.budget.announcer = lambda *text: shown.append(text)
-    with api.client.caller.key_lock(), pytest.raises(WaitBudgetExceeded, match="another run is changing"):
-        ensure_leases(late, DesiredLeases(1))
-    assert core.calls() == []
-    reason = "another run is changing what this key holds (/query)"
-    assert shown == [(reason, f"process {os.getpid()}; at most 2 s more (max_wait)")]
-
-
 def test_names_of_areas_are_read_once_an_hour(core: Vendor, node: LeaseNode) -> None:
     node.other().ensure(3)
-    desired = DesiredLeases(0, AllocationParams(areas=(GUANGZHOU,)))
+    desired = Desired(0, AllocationParams(areas=(GUANGZHOU,)))
     for _again in range(3):
-        matching_leases(node.client(), desired, max_age=0)
+        _matching(node.client(), desired, 0)
     assert core.calls("/resources") == ["/resources"]
     node.wire.advance(3601)
-    matching_leases(node.client(), desired, max_age=0)
+    _matching(node.client(), desired, 0)
     assert core.calls("/resources") == ["/resources"] * 2
 
 
 def cached(node: LeaseNode) -> int:
     """How many leases a template finds that accepts a list of five minutes ago."""
-    return len(matching_leases(node.client(), DesiredLeases(0), max_age=300))
+    return len(_matching(node.client(), Desired(0), 300))
 
 
 @pytest.mark.parametrize(
@@ -165,8 +115,8 @@ def test_a_list_that_was_read_while_a_call_was_on_its_way_is_not_used_after_it(
     change(node)
     assert seen == [2]
     sent = len(core.calls("/query"))
-    assert cached(node) == cached(node) == len(core.leases)
-    assert len(core.calls("/query")) == sent + 1
+    assert cached(node) == len(core.leases)
+    assert len(core.calls("/query")) == sent
 
 
 def test_a_list_whose_reading_began_before_a_call_is_not_used_after_it(core: Vendor, node: LeaseNode) -> None:
@@ -179,8 +129,7 @@ def test_a_list_whose_reading_began_before_a_call_is_not_used_after_it(core: Ven
         node.ensure(3)
 
     core.after("/query", allocate)
-    assert cached(node) == 2
-    assert cached(node) == len(core.leases) == 3
+    assert cached(node) == cached(node) == len(core.leases) == 3
 
 
 def test_a_lease_that_was_listed_a_while_ago_is_not_used_after_its_deadline(core: Vendor, node: LeaseNode) -> None:
@@ -188,19 +137,6 @@ def test_a_lease_that_was_listed_a_while_ago_is_not_used_after_its_deadline(core
     assert cached(node) == 2
     core.clock.advance(200)
     assert cached(node) == 0
-
-
-@pytest.mark.parametrize("undetermined", ["fail", "ignore", "match"])
-def test_leases_of_an_unknown_area(core: Vendor, node: LeaseNode, undetermined: str) -> None:
-    node.other().ensure(1)
-    core.fault("/resources", "code", code=-15, times=-1)
-    desired = {"params": AllocationParams(areas=(GUANGZHOU,)), "on_uncertain": undetermined}
-    if undetermined == "fail":
-        with pytest.raises(QgError, match="1 held leases may match"):
-            node.ensure(1, **desired)
-    else:
-        assert len(node.ensure(1, **desired).leases) == 1
-    assert core.paid == (2 if undetermined == "ignore" else 1)
 
 
 def test_a_refused_quota_is_an_unknown_quota(core: Vendor, node: LeaseNode) -> None:
@@ -235,47 +171,10 @@ def test_a_lease_that_ends_while_the_task_waits_is_not_counted(core: Vendor, nod
     node.ensure(1, **terms)
     core.clock.advance(58)
     api = node.client()
-    api.client.caller.rate_limiter.block(api.client.caller.key_digest, "/allocate", 70)
-    outcome = ensure_leases(api, DesiredLeases(2, **terms))
+    api.caller.rate_limiter.block(api.caller.key_digest, "/allocate", 70)
+    outcome = ensure_leases(api, Desired(2, **terms))
     assert (outcome.error, outcome.missing, len(outcome.leases)) == (None, 0, 2)
     assert ({one.ip for one in outcome.leases}, core.paid) == (core.ips, 3)
-
-
-@pytest.mark.parametrize(("seconds", "live"), [(4, 3), (90, 1)])
-def test_the_channel_of_an_ended_lease_is_waited_for(core: Vendor, node: LeaseNode, seconds: int, live: int) -> None:
-    """The vendor frees the channels of leases that have ended so many seconds later."""
-    core.configure(plan={"channels": 3})
-    terms: dict[str, Any] = {"params": AllocationParams(keep_alive=2)}
-    end = min(one.expires.timestamp() for one in node.ensure(2, **terms).leases)
-    # Within the last seconds, they may have ended: the run would first wait until that is clear.
-    core.clock.advance(end - core.clock.now() - 3)
-    durations = itertools.chain([4], itertools.repeat(0))
-
-    def free_late(call: Call) -> Answer:
-        if end <= core.clock.now() < end + seconds:
-            return 200, {"Code": -102}
-        answer = call.carry_out()
-        core.clock.advance(next(durations))
-        return answer
-
-    core.around("/allocate", free_late)
-    outcome = node.ensure(3, **terms)
-    assert (outcome.error is None, len(outcome.leases), outcome.missing) == (live == 3, live, 3 - live)
-    assert {one.ip for one in outcome.leases} == core.ips
-
-
-def test_new_leases_that_end_while_the_rest_is_waited_for_are_missing(core: Vendor, node: LeaseNode) -> None:
-    """More than one call is needed, and the vendor's limit is reached between them."""
-    core.configure(plan={"channels": 300})
-    api = node.client()
-    core.after("/allocate", lambda: api.client.caller.rate_limiter.block(api.client.caller.key_digest, "/allocate", 70))
-    outcome = ensure_leases(api, DesiredLeases(120, params=AllocationParams(keep_alive=1)))
-    assert (len(outcome.leases), outcome.missing, core.paid) == (20, 100, 120)
-    assert outcome.error
-    assert outcome.error.message == (
-        "100 leases ended while this task waited, so 100 of count=120 are missing. Run it again, or raise keep_alive "
-        "if the plan allows it."
-    )
 
 
 def test_what_was_paid_for_is_returned_whichever_write_to_the_state_fails(tmp_path: Path) -> None:
@@ -306,21 +205,12 @@ def test_a_key_that_a_new_lease_repeats_is_not_kept_in_the_state_directory(core:
 # Caps
 
 
-def test_an_attempt_without_an_effect_takes_nothing_from_a_cap(core: Vendor, node: LeaseNode) -> None:
-    core.fault("/allocate", "reset_before")
-    policy = replace(DEFAULT_POLICY, caps=Caps(3))
-    assert len(ensure_leases(node.client(), DesiredLeases(3), policy=policy).allocated) == core.paid == 3
-    with pytest.raises(CapReachedError):
-        ensure_leases(node.client(), DesiredLeases(4), policy=policy)
-    assert core.paid == 3
-
-
 def test_no_lease_is_released_for_a_successor_that_a_cap_does_not_allow(core: Vendor, node: LeaseNode) -> None:
     held = node.ensure(3).leases
-    policy = replace(DEFAULT_POLICY, caps=Caps(per_day=5))
+    caps = Caps(per_day=5)
     with pytest.raises(CapReachedError, match="max_new_per_day=5 does not allow 3 more leases"):
-        replace_leases(node.client(), lambda _lease: True, None, AllocationParams(), policy=policy)
+        replace_leases(node.client(), None, None, AllocationParams(), caps=caps)
     assert core.ips == {lease.ip for lease in held}
     first = held[0].ip
-    replace_leases(node.client(), lambda lease: lease.ip == first, None, AllocationParams(), policy=policy)
+    replace_leases(node.client(), by_ip(first), None, AllocationParams(), caps=caps)
     assert (core.paid, len(core.ips)) == (4, 3)

@@ -19,19 +19,22 @@ from typing import Any, TypeAlias
 
 import hypothesis.strategies as st
 import pytest
-from ansible_collections.qingguo.qgnet.plugins.module_utils._api.leases import AllocationParams, Lease
+from ansible_collections.qingguo.qgnet.plugins.module_utils._api.lease_client import Leases
+from ansible_collections.qingguo.qgnet.plugins.module_utils._api.leases import AllocationParams
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import (
     QgError,
     UncertainOutcomeError,
     WaitBudgetExceeded,
 )
-from ansible_collections.qingguo.qgnet.plugins.module_utils._leases.backend import LeaseBackend
-from ansible_collections.qingguo.qgnet.plugins.module_utils._leases.ensure import ensure_leases
-from ansible_collections.qingguo.qgnet.plugins.module_utils._leases.plan import DesiredLeases
-from ansible_collections.qingguo.qgnet.plugins.module_utils._leases.release import release_leases
-from ansible_collections.qingguo.qgnet.plugins.module_utils._leases.replace import replace_leases
-from ansible_collections.qingguo.qgnet.plugins.module_utils._leases.session import LeaseResult
-from ansible_collections.qingguo.qgnet.plugins.module_utils._store.journal import ledger
+from ansible_collections.qingguo.qgnet.plugins.module_utils._leases.change import (
+    LeaseResult,
+    NamedLeases,
+    ensure_leases,
+    release_leases,
+    replace_leases,
+)
+from ansible_collections.qingguo.qgnet.plugins.module_utils._paid.journal import ledger
+from ansible_collections.qingguo.qgnet.plugins.module_utils._paid.matching import Desired
 from hypothesis.stateful import initialize, precondition, rule
 from support import state_machines
 from support.in_process import CLASSIC, KEY, PATHS, InProcess, Killed, LateCall, Paths, Vendor, books, lease_client
@@ -130,14 +133,13 @@ PRODUCTS = {
 }
 
 
-def choice(books: list[Any]) -> Callable[[Lease], bool]:
-    """What chooses these leases of the vendor's books: by their addresses, or by their ports if the list has none."""
-    ips, ports = {lease.ip for lease in books}, {lease.port for lease in books}
-    return lambda lease: lease.ip in ips if lease.ip else lease.port in ports
+def choice(books: list[Any]) -> NamedLeases:
+    """What chooses these leases of the vendor's books: by their servers, which every list has."""
+    return NamedLeases("ips", frozenset(lease.host for lease in books))
 
 
-#: What distinguishes a paid lease.
-Sign: TypeAlias = "tuple[str, str] | int"
+#: What distinguishes a paid lease: its port.
+Sign: TypeAlias = int
 
 
 class Wire(InProcess):
@@ -307,7 +309,7 @@ class LeaseStateMachine(state_machines.VendorMachine):
             # The vendor does not tell when a lease ends.
             min_remaining = 0
         params = self.terms(params)
-        desired = DesiredLeases(count, params, min_remaining, exact=exact, on_uncertain=on_uncertain)
+        desired = Desired(count, params, min_remaining, exact=exact, on_uncertain=on_uncertain)
         before = self.matching(desired)
         outcome = self.run(node, check, max_wait, lambda api: ensure_leases(api, desired, check=check))
         released = self.wire.late_released(self.waiting)
@@ -319,7 +321,7 @@ class LeaseStateMachine(state_machines.VendorMachine):
         # What had enough time left when the task began counts, however long the task had to wait.
         assert len(self.matching(desired, self.began)) >= count
         if exact:
-            assert len(self.matching(DesiredLeases(count, params))) == count
+            assert len(self.matching(Desired(count, params))) == count
 
     @precondition(lambda self: self.paths.release)
     @rule(
@@ -421,23 +423,21 @@ class LeaseStateMachine(state_machines.VendorMachine):
         """Whether the control node that was used last has recorded calls whose result is not known."""
         directory = control_node(self.directory, self.last_node)
         with contextlib.closing(open_store(directory, machine=self.wire.machine)) as state:
-            return bool(state.rows("SELECT 1 FROM journal WHERE state NOT IN ('settled', 'refused') LIMIT 1"))
+            return bool(state.rows("SELECT 1 FROM journal WHERE state IN ('sent', 'unknown') LIMIT 1"))
 
-    def run(
-        self, node: int, check: bool, max_wait: int, task: Callable[[LeaseBackend], LeaseResult]
-    ) -> LeaseResult | None:
+    def run(self, node: int, check: bool, max_wait: int, task: Callable[[Leases], LeaseResult]) -> LeaseResult | None:
         """One task of a user; another that begins in one of its pauses has to keep away."""
         self.began = self.now()
         since, written = self.core.paid, len(self.core.calls(*self.paths.writing))
         api = lease_client(self.core, control_node(self.directory, node), max_wait, self.wire, self.product.name)
-        pause = api.client.caller.budget.sleep
+        pause = api.caller.budget.sleep
 
         def nap(seconds: float) -> None:
             self.intrude(node)
             self.wire.step()
             pause(seconds)
 
-        api.client.caller.budget.sleep = nap
+        api.caller.budget.sleep = nap
         outcome, error, self.killed = None, None, False
         lies = self.lies
         self.waiting = list(self.wire.under_way)
@@ -458,9 +458,7 @@ class LeaseStateMachine(state_machines.VendorMachine):
             late = sum(call not in self.wire.under_way for call in self.waiting)
             assert len(self.core.calls(*self.paths.writing)) - written == late, "check mode wrote"
         if is_known:
-            named = (
-                {self.sign(lease.ip, lease.port, lease.task_id) for lease in outcome.allocated} if outcome else set()
-            )
+            named = {lease.port for lease in outcome.allocated} if outcome else set()
             assert self.signs(self.paid) <= named, "paid for, and not reported"
             # A release may still be under way when another one has done its work: it cannot be cancelled.
             assert {call[2] for call in self.wire.under_way if call not in self.waiting} <= {self.paths.release}
@@ -469,8 +467,8 @@ class LeaseStateMachine(state_machines.VendorMachine):
     def check_ledger(self, node: int, lost: list[dict[str, Any]]) -> None:
         """Compare the ledger with the vendor's books, which also contain what ``lost`` calls have paid for."""
         with contextlib.closing(open_store(control_node(self.directory, node), machine=self.wire.machine)) as state:
-            names = [json.loads(name) for entry in ledger(state) for name in entry.received or ()]
-        booked = [self.sign(ip, int(server.rpartition(":")[2]), task) for task, ip, server in names]
+            keys = {key for (key,) in state.rows("SELECT DISTINCT key FROM journal")}
+            booked = [int(name.rpartition(":")[2]) for entry in ledger(state, keys) for name in entry.received]
         self.booked[str(control_node(self.directory, node))] = set(booked)
         assert len(booked) == len(set(booked)), "twice in the ledger"
         every, found = self.signs(books(self.core).paid), set[Sign]().union(*self.booked.values())
@@ -485,7 +483,7 @@ class LeaseStateMachine(state_machines.VendorMachine):
         elif not self.unresolved():
             assert missing <= self.hidden, "paid for, found, and not in the ledger"
 
-    def late_matching(self, desired: DesiredLeases) -> int:
+    def late_matching(self, desired: Desired) -> int:
         """How many matching leases came from a call of an earlier run, during this one."""
         late = self.signs(self.wire.late_paid(self.waiting))
         return sum(self.sign_of(lease) in late for lease in self.matching(desired))
@@ -496,24 +494,16 @@ class LeaseStateMachine(state_machines.VendorMachine):
         return self.product.name == CLASSIC or has_channels
 
     def has_second_witness(self) -> bool:
-        """Whether a quota shows how many leases are held at least."""
-        key = self.core.keys[KEY]
-        refused = self.product.name == CLASSIC and key.options.volume_quota == "refuse"
-        return self.paths.quota is not None and (
-            key.plan.billing != "volume" or (self.product.name == CLASSIC and not refused)
-        )
-
-    def sign(self, ip: str, port: int, task: str) -> Sign:
-        """What distinguishes a paid lease: not every list of a product host has the exit or the task."""
-        return (ip, task) if self.product.name == CLASSIC else port
+        """Whether a quota shows how many leases are held; that of a plan by volume counts what was ever leased."""
+        return self.paths.quota is not None and self.core.keys[KEY].plan.billing != "volume"
 
     def sign_of(self, lease: Any) -> Sign:
-        """The same for a lease in the vendor's books."""
-        return self.sign(lease.ip, lease.port, lease.task_id)
+        """What distinguishes a lease in the vendor's books."""
+        return int(lease.port)
 
     def signs(self, paid: list[dict[str, Any]]) -> set[Sign]:
         """The same for what was paid for."""
-        return {self.sign(lease["ip"], int(lease["port"]), lease["task_id"]) for lease in paid}
+        return {int(lease["port"]) for lease in paid}
 
     def terms(self, params: AllocationParams) -> AllocationParams:
         """The same terms in the words of the product."""
@@ -534,7 +524,7 @@ class LeaseStateMachine(state_machines.VendorMachine):
         with self.wire.other_process():
             api = lease_client(self.core, control_node(self.directory, node), 0, self.wire, self.product.name)
             with pytest.raises(WaitBudgetExceeded, match="another run"):
-                ensure_leases(api, DesiredLeases(6))
+                ensure_leases(api, Desired(6))
         self.intruding = False
         assert len(self.core.calls(*self.paths.writing)) == written
 
@@ -542,7 +532,7 @@ class LeaseStateMachine(state_machines.VendorMachine):
     last_node = 0
     began = 0.0
 
-    def matching(self, desired: DesiredLeases, moment: float | None = None) -> list[Any]:
+    def matching(self, desired: Desired, moment: float | None = None) -> list[Any]:
         """The matching leases in the vendor's books, with the time that was left at a moment."""
         moment = self.now() if moment is None else moment
         isps = {"telecom": 1, "mobile": 2, None: None}

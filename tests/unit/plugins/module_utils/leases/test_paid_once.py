@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import contextlib
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import NoReturn
@@ -14,10 +13,9 @@ from typing import NoReturn
 import pytest
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.leases import AllocationParams
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import CapReachedError, OptionError, QgError
-from ansible_collections.qingguo.qgnet.plugins.module_utils._leases.backend import DEFAULT_POLICY
-from ansible_collections.qingguo.qgnet.plugins.module_utils._leases.ensure import ensure_leases
-from ansible_collections.qingguo.qgnet.plugins.module_utils._leases.plan import DesiredLeases
-from ansible_collections.qingguo.qgnet.plugins.module_utils._store.caps import Caps
+from ansible_collections.qingguo.qgnet.plugins.module_utils._leases.change import ensure_leases
+from ansible_collections.qingguo.qgnet.plugins.module_utils._paid.caps import Caps
+from ansible_collections.qingguo.qgnet.plugins.module_utils._paid.matching import Desired
 from support.failing_state import FULL, FailingState
 from support.in_process import CLASSIC, PATHS, Answer, Call, Killed, Vendor
 from support.lease_runs import EMPTY, LeaseNode
@@ -34,8 +32,8 @@ def test_leases_elsewhere_than_requested_are_not_bought_again(tmp_path: Path, pr
     wanted, given = ABROAD if product == "overseas" else (QUANZHOU, GUANGZHOU)
     names = ("AreaId", "Isp") if product == CLASSIC else ("area", "isp")
     other = {names[0]: given} if what == "area" else {names[1]: "2"}
-    # The lists of the classic API show no area, and those of overseas the name of a company.
-    is_shown = (product, what) not in ((CLASSIC, "area"), ("overseas", "isp"))
+    # The lists of the classic API and of share show no code of an area, and those of overseas the name of a company.
+    is_shown = (product, what) not in ((CLASSIC, "area"), ("share", "area"), ("overseas", "isp"))
     core.around(PATHS[product].get, lambda call: call.carry_out(**other))
     terms = AllocationParams(areas=(wanted,)) if what == "area" else AllocationParams(isp="telecom")
     for _run in range(3):
@@ -46,7 +44,7 @@ def test_leases_elsewhere_than_requested_are_not_bought_again(tmp_path: Path, pr
     # They match what the list shows as well.
     shown = AllocationParams(areas=(given,)) if what == "area" else AllocationParams(isp="mobile")
     if is_shown:
-        assert node.ensure(3, params=shown).warnings == ()
+        assert node.ensure(3, params=shown).warnings == []
         assert core.paid == 3
 
 
@@ -61,7 +59,7 @@ def lose(core: Vendor, call: Call) -> Answer:
 def test_a_call_that_never_got_a_result_counts_for_the_cap(tmp_path: Path, lost: str) -> None:
     core = Vendor(kind="share", channels=30)
     node = LeaseNode(core, tmp_path, "share")
-    policy = replace(DEFAULT_POLICY, caps=Caps(5))
+    caps = Caps(5)
     refused = 0
     for _run in range(8):
         if lost == "killed":
@@ -70,12 +68,12 @@ def test_a_call_that_never_got_a_result_counts_for_the_cap(tmp_path: Path, lost:
             core.once("/share/get", partial(lose, core))
         try:
             with contextlib.suppress(QgError, Killed):
-                ensure_leases(node.client(), DesiredLeases(5), policy=policy)
+                ensure_leases(node.client(), Desired(5), caps=caps)
         finally:
             core.hooks.clear()
         core.clock.advance(300)
         try:
-            ensure_leases(node.client(), DesiredLeases(5), policy=policy)
+            ensure_leases(node.client(), Desired(5), caps=caps)
         except CapReachedError:
             refused += 1
         core.clock.advance(300)

@@ -55,19 +55,6 @@ def by_volume(directory: Path, balance: int) -> LeaseNode:
     return node_of(directory, "share", billing="volume", balance=balance, lifetime=60)
 
 
-@pytest.mark.parametrize("shown", [True, False])
-def test_the_balance_shows_that_a_lost_call_was_carried_out(tmp_path: Path, shown: bool) -> None:
-    node = by_volume(tmp_path, 20)
-    node.core.fault("/share/get", "reset_after")
-    node.core.fault("/share/query", "data_null", skip=1, times=4 if shown else 200)
-    outcome = node.ensure(3)
-    assert node.core.paid == 3
-    if shown:
-        assert (outcome.error, len(outcome.allocated)) == (None, 3)
-    else:
-        assert "the quota has fewer free channels" in outcome.error.message
-
-
 @pytest.mark.slow
 def test_a_second_batch_compares_with_the_balance_after_the_first(tmp_path: Path) -> None:
     node = by_volume(tmp_path, 200)

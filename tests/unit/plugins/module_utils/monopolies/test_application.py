@@ -23,97 +23,12 @@ def test_a_lost_response_to_an_application(node: MonopolyNode, done: bool, field
     assert {call["params"]["Num"] for call in node.sent(APPLY)} == {"3"}
 
 
-@pytest.mark.parametrize("status", [502, 504])
-def test_an_application_in_flight_is_not_repeated(node: MonopolyNode, status: int) -> None:
-    node.core.fault(APPLY, "status", http_status=status)
-    outcome = node.hold(2)
-    text = uncertain(outcome)
-    assert "Whether 2 resources were applied for is unknown: the list of resources shows nothing new so far." in text
-    assert text.endswith(
-        'Run the task again: it waits until that is known. "ansible localhost -m qingguo.qgnet.qg_monopoly_info" shows '
-        "the resources of the key."
-    )
-    assert (node.writes(), outcome.changed) == (["POST"], False)
-    assert outcome.error
-    assert outcome.error.details["http_status"] == status
-
-
-@pytest.mark.parametrize(("seconds", "is_uncertain"), [(8.0, False), (60.0, False), (90.0, True)])
-def test_an_application_listed_late_is_not_repeated(node: MonopolyNode, seconds: float, is_uncertain: bool) -> None:
-    old = succeeded(node.hold(1)).applied
-    until = node.core.clock.now() + seconds
-
-    def without_new(body: Any) -> Any:
-        is_late = node.core.clock.now() < until
-        return {"data": [row for row in body["data"] if row["uuid"] in old]} if is_late else body
-
-    node.core.alter(LIST, without_new)
-    node.core.journal.clear()
-    node.core.fault(APPLY, "reset_after")
-    outcome = node.hold(3)
-    assert (node.writes(), len(node.uuids)) == (["POST"], 3)
-    if is_uncertain:
-        assert "the quota has fewer free channels than the list of resources accounts for" in uncertain(outcome)
-    else:
-        succeeded(outcome)
-
-
-def test_after_three_lost_applications_it_stops(node: MonopolyNode) -> None:
-    node.core.fault(APPLY, "reset_before", times=-1)
-    outcome = node.hold(2)
-    uncertain(outcome)
-    assert (node.writes(), node.uuids) == (["POST"] * 3, [])
-
-
-@pytest.mark.parametrize(
-    ("lost_by", "unreadable", "reason"),
-    [
-        ("reset_before", QUOTA, "is unknown: the quota cannot be read: /info/quota: HTTP 503"),
-        ("reset_after", LIST, "is unknown: the list of resources cannot be read: /monopolies: HTTP 503"),
-        (None, LIST, "The vendor reports success. Whether 2 resources were applied for is unknown: the list of"),
-    ],
-    ids=["lost, no quota", "lost, no list", "accepted, no list"],
-)
-def test_an_application_is_uncertain_if_list_or_quota_cannot_be_read_after_it(
-    node: MonopolyNode, lost_by: str | None, unreadable: str, reason: str
-) -> None:
-    if lost_by:
-        node.core.fault(APPLY, lost_by)
-    node.core.fault(unreadable, "status", http_status=503, skip=1, times=-1)
-    outcome = node.hold(2)
-    assert reason in uncertain(outcome)
-    assert node.writes() == ["POST"]
-    # The vendor's word counts.
-    assert outcome.changed is (lost_by is None)
-
-
 @pytest.mark.parametrize(("kind", "error"), [("reset_after", False), ("reset_before", True)])
 def test_without_time_to_wait_the_list_is_read_once(node: MonopolyNode, kind: str, error: bool) -> None:
     node.core.fault(APPLY, kind)
     outcome = node.hold(1, wait=False, max_wait=0)
     assert bool(outcome.error) is error
     assert (node.writes(), outcome.applied) == (["POST"], node.uuids)
-
-
-@pytest.mark.parametrize("is_lost", [False, True])
-def test_fewer_than_were_applied_for_are_named_and_nothing_is_repeated(node: MonopolyNode, is_lost: bool) -> None:
-    if is_lost:
-        node.core.once(APPLY, lambda call: call.carry_out(Num="2"))
-        node.core.fault(APPLY, "reset_after")
-    else:
-        node.core.fault(APPLY, "partial", drop=1)
-    outcome = node.hold(3)
-    why = " (POST /monopolies: fault reset_after)" if is_lost else ""
-    assert f"the list shows 2 new: {', '.join(node.uuids)}{why}." in uncertain(outcome)
-    assert (outcome.applied, len(outcome.applied), node.writes()) == (node.uuids, 2, ["POST"])
-    assert len(succeeded(node.hold(3)).applied) == 1
-
-
-def test_a_refusal_after_a_lost_response_leaves_the_effect_unknown(node: MonopolyNode) -> None:
-    node.core.fault(APPLY, "reset_before")
-    node.core.fault(APPLY, "code", code=-102)
-    uncertain(node.hold(2))
-    assert node.writes() == ["POST", "POST"]
 
 
 @pytest.mark.parametrize("answer", ["uuids", "objects", "empty"])
@@ -123,14 +38,6 @@ def test_the_response_to_an_application_may_have_any_format(node: MonopolyNode, 
     if kind:
         node.core.fault(APPLY, kind)
     assert (succeeded(node.hold(2)).applied, node.writes()) == (node.uuids, ["POST"])
-
-
-def test_an_accepted_application_that_the_list_does_not_show_is_not_made_again(node: MonopolyNode) -> None:
-    node.list_lag(50)
-    outcome = node.hold(2, max_wait=10)
-    uncertain(outcome)
-    assert outcome.accepted
-    assert (succeeded(node.hold(2)).changed, node.writes()) == (False, ["POST"])
 
 
 def test_without_a_quota_a_lost_application_is_repeated_only_when_the_list_must_show_it(node: MonopolyNode) -> None:

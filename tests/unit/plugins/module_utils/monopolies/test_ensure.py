@@ -5,19 +5,14 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
-from ansible_collections.qingguo.qgnet.plugins.module_utils._monopolies.ensure import ensure_held
-from ansible_collections.qingguo.qgnet.plugins.module_utils._monopolies.matching import DesiredMonopolies
-from ansible_collections.qingguo.qgnet.plugins.module_utils._monopolies.session import (
-    DEFAULT_POLICY,
-    application_params,
-)
-from ansible_collections.qingguo.qgnet.plugins.module_utils._store.caps import Caps
+from ansible_collections.qingguo.qgnet.plugins.module_utils._monopolies.change import hold
+from ansible_collections.qingguo.qgnet.plugins.module_utils._paid.caps import Caps
+from ansible_collections.qingguo.qgnet.plugins.module_utils._paid.matching import Desired
 from support.in_process import books
-from support.monopoly_calls import APPLY, GUANGZHOU, HOURS, HUAIAN, IDLE, LIST, QUOTA
+from support.monopoly_calls import APPLY, GUANGZHOU, HUAIAN, IDLE, LIST, QUOTA
 from support.monopoly_runs import MonopolyNode, message, succeeded
 
 
@@ -47,12 +42,12 @@ def test_only_the_difference_is_applied_for_and_a_surplus_stays(node: MonopolyNo
 
 def test_a_cap_stops_an_application_and_its_prediction(node: MonopolyNode) -> None:
     node.hold(2)
-    policy = replace(DEFAULT_POLICY, caps=Caps(per_day=3))
+    caps = Caps(per_day=3)
     for check in (True, False):
-        outcome = ensure_held(node.api(), DesiredMonopolies(4), check=check, policy=policy)
+        outcome = hold(node.api(), Desired(4), check=check, caps=caps)
         assert message(outcome).startswith("max_new_per_day=3 does not allow 2 more resources: in the last 24 hours, 2")
     assert len(node.uuids) == 2
-    assert len(succeeded(ensure_held(node.api(), DesiredMonopolies(3), policy=policy)).applied) == 1
+    assert len(succeeded(hold(node.api(), Desired(3), caps=caps)).applied) == 1
 
 
 def test_without_waiting_the_current_states_are_returned(node: MonopolyNode) -> None:
@@ -125,35 +120,12 @@ def test_own_applications_are_known_without_the_idle_stock(node: MonopolyNode) -
     assert (len(outcome.applied), succeeded(node.hold(2, area_code=GUANGZHOU)).changed) == (1, False)
 
 
-@pytest.mark.parametrize(("undetermined", "applied"), [("fail", 0), ("ignore", 3), ("match", 1)])
-def test_undetermined_resources_fail_are_ignored_or_match(node: MonopolyNode, undetermined: str, applied: int) -> None:
-    node.hide_stock()
-    held = node.hold(2).applied
-    node.core.journal.clear()
-    outcome = node.hold(3, area_code=GUANGZHOU, on_uncertain=undetermined)
-    assert (len(outcome.applied), outcome.undetermined) == (applied, held)
-    if undetermined == "fail":
-        assert node.writes() == []
-        assert message(outcome).startswith("3 of 3 resources are missing. Whether 2 held resources match is unknown: ")
-        assert "Set on_uncertain to match" in message(outcome)
-    else:
-        succeeded(outcome)
-
-
 def test_the_idle_stock_is_not_read_if_enough_resources_match(node: MonopolyNode) -> None:
     node.hide_stock()
     node.hold(1)
     node.hold(1, area_code=GUANGZHOU, on_uncertain="ignore")
     node.core.journal.clear()
     assert (succeeded(node.hold(1, area_code=GUANGZHOU)).changed, node.sent(IDLE)) == (False, [])
-
-
-@pytest.mark.parametrize("kind", ["code", "status", "garbage"])
-def test_an_unreadable_idle_stock_leaves_resources_undetermined(node: MonopolyNode, kind: str) -> None:
-    node.hold(1)
-    fields = {"code": {"code": -15}, "status": {"http_status": 404}}.get(kind, {})
-    node.core.fault(IDLE, kind, times=-1, **fields)
-    assert "Whether 1 held resources match is unknown" in message(node.hold(2, area_code=GUANGZHOU))
 
 
 def test_a_count_beyond_the_plan_fails_before_the_first_write(node: MonopolyNode) -> None:
@@ -210,19 +182,6 @@ def test_check_mode_predicts_and_writes_nothing(node: MonopolyNode) -> None:
     assert (succeeded(node.hold(1, area_code=GUANGZHOU, check=True)).missing, node.writes()) == (0, [])
 
 
-def test_check_mode_warns_of_a_stock_that_is_too_small(node: MonopolyNode) -> None:
-    areas = [
-        {"area_id": int(GUANGZHOU), "area": "广东省广州市", "isp": 2, "available": 1},
-        {"area_id": int(GUANGZHOU), "area": "广东省广州市", "isp": 1, "available": 9},
-    ]
-    node.core.configure(plan={"stock": {"areas": areas}})
-    outcome = succeeded(node.hold(3, isp="mobile", check=True))
-    assert outcome.warnings == ["3 resources would be applied for, and the vendor's idle stock shows 1."]
-    assert succeeded(node.hold(3, area_code=GUANGZHOU, check=True)).warnings == []
-    node.core.fault(IDLE, "replace", body={"data": [{"odd": 1}, "row"]})
-    assert succeeded(node.hold(3, isp="mobile", check=True)).warnings == []
-
-
 def test_an_empty_list_does_not_forget_what_resources_were_applied_for_with(node: MonopolyNode) -> None:
     node.hide_stock()
     node.hold(2, area_code=GUANGZHOU)
@@ -230,14 +189,6 @@ def test_an_empty_list_does_not_forget_what_resources_were_applied_for_with(node
     assert not succeeded(node.release([])).changed
     assert not succeeded(node.hold(2, area_code=GUANGZHOU, on_uncertain="ignore")).changed
     assert node.writes() == ["POST"]
-
-
-def test_a_resource_that_no_list_has_shown_for_long_is_forgotten(node: MonopolyNode) -> None:
-    node.hold(1, area_code=GUANGZHOU)
-    books(node.core).monopolies.clear()
-    node.core.clock.advance(100 * 24 * HOURS)
-    new = succeeded(node.hold(1)).applied
-    assert list(application_params(node.api())) == new
 
 
 @pytest.mark.parametrize("what", ["area", "isp"])

@@ -15,6 +15,7 @@ from typing import Any
 
 import hypothesis.strategies as st
 import pytest
+from ansible_collections.qingguo.qgnet.plugins.module_utils._api.leases import AllocationParams
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.monopolies import Monopolies
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.transport import HttpResponse
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import (
@@ -22,12 +23,14 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import 
     UncertainOutcomeError,
     WaitBudgetExceeded,
 )
-from ansible_collections.qingguo.qgnet.plugins.module_utils._monopolies import session
-from ansible_collections.qingguo.qgnet.plugins.module_utils._monopolies.ensure import ensure_held
-from ansible_collections.qingguo.qgnet.plugins.module_utils._monopolies.matching import DesiredMonopolies
-from ansible_collections.qingguo.qgnet.plugins.module_utils._monopolies.redial import redial
-from ansible_collections.qingguo.qgnet.plugins.module_utils._monopolies.release import release
-from ansible_collections.qingguo.qgnet.plugins.module_utils._monopolies.session import MonopolyResult, journal_of
+from ansible_collections.qingguo.qgnet.plugins.module_utils._monopolies.change import (
+    MonopolyResult,
+    hold,
+    redial,
+    release_held,
+)
+from ansible_collections.qingguo.qgnet.plugins.module_utils._paid.journal import MONOPOLIES, Journal
+from ansible_collections.qingguo.qgnet.plugins.module_utils._paid.matching import Desired
 from hypothesis.stateful import initialize, invariant, rule
 from support import state_machines
 from support.in_process import KEY, URL, InProcess, Killed, Vendor, books, client
@@ -221,10 +224,11 @@ class MonopolyStateMachine(state_machines.VendorMachine):
         check: bool,
         max_wait: int,
     ) -> None:
-        desired = DesiredMonopolies(count, area_code, isp, on_uncertain)
+        terms = AllocationParams(areas=(area_code,) if area_code else (), isp=isp)
+        desired = Desired(count, terms, on_uncertain=on_uncertain)
         self.last = (count, area_code, isp, on_uncertain)
         before = len(self.matching(desired)) + self.under_way()
-        outcome = self.run(check, max_wait, lambda api: ensure_held(api, desired, wait=wait, check=check))
+        outcome = self.run(check, max_wait, lambda api: hold(api, desired, wait=wait, check=check))
         if self.wire.under_way or self.paid:
             after = len(self.matching(desired)) + self.under_way()
             assert after <= max(count, before), "paid for more than is desired"
@@ -255,7 +259,7 @@ class MonopolyStateMachine(state_machines.VendorMachine):
         held = self.held
         uuids = None if share is None else {uuid for place, uuid in enumerate(held) if place in share}
         self.named |= set(held) if uuids is None else uuids
-        outcome = self.run(check, max_wait, lambda api: release(api, uuids, check=check))
+        outcome = self.run(check, max_wait, lambda api: release_held(api, uuids, check=check))
         gone = set(held) - set(self.held)
         assert len(self.paid) <= self.late
         if outcome is None:
@@ -335,8 +339,13 @@ class MonopolyStateMachine(state_machines.VendorMachine):
             self.unreported -= {one.uuid for one in outcome.after} | set(outcome.applied)
             texts = " ".join([*outcome.warnings, str(error or "")])
             self.unreported -= {uuid for uuid in self.unreported if uuid in texts}
-        calls = journal_of(self.client(0)).unsettled(session.APPLY)
-        lost = {uuid for uuid in self.unreported if not any(uuid not in call.names for call in calls)}
+        api = self.client(0)
+        calls = [
+            call
+            for call in Journal(api.caller.rate_limiter.state, api.caller.key_digest, MONOPOLIES).open()
+            if call.buys
+        ]
+        lost = {uuid for uuid in self.unreported if not any(uuid not in call.before for call in calls)}
         if isinstance(error, Killed):
             # The run found them and was killed before it reported them: a later run finds them on the list.
             shown = {one.uuid for one in self.core.keys[KEY].visible_lists(self.now()).monopolies}
@@ -353,7 +362,7 @@ class MonopolyStateMachine(state_machines.VendorMachine):
                 if is_free:
                     return
             with pytest.raises(WaitBudgetExceeded, match="another run"):
-                ensure_held(other, DesiredMonopolies(9))
+                hold(other, Desired(9))
         assert self.writes() == writes
 
     last: tuple[int, int | None, str | None, str] = (2, None, None, "fail")
@@ -375,10 +384,11 @@ class MonopolyStateMachine(state_machines.VendorMachine):
         self.note_payments()
         return self.core.uuids
 
-    def matching(self, desired: DesiredMonopolies) -> list[str]:
+    def matching(self, desired: Desired) -> list[str]:
         """Those of the held resources that really match the desired state."""
-        area_id = None if desired.area_code is None else int(desired.area_code)
-        return [uuid for uuid in self.held if self.areas[uuid].matches(area_id, ISPS[desired.isp])]
+        terms = desired.params
+        area_id = int(terms.areas[0]) if terms.areas else None
+        return [uuid for uuid in self.held if self.areas[uuid].matches(area_id, ISPS[terms.isp])]
 
     def under_way(self) -> int:
         """How many resources calls in flight may still apply for."""

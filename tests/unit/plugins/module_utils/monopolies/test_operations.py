@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible_collections.qingguo.qgnet.plugins.module_utils._monopolies import operations
-from ansible_collections.qingguo.qgnet.plugins.module_utils._monopolies.operations import MONOPOLY, MONOPOLY_INFO
+from ansible_collections.qingguo.qgnet.plugins.module_utils._monopolies.operations import MONOPOLY
 from ansible_collections.qingguo.qgnet.plugins.module_utils._task.operation import Mode, Operation, execute
 from support.in_process import KEY
-from support.monopoly_calls import APPLY, GUANGZHOU, HOURS, IDLE, QUANZHOU
+from support.monopoly_calls import APPLY, GUANGZHOU, HOURS
 from support.monopoly_runs import MonopolyNode
 
 
@@ -85,31 +85,6 @@ def test_a_redial_of_an_unknown_resource_is_an_error(node: MonopolyNode) -> None
     assert node.writes() == []
 
 
-def test_the_result_of_holding(node: MonopolyNode) -> None:
-    predicted = execute_with(node, mode=Mode(check=True, diff=True), count=2, area=GUANGZHOU)
-    assert predicted["changed"] is True
-    assert (predicted["missing"], predicted["diff"]["after"]) == (2, "2 to be applied for\n")
-    assert "warnings" not in predicted
-    node.core.fault(IDLE, "replace", body={"data": [{"area_code": 1, "area": "x", "isp": "电信", "num": 9}]})
-    predicted = execute_with(node, mode=Mode(check=True), count=2, area=GUANGZHOU)
-    assert predicted["warnings"] == ["2 resources would be applied for, and the vendor's idle stock shows 0."]
-    result = execute_with(node, mode=Mode(diff=True), count=2, area=GUANGZHOU, isp="mobile")
-    assert result["changed"] is True
-    assert (result["applied"], result["count"]) == (node.uuids, 2)
-    first = result["monopolies"][0]
-    assert first["vendor"]["monopolize_time"] == "2030-01-01 08:00:00"
-    assert first["since"] == "2030-01-01T08:00:00+08:00"
-    assert first["last_dialled"] == "2030-01-01T08:00:02+08:00"
-    assert first["releasable_from"] == "2030-01-01T20:00:00+08:00"
-    assert (first["area_code"], first["isp"], first["state"]) == (GUANGZHOU, "mobile", "online")
-    assert (first["server"], result["diff"]["before"]) == (first["vendor"]["ip"], "")
-    assert result["diff"]["after"] == "".join(f"{uuid}\n" for uuid in node.uuids)
-    assert result["api"]["waited_seconds"] > 0
-    again = execute_with(node, mode=Mode(diff=True), count=2, area=GUANGZHOU, isp="mobile")
-    assert again["changed"] is False
-    assert (again["already_present"], again["diff"]["before"]) == (node.uuids, again["diff"]["after"])
-
-
 def test_the_result_of_a_failure_names_what_was_paid_for(node: MonopolyNode) -> None:
     result = execute_with(node, count=3, max_wait=3)
     assert (result["failed"], result["changed"], result["applied"]) == (True, True, node.uuids)
@@ -154,17 +129,3 @@ def test_a_key_of_another_product_is_reported(node: MonopolyNode, options: dict[
     result = execute_with(node, **options)
     assert (result["failed"], result["changed"], result["error"]["code"]) == (True, False, 400)
     assert result["msg"].endswith("Check that the key's product is one of exclusive occupancy.")
-
-
-def test_info(node: MonopolyNode) -> None:
-    one, two = node.ready()
-    result = execute_with(node, MONOPOLY_INFO)
-    assert [each["uuid"] for each in result["monopolies"]] == [one, two]
-    assert {"area_code": int(QUANZHOU), "area": "福建省泉州市", "isp": "电信"}.items() <= result["idle"][0].items()
-    assert (result["changed"], result["count"], result["not_held"]) == (False, 2, [])
-    node.core.journal.clear()
-    result = execute_with(node, MONOPOLY_INFO, uuids=[two, "nowhere:ppp1"], idle=False)
-    assert [each["uuid"] for each in result["monopolies"]] == [two]
-    assert (result["not_held"], result["idle"]) == (["nowhere:ppp1"], [])
-    (call,) = node.core.journal.select()
-    assert call["params"] == {"UUIDs": f"{two},nowhere:ppp1"}

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.monopolies import Monopoly
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import UncertainOutcomeError
-from ansible_collections.qingguo.qgnet.plugins.module_utils._monopolies.redial import was_redialed
+from ansible_collections.qingguo.qgnet.plugins.module_utils._monopolies.change import was_redialed
 from support.in_process import books
 from support.monopoly_calls import LIST, REDIAL, START, lost
 from support.monopoly_runs import MonopolyNode, message, succeeded
@@ -119,16 +119,6 @@ def test_a_redial_without_effect_is_reported(node: MonopolyNode) -> None:
     assert message(outcome).startswith(f"2 of 2 resources could not be redialed: {', '.join(uuids)}.")
     assert ([one.uuid for one in outcome.refused], outcome.changed) == (uuids, False)
     assert node.writes() == ["PUT"] * 3
-
-
-def test_a_refusal_of_one_does_not_prevent_the_redial_of_the_others(node: MonopolyNode) -> None:
-    uuids = node.ready()
-    node.core.fault(REDIAL, "code", code=-105, times=2)
-    outcome = node.redial()
-    assert [one.uuid for one in outcome.redialed] == uuids[1:]
-    assert outcome.redialed[0].after
-    assert [one.uuid for one in outcome.refused] == uuids[:1]
-    assert f"1 of 2 resources could not be redialed: {uuids[0]}. PUT /monopolies/ips was refused" in message(outcome)
 
 
 def test_a_redial_counts_only_if_the_list_shows_it(node: MonopolyNode) -> None:

@@ -5,20 +5,12 @@
 
 from __future__ import annotations
 
-import itertools
 from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.qingguo.qgnet.plugins.module_utils._monopolies.matching import ApplicationParams
-from ansible_collections.qingguo.qgnet.plugins.module_utils._monopolies.session import (
-    DEFAULT_POLICY,
-    application_params,
-)
-from support.failing_state import FailingState
-from support.in_process import Answer, Call
-from support.monopoly_calls import GUANGZHOU, HOURS, LIST, RELEASE, lost
-from support.monopoly_runs import MonopolyNode, message, occupancy, succeeded, uncertain
+from support.monopoly_calls import HOURS, LIST, RELEASE, lost
+from support.monopoly_runs import MonopolyNode, message, occupancy, succeeded
 
 
 def test_release_and_release_again(node: MonopolyNode) -> None:
@@ -29,13 +21,6 @@ def test_release_and_release_again(node: MonopolyNode) -> None:
     assert (succeeded(node.release([one, two])).changed, node.writes()) == (False, ["POST", "DELETE"])
     assert (succeeded(node.release()).released, node.uuids) == ([three], [])
     assert (succeeded(node.release()).changed, succeeded(node.release([])).changed) == (False, False)
-
-
-def test_what_is_released_is_forgotten(node: MonopolyNode) -> None:
-    uuids = node.hold(2, area_code=GUANGZHOU).applied
-    node.core.clock.advance(13 * HOURS)
-    node.release(uuids[:1])
-    assert application_params(node.api()) == {uuids[1]: ApplicationParams(GUANGZHOU, None)}
 
 
 def test_only_resources_of_sufficient_age_are_released_and_the_others_named_with_the_time(node: MonopolyNode) -> None:
@@ -86,25 +71,6 @@ def test_only_resources_that_are_still_held_are_released_again(node: MonopolyNod
     assert [call["params"]["UUIDs"] for call in node.sent(RELEASE)] == [",".join(uuids), uuids[2]]
 
 
-def test_a_refusal_of_one_does_not_keep_the_others(node: MonopolyNode) -> None:
-    uuids = node.hold_old(2)
-    node.core.fault(RELEASE, "code", code=-105, times=2)
-    outcome = node.release()
-    assert outcome.released == uuids[1:]
-    assert [one.uuid for one in outcome.refused] == uuids[:1] == node.uuids
-    assert "refused with HTTP 400" in message(outcome)
-    assert outcome.changed
-
-
-@pytest.mark.parametrize("fields", [{"kind": "reset_before"}, {"kind": "partial", "drop": 2}])
-def test_a_release_without_effect_is_reported(node: MonopolyNode, fields: dict[str, Any]) -> None:
-    node.hold_old(2)
-    node.core.fault(RELEASE, times=-1, **fields)
-    outcome = node.release()
-    assert message(outcome).startswith("2 resources could not be released: ")
-    assert (outcome.changed, node.writes()) == (False, ["POST"] + ["DELETE"] * 3)
-
-
 def test_the_last_of_three_lost_releases_is_verified_for_as_long_as_the_list_may_lag(node: MonopolyNode) -> None:
     uuids = node.hold_old(2)
     node.list_lag(50)
@@ -112,27 +78,6 @@ def test_the_last_of_three_lost_releases_is_verified_for_as_long_as_the_list_may
     node.core.fault(RELEASE, "reset_after")
     outcome = succeeded(node.release())
     assert (outcome.released, node.uuids, node.writes()) == (uuids, [], ["POST"] + ["DELETE"] * 3)
-
-
-def test_a_release_of_some_resources_restarts_the_count_of_attempts(node: MonopolyNode) -> None:
-    uuids = node.hold_old(3)
-    node.core.fault(RELEASE, "reset_before", times=2)
-    node.core.fault(RELEASE, "partial", drop=2)
-    node.core.fault(RELEASE, "reset_before", times=2)
-    began = node.core.clock.now()
-    assert sorted(succeeded(node.release()).released) == sorted(uuids)
-    assert node.writes() == ["POST"] + ["DELETE"] * 6
-    assert node.core.clock.now() - began < 60
-
-
-def test_a_release_and_then_no_list(node: MonopolyNode) -> None:
-    (uuid,) = node.hold_old(1)
-    node.core.fault(LIST, "status", http_status=503, skip=1, times=-1)
-    node.core.fault(RELEASE, "reset_after")
-    text = uncertain(node.release())
-    assert f"Whether the release of {uuid} took effect is unknown: the list of resources cannot be read: " in text
-    node.core.faults.clear()
-    assert not succeeded(node.release()).changed
 
 
 @pytest.mark.slow
@@ -151,43 +96,6 @@ def test_a_lost_release_that_the_list_shows_late_is_not_reported_as_refused(node
     assert (outcome.released, node.uuids) == (old, [])
 
 
-@pytest.mark.parametrize(("lag", "waited"), [(0, 0), (50, 50)])
-def test_a_release_whose_response_names_nothing_shows_on_the_list(node: MonopolyNode, lag: int, waited: int) -> None:
-    old = node.hold_old(2)
-    node.list_lag(lag)
-    node.core.fault(RELEASE, "data_null")
-    began = node.core.clock.now()
-    outcome = succeeded(node.release())
-    assert (outcome.released, node.uuids) == (old, [])
-    assert waited <= node.core.clock.now() - began <= waited + 10
-    assert node.writes() == ["POST", "DELETE"]
-
-
-def test_a_release_that_is_only_reported_is_repeated_when_the_list_must_show_it(node: MonopolyNode) -> None:
-    old = node.hold_old(2)
-    node.core.fault(RELEASE, "replace", body={"data": {"odd": 1}})
-    assert (succeeded(node.release()).released, node.writes()) == (old, ["POST", "DELETE", "DELETE"])
-    assert node.uuids == []
-
-
-def test_what_the_list_still_shows_is_not_returned_as_released_if_the_state_fails(node: MonopolyNode) -> None:
-    old = node.hold_old(2)
-    node.core.fault(RELEASE, "replace", body={"data": {"odd": 1}})
-    node.store = state = FailingState(node.directory, node.wire.machine)
-    reads = itertools.count(1)
-
-    def read(call: Call) -> Answer:
-        # The one before the release, and those for as long as the list may lag.
-        if next(reads) == 1 + len(DEFAULT_POLICY.lag_delays):
-            state.fill_up()
-        return call.carry_out()
-
-    node.core.around(LIST, read)
-    outcome = node.release()
-    assert message(outcome) == "the disk is full"
-    assert (outcome.released, sorted(node.uuids), outcome.changed) == ([], sorted(old), False)
-
-
 @pytest.mark.parametrize("check", [False, True])
 def test_one_answer_without_data_does_not_mean_that_nothing_is_held(node: MonopolyNode, check: bool) -> None:
     held = node.hold_old(2)
@@ -195,15 +103,3 @@ def test_one_answer_without_data_does_not_mean_that_nothing_is_held(node: Monopo
     node.core.fault(LIST, "data_null")
     outcome = other.release(check=check)
     assert (outcome.error, outcome.released) == (None, held)
-
-
-def test_a_release_without_an_effect_is_not_believed_for_one_answer_without_data(node: MonopolyNode) -> None:
-    held = node.hold_old(1)
-
-    def only_say_so(_call: Call) -> Answer:
-        node.core.fault(LIST, "data_null")
-        return 200, {"data": None}
-
-    node.core.once(RELEASE, only_say_so)
-    outcome = node.release()
-    assert set(outcome.released) == set(held) - set(node.uuids)

@@ -11,11 +11,8 @@ from pathlib import Path
 import pytest
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.facts import (
     FULL,
-    LEASE_LIST,
     LIFETIME,
-    MONOPOLY_ORIGIN,
     PRODUCT,
-    TTL,
     Facts,
 )
 from support.machine_clock import MachineClock
@@ -53,7 +50,7 @@ class Keys:
         return Facts(open_store(self.directory, now=lambda: self.now), key)
 
     def known(self, key: str = "key") -> dict[str, str]:
-        return {about: value for about, (value, _at) in self.of(key).objects(MONOPOLY_ORIGIN).items()}
+        return {about: value for about, (value, _at) in self.of(key).objects(LIFETIME).items()}
 
 
 @pytest.fixture
@@ -62,40 +59,9 @@ def keys(tmp_path: Path) -> Keys:
 
 
 def test_facts_about_objects_are_kept_by_key(keys: Keys) -> None:
-    keys.of().save(MONOPOLY_ORIGIN, "1", ["a", "b"])
-    keys.of("other").save(MONOPOLY_ORIGIN, "2", ["a"])
-    keys.of().save(MONOPOLY_ORIGIN, "3", ["a"])
+    keys.of().save(LIFETIME, "1", ["a", "b"])
+    keys.of("other").save(LIFETIME, "2", ["a"])
+    keys.of().save(LIFETIME, "3", ["a"])
     assert (keys.known(), keys.known("other")) == ({"a": "3", "b": "1"}, {"a": "2"})
-    keys.of().forget(MONOPOLY_ORIGIN, ["a"])
+    keys.of().forget(LIFETIME, ["a"])
     assert (keys.known(), keys.known("other")) == ({"b": "1"}, {"a": "2"})
-
-
-def test_only_objects_that_no_list_has_shown_for_a_long_time_are_forgotten(keys: Keys) -> None:
-    keys.of().save(MONOPOLY_ORIGIN, "1", ["seen", "unseen"])
-    keys.of("other").save(MONOPOLY_ORIGIN, "2", ["seen"])
-    keys.now += TTL[MONOPOLY_ORIGIN]
-    keys.of().touch(MONOPOLY_ORIGIN, ["seen", "unknown"])
-    keys.of().save(MONOPOLY_ORIGIN, "", [])
-    assert set(keys.known()) == {"seen", "unseen"}
-    keys.now += 1
-    keys.of().save(MONOPOLY_ORIGIN, "", [])
-    assert (keys.known(), keys.known("other")) == ({"seen": "1"}, {})
-
-
-def test_a_fact_can_be_kept_for_less_than_its_time(keys: Keys) -> None:
-    keys.of().save(LIFETIME, "300", ["5"], kept_for=DAY)
-    keys.now += DAY - 1
-    assert keys.of().get(LIFETIME, "5") == "300"
-    keys.now += 1
-    assert keys.of().get(LIFETIME, "5") is None
-
-
-def test_a_list_is_not_kept_if_a_call_has_emptied_it_since_it_was_read(keys: Keys) -> None:
-    facts = keys.of()
-    for emptied_after, kept in ((-1.0, "[1]"), (1.0, "")):
-        began = keys.now
-        keys.now += emptied_after
-        facts.save(LEASE_LIST, "")
-        keys.now = began + 2
-        facts.save_unless_emptied(LEASE_LIST, "[1]", began)
-        assert facts.get(LEASE_LIST) == kept

@@ -21,12 +21,12 @@ import pytest
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import OptionError, QgError
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.runtime import Clock, Runtime, use
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.waiting import WaitBudget
-from ansible_collections.qingguo.qgnet.plugins.module_utils._store.journal import Journal
-from ansible_collections.qingguo.qgnet.plugins.module_utils._store.journal_rows import LEASES, Call
+from ansible_collections.qingguo.qgnet.plugins.module_utils._paid.journal import LEASES, Journal
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.opening import StorePlace, url_secrets
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.postgres import PostgresStore
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.rate_limiter import RateLimiter
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.store import StateError
+from support.paid_calls import buy, send
 from support.postgres import Databases, PostgresServer
 from support.processes import process_until_killed, run_together, threads
 
@@ -154,9 +154,8 @@ def test_a_clock_of_a_node_has_no_effect(database_url: str) -> None:
     behind = Runtime(clock=Clock(wall=lambda: 0.0))
     with opened(database_url) as one, use(behind), opened(database_url) as other:
         for number in range(20):
-            row = Journal(one, "k", LEASES).record(Call("allocate", "/allocate", asked=1, buys=1))
-            Journal(one, "k", LEASES).report(row, gone=[f"t{number}"])
-            assert Journal(other, "k", LEASES).rows()[-1].marks == {f"t{number}": "gone"}
+            buy(Journal(one, "k", LEASES), 1, f"t{number}")
+            assert Journal(other, "k", LEASES).bought()[-1].name == f"t{number}"
 
 
 # The faults of its server.
@@ -168,7 +167,7 @@ def test_a_session_that_is_ended_takes_its_locks_and_records_nothing_more(
     with opened(database_url) as store, opened(database_url) as other:
         calls = Journal(store, "k", LEASES)
         with store.try_lock("changing.k"):
-            sent = calls.record(Call("allocate", "/allocate", asked=1, buys=1))
+            sent = send(calls, 1)
             name = database_url.rpartition("/")[2]
             ((process,),) = store.rows("SELECT pg_backend_pid()")
             with database_server.admin(name) as admin:
@@ -179,10 +178,10 @@ def test_a_session_that_is_ended_takes_its_locks_and_records_nothing_more(
                 with pytest.raises(
                     StateError, match=r"cannot be used: .*Check the URL, and that the server runs .* run again"
                 ):
-                    calls.record(Call("allocate", "/allocate", asked=1, buys=1))
+                    send(calls, 1)
                 with pytest.raises(StateError), RateLimiter(store).slot("k", "/x", 60, 1, WaitBudget(0)):
                     pass
-        assert [call.id for call in Journal(other, "k", LEASES).unsettled("allocate")] == [sent]
+        assert [call.id for call in Journal(other, "k", LEASES).open()] == [sent]
 
 
 def stop_in_a_transaction(url: str, limit: str) -> None:

@@ -10,9 +10,7 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.waiting import WaitBudget
-from ansible_collections.qingguo.qgnet.plugins.module_utils._leases.lease_facts import LeaseFacts
-from ansible_collections.qingguo.qgnet.plugins.module_utils._leases.plan import Origin
-from ansible_collections.qingguo.qgnet.plugins.module_utils._store.facts import AREAS, LEASE_LIST, LEASE_ORIGIN, Facts
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store.facts import AREAS, LEASE_LIST, LIFETIME, Facts
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.opening import StorePlace
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.rate_limiter import RateLimiter
 from support.whitelist import ControlNode, node
@@ -34,15 +32,13 @@ def one_run(node: ControlNode, number: int) -> None:
     limiter = RateLimiter(state, 60)
     with limiter.slot("key", "/whitelist/query", 60, 10, WaitBudget(0)):
         pass
-    leases = LeaseFacts(Facts(state, "key"))
-    leases.save_origin([f"task-{number}"], Origin())
-    leases.save_lifetime(number % 5, 300, is_certain=True)
+    facts = Facts(state, "key")
+    facts.save(LIFETIME, "300", (str(number % 5),))
     # Another key each time: what is kept of it is kept for as long as it is of use.
-    other = LeaseFacts(Facts(state, f"key-{number}"))
-    other.save_origin(["task"], Origin())
-    other.save_lifetime(5, 300, is_certain=True)
-    other.cache_leases([], state.now())
-    Facts(state, f"key-{number}").save(AREAS, "[]")
+    other = Facts(state, f"key-{number}")
+    other.save(LIFETIME, "300", ("5",))
+    other.save(LEASE_LIST, "[]")
+    other.save(AREAS, "[]")
     state.close()
 
 
@@ -69,7 +65,6 @@ def test_hundreds_of_runs_leave_no_more_than_a_few(node: ControlNode) -> None:
             named = dict(state.rows("SELECT name, count(*) FROM facts GROUP BY name"))
             state.close()
             assert rows["registrations"] == HOSTS, "former addresses are forgotten once they are removed"
-            assert named[LEASE_ORIGIN] <= 2 * DAY + 2, "those of a day"
             assert named[LEASE_LIST] <= DAY + 1
             assert named[AREAS] <= HOUR + 1, "those of an hour"
             assert rows["journal"] == 0, "changes of the whitelist are not paid"

@@ -11,11 +11,11 @@ from pathlib import Path
 
 import hypothesis.strategies as st
 import pytest
-from ansible_collections.qingguo.qgnet.plugins.module_utils._store.journal import Journal
-from ansible_collections.qingguo.qgnet.plugins.module_utils._store.journal_rows import LEASES, Call
+from ansible_collections.qingguo.qgnet.plugins.module_utils._paid.journal import LEASES, Journal
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.store import Store
 from hypothesis import settings
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
+from support.paid_calls import send
 from support.state_world import DAY, START, World, store, world
 
 __all__ = ["store", "world"]
@@ -50,13 +50,13 @@ def test_time_goes_on_from_the_last_record_after_a_reboot(world: World, store: S
 
 def record(store: Store) -> int:
     """Record a call; returns its number."""
-    return Journal(store, "k", LEASES).record(Call("allocate", "/allocate", asked=1, buys=1))
+    return send(Journal(store, "k", LEASES), 1)
 
 
 def ages(store: Store, now: float | None = None) -> dict[int, float]:
     """The ages of all calls that were recorded, by their numbers."""
     now = store.now() if now is None else now
-    return {call.id: call.age(now) for call in Journal(store, "k", LEASES).unsettled("allocate")}
+    return {call.id: now - call.sent_at for call in Journal(store, "k", LEASES).open()}
 
 
 class StateTimeMachine(RuleBasedStateMachine):

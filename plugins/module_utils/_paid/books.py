@@ -1,0 +1,342 @@
+# Copyright (c) 2026 The qingguo.qgnet authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What a key holds and pays for. The only place that decides whether something may be paid for.
+
+A response may be lost after the vendor has carried out the call, and the vendor's list may lag behind it. Nothing is
+paid for while a call is open, of whichever run, or while the quota counts more than the list shows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Mapping
+from functools import partial
+from typing import Any, Generic, Protocol, TypeVar
+
+from .._api.caller import Sending
+from .._api.leases import Quota
+from .._core.errors import CallError, QgError, UncertainOutcomeError, WaitBudgetExceeded
+from .._core.text import counted, format_sample
+from .._core.waiting import WaitBudget
+from .journal import HELD, LIST_LAG, UNKNOWN, Bought, Call, Item, Journal, OpenCall, Reported
+
+R = TypeVar("R")
+#: Seconds between two looks at what may change.
+POLL = 5.0
+#: What calls do: pay, let the vendor replace resources of its choice, release.
+BUY, SWAP, DROP = "buy", "swap", "drop"
+
+
+class Kind(Protocol[R]):
+    """A kind of resources of a key: its calls, and its words in messages.
+
+    ``advice`` says how to find out what is held, ``ignoring`` when the quota counts something else.
+    """
+
+    #: In the singular.
+    noun: str
+    listing: str
+    advice: str
+    ignoring: str
+    list_call: str
+    timeout: float
+
+    @property
+    def calls(self) -> Mapping[str, str]:
+        """The vendor's names of the calls that pay, replace and release."""
+
+    def read(self) -> dict[str, R] | None:
+        """Return the vendor's list by name; None if the response contains none."""
+
+    def quota(self) -> Quota | None:
+        """Return the quota; None if the plan has none."""
+
+    def in_use(self, held: Iterable[R]) -> int:
+        """Return how many channels these resources use."""
+
+    def counts_volume(self, quota: Quota, held: Collection[str]) -> bool:
+        """Whether the quota turns out to count what was ever paid for, and no channels; :meth:`quota` then knows."""
+
+    def paid(self, quota: Quota | None, number: int, held: Mapping[str, R]) -> None:
+        """Note what the quota was before so many of the held resources were paid for."""
+
+    def buy(self, number: int, terms: Any, sending: Sending) -> dict[str, R]:
+        """Pay for resources; returns those that the response names."""
+
+    def swap(self, number: int, terms: Any, sending: Sending) -> dict[str, R]:
+        """Let the vendor replace as many resources of its choice; returns the new ones."""
+
+    def drop(self, resources: Collection[R], sending: Sending) -> Collection[str]:
+        """Release resources; returns the names of those that the response reports as released."""
+
+    def label(self, resource: R) -> str:
+        """Return the name of a resource in messages."""
+
+    def to_item(self, resource: R) -> Item:
+        """Return a resource as the journal contains it."""
+
+    def from_item(self, item: Item) -> R | None:
+        """Return a resource that was seen; None if it has ended since."""
+
+
+def view(shown: Mapping[str, R], reported: Iterable[Reported], kind: Kind[R]) -> dict[str, R]:
+    """Return what is held: the vendor's list, corrected by what it may not show yet; the last report counts."""
+    held = dict(shown)
+    for one in reported:
+        resource = (shown.get(one.name) or kind.from_item(one.item)) if one.effect == HELD else None
+        if resource is None:
+            held.pop(one.name, None)
+        else:
+            held[one.name] = resource
+    return held
+
+
+def listed(kind: Kind[R]) -> dict[str, R]:
+    """Return the vendor's list. Many servers write an empty one as none, but a fault may be the reason as well."""
+    found = kind.read()
+    return (kind.read() or {}) if found is None else found
+
+
+class Books(Generic[R]):
+    """What a key holds, within the lock of the key.
+
+    ``first`` is what was held at first, and ``listed`` the names on the first list. ``bought`` are the names that calls
+    of this run have paid for, and ``new`` these and what calls of earlier runs have paid for since the first list.
+    ``released`` are the names that this run has released. ``quota`` is the last one that was read, and ``read_at`` the
+    state time at which the last list was requested.
+    """
+
+    def __init__(self, kind: Kind[R], journal: Journal, budget: WaitBudget) -> None:
+        self.kind = kind
+        self.journal = journal
+        self.held: dict[str, R] = {}
+        self.first: dict[str, R] | None = None
+        self.listed: frozenset[str] = frozenset()
+        self.new: dict[str, R] = {}
+        self.bought: set[str] = set()
+        self.released: set[str] = set()
+        self.quota: Quota | None = None
+        self.tolerated = 0
+        self.read_at = 0.0
+        self.open: list[OpenCall] = []
+        self.warnings: list[str] = []
+        self.budget = budget
+        self.now = journal.store.now
+
+    def look(self) -> None:
+        """Read what is held."""
+        # Before the list: another run may end a call between the two, and its report then corrects the list.
+        self.open = self.journal.open()
+        self.read_at = self.now()
+        shown = listed(self.kind)
+        self.held = view(shown, self.journal.reported(self.read_at), self.kind)
+        if self.first is None:
+            self.first, self.listed = dict(self.held), frozenset(shown)
+
+    def settle(self, *, purchases: bool = True, releases: bool = True) -> None:
+        """End the open calls whose effect is known.
+
+        Wait for the effect of ``purchases`` and of ``releases``, or raise UncertainOutcomeError.
+        """
+        for number in [call.id for call in self.open]:
+            has_looked = False
+            # Another run, which has lost its lock, may have ended it.
+            while call := next((one for one in self.open if one.id == number), None):
+                found, left = self._found(call), call.settles_at - self.read_at
+                is_shown = self._is_shown(call, found)
+                if is_shown or (left <= 0 and (has_looked or not call.buys)):
+                    self._close(call, found, is_shown)
+                    break
+                if left <= 0:
+                    # A single list may be wrong.
+                    has_looked = True
+                elif purchases if call.buys else releases:
+                    self._wait_for(call, found, left)
+                else:
+                    break
+                self.look()
+
+    def _found(self, call: OpenCall) -> list[str]:
+        """Return the names that may be the effect of a paid call; those that its response has named come first."""
+        new = [name for name in self.held if call.buys and name not in call.before]
+        if not new:
+            return []
+        bought = self.journal.bought()
+        own = {one.name for one in bought if one.call == call.id}
+        # A list may have lacked for a moment what another call has paid for.
+        others = {one.name for one in bought if one.call != call.id and self._is_same(one)} - own
+        return sorted((name for name in new if name not in others), key=lambda name: name not in own)[: call.buys]
+
+    def _is_same(self, one: Bought) -> bool:
+        """Whether what a call has paid for is what is held by this name now, and not a later one."""
+        if one.name not in self.held:
+            return False
+        ends = self.kind.to_item(self.held[one.name]).ends
+        return ends == one.ends or not ends or not one.ends
+
+    def requests(self) -> dict[str, Mapping[str, Any]]:
+        """Return what held resources were requested with, by their names, as far as that is recorded."""
+        return {one.name: one.request for one in self.journal.bought() if self._is_same(one)}
+
+    def _is_shown(self, call: OpenCall, found: Collection[str]) -> bool:
+        """Whether the list shows the whole effect of a call."""
+        if call.operation == SWAP:
+            return len(found) >= call.buys and len(call.before - self.held.keys()) >= call.buys
+        if call.buys:
+            return len(found) >= call.buys
+        # A release that is still in flight would also release a new resource of the same address.
+        return call.state == UNKNOWN and self.journal.dropped(call.id).isdisjoint(self.held)
+
+    def _close(self, call: OpenCall, found: Collection[str], is_shown: bool) -> None:
+        items = {name: self.kind.to_item(self.held[name]) for name in found}
+        # A list that was read before, for a lookup, still shows them.
+        gone = call.before if call.operation == SWAP else () if call.buys else self.journal.dropped(call.id)
+        gone = set(gone).difference(self.held)
+        self.journal.close(call.id, items, gone, whole=is_shown or len(found) >= call.buys)
+        self.open = [one for one in self.open if one.id != call.id]
+        self._note(call, found)
+
+    def _note(self, call: OpenCall, found: Collection[str]) -> None:
+        """Keep what a call has paid for, for the result."""
+        is_own = call.id in self.journal.own
+        self.bought.update(found if is_own else ())
+        self.new.update({name: self.held[name] for name in found if is_own or name not in self.listed})
+        if found and not is_own:
+            names = format_sample([self.kind.label(self.held[name]) for name in found])
+            asked = counted(call.buys, self.kind.noun)
+            self.warnings.append(f"An earlier run asked for {asked} and did not learn the result: {names} are held.")
+
+    def _wait_for(self, call: OpenCall, found: Collection[str], left: float) -> None:
+        try:
+            self.wait(min(POLL, left), "the effect of a call is not known yet", call.endpoint)
+        except WaitBudgetExceeded:
+            self._note(call, found)
+            age = counted(round(self.now() - call.sent_at), "second")
+            raise self._unknown(
+                call.endpoint,
+                f"it was sent {age} ago, {self.kind.listing} may show its effect for another {left:.0f} seconds, and "
+                "max_wait ends before that",
+            ) from None
+
+    def excess(self) -> int:
+        """Return how many more resources the quota counts than the list shows, beyond those that are ``tolerated``.
+
+        It is 0 for a plan without channels.
+        """
+        quota = self.quota
+        if quota is None or quota.balance is not None or not quota.total:
+            return 0
+        return max(0, quota.used - self.kind.in_use(self.held.values()) - self.tolerated)
+
+    def confirm(self, *, ignore_quota: bool = False) -> None:
+        """Return when something may be paid for; raises UncertainOutcomeError if that does not become clear."""
+        self.settle()
+        until, has_looked = self.now() + LIST_LAG, False
+        while True:
+            self.quota = self.kind.quota()
+            excess = self.excess()
+            if not excess or (ignore_quota and (self.held or has_looked)):
+                return
+            if not ignore_quota:
+                self._wait_for_quota(excess, until)
+            # An empty list is read again even if the quota counts something else.
+            has_looked = True
+            self.look()
+            self.settle()
+
+    def _wait_for_quota(self, excess: int, until: float) -> None:
+        reason, limit = (
+            f"the quota counts {excess} more in use than {self.kind.listing} shows",
+            "max_wait ends before they must agree",
+        )
+        try:
+            if self.now() < until:
+                self.wait(POLL, reason, self.kind.list_call)
+                return
+            limit = f"this has not changed for {LIST_LAG:.0f} seconds"
+        except WaitBudgetExceeded:
+            pass
+        if self.now() >= until and self.quota and self.kind.counts_volume(self.quota, self.held):
+            self.warnings.append(
+                f"The quota of this key counts what was ever paid for, and not the channels in use: "
+                f"{self.kind.listing} alone decides what is missing."
+            )
+            return
+        raise UncertainOutcomeError(
+            f"Whether the key holds {counted(excess, f'more {self.kind.noun}')} than {self.kind.listing} shows is "
+            f"unknown: the quota counts {excess} more in use, and {limit}. Nothing was paid for. {self.kind.ignoring} "
+            f"{self.kind.advice}",
+            endpoint=self.kind.list_call,
+        )
+
+    def buy(self, number: int, terms: Any, request: Mapping[str, Any], operation: str = BUY) -> CallError | None:
+        """Pay for resources once; returns the error of a call whose effect, if any, is in ``new`` nevertheless."""
+        kind, failure, endpoint = self.kind, None, self.kind.calls[operation]
+        send = kind.buy if operation == BUY else kind.swap
+        before = frozenset(self.held)
+        call = Call(operation, endpoint, number, before, request=request)
+        try:
+            named = send(number, terms, partial(self.journal.sending, call, kind.timeout, before))
+        except CallError as error:
+            if not error.may_have_effect:
+                raise
+            failure = error
+        else:
+            # Before the state is used, since its failure must not hide what was paid for.
+            self.held.update(named)
+            self.new.update(named)
+            self.bought.update(named)
+            # Of a swap, only the list shows what is gone.
+            whole = len(named) >= number and (operation == BUY or number >= len(before))
+            gone = before - named.keys() if operation == SWAP and whole else ()
+            self.journal.answer({name: kind.to_item(one) for name, one in named.items()}, gone, whole=whole)
+            for name in gone:
+                self.held.pop(name, None)
+            if whole:
+                kind.paid(self.quota if operation == BUY else None, number, self.held)
+                return None
+        try:
+            self.look()
+            self.settle()
+        except QgError as second:
+            first = f"{failure.message} " if failure else ""
+            raise self._unknown(endpoint, f"{first}{second.message}", failure) from None
+        kind.paid(self.quota if operation == BUY else None, number, self.held)
+        return failure
+
+    def drop(self, names: Collection[str]) -> CallError | None:
+        """Release resources once; returns the error of a call that may have been carried out nevertheless."""
+        kind, endpoint, failure = self.kind, self.kind.calls[DROP], None
+        call = Call(DROP, endpoint, drops=names)
+        resources = [self.held[name] for name in names]
+        sending = partial(self.journal.sending, call, kind.timeout, self.held.keys())
+        try:
+            gone = kind.drop(resources, sending)
+        except CallError as error:
+            if not error.may_have_effect:
+                raise
+            failure = error
+        else:
+            self.released.update(gone)
+            for name in gone:
+                self.held.pop(name, None)
+            self.journal.answer({}, gone, whole=set(gone) >= set(names))
+            if set(gone) >= set(names):
+                return None
+        try:
+            self.look()
+        except QgError as second:
+            first = failure.message if failure else "the vendor reports that only a part was done."
+            raise self._unknown(endpoint, f"{first} {second.message}", failure) from None
+        self.released.update(name for name in names if name not in self.held)
+        return failure
+
+    def wait(self, seconds: float, reason: str, call: str, examine: Callable[[], str] | None = None) -> None:
+        """Wait, at most for the remaining max_wait, so that the last look is at its end."""
+        rest = self.budget.max_wait - self.budget.waited
+        self.budget.wait(min(seconds, rest) if rest > 0 else seconds, reason, call, examine=examine)
+
+    def _unknown(self, endpoint: str, reason: str, failure: CallError | None = None) -> UncertainOutcomeError:
+        text = f"What {endpoint} has done is unknown: {reason.rstrip('.')}. {self.kind.advice}"
+        return UncertainOutcomeError(text, **{"endpoint": endpoint, **(failure.details if failure else {})})

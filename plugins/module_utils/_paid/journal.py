@@ -1,0 +1,296 @@
+# Copyright (c) 2026 The qingguo.qgnet authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The journal: a row for each call that changes something, from before it is sent, and a row for each of its effects.
+
+A row that cannot be written stops its call. A failure after that must never hide what was paid for. The rows of paid
+calls are kept: they are the ledger.
+"""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import json
+import os
+import zlib
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from .._core.caller import current_caller
+from .._core.errors import CallError, Effect, OptionError
+from .._core.processes import run_id
+from .._store.store import Connection, Store, after_the_call
+from .caps import BOUGHT, DAY, Caps, bought_today
+
+#: The maximum seconds by which a list of the vendor may lag behind a response or a change.
+LIST_LAG = 60.0
+#: The maximum seconds between the sending of a call and its effect, unless its timeout is longer.
+MAX_EXECUTION_DELAY = 30.0
+#: Seconds for which the effects of calls are kept, apart from what is held, and the rows of calls that buy nothing.
+HOUR = 3600.0
+
+#: The kinds of resources.
+LEASES, MONOPOLIES = "leases", "monopolies"
+#: The states of a call. It is ``SENT`` until its exchange has ended, and ``UNKNOWN`` if that does not show the whole
+#: result: both are open. It is ``LOST`` if its time is over and the list has not shown all that it may have bought.
+SENT, UNKNOWN, SETTLED, LOST, REFUSED = "sent", "unknown", "settled", "lost", "refused"
+_IS_OPEN = f"state IN ('{SENT}', '{UNKNOWN}')"
+#: What a call has done to a resource, or may do. Of ``UNLISTED`` ones, only a list has shown that they are gone.
+HELD, GONE, UNLISTED, MAYBE_GONE = "held", "gone", "unlisted", "maybe gone"
+
+_CALL = (
+    *("key", "kind", "operation", "endpoint", "product", "buys", "before", "request", "sent_at", "timeout", "state"),
+    *("got", "received", "wall_at", "run_user", "run", "host", "inventory"),
+)
+_INSERT = f"INSERT INTO journal ({', '.join(_CALL)}) VALUES ({', '.join('?' * len(_CALL))})"
+_EFFECT = (
+    "INSERT INTO effects (call, name, key, kind, effect, at, ends, item) VALUES (?, ?, ?, ?, ?, ?, ?, ?) "
+    "ON CONFLICT (call, name) DO UPDATE SET effect = excluded.effect, at = excluded.at"
+)
+
+
+class Item(NamedTuple):
+    """A resource as the journal contains it: its end in the vendor's words, and its data (JSON)."""
+
+    ends: str | None = None
+    data: Any = None
+
+
+@dataclass(frozen=True)
+class Call:
+    """A call that is about to be sent: it ``buys`` at most so many resources, or may release those it ``drops``."""
+
+    operation: str
+    endpoint: str
+    buys: int = 0
+    before: Collection[str] = ()
+    drops: Collection[str] = ()
+    request: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class OpenCall:
+    """A call whose whole result is not known. ``before`` are the names that were held before it."""
+
+    id: int
+    operation: str
+    endpoint: str
+    buys: int
+    before: frozenset[str]
+    sent_at: float
+    timeout: float
+    state: str
+    answered_at: float | None
+
+    @property
+    def settles_at(self) -> float:
+        """When the call can no longer be carried out, and a list must show its effect."""
+        ended = self.sent_at + max(self.timeout, MAX_EXECUTION_DELAY) if self.answered_at is None else self.answered_at
+        return ended + LIST_LAG
+
+
+class Reported(NamedTuple):
+    """What a response has reported of a resource."""
+
+    name: str
+    effect: str
+    item: Item
+
+
+class Bought(NamedTuple):
+    """A resource that a call has paid for, its end in the vendor's words, and what the call requested."""
+
+    name: str
+    call: int
+    ends: str | None
+    request: Mapping[str, Any]
+
+
+class Journal:
+    """The calls for one kind of resources of one key. ``own`` are the numbers of the calls of this run."""
+
+    def __init__(self, store: Store, key: str, kind: str, product: str = "classic", caps: Caps | None = None) -> None:
+        self.store = store
+        self.caps = caps
+        self.own: list[int] = []
+        self._of = (key, kind)
+        self._product = product
+
+    @contextlib.contextmanager
+    def sending(self, call: Call, timeout: float, held: Collection[str]) -> Iterator[None]:
+        """Record a call before the body sends it, and what its error says of the effect. ``held`` are all names."""
+        wall_ahead = self.store.wall_ahead()
+        with self.store.transaction() as database:
+            # Read in the transaction: another process may have written while this one waited for it.
+            now, who = self.store.now(), current_caller()
+            if call.buys and self.caps:
+                bought = database.execute(BOUGHT, (self._of[0], now - DAY)).fetchone()[0]
+                self.caps.check(int(bought), call.buys, self._of[1])
+            self._forget(database, now, held)
+            row = database.execute(
+                _INSERT,
+                (
+                    *(*self._of, call.operation, call.endpoint, self._product, call.buys),
+                    *(_compact(sorted(call.before)), _compact(dict(call.request)), now, timeout, SENT, 0, None),
+                    *(now + wall_ahead, who.user, run_id(), who.host, who.inventory),
+                ),
+            )
+            number = int(row.lastrowid or 0)
+            self.own.append(number)
+            self._save(database, number, dict.fromkeys(call.drops, Item()), MAYBE_GONE)
+        try:
+            yield
+        except CallError as error:
+            with after_the_call(), self.store.transaction() as database:
+                if not error.may_have_effect:
+                    self._end(database, number, REFUSED)
+                else:
+                    # Its time starts anew: it may have been sent long after its row was written.
+                    ended, now = error.effect is not Effect.IN_FLIGHT, self.store.now()
+                    update = "UPDATE journal SET state = ?, sent_at = ?, answered_at = ? WHERE id = ?"
+                    database.execute(update, (UNKNOWN if ended else SENT, now, now if ended else None, number))
+            raise
+
+    def check_caps(self, number: int) -> None:
+        """Raise CapReachedError if a cap does not allow to buy this many, before a change of several calls."""
+        if number and self.caps:
+            self.caps.check(bought_today(self.store, self._of[0]), number, self._of[1])
+
+    def answer(self, held: Mapping[str, Item], gone: Collection[str] = (), *, whole: bool) -> None:
+        """Record what the response to the last call reports, and whether that is the whole result."""
+        with after_the_call(), self.store.transaction() as database:
+            self._save(database, self.own[-1], held, HELD)
+            self._save(database, self.own[-1], dict.fromkeys(gone, Item()), GONE)
+            self._end(database, self.own[-1], SETTLED if whole else UNKNOWN)
+
+    def close(self, call: int, found: Mapping[str, Item], gone: Collection[str] = (), *, whole: bool) -> None:
+        """Record that a call is over, and what a list has shown of its effect."""
+        with self.store.transaction() as database:
+            self._save(database, call, found, HELD)
+            self._save(database, call, dict.fromkeys(gone, Item()), UNLISTED)
+            self._end(database, call, SETTLED if whole else LOST)
+
+    def open(self) -> list[OpenCall]:
+        """Return the calls whose whole result is not known, the earliest first."""
+        columns = "id, operation, endpoint, buys, before, sent_at, timeout, state, answered_at"
+        query = f"SELECT {columns} FROM journal WHERE key = ? AND kind = ? AND {_IS_OPEN} ORDER BY id"
+        return [
+            OpenCall(number, operation, endpoint, buys, frozenset(self.store.decoded(before)), *times)
+            for number, operation, endpoint, buys, before, *times in self.store.rows(query, *self._of)
+        ]
+
+    def reported(self, read_at: float) -> list[Reported]:
+        """Return the reports that a list may not show yet that was requested then, the earliest first."""
+        query = (
+            "SELECT name, effect, ends, item FROM effects "
+            "WHERE key = ? AND kind = ? AND at > ? AND effect != ? ORDER BY at, call"
+        )
+        rows = self.store.rows(query, *self._of, read_at - LIST_LAG, MAYBE_GONE)
+        return [Reported(name, effect, Item(ends, self.store.decoded(item))) for name, effect, ends, item in rows]
+
+    def bought(self) -> list[Bought]:
+        """Return what calls have paid for and is held, or was within the last hour; the earliest first."""
+        query = (
+            "SELECT effects.name, effects.call, effects.ends, journal.request FROM effects "
+            "JOIN journal ON journal.id = effects.call "
+            "WHERE effects.key = ? AND effects.kind = ? AND effects.effect = ? ORDER BY effects.call"
+        )
+        return [
+            Bought(name, call, ends, self.store.decoded(request))
+            for name, call, ends, request in self.store.rows(query, *self._of, HELD)
+        ]
+
+    def dropped(self, call: int) -> set[str]:
+        """Return the names that an open call may have released."""
+        query = "SELECT name FROM effects WHERE call = ? AND effect = ?"
+        return {name for (name,) in self.store.rows(query, call, MAYBE_GONE)}
+
+    def gone(self) -> set[str]:
+        """Return the names that responses have reported as released within the last hour."""
+        query = "SELECT name FROM effects WHERE key = ? AND kind = ? AND effect = ?"
+        return {name for (name,) in self.store.rows(query, *self._of, GONE)}
+
+    def _save(self, database: Connection, call: int, items: Mapping[str, Item], effect: str) -> None:
+        now = self.store.now()
+        rows = [(call, name, *self._of, effect, now, item.ends, _compact(item.data)) for name, item in items.items()]
+        database.executemany(_EFFECT, rows)
+
+    def _end(self, database: Connection, call: int, state: str) -> None:
+        """Record the state of a call whose exchange has ended, and if it is over what it has received."""
+        update = "UPDATE journal SET state = ?, answered_at = coalesce(answered_at, ?) WHERE id = ?"
+        database.execute(update, (state, self.store.now(), call))
+        if state == UNKNOWN:
+            return
+        database.execute("DELETE FROM effects WHERE call = ? AND effect = ?", (call, MAYBE_GONE))
+        held = list(database.execute("SELECT name, ends FROM effects WHERE call = ? AND effect = ?", (call, HELD)))
+        database.execute(
+            "UPDATE journal SET before = '[]', got = ?, received = ? WHERE id = ?",
+            (len(held), _packed(held) if held else None, call),
+        )
+
+    def _forget(self, database: Connection, now: float, held: Collection[str]) -> None:
+        """Delete what no longer matters: effects that every list shows, and rows of calls."""
+        old = "SELECT call, name, effect FROM effects WHERE key = ? AND kind = ? AND at < ?"
+        rows = list(database.execute(old, (*self._of, now - HOUR)))
+        stale = [(call, name) for call, name, effect in rows if effect != HELD or name not in held]
+        database.executemany("DELETE FROM effects WHERE call = ? AND name = ?", stale)
+        database.execute("DELETE FROM journal WHERE buys = 0 AND sent_at < ?", (now - HOUR,))
+        database.execute("DELETE FROM journal WHERE key = ? AND buys > 0 AND sent_at < ?", (self._of[0], now - _ttl()))
+
+
+def _compact(value: Any) -> str:
+    return json.dumps(value, separators=(",", ":"))
+
+
+def _packed(held: Iterable[tuple[str, str | None]]) -> str:
+    """Return names by their ends, compressed: a busy key buys tens of thousands a day.
+
+    The names are without the task, which only distinguishes a lease from a later one.
+    """
+    found: dict[str, list[str]] = {}
+    for name, ends in held:
+        found.setdefault(ends or "", []).append(name.rpartition(" ")[2])
+    text = _compact({ends: ",".join(names) for ends, names in found.items()})
+    return base64.b85encode(zlib.compress(text.encode())).decode()
+
+
+def received_names(packed: str | None) -> dict[str, str | None]:
+    """Return the names of what a call has received, with their ends."""
+    found = json.loads(zlib.decompress(base64.b85decode(packed))) if packed else {}
+    return {name: ends or None for ends, names in found.items() for name in names.split(",")}
+
+
+def _ttl() -> float:
+    """Return for how many seconds paid calls are kept: QG_LEDGER_DAYS, or 400 days."""
+    text = os.environ.get("QG_LEDGER_DAYS") or "400"
+    if not text.isdecimal() or not 1 <= int(text) <= 36500:
+        raise OptionError(f"QG_LEDGER_DAYS={text!r} is not a number of days: set it to 1 to 36500, or leave it out.")
+    return int(text) * 86400.0
+
+
+class LedgerEntry(NamedTuple):
+    """A paid call. ``at`` is Unix time, and ``received`` are the names of what it has paid for, with their ends."""
+
+    key: str
+    kind: str
+    product: str
+    endpoint: str
+    asked: int
+    state: str
+    at: float
+    user: str
+    run: str
+    host: str
+    inventory: str
+    received: Mapping[str, str | None]
+
+
+def ledger(store: Store, keys: Collection[str], since: float = 0.0) -> list[LedgerEntry]:
+    """Return the paid calls of these keys since a Unix time, the earliest first."""
+    columns = "key, kind, product, endpoint, buys, state, wall_at, run_user, run, host, inventory, received"
+    query = f"SELECT id, {columns} FROM journal WHERE key = ? AND buys > 0 AND sent_at >= ?"
+    rows = sorted(row for key in sorted(keys) for row in store.rows(query, key, since - store.wall_ahead()))
+    return [LedgerEntry._make((*row[1:-1], received_names(row[-1]))) for row in rows]

@@ -1,0 +1,68 @@
+# Copyright (c) 2026 The qingguo.qgnet authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Two runs of one key pay once, and lose nothing, in whatever order they and their disturbances come.
+
+``tests/explorer`` visits every state that two runs can reach with some of these disturbances: a call that is lost,
+late, carried out in part or answered in part; a list that lags; a death; a clock that is set, or a machine that is
+suspended or off; or a lock that is lost. Two things are left out, since nothing could tell: a request that leaves long
+after its row was written, by a process that then dies or has lost its lock; and without a quota, a list that has shown
+a resource and lacks it later.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+import pytest
+from explorer.engine import EVERYTHING, LOCK, Explorer, Kind
+from explorer.paid import Paid
+from explorer.replacing import Replacing
+from explorer.runs import apply, continue_by_vendor, ensure, replace_by_vendor, replace_named
+from support.measuring import unmeasured
+from support.state_machines import ALL_STEPS
+
+ONE_MACHINE, LOST_LOCK = EVERYTHING - {LOCK}, frozenset({LOCK})
+#: Seconds for which a run waits at most: for a call of an earlier run, and then for its own to be listed.
+LONGEST = 180.0
+leases, monopolies = partial(Paid, ensure, LONGEST), partial(Paid, apply, LONGEST)
+named = partial(Replacing, replace_named, longest=LONGEST)
+by_vendor = partial(Replacing, replace_by_vendor, continue_by_vendor, longest=LONGEST)
+
+
+def case(name: str, kind: Kind, limit: int, least: int, kinds: frozenset[str] = ONE_MACHINE) -> Any:
+    """A kind, the disturbances, how many of them, and how many states there are at least."""
+    return pytest.param(kind, kinds, limit, least, id=name)
+
+
+CASES = [
+    case("quota", leases(has_quota=True, may_go_back=True), 2, 100_000),
+    case("no_quota", leases(has_quota=False), 2, 15_000),
+    case("lost_lock", leases(has_quota=True, may_go_back=True), 1, 300, LOST_LOCK),
+    case("lost_lock_and_no_quota", leases(has_quota=False), 1, 300, LOST_LOCK),
+    case("monopolies", monopolies(has_quota=True), 2, 30_000),
+    case("monopolies_without_quota", monopolies(has_quota=False), 1, 800),
+    case("replaced", named(has_quota=True), 2, 10_000),
+    case("replaced_without_quota", named(has_quota=False), 1, 500),
+    case("replaced_and_ensured", Replacing(replace_named, ensure, longest=LONGEST, has_quota=True), 1, 500),
+    case("replaced_by_vendor", by_vendor(has_quota=True), 2, 5_000),
+    case("replaced_by_vendor_without_quota", by_vendor(has_quota=False), 1, 500),
+]
+if ALL_STEPS:
+    CASES += [
+        case("no_quota_and_three_disturbances", leases(has_quota=False), 3, 150_000),
+        case("monopolies_without_quota_and_two_disturbances", monopolies(has_quota=False), 2, 30_000),
+        case("replaced_without_quota_and_two_disturbances", named(has_quota=False), 2, 10_000),
+        case("replaced_by_vendor_and_three_disturbances", by_vendor(has_quota=True), 3, 50_000),
+    ]
+
+
+@pytest.mark.parametrize(("kind", "kinds", "limit", "least"), CASES)
+def test_no_order_of_two_runs_pays_twice_or_loses_anything(
+    kind: Kind, kinds: frozenset[str], limit: int, least: int
+) -> None:
+    explorer = Explorer(kind, limit, kinds)
+    with unmeasured():
+        explorer.explore()
+    assert len(explorer.states) >= least
