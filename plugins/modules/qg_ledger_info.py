@@ -99,8 +99,7 @@ entries:
       elements: str
     state:
       description:
-        - V(settled) if the result is known for good, V(reported) if the vendor has reported it and the run did not end
-          properly or the list may lag, V(refused) if the vendor refused the call.
+        - V(settled) if the result is known, V(refused) if the vendor refused the call.
         - V(sent) or V(unknown) as long as the result is unknown. The next task that changes leases or resources of the
           key determines it. V(lost) if it never became known; C(max_new_per_day) then counts all that was asked for.
       type: str

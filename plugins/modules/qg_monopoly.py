@@ -17,15 +17,11 @@ description:
   - Ensures a minimum number of exclusive-occupancy resources for a QG.net key, redials them, or releases them.
   - The task reads the list of resources first, and applies for missing ones in one call. Meanwhile, every other run on
     the same control node waits.
-  - An application is recorded in O(store) before it is sent, and is never repeated before its result is known. If
-    the response was lost, the list is read for up to 60 seconds to see whether the application was carried out. The
-    quota is checked as well. If neither is conclusive, the task fails.
-  - If a run failed in this way or was killed, the next run on this control node waits until the list shows the
-    resources, or until O(timeout) (at least 30 seconds) plus 60 seconds have passed since the call. Then it applies
-    only for missing resources. It does not wait if enough resources are held, nor in check mode, which returns a
-    warning instead.
-  - A release that the vendor acknowledged counts for 60 seconds in each run on this control node, even if the list
-    still shows the resource.
+  - An application is recorded in O(store) before it is sent, and is never repeated before its result is known. It is
+    known when the list shows all that was applied for, or 60 seconds after the end of the call (after a call without an
+    end, 60 seconds after its O(timeout), or after 90 seconds). Then the list and the quota must agree. A later run
+    waits for the result of an earlier one, unless enough resources are held, or in check mode.
+  - What the vendor reports as released counts as released, even if the list still shows it for up to 60 seconds.
   - The result contains everything that the task applied for, also if it fails.
 options:
   state:
@@ -48,9 +44,8 @@ options:
       - The area of the resources, by its code or its name, as M(qingguo.qgnet.qg_area_info) returns them in
         C(area_code) and C(name). By default, any area matches. Must not be empty.
       - An area that the vendor does not list is an error before any call that pays. It names similar ones.
-      - The list of resources contains the names of areas, but not their codes. The code of a name is taken from the
-        idle stock and from earlier applications, which are recorded in the state. If neither contains it,
-        O(on_uncertain) applies.
+      - The list of resources contains the names of areas, but not their codes. Where a resource was applied for is
+        recorded in the state; otherwise, the vendor's names of areas decide. If neither does, O(on_uncertain) applies.
     type: str
   isp:
     description: The ISP of the resources. By default, any ISP matches.
@@ -108,8 +103,7 @@ notes:
   - The vendor does not release a resource within 12 hours after the application. The task releases the others, and then
     fails. RV(refused) contains the remaining resources, with the earliest time of release.
   - The vendor requires 10 seconds between two dials of a resource. The task waits for them.
-  - In check mode, the task does not apply for, redial or release resources. It returns a warning if the idle stock is
-    too small.
+  - In check mode, the task does not apply for, redial or release resources.
   - Two control nodes with the same key are coordinated only if they share O(store).
 seealso:
   - module: qingguo.qgnet.qg_monopoly_info

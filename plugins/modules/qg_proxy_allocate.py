@@ -16,7 +16,8 @@ author:
 description:
   - Ensures that a QG.net key holds at least O(count) matching leases, and returns them. A second run allocates nothing.
   - If the effect of a call that pays is unknown, such as after a lost response or a killed run, no task with the same
-    O(store) pays again before it is known.
+    O(store) pays again before it is known. It is known when the list shows all that was asked for, or 60 seconds after
+    the end of the call (after a call without an end, 60 seconds after its O(timeout), or after 90 seconds).
 options:
   count:
     description: The minimum number of live leases, from 1 to 100.
@@ -47,8 +48,10 @@ options:
       - Whether a lease matches of which this is unknown. V(fail) fails before anything is paid for, V(match) counts it,
         V(ignore) does not.
       - The quota may count more channels than the list shows leases. V(fail) and V(match) wait up to 60 seconds until
-        both agree, and then fail. V(ignore) does not count these channels, as a plan of O(product=classic) by volume
-        requires.
+        both agree, and then fail. V(ignore) does not count these channels.
+      - The quota of a plan of O(product=classic) by volume counts what was ever leased. This is found out once, with a
+        warning, when it has not fallen although leases have ended since the last purchase; it is then not compared any
+        more.
     type: str
     choices: [fail, ignore, match]
     default: fail

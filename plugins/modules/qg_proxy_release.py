@@ -16,11 +16,9 @@ author:
 description:
   - Releases leases of a QG.net key by address, by task, or all of them. Leases that are not held are ignored,
     and a warning names them.
-  - The list of leases is read before and after the release, and after a lost response.
-  - A release that the vendor reported has up to 60 seconds to show in the list before it is sent again. If O(max_wait)
-    ends before that, the task relies on the response with a warning, and the next task that changes leases checks it.
-  - If an earlier run was killed while it changed leases, the task first waits for the result as
-    M(qingguo.qgnet.qg_proxy_allocate) does.
+  - The list of leases is read before the release, and after a lost response. What the vendor reports as released counts
+    as released, even if the list still shows it for up to 60 seconds.
+  - A lease whose exit address another lease has, which must stay, is only released if O(task_ids) selects it.
   - The vendor limits releases. A dynamic dedicated plan may release two addresses per channel and minute. A shared plan
     cannot release leases. A static plan can release a lease one day after it was allocated, and at most two times a
     week. Exclusive-occupancy resources are released with M(qingguo.qgnet.qg_monopoly).
@@ -82,7 +80,7 @@ released:
       expires_at: "2030-01-02T03:04:05+08:00"
       remaining_seconds: 86399
 allocated:
-  description: Leases that were added meanwhile by another client. Each is as in RV(released).
+  description: Leases that a call of an earlier run has paid for meanwhile. Each is as in RV(released).
   returned: success
   type: list
   elements: dict

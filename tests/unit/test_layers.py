@@ -10,7 +10,7 @@ from pathlib import Path
 
 CLIENT = Path(__file__).resolve().parents[2] / "plugins" / "module_utils"
 #: From the bottom to the top: each may import those before it, and a domain all of them.
-SHARED = [name for name in ("_core", "_store", "_api", "_reconcile", "_task", "_paid") if (CLIENT / name).is_dir()]
+SHARED = [name for name in ("_core", "_store", "_api", "_task", "_paid") if (CLIENT / name).is_dir()]
 
 
 def imported_folders(path: Path) -> set[str]:
