@@ -95,7 +95,7 @@ error:
 """
 
 from ansible_collections.qingguo.qgnet.plugins.module_utils._task.module import run_module
-from ansible_collections.qingguo.qgnet.plugins.module_utils._leases.stock import QUOTA_INFO
+from ansible_collections.qingguo.qgnet.plugins.module_utils._leases.quota import QUOTA_INFO
 
 
 def main() -> None:

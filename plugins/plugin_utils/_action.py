@@ -17,8 +17,8 @@ from typing import Any, ClassVar
 from ansible.errors import AnsibleActionFail, AnsibleError
 from ansible.module_utils.parsing.convert_bool import boolean
 from ansible.plugins.action import ActionBase
-from ansible_collections.qingguo.qgnet.plugins.module_utils._core.caller import set_caller
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import OptionError
+from ansible_collections.qingguo.qgnet.plugins.module_utils._core.runtime import set_caller
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.waiting import SILENT
 from ansible_collections.qingguo.qgnet.plugins.module_utils._task.operation import (
     DEFAULT,

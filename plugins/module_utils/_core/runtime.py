@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import getpass
 import os
 import random
 import time
@@ -94,3 +95,31 @@ def boot_id() -> str:
 
 #: The clocks of the runtime of the task that reads them.
 SYSTEM_CLOCK = Clock(elapsed, wall_time, boot_id)
+
+
+@dataclass(frozen=True)
+class Caller:
+    """A user, and the host and inventory of a task; empty if unknown, as in a module that was delegated."""
+
+    user: str = ""
+    host: str = ""
+    inventory: str = ""
+
+
+_host = _inventory = ""
+
+
+def set_caller(*, host: str, inventory: str) -> None:
+    """Say which host and inventory the task of this process is for."""
+    global _host, _inventory
+    _host, _inventory = host, inventory
+
+
+def current_caller() -> Caller:
+    """Return the caller of this process."""
+    try:
+        user = getpass.getuser()
+    except (KeyError, OSError, ImportError):
+        # A container may run as a user without a name.
+        user = "unknown"
+    return Caller(user, _host, _inventory)

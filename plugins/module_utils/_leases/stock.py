@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The operations of qg_proxy_pool_info, qg_area_info and qg_quota_info."""
+"""The operations of qg_proxy_pool_info and qg_area_info."""
 
 from __future__ import annotations
 
@@ -16,17 +16,9 @@ from .._core.errors import CallError, OptionError
 from .._core.validation import check_range
 from .._paid.leases import MAX_PER_CALL
 from .._task.operation import Mode, Operation
-from .._task.options import (
-    AUTO,
-    PLACE_OPTIONS,
-    POOLS,
-    PRODUCT_OPTIONS,
-    PROXY_API_OPTIONS,
-    check_areas,
-    check_one_area,
-    key_caller,
-)
-from .._task.products import check_quota, lease_client, naming_product
+from .._task.options import AUTO, PRODUCT_OPTIONS, PROXY_API_OPTIONS, key_caller
+from .._task.places import PLACE_OPTIONS, POOLS, check_areas, check_one_area
+from .._task.products import lease_client, naming_product
 from .credentials import CREDENTIALS_OPTION, check_credentials, reveal
 from .operations import check_terms, lease_results
 
@@ -66,17 +58,6 @@ def _run_areas(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
     return {"changed": False, "product": api.product, "areas": areas, "count": len(areas), "api": api.caller.usage()}
 
 
-def _run_quota(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
-    api = lease_client(params, mode.announcer, check_quota)
-    quota = api.quota()
-    return {
-        "changed": False,
-        "product": api.product,
-        "quota": {**quota.described(), "balance": quota.balance, "vendor": dict(quota.vendor)},
-        "api": api.caller.usage(),
-    }
-
-
 def area_result(area: Area) -> dict[str, Any]:
     """Return a row of the vendor's list for results."""
     return {
@@ -109,4 +90,3 @@ AREA_INFO = Operation(
     },
     run=_run_areas,
 )
-QUOTA_INFO = Operation(spec={**PRODUCT_OPTIONS, **PROXY_API_OPTIONS}, run=_run_quota)

@@ -19,9 +19,9 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from .._core.caller import current_caller
 from .._core.errors import CallError, Effect, OptionError
 from .._core.processes import run_id
+from .._core.runtime import current_caller
 from .._store.store import Connection, Store, after_the_call
 from .caps import BOUGHT, DAY, Caps, bought_today
 

@@ -1,0 +1,28 @@
+# Copyright (c) 2026 The qingguo.qgnet authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The operation of qg_quota_info, which needs no other file of this folder."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from .._task.operation import Mode, Operation
+from .._task.options import PRODUCT_OPTIONS, PROXY_API_OPTIONS
+from .._task.products import check_quota, lease_client
+
+
+def _run_quota(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
+    api = lease_client(params, mode.announcer, check_quota)
+    quota = api.quota()
+    return {
+        "changed": False,
+        "product": api.product,
+        "quota": {**quota.described(), "balance": quota.balance, "vendor": dict(quota.vendor)},
+        "api": api.caller.usage(),
+    }
+
+
+QUOTA_INFO = Operation(spec={**PRODUCT_OPTIONS, **PROXY_API_OPTIONS}, run=_run_quota)
