@@ -78,10 +78,6 @@ class KeyCaller(Caller):
             reason = f"another run is {work} {what}"
             self.budget.wait(LOCK_POLL_INTERVAL, reason, "/query", examine=lambda: state.holder(lock))
 
-    def called_recently(self, *calls: Call | None) -> bool:
-        """Whether this node has made one of the calls within a minute."""
-        return any(call and self.rate_limiter.called_recently(self.key_digest, call.name) for call in calls)
-
     @contextlib.contextmanager
     def slot(self, call: Call, amount: int = 1) -> Iterator[None]:
         """Take a slot under the vendor's rate limit, from before the call until a minute after it."""

@@ -59,11 +59,11 @@ class Leases:
         """Read the list of leases, whatever it contains; raises CallError if this API does not serve the key."""
         self.caller.call(self.calls.query, {}, lambda _data: None)
 
-    def leases(self, task_ids: Sequence[str] = ()) -> list[Lease] | None:
-        """Return the vendor's list of the leases of the key, of these tasks or of all; None if it says nothing."""
+    def leases(self) -> list[Lease] | None:
+        """Return the vendor's list of the leases of the key; None if it says nothing."""
         read = shapes.held if self._is_classic else shapes.product_held
         try:
-            listed = self.caller.call(self.calls.query, self._named(tasks=",".join(task_ids) or None, detail=1), read)
+            listed = self.caller.call(self.calls.query, self._named(detail=1), read)
         except CallError as error:
             if error.kind in OF_OTHER_PRODUCT and self.caller.facts.get(PRODUCT) is not None:
                 error.message = error.message.replace(LEAVE_OUT, RUN_AGAIN)
@@ -122,10 +122,6 @@ class Leases:
     def release_batch(self) -> int:
         """Return how many addresses may be released in one minute: that of the classic API, as it is documented."""
         return calls.RELEASED_ADDRESSES.limit(self.caller.channels)
-
-    def released_recently(self) -> bool:
-        """Whether a channel may be about to become free: this node has released or replaced leases within a minute."""
-        return self.caller.called_recently(self.calls.release, self.calls.replace)
 
     def lease_quota(self) -> Quota | None:
         """Return the channels, or for a plan by volume the remaining addresses; None if the plan shows neither."""

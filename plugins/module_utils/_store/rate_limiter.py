@@ -106,11 +106,6 @@ class RateLimiter:
         """Let a slot expire in so many seconds, also one that was deleted while this process was stopped."""
         database.execute(_SAVE, (number, key, endpoint, self.state.now() + seconds, amount))
 
-    def called_recently(self, key: str, endpoint: str) -> bool:
-        """Whether a call was made within the last minute."""
-        query = "SELECT 1 FROM rate_calls WHERE key = ? AND endpoint = ? AND expires_at > ? AND amount > 0 LIMIT 1"
-        return bool(self.state.rows(query, key, endpoint, self.state.now()))
-
     def block(self, key: str, endpoint: str, seconds: float | None = None) -> None:
         """Block an endpoint for all processes, because the vendor refused a call for its rate.
 

@@ -167,7 +167,6 @@ def test_a_call_that_is_answered_after_its_slot_has_expired_counts_for_a_minute(
     # This one deletes the expired slot, and might be given its number.
     (other,) = bench.take(endpoint="/y")
     answer(stopped)
-    assert bench.limiter().called_recently("key", "/x") is True
     assert bench.wait(amount=2) == pytest.approx(WINDOW)
     assert bench.wait() == 0
     assert bench.wait(endpoint="/y", amount=LIMIT) == pytest.approx(TIMEOUT + WINDOW)
@@ -222,17 +221,6 @@ def test_a_wait_for_calls_that_are_not_answered_ends_with_the_budget(bench: Benc
     with pytest.raises(WaitBudgetExceeded, match=message):
         bench.call(budget)
     assert budget.waited == pytest.approx(60)
-
-
-def test_only_calls_of_the_last_minute_are_recent(bench: Bench) -> None:
-    limiter = bench.limiter()
-    assert limiter.called_recently("key", "/x") is False
-    bench.take(answered=True)
-    assert limiter.called_recently("key", "/x") is True
-    assert limiter.called_recently("other", "/x") is False
-    assert limiter.called_recently("key", "/y") is False
-    bench.now += WINDOW
-    assert limiter.called_recently("key", "/x") is False
 
 
 #: For each call: seconds until it is due, seconds on the way, where on the way the vendor counts it, and whether the
