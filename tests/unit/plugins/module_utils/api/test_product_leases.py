@@ -58,10 +58,10 @@ def test_a_release_by_task_names_the_task_alone(client: Client) -> None:
 
 
 @pytest.mark.parametrize("product", HOSTS)
-def test_addresses_are_distinct_where_no_task_distinguishes_them(client: Client, product: str) -> None:
+def test_addresses_of_product_hosts_are_distinct(client: Client, product: str) -> None:
     api, transport = client(response([FULL]), product=product)
     api.allocate(1, TERMS)
-    assert ("distinct=true" in transport.parameters) is (not PRODUCTS[product].has_tasks)
+    assert "distinct=true" in transport.parameters
 
 
 def test_every_code_of_the_vendor_has_a_meaning() -> None:
