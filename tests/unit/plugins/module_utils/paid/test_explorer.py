@@ -3,7 +3,7 @@
 
 """Two runs of one key pay once, and lose nothing, in whatever order they and their disturbances come.
 
-``tests/explorer`` visits every state that two runs can reach with some of these disturbances: a call that is lost,
+``tests/unit/explorer`` visits every state that two runs can reach with some of these disturbances: a call that is lost,
 late, carried out in part or answered in part; a list that lags; a death; a clock that is set, or a machine that is
 suspended or off; or a lock that is lost. Two things are left out, since nothing could tell: a request that leaves long
 after its row was written, by a process that then dies or has lost its lock; and without a quota, a list that has shown
@@ -21,7 +21,6 @@ from explorer.paid import Paid
 from explorer.replacing import Replacing
 from explorer.runs import apply, continue_by_vendor, ensure, replace_by_vendor, replace_named
 from support.measuring import unmeasured
-from support.state_machines import ALL_STEPS
 
 ONE_MACHINE, LOST_LOCK = EVERYTHING - {LOCK}, frozenset({LOCK})
 #: Seconds for which a run waits at most: for a call of an earlier run, and then for its own to be listed.
@@ -49,13 +48,6 @@ CASES = [
     case("replaced_by_vendor", by_vendor(has_quota=True), 2, 5_000),
     case("replaced_by_vendor_without_quota", by_vendor(has_quota=False), 1, 500),
 ]
-if ALL_STEPS:
-    CASES += [
-        case("no_quota_and_three_disturbances", leases(has_quota=False), 3, 150_000),
-        case("monopolies_without_quota_and_two_disturbances", monopolies(has_quota=False), 2, 30_000),
-        case("replaced_without_quota_and_two_disturbances", named(has_quota=False), 2, 10_000),
-        case("replaced_by_vendor_and_three_disturbances", by_vendor(has_quota=True), 3, 50_000),
-    ]
 
 
 @pytest.mark.parametrize(("kind", "kinds", "limit", "least"), CASES)
