@@ -14,7 +14,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from .parsing import ResponseShapeError, as_text, integer, parse_vendor_time, required_text
+from .parsing import as_text, integer, parse_vendor_time, required_text
 
 
 @dataclass(frozen=True)
@@ -180,15 +180,6 @@ class Lease:
             "area_code": self.area_code,
             "task_id": self.task_id or None,
         }
-
-
-def port_of(server: str) -> int:
-    """Return the port of ``host:port``; raises ResponseShapeError if that is not an address with a port."""
-    host, _colon, port = server.rpartition(":")
-    number = integer(port)
-    if not host.strip() or number is None or not 1 <= number <= 65535:
-        raise ResponseShapeError("server is not an address with a port")
-    return number
 
 
 def oldest_first(leases: Iterable[Lease]) -> list[Lease]:

@@ -47,14 +47,14 @@ def _run(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
     if mode.check:
         return {"changed": True, "exit": None, "api": {"calls": 0, "retries": 0, "waited_seconds": 0.0}}
     url = f"http://{host}:{CONTROL_PORT}"
-    found, usage = change_exit(
+    found = change_exit(
         options.transport("tunnel", form_methods=("PUT",)),
         WaitBudget(options.max_wait, announcer=mode.announcer),
         url=url,
         key=params["key"],
         password=params["password"],
     )
-    return {"changed": True, "exit": found.described(), "api": usage}
+    return {"changed": True, **found}
 
 
 TUNNEL_EXIT = Operation(
