@@ -19,7 +19,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 #: On Linux, the monotonic clock stops while the machine is suspended. On macOS it does not, but time.monotonic() does.
 _CLOCK: int = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
@@ -97,29 +97,31 @@ def boot_id() -> str:
 SYSTEM_CLOCK = Clock(elapsed, wall_time, boot_id)
 
 
-@dataclass(frozen=True)
-class Caller:
-    """A user, and the host and inventory of a task; empty if unknown, as in a module that was delegated."""
+class Caller(NamedTuple):
+    """A user and a run of Ansible, and the host and inventory of a task, which a delegated module does not know."""
 
-    user: str = ""
-    host: str = ""
-    inventory: str = ""
+    user: str
+    run: str
+    host: str
+    inventory: str
 
 
-_host = _inventory = ""
+_task = ("", "")
 
 
 def set_caller(*, host: str, inventory: str) -> None:
     """Say which host and inventory the task of this process is for."""
-    global _host, _inventory
-    _host, _inventory = host, inventory
+    global _task
+    _task = (host, inventory)
 
 
 def current_caller() -> Caller:
-    """Return the caller of this process."""
-    try:
+    """Return the caller of this process. A run is the process that has forked this one, its start, and its host."""
+    # A container may run as a user without a name.
+    user, run, start = "unknown", os.getppid(), ""
+    with contextlib.suppress(KeyError, OSError, ImportError):
         user = getpass.getuser()
-    except (KeyError, OSError, ImportError):
-        # A container may run as a user without a name.
-        user = "unknown"
-    return Caller(user, _host, _inventory)
+    # The start in clock ticks is field 22 of the line (proc(5)); the name before may contain blanks.
+    with contextlib.suppress(OSError), open(f"/proc/{run}/stat", "rb") as file:
+        start = file.read().rpartition(b")")[2].split()[19].decode()
+    return Caller(user, f"{run} {start} {os.uname().nodename}", *_task)

@@ -17,7 +17,6 @@ from .._api import calls
 from .._api.leases import AllocationParams
 from .._api.monopolies import Monopolies, Monopoly
 from .._api.parsing import BEIJING, parse_vendor_time
-from .._core.chunks import chunks
 from .._core.errors import CallError, Kind, QgError, UncertainOutcomeError, WaitBudgetExceeded
 from .._core.text import format_sample
 from .._paid.books import POLL, Books
@@ -327,8 +326,9 @@ class _Redialing:
         if delay > 0:
             reason = "the vendor requires 10 seconds between two dials"
             self._client.caller.budget.wait(delay, reason, REDIAL)
-        for batch in chunks(list(self._selected), BATCH_SIZE):
-            self._redial_batch(batch)
+        uuids = list(self._selected)
+        for first in range(0, len(uuids), BATCH_SIZE):
+            self._redial_batch(uuids[first : first + BATCH_SIZE])
 
     def _redial_batch(self, batch: Collection[str]) -> None:
         left, attempts = list(batch), 0

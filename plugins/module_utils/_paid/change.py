@@ -11,7 +11,6 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
-from .._core.chunks import chunks
 from .._core.errors import CallError, Kind, QgError, UncertainOutcomeError, WaitBudgetExceeded
 from .._core.text import counted
 from .._store.facts import REPLACEMENT, Facts
@@ -90,8 +89,8 @@ def release(books: Books[Any], names: Collection[str], *, size: int, attempts: i
                 books.wait(POLL, f"{books.kind.listing} still shows what was released", books.kind.calls[DROP])
                 books.look()
                 left = [name for name in left if name in books.held]
-            for batch in chunks(left, size):
-                error = _release_batch(books, batch) or error
+            for first in range(0, len(left), size):
+                error = _release_batch(books, left[first : first + size]) or error
             if error and not error.retryable:
                 break
     except UncertainOutcomeError:

@@ -20,7 +20,6 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from .._core.errors import CallError, Effect, OptionError
-from .._core.processes import run_id
 from .._core.runtime import current_caller
 from .._store.store import Connection, Store, after_the_call
 from .caps import BOUGHT, DAY, Caps, bought_today
@@ -125,20 +124,20 @@ class Journal:
         wall_ahead = self.store.wall_ahead()
         with self.store.transaction() as database:
             # Read in the transaction: another process may have written while this one waited for it.
-            now, who = self.store.now(), current_caller()
+            now = self.store.now()
             if call.buys and self.caps:
                 bought = database.execute(BOUGHT, (self._of[0], now - DAY)).fetchone()[0]
                 self.caps.check(int(bought), call.buys, self._of[1])
             self._forget(database, now, held)
-            row = database.execute(
+            database.execute(
                 _INSERT,
                 (
                     *(*self._of, call.operation, call.endpoint, self._product, call.buys),
                     *(_compact(sorted(call.before)), _compact(dict(call.request)), now, timeout, SENT, 0, None),
-                    *(now + wall_ahead, who.user, run_id(), who.host, who.inventory),
+                    *(now + wall_ahead, *current_caller()),
                 ),
             )
-            number = int(row.lastrowid or 0)
+            number = int(database.execute("SELECT max(id) FROM journal").fetchone()[0])
             self.own.append(number)
             self._save(database, number, dict.fromkeys(call.drops, Item()), MAYBE_GONE)
         try:

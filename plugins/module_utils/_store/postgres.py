@@ -98,7 +98,7 @@ class PostgresStore(Store):
         end = time.monotonic() + busy
         while True:
             try:
-                return _Connection.connect(url, autocommit=True, application_name=name, cursor_factory=_Cursor, **more)
+                return _Connection.connect(url, autocommit=True, application_name=name, **more)
             except psycopg.OperationalError as error:
                 if time.monotonic() > end or not any(text in str(error) for text in BUSY):
                     raise
@@ -204,16 +204,6 @@ class _Connection(psycopg.Connection[Any]):
                 waits_for = exchange.send(ready)
         except StopIteration as finished:
             return finished.value
-
-
-class _Cursor(psycopg.Cursor[Any]):
-    """The result of a statement, as SQLite shows it."""
-
-    @property
-    def lastrowid(self) -> int | None:
-        """The number that the last insertion has generated."""
-        row = self.connection.execute("SELECT lastval()").fetchone()
-        return None if row is None else int(row[0])
 
 
 class _Database:

@@ -41,7 +41,7 @@ class Connection(Protocol):
     """A database within a transaction."""
 
     def execute(self, sql: str, parameters: Sequence[Any] = ..., /) -> Any:
-        """Run one statement; returns a cursor, with ``fetchone``, ``rowcount``, ``lastrowid`` and an iterator."""
+        """Run one statement; returns a cursor, with ``fetchone``, ``rowcount`` and an iterator."""
 
     def executemany(self, sql: str, parameters: Iterable[Sequence[Any]], /) -> Any:
         """Run one statement for each of the parameters."""
