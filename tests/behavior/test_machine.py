@@ -30,7 +30,7 @@ from hypothesis.stateful import (
 from support.invariants import Result
 from support.kinds import ALLOCATE, FAULTS, MONOPOLY, RELEASE, REPLACE
 from support.node import PAUSE, RESPONSE, STORE, Node
-from support.vendor import CLASSIC, PATHS, Vendor, books
+from support.vendor import CLASSIC, KEY, PATHS, Vendor, books
 
 #: The keys, by name: the product, and its plan. No lease ends within an hour.
 KEYS: dict[str, tuple[str | None, dict[str, Any]]] = {
@@ -78,7 +78,7 @@ class KeyMachine(RuleBasedStateMachine):
         #: The task that another process runs as well.
         self.again: Callable[[], object] = lambda: None
         #: Whether a call of the last task, or of one before, was carried out late; what has ended during the last one.
-        self.was_late = False
+        self.was_late = self.lags = False
         self.ended: set[str] = set()
 
     def teardown(self) -> None:
@@ -237,7 +237,10 @@ class KeyMachine(RuleBasedStateMachine):
     @rule(ips=st.sets(st.sampled_from(ADDRESSES), min_size=1), state=st.sampled_from(["present", "absent", "exact"]))
     def whitelist(self, ips: set[str], state: str) -> None:
         before = set(self.vendor.whitelist)
+        # Where the list lags, what the run before has added may seem to be new: only the list decides.
+        self.lags = bool(self.vendor.keys[KEY].options.list_lag)
         result, paid = self.run("qg_whitelist", ips=sorted(ips), state=state)
+        self.lags = False
         wanted = {"present": before | ips, "absent": before - ips, "exact": ips}[state]
         assert paid == 0
         assert before & wanted <= set(self.vendor.whitelist) <= before | wanted
@@ -272,7 +275,7 @@ class KeyMachine(RuleBasedStateMachine):
         vendor, node = self.vendor, self.node
         waiting = list(vendor.under_way)
         before, late, leases = vendor.all_paid, vendor.late_paid, list(vendor.leases)
-        node.is_alone = not waiting
+        node.is_alone = not waiting and not self.lags
         writes = self.number_of_writes()
         self.again = lambda: node.attempt(module, **{**options, "max_wait": 300 if node.is_dead else 0})
         result = node.attempt(module, **options)
