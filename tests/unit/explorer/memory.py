@@ -241,6 +241,8 @@ class MemoryStore:
 
     def rows(self, query: str, *values: object) -> list[Any]:
         work, database = self.process.ask("read"), self.process.database
+        if work.is_lost:
+            raise StateError("the session was lost, and with it the lock")
         if not work.is_done:
             database.load(work.tables)
             work.results.append(database.execute(query, values))
