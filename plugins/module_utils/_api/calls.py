@@ -71,10 +71,7 @@ MONOPOLIES_RELEASE = _monopoly("/monopolies", method="DELETE")
 
 @dataclass(frozen=True)
 class Product:
-    """The calls for the leases of one product. A call is None if the product does not have it.
-
-    ``has_tasks`` says that each lease belongs to a task, which distinguishes it from a later lease of the same address.
-    """
+    """The calls for the leases of one product. A call is None if the product does not have it."""
 
     allocate: Call
     query: Call
@@ -83,7 +80,6 @@ class Product:
     balance: Call | None = None
     replace: Call | None = None
     release: Call | None = None
-    has_tasks: bool = False
 
 
 CLASSIC = "classic"
@@ -101,12 +97,9 @@ PRODUCTS: dict[str, Product] = {
         quota=_read("/info/quota"),
         replace=_lease("/replace"),
         release=_lease("/release", per_minute=0),
-        has_tasks=True,
     ),
     "share": Product(_GET, _QUERY, _AREAS, _CHANNELS, balance=_read_share("/balance")),
-    "longterm": Product(_GET, _QUERY, _AREAS, _CHANNELS, release=_DELETE, has_tasks=True),
-    "exclusive": Product(
-        _GET, _QUERY, _AREAS, _CHANNELS, replace=_lease_share("/replace"), release=_DELETE, has_tasks=True
-    ),
+    "longterm": Product(_GET, _QUERY, _AREAS, _CHANNELS, release=_DELETE),
+    "exclusive": Product(_GET, _QUERY, _AREAS, _CHANNELS, replace=_lease_share("/replace"), release=_DELETE),
     "overseas": Product(_share("/get"), _QUERY, _AREAS),
 }

@@ -83,10 +83,9 @@ class Monopolies:
         self.caller = caller
         self._leases = Leases(caller)
 
-    def monopolies(self, uuids: Sequence[str] = ()) -> list[Monopoly] | None:
+    def monopolies(self) -> list[Monopoly] | None:
         """Return the vendor's list of the resources of the key; None if it says nothing."""
-        named = {"UUIDs": ",".join(uuids)} if uuids else {}
-        return self.caller.call(calls.MONOPOLIES, named, monopolies_or_none)
+        return self.caller.call(calls.MONOPOLIES, {}, monopolies_or_none)
 
     def idle_monopolies(self) -> list[Any]:
         """Return the vendor's idle stock, as the response contains it."""
@@ -104,9 +103,9 @@ class Monopolies:
         parameters = {"Num": number, "AreaCode": area_code, "Operator": ISP_NUMBERS.get(isp or "")}
         self.caller.call(calls.MONOPOLIES_APPLY, parameters, lambda _body: None, sending)
 
-    def redial_monopolies(self, uuids: Sequence[str], *, sending: Sending = contextlib.nullcontext) -> None:
+    def redial_monopolies(self, uuids: Sequence[str]) -> None:
         """Request new addresses; the list shows when they are assigned."""
-        self.caller.call(calls.MONOPOLIES_REDIAL, {"UUIDs": ",".join(uuids)}, lambda _body: None, sending)
+        self.caller.call(calls.MONOPOLIES_REDIAL, {"UUIDs": ",".join(uuids)}, lambda _body: None)
 
     def release_monopolies(
         self, uuids: Sequence[str], *, sending: Sending = contextlib.nullcontext

@@ -76,11 +76,6 @@ class Facts:
         query = "SELECT object, value, at FROM facts WHERE key = ? AND name = ?"
         return {about: (value, at) for about, value, at in self.store.rows(query, self.key, name)}
 
-    @staticmethod
-    def keys(store: Store, name: str) -> list[str]:
-        """Return all that have a fact of this name."""
-        return [key for (key,) in store.rows("SELECT DISTINCT key FROM facts WHERE name = ?", name)]
-
     def save(self, name: str, value: str, objects: Iterable[str] = ("",)) -> None:
         """Store a fact, about each of the objects; delete those of this name that are too old, of any key."""
         with self.store.transaction() as database:
