@@ -41,12 +41,12 @@ CASES = [
     case("lost_lock", leases(has_quota=True, may_go_back=True), 1, 300, LOST_LOCK),
     case("lost_lock_and_no_quota", leases(has_quota=False), 1, 300, LOST_LOCK),
     case("monopolies", monopolies(has_quota=True), 2, 30_000),
-    case("monopolies_without_quota", monopolies(has_quota=False), 1, 800),
+    case("monopolies_without_quota", monopolies(has_quota=False), 2, 30_000),
     case("replaced", named(has_quota=True), 2, 10_000),
-    case("replaced_without_quota", named(has_quota=False), 1, 500),
-    case("replaced_and_ensured", Replacing(replace_named, ensure, longest=LONGEST, has_quota=True), 1, 500),
+    case("replaced_without_quota", named(has_quota=False), 2, 10_000),
+    case("replaced_and_ensured", Replacing(replace_named, ensure, longest=LONGEST, has_quota=True), 2, 10_000),
     case("replaced_by_vendor", by_vendor(has_quota=True), 2, 5_000),
-    case("replaced_by_vendor_without_quota", by_vendor(has_quota=False), 1, 500),
+    case("replaced_by_vendor_without_quota", by_vendor(has_quota=False), 2, 5_000),
 ]
 
 
