@@ -99,7 +99,8 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._core.text import qu
 from ansible_collections.qingguo.qgnet.plugins.plugin_utils._proxy_address import proxy_address, refusal, resolve
 
 NAME = "proxy_tunnel"
-_LABEL, _MAX_TTL = re.compile(r"[A-Za-z0-9_.-]{1,64}"), 86400
+_LABEL = re.compile(r"[A-Za-z0-9_.-]{1,64}")
+_MAX_TTL = 86400
 
 
 def proxy_tunnel(

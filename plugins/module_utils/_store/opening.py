@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import importlib
 import os
 import re
@@ -50,14 +49,14 @@ class StorePlace:
         try:
             if not self.is_shared:
                 return SqliteStore(self.value, busy, clock)
-            from .postgres import PostgresStore
+            from .postgres import HAS_PSYCOPG, PostgresStore
 
-            return PostgresStore(self.value, busy)
-        except ImportError:
+            if HAS_PSYCOPG:
+                return PostgresStore(self.value, busy)
             raise OptionError(
                 "store (environment QG_STORE) needs the Python package psycopg, which is not installed for this "
                 "Python: pip install 'psycopg[binary]>=3.2', or leave store out to keep the state in a directory."
-            ) from None
+            )
         except StateError as error:
             raise OptionError(error.message) from None
 
@@ -81,5 +80,4 @@ def url_secrets(url: str | None) -> frozenset[str]:
 def preload() -> None:
     """Import what opens a store, before Ansible forks a process for each host. A missing library is reported later."""
     kind = "postgres" if is_database(os.environ.get("QG_STORE", "")) else "sqlite"
-    with contextlib.suppress(ImportError):
-        importlib.import_module(f"{__package__}.{kind}")
+    importlib.import_module(f"{__package__}.{kind}")

@@ -15,14 +15,21 @@ import os
 import secrets
 import time
 from collections.abc import Callable, Generator, Iterable, Sequence
-from typing import Any, ClassVar
-
-import psycopg
-from psycopg.conninfo import conninfo_to_dict
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from .._core.errors import OptionError
 from .schema import STATEMENTS
 from .store import LOSS, VERSION, StateError, Store
+
+try:
+    from psycopg import Connection, Error, OperationalError
+    from psycopg.conninfo import conninfo_to_dict
+except ImportError:
+    HAS_PSYCOPG = False
+    if not TYPE_CHECKING:
+        Connection, Error, OperationalError = list, Exception, Exception
+else:
+    HAS_PSYCOPG = True
 
 OPTION = "store (environment QG_STORE)"
 EXAMPLE = "postgresql://user@db.example.com/qgnet"
@@ -66,7 +73,7 @@ class PostgresStore(Store):
     ``busy`` is for how many seconds another process that writes, or that has the last connection, is waited for.
     """
 
-    errors = (psycopg.Error,)
+    errors = (Error,)
     advice: ClassVar = {
         "too many": _ROOM,
         "remaining connection slots": _ROOM,
@@ -99,7 +106,7 @@ class PostgresStore(Store):
         while True:
             try:
                 return _Connection.connect(url, autocommit=True, application_name=name, **more)
-            except psycopg.OperationalError as error:
+            except OperationalError as error:
                 if time.monotonic() > end or not any(text in str(error) for text in BUSY):
                     raise
                 time.sleep(0.5)
@@ -182,7 +189,7 @@ class PostgresStore(Store):
         self._connection.close()
 
 
-class _Connection(psycopg.Connection[Any]):
+class _Connection(Connection[Any]):
     """A connection that fails if the server does not answer, for example because its processes are stopped."""
 
     answer_timeout = 60.0
@@ -200,7 +207,7 @@ class _Connection(psycopg.Connection[Any]):
                 if not ready and time.monotonic() > end:
                     # A late answer must not be mistaken for that of another statement.
                     self.close()
-                    raise psycopg.OperationalError(f"the server has not answered for {self.answer_timeout:.0f} seconds")
+                    raise OperationalError(f"the server has not answered for {self.answer_timeout:.0f} seconds")
                 waits_for = exchange.send(ready)
         except StopIteration as finished:
             return finished.value
@@ -234,7 +241,7 @@ def _parsed(url: str) -> dict[str, Any]:
     user, has_user, place = url.partition("://")[2].partition("?")[0].partition("@")
     if has_user and ("/" in user or "@" in place):
         raise OptionError(f"{OPTION} has an unescaped @ or / in its password: write %40 for @ and %2F for /.")
-    with contextlib.suppress(psycopg.Error):
+    with contextlib.suppress(Error):
         given = conninfo_to_dict(url)
         # What is no number may be a password without a host.
         if all(port.isdecimal() for port in str(given.get("port", "")).split(",") if port):
