@@ -113,7 +113,7 @@ missing:
   returned: success
   type: int
 allocated:
-  description: The leases that are new since the task began, also if it fails later.
+  description: The leases that the task has bought, also if it fails later.
   returned: success
   type: list
   elements: dict

@@ -94,6 +94,8 @@ class Vendor(Core):
         self.under_way: list[LateCall] = []
         #: How many leases and resources calls have paid for after their callers had given up.
         self.late_paid = 0
+        #: What these calls have changed: ports of leases, resources, and addresses of the whitelist.
+        self.late_changes: set[str] = set()
         if plan:
             self.configure(plan=plan)
 
@@ -125,11 +127,18 @@ class Vendor(Core):
             if call[0] <= end:
                 self.under_way.remove(call)
                 self.clock.advance(max(0.0, call[0] - self.clock.now()))
-                before = self.all_paid
+                before, known = self.all_paid, self._known()
                 with contextlib.suppress(ConnectionLost):
                     self.handle(*call[1:])
                 self.late_paid += self.all_paid - before
+                self.late_changes |= {name for _place, name in known ^ self._known()}
         self.clock.advance(max(0.0, end - self.clock.now()))
+
+    def _known(self) -> set[tuple[str, str]]:
+        own = books(self)
+        found = {"paid": (str(lease["port"]) for lease in own.paid), "held": (str(lease.port) for lease in own.leases)}
+        found |= {"resources": (each.uuid for each in own.monopolies), "whitelist": (ip for ip in self.whitelist)}
+        return {(place, name) for place, names in found.items() for name in names}
 
     def _handle(self, hooks: list[tuple[str, Hook]], method: str, path: str, params: Mapping[str, str]) -> Answer:
         for place in range(len(hooks) - 1, -1, -1):

@@ -55,8 +55,8 @@ class NamedLeases:
 class LeaseResult:
     """The leases before and after a run, and its changes. With an ``error``, the other fields are still correct.
 
-    ``allocated`` are all that calls have paid for, of this run, or of earlier ones that did not learn it. ``missing``
-    is the number of leases that are still missing, or that a run without check mode would allocate.
+    ``allocated`` and ``released`` are the effects of this run's own calls. ``missing`` is the number of leases that are
+    still missing, or that a run without check mode would allocate.
     """
 
     before: tuple[Lease, ...] = ()
@@ -84,10 +84,9 @@ class LeaseResult:
         except QgError as error:
             self.error = error
         self.after = tuple(books.held.values())
-        self.allocated = tuple(oldest_first(books.new.values()))
-        # What has gone before the first list was gone in an earlier run.
-        gone = [lease for lease in candidates if lease.name not in books.held]
-        self.released = tuple(oldest_first(one for one in gone if one.name in books.listed | books.released))
+        self.allocated = tuple(oldest_first(books.bought.values()))
+        gone = books.released.difference(books.held)
+        self.released = tuple(oldest_first(lease for lease in candidates if lease.name in gone))
 
 
 def ensure_leases(client: Leases, desired: Desired, *, check: bool = False, caps: Caps | None = None) -> LeaseResult:
@@ -132,7 +131,7 @@ class _Ensuring:
     def _missing(self) -> int:
         """Return how many are missing; what this run has bought is not bought again, even if it has ended since."""
         found = self._plan()
-        return max(0, found.missing - len(self._books.bought.difference(found.keep)))
+        return max(0, found.missing - len(self._books.bought.keys() - found.keep))
 
     def _predicted(self) -> Plan:
         books = self._books

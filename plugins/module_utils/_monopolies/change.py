@@ -163,11 +163,11 @@ class _Holding:
     def _missing(self) -> int:
         """Return how many are missing; what this run has bought is not bought again, even if a list lacks it."""
         found = self._plan(self._desired)
-        return max(0, found.missing - len(self._books.bought.difference(found.keep)))
+        return max(0, found.missing - len(self._books.bought.keys() - found.keep))
 
     def note_purchases(self) -> None:
         """Add what was applied for to the result."""
-        self.result.accepted, self.result.applied = self._kind.is_accepted, list(self._books.new)
+        self.result.accepted, self.result.applied = self._kind.is_accepted, list(self._books.bought)
 
     def _plan(self, desired: Desired) -> Plan:
         books, terms = self._books, known_terms(self._books)
@@ -268,7 +268,7 @@ def _release(
         except QgError as error:
             result.refused += [Refused(uuid, error.message) for uuid in releasable if uuid in books.held]
         finally:
-            result.released = [uuid for uuid in releasable if uuid not in books.held]
+            result.released = [uuid for uuid in releasable if uuid in books.released]
     if result.refused:
         texts = [
             f"{one.uuid} (possible from {one.possible_from.isoformat()} on)" if one.possible_from else one.uuid

@@ -101,10 +101,8 @@ def listed(kind: Kind[R]) -> dict[str, R]:
 class Books(Generic[R]):
     """What a key holds, within the lock of the key.
 
-    ``first`` is what was held at first, and ``listed`` the names on the first list. ``bought`` are the names that calls
-    of this run have paid for, and ``new`` these and what calls of earlier runs have paid for since the first list.
-    ``released`` are the names that this run has released. ``quota`` is the last one that was read, and ``read_at`` the
-    state time at which the last list was requested.
+    ``first`` is what was held at first, and ``bought`` what calls of this run have paid for. ``quota`` is the last one
+    that was read, and ``read_at`` the state time at which the last list was requested.
     """
 
     def __init__(self, kind: Kind[R], journal: Journal, budget: WaitBudget) -> None:
@@ -112,10 +110,9 @@ class Books(Generic[R]):
         self.journal = journal
         self.held: dict[str, R] = {}
         self.first: dict[str, R] | None = None
-        self.listed: frozenset[str] = frozenset()
-        self.new: dict[str, R] = {}
-        self.bought: set[str] = set()
-        self.released: set[str] = set()
+        self.bought: dict[str, R] = {}
+        #: What calls of this run may have released.
+        self._dropped: set[str] = set()
         self.quota: Quota | None = None
         self.tolerated = 0
         self.read_at = 0.0
@@ -124,15 +121,19 @@ class Books(Generic[R]):
         self.budget = budget
         self.now = journal.store.now
 
+    @property
+    def released(self) -> frozenset[str]:
+        """The names that calls of this run have released."""
+        return frozenset(self._dropped.difference(self.held))
+
     def look(self) -> None:
         """Read what is held."""
         # Before the list: another run may end a call between the two, and its report then corrects the list.
         self.open = self.journal.open()
         self.read_at = self.now()
-        shown = listed(self.kind)
-        self.held = view(shown, self.journal.reported(self.read_at), self.kind)
+        self.held = view(listed(self.kind), self.journal.reported(self.read_at), self.kind)
         if self.first is None:
-            self.first, self.listed = dict(self.held), frozenset(shown)
+            self.first = dict(self.held)
 
     def settle(self, *, purchases: bool = True, releases: bool = True) -> None:
         """End the open calls whose effect is known.
@@ -199,10 +200,9 @@ class Books(Generic[R]):
 
     def _note(self, call: OpenCall, found: Collection[str]) -> None:
         """Keep what a call has paid for, for the result."""
-        is_own = call.id in self.journal.own
-        self.bought.update(found if is_own else ())
-        self.new.update({name: self.held[name] for name in found if is_own or name not in self.listed})
-        if found and not is_own:
+        if call.id in self.journal.own:
+            self.bought.update({name: self.held[name] for name in found})
+        elif found:
             names = format_sample([self.kind.label(self.held[name]) for name in found])
             asked = counted(call.buys, self.kind.noun)
             self.warnings.append(f"An earlier run asked for {asked} and did not learn the result: {names} are held.")
@@ -271,25 +271,26 @@ class Books(Generic[R]):
         )
 
     def buy(self, number: int, terms: Any, request: Mapping[str, Any], operation: str = BUY) -> CallError | None:
-        """Pay for resources once; returns the error of a call whose effect, if any, is in ``new`` nevertheless."""
+        """Pay for resources once; returns the error of a call whose effect, if any, is in ``bought`` nevertheless."""
         kind, failure, endpoint = self.kind, None, self.kind.calls[operation]
         send = kind.buy if operation == BUY else kind.swap
         before = frozenset(self.held)
         call = Call(operation, endpoint, number, before, request=request)
+        # QG.net may release them even if it refuses to replace them.
+        self._dropped |= before if operation == SWAP else set()
         try:
             named = send(number, terms, partial(self.journal.sending, call, kind.timeout, before))
         except CallError as error:
             if not error.may_have_effect:
                 raise
             failure = error
-        else:
+        if not failure:
             # Before the state is used, since its failure must not hide what was paid for.
             self.held.update(named)
-            self.new.update(named)
             self.bought.update(named)
             # Of a swap, only the list shows what is gone.
             whole = len(named) >= number and (operation == BUY or number >= len(before))
-            gone = before - named.keys() if operation == SWAP and whole else ()
+            gone = before - named.keys() if operation == SWAP and whole else frozenset()
             self.journal.answer({name: kind.to_item(one) for name, one in named.items()}, gone, whole=whole)
             for name in gone:
                 self.held.pop(name, None)
@@ -307,20 +308,20 @@ class Books(Generic[R]):
 
     def drop(self, names: Collection[str]) -> CallError | None:
         """Release resources once; returns the error of a call that may have been carried out nevertheless."""
-        kind, endpoint, failure = self.kind, self.kind.calls[DROP], None
+        kind, endpoint, failure, gone = self.kind, self.kind.calls[DROP], None, list[str]()
         call = Call(DROP, endpoint, drops=names)
         resources = [self.held[name] for name in names]
         sending = partial(self.journal.sending, call, kind.timeout, self.held.keys())
         try:
-            gone = kind.drop(resources, sending)
+            gone += kind.drop(resources, sending)
         except CallError as error:
             if not error.may_have_effect:
                 raise
             failure = error
-        else:
-            self.released.update(gone)
-            for name in gone:
-                self.held.pop(name, None)
+        self._dropped.update(names)
+        for name in gone:
+            self.held.pop(name, None)
+        if not failure:
             self.journal.answer({}, gone, whole=set(gone) >= set(names))
             if set(gone) >= set(names):
                 return None
@@ -329,7 +330,6 @@ class Books(Generic[R]):
         except QgError as second:
             first = failure.message if failure else "the vendor reports that only a part was done."
             raise self._unknown(endpoint, f"{first} {second.message}", failure) from None
-        self.released.update(name for name in names if name not in self.held)
         return failure
 
     def wait(self, seconds: float, reason: str, call: str, examine: Callable[[], str] | None = None) -> None:

@@ -47,7 +47,7 @@ class Purchase(Generic[R]):
             is_confirmed = False
             if missing() != number:
                 continue
-            known = len(books.new)
+            known = len(books.bought)
             try:
                 error = books.buy(min(number, self.most), self.terms, self.request)
             except CallError as refusal:
@@ -56,7 +56,7 @@ class Purchase(Generic[R]):
                     raise
                 books.wait(POLL, "a released channel is not free yet", books.kind.calls[BUY])
                 continue
-            if len(books.new) > known:
+            if len(books.bought) > known:
                 continue
             failed += 1
             if error is None:
@@ -182,12 +182,12 @@ class Replacement(Generic[R]):
 
     def swap(self, purchase: Purchase[R], number: int) -> None:
         """Let the vendor replace so many, and buy successors for those that it has only released."""
-        books, failed, known = self.books, 0, len(self.books.new)
+        books, failed, known = self.books, 0, len(self.books.bought)
         while (left := number - self._swapped(known)) > 0:
             books.settle()
             if left != number - self._swapped(known):
                 continue
-            new = len(books.new)
+            new = len(books.bought)
             try:
                 error = books.buy(min(left, purchase.most), purchase.terms, purchase.request, SWAP)
             except CallError:
@@ -195,7 +195,7 @@ class Replacement(Generic[R]):
                 books.look()
                 purchase.buy_missing(self.missing)
                 raise
-            if len(books.new) > new:
+            if len(books.bought) > new:
                 continue
             failed += 1
             if error is None or not error.retryable or failed >= purchase.attempts:
@@ -216,4 +216,4 @@ class Replacement(Generic[R]):
     def _swapped(self, known: int) -> int:
         """Return how many were replaced; lists may show the old ones longer, or the new ones later."""
         held, before = self.books.held.keys(), self.before.keys()
-        return max(len(before - held), len(held - before), len(self.books.new) - known)
+        return max(len(before - held), len(held - before), len(self.books.bought) - known)

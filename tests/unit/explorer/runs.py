@@ -88,7 +88,7 @@ def run(process: Process, work: Callable[[Books[int], MemoryApi], None], *, name
             work(books, api)
     except QgError as raised:
         error = raised
-    return Outcome(error, frozenset(books.new), api.budget.waited)
+    return Outcome(error, frozenset(books.bought), api.budget.waited)
 
 
 def _purchase(books: Books[int]) -> Purchase[int]:
