@@ -59,7 +59,8 @@ SPEC: Spec = {
     **PROXY_API_OPTIONS,
 }
 #: The variables that the tasks of the role register.
-DETECTED, UPDATED = "egress_whitelist_detected", "egress_whitelist_result"
+DETECTED = "egress_whitelist_detected"
+UPDATED = "egress_whitelist_result"
 #: Hosts that are in every inventory of Ansible: the control node itself.
 CONTROL_NODE = ("localhost", "127.0.0.1", "::1")
 #: Made before Ansible forks its workers, so that a digest of a key means nothing outside of the run.

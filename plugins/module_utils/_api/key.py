@@ -58,7 +58,7 @@ class KeyCaller(Caller):
         self.host_facts = self.facts = Facts(rate_limiter.state, self.key_digest)
         #: The clock that the vendor's deadlines are compared with.
         state = rate_limiter.state
-        self.vendor_clock = VendorClock(lambda: self.budget.elapsed(), lambda: state.now() + state.wall_ahead())
+        self.vendor_clock = VendorClock(self.budget.elapsed, lambda: state.now() + state.wall_ahead())
 
     @property
     def channels(self) -> int | None:

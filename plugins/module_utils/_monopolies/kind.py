@@ -13,8 +13,9 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Collection, Iterable, Iterator, Mapping
 
-from .._api import calls
 from .._api.caller import Sending
+from .._api.calls import MONOPOLIES as LIST
+from .._api.calls import MONOPOLIES_APPLY, MONOPOLIES_RELEASE
 from .._api.leases import AllocationParams, Quota
 from .._api.monopolies import Monopolies, Monopoly
 from .._core.errors import CallError
@@ -34,10 +35,10 @@ class MonopolyKind:
     noun, listing = "resource", "the list of resources"
     advice = f'Run the task again: it waits until that is known. "{CHECK_COMMAND}" shows the resources of the key.'
     ignoring = "Set on_uncertain=ignore if the quota counts something else."
-    list_call = calls.MONOPOLIES.name
+    list_call = LIST.name
     calls: Mapping[str, str] = {
-        BUY: calls.MONOPOLIES_APPLY.name,
-        DROP: calls.MONOPOLIES_RELEASE.name,
+        BUY: MONOPOLIES_APPLY.name,
+        DROP: MONOPOLIES_RELEASE.name,
     }
 
     def __init__(self, client: Monopolies, caps: Caps | None = None) -> None:

@@ -119,7 +119,7 @@ class _Change:
             self._read_back(DELAYS_AFTER_ERROR if found else READ_DELAYS)
         except QgError as error:
             first = found or error
-            text = f"{first.message} The whitelist could not be read afterwards, so run again to see what was changed."
+            text = f"{first.message} The whitelist could not be read afterwards, so its change is unknown: run again."
             raise QgError(text, **first.details) from None
         return found
 

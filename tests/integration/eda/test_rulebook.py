@@ -30,7 +30,7 @@ START_SECONDS, STOP_SECONDS = 240, 20
 PASSWORD = "p+w/SECRETPWD&9= *"
 Event = dict[str, Any]
 
-README = Path(__file__).resolve().parents[2] / "extensions" / "eda" / "README.md"
+README = Path(__file__).resolve().parents[3] / "extensions" / "eda" / "README.md"
 #: The rulebook of the README, which has a condition for each type of event, and a playbook that gets text of QG.net.
 RULEBOOK = re.findall(r"```yaml\n(.*?)```", README.read_text("utf-8"), re.DOTALL)[0]
 TELL = """
