@@ -25,16 +25,15 @@ options:
     required: true
   min_remaining:
     description:
-      - The minimum remaining time of a matching lease, in minutes or with a unit, such as V(30s), V(5m) or V(1h). It
-        must be less than O(keep_alive) and than a lease lasts, which is one minute with O(product=share).
-      - It does not apply to O(product=longterm), whose leases may last longer than their deadline.
+      - The minimum remaining time of a matching lease, in minutes or with a unit, such as V(30s). It must be less than
+        O(keep_alive) and than a lease lasts, which is one minute with O(product=share). It does not apply to
+        O(product=longterm).
     type: str
     default: "0"
   exact:
     description:
       - Whether to release matching leases in excess of O(count), and those that end too soon, earliest deadline first.
-      - Without O(areas), O(exclude_areas) and O(isp), all leases of the key match, so these must not be null. Omit them
-        instead, in a template with V(default(omit\)).
+        Without O(areas), O(exclude_areas) and O(isp), all leases of the key match, so omit these rather than give null.
     type: bool
     default: false
   exclude_ips:
@@ -46,12 +45,10 @@ options:
   on_uncertain:
     description:
       - Whether a lease matches of which this is unknown. V(fail) fails before anything is paid for, V(match) counts it,
-        V(ignore) does not.
-      - The quota may count more channels than the list shows leases. V(fail) and V(match) wait up to 60 seconds until
-        both agree, and then fail. V(ignore) does not count these channels.
-      - The quota of a plan of O(product=classic) by volume counts what was ever leased. This is found out once, with a
-        warning, when it has not fallen although leases have ended since the last purchase; it is then not compared any
-        more.
+        V(ignore) does not. The quota may count more channels than the list shows leases. V(fail) and V(match) wait up
+        to 60 seconds until both agree, and then fail. V(ignore) does not count these channels. The quota of a plan of
+        O(product=classic) by volume counts what was ever leased. Once it has not fallen although leases have ended, a
+        warning says so, and it is not compared any more.
     type: str
     choices: [fail, ignore, match]
     default: fail
