@@ -97,10 +97,16 @@ class QgAction(ActionBase):
 
     def validated(self, spec: Spec, rules: Mapping[str, Any] | None = None) -> dict[str, Any]:
         """Return the options, validated by the rules of a module."""
+        return self._explaining(lambda: read_options(spec, self.given(spec), rules=rules, **self._sources))
+
+    def _explaining(self, read: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+        """Return options; a mistake in them fails the task."""
         try:
-            return read_options(spec, self.given(spec), rules=rules, **self._sources)
+            return read()
         except OptionError as error:
-            raise AnsibleActionFail(explained(error, self.origin)) from None
+            message = explained(error, self.origin)
+        # Within the handler, ansible-core 2.16 would show a traceback at -vvv.
+        raise AnsibleActionFail(message)
 
     @property
     def _sources(self) -> dict[str, Any]:
@@ -136,10 +142,8 @@ class ApiAction(QgAction):
         self.selectors = operation.selectors
         self.check_run(self._variables)
         if self.delegated_away():
-            try:
-                given = given_options(operation.spec, self.given(operation.spec), **self._sources)
-            except OptionError as error:
-                raise AnsibleActionFail(explained(error, self.origin)) from None
+            spec = operation.spec
+            given = self._explaining(lambda: given_options(spec, self.given(spec), **self._sources))
             params = {**from_this_environment(operation.spec), **given}
             # The options of a delegated task are validated on its host.
             has_secrets = boolean(params.get(operation.secret_option or "") or False, strict=False)

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -62,7 +63,7 @@ def document(text: str) -> Any:
     def unmarked(item: dict[str, Any]) -> Any:
         return item.get("__ansible_unsafe", item)
 
-    return json.loads(text[text.index("{\n") :], object_hook=unmarked)
+    return json.loads(re.split(r"^(?=\{$)", text, maxsplit=1, flags=re.MULTILINE)[1], object_hook=unmarked)
 
 
 class Cloud:
