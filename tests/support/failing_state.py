@@ -39,7 +39,3 @@ class FailingState(SqliteStore):
             self.left -= 1
         with contextlib.ExitStack() as stack:
             yield stack.enter_context(super().transaction())
-
-    def fill_up(self) -> None:
-        """Fill the disk."""
-        self.left = 0

@@ -8,8 +8,6 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-from support.playbooks import programs
-
 #: A curl that answers for all sources, and prints records of its own with the nonce of its shell's command line.
 _FORGING_CURL = """nonce=$(tr '\\0' '\\n' </proc/$PPID/cmdline | grep -o 'nonce=qg[0-9a-f]*' | head -n 1)
 nonce=${nonce#nonce=}
@@ -24,23 +22,11 @@ done
 """
 
 
-def forging_path(folder: Path, body: str) -> Path:
-    """A directory for PATH whose curl runs this before it answers."""
-    path = programs(folder / "forged", "tr", "grep", "head")
-    executable(path / "curl", _FORGING_CURL % body)
-    return path
-
-
 def reached_by_ssh(folder: Path, *, shell: str = "sh", path: Path | None = None, **environment: object) -> str:
     """Inventory variables of a host with this login shell and environment, and with these programs alone."""
     variables = {**environment, **({"PATH": path} if path else {})}
     exports = "".join(f"{name}='{value}'; export {name}\n" for name, value in variables.items())
     return with_login(folder, f'{exports}exec {shutil.which(shell)} -c "$last"')
-
-
-def reached_by_program(folder: Path, body: str) -> str:
-    """Inventory variables of a host over a connection without a timeout; the body runs with the command as ``$1``."""
-    return f"ansible_connection=qg_program qg_program={executable(folder / 'program', body)}"
 
 
 def with_login(folder: Path, body: str) -> str:

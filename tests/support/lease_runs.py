@@ -169,14 +169,3 @@ def without(data: Any, drop: list[int]) -> Any:
         return found
 
     return kept(data)
-
-
-def list_lacks(core: Vendor, place: int, times: int = 1) -> None:
-    """Let the next lists lack the lease with this place."""
-
-    def lack(call: Call) -> Answer:
-        status, body = call.carry_out()
-        return status, without(body, [place])
-
-    for _time in range(times):
-        core.once("/query", lack)

@@ -12,8 +12,6 @@ from typing import Any
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.leases import AllocationParams
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.monopolies import Monopolies
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import (
-    Effect,
-    TransportError,
     UncertainOutcomeError,
 )
 from ansible_collections.qingguo.qgnet.plugins.module_utils._monopolies.change import (
@@ -25,7 +23,7 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._monopolies.change i
 from ansible_collections.qingguo.qgnet.plugins.module_utils._paid.journal import MONOPOLIES, Journal
 from ansible_collections.qingguo.qgnet.plugins.module_utils._paid.matching import Desired
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.store import Store
-from support.in_process import Answer, Call, InProcess, Vendor, client
+from support.in_process import InProcess, Vendor, client
 from support.monopoly_calls import HOURS, IDLE, START
 
 
@@ -116,19 +114,6 @@ class MonopolyNode:
     def hide_stock(self) -> None:
         """Let the idle stock name no area."""
         self.core.fault(IDLE, "replace", body={"data": []}, times=-1)
-
-    def fail_for_good(self, call: str, *, done: bool) -> list[Call]:
-        """Let each such call end in an error that will not pass, before or after it is done; return the calls."""
-        sent = list[Call]()
-
-        def fail(this: Call) -> Answer:
-            sent.append(this)
-            if done:
-                this.carry_out()
-            raise TransportError("a compressed response", endpoint=call, effect=Effect.UNKNOWN, retryable=False)
-
-        self.core.around(call, fail)
-        return sent
 
 
 def message(outcome: MonopolyResult) -> str:

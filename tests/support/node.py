@@ -25,7 +25,7 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._core.runtime import
 from ansible_collections.qingguo.qgnet.plugins.module_utils._task.operation import Mode, Operation, execute, redact
 from simulator.core import ConnectionLost
 from support.invariants import Books, Result, assert_no_secret, assert_result, assert_true
-from support.vendor import CLASSIC, KEY, URL, Killed, Vendor
+from support.vendor import KEY, URL, Killed, Vendor
 
 ACTIONS = "ansible_collections.qingguo.qgnet.plugins.action"
 #: Where a process can be interrupted: before a transaction of its store, before a request, before its response, and in
@@ -224,9 +224,3 @@ class _Wire(Transport):
 
 def _silence(endpoint: str) -> TransportError:
     return TransportError(f"{endpoint}: there was no answer in time.", endpoint=endpoint, effect=Effect.IN_FLIGHT)
-
-
-def product_node(directory: Path, product: str = CLASSIC, **plan: Any) -> Node:
-    """Return a node whose key has such a product."""
-    fields = plan if product == CLASSIC else {"kind": product, **plan}
-    return Node(directory, Vendor(**fields), product=product)

@@ -14,7 +14,7 @@ import contextlib
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.opening import StorePlace
@@ -62,11 +62,6 @@ def state_place(directory: Path | str) -> StorePlace:
     """Return where the state is that stands for a directory. A process that forks others must call this before."""
     in_use = _in_use()
     return StorePlace(in_use.url(str(directory)) if in_use else str(directory))
-
-
-def state_options(directory: Path | str) -> dict[str, Any]:
-    """Return the same as options of a module."""
-    return {"store": state_place(directory).value}
 
 
 def open_store(

@@ -99,7 +99,7 @@ class Caller:
         last: CallError | None = None
         while True:
             try:
-                with self._slot(call), sending():
+                with self.slot(call), sending():
                     return self._once(call, texts, read, explain)
             except WaitBudgetExceeded as late:
                 # The error that made the wait necessary is more useful than the lack of time.
@@ -157,7 +157,7 @@ class Caller:
         )
 
     @contextlib.contextmanager
-    def _slot(self, call: Call) -> Iterator[None]:
+    def slot(self, call: Call) -> Iterator[None]:
         """Take a slot under the vendor's rate limit, if there is one."""
         yield
 

@@ -85,8 +85,6 @@ class KeyCaller(Caller):
         with self.rate_limiter.slot(self.key_digest, call.name, limit, self.timeout, self.budget, amount):
             yield
 
-    _slot = slot
-
     def _block(self, call: Call, error: CallError) -> bool:
         # On failure, other processes are refused as well. That must not hide what this call may have done.
         with after_the_call():

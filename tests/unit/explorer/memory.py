@@ -287,4 +287,4 @@ class MemoryApi:
         self.budget = WaitBudget(MAX_WAIT, partial(process.ask, "wait"), elapsed=self.store.now)
 
     def key_lock(self) -> contextlib.AbstractContextManager[bool]:
-        return self.store.try_lock("key")  # type: ignore[no-any-return]
+        return self.store.try_lock("key")
