@@ -23,11 +23,11 @@ SHIPPED = tuple(Path(__file__).resolve().parent / name for name in ("plugins", "
 #: Files whose single test takes as long as hundreds of others.
 LONGEST = ("test_explorer.py", "test_state_size.py", "test_whitelist_fleet.py")
 
-# No test is timed: a machine that is busy with something else is no fault of the code.
-settings.register_profile("untimed", deadline=None)
+# No test is timed: a machine that is busy with something else is no fault of the code. The inputs are always the same.
+settings.register_profile("untimed", deadline=None, derandomize=True)
 # On a second Python, the same code is looked at for what that Python lacks.
-settings.register_profile("second_python", deadline=None, max_examples=10)
-# Readers of foreign text: a few inputs, always the same ones, or many.
+settings.register_profile("second_python", deadline=None, derandomize=True, max_examples=10)
+# Readers of foreign text: a few inputs, or many, which are others each time.
 LONG = any("--hypothesis-profile=long" in word for word in sys.argv)
 settings.register_profile("long", deadline=None, max_examples=20_000, print_blob=True)
 settings.register_profile("fuzz", deadline=None, max_examples=20_000 if LONG else 150, derandomize=not LONG)

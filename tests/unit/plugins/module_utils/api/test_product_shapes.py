@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -114,7 +115,10 @@ def test_any_other_json_is_refused_and_never_fails_otherwise(data: object) -> No
         found = held(data)
     except ResponseShapeError:
         return
-    assert all(lease.server.rpartition(":")[2].isdigit() for lease in found)
+    for lease in found:
+        json.dumps(lease.described(now=0), allow_nan=False)
+        assert lease.name
+        assert not lease.is_usable or lease.server.endswith(f":{lease.port}")
 
 
 def test_the_quota_of_a_plan_by_channels() -> None:
