@@ -9,9 +9,8 @@ from __future__ import annotations
 from typing import Any
 
 from ansible_collections.qingguo.qgnet.plugins.module_utils._egress.detect import DetectionRequest
-from ansible_collections.qingguo.qgnet.plugins.module_utils._task.operation import redact
+from ansible_collections.qingguo.qgnet.plugins.module_utils._task.operation import Spec, redact
 from ansible_collections.qingguo.qgnet.plugins.module_utils._task.options import EGRESS_OPTIONS
-from ansible_collections.qingguo.qgnet.plugins.module_utils._task.sources import Spec
 from ansible_collections.qingguo.qgnet.plugins.plugin_utils._action import QgAction
 from ansible_collections.qingguo.qgnet.plugins.plugin_utils._host_command import detect_egress
 

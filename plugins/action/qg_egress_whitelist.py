@@ -23,17 +23,16 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._api.transport impor
     MISSING_REQUESTS,
     REQUESTS_IMPORT_ERROR,
 )
-from ansible_collections.qingguo.qgnet.plugins.module_utils._core.addresses import check_addresses
+from ansible_collections.qingguo.qgnet.plugins.module_utils._core.checks import check_addresses
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import OptionError, QgError
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.text import format_sample, visible_everywhere
 from ansible_collections.qingguo.qgnet.plugins.module_utils._egress.detect import DetectionRequest
-from ansible_collections.qingguo.qgnet.plugins.module_utils._task.operation import redact
+from ansible_collections.qingguo.qgnet.plugins.module_utils._task.operation import Spec, redact
 from ansible_collections.qingguo.qgnet.plugins.module_utils._task.options import (
     EGRESS_OPTIONS,
     PROXY_API_OPTIONS,
     ProxyApiOptions,
 )
-from ansible_collections.qingguo.qgnet.plugins.module_utils._task.sources import Spec
 from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist.fleet import merged, summary_line, update
 from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist.operations import locked
 from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist.registrations import (

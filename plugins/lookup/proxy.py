@@ -119,8 +119,8 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._api.transport impor
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import QgError, UnexpectedError
 from ansible_collections.qingguo.qgnet.plugins.module_utils._leases.credentials import proxy_url
 from ansible_collections.qingguo.qgnet.plugins.module_utils._leases.lookup import LOOKUP_SELECTORS, find_leases
+from ansible_collections.qingguo.qgnet.plugins.module_utils._task.operation import UNSET, read_options, variable_name
 from ansible_collections.qingguo.qgnet.plugins.module_utils._task.options import PRODUCT_OPTIONS, PROXY_API_OPTIONS
-from ansible_collections.qingguo.qgnet.plugins.module_utils._task.sources import UNSET, read_options, variable_name
 from ansible_collections.qingguo.qgnet.plugins.plugin_utils._variables import check_settings, plain, variable_value
 
 _SHARED = {**PRODUCT_OPTIONS, **PROXY_API_OPTIONS}

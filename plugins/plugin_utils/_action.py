@@ -18,27 +18,24 @@ from ansible.errors import AnsibleActionFail, AnsibleError
 from ansible.module_utils.parsing.convert_bool import boolean
 from ansible.plugins.action import ActionBase
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import OptionError
-from ansible_collections.qingguo.qgnet.plugins.module_utils._core.runtime import set_caller
-from ansible_collections.qingguo.qgnet.plugins.module_utils._core.waiting import SILENT
+from ansible_collections.qingguo.qgnet.plugins.module_utils._core.runtime import SILENT, set_caller
 from ansible_collections.qingguo.qgnet.plugins.module_utils._task.operation import (
     DEFAULT,
     TASK,
+    UNSET,
     Mode,
     Operation,
-    execute,
-    explained,
-    guarded,
-)
-from ansible_collections.qingguo.qgnet.plugins.module_utils._task.options import GROUP_OPTIONS, SHARED_OPTIONS
-from ansible_collections.qingguo.qgnet.plugins.module_utils._task.sources import (
-    UNSET,
     Spec,
     environment_name,
+    execute,
+    explained,
     from_this_environment,
     given_options,
+    guarded,
     read_options,
     variable_name,
 )
+from ansible_collections.qingguo.qgnet.plugins.module_utils._task.options import GROUP_OPTIONS, SHARED_OPTIONS
 from ansible_collections.qingguo.qgnet.plugins.plugin_utils._announcer import run_announcer
 from ansible_collections.qingguo.qgnet.plugins.plugin_utils._variables import check_settings, plain, variable_value
 

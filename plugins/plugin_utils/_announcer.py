@@ -12,8 +12,8 @@ from pathlib import Path
 
 from ansible import constants
 from ansible.utils.display import Display
+from ansible_collections.qingguo.qgnet.plugins.module_utils._core.runtime import Announcer
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.text import one_line
-from ansible_collections.qingguo.qgnet.plugins.module_utils._core.waiting import Announcer
 
 
 def run_announcer(name: str) -> Announcer:

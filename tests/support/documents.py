@@ -12,8 +12,7 @@ from typing import Any
 
 import yaml
 from ansible import constants
-from ansible_collections.qingguo.qgnet.plugins.module_utils._task.operation import Operation
-from ansible_collections.qingguo.qgnet.plugins.module_utils._task.sources import Spec
+from ansible_collections.qingguo.qgnet.plugins.module_utils._task.operation import Operation, Spec
 
 ROOT = Path(__file__).resolve().parents[2]
 PLUGINS = "ansible_collections.qingguo.qgnet.plugins"

@@ -15,9 +15,9 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._api.key import KeyC
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.lease_client import Leases
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.leases import AllocationParams
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.transport import HttpResponse, Transport, encode
-from ansible_collections.qingguo.qgnet.plugins.module_utils._core.waiting import WaitBudget
-from ansible_collections.qingguo.qgnet.plugins.module_utils._store.opening import StorePlace
+from ansible_collections.qingguo.qgnet.plugins.module_utils._core.runtime import WaitBudget
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.rate_limiter import RateLimiter
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store.store import StorePlace
 from support.in_process import KEY
 
 PWD = "s3cr3t+pass"

@@ -17,8 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from ansible_collections.qingguo.qgnet.plugins.module_utils._store.opening import StorePlace
-from ansible_collections.qingguo.qgnet.plugins.module_utils._store.store import Store
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store.store import Store, StorePlace
 from support.machine_clock import MachineClock
 
 if TYPE_CHECKING:

@@ -16,15 +16,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from .._core.errors import Effect, Kind, TransportError
-from .._core.runtime import wall_time
-from .._core.waiting import WaitBudget
+from .._core.runtime import WaitBudget, wall_time
 from . import account_rows as rows
 from .account_rows import Record
 from .caller import Caller, T
 from .calls import Call
-from .codes import VendorCode
 from .parsing import ResponseShapeError, http_time, parse_object
-from .responses import Refusal
+from .responses import Refusal, VendorCode
 from .transport import HttpResponse, Transport
 
 #: The maximum number of services that one call of getDetail returns (vendor's page on service details).

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from .._core.errors import CallError, Effect, Kind, QgError, TransportError, UnexpectedError, WaitBudgetExceeded
+from .._core.runtime import WaitBudget, backoff
 from .._core.text import sentence
-from .._core.waiting import WaitBudget, backoff
 from .calls import Call
 from .parsing import ResponseShapeError
 from .responses import Explain, data_of, explain

@@ -17,12 +17,11 @@ from .._core.text import without_secrets
 from .._store.facts import AREAS, CHANNELS, PRODUCT
 from .._store.store import after_the_call
 from . import calls, shapes
-from .areas import Area, NamedArea
 from .caller import Sending
 from .calls import CLASSIC, PRODUCTS, Call
-from .codes import LEAVE_OUT, RUN_AGAIN
 from .key import KeyCaller
-from .leases import ISP_NUMBERS, AllocationParams, Lease, Quota
+from .leases import ISP_NUMBERS, AllocationParams, Area, Lease, NamedArea, Quota
+from .responses import LEAVE_OUT, RUN_AGAIN
 
 #: The names of parameters: of the classic API and of product hosts; None if an API does not have it.
 _NAMES = {

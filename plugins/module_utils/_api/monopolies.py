@@ -14,11 +14,10 @@ from typing import Any
 
 from .._core.errors import CallError, Kind
 from . import calls
-from .areas import Area, NamedArea
 from .caller import Sending
 from .key import KeyCaller
 from .lease_client import Leases
-from .leases import ISP_NUMBERS, PROVIDERS, Quota
+from .leases import ISP_NUMBERS, PROVIDERS, Area, NamedArea, Quota
 from .parsing import ResponseShapeError, as_text, objects, parse_vendor_time, required_text, texts_or_none
 
 #: The prefixes of the vendor's words for the state of a monopoly, and the state in results.

@@ -14,8 +14,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from .areas import Area
-from .leases import Lease, Quota
+from .leases import Area, Lease, Quota
 from .parsing import ResponseShapeError, as_int, check_count, integer, objects, texts_or_none
 
 Body = Mapping[str, Any]

@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Sequence
 
-from .._core.addresses import packed
+from .._core.checks import packed
 from .._core.errors import CallError, Kind
 from .._core.text import sentence
 from .._store.facts import FULL

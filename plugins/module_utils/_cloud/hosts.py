@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from .._api.account_rows import instances
-from .._core.addresses import is_public, parse_address
+from .._core.checks import is_public, parse_address
 
 Row = dict[str, Any]
 _ALL = instances([{"suid": "-"}], include_secrets=True)[0]

@@ -12,12 +12,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from .._api.account import Account, Row
+from .._core.checks import check_range, check_word
 from .._core.errors import OptionError, QgError
 from .._core.text import quoted
-from .._core.validation import check_range, check_word
-from .._task.operation import Mode, Operation
+from .._task.operation import Mode, Operation, Spec
 from .._task.options import ACCOUNT_API_OPTIONS, account_api
-from .._task.sources import Spec
 
 #: The brand, by the vendor's number (vendor doc 2662).
 _PRODUCT: Spec = {"product_id": {"type": "int", "required": True}}

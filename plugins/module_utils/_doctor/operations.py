@@ -17,23 +17,22 @@ from urllib.parse import quote, urlsplit
 
 from ansible.module_utils import ansible_release
 
-from .._api.echo import read_address
 from .._api.key import KeyCaller
 from .._api.lease_client import Leases
 from .._api.leases import Lease
+from .._api.parsing import read_address
 from .._api.transport import REQUESTS_IMPORT_ERROR, VERSION
 from .._api.whitelist import Whitelist
+from .._core.checks import check_url
 from .._core.errors import OF_OTHER_PRODUCT, CallError, OptionError, QgError
 from .._core.text import counted
-from .._core.validation import check_url
 from .._paid.caps import bought_today
 from .._paid.leases import held_leases
 from .._store.facts import PRODUCT
 from .._store.store import Store
-from .._task.operation import Mode, Operation
+from .._task.operation import Mode, Operation, Spec
 from .._task.options import AUTO, CAP_OPTIONS, EGRESS_OPTIONS, PRODUCT_OPTIONS, PROXY_API_OPTIONS, ProxyApiOptions
 from .._task.products import client_of, read_product
-from .._task.sources import Spec
 
 _SPEC: Spec = {
     "through_proxy": {"type": "str"},

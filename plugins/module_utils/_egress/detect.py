@@ -20,12 +20,11 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
-from .._api.echo import read_address
+from .._api.parsing import read_address
 from .._api.transport import USER_AGENT
-from .._core.addresses import numeric_order
+from .._core.checks import check_range, check_url, numeric_order
 from .._core.errors import OptionError, QgError
 from .._core.text import counted, format_sample, one_line
-from .._core.validation import check_range, check_url
 
 # One line without an exclamation mark, so that every login shell passes it on to /bin/sh unchanged. Only GNU wget has
 # --version, and the others do not verify certificates.

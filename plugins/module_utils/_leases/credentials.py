@@ -13,7 +13,7 @@ from urllib.parse import quote
 from ansible.module_utils.parsing.convert_bool import boolean
 
 from .._core.errors import OptionError
-from .._task.sources import Spec
+from .._task.operation import Spec
 
 #: The option for the secret URLs of leases.
 CREDENTIALS_OPTION: Spec = {"with_credentials": {"type": "bool", "default": False}}

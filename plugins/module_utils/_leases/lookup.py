@@ -16,18 +16,17 @@ from typing import Any, NamedTuple
 
 from .._api.lease_client import Leases
 from .._api.leases import AllocationParams, Lease
+from .._core.checks import check_names, check_range
 from .._core.errors import QgError
+from .._core.runtime import SILENT
 from .._core.text import counted
-from .._core.validation import check_names, check_range
-from .._core.waiting import SILENT
 from .._paid.books import Books, listed, view
 from .._paid.leases import MAX_PER_CALL, LeaseKind
 from .._paid.matching import Desired
 from .._store.facts import LEASE_LIST
-from .._store.opening import StorePlace
+from .._store.store import StorePlace
 from .._task.operation import redact
-from .._task.options import PROXY_API_OPTIONS
-from .._task.places import PLACE_OPTIONS, check_areas
+from .._task.options import PLACE_OPTIONS, PROXY_API_OPTIONS, check_areas
 from .._task.products import lease_client
 from .change import applicable, planned
 from .credentials import check_credentials

@@ -10,25 +10,31 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from .._api.areas import area_codes
 from .._api.calls import CLASSIC
+from .._api.key import VendorClock
 from .._api.lease_client import Leases
-from .._api.leases import AllocationParams, Lease, oldest_first
-from .._api.vendor_clock import VendorClock
-from .._core.durations import parse_minutes
+from .._api.leases import AllocationParams, Lease, area_codes, oldest_first
+from .._core.checks import check_names, check_range, parse_minutes
 from .._core.errors import OptionError, QgError
 from .._core.runtime import wall_time
 from .._core.text import counted, format_sample, one_line
-from .._core.validation import check_names, check_range
 from .._paid.caps import Caps
 from .._paid.leases import MAX_PER_CALL, held_leases
 from .._paid.matching import Desired
 from .._store.store import StateError
-from .._task.operation import Mode, Operation
-from .._task.options import AUTO, CAP_OPTIONS, PRODUCT_OPTIONS, PROXY_API_OPTIONS
-from .._task.places import PLACE_OPTIONS, POOLS, TERMS_OPTIONS, check_areas, check_one_area
+from .._task.operation import Mode, Operation, Spec
+from .._task.options import (
+    AUTO,
+    CAP_OPTIONS,
+    PLACE_OPTIONS,
+    POOLS,
+    PRODUCT_OPTIONS,
+    PROXY_API_OPTIONS,
+    TERMS_OPTIONS,
+    check_areas,
+    check_one_area,
+)
 from .._task.products import lease_client
-from .._task.sources import Spec
 from .change import LeaseResult, NamedLeases, ensure_leases, release_leases, replace_leases
 from .credentials import CREDENTIALS_OPTION, check_credentials, reveal
 

@@ -14,15 +14,13 @@ from typing import Any
 
 from .._api.calls import PRODUCTS
 from .._api.parsing import BEIJING, parse_vendor_time
-from .._core.durations import parse_minutes
+from .._core.checks import parse_minutes
 from .._core.errors import OptionError
 from .._core.text import quoted
 from .._paid.journal import REFUSED, SETTLED, LedgerEntry, ledger
-from .._store.opening import StorePlace
-from .._store.store import Store
-from .._task.operation import Mode, Operation
+from .._store.store import Store, StorePlace
+from .._task.operation import Mode, Operation, Spec
 from .._task.options import AUTO, PRODUCT_OPTIONS, PROXY_API_OPTIONS, ProxyApiOptions
-from .._task.sources import Spec
 
 _AGO = re.compile(r"[0-9]{1,9}[smhd]")
 _SPEC: Spec = {

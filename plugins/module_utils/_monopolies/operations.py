@@ -11,17 +11,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from .._api.areas import area_codes
-from .._api.leases import AllocationParams
+from .._api.leases import AllocationParams, area_codes
 from .._api.monopolies import Monopolies, Monopoly
+from .._core.checks import check_range
 from .._core.errors import OptionError
 from .._core.text import one_line, quoted
-from .._core.validation import check_range
 from .._paid.caps import Caps
 from .._paid.matching import Desired
 from .._task.operation import Mode, Operation
-from .._task.options import CAP_OPTIONS, PROXY_API_OPTIONS, key_caller
-from .._task.places import PLACE_OPTIONS, check_areas
+from .._task.options import CAP_OPTIONS, PLACE_OPTIONS, PROXY_API_OPTIONS, check_areas, key_caller
 from .change import MAX_COUNT, MonopolyResult, Refused, hold, redial, releasable_from, release_held
 from .kind import known_terms, monopoly_books
 

@@ -17,8 +17,8 @@ from typing import Any, Generic, Protocol, TypeVar
 from .._api.caller import Sending
 from .._api.leases import Quota
 from .._core.errors import CallError, QgError, UncertainOutcomeError, WaitBudgetExceeded
+from .._core.runtime import WaitBudget
 from .._core.text import counted, format_sample
-from .._core.waiting import WaitBudget
 from .journal import HELD, LIST_LAG, UNKNOWN, Bought, Call, Item, Journal, OpenCall, Reported
 
 R = TypeVar("R")

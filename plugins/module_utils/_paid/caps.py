@@ -14,9 +14,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from .._core.checks import check_range
 from .._core.errors import CapReachedError
 from .._core.text import counted
-from .._core.validation import check_range
 from .._store.store import Store
 
 #: The seconds of the day of a cap: the last 24 hours of state time, whatever the time zone.

@@ -14,8 +14,7 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from .._api.areas import NamedArea, is_inside
-from .._api.leases import ISP_NUMBERS, AllocationParams
+from .._api.leases import ISP_NUMBERS, AllocationParams, NamedArea, is_inside
 from .._core.errors import QgError
 from .._core.text import format_sample
 

@@ -46,11 +46,6 @@ TTL = {
     BY_VOLUME: 30 * DAY,
 }
 
-#: ``object`` is empty for a fact about the key itself. ``at`` is state time.
-SCHEMA = """
-CREATE TABLE IF NOT EXISTS facts (
-  key TEXT, name TEXT, object TEXT, value TEXT, at REAL, PRIMARY KEY (key, name, object));
-"""
 _SAVE = (
     "INSERT INTO facts (key, name, object, value, at) VALUES (?, ?, ?, ?, ?) "
     "ON CONFLICT (key, name, object) DO UPDATE SET value = excluded.value, at = excluded.at"

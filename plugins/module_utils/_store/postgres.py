@@ -18,8 +18,7 @@ from collections.abc import Callable, Generator, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from .._core.errors import OptionError
-from .schema import STATEMENTS
-from .store import LOSS, VERSION, StateError, Store
+from .store import LOSS, STATEMENTS, VERSION, StateError, Store
 
 try:
     from psycopg import Connection, Error, OperationalError

@@ -19,8 +19,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from .._core.errors import OptionError
-from .._core.runtime import current
-from .._core.waiting import WaitBudget
+from .._core.runtime import WaitBudget, current
 from .store import Connection, Store, after_the_call
 
 #: Seconds added to the minute, since clocks may be slewed during a wait.
@@ -35,13 +34,6 @@ MIN_SLEEP, MAX_SLEEP_SHARE = 0.01, 1 / 12
 #: The amount of a row that takes all slots.
 BLOCK = 0
 
-#: A row per call that takes a slot until ``expires_at`` (state time). It counts as ``amount`` calls, or takes all slots
-#: if that is 0: the vendor refused calls to the endpoint for their rate. The number is random, since SQLite would reuse
-#: that of a deleted row, and a late response would then shorten the slot of another call.
-SCHEMA = """
-CREATE TABLE rate_calls (id INTEGER PRIMARY KEY, key TEXT, endpoint TEXT, expires_at REAL, amount INTEGER);
-CREATE INDEX rate_calls_by_key ON rate_calls (key, endpoint, expires_at);
-"""
 _SAVE = (
     "INSERT INTO rate_calls (id, key, endpoint, expires_at, amount) VALUES (?, ?, ?, ?, ?) "
     "ON CONFLICT (id) DO UPDATE SET expires_at = excluded.expires_at"

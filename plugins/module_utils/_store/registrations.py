@@ -16,11 +16,6 @@ from typing import TYPE_CHECKING, NamedTuple
 if TYPE_CHECKING:
     from .store import Store
 
-SCHEMA = """
-CREATE TABLE IF NOT EXISTS registrations (
-  key TEXT, inventory TEXT, host TEXT, ip TEXT, found INTEGER, since REAL, PRIMARY KEY (key, inventory, host, ip));
-"""
-
 
 class Registration(NamedTuple):
     """An address of a host. ``found`` says that it was listed before a host reported it, so it is not ours to remove.

@@ -22,8 +22,7 @@ from typing import ClassVar
 
 from .._core.errors import OptionError
 from .._core.runtime import SYSTEM_CLOCK, Clock
-from .schema import STATEMENTS
-from .store import LOSS, VERSION, Store
+from .store import LOSS, STATEMENTS, VERSION, Store
 
 DATABASE = "state.sqlite3"
 FIX = "Set store (environment QG_STORE) to a directory on a local disk that this user owns."

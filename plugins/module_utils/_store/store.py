@@ -14,11 +14,17 @@ import abc
 import contextlib
 import hashlib
 import hmac
+import importlib
 import json
+import os
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, ClassVar, Protocol
+from urllib.parse import unquote
 
 from .._core.errors import OptionError, QgError
+from .._core.runtime import SYSTEM_CLOCK, Clock
 
 #: The number of the schema.
 VERSION = 1
@@ -26,6 +32,40 @@ LOSS = (
     "the hosts are then registered anew, and their former addresses stay on the whitelist until they are removed by "
     "hand."
 )
+
+
+#: The tables.
+#:
+#: ``meta`` is the identity of the store. ``journal`` has a row for each call that changes something, ``effects`` one
+#: for what it did to each resource. A call ``buys`` at most so many, and has ``got`` those that it has ``received``
+#: (names by their ends). ``before`` (JSON) are the names that were held before an open call, ``request`` (JSON) is what
+#: was asked for. ``sent_at``, ``answered_at``, ``expires_at``, ``since`` and ``at`` are state time; ``wall_at`` is Unix
+#: time, for people.
+#: ``rate_calls`` has a row per call that takes a slot until ``expires_at``. It counts as ``amount`` calls, or takes all
+#: slots if that is 0: the vendor refused calls to the endpoint for their rate. The number is random, since SQLite would
+#: reuse that of a deleted row, and a late response would then shorten the slot of another call.
+#: ``object`` of ``facts`` is empty for a fact about the key itself.
+_TABLES = """
+CREATE TABLE meta (version INTEGER NOT NULL, salt TEXT NOT NULL);
+CREATE TABLE journal (
+  id INTEGER PRIMARY KEY, key TEXT NOT NULL, kind TEXT NOT NULL, operation TEXT NOT NULL, endpoint TEXT NOT NULL,
+  product TEXT NOT NULL, buys INTEGER NOT NULL, before TEXT NOT NULL, request TEXT NOT NULL, sent_at REAL NOT NULL,
+  timeout REAL NOT NULL, state TEXT NOT NULL, answered_at REAL, got INTEGER NOT NULL, received TEXT,
+  wall_at REAL NOT NULL, run_user TEXT NOT NULL, run TEXT NOT NULL, host TEXT NOT NULL, inventory TEXT NOT NULL);
+CREATE INDEX journal_open ON journal (key, kind) WHERE state IN ('sent', 'unknown');
+CREATE INDEX journal_free ON journal (sent_at) WHERE buys = 0;
+CREATE INDEX journal_bought ON journal (key, sent_at) WHERE buys > 0;
+CREATE TABLE effects (
+  call INTEGER NOT NULL, name TEXT NOT NULL, key TEXT NOT NULL, kind TEXT NOT NULL, effect TEXT NOT NULL,
+  at REAL NOT NULL, ends TEXT, item TEXT NOT NULL, PRIMARY KEY (call, name));
+CREATE INDEX effects_at ON effects (key, kind, at);
+CREATE TABLE rate_calls (id INTEGER PRIMARY KEY, key TEXT, endpoint TEXT, expires_at REAL, amount INTEGER);
+CREATE INDEX rate_calls_by_key ON rate_calls (key, endpoint, expires_at);
+CREATE TABLE registrations (
+  key TEXT, inventory TEXT, host TEXT, ip TEXT, found INTEGER, since REAL, PRIMARY KEY (key, inventory, host, ip));
+CREATE TABLE facts (key TEXT, name TEXT, object TEXT, value TEXT, at REAL, PRIMARY KEY (key, name, object))
+"""
+STATEMENTS = tuple(statement.strip() for statement in _TABLES.split(";"))
 
 
 class StateError(QgError):
@@ -160,3 +200,66 @@ class Store(abc.ABC):
         # With several hosts or addresses, libpq's message has a line for each.
         first = text.strip().splitlines()[0].removeprefix("connection failed: ")[:300].rstrip(".")
         return StateError(f"{self.place} cannot be used: {first}. {advice}")
+
+
+DEFAULT_STORE = "~/.ansible/qgnet"
+#: The limits of the time for which a task waits for a database that others use, in seconds.
+MIN_BUSY, MAX_BUSY = 10.0, 60.0
+
+
+@dataclass(frozen=True)
+class StorePlace:
+    """Where the store is: in a directory, or in the PostgreSQL database of a URL."""
+
+    value: str = field(repr=False)
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether several control nodes may use it."""
+        return is_database(self.value)
+
+    def open(self, max_wait: float = MAX_BUSY, clock: Clock = SYSTEM_CLOCK) -> Store:
+        """Open the store; raises OptionError if that is not possible.
+
+        Another process that writes is waited for as long as ``max_wait``, within limits. ``clock`` is that of this
+        machine; a database uses its server's.
+        """
+        # Imported only here: most tasks of a run use no store.
+        from .sqlite import SqliteStore
+
+        busy = min(max(MIN_BUSY, max_wait), MAX_BUSY)
+        try:
+            if not self.is_shared:
+                return SqliteStore(self.value, busy, clock)
+            from .postgres import HAS_PSYCOPG, PostgresStore
+
+            if HAS_PSYCOPG:
+                return PostgresStore(self.value, busy)
+            raise OptionError(
+                "store (environment QG_STORE) needs the Python package psycopg, which is not installed for this "
+                "Python: pip install 'psycopg[binary]>=3.2', or leave store out to keep the state in a directory."
+            )
+        except StateError as error:
+            raise OptionError(error.message) from None
+
+
+def is_database(store: str) -> bool:
+    """Whether a value of ``store`` is the URL of a database, and not a directory."""
+    # A mistyped URL with a login must not be taken for a directory, which messages quote.
+    return "://" in store or ("@" in store and re.match(r"/(?!/)|[~.]", store) is None)
+
+
+def url_secrets(url: str | None) -> frozenset[str]:
+    """Return the secrets in the URL of a database, which need not be a valid URL."""
+    address = (url or "").partition("://")[2]
+    # libpq ends a password at the first "@"; the user may mean the last one.
+    written = {address[: max(end, 0)].partition(":")[2] for end in (address.find("@"), address.rfind("@"))}
+    parameters = (each.partition("=") for each in address.partition("?")[2].split("&"))
+    written.update(value for name, _equals, value in parameters if "password" in name)
+    return frozenset(filter(None, written | {unquote(text) for text in written}))
+
+
+def preload() -> None:
+    """Import what opens a store, before Ansible forks a process for each host. A missing library is reported later."""
+    kind = "postgres" if is_database(os.environ.get("QG_STORE", "")) else "sqlite"
+    importlib.import_module(f"{__package__}.{kind}")

@@ -28,8 +28,7 @@ if sys.hexversion < 0x030A0000:
 from ansible.module_utils.basic import AnsibleModule, _load_params
 
 from .._core.errors import OptionError
-from .operation import Mode, Operation, execute
-from .sources import check_selectors
+from .operation import Mode, Operation, check_selectors, execute
 
 
 class _Module(AnsibleModule):

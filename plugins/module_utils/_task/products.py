@@ -18,11 +18,11 @@ from .._api.calls import CLASSIC, PRODUCTS
 from .._api.key import KeyCaller
 from .._api.lease_client import Leases
 from .._core.errors import OF_OTHER_PRODUCT, CallError, Kind, OptionError, QgError, WaitBudgetExceeded
-from .._core.waiting import Announcer
+from .._core.runtime import Announcer
 from .._store.facts import PRODUCT
 from .._store.store import Store
+from .operation import environment_name, variable_name
 from .options import AUTO, ProxyApiOptions
-from .sources import environment_name, variable_name
 
 #: Refuses options that a product does not support. With ``product=auto``, it only finds other mistakes.
 Check = Callable[[Mapping[str, Any]], object]

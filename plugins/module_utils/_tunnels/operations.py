@@ -2,7 +2,10 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The operation of qg_tunnel_exit."""
+"""The operation of qg_tunnel_exit: changes the exit of a tunnel through its control port (``http://TUNNEL:9090``).
+
+The only source is a page of the vendor from 2022 (a copy at a reseller).
+"""
 
 from __future__ import annotations
 
@@ -10,13 +13,50 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from .._api.tunnel import change_exit
-from .._core.errors import OptionError
+from .._api.caller import Caller
+from .._api.calls import Call
+from .._api.parsing import ResponseShapeError, as_text, integer, parse_object, parse_vendor_time, required_text
+from .._api.responses import Refusal, VendorCode
+from .._api.transport import HttpResponse, Transport
+from .._core.errors import Kind, OptionError
+from .._core.runtime import WaitBudget
 from .._core.text import quoted
-from .._core.waiting import WaitBudget
-from .._task.operation import Mode, Operation
+from .._task.operation import Mode, Operation, environment_name, variable_name
 from .._task.options import KEY_OPTIONS, TRANSPORT_OPTIONS, TransportOptions
-from .._task.sources import environment_name, variable_name
+
+#: By the HTTP status.
+_STATUSES: Mapping[object, VendorCode] = {
+    400: VendorCode(Kind.PARAMETER, "user, password or parameter not legal", "Check tunnel, key and password."),
+    500: VendorCode(Kind.UNKNOWN, "no address available", "Try again later."),
+}
+
+
+def _dialect(response: HttpResponse) -> tuple[Any, Refusal | None]:
+    """Read a response of the control port, which reports a refusal by status."""
+    if response.status in _STATUSES:
+        return None, Refusal(response.status, response.text, table=_STATUSES, number="HTTP")
+    return parse_object(response.text), None
+
+
+CHANGE_EXIT = Call("/proxyip", method="PUT", repeatable=True, dialect=_dialect)
+
+
+def change_exit(transport: Transport, budget: WaitBudget, *, url: str, key: str, password: str) -> dict[str, Any]:
+    """Change the exit; returns the new one, and the usage. A lost call is repeated: a second change is harmless."""
+    credentials = {"auth_key": key, "password": password}
+    caller = Caller(transport, budget, url=url, credentials=lambda: credentials, secrets=credentials.values())
+    return {"exit": caller.call(CHANGE_EXIT, {}, read_exit), "api": caller.usage()}
+
+
+def read_exit(body: Mapping[str, Any]) -> dict[str, Any]:
+    """Read ``{"deadline": "2030-01-02 03:04:05", "proxyip": "192.0.2.9:33622"}``, for results."""
+    server, deadline = required_text(body, "proxyip", "an address"), as_text(body.get("deadline"))
+    host, _colon, port = server.rpartition(":")
+    if not host.strip() or not 1 <= (integer(port) or 0) <= 65535:
+        raise ResponseShapeError("server is not an address with a port")
+    ends = parse_vendor_time(deadline)
+    return {"ip": host, "server": server, "deadline": deadline, "expires_at": ends.isoformat() if ends else None}
+
 
 #: The port of a tunnel for changes of its exit.
 CONTROL_PORT = 9090

@@ -14,10 +14,10 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 
 from .._api.whitelist import Whitelist
-from .._core.addresses import numeric_order
+from .._core.checks import numeric_order
 from .._core.errors import CallError, Kind, QgError
+from .._core.runtime import backoff
 from .._core.text import format_sample
-from .._core.waiting import backoff
 from .plan import Desired, Plan, check_removals, plan
 
 #: The successive rounds without progress after which a change fails.

@@ -10,7 +10,7 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from .._api.whitelist import Whitelist
-from .._core.addresses import numeric_order
+from .._core.checks import numeric_order
 from .._core.errors import QgError
 from .._core.text import counted
 from .._store.registrations import Registrations

@@ -14,7 +14,7 @@ from typing import Any
 from .._api.key import KeyCaller
 from .._api.parsing import BEIJING
 from .._api.whitelist import Whitelist
-from .._core.addresses import check_addresses, numeric_order
+from .._core.checks import check_addresses, numeric_order
 from .._core.errors import OptionError
 from .._store.registrations import Registrations
 from .._task.operation import Mode, Operation

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Set
 from dataclasses import dataclass
 
-from .._core.addresses import numeric_order
+from .._core.checks import numeric_order
 from .._core.errors import OptionError
 from .._core.text import format_sample
 

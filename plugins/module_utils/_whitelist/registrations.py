@@ -14,7 +14,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from .._core.addresses import numeric_order
+from .._core.checks import numeric_order
 from .._core.errors import OptionError
 from .._core.text import counted, format_sample, quoted
 from .._store.registrations import Registration

@@ -17,10 +17,9 @@ from functools import partial
 from itertools import compress
 from typing import Any, NamedTuple
 
-from ansible_collections.qingguo.qgnet.plugins.module_utils._core.waiting import WaitBudget
+from ansible_collections.qingguo.qgnet.plugins.module_utils._core.runtime import WaitBudget
 from ansible_collections.qingguo.qgnet.plugins.module_utils._paid.journal import SENT, UNKNOWN, received_names
-from ansible_collections.qingguo.qgnet.plugins.module_utils._store.schema import STATEMENTS
-from ansible_collections.qingguo.qgnet.plugins.module_utils._store.store import StateError
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store.store import STATEMENTS, StateError
 
 TIMEOUT, MAX_WAIT = 10.0, 300.0
 

@@ -24,11 +24,9 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._api import account_
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api import calls as endpoints
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api import monopolies
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api import shapes as models
-from ansible_collections.qingguo.qgnet.plugins.module_utils._api.areas import Area
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.calls import CLASSIC, PRODUCTS, Call
-from ansible_collections.qingguo.qgnet.plugins.module_utils._api.echo import read_address
-from ansible_collections.qingguo.qgnet.plugins.module_utils._api.leases import Lease, Quota, oldest_first
-from ansible_collections.qingguo.qgnet.plugins.module_utils._api.parsing import ResponseShapeError
+from ansible_collections.qingguo.qgnet.plugins.module_utils._api.leases import Area, Lease, Quota, oldest_first
+from ansible_collections.qingguo.qgnet.plugins.module_utils._api.parsing import ResponseShapeError, read_address
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.responses import data_of
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.transport import HttpResponse, retry_after
 from ansible_collections.qingguo.qgnet.plugins.module_utils._cloud import hosts

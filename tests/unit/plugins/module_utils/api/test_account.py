@@ -22,8 +22,7 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import 
     QgError,
     TransportError,
 )
-from ansible_collections.qingguo.qgnet.plugins.module_utils._core.runtime import Clock, Runtime, use
-from ansible_collections.qingguo.qgnet.plugins.module_utils._core.waiting import WaitBudget
+from ansible_collections.qingguo.qgnet.plugins.module_utils._core.runtime import Clock, Runtime, WaitBudget, use
 from support import vendor_pages as pages
 from support.parameters import combined, spread
 from support.scripted_transport import Parameters, ScriptedTransport, Step, json_response

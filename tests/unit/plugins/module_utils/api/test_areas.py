@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import pytest
-from ansible_collections.qingguo.qgnet.plugins.module_utils._api.areas import NamedArea, area_codes, is_inside
+from ansible_collections.qingguo.qgnet.plugins.module_utils._api.leases import NamedArea, area_codes, is_inside
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import (
     OptionError,
     WaitBudgetExceeded,

@@ -8,11 +8,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from ansible_collections.qingguo.qgnet.plugins.module_utils._api.codes import CODES
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.key import KeyCaller
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.lease_client import Leases
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.leases import Lease
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.monopolies import Monopolies
+from ansible_collections.qingguo.qgnet.plugins.module_utils._api.responses import CODES
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.transport import HttpResponse
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.whitelist import Whitelist
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import (
@@ -22,9 +22,9 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import 
     TransportError,
     WaitBudgetExceeded,
 )
-from ansible_collections.qingguo.qgnet.plugins.module_utils._core.waiting import WaitBudget
-from ansible_collections.qingguo.qgnet.plugins.module_utils._store.opening import StorePlace
+from ansible_collections.qingguo.qgnet.plugins.module_utils._core.runtime import WaitBudget
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.rate_limiter import RateLimiter
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store.store import StorePlace
 from support.scripted_transport import ScriptedTransport, Step, json_response
 
 KEY, PWD = "SECRETKEY1", "s3cr3t+pass/word"

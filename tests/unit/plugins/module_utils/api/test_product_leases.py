@@ -9,8 +9,8 @@ import json
 
 import pytest
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.calls import PRODUCTS
-from ansible_collections.qingguo.qgnet.plugins.module_utils._api.codes import CODES
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.leases import AllocationParams
+from ansible_collections.qingguo.qgnet.plugins.module_utils._api.responses import CODES
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.transport import HttpResponse
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import CallError, Effect, QgError
 from simulator.api.codes import PRODUCT_MESSAGES

@@ -13,7 +13,7 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._api.key import KeyC
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.transport import HttpResponse, Transport
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.whitelist import Whitelist
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import CallError, TransportError
-from ansible_collections.qingguo.qgnet.plugins.module_utils._core.waiting import WaitBudget
+from ansible_collections.qingguo.qgnet.plugins.module_utils._core.runtime import WaitBudget
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.rate_limiter import RateLimiter
 from support.stores import open_store
 

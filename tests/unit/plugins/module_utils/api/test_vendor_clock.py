@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.qingguo.qgnet.plugins.module_utils._api.vendor_clock import EARLIEST, LATEST, VendorClock
+from ansible_collections.qingguo.qgnet.plugins.module_utils._api.key import EARLIEST, LATEST, VendorClock
 
 START, WRONG = 1_800_000_000.0, 1_700_000_000.0
 

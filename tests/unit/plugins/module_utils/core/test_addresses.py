@@ -8,7 +8,7 @@ from __future__ import annotations
 import ipaddress
 
 import pytest
-from ansible_collections.qingguo.qgnet.plugins.module_utils._core.addresses import (
+from ansible_collections.qingguo.qgnet.plugins.module_utils._core.checks import (
     check_addresses,
     is_public,
     numeric_order,

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.qingguo.qgnet.plugins.module_utils._core.durations import parse_minutes
+from ansible_collections.qingguo.qgnet.plugins.module_utils._core.checks import parse_minutes
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import OptionError
 
 

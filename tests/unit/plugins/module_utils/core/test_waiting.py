@@ -9,8 +9,7 @@ from dataclasses import dataclass, field
 
 import pytest
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import WaitBudgetExceeded
-from ansible_collections.qingguo.qgnet.plugins.module_utils._core.runtime import Runtime, use
-from ansible_collections.qingguo.qgnet.plugins.module_utils._core.waiting import WaitBudget, backoff
+from ansible_collections.qingguo.qgnet.plugins.module_utils._core.runtime import Runtime, WaitBudget, backoff, use
 
 
 @dataclass

@@ -18,8 +18,7 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._paid.journal import
     Journal,
     ledger,
 )
-from ansible_collections.qingguo.qgnet.plugins.module_utils._store.opening import StorePlace
-from ansible_collections.qingguo.qgnet.plugins.module_utils._store.store import Store
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store.store import Store, StorePlace
 from support.paid_calls import IN_FLIGHT, REFUSED, UNKNOWN, buy, send
 from support.processes import run_together
 from support.state_world import World, store, world

@@ -19,13 +19,11 @@ from pathlib import Path
 import psycopg
 import pytest
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import OptionError, QgError
-from ansible_collections.qingguo.qgnet.plugins.module_utils._core.runtime import Clock, Runtime, use
-from ansible_collections.qingguo.qgnet.plugins.module_utils._core.waiting import WaitBudget
+from ansible_collections.qingguo.qgnet.plugins.module_utils._core.runtime import Clock, Runtime, WaitBudget, use
 from ansible_collections.qingguo.qgnet.plugins.module_utils._paid.journal import LEASES, Journal
-from ansible_collections.qingguo.qgnet.plugins.module_utils._store.opening import StorePlace, url_secrets
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.postgres import PostgresStore
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.rate_limiter import RateLimiter
-from ansible_collections.qingguo.qgnet.plugins.module_utils._store.store import StateError
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store.store import StateError, StorePlace, url_secrets
 from support.paid_calls import buy, send
 from support.postgres import Databases, PostgresServer
 from support.processes import process_until_killed, run_together, threads

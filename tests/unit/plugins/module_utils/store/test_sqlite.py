@@ -18,9 +18,13 @@ from typing import NoReturn
 
 import pytest
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import OptionError
-from ansible_collections.qingguo.qgnet.plugins.module_utils._store.opening import DEFAULT_STORE, StorePlace
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.sqlite import SqliteStore
-from ansible_collections.qingguo.qgnet.plugins.module_utils._store.store import StateError, Store
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store.store import (
+    DEFAULT_STORE,
+    StateError,
+    Store,
+    StorePlace,
+)
 from support.processes import process_until_killed, run_together
 from support.registrations import register, registered
 

@@ -12,8 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.qingguo.qgnet.plugins.module_utils._store.opening import StorePlace
-from ansible_collections.qingguo.qgnet.plugins.module_utils._store.store import StateError
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store.store import StateError, StorePlace
 from support.processes import FORK, process_until_killed, wait_for
 from support.stores import open_store, quick_over_both, state_place
 

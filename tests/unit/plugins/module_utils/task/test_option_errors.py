@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import pytest
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import OptionError
-from ansible_collections.qingguo.qgnet.plugins.module_utils._task.sources import (
+from ansible_collections.qingguo.qgnet.plugins.module_utils._task.operation import (
     Spec,
     check_selectors,
     read_options,

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import OptionError
-from ansible_collections.qingguo.qgnet.plugins.module_utils._core.waiting import SILENT
+from ansible_collections.qingguo.qgnet.plugins.module_utils._core.runtime import SILENT
 from ansible_collections.qingguo.qgnet.plugins.module_utils._task.options import AccountApiOptions, key_caller
 
 SECRET = "0123456789abcdef0123"

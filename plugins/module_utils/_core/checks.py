@@ -1,0 +1,140 @@
+# Copyright (c) 2026 The qingguo.qgnet authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Checks of the values of options, and the parsers of IP addresses, URLs and durations.
+
+Each error is one sentence that names option, value and fix.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+import socket
+from collections.abc import Iterable
+from urllib.parse import urlsplit
+
+from .errors import OptionError
+from .text import quoted
+
+#: Scheme, host and port, and what follows. Names in other scripts are accepted as they are.
+_URL = re.compile(r"https?://(\[[0-9a-f:.]+\]|[\w.-]+)(:[0-9]+)?([/?#][^\s,;]*)?", re.IGNORECASE)
+
+
+def check_url(option: str, url: str, example: str = "https://proxy.qg.net") -> str:
+    """Refuse what is not a plain HTTP(S) address of a service, such as the example; a credential is never quoted."""
+    if "@" in url:
+        # In a mistyped URL, the password may be in any part.
+        raise OptionError(
+            f"{option} contains a user name, a password or another @: leave it out, or write %40 for the @."
+        )
+    try:
+        valid = _URL.fullmatch(url) and url.isprintable() and urlsplit(url).port != 0
+    except ValueError:
+        valid = False
+    if not valid:
+        raise OptionError(f"{option} cannot be used: give one URL with scheme and host, such as {example}.")
+    return url
+
+
+def check_visible(option: str, secret: str | None) -> None:
+    """Refuse a secret with an invisible character: it comes from a file or a page, and the vendor refuses it."""
+    if any(not each.isprintable() and not each.isspace() for each in secret or ""):
+        raise OptionError(
+            f"{option} contains an invisible character, such as a byte order mark: type it again, or save its file as "
+            "UTF-8 without BOM."
+        )
+
+
+def check_range(option: str, value: float, minimum: float, maximum: float) -> float:
+    """Return a number; refuse one outside its range."""
+    if not minimum <= value <= maximum:
+        raise OptionError(
+            f"{option}={value:.15g} is out of range: give a number from {minimum:.15g} to {maximum:.15g}."
+        )
+    return value
+
+
+def check_word(option: str, text: str) -> str:
+    """Return a name of one word, such as QG.net's numbers of packages and services; refuse any other text."""
+    return check_names(option, [text])[0]
+
+
+def check_names(option: str, texts: Iterable[object] | None, separators: str = ",* ") -> list[str]:
+    """Return the names in a list as text; refuse what separates names in the vendor's calls."""
+    names = [str(text).strip() for text in texts or ()]
+    wrong = next((name for name in names if not name or not name.isprintable() or set(name) & set(separators)), None)
+    if wrong is not None:
+        raise OptionError(f"{option} holds {quoted(wrong)}: give one whole name, in each entry of a list.")
+    return names
+
+
+UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+_DURATION = re.compile(rf"(-?[0-9]{{1,9}})([{''.join(UNITS)}]?)")
+
+
+def parse_minutes(option: str, value: object) -> float:
+    """Return a duration in minutes, the unit of a bare number; whole minutes as an integer."""
+    text = str(value).strip()
+    match = _DURATION.fullmatch(text)
+    if match is None:
+        raise OptionError(
+            f"{option}={quoted(text)} cannot be used: give a number of minutes, or a number with a unit, such as "
+            "30s, 5m or 1h."
+        )
+    seconds = int(match[1]) * UNITS[match[2] or "m"]
+    return seconds / 60 if seconds % 60 else seconds // 60
+
+
+#: The addresses of examples (RFC 5737), which no host has.
+_DOCUMENTATION = tuple(map(ipaddress.IPv4Network, ("192.0.2.0/24", "198.51.100.0/24", "203.0.113.0/24")))
+
+
+def parse_address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
+    """Read an address; raise ValueError for any other text.
+
+    The scope of an IPv6 address, behind a percent sign, may be any text, and is refused.
+    """
+    if "%" in text:
+        raise ValueError("an address with a scope")
+    return ipaddress.ip_address(text)
+
+
+def is_public(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:
+    """Whether this is an address of the public internet, or one of examples, and not of a group of hosts."""
+    is_example = any(address in network for network in _DOCUMENTATION)
+    return (address.is_global or is_example) and not address.is_multicast
+
+
+def packed(text: str) -> bytes | None:
+    """Return the bytes of a canonical IPv4 address, which sort numerically; None for any other text."""
+    try:
+        return socket.inet_pton(socket.AF_INET, text)
+    except (OSError, ValueError):
+        return None
+
+
+def numeric_order(ips: Iterable[str]) -> list[str]:
+    """Sort IPv4 addresses numerically; other text comes last."""
+    return sorted(ips, key=lambda text: (packed(text) is None, packed(text) or b"", text))
+
+
+def check_addresses(option: str, texts: Iterable[str], *, any_scope: bool = False) -> tuple[str, ...]:
+    """Return IPv4 addresses in canonical form, each once; refuse other text: the whitelist has no IPv6 or networks."""
+    found: dict[str, None] = {}
+    for text in texts:
+        address = text.strip()
+        number = packed(address)
+        if number is None:
+            raise OptionError(
+                f"{option} contains {quoted(text)}: give single IPv4 addresses such as 203.0.113.5, each in an entry "
+                "of its own, and no ports, ranges, networks or names."
+            )
+        if not any_scope and not is_public(ipaddress.IPv4Address(number)):
+            raise OptionError(
+                f"{option} contains {address}, which is not an address of the public internet, so QG.net can never see "
+                "it: give the egress address of the host."
+            )
+        found[address] = None
+    return tuple(found)
