@@ -88,6 +88,18 @@ def test_a_user_can_say_that_the_quota_counts_something_else(node: Node) -> None
     assert node.vendor.clock.now() == began
 
 
+@pytest.mark.parametrize("lag", [8, 30])
+@pytest.mark.parametrize("fault", ["reset_after", "garbage"])
+def test_what_a_user_ignores_does_not_decide_about_open_calls(new_node: Make, fault: str, lag: int) -> None:
+    node = new_node(channels=9)
+    node.ok(ALLOCATE, count=2)
+    node.vendor.advance(700)
+    wrong(node, EMPTY, times=1)
+    node.vendor.fault(GET, fault)
+    node.vendor.configure(options={"list_lag": lag})
+    assert len(node.ok(ALLOCATE, count=3, on_uncertain="ignore")["leases"]) == node.vendor.paid == 3
+
+
 def test_a_classic_plan_by_volume_is_found_out_once(node: Node) -> None:
     """Its quota counts what was ever leased: it has not fallen although all leases of the last purchase have ended."""
     node.vendor.configure(plan={"billing": "volume", "balance": 20})

@@ -72,7 +72,7 @@ CASES = [
     pytest.param(*case, marks=() if case in QUICK else pytest.mark.slow)
     for case in itertools.product(EVENTS, LOSSES, LAGS)
 ]
-SCENES = [kind for kind in KINDS if kind.name not in ("share", "longterm", "exclusive")]
+SCENES = [kind for kind in KINDS if kind.name not in ("share", "longterm", "exclusive", "redial")]
 
 
 def is_interrupted(kind: Kind, folder: Path, event: str, loss: str, lag: int, step: int) -> bool:

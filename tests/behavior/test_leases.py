@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import datetime
-import json
 import shutil
 from collections.abc import Callable
 from typing import Any
@@ -103,6 +102,23 @@ def test_exact_releases_the_surplus_that_ends_first(node: Node) -> None:
     assert node.vendor.calls(*WRITES) == [GIVE_BACK]
 
 
+def test_exact_releases_what_ends_too_soon(node: Node) -> None:
+    node.vendor.configure(channels=9)
+    node.vendor.hold(1, KeepAlive=30)
+    node.vendor.hold(2, KeepAlive=60)
+    kept = ips(node.vendor.hold(2, KeepAlive=120)[3:])
+    assert ips(node.ok(ALLOCATE, count=2, min_remaining=45, exact=True)["leases"]) == kept == node.vendor.ips
+
+
+def test_a_volume_frees_no_channel_for_what_lasts_longer(node: Node) -> None:
+    """Releasing more than one lease would cut off what nothing can replace."""
+    node.vendor.configure(plan={"billing": "volume", "balance": 3})
+    node.ok(ALLOCATE, count=3, keep_alive=10)
+    result = node.failed(ALLOCATE, count=3, min_remaining=30, exact=True)
+    assert "no channel came free for it" in result["msg"]
+    assert (len(result["released"]), len(node.vendor.leases), node.vendor.paid) == (1, 2, 3)
+
+
 def test_exact_keeps_other_kinds(node: Node) -> None:
     node.vendor.configure(channels=10)
     other = ips(node.vendor.hold(2, AreaId=HUAIAN))
@@ -138,15 +154,35 @@ def test_area_and_provider_come_from_the_store_or_the_region(node: Node, lost: b
     assert len(node.ok(ALLOCATE, count=1, areas=["440100"], isp="telecom")["allocated"]) == 1
 
 
-def test_what_was_requested_counts_although_it_is_listed_elsewhere(node: Node) -> None:
-    def elsewhere(body: Any) -> Any:
-        text = json.dumps(body, ensure_ascii=False).replace("福建省泉州市", "广东省广州市")
-        return json.loads(text)
+@pytest.mark.parametrize("what", ["areas", "isp"])
+@pytest.mark.parametrize("product", PATHS)
+def test_what_was_leased_elsewhere_is_not_leased_again(new_node: Callable[..., Node], product: str, what: str) -> None:
+    node = new_node(product, channels=30)
+    wanted, given = ("990100", "990200") if product == "overseas" else (QUANZHOU, HUAIAN)
+    area, isp = ("AreaId", "Isp") if product == CLASSIC else ("area", "isp")
+    other = {area: given} if what == "areas" else {isp: "2"}
+    # The lists of the classic API and of share show no code of an area, and those of overseas the name of a company.
+    is_shown = (product, what) not in ((CLASSIC, "areas"), ("share", "areas"), ("overseas", "isp"))
+    node.vendor.around(PATHS[product].get, lambda call: call.carry_out(**other))
+    options: dict[str, Any] = {"areas": [wanted]} if what == "areas" else {"isp": "telecom"}
+    for _run in range(3):
+        result = node.ok(ALLOCATE, count=3, **options)
+        assert (len(result["leases"]), node.vendor.paid) == (3, 3)
+        assert len(result.get("warnings", [])) == is_shown
+    # They match what the list shows as well.
+    if is_shown:
+        node.ok(ALLOCATE, count=3, **({"areas": [given]} if what == "areas" else {"isp": "mobile"}))
+        assert node.vendor.paid == 3
 
-    node.vendor.alter(LIST, elsewhere)
-    node.ok(ALLOCATE, count=2, areas=[QUANZHOU])
-    assert node.ok(ALLOCATE, count=2, areas=[QUANZHOU])["changed"] is False
-    assert node.vendor.paid == 2
+
+def test_names_of_areas_are_read_once_an_hour(node: Node) -> None:
+    node.vendor.hold(3, KeepAlive=600)
+    for _run in range(3):
+        node.ok(ALLOCATE, count=1, areas=[QUANZHOU], check=True, on_uncertain="match")
+    assert node.sent(AREAS) == [{}]
+    node.vendor.advance(3601)
+    node.ok(ALLOCATE, count=1, areas=[QUANZHOU], check=True, on_uncertain="match")
+    assert node.sent(AREAS) == [{}] * 2
 
 
 @pytest.mark.parametrize("undetermined", ["fail", "ignore", "match"])
@@ -168,6 +204,25 @@ def test_an_expired_lease_is_allocated_again(node: Node) -> None:
     assert node.ok(ALLOCATE, count=2)["changed"] is False
     node.vendor.advance(61)
     assert len(node.ok(ALLOCATE, count=2)["allocated"]) == 1
+
+
+def test_a_lease_that_ends_while_the_task_waits_is_not_counted(node: Node) -> None:
+    options = {"min_remaining": 1, "keep_alive": 2}
+    node.ok(ALLOCATE, count=1, **options)
+    node.vendor.advance(58)
+    node.vendor.fault(GET, "code", code=-11)
+    assert ips(node.ok(ALLOCATE, count=2, **options)["leases"]) == node.vendor.ips
+    assert node.vendor.paid == 3
+
+
+@pytest.mark.parametrize("check", [False, True])
+def test_what_short_leases_cannot_last_is_refused_before_a_purchase(new_node: Callable[..., Node], check: bool) -> None:
+    node = new_node("share", channels=30)
+    for minutes in (60, 1):
+        assert "59 seconds left" in node.failed(ALLOCATE, count=5, min_remaining=minutes, check=check)["msg"]
+    assert node.vendor.paid == 0
+    node.ok(ALLOCATE, count=5, min_remaining="30s")
+    node.ok(ALLOCATE, count=9, min_remaining=30, keep_alive=60)
 
 
 @pytest.mark.parametrize("min_remaining", [0, 1])
@@ -200,6 +255,27 @@ def test_a_count_that_is_too_large_fails_before_a_write(node: Node, options: dic
         if options["count"] <= 100:
             assert result["quota"] == {"unit": "channels", "total": 5, "available": 3, "used": 2}
     assert node.vendor.calls(*WRITES) == []
+
+
+@pytest.mark.parametrize("wanted", [4, 9])
+def test_more_than_a_plan_can_ever_give_is_not_waited_for(new_node: Callable[..., Node], wanted: int) -> None:
+    """The channels that were just released may still come free, but there are too few of them."""
+    node = new_node(channels=3)
+    node.ok(ALLOCATE, count=3)
+    node.ok(RELEASE, all=True)
+    node.vendor.forget()
+    began = node.vendor.clock.now()
+    assert "only 3 of the plan's 3 channels" in node.failed(ALLOCATE, count=wanted)["msg"]
+    assert (node.vendor.calls(), node.vendor.clock.now()) == ([LIST, QUOTA], began)
+
+
+def test_a_short_stock_is_leased_area_by_area(node: Node) -> None:
+    node.vendor.configure(options={"short_stock": "partial"})
+    for place, area in enumerate(node.vendor.stock):
+        area.available = int(place < 4)
+    assert len(node.ok(ALLOCATE, count=3)["allocated"]) == node.vendor.paid == 3
+    result = node.failed(ALLOCATE, count=5)
+    assert (result["error"]["code"], result["missing"], node.vendor.paid) == (-103, 1, 4)
 
 
 @pytest.mark.parametrize("volume_quota", ["balance", "refuse"])

@@ -10,7 +10,7 @@ from collections.abc import Callable
 import pytest
 from support.kinds import ALLOCATE, MONOPOLY, REPLACE
 from support.node import Node
-from support.vendor import PATHS
+from support.vendor import PATHS, Answer, Call
 
 LEDGER = "qg_ledger_info"
 DAY = 86400
@@ -93,3 +93,37 @@ def test_what_is_unknown_counts_as_bought_until_it_is_known(node: Node) -> None:
     assert node.failed(ALLOCATE, count=5, max_new_per_day=7)["cap"]["bought"] == 3
     node.ok(ALLOCATE, count=5, max_new_per_day=8)
     assert node.vendor.paid == 5
+
+
+@pytest.mark.parametrize("is_killed", [True, False])
+def test_a_call_that_never_got_a_result_counts_for_the_cap(new_node: Callable[..., Node], is_killed: bool) -> None:
+    """Its leases last a minute, so that no list shows them to a later run."""
+    node, cap = new_node("share", channels=30), {"count": 5, "max_new_per_day": 5}
+
+    def lose(call: Call) -> Answer:
+        call.carry_out()
+        node.vendor.around("/share/query", lambda _call: (503, None))
+        return 502, None
+
+    for _run in range(8):
+        if is_killed:
+            node.vendor.kill("/share/get", carried_out=True)
+        else:
+            node.vendor.once("/share/get", lose)
+        node.attempt(ALLOCATE, **cap)
+        node.vendor.hooks.clear()
+        node.vendor.advance(300)
+        assert node.failed(ALLOCATE, **cap)["cap"]["bought"] == 5
+        node.vendor.advance(300)
+    assert node.vendor.paid == 5
+
+
+def test_what_is_refused_or_not_sent_leaves_no_open_call(new_node: Callable[..., Node]) -> None:
+    """The next run would otherwise wait for what that call may still do."""
+    node = new_node()
+    for code in (-103, -11):
+        node.vendor.fault("/allocate", "code", code=code)
+        node.failed(ALLOCATE, count=1, max_wait=0)
+    assert "limit of" in node.failed(ALLOCATE, count=1, max_wait=0)["msg"]
+    assert len(node.sent("/allocate")) == 2
+    assert [entry["state"] for entry in node.ok(LEDGER)["entries"]] == ["refused"] * 2

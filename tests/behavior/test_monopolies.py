@@ -6,13 +6,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
-from support.kinds import MONOPOLY, OCCUPANCY, two_resources
+from support.kinds import MONOPOLY, OCCUPANCY, dialed_resources, two_resources
 from support.node import Node
+from support.vendor import books
 
 HOURS = 3600
 APPLY, RELEASE, REDIAL = "POST /monopolies", "DELETE /monopolies", "PUT /monopolies/ips"
+LIST, IDLE, QUOTA = "GET /monopolies", "GET /monopolies/idle", "GET /info/quota"
+QUANZHOU, GUANGZHOU, HUAIAN = "350500", "440100", "320800"
 
 
 @pytest.fixture
@@ -67,7 +71,10 @@ def test_a_redial_whose_response_was_lost_is_made_once(node: Node, fault: str) -
 
 def test_resources_of_another_area_or_provider_do_not_count(node: Node) -> None:
     first = node.ok(MONOPOLY, count=2, area="440100", isp="mobile")
-    assert {(one["area_code"], one["isp"]) for one in first["monopolies"]} == {("440100", "mobile")}
+    assert {(one["area_code"], one["isp"], one["state"]) for one in first["monopolies"]} == {
+        ("440100", "mobile", "online")
+    }
+    assert node.sent(APPLY) == [{"Num": "2", "AreaCode": "440100", "Operator": "2"}]
     assert node.ok(MONOPOLY, count=2, area="440100", isp="mobile")["changed"] is False
     assert len(node.ok(MONOPOLY, count=1, area="350500")["applied"]) == 1
     assert node.ok(MONOPOLY, count=3)["changed"] is False
@@ -79,6 +86,11 @@ def test_offline_resources_count_since_they_are_paid_for(node: Node) -> None:
     node.vendor.configure(offline=uuids[:1])
     result = node.ok(MONOPOLY, count=2)
     assert (result["changed"], result["offline"]) == (False, uuids[:1])
+    assert len(node.ok(MONOPOLY, count=3)["applied"]) == 1
+    assert node.ok(MONOPOLY, count=1)["changed"] is False, "a surplus stays"
+    (redialed,) = node.ok(MONOPOLY, state="redialed", uuids=uuids[:1])["redialed"]
+    assert redialed["server_before"] is None
+    assert redialed["server_after"]
 
 
 def test_what_is_not_online_in_time_is_paid_for_and_reported(node: Node) -> None:
@@ -104,3 +116,166 @@ def test_each_form_of_the_response_is_read(node: Node, apply_data: str) -> None:
     node.vendor.configure(options={"apply_data": apply_data})
     assert node.ok(MONOPOLY, count=2)["applied"] == node.vendor.uuids
     assert len(node.sent(APPLY)) == 1
+
+
+@pytest.mark.parametrize("area", [GUANGZHOU, int(GUANGZHOU), f" 0{GUANGZHOU} ", "广东省广州市"])
+def test_an_area_may_be_a_code_or_a_name(node: Node, area: object) -> None:
+    node.ok(MONOPOLY, count=1, area=area, wait=False)
+    assert node.sent(APPLY) == [{"Num": "1", "AreaCode": GUANGZHOU}]
+    assert node.ok(MONOPOLY, count=1, area=GUANGZHOU, wait=False)["changed"] is False
+
+
+def test_what_is_queued_is_waited_for_if_it_is_wanted(node: Node) -> None:
+    node.ok(MONOPOLY, count=2)
+    queued = node.ok(MONOPOLY, count=4, wait=False)
+    assert [(one["state"], one["server"]) for one in queued["monopolies"][2:]] == [("queued", None)] * 2
+    began = node.vendor.clock.now()
+    assert node.ok(MONOPOLY, count=2)["changed"] is False
+    assert node.vendor.clock.now() == began
+    result = node.ok(MONOPOLY, count=4)
+    assert (result["changed"], {one["state"] for one in result["monopolies"]}) == (False, {"online"})
+
+
+@pytest.mark.parametrize(("options", "words"), [({"max_wait": 20}, "1 offline"), ({}, "no longer contains")], ids=str)
+def test_new_resources_that_do_not_come_online_are_named(node: Node, options: dict[str, Any], words: str) -> None:
+    def take_one() -> None:
+        if options:
+            node.vendor.configure(offline=node.vendor.uuids[:1])
+        else:
+            books(node.vendor).monopolies[1:] = []
+
+    # Once the list shows what the response to the application names.
+    node.vendor.after(LIST, lambda: node.vendor.after(LIST, take_one))
+    node.is_alone = False
+    result = node.failed(MONOPOLY, count=2, **options)
+    assert (words in result["msg"], len(result["applied"])) == (True, 2)
+    assert ("run the task again" in result["msg"]) is bool(options)
+
+
+def test_the_idle_stock_shows_which_areas_do_not_match(node: Node) -> None:
+    node.ok(MONOPOLY, count=2, isp="telecom")
+    elsewhere = [one for one in books(node.vendor).monopolies if one.area.area_id != int(HUAIAN)]
+    assert len(node.ok(MONOPOLY, count=3, area=HUAIAN)["applied"]) == 1 + len(elsewhere)
+
+
+def test_own_applications_are_known_without_the_idle_stock(node: Node) -> None:
+    node.vendor.fault(IDLE, "replace", body={"data": []}, times=-1)
+    node.ok(MONOPOLY, count=2, area=GUANGZHOU)
+    node.ok(MONOPOLY, count=1, area=HUAIAN)
+    assert len(node.ok(MONOPOLY, count=2, area=HUAIAN)["applied"]) == 1
+    node.vendor.fault(LIST, "data_null", times=2)
+    assert node.ok(MONOPOLY, state="absent", uuids=[])["changed"] is False
+    assert node.ok(MONOPOLY, count=2, area=GUANGZHOU)["changed"] is False
+    assert (len(node.vendor.uuids), node.sent(IDLE)) == (4, [])
+
+
+@pytest.mark.parametrize("what", ["area", "isp"])
+def test_resources_elsewhere_than_applied_for_are_not_paid_for_again(node: Node, what: str) -> None:
+    other = {"AreaCode": HUAIAN} if what == "area" else {"Operator": "2"}
+    node.vendor.around(APPLY, lambda call: call.carry_out(**other))
+    for _run in range(3):
+        result = node.ok(MONOPOLY, count=2, **({"area": GUANGZHOU} if what == "area" else {"isp": "telecom"}))
+        assert (result["count"], len(node.vendor.uuids)) == (2, 2)
+        # The list shows the name of an area, but not its code.
+        assert len(result.get("warnings", [])) == (what == "isp")
+
+
+def test_a_count_beyond_the_plan_fails_before_a_write(node: Node) -> None:
+    node.ok(MONOPOLY, count=4)
+    for check in (True, False):
+        result = node.failed(MONOPOLY, count=12, check=check)
+        assert "8 more resources are needed to hold 12, and the plan has 6 of 10 free" in result["msg"]
+    node.vendor.fault(QUOTA, "code", code=-100)
+    assert node.failed(MONOPOLY, count=5)["error"]["code"] == -100
+    assert len(node.sent(APPLY)) == 1
+    node.vendor.fault(QUOTA, "code", code=-15, times=-1)
+    assert len(node.ok(MONOPOLY, count=5)["applied"]) == 1
+    assert "Nothing was applied for." in node.failed(MONOPOLY, count=16)["msg"]
+
+
+@pytest.mark.parametrize("data", [[], None])
+def test_an_empty_list_that_the_quota_contradicts_is_no_reason_to_apply(node: Node, data: Any) -> None:
+    held = node.ok(MONOPOLY, count=2)["applied"]
+    node.vendor.fault(LIST, "replace", body={"data": data}, times=3)
+    assert node.other().ok(MONOPOLY, count=2)["changed"] is False
+    node.vendor.fault(LIST, "replace", body={"data": data}, times=-1)
+    for max_wait in (300, 5):
+        result = node.other().failed(MONOPOLY, count=2, max_wait=max_wait)
+        assert "holds 2 more resources than the list of resources shows" in result["msg"]
+    assert node.vendor.uuids == held
+    node.other().run(MONOPOLY, count=2, wait=False, on_uncertain="ignore")
+    assert len(node.vendor.uuids) == 4
+
+
+@pytest.mark.parametrize("check", [False, True])
+def test_one_empty_list_does_not_mean_that_nothing_is_held(node: Node, check: bool) -> None:
+    held = node.ok(MONOPOLY, count=2)["applied"]
+    node.vendor.advance(13 * HOURS)
+    node.vendor.fault(LIST, "data_null")
+    assert node.other().ok(MONOPOLY, state="absent", all=True, check=check)["released"] == held
+
+
+@pytest.mark.parametrize(
+    "options", [{"count": 1}, {"state": "absent", "all": True}, {"state": "redialed", "all": True}]
+)
+def test_a_run_waits_for_another(node: Node, options: dict[str, Any]) -> None:
+    def another() -> None:
+        with node.other_process():
+            assert "another run" in node.failed(MONOPOLY, max_wait=1, **options)["msg"]
+            node.ok(MONOPOLY, check=True, **options)
+
+    node.ok(MONOPOLY, count=1)
+    node.vendor.advance(13 * HOURS)
+    node.vendor.before(APPLY, another)
+    node.ok(MONOPOLY, count=2)
+
+
+@pytest.mark.parametrize(
+    "options", [{"count": 1}, {"state": "absent", "all": True}, {"state": "redialed", "all": True}]
+)
+def test_a_key_of_another_product_is_reported(new_node: Callable[..., Node], options: dict[str, Any]) -> None:
+    result = new_node(None).failed(MONOPOLY, **options)
+    assert (result["changed"], result["error"]["code"]) == (False, 400)
+    assert "exclusive occupancy" in result["msg"]
+
+
+# Release and redial
+
+
+def test_the_vendor_decides_if_a_time_cannot_be_read(node: Node) -> None:
+    node.ok(MONOPOLY, count=1)
+    node.vendor.alter(LIST, lambda body: {"data": [{**body["data"][0], "monopolize_time": "a while ago"}]})
+    (refused,) = node.failed(MONOPOLY, state="absent", all=True)["refused"]
+    assert (refused["possible_from"], "12小时" in refused["reason"], len(node.sent(RELEASE))) == (None, True, 1)
+
+
+def test_a_clock_that_is_behind_is_corrected_by_the_list(node: Node) -> None:
+    node.ok(MONOPOLY, count=1)
+    node.vendor.advance(13 * HOURS)
+    node.is_dated = False
+    node.set_clock(-13 * HOURS)
+    assert len(node.ok(MONOPOLY, state="absent", all=True)["released"]) == 1
+
+
+def test_what_is_still_held_is_released_again(node: Node) -> None:
+    uuids = node.ok(MONOPOLY, count=3)["applied"]
+    node.vendor.advance(13 * HOURS)
+    node.vendor.fault(RELEASE, "partial", drop=1)
+    assert sorted(node.ok(MONOPOLY, state="absent", all=True)["released"]) == sorted(uuids)
+    assert [sent["UUIDs"] for sent in node.sent(RELEASE)] == [",".join(uuids), uuids[2]]
+
+
+def test_many_are_released_in_calls_of_fifty(new_node: Callable[..., Node]) -> None:
+    node = new_node(None, kind="exclusive_occupancy", channels=60)
+    node.ok(MONOPOLY, count=60, wait=False)
+    node.vendor.advance(13 * HOURS)
+    assert len(node.ok(MONOPOLY, state="absent", all=True)["released"]) == 60
+    assert [len(sent["UUIDs"].split(",")) for sent in node.sent(RELEASE)] == [50, 10]
+
+
+def test_a_redial_keeps_the_interval_of_the_vendor(node: Node) -> None:
+    dialed_resources(node)
+    first = node.ok(MONOPOLY, state="redialed", all=True, wait=False)
+    assert {one["server_after"] for one in first["redialed"]} == {None}
+    late = node.failed(MONOPOLY, state="redialed", all=True, max_wait=1)
+    assert ("10 seconds between two dials" in late["msg"], late["changed"]) == (False, False)

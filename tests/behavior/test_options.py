@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from support.invariants import assert_one_sentence
-from support.kinds import ALLOCATE, RELEASE, REPLACE
+from support.kinds import ALLOCATE, MONOPOLY, RELEASE, REPLACE
 from support.node import Node
 from support.vendor import KEY
 
@@ -51,6 +51,15 @@ MISTAKES: list[tuple[str, dict[str, Any], list[str]]] = [
     (POOL, {"pool": "premium"}, ["pool", "premium"]),
     (POOL, {"areas": [-5]}, ["areas", "-5"]),
     (AREAS, {"available": "perhaps"}, ["available", "perhaps"]),
+    (MONOPOLY, {}, ["count", "state=present"]),
+    (MONOPOLY, {"count": 0}, ["count=0", "from 1 to 100"]),
+    (MONOPOLY, {"count": 101}, ["count=101", "from 1 to 100"]),
+    (MONOPOLY, {"count": 1, "uuids": ["a"]}, ["uuids", "state=absent"]),
+    (MONOPOLY, {"count": 1, "all": True}, ["all", "state=absent"]),
+    *[(MONOPOLY, {"state": state}, ["uuids", f"state={state}"]) for state in ("absent", "redialed")],
+    (MONOPOLY, {"state": "absent", "all": True, "uuids": []}, ["uuids and all=true exclude each other"]),
+    (MONOPOLY, {"state": "absent", "all": True, "isp": "mobile"}, ["isp", "state=present"]),
+    (MONOPOLY, {"state": "absent", "uuids": [" "]}, ["uuids", "' '"]),
     *[("qg_ledger_info", {"since": text}, ["since"]) for text in ("yesterday", "24", "-1h", "24w", "2030-13-01")],
 ]
 

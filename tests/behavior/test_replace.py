@@ -17,6 +17,8 @@ QUANZHOU, HUAIAN = "350500", "320800"
 NAMES = {"num": "Num", "area": "AreaId", "keep_alive": "KeepAlive", "isp": "Isp"}
 #: The products that release leases at once.
 AT_ONCE = pytest.mark.parametrize("product", [CLASSIC, "exclusive"])
+#: A list that omits every lease.
+EMPTY: dict[str, Any] = {"Code": 0, "TaskList": [], "TaskNum": 0, "TotalNum": 0}
 #: A lease that the vendor does not have.
 NEVER_HELD = {"IP": "203.0.113.9", "port": "1", "host": "203.0.113.9:1", "deadline": "2099-01-01 00:00:00"}
 
@@ -69,10 +71,20 @@ def test_leases_of_different_terms_are_not_replaced_together(
     assert {each[0] for each in sent(node, paths.replace if by_vendor else paths.get, "area")} == {QUANZHOU}
 
 
-@AT_ONCE
+@pytest.mark.parametrize(
+    ("product", "plan"),
+    [
+        (CLASSIC, {"channels": 8}),
+        pytest.param(CLASSIC, {"channels": 3}, id="no free channel"),
+        pytest.param(CLASSIC, {"billing": "volume", "balance": 9}, id="volume"),
+        ("exclusive", {"channels": 8}),
+    ],
+)
 @pytest.mark.parametrize("fault", FAULTS)
-def test_a_replacement_by_the_vendor_is_paid_for_once(new_node: Callable[..., Node], product: str, fault: str) -> None:
-    node = new_node(product, channels=8)
+def test_a_replacement_by_the_vendor_is_paid_for_once(
+    new_node: Callable[..., Node], product: str, plan: dict[str, Any], fault: str
+) -> None:
+    node = new_node(product, **plan)
     node.ok(ALLOCATE, count=3)
     before, call = node.vendor.ips, PATHS[product].replace
     assert call
@@ -147,3 +159,113 @@ def test_a_replacement_that_is_refused_when_the_old_leases_are_gone(node: Node, 
     assert (result["error"]["code"], result["error"]["endpoint"]) == (-103, "/allocate")
     assert result["missing"] == len(result["released"]) == 2
     assert result["changed"] is True
+
+
+@pytest.mark.parametrize("order", ["oldest", "random"])
+def test_a_replacement_of_fewer_pays_for_no_more_than_requested(node: Node, order: str) -> None:
+    """The vendor releases three and leases two. Its choice for the third may be a lease that was just paid for."""
+    node.vendor.configure(options={"replace_order": order, "list_lag": 3})
+    for number in range(1, 5):
+        node.ok(ALLOCATE, count=number)
+    node.vendor.fault("/replace", "partial", drop=1)
+    node.ok(REPLACE, count=3)
+    assert (len(node.vendor.leases), node.vendor.paid) == (4, 4 + 3)
+
+
+def test_more_than_are_held_cannot_be_replaced(node: Node) -> None:
+    node.vendor.hold(1)
+    assert "the key holds 1" in node.failed(REPLACE, count=2)["msg"]
+    assert node.sent("/replace") == []
+
+
+def test_named_leases_are_replaced_as_far_as_they_can_be_released(new_node: Callable[..., Node]) -> None:
+    """Two a week of a static plan, and none that is younger than a day."""
+    node = new_node(kind="static_dedicated", channels=9)
+    for young, count in ((0, 4), (1, 2)):
+        node.ok(ALLOCATE, count=count)
+        node.vendor.advance(8 * 86400)
+        if young:
+            node.ok(ALLOCATE, count=count + young)
+            # The vendor promises no order.
+            node.vendor.leases.reverse()
+        before = len(node.vendor.leases)
+        result = node.failed(REPLACE, ips=sorted(node.vendor.ips))
+        assert "still held" in result["msg"]
+        assert (len(result["released"]), len(result["allocated"]), len(node.vendor.leases)) == (2, 2, before)
+
+
+@pytest.mark.parametrize(("left", "swapped"), [(0, 0), (1, 1), (3, 1), (5, 5)])
+def test_a_volume_limits_a_replacement_of_named_leases(node: Node, left: int, swapped: int) -> None:
+    node.vendor.configure(plan={"billing": "volume", "balance": 5 + left})
+    node.ok(ALLOCATE, count=5)
+    result = node.run(REPLACE, ips=sorted(node.vendor.ips))
+    # Never is more lost than the one that was tried.
+    missing = 1 if left == 0 else 0
+    assert (len(result["allocated"]), result["missing"], len(node.vendor.leases)) == (swapped, missing, 5 - missing)
+    assert result.get("failed", False) is (left < 5)
+    if left in (1, 3):
+        assert "the other 4 leases were kept" in result["msg"]
+        assert result["quota"]["available"] == left
+
+
+@pytest.mark.slow
+def test_more_than_a_hundred_are_replaced_in_calls_of_a_hundred(node: Node) -> None:
+    node.vendor.configure(plan={"channels": 150})
+    node.vendor.hold(100, 50)
+    result = node.ok(REPLACE, ips=sorted(node.vendor.ips), max_wait=3600)
+    assert len(result["released"]) == len(result["allocated"]) == len(node.vendor.leases) == 150
+    assert [each["Num"] for each in node.sent("/allocate")] == ["1", "100", "49"]
+
+
+@pytest.mark.parametrize("plan", [{"channels": 9}, {"billing": "volume", "balance": 9}], ids=str)
+def test_a_replacement_that_is_never_listed_is_not_repeated(node: Node, plan: dict[str, Any]) -> None:
+    node.vendor.configure(plan=plan)
+    node.ok(ALLOCATE, count=3)
+    node.vendor.advance(600)
+    node.vendor.fault("/replace", "reset_after")
+    node.vendor.fault("/query", "replace", body=EMPTY, times=-1, skip=1)
+    assert "is unknown" in node.failed(REPLACE, all=True)["msg"]
+    node.run(REPLACE, all=True)
+    assert (node.vendor.paid, len(node.sent("/replace"))) == (6, 1)
+
+
+@pytest.mark.parametrize("plan", [{"channels": 9}, {"channels": 3}, {"billing": "volume", "balance": 9}], ids=str)
+def test_a_replacement_that_stopped_after_its_release_is_completed(node: Node, plan: dict[str, Any]) -> None:
+    """With free channels nothing has replaced the old leases; by volume the outcome is unknown."""
+    node.vendor.configure(plan=plan)
+    node.ok(ALLOCATE, count=3)
+    node.vendor.before("/replace", lambda: node.vendor.call("/release", IP=",".join(node.vendor.ips)))
+    node.vendor.fault("/replace", "reset_before")
+    result, is_unknown = node.run(REPLACE, all=True), "billing" in plan
+    assert ("is unknown" in result.get("msg", "")) is is_unknown
+    assert (result["missing"], node.vendor.paid, len(node.sent("/replace"))) == (*((3, 3) if is_unknown else (0, 6)), 1)
+
+
+@pytest.mark.parametrize(("options", "lost"), [({"count": 2}, ""), ({}, "/release")], ids=["of any", "of named"])
+def test_what_a_list_omits_gets_no_successor(node: Node, options: dict[str, Any], lost: str) -> None:
+    node.ok(ALLOCATE, count=5)
+    node.vendor.advance(61)
+    node.vendor.fault("/query", "replace", body=EMPTY, times=2, skip=1)
+    if lost:
+        node.vendor.fault(lost, "reset_before")
+    node.run(REPLACE, **(options or {"ips": [node.vendor.leases[0].ip]}))
+    assert len(node.vendor.leases) == 5
+    assert node.vendor.paid <= 5 + options.get("count", 1)
+
+
+@pytest.mark.parametrize("lag", [0, 3, 50])
+def test_what_a_refused_replacement_gave_up_is_leased_again(node: Node, lag: int) -> None:
+    """What it gave up is the only stock. Where it gave up nothing, the next run is not delayed."""
+    node.ok(ALLOCATE, count=2)
+    node.vendor.fault("/replace", "code", code=-103)
+    node.failed(REPLACE, all=True)
+    began = node.vendor.clock.now()
+    assert node.ok(ALLOCATE, count=2)["changed"] is False
+    assert node.vendor.clock.now() == began
+    node.vendor.advance(120)
+    node.vendor.configure(options={"replace_failure": "drop", "list_lag": lag})
+    for area in node.vendor.stock:
+        area.available = 0
+    node.ok(REPLACE, all=True)
+    assert node.ok(ALLOCATE, count=2)["changed"] is False
+    assert (len(node.vendor.leases), node.vendor.paid) == (2, 4)

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import base64
+import itertools
 from typing import Any
 
 import pytest
@@ -129,12 +130,15 @@ def test_a_mistake_is_reported_in_a_sentence(sim: Simulator, playground: Playgro
     assert sim.key not in played.output
 
 
-def test_after_an_allocation_the_list_is_not_the_old_one(sim: Simulator, playground: Playground) -> None:
-    played = run(
-        sim,
-        playground,
-        look("at_least=0, max_age=600", "before"),
-        task("more", "qg_proxy_allocate", {"count": 2}),
-        look("at_least=2, max_age=600", "after"),
-    )
-    assert len(found(played, "after")) == 2
+def test_after_a_change_the_list_is_not_the_old_one(sim: Simulator, playground: Playground) -> None:
+    # Another client's, which the first list shows and no record does.
+    lease(sim, 2)
+    changes = {"qg_proxy_allocate": {"count": 3}, "qg_proxy_replace": {"count": 1}, "qg_proxy_release": {"all": True}}
+    cached = "at_least=0, limit=9, max_age=600"
+    tasks = [(task(name, name, options), look(cached, f"after {name}")) for name, options in changes.items()]
+    played = run(sim, playground, look(cached, "before"), *itertools.chain(*tasks))
+    assert len(found(played, "before")) == 2
+    for name, held in zip(changes, (3, 3, 0), strict=True):
+        assert len(found(played, f"after {name}")) == held
+    replaced = played.of("qg_proxy_replace").result["leases"]
+    assert set(found(played, "after qg_proxy_replace")) == {each["server"] for each in replaced}

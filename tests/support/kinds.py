@@ -93,6 +93,12 @@ def old_resources(node: Node) -> Options:
     return {"state": "absent", "uuids": uuids[:1]}
 
 
+def dialed_resources(node: Node) -> Options:
+    uuids = node.ok(MONOPOLY, **two_resources(node))["applied"]
+    node.vendor.advance(60)
+    return {"state": "redialed", "uuids": uuids}
+
+
 def listed(node: Node) -> Options:
     node.vendor.configure(whitelist=[*ADDRESSES, "203.0.113.1"])
     return {"ips": ADDRESSES, "state": "absent"}
@@ -115,6 +121,7 @@ KINDS = [
     Kind("monopoly", MONOPOLY, "POST /monopolies", two_resources, (2, 2), None, OCCUPANCY),
     Kind("release", RELEASE, "/release", one_of_three, (2, 3)),
     Kind("release of a resource", MONOPOLY, "DELETE /monopolies", old_resources, (1, 2), None, OCCUPANCY),
+    Kind("redial", MONOPOLY, "PUT /monopolies/ips", dialed_resources, (2, 2), None, OCCUPANCY, can_repeat=False),
     Kind("release of a replacement", REPLACE, "/release", one_of_two, (2, 3), can_repeat=False),
     Kind("order of a replacement", REPLACE, "/allocate", one_of_two, (2, 3), can_repeat=False),
     Kind("add", "qg_whitelist", "/whitelist/add", lambda _node: {"ips": ADDRESSES}, (2, 0), None),
@@ -149,6 +156,8 @@ FAULTS: dict[str, Options] = {
     "list 8 s late": {"lag": 8},
     "list 50 s late": {"lag": 50},
     "lost and list 50 s late": {"kind": "reset_after", "lag": 50},
+    "lost and list and quota 30 s late": {"kind": "reset_after", "lag": 30, "quota_lag": 30},
+    "lost and list and quota 55 s late": {"kind": "garbage", "lag": 55, "quota_lag": 55},
     "no quota": {"kind": "reset_after", "quota": False},
 }
 
@@ -157,7 +166,7 @@ def happen(node: Node, call: str, fault: Options) -> None:
     """Let it happen to the next such call."""
     fields, vendor = dict(fault), node.vendor
     if lag := fields.pop("lag", 0):
-        vendor.configure(options={"list_lag": lag})
+        vendor.configure(options={"list_lag": lag, "quota_lag": fields.pop("quota_lag", 0)})
         books(vendor)
     if not fields.pop("quota", True):
         for path in {path.quota for path in PATHS.values()} - {None}:

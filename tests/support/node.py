@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import sqlite3
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from importlib import import_module
@@ -60,7 +61,7 @@ class Node:
         self.is_dated = True
         self.event: Event | None = None
         self._boots, self._booted_at = 1, 0.0
-        self.is_dead = self._is_other = False
+        self.is_dead = self._is_other = self._is_full = False
         self.runtime = Runtime(
             clock=Clock(self._elapsed, self._wall, self._boot),
             sleep=self._sleep,
@@ -129,6 +130,10 @@ class Node:
         self.is_dead = True
         raise Killed
 
+    def fill_disk(self) -> None:
+        """Let nothing be written to the store from now on."""
+        self._is_full = True
+
     def lose_locks(self) -> None:
         """Let others get what the present process has locked, as if its database session had ended.
 
@@ -184,6 +189,8 @@ class Node:
     def _boot(self) -> str:
         # The store asks for it in each transaction.
         self.step(STORE)
+        if self._is_full:
+            raise sqlite3.OperationalError("database or disk is full")
         return f"boot {self._boots}"
 
     def _sleep(self, seconds: float) -> None:

@@ -18,7 +18,7 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._api.transport impor
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.runtime import WaitBudget
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.rate_limiter import RateLimiter
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.store import StorePlace
-from support.in_process import KEY
+from support.vendor import KEY
 
 PWD = "s3cr3t+pass"
 NUMBER = "00000000-1111-4222-8333-444444444444"

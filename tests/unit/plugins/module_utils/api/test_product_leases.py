@@ -14,8 +14,8 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._api.responses impor
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.transport import HttpResponse
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import CallError, Effect, QgError
 from simulator.api.codes import PRODUCT_MESSAGES
-from support.in_process import KEY
 from support.product_answers import BARE, FULL, NUMBER, PWD, TERMS, Client, client_fixture, response
+from support.vendor import KEY
 
 __all__ = ["client_fixture"]
 

@@ -1,0 +1,181 @@
+# Copyright (c) 2026 The qingguo.qgnet authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What a run left behind that was killed, or had no time to wait: a later run adopts it, waits for it or continues."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from support.kinds import ALLOCATE, RELEASE, REPLACE
+from support.node import STORE, Node
+from support.vendor import Answer, Call
+
+GET, GIVE_BACK = "/allocate", "/release"
+QUANZHOU, GUANGZHOU = "350500", "440100"
+
+
+@pytest.fixture
+def node(new_node: Callable[..., Node]) -> Node:
+    return new_node(channels=9)
+
+
+def kill(node: Node, call: str, module: str, *, carried_out: bool = False, **options: Any) -> None:
+    """Kill a run at its call, before or after the vendor carries it out."""
+    node.vendor.kill(call, carried_out=carried_out)
+    assert node.attempt(module, **options) is None
+
+
+@pytest.mark.parametrize("step", [0, -86400, 86400])
+@pytest.mark.parametrize(("timeout", "bound"), [(10, 90), (120, 180)])
+def test_a_call_that_was_never_carried_out_is_repeated_in_time(
+    node: Node, timeout: int, bound: int, step: float
+) -> None:
+    """When it can no longer be in flight, whatever the wall clock says."""
+    began, options = node.vendor.clock.now(), {"count": 3, "timeout": timeout}
+    kill(node, GET, ALLOCATE, **options)
+    node.set_clock(step)
+    assert node.ok(ALLOCATE, check=True, **options)["missing"] == 3
+    assert node.vendor.clock.now() == began, "check mode does not wait"
+    assert len(node.ok(ALLOCATE, **options)["allocated"]) == node.vendor.paid == 3
+    assert bound <= node.vendor.clock.now() - began < bound + 5
+    began = node.vendor.clock.now()
+    node.ok(ALLOCATE, count=4)
+    assert node.vendor.clock.now() == began, "it is resolved then"
+
+
+def test_a_call_that_was_sent_long_after_its_record_is_waited_for(new_node: Callable[..., Node]) -> None:
+    """The machine was suspended in between. The product has no quota that shows the leases."""
+    node = new_node("overseas")
+    node.vendor.configure(options={"list_lag": 50})
+
+    def send_late(call: Call) -> Answer:
+        node.vendor.advance(7200)
+        node.vendor.kill("/overseas/query", carried_out=False)
+        return call.carry_out()
+
+    node.vendor.once("/overseas/get", send_late)
+    assert node.attempt(ALLOCATE, count=2) is None
+    node.is_alone = False
+    assert len(node.ok(ALLOCATE, count=2)["leases"]) == node.vendor.paid == 2
+
+
+def test_leases_of_a_killed_run_are_adopted_with_their_terms(node: Node) -> None:
+    options = {"count": 2, "areas": [QUANZHOU]}
+    kill(node, GET, ALLOCATE, carried_out=True, **options)
+    node.vendor.forget()
+    began = node.vendor.clock.now()
+    assert len(node.ok(ALLOCATE, **options)["leases"]) == node.vendor.paid == 2
+    assert (node.sent("/resources"), node.vendor.clock.now()) == ([], began)
+
+
+@pytest.mark.parametrize("stock", [True, False])
+def test_late_leases_of_another_area_do_not_count(node: Node, stock: bool) -> None:
+    node.vendor.late = (GET, 30)
+    node.failed(ALLOCATE, count=2, areas=[QUANZHOU], keep_alive=5, max_wait=5)
+    if not stock:
+        node.vendor.fault(GET, "code", code=-103, times=-1, skip=1)
+    result = node.run(ALLOCATE, count=3, areas=[GUANGZHOU], keep_alive=60, min_remaining=30)
+    assert (result["missing"], len(result["leases"])) == ((0, 3) if stock else (3, 0))
+    assert all(lease["region"].startswith("广东省广州市") for lease in result["leases"])
+    assert len(node.vendor.leases) == (5 if stock else 2)
+
+
+@pytest.mark.parametrize("carried_out", [False, True])
+@pytest.mark.parametrize("call", [GIVE_BACK, GET])
+def test_a_replacement_of_named_leases_is_continued(node: Node, call: str, carried_out: bool) -> None:
+    node.ok(ALLOCATE, count=3)
+    old = node.vendor.ips
+    options = {"ips": sorted(old)}
+    kill(node, call, REPLACE, carried_out=carried_out, **options)
+    if call == GET and not carried_out:
+        # The run that continues it is interrupted as well: both have left a record of what has no successor yet.
+        kill(node, GIVE_BACK, REPLACE, carried_out=True, **options)
+    assert node.ok(REPLACE, **options)["missing"] == 0
+    assert (len(node.vendor.leases), node.vendor.paid) == (3, 6)
+    assert not old & node.vendor.ips
+    node.vendor.forget()
+    node.run(REPLACE, **options)
+    assert node.vendor.calls(GIVE_BACK, GET) == [], "it is over"
+
+
+@pytest.mark.parametrize(("ahead", "after", "held"), [(400, 0, 3), (0, 0, 3), (0, 400, 0)])
+def test_no_successor_of_a_lease_that_has_ended_since(node: Node, ahead: float, after: float, held: int) -> None:
+    node.is_dated, node.wall_error = False, ahead
+    node.ok(ALLOCATE, count=3, keep_alive=5)
+    options = {"ips": sorted(node.vendor.ips), "keep_alive": 5}
+    kill(node, GET, REPLACE, **options)
+    node.vendor.advance(after)
+    node.run(REPLACE, **options)
+    assert len(node.vendor.leases) == held
+
+
+def test_another_replacement_continues_none(node: Node) -> None:
+    """Neither with other leases nor with other properties of the new ones is it the same task."""
+    node.ok(ALLOCATE, count=3)
+    first, second = (lease.ip for lease in node.vendor.leases[:2])
+    kill(node, GET, REPLACE, ips=[first])
+    node.run(REPLACE, ips=[first], isp="mobile")
+    assert node.vendor.paid == 3
+    assert len(node.ok(REPLACE, ips=[second])["allocated"]) == 1
+    assert (len(node.vendor.leases), node.vendor.paid) == (2, 4)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("deadline", ["release", "expiry"])
+def test_a_replacement_of_a_static_address_is_continued_from_any_step(
+    new_node: Callable[..., Node], deadline: str
+) -> None:
+    """Its deadline may be the time from which it can be released, and has passed then."""
+    for steps in range(2, 48):
+        node = new_node("longterm", static=True)
+        node.vendor.configure(options={"static_deadline": deadline})
+        node.store = node.store.with_name(str(steps))
+        node.options["store"] = str(node.store)
+        node.ok(ALLOCATE, count=2)
+        node.vendor.advance(90000)
+        ip = node.vendor.leases[0].ip
+        node.at_step(steps, node.die)
+        node.attempt(REPLACE, ips=[ip])
+        node.event, node.is_alone = None, False
+        node.run(REPLACE, ips=[ip])
+        assert (len(node.vendor.leases), node.vendor.paid) == (2, 3), steps
+        assert ip not in node.vendor.ips
+
+
+# A store that fails
+
+
+@pytest.mark.parametrize(("module", "options"), [(ALLOCATE, {"count": 2}), (RELEASE, {"all": True})])
+def test_what_was_done_is_returned_whichever_write_to_the_store_fails(
+    new_node: Callable[..., Node], module: str, options: dict[str, Any]
+) -> None:
+    for writes in range(1, 60):
+        node = new_node(channels=9)
+        node.store = node.store.with_name(str(writes))
+        node.options["store"] = str(node.store)
+        if module == RELEASE:
+            node.vendor.hold(2)
+        node.at_step(writes, node.fill_disk, (STORE,))
+        # Node.run compares what the result claims with the books.
+        result = node.run(module, **options)
+        if node.event is not None:
+            return
+        assert not result.get("failed") or "disk is full" in result["msg"]
+    raise AssertionError("the run does not end")
+
+
+@pytest.mark.parametrize("call", [GET, "/replace"])
+def test_a_lost_purchase_is_named_if_the_store_fails_too(node: Node, call: str) -> None:
+    def lose(sent: Call) -> Answer:
+        sent.carry_out()
+        node.fill_disk()
+        return 502, None
+
+    if call != GET:
+        node.ok(ALLOCATE, count=2)
+    node.vendor.once(call, lose)
+    result = node.failed(ALLOCATE if call == GET else REPLACE, count=2)
+    assert [part for part in (call, "is unknown", "disk is full") if part not in result["msg"]] == []
