@@ -156,11 +156,12 @@ done
 inside "curl --silent --fail --proxy http://127.0.0.1:3128 http://d.qg.net/ip"
 inside "curl --silent --request DELETE http://127.0.0.1:8080/_sim/faults" >/dev/null
 
+# A refresh without these extra variables would put the old configuration back.
+play qingguo.qgnet.refresh_timer --extra-vars "'qg_hosts=crawlers qg_timer_state=absent'"
 inside "exec timeout 300 python3 -m http.server --bind 127.0.0.1 9101 </dev/null >/dev/null 2>&1 & echo \$! >/run/other.pid; sleep 2"
 [[ $(play gateway.yml --extra-vars proxy_gateway_metrics=127.0.0.1:9101 || true) == *"already in use"* ]] || fail "a reload that failed was not reported"
 inside "kill \$(cat /run/other.pid)"
 play gateway.yml --extra-vars proxy_gateway_metrics=127.0.0.1:9101 || fail "a reload that failed was not repaired"
-play qingguo.qgnet.refresh_timer --extra-vars "'qg_hosts=crawlers qg_timer_state=absent'"
 play gateway.yml --extra-vars proxy_gateway_state=absent
 play gateway.yml --extra-vars proxy_gateway_state=absent | grep -q 'changed=0' || fail "a second removal changed something"
 left=$(inside "ls -d /etc/qg-proxy-* /run/qg-proxy-* /etc/systemd/system/qg-* 2>/dev/null" || true)
