@@ -15,14 +15,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from .._core.errors import Effect, Kind, TransportError
+from .._core.errors import CallError, Kind
 from .._core.runtime import WaitBudget, wall_time
 from . import account_rows as rows
 from .account_rows import Record
 from .caller import Caller, T
 from .calls import Call
 from .parsing import ResponseShapeError, http_time, parse_object
-from .responses import Refusal, VendorCode
+from .responses import Code, Refusal
 from .transport import HttpResponse, Transport
 
 #: The maximum number of services that one call of getDetail returns (vendor's page on service details).
@@ -72,7 +72,24 @@ def _dialect(response: HttpResponse, *, by_result: bool = False) -> tuple[Any, R
     if is_good and response.status < 300:
         return body.value("data"), None
     said = body.value("msg" if by_result else "Message")
-    return None, Refusal(None if by_result else code, said, body.value("RequestId"), {})
+    return None, Refusal(None if by_result else code, _row(str(said or ""), response), said, body.value("RequestId"))
+
+
+def _row(said: str, response: HttpResponse) -> Code:
+    """Return the meaning of a refusal, which only the vendor's text explains."""
+    date = http_time(response.headers.get("Date", ""))
+    ahead = 0.0 if date is None else wall_time() - date
+    if abs(ahead) > MAX_CLOCK_DIFFERENCE:
+        side = "ahead of" if ahead > 0 else "behind"
+        fix = (
+            f"The clock of this machine is {abs(ahead):.0f} seconds {side} the vendor's, and calls are signed with the "
+            "time: set the clock. "
+        )
+        return Code(Kind.PARAMETER, "", fix)
+    if any(word in said for word in _ABOUT_SIGNATURE):
+        clock = "" if date is not None else ", and whether the clock of this machine is right"
+        return Code(Kind.CALLER, "", f"The signature was not accepted: check app_id, app_key and account_url{clock}.")
+    return Code(Kind.PARAMETER, "", "")
 
 
 _call = functools.partial(Call, repeatable=True, dialect=_dialect, uncertain=frozenset())
@@ -109,21 +126,14 @@ class Account:
         read = functools.partial(rows.instances, include_secrets=include_secrets)
         found: dict[str, Row] = {}
         while True:
-            parameters = {"productId": product_id, "suid": suid, "offset": len(found), "limit": PAGE_SIZE}
-            page = self._call(INSTANCES, parameters, read)
             known = len(found)
+            page = self._call(
+                INSTANCES, {"productId": product_id, "suid": suid, "offset": known, "limit": PAGE_SIZE}, read
+            )
             found.update({row["suid"]: row for row in page})
             # The vendor does not return the total number. Older servers ignore the page and return everything.
-            if len(page) != PAGE_SIZE or suid is not None:
+            if len(page) != PAGE_SIZE or suid is not None or len(found) == known:
                 return list(found.values())
-            if len(found) == known:
-                raise TransportError(
-                    f"{INSTANCES.path}: the list of services cannot be read completely, because the vendor repeats the "
-                    f"first page: request a brand with fewer than {PAGE_SIZE} services.",
-                    endpoint=INSTANCES.path,
-                    effect=Effect.UNKNOWN,
-                    retryable=False,
-                )
 
     def packages(
         self, product_id: int, line_no: str | None = None, area_no: str | None = None, *, load_rate: bool = False
@@ -152,26 +162,11 @@ class Account:
         return self._call(PROXY_PLAN, {"resource_no": resource_no, "productId": product_id}, read)
 
     def _call(self, call: Call, parameters: Mapping[str, object], read: Callable[[Any], T]) -> T:
-        identity = {"domain": self._identity.domain, "appid": self._identity.app_id}
-        given = {**parameters, **identity}.items()
-        asked = ", ".join(f"{name}={value}" for name, value in given if value is not None)
-        return self.caller.call(call, parameters, read, explain=functools.partial(_explain, asked=asked))
-
-
-def _explain(refusal: Refusal, response: HttpResponse, asked: str) -> VendorCode:
-    """Return the meaning of a refusal; the vendor's text is the only explanation."""
-    said, date = str(refusal.said or ""), http_time(response.headers.get("Date", ""))
-    ahead = None if date is None else wall_time() - date
-    if ahead is not None and abs(ahead) > MAX_CLOCK_DIFFERENCE:
-        side = "ahead of" if ahead > 0 else "behind"
-        return VendorCode(
-            Kind.CALLER,
-            "",
-            f"The clock of this machine is {abs(ahead):.0f} seconds {side} the vendor's, and calls are signed with the "
-            f"time: set the clock. The call was for {asked}.",
-        )
-    if any(word in said for word in _ABOUT_SIGNATURE):
-        clock = "" if ahead is not None else ", and whether the clock of this machine is right"
-        fix = f"The signature was not accepted: check app_id, app_key and account_url{clock}."
-        return VendorCode(Kind.CALLER, "", fix)
-    return VendorCode(Kind.PARAMETER, "", f"The call was for {asked}: check that.")
+        try:
+            return self.caller.call(call, parameters, read)
+        except CallError as error:
+            if error.kind is Kind.PARAMETER:
+                given = {**parameters, "domain": self._identity.domain, "appid": self._identity.app_id}
+                asked = ", ".join(f"{name}={value}" for name, value in given.items() if value is not None)
+                error.message = f"{error.message.rstrip()} The call was for {asked}: check that."
+            raise

@@ -13,9 +13,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any
+from typing import Any, TypeAlias
 
 from .._core.text import Exact
 from .parsing import ResponseShapeError, integer, parse_vendor_time
@@ -85,33 +84,27 @@ class Record:
         }
 
 
-@dataclass(frozen=True)
-class Column:
-    """One value of a row: its name in results, its reader, and the vendor's names for it."""
-
-    name: str
-    read: Callable[..., Any]
-    names: tuple[str, ...]
+#: The values of a row: their names in results, each with its reader and the vendor's names for it.
+Columns: TypeAlias = "dict[str, tuple[Callable[..., Any], tuple[str, ...]]]"
 
 
-def column(name: str, read: Callable[..., Any], *names: str) -> Column:
-    """Return a column; without names of the vendor, its name differs only in case and underscores."""
-    return Column(name, read, names or (name,))
+def columns(read: Callable[..., Any], *names: str, **named: str | tuple[str, ...]) -> Columns:
+    """Return columns with the same reader.
+
+    The vendor's names for ``names`` differ only in case and underscores; those of ``named`` are given.
+    """
+    given = {name: (vendor,) if isinstance(vendor, str) else vendor for name, vendor in named.items()}
+    return {name: (read, given.get(name, (name,))) for name in (*names, *given)}
 
 
-def columns(read: Callable[..., Any], *names: str) -> tuple[Column, ...]:
-    """Return columns with the same reader, whose names differ from the vendor's only in case and underscores."""
-    return tuple(column(name, read) for name in names)
-
-
-def times(*names: str) -> tuple[Column, ...]:
+def times(*names: str) -> Columns:
     """Return two columns for each time: as the vendor writes it, and as ISO 8601 with the offset of Beijing."""
 
     def iso(record: Record, name: str) -> str | None:
         found = parse_vendor_time(record.text(name))
         return found.isoformat() if found else None
 
-    return tuple(each for name in names for each in (column(name, Record.text), column(f"{name}_iso", iso, name)))
+    return columns(Record.text, *names) | columns(iso, **{f"{name}_iso": name for name in names})
 
 
 def records(data: object, what: str) -> list[Record]:
@@ -175,14 +168,14 @@ _FAMILIES = {
 }
 
 
-def _coded(name: str, vendor_name: str, words: Mapping[int, str]) -> tuple[Column, Column]:
+def _coded(name: str, words: Mapping[int, str]) -> Columns:
     """Return two columns for a coded number: its meaning, and the number as received."""
 
     def word(record: Record, *names: str) -> str | None:
         number = record.integer(*names)
         return None if number is None else words.get(number, UNKNOWN)
 
-    return column(name, word, vendor_name), column(f"{name}_code", Record.integer, vendor_name)
+    return columns(word, name) | columns(Record.integer, **{f"{name}_code": name})
 
 
 def _is_on(record: Record, *names: str) -> bool | None:
@@ -197,11 +190,6 @@ def _numbers(record: Record, *names: str) -> list[int]:
     return [number for number in found if number is not None]
 
 
-def _amount(record: Record, *names: str) -> float | None:
-    found = (record.number(name) for name in names)
-    return next((number for number in found if number is not None), None)
-
-
 def os_family(system_name: str | None) -> str | None:
     """Return the family of a system image, Windows or Linux; None if its name does not show it."""
     text = "".join((system_name or "").split()).casefold()
@@ -213,86 +201,65 @@ def _exact(record: Record, *names: str) -> Exact | None:
     return None if text is None else Exact(text)
 
 
-_INSTANCE = (
-    *columns(Record.text, "suid", "line_no", "area_no", "spec_no", "spec_name"),
-    column("host_id", Record.integer),
-    *columns(Record.text, "host_name", "ip", "local_ip"),
-    *_coded("run_status", "Run_status", RUN_STATUS),
-    *_coded("order_status", "Order_status", ORDER_STATUS),
-    column("system_disk_type", Record.text, "System_type"),
-    column("system_disk", Record.integer, "Systemdisks", "Systemdisk"),
-    column("data_disk_type", Record.text, "Harddisks_type"),
-    column("data_disk", Record.integer, "Harddiks", "Harddisks"),
-    *columns(Record.integer, "bandwidth", "defense"),
-    *columns(Record.text, "system_no", "system_name"),
-    column("os_family", lambda record, *names: os_family(record.text(*names)), "System_name"),
-    column("adsl_name", Record.text),
-    *times("buy_time", "end_time"),
-)
+_INSTANCE = {
+    **columns(Record.text, "suid", "line_no", "area_no", "spec_no", "spec_name", "host_name", "ip", "local_ip"),
+    **columns(Record.text, "system_no", "system_name", "adsl_name"),
+    **columns(Record.text, system_disk_type="System_type", data_disk_type="Harddisks_type"),
+    **columns(Record.integer, "host_id", "bandwidth", "defense"),
+    **columns(Record.integer, system_disk=("Systemdisks", "Systemdisk"), data_disk=("Harddiks", "Harddisks")),
+    **columns(lambda record, name: os_family(record.text(name)), os_family="System_name"),
+    **_coded("run_status", RUN_STATUS),
+    **_coded("order_status", ORDER_STATUS),
+    **times("buy_time", "end_time"),
+}
 _INSTANCE_SECRETS = columns(_exact, "adsl_password", "business_password", "login_password")
 
-_PACKAGE = (
-    *columns(Record.text, "package_no", "line_no", "line_name"),
-    column("area_id", Record.integer),
-    *columns(Record.text, "area_no", "area_name", "group_id", "group_name", "spec_no", "spec_name"),
-    column("cpu", Record.integer),
-    column("memory", Record.number),
-    column("system_disk", Record.integer, "Systemdisk"),
-    column("data_disk", Record.integer, "Datadisk"),
-    column("bandwidth", Record.integer),
-    column("ip_count", Record.integer, "Ip"),
-    column("defense", Record.integer),
-    column("trial_time", Record.text),
-    column("buyable", _is_on, "Buy_status"),
-    column("enabled", _is_on, "Status"),
-    column("upgradable", _is_on, "Upgrade_status"),
-    *columns(Record.money, "basic_price", "user_price"),
-    column("amount", _amount, "User_price", "Basic_price"),
-    *columns(Record.money, "day_rate", "week_rate", "month_rate", "quarter_rate", "halfyear_rate", "year_rate"),
-)
+_PACKAGE = {
+    **columns(Record.text, "package_no", "line_no", "line_name", "area_no", "area_name", "group_id", "group_name"),
+    **columns(Record.text, "spec_no", "spec_name", "trial_time"),
+    **columns(Record.integer, "area_id", "cpu", "bandwidth", "defense"),
+    **columns(Record.integer, system_disk="Systemdisk", data_disk="Datadisk", ip_count="Ip"),
+    **columns(Record.number, "memory", amount=("User_price", "Basic_price")),
+    **columns(_is_on, buyable="Buy_status", enabled="Status", upgradable="Upgrade_status"),
+    **columns(Record.money, "basic_price", "user_price"),
+    **columns(Record.money, "day_rate", "week_rate", "month_rate", "quarter_rate", "halfyear_rate", "year_rate"),
+}
 
-_LINE = (
-    *columns(Record.integer, "id", "super_id"),
-    *columns(Record.text, "name", "code"),
-    column("auto_id", Record.integer),
-    *columns(Record.text, "description", "address", "intro_url"),
-    *columns(Record.integer, "sort_id", "buy_status", "renew_status", "upgrade_status", "defense_status"),
-    *columns(Record.integer, "brand_id", "enabled"),
-    *times("created_at", "updated_at", "deleted_at"),
+_LINE = {
+    **columns(Record.text, "name", "code", "description", "address", "intro_url"),
+    **columns(Record.integer, "id", "super_id", "auto_id", "sort_id", "brand_id", "enabled"),
+    **columns(Record.integer, "buy_status", "renew_status", "upgrade_status", "defense_status"),
+    **times("created_at", "updated_at", "deleted_at"),
     # The vendor's table and example spell it differently.
-    column("spec_ids", _numbers, "bindspecs", "bondSpecs"),
-)
+    **columns(_numbers, spec_ids=("bindspecs", "bondSpecs")),
+}
 
-_PROXY_PLAN = (
-    column("total", Record.integer, "Number"),
-    column("available", Record.integer, "Resource_available"),
-    column("connect", Record.text),
-    *times("buy_time", "end_time"),
-    *_coded("order_status", "Order_status", PLAN_STATUS),
-    *_coded("type", "Type", PLAN_TYPES),
-    *_coded("ip_type", "Ip_type", IP_TYPES),
-    column("tunnel", Record.text, "Tunnel_url"),
-)
+_PROXY_PLAN = {
+    **columns(Record.integer, total="Number", available="Resource_available"),
+    **columns(Record.text, "connect", tunnel="Tunnel_url"),
+    **_coded("order_status", PLAN_STATUS),
+    **_coded("type", PLAN_TYPES),
+    **_coded("ip_type", IP_TYPES),
+    **times("buy_time", "end_time"),
+}
 _PROXY_PLAN_SECRETS = columns(_exact, "authkey")
 
 
-def _visible_row(
-    record: Record, public: tuple[Column, ...], secret: tuple[Column, ...], include_secrets: bool
+def _row(
+    record: Record, public: Columns, secret: Columns | None = None, include_secrets: bool = False
 ) -> dict[str, Any]:
     """Return a row, with its secrets only if requested; ``vendor`` is the object as received, without them as well."""
-    values = {each.name: each.read(record, *each.names) for each in (*public, *secret)}
+    values = {name: read(record, *names) for name, (read, names) in {**public, **(secret or {})}.items()}
     if all(value in (None, []) for value in values.values()):
         raise ResponseShapeError(f"{record.what} has none of the documented values")
     if include_secrets:
         return {**values, "vendor": dict(record.vendor)}
-    shown = {each.name: values[each.name] for each in public}
-    return {**shown, "vendor": record.without(SECRET_MARKS)}
+    return {**{name: values[name] for name in public}, "vendor": record.without(SECRET_MARKS)}
 
 
 def instances(data: object, *, include_secrets: bool = False) -> list[dict[str, Any]]:
     """Return the services in the data of getDetail."""
-    services = records(data, "a service")
-    found = [_visible_row(service, _INSTANCE, _INSTANCE_SECRETS, include_secrets) for service in services]
+    found = [_row(each, _INSTANCE, _INSTANCE_SECRETS, include_secrets) for each in records(data, "a service")]
     if any(each["suid"] is None for each in found):
         raise ResponseShapeError("Suid is missing")
     return found
@@ -300,17 +267,17 @@ def instances(data: object, *, include_secrets: bool = False) -> list[dict[str, 
 
 def packages(data: object) -> list[dict[str, Any]]:
     """Return the packages in the data of packageList."""
-    return [_visible_row(record, _PACKAGE, (), False) for record in records(data, "a package")]
+    return [_row(record, _PACKAGE) for record in records(data, "a package")]
 
 
 def lines(data: object) -> list[dict[str, Any]]:
     """Return the lines in the data of lineList."""
-    return [_visible_row(record, _LINE, (), False) for record in records(data, "a line")]
+    return [_row(record, _LINE) for record in records(data, "a line")]
 
 
 def proxy_plan(data: object, *, include_secrets: bool = False) -> dict[str, Any]:
     """Return the service in the data of resourceView."""
-    return _visible_row(single(data, "a proxy service"), _PROXY_PLAN, _PROXY_PLAN_SECRETS, include_secrets)
+    return _row(single(data, "a proxy service"), _PROXY_PLAN, _PROXY_PLAN_SECRETS, include_secrets)
 
 
 def _amount_of(record: Record, name: str) -> tuple[str, float]:

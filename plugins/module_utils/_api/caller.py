@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Collection, Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from .._core.errors import CallError, Effect, Kind, QgError, TransportError, UnexpectedError, WaitBudgetExceeded
@@ -16,7 +15,7 @@ from .._core.runtime import WaitBudget, backoff
 from .._core.text import sentence
 from .calls import Call
 from .parsing import ResponseShapeError
-from .responses import Explain, data_of, explain
+from .responses import data_of
 from .transport import RETRIES, HttpResponse, Transport, encode
 
 T = TypeVar("T")
@@ -27,14 +26,6 @@ Sending = Callable[[], contextlib.AbstractContextManager[None]]
 #: The maximum length of a query that is sent by GET, in characters. The vendor requires POST "when the parameters are
 #: too long", without a number; servers commonly accept a request line of 8 kB.
 MAX_QUERY = 4000
-
-
-@dataclass
-class Count:
-    """The number of calls of a run, and how many of them were retries."""
-
-    calls: int = 0
-    retries: int = 0
 
 
 class Caller:
@@ -59,7 +50,8 @@ class Caller:
         rereads: bool = True,
     ) -> None:
         self.budget = budget
-        self.count = Count()
+        #: The number of calls of a run, and how many of them were retries.
+        self.count = {"calls": 0, "retries": 0}
         self.secrets = secrets
         #: The maximum number of attempts of one call; waiting for the rate limit does not count.
         self.max_attempts = RETRIES + 1
@@ -73,7 +65,7 @@ class Caller:
 
     def usage(self) -> dict[str, Any]:
         """Return the usage of the run: vendor calls, how many of them were retries, and seconds waited, by reason."""
-        usage = {**vars(self.count), "waited_seconds": round(self.budget.waited, 1)}
+        usage = {**self.count, "waited_seconds": round(self.budget.waited, 1)}
         waits = {reason: round(seconds, 1) for reason, seconds in self.budget.reasons.items() if seconds >= 0.05}
         return {**usage, "waits": waits} if waits else usage
 
@@ -87,7 +79,6 @@ class Caller:
         parameters: Mapping[str, object],
         read: Reader[T],
         sending: Sending = contextlib.nullcontext,
-        explain: Explain = explain,
     ) -> T:
         """Send a call until there is a response that can be used; raises CallError or WaitBudgetExceeded.
 
@@ -100,7 +91,7 @@ class Caller:
         while True:
             try:
                 with self.slot(call), sending():
-                    return self._once(call, texts, read, explain)
+                    return self._once(call, texts, read)
             except WaitBudgetExceeded as late:
                 # The error that made the wait necessary is more useful than the lack of time.
                 raise last or late from None
@@ -112,7 +103,7 @@ class Caller:
                 if not may_repeat or attempts >= self.max_attempts or self.single_attempt:
                     raise
                 # An API that cannot be reached is most often a wrong URL: say so after one timeout.
-                if "option" in error.details and self.budget.elapsed() - began + backoff(attempts) > self.timeout:
+                if error.details.get("option") and self.budget.elapsed() - began + backoff(attempts) > self.timeout:
                     raise
                 if not is_blocked:
                     delay = backoff(attempts - 1, error.retry_after)
@@ -120,11 +111,11 @@ class Caller:
                         self.budget.wait(delay, "the last attempt failed", call.name)
                     except WaitBudgetExceeded:
                         raise error from None
-            self.count.retries += 1
+            self.count["retries"] += 1
 
-    def _once(self, call: Call, texts: Mapping[str, str], read: Reader[T], explain: Explain) -> T:
+    def _once(self, call: Call, texts: Mapping[str, str], read: Reader[T]) -> T:
         """Send one request, and read its response; turn every exception of ``read`` into a QgError."""
-        self.count.calls += 1
+        self.count["calls"] += 1
         began, credentials = self.budget.elapsed(), self._credentials()
         everything = {**credentials, **texts}
         method = "POST" if call.method == "GET" and len(encode(everything)) > MAX_QUERY else call.method
@@ -136,19 +127,17 @@ class Caller:
             return (sentence(text, [*self.secrets, *signature]) if isinstance(text, str) else "") or None
 
         try:
-            data = data_of(response, call, quoted, name=name, url_option=self._transport.url_option, explain=explain)
+            data = data_of(response, call, quoted, name=name, url_option=self._transport.url_option)
             result = read(data)
-            self._note(response, began)
-            return result
-        except TransportError:
-            raise
         except QgError:
-            self._note(response, began)
             raise
         except ResponseShapeError as error:
             reason, retryable = str(error), self._rereads
         except Exception as error:
             reason, retryable = f"{UnexpectedError(error, call.name).cause}. This is a defect of the collection", False
+        else:
+            self._note(response, began)
+            return result
         raise TransportError(
             f"{call.name}: the response cannot be read: {reason}.",
             endpoint=call.name,

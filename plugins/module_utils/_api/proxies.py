@@ -21,7 +21,6 @@ from .._core.errors import Effect, TransportError
 #: The environment variables with the URL of a proxy, in lower case.
 _VARIABLES = ("http_proxy", "https_proxy", "all_proxy")
 _BEFORE_LOGIN = re.compile(r"^([A-Za-z0-9+.-]*:)?//")
-_FORM = "http://HOST:PORT, or http://USER:PASSWORD@HOST:PORT with special characters percent-encoded"
 
 
 @dataclass(frozen=True)
@@ -40,13 +39,6 @@ class Proxy:
         except ValueError:
             address = ""
         return f"the proxy{address} ({self.origin})"
-
-
-def unusable(proxy: Proxy) -> str:
-    """Return the reason why the HTTP library cannot use a proxy, and the fix."""
-    if proxy.url.startswith("socks"):
-        return f"the SOCKS proxy of the {proxy.origin} needs the Python library PySocks: install it, or use {_FORM}."
-    return f"the proxy of the {proxy.origin} cannot be used: give {_FORM}."
 
 
 def environment_proxy(scheme: str) -> Proxy | None:

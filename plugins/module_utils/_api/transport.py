@@ -23,7 +23,7 @@ import ssl
 import sys
 import threading
 import traceback
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 from urllib.parse import urlencode, urlsplit
@@ -32,7 +32,7 @@ from .._core.errors import Effect, TransportError
 from .._core.runtime import current, wall_time
 from .._core.text import counted
 from .parsing import http_delay, http_time
-from .proxies import Proxy, environment_proxy, refusal, unusable
+from .proxies import Proxy, environment_proxy, refusal
 
 try:
     from requests import Session
@@ -64,7 +64,19 @@ RETRIES = 5
 _NOT_TLS = frozenset(
     ("WRONG_VERSION_NUMBER", "UNKNOWN_PROTOCOL", "HTTP_REQUEST", "RECORD_LAYER_FAILURE", "PACKET_LENGTH_TOO_LONG")
 )
-_UNUSABLE_PROXY = frozenset(("InvalidProxyURL", "InvalidSchema", "ProxySchemeUnknown", "LocationParseError"))
+_FORM = "give http://HOST:PORT, or http://USER:PASSWORD@HOST:PORT with special characters percent-encoded"
+#: What the names of exceptions mean: for a URL that cannot be used, and otherwise, by a part of the name.
+_UNUSABLE = {
+    "InvalidSchema": "SOCKS needs the Python library PySocks",
+    **dict.fromkeys(("InvalidProxyURL", "ProxySchemeUnknown", "LocationParseError"), _FORM),
+}
+_WORDS = (
+    ("Timeout", "it took longer than {}"),
+    ("NameResolution", "its name cannot be resolved"),
+    ("gaierror", "its name cannot be resolved"),
+    ("Disconnected", "the connection was closed before the response was complete"),
+    ("IncompleteRead", "the connection was closed before the response was complete"),
+)
 _REFUSED_TUNNEL = re.compile(r"Tunnel connection failed: (\d{3})\b")
 
 # At DEBUG, urllib3 logs each URL with its query; with a warning, one whose headers it cannot parse.
@@ -116,22 +128,21 @@ class Exchange:
         # This clock includes suspensions: another machine may have taken over and paid, so nothing must be sent later.
         self._elapsed = current().clock.elapsed
         self._end = self._elapsed() + timeout
-        self._lock = threading.Lock()
         self._channel: socket.socket | None = None
         self.is_sent = False
         self.is_past_proxy = False
 
     def before_send(self, channel: socket.socket | None) -> None:
         """Allow the request to be sent through a connection; raises TimeoutError after the deadline."""
-        with self._lock:
-            if self._elapsed() >= self._end:
-                raise TimeoutError
-            self.is_sent, self._channel = True, channel
+        # First, so that whoever gives up in this moment reckons with the request.
+        self.is_sent, self._channel = True, channel
+        if self._elapsed() >= self._end:
+            self.is_sent = False
+            raise TimeoutError
 
     def close(self) -> None:
         """Let nothing be sent any more, and wake up a thread that reads."""
-        with self._lock:
-            self._end = 0.0
+        self._end = 0.0
         if isinstance(self._channel, socket.socket):
             # Not the method of a TLS socket, which would first remove TLS while another thread reads.
             with contextlib.suppress(OSError):
@@ -170,8 +181,11 @@ class _Adapter(HTTPAdapter):
         return manager
 
     def _guard(self, manager: Any) -> None:
-        pools = manager.pool_classes_by_scheme
-        manager.pool_classes_by_scheme = {scheme: _guarded(pool, self._exchange) for scheme, pool in pools.items()}
+        pools = {}
+        for scheme, pool in manager.pool_classes_by_scheme.items():
+            connection = type("Connection", (_Connection, pool.ConnectionCls), {"exchange": self._exchange})
+            pools[scheme] = type("Pool", (pool,), {"ConnectionCls": connection})
+        manager.pool_classes_by_scheme = pools
 
 
 class _Connection(HTTPConnection):
@@ -188,12 +202,6 @@ class _Connection(HTTPConnection):
             self.connect()
         self.exchange.before_send(self.sock)
         super().request(*args, **kwargs)
-
-
-def _guarded(pool: Any, exchange: Exchange) -> Any:
-    """Return a subclass of a connection pool whose connections ask the exchange."""
-    connection = type("Connection", (_Connection, pool.ConnectionCls), {"exchange": exchange})
-    return type("Pool", (pool,), {"ConnectionCls": connection})
 
 
 class Transport:
@@ -249,8 +257,7 @@ class Transport:
         exchange.close()
         host = urlsplit(url).netloc.rpartition("@")[2]
         if not isinstance(result, HttpResponse):
-            stopped_at = None if exchange.is_past_proxy or exchange.is_sent else proxy
-            raise self._failure(result, host, endpoint, exchange.is_sent, stopped_at)
+            raise self._failure(result, exchange, host, endpoint, proxy)
         # With HTTPS, such a response comes from the vendor, through the tunnel.
         if proxy and result.status == 407 and url.startswith("http:"):
             raise refusal(proxy, result.status, host, endpoint)
@@ -288,37 +295,23 @@ class Transport:
             return HttpResponse(response.status_code, body.decode("utf-8", "replace"), response.headers)
 
     def _failure(
-        self, error: Exception, host: str, endpoint: str, is_sent: bool, proxy: Proxy | None
+        self, error: Exception, exchange: Exchange, host: str, endpoint: str, proxy: Proxy | None
     ) -> TransportError:
-        """Return the error for an exchange without a response; ``proxy`` is set if it failed at this proxy."""
-        causes = list(_causes(error))
-        names = {type(cause).__name__ for cause in causes}
-        if proxy and (tunnel := next(filter(None, (_REFUSED_TUNNEL.search(str(cause)) for cause in causes)), None)):
-            return refusal(proxy, int(tunnel[1]), host, endpoint)
+        """Return the error for an exchange without a response."""
+        causes, is_sent = list(_causes(error)), exchange.is_sent
+        stopped_at = None if exchange.is_past_proxy or is_sent else proxy
+        if stopped_at and (tunnel := _REFUSED_TUNNEL.search(" ".join(map(str, causes)))):
+            return refusal(stopped_at, int(tunnel[1]), host, endpoint)
         effect = Effect.NOT_SENT
         if is_sent:
-            effect = Effect.IN_FLIGHT if any("Timeout" in name for name in names) else Effect.UNKNOWN
-        where, whose = (proxy.name, proxy.origin) if proxy else (host, self.url_option)
-        untrusted = next((cause for cause in causes if "Cert" in type(cause).__name__), None)
-        if proxy and names & _UNUSABLE_PROXY:
-            reason = unusable(proxy)
-        elif untrusted:
-            why = getattr(untrusted, "verify_message", "it is for another host")
-            fix = f"Name its authority in REQUESTS_CA_BUNDLE, or check {whose}."
-            reason = f"the certificate of {where} is not trusted ({why}). {fix}"
-        elif names & {"OSError", "SSLError"} and not is_sent and _are_unusable(causes):
-            name, path = environment_authorities()
-            reason = f"{name}={path} holds no certificates in PEM format: name such a file in it, or unset it."
-        elif not is_sent and any(getattr(cause, "reason", None) in _NOT_TLS for cause in causes):
-            reason = f"{where} does not use TLS, which https in {whose} requires. Check scheme and port of {whose}."
-        else:
-            reason = f"no usable response from {where}: {_in_words(causes, names, self.timeout)}."
-            if is_sent or proxy:
-                is_final = "UnusableResponse" in names
-                return TransportError(f"{endpoint}: {reason}", endpoint=endpoint, effect=effect, retryable=not is_final)
-            reason = f"{endpoint}: {reason} Check {whose}."
-            return TransportError(reason, endpoint=endpoint, effect=effect, option=self.url_option)
-        return TransportError(f"{endpoint}: {reason}", endpoint=endpoint, effect=effect, retryable=False)
+            is_late = any("Timeout" in type(cause).__name__ for cause in causes)
+            effect = Effect.IN_FLIGHT if is_late else Effect.UNKNOWN
+        where, whose = (stopped_at.name, stopped_at.origin) if stopped_at else (host, self.url_option)
+        text, is_final = _explained(causes, where, whose, self.timeout)
+        text += "" if is_sent or is_final else f" Check {whose}."
+        option = None if is_sent or stopped_at or is_final else self.url_option
+        text = f"{endpoint}: {text}"
+        return TransportError(text, endpoint=endpoint, effect=effect, retryable=not is_final, option=option)
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:
@@ -332,31 +325,37 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
         )
 
 
-def _are_unusable(causes: Iterable[BaseException]) -> bool:
-    """Whether the certificate authorities of the environment cannot be read, for which requests has no error class."""
-    path = environment_authorities()[1]
-    is_missing = bool(path) and not os.path.exists(path)
-    return is_missing or any("NO_CERTIFICATE" in str(getattr(cause, "reason", "")) for cause in causes)
+def _explained(causes: Sequence[BaseException], where: str, whose: str, timeout: float) -> tuple[str, bool]:
+    """Return what has failed, and whether another attempt is useless.
 
-
-def _in_words(causes: list[BaseException], names: Collection[str], timeout: float) -> str:
+    The text of an exception of the HTTP library may contain the URL, so only its class and its numbers are used.
+    """
+    variable, path = environment_authorities()
+    words = ""
     for cause in reversed(causes):
+        name, reason = type(cause).__name__, getattr(cause, "reason", None)
+        if "Cert" in name:
+            why = getattr(cause, "verify_message", "it is for another host")
+            fix = f"Name its authority in REQUESTS_CA_BUNDLE, or check {whose}."
+            return f"the certificate of {where} is not trusted ({why}). {fix}", True
+        # For a file that is missing, requests has no error class.
+        if path and ((name == "OSError" and not os.path.exists(path)) or "NO_CERTIFICATE" in str(reason)):
+            return f"{variable}={path} holds no certificates in PEM format: name such a file in it, or unset it.", True
+        if reason in _NOT_TLS:
+            return f"{where} does not use TLS, which https in {whose} requires. Check scheme and port of {whose}.", True
+        if name in _UNUSABLE:
+            return f"{where} cannot be used: {_UNUSABLE[name]}.", True
+        if isinstance(cause, UnusableResponse):
+            return f"no usable response from {where}: {cause}.", True
         if isinstance(cause, ssl.SSLError):
             # Its errno is a number of OpenSSL, and not of the operating system.
-            reason = cause.reason if isinstance(cause.reason, str) else type(cause).__name__
-            return f"TLS failed ({reason.replace('_', ' ').lower()})"
-        if isinstance(cause, UnusableResponse):
-            return str(cause)
-        if isinstance(cause, OSError) and cause.errno and cause.errno in errno.errorcode:
-            return os.strerror(cause.errno).lower()
-    for part, words in (
-        ("Timeout", f"it took longer than {counted(timeout, 'second')}"),
-        ("NameResolutionError", "its name cannot be resolved"),
-        ("gaierror", "its name cannot be resolved"),
-        ("Disconnected", "the connection was closed before the response was complete"),
-        ("IncompleteRead", "the connection was closed before the response was complete"),
-    ):
-        if any(part in name for name in names):
-            return words
-    # The name of the class describes the error ("ChunkedEncodingError"); its text may contain the URL.
-    return re.sub(r"(?<=[a-z])(?=[A-Z])", " ", type(causes[-1]).__name__).lower()
+            words = f"TLS failed ({str(reason or name).replace('_', ' ').lower()})"
+        elif isinstance(cause, OSError) and cause.errno and cause.errno in errno.errorcode:
+            words = os.strerror(cause.errno).lower()
+        else:
+            words = next((words for mark, words in _WORDS if mark in name), "").format(counted(timeout, "second"))
+        if words:
+            break
+    else:
+        words = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", type(causes[-1]).__name__).lower()
+    return f"no usable response from {where}: {words}.", False

@@ -16,7 +16,7 @@ from typing import Any
 from .._api.caller import Caller
 from .._api.calls import Call
 from .._api.parsing import ResponseShapeError, as_text, integer, parse_object, parse_vendor_time, required_text
-from .._api.responses import Refusal, VendorCode
+from .._api.responses import Code, Refusal
 from .._api.transport import HttpResponse, Transport
 from .._core.errors import Kind, OptionError
 from .._core.runtime import WaitBudget
@@ -25,16 +25,16 @@ from .._task.operation import Mode, Operation, environment_name, variable_name
 from .._task.options import KEY_OPTIONS, TRANSPORT_OPTIONS, TransportOptions
 
 #: By the HTTP status.
-_STATUSES: Mapping[object, VendorCode] = {
-    400: VendorCode(Kind.PARAMETER, "user, password or parameter not legal", "Check tunnel, key and password."),
-    500: VendorCode(Kind.UNKNOWN, "no address available", "Try again later."),
+_STATUSES = {
+    400: Code(Kind.PARAMETER, "user, password or parameter not legal", "Check tunnel, key and password."),
+    500: Code(Kind.UNKNOWN, "no address available", "Try again later."),
 }
 
 
 def _dialect(response: HttpResponse) -> tuple[Any, Refusal | None]:
     """Read a response of the control port, which reports a refusal by status."""
-    if response.status in _STATUSES:
-        return None, Refusal(response.status, response.text, table=_STATUSES, number="HTTP")
+    if row := _STATUSES.get(response.status):
+        return None, Refusal(response.status, row, response.text, number="HTTP")
     return parse_object(response.text), None
 
 

@@ -9,7 +9,6 @@ What a reader returns must be of use to the rest of the collection, too: it is p
 from __future__ import annotations
 
 import contextlib
-import functools
 import itertools
 import json
 import math
@@ -229,14 +228,7 @@ def test_responses_of_the_account_api(response: Response) -> None:
 def hear_account_api(name: str, text: str, status: int, reported: dict[str, str]) -> None:
     endpoint, _shape, read = ACCOUNT[name]
     try:
-        data = data_of(
-            HttpResponse(status, text, reported),
-            endpoint,
-            _quoted,
-            name=name,
-            url_option="x",
-            explain=functools.partial(account_endpoints._explain, asked="x=1"),
-        )
+        data = data_of(HttpResponse(status, text, reported), endpoint, _quoted, name=name, url_option="x")
         with contextlib.suppress(ResponseShapeError):
             value = read(data)
             use_account_api(name, value)

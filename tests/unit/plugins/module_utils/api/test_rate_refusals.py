@@ -50,7 +50,7 @@ def test_refusals_for_the_rate_end_with_max_wait_and_not_with_a_number_of_tries(
     vendor = Vendor(refusals)
     api = control_node(tmp_path, vendor, 900)
     assert api.whitelist() == (frozenset(), ())
-    assert (vendor.calls, api.caller.count.retries) == (refusals + 1, refusals)
+    assert (vendor.calls, api.caller.count["retries"]) == (refusals + 1, refusals)
     assert vendor.now - 1000 >= 60 * refusals
 
 
