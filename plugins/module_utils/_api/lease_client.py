@@ -37,6 +37,8 @@ _NAMES = {
     "ips": ("IP", "ip"),
     "available": ("Status", None),
 }
+#: The refusals of a quota that a plan does not have.
+_NO_QUOTA = frozenset({Kind.PERMISSION, Kind.PARAMETER})
 
 
 class Leases:
@@ -122,39 +124,29 @@ class Leases:
         """Return how many addresses may be released in one minute: that of the classic API, as it is documented."""
         return calls.RELEASED_ADDRESSES.limit(self.caller.channels)
 
-    def lease_quota(self) -> Quota | None:
-        """Return the channels, or for a plan by volume the remaining addresses; None if the plan shows neither."""
-        found = self._read_quota()
-        return found if isinstance(found, Quota) else None
-
     def quota(self) -> Quota:
-        """Return the channels or the remaining addresses; raises QgError if the plan shows neither."""
-        found = self._read_quota()
-        if isinstance(found, Quota):
-            return found
-        if self._is_classic and found:
-            raise found
-        raise QgError(f"The plan behind this key of product={self.product} shows neither channels nor a balance.")
-
-    def _read_quota(self) -> Quota | CallError | None:
-        """Return the quota, or the last refusal of a plan that does not have it."""
-        refusal = None
-        channels = shapes.quota if self._is_classic else shapes.product_quota
-        for call, read in ((self.calls.quota, channels), (self.calls.balance, shapes.balance)):
-            if call is None or (call is self.calls.quota and self._is_by_volume):
-                continue
-            try:
-                quota = self.caller.call(call, {}, read)
-            except CallError as error:
-                if error.kind not in (Kind.PERMISSION, Kind.PARAMETER):
-                    raise
-                refusal = error
-                continue
-            self._is_by_volume = quota.balance is not None
+        """Return the channels, or the remaining addresses of a plan by volume; raises CallError if it shows neither."""
+        read = shapes.quota if self._is_classic else shapes.product_quota
+        try:
             if not self._is_by_volume:
+                quota = self.caller.call(_offered(self.calls.quota), {}, read)
                 self.caller.host_facts.save(CHANNELS, str(quota.total))
-            return quota
-        return refusal
+                return quota
+        except CallError as error:
+            if error.kind not in _NO_QUOTA or self.calls.balance is None:
+                raise
+        quota = self.caller.call(_offered(self.calls.balance), {}, shapes.balance)
+        self._is_by_volume = True
+        return quota
+
+    def lease_quota(self) -> Quota | None:
+        """Return the quota; None if the product or the plan shows none."""
+        try:
+            return self.quota() if self.calls.quota else None
+        except CallError as error:
+            if error.kind not in _NO_QUOTA:
+                raise
+        return None
 
     def pool(
         self, number: int | None, *, areas: Sequence[str] = (), isp: str | None = None, pool: int | None = None

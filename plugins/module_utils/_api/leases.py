@@ -312,11 +312,6 @@ def _code_of(option: str, text: str, listed: Sequence[NamedArea]) -> str:
             return code
     if not listed:
         raise OptionError(f"{what} is not a code, and the vendor's list contains no areas: give codes.")
-    near = similar(text, [word for area in listed for word in area if word], _MAX_SUGGESTED)
-    areas = sorted({(name or code, code) for code, name in listed})
-    suggested = [area for area in areas if text in area[0] or set(near).intersection(area)]
-    sample = format_sample(
-        [name if name == code else f"{name} ({code})" for name, code in suggested or areas], _MAX_SUGGESTED
-    )
-    fix = f"did you mean {sample}?" if suggested else f"give one of {sample}."
-    raise OptionError(f"{what} qg_area_info does not list for this key: {fix}")
+    known = sorted({f"{name} ({code})" if name and name != code else code for code, name in listed})
+    nearest = format_sample(similar(text, known, _MAX_SUGGESTED, cutoff=0.0), _MAX_SUGGESTED)
+    raise OptionError(f"{what} qg_area_info does not list for this key: the nearest are {nearest}.")

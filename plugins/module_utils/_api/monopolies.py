@@ -17,7 +17,7 @@ from . import calls
 from .caller import Sending
 from .key import KeyCaller
 from .lease_client import Leases
-from .leases import ISP_NUMBERS, PROVIDERS, Area, NamedArea, Quota
+from .leases import ISP_NUMBERS, PROVIDERS, Quota
 from .parsing import ResponseShapeError, as_text, objects, parse_vendor_time, required_text, texts_or_none
 
 #: The prefixes of the vendor's words for the state of a monopoly, and the state in results.
@@ -80,7 +80,8 @@ class Monopolies:
 
     def __init__(self, caller: KeyCaller) -> None:
         self.caller = caller
-        self._leases = Leases(caller)
+        #: The calls that exclusive occupancy shares with leases: quota and areas.
+        self.leases = Leases(caller)
 
     def monopolies(self) -> list[Monopoly] | None:
         """Return the vendor's list of the resources of the key; None if it says nothing."""
@@ -121,16 +122,8 @@ class Monopolies:
     def quota(self) -> Quota | None:
         """Return the quota; None for a plan that has none, for which the vendor may report an unknown error."""
         try:
-            return self._leases.lease_quota()
+            return self.leases.lease_quota()
         except CallError as error:
             if error.kind is not Kind.UNKNOWN:
                 raise
         return None
-
-    def areas(self) -> list[Area]:
-        """Return the areas that the vendor offers addresses in."""
-        return self._leases.areas()
-
-    def named_areas(self) -> list[NamedArea]:
-        """Return the areas that have a code."""
-        return self._leases.named_areas()

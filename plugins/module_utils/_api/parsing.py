@@ -142,10 +142,8 @@ def http_time(text: str) -> float | None:
 
 def http_delay(text: str, now: float) -> float | None:
     """Return the seconds in a ``Retry-After`` header, a number of seconds or an HTTP date; None for anything else."""
-    text = text.strip()
-    if re.fullmatch(r"[0-9]+", text):
-        digits = text.lstrip("0")
-        return float(digits or 0) if len(digits) <= len(str(MAX_SECONDS)) - 1 else float(MAX_SECONDS)
+    if text.strip().isdecimal() and text.isascii():
+        return min(float(text), float(MAX_SECONDS))
     time = http_time(text)
     return None if time is None else min(max(0.0, time - now), float(MAX_SECONDS))
 

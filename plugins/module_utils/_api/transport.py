@@ -11,28 +11,32 @@ the key, so no message quotes a URL with its query, or the text of an exception 
 from __future__ import annotations
 
 import contextlib
-import errno
 import http.client
 import logging
-import os
 import queue
-import re
 import shlex
 import socket
-import ssl
 import sys
 import threading
 import traceback
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 from urllib.parse import urlencode, urlsplit
 
 from .._core.errors import Effect, TransportError
 from .._core.runtime import current, wall_time
-from .._core.text import counted
+from .failures import (
+    REFUSED_TUNNEL,
+    Proxy,
+    UnusableResponse,
+    causes_of,
+    environment_authorities,
+    environment_proxy,
+    explained,
+    refusal,
+)
 from .parsing import http_delay, http_time
-from .proxies import Proxy, environment_proxy, refusal
 
 try:
     from requests import Session
@@ -60,31 +64,9 @@ MAX_RESPONSE = 8 * 1024 * 1024
 GRACE = 0.2
 #: How often a failed call is sent again; calls that pay or change something have lower limits of their own.
 RETRIES = 5
-#: OpenSSL's reasons for the bytes of a server that does not use TLS.
-_NOT_TLS = frozenset(
-    ("WRONG_VERSION_NUMBER", "UNKNOWN_PROTOCOL", "HTTP_REQUEST", "RECORD_LAYER_FAILURE", "PACKET_LENGTH_TOO_LONG")
-)
-_FORM = "give http://HOST:PORT, or http://USER:PASSWORD@HOST:PORT with special characters percent-encoded"
-#: What the names of exceptions mean: for a URL that cannot be used, and otherwise, by a part of the name.
-_UNUSABLE = {
-    "InvalidSchema": "SOCKS needs the Python library PySocks",
-    **dict.fromkeys(("InvalidProxyURL", "ProxySchemeUnknown", "LocationParseError"), _FORM),
-}
-_WORDS = (
-    ("Timeout", "it took longer than {}"),
-    ("NameResolution", "its name cannot be resolved"),
-    ("gaierror", "its name cannot be resolved"),
-    ("Disconnected", "the connection was closed before the response was complete"),
-    ("IncompleteRead", "the connection was closed before the response was complete"),
-)
-_REFUSED_TUNNEL = re.compile(r"Tunnel connection failed: (\d{3})\b")
 
 # At DEBUG, urllib3 logs each URL with its query; with a warning, one whose headers it cannot parse.
 logging.getLogger("urllib3").setLevel(logging.ERROR)
-
-
-class UnusableResponse(Exception):
-    """The response is not read to its end, for this reason."""
 
 
 @dataclass(frozen=True)
@@ -113,12 +95,6 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
     """Return the seconds of a ``Retry-After`` header: a number of seconds, or a date by the clock of the server."""
     date = http_time(headers.get("Date", ""))
     return http_delay(headers.get("Retry-After", ""), wall_time() if date is None else date)
-
-
-def environment_authorities() -> tuple[str, str]:
-    """Return the environment variable that names certificate authorities, and its value; empty if there is none."""
-    names = [name for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE") if os.environ.get(name)]
-    return (names[0], os.environ[names[0]]) if names else ("", "")
 
 
 class Exchange:
@@ -244,7 +220,7 @@ class Transport:
 
         def work() -> None:
             try:
-                results.put(self._request(exchange, method, url, encode(parameters), proxy))
+                results.put(self._request(exchange, method, url, parameters, proxy))
             except Exception as error:  # the waiting side must receive every error
                 results.put(error)
 
@@ -263,18 +239,17 @@ class Transport:
             raise refusal(proxy, result.status, host, endpoint)
         return result
 
-    def _request(self, exchange: Exchange, method: str, url: str, query: str, proxy: Proxy | None) -> HttpResponse:
+    def _request(
+        self, exchange: Exchange, method: str, url: str, parameters: Mapping[str, str], proxy: Proxy | None
+    ) -> HttpResponse:
         is_form = method in self._form_methods
-        headers = {"User-Agent": USER_AGENT, "Accept-Encoding": "identity"}
-        if is_form:
-            headers["Content-Type"] = "application/x-www-form-urlencoded"
         with (
             _Session(exchange) as session,
             session.request(
                 method,
-                url if is_form or not query else f"{url}?{query}",
-                data=query if is_form else None,
-                headers=headers,
+                url if is_form or not parameters else f"{url}?{encode(parameters)}",
+                data=parameters if is_form else None,
+                headers={"User-Agent": USER_AGENT, "Accept-Encoding": "identity"},
                 timeout=self.timeout,
                 allow_redirects=False,
                 verify=environment_authorities()[1] or True,
@@ -298,64 +273,17 @@ class Transport:
         self, error: Exception, exchange: Exchange, host: str, endpoint: str, proxy: Proxy | None
     ) -> TransportError:
         """Return the error for an exchange without a response."""
-        causes, is_sent = list(_causes(error)), exchange.is_sent
+        causes, is_sent = list(causes_of(error)), exchange.is_sent
         stopped_at = None if exchange.is_past_proxy or is_sent else proxy
-        if stopped_at and (tunnel := _REFUSED_TUNNEL.search(" ".join(map(str, causes)))):
+        if stopped_at and (tunnel := REFUSED_TUNNEL.search(" ".join(map(str, causes)))):
             return refusal(stopped_at, int(tunnel[1]), host, endpoint)
         effect = Effect.NOT_SENT
         if is_sent:
             is_late = any("Timeout" in type(cause).__name__ for cause in causes)
             effect = Effect.IN_FLIGHT if is_late else Effect.UNKNOWN
         where, whose = (stopped_at.name, stopped_at.origin) if stopped_at else (host, self.url_option)
-        text, is_final = _explained(causes, where, whose, self.timeout)
+        text, is_final = explained(causes, where, whose, self.timeout)
         text += "" if is_sent or is_final else f" Check {whose}."
         option = None if is_sent or stopped_at or is_final else self.url_option
         text = f"{endpoint}: {text}"
         return TransportError(text, endpoint=endpoint, effect=effect, retryable=not is_final, option=option)
-
-
-def _causes(error: BaseException) -> Iterator[BaseException]:
-    """Yield the exception, and all exceptions that it wraps: the HTTP libraries do so in several ways."""
-    found: list[BaseException] = [error]
-    for seen in found:
-        yield seen
-        inner = [seen.__cause__, seen.__context__, getattr(seen, "reason", None), *seen.args]
-        found.extend(
-            item for item in inner if isinstance(item, BaseException) and not any(item is known for known in found)
-        )
-
-
-def _explained(causes: Sequence[BaseException], where: str, whose: str, timeout: float) -> tuple[str, bool]:
-    """Return what has failed, and whether another attempt is useless.
-
-    The text of an exception of the HTTP library may contain the URL, so only its class and its numbers are used.
-    """
-    variable, path = environment_authorities()
-    words = ""
-    for cause in reversed(causes):
-        name, reason = type(cause).__name__, getattr(cause, "reason", None)
-        if "Cert" in name:
-            why = getattr(cause, "verify_message", "it is for another host")
-            fix = f"Name its authority in REQUESTS_CA_BUNDLE, or check {whose}."
-            return f"the certificate of {where} is not trusted ({why}). {fix}", True
-        # For a file that is missing, requests has no error class.
-        if path and ((name == "OSError" and not os.path.exists(path)) or "NO_CERTIFICATE" in str(reason)):
-            return f"{variable}={path} holds no certificates in PEM format: name such a file in it, or unset it.", True
-        if reason in _NOT_TLS:
-            return f"{where} does not use TLS, which https in {whose} requires. Check scheme and port of {whose}.", True
-        if name in _UNUSABLE:
-            return f"{where} cannot be used: {_UNUSABLE[name]}.", True
-        if isinstance(cause, UnusableResponse):
-            return f"no usable response from {where}: {cause}.", True
-        if isinstance(cause, ssl.SSLError):
-            # Its errno is a number of OpenSSL, and not of the operating system.
-            words = f"TLS failed ({str(reason or name).replace('_', ' ').lower()})"
-        elif isinstance(cause, OSError) and cause.errno and cause.errno in errno.errorcode:
-            words = os.strerror(cause.errno).lower()
-        else:
-            words = next((words for mark, words in _WORDS if mark in name), "").format(counted(timeout, "second"))
-        if words:
-            break
-    else:
-        words = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", type(causes[-1]).__name__).lower()
-    return f"no usable response from {where}: {words}.", False

@@ -174,7 +174,7 @@ class _Holding:
 
         def areas() -> dict[str, str]:
             try:
-                return codes_by_name(self._kind.client.named_areas())
+                return codes_by_name(self._kind.client.leases.named_areas())
             except (CallError, WaitBudgetExceeded):
                 # Without the names, the resources stay undetermined.
                 return {}

@@ -135,7 +135,7 @@ def _run(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
     if state == "present":
         desired, caps = desired_monopolies(params), Caps.parse(params)
         api = Monopolies(key_caller(params, mode.announcer))
-        for code in area_codes("area", _area(params), api.named_areas):
+        for code in area_codes("area", _area(params), api.leases.named_areas):
             desired = replace(desired, params=replace(desired.params, areas=(code,)))
         found = hold(api, desired, wait=wait, check=mode.check, caps=caps)
     else:

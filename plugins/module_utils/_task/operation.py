@@ -21,7 +21,7 @@ from ansible.module_utils.basic import AnsibleFallbackNotFound
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.module_utils.errors import UnsupportedError
 
-from .._api.proxies import environment_secrets
+from .._api.failures import environment_secrets
 from .._api.transport import MISSING_REQUESTS, REQUESTS_IMPORT_ERROR
 from .._core.errors import OptionError, QgError, UnexpectedError
 from .._core.runtime import REAL, SILENT, Announcer, Runtime, use
