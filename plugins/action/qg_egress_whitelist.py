@@ -27,11 +27,13 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._core.checks import 
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import OptionError, QgError
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.text import format_sample, visible_everywhere
 from ansible_collections.qingguo.qgnet.plugins.module_utils._egress.detect import DetectionRequest
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store.store import is_database
 from ansible_collections.qingguo.qgnet.plugins.module_utils._task.operation import Spec, redact
 from ansible_collections.qingguo.qgnet.plugins.module_utils._task.options import (
     EGRESS_OPTIONS,
     PROXY_API_OPTIONS,
-    ProxyApiOptions,
+    check_key,
+    key_caller,
 )
 from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist.fleet import merged, summary_line, update
 from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist.operations import locked
@@ -156,10 +158,10 @@ class ActionModule(QgAction):
         self, digest: str, state: str, hosts: dict[str, Host], reported: Collection[str], params: Mapping[str, Any]
     ) -> dict[str, Any]:
         """Update the whitelist of one key."""
-        options = ProxyApiOptions.parse(self._with_key(digest, next(iter(hosts)), params))
+        params = self._with_key(digest, next(iter(hosts)), params)
         mode, inventory = self.mode(), self._inventory_id(params)
-        with locked(options.caller(announcer=mode.announcer), mode) as (api, registrations):
-            names = {name: _registered_name(name, is_shared=options.store.is_shared) for name in hosts}
+        with locked(key_caller(params, mode.announcer), mode) as (api, registrations):
+            names = {name: _registered_name(name, is_shared=is_database(params["store"])) for name in hosts}
             rows, now, warnings = registrations.all(), registrations.store.now(), []
             # The control node of any run need not be in its inventory.
             implicit = {row.host for row in rows if row.host.partition(" on ")[0] in CONTROL_NODE}
@@ -212,8 +214,8 @@ class ActionModule(QgAction):
 
 
 def _digest(params: Mapping[str, Any]) -> str:
-    options = ProxyApiOptions.parse(params)
-    text = "\0".join((options.api_url, options.key, *sorted(options.secrets)))
+    check_key(params)
+    text = "\0".join((params["api_url"], params["key"], params["password"] or ""))
     return hashlib.blake2b(text.encode(), key=_SALT, digest_size=8).hexdigest()
 
 

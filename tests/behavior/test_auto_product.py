@@ -119,7 +119,7 @@ def refused(node: Node, *parts: str, **options: Any) -> list[str]:
 
 
 def test_a_wrong_key_is_named_with_what_each_api_said(key: Make) -> None:
-    said = ("(classic: code -100", "share, longterm, exclusive, overseas: code INVALID_KEY")
+    said = ("(classic: code -100", "overseas: code INVALID_KEY")
     assert refused(key(), "The key is wrong", *said, CHOICES, key=WRONG) == LISTS
 
 
@@ -157,7 +157,7 @@ def test_a_host_that_does_not_exist_is_passed_over(key: Make) -> None:
     node = key("exclusive")
     node.vendor.fault("/longterm/query", "status", http_status=404, times=-1)
     assert node.ok(INFO)["product"] == "exclusive"
-    refused(node, "longterm: HTTP status 404; exclusive, overseas: code INVALID_KEY", key=WRONG)
+    refused(node, "longterm: HTTP status 404; exclusive: code INVALID_KEY", key=WRONG)
 
 
 # What is stored

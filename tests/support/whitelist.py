@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.qingguo.qgnet.plugins.module_utils._core.runtime import use
+from ansible_collections.qingguo.qgnet.plugins.module_utils._core.runtime import SILENT, use
 from ansible_collections.qingguo.qgnet.plugins.module_utils._task.operation import Mode
-from ansible_collections.qingguo.qgnet.plugins.module_utils._task.options import PROXY_API_OPTIONS, ProxyApiOptions
+from ansible_collections.qingguo.qgnet.plugins.module_utils._task.options import PROXY_API_OPTIONS, key_caller
 from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist import fleet
 from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist.operations import locked
 from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist.registrations import Host, prunable
@@ -64,8 +64,8 @@ class ControlNode(Node):
 
     def _locked(self, max_wait: float) -> Any:
         defaults = {name: option.get("default") for name, option in PROXY_API_OPTIONS.items()}
-        options = ProxyApiOptions.parse({**defaults, **self.options, "max_wait": max_wait})
-        return locked(options.caller(), Mode(runtime=self.runtime))
+        caller = key_caller({**defaults, **self.options, "max_wait": max_wait}, SILENT)
+        return locked(caller, Mode(runtime=self.runtime))
 
     def listed(self) -> list[str]:
         """The whitelist, as QG.net has it, in numeric order."""

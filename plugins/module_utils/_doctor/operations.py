@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import platform
-import re
 import shlex
 import sys
 from collections.abc import Callable, Mapping
@@ -16,6 +15,7 @@ from typing import Any
 from urllib.parse import quote, urlsplit
 
 from ansible.module_utils import ansible_release
+from ansible.module_utils.compat.version import LooseVersion
 
 from .._api.key import KeyCaller
 from .._api.lease_client import Leases
@@ -28,10 +28,18 @@ from .._core.errors import OF_OTHER_PRODUCT, CallError, OptionError, QgError
 from .._core.text import counted
 from .._paid.caps import bought_today
 from .._paid.leases import held_leases
-from .._store.facts import PRODUCT
-from .._store.store import Store
+from .._store.store import is_database
 from .._task.operation import Mode, Operation, Spec
-from .._task.options import AUTO, CAP_OPTIONS, EGRESS_OPTIONS, PRODUCT_OPTIONS, PROXY_API_OPTIONS, ProxyApiOptions
+from .._task.options import (
+    AUTO,
+    CAP_OPTIONS,
+    EGRESS_OPTIONS,
+    PRODUCT_OPTIONS,
+    PROXY_API_OPTIONS,
+    check_key,
+    key_caller,
+    transport,
+)
 from .._task.products import client_of, read_product
 
 _SPEC: Spec = {
@@ -42,12 +50,15 @@ _SPEC: Spec = {
     **PROXY_API_OPTIONS,
     "key": {**PROXY_API_OPTIONS["key"], "required": False},
 }
+_REGISTER = "ansible-playbook qingguo.qgnet.register -e qg_hosts=localhost"
 #: The oldest release of each program and library that the collection supports.
 _OLDEST = {"ansible-core": "2.16", "requests": "2.28"}
 
 
 class Doctor:
     """Collects the checks, each ``{name, ok, detail}``. A detail that is not ok contains the cause and the fix."""
+
+    classic: KeyCaller
 
     def __init__(self, params: Mapping[str, Any], mode: Mode) -> None:
         self.params, self.mode = params, mode
@@ -68,11 +79,20 @@ class Doctor:
 
     def run(self) -> None:
         """Check one thing after the other, as long as the next one can be checked."""
-        if self.check("versions", _versions) and self.check("options", self._options):
-            opened: list[Store] = []
-            if self.check("store", lambda: self._store(opened)):
-                with contextlib.closing(opened[0]) as store:
-                    self._examine(ProxyApiOptions.parse(self.params), store)
+        before = (("versions", _versions), ("options", self._options), ("store", self._store))
+        if not all(self.check(name, examine) for name, examine in before):
+            return
+        with contextlib.closing(self.classic.rate_limiter.state):
+            self.check("egress", self._egress)
+            readable = self.check("whitelist", self._whitelist)
+            if not self.check("product", lambda: self._product(readable)) or self.api is None:
+                return
+            api = self.api
+            self.check("leases", lambda: self._held(api))
+            self.check("quota", lambda: _quota(api))
+            self.check("cap", lambda: self._cap(api))
+            if self.params["through_proxy"] or self.leases:
+                self.check("proxy", self._proxy)
 
     def _options(self) -> str:
         if self.params["key"] is None:
@@ -80,74 +100,55 @@ class Doctor:
                 "No key is set: give the Authkey of QG.net's user center as the variable qg_key, or type: export "
                 "QG_KEY=AUTHKEY"
             )
-        ProxyApiOptions.parse(self.params)
-        if proxy := self.params["through_proxy"]:
-            check_url("through_proxy", _as_url(proxy))
-            if urlsplit(_as_url(proxy)).port is None:
-                raise OptionError("through_proxy has no port: give HOST:PORT.")
+        check_key(self.params)
+        proxy = self.params["through_proxy"]
+        if proxy and urlsplit(check_url("through_proxy", _as_url(proxy))).port is None:
+            raise OptionError("through_proxy has no port: give HOST:PORT.")
         return f"The API is at {self.params['api_url']}."
 
-    def _store(self, opened: list[Store]) -> str:
-        options = ProxyApiOptions.parse(self.params)
-        opened.append(options.store.open(options.transport.max_wait))
-        return "shared by several control nodes" if options.store.is_shared else f"the directory {options.store.value}"
-
-    def _examine(self, options: ProxyApiOptions, store: Store) -> None:
-        classic = options.caller(store, self.mode.announcer)
+    def _store(self) -> str:
+        self.classic = key_caller(self.params, self.mode.announcer)
         # Whether something works the second time is another question.
-        classic.single_attempt = True
-        self.check("egress", lambda: self._egress(options))
-        readable = self.check("whitelist", lambda: self._whitelist(classic))
-        if not self.check("product", lambda: self._product(options, classic, readable)) or self.api is None:
-            return
-        api = self.api
-        self.check("leases", lambda: self._held(api))
-        self.check("quota", lambda: _quota(api))
-        self.check("cap", lambda: self._cap(store, api))
-        if self.params["through_proxy"] or self.leases:
-            self.check("proxy", lambda: self._proxy(options, api))
+        self.classic.single_attempt = True
+        place = self.params["store"]
+        return "shared by several control nodes" if is_database(place) else f"the directory {place}"
 
-    def _egress(self, options: ProxyApiOptions) -> str:
+    def _egress(self) -> str:
         failed = []
         for source in self.params["sources"]:
             try:
-                self.egress_ip = self._echo(options, source)
+                self.egress_ip = self._echo(source)
                 return f"{self.egress_ip}, says {source}"
             except QgError as error:
                 failed.append(error.message)
         raise QgError(f"No source reports the egress address of this machine: {'; '.join(failed)}")
 
-    def _whitelist(self, classic: KeyCaller) -> str:
-        entries = Whitelist(classic).whitelist()[0]
+    def _whitelist(self) -> str:
+        entries = Whitelist(self.classic).whitelist()[0]
         self.is_listed = self.egress_ip in entries
         held = counted(len(entries), "address", "are") + " on it"
         if self.egress_ip is None or self.is_listed:
             return f"{held}, also that of this machine" if self.is_listed else held
-        return (
-            f"{held}, but not that of this machine. To use proxies here, type: ansible-playbook "
-            "qingguo.qgnet.register -e qg_hosts=localhost"
-        )
+        return f"{held}, but not that of this machine. To use proxies here, type: {_REGISTER}"
 
-    def _product(self, options: ProxyApiOptions, classic: KeyCaller, readable: bool) -> str:
+    def _product(self, readable: bool) -> str:
         given = self.params["product"]
-        known = classic.facts.get(PRODUCT) if given == AUTO else given
-        if known is not None:
-            api = client_of(options, classic, known)
+        if given != AUTO:
+            self.api = client_of(self.params, self.classic, given)
             try:
-                api.check_access()
-                self.api = api
-                return known
+                self.api.check_access()
+                return str(given)
             except CallError as error:
                 if error.kind not in OF_OTHER_PRODUCT:
                     raise
         try:
-            found = read_product(options, classic)
+            found = read_product(self.params, self.classic)
         except QgError:
             if readable:
                 return "unknown: no list of leases takes the key, but its whitelist can be read, as with a tunnel's key"
             raise
-        self.api = client_of(options, classic, found)
-        if given in (AUTO, found):
+        self.api = client_of(self.params, self.classic, found)
+        if given == AUTO:
             return found
         unset = "unset QG_PRODUCT" if self.mode.origin("product") == "QG_PRODUCT" else f"set qg_product to {found}"
         raise QgError(f"product={given} is wrong: the key is one of product={found}. To mend it: {unset}")
@@ -159,47 +160,44 @@ class Doctor:
         except CallError as error:
             if error.kind is None:
                 raise
+        if not self.leases:
+            return (
+                "none. To buy one, which is paid for: ansible-playbook qingguo.qgnet.ensure_leases -e qg_lease_count=1"
+            )
         now = api.caller.vendor_clock.now()
         self.leases.sort(key=lambda lease: lease.remaining(now) or 0.0)
-        if self.leases:
-            return (
-                f"{counted(len(self.leases), 'lease')}, the last until {self.leases[-1].described(now)['expires_at']}"
-            )
-        return "none. To buy one, which is paid for: ansible-playbook qingguo.qgnet.ensure_leases -e qg_lease_count=1"
+        return f"{counted(len(self.leases), 'lease')}, the last until {self.leases[-1].described(now)['expires_at']}"
 
-    def _cap(self, store: Store, api: Leases) -> str:
-        bought = f"{bought_today(store, api.caller.key_digest)} bought in 24 hours"
+    def _cap(self, api: Leases) -> str:
+        bought = f"{bought_today(api.caller.rate_limiter.state, api.caller.key_digest)} bought in 24 hours"
         cap = self.params["max_new_per_day"]
         if cap is None:
             return f"{bought}, without a limit. To set one, type: export QG_MAX_NEW_PER_DAY=NUMBER"
         return f"{bought} of at most {cap}"
 
-    def _proxy(self, options: ProxyApiOptions, api: Leases) -> str:
+    def _proxy(self) -> str:
         """Send one request through the given proxy, or through the held lease that lasts longest."""
-        given = self.params["through_proxy"]
+        given, login = self.params["through_proxy"], ""
         server = urlsplit(_as_url(given)).netloc if given else self.leases[-1].server
-        login = ""
-        if options.password and not self.is_listed:
-            login = f"{quote(options.key, safe='')}:{quote(options.password, safe='')}@"
+        if self.params["password"] and not self.is_listed:
+            login = f"{quote(self.params['key'], safe='')}:{quote(self.params['password'], safe='')}@"
         try:
-            return f"{server} leads to {self._echo(options, self.params['sources'][0], f'http://{login}{server}')}"
+            return f"{server} leads to {self._echo(self.params['sources'][0], f'http://{login}{server}')}"
         except QgError as error:
-            if error.details.get("http_status") != 407:
-                raise QgError(f"The proxy {server} does not work: {error.message}") from None
-            if not self.is_listed:
-                raise QgError(
-                    f"The proxy {server} refuses this machine, whose address is not on the whitelist. Type: "
-                    "ansible-playbook qingguo.qgnet.register -e qg_hosts=localhost"
-                ) from None
-            raise QgError(
-                f"The proxy {server} refuses this machine, although its address is on the whitelist: wait, since a new "
-                "entry takes effect after some seconds, and check that the proxy is one of this key."
-            ) from None
+            why = f"does not work: {error.message}"
+            if error.details.get("http_status") == 407:
+                why = f"refuses this machine, whose address is not on the whitelist. Type: {_REGISTER}"
+                if self.is_listed:
+                    why = (
+                        "refuses this machine, although its address is on the whitelist: wait, since a new entry takes "
+                        "effect after some seconds, and check that the proxy is one of this key."
+                    )
+        raise QgError(f"The proxy {server} {why}")
 
-    def _echo(self, options: ProxyApiOptions, url: str, proxy: str | None = None) -> str:
+    def _echo(self, url: str, proxy: str | None = None) -> str:
         """Return the address that an echo service reports, for a direct request or one through a proxy."""
-        transport = options.transport.transport("sources", use_proxy=bool(proxy), proxy=proxy)
-        response = transport.send("GET", url, {}, url)
+        sender = transport(self.params, "sources", use_proxy=bool(proxy), proxy=proxy)
+        response = sender.send("GET", url, {}, url)
         try:
             if response.status == 200:
                 return read_address(response.text, any_scope=True)
@@ -213,17 +211,13 @@ def _versions() -> str:
     found = {"ansible-core": ansible_release.__version__, "requests": requests}
     for name, oldest in _OLDEST.items():
         version = found[name]
-        if version is None or _numbers(version) < _numbers(oldest):
+        if version is None or LooseVersion(version) < LooseVersion(oldest):
             raise QgError(
                 f"{name} is {version or 'missing'}, and the collection needs {oldest}: {shlex.quote(sys.executable)} "
                 f"-m pip install --upgrade '{name}>={oldest}'"
             )
     versions = {**found, "Python": platform.python_version(), "qingguo.qgnet": VERSION}
     return ", ".join(f"{name} {version}" for name, version in versions.items())
-
-
-def _numbers(version: str) -> tuple[int, ...]:
-    return tuple(int(number) for number in re.findall(r"\d+", version)[:2])
 
 
 def _quota(api: Leases) -> str:

@@ -16,11 +16,12 @@ from .._api.calls import PRODUCTS
 from .._api.parsing import BEIJING, parse_vendor_time
 from .._core.checks import parse_minutes
 from .._core.errors import OptionError
+from .._core.runtime import SILENT
 from .._core.text import quoted
 from .._paid.journal import REFUSED, SETTLED, LedgerEntry, ledger
 from .._store.store import Store, StorePlace
 from .._task.operation import Mode, Operation, Spec
-from .._task.options import AUTO, PRODUCT_OPTIONS, PROXY_API_OPTIONS, ProxyApiOptions
+from .._task.options import AUTO, PRODUCT_OPTIONS, PROXY_API_OPTIONS, key_caller
 
 _AGO = re.compile(r"[0-9]{1,9}[smhd]")
 _SPEC: Spec = {
@@ -96,8 +97,9 @@ def _iso_end(end: str | None) -> str:
 
 def _keys(params: Mapping[str, Any], store: Store) -> set[str]:
     """Return the names of the key in the state: the one for the product, or with ``auto`` those for all products."""
-    options, product = ProxyApiOptions.parse({**_DEFAULTS, **params}), params["product"]
-    return {options.caller(store, product=name).key_digest for name in (PRODUCTS if product == AUTO else [product])}
+    products = PRODUCTS if params["product"] == AUTO else [params["product"]]
+    complete = {**_DEFAULTS, **params}
+    return {key_caller(complete, SILENT, state=store, product=name).key_digest for name in products}
 
 
 def _run(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -79,149 +78,96 @@ EGRESS_OPTIONS: Spec = {
 SHARED_OPTIONS = frozenset(shared_options({**GROUP_OPTIONS, **EGRESS_OPTIONS}))  # have variables of their own
 
 
-def _parse_url(option: str, given: str, example: str) -> str:
-    """Return the URL of an API; refuse one that may contain a secret, the path of a call, or another API's host."""
-    url = check_url(option, given, example)
-    parts = urlsplit(url)
+def _check_api_url(option: str, url: str, spec: Spec) -> None:
+    """Refuse the URL of an API that may contain a secret or the parameters of a call."""
+    parts = urlsplit(check_url(option, url, spec[option]["default"]))
     if parts.query or parts.fragment:
         raise OptionError(
             f"{option} must contain only scheme, host and path, such as {parts.scheme}://{parts.hostname}."
         )
-    return url
 
 
-@dataclass(frozen=True)
-class TransportOptions:
-    """The checked options of :data:`TRANSPORT_OPTIONS`."""
-
-    timeout: float
-    max_wait: float
-
-    @classmethod
-    def parse(cls, timeout: float, max_wait: float) -> TransportOptions:
-        """Check and return the options; raises OptionError for every mistake in them."""
-        return cls(check_range("timeout", timeout, 0.1, 600), check_range("max_wait", max_wait, 0, 86400))
-
-    def transport(self, url_option: str, **more: Any) -> Transport:
-        """Return the transport for calls to a URL; ``url_option`` is the name of its option in messages."""
-        build = current().transport or Transport
-        return build(timeout=self.timeout, url_option=url_option, **more)
+def transport(params: Mapping[str, Any], url_option: str, **more: Any) -> Transport:
+    """Return the transport for calls to a URL; ``url_option`` is the name of its option in messages."""
+    build = current().transport or Transport
+    return build(timeout=check_range("timeout", params["timeout"], 0.1, 600), url_option=url_option, **more)
 
 
-@dataclass(frozen=True)
-class ProxyApiOptions:
-    """The checked options of :data:`PROXY_API_OPTIONS`. Mistakes in ``store`` only show when it is opened."""
+def wait_budget(params: Mapping[str, Any], announcer: Announcer) -> WaitBudget:
+    """Return the budget of a run."""
+    return WaitBudget(check_range("max_wait", params["max_wait"], 0, 86400), announcer=announcer)
 
-    api_url: str
-    key: str = field(repr=False)
-    password: str | None = field(repr=False)
-    transport: TransportOptions
-    store: StorePlace
 
-    @property
-    def secrets(self) -> frozenset[str]:
-        """The values that no result may contain."""
-        return frozenset(filter(None, (self.key, self.password)))
+def check_key(params: Mapping[str, Any]) -> None:
+    """Check the options of :data:`PROXY_API_OPTIONS`; mistakes in ``store`` only show when it is opened."""
+    key = params["key"]
+    if not key.strip():
+        raise OptionError("key is empty: give the key of the product, or leave the option out to use qg_key or QG_KEY.")
+    for option in KEY_OPTIONS:
+        check_visible(option, params[option])
+    if any(character.isspace() or character in "<>'\"=" for character in key):
+        raise OptionError(
+            "key contains a blank, a line break, quotes, an equals sign or angle brackets: give only the Authkey of "
+            "the user centre."
+        )
+    _check_api_url("api_url", params["api_url"], PROXY_API_OPTIONS)
+    transport(params, "api_url")
+    wait_budget(params, SILENT)
 
-    @classmethod
-    def parse(cls, params: Mapping[str, Any]) -> ProxyApiOptions:
-        """Check and return the options; raises OptionError for every mistake in them."""
-        if not params["key"].strip():
+
+def key_caller(
+    params: Mapping[str, Any], announcer: Announcer, *, state: Store | None = None, product: str = CLASSIC
+) -> KeyCaller:
+    """Return the caller of the API of a product; ``state`` is the state if it is open already.
+
+    A product host is QG.net's own, or ``/PRODUCT`` below another ``api_url``.
+    """
+    # Imported only when it is made: most hosts of a run make no call.
+    from .._api.key import KeyCaller
+    from .._store.rate_limiter import RateLimiter
+
+    check_key(params)
+    url = params["api_url"]
+    if product != CLASSIC:
+        # A key of a simulator must not be sent to QG.net.
+        is_vendor = urlsplit(url).hostname == _VENDOR_HOST
+        url = f"https://{product}.{_VENDOR_HOST}" if is_vendor else f"{url.rstrip('/')}/{product}"
+    return KeyCaller(
+        transport(params, "api_url"),
+        RateLimiter(state or StorePlace(params["store"]).open(params["max_wait"])),
+        wait_budget(params, announcer),
+        url=url,
+        key=params["key"],
+        password=params["password"],
+        product=product,
+    )
+
+
+def account_identity(params: Mapping[str, Any]) -> Identity:
+    """Return the caller that the options of :data:`ACCOUNT_API_OPTIONS` describe; raises OptionError for a mistake."""
+    from .._api.account import Identity
+
+    for option, what in (("app_id", "the appid"), ("app_key", "the appkey")):
+        if not params[option].strip():
             raise OptionError(
-                "key is empty: give the key of the product, or leave the option out to use qg_key or QG_KEY."
+                f"{option} is empty: give {what} of the vendor's page Agent, or leave the option out to use "
+                f"{variable_name(option)} or {environment_name(option)}."
             )
-        check_visible("key", params["key"])
-        check_visible("password", params["password"])
-        if any(character.isspace() or character in "<>'\"=" for character in params["key"]):
-            raise OptionError(
-                "key contains a blank, a line break, quotes, an equals sign or angle brackets: give only the Authkey "
-                "of the user centre."
-            )
-        return cls(
-            api_url=_parse_url("api_url", params["api_url"], PROXY_API_OPTIONS["api_url"]["default"]),
-            key=params["key"],
-            password=params["password"],
-            transport=TransportOptions.parse(params["timeout"], params["max_wait"]),
-            store=StorePlace(params["store"]),
-        )
-
-    @property
-    def is_vendor(self) -> bool:
-        """Whether ``api_url`` is the vendor's own host, and not a simulator or a reseller."""
-        return urlsplit(self.api_url).hostname == _VENDOR_HOST
-
-    def caller(self, state: Store | None = None, announcer: Announcer = SILENT, product: str = CLASSIC) -> KeyCaller:
-        """Return the caller of the API of a product; ``state`` is the state if it is open already.
-
-        A product host is QG.net's own, or ``/PRODUCT`` below another ``api_url``.
-        """
-        # Imported only when it is made: most hosts of a run make no call.
-        from .._api.key import KeyCaller
-        from .._store.rate_limiter import RateLimiter
-
-        url, max_wait = self.api_url, self.transport.max_wait
-        if product != CLASSIC:
-            # A key of a simulator must not be sent to QG.net.
-            url = f"https://{product}.{_VENDOR_HOST}" if self.is_vendor else f"{url.rstrip('/')}/{product}"
-        return KeyCaller(
-            self.transport.transport("api_url"),
-            RateLimiter(state or self.store.open(max_wait)),
-            WaitBudget(max_wait, announcer=announcer),
-            url=url,
-            key=self.key,
-            password=self.password,
-            product=product,
-        )
-
-
-@dataclass(frozen=True)
-class AccountApiOptions:
-    """The checked options of :data:`ACCOUNT_API_OPTIONS`."""
-
-    account_url: str
-    identity: Identity = field(repr=False)
-    transport: TransportOptions
-
-    @classmethod
-    def parse(cls, params: Mapping[str, Any]) -> AccountApiOptions:
-        """Check and return the options; raises OptionError for every mistake in them."""
-        from .._api.account import Identity
-
-        for option, what in (("app_id", "the appid"), ("app_key", "the appkey")):
-            if not params[option].strip():
-                raise OptionError(
-                    f"{option} is empty: give {what} of the vendor's page Agent, or leave the option out to use "
-                    f"{variable_name(option)} or {environment_name(option)}."
-                )
-            check_visible(option, params[option].strip())
-        url = _parse_url("account_url", params["account_url"], ACCOUNT_API_OPTIONS["account_url"]["default"])
-        # The site of the account is a part of the signature. A reseller's is the host of its API; an IP address or a
-        # name without a dot is that of a simulator.
-        host = urlsplit(url).hostname or ""
-        domain = host if re.fullmatch(r"(?=.*[a-z])[^:]+\.[^:]+", host) and host != "qg.net" else "www.qg.net"
-        return cls(
-            account_url=url,
-            identity=Identity(params["app_id"].strip(), params["app_key"].strip(), domain),
-            transport=TransportOptions.parse(params["timeout"], params["max_wait"]),
-        )
-
-    def client(self, announcer: Announcer = SILENT) -> Account:
-        """Return the client."""
-        from .._api.account import Account
-
-        transport = self.transport.transport("account_url")
-        budget = WaitBudget(self.transport.max_wait, announcer=announcer)
-        return Account(transport, budget, url=self.account_url, identity=self.identity)
-
-
-def key_caller(params: Mapping[str, Any], announcer: Announcer) -> KeyCaller:
-    """Return the caller of the classic API that the options of :data:`PROXY_API_OPTIONS` describe."""
-    return ProxyApiOptions.parse(params).caller(announcer=announcer)
+        check_visible(option, params[option].strip())
+    _check_api_url("account_url", params["account_url"], ACCOUNT_API_OPTIONS)
+    # The site of the account is a part of the signature. A reseller's is the host of its API; an IP address or a name
+    # without a dot is that of a simulator.
+    host = urlsplit(params["account_url"]).hostname or ""
+    domain = host if re.fullmatch(r"(?=.*[a-z])[^:]+\.[^:]+", host) and host != "qg.net" else "www.qg.net"
+    return Identity(params["app_id"].strip(), params["app_key"].strip(), domain)
 
 
 def account_api(params: Mapping[str, Any], announcer: Announcer) -> Account:
     """Return the client that the options of :data:`ACCOUNT_API_OPTIONS` describe."""
-    return AccountApiOptions.parse(params).client(announcer)
+    from .._api.account import Account
+
+    identity, sender = account_identity(params), transport(params, "account_url")
+    return Account(sender, wait_budget(params, announcer), url=params["account_url"], identity=identity)
 
 
 #: The vendor's numbers of its pools.

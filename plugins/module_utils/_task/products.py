@@ -10,7 +10,6 @@ state stores which one, so that later runs need no read. No call that pays is se
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -18,11 +17,11 @@ from .._api.calls import CLASSIC, PRODUCTS
 from .._api.key import KeyCaller
 from .._api.lease_client import Leases
 from .._core.errors import OF_OTHER_PRODUCT, CallError, Kind, OptionError, QgError, WaitBudgetExceeded
-from .._core.runtime import Announcer
+from .._core.runtime import SILENT, Announcer
 from .._store.facts import PRODUCT
 from .._store.store import Store
 from .operation import environment_name, variable_name
-from .options import AUTO, ProxyApiOptions
+from .options import AUTO, key_caller
 
 #: Refuses options that a product does not support. With ``product=auto``, it only finds other mistakes.
 Check = Callable[[Mapping[str, Any]], object]
@@ -54,34 +53,34 @@ def lease_client(params: Mapping[str, Any], announcer: Announcer, *checks: Check
     """
     for check in checks:
         check(params)
-    options, product = ProxyApiOptions.parse(params), params["product"]
+    product = params["product"]
     if product != AUTO:
-        return Leases(options.caller(state, announcer, product))
-    classic = options.caller(state, announcer)
+        return Leases(key_caller(params, announcer, state=state, product=product))
+    classic = key_caller(params, announcer, state=state)
     product = classic.facts.get(PRODUCT)
     if product is None:
         # Other processes wait, and then use what this one has found.
         with classic.key_lock("identifying"):
-            product = classic.facts.get(PRODUCT) or read_product(options, classic)
+            product = classic.facts.get(PRODUCT) or read_product(params, classic)
     for check in checks:
         check({**params, "product": product})
-    return client_of(options, classic, product)
+    return client_of(params, classic, product)
 
 
-def client_of(options: ProxyApiOptions, classic: KeyCaller, product: str) -> Leases:
+def client_of(params: Mapping[str, Any], classic: KeyCaller, product: str) -> Leases:
     """Return the client for a product, which continues the run of the ``classic`` caller."""
     if product == CLASSIC:
         return Leases(classic)
-    caller = options.caller(classic.rate_limiter.state, product=product)
+    caller = key_caller(params, SILENT, state=classic.rate_limiter.state, product=product)
     caller.follow(classic)
     caller.facts = classic.facts
     return Leases(caller)
 
 
-def read_product(options: ProxyApiOptions, classic: KeyCaller) -> str:
+def read_product(params: Mapping[str, Any], classic: KeyCaller) -> str:
     """Read the lists of leases until one of the APIs serves the key; store and return its product."""
     refusals: dict[str, CallError] = {}
-    reads = [(product, client_of(options, classic, product).check_access) for product in PRODUCTS]
+    reads = [(product, client_of(params, classic, product).check_access) for product in PRODUCTS]
     # Plans of exclusive occupancy have no list of leases, but a quota.
     for product, read in (*reads, (CLASSIC, Leases(classic).quota)):
         if product in refusals and refusals[product].kind is not Kind.PERMISSION:
@@ -108,8 +107,7 @@ def _is_of_other_product(error: CallError, product: str) -> bool:
 
 def _none_serves(refusals: Mapping[str, CallError]) -> QgError:
     """Return the error for a key that no API serves, with the response of each API."""
-    groups = itertools.groupby(refusals.items(), key=lambda item: _said(item[1]))
-    said = "; ".join(f"{', '.join(product for product, _error in group)}: {words}" for words, group in groups)
+    said = "; ".join(f"{product}: {_said(error)}" for product, error in refusals.items())
     expired = [error for error in refusals.values() if error.kind is Kind.EXPIRED]
     state = "has expired or is blocked" if expired else "is wrong, or its plan has no leases"
     return QgError(

@@ -17,12 +17,11 @@ from .._api.caller import Caller
 from .._api.calls import Call
 from .._api.parsing import ResponseShapeError, as_text, integer, parse_object, parse_vendor_time, required_text
 from .._api.responses import Code, Refusal
-from .._api.transport import HttpResponse, Transport
+from .._api.transport import HttpResponse
 from .._core.errors import Kind, OptionError
-from .._core.runtime import WaitBudget
 from .._core.text import quoted
 from .._task.operation import Mode, Operation, environment_name, variable_name
-from .._task.options import KEY_OPTIONS, TRANSPORT_OPTIONS, TransportOptions
+from .._task.options import KEY_OPTIONS, TRANSPORT_OPTIONS, transport, wait_budget
 
 #: By the HTTP status.
 _STATUSES = {
@@ -39,13 +38,6 @@ def _dialect(response: HttpResponse) -> tuple[Any, Refusal | None]:
 
 
 CHANGE_EXIT = Call("/proxyip", method="PUT", repeatable=True, dialect=_dialect)
-
-
-def change_exit(transport: Transport, budget: WaitBudget, *, url: str, key: str, password: str) -> dict[str, Any]:
-    """Change the exit; returns the new one, and the usage. A lost call is repeated: a second change is harmless."""
-    credentials = {"auth_key": key, "password": password}
-    caller = Caller(transport, budget, url=url, credentials=lambda: credentials, secrets=credentials.values())
-    return {"exit": caller.call(CHANGE_EXIT, {}, read_exit), "api": caller.usage()}
 
 
 def read_exit(body: Mapping[str, Any]) -> dict[str, Any]:
@@ -83,18 +75,14 @@ def _run(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
                 f"{environment_name(option)}. The control port of a tunnel requires the key and its password, also "
                 "for a host on the whitelist."
             )
-    options = TransportOptions.parse(params["timeout"], params["max_wait"])
+    sender, budget = transport(params, "tunnel", form_methods=("PUT",)), wait_budget(params, mode.announcer)
     if mode.check:
         return {"changed": True, "exit": None, "api": {"calls": 0, "retries": 0, "waited_seconds": 0.0}}
-    url = f"http://{host}:{CONTROL_PORT}"
-    found = change_exit(
-        options.transport("tunnel", form_methods=("PUT",)),
-        WaitBudget(options.max_wait, announcer=mode.announcer),
-        url=url,
-        key=params["key"],
-        password=params["password"],
-    )
-    return {"changed": True, **found}
+    credentials = {"auth_key": params["key"], "password": params["password"]}
+    url, secrets = f"http://{host}:{CONTROL_PORT}", credentials.values()
+    caller = Caller(sender, budget, url=url, credentials=lambda: credentials, secrets=secrets)
+    # A lost call is repeated: a second change is harmless.
+    return {"changed": True, "exit": caller.call(CHANGE_EXIT, {}, read_exit), "api": caller.usage()}
 
 
 TUNNEL_EXIT = Operation(

@@ -11,7 +11,11 @@ from typing import Any
 import pytest
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import OptionError
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.runtime import SILENT
-from ansible_collections.qingguo.qgnet.plugins.module_utils._task.options import AccountApiOptions, key_caller
+from ansible_collections.qingguo.qgnet.plugins.module_utils._task.options import (
+    account_api,
+    account_identity,
+    key_caller,
+)
 
 SECRET = "0123456789abcdef0123"
 COMMON = {"timeout": 10.0, "max_wait": 300.0}
@@ -42,7 +46,7 @@ PROXY: dict[str, Any] = {**COMMON, "key": SECRET, "password": "x", "api_url": "h
 )
 def test_a_mistake_in_an_option_of_the_account_is_one_sentence(changes: dict[str, Any], words: str) -> None:
     with pytest.raises(OptionError) as caught:
-        AccountApiOptions.parse({**ACCOUNT, **changes})
+        account_api({**ACCOUNT, **changes}, SILENT)
     assert words in caught.value.message
     assert "\n" not in caught.value.message
     assert SECRET not in f"{caught.value.message} {caught.value.details} {caught.value!r}"
@@ -68,7 +72,7 @@ def test_a_mistake_in_an_option_of_the_key_is_one_sentence(tmp_path: Path, chang
 
 def test_blanks_around_credentials_do_not_count() -> None:
     padded = {**ACCOUNT, "app_id": " qgdemo01\n", "app_key": f"{SECRET}\n"}
-    assert AccountApiOptions.parse(padded).identity == AccountApiOptions.parse(ACCOUNT).identity
+    assert account_identity(padded) == account_identity(ACCOUNT)
 
 
 @pytest.mark.parametrize(
@@ -79,7 +83,7 @@ def test_blanks_around_credentials_do_not_count() -> None:
     ],
 )
 def test_calls_are_signed_for_the_host_of_account_url(host: str, domain: str) -> None:
-    assert AccountApiOptions.parse({**ACCOUNT, "account_url": f"https://{host}/api"}).identity.domain == domain
+    assert account_identity({**ACCOUNT, "account_url": f"https://{host}/api"}).domain == domain
 
 
 def test_runs_that_spell_the_address_differently_share_the_lock_and_the_count(tmp_path: Path) -> None:

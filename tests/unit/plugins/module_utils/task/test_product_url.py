@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.lease_client import Leases
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.transport import HttpResponse, Transport
-from ansible_collections.qingguo.qgnet.plugins.module_utils._task.options import PROXY_API_OPTIONS, ProxyApiOptions
+from ansible_collections.qingguo.qgnet.plugins.module_utils._core.runtime import SILENT
+from ansible_collections.qingguo.qgnet.plugins.module_utils._task.options import PROXY_API_OPTIONS, key_caller
 
 
 @pytest.fixture
@@ -28,8 +29,8 @@ def called(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], s
     defaults: dict[str, Any] = {name: option.get("default") for name, option in PROXY_API_OPTIONS.items()}
 
     def call(api_url: str) -> str:
-        options = ProxyApiOptions.parse({**defaults, "key": "K", "api_url": api_url, "store": str(tmp_path)})
-        Leases(options.caller(product="share")).leases()
+        params = {**defaults, "key": "K", "api_url": api_url, "store": str(tmp_path)}
+        Leases(key_caller(params, SILENT, product="share")).leases()
         (url,) = urls
         return url.removesuffix("/query")
 
