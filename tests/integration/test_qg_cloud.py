@@ -5,8 +5,12 @@
 
 from __future__ import annotations
 
+import base64
+import html
+import json
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 import yaml
@@ -24,6 +28,7 @@ from support.cloud_inventory import (
     document,
     service,
 )
+from support.invariants import spellings
 from support.playbooks import Playground
 
 __all__ = ["cloud_fixture"]
@@ -135,6 +140,28 @@ def test_an_answer_that_is_none_is_one_sentence(cloud: Cloud, fault: dict[str, A
     reported = cloud.refused({"max_wait": 0}, "-vvvv", QG_APP_KEY=KEY)
     assert "qingguo.qgnet.qg_cloud: /cloud-business/getDetail" in reported
     assert_nothing_of((KEY,), reported, "the output")
+
+
+def test_a_vendor_that_repeats_the_app_key_puts_it_into_no_host_group_or_cache(
+    cloud: Cloud, playground: Playground
+) -> None:
+    key = 'HUSH"+/&KEY7'
+    forms = spellings(key) - {key.lower(), key[::-1]}
+    cloud.sim.agent(appkey=key)
+    written = [
+        key,
+        quote(key, safe=""),
+        html.escape(key),
+        json.dumps(key)[1:-1],
+        base64.b64encode(key.encode()).decode(),
+    ]
+    services = [service(str(number), Host_name=f"it is {text}.") for number, text in enumerate(written, start=1)]
+    cloud.sim.agent(instances=services)
+    options = {"compose": {"label": "qg_host_name"}, "keyed_groups": [{"key": "qg_host_name", "prefix": "of"}]}
+    found = cloud.listed({**cached(playground), **options}, "-vvvv", QG_APP_KEY=key)
+    assert [host["label"].startswith("it is ") for host in found["hosts"].values()] == [True] * len(written)
+    (path,) = cache_files(playground)
+    assert_nothing_of(forms, found["output"] + path.read_text(encoding="utf-8"), "the output and the cache")
 
 
 MISTAKES: list[tuple[Options, str]] = [

@@ -9,7 +9,7 @@ import json
 import re
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -141,6 +141,6 @@ def cache_files(playground: Playground) -> list[Path]:
     return [path for path in (playground.root / "cache").rglob("*") if path.is_file()]
 
 
-def assert_nothing_of(words: tuple[str, ...], text: str, where: object) -> None:
+def assert_nothing_of(words: Iterable[str], text: str, where: object) -> None:
     for word in words:
         assert word not in text, f"{where} holds {word}"
