@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._core.checks import 
     parse_address,
 )
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import OptionError, QgError
+from ansible_collections.qingguo.qgnet.plugins.module_utils._core.runtime import Runtime, use
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.text import (
     Exact,
     one_line,
@@ -144,12 +146,18 @@ BODIES: dict[str, dict[str, Any]] = {
 }
 
 
-@pytest.fixture
-def params(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
-    def send(_self: Transport, _method: str, _url: str, _parameters: Any, endpoint: str) -> HttpResponse:
+class Strange(Transport):
+    """Responds with strange text to every call."""
+
+    def send(self, method: str, url: str, parameters: Mapping[str, str], endpoint: str) -> HttpResponse:
         return HttpResponse(200, json.dumps(BODIES[endpoint]), {})
 
-    monkeypatch.setattr(Transport, "send", send)
+
+RUNTIME = Runtime(transport=lambda **_given: Strange(timeout=10))
+
+
+@pytest.fixture
+def params(tmp_path: Path) -> dict[str, Any]:
     return {
         "key": KEY,
         "password": "pass-of-demo",
@@ -160,7 +168,7 @@ def params(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
 
 def run(operation: Operation, params: dict[str, Any]) -> dict[str, Any]:
     defaults = {name: option.get("default") for name, option in operation.spec.items()}
-    return execute(operation, {**defaults, **params}, Mode(check=True, diff=True))
+    return execute(operation, {**defaults, **params}, Mode(check=True, diff=True, runtime=RUNTIME))
 
 
 @pytest.mark.parametrize(
@@ -198,7 +206,8 @@ def test_the_lookup_returns_and_the_state_directory_keeps_no_key(
     options |= {"form": "lease", "exclude_ips": None, "on_uncertain": "match", "seed": None}
     common = {name: option.get("default") for name, option in INFO.spec.items()}
     monkeypatch.setitem(LEASE, "host", "192.0.2.1:80")
-    (lease,) = find_leases({**common, **params, **options})
+    with use(RUNTIME):
+        (lease,) = find_leases({**common, **params, **options})
     assert [text for text in everything(lease) if not shown(text) or KEY in text] == []
     kept = b"".join(path.read_bytes() for path in (tmp_path / "state").rglob("*") if path.is_file())
     assert b"192.0.2.1:80" in kept

@@ -27,8 +27,7 @@ from ansible.inventory.data import InventoryData
 from ansible.parsing.dataloader import DataLoader
 from ansible_collections.qingguo.qgnet.plugins.inventory import qg_cloud
 from ansible_collections.qingguo.qgnet.plugins.lookup import proxy
-from ansible_collections.qingguo.qgnet.plugins.module_utils._api.transport import Transport
-from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import Effect, QgError, TransportError
+from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import QgError
 from ansible_collections.qingguo.qgnet.plugins.module_utils._watch import poller
 from support.documents import configured, lookup_of, plugin, plugin_names, spec_of, with_fragments
 from support.parameters import mostly_slow
@@ -90,11 +89,9 @@ def _no_network(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     # Without a scheme and an @, a store is a directory.
     monkeypatch.chdir(tmp_path)
 
-    def send(_self: Transport, _method: str, _url: str, _parameters: Any, endpoint: str) -> None:
-        message = f"{endpoint}: there is no network."
-        raise TransportError(message, endpoint=endpoint, effect=Effect.NOT_SENT, retryable=False)
-
-    monkeypatch.setattr(Transport, "send", send)
+    # Nothing listens there.
+    for name in ("QG_API_URL", "QG_ACCOUNT_URL"):
+        monkeypatch.setenv(name, "http://127.0.0.1:1")
 
 
 def takes_text(option: dict[str, Any]) -> bool:

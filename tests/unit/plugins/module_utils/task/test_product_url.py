@@ -5,32 +5,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
 
 import pytest
-from ansible_collections.qingguo.qgnet.plugins.module_utils._api.lease_client import Leases
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.transport import HttpResponse, Transport
-from ansible_collections.qingguo.qgnet.plugins.module_utils._core.runtime import SILENT
-from ansible_collections.qingguo.qgnet.plugins.module_utils._task.options import PROXY_API_OPTIONS, key_caller
+from ansible_collections.qingguo.qgnet.plugins.module_utils._core.runtime import Runtime
+from ansible_collections.qingguo.qgnet.plugins.module_utils._leases.operations import INFO
+from ansible_collections.qingguo.qgnet.plugins.module_utils._task.operation import Mode, execute
+
+
+class Recorder(Transport):
+    """Keeps the URLs that are called, and responds with an empty list."""
+
+    def __init__(self, urls: list[str]) -> None:
+        super().__init__(timeout=10)
+        self._urls = urls
+
+    def send(self, method: str, url: str, parameters: Mapping[str, str], endpoint: str) -> HttpResponse:
+        self._urls.append(url)
+        return HttpResponse(200, '{"code": "SUCCESS", "data": []}', {})
 
 
 @pytest.fixture
-def called(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], str]:
+def called(tmp_path: Path) -> Callable[[str], str]:
     """The URL of the host that is called for product=share."""
     urls = list[str]()
-
-    def send(_transport: Transport, _method: str, url: str, *_more: object) -> HttpResponse:
-        urls.append(url)
-        return HttpResponse(200, '{"code": "SUCCESS", "data": []}', {})
-
-    monkeypatch.setattr(Transport, "send", send)
-    defaults: dict[str, Any] = {name: option.get("default") for name, option in PROXY_API_OPTIONS.items()}
+    runtime = Runtime(transport=lambda **_given: Recorder(urls))
 
     def call(api_url: str) -> str:
-        params = {**defaults, "key": "K", "api_url": api_url, "store": str(tmp_path)}
-        Leases(key_caller(params, SILENT, product="share")).leases()
+        options = {name: option.get("default") for name, option in INFO.spec.items()}
+        options |= {"key": "QGDEMO01", "api_url": api_url, "product": "share", "store": str(tmp_path)}
+        assert "failed" not in execute(INFO, options, Mode(runtime=runtime))
         (url,) = urls
         return url.removesuffix("/query")
 
