@@ -34,7 +34,10 @@ def test_a_cap_holds_over_runs(node: Node) -> None:
         assert (found["limit"], found["bought"], found["wanted"]) == (limit, bought, wanted)
         assert failed["changed"] is False
     assert node.vendor.paid == len(node.vendor.leases) == 7, "nothing was released for a successor that is not bought"
-    node.vendor.advance(DAY + 1)
+    node.vendor.advance(DAY - 60)
+    node.set_clock(-3 * DAY)
+    assert node.failed(ALLOCATE, count=len(node.vendor.leases) + 1, **cap)["cap"]["bought"] == 7
+    node.vendor.advance(61)
     node.vendor.configure(plan={"lifetime": 600})
     assert node.ok(ALLOCATE, count=1, **cap)["changed"] is (len(node.vendor.leases) == 1)
 
@@ -82,6 +85,22 @@ def test_an_entry_outlasts_what_it_bought(node: Node) -> None:
     assert node.ok(LEDGER, since="7d")["count"] == 1
 
 
+def test_the_ledger_is_kept_for_400_days_or_as_the_environment_says(
+    node: Node, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def bought() -> list[int]:
+        node.ok(ALLOCATE, count=len(node.vendor.leases) + 1, on_uncertain="ignore")
+        return [entry["asked"] for entry in node.ok(LEDGER)["entries"]]
+
+    for days, entries in ((0, 1), (399, 2), (2, 2)):
+        node.vendor.advance(days * DAY)
+        assert len(bought()) == entries
+    monkeypatch.setenv("QG_LEDGER_DAYS", "1")
+    assert len(bought()) == 2
+    monkeypatch.setenv("QG_LEDGER_DAYS", "0")
+    assert "QG_LEDGER_DAYS='0' is not a number of days" in node.failed(ALLOCATE, count=20)["msg"]
+
+
 def test_what_is_unknown_counts_as_bought_until_it_is_known(node: Node) -> None:
     path = PATHS[node.options["product"]].get
     node.vendor.kill(path, carried_out=False)
@@ -116,6 +135,7 @@ def test_a_call_that_never_got_a_result_counts_for_the_cap(new_node: Callable[..
         assert node.failed(ALLOCATE, **cap)["cap"]["bought"] == 5
         node.vendor.advance(300)
     assert node.vendor.paid == 5
+    assert [(entry["state"], entry["received"]) for entry in node.ok(LEDGER)["entries"]] == [("lost", None)]
 
 
 def test_what_is_refused_or_not_sent_leaves_no_open_call(new_node: Callable[..., Node]) -> None:

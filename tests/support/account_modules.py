@@ -44,7 +44,6 @@ INSTANCE: dict[str, Any] = {
     **ADDRESSES,
     "vendor": {**pages.INSTANCE["vendor"], "Ip": "198.18.255.1", "Local_ip": "198.19.255.1"},
 }
-RATES = ("day_rate", "week_rate", "month_rate", "quarter_rate", "halfyear_rate", "year_rate")
 
 
 def plain(row: Mapping[str, Any]) -> dict[str, Any]:

@@ -22,14 +22,6 @@ from support.playbooks import LAUNCHER, PLAY_SECONDS, Playground, calls
 PATH = "/api/cloud-business/getDetail"
 PLUGIN = "plugin: qingguo.qgnet.qg_cloud\n"
 Options = Mapping[str, Any]
-#: A play that shows the address and the name of each service.
-PING = """
-- hosts: all
-  gather_facts: false
-  tasks:
-    - name: it
-      ansible.builtin.debug: {msg: "{{ ansible_host }} {{ qg_host_name }}"}
-"""
 
 
 def service(suid: str, **changes: Any) -> dict[str, Any]:

@@ -8,19 +8,6 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-#: A curl that answers for all sources, and prints records of its own with the nonce of its shell's command line.
-_FORGING_CURL = """nonce=$(tr '\\0' '\\n' </proc/$PPID/cmdline | grep -o 'nonce=qg[0-9a-f]*' | head -n 1)
-nonce=${nonce#nonce=}
-record() { printf '\\n%%s %%s %%s 0 %%s\\n%%s.\\n' "$nonce" "$1" "$2" "$3" "$nonce" >&9; }
-answer() { echo 192.0.2.1; }
-%s
-number=0
-while [ $# -gt 0 ]; do
-  if [ "$1" = -o ]; then answer $number >"$2"; printf '%%s:0 ' $number; number=$((number+1)); fi
-  shift
-done
-"""
-
 
 def reached_by_ssh(folder: Path, *, shell: str = "sh", path: Path | None = None, **environment: object) -> str:
     """Inventory variables of a host with this login shell and environment, and with these programs alone."""

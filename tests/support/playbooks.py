@@ -11,7 +11,7 @@ import json
 import os
 import shutil
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
@@ -35,8 +35,6 @@ LAUNCHER = Launcher()
 LOG = "ANSIBLE_LOG_PATH"
 DEPRECATION = "[DEPRECATION WARNING]"
 Result = dict[str, Any]
-#: An operation whose common options are set.
-Operate = Callable[..., Result]
 
 
 def operate(module: str | Operation, options: Mapping[str, Any], *, check: bool = False, diff: bool = False) -> Result:

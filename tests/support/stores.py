@@ -11,7 +11,6 @@ A test names a directory, and gets a store that all who name the same directory 
 from __future__ import annotations
 
 import contextlib
-import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -24,8 +23,6 @@ if TYPE_CHECKING:
     from support.postgres import Databases
 
 SQLITE, POSTGRESQL = "sqlite", "postgresql"
-#: Of the runs of a state machine, the share that is made over a database, which takes several times as long.
-SHARE_OF_RUNS = 5 if "QGNET_EXPLORE" in os.environ else 50
 
 
 class _Databases:
@@ -85,21 +82,6 @@ def open_store(
     return store
 
 
-def control_node(directory: Path, number: int) -> Path:
-    """Return the directory of a control node; all nodes share one that stands for a database."""
-    return directory / ("shared" if is_database() else str(number))
-
-
-def is_database() -> bool:
-    """Whether the present test runs over a database."""
-    return _in_use() is not None
-
-
-def share(number: int) -> int:
-    """Return how many of the runs or steps of a state machine are made over the present store."""
-    return max(1, number // SHARE_OF_RUNS) if is_database() else number
-
-
 #: For a test with the fixture every_store that runs over a database also in the quick set.
 quick_over_both = pytest.mark.parametrize("every_store", [SQLITE, POSTGRESQL], indirect=True)
 
@@ -115,12 +97,6 @@ def every_store(request: pytest.FixtureRequest) -> Iterator[None]:
     _databases = None
 
 
-def drop_databases() -> None:
-    """Drop the databases that the present test has used."""
-    if in_use := _in_use():
-        in_use.drop()
-
-
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Let the test run over databases only if it uses the fixture."""
@@ -131,4 +107,5 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 @pytest.hookimpl(trylast=True)
 def pytest_runtest_teardown() -> None:
     """Give each test empty databases."""
-    drop_databases()
+    if in_use := _in_use():
+        in_use.drop()

@@ -101,12 +101,12 @@ class Vendor(Core):
 
     def configure(self, **fields: Any) -> None:
         """Alter the key's account."""
-        configure(self, **fields)
+        self.keys[KEY].configure(fields)
 
     def fault(self, call: str, kind: str, **fields: Any) -> None:
         """Plan a fault."""
         method, _blank, path = call.rpartition(" ")
-        fault(self, {"path": path, "kind": kind, **({"method": method} if method else {}), **fields})
+        self.faults.append([{"path": path, "kind": kind, **({"method": method} if method else {}), **fields}])
 
     def handle(self, method: str, path: str, params: Mapping[str, str]) -> Answer:
         """Make one call, unless a hook prevents that."""
@@ -136,9 +136,10 @@ class Vendor(Core):
 
     def _known(self) -> set[tuple[str, str]]:
         own = books(self)
-        found = {"paid": (str(lease["port"]) for lease in own.paid), "held": (str(lease.port) for lease in own.leases)}
-        found |= {"resources": (each.uuid for each in own.monopolies), "whitelist": (ip for ip in self.whitelist)}
-        return {(place, name) for place, names in found.items() for name in names}
+        found = {("paid", str(lease["port"])) for lease in own.paid} | {
+            ("held", str(lease.port)) for lease in own.leases
+        }
+        return found | {("held", uuid) for uuid in self.uuids} | {("listed", ip) for ip in self.whitelist}
 
     def _handle(self, hooks: list[tuple[str, Hook]], method: str, path: str, params: Mapping[str, str]) -> Answer:
         for place in range(len(hooks) - 1, -1, -1):
@@ -217,7 +218,7 @@ class Vendor(Core):
 
     def calls(self, *paths: str) -> list[str]:
         """Return the paths of the calls so far; of the given ones alone, if any are given."""
-        return calls(self, *paths)
+        return [record.path for record in self.journal if not paths or record.path in paths]
 
     @property
     def paid(self) -> int:
@@ -257,22 +258,7 @@ class Vendor(Core):
         return [monopoly.uuid for monopoly in books(self).monopolies]
 
 
-def configure(core: Core, **fields: Any) -> None:
-    """Alter the key's account."""
-    core.keys[KEY].configure(fields)
-
-
 def books(core: Core) -> Any:
     """What the key holds and has paid for, now."""
     core.keys.process_due_events()
     return core.keys[KEY].holdings
-
-
-def fault(core: Core, fields: Mapping[str, Any]) -> None:
-    """Plan a fault."""
-    core.faults.append([dict(fields)])
-
-
-def calls(core: Core, *paths: str) -> list[str]:
-    """The paths of the calls so far; of the given ones alone, if any are given."""
-    return [record.path for record in core.journal if not paths or record.path in paths]

@@ -20,13 +20,13 @@ import psycopg
 import pytest
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import OptionError, QgError
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.runtime import Clock, Runtime, WaitBudget, use
-from ansible_collections.qingguo.qgnet.plugins.module_utils._paid.journal import LEASES, Journal
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.postgres import PostgresStore
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.rate_limiter import RateLimiter
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.store import StateError, StorePlace, url_secrets
-from support.paid_calls import buy, send
 from support.postgres import Databases, PostgresServer
 from support.processes import process_until_killed, run_together, threads
+
+RECORD = "INSERT INTO facts VALUES ('k', ?, '', '', 1)"
 
 
 @contextlib.contextmanager
@@ -92,7 +92,7 @@ def test_the_password_may_be_outside_the_address(database_url: str, monkeypatch:
 def test_processes_that_start_together_create_one_schema(database_url: str) -> None:
     def begin(name: str) -> None:
         with opened(database_url, 60.0) as store:
-            store.execute("INSERT INTO facts VALUES ('k', ?, '', '', 1)", name)
+            store.execute(RECORD, name)
 
     run_together(begin, *((f"h{n}",) for n in range(6)))
     with opened(database_url) as store:
@@ -151,9 +151,8 @@ def test_the_store_is_where_the_option_says(database_url: str, tmp_path: Path) -
 def test_a_clock_of_a_node_has_no_effect(database_url: str) -> None:
     behind = Runtime(clock=Clock(wall=lambda: 0.0))
     with opened(database_url) as one, use(behind), opened(database_url) as other:
-        for number in range(20):
-            buy(Journal(one, "k", LEASES), 1, f"t{number}")
-            assert Journal(other, "k", LEASES).bought()[-1].name == f"t{number}"
+        shown = [store.now() for store in (one, other, one)]
+        assert shown == sorted(shown)
 
 
 # The faults of its server.
@@ -163,9 +162,8 @@ def test_a_session_that_is_ended_takes_its_locks_and_records_nothing_more(
     database_url: str, database_server: Databases
 ) -> None:
     with opened(database_url) as store, opened(database_url) as other:
-        calls = Journal(store, "k", LEASES)
         with store.try_lock("changing.k"):
-            sent = send(calls, 1)
+            store.execute(RECORD, "first")
             name = database_url.rpartition("/")[2]
             ((process,),) = store.rows("SELECT pg_backend_pid()")
             with database_server.admin(name) as admin:
@@ -176,10 +174,10 @@ def test_a_session_that_is_ended_takes_its_locks_and_records_nothing_more(
                 with pytest.raises(
                     StateError, match=r"cannot be used: .*Check the URL, and that the server runs .* run again"
                 ):
-                    send(calls, 1)
+                    store.execute(RECORD, "later")
                 with pytest.raises(StateError), RateLimiter(store).slot("k", "/x", 60, 1, WaitBudget(0)):
                     pass
-        assert [call.id for call in Journal(other, "k", LEASES).open()] == [sent]
+        assert other.rows("SELECT name FROM facts") == [("first",)]
 
 
 def stop_in_a_transaction(url: str, limit: str) -> None:

@@ -11,11 +11,9 @@ from pathlib import Path
 
 import hypothesis.strategies as st
 import pytest
-from ansible_collections.qingguo.qgnet.plugins.module_utils._paid.journal import LEASES, Journal
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.store import Store
 from hypothesis import settings
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
-from support.paid_calls import send
 from support.state_world import DAY, START, World, store, world
 
 __all__ = ["store", "world"]
@@ -48,17 +46,6 @@ def test_time_goes_on_from_the_last_record_after_a_reboot(world: World, store: S
     assert later.now() == pytest.approx(START + 7, abs=0.01)
 
 
-def record(store: Store) -> int:
-    """Record a call; returns its number."""
-    return send(Journal(store, "k", LEASES), 1)
-
-
-def ages(store: Store, now: float | None = None) -> dict[int, float]:
-    """The ages of all calls that were recorded, by their numbers."""
-    now = store.now() if now is None else now
-    return {call.id: now - call.sent_at for call in Journal(store, "k", LEASES).open()}
-
-
 class StateTimeMachine(RuleBasedStateMachine):
     """Wall clocks are set, machines are off, and processes come and go: nothing is taken for older than it is."""
 
@@ -68,7 +55,7 @@ class StateTimeMachine(RuleBasedStateMachine):
         self.world = World(Path(self.directory.name))
         self.stores = [self.world.store()]
         #: The true time and the state time of what was recorded.
-        self.recorded: list[tuple[float, int]] = []
+        self.recorded: list[tuple[float, float]] = []
         self.shown: list[float] = []
 
     def teardown(self) -> None:
@@ -97,15 +84,14 @@ class StateTimeMachine(RuleBasedStateMachine):
     @rule(number=st.integers(0, 9))
     def record(self, number: int) -> None:
         store = self.stores[number % len(self.stores)]
-        row = record(store)
-        self.recorded.append((self.world.time, row))
+        store.execute("DELETE FROM rate_calls")
+        self.recorded.append((self.world.time, store.now()))
 
     @invariant()
     def nothing_is_taken_for_older_than_it_is(self) -> None:
         for opened in self.stores:
-            found = ages(opened)
-            for at, row in self.recorded:
-                assert found[row] <= self.world.time - at + 0.01
+            now = opened.now()
+            assert all(now - recorded <= self.world.time - at + 0.01 for at, recorded in self.recorded)
 
     @invariant()
     def state_time_does_not_run_backwards(self) -> None:
