@@ -24,12 +24,12 @@ SPEC: Spec = {
 class ActionModule(QgAction):
     """Detects addresses over the task's connection, also if the task is delegated."""
 
-    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+    def act(self) -> dict[str, Any]:
         """Return the addresses, and the reply of each source."""
-        result = super().run(tmp, task_vars)
         params = self.validated(SPEC)
-        return {**result, **redact(self.guarded(lambda: self._detect(params)), params, SPEC)}
 
-    def _detect(self, params: dict[str, Any]) -> dict[str, Any]:
-        result = detect_egress(self, DetectionRequest.parse(params))
-        return {"changed": False, "ips": result.ips, "ip": result.ips[0], "source_replies": result.source_replies}
+        def detect() -> dict[str, Any]:
+            found = detect_egress(self, DetectionRequest.parse(params))
+            return {"changed": False, "ips": found.ips, "ip": found.ips[0], "source_replies": found.source_replies}
+
+        return redact(self.guarded(detect), params, SPEC)

@@ -13,7 +13,8 @@ from __future__ import annotations
 import hashlib
 import os
 import secrets
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
+from socket import inet_aton
 from typing import Any
 
 import ansible.constants
@@ -25,7 +26,7 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._api.transport impor
 )
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.checks import check_addresses
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import OptionError, QgError
-from ansible_collections.qingguo.qgnet.plugins.module_utils._core.text import format_sample, visible_everywhere
+from ansible_collections.qingguo.qgnet.plugins.module_utils._core.text import format_sample
 from ansible_collections.qingguo.qgnet.plugins.module_utils._egress.detect import DetectionRequest
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.store import is_database
 from ansible_collections.qingguo.qgnet.plugins.module_utils._task.operation import Spec, redact
@@ -35,14 +36,16 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._task.options import
     check_key,
     key_caller,
 )
-from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist.fleet import merged, summary_line, update
-from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist.operations import locked
-from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist.registrations import (
+from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist.fleet import (
     Host,
     check_known,
     gone_hosts,
+    merged,
     prunable,
+    summary_line,
+    update,
 )
+from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist.operations import locked
 from ansible_collections.qingguo.qgnet.plugins.plugin_utils._action import QgAction
 from ansible_collections.qingguo.qgnet.plugins.plugin_utils._host_command import detect_egress
 
@@ -73,9 +76,8 @@ class ActionModule(QgAction):
 
     selectors = ("ips", "forget")
 
-    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+    def act(self) -> dict[str, Any]:
         """Take one step, and return its result."""
-        result = super().run(tmp, task_vars)
         if self._task.delegate_to:
             raise AnsibleActionFail(
                 "qg_egress_whitelist acts for its own host and cannot be delegated: use qg_egress_ip_info, and "
@@ -84,23 +86,19 @@ class ActionModule(QgAction):
         params = self.validated(SPEC)
         step = {"detect": self._detect, "update": self._update, "report": self._report}[params["step"]]
         own = self.guarded(lambda: step(params))
-        # What a host prints has no secret of the control node; what is reported was cleaned by the update.
-        return {**result, **(redact(own, params, SPEC) if params["step"] == "update" else visible_everywhere(own))}
+        # What a host prints has no secret of the control node, and what is reported was redacted by the update.
+        return redact(own, params, SPEC) if params["step"] == "update" else own
 
     def _detect(self, params: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the addresses of the host, and what identifies its whitelist within the run."""
+        """Return what the host wants, and what identifies its whitelist within the run."""
         is_absent = params["state"] == "absent"
         if params["forget"] and not is_absent:
             raise OptionError("forget deregisters hosts: set state=absent as well.")
-        ips = check_addresses("ips", params["ips"] or (), any_scope=is_absent)
-        found = {
-            "changed": False,
-            "whitelist": _digest(params),
-            "state": params["state"],
-            "ips": list(ips),
-            "given": True,
-        }
-        if ips or is_absent:
+        given = sorted(check_addresses("ips", params["ips"] or (), any_scope=is_absent), key=inet_aton)
+        found = {"changed": False, "whitelist": _digest(params), "ips": given, "given": True, "unwanted": []}
+        if is_absent:
+            return {**found, "ips": [], "unwanted": given}
+        if given:
             return found
         try:
             result = detect_egress(self, DetectionRequest.parse(params))
@@ -119,27 +117,32 @@ class ActionModule(QgAction):
         variables = self._variables
         batch, alive, everyone = (set(variables[f"ansible_play_{name}"]) for name in ("batch", "hosts", "hosts_all"))
         reports = {name: variables["hostvars"].raw_get(name).get(DETECTED) or {} for name in everyone}
-        reported = {name: own for name, own in reports.items() if "whitelist" in own and not own.get("failed")}
-        lists: dict[tuple[str, str], dict[str, Host]] = {}
-        for name in sorted(reported.keys() & batch):
-            own = reported[name]
-            lists.setdefault((own["whitelist"], own["state"]), {})[name] = Host(frozenset(own["ips"]), own["given"])
+        reported = {name for name, own in reports.items() if "whitelist" in own and not own.get("failed")}
+        lists: dict[str, dict[str, Host]] = {}
+        for name in sorted(reported & batch):
+            own = reports[name]
+            host = Host(frozenset(own["ips"]), own["given"], frozenset(own["unwanted"]))
+            lists.setdefault(own["whitelist"], {})[name] = host
         if params["forget"]:
-            lists = {(_digest(params), "absent"): dict.fromkeys(params["forget"], Host())}
+            lists = {_digest(params): dict.fromkeys(params["forget"], Host())}
+        warnings = []
+        if prune := params["prune"] and not params["forget"]:
+            check_complete(variables)
+            if missing := sorted(everyone - reported):
+                prune = False
+                warnings.append(f"prune has removed nothing, because {format_sample(missing)} did not report.")
         results = []
-        # Addresses are registered before others are deregistered.
-        for (digest, state), hosts in sorted(lists.items(), key=lambda item: item[0][1], reverse=True):
+        for digest, hosts in sorted(lists.items()):
             try:
-                results.append(self._update_list(digest, state, hosts, reported, params))
+                results.append(self._update_list(digest, hosts, params, prune=prune))
             except QgError as error:
                 if len(lists) == 1:
                     raise
-                results.append(
-                    {"hosts": {key: {"changed": False, "failed": True, **error.as_result()} for key in hosts}}
-                )
+                failure = {"changed": False, "failed": True, **error.as_result()}
+                results.append({"hosts": dict.fromkeys(hosts, failure)})
         result = merged(results)
         # Their first step has failed, and Ansible was told to ignore that, or the option fail is false.
-        for name in batch - reported.keys():
+        for name in batch - reported:
             if text := reports[name].get("msg"):
                 is_failed = bool(reports[name].get("failed") or reports[name].get("unreachable"))
                 result["hosts"][name] = {"changed": False, "failed": is_failed, "msg": text}
@@ -152,33 +155,30 @@ class ActionModule(QgAction):
             del result["diff"]
         is_quiet = not result["changed"] and not any(own["failed"] for own in result["hosts"].values())
         # A static import keeps the first value for all serial batches.
-        return {**result, "unreached_hosts": unreached, "msg": line, "report_once": is_quiet and alive == batch}
+        result["report_once"] = is_quiet and alive == batch
+        return {**result, "unreached_hosts": unreached, "msg": line, "warnings": warnings}
 
     def _update_list(
-        self, digest: str, state: str, hosts: dict[str, Host], reported: Collection[str], params: Mapping[str, Any]
+        self, digest: str, hosts: dict[str, Host], params: Mapping[str, Any], *, prune: bool
     ) -> dict[str, Any]:
         """Update the whitelist of one key."""
         params = self._with_key(digest, next(iter(hosts)), params)
         mode, inventory = self.mode(), self._inventory_id(params)
         with locked(key_caller(params, mode.announcer), mode) as (api, registrations):
             names = {name: _registered_name(name, is_shared=is_database(params["store"])) for name in hosts}
-            rows, now, warnings = registrations.all(), registrations.store.now(), []
+            wanted = {names[name]: own for name, own in hosts.items()}
+            rows = registrations.all()
             # The control node of any run need not be in its inventory.
             implicit = {row.host for row in rows if row.host.partition(" on ")[0] in CONTROL_NODE}
-            everyone = {*self._variables["groups"]["all"], *self._variables["ansible_play_hosts_all"], *implicit}
-            wanted = {names[name]: own for name, own in hosts.items()}
+            present = {*self._variables["groups"]["all"], *self._variables["ansible_play_hosts_all"], *implicit}
             if params["forget"]:
                 check_known(params["forget"], rows, inventory)
-            elif params["prune"]:
-                check_complete(self._variables)
-                if missing := sorted(set(self._variables["ansible_play_hosts_all"]) - set(reported)):
-                    warnings.append(f"prune has removed nothing, because {format_sample(missing)} did not report.")
-                else:
-                    wanted |= prunable(rows, inventory, everyone, now, params["max_removals"])
-            result = update(api, registrations, inventory, state, wanted, check=mode.check)
+            elif prune:
+                wanted |= prunable(rows, inventory, present, registrations.store.now(), params["max_removals"])
+            result = update(api, registrations, inventory, wanted, check=mode.check)
             result["hosts"] |= {name: result["hosts"].pop(own) for name, own in names.items()}
-            left = gone_hosts(registrations.all(), inventory, everyone)
-            return {**result, "gone_hosts": left, "api": api.caller.usage(), "warnings": warnings}
+            left = gone_hosts(registrations.all(), inventory, present)
+            return {**result, "gone_hosts": left, "api": api.caller.usage()}
 
     def _with_key(self, digest: str, name: str, params: Mapping[str, Any]) -> Mapping[str, Any]:
         """Return the options with the key that a host has reported: that of this host, or the one in the inventory."""

@@ -116,12 +116,12 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._api.transport impor
     MISSING_REQUESTS,
     REQUESTS_IMPORT_ERROR,
 )
-from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import QgError, UnexpectedError
+from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import OptionError, QgError, UnexpectedError
 from ansible_collections.qingguo.qgnet.plugins.module_utils._leases.credentials import proxy_url
 from ansible_collections.qingguo.qgnet.plugins.module_utils._leases.lookup import LOOKUP_SELECTORS, find_leases
 from ansible_collections.qingguo.qgnet.plugins.module_utils._task.operation import UNSET, read_options, variable_name
 from ansible_collections.qingguo.qgnet.plugins.module_utils._task.options import PRODUCT_OPTIONS, PROXY_API_OPTIONS
-from ansible_collections.qingguo.qgnet.plugins.plugin_utils._variables import check_settings, plain, variable_value
+from ansible_collections.qingguo.qgnet.plugins.plugin_utils._variables import check_settings, variable_value
 
 _SHARED = {**PRODUCT_OPTIONS, **PROXY_API_OPTIONS}
 _FIELDS = ("type", "elements", "choices", "default", "required")
@@ -132,42 +132,37 @@ class LookupModule(LookupBase):
 
     def run(self, terms: list[Any], variables: dict[str, Any] | None = None, **kwargs: Any) -> list[Any]:
         """Return the leases in the requested form."""
-        known = variables or {}
+        failure: QgError
+        try:
+            return self._find(terms, variables or {}, kwargs)
+        except QgError as error:
+            failure = error
+        except AnsibleError:
+            raise
+        except Exception as error:
+            failure = unexpected = UnexpectedError(error, "it was not completed")
+            Display().vvv(unexpected.traceback)
+        raise AnsibleLookupError(f"The lookup qingguo.qgnet.proxy failed: {failure.message}")
+
+    def _find(self, terms: list[Any], variables: dict[str, Any], given: dict[str, Any]) -> list[Any]:
+        def variable(option: str) -> Any:
+            name = variable_name(option)
+            return variable_value(name, variables.get(name, UNSET), self._templar) if option in _SHARED else UNSET
+
+        if terms:
+            raise OptionError("it takes no terms: use its options, such as areas=350500.")
+        if REQUESTS_IMPORT_ERROR is not None:
+            raise QgError(MISSING_REQUESTS)
+        check_settings(variables)
         # What an option of the documentation is for the validator of modules.
         own = {
             name: {field: value for field, value in option.items() if field in _FIELDS}
             for name, option in self.option_definitions.items()
             if not name.startswith("_")
         }
-        try:
-            check_settings(known)
-            params = read_options(
-                {**own, **_SHARED},
-                plain(kwargs),
-                place="option of the lookup",
-                variable=lambda name: (
-                    plain(variable_value(variable_name(name), known, self._templar)) if name in _SHARED else UNSET
-                ),
-                selectors=LOOKUP_SELECTORS,
-            )
-        except QgError as error:
-            raise AnsibleLookupError(f"The lookup qingguo.qgnet.proxy failed: {error.message}") from None
-        if terms:
-            raise AnsibleLookupError(
-                "The lookup qingguo.qgnet.proxy takes no terms: use its options, such as areas=350500."
-            )
-        if REQUESTS_IMPORT_ERROR is not None:
-            raise AnsibleLookupError(f"The lookup qingguo.qgnet.proxy failed: {MISSING_REQUESTS}")
-        try:
-            leases = find_leases(params)
-        except QgError as error:
-            raise AnsibleLookupError(f"The lookup qingguo.qgnet.proxy failed: {error.message}") from None
-        except AnsibleError:
-            raise
-        except Exception as error:
-            unexpected = UnexpectedError(error, "The lookup qingguo.qgnet.proxy failed")
-            Display().vvv(unexpected.traceback)
-            raise AnsibleLookupError(unexpected.message) from None
+        place = "option of the lookup"
+        params = read_options({**own, **_SHARED}, given, place=place, variable=variable, selectors=LOOKUP_SELECTORS)
+        leases = find_leases(params)
         if params["form"] == "lease":
             return leases
         if params["form"] == "url":

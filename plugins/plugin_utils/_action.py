@@ -11,6 +11,7 @@ leaves the control node, and the host needs neither Python nor requests.
 from __future__ import annotations
 
 import os
+from abc import abstractmethod
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
@@ -37,7 +38,7 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._task.operation impo
 )
 from ansible_collections.qingguo.qgnet.plugins.module_utils._task.options import GROUP_OPTIONS, SHARED_OPTIONS
 from ansible_collections.qingguo.qgnet.plugins.plugin_utils._announcer import run_announcer
-from ansible_collections.qingguo.qgnet.plugins.plugin_utils._variables import check_settings, plain, variable_value
+from ansible_collections.qingguo.qgnet.plugins.plugin_utils._variables import check_settings, variable_value
 
 _GROUP = "group/qingguo.qgnet.qg"
 _HERE = ("localhost", "127.0.0.1", "::1")
@@ -57,21 +58,26 @@ class QgAction(ActionBase):
         return str(self._task.action).rpartition(".")[2]
 
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
-        """Store the variables, and return Ansible's initial result; a subclass does the work."""
-        prepared: dict[str, Any] = super().run(tmp, task_vars)
+        """Return Ansible's initial result, with that of the task."""
+        result: dict[str, Any] = super().run(tmp, task_vars)
         self._variables = task_vars or {}
         #: The options that a variable set, with its name.
         self._set_by: dict[str, str] = {}
         sources = self._variables.get("ansible_inventory_sources") or ()
         set_caller(host=str(self._variables.get("inventory_hostname", "")), inventory=", ".join(map(str, sources)))
-        return prepared
+        result.update(self.act())
+        return result
+
+    @abstractmethod
+    def act(self) -> dict[str, Any]:
+        """Do the work, and return its result."""
 
     def given(self, spec: Spec) -> dict[str, Any]:
         """Return the options of the task without defaults that the action group has for other modules."""
-        check_settings(self._variables)
+        check_settings(self._variables.keys())
         defaults = {name for entry in self._task.module_defaults or () for name in entry.get(_GROUP) or ()}
         foreign = defaults & GROUP_OPTIONS.keys() - spec.keys()
-        return {name: plain(value) for name, value in self._task.args.items() if name not in foreign}
+        return {name: value for name, value in self._task.args.items() if name not in foreign}
 
     def variable(self, option: str) -> Any:
         """Return the value of the variable of an option: with vars_prefix if it is one of this action, or with qg_."""
@@ -79,7 +85,7 @@ class QgAction(ActionBase):
         own = option not in GROUP_OPTIONS and prefix
         names = [f"{prefix}{option}"] if own else []
         for name in [*names, variable_name(option)] if option in SHARED_OPTIONS else names:
-            value = plain(variable_value(name, self._variables, self._templar))
+            value = variable_value(name, self._variables.get(name, UNSET), self._templar)
             if value is not UNSET and (value not in (None, "") or option in self.selectors):
                 self._set_by[option] = name
                 return value
@@ -130,14 +136,9 @@ class ApiAction(QgAction):
 
     operation: ClassVar[Operation]
 
-    def check_run(self, variables: Mapping[str, Any]) -> None:
-        """Raise an error if this run must not execute the task; called first, also for a delegated task."""
-
-    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+    def act(self) -> dict[str, Any]:
         """Run the operation, and return its result."""
-        result, operation = super().run(tmp, task_vars), self.operation
-        self.selectors = operation.selectors
-        self.check_run(self._variables)
+        operation, self.selectors = self.operation, self.operation.selectors
         if self.delegated_away():
             spec = operation.spec
             given = self._explaining(lambda: given_options(spec, self.given(spec), **self._sources))
@@ -150,10 +151,10 @@ class ApiAction(QgAction):
                     f"{operation.secret_option} in a delegated task needs no_log: set no_log=true on the task, "
                     "or run it on the control node."
                 )
-            result.update(self._execute_module(module_args=params, task_vars=task_vars))
+            result: dict[str, Any] = self._execute_module(module_args=params, task_vars=self._variables)
         else:
             params = self.validated(operation.spec, dict(operation.rules))
-            result.update(self.guarded(lambda: execute(operation, params, self.mode())))
+            result = self.guarded(lambda: execute(operation, params, self.mode()))
         has_secrets = boolean(params.get(operation.secret_option or "") or False, strict=False)
         if operation.reveal(result, params) or (has_secrets and not result.get("failed")):
             # Ansible still registers the full result, but neither displays nor logs it.

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -32,12 +32,12 @@ _PREFIXES = (variable_name(""), *sorted(f"{path.name}_" for path in (_COLLECTION
 _OMITTED: Any = getattr(ansible.errors, "AnsibleValueOmittedError", ())
 
 
-def variable_value(name: str, variables: Mapping[str, Any], templar: Any) -> Any:
-    """Return the value of a variable; UNSET if it does not exist, or has the value of ``omit``."""
-    if name not in variables:
+def variable_value(name: str, value: Any, templar: Any) -> Any:
+    """Return the value of a variable, which may be a template; UNSET if that is the value of ``omit``."""
+    if value is UNSET:
         return UNSET
     try:
-        value = templar.template(variables[name])
+        value = templar.template(value)
     except _OMITTED:
         return UNSET
     except Exception as error:
@@ -45,10 +45,7 @@ def variable_value(name: str, variables: Mapping[str, Any], templar: Any) -> Any
         reason = one_line(str(error))
         raise ansible.errors.AnsibleError(f"The variable {name} cannot be evaluated: {reason}") from None
     # Since ansible-core 2.19, no variable holds the value of "omit".
-    if value is not None and value == variables.get("omit"):
-        return UNSET
-    # A vaulted value is decrypted only as text.
-    return str(value) if getattr(value, "__ENCRYPTED__", False) else value
+    return UNSET if value is not None and value == templar.available_variables.get("omit") else value
 
 
 def check_settings(names: Iterable[str]) -> None:
@@ -87,14 +84,3 @@ def _of_hosts() -> frozenset[str]:
 
 # Once, before Ansible forks a process for each host, each of which would read the files otherwise.
 _known()
-
-
-def plain(value: Any) -> Any:
-    """Return a value without ansible-core's tags, which are slow to copy, and with vaulted text decrypted."""
-    if isinstance(value, dict):
-        return {plain(name): plain(item) for name, item in value.items()}
-    if isinstance(value, list):
-        return [plain(item) for item in value]
-    if isinstance(value, str):
-        return str.__str__(value)
-    return str(value) if getattr(value, "__ENCRYPTED__", False) else value

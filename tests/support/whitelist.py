@@ -14,8 +14,8 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._core.runtime import
 from ansible_collections.qingguo.qgnet.plugins.module_utils._task.operation import Mode
 from ansible_collections.qingguo.qgnet.plugins.module_utils._task.options import PROXY_API_OPTIONS, key_caller
 from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist import fleet
+from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist.fleet import Host, prunable
 from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist.operations import locked
-from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist.registrations import Host, prunable
 from support.node import Node
 from support.vendor import Vendor, books
 
@@ -51,11 +51,13 @@ class ControlNode(Node):
         """
         self.is_dead = False
         with use(self.runtime), self._locked(max_wait) as (api, registrations):
-            reports = {name: Host(frozenset([ip] if ip else []), given) for name, ip in hosts.items()}
+            ips = {name: frozenset([ip] if ip else []) for name, ip in hosts.items()}
+            is_absent = state == "absent"
+            reports = {name: Host(unwanted=own) if is_absent else Host(own, given) for name, own in ips.items()}
             if present is not None:
                 rows, now = registrations.all(), registrations.store.now()
                 reports |= prunable(rows, inventory, {*present, *hosts}, now, max_removals)
-            return fleet.update(api, registrations, inventory, state, reports, check=check)
+            return fleet.update(api, registrations, inventory, reports, check=check)
 
     def registered(self) -> list[tuple[str, str]]:
         """The hosts and addresses of all registrations."""

@@ -16,7 +16,7 @@ from .._core.text import sentence
 from .calls import Call
 from .parsing import ResponseShapeError
 from .responses import data_of
-from .transport import RETRIES, HttpResponse, Transport, encode
+from .transport import RETRIES, Transport, encode
 
 T = TypeVar("T")
 #: Reads the data of a response; raises ResponseShapeError.
@@ -136,7 +136,7 @@ class Caller:
         except Exception as error:
             reason, retryable = f"{UnexpectedError(error, call.name).cause}. This is a defect of the collection", False
         else:
-            self._note(response, began)
+            self._note(response.headers, began)
             return result
         raise TransportError(
             f"{call.name}: the response cannot be read: {reason}.",
@@ -154,5 +154,5 @@ class Caller:
         """Let no process make a call that was refused for its rate; returns whether that is possible."""
         return False
 
-    def _note(self, response: HttpResponse, began: float) -> None:
+    def _note(self, headers: Mapping[str, str], began: float) -> None:
         """Use the headers of a response of the vendor to a request that began then."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 
 from .._core.errors import CallError
 from .._core.runtime import WaitBudget
@@ -18,7 +18,7 @@ from .._store.store import after_the_call, preload
 from .caller import Caller
 from .calls import CLASSIC, Call
 from .parsing import http_time
-from .transport import HttpResponse, Transport, service_of
+from .transport import Transport, service_of
 
 #: The range of plausible dates (2020 to 2100): a server whose clock is not set sends others.
 EARLIEST, LATEST = 1577836800.0, 4102444800.0
@@ -130,8 +130,8 @@ class KeyCaller(Caller):
             self.rate_limiter.block(self.key_digest, call.name, error.retry_after)
         return True
 
-    def _note(self, response: HttpResponse, began: float) -> None:
-        date = http_time(response.headers.get("Date", ""))
+    def _note(self, headers: Mapping[str, str], began: float) -> None:
+        date = http_time(headers.get("Date", ""))
         # A cache sends the date of an earlier response.
-        if date is not None and "Age" not in response.headers:
+        if date is not None and "Age" not in headers:
             self.vendor_clock.observe(date, self.budget.elapsed() - began)

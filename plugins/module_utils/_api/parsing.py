@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The parsers of foreign text: JSON, numbers, times, and the address that an echo service returns.
+"""The parsers of foreign text: JSON, numbers and times.
 
 Foreign text comes from a vendor, a proxy or a host. A parser returns a value that the rest of the collection can store,
 compare and print, or it refuses the text: the parsers that return ``None`` for unreadable text never raise, and
@@ -17,9 +17,6 @@ import json
 import re
 from collections.abc import Mapping
 from typing import Any
-
-from .._core.checks import is_public, parse_address
-from .._core.text import one_line
 
 #: The vendor documents no time zone; its clients assume that of Beijing.
 BEIJING = datetime.timezone(datetime.timedelta(hours=8))
@@ -146,29 +143,3 @@ def http_delay(text: str, now: float) -> float | None:
         return min(float(text), float(MAX_SECONDS))
     time = http_time(text)
     return None if time is None else min(max(0.0, time - now), float(MAX_SECONDS))
-
-
-def read_address(response: str, *, any_scope: bool = False) -> str:
-    """Return the address in a response, in canonical form; raises ValueError with the reason.
-
-    With ``any_scope``, it may be any address, and otherwise an IPv4 address of the public internet.
-    """
-    text = response
-    if response.startswith("{"):
-        try:
-            fields = {str(name).lower(): value for name, value in parse_json(response).items()}
-        except ValueError:
-            fields = {}
-        text = next((str(fields[name]) for name in ("ip", "origin", "address", "query") if fields.get(name)), "")
-    try:
-        address = parse_address(text.strip())
-    except ValueError:
-        shown = one_line(response)[:60]
-        raise ValueError(f'said "{shown}", which is not an address' if shown else "said nothing") from None
-    if any_scope:
-        return str(address)
-    if address.version != 4:
-        raise ValueError(f"said {address}, which is not an IPv4 address")
-    if not is_public(address):
-        raise ValueError(f"said {address}, which is not an address of the public internet")
-    return str(address)

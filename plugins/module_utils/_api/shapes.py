@@ -10,7 +10,6 @@ They depend on the product, and on the year in which it was bought: vendor docs 
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -113,30 +112,6 @@ def balance(data: object) -> Quota:
     """Read ``{"balance": 950}``: the addresses that a plan by volume may still extract."""
     left = as_int(_fields(data).get("balance"), "balance")
     return Quota(left, left, 0, {"balance": left}, balance=left)
-
-
-def entries(body: Body) -> list[str] | None:
-    """Return the entries of a whitelist in ``Data``, a flat list; None if it is null or missing."""
-    items = body.get("Data")
-    if items is None:
-        return None
-    if not isinstance(items, list) or any(isinstance(item, (list, dict)) for item in items):
-        raise ResponseShapeError("Data is not a list of addresses")
-    return [item if isinstance(item, str) else json.dumps(item) for item in items]
-
-
-def whitelist_change(body: Body, sent: Sequence[str]) -> frozenset[str]:
-    """Return which of the ``sent`` addresses ``{"Code": 0, "Data": ["203.0.113.5"], "Num": 1}`` reports as changed.
-
-    ``Data`` or ``Num`` may be missing. A success without either is one for all addresses.
-    """
-    data, number = body.get("Data"), integer(body.get("Num"))
-    texts = [] if data is None else texts_or_none(data)
-    if texts is None:
-        raise ResponseShapeError("Data is not a list of addresses")
-    if texts or number is None:
-        return frozenset(sent if data is None else texts).intersection(sent)
-    return frozenset(sent if number == len(sent) else ())
 
 
 def _items(data: object, task_id: str) -> Iterator[tuple[Mapping[str, Any], str]]:

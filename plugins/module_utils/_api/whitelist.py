@@ -6,17 +6,15 @@
 
 from __future__ import annotations
 
-import functools
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
 
-from .._core.checks import packed
-from .._core.errors import CallError, Kind
+from .._core.checks import is_ipv4
 from .._core.text import sentence
-from .._store.facts import FULL
-from .._store.store import after_the_call
-from . import calls, shapes
-from .calls import Call
+from . import calls
 from .key import KeyCaller
+from .parsing import ResponseShapeError, integer
 
 #: The maximum length of an entry that is not an address, in results.
 MAX_ENTRY = 100
@@ -30,33 +28,40 @@ class Whitelist:
 
     def whitelist(self) -> tuple[frozenset[str], tuple[str, ...]]:
         """Return the addresses on the whitelist, and the entries that are not one IPv4 address, for results."""
-        entries = self.caller.call(calls.WHITELIST, {}, shapes.entries)
+        entries = self.caller.call(calls.WHITELIST, {}, listed)
         if entries is None:
             # Such a response stands for an empty list, but only if it comes again.
-            entries = self.caller.call(calls.WHITELIST, {}, shapes.entries) or []
+            entries = self.caller.call(calls.WHITELIST, {}, listed) or []
+        ips = frozenset(filter(is_ipv4, entries))
         # Without secrets before it is shortened to the shown length, so that no part of a secret remains.
-        strange = (
-            sentence(text[: 10 * MAX_ENTRY], self.caller.secrets)[:MAX_ENTRY] for text in entries if not packed(text)
-        )
-        return frozenset(filter(packed, entries)), tuple(strange)
+        strange = (sentence(text[: 10 * MAX_ENTRY], self.caller.secrets) for text in entries if text not in ips)
+        return ips, tuple(text[:MAX_ENTRY] for text in strange)
 
     def add(self, ips: Sequence[str]) -> frozenset[str]:
         """Add addresses to the whitelist; returns those that the response reports as added."""
-        return self._change(calls.WHITELIST_ADD, ips)
+        return self.caller.call(calls.WHITELIST_ADD, {"IP": ",".join(ips)}, lambda body: changed(body, ips))
 
     def remove(self, ips: Sequence[str]) -> frozenset[str]:
         """Remove addresses from the whitelist; returns those that the response reports as removed."""
-        return self._change(calls.WHITELIST_DELETE, ips)
+        return self.caller.call(calls.WHITELIST_DELETE, {"IP": ",".join(ips)}, lambda body: changed(body, ips))
 
-    def _change(self, call: Call, ips: Sequence[str]) -> frozenset[str]:
-        read = functools.partial(shapes.whitelist_change, sent=ips)
-        try:
-            done = self.caller.call(call, {"IP": ",".join(ips)}, read)
-        except CallError as error:
-            if error.kind is Kind.FULL:
-                with after_the_call():
-                    self.caller.facts.save(FULL, str(error.details.get("code")))
-            raise
-        with after_the_call():
-            self.caller.facts.forget(FULL)
-        return done
+
+def listed(body: Mapping[str, Any]) -> list[str] | None:
+    """Return the entries of a whitelist in ``Data``, a flat list; None if it is null or missing."""
+    items = body.get("Data")
+    if items is None:
+        return None
+    if not isinstance(items, list) or any(isinstance(item, (list, dict)) for item in items):
+        raise ResponseShapeError("Data is not a list of addresses")
+    return [item if isinstance(item, str) else json.dumps(item) for item in items]
+
+
+def changed(body: Mapping[str, Any], sent: Sequence[str]) -> frozenset[str]:
+    """Return which of the ``sent`` addresses ``{"Code": 0, "Data": ["203.0.113.5"], "Num": 1}`` reports as changed.
+
+    ``Data`` or ``Num`` may be missing. A success without either is one for all addresses.
+    """
+    named, number = listed(body), integer(body.get("Num"))
+    if named or number is None:
+        return frozenset(sent if named is None else named).intersection(sent)
+    return frozenset(sent if number == len(sent) else ())

@@ -10,13 +10,14 @@ Each error is one sentence that names option, value and fix.
 from __future__ import annotations
 
 import ipaddress
+import json
 import re
 import socket
 from collections.abc import Iterable
 from urllib.parse import urlsplit
 
 from .errors import OptionError
-from .text import quoted
+from .text import one_line, quoted
 
 #: Scheme, host and port, and what follows. Names in other scripts are accepted as they are.
 _URL = re.compile(r"https?://(\[[0-9a-f:.]+\]|[\w.-]+)(:[0-9]+)?([/?#][^\s,;]*)?", re.IGNORECASE)
@@ -107,34 +108,52 @@ def is_public(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:
     return (address.is_global or is_example) and not address.is_multicast
 
 
-def packed(text: str) -> bytes | None:
-    """Return the bytes of a canonical IPv4 address, which sort numerically; None for any other text."""
+def is_ipv4(text: str) -> bool:
+    """Whether this is an IPv4 address in its canonical form."""
     try:
-        return socket.inet_pton(socket.AF_INET, text)
+        return bool(socket.inet_pton(socket.AF_INET, text))
     except (OSError, ValueError):
-        return None
+        return False
 
 
-def numeric_order(ips: Iterable[str]) -> list[str]:
-    """Sort IPv4 addresses numerically; other text comes last."""
-    return sorted(ips, key=lambda text: (packed(text) is None, packed(text) or b"", text))
-
-
-def check_addresses(option: str, texts: Iterable[str], *, any_scope: bool = False) -> tuple[str, ...]:
-    """Return IPv4 addresses in canonical form, each once; refuse other text: the whitelist has no IPv6 or networks."""
-    found: dict[str, None] = {}
-    for text in texts:
-        address = text.strip()
-        number = packed(address)
-        if number is None:
+def check_addresses(option: str, texts: Iterable[str], *, any_scope: bool = False) -> frozenset[str]:
+    """Return IPv4 addresses in canonical form; refuse other text: the whitelist has no IPv6 or networks."""
+    addresses = frozenset(text.strip() for text in texts)
+    for text in sorted(addresses):
+        if not is_ipv4(text):
             raise OptionError(
                 f"{option} contains {quoted(text)}: give single IPv4 addresses such as 203.0.113.5, each in an entry "
                 "of its own, and no ports, ranges, networks or names."
             )
-        if not any_scope and not is_public(ipaddress.IPv4Address(number)):
+        if not any_scope and not is_public(ipaddress.IPv4Address(text)):
             raise OptionError(
-                f"{option} contains {address}, which is not an address of the public internet, so QG.net can never see "
+                f"{option} contains {text}, which is not an address of the public internet, so QG.net can never see "
                 "it: give the egress address of the host."
             )
-        found[address] = None
-    return tuple(found)
+    return addresses
+
+
+def read_address(response: str, *, any_scope: bool = False) -> str:
+    """Return the address in the response of an echo service, in canonical form; raises ValueError with the reason.
+
+    With ``any_scope``, it may be any address, and otherwise an IPv4 address of the public internet.
+    """
+    text = response
+    if response.startswith("{"):
+        try:
+            fields = {name.lower(): value for name, value in json.loads(response).items()}
+        except (ValueError, RecursionError):
+            fields = {}
+        text = next((str(fields[name]) for name in ("ip", "origin", "address", "query") if fields.get(name)), "")
+    try:
+        address = parse_address(text.strip())
+    except ValueError:
+        shown = one_line(response)[:60]
+        raise ValueError(f'said "{shown}", which is not an address' if shown else "said nothing") from None
+    if any_scope:
+        return str(address)
+    if address.version != 4:
+        raise ValueError(f"said {address}, which is not an IPv4 address")
+    if not is_public(address):
+        raise ValueError(f"said {address}, which is not an address of the public internet")
+    return str(address)

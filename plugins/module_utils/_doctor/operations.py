@@ -20,10 +20,9 @@ from ansible.module_utils.compat.version import LooseVersion
 from .._api.key import KeyCaller
 from .._api.lease_client import Leases
 from .._api.leases import Lease
-from .._api.parsing import read_address
 from .._api.transport import REQUESTS_IMPORT_ERROR, VERSION
 from .._api.whitelist import Whitelist
-from .._core.checks import check_url
+from .._core.checks import check_url, read_address
 from .._core.errors import OF_OTHER_PRODUCT, CallError, OptionError, QgError
 from .._core.text import counted
 from .._paid.caps import bought_today

@@ -17,12 +17,12 @@ import secrets
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from socket import inet_aton
 from typing import Any
 from urllib.parse import quote
 
-from .._api.parsing import read_address
 from .._api.transport import USER_AGENT
-from .._core.checks import check_range, check_url, numeric_order
+from .._core.checks import check_range, check_url, read_address
 from .._core.errors import OptionError, QgError
 from .._core.text import counted, format_sample, one_line
 
@@ -165,6 +165,7 @@ def evaluate_quorum(replies: Sequence[dict[str, Any]], request: DetectionRequest
     for reply in replies:
         if reply["ip"]:
             reported.setdefault(reply["ip"], set()).add(reply["source"])
+    ips = sorted(reported, key=inet_aton)
     doubtful = [ip for ip, sources in reported.items() if len(sources) < request.quorum]
     wrong = dict.fromkeys(f"{reply['source']} {reply['error']}" for reply in replies if reply.pop("wrong", False))
     silent = dict.fromkeys(f"{reply['source']}: {reply['error']}" for reply in replies if reply["error"])
@@ -188,9 +189,9 @@ def evaluate_quorum(replies: Sequence[dict[str, Any]], request: DetectionRequest
     elif len(reported) > request.samples:
         error = (
             f"The host reports {len(reported)} egress addresses, but samples={request.samples} allows only "
-            f"{request.samples}: {format_sample(numeric_order(reported))}. If it has several egress addresses, raise "
-            "samples to their number."
+            f"{request.samples}: {format_sample(ips)}. If it has several egress addresses, raise samples to their "
+            "number."
         )
     else:
-        return DetectionResult(numeric_order(reported), list(replies))
+        return DetectionResult(ips, list(replies))
     raise QgError(one_line(error), source_replies=list(replies))

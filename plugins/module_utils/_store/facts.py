@@ -16,8 +16,6 @@ if TYPE_CHECKING:
 DAY = 86400.0
 #: The product that a key was bought for.
 PRODUCT = "product"
-#: The vendor refused an address because the whitelist is full; the value is the vendor's code.
-FULL = "whitelist_full"
 #: The codes and names of the areas that the vendor lists (JSON).
 AREAS = "areas"
 #: The number of channels of the plan, on which rate limits depend.
@@ -36,7 +34,6 @@ _EVER = 1e12
 #: may reuse a key. A user who renews a plan expects that the next run works.
 TTL = {
     PRODUCT: 30 * DAY,
-    FULL: DAY,
     AREAS: 3600.0,
     CHANNELS: _EVER,
     LEASE_LIST: DAY,

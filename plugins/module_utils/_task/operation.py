@@ -121,10 +121,11 @@ def given_options(
     spec: Spec, given: Mapping[str, Any], *, place: str, variable: Variable | None = None, selectors: Iterable[str] = ()
 ) -> dict[str, Any]:
     """Return the options that a user or a variable sets; the environment and the defaults come after these."""
+    given = {name: plain(value) for name, value in given.items()}
     check_selectors(selectors, given)
     found = {name: value for name, value in given.items() if value is not None}
     for name in spec if variable else ():
-        value = variable(name) if variable and name not in found else UNSET
+        value = plain(variable(name)) if variable and name not in found else UNSET
         if value is not UNSET and (name in selectors or value not in (None, "")):
             found[name] = value
     check_selectors(selectors, found)
@@ -132,6 +133,17 @@ def given_options(
     if missing := [name for name in required if not os.environ.get(environment_name(name))]:
         raise missing_error(missing, place, has_variables=variable is not None)
     return found
+
+
+def plain(value: Any) -> Any:
+    """Return a value without ansible-core's tags, which are slow to copy, and with vaulted text decrypted."""
+    if isinstance(value, dict):
+        return {plain(name): plain(item) for name, item in value.items()}
+    if isinstance(value, list):
+        return [plain(item) for item in value]
+    if isinstance(value, str):
+        return str.__str__(value)
+    return str(value) if getattr(value, "__ENCRYPTED__", False) else value
 
 
 def missing_error(options: Iterable[str], place: str, *, has_variables: bool = True) -> OptionError:
@@ -214,9 +226,10 @@ def execute(operation: Operation, params: Mapping[str, Any], mode: Mode) -> dict
     """Run an operation, and return its redacted result; turn an error into a failed result."""
     if REQUESTS_IMPORT_ERROR is not None and operation.needs_requests:
         return {"failed": True, "msg": MISSING_REQUESTS, "exception": REQUESTS_IMPORT_ERROR}
+    secrets = secrets_in(params, operation.spec)
     with use(mode.runtime):
         result = guarded(lambda: operation.run(params, mode), origin=mode.origin)
-    return redact(result, params, operation.spec)
+    return clean(result, secrets)
 
 
 def guarded(

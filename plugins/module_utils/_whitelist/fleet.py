@@ -2,102 +2,134 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The whitelist for the hosts of a play: one reading and one write for all, and a result for each."""
+"""The whitelist for the hosts of a play: one reading and one write for all, and a result for each.
+
+A registration says which host an address is on the list for. Two rules protect those who are not in a run: an address
+that nobody here added or gave is never removed for a host, and neither is one that another host is registered with.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
-from typing import Any
+from collections.abc import Collection, Iterable, Mapping, Sequence, Set
+from dataclasses import dataclass
+from socket import inet_aton
+from typing import Any, NamedTuple
 
 from .._api.whitelist import Whitelist
-from .._core.checks import numeric_order
-from .._core.errors import QgError
-from .._core.text import counted
-from .._store.registrations import Registrations
-from .apply import ABOUT_ADDRESSES, Outcome, reconcile
-from .registrations import Host, Owners
+from .._core.errors import OptionError, QgError
+from .._core.text import counted, format_sample, quoted
+from .._store.registrations import Registration, Registrations
+from .change import ABOUT_ADDRESSES, Change
+
+#: Seconds after its last registration for which a host is not pruned: a run may have read its inventory before.
+PRUNE_AFTER = 86400.0
+
+
+class Host(NamedTuple):
+    """What a host wants: its addresses, ``given`` by the user or reported by itself; and which given ones must go."""
+
+    ips: frozenset[str] = frozenset()
+    given: bool = True
+    unwanted: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True)
+class Fleet:
+    """Hosts of an inventory, and the registrations: their ``own``, and those of all ``others``."""
+
+    inventory: str
+    hosts: Mapping[str, Host]
+    own: Sequence[Registration]
+    others: Sequence[Registration]
+
+    @classmethod
+    def of(cls, rows: Iterable[Registration], inventory: str, hosts: Mapping[str, Host]) -> Fleet:
+        found: dict[bool, list[Registration]] = {True: [], False: []}
+        for row in rows:
+            found[row.inventory == inventory and row.host in hosts].append(row)
+        return cls(inventory, hosts, found[True], found[False])
+
+    @property
+    def wanted(self) -> frozenset[str]:
+        """The addresses that must be on the list."""
+        return frozenset().union(*(host.ips for host in self.hosts.values()))
+
+    @property
+    def unwanted(self) -> frozenset[str]:
+        """The addresses that must not be on the list any more: what hosts have left, and nobody else has."""
+        former = {row.ip for row in self.own if not row.found}
+        used = {row.ip for row in self.others}
+        return frozenset(former).union(*(host.unwanted for host in self.hosts.values())) - used - self.wanted
+
+    def rows(self, before: Collection[str], after: Collection[str], now: float) -> list[Registration]:
+        """Return all registrations: hosts have the addresses that they want, and former ones while they are listed."""
+        known = {(row.host, row.ip): row for row in self.own}
+        ours = {row.ip for row in (*self.own, *self.others) if not row.found}
+        unwanted = self.unwanted.intersection(after)
+        rows = {key: row for key, row in known.items() if row.ip in unwanted}
+        for name, host in self.hosts.items():
+            for ip in host.ips:
+                found = not host.given and ip in before and ip not in ours
+                old = known.get((name, ip)) or Registration(self.inventory, name, ip, found, now)
+                rows[name, ip] = old._replace(found=found)
+        return [*self.others, *rows.values()]
+
+    def results(self, change: Change) -> dict[str, dict[str, Any]]:
+        """Return the result of each host by its name."""
+        own: dict[str, set[str]] = {}
+        for row in self.own:
+            own.setdefault(row.host, set()).add(row.ip)
+        reasons = {row.ip: f"registered for {row.host} of the inventory {row.inventory}" for row in self.others}
+        added, removed, after = change.added, change.removed, change.after
+        found = {}
+        for name, host in sorted(self.hosts.items()):
+            former = own.get(name, set()).union(host.unwanted) - host.ips
+            kept = sorted(former & after - change.unwanted, key=inet_aton)
+            found[name] = {
+                "changed": bool(host.ips & added or former & removed),
+                "failed": False,
+                "ips": sorted(host.ips, key=inet_aton),
+                "added": sorted(host.ips & added, key=inet_aton),
+                "removed": sorted(former & removed, key=inet_aton),
+                "kept": [{"ip": ip, "reason": reasons.get(ip, "listed before the host reported it")} for ip in kept],
+            }
+            if change.error:
+                stuck = former & change.unwanted & after
+                found[name] |= _failure(host.ips - after, stuck, change.refused, change.error)
+        return found
+
+
+def _failure(missing: Set[str], stuck: Set[str], refused: Mapping[str, QgError], error: QgError) -> dict[str, Any]:
+    """Return why the addresses of a host are not as they should be; nothing if they are."""
+    # While an address is refused, former ones of other hosts stay, which is not their failure.
+    wrong = sorted(missing or (stuck if not refused else ()), key=inet_aton)
+    if not wrong:
+        return {}
+    errors = [refused.get(ip, error) for ip in wrong]
+    text = f"{', '.join(wrong)} could not be {'registered' if missing else 'removed'}: {errors[0].message}"
+    tolerable = all(getattr(each, "kind", None) in ABOUT_ADDRESSES for each in errors)
+    return {**errors[0].as_result(), "msg": text, "failed": True, "tolerable": tolerable}
 
 
 def update(
-    api: Whitelist,
-    registrations: Registrations,
-    inventory: str,
-    state: str,
-    hosts: Mapping[str, Host],
-    *,
-    check: bool,
+    api: Whitelist, registrations: Registrations, inventory: str, hosts: Mapping[str, Host], *, check: bool
 ) -> dict[str, Any]:
     """Register or deregister hosts; returns ``hosts``, with a result for each, and what changed as a whole.
 
     The registrations are written before the first call that changes something, and again at the end. The caller holds
     the lock of the key.
     """
-    rows, now = registrations.all(), registrations.store.now()
-    owners = Owners.of(rows, inventory, hosts)
-    desired = owners.desired(state, hosts)
-
-    def record(before: frozenset[str], after: frozenset[str]) -> None:
-        registrations.replace(owners.rows(hosts, desired, before, after, now))
-
-    # Before anything is written, all addresses that a host may have on the list are registered for it.
-    everything = desired.ips | desired.replaces
-    outcome = reconcile(api, desired, check=check, before_write=lambda listed: record(listed, listed | everything))
+    fleet, now = Fleet.of(registrations.all(), inventory, hosts), registrations.store.now()
+    listed = api.whitelist()
     if not check:
-        record(outcome.before, outcome.after)
-    results = {name: _host_result(name, host, owners, outcome) for name, host in sorted(hosts.items())}
-    return {**whole_result(outcome), "hosts": results}
-
-
-def whole_result(outcome: Outcome) -> dict[str, Any]:
-    """Return the result of a change, without that of each host."""
-    added, removed = numeric_order(outcome.added), numeric_order(outcome.removed)
-    refused = [(ip, outcome.refused[ip]) for ip in numeric_order(outcome.refused)]
-    return {
-        "changed": bool(added or removed),
-        "added": added,
-        "removed": removed,
-        "refused": [{"ip": ip, "code": error.details.get("code"), "reason": error.message} for ip, error in refused],
-        "whitelist": numeric_order(outcome.after),
-        "count": len(outcome.after),
-        "unreadable": list(outcome.unreadable),
-        "diff": {
-            "before_header": "whitelist",
-            "before": _lines(outcome.before),
-            "after_header": "whitelist",
-            "after": _lines(outcome.after),
-        },
-    }
-
-
-def _lines(ips: Collection[str]) -> str:
-    return "".join(f"{ip}\n" for ip in numeric_order(ips))
-
-
-def _host_result(name: str, host: Host, owners: Owners, outcome: Outcome) -> dict[str, Any]:
-    """Return the result of a host; it is failed if its addresses are not as desired."""
-    desired, own = outcome.desired, {row.ip for row in owners.own if row.host == name}
-    is_wanted = desired.state == "present"
-    unneeded, removable = (own - host.ips, desired.replaces) if is_wanted else (own | host.ips, desired.ips)
-    missing = host.ips - outcome.after if is_wanted else frozenset()
-    added, removed = host.ips & outcome.added if is_wanted else frozenset(), unneeded & outcome.removed
-    others = {row.ip: f"registered for {row.host} of the inventory {row.inventory}" for row in owners.others}
-    kept = {ip: others.get(ip, "listed before the host reported it") for ip in unneeded & outcome.after - removable}
-    result: dict[str, Any] = {
-        "changed": bool(added or removed),
-        "failed": False,
-        "ips": numeric_order(host.ips),
-        "added": numeric_order(added),
-        "removed": numeric_order(removed),
-        "kept": [{"ip": ip, "reason": kept[ip]} for ip in numeric_order(kept)],
-    }
-    # While an address is refused, former ones of other hosts stay, which is not their failure.
-    stuck = unneeded & removable & outcome.after if outcome.error and not outcome.refused else frozenset()
-    if wrong := numeric_order(missing or stuck):
-        reasons = [outcome.refused.get(ip) or outcome.error or QgError("Nothing is known.") for ip in wrong]
-        text = f"{', '.join(wrong)} could not be {'registered' if missing else 'removed'}: {reasons[0].message}"
-        result |= {**reasons[0].as_result(), "msg": text, "failed": True}
-        result["tolerable"] = all(getattr(reason, "kind", None) in ABOUT_ADDRESSES for reason in reasons)
-    return result
+        # All addresses that a host may have on the list are registered for it.
+        registrations.replace(fleet.rows(listed[0], listed[0] | fleet.wanted | fleet.unwanted, now))
+    change = Change(api, listed, wanted=fleet.wanted, unwanted=fleet.unwanted)
+    change.run(check=check)
+    result = change.result()
+    if not check:
+        registrations.replace(fleet.rows(change.before, change.after, now))
+    return {**result, "hosts": fleet.results(change)}
 
 
 def summary_line(result: Mapping[str, Any], unreached: Collection[str], *, check: bool) -> str:
@@ -117,8 +149,8 @@ def summary_line(result: Mapping[str, Any], unreached: Collection[str], *, check
 
 
 def merged(results: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """Return the common result of the updates for several keys or states; one that has failed has only ``hosts``."""
-    lists = ("added", "removed", "refused", "unreadable", "warnings")
+    """Return the common result of the updates for several keys; one that has failed has only ``hosts``."""
+    lists = ("added", "removed", "refused", "unreadable")
     counts = ("calls", "retries", "waited_seconds")
     return {
         "changed": any(result.get("changed") for result in results),
@@ -129,3 +161,39 @@ def merged(results: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         "api": {name: sum(result.get("api", {}).get(name, 0) for result in results) for name in counts},
         "diff": [result["diff"] for result in results if result.get("changed")],
     }
+
+
+def gone_hosts(rows: Iterable[Registration], inventory: str, present: Collection[str]) -> dict[str, list[str]]:
+    """Return the registered hosts that the inventory no longer has, with their addresses."""
+    found: dict[str, list[str]] = {}
+    for row in rows:
+        if row.inventory == inventory and row.host not in present:
+            found.setdefault(row.host, []).append(row.ip)
+    return found
+
+
+def prunable(
+    rows: Sequence[Registration], inventory: str, present: Collection[str], now: float, max_removals: int
+) -> dict[str, Host]:
+    """Return the hosts to deregister because the inventory no longer has them; raises OptionError for too many."""
+    recent = {row.host for row in rows if row.inventory == inventory and row.since > now - PRUNE_AFTER}
+    hosts = dict.fromkeys(sorted(gone_hosts(rows, inventory, present).keys() - recent), Host())
+    removals = Fleet.of(rows, inventory, hosts).unwanted
+    if len(removals) > max_removals:
+        raise OptionError(
+            f"prune would remove {counted(len(removals), 'address')} of {counted(len(hosts), 'host')} that the "
+            f"inventory no longer has, more than max_removals={max_removals}: {format_sample(hosts)}. Check that the "
+            "inventory is complete, then raise max_removals."
+        )
+    return hosts
+
+
+def check_known(names: Collection[str], rows: Iterable[Registration], inventory: str) -> None:
+    """Refuse the name of a host to forget that is not registered."""
+    known = {row.host for row in rows if row.inventory == inventory}
+    if unknown := sorted(set(names) - known):
+        raise OptionError(
+            f"forget contains {quoted(unknown[0])}, which is not registered for this key in the inventory "
+            f"{inventory}: it has {format_sample(sorted(known)) or 'no hosts'}. The playbook qingguo.qgnet.report "
+            "shows all."
+        )

@@ -9,20 +9,19 @@ from __future__ import annotations
 import datetime
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext
+from socket import inet_aton
 from typing import Any
 
 from .._api.key import KeyCaller
 from .._api.parsing import BEIJING
 from .._api.whitelist import Whitelist
-from .._core.checks import check_addresses, numeric_order
+from .._core.checks import check_addresses
 from .._core.errors import OptionError
+from .._core.text import format_sample
 from .._store.registrations import Registrations
 from .._task.operation import Mode, Operation
 from .._task.options import PROXY_API_OPTIONS, key_caller
-from .apply import reconcile
-from .fleet import whole_result
-from .plan import Desired
-from .registrations import report
+from .change import Change
 
 
 @contextmanager
@@ -33,26 +32,29 @@ def locked(caller: KeyCaller, mode: Mode) -> Iterator[tuple[Whitelist, Registrat
         yield Whitelist(caller), registrations
 
 
-def desired_from(params: Mapping[str, Any]) -> Desired:
-    """Return the desired state that the options of qg_whitelist describe; validate them before any call."""
-    state = params["state"]
+def _run(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
+    state, limit = params["state"], params["max_removals"]
     # Removing an address that should never have been registered must stay possible.
     ips = check_addresses("ips", params["ips"], any_scope=state == "absent")
     if not ips and state == "exact":
         raise OptionError("ips is empty: state=exact would remove every address; name the ones that must stay.")
-    if params["max_removals"] < 0:
-        raise OptionError(f"max_removals={params['max_removals']} is out of range: give 0 or more.")
-    return Desired(state, frozenset(ips), max_removals=params["max_removals"] if state == "exact" else None)
-
-
-def _run(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
-    desired = desired_from(params)
+    if limit < 0:
+        raise OptionError(f"max_removals={limit} is out of range: give 0 or more.")
     with locked(key_caller(params, mode.announcer), mode) as (api, _registrations):
-        outcome = reconcile(api, desired, check=mode.check)
-    result = {**whole_result(outcome), "api": api.caller.usage()}
+        listed = api.whitelist()
+        unwanted = {"present": frozenset(), "absent": ips, "exact": listed[0] - ips}[state]
+        change = Change(api, listed, wanted=ips - unwanted, unwanted=unwanted)
+        if state == "exact" and len(unwanted) > limit:
+            raise OptionError(
+                f"state=exact would remove {len(unwanted)} addresses, more than max_removals={limit}: "
+                f"{format_sample(sorted(unwanted, key=inet_aton))}. Add those that must stay to ips, or raise "
+                "max_removals."
+            )
+        change.run(check=mode.check)
+    result = {**change.result(), "api": api.caller.usage()}
     if not mode.diff:
         del result["diff"]
-    return {**result, "failed": True, **outcome.error.as_result()} if outcome.error else result
+    return {**result, "failed": True, **change.error.as_result()} if change.error else result
 
 
 def _run_info(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
@@ -60,15 +62,19 @@ def _run_info(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
     listed, unreadable = api.whitelist()
     store = api.caller.rate_limiter.state
     ahead = store.wall_ahead()
-
-    def shown(since: float) -> str:
-        return datetime.datetime.fromtimestamp(round(since + ahead), BEIJING).isoformat()
-
+    owners: dict[str, list[dict[str, Any]]] = {}
+    for row in Registrations(store, api.caller.key_digest).all():
+        since = datetime.datetime.fromtimestamp(round(row.since + ahead), BEIJING).isoformat()
+        own = {"host": row.host, "inventory_id": row.inventory, "registered_since": since, "there_before": row.found}
+        owners.setdefault(row.ip, []).append(own)
     return {
         "changed": False,
-        "whitelist": numeric_order(listed),
+        "whitelist": sorted(listed, key=inet_aton),
         "unreadable": list(unreadable),
-        "entries": report(listed, Registrations(store, api.caller.key_digest).all(), shown),
+        "entries": [
+            {"ip": ip, "listed": ip in listed, "owners": owners.get(ip, [])}
+            for ip in sorted({*listed, *owners}, key=inet_aton)
+        ],
         "api": api.caller.usage(),
     }
 

@@ -21,14 +21,15 @@ from ansible.module_utils.common.parameters import remove_values
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api import account as account_endpoints
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api import account_rows as account_models
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api import calls as endpoints
-from ansible_collections.qingguo.qgnet.plugins.module_utils._api import monopolies
+from ansible_collections.qingguo.qgnet.plugins.module_utils._api import monopolies, whitelist
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api import shapes as models
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.calls import CLASSIC, PRODUCTS, Call
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.leases import Area, Lease, Quota, oldest_first
-from ansible_collections.qingguo.qgnet.plugins.module_utils._api.parsing import ResponseShapeError, read_address
+from ansible_collections.qingguo.qgnet.plugins.module_utils._api.parsing import ResponseShapeError
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.responses import data_of
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.transport import HttpResponse, retry_after
 from ansible_collections.qingguo.qgnet.plugins.module_utils._cloud import hosts
+from ansible_collections.qingguo.qgnet.plugins.module_utils._core.checks import read_address
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import QgError
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.text import sentence
 from ansible_collections.qingguo.qgnet.plugins.module_utils._egress import detect
@@ -62,11 +63,11 @@ _CLASSIC = PRODUCTS[CLASSIC]
 #: For each call of the proxy API a valid response, and what reads it.
 CLASSIC: dict[str, tuple[Call, Any, Callable[[Any], Any]]] = {
     "quota": (_CLASSIC.query, {"Code": 0, "Total": 5, "Available": 3, "Used": 2}, models.quota),
-    "whitelist": (endpoints.WHITELIST, {"Code": 0, "Data": ["203.0.113.5"]}, models.entries),
+    "whitelist": (endpoints.WHITELIST, {"Code": 0, "Data": ["203.0.113.5"]}, whitelist.listed),
     "change": (
         endpoints.WHITELIST_DELETE,
         {"Code": 0, "Data": ["203.0.113.5", "203.0.113.6/32"], "Num": 2},
-        lambda body: models.whitelist_change(body, ["203.0.113.5", "203.0.113.6"]),
+        lambda body: whitelist.changed(body, ["203.0.113.5", "203.0.113.6"]),
     ),
     "leases": (
         _CLASSIC.query,

@@ -14,12 +14,12 @@ from typing import Any
 import ansible.template
 import pytest
 from ansible.parsing.dataloader import DataLoader
-from ansible_collections.qingguo.qgnet.plugins.module_utils._api.parsing import read_address
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.transport import HttpResponse, Transport
 from ansible_collections.qingguo.qgnet.plugins.module_utils._cloud.hosts import host_address
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.checks import (
     check_addresses,
     parse_address,
+    read_address,
 )
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import OptionError, QgError
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.runtime import Runtime, use

@@ -9,11 +9,8 @@ from typing import Any
 
 import pytest
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.parsing import ResponseShapeError, as_int
-from ansible_collections.qingguo.qgnet.plugins.module_utils._api.shapes import (
-    entries,
-    quota,
-    whitelist_change,
-)
+from ansible_collections.qingguo.qgnet.plugins.module_utils._api.shapes import quota
+from ansible_collections.qingguo.qgnet.plugins.module_utils._api.whitelist import changed, listed
 
 
 def test_numbers_may_come_as_text() -> None:
@@ -27,14 +24,14 @@ def test_numbers_may_come_as_text() -> None:
 
 
 def test_entries_of_the_whitelist_are_kept_whatever_they_are() -> None:
-    assert entries({"Data": ["9.9.9.9", "odd entry", 7, None]}) == ["9.9.9.9", "odd entry", "7", "null"]
-    assert entries({"Data": None}) is entries({}) is None
+    assert listed({"Data": ["9.9.9.9", "odd entry", 7, None]}) == ["9.9.9.9", "odd entry", "7", "null"]
+    assert listed({"Data": None}) is listed({}) is None
     with pytest.raises(ResponseShapeError):
-        entries({"Data": [["9.9.9.9"]]})
+        listed({"Data": [["9.9.9.9"]]})
 
 
 @pytest.mark.parametrize(
-    ("body", "changed"),
+    ("body", "wanted"),
     [
         ({"Data": ["9.9.9.9", "7.7.7.7"], "Num": 3}, {"9.9.9.9"}),
         ({"Data": [], "Num": "2"}, {"8.8.8.8", "9.9.9.9"}),
@@ -46,11 +43,11 @@ def test_entries_of_the_whitelist_are_kept_whatever_they_are() -> None:
     ],
 )
 def test_a_change_counts_for_the_addresses_that_are_named_or_if_none_is_for_the_number_of_all(
-    body: dict[str, Any], changed: set[str]
+    body: dict[str, Any], wanted: set[str]
 ) -> None:
-    assert whitelist_change(body, ["8.8.8.8", "9.9.9.9"]) == changed
+    assert changed(body, ["8.8.8.8", "9.9.9.9"]) == wanted
 
 
 def test_a_change_with_other_data_is_refused() -> None:
     with pytest.raises(ResponseShapeError):
-        whitelist_change({"Data": [1], "Num": 1}, ["8.8.8.8"])
+        changed({"Data": "8.8.8.8", "Num": 1}, ["8.8.8.8"])

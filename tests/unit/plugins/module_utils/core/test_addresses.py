@@ -10,20 +10,13 @@ import ipaddress
 import pytest
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.checks import (
     check_addresses,
+    is_ipv4,
     is_public,
-    numeric_order,
-    packed,
     parse_address,
 )
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import OptionError
 from hypothesis import given
 from hypothesis import strategies as st
-
-
-@given(st.lists(st.ip_addresses(v=4), max_size=20))
-def test_addresses_are_sorted_by_number(listed: list[ipaddress.IPv4Address]) -> None:
-    wanted = [str(address) for address in sorted(listed, key=int)]
-    assert numeric_order([*map(str, listed), "odd\0entry"]) == [*wanted, "odd\0entry"]
 
 
 @given(
@@ -32,28 +25,28 @@ def test_addresses_are_sorted_by_number(listed: list[ipaddress.IPv4Address]) -> 
 )
 def test_an_address_is_what_the_standard_library_takes_for_one(text: str) -> None:
     try:
-        wanted = ipaddress.IPv4Address(text).packed
+        wanted = bool(ipaddress.IPv4Address(text))
     except ValueError:
-        wanted = None
-    assert packed(text) == wanted
+        wanted = False
+    assert is_ipv4(text) is wanted
 
 
 @pytest.mark.parametrize("ip", ["8.8.8.8", "192.0.2.1", "198.51.100.1", "203.0.113.255"])
 def test_public_addresses_and_those_of_examples_are_taken(ip: str) -> None:
     assert is_public(parse_address(ip))
-    assert check_addresses("ips", [ip]) == (ip,)
+    assert check_addresses("ips", [ip]) == {ip}
 
 
 @pytest.mark.parametrize("ip", ["10.0.0.1", "127.0.0.1", "198.18.0.1", "224.0.0.1"])
 def test_addresses_that_no_host_is_seen_under_can_only_be_removed(ip: str) -> None:
     with pytest.raises(OptionError, match=f"ips contains {ip}, which is not an address of the public internet"):
         check_addresses("ips", ["8.8.8.8", ip])
-    assert check_addresses("ips", [ip], any_scope=True) == (ip,)
+    assert check_addresses("ips", [ip], any_scope=True) == {ip}
 
 
 @given(st.ip_addresses(v=4).map(str))
 def test_addresses_are_taken_in_canonical_form_and_once(text: str) -> None:
-    assert check_addresses("ips", [f" {text}\n", text], any_scope=True) == (text,)
+    assert check_addresses("ips", [f" {text}\n", text], any_scope=True) == {text}
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.facts import (
-    FULL,
+    LEASE_LIST,
     LIFETIME,
     PRODUCT,
     Facts,
@@ -26,7 +26,7 @@ def test_a_fact_is_used_for_its_time_and_replaced_by_a_newer_one(tmp_path: Path)
     now = [0.0]
     store = open_store(tmp_path, machine=MachineClock(lambda: now[0]))
     facts = Facts(store, "key")
-    for name, days in ((PRODUCT, 30), (FULL, 1)):
+    for name, days in ((PRODUCT, 30), (LEASE_LIST, 1)):
         assert facts.get(name) is None
         facts.save(name, "first")
         now[0] += days * DAY - 1
@@ -36,7 +36,7 @@ def test_a_fact_is_used_for_its_time_and_replaced_by_a_newer_one(tmp_path: Path)
         facts.save(name, "second")
         assert Facts(store, "key").get(name) == "second"
     facts.forget(PRODUCT)
-    assert (facts.get(PRODUCT), facts.get(FULL)) == (None, "second")
+    assert (facts.get(PRODUCT), facts.get(LEASE_LIST)) == (None, "second")
 
 
 @dataclass

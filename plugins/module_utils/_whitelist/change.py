@@ -1,0 +1,201 @@
+# Copyright (c) 2026 The qingguo.qgnet authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The change of a whitelist: the difference is sent, and the list is read again.
+
+Only the list decides. A lost response, a refusal of what is already done and a partial success need no case of their
+own, since the next round sends what is still missing. Adding and removing are repeatable and cost nothing.
+
+An address is the text of an IPv4 address in its canonical form, so that the standard library sorts it by number.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Set
+from socket import inet_aton
+from typing import Any
+
+from .._api.whitelist import Whitelist
+from .._core.errors import CallError, Kind, QgError, WaitBudgetExceeded
+from .._core.runtime import backoff
+from .._core.text import format_sample
+
+#: The addresses on a whitelist, and its entries that are not one.
+Listed = tuple[frozenset[str], tuple[str, ...]]
+#: The successive rounds without progress after which a change fails.
+MAX_STALLS = 3
+#: Seconds before each reading after a change, since the list may lag.
+READ_DELAYS = (0, 2, 3, 5, 10)
+#: The kinds of refusals that concern single addresses: QG.net may take the others of the same call.
+ABOUT_ADDRESSES = (Kind.OTHER_KEY, Kind.FULL)
+_NOT_SHOWN = "QG.net reports success, but the whitelist does not show it, so the effect is unknown; it may be full."
+
+
+class Change:
+    """A list that is changed so that the ``wanted`` addresses are on it, and then the ``unwanted`` ones are not.
+
+    ``before`` is the list as it was, ``after`` as it is, or as check mode predicts it. ``refused`` are addresses that
+    QG.net does not take. With ``error``, the list is not as it should be.
+    """
+
+    def __init__(self, api: Whitelist, listed: Listed, *, wanted: Set[str], unwanted: Set[str]) -> None:
+        self._api = api
+        self.wanted, self.unwanted = frozenset(wanted), frozenset(unwanted)
+        self.before, self.unreadable = listed
+        self.after = self.before
+        self.refused: dict[str, QgError] = {}
+        self.error: QgError | None = None
+        self._is_full = False
+
+    @property
+    def missing(self) -> frozenset[str]:
+        """The addresses that are still to be added."""
+        return self.wanted - self.after - self.refused.keys()
+
+    @property
+    def unneeded(self) -> frozenset[str]:
+        """The addresses that are still to be removed; none while QG.net refuses those that replace them."""
+        return frozenset() if self.refused else self.unwanted & self.after
+
+    @property
+    def added(self) -> frozenset[str]:
+        return self.wanted & self.after - self.before
+
+    @property
+    def removed(self) -> frozenset[str]:
+        return self.unwanted & self.before - self.after
+
+    def run(self, *, check: bool) -> None:
+        """Change the list, or predict it in check mode. An error is stored, since parts may have been changed."""
+        if check:
+            self.after = (self.before | self.missing) - self.unneeded
+            return
+        try:
+            self._run()
+        except QgError as error:
+            self.error = error
+
+    def result(self) -> dict[str, Any]:
+        """Return what has changed, and the list."""
+        return {
+            "changed": bool(self.added or self.removed),
+            "added": _ordered(self.added),
+            "removed": _ordered(self.removed),
+            "refused": [
+                {"ip": ip, "code": self.refused[ip].details.get("code"), "reason": self.refused[ip].message}
+                for ip in _ordered(self.refused)
+            ],
+            "whitelist": _ordered(self.after),
+            "count": len(self.after),
+            "unreadable": list(self.unreadable),
+            "diff": {
+                "before_header": "whitelist",
+                "before": "".join(f"{ip}\n" for ip in _ordered(self.before)),
+                "after_header": "whitelist",
+                "after": "".join(f"{ip}\n" for ip in _ordered(self.after)),
+            },
+        }
+
+    def _run(self) -> None:
+        stalls = 0
+        while left := len(self.missing) + len(self.unneeded):
+            error = self._send()
+            stalls = 0 if len(self.missing) + len(self.unneeded) < left else stalls + 1
+            if not stalls:
+                continue
+            if error and (stalls == MAX_STALLS or not getattr(error, "retryable", False)):
+                raise error
+            if stalls < MAX_STALLS:
+                pause = backoff(stalls, getattr(error, "retry_after", None))
+                try:
+                    self._wait(pause, "the whitelist does not show the change")
+                except WaitBudgetExceeded as late:
+                    # The error that made the wait necessary is more useful than the lack of time.
+                    raise error or late from None
+            elif self.missing:
+                self.refused.update(dict.fromkeys(self.missing, QgError(_NOT_SHOWN)))
+            else:
+                raise QgError(_NOT_SHOWN)
+        if self.refused:
+            raise self._refusal()
+
+    def _send(self) -> QgError | None:
+        """Send what is to be changed, and read the list; returns the error of a call."""
+        was, found = self.after, None
+        try:
+            self._write()
+        except QgError as error:
+            found = error
+        try:
+            self._read_back(was)
+        except QgError as error:
+            first = found or error
+            text = f"{first.message} The whitelist could not be read afterwards, so its change is unknown: run again."
+            raise QgError(text, **first.details) from None
+        return found
+
+    def _write(self) -> None:
+        """Add first, so that no host is cut off; remove first only from a full list, if that makes enough room."""
+        if not self._must_make_room() and self._add(_ordered(self.missing)):
+            self._remove()
+        elif self._must_make_room():
+            self._remove()
+            self._add(_ordered(self.missing))
+
+    def _must_make_room(self) -> bool:
+        return self._is_full and len(self.unneeded) >= len(self.missing) > 0
+
+    def _remove(self) -> None:
+        if self.unneeded:
+            self.after -= self._api.remove(_ordered(self.unneeded))
+
+    def _add(self, ips: list[str]) -> bool:
+        """Add addresses; halve a refused call until it shows which address is. Returns whether all are added."""
+        ips = [ip for ip in ips if ip not in self.refused]
+        try:
+            added = self._api.add(ips) if ips else frozenset()
+        except CallError as error:
+            if error.kind not in ABOUT_ADDRESSES:
+                raise
+            self._is_full |= error.kind is Kind.FULL
+            if self._must_make_room():
+                return False
+            half = len(ips) // 2
+            if half:
+                return all([self._add(ips[:half]), self._add(ips[half:])])
+            # A full list takes none of the others either.
+            self.refused.update(dict.fromkeys(self.missing if error.kind is Kind.FULL else ips, error))
+            return False
+        self.after |= added
+        return added.issuperset(ips)
+
+    def _read_back(self, was: frozenset[str]) -> None:
+        """Read the list until it shows what QG.net has reported as changed since, for as long as it may lag."""
+        added, removed = self.after - was, was - self.after
+        for delay in READ_DELAYS:
+            if delay:
+                self._wait(delay, "the whitelist does not show yet what was sent")
+            self.after, self.unreadable = self._api.whitelist()
+            if added <= self.after and removed.isdisjoint(self.after):
+                break
+        self.refused = {ip: error for ip, error in self.refused.items() if ip not in self.after}
+
+    def _wait(self, seconds: float, reason: str) -> None:
+        self._api.caller.budget.wait(seconds, reason, "/whitelist/query")
+
+    def _refusal(self) -> QgError:
+        refused = _ordered(self.refused)
+        reasons = " ".join(sorted({error.message for error in self.refused.values()})[:5])
+        if kept := self.unwanted & self.after:
+            sample = format_sample(_ordered(kept))
+            reasons += f" Not removed, because the new addresses must be listed first: {sample}."
+        return QgError(
+            f"{len(refused)} of {len(self.wanted)} addresses were refused: {format_sample(refused)}. The "
+            f"whitelist holds {len(self.after)}. {reasons}",
+            **next(iter(self.refused.values())).details,
+        )
+
+
+def _ordered(ips: Collection[str]) -> list[str]:
+    return sorted(ips, key=inet_aton)
