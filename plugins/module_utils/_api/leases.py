@@ -14,7 +14,7 @@ import ipaddress
 import math
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, ClassVar, TypeAlias
 
 from .._core.errors import CallError, OptionError, WaitBudgetExceeded
@@ -64,9 +64,7 @@ class AllocationParams:
 
     def as_json(self) -> dict[str, Any]:
         """Return the values for the state store, which compares later requests with them."""
-        later: dict[str, Any] = {"areas": [*self.areas], "exclude_areas": [*self.exclude_areas], "pool": self.pool}
-        terms = {name: getattr(self, name) for name in ("keep_alive", "isp", "distinct")}
-        return {**terms, **{name: value for name, value in later.items() if value}}
+        return asdict(self)
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> AllocationParams:

@@ -111,13 +111,8 @@ class UnexpectedError(QgError):
         super().__init__(
             f"{doing}: {self.cause}. This is a defect of the collection: report it with what -vvv shows.", **details
         )
-        self.traceback = "".join(
-            [
-                "Traceback (most recent call last):\n",
-                *traceback.format_list(frames),
-                f"{type(cause).__name__}: (its text is not shown, as it may contain a secret)\n",
-            ]
-        )
+        calls, hidden = "".join(traceback.format_list(frames)), "(its text is not shown, as it may contain a secret)"
+        self.traceback = f"Traceback (most recent call last):\n{calls}{type(cause).__name__}: {hidden}\n"
 
     def as_result(self) -> dict[str, Any]:
         """Return the failure with the traceback, which Ansible shows only from verbosity 3 on."""

@@ -9,12 +9,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
-from .._core.errors import QgError
+from .._core.errors import CALL_DETAILS, QgError
 
 #: The subjects, each with one type of event; and the type of the event for a subject that cannot be read.
 QUOTA, LEASES, WHITELIST, BALANCE, FAILED = "quota", "leases", "whitelist", "balance", "failed"
-#: What the event of a failure tells of the error, besides its message.
-_DETAILS = ("code", "meaning", "endpoint", "http_status", "request_id")
 
 Event = dict[str, Any]
 #: What was read of a subject, as it stands in events: a list of leases or addresses, or numbers by name.
@@ -43,7 +41,7 @@ class Changes:
         if subject in self._failing:
             return None
         self._failing.add(subject)
-        details = {name: error.details.get(name) for name in _DETAILS}
+        details = {name: error.details.get(name) for name in CALL_DETAILS}
         return _event(FAILED, {"watched": subject, "msg": error.message, "error": details}, None, [], [])
 
 
