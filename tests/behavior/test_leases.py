@@ -198,6 +198,20 @@ def test_areas_that_cannot_be_read_leave_it_to_the_option(node: Node, undetermin
     assert node.vendor.paid == (4 if undetermined == "ignore" else 2)
 
 
+@pytest.mark.parametrize("product", [CLASSIC, "share"])
+def test_excluded_addresses_do_not_count(new_node: Callable[..., Node], product: str) -> None:
+    node = new_node(product, channels=9, lifetime=60)
+    first, second = (lease["ip"] for lease in node.ok(ALLOCATE, count=2)["leases"])
+    assert node.ok(ALLOCATE, count=1, exclude_ips=[first])["changed"] is False
+    assert len(node.ok(ALLOCATE, count=2, exclude_ips=[first])["allocated"]) == 1
+    assert "exclude_ips holds ''" in node.failed(ALLOCATE, count=1, exclude_ips=[""])["msg"]
+    # A vendor that begins anew leases the same addresses again.
+    shutil.rmtree(node.store)
+    node = new_node(product)
+    result = node.failed(ALLOCATE, count=2, exclude_ips=[second])
+    assert (len(result["allocated"]), result["missing"], node.vendor.paid) == (2, 1, 2)
+
+
 def test_an_expired_lease_is_allocated_again(node: Node) -> None:
     node.vendor.hold(1, KeepAlive=1)
     node.vendor.hold(1, KeepAlive=600)

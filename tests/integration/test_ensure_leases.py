@@ -5,17 +5,12 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable
 from typing import Any
 
-import pytest
-import requests
 from simulator.fixture import Simulator
 from support.kinds import PLANS
-from support.module_tasks import CHECK, IGNORE, play, task
-from support.playbooks import Playground, Run, calls, operate
-from support.slow import slow_cases
+from support.module_tasks import CHECK, play, task
+from support.playbooks import Playground, Run, calls
 
 ENSURE = "qingguo.qgnet.ensure_leases"
 
@@ -82,38 +77,16 @@ def test_the_playbook_leases_in_areas(sim: Simulator, playground: Playground) ->
     assert len(sim.leases()) == 2
 
 
-@pytest.mark.parametrize("product", ["share", *slow_cases("classic")])
-def test_excluded_addresses_do_not_count(sim: Simulator, playground: Playground, product: str) -> None:
-    if product != "classic":
-        sim.configure(plan=PLANS[product])
-    environment = {"QG_KEY": sim.key, "QG_API_URL": sim.api_url, "QG_PRODUCT": product}
-
-    def run(count: int, *banned: str) -> Run:
-        variables = {"qg_lease_count": count, "qg_exclude_ips": banned}
-        return playground.play(ENSURE, variables=variables, environment=environment)
-
-    run(2).ok()
-    first, second = (lease["ip"] for lease in sim.leases())
-    run(1, first).ok()
-    assert len(sim.leases()) == 2
-    run(2, first).ok()
+def test_excluded_addresses_do_not_count(sim: Simulator, playground: Playground) -> None:
+    ensure(sim, playground, "classic", lease_count=2).ok()
+    first = sim.leases()[0]["ip"]
+    ensure(sim, playground, "classic", lease_count=2, exclude_ips=[first]).ok()
     assert len(sim.leases()) == 3
+    environment = {"QG_KEY": sim.key, "QG_API_URL": sim.api_url}
     look = f"{{{{ query('qingguo.qgnet.proxy', exclude_ips=['{first}'], at_least=2, max_age=0, form='lease') }}}}"
-    tasks = [{"name": "Lookup", "ansible.builtin.set_fact": {"found": look}}]
-    tasks.append(task("Mistake", "qg_proxy_allocate", {"count": 1, "exclude_ips": [""]}, **IGNORE))
-    looked = playground.play(play(*tasks, hosts="localhost"), environment=environment).ok()
-    found = {lease["ip"] for lease in looked.of("Lookup").result["ansible_facts"]["found"]}
-    assert found == {lease["ip"] for lease in sim.leases()} - {first}
-    assert "exclude_ips holds ''" in looked.of("Mistake").result["msg"]
-    # A vendor that begins anew leases the same addresses again.
-    sim.reset()
-    if product != "classic":
-        sim.configure(plan=PLANS[product])
-    environment["QG_STORE"] = str(playground.root / "another")
-    result = run(2, second).of("Lease what is missing").result
-    assert "1 new lease has an address that exclude_ips contains" in result["msg"]
-    assert f"({second}), so 1 of count=2 is missing." in result["msg"]
-    assert (len(result["allocated"]), result["missing"], len(sim.leases())) == (2, 1, 2)
+    text = play({"name": "Lookup", "ansible.builtin.set_fact": {"found": look}}, hosts="localhost")
+    found = playground.play(text, environment=environment).ok().of("Lookup").result["ansible_facts"]["found"]
+    assert {lease["ip"] for lease in found} == {lease["ip"] for lease in sim.leases()} - {first}
 
 
 def test_the_playbook_does_not_take_0_for_empty_nor_guess_a_number(sim: Simulator, playground: Playground) -> None:
@@ -133,50 +106,6 @@ def test_an_empty_variable_of_the_playbook_counts_as_unset(sim: Simulator, playg
     variables: dict[str, Any] = {f"qg_{name}": None for name in names}
     playground.play(ENSURE, variables={**variables, "qg_lease_count": 2}, environment=environment).ok()
     assert len(sim.leases()) == 2
-
-
-@pytest.mark.slow
-def test_the_playbook_counts_undetermined_leases_with_match(
-    sim: Simulator, playground: Playground, common: dict[str, Any]
-) -> None:
-    sim.configure(plan=PLANS["longterm"])
-    operate("qg_proxy_allocate", {**common, "product": "longterm", "count": 1})
-    url = f"{sim.api_url}/longterm/query"
-    listed = requests.get(url, params={"key": sim.key}, timeout=5).text
-    company, changed = re.subn('"isp": ?"[^"]*"', '"isp":"A company"', listed)
-    assert changed
-    sim.fault(path="/longterm/query", kind="garbage", body=company, times=-1)
-    run = ensure(sim, playground, "longterm", lease_count=1, isp="telecom")
-    assert "Set on_uncertain=match" in run.of("Lease what is missing").result["msg"]
-    ensure(sim, playground, "longterm", lease_count=1, isp="telecom", on_uncertain="match").ok()
-    assert len(sim.leases()) == 1
-
-
-LOOKUPS: dict[str, Callable[[Simulator], str]] = {
-    "options": lambda sim: f"product='share', api_url='{sim.api_url}', ",
-    "environment": lambda _sim: "",
-    "the API's host": lambda _sim: "product='share', ",
-}
-
-
-@pytest.mark.parametrize("way", LOOKUPS)
-def test_the_lookup(sim: Simulator, playground: Playground, common: dict[str, Any], way: str) -> None:
-    sim.configure(plan=PLANS["share"])
-    operate("qg_proxy_allocate", {**common, "product": "share", "count": 2})
-    sim.control("DELETE", "/journal")
-    environment = {"QG_KEY": sim.key, "QG_API_URL": sim.api_url}
-    if way == "environment":
-        environment |= {"QG_PRODUCT": "share"}
-
-    def look(name: str, options: str) -> dict[str, Any]:
-        found = f"{{{{ query('qingguo.qgnet.proxy', {LOOKUPS[way](sim)}{options}) }}}}"
-        return {"name": name, "ansible.builtin.set_fact": {"found": found}}
-
-    text = play(look("it", "limit=9"), {**look("mistake", "isp='bgp'"), **IGNORE}, hosts="localhost")
-    run = playground.play(text, environment=environment).ok()
-    assert set(run.of("it").result["ansible_facts"]["found"]) == {lease["host"] for lease in sim.leases()}
-    assert "isp=bgp is not a provider of product=share" in run.output
-    assert calls(sim) == ["/share/query"]
 
 
 def test_a_playbook_needs_no_product(sim: Simulator, playground: Playground) -> None:

@@ -5,22 +5,19 @@
 
 from __future__ import annotations
 
-import base64
-import html
 import json
-import re
 from typing import Any
-from urllib.parse import quote, quote_plus, urlencode
+from urllib.parse import quote
 
 import pytest
 from ansible.parsing.vault import VaultLib, VaultSecret
 from simulator.fixture import Simulator
-from support.playbooks import ADD, DEL, QUERY, QUOTA, Playground, Run, calls, operate
+from support.playbooks import ADD, DEL, QUERY, QUOTA, Playground, Run, calls
 
 KEY = "SECRETKEY7Q"
 #: With all that has to be written differently in a URL, in HTML or in JSON. The words in it survive any of these.
 PWD = "p+w/SECRETPWD&9= *,%<\u00fc>\"'\\x SECRETEND"
-WORDS = (b"SECRETKEY", b"SECRETPWD", b"SECRETEND")
+WORDS = ("SECRETKEY", "SECRETPWD", "SECRETEND")
 A, B = "203.0.113.11", "203.0.113.12"
 
 INVENTORY = f"""
@@ -77,39 +74,6 @@ EVERYTHING = """
 """
 
 
-def spellings(secret: str) -> dict[str, str]:
-    """How a server may spell a secret when it shows the request that it got."""
-    return {
-        "plain": secret,
-        "as it was sent": urlencode({"": secret}, safe=",*")[1:],
-        "with plus signs": quote_plus(secret),
-        "with %20": quote(secret),
-        "with every sign quoted": quote(secret, safe=""),
-        "in HTML": html.escape(secret),
-        "with escapes in lower case": re.sub("%..", lambda escape: escape[0].lower(), quote(secret, safe="")),
-    }
-
-
-def assert_no_secret(text: bytes, where: str) -> None:
-    """None of the secrets in any spelling, nor in base64 at any offset."""
-    for word in WORDS:
-        position = text.find(word)
-        excerpt = text[max(0, position - 200) : position + 100]
-        assert position < 0, f"{where} holds {word!r}: ...{excerpt!r}..."
-        for shift in range(3):
-            # The first and the last group of signs depend on what stands beside the word.
-            encoded = base64.b64encode(b"x" * shift + word)[4:-4]
-            assert encoded not in text, f"{where} holds {word!r} in base64"
-
-
-def assert_silent(run: Run, playground: Playground) -> None:
-    assert_no_secret(run.output.encode(), "the output")
-    files = playground.left_behind()
-    assert files
-    for path in files:
-        assert_no_secret(path.read_bytes(), str(path))
-
-
 @pytest.fixture
 def variables(sim: Simulator) -> dict[str, Any]:
     sim.configure(KEY, pwd=PWD, api_auth=True)
@@ -143,7 +107,7 @@ CHECK = pytest.param(("--check", "--diff"), id="check", marks=pytest.mark.slow)
 def test_success(sim: Simulator, playground: Playground, variables: dict[str, Any], arguments: tuple[str, ...]) -> None:
     run = everything(playground, variables, *arguments)
     assert failures(run) == 0, run.output
-    assert_silent(run, playground)
+    playground.assert_nowhere(WORDS, run)
     assert {call["key"] for call in sim.journal()} == {KEY}
     assert {call["params"]["Pwd"] for call in sim.journal()} == {PWD}
     if "--check" not in arguments:
@@ -207,7 +171,7 @@ def test_a_vaulted_key_is_used_and_never_shown(
     assert set(sim.whitelist(KEY)) == {"198.51.100.2", A, B}
     assert {call["key"] for call in sim.journal()} == {KEY}
     assert [call["params"]["Pwd"] for call in sim.journal() if call["params"]["Pwd"] != PWD] == [KEY]
-    assert_silent(run, playground)
+    playground.assert_nowhere(WORDS, run)
 
 
 #: What the server repeats, and the module that is delegated: its result differs only in how it is printed.
@@ -237,37 +201,10 @@ def test_answers_that_repeat_what_was_sent(
     run = everything(playground, {**variables, "max_wait": 0, "delegated": [delegated]}, *arguments)
     assert calls(sim)
     assert run.of(f"{delegated} there").status != "skipped"
-    assert_silent(run, playground)
+    playground.assert_nowhere(WORDS, run)
     if "Total" not in str(fault):
         assert run.of(f"{delegated} there").status == "failed"
         assert failures(run) >= 6, run.output
-
-
-@pytest.mark.slow
-def test_tasks_that_cannot_succeed(
-    sim: Simulator, playground: Playground, variables: dict[str, Any], closed_port: int
-) -> None:
-    """Bad options, a wrong password and a server that is not there: a host for each."""
-    guarded = f"{KEY}2"
-    sim.configure(guarded, pwd="another", api_auth=True)
-    cases: dict[str, dict[str, Any]] = {
-        "numbers": {"limit": 0, "max_wait": "long"},
-        "address": {"api_url": f"ftp://127.0.0.1/?Key={KEY}"},
-        "password": {"key": guarded},
-        "refused": {"api_url": f"http://127.0.0.1:{closed_port}", "max_wait": 0},
-    }
-    local = {"ansible_connection": "local"}
-    hosts = {name: {**variables, **local, **changes} for name, changes in cases.items()}
-    inventory = {"all": {"hosts": {"bastion": local}, "children": {"cases": {"hosts": hosts}}}}
-    text = EVERYTHING.replace("hosts: one:two\n", "hosts: cases\n").replace("hosts: one\n", "hosts: cases\n")
-    log = {"ANSIBLE_LOG_PATH": str(playground.root / "ansible.log")}
-    run = playground.play(text, inventory=json.dumps(inventory), arguments=["-vvvv"], environment=log)
-    modules = [f"{name} {place}" for name in DELEGATED for place in ("here", "there")]
-    for name in cases:
-        statuses = {task.name: task.status for task in run.tasks if task.host == name}
-        assert {module: statuses[module] for module in modules} == dict.fromkeys(modules, "failed"), name
-        assert list(statuses.values()).count("failed") >= 8, (name, statuses)
-    assert_silent(run, playground)
 
 
 #: Tasks and the role, each succeeding and failing, whose secrets are in variables only.
@@ -327,23 +264,7 @@ def test_ansible_shows_no_value_of_a_variable_as_an_option_of_the_task(
     rescued = {task.name for task in run.tasks if task.name.startswith("rescue")}
     assert rescued == {f"rescue of {name}" for name in FAILING}
     assert sim.whitelist(KEY) == [A]
-    assert_silent(run, playground)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("broken", ["connection", "state directory"])
-def test_nothing_that_is_lost_or_cannot_be_used_shows_a_secret(
-    sim: Simulator, playground: Playground, variables: dict[str, Any], broken: str
-) -> None:
-    if broken == "connection":
-        for endpoint, kind in ((QUERY, "reset_after"), (QUOTA, "truncate")):
-            sim.fault(path=endpoint, kind=kind, times=-1)
-        variables["max_wait"] = 0
-    else:
-        playground.store.write_text("a file\n")
-    run = everything(playground, variables)
-    assert failures(run) >= 8, run.output
-    assert_silent(run, playground)
+    playground.assert_nowhere(WORDS, run)
 
 
 def test_a_mistake_beside_a_key_that_stands_in_the_playbook(playground: Playground, variables: dict[str, Any]) -> None:
@@ -363,26 +284,7 @@ def test_a_mistake_beside_a_key_that_stands_in_the_playbook(playground: Playgrou
     )
     run = playground.play(text, inventory=INVENTORY, arguments=["-vvvv"])
     assert [(task.name, task.status) for task in run.tasks] == [(mistake, "failed") for mistake in mistakes]
-    assert_silent(run, playground)
-
-
-@pytest.mark.slow
-def test_secrets_of_the_environment(sim: Simulator, playground: Playground, variables: dict[str, Any]) -> None:
-    text = """
-- hosts: one
-  gather_facts: false
-  ignore_errors: true
-  tasks:
-    - {name: here, qingguo.qgnet.qg_whitelist_info: {}}
-    - {name: there, qingguo.qgnet.qg_whitelist_info: {}, delegate_to: bastion}
-    - {name: bad here, qingguo.qgnet.qg_whitelist_info: {max_wait: -1}}
-    - {name: bad there, qingguo.qgnet.qg_whitelist_info: {max_wait: -1}, delegate_to: bastion}
-"""
-    environment = {"QG_KEY": KEY, "QG_PASSWORD": PWD, "QG_API_URL": sim.api_url}
-    run = playground.play(text, inventory=INVENTORY, arguments=["-vvvv"], environment=environment)
-    assert [run.of(name).status for name in ("here", "there", "bad here", "bad there")] == ["ok", "ok"] + ["failed"] * 2
-    assert len(sim.journal()) == 2
-    assert_silent(run, playground)
+    playground.assert_nowhere(WORDS, run)
 
 
 def test_undelegated_nothing_of_the_key_is_sent_to_the_host(
@@ -393,7 +295,7 @@ def test_undelegated_nothing_of_the_key_is_sent_to_the_host(
     run = playground.play(text, inventory=inventory, variables=variables)
     assert failures(run) == 0, run.output
     assert len(sim.journal()) > 10
-    assert_no_secret(run.spied, "what was sent to the host")
+    assert [word for word in WORDS if word.encode() in run.spied] == []
     # Only the question for the egress address is sent, as a command: once by its own task, and once by the role.
     kinds = [line.split()[1] for line in run.spied.decode().splitlines() if line.startswith("== ")]
     assert kinds == ["command"] * 2
@@ -411,17 +313,6 @@ def test_the_spy_sees_what_is_sent(playground: Playground, variables: dict[str, 
     with pytest.raises(AssertionError, match="SECRETKEY"):
         playground.play(shown, inventory=inventory, variables=variables)
     run = playground.play(text, inventory=inventory, variables=variables).ok()
+    assert b"SECRETKEY" in run.spied
     with pytest.raises(AssertionError, match="SECRETKEY"):
-        assert_no_secret(run.spied, "what was sent to the host")
-    with pytest.raises(AssertionError, match="SECRETKEY"):
-        assert_silent(run, playground)
-
-
-@pytest.mark.parametrize("kind", ["garbage", "code"])
-def test_a_server_that_shows_the_request(common: dict[str, Any], sim: Simulator, kind: str) -> None:
-    for spelling, secret in spellings(PWD).items():
-        shown = f"GET /x?Key={KEY}&Pwd={secret}"
-        sim.fault(path=QUERY, kind=kind, **({"body": shown} if kind == "garbage" else {"code": -10, "msg": shown}))
-        result = operate("qg_whitelist_info", {**common, "key": KEY, "password": PWD, "max_wait": 0})
-        assert "GET /x" in result["msg"], spelling
-        assert_no_secret(str(result).encode(), f"the result, {spelling},")
+        playground.assert_nowhere(WORDS, run)

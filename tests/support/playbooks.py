@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import gc
 import json
@@ -230,6 +231,21 @@ class Playground:
         if self.is_checked:
             assert "Traceback (most recent call last)" not in "".join(map(text_of, places))
             assert_no_secret([secret for secret in secrets if len(secret) > 5], *places, self.store)
+
+    def assert_nowhere(self, words: Iterable[str], run: Run, *, but: tuple[str, ...] = ()) -> None:
+        """No word, plain or in base64, is in the output or in a file that is left, but in files with such names."""
+        files = [path for path in self.left_behind() if not path.name.startswith(but or "\0")]
+        assert files
+        places = {"the output": run.output.encode(), **{str(path): path.read_bytes() for path in files}}
+        for word in words:
+            # The first and the last group of signs depend on what stands beside the word.
+            shifted = [base64.b64encode(b"x" * shift + word.encode())[4:-4] for shift in range(3)]
+            for where, text in places.items():
+                for form in (word.encode(), *shifted):
+                    position = text.find(form)
+                    assert position < 0, (
+                        f"{where} holds {word}: ...{text[max(0, position - 200) : position + 100]!r}..."
+                    )
 
     def ansible_environment(self, record: Path | None = None, spy: Path | None = None) -> dict[str, str]:
         """The variables of a run.
