@@ -2,13 +2,18 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The leases of one key, through the API of its product."""
+"""The leases of one key, through the API of its product: the calls, and for each of them the reader of its data.
+
+The shapes of the data depend on the product, and on the year in which it was bought: vendor docs 175, 178 to 181, 1839,
+1861, 1863 and 2255, and public clients. An unknown shape is refused: it may be held leases, which would be bought
+again.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -16,13 +21,15 @@ from .._core.errors import OF_OTHER_PRODUCT, CallError, Kind, QgError
 from .._core.text import without_secrets
 from .._store.facts import AREAS, CHANNELS, PRODUCT
 from .._store.store import after_the_call
-from . import calls, shapes
+from . import calls
 from .caller import Sending
 from .calls import CLASSIC, PRODUCTS, Call
 from .key import KeyCaller
 from .leases import ISP_NUMBERS, AllocationParams, Area, Lease, NamedArea, Quota
+from .parsing import ResponseShapeError, as_int, check_count, integer, objects, texts_or_none
 from .responses import LEAVE_OUT, RUN_AGAIN
 
+Body = Mapping[str, Any]
 #: The names of parameters: of the classic API and of product hosts; None if an API does not have it.
 _NAMES = {
     "number": ("Num", "num"),
@@ -62,7 +69,7 @@ class Leases:
 
     def leases(self) -> list[Lease] | None:
         """Return the vendor's list of the leases of the key; None if it says nothing."""
-        read = shapes.held if self._is_classic else shapes.product_held
+        read = read_held if self._is_classic else read_product_held
         try:
             listed = self.caller.call(self.calls.query, self._named(detail=1), read)
         except CallError as error:
@@ -98,7 +105,7 @@ class Leases:
             pool=params.pool,
             detail=1,
         )
-        found = self.caller.call(call, parameters, shapes.new if self._is_classic else shapes.product_new, sending)
+        found = self.caller.call(call, parameters, read_new if self._is_classic else read_product_new, sending)
         return self._without_secrets(found)
 
     def release(
@@ -113,7 +120,7 @@ class Leases:
         if not all(names):
             text = "The vendor's list does not name what would be released, so nothing is."
             raise QgError(text, endpoint=call.name)
-        read = shapes.released if self._is_classic else shapes.product_released
+        read = read_released if self._is_classic else read_product_released
         parameters = self._named(**{"tasks" if by_task else "ips": ",".join(names)})
         # The classic API limits the number of addresses in addition to the number of calls.
         is_limited = self._is_classic and leases
@@ -126,7 +133,7 @@ class Leases:
 
     def quota(self) -> Quota:
         """Return the channels, or the remaining addresses of a plan by volume; raises CallError if it shows neither."""
-        read = shapes.quota if self._is_classic else shapes.product_quota
+        read = read_quota if self._is_classic else read_product_quota
         try:
             if not self._is_by_volume:
                 quota = self.caller.call(_offered(self.calls.quota), {}, read)
@@ -135,7 +142,7 @@ class Leases:
         except CallError as error:
             if error.kind not in _NO_QUOTA or self.calls.balance is None:
                 raise
-        quota = self.caller.call(_offered(self.calls.balance), {}, shapes.balance)
+        quota = self.caller.call(_offered(self.calls.balance), {}, read_balance)
         self._is_by_volume = True
         return quota
 
@@ -153,16 +160,16 @@ class Leases:
     ) -> list[Lease]:
         """Return addresses of the shared pool of the classic API, which take no channel."""
         place = {"AreaId": ",".join(areas) or None, "ISP": ISP_NUMBERS.get(isp or "")}
-        return self.caller.call(calls.EXTRACT, {"Num": number, **place, "Pool": pool, "Detail": 1}, shapes.task_leases)
+        return self.caller.call(calls.EXTRACT, {"Num": number, **place, "Pool": pool, "Detail": 1}, read_task)
 
     def areas(self, isp: str | None = None, available: bool | None = None) -> list[Area]:
         """Return the areas that the vendor offers addresses in."""
         if not self._is_classic:
-            listed = self.caller.call(self.calls.areas, {}, shapes.product_areas)
+            listed = self.caller.call(self.calls.areas, {}, read_product_areas)
             return [area for area in listed if isp in (None, area.isp) and available in (None, area.available)]
         status = None if available is None else int(available)
         parameters = self._named(isp=ISP_NUMBERS.get(isp or ""), available=status)
-        return self.caller.call(self.calls.areas, parameters, shapes.areas)
+        return self.caller.call(self.calls.areas, parameters, read_areas)
 
     def named_areas(self) -> list[NamedArea]:
         """Return the areas that have a code, as the vendor listed them within the last hour."""
@@ -193,3 +200,136 @@ def _offered(call: Call | None) -> Call:
     if call is None:
         raise AssertionError("the features of the product exclude this call")
     return call
+
+
+def read_held(body: Body) -> list[Lease] | None:
+    """Read ``{"TaskNum": 1, "TotalNum": 2, "TaskList": [{"TaskID": "...", "Num": 2, "Data": [...]}]}``.
+
+    Without a list and a count, it says nothing: many servers write an empty list in this way.
+    """
+    if all(body.get(name) is None for name in ("TaskList", "TaskNum", "TotalNum", "Num")):
+        return None
+    tasks, leases = objects(body.get("TaskList"), "TaskList"), list[Lease]()
+    for task in tasks:
+        found = read_task(task)
+        if not isinstance(task.get("Data"), list) and integer(task.get("Num")) != 0:
+            raise ResponseShapeError("a task in TaskList lists no leases")
+        check_count(task, "Num", len(found), "leases")
+        leases += found
+    check_count(body, "TaskNum", len(tasks), "tasks")
+    for name in ("TotalNum", "Num"):
+        check_count(body, name, len(leases), "leases")
+    return leases
+
+
+def read_new(body: Body) -> list[Lease]:
+    """Return the leases in the response to an allocation; refuse a success without leases or without their task."""
+    leases = read_task(body)
+    if not leases or not leases[0].task_id:
+        raise ResponseShapeError("it reports success, but names no leases")
+    check_count(body, "Num", len(leases), "leases")
+    return leases
+
+
+def read_task(body: Body) -> list[Lease]:
+    """Return the leases of one task: ``{"TaskID": "...", "Num": 2, "Data": [...]}``."""
+    return [Lease.from_item(item, _name(body.get("TaskID"))) for item in objects(body.get("Data"), "Data")]
+
+
+def read_released(body: Body, leases: Sequence[Lease]) -> list[Lease]:
+    """Return the leases that a release reports as released: all if it does not name any."""
+    named = texts_or_none(body.get("Data"))
+    return [lease for lease in leases if named is None or lease.ip in named]
+
+
+def read_areas(body: Body) -> list[Area]:
+    """Return the areas in ``Data``."""
+    return [Area.from_item(item) for item in objects(body.get("Data"), "Data")]
+
+
+def read_quota(body: Body) -> Quota:
+    """Read ``{"Code": 0, "Total": 5, "Available": 3, "Used": 2}``."""
+    total, available, used = (as_int(body.get(name), name) for name in ("Total", "Available", "Used"))
+    return Quota(total, available, used, body)
+
+
+def read_product_held(data: object) -> list[Lease] | None:
+    """Return the leases in ``data`` of a product host, in any of these shapes; None for null or an empty object::
+
+    {"task_id": "...", "num": 1, "ips": [{"proxy_ip": "192.0.2.30", "server": "192.0.2.30:22294", ...}]}
+    [{"proxy_ip": "192.0.2.30", "server": "192.0.2.30:22294", "task_id": "...", ...}]
+    [{"server": "tunpool-demo1.qg.net:19702", "area": "110100"}]
+    {"tasks": [{"task_id": "...", "ips": [...]}]} or {"tasks": {"TASK": [...]}}
+
+    A lone lease is an object with ``server``.
+    """
+    return None if data in (None, {}) else [Lease.from_item(item, task_id) for item, task_id in _items(data, "")]
+
+
+def read_product_new(data: object) -> list[Lease]:
+    """Return the leases in the response to an extraction; refuse a success without leases."""
+    if found := read_product_held(data):
+        return found
+    raise ResponseShapeError("it reports success, but names no leases")
+
+
+def read_product_released(data: object, leases: Sequence[Lease]) -> list[Lease]:
+    """Return the leases that a release reports as released by their number; none if that is too low."""
+    number = integer(data)
+    return list(leases) if number is None or number >= len(leases) else []
+
+
+def read_product_areas(data: object) -> list[Area]:
+    """Read ``[{"area": "...", "area_code": 350500, "isp": "...", "isp_code": 1, "available": true}]``."""
+    return [Area.from_item(item) for item in objects(data, "data")]
+
+
+def read_product_quota(data: object) -> Quota:
+    """Read ``{"total": 10, "idle": 5}``: the channels of a plan by channels."""
+    fields = _fields(data)
+    total, idle = as_int(fields.get("total"), "total"), as_int(fields.get("idle"), "idle")
+    return Quota(total=total, available=idle, used=total - idle, vendor=fields)
+
+
+def read_balance(data: object) -> Quota:
+    """Read ``{"balance": 950}``: the addresses that a plan by volume may still extract."""
+    left = as_int(_fields(data).get("balance"), "balance")
+    return Quota(left, left, 0, {"balance": left}, balance=left)
+
+
+def _items(data: object, task_id: str) -> Iterator[tuple[Mapping[str, Any], str]]:
+    """Yield each lease as the vendor wrote it, with its task, which may be empty."""
+    if isinstance(data, list):
+        for entry in data:
+            if not isinstance(entry, dict):
+                raise ResponseShapeError("data holds something else than objects")
+            yield from _items(entry, task_id)
+    elif isinstance(data, dict):
+        task_id = _name(data.get("task_id")) or task_id
+        if "server" in data:
+            yield data, task_id
+        elif "ips" in data:
+            if not isinstance(data["ips"], list):
+                raise ResponseShapeError("ips is not a list")
+            items = list(_items(data["ips"], task_id))
+            check_count(data, "num", len(items), "leases")
+            yield from items
+        elif isinstance(data.get("tasks"), dict):
+            for name, entry in data["tasks"].items():
+                yield from _items(entry, name)
+        elif "tasks" in data:
+            yield from _items(data["tasks"], task_id)
+        elif data.get("num") is None or as_int(data["num"], "num"):
+            raise ResponseShapeError("an object in data holds no leases")
+    else:
+        raise ResponseShapeError("data is not a list of leases")
+
+
+def _name(value: object) -> str:
+    return "" if value is None else str(value).strip()
+
+
+def _fields(data: object) -> Mapping[str, Any]:
+    if not isinstance(data, dict):
+        raise ResponseShapeError("data is not an object")
+    return data

@@ -26,8 +26,8 @@ from .._paid.matching import Desired
 from .._store.facts import LEASE_LIST
 from .._store.store import StorePlace
 from .._task.operation import redact
-from .._task.options import PLACE_OPTIONS, PROXY_API_OPTIONS, check_areas
-from .._task.products import lease_client
+from .._task.options import PROXY_API_OPTIONS
+from .._task.products import PLACE_OPTIONS, check_areas, lease_client
 from .change import applicable, planned
 from .credentials import check_credentials
 from .operations import check_terms, lease_results, min_remaining_of, with_codes

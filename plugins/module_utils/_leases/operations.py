@@ -23,18 +23,8 @@ from .._paid.leases import MAX_PER_CALL, held_leases
 from .._paid.matching import Desired
 from .._store.store import StateError
 from .._task.operation import Mode, Operation, Spec
-from .._task.options import (
-    AUTO,
-    CAP_OPTIONS,
-    PLACE_OPTIONS,
-    POOLS,
-    PRODUCT_OPTIONS,
-    PROXY_API_OPTIONS,
-    TERMS_OPTIONS,
-    check_areas,
-    check_one_area,
-)
-from .._task.products import lease_client
+from .._task.options import AUTO, CAP_OPTIONS, PRODUCT_OPTIONS, PROXY_API_OPTIONS
+from .._task.products import PLACE_OPTIONS, POOLS, TERMS_OPTIONS, check_areas, check_one_area, lease_client
 from .change import LeaseResult, NamedLeases, ensure_leases, release_leases, replace_leases
 from .credentials import CREDENTIALS_OPTION, check_credentials, reveal
 

@@ -16,17 +16,8 @@ from .._core.checks import check_range
 from .._core.errors import CallError, OptionError
 from .._paid.leases import MAX_PER_CALL
 from .._task.operation import Mode, Operation
-from .._task.options import (
-    AUTO,
-    PLACE_OPTIONS,
-    POOLS,
-    PRODUCT_OPTIONS,
-    PROXY_API_OPTIONS,
-    check_areas,
-    check_one_area,
-    key_caller,
-)
-from .._task.products import lease_client, naming_product
+from .._task.options import AUTO, PRODUCT_OPTIONS, PROXY_API_OPTIONS, key_caller
+from .._task.products import PLACE_OPTIONS, POOLS, check_areas, check_one_area, lease_client, naming_product
 from .credentials import CREDENTIALS_OPTION, check_credentials, reveal
 from .operations import check_terms, lease_results
 

@@ -19,7 +19,8 @@ from .._core.text import one_line, quoted
 from .._paid.caps import Caps
 from .._paid.matching import Desired
 from .._task.operation import Mode, Operation
-from .._task.options import CAP_OPTIONS, PLACE_OPTIONS, PROXY_API_OPTIONS, check_areas, key_caller
+from .._task.options import CAP_OPTIONS, PROXY_API_OPTIONS, key_caller
+from .._task.products import PLACE_OPTIONS, check_areas
 from .change import MAX_COUNT, MonopolyResult, Refused, hold, redial, releasable_from, release_held
 from .kind import known_terms, monopoly_books
 

@@ -7,17 +7,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from .._api.calls import CLASSIC, PRODUCTS
-from .._api.leases import ISP_NUMBERS, code_in
 from .._api.transport import Transport
-from .._core.checks import check_names, check_range, check_url, check_visible
+from .._core.checks import check_range, check_url, check_visible
 from .._core.errors import OptionError
 from .._core.runtime import SILENT, Announcer, WaitBudget, current
-from .._core.text import quoted
 from .._store.store import DEFAULT_STORE, StorePlace
 from .operation import Spec, environment_name, shared, shared_options, variable_name
 
@@ -168,40 +166,3 @@ def account_api(params: Mapping[str, Any], announcer: Announcer) -> Account:
 
     identity, sender = account_identity(params), transport(params, "account_url")
     return Account(sender, wait_budget(params, announcer), url=params["account_url"], identity=identity)
-
-
-#: The vendor's numbers of its pools.
-POOLS = {"normal": 1, "enterprise": 2}
-#: The options for the location of leases.
-PLACE_OPTIONS: Spec = {
-    "areas": {"type": "list", "elements": "str"},
-    "isp": {"type": "str", "choices": list(ISP_NUMBERS)},
-}
-#: The options of an allocation of leases (doc fragment ``lease_terms``).
-TERMS_OPTIONS: Spec = {
-    **PLACE_OPTIONS,
-    "keep_alive": {"type": "str"},
-    "distinct": {"type": "bool", "default": False},
-    "exclude_areas": {"type": "list", "elements": "str"},
-    "pool": {"type": "str", "choices": list(POOLS)},
-}
-
-
-def check_areas(option: str, texts: Sequence[object] | None) -> tuple[str, ...]:
-    """Return codes and names of areas; refuse numbers that cannot be codes. Names may contain blanks."""
-    areas = check_names(option, texts, ",*")
-    wrong = next((area for area in areas if re.fullmatch(r"[-+.0-9]+", area) and code_in(area) is None), None)
-    if wrong is not None:
-        raise OptionError(
-            f"{option} contains {quoted(wrong)}, which is not the code of an area: give a code such as 350500, "
-            "or a name, as qg_area_info lists them."
-        )
-    return tuple(areas)
-
-
-def check_one_area(areas: Sequence[str], what: str) -> None:
-    """Refuse several areas where the vendor's call takes one; ``what`` precedes the number."""
-    if len(areas) > 1:
-        raise OptionError(
-            f"areas contains {len(areas)} areas, and {what} one: give one of them, and use a task for each."
-        )

@@ -2,26 +2,47 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The API that serves the leases of a key: that of the option ``product``, or the one that reads show to serve the key.
+"""The product of a key, and the options for the location and the terms of leases.
 
+The API that serves the leases of a key is that of the option ``product``, or the one that reads show to serve the key.
 With ``product=auto``, the list of leases is read from one API after the other until one of them serves the key. The
 state stores which one, so that later runs need no read. No call that pays is sent before the product is known.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from .._api.calls import CLASSIC, PRODUCTS
 from .._api.key import KeyCaller
 from .._api.lease_client import Leases
+from .._api.leases import ISP_NUMBERS, code_in
+from .._core.checks import check_names
 from .._core.errors import OF_OTHER_PRODUCT, CallError, Kind, OptionError, QgError, WaitBudgetExceeded
 from .._core.runtime import SILENT, Announcer
+from .._core.text import quoted
 from .._store.facts import PRODUCT
 from .._store.store import Store
-from .operation import environment_name, variable_name
+from .operation import Spec, environment_name, variable_name
 from .options import AUTO, key_caller
+
+#: The vendor's numbers of its pools.
+POOLS = {"normal": 1, "enterprise": 2}
+#: The options for the location of leases.
+PLACE_OPTIONS: Spec = {
+    "areas": {"type": "list", "elements": "str"},
+    "isp": {"type": "str", "choices": list(ISP_NUMBERS)},
+}
+#: The options of an allocation of leases (doc fragment ``lease_terms``).
+TERMS_OPTIONS: Spec = {
+    **PLACE_OPTIONS,
+    "keep_alive": {"type": "str"},
+    "distinct": {"type": "bool", "default": False},
+    "exclude_areas": {"type": "list", "elements": "str"},
+    "pool": {"type": "str", "choices": list(POOLS)},
+}
 
 #: Refuses options that a product does not support. With ``product=auto``, it only finds other mistakes.
 Check = Callable[[Mapping[str, Any]], object]
@@ -121,3 +142,23 @@ def _said(error: CallError) -> str:
     """Return what an API has said about the key."""
     code, meaning = error.details.get("code"), error.details.get("meaning")
     return f"code {code}, {meaning}" if meaning else f"HTTP status {error.details.get('http_status')}"
+
+
+def check_areas(option: str, texts: Sequence[object] | None) -> tuple[str, ...]:
+    """Return codes and names of areas; refuse numbers that cannot be codes. Names may contain blanks."""
+    areas = check_names(option, texts, ",*")
+    wrong = next((area for area in areas if re.fullmatch(r"[-+.0-9]+", area) and code_in(area) is None), None)
+    if wrong is not None:
+        raise OptionError(
+            f"{option} contains {quoted(wrong)}, which is not the code of an area: give a code such as 350500, "
+            "or a name, as qg_area_info lists them."
+        )
+    return tuple(areas)
+
+
+def check_one_area(areas: Sequence[str], what: str) -> None:
+    """Refuse several areas where the vendor's call takes one; ``what`` precedes the number."""
+    if len(areas) > 1:
+        raise OptionError(
+            f"areas contains {len(areas)} areas, and {what} one: give one of them, and use a task for each."
+        )

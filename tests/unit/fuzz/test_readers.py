@@ -21,8 +21,8 @@ from ansible.module_utils.common.parameters import remove_values
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api import account as account_endpoints
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api import account_rows as account_models
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api import calls as endpoints
+from ansible_collections.qingguo.qgnet.plugins.module_utils._api import lease_client as models
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api import monopolies, whitelist
-from ansible_collections.qingguo.qgnet.plugins.module_utils._api import shapes as models
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.calls import CLASSIC, PRODUCTS, Call
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.leases import Area, Lease, Quota, oldest_first
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.parsing import ResponseShapeError
@@ -62,7 +62,7 @@ MONOPOLY = {
 _CLASSIC = PRODUCTS[CLASSIC]
 #: For each call of the proxy API a valid response, and what reads it.
 CLASSIC: dict[str, tuple[Call, Any, Callable[[Any], Any]]] = {
-    "quota": (_CLASSIC.query, {"Code": 0, "Total": 5, "Available": 3, "Used": 2}, models.quota),
+    "quota": (_CLASSIC.query, {"Code": 0, "Total": 5, "Available": 3, "Used": 2}, models.read_quota),
     "whitelist": (endpoints.WHITELIST, {"Code": 0, "Data": ["203.0.113.5"]}, whitelist.listed),
     "change": (
         endpoints.WHITELIST_DELETE,
@@ -72,14 +72,14 @@ CLASSIC: dict[str, tuple[Call, Any, Callable[[Any], Any]]] = {
     "leases": (
         _CLASSIC.query,
         {"Code": 0, "TotalNum": 1, "TaskList": [{"TaskID": "T1", "Data": [LEASE]}]},
-        models.held,
+        models.read_held,
     ),
-    "allocate": (_CLASSIC.allocate, {"Code": 0, "TaskID": "T1", "Num": 1, "Data": [LEASE]}, models.new),
-    "extract": (endpoints.EXTRACT, {"Code": 0, "Data": [LEASE]}, models.task_leases),
+    "allocate": (_CLASSIC.allocate, {"Code": 0, "TaskID": "T1", "Num": 1, "Data": [LEASE]}, models.read_new),
+    "extract": (endpoints.EXTRACT, {"Code": 0, "Data": [LEASE]}, models.read_task),
     "areas": (
         _CLASSIC.areas,
         {"Code": 0, "Data": [{"AreaId": "350500", "Area": "泉州", "Isp": "1", "Status": 1}]},
-        models.areas,
+        models.read_areas,
     ),
     "monopolies": (endpoints.MONOPOLIES, {"data": [MONOPOLY]}, monopolies.monopolies_or_none),
     "idle": (

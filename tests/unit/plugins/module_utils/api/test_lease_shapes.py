@@ -1,7 +1,7 @@
 # Copyright (c) 2026 The qingguo.qgnet authors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The shapes in which the classic API returns leases, times and areas, and its limits."""
+"""The shapes in which the classic API returns leases, times and read_areas, and its limits."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.calls import CLASSIC, PRODUCTS, RELEASED_ADDRESSES
+from ansible_collections.qingguo.qgnet.plugins.module_utils._api.lease_client import read_areas, read_held, read_new
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.leases import Lease
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.parsing import ResponseShapeError, parse_vendor_time
-from ansible_collections.qingguo.qgnet.plugins.module_utils._api.shapes import areas, held, new
 
 
 def test_limits_depend_on_channels_and_stay_below_that_of_plans_by_volume() -> None:
@@ -96,7 +96,7 @@ EMPTY_TASK = {"TaskID": "T", "Num": 0, "Data": None}
     ],
 )
 def test_no_leases_have_several_forms(body: dict[str, Any]) -> None:
-    assert not held(body)
+    assert not read_held(body)
 
 
 @pytest.mark.parametrize(
@@ -120,18 +120,18 @@ def test_no_leases_have_several_forms(body: dict[str, Any]) -> None:
 def test_a_list_that_may_be_incomplete_is_refused(body: dict[str, Any]) -> None:
     """Mistaking a full list for an empty one would buy all leases again."""
     with pytest.raises(ResponseShapeError):
-        held({"Code": 0, **body})
+        read_held({"Code": 0, **body})
 
 
 @pytest.mark.parametrize("body", [{"TaskID": "T"}, {"TaskID": "T", "Data": []}, {"Data": [ITEM]}])
 def test_a_success_without_leases_is_refused(body: dict[str, Any]) -> None:
     with pytest.raises(ResponseShapeError):
-        new(body)
+        read_new(body)
 
 
 def test_an_allocation_that_names_fewer_leases_than_its_number_is_refused() -> None:
     with pytest.raises(ResponseShapeError, match="Num is 2, but 1 leases are listed"):
-        new({"Code": 0, "TaskID": "T", "Num": 2, "Data": [ITEM]})
+        read_new({"Code": 0, "TaskID": "T", "Num": 2, "Data": [ITEM]})
 
 
 @pytest.mark.parametrize(
@@ -149,6 +149,6 @@ def test_an_allocation_that_names_fewer_leases_than_its_number_is_refused() -> N
     ],
 )
 def test_an_area_is_read_as_far_as_it_can_be(row: dict[str, Any], expected: tuple[Any, ...]) -> None:
-    (found,) = areas({"Data": [row]})
+    (found,) = read_areas({"Data": [row]})
     assert (found.code, found.name, found.isp, found.available) == expected
     assert found.vendor == row

@@ -8,15 +8,15 @@ import json
 from typing import Any
 
 import pytest
+from ansible_collections.qingguo.qgnet.plugins.module_utils._api.lease_client import (
+    read_balance,
+    read_product_held,
+    read_product_new,
+    read_product_quota,
+    read_product_released,
+)
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.leases import Lease
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.parsing import ResponseShapeError
-from ansible_collections.qingguo.qgnet.plugins.module_utils._api.shapes import (
-    balance,
-    product_held,
-    product_new,
-    product_quota,
-    product_released,
-)
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -41,7 +41,7 @@ SHAPES: dict[str, Any] = {
 
 
 def held(data: object) -> list[Lease]:
-    return product_held(data) or []
+    return read_product_held(data) or []
 
 
 @pytest.mark.parametrize("shape", SHAPES)
@@ -74,7 +74,7 @@ def test_a_provider_without_a_number_keeps_its_name() -> None:
 def test_no_leases_have_several_shapes(data: object) -> None:
     assert held(data) == []
     with pytest.raises(ResponseShapeError):
-        product_new(data)
+        read_product_new(data)
 
 
 @pytest.mark.parametrize(
@@ -122,12 +122,12 @@ def test_any_other_json_is_refused_and_never_fails_otherwise(data: object) -> No
 
 
 def test_the_quota_of_a_plan_by_channels() -> None:
-    found = product_quota({"total": 10, "idle": "5"}).described()
+    found = read_product_quota({"total": 10, "idle": "5"}).described()
     assert found == {"unit": "channels", "total": 10, "available": 5, "used": 5}
 
 
 def test_the_balance_of_a_plan_by_volume() -> None:
-    assert balance({"balance": "950"}).described() == {
+    assert read_balance({"balance": "950"}).described() == {
         "unit": "addresses",
         "total": None,
         "available": 950,
@@ -137,11 +137,11 @@ def test_the_balance_of_a_plan_by_volume() -> None:
 
 @pytest.mark.parametrize("data", [None, [], {}, {"total": 3}, {"balance": None}])
 def test_a_quota_of_another_shape_is_refused(data: object) -> None:
-    for read in (product_quota, balance):
+    for read in (read_product_quota, read_balance):
         with pytest.raises(ResponseShapeError):
             read(data)
 
 
 @pytest.mark.parametrize(("data", "number"), [(2, 2), ("2", 2), (1, 0), (None, 2), ([], 2)])
 def test_a_release_may_report_how_many(data: object, number: int) -> None:
-    assert len(product_released(data, held([LEASE, TUNNEL]))) == number
+    assert len(read_product_released(data, held([LEASE, TUNNEL]))) == number

@@ -8,19 +8,19 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from ansible_collections.qingguo.qgnet.plugins.module_utils._api.lease_client import read_quota
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.parsing import ResponseShapeError, as_int
-from ansible_collections.qingguo.qgnet.plugins.module_utils._api.shapes import quota
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.whitelist import changed, listed
 
 
 def test_numbers_may_come_as_text() -> None:
-    found = quota({"Code": 0, "Total": "5", "Available": 3, "Used": "2"})
+    found = read_quota({"Code": 0, "Total": "5", "Available": 3, "Used": "2"})
     assert (found.total, found.available, found.used) == (5, 3, 2)
     for bad in (None, True, 1.5, "many", []):
         with pytest.raises(ResponseShapeError):
             as_int(bad, "Total")
     with pytest.raises(ResponseShapeError, match="Available is not a number"):
-        quota({"Total": 1, "Used": 1})
+        read_quota({"Total": 1, "Used": 1})
 
 
 def test_entries_of_the_whitelist_are_kept_whatever_they_are() -> None:
