@@ -11,7 +11,6 @@ itself waits for all hosts.
 from __future__ import annotations
 
 import hashlib
-import os
 import secrets
 from collections.abc import Mapping
 from socket import inet_aton
@@ -38,10 +37,8 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._task.options import
 )
 from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist.fleet import (
     Host,
-    check_known,
-    gone_hosts,
     merged,
-    prunable,
+    registered_name,
     summary_line,
     update,
 )
@@ -65,8 +62,6 @@ SPEC: Spec = {
 #: The variables that the tasks of the role register.
 DETECTED = "egress_whitelist_detected"
 UPDATED = "egress_whitelist_result"
-#: Hosts that are in every inventory of Ansible: the control node itself.
-CONTROL_NODE = ("localhost", "127.0.0.1", "::1")
 #: Made before Ansible forks its workers, so that a digest of a key means nothing outside of the run.
 _SALT = secrets.token_bytes(16)
 
@@ -125,16 +120,17 @@ class ActionModule(QgAction):
             lists.setdefault(own["whitelist"], {})[name] = host
         if params["forget"]:
             lists = {_digest(params): dict.fromkeys(params["forget"], Host())}
-        warnings = []
-        if prune := params["prune"] and not params["forget"]:
+        warnings, limit = [], None
+        if params["prune"] and not params["forget"]:
             check_complete(variables)
+            limit = params["max_removals"]
             if missing := sorted(everyone - reported):
-                prune = False
+                limit = None
                 warnings.append(f"prune has removed nothing, because {format_sample(missing)} did not report.")
         results = []
         for digest, hosts in sorted(lists.items()):
             try:
-                results.append(self._update_list(digest, hosts, params, prune=prune))
+                results.append(self._update_list(digest, hosts, params, limit))
             except QgError as error:
                 if len(lists) == 1:
                     raise
@@ -159,26 +155,25 @@ class ActionModule(QgAction):
         return {**result, "unreached_hosts": unreached, "msg": line, "warnings": warnings}
 
     def _update_list(
-        self, digest: str, hosts: dict[str, Host], params: Mapping[str, Any], *, prune: bool
+        self, digest: str, hosts: Mapping[str, Host], params: Mapping[str, Any], prune: int | None
     ) -> dict[str, Any]:
         """Update the whitelist of one key."""
+        variables, mode = self._variables, self.mode()
         params = self._with_key(digest, next(iter(hosts)), params)
-        mode, inventory = self.mode(), self._inventory_id(params)
-        with locked(key_caller(params, mode.announcer), mode) as (api, registrations):
-            names = {name: _registered_name(name, is_shared=is_database(params["store"])) for name in hosts}
-            wanted = {names[name]: own for name, own in hosts.items()}
-            rows = registrations.all()
-            # The control node of any run need not be in its inventory.
-            implicit = {row.host for row in rows if row.host.partition(" on ")[0] in CONTROL_NODE}
-            present = {*self._variables["groups"]["all"], *self._variables["ansible_play_hosts_all"], *implicit}
-            if params["forget"]:
-                check_known(params["forget"], rows, inventory)
-            elif prune:
-                wanted |= prunable(rows, inventory, present, registrations.store.now(), params["max_removals"])
-            result = update(api, registrations, inventory, wanted, check=mode.check)
-            result["hosts"] |= {name: result["hosts"].pop(own) for name, own in names.items()}
-            left = gone_hosts(registrations.all(), inventory, present)
-            return {**result, "gone_hosts": left, "api": api.caller.usage()}
+        sources = map(str, variables.get("ansible_inventory_sources") or ["unnamed"])
+        names = {name: registered_name(name, is_shared=is_database(params["store"])) for name in hosts}
+        with locked(key_caller(params, mode.announcer), mode) as api:
+            result = update(
+                api,
+                params["inventory_id"] or ", ".join(sources),
+                {names[name]: own for name, own in hosts.items()},
+                present={*variables["groups"]["all"], *variables["ansible_play_hosts_all"]},
+                prune=prune,
+                forget=bool(params["forget"]),
+                check=mode.check,
+            )
+        result["hosts"] |= {name: result["hosts"].pop(own) for name, own in names.items()}
+        return {**result, "api": api.caller.usage()}
 
     def _with_key(self, digest: str, name: str, params: Mapping[str, Any]) -> Mapping[str, Any]:
         """Return the options with the key that a host has reported: that of this host, or the one in the inventory."""
@@ -191,10 +186,6 @@ class ActionModule(QgAction):
                 f"{name} has another key than the first host: set it as qg_key in the inventory, or use another play."
             )
         return found
-
-    def _inventory_id(self, params: Mapping[str, Any]) -> str:
-        sources = map(str, self._variables.get("ansible_inventory_sources") or ["unnamed"])
-        return str(params["inventory_id"] or ", ".join(sources))
 
     def _report(self, params: Mapping[str, Any]) -> dict[str, Any]:
         """Return the result of the host from that of the update."""
@@ -217,11 +208,6 @@ def _digest(params: Mapping[str, Any]) -> str:
     check_key(params)
     text = "\0".join((params["api_url"], params["key"], params["password"] or ""))
     return hashlib.blake2b(text.encode(), key=_SALT, digest_size=8).hexdigest()
-
-
-def _registered_name(name: str, *, is_shared: bool) -> str:
-    """Return the name under which a host is registered: the localhost of each node that shares a state is its own."""
-    return f"{name} on {os.uname().nodename}" if is_shared and name in CONTROL_NODE else name
 
 
 def check_complete(variables: Mapping[str, Any]) -> None:

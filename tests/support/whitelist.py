@@ -11,10 +11,11 @@ from typing import Any
 
 import pytest
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.runtime import SILENT, use
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store.registrations import Registrations
 from ansible_collections.qingguo.qgnet.plugins.module_utils._task.operation import Mode
 from ansible_collections.qingguo.qgnet.plugins.module_utils._task.options import PROXY_API_OPTIONS, key_caller
 from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist import fleet
-from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist.fleet import Host, prunable
+from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist.fleet import Host
 from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist.operations import locked
 from support.node import Node
 from support.vendor import Vendor, books
@@ -50,19 +51,20 @@ class ControlNode(Node):
         With ``present`` hosts, which an inventory still has, the others are pruned.
         """
         self.is_dead = False
-        with use(self.runtime), self._locked(max_wait) as (api, registrations):
-            ips = {name: frozenset([ip] if ip else []) for name, ip in hosts.items()}
-            is_absent = state == "absent"
-            reports = {name: Host(unwanted=own) if is_absent else Host(own, given) for name, own in ips.items()}
-            if present is not None:
-                rows, now = registrations.all(), registrations.store.now()
-                reports |= prunable(rows, inventory, {*present, *hosts}, now, max_removals)
-            return fleet.update(api, registrations, inventory, reports, check=check)
+        ips = {name: frozenset([ip] if ip else []) for name, ip in hosts.items()}
+        is_absent = state == "absent"
+        reports = {name: Host(unwanted=own) if is_absent else Host(own, given) for name, own in ips.items()}
+        limit = None if present is None else max_removals
+        with use(self.runtime), self._locked(max_wait) as api:
+            return fleet.update(api, inventory, reports, present={*(present or ()), *hosts}, prune=limit, check=check)
 
     def registered(self) -> list[tuple[str, str]]:
         """The hosts and addresses of all registrations."""
-        with use(self.runtime), self.other_process(), self._locked(300.0) as (_api, registrations):
-            return sorted((row.host, row.ip) for row in registrations.all())
+        with use(self.runtime), self.other_process(), self._locked(300.0) as api:
+            caller = api.caller
+            return sorted(
+                (row.host, row.ip) for row in Registrations(caller.rate_limiter.state, caller.key_digest).all()
+            )
 
     def _locked(self, max_wait: float) -> Any:
         defaults = {name: option.get("default") for name, option in PROXY_API_OPTIONS.items()}

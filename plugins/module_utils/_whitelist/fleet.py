@@ -10,6 +10,7 @@ that nobody here added or gave is never removed for a host, and neither is one t
 
 from __future__ import annotations
 
+import os
 from collections.abc import Collection, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from socket import inet_aton
@@ -23,6 +24,8 @@ from .change import ABOUT_ADDRESSES, Change
 
 #: Seconds after its last registration for which a host is not pruned: a run may have read its inventory before.
 PRUNE_AFTER = 86400.0
+#: Hosts that are in every inventory of Ansible: the control node itself.
+_CONTROL_NODE = ("localhost", "127.0.0.1", "::1")
 
 
 class Host(NamedTuple):
@@ -61,15 +64,14 @@ class Fleet:
         used = {row.ip for row in self.others}
         return frozenset(former).union(*(host.unwanted for host in self.hosts.values())) - used - self.wanted
 
-    def rows(self, before: Collection[str], after: Collection[str], now: float) -> list[Registration]:
-        """Return all registrations: hosts have the addresses that they want, and former ones while they are listed."""
+    def rows(self, listed: Collection[str], now: float) -> list[Registration]:
+        """Return all registrations while the list is changed: hosts have what they want, and what they have left."""
         known = {(row.host, row.ip): row for row in self.own}
         ours = {row.ip for row in (*self.own, *self.others) if not row.found}
-        unwanted = self.unwanted.intersection(after)
-        rows = {key: row for key, row in known.items() if row.ip in unwanted}
+        rows = {key: row for key, row in known.items() if row.ip in self.unwanted}
         for name, host in self.hosts.items():
             for ip in host.ips:
-                found = not host.given and ip in before and ip not in ours
+                found = not host.given and ip in listed and ip not in ours
                 old = known.get((name, ip)) or Registration(self.inventory, name, ip, found, now)
                 rows[name, ip] = old._replace(found=found)
         return [*self.others, *rows.values()]
@@ -112,24 +114,43 @@ def _failure(missing: Set[str], stuck: Set[str], refused: Mapping[str, QgError],
 
 
 def update(
-    api: Whitelist, registrations: Registrations, inventory: str, hosts: Mapping[str, Host], *, check: bool
+    api: Whitelist,
+    inventory: str,
+    hosts: Mapping[str, Host],
+    *,
+    present: Collection[str],
+    prune: int | None = None,
+    forget: bool = False,
+    check: bool,
 ) -> dict[str, Any]:
     """Register or deregister hosts; returns ``hosts``, with a result for each, and what changed as a whole.
 
-    The registrations are written before the first call that changes something, and again at the end. The caller holds
-    the lock of the key.
+    ``present`` are the hosts that the inventory has: with ``prune``, others are deregistered, too, with at most so many
+    addresses. To ``forget`` hosts, they must be registered. The registrations are written before the first call that
+    changes something, and again at the end. The caller holds the lock of the key.
     """
-    fleet, now = Fleet.of(registrations.all(), inventory, hosts), registrations.store.now()
-    listed = api.whitelist()
+    registrations = Registrations(api.caller.rate_limiter.state, api.caller.key_digest)
+    rows, now = registrations.all(), registrations.store.now()
+    if forget:
+        _check_known(hosts, rows, inventory)
+    if prune is not None:
+        hosts = {**_prunable(rows, inventory, present, now, prune), **hosts}
+    fleet, listed = Fleet.of(rows, inventory, hosts), api.whitelist()
     if not check:
-        # All addresses that a host may have on the list are registered for it.
-        registrations.replace(fleet.rows(listed[0], listed[0] | fleet.wanted | fleet.unwanted, now))
+        rows = fleet.rows(listed[0], now)
+        registrations.replace(rows)
     change = Change(api, listed, wanted=fleet.wanted, unwanted=fleet.unwanted)
     change.run(check=check)
-    result = change.result()
     if not check:
-        registrations.replace(fleet.rows(change.before, change.after, now))
-    return {**result, "hosts": fleet.results(change)}
+        gone = fleet.unwanted - change.after
+        rows = [row for row in rows if row.ip not in gone]
+        registrations.replace(rows)
+    return {**change.result(), "hosts": fleet.results(change), "gone_hosts": _gone_hosts(rows, inventory, present)}
+
+
+def registered_name(name: str, *, is_shared: bool) -> str:
+    """Return the name under which a host is registered: the localhost of each node that shares a state is its own."""
+    return f"{name} on {os.uname().nodename}" if is_shared and name in _CONTROL_NODE else name
 
 
 def summary_line(result: Mapping[str, Any], unreached: Collection[str], *, check: bool) -> str:
@@ -163,21 +184,23 @@ def merged(results: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     }
 
 
-def gone_hosts(rows: Iterable[Registration], inventory: str, present: Collection[str]) -> dict[str, list[str]]:
+def _gone_hosts(rows: Iterable[Registration], inventory: str, present: Collection[str]) -> dict[str, list[str]]:
     """Return the registered hosts that the inventory no longer has, with their addresses."""
     found: dict[str, list[str]] = {}
     for row in rows:
-        if row.inventory == inventory and row.host not in present:
+        # The control node of any run need not be in its inventory.
+        is_node = row.host.partition(" on ")[0] in _CONTROL_NODE
+        if row.inventory == inventory and row.host not in present and not is_node:
             found.setdefault(row.host, []).append(row.ip)
     return found
 
 
-def prunable(
+def _prunable(
     rows: Sequence[Registration], inventory: str, present: Collection[str], now: float, max_removals: int
 ) -> dict[str, Host]:
     """Return the hosts to deregister because the inventory no longer has them; raises OptionError for too many."""
     recent = {row.host for row in rows if row.inventory == inventory and row.since > now - PRUNE_AFTER}
-    hosts = dict.fromkeys(sorted(gone_hosts(rows, inventory, present).keys() - recent), Host())
+    hosts = dict.fromkeys(sorted(_gone_hosts(rows, inventory, present).keys() - recent), Host())
     removals = Fleet.of(rows, inventory, hosts).unwanted
     if len(removals) > max_removals:
         raise OptionError(
@@ -188,7 +211,7 @@ def prunable(
     return hosts
 
 
-def check_known(names: Collection[str], rows: Iterable[Registration], inventory: str) -> None:
+def _check_known(names: Collection[str], rows: Iterable[Registration], inventory: str) -> None:
     """Refuse the name of a host to forget that is not registered."""
     known = {row.host for row in rows if row.inventory == inventory}
     if unknown := sorted(set(names) - known):

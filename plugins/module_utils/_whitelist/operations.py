@@ -25,11 +25,10 @@ from .change import Change
 
 
 @contextmanager
-def locked(caller: KeyCaller, mode: Mode) -> Iterator[tuple[Whitelist, Registrations]]:
-    """Hold the lock of the whitelist of a key, unless in check mode; yields the client, and the registrations."""
-    registrations = Registrations(caller.rate_limiter.state, caller.key_digest)
+def locked(caller: KeyCaller, mode: Mode) -> Iterator[Whitelist]:
+    """Hold the lock of the whitelist of a key, unless in check mode."""
     with caller.key_lock("whitelisting", "addresses for this key") if not mode.check else nullcontext():
-        yield Whitelist(caller), registrations
+        yield Whitelist(caller)
 
 
 def _run(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
@@ -40,7 +39,7 @@ def _run(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
         raise OptionError("ips is empty: state=exact would remove every address; name the ones that must stay.")
     if limit < 0:
         raise OptionError(f"max_removals={limit} is out of range: give 0 or more.")
-    with locked(key_caller(params, mode.announcer), mode) as (api, _registrations):
+    with locked(key_caller(params, mode.announcer), mode) as api:
         listed = api.whitelist()
         unwanted = {"present": frozenset(), "absent": ips, "exact": listed[0] - ips}[state]
         change = Change(api, listed, wanted=ips - unwanted, unwanted=unwanted)
