@@ -18,10 +18,9 @@ from typing import Any
 from .._core.errors import CallError, Kind
 from .._core.runtime import WaitBudget, wall_time
 from . import account_rows as rows
-from .account_rows import Record
 from .caller import Caller, T
 from .calls import Call
-from .parsing import ResponseShapeError, http_time, parse_object
+from .parsing import Record, ResponseShapeError, http_time, parse_object
 from .responses import Code, Refusal
 from .transport import HttpResponse, Transport
 

@@ -19,7 +19,7 @@ from typing import Any, ClassVar, TypeAlias
 
 from .._core.errors import CallError, OptionError, WaitBudgetExceeded
 from .._core.text import format_sample, quoted, similar
-from .parsing import as_text, integer, parse_vendor_time, required_text
+from .parsing import Record, as_text, integer, parse_vendor_time, required_text
 
 
 @dataclass(frozen=True)
@@ -203,11 +203,6 @@ _CODE = re.compile(r"[1-9][0-9]{0,8}|[A-Z]{2}")
 _MAX_SUGGESTED = 5
 
 
-def _is_code(value: object) -> bool:
-    """Whether a value can be the code of an area; the vendor writes 0 for none."""
-    return isinstance(value, str | int) and not isinstance(value, bool) and as_text(value) not in (None, "", "0")
-
-
 @dataclass(frozen=True)
 class Area:
     """One row of the vendor's list of areas (vendor doc 177), whose shape is not documented.
@@ -225,23 +220,17 @@ class Area:
     @classmethod
     def from_item(cls, item: Mapping[str, Any]) -> Area:
         """Read the known fields of a row."""
-        fields = {name.replace("_", "").lower(): value for name, value in item.items()}
-
-        def number(*names: str) -> int | None:
-            found = (integer(fields.get(name)) for name in names)
-            return next((value for value in found if value is not None and value >= 0), None)
-
-        codes = [fields.get(name) for name in ("areacode", "areaid", "areano")]
-        given = fields.get("available")
-        status = int(given) if isinstance(given, bool) else number("status", "available")
-        name = next((fields[name] for name in ("areaname", "area", "name") if isinstance(fields.get(name), str)), None)
-        isp = fields.get("isp")
-        by_number = {str(number): known for known, number in ISP_NUMBERS.items()}
+        row = Record(item, "an area")
+        code, available = row.text("area_code", "area_id", "area_no"), row.value("available")
+        if not isinstance(available, bool):
+            status = row.integer("status", "available")
+            available = None if status is None or status < 0 else status > 0
+        isp, by_number = row.text("isp") or "", {str(number): known for known, number in ISP_NUMBERS.items()}
         return cls(
-            code=next((as_text(code) for code in codes if _is_code(code)), None),
-            name=name,
-            isp=by_number.get(str(isp)) or PROVIDERS.get(str(isp).upper()),
-            available=None if status is None else status > 0,
+            code=None if code == "0" else code,
+            name=row.text("area_name", "area", "name"),
+            isp=by_number.get(isp) or PROVIDERS.get(isp.upper()),
+            available=available,
             vendor=item,
         )
 

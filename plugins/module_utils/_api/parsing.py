@@ -15,7 +15,8 @@ import datetime
 import email.utils
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from decimal import Decimal
 from typing import Any
 
 #: The vendor documents no time zone; its clients assume that of Beijing.
@@ -27,6 +28,7 @@ MAX_SECONDS = 10**9
 
 #: SQLite stores integers of 64 bits.
 _INTEGER = re.compile(r"[+-]?[0-9]{1,18}")
+_DECIMAL = re.compile(r"[+-]?(?:[0-9]{1,40}(?:\.[0-9]{0,40})?|\.[0-9]{1,40})(?:[eE][+-]?[0-9]{1,2})?")
 
 
 class ResponseShapeError(ValueError):
@@ -143,3 +145,65 @@ def http_delay(text: str, now: float) -> float | None:
         return min(float(text), float(MAX_SECONDS))
     time = http_time(text)
     return None if time is None else min(max(0.0, time - now), float(MAX_SECONDS))
+
+
+def normalize_key(name: str) -> str:
+    """Return a key of the vendor in lower case, without underscores and blanks, which vary."""
+    return "".join(character for character in name if character.isalnum()).casefold()
+
+
+class Record:
+    """An object of the vendor's API, whose values are found by any spelling of their keys."""
+
+    def __init__(self, vendor: object, what: str) -> None:
+        if not isinstance(vendor, Mapping):
+            raise ResponseShapeError(f"{what} is not an object")
+        self.what = what
+        self.vendor: Mapping[str, Any] = vendor
+        self._values: dict[str, Any] = {}
+        for name, value in vendor.items():
+            # If a response has a key in two spellings, the one with a value counts.
+            if self._values.get(normalize_key(name)) in (None, ""):
+                self._values[normalize_key(name)] = value
+
+    def value(self, *names: str) -> Any:
+        """Return the value under the first of the names that has one, or None; the vendor writes "" for no value."""
+        found = (self._values.get(normalize_key(name)) for name in names)
+        return next((value for value in found if value not in (None, "")), None)
+
+    def text(self, *names: str) -> str | None:
+        """Return text, or a number as text."""
+        value = self.value(*names)
+        if value is None:
+            return None
+        if isinstance(value, bool) or not isinstance(value, (str, int, float)):
+            raise ResponseShapeError(f"{names[0]} is not text")
+        return str(value).strip() or None
+
+    def decimal(self, *names: str) -> Decimal | None:
+        """Return an exact number, also from text; None if it cannot be read."""
+        text = self.text(*names) or ""
+        return Decimal(text) if _DECIMAL.fullmatch(text) else None
+
+    def number(self, *names: str) -> float | None:
+        """Return a number, also from text; None if it cannot be read."""
+        exact = self.decimal(*names)
+        return None if exact is None else float(exact)
+
+    def integer(self, *names: str) -> int | None:
+        """Return an integer, also from text; None if it cannot be read."""
+        exact = self.decimal(*names)
+        return int(exact) if exact is not None and abs(exact) < 10**15 and exact == int(exact) else None
+
+    def money(self, *names: str) -> str | None:
+        """Return an amount with exactly the digits of the vendor."""
+        return None if self.decimal(*names) is None else self.text(*names)
+
+    def without(self, marks: Iterable[str]) -> dict[str, Any]:
+        """Return the object as received, without the keys that contain one of the marks."""
+        hidden = tuple(map(normalize_key, marks))
+        return {
+            name: value
+            for name, value in self.vendor.items()
+            if not any(mark in normalize_key(name) for mark in hidden)
+        }

@@ -18,7 +18,6 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._api.account_rows im
     PLAN_STATUS,
     PLAN_TYPES,
     RUN_STATUS,
-    Record,
     balance,
     instances,
     lines,
@@ -28,7 +27,7 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._api.account_rows im
     proxy_plan,
     records,
 )
-from ansible_collections.qingguo.qgnet.plugins.module_utils._api.parsing import ResponseShapeError
+from ansible_collections.qingguo.qgnet.plugins.module_utils._api.parsing import Record, ResponseShapeError
 from hypothesis import given
 from hypothesis import strategies as st
 from support import vendor_pages as pages
