@@ -107,10 +107,8 @@ class Core:
             key=key,
             params=params,
             param_source=request.param_source,
-            query_length=request.query_length,
             source=request.connection[0][0],
             public=self.network.public_address(request.connection),
-            user_agent=request.user_agent,
             ips=_listed_addresses(params),
         )
         self.journal.append(record)

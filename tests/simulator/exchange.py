@@ -20,9 +20,7 @@ class ApiRequest:
     path: str
     params: Mapping[str, str]
     param_source: str = "query"
-    query_length: int = 0
     connection: Connection = (("127.0.0.1", 0), ("", 0))
-    user_agent: str = ""
 
 
 @dataclass
@@ -36,10 +34,8 @@ class CallRecord:
     key: str | None
     params: dict[str, str]
     param_source: str
-    query_length: int
     source: str
     public: str
-    user_agent: str
     ips: list[str]
     http_status: int | None = None
     code: int | str | None = None

@@ -4,8 +4,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
 from .clock import Clock
 
@@ -42,12 +41,3 @@ class RateLimiter:
 
     def clear(self) -> None:
         self._windows.clear()
-
-    def describe(self) -> dict[str, dict[str, Any]]:
-        """Return the open windows by key and name."""
-        now = self._clock.now()
-        windows: dict[str, dict[str, Any]] = {}
-        for (key, name), window in self._windows.items():
-            if now - window.started < window.seconds:
-                windows.setdefault(key, {})[name] = asdict(window)
-        return windows

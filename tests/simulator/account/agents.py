@@ -6,9 +6,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Any, Literal
+from typing import Any
 
-from ..settings import HttpStatus, SettingError, changed
+from ..settings import SettingError, changed
 from . import catalog
 from .catalog import Row
 from .instances import generate_instances
@@ -16,8 +16,6 @@ from .instances import generate_instances
 DEFAULT_CREDENTIALS = (("qgdemo01", "0123456789abcdef0123"),)
 """Appid and appkey of the agents of a simulator that is started without agents."""
 MAX_INSTANCES = 50000
-ANY_KIND = "*"
-"""Key of a table by kind of error: all kinds that the table does not contain."""
 
 
 @dataclass
@@ -26,9 +24,6 @@ class AgentOptions:
 
     codes: dict[str, Any] = field(default_factory=dict)
     """Code of a failure by kind of refusal."""
-    statuses: dict[str, HttpStatus] = field(default_factory=dict)
-    """HTTP status of a failure by kind of refusal."""
-    brand: Literal["optional", "required"] = "optional"
 
 
 @dataclass

@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
@@ -15,7 +14,6 @@ from .agents import Agent
 from .catalog import DURATIONS, PROXY_PRODUCT, RATE_FIELDS
 
 PREFIX = "/api"
-DURATION = re.compile(r"([1-9][0-9]{0,3})[sdwm]")
 MAX_INTEGER = 10**9
 #: The largest page of a list, which is also the usual one.
 MAX_PAGE = 50
@@ -60,7 +58,7 @@ def balance(request: AccountRequest) -> str:
 def service_details(request: AccountRequest) -> Rows:
     """Return one service, or a page of the services of a product."""
     suid = request.params.get("suid")
-    product = request.product_id(request.agent.options.brand == "required" and not suid)
+    product = request.product_id(required=False)
     rows = [row.values for row in request.agent.instances if product in (None, row.product)]
     if suid:
         matching = [row for row in rows if row.get("Suid") == suid]
@@ -87,13 +85,6 @@ def order_price(request: AccountRequest) -> Any:
         raise Refusal("unknown_package", package)
     if system not in request.agent.systems:
         raise Refusal("unknown_system", system)
-    if not DURATION.fullmatch(duration):
-        raise Refusal("bad_duration", duration)
-    if "TotalPrice" not in price:
-        # The table has a price for each duration.
-        if duration not in price:
-            raise Refusal("bad_duration", duration)
-        return price[duration]
     if duration not in DURATIONS:
         raise Refusal("bad_duration", duration)
     return {name: _multiply(amount, int(duration[:-1])) for name, amount in price.items()}

@@ -14,7 +14,7 @@ from typing import Any
 
 from ..clock import Clock
 from ..exchange import ApiResponse, CallRecord, Refusal, stringify_numbers
-from .agents import ANY_KIND, Agent, AgentOptions, AgentRegistry
+from .agents import Agent, AgentOptions, AgentRegistry
 from .calls import ENDPOINTS, METHODS, AccountRequest
 
 CALLER_PARAMETER = "appid"
@@ -108,13 +108,12 @@ class AccountCall:
         return response
 
     def _failure(self, kind: str, code: Any, message: str, *, planned: bool = False) -> ApiResponse:
-        options = self._options
         if not planned:
-            code = options.codes.get(kind, options.codes.get(ANY_KIND, code))
+            code = self._options.codes.get(kind, code)
         body = self._envelope(code, message, None)
         if ENDPOINTS[self.record.path].plain_envelope:
             body = {"result": False, "data": None, "msg": message}
-        return ApiResponse(options.statuses.get(kind, options.statuses.get(ANY_KIND, 200)), body)
+        return ApiResponse(200, body)
 
     def _envelope(self, code: int | str, message: str, data: Any) -> dict[str, Any]:
         digits = hashlib.md5(str(self.record.seq).encode(), usedforsecurity=False).hexdigest().upper()

@@ -97,8 +97,7 @@ class Classic(Dialect):
 
     def error(self, code: Any, message: str | None, options: KeyOptions, record: CallRecord) -> ApiResponse:
         text = MESSAGES.get(code, "") if message is None else message
-        shown = text and (options.msg or message is not None)
-        body = {"Code": code, "Msg": text} if shown else {"Code": code}
+        body = {"Code": code, "Msg": text} if text else {"Code": code}
         return ApiResponse(200 if options.error_status is None else options.error_status, body)
 
     def text_of(self, result: Any, params: Mapping[str, str]) -> str | None:
@@ -139,11 +138,10 @@ class Product(Dialect):
 
     def error(self, code: Any, message: str | None, options: KeyOptions, record: CallRecord) -> ApiResponse:
         text = MESSAGES.get(code, "") if message is None else message
-        shown = {"message": text} if options.msg or message is not None else {}
         status = 400 if options.error_status is None else options.error_status
         limited = code == CODES["rate"][self.code_index]
-        body = {"code": code, **shown, "request_id": self._request_id(record)}
-        return ApiResponse(options.limit_status if limited else status, body)
+        body = {"code": code, "message": text, "request_id": self._request_id(record)}
+        return ApiResponse(429 if limited else status, body)
 
     @staticmethod
     def _request_id(record: CallRecord) -> str:
@@ -189,14 +187,12 @@ CLASSIC, REST, PRODUCT = Classic(), Rest(), Product()
 def formed(body: Body, options: KeyOptions, defect: str | None) -> Body:
     """Return the body in the form that the options of the key and a fault ask for."""
     body = dict(body)
-    for name, empty in (("Data", options.empty_data), ("data", options.empty_data), ("TaskList", options.empty_tasks)):
-        if name not in body:
-            continue
-        form = empty if body[name] == [] else "list"
+    for name in {"Data", "data", "TaskList"} & body.keys():
+        form = options.empty_tasks if name == "TaskList" and body[name] == [] else "list"
         if defect in ("data_null", "data_absent"):
             form = "null" if defect == "data_null" else "absent"
         if form == "absent":
             del body[name]
         elif form == "null":
             body[name] = None
-    return stringify_numbers(body) if defect == "strings" or options.numbers == "string" else body
+    return stringify_numbers(body) if defect == "strings" else body

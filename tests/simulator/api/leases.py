@@ -53,11 +53,6 @@ def _allocation(request: Request) -> Allocation:
         minutes = plan.lease_minutes
     request.integer("pool", 2)
     wanted = Wanted(count, minutes, area_filter(request), request.flag("distinct"))
-    seconds = DAY if plan.extract_period == "day" else None
-    if plan.extract_limit is not None and not request.rate_limiter.try_acquire(
-        request.key.key, "extractions", plan.extract_limit, count, seconds
-    ):
-        raise Refusal("extractions")
     return Allocation(request.keys.lease_service, request.key, wanted, request.drop)
 
 

@@ -12,17 +12,16 @@ from .request import Request
 
 def add(request: Request) -> dict[str, Any]:
     key, options, requested = request.key, request.key.options, request.addresses("ips")
-    foreign = {ip for ip in requested if request.keys.whitelist_owner(ip) not in (None, key)}
-    if foreign and options.bound == "refuse":
+    if any(request.keys.whitelist_owner(ip) not in (None, key) for ip in requested):
         raise Refusal("foreign")
     present = {ip for ip in requested if ip in key.whitelist}
     if present and options.present_add == "full":
         raise Refusal("whitelist_full")
     free = key.capacity - len(key.whitelist)
-    new = [ip for ip in requested if ip not in present and ip not in foreign]
+    new = [ip for ip in requested if ip not in present]
     if len(new) > free and options.overflow == "refuse":
         raise Refusal("whitelist_full")
-    excluded = foreign.union(new[max(0, free) :])
+    excluded = new[max(0, free) :]
     added = request.without_dropped([ip for ip in requested if ip not in excluded])
     key.whitelist.extend(ip for ip in added if ip not in present)
     return _answer([ip for ip in added if ip not in present] if options.present_add == "zero" else added)
@@ -30,8 +29,6 @@ def add(request: Request) -> dict[str, Any]:
 
 def delete(request: Request) -> dict[str, Any]:
     key, requested = request.key, request.addresses("ips")
-    if key.options.absent_del == "error" and not set(key.whitelist).issuperset(requested):
-        raise Refusal("parameter")
     deleted = request.without_dropped([ip for ip in requested if ip in key.whitelist])
     key.whitelist[:] = [entry for entry in key.whitelist if entry not in deleted]
     return _answer(deleted)

@@ -66,7 +66,6 @@ class ControlApi:
             ("PUT", "/agents/{appid}", self.put_agent),
             ("GET", "/journal", self.journal),
             ("DELETE", "/journal", lambda _values, _params: core.journal.clear()),
-            ("GET", "/windows", lambda _values, _params: core.rate_limiter.describe()),
             ("DELETE", "/windows", lambda _values, _params: core.rate_limiter.clear()),
             ("GET", "/clock", self.clock),
             ("PUT", "/clock", self.put_clock),

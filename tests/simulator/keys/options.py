@@ -9,26 +9,17 @@ from typing import Literal
 
 from ..settings import HttpStatus
 
-EmptyForm = Literal["list", "null", "absent"]
-
 
 @dataclass
 class KeyOptions:
     """The first value of each is the default."""
 
     overflow: Literal["refuse", "partial"] = "refuse"
-    bound: Literal["refuse", "partial"] = "refuse"
     present_add: Literal["ok", "zero", "full"] = "ok"
-    absent_del: Literal["zero", "error"] = "zero"
-    empty_data: EmptyForm = "list"
-    empty_tasks: EmptyForm = "absent"
-    numbers: Literal["int", "string"] = "int"
-    msg: bool = True
+    empty_tasks: Literal["list", "null", "absent"] = "absent"
     error_status: HttpStatus | None = None
     """HTTP status of a refusal; None: 200 of the classic API, 400 of a product host."""
-    limit_status: HttpStatus = 429
-    """HTTP status of a product host beyond a rate limit."""
-    post: Literal["ok", "refuse", "ignore_body"] = "ok"
+    post: Literal["ok", "refuse"] = "ok"
     absent_release: Literal["zero", "error"] = "zero"
     release_answer: Literal["code", "list"] = "code"
     replace_order: Literal["oldest", "random"] = "oldest"

@@ -102,8 +102,6 @@ class Plan:
     enterprise_pool: bool = False
     free_delay: float = 0
     static: bool = False
-    extract_limit: int | None = None
-    extract_period: Literal["day", "minute"] = "day"
     stock: list[Area] = field(default_factory=_default_stock)
 
     @property

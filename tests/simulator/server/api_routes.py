@@ -80,18 +80,12 @@ class ApiRoutes:
         # The vendor reads the query of a POST whose body is empty, although its page says that it never does.
         from_body = reads_body(request.method, path) and (text != "" or not query)
         params, param_source = (form, "body") if from_body else (query, "query")
-        if from_body:
-            key = self._core.keys.get(form.get("Key", query.get("Key", "")))
-            if key is not None and key.options.post == "ignore_body":
-                params, param_source = query, "query"
         return ApiRequest(
             method=request.method,
             path=path,
             params=params,
             param_source=param_source,
-            query_length=len(request.url.query),
             connection=connection_of(request.scope),
-            user_agent=request.headers.get("user-agent", ""),
         )
 
     @staticmethod

@@ -62,19 +62,6 @@ def test_an_unknown_key_and_no_key_are_refused(vendor: Vendor) -> None:
     assert [vendor.code("/share/query", key=key) for key in ("", "OTHER")] == ["INVALID_PARAMETER", "INVALID_KEY"]
 
 
-@pytest.mark.parametrize(
-    ("options", "fields"),
-    [
-        ({"empty_data": "null"}, {"Data": None}),
-        ({"empty_data": "absent"}, {}),
-        ({"numbers": "string"}, {"Code": "0", "Data": []}),
-    ],
-)
-def test_an_empty_list_has_the_form_that_a_test_chooses(vendor: Vendor, options: Any, fields: Any) -> None:
-    vendor.configure(options=options)
-    assert vendor.call("/whitelist/query")[1] == {"Code": 0, **fields}
-
-
 def test_a_lease_ends_at_its_deadline_and_a_list_may_lag(vendor: Vendor) -> None:
     vendor.configure(options={"list_lag": 3, "quota_lag": 5})
     vendor.call("/allocate", KeepAlive="1")

@@ -95,7 +95,6 @@ def test_a_plan_lacks_the_calls_of_others(vendor: Vendor, kind: str, others: lis
         ({"kind": "share", "channels": 1}, "/share/get", {}, ["SUCCESS", "NO_AVAILABLE_CHANNEL"]),
         ({"kind": "share"}, "/share/get", {"area": "999999"}, ["NO_RESOURCE_FOUND"]),
         ({"kind": "share", "billing": "volume", "balance": 0}, "/share/get", {}, ["BALANCE_INSUFFICIENT"]),
-        ({"kind": "share", "extract_limit": 1}, "/share/get", {}, ["SUCCESS", "EXTRACT_LIMIT_EXCEEDED"]),
         ({"kind": "share"}, "/share/get", {"num": "101"}, ["INVALID_PARAMETER"]),
         ({"kind": "share"}, "/share/get", {"distinct": "maybe"}, ["INVALID_PARAMETER"]),
         ({"kind": "share"}, "/share/get", {"area": "4401"}, ["INVALID_PARAMETER"]),
