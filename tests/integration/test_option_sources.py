@@ -138,8 +138,8 @@ def test_the_error_for_a_missing_key_names_all_places(sim: Simulator, playground
     expected = {
         "module": f"key is missing: give it as option of the task or of module_defaults, {missing}.",
         "delegated": f"{missing}.",
-        "account": "app_id and app_key are missing: give them as option of the task or of module_defaults, as variable "
-        "qg_app_id and qg_app_key, or as QG_APP_ID and QG_APP_KEY in the environment of the control node.",
+        "account": "app_id is missing: give it as option of the task or of module_defaults, as variable qg_app_id, "
+        "or as QG_APP_ID in the environment of the control node.",
         "late": "timeout=1000 is out of range: give a number from 0.1 to 600. timeout comes from qg_timeout.",
         "of another type": "and we were unable to convert to float",
         "undefined": "The variable qg_key cannot be evaluated: 'vault_qg_key' is undefined",

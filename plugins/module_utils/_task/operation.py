@@ -129,9 +129,13 @@ def given_options(
         if value is not UNSET and (name in selectors or value not in (None, "")):
             found[name] = value
     check_selectors(selectors, found)
-    required = [name for name in shared_options(spec) if spec[name].get("required") and name not in found]
-    if missing := [name for name in required if not os.environ.get(environment_name(name))]:
-        raise missing_error(missing, place, has_variables=variable is not None)
+    for name in shared_options(spec):
+        if spec[name].get("required") and name not in found and not os.environ.get(environment_name(name)):
+            as_variable = f", as variable {variable_name(name)}," if variable else ""
+            raise OptionError(
+                f"{name} is missing: give it as {place}{as_variable} or as {environment_name(name)} in the environment "
+                "of the control node."
+            )
     return found
 
 
@@ -144,17 +148,6 @@ def plain(value: Any) -> Any:
     if isinstance(value, str):
         return str.__str__(value)
     return str(value) if getattr(value, "__ENCRYPTED__", False) else value
-
-
-def missing_error(options: Iterable[str], place: str, *, has_variables: bool = True) -> OptionError:
-    """Return the error for options without a value, with all places where a user can set them."""
-    names = " and ".join(options)
-    variables = f", as variable {' and '.join(map(variable_name, options))}," if has_variables else ""
-    environment = " and ".join(map(environment_name, options))
-    return OptionError(
-        f"{names} {'are' if ' ' in names else 'is'} missing: give {'them' if ' ' in names else 'it'} as {place}"
-        f"{variables} or as {environment} in the environment of the control node."
-    )
 
 
 def check_selectors(selectors: Iterable[str], given: Mapping[str, Any]) -> None:
