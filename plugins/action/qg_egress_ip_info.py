@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from ansible_collections.qingguo.qgnet.plugins.module_utils._egress.detect import DetectionRequest
 from ansible_collections.qingguo.qgnet.plugins.module_utils._task.operation import Spec, redact
 from ansible_collections.qingguo.qgnet.plugins.module_utils._task.options import EGRESS_OPTIONS
 from ansible_collections.qingguo.qgnet.plugins.plugin_utils._action import QgAction
@@ -29,7 +28,7 @@ class ActionModule(QgAction):
         params = self.validated(SPEC)
 
         def detect() -> dict[str, Any]:
-            found = detect_egress(self, DetectionRequest.parse(params))
-            return {"changed": False, "ips": found.ips, "ip": found.ips[0], "source_replies": found.source_replies}
+            found = detect_egress(self, params)
+            return {"changed": False, **found, "ip": found["ips"][0]}
 
         return redact(self.guarded(detect), params, SPEC)

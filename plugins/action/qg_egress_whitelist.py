@@ -26,7 +26,6 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._api.transport impor
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.checks import check_addresses
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import OptionError, QgError
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.text import format_sample
-from ansible_collections.qingguo.qgnet.plugins.module_utils._egress.detect import DetectionRequest
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.store import is_database
 from ansible_collections.qingguo.qgnet.plugins.module_utils._task.operation import Spec, redact
 from ansible_collections.qingguo.qgnet.plugins.module_utils._task.options import (
@@ -96,14 +95,13 @@ class ActionModule(QgAction):
         if given:
             return found
         try:
-            result = detect_egress(self, DetectionRequest.parse(params))
+            return {**found, "given": False, **detect_egress(self, params)}
         except OptionError:
             raise
         except QgError as error:
             if params["fail"]:
                 raise
             return {"changed": False, "msg": error.message, "warnings": [error.message]}
-        return {**found, "given": False, "ips": result.ips, "source_replies": result.source_replies}
 
     def _update(self, params: Mapping[str, Any]) -> dict[str, Any]:
         """Update the whitelist for all hosts of the batch that have reported, with one write for each key."""

@@ -6,21 +6,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from ansible.plugins.action import ActionBase
 from ansible.plugins.connection import NetworkConnectionBase
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import QgError
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.text import one_line
 from ansible_collections.qingguo.qgnet.plugins.module_utils._egress.detect import (
     DetectionRequest,
-    DetectionResult,
     build_command,
     evaluate_quorum,
     parse_replies,
 )
 
 
-def detect_egress(action: ActionBase, request: DetectionRequest) -> DetectionResult:
-    """Detect the egress addresses of a host, and evaluate the replies of its sources."""
+def detect_egress(action: ActionBase, params: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the egress addresses of a host, ``ips``, and the reply of each source."""
+    request = DetectionRequest.parse(params)
     connection = action._connection
     family = getattr(getattr(connection, "_shell", None), "SHELL_FAMILY", "sh")
     # A network connection would run the command on the control node, whose address would pass as that of the host.
@@ -32,4 +35,4 @@ def detect_egress(action: ActionBase, request: DetectionRequest) -> DetectionRes
     if not replies:
         printed = one_line((result.get("stderr") or result["stdout"])[-4000:])[-200:] or "it printed nothing"
         raise QgError(f"The host's shell ended with {result['rc']} and no response: {printed}.")
-    return evaluate_quorum(replies, request)
+    return {"ips": evaluate_quorum(replies, request), "source_replies": replies}

@@ -89,25 +89,14 @@ class DetectionRequest:
         proxy = params.get("through_proxy") or ""
         if proxy:
             check_url("through_proxy", proxy, "http://192.0.2.1:3128")
-        samples, timeout = (
-            check_range("samples", params["samples"], 1, 20),
-            check_range("timeout", params["timeout"], 1, 300),
-        )
-        return cls(sources, quorum, int(samples), timeout, proxy)
+        samples = int(check_range("samples", params["samples"], 1, 20))
+        return cls(sources, quorum, samples, check_range("timeout", params["timeout"], 1, 300), proxy)
 
     def label(self, number: int) -> str:
         """Return a source for messages: without the query, which may contain a token."""
         url, question, _query = self.sources[number].partition("?")
         same = sum(other.partition("?")[0] == url for other in self.sources[:number])
         return f"{url}{'?...' if question else ''}{f' ({number + 1})' if same else ''}"
-
-
-@dataclass(frozen=True)
-class DetectionResult:
-    """The addresses that enough sources reported, and the reply of each source."""
-
-    ips: list[str]
-    source_replies: list[dict[str, Any]]
 
 
 def build_command(request: DetectionRequest) -> tuple[str, str]:
@@ -156,8 +145,8 @@ def parse_replies(output: str, nonce: str, request: DetectionRequest) -> list[di
     return [reply for number in sorted(found) for reply in found[number]]
 
 
-def evaluate_quorum(replies: Sequence[dict[str, Any]], request: DetectionRequest) -> DetectionResult:
-    """Accept each address that ``quorum`` sources reported; raise QgError if there is any other address.
+def evaluate_quorum(replies: Sequence[dict[str, Any]], request: DetectionRequest) -> list[str]:
+    """Return each address that ``quorum`` sources reported; raise QgError if there is any other address.
 
     A source without a response is tolerated if the others are sufficient.
     """
@@ -193,5 +182,5 @@ def evaluate_quorum(replies: Sequence[dict[str, Any]], request: DetectionRequest
             "number."
         )
     else:
-        return DetectionResult(ips, list(replies))
+        return ips
     raise QgError(one_line(error), source_replies=list(replies))

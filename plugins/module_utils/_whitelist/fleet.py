@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Collection, Iterable, Mapping, Sequence, Set
-from dataclasses import dataclass
 from socket import inet_aton
 from typing import Any, NamedTuple
 
@@ -36,51 +35,37 @@ class Host(NamedTuple):
     unwanted: frozenset[str] = frozenset()
 
 
-@dataclass(frozen=True)
 class Fleet:
-    """Hosts of an inventory, and the registrations: their ``own``, and those of all ``others``."""
+    """Hosts of an inventory, with their ``own`` registrations and those of all ``others``; and what the list needs.
 
-    inventory: str
-    hosts: Mapping[str, Host]
-    own: Sequence[Registration]
-    others: Sequence[Registration]
+    It needs all ``wanted`` addresses, and none of the ``unwanted`` ones: what hosts have left, and nobody else has.
+    """
 
-    @classmethod
-    def of(cls, rows: Iterable[Registration], inventory: str, hosts: Mapping[str, Host]) -> Fleet:
-        found: dict[bool, list[Registration]] = {True: [], False: []}
-        for row in rows:
-            found[row.inventory == inventory and row.host in hosts].append(row)
-        return cls(inventory, hosts, found[True], found[False])
-
-    @property
-    def wanted(self) -> frozenset[str]:
-        """The addresses that must be on the list."""
-        return frozenset().union(*(host.ips for host in self.hosts.values()))
-
-    @property
-    def unwanted(self) -> frozenset[str]:
-        """The addresses that must not be on the list any more: what hosts have left, and nobody else has."""
-        former = {row.ip for row in self.own if not row.found}
-        used = {row.ip for row in self.others}
-        return frozenset(former).union(*(host.unwanted for host in self.hosts.values())) - used - self.wanted
+    def __init__(self, rows: Sequence[Registration], inventory: str, hosts: Mapping[str, Host]) -> None:
+        self.inventory, self.hosts = inventory, hosts
+        self.own = {(row.host, row.ip): row for row in rows if row.inventory == inventory and row.host in hosts}
+        self.others = [row for row in rows if row.inventory != inventory or row.host not in hosts]
+        self.wanted = {ip for host in hosts.values() for ip in host.ips}
+        former = {row.ip for row in self.own.values() if not row.found}
+        given = {ip for host in hosts.values() for ip in host.unwanted}
+        self.unwanted = (former | given) - self.wanted - {row.ip for row in self.others}
 
     def rows(self, listed: Collection[str], now: float) -> list[Registration]:
         """Return all registrations while the list is changed: hosts have what they want, and what they have left."""
-        known = {(row.host, row.ip): row for row in self.own}
-        ours = {row.ip for row in (*self.own, *self.others) if not row.found}
-        rows = {key: row for key, row in known.items() if row.ip in self.unwanted}
+        ours = {row.ip for row in (*self.own.values(), *self.others) if not row.found}
+        rows = {key: row for key, row in self.own.items() if row.ip in self.unwanted}
         for name, host in self.hosts.items():
             for ip in host.ips:
                 found = not host.given and ip in listed and ip not in ours
-                old = known.get((name, ip)) or Registration(self.inventory, name, ip, found, now)
+                old = self.own.get((name, ip)) or Registration(self.inventory, name, ip, found, now)
                 rows[name, ip] = old._replace(found=found)
         return [*self.others, *rows.values()]
 
     def results(self, change: Change) -> dict[str, dict[str, Any]]:
         """Return the result of each host by its name."""
         own: dict[str, set[str]] = {}
-        for row in self.own:
-            own.setdefault(row.host, set()).add(row.ip)
+        for name, ip in self.own:
+            own.setdefault(name, set()).add(ip)
         reasons = {row.ip: f"registered for {row.host} of the inventory {row.inventory}" for row in self.others}
         added, removed, after = change.added, change.removed, change.after
         found = {}
@@ -135,7 +120,7 @@ def update(
         _check_known(hosts, rows, inventory)
     if prune is not None:
         hosts = {**_prunable(rows, inventory, present, now, prune), **hosts}
-    fleet, listed = Fleet.of(rows, inventory, hosts), api.whitelist()
+    fleet, listed = Fleet(rows, inventory, hosts), api.whitelist()
     if not check:
         rows = fleet.rows(listed[0], now)
         registrations.replace(rows)
@@ -201,7 +186,7 @@ def _prunable(
     """Return the hosts to deregister because the inventory no longer has them; raises OptionError for too many."""
     recent = {row.host for row in rows if row.inventory == inventory and row.since > now - PRUNE_AFTER}
     hosts = dict.fromkeys(sorted(_gone_hosts(rows, inventory, present).keys() - recent), Host())
-    removals = Fleet.of(rows, inventory, hosts).unwanted
+    removals = Fleet(rows, inventory, hosts).unwanted
     if len(removals) > max_removals:
         raise OptionError(
             f"prune would remove {counted(len(removals), 'address')} of {counted(len(hosts), 'host')} that the "

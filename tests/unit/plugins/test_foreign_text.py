@@ -242,7 +242,8 @@ def test_a_token_in_a_source_is_in_no_result_and_no_message() -> None:
     asked = DetectionRequest.parse(question())
     record = "\nN {} 0 {}\nN.\n"
     good = "".join(record.format(number, "198.51.100.7") for number in range(3))
-    answers = evaluate_quorum(parse_replies(good, "N", asked), asked).source_replies
+    answers = parse_replies(good, "N", asked)
+    assert evaluate_quorum(answers, asked) == ["198.51.100.7"]
     assert [answer["source"] for answer in answers] == [
         "https://one.example/ip?...",
         "https://one.example/ip?... (2)",
