@@ -16,7 +16,7 @@ from support.whitelist import ADD, DEL, QUERY, ControlNode, node
 __all__ = ["node"]
 
 A, B, C, D, E, F = (f"203.0.113.{number}" for number in range(1, 7))
-OTHER = "QGOTHER1"
+OFFICE, OTHER = "198.51.100.7", "QGOTHER1"
 
 
 def assert_failed(result: dict[str, Any], *parts: str) -> None:
@@ -89,6 +89,14 @@ def test_exact_removes_at_most_max_removals_addresses(node: ControlNode) -> None
     assert node.task(D, state="exact", max_removals=3)["removed"] == [A, B, C]
 
 
+def test_exact_removes_only_what_it_has_counted(node: ControlNode) -> None:
+    node.is_alone = False
+    node.configure(whitelist=[A])
+    node.vendor.before(ADD, lambda: node.vendor.configure(whitelist=[A, E, F]))
+    result = node.task(B, state="exact", max_removals=1)
+    assert (result["removed"], node.listed()) == ([A], [B, E, F])
+
+
 def test_an_address_that_should_never_have_been_there_can_be_removed(node: ControlNode) -> None:
     node.configure(whitelist=["10.0.0.1", A])
     assert node.task("10.0.0.1", state="absent")["removed"] == ["10.0.0.1"]
@@ -145,6 +153,14 @@ def test_room_is_made_first_where_there_is_none(node: ControlNode) -> None:
     result = node.task(A, B, D, state="exact")
     assert (result["added"], result["removed"], node.listed()) == ([D], [C], [A, B, D])
     assert node.calls() == "q+-+q"
+
+
+@pytest.mark.parametrize("wanted", [[A, B, D, E], [D, E, F, OFFICE]])
+def test_nothing_is_removed_where_that_makes_too_little_room(node: ControlNode, wanted: list[str]) -> None:
+    node.configure(whitelist=[A, B, C], capacity=3)
+    result = node.task(*wanted, state="exact")
+    assert_failed(result, "were refused", "Not removed, because the new addresses must be listed first")
+    assert (result["changed"], node.listed()) == (False, [A, B, C])
 
 
 def test_nothing_is_removed_while_a_new_address_is_refused(node: ControlNode) -> None:
