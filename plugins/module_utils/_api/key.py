@@ -20,10 +20,13 @@ from .calls import CLASSIC, Call
 from .parsing import http_time
 from .transport import Transport, service_of
 
+preload()
 #: The range of plausible dates (2020 to 2100): a server whose clock is not set sends others.
 EARLIEST, LATEST = 1577836800.0, 4102444800.0
 #: The resolution of a Date header in seconds.
 RESOLUTION = 1.0
+#: Seconds between attempts to lock a key that another run has locked.
+LOCK_POLL_INTERVAL = 0.2
 
 
 class VendorClock:
@@ -58,11 +61,6 @@ class VendorClock:
         if self._least > self._most:
             # A clock was set.
             self._least, self._most = least, most
-
-
-preload()
-#: Seconds between attempts to lock a key that another run has locked.
-LOCK_POLL_INTERVAL = 0.2
 
 
 class KeyCaller(Caller):

@@ -21,6 +21,20 @@ from .._core.errors import CallError, OptionError, WaitBudgetExceeded
 from .._core.text import format_sample, quoted, similar
 from .parsing import Record, as_text, integer, parse_vendor_time, required_text
 
+#: The suffix of the vendor's name of a region, and the name of the provider in options.
+PROVIDERS = {"电信": "telecom", "移动": "mobile", "联通": "unicom", "BGP": "bgp"}
+#: The name of a server. Some programs read a name whose last label is a number as an address.
+_NAME = re.compile(r"(?:(?!-)[A-Za-z0-9_-]{1,63}(?<!-)\.)*(?![0-9]+$|0[xX][0-9a-fA-F]*$)(?!-)[A-Za-z0-9_-]{1,63}(?<!-)")
+#: The vendor's numbers for the providers.
+ISP_NUMBERS = {"telecom": 1, "mobile": 2, "unicom": 3, "bgp": 4}
+#: The code and the name of an area that the vendor lists.
+NamedArea: TypeAlias = "tuple[str, str | None]"
+
+#: A number, or the code of a country.
+_CODE = re.compile(r"[1-9][0-9]{0,8}|[A-Z]{2}")
+#: The maximum number of areas in a suggestion.
+_MAX_SUGGESTED = 5
+
 
 @dataclass(frozen=True)
 class Quota:
@@ -38,14 +52,6 @@ class Quota:
         if self.balance is not None:
             return {"unit": "addresses", "total": None, "available": self.balance, "used": None}
         return {"unit": "channels", "total": self.total, "available": self.available, "used": self.used}
-
-
-#: The suffix of the vendor's name of a region, and the name of the provider in options.
-PROVIDERS = {"电信": "telecom", "移动": "mobile", "联通": "unicom", "BGP": "bgp"}
-#: The name of a server. Some programs read a name whose last label is a number as an address.
-_NAME = re.compile(r"(?:(?!-)[A-Za-z0-9_-]{1,63}(?<!-)\.)*(?![0-9]+$|0[xX][0-9a-fA-F]*$)(?!-)[A-Za-z0-9_-]{1,63}(?<!-)")
-#: The vendor's numbers for the providers.
-ISP_NUMBERS = {"telecom": 1, "mobile": 2, "unicom": 3, "bgp": 4}
 
 
 @dataclass(frozen=True)
@@ -192,15 +198,6 @@ def oldest_first(leases: Iterable[Lease]) -> list[Lease]:
         return (lease.expires.timestamp() if lease.expires else math.inf, lease.name)
 
     return sorted(leases, key=rank)
-
-
-#: The code and the name of an area that the vendor lists.
-NamedArea: TypeAlias = "tuple[str, str | None]"
-
-#: A number, or the code of a country.
-_CODE = re.compile(r"[1-9][0-9]{0,8}|[A-Z]{2}")
-#: The maximum number of areas in a suggestion.
-_MAX_SUGGESTED = 5
 
 
 @dataclass(frozen=True)

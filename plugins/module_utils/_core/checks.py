@@ -21,6 +21,10 @@ from .text import one_line, quoted
 
 #: Scheme, host and port, and what follows. Names in other scripts are accepted as they are.
 _URL = re.compile(r"https?://(\[[0-9a-f:.]+\]|[\w.-]+)(:[0-9]+)?([/?#][^\s,;]*)?", re.IGNORECASE)
+UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+_DURATION = re.compile(rf"(-?[0-9]{{1,9}})([{''.join(UNITS)}]?)")
+#: The addresses of examples (RFC 5737), which no host has.
+_DOCUMENTATION = tuple(map(ipaddress.IPv4Network, ("192.0.2.0/24", "198.51.100.0/24", "203.0.113.0/24")))
 
 
 def check_url(option: str, url: str, example: str = "https://proxy.qg.net") -> str:
@@ -71,10 +75,6 @@ def check_names(option: str, texts: Iterable[object] | None, separators: str = "
     return names
 
 
-UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
-_DURATION = re.compile(rf"(-?[0-9]{{1,9}})([{''.join(UNITS)}]?)")
-
-
 def parse_minutes(option: str, value: object) -> float:
     """Return a duration in minutes, the unit of a bare number; whole minutes as an integer."""
     text = str(value).strip()
@@ -86,10 +86,6 @@ def parse_minutes(option: str, value: object) -> float:
         )
     seconds = int(match[1]) * UNITS[match[2] or "m"]
     return seconds / 60 if seconds % 60 else seconds // 60
-
-
-#: The addresses of examples (RFC 5737), which no host has.
-_DOCUMENTATION = tuple(map(ipaddress.IPv4Network, ("192.0.2.0/24", "198.51.100.0/24", "203.0.113.0/24")))
 
 
 def parse_address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address:

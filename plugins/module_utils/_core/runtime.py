@@ -26,6 +26,10 @@ from .errors import WaitBudgetExceeded
 
 #: On Linux, the monotonic clock stops while the machine is suspended. On macOS it does not, but time.monotonic() does.
 _CLOCK: int = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
+#: Displays a wait: its reason, by which it is known, and a detail.
+Announcer = Callable[[str, str], None]
+#: The seconds of waiting for the same reason from which on it is announced.
+ANNOUNCED_AFTER = 3.0
 
 
 def _elapsed() -> float:
@@ -128,12 +132,6 @@ def current_caller() -> Caller:
     with contextlib.suppress(OSError), open(f"/proc/{run}/stat", "rb") as file:
         start = file.read().rpartition(b")")[2].split()[19].decode()
     return Caller(user, f"{run} {start} {os.uname().nodename}", *_task)
-
-
-#: Displays a wait: its reason, by which it is known, and a detail.
-Announcer = Callable[[str, str], None]
-#: The seconds of waiting for the same reason from which on it is announced.
-ANNOUNCED_AFTER = 3.0
 
 
 def _ignore(_reason: str, _detail: str) -> None:

@@ -67,6 +67,10 @@ CREATE TABLE facts (key TEXT, name TEXT, object TEXT, value TEXT, at REAL, PRIMA
 """
 STATEMENTS = tuple(statement.strip() for statement in _TABLES.split(";"))
 
+DEFAULT_STORE = "~/.ansible/qgnet"
+#: The limits of the time for which a task waits for a database that others use, in seconds.
+MIN_BUSY, MAX_BUSY = 10.0, 60.0
+
 
 class StateError(QgError):
     """The store, which was usable when the task began, can no longer be used."""
@@ -200,11 +204,6 @@ class Store(abc.ABC):
         # With several hosts or addresses, libpq's message has a line for each.
         first = text.strip().splitlines()[0].removeprefix("connection failed: ")[:300].rstrip(".")
         return StateError(f"{self.place} cannot be used: {first}. {advice}")
-
-
-DEFAULT_STORE = "~/.ansible/qgnet"
-#: The limits of the time for which a task waits for a database that others use, in seconds.
-MIN_BUSY, MAX_BUSY = 10.0, 60.0
 
 
 @dataclass(frozen=True)

@@ -23,6 +23,12 @@ from .._core.text import quoted
 from .._task.operation import Mode, Operation, environment_name, variable_name
 from .._task.options import KEY_OPTIONS, TRANSPORT_OPTIONS, transport, wait_budget
 
+#: The port of a tunnel for changes of its exit.
+CONTROL_PORT = 9090
+_LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
+_TUNNEL = re.compile(rf"({_LABEL}(?:\.{_LABEL})*)(?::([0-9]{{1,5}}))?")
+
+
 #: By the HTTP status.
 _STATUSES = {
     400: Code(Kind.PARAMETER, "user, password or parameter not legal", "Check tunnel, key and password."),
@@ -48,12 +54,6 @@ def read_exit(body: Mapping[str, Any]) -> dict[str, Any]:
         raise ResponseShapeError("server is not an address with a port")
     ends = parse_vendor_time(deadline)
     return {"ip": host, "server": server, "deadline": deadline, "expires_at": ends.isoformat() if ends else None}
-
-
-#: The port of a tunnel for changes of its exit.
-CONTROL_PORT = 9090
-_LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
-_TUNNEL = re.compile(rf"({_LABEL}(?:\.{_LABEL})*)(?::([0-9]{{1,5}}))?")
 
 
 def _check_tunnel(text: str) -> str:

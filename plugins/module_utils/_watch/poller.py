@@ -51,6 +51,12 @@ SPEC: Spec = {
     # What an API requires is required only if something of that API is watched.
     **{name: {**option, "required": False} for name, option in _API_OPTIONS.items()},
 }
+T = TypeVar("T")
+Params = Mapping[str, Any]
+logger = logging.getLogger("qingguo.qgnet.qg_watch")
+
+#: The random part of an interval, so that several watchers do not always call at the same moment.
+JITTER = 0.1
 
 
 def read_options(args: Mapping[str, Any]) -> dict[str, Any]:
@@ -68,14 +74,6 @@ def read_options(args: Mapping[str, Any]) -> dict[str, Any]:
     minutes = check_range("min_remaining", parse_minutes("min_remaining", params["min_remaining"]), 0, 525600)
     check_range("interval", params["interval"], minute_seconds() * MIN_INTERVAL, 86400)
     return {**params, "min_remaining": minutes}
-
-
-T = TypeVar("T")
-Params = Mapping[str, Any]
-logger = logging.getLogger("qingguo.qgnet.qg_watch")
-
-#: The random part of an interval, so that several watchers do not always call at the same moment.
-JITTER = 0.1
 
 
 class Queue(Protocol):
