@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from ansible_collections.qingguo.qgnet.plugins.module_utils._store.store import Store, StorePlace
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store.store import Store, StorePlace, is_database
 from support.machine_clock import MachineClock
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ def open_store(
     if machine is None:
         return place.open(max_wait)
     store = place.open(max_wait, machine.clock)
-    if place.is_shared:
+    if is_database(place.value):
         store.now = machine.now
         store.wall_ahead = lambda: 0.0
     return store

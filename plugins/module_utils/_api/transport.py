@@ -185,8 +185,8 @@ class Transport:
 
     ``timeout`` is the maximum duration of one exchange in seconds, from the lookup of the name to the last byte.
     ``url_option`` is the name of the option with the URL. ``proxy`` is the URL of the proxy to use instead of the
-    environment's, and ``use_proxy`` whether any is used. The ``form_methods`` have their parameters in a form body, all
-    others in the query.
+    environment's, or empty for none. The ``form_methods`` have their parameters in a form body, all others in the
+    query.
     """
 
     def __init__(
@@ -194,20 +194,18 @@ class Transport:
         *,
         timeout: float,
         proxy: str | None = None,
-        use_proxy: bool = True,
         url_option: str = "api_url",
         form_methods: Collection[str] = ("POST",),
     ) -> None:
         self.timeout = timeout
         self.url_option = url_option
         self._form_methods = form_methods
-        self._proxy = Proxy(proxy, "option through_proxy") if proxy else None
-        self._use_proxy = use_proxy
+        self._proxy = proxy
 
     def find_proxy(self, url: str) -> Proxy | None:
         """Return the proxy for a URL."""
-        if self._proxy or not self._use_proxy:
-            return self._proxy if self._use_proxy else None
+        if self._proxy is not None:
+            return Proxy(self._proxy, "option through_proxy") if self._proxy else None
         found = environment_proxy(urlsplit(url).scheme)
         # Without a proxy of the environment, requests would read the settings of macOS, which crashes forked processes
         # such as Ansible's workers.

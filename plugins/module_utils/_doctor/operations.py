@@ -193,9 +193,9 @@ class Doctor:
                     )
         raise QgError(f"The proxy {server} {why}")
 
-    def _echo(self, url: str, proxy: str | None = None) -> str:
+    def _echo(self, url: str, proxy: str = "") -> str:
         """Return the address that an echo service reports, for a direct request or one through a proxy."""
-        sender = transport(self.params, "sources", use_proxy=bool(proxy), proxy=proxy)
+        sender = transport(self.params, "sources", proxy=proxy)
         response = sender.send("GET", url, {}, url)
         try:
             if response.status == 200:

@@ -212,11 +212,6 @@ class StorePlace:
 
     value: str = field(repr=False)
 
-    @property
-    def is_shared(self) -> bool:
-        """Whether several control nodes may use it."""
-        return is_database(self.value)
-
     def open(self, max_wait: float = MAX_BUSY, clock: Clock = SYSTEM_CLOCK) -> Store:
         """Open the store; raises OptionError if that is not possible.
 
@@ -228,7 +223,7 @@ class StorePlace:
 
         busy = min(max(MIN_BUSY, max_wait), MAX_BUSY)
         try:
-            if not self.is_shared:
+            if not is_database(self.value):
                 return SqliteStore(self.value, busy, clock)
             from .postgres import HAS_PSYCOPG, PostgresStore
 
