@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import tempfile
@@ -14,12 +15,20 @@ from typing import Any
 
 import pytest
 from hypothesis import settings
+from support.measuring import unmeasured
 from support.node import Node
 from support.vendor import CLASSIC, Vendor
 
 # No test is timed: a machine that is busy with something else is no fault of the code.
 settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")
+
+
+@pytest.fixture(autouse=True)
+def measured_once(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Slow tests go through the lines of the others once more."""
+    with unmeasured() if request.node.get_closest_marker("slow") else contextlib.nullcontext():
+        yield
 
 
 @pytest.fixture

@@ -164,6 +164,16 @@ def test_no_list_of_a_product_host_that_its_channels_contradict_is_a_reason_to_p
     assert node.vendor.paid == 2
 
 
+def test_no_single_list_ends_a_purchase_whose_run_was_killed(new_node: Make) -> None:
+    """Its time is over, and the first list omits what it has bought. There is no quota that tells."""
+    node = new_node("overseas", lifetime=600)
+    node.vendor.kill("/overseas/get", carried_out=True)
+    assert node.attempt(ALLOCATE, count=2) is None
+    node.vendor.advance(200)
+    node.vendor.fault("/overseas/query", "replace", body={"code": "SUCCESS", "data": []})
+    assert len(node.ok(ALLOCATE, count=2)["leases"]) == node.vendor.paid == 2
+
+
 # What a response omits
 
 

@@ -221,11 +221,12 @@ def test_an_expired_lease_is_allocated_again(node: Node) -> None:
 
 
 def test_a_lease_that_ends_while_the_task_waits_is_not_counted(node: Node) -> None:
-    options = {"min_remaining": 1, "keep_alive": 2}
-    node.ok(ALLOCATE, count=1, **options)
-    node.vendor.advance(58)
+    """The list shows it, and then the run waits for the end of the minute of a limit."""
+    node.ok(ALLOCATE, count=1, keep_alive=2)
+    node.vendor.advance(70)
     node.vendor.fault(GET, "code", code=-11)
-    assert ips(node.ok(ALLOCATE, count=2, **options)["leases"]) == node.vendor.ips
+    node.failed(ALLOCATE, count=2, max_wait=0)
+    assert ips(node.ok(ALLOCATE, count=2)["leases"]) == node.vendor.ips
     assert node.vendor.paid == 3
 
 

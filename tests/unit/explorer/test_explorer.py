@@ -3,11 +3,11 @@
 
 """Two runs of one key pay once, and lose nothing, in whatever order they and their disturbances come.
 
-``tests/unit/explorer`` visits every state that two runs can reach with some of these disturbances: a call that is lost,
-late, carried out in part or answered in part; a list that lags; a death; a clock that is set, or a machine that is
-suspended or off; or a lock that is lost. Two things are left out, since nothing could tell: a request that leaves long
-after its row was written, by a process that then dies or has lost its lock; and without a quota, a list that has shown
-a resource and lacks it later.
+This visits every state that two runs can reach with some of these disturbances: a call that is lost, late, carried out
+in part or answered in part; a list that lags; a death; a clock that is set, or a machine that is suspended or off; or a
+lock that is lost. Two things are left out, since nothing could tell: a request that leaves long after its row was
+written, by a process that then dies or has lost its lock; and without a quota, a list that has shown a resource and
+lacks it later.
 """
 
 from __future__ import annotations
@@ -20,7 +20,6 @@ from explorer.engine import EVERYTHING, LOCK, Explorer, Kind
 from explorer.paid import Paid
 from explorer.replacing import Replacing
 from explorer.runs import apply, continue_by_vendor, ensure, replace_by_vendor, replace_named
-from support.measuring import unmeasured
 
 ONE_MACHINE, LOST_LOCK = EVERYTHING - {LOCK}, frozenset({LOCK})
 #: Seconds for which a run waits at most: for a call of an earlier run, and then for its own to be listed.
@@ -55,6 +54,5 @@ def test_no_order_of_two_runs_pays_twice_or_loses_anything(
     kind: Kind, kinds: frozenset[str], limit: int, least: int
 ) -> None:
     explorer = Explorer(kind, limit, kinds)
-    with unmeasured():
-        explorer.explore()
+    explorer.explore()
     assert len(explorer.states) >= least
