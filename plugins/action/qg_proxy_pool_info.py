@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from ansible_collections.qingguo.qgnet.plugins.module_utils._leases.stock import POOL_INFO
+from ansible_collections.qingguo.qgnet.plugins.module_utils._leases.operations import POOL_INFO
 from ansible_collections.qingguo.qgnet.plugins.plugin_utils._action import ApiAction
 
 

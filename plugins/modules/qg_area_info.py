@@ -108,7 +108,7 @@ error:
 """
 
 from ansible_collections.qingguo.qgnet.plugins.module_utils._task.module import run_module
-from ansible_collections.qingguo.qgnet.plugins.module_utils._leases.stock import AREA_INFO
+from ansible_collections.qingguo.qgnet.plugins.module_utils._leases.operations import AREA_INFO
 
 
 def main() -> None:

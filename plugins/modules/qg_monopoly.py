@@ -228,6 +228,16 @@ missing:
   returned: when the list could be read
   type: int
   sample: 1
+quota:
+  description: The channels of the plan, if they are too few.
+  returned: failure
+  type: dict
+  sample: {unit: channels, total: 10, available: 3, used: 7}
+held:
+  description: The number of all resources of the key, if the plan has too few channels.
+  returned: failure
+  type: int
+  sample: 7
 applied:
   description: The identifiers of the new resources for which the task applied.
   returned: when the list could be read

@@ -78,7 +78,7 @@ error:
 """
 
 from ansible_collections.qingguo.qgnet.plugins.module_utils._task.module import run_module
-from ansible_collections.qingguo.qgnet.plugins.module_utils._leases.stock import POOL_INFO
+from ansible_collections.qingguo.qgnet.plugins.module_utils._leases.operations import POOL_INFO
 
 
 def main() -> None:

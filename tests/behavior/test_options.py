@@ -59,7 +59,7 @@ MISTAKES: list[tuple[str, dict[str, Any], list[str]]] = [
     *[(MONOPOLY, {"state": state}, ["uuids", f"state={state}"]) for state in ("absent", "redialed")],
     (MONOPOLY, {"state": "absent", "all": True, "uuids": []}, ["uuids and all=true exclude each other"]),
     (MONOPOLY, {"state": "absent", "all": True, "isp": "mobile"}, ["isp", "state=present"]),
-    (MONOPOLY, {"state": "absent", "uuids": [" "]}, ["uuids", "' '"]),
+    (MONOPOLY, {"state": "absent", "uuids": [" "]}, ["uuids", "''"]),
     *[("qg_ledger_info", {"since": text}, ["since"]) for text in ("yesterday", "24", "-1h", "24w", "2030-13-01")],
 ]
 

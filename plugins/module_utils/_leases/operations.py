@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The operations of qg_proxy_allocate, qg_proxy_release, qg_proxy_replace and qg_proxy_info."""
+"""The operations of the modules for leases, apart from qg_quota_info."""
 
 from __future__ import annotations
 
@@ -13,26 +13,28 @@ from typing import Any
 from .._api.calls import CLASSIC
 from .._api.key import VendorClock
 from .._api.lease_client import Leases
-from .._api.leases import AllocationParams, Lease, area_codes, oldest_first
-from .._core.checks import check_names, check_range, parse_minutes
-from .._core.errors import OptionError, QgError
+from .._api.leases import Area, Lease, area_codes, oldest_first
+from .._core.checks import check_names, check_range
+from .._core.errors import CallError, OptionError, QgError
 from .._core.runtime import wall_time
 from .._core.text import counted, format_sample, one_line
 from .._paid.caps import Caps
 from .._paid.leases import MAX_PER_CALL, held_leases
-from .._paid.matching import Desired
 from .._store.store import StateError
-from .._task.operation import Mode, Operation, Spec
-from .._task.options import AUTO, CAP_OPTIONS, PRODUCT_OPTIONS, PROXY_API_OPTIONS
-from .._task.products import PLACE_OPTIONS, POOLS, TERMS_OPTIONS, check_areas, check_one_area, lease_client
+from .._task.operation import Mode, Operation
+from .._task.options import AUTO, CAP_OPTIONS, key_caller
+from .._task.products import (
+    PLACE_OPTIONS,
+    POOLS,
+    TERMS_OPTIONS,
+    check_areas,
+    check_one_area,
+    lease_client,
+    naming_product,
+)
+from . import options
 from .change import LeaseResult, NamedLeases, ensure_leases, release_leases, replace_leases
 from .credentials import CREDENTIALS_OPTION, check_credentials, reveal
-
-#: The options that select leases. _chosen checks that they are exclusive: for Ansible's rules, ``all`` is always given.
-_NAMED: Spec = {"ips": {"type": "list", "elements": "str"}, "task_ids": {"type": "list", "elements": "str"}}
-_CHOICE: Spec = {**_NAMED, "all": {"type": "bool", "default": False}}
-#: The products that release leases, and let the vendor replace leases of its choice.
-_RELEASING, _REPLACING = ("classic", "longterm", "exclusive"), ("classic", "exclusive")
 
 
 def lease_results(leases: Iterable[Lease], clock: VendorClock) -> list[dict[str, Any]]:
@@ -43,137 +45,6 @@ def lease_results(leases: Iterable[Lease], clock: VendorClock) -> list[dict[str,
         # Paid leases must be returned even if the state store fails.
         now = wall_time()
     return [{**lease.described(now), "vendor": dict(lease.vendor)} for lease in oldest_first(leases)]
-
-
-def check_terms(params: Mapping[str, Any]) -> None:
-    """Refuse options for new leases that the product does not support."""
-    product = params["product"]
-    for option, products, fix in (
-        ("exclude_areas", ("share", "longterm", "exclusive"), "leave it out, or give areas"),
-        ("pool", ("share",), "leave it out"),
-    ):
-        if params.get(option) not in (None, []) and product not in (AUTO, *products):
-            raise OptionError(f"{option} is not an option of product={product}: {fix}.")
-    if params.get("isp") == "bgp" and product not in (AUTO, CLASSIC):
-        raise OptionError(f"isp=bgp is not a provider of product={product}: give telecom, mobile or unicom.")
-
-
-def check_tasks(params: Mapping[str, Any]) -> None:
-    """Refuse task_ids for a product whose leases belong to no task."""
-    product = params["product"]
-    if params["task_ids"] is not None and product not in (AUTO, *_RELEASING):
-        raise OptionError(f"task_ids select nothing with product={product}, whose leases have no task: give ips.")
-
-
-def check_release(params: Mapping[str, Any], option: str | None = None) -> None:
-    """Refuse a release if the product does not release leases; ``option`` is the option that requires it, if any."""
-    product = params["product"]
-    if product not in (AUTO, *_RELEASING):
-        why = f"{option} needs a release, but " if option else ""
-        raise OptionError(f"{why}product={product} does not release leases: they end at their deadline.")
-
-
-def check_exact(params: Mapping[str, Any]) -> None:
-    """Refuse ``exact`` for a product that does not release leases."""
-    if params["exact"]:
-        check_release(params, "exact")
-
-
-def check_replacement(params: Mapping[str, Any]) -> None:
-    """Refuse a replacement that the product does not support; that of named leases requires a release."""
-    product = params["product"]
-    named = [option for option in _NAMED if params[option] is not None]
-    if named:
-        check_release(params, named[0])
-    elif product not in (AUTO, *_REPLACING):
-        named_too = "name them in ips or task_ids" if product in _RELEASING else "wait until they end"
-        raise OptionError(
-            f"product={product} does not replace leases of the vendor's choice: {named_too}, or use a key of "
-            "product=exclusive."
-        )
-
-
-def check_new_terms(params: Mapping[str, Any]) -> None:
-    """Refuse options for new leases that the product does not support, or in a number that it does not support."""
-    check_terms(params)
-    if params["product"] == CLASSIC:
-        check_one_area(check_areas("areas", params["areas"]), "product=classic leases in")
-
-
-def allocation_params(params: Mapping[str, Any]) -> AllocationParams:
-    """Return the parameters of new leases; raises OptionError for a mistake."""
-    return AllocationParams(
-        keep_alive=_keep_alive(params["keep_alive"]),
-        isp=params["isp"],
-        distinct=params["distinct"],
-        areas=check_areas("areas", params["areas"]),
-        exclude_areas=check_areas("exclude_areas", params["exclude_areas"]),
-        pool=POOLS.get(params["pool"] or ""),
-    )
-
-
-def _keep_alive(value: object) -> int | None:
-    """Return the duration of new leases in minutes, of which the vendor takes whole ones."""
-    if value is None:
-        return None
-    minutes = check_range("keep_alive", parse_minutes("keep_alive", value), 1, 525600)
-    if not isinstance(minutes, int):
-        raise OptionError(f"keep_alive={value} is not a number of whole minutes: give one, such as 5m or 1h.")
-    return minutes
-
-
-def with_codes(params: AllocationParams, api: Leases) -> AllocationParams:
-    """Return the parameters with the codes of the areas that the options name; raises OptionError for unknown ones."""
-    return replace(
-        params,
-        areas=tuple(sorted(area_codes("areas", params.areas, api.named_areas))),
-        exclude_areas=tuple(sorted(area_codes("exclude_areas", params.exclude_areas, api.named_areas))),
-    )
-
-
-def min_remaining_of(params: Mapping[str, Any]) -> float:
-    """Return the minutes that a lease must have left."""
-    return check_range("min_remaining", parse_minutes("min_remaining", params["min_remaining"]), 0, 525600)
-
-
-def desired_leases(params: Mapping[str, Any]) -> Desired:
-    """Return the desired state that the options of qg_proxy_allocate describe; raises OptionError for a mistake."""
-    check_range("count", params["count"], 1, MAX_PER_CALL)
-    min_remaining = min_remaining_of(params)
-    new = allocation_params(params)
-    if new.keep_alive is not None and new.keep_alive <= min_remaining:
-        raise OptionError(
-            f"keep_alive={new.keep_alive} must be more than min_remaining={params['min_remaining']}: a new lease "
-            "would not last long enough, and be paid for again at the next run."
-        )
-    check_credentials(params["with_credentials"], params)
-    return Desired(
-        count=params["count"],
-        params=new,
-        min_remaining=min_remaining,
-        exact=params["exact"],
-        on_uncertain=params["on_uncertain"],
-        exclude_ips=frozenset(check_names("exclude_ips", params["exclude_ips"])),
-    )
-
-
-def _chosen(params: Mapping[str, Any]) -> NamedLeases | None:
-    """Return the leases that the options name; None for all=true, or for a number in count."""
-    options = [option for option in ("count", *_NAMED) if option in params]
-    given = [option for option in options if params[option] is not None]
-    if params["all"] and given:
-        raise OptionError(f"{given[0]} and all=true exclude each other: leave one of them out.")
-    if not params["all"] and not given:
-        names = f"{', '.join(options[:-1])} or {options[-1]}"
-        raise OptionError(f"No lease is selected: give {names}, or set all=true if all are meant.")
-    if params["ips"] is not None:
-        ips = frozenset(check_names("ips", params["ips"]))
-        if any(ip.lower() == "all" for ip in ips):
-            raise OptionError("ips contains 'all', which is not an address: set all=true if all leases are meant.")
-        return NamedLeases("ips", ips)
-    if params["task_ids"] is not None:
-        return NamedLeases("task_ids", frozenset(check_names("task_ids", params["task_ids"])))
-    return None
 
 
 def _not_held(found: LeaseResult, chosen: NamedLeases | None) -> dict[str, Any]:
@@ -195,22 +66,9 @@ def _result(found: LeaseResult, api: Leases, mode: Mode, *, predicted: int = 0) 
         "held": len(found.after),
         "api": api.caller.usage(),
     }
-    if warnings := [*found.warnings, *_unusable(found.after)]:
-        result["warnings"] = warnings
-    if mode.diff:
-        after = found.after
-        if mode.check:
-            gone = {lease.name for lease in found.released}
-            after = tuple(lease for lease in after if lease.name not in gone)
-        result["diff"] = {
-            "before_header": "leases",
-            "before": _lines(found.before),
-            "after_header": "leases",
-            "after": _lines(after) + "to be leased\n" * predicted,
-        }
-    if found.error:
-        result = {"failed": True, **result, **found.error.as_result()}
-    return result
+    found.warnings.extend(_unusable(found.after))
+    after = [lease for lease in found.after if lease not in found.released]
+    return found.told(result, mode, "leases", _lines(found.before), _lines(after) + "to be leased\n" * predicted)
 
 
 def _unusable(leases: Iterable[Lease]) -> list[str]:
@@ -229,9 +87,11 @@ def _lines(leases: Iterable[Lease]) -> str:
 
 
 def _run_allocate(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
-    desired, caps = desired_leases(params), Caps.parse(params)
-    api = lease_client(params, mode.announcer, check_new_terms, check_exact)
-    desired = replace(desired, params=with_codes(desired.params, api))
+    check_range("count", params["count"], 1, MAX_PER_CALL)
+    desired, caps = options.desired_leases(params, params["count"]), Caps.parse(params)
+    check_credentials(params["with_credentials"], params)
+    api = lease_client(params, mode.announcer, options.check_new_terms)
+    desired = replace(desired, params=options.with_codes(desired.params, api))
     found = ensure_leases(api, desired, check=mode.check, caps=caps)
     predicted = found.missing if mode.check else 0
     return {
@@ -243,20 +103,20 @@ def _run_allocate(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
 
 
 def _run_release(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
-    chosen = _chosen(params)
-    api = lease_client(params, mode.announcer, check_release, check_tasks)
+    chosen = options.chosen_leases(params)
+    api = lease_client(params, mode.announcer, options.check_release)
     found = release_leases(api, chosen, check=mode.check)
     return {**_not_held(found, chosen), **_result(found, api, mode)}
 
 
 def _run_replace(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
-    chosen, new, number = _chosen(params), allocation_params(params), params["count"]
+    chosen, new, number = options.chosen_leases(params), options.allocation_params(params), params["count"]
     check_credentials(params["with_credentials"], params)
     if number is not None:
         check_range("count", number, 1, MAX_PER_CALL)
     caps = Caps.parse(params)
-    api = lease_client(params, mode.announcer, check_new_terms, check_tasks, check_replacement)
-    found = replace_leases(api, chosen, number, with_codes(new, api), check=mode.check, caps=caps)
+    api = lease_client(params, mode.announcer, options.check_new_terms, options.check_replacement)
+    found = replace_leases(api, chosen, number, options.with_codes(new, api), check=mode.check, caps=caps)
     predicted = found.missing if mode.check else 0
     not_held = _not_held(found, chosen)
     if chosen and chosen.names and len(not_held["not_held"]) == len(chosen.names):
@@ -277,7 +137,7 @@ def _run_replace(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
 def _run_info(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
     check_credentials(params["with_credentials"], params)
     names = check_names("task_ids", params["task_ids"])
-    api = lease_client(params, mode.announcer, check_tasks)
+    api = lease_client(params, mode.announcer, options.check_tasks)
     held = [lease for lease in held_leases(api) if not names or lease.task_id in names]
     leases = lease_results((lease for lease in held if lease.is_usable), api.caller.vendor_clock)
     result = {
@@ -290,6 +150,52 @@ def _run_info(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
     return {**result, "warnings": warnings} if (warnings := _unusable(held)) else result
 
 
+def _run_pool(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
+    # Only the classic API has this call, so the product of the key need not be found out.
+    if params["product"] not in (AUTO, CLASSIC):
+        # The call /pool of product share does not only read addresses, but allocates them.
+        raise OptionError(
+            f"product={params['product']} has no pool that can be read without a lease: set product=classic for a key "
+            "of a dynamic shared plan, or use qg_proxy_allocate."
+        )
+    areas = check_areas("areas", params["areas"])
+    check_one_area(areas, "the pool is read for")
+    check_range("count", params["count"], 1, MAX_PER_CALL)
+    check_credentials(params["with_credentials"], params)
+    api = Leases(key_caller(params, mode.announcer))
+    pool = POOLS.get(params["pool"] or "")
+    try:
+        codes = area_codes("areas", areas, api.named_areas)
+        found = api.pool(params["count"], areas=codes, isp=params["isp"], pool=pool)
+    except CallError as error:
+        if error.kind is None:
+            raise
+        raise naming_product(error, api.caller, "") from None
+    return {
+        "changed": False,
+        "proxies": lease_results(found, api.caller.vendor_clock),
+        "count": len(found),
+        "api": api.caller.usage(),
+    }
+
+
+def _run_areas(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
+    api = lease_client(params, mode.announcer, options.check_terms)
+    areas = [area_result(area) for area in api.areas(params["isp"], params["available"])]
+    return {"changed": False, "product": api.product, "areas": areas, "count": len(areas), "api": api.caller.usage()}
+
+
+def area_result(area: Area) -> dict[str, Any]:
+    """Return a row of the vendor's list for results."""
+    return {
+        "area_code": area.code,
+        "name": area.name,
+        "isp": area.isp,
+        "available": area.available,
+        "vendor": dict(area.vendor),
+    }
+
+
 ALLOCATE = Operation(
     spec={
         "count": {"type": "int", "required": True},
@@ -300,8 +206,7 @@ ALLOCATE = Operation(
         **TERMS_OPTIONS,
         **CREDENTIALS_OPTION,
         **CAP_OPTIONS,
-        **PRODUCT_OPTIONS,
-        **PROXY_API_OPTIONS,
+        **options.API_OPTIONS,
     },
     run=_run_allocate,
     reveal=reveal,
@@ -309,34 +214,51 @@ ALLOCATE = Operation(
     selectors=(*PLACE_OPTIONS, "exclude_areas"),
 )
 RELEASE = Operation(
-    spec={**_CHOICE, **PRODUCT_OPTIONS, **PROXY_API_OPTIONS},
+    spec={**options.CHOICE, **options.API_OPTIONS},
     run=_run_release,
-    rules={"mutually_exclusive": [tuple(_NAMED)]},
-    selectors=tuple(_CHOICE),
+    rules={"mutually_exclusive": [tuple(options.NAMED)]},
+    selectors=tuple(options.CHOICE),
 )
 REPLACE = Operation(
     spec={
-        **_CHOICE,
+        **options.CHOICE,
         "count": {"type": "int"},
         **TERMS_OPTIONS,
         **CREDENTIALS_OPTION,
         **CAP_OPTIONS,
-        **PRODUCT_OPTIONS,
-        **PROXY_API_OPTIONS,
+        **options.API_OPTIONS,
     },
     run=_run_replace,
-    rules={"mutually_exclusive": [(*_NAMED, "count")]},
+    rules={"mutually_exclusive": [(*options.NAMED, "count")]},
     reveal=reveal,
-    selectors=(*_CHOICE, "count", "areas", "exclude_areas"),
+    selectors=(*options.CHOICE, "count", "areas", "exclude_areas"),
 )
 INFO = Operation(
     spec={
         "task_ids": {"type": "list", "elements": "str"},
         **CREDENTIALS_OPTION,
-        **PRODUCT_OPTIONS,
-        **PROXY_API_OPTIONS,
+        **options.API_OPTIONS,
     },
     run=_run_info,
     reveal=reveal,
     selectors=("task_ids",),
+)
+POOL_INFO = Operation(
+    spec={
+        "count": {"type": "int", "default": 1},
+        "pool": {"type": "str", "choices": list(POOLS)},
+        **CREDENTIALS_OPTION,
+        **PLACE_OPTIONS,
+        **options.API_OPTIONS,
+    },
+    run=_run_pool,
+    reveal=reveal,
+)
+AREA_INFO = Operation(
+    spec={
+        "available": {"type": "bool"},
+        "isp": PLACE_OPTIONS["isp"],
+        **options.API_OPTIONS,
+    },
+    run=_run_areas,
 )

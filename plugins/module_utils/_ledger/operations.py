@@ -18,7 +18,7 @@ from .._core.checks import parse_minutes
 from .._core.errors import OptionError
 from .._core.runtime import SILENT
 from .._core.text import quoted
-from .._paid.journal import REFUSED, SETTLED, LedgerEntry, ledger
+from .._paid.journal import REFUSED, SETTLED, ledger
 from .._store.store import Store, StorePlace
 from .._task.operation import Mode, Operation, Spec
 from .._task.options import AUTO, PRODUCT_OPTIONS, PROXY_API_OPTIONS, key_caller
@@ -50,22 +50,17 @@ def moment(option: str, text: str, now: float) -> float:
         ) from None
 
 
-def described(entry: LedgerEntry) -> dict[str, Any]:
+def described(entry: Mapping[str, Any]) -> dict[str, Any]:
     """Return an entry for results: the resources by their earliest end."""
-    found = sorted((_iso_end(end), name) for name, end in entry.received.items())
+    found = sorted((_iso_end(end), name) for name, end in entry["received"].items())
     return {
-        "at": _time(entry.at).isoformat(timespec="seconds"),
-        "endpoint": entry.endpoint,
-        "product": entry.product,
-        "asked": entry.asked,
-        "received": len(found) if entry.state in (SETTLED, REFUSED) else None,
+        "at": _time(entry["wall_at"]).isoformat(timespec="seconds"),
+        "asked": entry["buys"],
+        "received": len(found) if entry["state"] in (SETTLED, REFUSED) else None,
         "names": [name for _end, name in found],
         "ends": [end or None for end, _name in found],
-        "state": entry.state,
-        "run": entry.run,
-        "user": entry.user,
-        "host": entry.host,
-        "inventory": entry.inventory,
+        "user": entry["run_user"],
+        **{name: entry[name] for name in ("endpoint", "product", "state", "run", "host", "inventory")},
     }
 
 

@@ -10,68 +10,72 @@ names what was applied for, and the list decides.
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 from .._api.caller import Sending
 from .._api.calls import MONOPOLIES as LIST
 from .._api.calls import MONOPOLIES_APPLY, MONOPOLIES_RELEASE
-from .._api.leases import AllocationParams, Quota
+from .._api.leases import AllocationParams, NamedArea, Quota
 from .._api.monopolies import Monopolies, Monopoly
-from .._core.errors import CallError
-from .._paid.books import BUY, DROP, Books
+from .._core import errors
 from .._paid.caps import Caps
 from .._paid.journal import MONOPOLIES, Item, Journal
+from .._paid.kind import BUY, DROP, Kind
 from .._paid.matching import Traits
 from .._task.products import naming_product
 
+#: The maximum number of resources in one application, and in any other call, so that the query stays short.
+MAX_COUNT, BATCH_SIZE = 100, 50
 #: The command that shows the resources of the key.
 CHECK_COMMAND = "ansible localhost -m qingguo.qgnet.qg_monopoly_info"
 
 
-class MonopolyKind:
+class MonopolyKind(Kind[Monopoly]):
     """The calls for resources of one client."""
 
-    noun, listing = "resource", "the list of resources"
+    noun, listing, list_call, most, rules = "resource", "the list of resources", LIST.name, MAX_COUNT, ""
     advice = f'Run the task again: it waits until that is known. "{CHECK_COMMAND}" shows the resources of the key.'
     ignoring = "Set on_uncertain=ignore if the quota counts something else."
-    list_call = LIST.name
-    calls: Mapping[str, str] = {
-        BUY: MONOPOLIES_APPLY.name,
-        DROP: MONOPOLIES_RELEASE.name,
-    }
+    calls: Mapping[str, str] = {BUY: MONOPOLIES_APPLY.name, DROP: MONOPOLIES_RELEASE.name}
 
     def __init__(self, client: Monopolies, caps: Caps | None = None) -> None:
-        self.client, caller = client, client.caller
-        self.timeout = caller.timeout
-        self.journal = Journal(caller.rate_limiter.state, caller.key_digest, MONOPOLIES, caps=caps)
+        self.client, self.caller = client, client.caller
+        self.journal = Journal(self.caller.rate_limiter.state, self.caller.key_digest, MONOPOLIES, caps=caps)
         #: Whether the vendor has accepted an application of this run.
         self.is_accepted = False
 
     def read(self) -> dict[str, Monopoly] | None:
-        listed = self.client.monopolies()
+        try:
+            listed = self.client.monopolies()
+        except errors.CallError as error:
+            if error.kind is None:
+                raise
+            advice = "Check that the key's product is one of exclusive occupancy."
+            raise naming_product(error, self.caller, advice) from None
         return None if listed is None else {one.uuid: one for one in listed}
 
     def quota(self) -> Quota | None:
         return self.client.quota()
 
+    def named_areas(self) -> list[NamedArea]:
+        return self.client.leases.named_areas()
+
     def in_use(self, held: Iterable[Monopoly]) -> int:
         return len(list(held))
 
-    def counts_volume(self, quota: Quota, held: Collection[str]) -> bool:
-        return False
-
-    def paid(self, quota: Quota | None, number: int, held: Mapping[str, Monopoly]) -> None:
-        pass
-
-    def buy(self, number: int, terms: AllocationParams, sending: Sending) -> dict[str, Monopoly]:
+    def pay(self, operation: str, number: int, terms: AllocationParams, sending: Sending) -> dict[str, Monopoly]:
         area = next(iter(terms.areas), None)
-        self.client.apply_for_monopolies(number, area_code=area, isp=terms.isp, sending=sending)
+        try:
+            self.client.apply_for_monopolies(number, area_code=area, isp=terms.isp, sending=sending)
+        except errors.CallError as error:
+            if error.kind is errors.Kind.REFUSED:
+                error.message += " Nothing was applied for. Ask for less, for another place, or extend the plan."
+            raise
         self.is_accepted = True
         return {}
 
-    def swap(self, number: int, terms: AllocationParams, sending: Sending) -> dict[str, Monopoly]:
-        raise NotImplementedError
+    def release_size(self, number: int) -> int:
+        return BATCH_SIZE
 
     def drop(self, resources: Collection[Monopoly], sending: Sending) -> list[str]:
         uuids = [one.uuid for one in resources]
@@ -81,40 +85,12 @@ class MonopolyKind:
     def label(self, resource: Monopoly) -> str:
         return resource.uuid
 
+    def traits(self, resource: Monopoly, terms: AllocationParams | None) -> Traits:
+        # The vendor's list names its area, but not the code.
+        return Traits(resource.uuid, None, resource.area, resource.isp, terms)
+
     def to_item(self, resource: Monopoly) -> Item:
         return Item(None, dict(resource.vendor))
 
-    def from_item(self, item: Item) -> Monopoly | None:
+    def from_item(self, item: Item) -> Monopoly:
         return Monopoly.from_item(item.data)
-
-
-def traits(resource: Monopoly, terms: AllocationParams | None) -> Traits:
-    """Return what decides whether a resource matches; the vendor's list names its area, but not the code."""
-    return Traits(resource.uuid, None, resource.area, resource.isp, terms)
-
-
-def known_terms(books: Books[Monopoly]) -> dict[str, AllocationParams]:
-    """Return what held resources were applied for with, by name, as far as this control node has applied for them."""
-    return {uuid: AllocationParams.from_json(request["terms"]) for uuid, request in books.requests().items()}
-
-
-def monopoly_books(client: Monopolies, caps: Caps | None = None) -> tuple[MonopolyKind, Books[Monopoly]]:
-    """Return the books of a key; explains the refusal of a key of another product."""
-    kind = MonopolyKind(client, caps)
-    books = Books(kind, kind.journal, client.caller.budget)
-    with explaining_product(client):
-        books.look()
-    return kind, books
-
-
-@contextlib.contextmanager
-def explaining_product(client: Monopolies) -> Iterator[None]:
-    """Explain the refusal of the list to a key of another product."""
-    try:
-        yield
-    except CallError as error:
-        if error.kind is None:
-            raise
-        raise naming_product(
-            error, client.caller, "Check that the key's product is one of exclusive occupancy."
-        ) from None

@@ -13,27 +13,22 @@ from typing import Any
 
 from .._api.leases import AllocationParams, area_codes
 from .._api.monopolies import Monopolies, Monopoly
-from .._core.checks import check_range
+from .._core.checks import check_names, check_range
 from .._core.errors import OptionError
-from .._core.text import one_line, quoted
+from .._core.text import one_line
+from .._paid.books import Books
 from .._paid.caps import Caps
 from .._paid.matching import Desired
 from .._task.operation import Mode, Operation
 from .._task.options import CAP_OPTIONS, PROXY_API_OPTIONS, key_caller
 from .._task.products import PLACE_OPTIONS, check_areas
-from .change import MAX_COUNT, MonopolyResult, Refused, hold, redial, releasable_from, release_held
-from .kind import known_terms, monopoly_books
+from .change import MonopolyResult, hold, redial, redialed_since, releasable_from, release_held
+from .kind import MAX_COUNT, MonopolyKind
 
 
-def check_uuids(texts: Sequence[str]) -> tuple[str, ...]:
+def check_uuids(texts: Sequence[str]) -> list[str]:
     """Return each name of a resource once; refuse names with commas, which separate names in the vendor's calls."""
-    found: dict[str, None] = {}
-    for text in texts:
-        uuid = text.strip()
-        if not uuid or "," in uuid or not uuid.isprintable():
-            raise OptionError(f"uuids holds {quoted(text)}: give each name as an item, as qg_monopoly_info returns it.")
-        found[uuid] = None
-    return tuple(found)
+    return [*dict.fromkeys(check_names("uuids", texts, ","))]
 
 
 def desired_monopolies(params: Mapping[str, Any]) -> Desired:
@@ -52,7 +47,7 @@ def _area(params: Mapping[str, Any]) -> list[str]:
     return [] if params["area"] is None else [params["area"]]
 
 
-def selected_uuids(params: Mapping[str, Any]) -> tuple[str, ...] | None:
+def selected_uuids(params: Mapping[str, Any]) -> list[str] | None:
     """Return the resources that the options select with the other states; None means all."""
     state = params["state"]
     for option in ("count", "area", "isp"):
@@ -87,10 +82,6 @@ def _iso(moment: datetime.datetime | None) -> str | None:
     return None if moment is None else moment.isoformat()
 
 
-def _refusal(refused: Refused) -> dict[str, Any]:
-    return {"uuid": refused.uuid, "reason": refused.reason, "possible_from": _iso(refused.possible_from)}
-
-
 def task_result(found: MonopolyResult, api: Monopolies, mode: Mode, state: str) -> dict[str, Any]:
     """Return a task's result; ``changed`` is true if anything changed, even if the task fails."""
     result: dict[str, Any] = {
@@ -99,36 +90,44 @@ def task_result(found: MonopolyResult, api: Monopolies, mode: Mode, state: str) 
         "count": len(found.after),
         "already_present": [] if state == "absent" else [monopoly.uuid for monopoly in found.before],
         "missing": found.missing,
-        "applied": found.applied,
-        "released": found.released,
+        "applied": [monopoly.uuid for monopoly in found.allocated],
+        "released": [monopoly.uuid for monopoly in found.released],
         "redialed": [
-            {"uuid": one.uuid, "server_before": one.before, "server_after": one.after} for one in found.redialed
+            {"uuid": uuid, "server_before": before, "server_after": after}
+            for uuid, (before, after) in _addresses(found).items()
         ],
         "pending": [monopoly.uuid for monopoly in found.pending],
-        "refused": [_refusal(refused) for refused in found.refused],
+        "refused": [
+            {"uuid": one.uuid, "reason": one.reason, "possible_from": _iso(one.possible_from)} for one in found.refused
+        ],
         "offline": [monopoly.uuid for monopoly in found.after if monopoly.state == "offline"],
-        "undetermined": found.undetermined,
+        "undetermined": [*found.undetermined],
         "api": api.caller.usage(),
     }
-    if found.warnings:
-        result["warnings"] = found.warnings
-    if mode.diff:
-        result["diff"] = _diff(found, mode, state)
-    if found.error:
-        result = {"failed": True, **result, **found.error.as_result()}
-    return result
+    return found.told(result, mode, "monopolies", *_lines(found, mode, state))
 
 
-def _diff(found: MonopolyResult, mode: Mode, state: str) -> dict[str, str]:
+def _addresses(found: MonopolyResult) -> dict[str, tuple[str | None, str | None]]:
+    """Return the redialed resources with their addresses before and after, which the list may not show yet."""
+    before, done = {one.uuid: one.server for one in found.before}, redialed_since(found.before, found.after)
+    after = {one.uuid: one.server for one in found.after if one.uuid in done}
+    return {uuid: (before[uuid], after.get(uuid)) for uuid in found.redialed}
+
+
+def _lines(found: MonopolyResult, mode: Mode, state: str) -> tuple[str, str]:
     """Return the names before and after; with state=redialed, which changes no name, also the addresses."""
-    before = {one.uuid: f" {one.server}" if state == "redialed" else "" for one in found.before}
-    after = {one.uuid: f" {one.server}" if state == "redialed" else "" for one in found.after}
-    for one in found.redialed:
-        after[one.uuid] = f" {one.after or '(new)'}"
+    before, after = (
+        {one.uuid: f" {one.server}" if state == "redialed" else "" for one in which}
+        for which in (found.before, found.after)
+    )
+    after |= {uuid: f" {new or '(new)'}" for uuid, (_old, new) in _addresses(found).items()}
     if mode.check and found.missing and not found.error:
         after[f"{found.missing} to be applied for"] = ""
-    texts = ["".join(f"{one_line(uuid + server)}\n" for uuid, server in side.items()) for side in (before, after)]
-    return {"before_header": "monopolies", "before": texts[0], "after_header": "monopolies", "after": texts[1]}
+    return _text(before), _text(after)
+
+
+def _text(addresses: Mapping[str, str]) -> str:
+    return "".join(f"{one_line(uuid + address)}\n" for uuid, address in addresses.items())
 
 
 def _run(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
@@ -152,9 +151,10 @@ def _run(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
 def _run_info(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
     uuids = check_uuids(params["uuids"] or ())
     api = Monopolies(key_caller(params, mode.announcer))
-    _kind, books = monopoly_books(api)
+    books = Books(MonopolyKind(api))
+    books.look()
     held = [one for one in books.held.values() if not uuids or one.uuid in uuids]
-    terms = known_terms(books)
+    terms = books.terms()
     listed = {monopoly.uuid for monopoly in held}
     return {
         "changed": False,

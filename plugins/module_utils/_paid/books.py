@@ -10,92 +10,35 @@ paid for while a call is open, of whichever run, or while the quota counts more 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+import contextlib
+from collections.abc import Callable, Collection, Iterator
 from functools import partial
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Generic, TypeVar
 
 from .._api.caller import Sending
-from .._api.leases import Quota
+from .._api.leases import AllocationParams, Quota
 from .._core.errors import CallError, QgError, UncertainOutcomeError, WaitBudgetExceeded
-from .._core.runtime import WaitBudget
 from .._core.text import counted, format_sample
-from .journal import HELD, LIST_LAG, UNKNOWN, Bought, Call, Item, Journal, OpenCall, Reported
+from .journal import HELD, LIST_LAG, MAYBE_GONE, UNKNOWN, Call, Effect, OpenCall
+from .kind import BUY, DROP, SWAP, Kind, listed, view
+from .matching import Traits, codes_by_name
 
 R = TypeVar("R")
 #: Seconds between two looks at what may change.
 POLL = 5.0
-#: What calls do: pay, let the vendor replace resources of its choice, release.
-BUY, SWAP, DROP = "buy", "swap", "drop"
 
 
-class Kind(Protocol[R]):
-    """A kind of resources of a key: its calls, and its words in messages.
+@contextlib.contextmanager
+def opened(kind: Kind[R], *, releases: bool = False) -> Iterator[Books[R]]:
+    """Lock the key, and read what it holds; calls of earlier runs end if the list shows their effect.
 
-    ``advice`` says how to find out what is held, ``ignoring`` when the quota counts something else.
+    With ``releases``, wait for that of releases: what they name may not be held.
     """
-
-    #: In the singular.
-    noun: str
-    listing: str
-    advice: str
-    ignoring: str
-    list_call: str
-    timeout: float
-
-    @property
-    def calls(self) -> Mapping[str, str]:
-        """The vendor's names of the calls that pay, replace and release."""
-
-    def read(self) -> dict[str, R] | None:
-        """Return the vendor's list by name; None if the response contains none."""
-
-    def quota(self) -> Quota | None:
-        """Return the quota; None if the plan has none."""
-
-    def in_use(self, held: Iterable[R]) -> int:
-        """Return how many channels these resources use."""
-
-    def counts_volume(self, quota: Quota, held: Collection[str]) -> bool:
-        """Whether the quota turns out to count what was ever paid for, and no channels; :meth:`quota` then knows."""
-
-    def paid(self, quota: Quota | None, number: int, held: Mapping[str, R]) -> None:
-        """Note what the quota was before so many of the held resources were paid for."""
-
-    def buy(self, number: int, terms: Any, sending: Sending) -> dict[str, R]:
-        """Pay for resources; returns those that the response names."""
-
-    def swap(self, number: int, terms: Any, sending: Sending) -> dict[str, R]:
-        """Let the vendor replace as many resources of its choice; returns the new ones."""
-
-    def drop(self, resources: Collection[R], sending: Sending) -> Collection[str]:
-        """Release resources; returns the names of those that the response reports as released."""
-
-    def label(self, resource: R) -> str:
-        """Return the name of a resource in messages."""
-
-    def to_item(self, resource: R) -> Item:
-        """Return a resource as the journal contains it."""
-
-    def from_item(self, item: Item) -> R | None:
-        """Return a resource that was seen; None if it has ended since."""
-
-
-def view(shown: Mapping[str, R], reported: Iterable[Reported], kind: Kind[R]) -> dict[str, R]:
-    """Return what is held: the vendor's list, corrected by what it may not show yet; the last report counts."""
-    held = dict(shown)
-    for one in reported:
-        resource = (shown.get(one.name) or kind.from_item(one.item)) if one.effect == HELD else None
-        if resource is None:
-            held.pop(one.name, None)
-        else:
-            held[one.name] = resource
-    return held
-
-
-def listed(kind: Kind[R]) -> dict[str, R]:
-    """Return the vendor's list. Many servers write an empty one as none, but a fault may be the reason as well."""
-    found = kind.read()
-    return (kind.read() or {}) if found is None else found
+    with kind.caller.key_lock():
+        books = Books(kind)
+        books.look()
+        books.settle(purchases=False, releases=releases)
+        yield books
 
 
 class Books(Generic[R]):
@@ -105,9 +48,9 @@ class Books(Generic[R]):
     that was read, and ``read_at`` the state time at which the last list was requested.
     """
 
-    def __init__(self, kind: Kind[R], journal: Journal, budget: WaitBudget) -> None:
+    def __init__(self, kind: Kind[R]) -> None:
         self.kind = kind
-        self.journal = journal
+        self.journal = kind.journal
         self.held: dict[str, R] = {}
         self.first: dict[str, R] | None = None
         self.bought: dict[str, R] = {}
@@ -118,8 +61,8 @@ class Books(Generic[R]):
         self.read_at = 0.0
         self.open: list[OpenCall] = []
         self.warnings: list[str] = []
-        self.budget = budget
-        self.now = journal.store.now
+        self.budget = kind.caller.budget
+        self.now = self.journal.store.now
 
     @property
     def released(self) -> frozenset[str]:
@@ -131,9 +74,28 @@ class Books(Generic[R]):
         # Before the list: another run may end a call between the two, and its report then corrects the list.
         self.open = self.journal.open()
         self.read_at = self.now()
-        self.held = view(listed(self.kind), self.journal.reported(self.read_at), self.kind)
+        shown = listed(self.kind)
+        self.held = view(shown, self.journal.effects(), self.read_at, self.kind)
         if self.first is None:
             self.first = dict(self.held)
+
+    def traits(self) -> dict[str, Traits]:
+        """Return what decides whether held resources match, by name, without those that have ended."""
+        terms = self.terms()
+        found = {name: self.kind.traits(one, terms.get(name)) for name, one in self.held.items()}
+        return {name: one for name, one in found.items() if one}
+
+    def areas(self) -> dict[str, str]:
+        """Return the codes of areas by name; none if they cannot be read: it then stays unclear what matches."""
+        try:
+            return codes_by_name(self.kind.named_areas())
+        except (CallError, WaitBudgetExceeded):
+            return {}
+
+    def terms(self) -> dict[str, AllocationParams]:
+        """Return what held resources were requested with, by name, as far as that is recorded."""
+        bought = (one for one in self._paid_for() if self._is_same(one))
+        return {one.name: AllocationParams.from_json(one.request["terms"]) for one in bought}
 
     def settle(self, *, purchases: bool = True, releases: bool = True) -> None:
         """End the open calls whose effect is known.
@@ -163,22 +125,25 @@ class Books(Generic[R]):
         new = [name for name in self.held if call.buys and name not in call.before]
         if not new:
             return []
-        bought = self.journal.bought()
+        bought = self._paid_for()
         own = {one.name for one in bought if one.call == call.id}
         # A list may have lacked for a moment what another call has paid for.
         others = {one.name for one in bought if one.call != call.id and self._is_same(one)} - own
         return sorted((name for name in new if name not in others), key=lambda name: name not in own)[: call.buys]
 
-    def _is_same(self, one: Bought) -> bool:
+    def _paid_for(self) -> list[Effect]:
+        return [one for one in self.journal.effects() if one.effect == HELD]
+
+    def _dropped_by(self, call: OpenCall) -> set[str]:
+        """Return the names that an open call may have released."""
+        return {one.name for one in self.journal.effects() if (one.call, one.effect) == (call.id, MAYBE_GONE)}
+
+    def _is_same(self, one: Effect) -> bool:
         """Whether what a call has paid for is what is held by this name now, and not a later one."""
         if one.name not in self.held:
             return False
         ends = self.kind.to_item(self.held[one.name]).ends
-        return ends == one.ends or not ends or not one.ends
-
-    def requests(self) -> dict[str, Mapping[str, Any]]:
-        """Return what held resources were requested with, by their names, as far as that is recorded."""
-        return {one.name: one.request for one in self.journal.bought() if self._is_same(one)}
+        return ends == one.item.ends or not ends or not one.item.ends
 
     def _is_shown(self, call: OpenCall, found: Collection[str]) -> bool:
         """Whether the list shows the whole effect of a call."""
@@ -187,12 +152,12 @@ class Books(Generic[R]):
         if call.buys:
             return len(found) >= call.buys
         # A release that is still in flight would also release a new resource of the same address.
-        return call.state == UNKNOWN and self.journal.dropped(call.id).isdisjoint(self.held)
+        return call.state == UNKNOWN and self._dropped_by(call).isdisjoint(self.held)
 
     def _close(self, call: OpenCall, found: Collection[str], is_shown: bool) -> None:
         items = {name: self.kind.to_item(self.held[name]) for name in found}
         # A list that was read before, for a lookup, still shows them.
-        gone = call.before if call.operation == SWAP else () if call.buys else self.journal.dropped(call.id)
+        gone = call.before if call.operation == SWAP else () if call.buys else self._dropped_by(call)
         gone = set(gone).difference(self.held)
         self.journal.close(call.id, items, gone, whole=is_shown or len(found) >= call.buys)
         self.open = [one for one in self.open if one.id != call.id]
@@ -246,10 +211,8 @@ class Books(Generic[R]):
             self.settle()
 
     def _wait_for_quota(self, excess: int, until: float) -> None:
-        reason, limit = (
-            f"the quota counts {excess} more in use than {self.kind.listing} shows",
-            "max_wait ends before they must agree",
-        )
+        reason = f"the quota counts {excess} more in use than {self.kind.listing} shows"
+        limit = "max_wait ends before they must agree"
         try:
             if self.now() < until:
                 self.wait(POLL, reason, self.kind.list_call)
@@ -270,21 +233,20 @@ class Books(Generic[R]):
             endpoint=self.kind.list_call,
         )
 
-    def buy(self, number: int, terms: Any, request: Mapping[str, Any], operation: str = BUY) -> CallError | None:
+    def buy(self, number: int, terms: AllocationParams, operation: str = BUY) -> CallError | None:
         """Pay for resources once; returns the error of a call whose effect, if any, is in ``bought`` nevertheless."""
-        kind, failure, endpoint = self.kind, None, self.kind.calls[operation]
-        send = kind.buy if operation == BUY else kind.swap
+        kind, failure, endpoint, whole = self.kind, None, self.kind.calls[operation], False
         before = frozenset(self.held)
-        call = Call(operation, endpoint, number, before, request=request)
+        call = Call(operation, endpoint, number, before, request={"terms": terms.as_json()})
         # QG.net may release them even if it refuses to replace them.
         self._dropped |= before if operation == SWAP else set()
         try:
-            named = send(number, terms, partial(self.journal.sending, call, kind.timeout, before))
+            named = kind.pay(operation, number, terms, self._sending(call))
         except CallError as error:
             if not error.may_have_effect:
                 raise
             failure = error
-        if not failure:
+        else:
             # Before the state is used, since its failure must not hide what was paid for.
             self.held.update(named)
             self.bought.update(named)
@@ -294,26 +256,19 @@ class Books(Generic[R]):
             self.journal.answer({name: kind.to_item(one) for name, one in named.items()}, gone, whole=whole)
             for name in gone:
                 self.held.pop(name, None)
-            if whole:
-                kind.paid(self.quota if operation == BUY else None, number, self.held)
-                return None
-        try:
-            self.look()
-            self.settle()
-        except QgError as second:
-            first = f"{failure.message} " if failure else ""
-            raise self._unknown(endpoint, f"{first}{second.message}", failure) from None
+        if not whole:
+            with self.naming(endpoint, failure):
+                self.look()
+                self.settle()
         kind.paid(self.quota if operation == BUY else None, number, self.held)
         return failure
 
     def drop(self, names: Collection[str]) -> CallError | None:
         """Release resources once; returns the error of a call that may have been carried out nevertheless."""
         kind, endpoint, failure, gone = self.kind, self.kind.calls[DROP], None, list[str]()
-        call = Call(DROP, endpoint, drops=names)
         resources = [self.held[name] for name in names]
-        sending = partial(self.journal.sending, call, kind.timeout, self.held.keys())
         try:
-            gone += kind.drop(resources, sending)
+            gone += kind.drop(resources, self._sending(Call(DROP, endpoint, drops=names)))
         except CallError as error:
             if not error.may_have_effect:
                 raise
@@ -321,21 +276,35 @@ class Books(Generic[R]):
         self._dropped.update(names)
         for name in gone:
             self.held.pop(name, None)
+        whole = set(gone) >= set(names)
         if not failure:
-            self.journal.answer({}, gone, whole=set(gone) >= set(names))
-            if set(gone) >= set(names):
-                return None
-        try:
-            self.look()
-        except QgError as second:
-            first = failure.message if failure else "the vendor reports that only a part was done."
-            raise self._unknown(endpoint, f"{first} {second.message}", failure) from None
+            self.journal.answer({}, gone, whole=whole)
+        if not whole:
+            with self.naming(endpoint, failure, "the vendor reports that only a part was done."):
+                self.look()
         return failure
+
+    def _sending(self, call: Call) -> Sending:
+        return partial(self.journal.sending, call, self.kind.caller.timeout, self.held.keys())
+
+    @contextlib.contextmanager
+    def naming(self, endpoint: str, failure: CallError | None, otherwise: str = "") -> Iterator[None]:
+        """Name the call whose effect the body was to find out, if that fails."""
+        try:
+            yield
+        except QgError as second:
+            first = failure.message if failure else otherwise
+            raise self._unknown(endpoint, f"{first} {second.message}".strip(), failure) from None
 
     def wait(self, seconds: float, reason: str, call: str, examine: Callable[[], str] | None = None) -> None:
         """Wait, at most for the remaining max_wait, so that the last look is at its end."""
         rest = self.budget.max_wait - self.budget.waited
         self.budget.wait(min(seconds, rest) if rest > 0 else seconds, reason, call, examine=examine)
+
+    def unseen(self, operation: str) -> UncertainOutcomeError:
+        """Return the error for a call that was reported as a success without an effect that shows."""
+        reason = f"it was reported as a success, and {self.kind.listing} shows nothing new"
+        return self._unknown(self.kind.calls[operation], reason)
 
     def _unknown(self, endpoint: str, reason: str, failure: CallError | None = None) -> UncertainOutcomeError:
         text = f"What {endpoint} has done is unknown: {reason.rstrip('.')}. {self.kind.advice}"

@@ -2,23 +2,25 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The changes of what a key holds: buy what is missing, release, and replace."""
+"""The changes of what a key holds: buy what is missing, release, and ensure a number; and what a run has done."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
+import contextlib
+from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
+from .._api.leases import AllocationParams, Quota
 from .._core.errors import CallError, Kind, QgError, UncertainOutcomeError, WaitBudgetExceeded
-from .._core.text import counted
-from .._store.facts import REPLACEMENT, Facts
-from .._store.store import after_the_call
-from .books import BUY, DROP, POLL, SWAP, Books
-from .journal import Item
+from .._core.text import counted, format_sample
+from .._task.operation import Mode
+from .books import POLL, Books
+from .kind import BUY, DROP
+from .matching import Desired, Plan
 
 R = TypeVar("R")
+
 #: The attempts of a call that fails transiently.
 ATTEMPTS = 3
 #: Seconds for which a released channel may stay in use; clients have observed 3 to 6, and once 30.
@@ -27,63 +29,72 @@ CHANNEL_WAIT = 45.0
 _SEPARABLE = (Kind.COUNT, Kind.TOO_EARLY)
 
 
-@dataclass
-class Purchase(Generic[R]):
-    """What is bought in a run: with these terms, which are recorded as ``request``, at most so many in a call."""
-
-    books: Books[R]
-    terms: Any
-    request: Mapping[str, Any]
-    most: int
-    attempts: int
-    ignore_quota: bool = False
-
-    def buy_missing(self, missing: Callable[[], int], *, is_confirmed: bool = False) -> None:
-        """Pay until nothing is missing; a call is sent again only when it is known to have had no effect."""
-        books, failed, until = self.books, 0, self.books.now() + CHANNEL_WAIT
-        while number := missing():
-            if not is_confirmed:
-                books.confirm(ignore_quota=self.ignore_quota)
-            is_confirmed = False
-            if missing() != number:
-                continue
-            known = len(books.bought)
-            try:
-                error = books.buy(min(number, self.most), self.terms, self.request)
-            except CallError as refusal:
-                # A released channel is not free at once, and not every plan has a quota that shows it.
-                if refusal.kind is not Kind.CHANNELS or not books.released or books.now() >= until:
-                    raise
-                books.wait(POLL, "a released channel is not free yet", books.kind.calls[BUY])
-                continue
-            if len(books.bought) > known:
-                continue
-            failed += 1
-            if error is None:
-                raise UncertainOutcomeError(
-                    f"{books.kind.calls[BUY]} was reported as a success, and {books.kind.listing} shows nothing "
-                    f"new, so what was paid for is unknown. {books.kind.advice}",
-                    endpoint=books.kind.calls[BUY],
-                )
-            if not error.retryable or failed >= self.attempts:
-                # The quota may show what the list does not.
-                books.confirm(ignore_quota=self.ignore_quota)
-                if missing() == number:
-                    raise _without_effect(error, failed, books.kind.listing)
+def buy_missing(
+    books: Books[Any],
+    missing: Callable[[], int],
+    terms: AllocationParams,
+    *,
+    is_confirmed: bool = False,
+    ignore_quota: bool = False,
+) -> None:
+    """Pay until nothing is missing; a call is sent again only when it is known to have had no effect."""
+    failed, until = 0, books.now() + CHANNEL_WAIT
+    while number := missing():
+        if not is_confirmed:
+            books.confirm(ignore_quota=ignore_quota)
+        is_confirmed = False
+        if missing() != number:
+            continue
+        known = len(books.bought)
+        try:
+            error = books.buy(min(number, books.kind.most), terms)
+        except CallError as refusal:
+            # A released channel is not free at once, and not every plan has a quota that shows it.
+            if refusal.kind is not Kind.CHANNELS or not books.released or books.now() >= until:
+                raise
+            books.wait(POLL, "a released channel is not free yet", books.kind.calls[BUY])
+            continue
+        if len(books.bought) > known:
+            continue
+        failed += 1
+        if error is None:
+            raise books.unseen(BUY)
+        if not error.retryable or failed >= ATTEMPTS:
+            # The quota may show what the list does not.
+            books.confirm(ignore_quota=ignore_quota)
+            if missing() == number:
+                sent = counted(failed, "attempt") if failed > 1 else "it"
+                error.message += f" After {sent}, {books.kind.listing} shows nothing new."
+                raise error
 
 
-def _without_effect(error: CallError, attempts: int, listing: str) -> CallError:
-    sent = counted(attempts, "attempt") if attempts > 1 else "it"
-    error.message += f" After {sent}, {listing} shows nothing new."
-    return error
+def check_room(books: Books[Any], before: Quota | None, others: int, *, needed: int, used: int = 0) -> None:
+    """Keep the others if a released resource has freed no channel, as with a plan by volume, and so many are needed.
+
+    Of the channels that the quota has shown since the release, so many are ``used``.
+    """
+    quota = books.quota
+    if not others or before is None or quota is None or quota.available > before.available:
+        return
+    left = quota.available - used
+    if left < needed:
+        noun = books.kind.noun
+        raise QgError(
+            f"A {noun} was released, but no channel came free for it, so the other {counted(others, noun)} were kept. "
+            f"A plan that is billed by volume pays for every new {noun}: it has {left} left.",
+            quota=quota.described(),
+        )
 
 
-def release(books: Books[Any], names: Collection[str], *, size: int, attempts: int = ATTEMPTS, rules: str = "") -> None:
-    """Release resources, at most so many in a call. That may be repeated without harm: only a purchase has to wait."""
-    error: CallError | None = None
-    failure: QgError | None = None
+def release(books: Books[Any], names: Sequence[str]) -> None:
+    """Release resources, the first ones first, since the vendor may refuse to release young ones.
+
+    That may be repeated without harm: only a purchase has to wait.
+    """
+    error: QgError | None = None
+    size = books.kind.release_size(len(names))
     try:
-        for attempt in range(attempts):
+        for attempt in range(ATTEMPTS):
             left = [name for name in names if name in books.held]
             if attempt and left:
                 books.wait(POLL, f"{books.kind.listing} still shows what was released", books.kind.calls[DROP])
@@ -91,18 +102,18 @@ def release(books: Books[Any], names: Collection[str], *, size: int, attempts: i
                 left = [name for name in left if name in books.held]
             for first in range(0, len(left), size):
                 error = _release_batch(books, left[first : first + size]) or error
-            if error and not error.retryable:
+            if isinstance(error, CallError) and not error.retryable:
                 break
     except UncertainOutcomeError:
         raise
     except (CallError, WaitBudgetExceeded) as stopped:
-        failure = None if error and isinstance(stopped, WaitBudgetExceeded) else stopped
+        error = error if error and isinstance(stopped, WaitBudgetExceeded) else stopped
     if books.open and not books.held.keys().isdisjoint(names):
         # An earlier attempt without a response may be the reason of a refusal.
         books.look()
         books.settle()
     if left := [books.kind.label(books.held[name]) for name in names if name in books.held]:
-        raise _still_held(books, failure or error, left, rules)
+        raise _still_held(books, error, left)
 
 
 def _release_batch(books: Books[Any], batch: Collection[str]) -> CallError | None:
@@ -118,102 +129,135 @@ def _release_batch(books: Books[Any], batch: Collection[str]) -> CallError | Non
     return error
 
 
-def _still_held(books: Books[Any], error: QgError | None, left: Collection[str], rules: str) -> QgError:
+def _still_held(books: Books[Any], error: QgError | None, left: Collection[str]) -> QgError:
     kind = error.kind if isinstance(error, CallError) else None
     message = error.message if error else "The vendor reports success, but its list still shows them."
     # The rule explains the refusal better than the vendor's code.
-    first = f"{rules} " if rules and kind in (*_SEPARABLE, Kind.PERMISSION) else ""
+    first = f"{books.kind.rules} " if kind in (*_SEPARABLE, Kind.PERMISSION) else ""
     held = f"{counted(len(left), books.kind.noun, 'are')} still held: {', '.join(left)}."
-    return QgError(f"{first}{message} {held}", **(error.details if error else {"endpoint": books.kind.calls[DROP]}))
+    details = error.details if error else {"endpoint": books.kind.calls[DROP]}
+    return QgError(f"{first}{message} {held}".lstrip(), **details)
 
 
 @dataclass
-class Replacement(Generic[R]):
-    """A replacement after which the key holds as many resources as before.
+class Result(Generic[R]):
+    """What the key held before and after a run, and its changes. With an ``error``, the other fields are still correct.
 
-    What it began with is remembered for ten minutes, so that a run with the same ``request`` continues an interrupted
-    one, and nothing is paid for twice. Lists of held resources decide, and no successor is attributed to what it
-    replaces: the error is at most one too few, and never one too many. ``old`` are the names that are to go.
-    ``tolerated`` is how many more the quota has counted than the list, which are not missing then.
+    ``allocated`` and ``released`` are the effects of this run's own calls. ``missing`` is the number of resources that
+    are still missing, or that a run without check mode would buy.
     """
 
     books: Books[R]
-    facts: Facts
-    request: str
-    before: dict[str, Item]
-    old: list[str]
-    terms: Any
-    tolerated: int = 0
-    continues: bool = False
+    before: list[R] = field(default_factory=list)
+    after: list[R] = field(default_factory=list)
+    allocated: list[R] = field(default_factory=list)
+    released: list[R] = field(default_factory=list)
+    missing: int = 0
+    error: QgError | None = None
 
-    @classmethod
-    def begin(cls, books: Books[R], facts: Facts, request: str, old: Collection[str], terms: Any) -> Replacement[R]:
-        """Return the interrupted replacement with this request, or a new one; ``terms`` (JSON) are those of purchases.
+    def __post_init__(self) -> None:
+        self.before = self.after = list((self.books.first or {}).values())
 
-        It is stored by :meth:`store`, before the first change.
-        """
-        if begun := facts.get(REPLACEMENT, request):
-            before, names, known, books.tolerated = facts.store.decoded(begun)
-            items = {name: Item(*item) for name, item in before.items()}
-            return cls(books, facts, request, items, names, known, books.tolerated, True)
-        items = {name: books.kind.to_item(one) for name, one in books.held.items()}
-        return cls(books, facts, request, items, list(old), terms)
+    @property
+    def warnings(self) -> list[str]:
+        """The warnings of the run."""
+        return self.books.warnings
 
-    def store(self) -> None:
-        """Remember what is about to be replaced."""
-        if not self.continues:
-            text = json.dumps([self.before, self.old, self.terms, self.tolerated])
-            self.facts.save(REPLACEMENT, text, (self.request,))
+    def told(self, result: dict[str, Any], mode: Mode, what: str, before: str, after: str) -> dict[str, Any]:
+        """Return the result of a task with the warnings, the error and in diff mode the difference of the run."""
+        if self.warnings:
+            result["warnings"] = self.warnings
+        if mode.diff:
+            result["diff"] = {"before_header": what, "before": before, "after_header": what, "after": after}
+        return {"failed": True, **result, **self.error.as_result()} if self.error else result
 
-    def missing(self) -> int:
-        """Return how many fewer are held than before, apart from those that have ended by themselves."""
-        lasting = sum(self.books.kind.from_item(item) is not None for item in self.before.values())
-        return max(0, lasting - len(self.books.held))
+    @contextlib.contextmanager
+    def completed(self) -> Iterator[None]:
+        """Keep the error of the body, and add the effects of its calls, even if they fail."""
+        books = self.books
+        try:
+            yield
+        except QgError as error:
+            self.error = error
+        self.after = list(books.held.values())
+        self.allocated = list(books.bought.values())
+        self.released = [one for name, one in (books.first or {}).items() if name in books.released]
 
-    def finish(self) -> None:
-        """Forget the replacement, which is over."""
-        self.facts.forget(REPLACEMENT, (self.request,))
 
-    def give_up(self) -> None:
-        """Forget a replacement that has failed, unless it has changed something, or may have."""
-        if not self.books.open and self.books.held.keys() == self.before.keys():
-            with after_the_call():
-                self.finish()
+class Ensuring(Generic[R]):
+    """A run that ensures a number of resources."""
 
-    def swap(self, purchase: Purchase[R], number: int) -> None:
-        """Let the vendor replace so many, and buy successors for those that it has only released."""
-        books, failed, known = self.books, 0, len(self.books.bought)
-        while (left := number - self._swapped(known)) > 0:
-            books.settle()
-            if left != number - self._swapped(known):
-                continue
-            new = len(books.bought)
-            try:
-                error = books.buy(min(left, purchase.most), purchase.terms, purchase.request, SWAP)
-            except CallError:
-                # The vendor may have released the old ones before it refused.
+    def __init__(self, books: Books[R], desired: Desired) -> None:
+        self.books = books
+        self.desired = desired
+        self.ignores_quota = desired.on_uncertain == "ignore"
+        #: What has to change before the first change of this run.
+        self.first = self.plan()
+
+    def plan(self) -> Plan:
+        """Return what has to change, with what is held now."""
+        return self.desired.plan(self.books.traits(), self.books.areas, self.books.bought)
+
+    def prepare(self, *, check: bool) -> None:
+        """Have list and quota agree on what has to change; raises QgError if it is not clear, or not possible."""
+        books = self.books
+        if not self.first.decided().missing:
+            return
+        books.kind.check_new(self.desired.min_remaining, self.desired.params)
+        if check:
+            books.quota = books.kind.quota()
+            if books.excess() and not (books.held and self.ignores_quota):
                 books.look()
-                purchase.buy_missing(self.missing)
+                books.settle(purchases=False, releases=False)
+        else:
+            try:
+                books.confirm(ignore_quota=self.ignores_quota)
+            except UncertainOutcomeError:
+                # A lack of channels is reported rather than a difference.
+                self._check_channels()
                 raise
-            if len(books.bought) > new:
-                continue
-            failed += 1
-            if error is None or not error.retryable or failed >= purchase.attempts:
-                purchase.buy_missing(self.missing)
-                raise error or self._unseen()
-        purchase.buy_missing(self.missing)
-        if number and books.held.keys() == self.before.keys():
-            raise self._unseen()
+        self.first = self.plan()
+        self._check_channels()
+        books.journal.check_caps(self.first.decided().missing)
 
-    def _unseen(self) -> UncertainOutcomeError:
-        call, kind = self.books.kind.calls[SWAP], self.books.kind
-        return UncertainOutcomeError(
-            f"{call} was reported as a success, and {kind.listing} shows nothing new, so what was replaced is unknown. "
-            f"{kind.advice}",
-            endpoint=call,
-        )
+    def buy(self, *, is_confirmed: bool = True) -> None:
+        """Buy what is missing."""
+        terms, ignores_quota = self.desired.params, self.ignores_quota
+        buy_missing(self.books, self._missing, terms, is_confirmed=is_confirmed, ignore_quota=ignores_quota)
 
-    def _swapped(self, known: int) -> int:
-        """Return how many were replaced; lists may show the old ones longer, or the new ones later."""
-        held, before = self.books.held.keys(), self.before.keys()
-        return max(len(before - held), len(held - before), len(self.books.bought) - known)
+    def _missing(self) -> int:
+        """Return how many are missing; what this run has bought is not bought again, even if it has ended since."""
+        found = self.plan().decided()
+        return max(0, found.missing - len(self.books.bought.keys() - found.keep))
+
+    def _check_channels(self) -> None:
+        """Raise QgError if the plan has too few channels for what is missing."""
+        books, quota, first = self.books, self.books.quota, self.first.decided()
+        if quota is None or (quota.balance is None and not quota.total):
+            return
+        noun, free, limit = books.kind.noun, quota.balance, "more within the plan's volume"
+        if free is None:
+            free, limit = quota.available + len(first.surplus), f"of the plan's {counted(quota.total, 'channel')}"
+        if first.missing > free:
+            raise QgError(
+                f"count={self.desired.count} needs {counted(first.missing, f'more {noun}')} ({len(first.keep)} of the "
+                f"{len(books.held)} held ones match), but only {free} {limit} can be had. Lower count, release {noun}s "
+                "that are not needed, or extend the plan.",
+                quota=quota.described(),
+                held=len(books.held),
+                missing=first.missing,
+            )
+
+    def matching(self) -> list[R]:
+        """Return the resources that count now."""
+        return [self.books.held[name] for name in self.plan().keep]
+
+    def warn(self) -> None:
+        """Warn of resources that count, and are listed elsewhere."""
+        books = self.books
+        if elsewhere := self.plan().elsewhere:
+            names = format_sample([books.kind.label(books.held[name]) for name in elsewhere])
+            books.warnings.append(
+                f"QG.net lists {names} in another area or with another ISP than was requested. They count for this "
+                f"request until they end, since another {books.kind.noun} would be paid for and be no better."
+            )

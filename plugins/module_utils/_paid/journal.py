@@ -19,7 +19,8 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from .._core.errors import CallError, Effect, OptionError
+from .._core import errors
+from .._core.errors import CallError, OptionError
 from .._core.runtime import current_caller
 from .._store.store import Connection, Store, after_the_call
 from .caps import BOUGHT, DAY, Caps, bought_today
@@ -91,20 +92,14 @@ class OpenCall:
         return ended + LIST_LAG
 
 
-class Reported(NamedTuple):
-    """What a response has reported of a resource."""
-
-    name: str
-    effect: str
-    item: Item
-
-
-class Bought(NamedTuple):
-    """A resource that a call has paid for, its end in the vendor's words, and what the call requested."""
+class Effect(NamedTuple):
+    """What a call has done to a resource, or may do, when that was recorded, and what the call requested."""
 
     name: str
     call: int
-    ends: str | None
+    effect: str
+    at: float
+    item: Item
     request: Mapping[str, Any]
 
 
@@ -148,7 +143,7 @@ class Journal:
                     self._end(database, number, REFUSED)
                 else:
                     # Its time starts anew: it may have been sent long after its row was written.
-                    ended, now = error.effect is not Effect.IN_FLIGHT, self.store.now()
+                    ended, now = error.effect is not errors.Effect.IN_FLIGHT, self.store.now()
                     update = "UPDATE journal SET state = ?, sent_at = ?, answered_at = ? WHERE id = ?"
                     database.execute(update, (UNKNOWN if ended else SENT, now, now if ended else None, number))
             raise
@@ -181,36 +176,18 @@ class Journal:
             for number, operation, endpoint, buys, before, *times in self.store.rows(query, *self._of)
         ]
 
-    def reported(self, read_at: float) -> list[Reported]:
-        """Return the reports that a list may not show yet that was requested then, the earliest first."""
+    def effects(self) -> list[Effect]:
+        """Return what was done within the last hour, or has paid for what is held; the earliest first."""
         query = (
-            "SELECT name, effect, ends, item FROM effects "
-            "WHERE key = ? AND kind = ? AND at > ? AND effect != ? ORDER BY at, call"
+            "SELECT effects.name, effects.call, effects.effect, effects.at, effects.ends, effects.item, "
+            "journal.request FROM effects JOIN journal ON journal.id = effects.call "
+            "WHERE effects.key = ? AND effects.kind = ? ORDER BY effects.at, effects.call"
         )
-        rows = self.store.rows(query, *self._of, read_at - LIST_LAG, MAYBE_GONE)
-        return [Reported(name, effect, Item(ends, self.store.decoded(item))) for name, effect, ends, item in rows]
-
-    def bought(self) -> list[Bought]:
-        """Return what calls have paid for and is held, or was within the last hour; the earliest first."""
-        query = (
-            "SELECT effects.name, effects.call, effects.ends, journal.request FROM effects "
-            "JOIN journal ON journal.id = effects.call "
-            "WHERE effects.key = ? AND effects.kind = ? AND effects.effect = ? ORDER BY effects.call"
-        )
+        decoded = self.store.decoded
         return [
-            Bought(name, call, ends, self.store.decoded(request))
-            for name, call, ends, request in self.store.rows(query, *self._of, HELD)
+            Effect(name, call, effect, at, Item(ends, decoded(item)), decoded(request))
+            for name, call, effect, at, ends, item, request in self.store.rows(query, *self._of)
         ]
-
-    def dropped(self, call: int) -> set[str]:
-        """Return the names that an open call may have released."""
-        query = "SELECT name FROM effects WHERE call = ? AND effect = ?"
-        return {name for (name,) in self.store.rows(query, call, MAYBE_GONE)}
-
-    def gone(self) -> set[str]:
-        """Return the names that responses have reported as released within the last hour."""
-        query = "SELECT name FROM effects WHERE key = ? AND kind = ? AND effect = ?"
-        return {name for (name,) in self.store.rows(query, *self._of, GONE)}
 
     def _save(self, database: Connection, call: int, items: Mapping[str, Item], effect: str) -> None:
         now = self.store.now()
@@ -270,26 +247,13 @@ def _ttl() -> float:
     return int(text) * 86400.0
 
 
-class LedgerEntry(NamedTuple):
-    """A paid call. ``at`` is Unix time, and ``received`` are the names of what it has paid for, with their ends."""
+def ledger(store: Store, keys: Collection[str], since: float = 0.0) -> list[dict[str, Any]]:
+    """Return the paid calls of these keys since a Unix time, the earliest first, by the columns of the journal.
 
-    key: str
-    kind: str
-    product: str
-    endpoint: str
-    asked: int
-    state: str
-    at: float
-    user: str
-    run: str
-    host: str
-    inventory: str
-    received: Mapping[str, str | None]
-
-
-def ledger(store: Store, keys: Collection[str], since: float = 0.0) -> list[LedgerEntry]:
-    """Return the paid calls of these keys since a Unix time, the earliest first."""
-    columns = "key, kind, product, endpoint, buys, state, wall_at, run_user, run, host, inventory, received"
-    query = f"SELECT id, {columns} FROM journal WHERE key = ? AND buys > 0 AND sent_at >= ?"
+    What they have ``received`` are names with their ends.
+    """
+    columns = ("id", *_CALL)
+    query = f"SELECT {', '.join(columns)} FROM journal WHERE key = ? AND buys > 0 AND sent_at >= ?"
     rows = sorted(row for key in sorted(keys) for row in store.rows(query, key, since - store.wall_ahead()))
-    return [LedgerEntry._make((*row[1:-1], received_names(row[-1]))) for row in rows]
+    entries = (dict(zip(columns, row, strict=True)) for row in rows)
+    return [{**entry, "received": received_names(entry["received"])} for entry in entries]

@@ -19,6 +19,7 @@ from typing import Any, NamedTuple
 
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.runtime import WaitBudget
 from ansible_collections.qingguo.qgnet.plugins.module_utils._paid.journal import SENT, UNKNOWN, received_names
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store.facts import Facts
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.store import STATEMENTS, StateError
 
 TIMEOUT, MAX_WAIT = 10.0, 300.0
@@ -278,11 +279,14 @@ class MemoryStore:
         yield True
 
 
-class MemoryApi:
+class MemoryCaller:
     """What a process has to work with."""
+
+    timeout = TIMEOUT
 
     def __init__(self, process: Process) -> None:
         self.store: Any = MemoryStore(process)
+        self.facts = Facts(self.store, "key")
         self.budget = WaitBudget(MAX_WAIT, partial(process.ask, "wait"), elapsed=self.store.now)
 
     def key_lock(self) -> contextlib.AbstractContextManager[bool]:

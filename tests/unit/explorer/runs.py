@@ -12,28 +12,34 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from functools import partial
 from typing import Any
 
-from ansible_collections.qingguo.qgnet.plugins.module_utils._api.leases import Quota
+from ansible_collections.qingguo.qgnet.plugins.module_utils._api.leases import AllocationParams, NamedArea, Quota
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import QgError
-from ansible_collections.qingguo.qgnet.plugins.module_utils._paid.books import BUY, DROP, SWAP, Books
-from ansible_collections.qingguo.qgnet.plugins.module_utils._paid.change import Purchase, Replacement, release
+from ansible_collections.qingguo.qgnet.plugins.module_utils._paid.books import Books, opened
+from ansible_collections.qingguo.qgnet.plugins.module_utils._paid.change import buy_missing
 from ansible_collections.qingguo.qgnet.plugins.module_utils._paid.journal import Item, Journal
-from ansible_collections.qingguo.qgnet.plugins.module_utils._store.facts import REPLACEMENT, Facts
+from ansible_collections.qingguo.qgnet.plugins.module_utils._paid.kind import BUY, DROP, SWAP, Kind
+from ansible_collections.qingguo.qgnet.plugins.module_utils._paid.matching import Traits
+from ansible_collections.qingguo.qgnet.plugins.module_utils._paid.replacement import Replacement
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store.facts import REPLACEMENT
 from explorer.engine import Outcome
-from explorer.memory import TIMEOUT, MemoryApi, Process
+from explorer.memory import MemoryCaller, Process
 
-WANTED, CHANNELS, ATTEMPTS = 2, 9, 3
+WANTED, CHANNELS = 2, 9
+TERMS = AllocationParams()
 
 
-class NumberKind:
+class NumberKind(Kind[int]):
     """Resources that are numbers, and the calls of a process for them."""
 
-    noun, listing, advice, ignoring, list_call = "number", "the list", "Look.", "Ignore it.", "/list"
+    noun, listing, advice, ignoring, rules, list_call = "number", "the list", "Look.", "Ignore it.", "", "/list"
     calls: Mapping[str, str] = {BUY: "/buy", SWAP: "/swap", DROP: "/drop"}
-    timeout = TIMEOUT
+    most = CHANNELS
 
     def __init__(self, process: Process, *, names_new: bool = True) -> None:
         self._process = process
         self._names_new = names_new
+        self.caller: Any = MemoryCaller(process)
+        self.journal = Journal(self.caller.store, "key", "leases")
 
     def read(self) -> dict[str, int]:
         return {f"L{number}": number for number in self._process.ask("list")}
@@ -45,22 +51,19 @@ class NumberKind:
     def in_use(self, held: Iterable[int]) -> int:
         return len(list(held))
 
-    def counts_volume(self, quota: Quota, held: Collection[str]) -> bool:
-        return False
-
-    def paid(self, quota: Quota | None, number: int, held: Mapping[str, int]) -> None:
-        pass
-
     def _call(self, what: str, argument: Any, sending: Any) -> Any:
         with sending():
             return self._process.ask("change", (what, argument, self._process.inserted[-1]))
 
-    def buy(self, number: int, terms: Any, sending: Any) -> dict[str, int]:
-        new = self._call("buy", number, sending)
+    def named_areas(self) -> list[NamedArea]:
+        return []
+
+    def pay(self, operation: str, number: int, terms: AllocationParams, sending: Any) -> dict[str, int]:
+        new = self._call(operation, number, sending)
         return {f"L{number}": number for number in new} if self._names_new else {}
 
-    def swap(self, number: int, terms: Any, sending: Any) -> dict[str, int]:
-        return {f"L{number}": number for number in self._call("swap", number, sending)}
+    def release_size(self, number: int) -> int:
+        return CHANNELS
 
     def drop(self, resources: Collection[int], sending: Any) -> list[str]:
         self._call("drop", tuple(resources), sending)
@@ -69,6 +72,9 @@ class NumberKind:
     def label(self, resource: int) -> str:
         return str(resource)
 
+    def traits(self, resource: int, terms: AllocationParams | None) -> Traits:
+        return Traits(str(resource), None, None, None)
+
     def to_item(self, resource: int) -> Item:
         return Item(None, resource)
 
@@ -76,47 +82,33 @@ class NumberKind:
         return int(item.data)
 
 
-def run(process: Process, work: Callable[[Books[int], MemoryApi], None], *, names_new: bool = True) -> Outcome:
+def run(process: Process, work: Callable[[Books[int]], None], *, names_new: bool = True) -> Outcome:
     """Do the work under the lock of the key."""
-    api, kind = MemoryApi(process), NumberKind(process, names_new=names_new)
-    books = Books(kind, Journal(api.store, "key", "leases"), api.budget)
-    error = None
+    kind = NumberKind(process, names_new=names_new)
+    bought, error = frozenset[str](), None
     try:
-        with api.key_lock():
-            books.look()
-            books.settle(purchases=False)
-            work(books, api)
+        with opened(kind) as books:
+            try:
+                work(books)
+            finally:
+                bought = frozenset(books.bought)
     except QgError as raised:
         error = raised
-    return Outcome(error, frozenset(books.bought), api.budget.waited)
+    return Outcome(error, bought, kind.caller.budget.waited)
 
 
-def _purchase(books: Books[int]) -> Purchase[int]:
-    return Purchase(books, None, {}, CHANNELS, ATTEMPTS)
+def _ensure(books: Books[int]) -> None:
+    buy_missing(books, lambda: max(0, WANTED - len(books.held)), TERMS)
 
 
-def _ensure(books: Books[int], _api: MemoryApi) -> None:
-    _purchase(books).buy_missing(lambda: max(0, WANTED - len(books.held)))
-
-
-def _replace(books: Books[int], api: MemoryApi, *, by_vendor: bool, only_continue: bool = False) -> None:
-    facts = Facts(api.store, "key")
-    if only_continue and facts.get(REPLACEMENT, "request") is None:
+def _replace(books: Books[int], *, by_vendor: bool, only_continue: bool = False) -> None:
+    if only_continue and books.kind.caller.facts.get(REPLACEMENT, '"request"') is None:
         return
-    work = Replacement.begin(books, facts, "request", ["L1"], None)
-    books.settle()
-    work.store()
-    try:
-        if by_vendor:
-            work.swap(_purchase(books), 1)
-        else:
-            for old in ([], work.old):
-                release(books, [name for name in old if name in books.held], size=CHANNELS)
-                _purchase(books).buy_missing(work.missing)
-    except QgError:
-        work.give_up()
-        raise
-    work.finish()
+    work = Replacement.begin(books, "request", ["L1"], TERMS)
+    if by_vendor:
+        work.by_vendor(1)
+    else:
+        work.by_name()
 
 
 ensure = partial(run, work=_ensure)

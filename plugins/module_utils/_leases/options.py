@@ -1,0 +1,157 @@
+# Copyright (c) 2026 The qingguo.qgnet authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The options of the modules for leases: what they describe, and which products do not have them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from functools import partial
+from typing import Any, NamedTuple
+
+from .._api.calls import CLASSIC
+from .._api.lease_client import Leases
+from .._api.leases import AllocationParams, area_codes
+from .._core.checks import check_names, check_range, parse_minutes
+from .._core.errors import OptionError
+from .._paid.matching import Desired
+from .._task.operation import Spec
+from .._task.options import AUTO, PRODUCT_OPTIONS, PROXY_API_OPTIONS
+from .._task.products import POOLS, check_areas, check_one_area
+from .change import NamedLeases
+
+#: The options that select leases. They exclude each other, which Ansible's rules cannot say: ``all`` is always given.
+NAMED: Spec = {"ips": {"type": "list", "elements": "str"}, "task_ids": {"type": "list", "elements": "str"}}
+CHOICE: Spec = {**NAMED, "all": {"type": "bool", "default": False}}
+#: The options of each module that calls the API of a product.
+API_OPTIONS: Spec = {**PRODUCT_OPTIONS, **PROXY_API_OPTIONS}
+#: The products that release leases, and let the vendor replace leases of its choice.
+RELEASING, REPLACING = ("classic", "longterm", "exclusive"), ("classic", "exclusive")
+_RELEASES_NONE = "product={} does not release leases: they end at their deadline."
+_REPLACES_NONE = (
+    "product={} does not replace leases of the vendor's choice: use a key of product=exclusive, or with "
+    "product=longterm ips or task_ids."
+)
+
+
+class _Rule(NamedTuple):
+    """The products that have an option, and what to say of the others. Every task has the option ``product``."""
+
+    option: str
+    products: tuple[str, ...]
+    problem: str
+
+
+_TASKS = _Rule("task_ids", RELEASING, "task_ids select nothing with product={}, whose leases have no task: give ips.")
+_TERMS = (
+    _Rule(
+        "exclude_areas",
+        ("share", "longterm", "exclusive"),
+        "exclude_areas is not an option of product={}: leave it out, or give areas.",
+    ),
+    _Rule("pool", ("share",), "pool is not an option of product={}: leave it out."),
+    _Rule("exact", RELEASING, f"exact needs a release, but {_RELEASES_NONE}"),
+)
+_RELEASE = _Rule("product", RELEASING, _RELEASES_NONE)
+_REPLACEMENT = (
+    _Rule("ips", RELEASING, f"ips needs a release, but {_RELEASES_NONE}"),
+    _Rule("task_ids", RELEASING, f"task_ids needs a release, but {_RELEASES_NONE}"),
+    _Rule("count", REPLACING, _REPLACES_NONE),
+    _Rule("all", REPLACING, _REPLACES_NONE),
+)
+
+
+def _check(rules: tuple[_Rule, ...], params: Mapping[str, Any]) -> None:
+    for option, products, problem in rules:
+        if params.get(option) not in (None, [], False) and params["product"] not in (AUTO, *products):
+            raise OptionError(problem.format(params["product"]))
+
+
+check_tasks, check_release, check_replacement = (
+    partial(_check, rules) for rules in ((_TASKS,), (_RELEASE,), _REPLACEMENT)
+)
+
+
+def check_terms(params: Mapping[str, Any]) -> None:
+    """Refuse terms of leases that the product does not have."""
+    _check(_TERMS, params)
+    if params.get("isp") == "bgp" and params["product"] not in (AUTO, CLASSIC):
+        raise OptionError(f"isp=bgp is not a provider of product={params['product']}: give telecom, mobile or unicom.")
+
+
+def check_new_terms(params: Mapping[str, Any]) -> None:
+    """Refuse terms of new leases that the product does not have, or several areas where it takes one."""
+    check_terms(params)
+    if params["product"] == CLASSIC:
+        check_one_area(check_areas("areas", params["areas"]), "product=classic leases in")
+
+
+def allocation_params(params: Mapping[str, Any]) -> AllocationParams:
+    """Return the parameters of new leases; raises OptionError for a mistake."""
+    return AllocationParams(
+        keep_alive=_keep_alive(params.get("keep_alive")),
+        isp=params["isp"],
+        distinct=bool(params.get("distinct")),
+        areas=check_areas("areas", params["areas"]),
+        exclude_areas=check_areas("exclude_areas", params.get("exclude_areas")),
+        pool=POOLS.get(params.get("pool") or ""),
+    )
+
+
+def _keep_alive(value: object) -> int | None:
+    """Return the duration of new leases in minutes, of which the vendor takes whole ones."""
+    if value is None:
+        return None
+    minutes = check_range("keep_alive", parse_minutes("keep_alive", value), 1, 525600)
+    if not isinstance(minutes, int):
+        raise OptionError(f"keep_alive={value} is not a number of whole minutes: give one, such as 5m or 1h.")
+    return minutes
+
+
+def with_codes(params: AllocationParams, api: Leases) -> AllocationParams:
+    """Return the parameters with the codes of the areas that the options name; raises OptionError for unknown ones."""
+    return replace(
+        params,
+        areas=tuple(sorted(area_codes("areas", params.areas, api.named_areas))),
+        exclude_areas=tuple(sorted(area_codes("exclude_areas", params.exclude_areas, api.named_areas))),
+    )
+
+
+def desired_leases(params: Mapping[str, Any], count: int) -> Desired:
+    """Return the desired state that the options of qg_proxy_allocate or of the lookup describe."""
+    min_remaining = check_range("min_remaining", parse_minutes("min_remaining", params["min_remaining"]), 0, 525600)
+    new = allocation_params(params)
+    if new.keep_alive is not None and new.keep_alive <= min_remaining:
+        raise OptionError(
+            f"keep_alive={new.keep_alive} must be more than min_remaining={params['min_remaining']}: a new lease "
+            "would not last long enough, and be paid for again at the next run."
+        )
+    return Desired(
+        count=count,
+        params=new,
+        min_remaining=min_remaining,
+        exact=bool(params.get("exact")),
+        on_uncertain=params["on_uncertain"],
+        exclude_ips=frozenset(check_names("exclude_ips", params["exclude_ips"])),
+    )
+
+
+def chosen_leases(params: Mapping[str, Any]) -> NamedLeases | None:
+    """Return the leases that the options name; None for all=true, or for a number in count."""
+    options = [option for option in ("count", *NAMED) if option in params]
+    given = [option for option in options if params[option] is not None]
+    if params["all"] and given:
+        raise OptionError(f"{given[0]} and all=true exclude each other: leave one of them out.")
+    if not params["all"] and not given:
+        names = f"{', '.join(options[:-1])} or {options[-1]}"
+        raise OptionError(f"No lease is selected: give {names}, or set all=true if all are meant.")
+    if params["ips"] is not None:
+        ips = frozenset(check_names("ips", params["ips"]))
+        if any(ip.lower() == "all" for ip in ips):
+            raise OptionError("ips contains 'all', which is not an address: set all=true if all leases are meant.")
+        return NamedLeases("ips", ips)
+    if params["task_ids"] is not None:
+        return NamedLeases("task_ids", frozenset(check_names("task_ids", params["task_ids"])))
+    return None
