@@ -170,6 +170,18 @@ def test_what_is_not_held_is_never_named(node: Node, release_answer: str) -> Non
     assert node.vendor.leases == [second]
 
 
+def test_an_address_that_another_lease_has_too_is_released_by_its_task_alone(node: Node) -> None:
+    """By the address, the vendor would release both."""
+    first, second = node.vendor.hold(1, 1)
+    second.ip = first.ip
+    for check in (True, False):
+        result = node.failed(RELEASE, ips=[first.host], check=check)
+        assert "another lease that must stay has the same address" in result["msg"]
+    assert node.sent(GIVE_BACK) == []
+    node.ok(RELEASE, task_ids=[first.task_id])
+    assert node.vendor.leases == [second]
+
+
 def test_a_channel_that_becomes_free_late_is_waited_for(new_node: Callable[..., Node]) -> None:
     """Release, then allocate, then replace by name, with a vendor whose channels become free a bit later."""
     node = new_node(channels=2, free_delay=5)
