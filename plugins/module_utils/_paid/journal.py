@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import functools
 import json
 import os
 import zlib
@@ -111,6 +112,8 @@ class Journal:
         self.caps = caps
         self.own: list[int] = []
         self._of = (key, kind)
+        # A run reads the effects of an hour several times.
+        self._decoded = functools.cache(store.decoded)
         self._product = product
 
     @contextlib.contextmanager
@@ -183,9 +186,8 @@ class Journal:
             "journal.request FROM effects JOIN journal ON journal.id = effects.call "
             "WHERE effects.key = ? AND effects.kind = ? ORDER BY effects.at, effects.call"
         )
-        decoded = self.store.decoded
         return [
-            Effect(name, call, effect, at, Item(ends, decoded(item)), decoded(request))
+            Effect(name, call, effect, at, Item(ends, self._decoded(item)), self._decoded(request))
             for name, call, effect, at, ends, item, request in self.store.rows(query, *self._of)
         ]
 
