@@ -147,3 +147,11 @@ def test_what_is_refused_or_not_sent_leaves_no_open_call(new_node: Callable[...,
     assert "limit of" in node.failed(ALLOCATE, count=1, max_wait=0)["msg"]
     assert len(node.sent("/allocate")) == 2
     assert [entry["state"] for entry in node.ok(LEDGER)["entries"]] == ["refused"] * 2
+
+
+def test_a_cap_holds_for_a_further_call_of_the_same_run(new_node: Callable[..., Node]) -> None:
+    """Nothing shows that the first call was not carried out, so that it counts."""
+    node = new_node()
+    node.vendor.fault("/allocate", "reset_before")
+    assert node.failed(ALLOCATE, count=3, max_new_per_day=4)["cap"]["bought"] == 3
+    assert (len(node.sent("/allocate")), node.vendor.paid) == (1, 0)
