@@ -33,7 +33,8 @@ from simulator.fixture import Simulator, running_simulator
 ROOT = Path(__file__).resolve().parents[2]
 HEAD = "- hosts: all\n  gather_facts: false\n  tasks:\n    - "
 RAW = f'{HEAD}ansible.builtin.raw: "true"\n'
-ROLE = f"{HEAD}ansible.builtin.include_role:\n        name: qingguo.qgnet.egress_whitelist\n"
+ROLES = "- hosts: all\n  gather_facts: false\n  roles:\n    - role: qingguo.qgnet."
+ROLE = f"{ROLES}egress_whitelist\n"
 TASKS = 20
 LOOP = f"      loop: '{{{{ range({TASKS}) | list }}}}'\n"
 URI = f'{HEAD}ansible.builtin.uri:\n        url: "{{{{ bench_url }}}}/whitelist/query?Key={{{{ bench_key }}}}"\n{LOOP}'
@@ -126,9 +127,7 @@ def gateway(sim: Simulator, _hosts: int) -> Iterator[Case]:
     def role(node: Node, state: str) -> None:
         settings = {"state": state, "port": port, "service": "daemon", "directory": node.folder}
         variables = "".join(f"        proxy_gateway_{name}: {value}\n" for name, value in settings.items())
-        text = (
-            ROLE.replace("egress_whitelist", "proxy_gateway") + f"      vars:\n{variables}        qg_product: classic\n"
-        )
+        text = f"{ROLES}proxy_gateway\n      vars:\n{variables}        qg_product: classic\n"
         node.play(text, node.inventory(1))
 
     def through(host: str, proxy_port: int) -> Figures:
