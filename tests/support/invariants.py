@@ -29,6 +29,7 @@ def assert_one_sentence(message: object) -> None:
     """A message that a person can read: some words, on one line, and not a stack of Python."""
     assert isinstance(message, str)
     assert len(message.split()) >= 4, message
+    assert message.count(" is unknown: ") <= 1, message
     for noise in ("\n", "Traceback", "object at 0x", "defect of the collection"):
         assert noise not in message, message
 

@@ -290,10 +290,13 @@ class Books(Generic[R]):
     @contextlib.contextmanager
     def naming(self, endpoint: str, failure: CallError | None, otherwise: str = "") -> Iterator[None]:
         """Name the call whose effect the body was to find out, if that fails."""
+        first, details = failure.message if failure else otherwise, failure.details if failure else {}
         try:
             yield
+        except UncertainOutcomeError as second:
+            # It names the call already.
+            raise UncertainOutcomeError(f"{first} {second.message}".strip(), **{**second.details, **details}) from None
         except QgError as second:
-            first = failure.message if failure else otherwise
             raise self._unknown(endpoint, f"{first} {second.message}".strip(), failure) from None
 
     def wait(self, seconds: float, reason: str, call: str, examine: Callable[[], str] | None = None) -> None:
