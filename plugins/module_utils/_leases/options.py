@@ -11,7 +11,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Any, NamedTuple
 
-from .._api.calls import CLASSIC
+from .._api.calls import CLASSIC, PRODUCTS
 from .._api.lease_client import Leases
 from .._api.leases import AllocationParams, area_codes
 from .._core.checks import check_names, check_range, parse_minutes
@@ -28,7 +28,8 @@ CHOICE: Spec = {**NAMED, "all": {"type": "bool", "default": False}}
 #: The options of each module that calls the API of a product.
 API_OPTIONS: Spec = {**PRODUCT_OPTIONS, **PROXY_API_OPTIONS}
 #: The products that release leases, and let the vendor replace leases of its choice.
-RELEASING, REPLACING = ("classic", "longterm", "exclusive"), ("classic", "exclusive")
+RELEASING = tuple(name for name, product in PRODUCTS.items() if product.release)
+REPLACING = tuple(name for name, product in PRODUCTS.items() if product.replace)
 _RELEASES_NONE = "product={} does not release leases: they end at their deadline."
 _REPLACES_NONE = (
     "product={} does not replace leases of the vendor's choice: use a key of product=exclusive, or with "
