@@ -80,20 +80,20 @@ class Change:
         """Return what has changed, and the list."""
         return {
             "changed": bool(self.added or self.removed),
-            "added": _ordered(self.added),
-            "removed": _ordered(self.removed),
+            "added": ordered(self.added),
+            "removed": ordered(self.removed),
             "refused": [
                 {"ip": ip, "code": self.refused[ip].details.get("code"), "reason": self.refused[ip].message}
-                for ip in _ordered(self.refused)
+                for ip in ordered(self.refused)
             ],
-            "whitelist": _ordered(self.after),
+            "whitelist": ordered(self.after),
             "count": len(self.after),
             "unreadable": list(self.unreadable),
             "diff": {
                 "before_header": "whitelist",
-                "before": "".join(f"{ip}\n" for ip in _ordered(self.before)),
+                "before": "".join(f"{ip}\n" for ip in ordered(self.before)),
                 "after_header": "whitelist",
-                "after": "".join(f"{ip}\n" for ip in _ordered(self.after)),
+                "after": "".join(f"{ip}\n" for ip in ordered(self.after)),
             },
         }
 
@@ -137,18 +137,18 @@ class Change:
 
     def _write(self) -> None:
         """Add first, so that no host is cut off; remove first only from a full list, if that makes enough room."""
-        if not self._must_make_room() and self._add(_ordered(self.missing)):
+        if not self._must_make_room() and self._add(ordered(self.missing)):
             self._remove()
         elif self._must_make_room():
             self._remove()
-            self._add(_ordered(self.missing))
+            self._add(ordered(self.missing))
 
     def _must_make_room(self) -> bool:
         return self._is_full and len(self.unneeded) >= len(self.missing) > 0
 
     def _remove(self) -> None:
         if self.unneeded:
-            self.after -= self._api.remove(_ordered(self.unneeded))
+            self.after -= self._api.remove(ordered(self.unneeded))
 
     def _add(self, ips: list[str]) -> bool:
         """Add addresses; halve a refused call until it shows which address is. Returns whether all are added."""
@@ -185,10 +185,10 @@ class Change:
         self._api.caller.budget.wait(seconds, reason, "/whitelist/query")
 
     def _refusal(self) -> QgError:
-        refused = _ordered(self.refused)
+        refused = ordered(self.refused)
         reasons = " ".join(sorted({error.message for error in self.refused.values()})[:5])
         if kept := self.unwanted & self.after:
-            sample = format_sample(_ordered(kept))
+            sample = format_sample(ordered(kept))
             reasons += f" Not removed, because the new addresses must be listed first: {sample}."
         return QgError(
             f"{len(refused)} of {len(self.wanted)} addresses were refused: {format_sample(refused)}. The "
@@ -197,5 +197,6 @@ class Change:
         )
 
 
-def _ordered(ips: Collection[str]) -> list[str]:
+def ordered(ips: Collection[str]) -> list[str]:
+    """Sort addresses by number."""
     return sorted(ips, key=inet_aton)

@@ -12,14 +12,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Collection, Iterable, Mapping, Sequence, Set
-from socket import inet_aton
 from typing import Any, NamedTuple
 
 from .._api.whitelist import Whitelist
 from .._core.errors import OptionError, QgError
 from .._core.text import counted, format_sample, quoted
 from .._store.registrations import Registration, Registrations
-from .change import ABOUT_ADDRESSES, Change
+from .change import ABOUT_ADDRESSES, Change, ordered
 
 #: Seconds after its last registration for which a host is not pruned: a run may have read its inventory before.
 PRUNE_AFTER = 86400.0
@@ -71,13 +70,13 @@ class Fleet:
         found = {}
         for name, host in sorted(self.hosts.items()):
             former = own.get(name, set()).union(host.unwanted) - host.ips
-            kept = sorted(former & after - change.unwanted, key=inet_aton)
+            kept = ordered(former & after - change.unwanted)
             found[name] = {
                 "changed": bool(host.ips & added or former & removed),
                 "failed": False,
-                "ips": sorted(host.ips, key=inet_aton),
-                "added": sorted(host.ips & added, key=inet_aton),
-                "removed": sorted(former & removed, key=inet_aton),
+                "ips": ordered(host.ips),
+                "added": ordered(host.ips & added),
+                "removed": ordered(former & removed),
                 "kept": [{"ip": ip, "reason": reasons.get(ip, "listed before the host reported it")} for ip in kept],
             }
             if change.error:
@@ -89,7 +88,7 @@ class Fleet:
 def _failure(missing: Set[str], stuck: Set[str], refused: Mapping[str, QgError], error: QgError) -> dict[str, Any]:
     """Return why the addresses of a host are not as they should be; nothing if they are."""
     # While an address is refused, former ones of other hosts stay, which is not their failure.
-    wrong = sorted(missing or (stuck if not refused else ()), key=inet_aton)
+    wrong = ordered(missing or (stuck if not refused else ()))
     if not wrong:
         return {}
     errors = [refused.get(ip, error) for ip in wrong]

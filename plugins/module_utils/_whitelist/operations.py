@@ -9,7 +9,6 @@ from __future__ import annotations
 import datetime
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext
-from socket import inet_aton
 from typing import Any
 
 from .._api.key import KeyCaller
@@ -21,7 +20,7 @@ from .._core.text import format_sample
 from .._store.registrations import Registrations
 from .._task.operation import Mode, Operation
 from .._task.options import PROXY_API_OPTIONS, key_caller
-from .change import Change
+from .change import Change, ordered
 
 
 @contextmanager
@@ -46,7 +45,7 @@ def _run(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
         if state == "exact" and len(unwanted) > limit:
             raise OptionError(
                 f"state=exact would remove {len(unwanted)} addresses, more than max_removals={limit}: "
-                f"{format_sample(sorted(unwanted, key=inet_aton))}. Add those that must stay to ips, or raise "
+                f"{format_sample(ordered(unwanted))}. Add those that must stay to ips, or raise "
                 "max_removals."
             )
         change.run(check=mode.check)
@@ -68,11 +67,10 @@ def _run_info(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
         owners.setdefault(row.ip, []).append(own)
     return {
         "changed": False,
-        "whitelist": sorted(listed, key=inet_aton),
+        "whitelist": ordered(listed),
         "unreadable": list(unreadable),
         "entries": [
-            {"ip": ip, "listed": ip in listed, "owners": owners.get(ip, [])}
-            for ip in sorted({*listed, *owners}, key=inet_aton)
+            {"ip": ip, "listed": ip in listed, "owners": owners.get(ip, [])} for ip in ordered({*listed, *owners})
         ],
         "api": api.caller.usage(),
     }
