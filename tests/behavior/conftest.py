@@ -14,14 +14,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import settings
 from support.measuring import unmeasured
 from support.node import Node
 from support.vendor import CLASSIC, Vendor
-
-# No test is timed: a machine that is busy with something else is no fault of the code.
-settings.register_profile("untimed", deadline=None)
-settings.load_profile("untimed")
 
 
 @pytest.fixture(autouse=True)
