@@ -223,7 +223,7 @@ def define(name: str, programs: str, *command: str, group: str = "tests", **env:
 define("simulator", "", "python", "tests/simulator")
 # What QG.net's documents leave open, asked of the simulator, or with QG_KEY of QG.net (--write, --paid).
 define("contract", "", "pytest", "tests/contract")
-define("bench", "haproxy", "python", "tests/benchmarks/bench.py", PYTHONPATH=f"{ROOT}/tests")
+define("bench", "curl haproxy sshd=openssh-server", "python", "tests/benchmarks/bench.py", PYTHONPATH=f"{ROOT}/tests")
 DEMO = "curl haproxy" if "gateway" in sys.argv else "curl"
 define("demo", DEMO, "bash", "tests/support/demo/demo.sh", **CALLERS_HOME)
 define("systemd", SYSTEMD, "bash", "tests/support/lab/gateway_systemd.sh", **CALLERS_HOME)

@@ -2,10 +2,12 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What the collection costs beside what people write without it, against the simulator, on this machine.
 
-usage: .venv/bin/nox -s bench -- [fleet] [task] [gateway] [--hosts N] [--rounds N] [--against CHECKOUT ...]
+usage: .venv/bin/nox -s bench -- [fleet] [ssh] [task] [jobs] [gateway] [--hosts N] [--rounds N] [--against CHECKOUT ...]
 
 fleet    the role for local hosts, at rest and with new hosts, beside a play that runs raw: "true" on each
+ssh      the same for hosts reached by SSH, which detect their address, beside raw: curl (needs root and sshd)
 task     a task of qg_whitelist that changes nothing, beside one of ansible.builtin.uri that reads the same list
+jobs     eight playbooks at once that want the same leases and addresses, beside one of them
 gateway  requests through the HAProxy of the role proxy_gateway, beside those through a lease (needs root and haproxy)
 
 Every round runs everything once, with each checkout in turn, so that a busy machine slows down all of it alike; a
@@ -24,8 +26,9 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from tempfile import TemporaryDirectory, mkdtemp
 from typing import NamedTuple
 
 from simulator.fixture import Simulator, running_simulator
@@ -33,15 +36,27 @@ from simulator.fixture import Simulator, running_simulator
 ROOT = Path(__file__).resolve().parents[2]
 HEAD = "- hosts: all\n  gather_facts: false\n  tasks:\n    - "
 RAW = f'{HEAD}ansible.builtin.raw: "true"\n'
+CURL = f"{HEAD}ansible.builtin.raw: curl -sf {{{{ bench_url }}}}/ip\n"
 ROLES = "- hosts: all\n  gather_facts: false\n  roles:\n    - role: qingguo.qgnet."
 ROLE = f"{ROLES}egress_whitelist\n"
 TASKS = 20
 LOOP = f"      loop: '{{{{ range({TASKS}) | list }}}}'\n"
 URI = f'{HEAD}ansible.builtin.uri:\n        url: "{{{{ bench_url }}}}/whitelist/query?Key={{{{ bench_key }}}}"\n{LOOP}'
 WHITELIST = f"{HEAD}qingguo.qgnet.qg_whitelist:\n        ips: [203.0.113.1]\n{LOOP}"
+JOB = f"""{HEAD}qingguo.qgnet.qg_proxy_allocate:
+        count: 8
+        product: classic
+        max_wait: 120
+    - qingguo.qgnet.qg_whitelist:
+        ips: [203.0.113.1, 203.0.113.2]
+        max_wait: 120
+"""
 #: Addresses for hosts, of the networks for documentation.
 NETWORKS = ("192.0.2", "198.51.100", "203.0.113")
 REQUESTS, THREADS = 2000, 8
+SSH_HOSTS = 50
+# A short minute, so that rate limits cost little; hosts appear with a public address.
+SIMULATOR = ("--minute", "2", "--map", "127.0.0.1=203.0.113.200")
 
 
 class Figures(NamedTuple):
@@ -56,21 +71,35 @@ class Node:
 
     def __init__(self, folder: Path, checkout: Path, sim: Simulator) -> None:
         self.folder, self._sim = folder, sim
+        self._home = folder
         link = folder / "collections/ansible_collections/qingguo/qgnet"
         link.parent.mkdir(parents=True)
         link.symlink_to(checkout)
 
+    def forget(self) -> None:
+        """Go on with another home, in which no purchase is known."""
+        self._home = Path(mkdtemp(dir=self.folder))
+
     def inventory(self, hosts: int) -> str:
         """An inventory of local hosts, each with its address."""
-        path = self.folder / f"hosts{hosts}"
         python = f"ansible_connection=local ansible_python_interpreter={sys.executable}"
         address = (f"{NETWORKS[number // 250]}.{number % 250 + 1}" for number in range(hosts))
-        lines = (f"host{number} {python} egress_whitelist_ips='[\"{ip}\"]'\n" for number, ip in enumerate(address))
-        path.write_text("".join(lines), encoding="utf-8")
+        return self._inventory([f"{python} egress_whitelist_ips='[\"{ip}\"]'" for ip in address])
+
+    def ssh_inventory(self, server: Path, port: int) -> str:
+        """An inventory of hosts behind one address that are reached by SSH."""
+        options = "-o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null"
+        common = f"ansible_port={port} ansible_ssh_private_key_file={server}/user ansible_ssh_common_args='{options}'"
+        sources = f"""egress_whitelist_sources='["{self._sim.api_url}/ip"]'"""
+        return self._inventory([f"ansible_host=127.0.1.{n} {common} {sources}" for n in range(1, SSH_HOSTS + 1)])
+
+    def _inventory(self, variables: Sequence[str]) -> str:
+        path = self.folder / "hosts"
+        path.write_text("".join(f"host{n} {line}\n" for n, line in enumerate(variables)), encoding="utf-8")
         return str(path)
 
-    def play(self, text: str, inventory: str) -> Figures:
-        """Run a playbook, and fail if it does."""
+    def play(self, text: str, inventory: str, jobs: int = 1) -> Figures:
+        """Run a playbook, as several jobs at once; fail if one does."""
         playbook = self.folder / "play.yml"
         playbook.write_text(text, encoding="utf-8")
         variables = f"bench_url={self._sim.api_url} bench_key={self._sim.key}"
@@ -79,37 +108,67 @@ class Node:
             "ANSIBLE_COLLECTIONS_PATH": str(self.folder / "collections"),
             "ANSIBLE_HOME": str(self.folder / ".ansible"),
             "ANSIBLE_REMOTE_TEMP": str(self.folder / "remote"),
-            "HOME": str(self.folder),
+            "HOME": str(self._home),
         }
         begin = time.monotonic()
         with (self.folder / "log").open("w+") as log:
             environment = os.environ | self._sim.environment | own
-            process = subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
-            _pid, status, usage = os.wait4(process.pid, 0)
+            streams = {"stdin": subprocess.DEVNULL, "stdout": log, "stderr": log}
+            processes = [subprocess.Popen(command, env=environment, **streams) for _job in range(jobs)]
+            ended = [os.wait4(process.pid, 0) for process in processes]
+        for process, (_pid, status, _usage) in zip(processes, ended, strict=True):
             process.returncode = os.waitstatus_to_exitcode(status)
-        if process.returncode:
-            raise SystemExit((self.folder / "log").read_text(errors="replace"))
-        return Figures(time.monotonic() - begin, usage.ru_utime + usage.ru_stime)
+            if process.returncode:
+                raise SystemExit((self.folder / "log").read_text(errors="replace"))
+        used = sum(usage.ru_utime + usage.ru_stime for _pid, _status, usage in ended)
+        return Figures(time.monotonic() - begin, used)
 
 
 Case = tuple[str, Callable[[Node], Figures]]
 
 
+def role(sim: Simulator, node: Node, inventory: str, expected: int, *, new: bool) -> Figures:
+    """Run the role for new hosts, or at rest; what its first run registers is the list of all that follow."""
+    sim.configure(whitelist=[] if new else sim.whitelist())
+    if not new and len(sim.whitelist()) < expected:
+        node.play(ROLE, inventory)
+    figures = node.play(ROLE, inventory)
+    if len(sim.whitelist()) != expected:
+        raise SystemExit(f"{len(sim.whitelist())} of {expected} addresses are registered")
+    return figures
+
+
 def fleet(sim: Simulator, hosts: int) -> Iterator[Case]:
-    """The role for a fleet; what the first run of a checkout registers is the list of all that follow."""
-
-    def role(node: Node, *, new: bool) -> Figures:
-        sim.configure(whitelist=[] if new else [*sim.whitelist()])
-        if not new and len(sim.whitelist()) < hosts:
-            node.play(ROLE, node.inventory(hosts))
-        figures = node.play(ROLE, node.inventory(hosts))
-        if len(sim.whitelist()) != hosts:
-            raise SystemExit(f"{len(sim.whitelist())} of {hosts} hosts are registered")
-        return figures
-
+    """The role for a fleet with given addresses."""
     yield 'raw: "true"', lambda node: node.play(RAW, node.inventory(hosts))
-    yield "role, new hosts", lambda node: role(node, new=True)
-    yield "role, at rest", lambda node: role(node, new=False)
+    yield "role, new hosts", lambda node: role(sim, node, node.inventory(hosts), hosts, new=True)
+    yield "role, at rest", lambda node: role(sim, node, node.inventory(hosts), hosts, new=False)
+
+
+def ssh(sim: Simulator, _hosts: int) -> Iterator[Case]:
+    """The role for hosts that detect their address, which is the same for all."""
+    with ssh_server(10022) as server:
+        yield "raw: curl", lambda node: node.play(CURL, node.ssh_inventory(server, 10022))
+        for name, new in (("role, new hosts", True), ("role, at rest", False)):
+            yield name, lambda node, new=new: role(sim, node, node.ssh_inventory(server, 10022), 1, new=new)
+
+
+@contextmanager
+def ssh_server(port: int) -> Iterator[Path]:
+    """Run sshd on all addresses of loopback; yields the directory with the key of its user."""
+    Path("/run/sshd").mkdir(exist_ok=True)
+    with TemporaryDirectory(prefix="qg-") as folder:
+        for name in ("host", "user"):
+            subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", f"{folder}/{name}"], check=True)
+        options = {"HostKey": f"{folder}/host", "AuthorizedKeysFile": f"{folder}/user.pub", "StrictModes": "no"}
+        options |= {"ListenAddress": f"0.0.0.0:{port}", "PidFile": "none", "MaxStartups": "100"}
+        command = ["/usr/sbin/sshd", "-D", "-f", "/dev/null", *(f"-o{name}={text}" for name, text in options.items())]
+        process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
+        try:
+            yield Path(folder)
+        finally:
+            process.terminate()
+            process.wait()
 
 
 def task(sim: Simulator, _hosts: int) -> Iterator[Case]:
@@ -119,12 +178,28 @@ def task(sim: Simulator, _hosts: int) -> Iterator[Case]:
     yield "qg_whitelist", lambda node: node.play(WHITELIST, node.inventory(1))
 
 
+def jobs(sim: Simulator, _hosts: int) -> Iterator[Case]:
+    """Eight pipelines that start at once, and share one store: the first one buys for all of them."""
+
+    def play(node: Node, number: int) -> Figures:
+        node.forget()
+        sim.reset()
+        sim.configure(plan={"channels": 20, "lifetime": 1440})
+        figures = node.play(JOB, node.inventory(1), number)
+        if len(sim.leases()) != 8:
+            raise SystemExit(f"{len(sim.leases())} leases were bought, instead of 8")
+        return figures
+
+    yield "one job", lambda node: play(node, 1)
+    yield "8 jobs", lambda node: play(node, 8)
+
+
 def gateway(sim: Simulator, _hosts: int) -> Iterator[Case]:
     """Requests for a page, in parallel, each on a connection of its own: directly through a lease, or the gateway."""
-    sim.configure(whitelist=["127.0.0.1"])
+    sim.configure(whitelist=["203.0.113.200"])
     port = 13128
 
-    def role(node: Node, state: str) -> None:
+    def serve(node: Node, state: str) -> None:
         settings = {"state": state, "port": port, "service": "daemon", "directory": node.folder}
         variables = "".join(f"        proxy_gateway_{name}: {value}\n" for name, value in settings.items())
         text = f"{ROLES}proxy_gateway\n      vars:\n{variables}        qg_product: classic\n"
@@ -145,11 +220,11 @@ def gateway(sim: Simulator, _hosts: int) -> Iterator[Case]:
         return Figures(time.monotonic() - begin, time.process_time() - used)
 
     def measured(node: Node) -> Figures:
-        role(node, "present")
+        serve(node, "present")
         try:
             return through("127.0.0.1", port)
         finally:
-            role(node, "absent")
+            serve(node, "absent")
 
     def direct(node: Node) -> Figures:
         node.play(
@@ -162,7 +237,7 @@ def gateway(sim: Simulator, _hosts: int) -> Iterator[Case]:
     yield "gateway", measured
 
 
-GROUPS = {"fleet": fleet, "task": task, "gateway": gateway}
+GROUPS = {"fleet": fleet, "ssh": ssh, "task": task, "jobs": jobs, "gateway": gateway}
 
 
 def report(group: str, rows: dict[tuple[str, str], list[Figures]]) -> None:
@@ -178,16 +253,16 @@ def report(group: str, rows: dict[tuple[str, str], list[Figures]]) -> None:
 
 def main(arguments: Sequence[str]) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("groups", nargs="*", metavar="GROUP", help=f"of {', '.join(GROUPS)}; by default the first two")
+    parser.add_argument("groups", nargs="*", metavar="GROUP", help=f"of {', '.join(GROUPS)}; by default all")
     parser.add_argument("--hosts", type=int, default=200, help="of the fleet, at most 750")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--against", type=Path, nargs="*", default=[], help="other checkouts")
     options = parser.parse_args(arguments)
     if unknown := set(options.groups) - set(GROUPS):
         parser.error(f"no group: {', '.join(unknown)}")
-    for group in options.groups or ["fleet", "task"]:
+    for group in options.groups or GROUPS:
         rows: dict[tuple[str, str], list[Figures]] = defaultdict(list)
-        with TemporaryDirectory(prefix="qg-") as folder, running_simulator(["--minute", "2"]) as sim:
+        with TemporaryDirectory(prefix="qg-") as folder, running_simulator(SIMULATOR) as sim:
             sim.configure(capacity=options.hosts + 10)
             checkouts = [ROOT, *(path.resolve() for path in options.against)]
             nodes = {path.name: Node(Path(folder, str(number)), path, sim) for number, path in enumerate(checkouts)}
