@@ -69,8 +69,8 @@ class AllocationParams:
     pool: int | None = None
 
     def as_json(self) -> dict[str, Any]:
-        """Return the values for the state store, which compares later requests with them."""
-        return asdict(self)
+        """Return what is given for the state store, which compares later requests with it."""
+        return {name: value for name, value in asdict(self).items() if value}
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> AllocationParams:

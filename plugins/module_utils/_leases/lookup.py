@@ -20,7 +20,6 @@ from .._core.errors import QgError
 from .._core.runtime import SILENT
 from .._core.text import counted
 from .._paid.books import Books
-from .._paid.kind import view
 from .._paid.leases import MAX_PER_CALL, LeaseKind
 from .._paid.matching import Desired
 from .._store.facts import LEASE_LIST
@@ -92,5 +91,5 @@ def _use_cached(kind: LeaseKind, books: Books[Lease], max_age: float) -> bool:
         return False
     kind.caller.vendor_clock.observe(kind.began + age, 0.0)
     leases = (Lease.from_item(vendor, task_id) for task_id, vendor in rows)
-    books.held = view({lease.name: lease for lease in leases}, kind.journal.effects(), read_at, kind)
+    books.take({lease.name: lease for lease in leases}, read_at)
     return True

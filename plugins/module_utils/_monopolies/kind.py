@@ -92,5 +92,5 @@ class MonopolyKind(Kind[Monopoly]):
     def to_item(self, resource: Monopoly) -> Item:
         return Item(None, dict(resource.vendor))
 
-    def from_item(self, item: Item) -> Monopoly:
+    def from_item(self, item: Item, ago: float = 0.0) -> Monopoly:
         return Monopoly.from_item(item.data)

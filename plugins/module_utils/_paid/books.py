@@ -11,7 +11,7 @@ paid for while a call is open, of whichever run, or while the quota counts more 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from functools import partial
 from typing import Generic, TypeVar
 
@@ -19,7 +19,8 @@ from .._api.caller import Sending
 from .._api.leases import AllocationParams, Quota
 from .._core.errors import CallError, QgError, UncertainOutcomeError, WaitBudgetExceeded
 from .._core.text import counted, format_sample
-from .journal import HELD, LIST_LAG, MAYBE_GONE, UNKNOWN, Call, Effect, OpenCall
+from .._store.store import after_the_call
+from .journal import HELD, HOUR, LIST_LAG, MAYBE_GONE, UNKNOWN, Call, Effect, OpenCall
 from .kind import BUY, DROP, SWAP, Kind, listed, view
 from .matching import Traits, codes_by_name
 
@@ -45,7 +46,8 @@ class Books(Generic[R]):
     """What a key holds, within the lock of the key.
 
     ``first`` is what was held at first, and ``bought`` what calls of this run have paid for. ``quota`` is the last one
-    that was read, and ``read_at`` the state time at which the last list was requested.
+    that was read, ``read_at`` the state time at which the last list was requested, and ``effects`` what the journal
+    contained then, or since a call of this run was over: nobody else writes to it within the lock.
     """
 
     def __init__(self, kind: Kind[R]) -> None:
@@ -60,6 +62,7 @@ class Books(Generic[R]):
         self.tolerated = 0
         self.read_at = 0.0
         self.open: list[OpenCall] = []
+        self.effects: list[Effect] = []
         self.warnings: list[str] = []
         self.budget = kind.caller.budget
         self.now = self.journal.store.now
@@ -73,9 +76,14 @@ class Books(Generic[R]):
         """Read what is held."""
         # Before the list: another run may end a call between the two, and its report then corrects the list.
         self.open = self.journal.open()
-        self.read_at = self.now()
-        shown = listed(self.kind)
-        self.held = view(shown, self.journal.effects(), self.read_at, self.kind)
+        read_at = self.now()
+        self.take(listed(self.kind), read_at)
+
+    def take(self, shown: Mapping[str, R], read_at: float) -> None:
+        """Take what is held from a list that was requested then, corrected by what calls have reported."""
+        self.effects = self.journal.effects()
+        self.read_at = read_at
+        self.held = view(shown, self.effects, read_at, self.kind)
         if self.first is None:
             self.first = dict(self.held)
 
@@ -132,11 +140,11 @@ class Books(Generic[R]):
         return sorted((name for name in new if name not in others), key=lambda name: name not in own)[: call.buys]
 
     def _paid_for(self) -> list[Effect]:
-        return [one for one in self.journal.effects() if one.effect == HELD]
+        return [one for one in self.effects if one.effect == HELD]
 
     def _dropped_by(self, call: OpenCall) -> set[str]:
         """Return the names that an open call may have released."""
-        return {one.name for one in self.journal.effects() if (one.call, one.effect) == (call.id, MAYBE_GONE)}
+        return {one.name for one in self.effects if (one.call, one.effect) == (call.id, MAYBE_GONE)}
 
     def _is_same(self, one: Effect) -> bool:
         """Whether what a call has paid for is what is held by this name now, and not a later one."""
@@ -160,6 +168,7 @@ class Books(Generic[R]):
         gone = call.before if call.operation == SWAP else () if call.buys else self._dropped_by(call)
         gone = set(gone).difference(self.held)
         self.journal.close(call.id, items, gone, whole=is_shown or len(found) >= call.buys)
+        self.effects = self.journal.effects()
         self.open = [one for one in self.open if one.id != call.id]
         self._note(call, found)
 
@@ -254,6 +263,8 @@ class Books(Generic[R]):
             whole = len(named) >= number and (operation == BUY or number >= len(before))
             gone = before - named.keys() if operation == SWAP and whole else frozenset()
             self.journal.answer({name: kind.to_item(one) for name, one in named.items()}, gone, whole=whole)
+            with after_the_call():
+                self.effects = self.journal.effects()
             for name in gone:
                 self.held.pop(name, None)
         if not whole:
@@ -285,7 +296,16 @@ class Books(Generic[R]):
         return failure
 
     def _sending(self, call: Call) -> Sending:
-        return partial(self.journal.sending, call, self.kind.caller.timeout, self.held.keys())
+        old = self.now() - HOUR
+        past = [one for one in self.effects if self._is_past(one, old)]
+        return partial(self.journal.sending, call, self.kind.caller.timeout, past)
+
+    def _is_past(self, one: Effect, old: float) -> bool:
+        """Whether an effect no longer matters: it is not held, and no list, or none after that time, shows it."""
+        if one.effect == HELD and one.name in self.held:
+            return False
+        has_ended = one.effect == HELD and self.kind.from_item(one.item, ago=LIST_LAG) is None
+        return has_ended or one.at < old
 
     @contextlib.contextmanager
     def naming(self, endpoint: str, failure: CallError | None, otherwise: str = "") -> Iterator[None]:

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import base64
 import contextlib
-import functools
 import json
 import os
 import zlib
@@ -30,7 +29,8 @@ from .caps import BOUGHT, DAY, Caps, bought_today
 LIST_LAG = 60.0
 #: The maximum seconds between the sending of a call and its effect, unless its timeout is longer.
 MAX_EXECUTION_DELAY = 30.0
-#: Seconds for which the effects of calls are kept, apart from what is held, and the rows of calls that buy nothing.
+#: Seconds for which the effects of calls are kept at most, apart from what is held, and the rows of calls that buy
+#: nothing: a lookup uses a list for as long.
 HOUR = 3600.0
 
 #: The kinds of resources.
@@ -112,13 +112,14 @@ class Journal:
         self.caps = caps
         self.own: list[int] = []
         self._of = (key, kind)
-        # A run reads the effects of an hour several times.
-        self._decoded = functools.cache(store.decoded)
         self._product = product
 
     @contextlib.contextmanager
-    def sending(self, call: Call, timeout: float, held: Collection[str]) -> Iterator[None]:
-        """Record a call before the body sends it, and what its error says of the effect. ``held`` are all names."""
+    def sending(self, call: Call, timeout: float, past: Iterable[Effect]) -> Iterator[None]:
+        """Record a call before the body sends it, and what its error says of the effect.
+
+        Delete what no longer matters: effects that are ``past``, and old rows of calls.
+        """
         wall_ahead = self.store.wall_ahead()
         with self.store.transaction() as database:
             # Read in the transaction: another process may have written while this one waited for it.
@@ -126,7 +127,7 @@ class Journal:
             if call.buys and self.caps:
                 bought = database.execute(BOUGHT, (self._of[0], now - DAY)).fetchone()[0]
                 self.caps.check(int(bought), call.buys, self._of[1])
-            self._forget(database, now, held)
+            self._forget(database, now, past)
             database.execute(
                 _INSERT,
                 (
@@ -180,14 +181,15 @@ class Journal:
         ]
 
     def effects(self) -> list[Effect]:
-        """Return what was done within the last hour, or has paid for what is held; the earliest first."""
+        """Return what was done, as far as it still matters; the earliest first."""
         query = (
             "SELECT effects.name, effects.call, effects.effect, effects.at, effects.ends, effects.item, "
             "journal.request FROM effects JOIN journal ON journal.id = effects.call "
             "WHERE effects.key = ? AND effects.kind = ? ORDER BY effects.at, effects.call"
         )
+        decoded = self.store.decoded
         return [
-            Effect(name, call, effect, at, Item(ends, self._decoded(item)), self._decoded(request))
+            Effect(name, call, effect, at, Item(ends, decoded(item)), decoded(request))
             for name, call, effect, at, ends, item, request in self.store.rows(query, *self._of)
         ]
 
@@ -209,12 +211,9 @@ class Journal:
             (len(held), _packed(held) if held else None, call),
         )
 
-    def _forget(self, database: Connection, now: float, held: Collection[str]) -> None:
-        """Delete what no longer matters: effects that every list shows, and rows of calls."""
-        old = "SELECT call, name, effect FROM effects WHERE key = ? AND kind = ? AND at < ?"
-        rows = list(database.execute(old, (*self._of, now - HOUR)))
-        stale = [(call, name) for call, name, effect in rows if effect != HELD or name not in held]
-        database.executemany("DELETE FROM effects WHERE call = ? AND name = ?", stale)
+    def _forget(self, database: Connection, now: float, past: Iterable[Effect]) -> None:
+        names = [(one.call, one.name) for one in past]
+        database.executemany("DELETE FROM effects WHERE call = ? AND name = ?", names)
         database.execute("DELETE FROM journal WHERE buys = 0 AND sent_at < ?", (now - HOUR,))
         database.execute("DELETE FROM journal WHERE key = ? AND buys > 0 AND sent_at < ?", (self._of[0], now - _ttl()))
 

@@ -83,8 +83,8 @@ class Kind(Protocol[R]):
     def to_item(self, resource: R) -> Item:
         """Return a resource as the journal contains it."""
 
-    def from_item(self, item: Item) -> R | None:
-        """Return a resource that was seen; None if it has ended since."""
+    def from_item(self, item: Item, ago: float = 0.0) -> R | None:
+        """Return a resource that was seen; None if it has ended since, by so many seconds ``ago``."""
 
 
 def view(shown: Mapping[str, R], effects: Iterable[Effect], read_at: float, kind: Kind[R]) -> dict[str, R]:

@@ -158,10 +158,10 @@ class LeaseKind(Kind[Lease]):
     def to_item(self, lease: Lease) -> Item:
         return Item(lease.deadline, [lease.task_id, dict(lease.vendor), self.caller.vendor_clock.now()])
 
-    def from_item(self, item: Item) -> Lease | None:
+    def from_item(self, item: Item, ago: float = 0.0) -> Lease | None:
         task_id, vendor, seen_at = item.data
         lease = Lease.from_item(vendor, task_id)
-        return None if self._has_ended(lease, seen_at, self.caller.vendor_clock.now()) else lease
+        return None if self._has_ended(lease, seen_at, self.caller.vendor_clock.now() - ago) else lease
 
     def traits(self, lease: Lease, terms: AllocationParams | None) -> Traits | None:
         now = self.caller.vendor_clock.now()

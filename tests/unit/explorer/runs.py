@@ -78,7 +78,7 @@ class NumberKind(Kind[int]):
     def to_item(self, resource: int) -> Item:
         return Item(None, resource)
 
-    def from_item(self, item: Item) -> int:
+    def from_item(self, item: Item, ago: float = 0.0) -> int:
         return int(item.data)
 
 
