@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from ansible_collections.qingguo.qgnet.plugins.module_utils._core.runtime import Runtime, use
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.store import Store, StorePlace, is_database
 from support.machine_clock import MachineClock
 
@@ -75,7 +76,8 @@ def open_store(
     place = state_place(directory)
     if machine is None:
         return place.open(max_wait)
-    store = place.open(max_wait, machine.clock)
+    with use(Runtime(clock=machine.clock)):
+        store = place.open(max_wait)
     if is_database(place.value):
         store.now = machine.now
         store.wall_ahead = lambda: 0.0

@@ -48,7 +48,10 @@ def _boot_id() -> str:
 
 @dataclass(frozen=True)
 class Clock:
-    """The clocks of a machine: seconds since an arbitrary moment of a boot, the Unix time, and the boot's identity."""
+    """The clocks of a machine: seconds since an arbitrary moment of a boot, the Unix time, and the boot's identity.
+
+    The identity contains the time namespace of a container. It is empty if it is not known.
+    """
 
     elapsed: Callable[[], float] = _elapsed
     wall: Callable[[], float] = time.time
@@ -93,15 +96,6 @@ def elapsed() -> float:
 def wall_time() -> float:
     """Return the Unix time, which may be set at any moment."""
     return current().clock.wall()
-
-
-def boot_id() -> str:
-    """Identify what :func:`elapsed` counts from: the boot, and the time namespace of a container. Empty if unknown."""
-    return current().clock.boot()
-
-
-#: The clocks of the runtime of the task that reads them.
-SYSTEM_CLOCK = Clock(elapsed, wall_time, boot_id)
 
 
 class Caller(NamedTuple):

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from .._core.errors import OptionError
-from .._core.runtime import SYSTEM_CLOCK, Clock
+from .._core.runtime import current
 from .store import LOSS, STATEMENTS, VERSION, Store
 
 DATABASE = "state.sqlite3"
@@ -49,8 +49,8 @@ class SqliteStore(Store):
     #: The seconds by which state time is ahead of the clock of this boot.
     _ahead: float
 
-    def __init__(self, directory: str, busy: float, clock: Clock = SYSTEM_CLOCK) -> None:
-        self._directory, self._clock = _resolved(directory), clock
+    def __init__(self, directory: str, busy: float) -> None:
+        self._directory, self._clock = _resolved(directory), current().clock
         super().__init__(f"store {self._directory}")
         with self._translated(OSError, ValueError):
             _make_private(self._directory)

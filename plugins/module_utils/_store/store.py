@@ -24,7 +24,6 @@ from typing import Any, ClassVar, Protocol
 from urllib.parse import unquote
 
 from .._core.errors import OptionError, QgError
-from .._core.runtime import SYSTEM_CLOCK, Clock
 
 #: The number of the schema.
 VERSION = 1
@@ -49,21 +48,21 @@ _TABLES = """
 CREATE TABLE meta (version INTEGER NOT NULL, salt TEXT NOT NULL);
 CREATE TABLE journal (
   id INTEGER PRIMARY KEY, key TEXT NOT NULL, kind TEXT NOT NULL, operation TEXT NOT NULL, endpoint TEXT NOT NULL,
-  product TEXT NOT NULL, buys INTEGER NOT NULL, before TEXT NOT NULL, request TEXT NOT NULL, sent_at REAL NOT NULL,
-  timeout REAL NOT NULL, state TEXT NOT NULL, answered_at REAL, got INTEGER NOT NULL, received TEXT,
-  wall_at REAL NOT NULL, run_user TEXT NOT NULL, run TEXT NOT NULL, host TEXT NOT NULL, inventory TEXT NOT NULL);
+  product TEXT NOT NULL, buys INTEGER NOT NULL, before TEXT NOT NULL, request TEXT NOT NULL, sent_at FLOAT NOT NULL,
+  timeout FLOAT NOT NULL, state TEXT NOT NULL, answered_at FLOAT, got INTEGER NOT NULL, received TEXT,
+  wall_at FLOAT NOT NULL, run_user TEXT NOT NULL, run TEXT NOT NULL, host TEXT NOT NULL, inventory TEXT NOT NULL);
 CREATE INDEX journal_open ON journal (key, kind) WHERE state IN ('sent', 'unknown');
 CREATE INDEX journal_free ON journal (sent_at) WHERE buys = 0;
 CREATE INDEX journal_bought ON journal (key, sent_at) WHERE buys > 0;
 CREATE TABLE effects (
   call INTEGER NOT NULL, name TEXT NOT NULL, key TEXT NOT NULL, kind TEXT NOT NULL, effect TEXT NOT NULL,
-  at REAL NOT NULL, ends TEXT, item TEXT NOT NULL, PRIMARY KEY (call, name));
+  at FLOAT NOT NULL, ends TEXT, item TEXT NOT NULL, PRIMARY KEY (call, name));
 CREATE INDEX effects_at ON effects (key, kind, at);
-CREATE TABLE rate_calls (id INTEGER PRIMARY KEY, key TEXT, endpoint TEXT, expires_at REAL, amount INTEGER);
+CREATE TABLE rate_calls (id INTEGER PRIMARY KEY, key TEXT, endpoint TEXT, expires_at FLOAT, amount INTEGER);
 CREATE INDEX rate_calls_by_key ON rate_calls (key, endpoint, expires_at);
 CREATE TABLE registrations (
-  key TEXT, inventory TEXT, host TEXT, ip TEXT, found INTEGER, since REAL, PRIMARY KEY (key, inventory, host, ip));
-CREATE TABLE facts (key TEXT, name TEXT, object TEXT, value TEXT, at REAL, PRIMARY KEY (key, name, object))
+  key TEXT, inventory TEXT, host TEXT, ip TEXT, found INTEGER, since FLOAT, PRIMARY KEY (key, inventory, host, ip));
+CREATE TABLE facts (key TEXT, name TEXT, object TEXT, value TEXT, at FLOAT, PRIMARY KEY (key, name, object))
 """
 STATEMENTS = tuple(statement.strip() for statement in _TABLES.split(";"))
 
@@ -212,11 +211,10 @@ class StorePlace:
 
     value: str = field(repr=False)
 
-    def open(self, max_wait: float = MAX_BUSY, clock: Clock = SYSTEM_CLOCK) -> Store:
+    def open(self, max_wait: float = MAX_BUSY) -> Store:
         """Open the store; raises OptionError if that is not possible.
 
-        Another process that writes is waited for as long as ``max_wait``, within limits. ``clock`` is that of this
-        machine; a database uses its server's.
+        Another process that writes is waited for as long as ``max_wait``, within limits.
         """
         # Imported only here: most tasks of a run use no store.
         from .sqlite import SqliteStore
@@ -224,7 +222,7 @@ class StorePlace:
         busy = min(max(MIN_BUSY, max_wait), MAX_BUSY)
         try:
             if not is_database(self.value):
-                return SqliteStore(self.value, busy, clock)
+                return SqliteStore(self.value, busy)
             from .postgres import HAS_PSYCOPG, PostgresStore
 
             if HAS_PSYCOPG:

@@ -9,7 +9,7 @@ import gc
 from pathlib import Path
 
 import pytest
-from ansible_collections.qingguo.qgnet.plugins.module_utils._core.runtime import WaitBudget
+from ansible_collections.qingguo.qgnet.plugins.module_utils._core.runtime import WaitBudget, use
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.facts import AREAS, LEASE_LIST, LIFETIME, Facts
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.rate_limiter import RateLimiter
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.store import StorePlace
@@ -28,7 +28,8 @@ def one_run(node: ControlNode, number: int) -> None:
     """What a run keeps: hosts with new addresses, a change of the whitelist, calls, and a lease."""
     hosts = {f"i-{n}": f"198.51.100.{(HOSTS * number + n) % 250}" for n in range(HOSTS)}
     assert not any(own["failed"] for own in node.role(**hosts)["hosts"].values())
-    state = StorePlace(str(node.store)).open(60.0, node.runtime.clock)
+    with use(node.runtime):
+        state = StorePlace(str(node.store)).open()
     limiter = RateLimiter(state, 60)
     with limiter.slot("key", "/whitelist/query", 60, 10, WaitBudget(0)):
         pass
@@ -60,7 +61,8 @@ def test_hundreds_of_runs_leave_no_more_than_a_few(node: ControlNode) -> None:
         node.vendor.advance(60 * MINUTES)
         if number in (early_run, last_run):
             after.append(size(node.store))
-            state = StorePlace(str(node.store)).open(60.0, node.runtime.clock)
+            with use(node.runtime):
+                state = StorePlace(str(node.store)).open()
             rows = {table: state.rows(f"SELECT count(*) FROM {table}")[0][0] for table in TABLES}
             named = dict(state.rows("SELECT name, count(*) FROM facts GROUP BY name"))
             state.close()
