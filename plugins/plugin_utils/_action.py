@@ -37,7 +37,6 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._task.operation impo
     variable_name,
 )
 from ansible_collections.qingguo.qgnet.plugins.module_utils._task.options import GROUP_OPTIONS, SHARED_OPTIONS
-from ansible_collections.qingguo.qgnet.plugins.plugin_utils._announcer import run_announcer
 from ansible_collections.qingguo.qgnet.plugins.plugin_utils._variables import check_settings, variable_value
 
 _GROUP = "group/qingguo.qgnet.qg"
@@ -122,8 +121,14 @@ class QgAction(ActionBase):
 
     def mode(self) -> Mode:
         """Return the modes of the task, and its announcer."""
-        announcer = SILENT if self._task.no_log else run_announcer(self._name)
+        announcer = SILENT if self._task.no_log else self._announce
         return Mode(bool(self._task.check_mode), bool(self._task.diff), announcer, self.origin)
+
+    def _announce(self, reason: str, detail: str) -> None:
+        # Imported only for a wait.
+        from ansible_collections.qingguo.qgnet.plugins.plugin_utils._announcer import run_announcer
+
+        run_announcer(self._name)(reason, detail)
 
     def delegated_away(self) -> bool:
         """Whether the task was delegated to another machine."""

@@ -18,10 +18,8 @@ from typing import Any
 from .._core.errors import CallError, Kind
 from .._core.runtime import WaitBudget, wall_time
 from . import account_rows as rows
-from .caller import Caller, T
-from .calls import Call
+from .caller import Call, Caller, Code, Refusal, T
 from .parsing import Record, ResponseShapeError, http_time, parse_object
-from .responses import Code, Refusal
 from .transport import HttpResponse, Transport
 
 #: The maximum number of services that one call of getDetail returns (vendor's page on service details).
@@ -91,7 +89,7 @@ def _row(said: str, response: HttpResponse) -> Code:
     return Code(Kind.PARAMETER, "", "")
 
 
-_call = functools.partial(Call, repeatable=True, dialect=_dialect, uncertain=frozenset())
+_call = functools.partial(Call, repeatable=True, dialect=_dialect)
 BALANCE = _call("/merchant/getBalance", dialect=functools.partial(_dialect, by_result=True))
 INSTANCES = _call("/cloud-business/getDetail")
 ORDER_PRICE = _call("/cloud-business/packageOrderPrice")

@@ -2,21 +2,23 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The caller: sends the calls of one run, with retries, and counts them."""
+"""The caller: sends the calls of one run, with retries, and counts them.
+
+What a call is, and what a response to it says, is the same for all APIs of the vendor.
+"""
 
 from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Collection, Iterator, Mapping
-from typing import Any, TypeVar
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple, TypeVar
 
 from .._core.errors import CallError, Effect, Kind, QgError, TransportError, UnexpectedError, WaitBudgetExceeded
 from .._core.runtime import WaitBudget, backoff
 from .._core.text import sentence
-from .calls import Call
 from .parsing import ResponseShapeError
-from .responses import data_of
-from .transport import RETRIES, Transport, encode
+from .transport import RETRIES, HttpResponse, Transport, encode
 
 T = TypeVar("T")
 #: Reads the data of a response; raises ResponseShapeError.
@@ -26,6 +28,81 @@ Sending = Callable[[], contextlib.AbstractContextManager[None]]
 #: The maximum length of a query that is sent by GET, in characters. The vendor requires POST "when the parameters are
 #: too long", without a number; servers commonly accept a request line of 8 kB.
 MAX_QUERY = 4000
+#: The limit per minute of plans that are billed by volume, and of the calls whose limit does not depend on channels.
+COMMON_LIMIT = 60
+
+
+class Code(NamedTuple):
+    """One row of an error table: what the code means, and what the user can do about it."""
+
+    kind: Kind
+    meaning: str
+    fix: str
+
+
+class Refusal(NamedTuple):
+    """A refusal of the vendor: its code with the meaning, and its words. ``number`` is what the code counts."""
+
+    code: int | str | None
+    row: Code
+    said: object = None
+    request_id: object = None
+    number: str = "code"
+
+
+#: Returns the data of a response, and the refusal in it, if any; raises ResponseShapeError if it is not the vendor's.
+Dialect = Callable[[HttpResponse], "tuple[Any, Refusal | None]"]
+#: Returns a text of the vendor for a message, without secrets; None for other values and empty text.
+Quoted = Callable[[object], "str | None"]
+
+
+@dataclass(frozen=True)
+class Call:
+    """One call.
+
+    ``per_minute`` is its limit per key, to which ``per_channel`` is added for each channel of the plan. ``repeatable``
+    says whether a call whose response was lost may simply be sent again; otherwise the caller must first find out its
+    effect. ``dialect`` reads its responses.
+    """
+
+    path: str
+    per_minute: int = COMMON_LIMIT
+    per_channel: int = 0
+    method: str = "GET"
+    repeatable: bool = False
+    dialect: Dialect = field(kw_only=True)
+
+    @property
+    def name(self) -> str:
+        """The name in messages and limits: the path, after the method if that is not GET."""
+        return self.path if self.method == "GET" else f"{self.method} {self.path}"
+
+    def limit(self, channels: int | None) -> int:
+        """Return the limit in calls per minute; if the number of channels is unknown, that of one channel.
+
+        It is never above COMMON_LIMIT, which is that of plans by volume: the API does not show which plans those are.
+        """
+        if not self.per_channel:
+            return self.per_minute
+        return min(COMMON_LIMIT, self.per_minute + self.per_channel * (channels or 1))
+
+
+def data_of(response: HttpResponse, call: Call, quoted: Quoted, *, name: str, url_option: str) -> Any:
+    """Return the data of a success; raises CallError for a refusal, TransportError for what is not the vendor's."""
+    try:
+        data, refusal = call.dialect(response)
+        # A success may have a status such as 206, whose body is incomplete.
+        is_whole = response.status == 200
+    except ResponseShapeError:
+        refusal, is_whole = None, False
+    if refusal is None and is_whole:
+        return data
+    # Imported only for a failure.
+    from . import failures
+
+    if refusal:
+        raise failures.vendor_refusal(refusal, response, call, quoted, name)
+    raise failures.unusable(response, call, quoted, url_option)
 
 
 class Caller:
@@ -53,8 +130,6 @@ class Caller:
         #: The number of calls of a run, and how many of them were retries.
         self.count = {"calls": 0, "retries": 0}
         self.secrets = secrets
-        #: The maximum number of attempts of one call; waiting for the rate limit does not count.
-        self.max_attempts = RETRIES + 1
         self._transport, self._url, self._credentials = transport, url.rstrip("/"), credentials
         self._product, self._rereads = product, rereads
 
@@ -100,7 +175,7 @@ class Caller:
                 # max_wait limits the attempts that the rate limit refuses.
                 attempts += not is_blocked or error.retry_after is not None
                 may_repeat = error.retryable and (call.repeatable or not error.may_have_effect)
-                if not may_repeat or attempts >= self.max_attempts or self.single_attempt:
+                if not may_repeat or attempts > RETRIES or self.single_attempt:
                     raise
                 # An API that cannot be reached is most often a wrong URL: say so after one timeout.
                 if error.details.get("option") and self.budget.elapsed() - began + backoff(attempts) > self.timeout:

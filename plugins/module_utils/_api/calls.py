@@ -13,55 +13,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import partial
 
-from .._core.errors import Kind
 from . import responses
-from .responses import Dialect
+from .caller import Call
 
-#: The limit per minute of plans that are billed by volume, and of the calls whose limit does not depend on channels.
-COMMON_LIMIT = 60
-
-
-@dataclass(frozen=True)
-class Call:
-    """One call.
-
-    ``per_minute`` is its limit per key, to which ``per_channel`` is added for each channel of the plan. ``repeatable``
-    says whether a call whose response was lost may simply be sent again; otherwise the caller must first find out its
-    effect. ``uncertain`` are the kinds of documented refusals after which the call may have been carried out.
-    """
-
-    path: str
-    per_minute: int = COMMON_LIMIT
-    per_channel: int = 0
-    method: str = "GET"
-    repeatable: bool = False
-    dialect: Dialect = responses.classic
-    uncertain: frozenset[Kind] = frozenset({Kind.UNKNOWN})
-
-    @property
-    def name(self) -> str:
-        """The name in messages and limits: the path, after the method if that is not GET."""
-        return self.path if self.method == "GET" else f"{self.method} {self.path}"
-
-    def limit(self, channels: int | None) -> int:
-        """Return the limit in calls per minute; if the number of channels is unknown, that of one channel.
-
-        It is never above COMMON_LIMIT, which is that of plans by volume: the API does not show which plans those are.
-        """
-        if not self.per_channel:
-            return self.per_minute
-        return min(COMMON_LIMIT, self.per_minute + self.per_channel * (channels or 1))
-
-
-_read = partial(Call, repeatable=True)
-_lease = partial(Call, per_minute=10, per_channel=5, uncertain=frozenset({Kind.UNKNOWN, Kind.FAILED}))
-_monopoly = partial(Call, per_minute=10, per_channel=5, dialect=responses.by_status)
+_classic = partial(Call, dialect=responses.classic)
+_read, _lease = partial(_classic, repeatable=True), partial(_classic, per_minute=10, per_channel=5)
+_monopoly = partial(_lease, dialect=responses.by_status)
 
 WHITELIST = _read("/whitelist/query")
-WHITELIST_ADD, WHITELIST_DELETE = Call("/whitelist/add", 20), Call("/whitelist/del", 20)
+WHITELIST_ADD, WHITELIST_DELETE = _classic("/whitelist/add", 20), _classic("/whitelist/del", 20)
 EXTRACT = _read("/extract", 45)
 #: Not a call: the addresses that may be released in a minute.
-RELEASED_ADDRESSES = Call("/release addresses", 0, 2)
+RELEASED_ADDRESSES = _classic("/release addresses", 0, 2)
 MONOPOLIES = _read("/monopolies", dialect=responses.by_status)
 MONOPOLIES_IDLE = _read("/monopolies/idle", dialect=responses.by_status)
 MONOPOLIES_APPLY = _monopoly("/monopolies", method="POST")
@@ -83,7 +46,7 @@ class Product:
 
 
 CLASSIC = "classic"
-_share = partial(Call, dialect=responses.product, uncertain=frozenset({Kind.UNKNOWN, Kind.FAILED}))
+_share = partial(Call, dialect=responses.product)
 _read_share, _lease_share = partial(_share, repeatable=True), partial(_share, per_minute=10, per_channel=5)
 _QUERY, _AREAS, _CHANNELS = _read_share("/query"), _read_share("/resources"), _read_share("/channels")
 _GET, _DELETE = _lease_share("/get"), _lease_share("/delete")

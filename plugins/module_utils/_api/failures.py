@@ -2,10 +2,10 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What is between this machine and the vendor, and the sentences for its failures: proxies, certificates, the network.
+"""The sentences for a call that has failed: the vendor's refusals, responses of others, and what is in between.
 
 No message contains the user name and the password in a proxy's URL, or the text of an exception of the HTTP library,
-which may contain the URL with its query.
+which may contain the URL with its query. Imported only for a failure.
 """
 
 from __future__ import annotations
@@ -15,16 +15,21 @@ import os
 import re
 import ssl
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
-from urllib.parse import unquote, urlsplit
-from urllib.request import getproxies_environment
+from typing import TYPE_CHECKING
 
-from .._core.errors import Effect, TransportError
-from .._core.text import counted
+from .._core.errors import UNCERTAIN, CallError, Effect, Kind, TransportError
+from .._core.text import counted, login_secrets
+from .parsing import retry_after
+from .transport import Exchange, HttpResponse, Proxy, UnusableResponse, environment_authorities
 
-#: The environment variables with the URL of a proxy, in lower case.
-_VARIABLES = ("http_proxy", "https_proxy", "all_proxy")
-_BEFORE_LOGIN = re.compile(r"^([A-Za-z0-9+.-]*:)?//")
+if TYPE_CHECKING:
+    from .caller import Call, Quoted, Refusal
+
+#: Statuses of a gateway that stopped waiting for a server, which may still carry out the call. Content delivery
+#: networks send 520 to 524, some proxies 598 and 599.
+_GATEWAY_TIMEOUT = frozenset((408, 502, 504, 520, 522, 524, 598, 599))
+#: The name of a field whose value is secret, however the vendor spells it: the password of a machine may follow.
+_SECRET_FIELD = re.compile("|".join(r"[\W_]*".join(mark) for mark in ("password", "authkey")), re.IGNORECASE)
 #: OpenSSL's reasons for the bytes of a server that does not use TLS.
 _NOT_TLS = frozenset(
     ("WRONG_VERSION_NUMBER", "UNKNOWN_PROTOCOL", "HTTP_REQUEST", "RECORD_LAYER_FAILURE", "PACKET_LENGTH_TOO_LONG")
@@ -46,51 +51,7 @@ _WORDS = (
 REFUSED_TUNNEL = re.compile(r"Tunnel connection failed: (\d{3})\b")
 
 
-class UnusableResponse(Exception):
-    """The response is not read to its end, for this reason."""
-
-
-@dataclass(frozen=True)
-class Proxy:
-    """A proxy, and the ``origin`` of its URL, such as an option, for messages."""
-
-    url: str = field(repr=False)
-    origin: str
-
-    @property
-    def name(self) -> str:
-        """The proxy in messages. A mistyped URL is not quoted, since any part of it may be a password."""
-        try:
-            parts = urlsplit(self.url if "//" in self.url else f"//{self.url}")
-            address = f" {parts.hostname}:{parts.port}" if parts.hostname and parts.port else ""
-        except ValueError:
-            address = ""
-        return f"the proxy{address} ({self.origin})"
-
-
-def environment_proxy(scheme: str) -> Proxy | None:
-    """Return the proxy for URLs of a scheme from the environment, without regard to NO_PROXY."""
-    proxies = getproxies_environment()
-    name = scheme if proxies.get(scheme) else "all"
-    return Proxy(proxies[name], f"environment variable {name.upper()}_PROXY") if proxies.get(name) else None
-
-
-def login_secrets(url: str | None) -> Iterator[str]:
-    """Yield the secrets in the URL of a proxy: its password, or a user name without one, which may be a token."""
-    login, at, _host = _BEFORE_LOGIN.sub("", url or "").rpartition("@")
-    user, _colon, password = login.partition(":")
-    if at and (secret := password or user):
-        yield from {secret, unquote(secret)}
-
-
-def environment_secrets() -> Iterator[str]:
-    """Yield the secrets in the proxy URLs of the environment."""
-    for name, url in os.environ.items():
-        if name.lower() in _VARIABLES:
-            yield from login_secrets(url)
-
-
-def refusal(proxy: Proxy, status: int, host: str, endpoint: str) -> TransportError:
+def proxy_refusal(proxy: Proxy, status: int, host: str, endpoint: str) -> TransportError:
     """Return the error for a proxy that did not forward a request for a host."""
     if status == 407:
         wrong = any(login_secrets(proxy.url))
@@ -107,12 +68,6 @@ def refusal(proxy: Proxy, status: int, host: str, endpoint: str) -> TransportErr
         retryable=status >= 500,
         http_status=status,
     )
-
-
-def environment_authorities() -> tuple[str, str]:
-    """Return the environment variable that names certificate authorities, and its value; empty if there is none."""
-    names = [name for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE") if os.environ.get(name)]
-    return (names[0], os.environ[names[0]]) if names else ("", "")
 
 
 def causes_of(error: BaseException) -> Iterator[BaseException]:
@@ -160,3 +115,76 @@ def explained(causes: Sequence[BaseException], where: str, whose: str, timeout: 
     else:
         words = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", type(causes[-1]).__name__).lower()
     return f"no usable response from {where}: {words}.", False
+
+
+def transport_failure(
+    error: Exception, exchange: Exchange, host: str, endpoint: str, proxy: Proxy | None, url_option: str
+) -> TransportError:
+    """Return the error for an exchange without a response."""
+    causes, is_sent = list(causes_of(error)), exchange.is_sent
+    stopped_at = None if exchange.is_past_proxy or is_sent else proxy
+    if stopped_at and (tunnel := REFUSED_TUNNEL.search(" ".join(map(str, causes)))):
+        return proxy_refusal(stopped_at, int(tunnel[1]), host, endpoint)
+    effect = Effect.NOT_SENT
+    if is_sent:
+        is_late = any("Timeout" in type(cause).__name__ for cause in causes)
+        effect = Effect.IN_FLIGHT if is_late else Effect.UNKNOWN
+    where, whose = (stopped_at.name, stopped_at.origin) if stopped_at else (host, url_option)
+    text, is_final = explained(causes, where, whose, exchange.timeout)
+    text += "" if is_sent or is_final else f" Check {whose}."
+    option = None if is_sent or stopped_at or is_final else url_option
+    text = f"{endpoint}: {text}"
+    return TransportError(text, endpoint=endpoint, effect=effect, retryable=not is_final, option=option)
+
+
+def vendor_refusal(refusal: Refusal, response: HttpResponse, call: Call, quoted: Quoted, name: str) -> CallError:
+    """Return the error for a refusal of the vendor."""
+    kind, meaning, fix = refusal.row
+    said, request_id = ((quoted(text) or "")[:200] or None for text in (refusal.said, refusal.request_id))
+    code = (quoted(refusal.code) or "")[:80] if isinstance(refusal.code, str) else refusal.code
+    number = "" if code is None else f" with {refusal.number} {code}"
+    why = ", ".join(filter(None, (meaning, said and f'"{said}"')))
+    asked = f" The vendor's number of this request is {request_id}." if request_id else ""
+    return CallError(
+        f"{name} was refused{number}{why and f' ({why})'}. {fix}{asked}",
+        effect=Effect.UNKNOWN if kind in UNCERTAIN else Effect.REJECTED,
+        kind=kind,
+        # Another attempt would get the same response to most refusals.
+        retryable=kind in (Kind.RATE, Kind.UNKNOWN, Kind.FAILED),
+        code=code,
+        meaning=meaning or said,
+        endpoint=call.name,
+        http_status=response.status,
+        request_id=request_id,
+    )
+
+
+def unusable(response: HttpResponse, call: Call, quoted: Quoted, url_option: str) -> TransportError:
+    """Return the error for a response that does not come from the vendor's service, or not from this call.
+
+    It comes from a gateway, which may send any status before or after the service carried out the call.
+    """
+    status, retryable = response.status, True
+    is_timeout = status in _GATEWAY_TIMEOUT
+    if 300 <= status < 400:
+        why, retryable = f"a redirect, which is not followed with a key; check {url_option}", False
+    elif status == 429:
+        why = "the server asks for fewer calls"
+    elif status >= 500 or is_timeout:
+        why = "a server error"
+    elif status >= 400:
+        why, retryable = f"a refusal without the vendor's code; check {url_option}", False
+    elif status != 200:
+        why = "a success that may be incomplete"
+    else:
+        why = "a response that is not the vendor's JSON"
+    excerpt = _SECRET_FIELD.split(quoted(response.text) or "", maxsplit=1)[0][:120]
+    return TransportError(
+        f"{call.name}: HTTP {status}, {why}" + (f' (it begins: "{excerpt}").' if excerpt else "."),
+        endpoint=call.name,
+        effect=Effect.IN_FLIGHT if is_timeout else Effect.UNKNOWN,
+        kind=Kind.RATE if status == 429 else None,
+        retryable=retryable,
+        http_status=status,
+        retry_after=retry_after(response.headers),
+    )

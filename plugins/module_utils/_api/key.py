@@ -15,8 +15,8 @@ from .._core.runtime import WaitBudget
 from .._store.facts import CHANNELS, Facts
 from .._store.rate_limiter import RateLimiter
 from .._store.store import after_the_call, preload
-from .caller import Caller
-from .calls import CLASSIC, Call
+from .caller import Call, Caller
+from .calls import CLASSIC
 from .parsing import http_time
 from .transport import Transport, service_of
 

@@ -22,8 +22,8 @@ from .._core.text import without_secrets
 from .._store.facts import AREAS, CHANNELS, PRODUCT
 from .._store.store import after_the_call
 from . import calls
-from .caller import Sending
-from .calls import CLASSIC, PRODUCTS, Call
+from .caller import Call, Sending
+from .calls import CLASSIC, PRODUCTS
 from .key import KeyCaller
 from .leases import ISP_NUMBERS, AllocationParams, Area, Lease, NamedArea, Quota
 from .parsing import ResponseShapeError, as_int, check_count, integer, objects, texts_or_none

@@ -24,7 +24,7 @@ BEIJING = datetime.timezone(datetime.timedelta(hours=8))
 #: The maximum length of a number or a time.
 MAX_LENGTH = 64
 #: The maximum wait in seconds that a server can ask for: 30 years.
-MAX_SECONDS = 10**9
+MAX_SECONDS = 1e9
 
 #: SQLite stores integers of 64 bits.
 _INTEGER = re.compile(r"[+-]?[0-9]{1,18}")
@@ -135,12 +135,10 @@ def http_time(text: str) -> float | None:
         return None
 
 
-def http_delay(text: str, now: float) -> float | None:
-    """Return the seconds in a ``Retry-After`` header, a number of seconds or an HTTP date; None for anything else."""
-    if text.strip().isdecimal() and text.isascii():
-        return min(float(text), float(MAX_SECONDS))
-    time = http_time(text)
-    return None if time is None else min(max(0.0, time - now), float(MAX_SECONDS))
+def retry_after(headers: Mapping[str, str]) -> float | None:
+    """Return the seconds that a server asks to wait; None if it does not, or with a date."""
+    text = headers.get("Retry-After", "").strip()
+    return min(float(text), MAX_SECONDS) if text.isascii() and text.isdecimal() else None
 
 
 def normalize_key(name: str) -> str:

@@ -2,10 +2,10 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The vendor's responses: the envelopes, the data of a success, and the meaning of a refusal.
+"""The responses of the APIs for a key: their envelopes, and the table of what their codes mean.
 
-Four generations of APIs report success and refusals in different ways. Each way is a :data:`Dialect`, which returns
-what a response says; :func:`data_of` returns the data or raises the error.
+Three generations of APIs report success and refusals in different ways. Each way is a dialect, which returns what a
+response says. The account API and tunnels have others.
 
 Sources of the codes: vendor docs (API overview, 174, 175, 178, 181, 1838, 2259), and the tables of the vendor's and of
 public clients.
@@ -13,31 +13,13 @@ public clients.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, NamedTuple
+from collections.abc import Mapping
+from typing import Any
 
-from .._core.errors import UNCERTAIN, CallError, Effect, Kind, TransportError
+from .._core.errors import Kind
+from .caller import Code, Refusal
 from .parsing import ResponseShapeError, as_int, parse_object
-from .transport import HttpResponse, retry_after
-
-if TYPE_CHECKING:
-    from .calls import Call
-
-#: Statuses of a gateway that stopped waiting for a server, which may still carry out the call. Content delivery
-#: networks send 520 to 524, some proxies 598 and 599.
-_GATEWAY_TIMEOUT = frozenset((408, 502, 504, 520, 522, 524, 598, 599))
-#: The name of a field whose value is secret, however the vendor spells it: the password of a machine may follow.
-_SECRET_FIELD = re.compile("|".join(r"[\W_]*".join(mark) for mark in ("password", "authkey")), re.IGNORECASE)
-
-
-class Code(NamedTuple):
-    """One row of an error table: what the code means, and what the user can do about it."""
-
-    kind: Kind
-    meaning: str
-    fix: str
-
+from .transport import HttpResponse
 
 #: What to do if the product may be wrong: if the user has set it, and if a state had stored it.
 LEAVE_OUT, RUN_AGAIN = "leave out product, so that it is found out", "run the task again, so that it is found out anew"
@@ -132,22 +114,6 @@ _MONOPOLY_STATUSES = {
 _UNDOCUMENTED = Code(Kind.OTHER, "not a documented code", "See the vendor's error table.")
 
 
-class Refusal(NamedTuple):
-    """A refusal of the vendor: its code with the meaning, and its words. ``number`` is what the code counts."""
-
-    code: int | str | None
-    row: Code
-    said: object = None
-    request_id: object = None
-    number: str = "code"
-
-
-#: Returns the data of a response, and the refusal in it, if any; raises ResponseShapeError if it is not the vendor's.
-Dialect = Callable[[HttpResponse], "tuple[Any, Refusal | None]"]
-#: Returns a text of the vendor for a message, without secrets; None for other values and empty text.
-Quoted = Callable[[object], "str | None"]
-
-
 def classic(response: HttpResponse) -> tuple[Any, Refusal | None]:
     """Read ``{"Code": 0, ...}``. The code decides whatever the status, since refusals come with 200 or 4xx."""
     body = parse_object(response.text)
@@ -174,70 +140,3 @@ def product(response: HttpResponse) -> tuple[Any, Refusal | None]:
         raise ResponseShapeError("no code")
     refused = Refusal(code, CODES.get(code, _UNDOCUMENTED), body.get("message"), body.get("request_id"))
     return body.get("data"), None if code == "SUCCESS" else refused
-
-
-def data_of(response: HttpResponse, call: Call, quoted: Quoted, *, name: str, url_option: str) -> Any:
-    """Return the data of a success; raises CallError for a refusal, TransportError for what is not the vendor's."""
-    try:
-        data, refusal = call.dialect(response)
-    except ResponseShapeError:
-        raise _unusable(response, call, quoted, url_option) from None
-    if refusal:
-        raise _refused(refusal, response, call, quoted, name)
-    # A success may have a status such as 206, whose body is incomplete.
-    if response.status != 200:
-        raise _unusable(response, call, quoted, url_option)
-    return data
-
-
-def _refused(refusal: Refusal, response: HttpResponse, call: Call, quoted: Quoted, name: str) -> CallError:
-    kind, meaning, fix = refusal.row
-    said, request_id = ((quoted(text) or "")[:200] or None for text in (refusal.said, refusal.request_id))
-    code = (quoted(refusal.code) or "")[:80] if isinstance(refusal.code, str) else refusal.code
-    number = "" if code is None else f" with {refusal.number} {code}"
-    why = ", ".join(filter(None, (meaning, said and f'"{said}"')))
-    asked = f" The vendor's number of this request is {request_id}." if request_id else ""
-    is_uncertain = kind in call.uncertain or kind is Kind.OTHER
-    return CallError(
-        f"{name} was refused{number}{why and f' ({why})'}. {fix}{asked}",
-        effect=Effect.UNKNOWN if is_uncertain else Effect.REJECTED,
-        kind=kind,
-        # Another attempt would get the same response to most refusals.
-        retryable=kind is Kind.RATE or (is_uncertain and kind in UNCERTAIN - {Kind.OTHER}),
-        code=code,
-        meaning=meaning or said,
-        endpoint=call.name,
-        http_status=response.status,
-        request_id=request_id,
-    )
-
-
-def _unusable(response: HttpResponse, call: Call, quoted: Quoted, url_option: str) -> TransportError:
-    """Return the error for a response that does not come from the vendor's service, or not from this call.
-
-    It comes from a gateway, which may send any status before or after the service carried out the call.
-    """
-    status, retryable = response.status, True
-    is_timeout = status in _GATEWAY_TIMEOUT
-    if 300 <= status < 400:
-        why, retryable = f"a redirect, which is not followed with a key; check {url_option}", False
-    elif status == 429:
-        why = "the server asks for fewer calls"
-    elif status >= 500 or is_timeout:
-        why = "a server error"
-    elif status >= 400:
-        why, retryable = f"a refusal without the vendor's code; check {url_option}", False
-    elif status != 200:
-        why = "a success that may be incomplete"
-    else:
-        why = "a response that is not the vendor's JSON"
-    excerpt = _SECRET_FIELD.split(quoted(response.text) or "", maxsplit=1)[0][:120]
-    return TransportError(
-        f"{call.name}: HTTP {status}, {why}" + (f' (it begins: "{excerpt}").' if excerpt else "."),
-        endpoint=call.name,
-        effect=Effect.IN_FLIGHT if is_timeout else Effect.UNKNOWN,
-        kind=Kind.RATE if status == 429 else None,
-        retryable=retryable,
-        http_status=status,
-        retry_after=retry_after(response.headers),
-    )

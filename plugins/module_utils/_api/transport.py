@@ -13,6 +13,7 @@ from __future__ import annotations
 import contextlib
 import http.client
 import logging
+import os
 import queue
 import shlex
 import socket
@@ -20,23 +21,12 @@ import sys
 import threading
 import traceback
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 from urllib.parse import urlencode, urlsplit
+from urllib.request import getproxies_environment
 
-from .._core.errors import Effect, TransportError
-from .._core.runtime import current, wall_time
-from .failures import (
-    REFUSED_TUNNEL,
-    Proxy,
-    UnusableResponse,
-    causes_of,
-    environment_authorities,
-    environment_proxy,
-    explained,
-    refusal,
-)
-from .parsing import http_delay, http_time
+from .._core.runtime import current
 
 try:
     from requests import Session
@@ -69,6 +59,41 @@ RETRIES = 5
 logging.getLogger("urllib3").setLevel(logging.ERROR)
 
 
+class UnusableResponse(Exception):
+    """The response is not read to its end, for this reason."""
+
+
+@dataclass(frozen=True)
+class Proxy:
+    """A proxy, and the ``origin`` of its URL, such as an option, for messages."""
+
+    url: str = field(repr=False)
+    origin: str
+
+    @property
+    def name(self) -> str:
+        """The proxy in messages. A mistyped URL is not quoted, since any part of it may be a password."""
+        try:
+            parts = urlsplit(self.url if "//" in self.url else f"//{self.url}")
+            address = f" {parts.hostname}:{parts.port}" if parts.hostname and parts.port else ""
+        except ValueError:
+            address = ""
+        return f"the proxy{address} ({self.origin})"
+
+
+def environment_proxy(scheme: str) -> Proxy | None:
+    """Return the proxy for URLs of a scheme from the environment, without regard to NO_PROXY."""
+    proxies = getproxies_environment()
+    name = scheme if proxies.get(scheme) else "all"
+    return Proxy(proxies[name], f"environment variable {name.upper()}_PROXY") if proxies.get(name) else None
+
+
+def environment_authorities() -> tuple[str, str]:
+    """Return the environment variable that names certificate authorities, and its value; empty if there is none."""
+    names = [name for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE") if os.environ.get(name)]
+    return (names[0], os.environ[names[0]]) if names else ("", "")
+
+
 @dataclass(frozen=True)
 class HttpResponse:
     """A complete HTTP response with any status."""
@@ -91,18 +116,13 @@ def service_of(url: str) -> str:
     return f"{(parts.hostname or '').rstrip('.')}{port}{parts.path.rstrip('/')}"
 
 
-def retry_after(headers: Mapping[str, str]) -> float | None:
-    """Return the seconds of a ``Retry-After`` header: a number of seconds, or a date by the clock of the server."""
-    date = http_time(headers.get("Date", ""))
-    return http_delay(headers.get("Retry-After", ""), wall_time() if date is None else date)
-
-
 class Exchange:
     """One request: until when it may be sent, and whether a part of it may have been sent."""
 
     def __init__(self, timeout: float) -> None:
         # This clock includes suspensions: another machine may have taken over and paid, so nothing must be sent later.
         self._elapsed = current().clock.elapsed
+        self.timeout = timeout
         self._end = self._elapsed() + timeout
         self._channel: socket.socket | None = None
         self.is_sent = False
@@ -231,10 +251,15 @@ class Transport:
         exchange.close()
         host = urlsplit(url).netloc.rpartition("@")[2]
         if not isinstance(result, HttpResponse):
-            raise self._failure(result, exchange, host, endpoint, proxy)
+            # Imported only for a failure.
+            from .failures import transport_failure
+
+            raise transport_failure(result, exchange, host, endpoint, proxy, self.url_option)
         # With HTTPS, such a response comes from the vendor, through the tunnel.
         if proxy and result.status == 407 and url.startswith("http:"):
-            raise refusal(proxy, result.status, host, endpoint)
+            from .failures import proxy_refusal
+
+            raise proxy_refusal(proxy, result.status, host, endpoint)
         return result
 
     def _request(
@@ -266,22 +291,3 @@ class Transport:
             if response.raw.length_remaining:
                 raise http.client.IncompleteRead(b"")
             return HttpResponse(response.status_code, body.decode("utf-8", "replace"), response.headers)
-
-    def _failure(
-        self, error: Exception, exchange: Exchange, host: str, endpoint: str, proxy: Proxy | None
-    ) -> TransportError:
-        """Return the error for an exchange without a response."""
-        causes, is_sent = list(causes_of(error)), exchange.is_sent
-        stopped_at = None if exchange.is_past_proxy or is_sent else proxy
-        if stopped_at and (tunnel := REFUSED_TUNNEL.search(" ".join(map(str, causes)))):
-            return refusal(stopped_at, int(tunnel[1]), host, endpoint)
-        effect = Effect.NOT_SENT
-        if is_sent:
-            is_late = any("Timeout" in type(cause).__name__ for cause in causes)
-            effect = Effect.IN_FLIGHT if is_late else Effect.UNKNOWN
-        where, whose = (stopped_at.name, stopped_at.origin) if stopped_at else (host, self.url_option)
-        text, is_final = explained(causes, where, whose, self.timeout)
-        text += "" if is_sent or is_final else f" Check {whose}."
-        option = None if is_sent or stopped_at or is_final else self.url_option
-        text = f"{endpoint}: {text}"
-        return TransportError(text, endpoint=endpoint, effect=effect, retryable=not is_final, option=option)

@@ -11,10 +11,11 @@ import functools
 import html
 import ipaddress
 import json
+import os
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any
-from urllib.parse import quote, quote_plus
+from urllib.parse import quote, quote_plus, unquote
 
 from ansible.module_utils.common.parameters import remove_values, sanitize_keys
 
@@ -29,6 +30,8 @@ _OWN_NAME, _FOREIGN_BELOW = re.compile("[a-z][a-z_]*"), frozenset({"vendor", "id
 _FULL_WIDTH = str.maketrans("{}#\\", "\uff5b\uff5d\uff03\uff3c")
 #: Separates the lines and words of values.
 _SPACE = frozenset("\n\t\u3000\xa0")
+#: The environment variables with the URL of a proxy, in lower case; and what a URL has before the login.
+_PROXIES, _BEFORE_LOGIN = ("http_proxy", "https_proxy", "all_proxy"), re.compile(r"^([A-Za-z0-9+.-]*:)?//")
 #: What a message may quote of an option's value. Anything else may be a URL or a login.
 _QUOTABLE = re.compile(r"[\w .,*+=<>!-]{0,80}|(?:[\w-]+\.)+[\w-]+:[0-9]+")
 
@@ -84,12 +87,9 @@ def clean(result: Mapping[str, Any], secrets: Collection[str]) -> dict[str, Any]
 
 
 def sentence(text: str, secrets: Collection[str]) -> str:
-    """Return a text of a server for a message; nothing if it has the letters of a secret, with anything in between."""
+    """Return a text of a server for a message, without secrets."""
     hidden = forms(frozenset(secrets))
-    masked = str(remove_values(f" {text} ", hidden)) if hidden else text
-    letters = _letters(masked)
-    hides = any(_letters(secret) in letters for secret in secrets if len(_letters(secret)) >= _SHORTEST)
-    return "" if hides else one_line(masked)
+    return one_line(str(remove_values(f" {text} ", hidden)) if hidden else text)
 
 
 @functools.lru_cache(maxsize=32)
@@ -112,16 +112,37 @@ def _forms(text: str) -> Iterator[str]:
         yield from (code, code.translate(str.maketrans("+/", "-_")))
 
 
+def login_secrets(url: str | None) -> Iterator[str]:
+    """Yield the secrets in the URL of a proxy: its password, or a user name without one, which may be a token."""
+    login, at, _host = _BEFORE_LOGIN.sub("", url or "").rpartition("@")
+    user, _colon, password = login.partition(":")
+    if at and (secret := password or user):
+        yield from {secret, unquote(secret)}
+
+
+def environment_secrets() -> Iterator[str]:
+    """Yield the secrets in the URLs of proxies in the environment."""
+    for name, url in os.environ.items():
+        if name.lower() in _PROXIES:
+            yield from login_secrets(url)
+
+
+def database_secrets(url: str | None) -> frozenset[str]:
+    """Return the secrets in the URL of a database, which need not be a valid URL."""
+    address = (url or "").partition("://")[2]
+    # libpq ends a password at the first "@"; the user may mean the last one.
+    written = {address[: max(end, 0)].partition(":")[2] for end in (address.find("@"), address.rfind("@"))}
+    parameters = (each.partition("=") for each in address.partition("?")[2].split("&"))
+    written.update(value for name, _equals, value in parameters if "password" in name)
+    return frozenset(filter(None, written | {unquote(text) for text in written}))
+
+
 def _own_names(value: Any) -> Iterator[str]:
     if isinstance(value, dict):
         yield from filter(_OWN_NAME.fullmatch, value)
         value = [item for name, item in value.items() if name not in _FOREIGN_BELOW]
     for item in value if isinstance(value, (list, tuple)) else ():
         yield from _own_names(item)
-
-
-def _letters(text: str) -> str:
-    return "".join(filter(str.isalnum, text)).casefold()
 
 
 def quoted(text: str) -> str:

@@ -23,7 +23,7 @@ from .._api.leases import Lease
 from .._api.transport import REQUESTS_IMPORT_ERROR, VERSION
 from .._api.whitelist import Whitelist
 from .._core.checks import check_url, read_address
-from .._core.errors import OF_OTHER_PRODUCT, CallError, OptionError, QgError
+from .._core.errors import CallError, OptionError, QgError
 from .._core.text import counted
 from .._paid.caps import bought_today
 from .._paid.leases import held_leases
@@ -131,15 +131,6 @@ class Doctor:
         return f"{held}, but not that of this machine. To use proxies here, type: {_REGISTER}"
 
     def _product(self, readable: bool) -> str:
-        given = self.params["product"]
-        if given != AUTO:
-            self.api = client_of(self.params, self.classic, given)
-            try:
-                self.api.check_access()
-                return str(given)
-            except CallError as error:
-                if error.kind not in OF_OTHER_PRODUCT:
-                    raise
         try:
             found = read_product(self.params, self.classic)
         except QgError:
@@ -147,7 +138,8 @@ class Doctor:
                 return "unknown: no list of leases takes the key, but its whitelist can be read, as with a tunnel's key"
             raise
         self.api = client_of(self.params, self.classic, found)
-        if given == AUTO:
+        given = self.params["product"]
+        if given in (AUTO, found):
             return found
         unset = "unset QG_PRODUCT" if self.mode.origin("product") == "QG_PRODUCT" else f"set qg_product to {found}"
         raise QgError(f"product={given} is wrong: the key is one of product={found}. To mend it: {unset}")

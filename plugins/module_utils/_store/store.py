@@ -21,7 +21,6 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Protocol
-from urllib.parse import unquote
 
 from .._core.errors import OptionError, QgError
 
@@ -66,7 +65,6 @@ CREATE TABLE facts (key TEXT, name TEXT, object TEXT, value TEXT, at FLOAT, PRIM
 """
 STATEMENTS = tuple(statement.strip() for statement in _TABLES.split(";"))
 
-DEFAULT_STORE = "~/.ansible/qgnet"
 #: The limits of the time for which a task waits for a database that others use, in seconds.
 MIN_BUSY, MAX_BUSY = 10.0, 60.0
 
@@ -239,16 +237,6 @@ def is_database(store: str) -> bool:
     """Whether a value of ``store`` is the URL of a database, and not a directory."""
     # A mistyped URL with a login must not be taken for a directory, which messages quote.
     return "://" in store or ("@" in store and re.match(r"/(?!/)|[~.]", store) is None)
-
-
-def url_secrets(url: str | None) -> frozenset[str]:
-    """Return the secrets in the URL of a database, which need not be a valid URL."""
-    address = (url or "").partition("://")[2]
-    # libpq ends a password at the first "@"; the user may mean the last one.
-    written = {address[: max(end, 0)].partition(":")[2] for end in (address.find("@"), address.rfind("@"))}
-    parameters = (each.partition("=") for each in address.partition("?")[2].split("&"))
-    written.update(value for name, _equals, value in parameters if "password" in name)
-    return frozenset(filter(None, written | {unquote(text) for text in written}))
 
 
 def preload() -> None:

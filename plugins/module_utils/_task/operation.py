@@ -21,12 +21,10 @@ from ansible.module_utils.basic import AnsibleFallbackNotFound
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.module_utils.errors import UnsupportedError
 
-from .._api.failures import environment_secrets
 from .._api.transport import MISSING_REQUESTS, REQUESTS_IMPORT_ERROR
 from .._core.errors import OptionError, QgError, UnexpectedError
 from .._core.runtime import REAL, SILENT, Announcer, Runtime, use
-from .._core.text import clean, similar
-from .._store.store import is_database, url_secrets
+from .._core.text import clean, database_secrets, environment_secrets, similar
 
 Spec = dict[str, dict[str, Any]]
 #: The value of a variable that does not exist.
@@ -80,6 +78,9 @@ def shared_options(spec: Spec) -> list[str]:
 
 def from_this_environment(spec: Spec) -> dict[str, str]:
     """Return the options from the control node's environment for a task that runs on another machine."""
+    # Imported only for such a task.
+    from .._store.store import is_database
+
     found = {}
     for option in shared_options(spec):
         value = os.environ.get(environment_name(option))
@@ -260,7 +261,7 @@ def secrets_in(params: Mapping[str, Any], spec: Spec) -> frozenset[str]:
     if "timeout" in spec:
         found.update(environment_secrets())
     if "store" in spec:
-        found.update(url_secrets(params.get("store")))
+        found.update(database_secrets(params.get("store")))
     for secret in found:
         register_secret(secret)
     return frozenset(found)

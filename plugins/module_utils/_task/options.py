@@ -11,12 +11,10 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from .._api.calls import CLASSIC, PRODUCTS
 from .._api.transport import Transport
 from .._core.checks import check_range, check_url, check_visible
 from .._core.errors import OptionError
 from .._core.runtime import SILENT, Announcer, WaitBudget, current
-from .._store.store import DEFAULT_STORE, StorePlace
 from .operation import Spec, environment_name, shared, shared_options, variable_name
 
 if TYPE_CHECKING:
@@ -24,8 +22,10 @@ if TYPE_CHECKING:
     from .._api.key import KeyCaller
     from .._store.store import Store
 
-#: The value of ``product`` for the one that the vendor's responses show.
-AUTO = "auto"
+DEFAULT_STORE = "~/.ansible/qgnet"
+#: The value of ``product`` for the one that the vendor's responses show, and those for the rows of ``PRODUCTS``, which
+#: tasks on an account do not load.
+AUTO, PRODUCT_NAMES = "auto", ("classic", "share", "longterm", "exclusive", "overseas")
 #: The host of QG.net's own classic API; each product has a host below it.
 _VENDOR_HOST = "proxy.qg.net"
 #: The option for the state, also for plugins that use the state without calling the vendor (doc fragment ``store``).
@@ -49,7 +49,7 @@ PROXY_API_OPTIONS: Spec = {
 }
 #: The options that choose the API of a key's leases (doc fragment ``product``).
 PRODUCT_OPTIONS: Spec = {
-    **shared("product", type="str", choices=[AUTO, *PRODUCTS], default=AUTO),
+    **shared("product", type="str", choices=[AUTO, *PRODUCT_NAMES], default=AUTO),
 }
 #: The options of the account API (doc fragment ``account_api``).
 ACCOUNT_API_OPTIONS: Spec = {
@@ -114,15 +114,17 @@ def check_key(params: Mapping[str, Any]) -> None:
 
 
 def key_caller(
-    params: Mapping[str, Any], announcer: Announcer, *, state: Store | None = None, product: str = CLASSIC
+    params: Mapping[str, Any], announcer: Announcer, *, state: Store | None = None, product: str = "classic"
 ) -> KeyCaller:
     """Return the caller of the API of a product; ``state`` is the state if it is open already.
 
     A product host is QG.net's own, or ``/PRODUCT`` below another ``api_url``.
     """
     # Imported only when it is made: most hosts of a run make no call.
+    from .._api.calls import CLASSIC
     from .._api.key import KeyCaller
     from .._store.rate_limiter import RateLimiter
+    from .._store.store import StorePlace
 
     check_key(params)
     url = params["api_url"]

@@ -9,8 +9,8 @@ from collections.abc import Callable
 from functools import partial
 
 import pytest
-from ansible_collections.qingguo.qgnet.plugins.module_utils._api.calls import MONOPOLIES_APPLY, PRODUCTS, Call
-from ansible_collections.qingguo.qgnet.plugins.module_utils._api.responses import data_of
+from ansible_collections.qingguo.qgnet.plugins.module_utils._api.caller import Call, data_of
+from ansible_collections.qingguo.qgnet.plugins.module_utils._api.calls import MONOPOLIES_APPLY, PRODUCTS
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.transport import HttpResponse
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import CallError, Effect
 

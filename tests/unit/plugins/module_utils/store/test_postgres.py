@@ -19,9 +19,10 @@ import psycopg
 import pytest
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import OptionError, QgError
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.runtime import Clock, Runtime, WaitBudget, use
+from ansible_collections.qingguo.qgnet.plugins.module_utils._core.text import database_secrets
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.postgres import PostgresStore
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.rate_limiter import RateLimiter
-from ansible_collections.qingguo.qgnet.plugins.module_utils._store.store import StateError, StorePlace, url_secrets
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store.store import StateError, StorePlace
 from support.postgres import Databases, PostgresServer
 from support.processes import process_until_killed, run_together, threads
 
@@ -48,7 +49,7 @@ def refusal(url: str) -> str:
 def test_an_address_that_cannot_be_used_is_refused_in_a_sentence_without_its_password(
     database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    password = next(iter(url_secrets(database_url)))
+    password = next(iter(database_secrets(database_url)))
     wrong = database_url.replace(password, "wrong-secret")
     user, _at, place = wrong.partition("@")
     messages = {
@@ -73,16 +74,16 @@ def test_an_address_that_cannot_be_used_is_refused_in_a_sentence_without_its_pas
 
 
 def test_the_password_may_be_outside_the_address(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    (password,) = url_secrets(database_url)
+    (password,) = database_secrets(database_url)
     monkeypatch.setenv("PGPASSWORD", password)
     with opened(database_url.replace(f":{password}@", "@")):
         pass
-    assert url_secrets("postgresql://h/d?user=u&password=p%40w") == {"p%40w", "p@w"}
-    assert url_secrets("postgresql://u:p%40w@h/d") == {"p%40w", "p@w"}
+    assert database_secrets("postgresql://h/d?user=u&password=p%40w") == {"p%40w", "p@w"}
+    assert database_secrets("postgresql://u:p%40w@h/d") == {"p%40w", "p@w"}
     # One that is not encoded, as a user may mistype it, or as libpq accepts it.
-    assert "p@/w" in url_secrets("postgresql://u:p@/w@h/d")
-    assert "p?w" in url_secrets("postgresql://u:p?w@h/d?application_name=a@b")
-    assert url_secrets(None) == url_secrets("postgresql://[::1/d") == frozenset()
+    assert "p@/w" in database_secrets("postgresql://u:p@/w@h/d")
+    assert "p?w" in database_secrets("postgresql://u:p?w@h/d?application_name=a@b")
+    assert database_secrets(None) == database_secrets("postgresql://[::1/d") == frozenset()
 
 
 # Its schema.

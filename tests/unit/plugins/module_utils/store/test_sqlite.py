@@ -20,11 +20,11 @@ import pytest
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import OptionError
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.sqlite import SqliteStore
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.store import (
-    DEFAULT_STORE,
     StateError,
     Store,
     StorePlace,
 )
+from ansible_collections.qingguo.qgnet.plugins.module_utils._task.options import DEFAULT_STORE
 from support.processes import process_until_killed, run_together
 from support.registrations import register, registered
 
