@@ -43,8 +43,6 @@ def parse_json(text: str) -> Any:
     try:
         value = json.loads(text)
         written = json.dumps(value, ensure_ascii=False, allow_nan=False)
-        if written.isascii():
-            return value
         return json.loads(written.encode("utf-16", "surrogatepass").decode("utf-16", "replace"))
     except (ValueError, RecursionError):
         raise ResponseShapeError("it is not JSON") from None

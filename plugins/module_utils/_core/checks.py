@@ -43,15 +43,6 @@ def check_url(option: str, url: str, example: str = "https://proxy.qg.net") -> s
     return url
 
 
-def check_visible(option: str, secret: str | None) -> None:
-    """Refuse a secret with an invisible character: it comes from a file or a page, and the vendor refuses it."""
-    if any(not each.isprintable() and not each.isspace() for each in secret or ""):
-        raise OptionError(
-            f"{option} contains an invisible character, such as a byte order mark: type it again, or save its file as "
-            "UTF-8 without BOM."
-        )
-
-
 def check_range(option: str, value: float, minimum: float, maximum: float) -> float:
     """Return a number; refuse one outside its range."""
     if not minimum <= value <= maximum:

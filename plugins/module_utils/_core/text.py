@@ -9,7 +9,6 @@ from __future__ import annotations
 import base64
 import functools
 import html
-import ipaddress
 import json
 import os
 import re
@@ -33,7 +32,9 @@ _SPACE = frozenset("\n\t\u3000\xa0")
 #: The environment variables with the URL of a proxy, in lower case; and what a URL has before the login.
 _PROXIES, _BEFORE_LOGIN = ("http_proxy", "https_proxy", "all_proxy"), re.compile(r"^([A-Za-z0-9+.-]*:)?//")
 #: What a message may quote of an option's value. Anything else may be a URL or a login.
-_QUOTABLE = re.compile(r"[\w .,*+=<>!-]{0,80}|(?:[\w-]+\.)+[\w-]+:[0-9]+")
+_QUOTABLE = re.compile(
+    r"[\w .,*+=<>!-]{0,80}|(?:[\w-]+\.)+[\w-]+:[0-9]+|[0-9.]{7,15}/[0-9.]+|[0-9a-fA-F:]*::[0-9a-fA-F:]*(?:/[0-9]+)?"
+)
 
 
 class Exact(str):
@@ -147,15 +148,7 @@ def _own_names(value: Any) -> Iterator[str]:
 
 def quoted(text: str) -> str:
     """Quote the value of an option for a message; one that may be a URL or a login is not shown."""
-    return repr(text) if _QUOTABLE.fullmatch(text) or _is_network(text) else "'...'"
-
-
-def _is_network(text: str) -> bool:
-    try:
-        ipaddress.ip_interface(text)
-    except ValueError:
-        return False
-    return "%" not in text
+    return repr(text) if _QUOTABLE.fullmatch(text) else "'...'"
 
 
 def format_sample(items: Collection[str], limit: int = 10) -> str:

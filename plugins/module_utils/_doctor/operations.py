@@ -8,19 +8,17 @@ from __future__ import annotations
 
 import contextlib
 import platform
-import shlex
 import sys
 from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import quote, urlsplit
 
 from ansible.module_utils import ansible_release
-from ansible.module_utils.compat.version import LooseVersion
 
 from .._api.key import KeyCaller
 from .._api.lease_client import Leases
 from .._api.leases import Lease
-from .._api.transport import REQUESTS_IMPORT_ERROR, VERSION
+from .._api.transport import MISSING_REQUESTS, REQUESTS_IMPORT_ERROR, VERSION
 from .._api.whitelist import Whitelist
 from .._core.checks import check_url, read_address
 from .._core.errors import CallError, OptionError, QgError
@@ -50,8 +48,6 @@ _SPEC: Spec = {
     "key": {**PROXY_API_OPTIONS["key"], "required": False},
 }
 _REGISTER = "ansible-playbook qingguo.qgnet.register -e qg_hosts=localhost"
-#: The oldest release of each program and library that the collection supports.
-_OLDEST = {"ansible-core": "2.16", "requests": "2.28"}
 
 
 class Doctor:
@@ -198,17 +194,15 @@ class Doctor:
 
 
 def _versions() -> str:
-    requests = None if REQUESTS_IMPORT_ERROR else getattr(sys.modules.get("requests"), "__version__", None)
-    found = {"ansible-core": ansible_release.__version__, "requests": requests}
-    for name, oldest in _OLDEST.items():
-        version = found[name]
-        if version is None or LooseVersion(version) < LooseVersion(oldest):
-            raise QgError(
-                f"{name} is {version or 'missing'}, and the collection needs {oldest}: {shlex.quote(sys.executable)} "
-                f"-m pip install --upgrade '{name}>={oldest}'"
-            )
-    versions = {**found, "Python": platform.python_version(), "qingguo.qgnet": VERSION}
-    return ", ".join(f"{name} {version}" for name, version in versions.items())
+    if REQUESTS_IMPORT_ERROR is not None:
+        raise QgError(MISSING_REQUESTS)
+    found = {
+        "qingguo.qgnet": VERSION,
+        "ansible-core": ansible_release.__version__,
+        "Python": platform.python_version(),
+        "requests": sys.modules["requests"].__version__,
+    }
+    return ", ".join(f"{name} {version}" for name, version in found.items())
 
 
 def _quota(api: Leases) -> str:

@@ -50,9 +50,12 @@ class SqliteStore(Store):
     _ahead: float
 
     def __init__(self, directory: str, busy: float) -> None:
-        self._directory, self._clock = _resolved(directory), current().clock
-        super().__init__(f"store {self._directory}")
-        with self._translated(OSError, ValueError):
+        super().__init__(f"store {directory if directory.strip() else repr(directory)}")
+        self._clock = current().clock
+        with self._translated(OSError, RuntimeError, ValueError):
+            if not directory.strip():
+                raise ValueError("it is empty")
+            self._directory = Path(os.path.expandvars(directory)).expanduser()
             _make_private(self._directory)
             path = self._directory / DATABASE
             if not path.exists():
@@ -114,17 +117,16 @@ class SqliteStore(Store):
     def _acquire(self, name: str) -> Callable[[], None] | None:
         """Lock a file, which the kernel unlocks when this process ends, and write the number of the process in it."""
         with self._translated(OSError):
-            descriptor = os.open(self._lock(name), os.O_RDWR | os.O_CREAT, 0o600)
+            file = os.fdopen(os.open(self._lock(name), os.O_WRONLY | os.O_CREAT, 0o600), "w", encoding="ascii")
             try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                os.pwrite(descriptor, f"{os.getpid():<10}".encode(), 0)
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
-                os.close(descriptor)
+                file.close()
                 return None
-            except BaseException:
-                os.close(descriptor)
-                raise
-        return lambda: os.close(descriptor)
+            file.truncate(0)
+            file.write(str(os.getpid()))
+            file.flush()
+        return file.close
 
     def holder(self, name: str) -> str:
         """Name the process that holds a lock, for a message."""
@@ -140,15 +142,6 @@ class SqliteStore(Store):
         """Close the database: an open one must not be carried across a fork."""
         with self._translated():
             self._sqlite.close()
-
-
-def _resolved(directory: str) -> Path:
-    if not directory.strip():
-        raise OptionError(f"store {directory!r} cannot be used: it is empty. {FIX}")
-    try:
-        return Path(os.path.expandvars(directory)).expanduser()
-    except RuntimeError:
-        raise OptionError(f"store {directory} cannot be used: the home directory is not known. {FIX}") from None
 
 
 def _make_private(directory: Path) -> None:

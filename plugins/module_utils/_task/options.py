@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from .._api.transport import Transport
-from .._core.checks import check_range, check_url, check_visible
+from .._core.checks import check_range, check_url
 from .._core.errors import OptionError
 from .._core.runtime import SILENT, Announcer, WaitBudget, current
 from .operation import Spec, environment_name, shared, shared_options, variable_name
@@ -101,12 +101,10 @@ def check_key(params: Mapping[str, Any]) -> None:
     key = params["key"]
     if not key.strip():
         raise OptionError("key is empty: give the key of the product, or leave the option out to use qg_key or QG_KEY.")
-    for option in KEY_OPTIONS:
-        check_visible(option, params[option])
-    if any(character.isspace() or character in "<>'\"=" for character in key):
+    if re.search(r"[\s<>'\"=]", key) or not key.isprintable():
         raise OptionError(
-            "key contains a blank, a line break, quotes, an equals sign or angle brackets: give only the Authkey of "
-            "the user centre."
+            "key contains a blank, a line break, quotes, an equals sign, angle brackets or an invisible character, "
+            "such as a byte order mark: give only the Authkey of the user centre."
         )
     _check_api_url("api_url", params["api_url"], PROXY_API_OPTIONS)
     transport(params, "api_url")
@@ -153,7 +151,6 @@ def account_identity(params: Mapping[str, Any]) -> Identity:
                 f"{option} is empty: give {what} of the vendor's page Agent, or leave the option out to use "
                 f"{variable_name(option)} or {environment_name(option)}."
             )
-        check_visible(option, params[option].strip())
     _check_api_url("account_url", params["account_url"], ACCOUNT_API_OPTIONS)
     # The site of the account is a part of the signature. A reseller's is the host of its API; an IP address or a name
     # without a dot is that of a simulator.

@@ -93,7 +93,7 @@ def test_a_tilde_stands_for_the_home(monkeypatch: pytest.MonkeyPatch, tmp_path: 
         ("", f"store '' cannot be used: it is empty. {FIX}"),
         (" ", f"store ' ' cannot be used: it is empty. {FIX}"),
         *(
-            (path, f"store {path} cannot be used: the home directory is not known. {FIX}")
+            (path, f"store {path} cannot be used: Could not determine home directory. {FIX}")
             for path in (DEFAULT_STORE, "~no-such-user/state")
         ),
     ],
