@@ -201,6 +201,11 @@ ansible_facts:
         halfyear_rate: "0.53"
         year_rate: "1"
         vendor: {Package_no: "1111", Line_no: ap-beijing, Cpu: "1", Memory: "2", Buy_status: 1, Upgrade_status: ""}
+error:
+  description:
+    - The failed call. C(code) and C(meaning) are those of QG.net; C(request_id) is its number of the call, for support.
+  returned: failure
+  type: dict
 """
 
 from ansible_collections.qingguo.qgnet.plugins.module_utils._task.module import run_module

@@ -104,7 +104,7 @@ entries:
           key determines it. V(lost) if it never became known; C(max_new_per_day) then counts all that was asked for.
       type: str
     run:
-      description: The run of Ansible, by the number of its process, the start of that, and its host.
+      description: The run of Ansible, by the number of its process and its host.
       type: str
     user:
       description: The user that Ansible ran as.
@@ -124,7 +124,7 @@ entries:
       names: ["192.0.2.10:21504"]
       ends: ["2030-01-03T03:04:05+08:00"]
       state: settled
-      run: "4711 1234567 control-1"
+      run: "4711 control-1"
       user: ann
       host: localhost
       inventory: /etc/ansible/hosts

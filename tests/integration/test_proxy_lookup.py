@@ -111,7 +111,7 @@ MISTAKES = [
     ("at_least=3", "The key holds 1 matching lease, fewer than at_least=3."),
     ("at_least=101", "at_least=101 is out of range"),
     ("limit=0", "limit=0 is out of range"),
-    ("areas=0", "areas contains '0', which is not the code of an area"),
+    ("areas=0", "areas contains '0', which qg_area_info does not list"),
     ("min_remaining=-1", "min_remaining=-1 is out of range"),
     ("max_age=-1", "max_age=-1 is out of range"),
     ("form='url'", "form=url needs password"),

@@ -13,7 +13,7 @@ from typing import Any
 
 from .._api.account import Account, Row
 from .._core.checks import check_range, check_word
-from .._core.errors import OptionError, QgError
+from .._core.errors import OptionError
 from .._core.text import quoted
 from .._task.operation import Mode, Operation, Spec
 from .._task.options import ACCOUNT_API_OPTIONS, account_api
@@ -87,16 +87,11 @@ def _run_proxy_plan(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
 
 
 def _run_packages(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
-    """Return the packages as facts, the cheapest first. A facts module returns facts alone, also if it fails."""
+    """Return the packages as facts, the cheapest first. A facts module returns facts alone."""
     product_id = _parse_product(params)
     place = {name: check_word(name, params[name]) for name in ("line_no", "area_no") if params[name] is not None}
     api = account_api(params, mode.announcer)
-    try:
-        packages = sorted(api.packages(product_id, **place, load_rate=params["load_rate"]), key=_rank)
-    except QgError as error:
-        # The message names the call, and the code and its meaning, too.
-        request_id = error.details.get("request_id")
-        raise QgError(error.message + (f" (request_id {request_id})" if request_id else "")) from None
+    packages = sorted(api.packages(product_id, **place, load_rate=params["load_rate"]), key=_rank)
     return {"changed": False, "ansible_facts": {"qg_cloud_packages": packages}}
 
 

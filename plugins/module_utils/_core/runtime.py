@@ -117,15 +117,12 @@ def set_caller(*, host: str, inventory: str) -> None:
 
 
 def current_caller() -> Caller:
-    """Return the caller of this process. A run is the process that has forked this one, its start, and its host."""
+    """Return the caller of this process. A run is the process that has forked this one, and its host."""
     # A container may run as a user without a name.
-    user, run, start = "unknown", os.getppid(), ""
+    user = "unknown"
     with contextlib.suppress(KeyError, OSError, ImportError):
         user = getpass.getuser()
-    # The start in clock ticks is field 22 of the line (proc(5)); the name before may contain blanks.
-    with contextlib.suppress(OSError), open(f"/proc/{run}/stat", "rb") as file:
-        start = file.read().rpartition(b")")[2].split()[19].decode()
-    return Caller(user, f"{run} {start} {os.uname().nodename}", *_task)
+    return Caller(user, f"{os.getppid()} {os.uname().nodename}", *_task)
 
 
 def _ignore(_reason: str, _detail: str) -> None:

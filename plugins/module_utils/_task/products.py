@@ -11,18 +11,16 @@ state stores which one, so that later runs need no read. No call that pays is se
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from .._api.calls import CLASSIC, PRODUCTS
 from .._api.key import KeyCaller
 from .._api.lease_client import Leases
-from .._api.leases import ISP_NUMBERS, code_in
+from .._api.leases import ISP_NUMBERS
 from .._core.checks import check_names
 from .._core.errors import OF_OTHER_PRODUCT, CallError, Kind, OptionError, QgError, WaitBudgetExceeded
 from .._core.runtime import SILENT, Announcer
-from .._core.text import quoted
 from .._store.facts import PRODUCT
 from .._store.store import Store
 from .operation import Spec, environment_name, variable_name
@@ -145,15 +143,8 @@ def _said(error: CallError) -> str:
 
 
 def check_areas(option: str, texts: Sequence[object] | None) -> tuple[str, ...]:
-    """Return codes and names of areas; refuse numbers that cannot be codes. Names may contain blanks."""
-    areas = check_names(option, texts, ",*")
-    wrong = next((area for area in areas if re.fullmatch(r"[-+.0-9]+", area) and code_in(area) is None), None)
-    if wrong is not None:
-        raise OptionError(
-            f"{option} contains {quoted(wrong)}, which is not the code of an area: give a code such as 350500, "
-            "or a name, as qg_area_info lists them."
-        )
-    return tuple(areas)
+    """Return codes and names of areas, which may contain blanks."""
+    return tuple(check_names(option, texts, ",*"))
 
 
 def check_one_area(areas: Sequence[str], what: str) -> None:
