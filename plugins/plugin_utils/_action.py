@@ -143,7 +143,11 @@ class ApiAction(QgAction):
 
     def act(self) -> dict[str, Any]:
         """Run the operation, and return its result."""
-        operation, self.selectors = self.operation, self.operation.selectors
+        return self.perform(self.operation)
+
+    def perform(self, operation: Operation) -> dict[str, Any]:
+        """Run an operation with the options of the task, and return its result."""
+        self.selectors = operation.selectors
         if self.delegated_away():
             spec = operation.spec
             given = self._explaining(lambda: given_options(spec, self.given(spec), **self._sources))

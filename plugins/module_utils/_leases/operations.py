@@ -203,6 +203,7 @@ ALLOCATE = Operation(
         "exact": {"type": "bool", "default": False},
         "exclude_ips": {"type": "list", "elements": "str"},
         "on_uncertain": {"type": "str", "choices": ["fail", "ignore", "match"], "default": "fail"},
+        "pools": {"type": "dict"},
         **TERMS_OPTIONS,
         **CREDENTIALS_OPTION,
         **CAP_OPTIONS,
