@@ -17,7 +17,7 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._api.leases import A
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.transport import HttpResponse, Transport, encode
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.runtime import WaitBudget
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.rate_limiter import RateLimiter
-from ansible_collections.qingguo.qgnet.plugins.module_utils._store.store import StorePlace
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store.store import open_store
 from support.vendor import KEY
 
 PWD = "s3cr3t+pass"
@@ -68,7 +68,7 @@ def client_fixture(tmp_path: Path) -> Client:
 
     def build(*script: HttpResponse, product: str = "exclusive") -> tuple[Leases, Script]:
         transport = Script(*script)
-        limiter = RateLimiter(StorePlace(str(tmp_path)).open(), minute=60.0)
+        limiter = RateLimiter(open_store(str(tmp_path)), minute=60.0)
         budget = WaitBudget(60.0, sleep=lambda _seconds: None)
         url = f"https://{product}.example/"
         caller = KeyCaller(transport, limiter, budget, product=product, url=url, key=KEY, password=PWD)

@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.runtime import Runtime, use
-from ansible_collections.qingguo.qgnet.plugins.module_utils._store.store import Store, StorePlace, is_database
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store.store import Store, is_database
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store.store import open_store as open_place
 from support.machine_clock import MachineClock
 
 if TYPE_CHECKING:
@@ -55,10 +56,10 @@ def _in_use() -> _Databases | None:
     return _databases if _is_used else None
 
 
-def state_place(directory: Path | str) -> StorePlace:
+def state_place(directory: Path | str) -> str:
     """Return where the state is that stands for a directory. A process that forks others must call this before."""
     in_use = _in_use()
-    return StorePlace(in_use.url(str(directory)) if in_use else str(directory))
+    return in_use.url(str(directory)) if in_use else str(directory)
 
 
 def open_store(
@@ -75,10 +76,10 @@ def open_store(
     machine = machine or (now and MachineClock(now))
     place = state_place(directory)
     if machine is None:
-        return place.open(max_wait)
+        return open_place(place, max_wait)
     with use(Runtime(clock=machine.clock)):
-        store = place.open(max_wait)
-    if is_database(place.value):
+        store = open_place(place, max_wait)
+    if is_database(place):
         store.now = machine.now
         store.wall_ahead = lambda: 0.0
     return store

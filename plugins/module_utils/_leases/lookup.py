@@ -23,7 +23,7 @@ from .._paid.books import Books
 from .._paid.leases import MAX_PER_CALL, LeaseKind
 from .._paid.matching import Desired
 from .._store.facts import LEASE_LIST
-from .._store.store import StorePlace
+from .._store.store import open_store
 from .._task.operation import redact
 from .._task.options import PROXY_API_OPTIONS
 from .._task.products import PLACE_OPTIONS, lease_client
@@ -48,7 +48,7 @@ def find_leases(params: Mapping[str, Any]) -> list[dict[str, Any]]:
     check_credentials(params["form"] == "url", params, "form=url")
     desired = desired_leases(params, least)
     # Templates may be evaluated in the process that Ansible forks its workers from.
-    with contextlib.closing(StorePlace(params["store"]).open(params["max_wait"])) as state:
+    with contextlib.closing(open_store(params["store"], params["max_wait"])) as state:
         # A lookup cannot see whether its task has no_log, so it announces nothing.
         api = lease_client(params, SILENT, check_terms, state=state)
         desired = replace(desired, params=with_codes(desired.params, api))

@@ -19,7 +19,7 @@ from .._core.errors import OptionError
 from .._core.runtime import SILENT
 from .._core.text import quoted
 from .._paid.journal import REFUSED, SETTLED, ledger
-from .._store.store import Store, StorePlace
+from .._store.store import Store, open_store
 from .._task.operation import Mode, Operation, Spec
 from .._task.options import AUTO, PRODUCT_OPTIONS, PROXY_API_OPTIONS, key_caller
 
@@ -98,7 +98,7 @@ def _keys(params: Mapping[str, Any], store: Store) -> set[str]:
 
 
 def _run(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
-    with contextlib.closing(StorePlace(params["store"]).open(_MAX_WAIT)) as store:
+    with contextlib.closing(open_store(params["store"], _MAX_WAIT)) as store:
         since = params["since"] and moment("since", params["since"], store.now() + store.wall_ahead())
         entries = [described(entry) for entry in ledger(store, _keys(params, store), since or 0.0)]
     return {"changed": False, "entries": entries, "count": len(entries), "totals": totals(entries)}

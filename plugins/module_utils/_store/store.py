@@ -19,7 +19,6 @@ import json
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any, ClassVar, Protocol
 
 from .._core.errors import OptionError, QgError
@@ -203,34 +202,28 @@ class Store(abc.ABC):
         return StateError(f"{self.place} cannot be used: {first}. {advice}")
 
 
-@dataclass(frozen=True)
-class StorePlace:
-    """Where the store is: in a directory, or in the PostgreSQL database of a URL."""
+def open_store(place: str, max_wait: float = MAX_BUSY) -> Store:
+    """Open the store in a directory, or in the PostgreSQL database of a URL; raises OptionError if it cannot be used.
 
-    value: str = field(repr=False)
+    Another process that writes is waited for as long as ``max_wait``, within limits.
+    """
+    # Imported only here: most tasks of a run use no store.
+    from .sqlite import SqliteStore
 
-    def open(self, max_wait: float = MAX_BUSY) -> Store:
-        """Open the store; raises OptionError if that is not possible.
+    busy = min(max(MIN_BUSY, max_wait), MAX_BUSY)
+    try:
+        if not is_database(place):
+            return SqliteStore(place, busy)
+        from .postgres import HAS_PSYCOPG, PostgresStore
 
-        Another process that writes is waited for as long as ``max_wait``, within limits.
-        """
-        # Imported only here: most tasks of a run use no store.
-        from .sqlite import SqliteStore
-
-        busy = min(max(MIN_BUSY, max_wait), MAX_BUSY)
-        try:
-            if not is_database(self.value):
-                return SqliteStore(self.value, busy)
-            from .postgres import HAS_PSYCOPG, PostgresStore
-
-            if HAS_PSYCOPG:
-                return PostgresStore(self.value, busy)
-            raise OptionError(
-                "store (environment QG_STORE) needs the Python package psycopg, which is not installed for this "
-                "Python: pip install 'psycopg[binary]>=3.2', or leave store out to keep the state in a directory."
-            )
-        except StateError as error:
-            raise OptionError(error.message) from None
+        if HAS_PSYCOPG:
+            return PostgresStore(place, busy)
+        raise OptionError(
+            "store (environment QG_STORE) needs the Python package psycopg, which is not installed for this Python: "
+            "pip install 'psycopg[binary]>=3.2', or leave store out to keep the state in a directory."
+        )
+    except StateError as error:
+        raise OptionError(error.message) from None
 
 
 def is_database(store: str) -> bool:

@@ -170,13 +170,6 @@ def _is_blank(value: Any) -> bool:
     return isinstance(value, list | tuple | dict | set) and all(map(_is_blank, value))
 
 
-try:
-    from ansible.module_utils.secrets import register_secret
-except ImportError:
-    # Before ansible-core 2.22, which masks registered secrets in all of its output.
-    def register_secret(secret: str) -> None: ...
-
-
 #: What has set an option, if no variable has.
 TASK, DEFAULT = "the task", "the default"
 
@@ -262,8 +255,6 @@ def secrets_in(params: Mapping[str, Any], spec: Spec) -> frozenset[str]:
         found.update(environment_secrets())
     if "store" in spec:
         found.update(database_secrets(params.get("store")))
-    for secret in found:
-        register_secret(secret)
     return frozenset(found)
 
 

@@ -122,7 +122,7 @@ def key_caller(
     from .._api.calls import CLASSIC
     from .._api.key import KeyCaller
     from .._store.rate_limiter import RateLimiter
-    from .._store.store import StorePlace
+    from .._store.store import open_store
 
     check_key(params)
     url = params["api_url"]
@@ -132,7 +132,7 @@ def key_caller(
         url = f"https://{product}.{_VENDOR_HOST}" if is_vendor else f"{url.rstrip('/')}/{product}"
     return KeyCaller(
         transport(params, "api_url"),
-        RateLimiter(state or StorePlace(params["store"]).open(params["max_wait"])),
+        RateLimiter(state or open_store(params["store"], params["max_wait"])),
         wait_budget(params, announcer),
         url=url,
         key=params["key"],

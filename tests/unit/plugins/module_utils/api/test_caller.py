@@ -24,7 +24,7 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import 
 )
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.runtime import WaitBudget
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.rate_limiter import RateLimiter
-from ansible_collections.qingguo.qgnet.plugins.module_utils._store.store import StorePlace
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store.store import open_store
 from support.scripted_transport import ScriptedTransport, Step, json_response
 
 KEY, PWD = "SECRETKEY1", "s3cr3t+pass/word"
@@ -34,7 +34,7 @@ LOST = TransportError("the response was lost", endpoint="/whitelist/query", effe
 def client(tmp_path: Path, *script: Step, max_wait: float = 300.0) -> tuple[KeyCaller, ScriptedTransport]:
     """A client that does not wait."""
     transport = ScriptedTransport(*script)
-    limiter = RateLimiter(StorePlace(str(tmp_path / "state")).open())
+    limiter = RateLimiter(open_store(str(tmp_path / "state")))
     budget = WaitBudget(max_wait, sleep=lambda _seconds: None)
     return KeyCaller(transport, limiter, budget, url="https://api.example", key=KEY, password=PWD), transport
 

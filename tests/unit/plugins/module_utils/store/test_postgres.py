@@ -22,7 +22,7 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._core.runtime import
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.text import database_secrets
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.postgres import PostgresStore
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.rate_limiter import RateLimiter
-from ansible_collections.qingguo.qgnet.plugins.module_utils._store.store import StateError, StorePlace
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store.store import StateError, open_store
 from support.postgres import Databases, PostgresServer
 from support.processes import process_until_killed, run_together, threads
 
@@ -39,7 +39,7 @@ def opened(url: str, busy: float = 2.0) -> Iterator[PostgresStore]:
 
 def refusal(url: str) -> str:
     with pytest.raises(OptionError) as refused:
-        StorePlace(url).open(0)
+        open_store(url, 0)
     return refused.value.message
 
 
@@ -137,14 +137,14 @@ def test_a_server_that_can_only_be_read_is_a_sentence(database_url: str, databas
 
 
 def test_the_store_is_where_the_option_says(database_url: str, tmp_path: Path) -> None:
-    with contextlib.closing(StorePlace(database_url).open()) as store:
+    with contextlib.closing(open_store(database_url)) as store:
         assert isinstance(store, PostgresStore)
     assert list(tmp_path.iterdir()) == []
-    with contextlib.closing(StorePlace(str(tmp_path)).open()) as store:
+    with contextlib.closing(open_store(str(tmp_path))) as store:
         assert not isinstance(store, PostgresStore)
     # A mistyped URL is no directory, whose name messages would quote.
     with pytest.raises(QgError) as refused:
-        StorePlace("me:HUSH@db.example/x").open()
+        open_store("me:HUSH@db.example/x")
     assert "HUSH" not in str(refused.value)
 
 
@@ -259,7 +259,7 @@ def test_a_connection_pooler_is_refused(database_url: str) -> None:
 
 @pytest.mark.parametrize(("store", "is_imported"), [("postgresql://127.0.0.1/qgnet", True), ("/nonexistent", False)])
 def test_the_driver_is_imported_with_an_action_before_processes_are_forked(store: str, is_imported: bool) -> None:
-    package = StorePlace.__module__.partition(".module_utils")[0]
+    package = open_store.__module__.partition(".module_utils")[0]
     program = f"import sys, {package}.action.qg_whitelist; print('psycopg' in sys.modules)"
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "QG_STORE": store}
     run = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True)

@@ -17,7 +17,6 @@ import pytest
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import WaitBudgetExceeded
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.runtime import Runtime, WaitBudget, use
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.rate_limiter import RateLimiter, minute_seconds
-from ansible_collections.qingguo.qgnet.plugins.module_utils._store.store import StorePlace
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.machine_clock import MachineClock
@@ -251,8 +250,8 @@ def test_no_window_of_the_vendor_is_ever_overfull(
     assert most_in_a_window(arrivals, MINUTE) <= LIMIT
 
 
-def call_twice(place: StorePlace, record: Path) -> None:
-    limiter = RateLimiter(place.open(), minute=0.5)
+def call_twice(place: str, record: Path) -> None:
+    limiter = RateLimiter(open_store(place), minute=0.5)
     for _call in range(2):
         with limiter.slot("key", "/x", LIMIT, 1, WaitBudget(60)), record.open("a", encoding="ascii") as file:
             file.write(f"{time.time()}\n")

@@ -22,7 +22,7 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._store.sqlite import
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.store import (
     StateError,
     Store,
-    StorePlace,
+    open_store,
 )
 from ansible_collections.qingguo.qgnet.plugins.module_utils._task.options import DEFAULT_STORE
 from support.processes import process_until_killed, run_together
@@ -33,12 +33,12 @@ FIX = "Set store (environment QG_STORE) to a directory on a local disk that this
 
 
 def opened(directory: Path) -> Store:
-    return StorePlace(str(directory)).open()
+    return open_store(str(directory))
 
 
 def refusal(directory: Path | str) -> str:
     with pytest.raises(OptionError) as refused:
-        StorePlace(str(directory)).open()
+        open_store(str(directory))
     return refused.value.message
 
 
@@ -83,7 +83,7 @@ def test_what_is_no_directory_is_refused(tmp_path: Path) -> None:
 
 def test_a_tilde_stands_for_the_home(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
-    StorePlace(DEFAULT_STORE).open()
+    open_store(DEFAULT_STORE)
     assert (tmp_path / ".ansible" / "qgnet" / DATABASE).is_file()
 
 

@@ -12,7 +12,7 @@ import pytest
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.runtime import WaitBudget, use
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.facts import AREAS, LEASE_LIST, LIFETIME, Facts
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.rate_limiter import RateLimiter
-from ansible_collections.qingguo.qgnet.plugins.module_utils._store.store import StorePlace
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store.store import open_store
 from support.whitelist import ControlNode, node
 
 __all__ = ["node"]
@@ -29,7 +29,7 @@ def one_run(node: ControlNode, number: int) -> None:
     hosts = {f"i-{n}": f"198.51.100.{(HOSTS * number + n) % 250}" for n in range(HOSTS)}
     assert not any(own["failed"] for own in node.role(**hosts)["hosts"].values())
     with use(node.runtime):
-        state = StorePlace(str(node.store)).open()
+        state = open_store(str(node.store))
     limiter = RateLimiter(state, 60)
     with limiter.slot("key", "/whitelist/query", 60, 10, WaitBudget(0)):
         pass
@@ -62,7 +62,7 @@ def test_hundreds_of_runs_leave_no_more_than_a_few(node: ControlNode) -> None:
         if number in (early_run, last_run):
             after.append(size(node.store))
             with use(node.runtime):
-                state = StorePlace(str(node.store)).open()
+                state = open_store(str(node.store))
             rows = {table: state.rows(f"SELECT count(*) FROM {table}")[0][0] for table in TABLES}
             named = dict(state.rows("SELECT name, count(*) FROM facts GROUP BY name"))
             state.close()

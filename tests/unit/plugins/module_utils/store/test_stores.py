@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.qingguo.qgnet.plugins.module_utils._store.store import StateError, StorePlace
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store.store import StateError
 from support.processes import FORK, process_until_killed, wait_for
 from support.stores import open_store, quick_over_both, state_place
 
@@ -57,8 +57,8 @@ def test_a_lock_is_held_by_one_alone(tmp_path: Path) -> None:
         assert held
 
 
-def hold(place: StorePlace, ready: Any) -> None:
-    with place.open().try_lock("L") as held:
+def hold(place: str, ready: Any) -> None:
+    with open_store(place).try_lock("L") as held:
         ready.put(held)
         time.sleep(600)
 
