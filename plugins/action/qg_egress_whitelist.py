@@ -19,10 +19,6 @@ from typing import Any
 import ansible.constants
 from ansible import context
 from ansible.errors import AnsibleActionFail
-from ansible_collections.qingguo.qgnet.plugins.module_utils._api.transport import (
-    MISSING_REQUESTS,
-    REQUESTS_IMPORT_ERROR,
-)
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.checks import check_addresses
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import OptionError, QgError
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.text import format_sample
@@ -105,8 +101,6 @@ class ActionModule(QgAction):
 
     def _update(self, params: Mapping[str, Any]) -> dict[str, Any]:
         """Update the whitelist for all hosts of the batch that have reported, with one write for each key."""
-        if REQUESTS_IMPORT_ERROR is not None:
-            raise QgError(MISSING_REQUESTS)
         variables = self._variables
         batch, alive, everyone = (set(variables[f"ansible_play_{name}"]) for name in ("batch", "hosts", "hosts_all"))
         reports = {name: variables["hostvars"].raw_get(name).get(DETECTED) or {} for name in everyone}

@@ -89,10 +89,6 @@ from typing import Any
 from ansible import template
 from ansible.errors import AnsibleError, AnsibleParserError
 from ansible.plugins.inventory import BaseInventoryPlugin, Cacheable, Constructable
-from ansible_collections.qingguo.qgnet.plugins.module_utils._api.transport import (
-    MISSING_REQUESTS,
-    REQUESTS_IMPORT_ERROR,
-)
 from ansible_collections.qingguo.qgnet.plugins.module_utils._cloud.hosts import (
     COLUMNS,
     Row,
@@ -182,8 +178,6 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
                 return list(self._cache[key])
             except KeyError:
                 pass
-        if REQUESTS_IMPORT_ERROR is not None:
-            raise OptionError(MISSING_REQUESTS)
         params = self._params()
         api = account_api(params, run_announcer("qg_cloud"))
         secrets = self.get_option("include_secrets")

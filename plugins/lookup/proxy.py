@@ -112,10 +112,6 @@ from typing import Any
 from ansible.errors import AnsibleError, AnsibleLookupError
 from ansible.plugins.lookup import LookupBase
 from ansible.utils.display import Display
-from ansible_collections.qingguo.qgnet.plugins.module_utils._api.transport import (
-    MISSING_REQUESTS,
-    REQUESTS_IMPORT_ERROR,
-)
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import OptionError, QgError, UnexpectedError
 from ansible_collections.qingguo.qgnet.plugins.module_utils._leases.credentials import proxy_url
 from ansible_collections.qingguo.qgnet.plugins.module_utils._leases.lookup import LOOKUP_SELECTORS, find_leases
@@ -151,8 +147,6 @@ class LookupModule(LookupBase):
 
         if terms:
             raise OptionError("it takes no terms: use its options, such as areas=350500.")
-        if REQUESTS_IMPORT_ERROR is not None:
-            raise QgError(MISSING_REQUESTS)
         check_settings(variables)
         # What an option of the documentation is for the validator of modules.
         own = {

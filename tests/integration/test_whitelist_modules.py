@@ -176,7 +176,7 @@ def test_requests_missing_on_the_control_node_or_where_the_task_was_delegated_to
 ) -> None:
     (tmp_path / "requests.py").write_text("raise ImportError('No module named requests')\n")
     python_path = {"PYTHONPATH": f"{tmp_path}:{os.environ.get('PYTHONPATH', '')}"}
-    modules = {"qg_whitelist": {"ips": [A]}, "qg_quota_info": {}, "qg_egress_whitelist": {"step": "update"}}
+    modules = {"qg_whitelist": {"ips": [A]}, "qg_quota_info": {}, "qg_egress_whitelist": {"step": "detect", "ips": [A]}}
     tasks = [task(module, module, options, **IGNORE) for module, options in modules.items()]
     tasks.append(task("delegated", "qg_whitelist_info", **THERE, **IGNORE))
     played = run(playground, variables, *tasks, environment=python_path)

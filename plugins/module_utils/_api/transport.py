@@ -26,6 +26,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from urllib.parse import urlencode, urlsplit
 from urllib.request import getproxies_environment
 
+from .._core.errors import OptionError
 from .._core.runtime import current
 
 try:
@@ -34,17 +35,12 @@ try:
     from requests.utils import should_bypass_proxies
     from urllib3.connection import HTTPConnection
 except ImportError:
-    REQUESTS_IMPORT_ERROR: str | None = traceback.format_exc()
+    _IMPORT_ERROR: str | None = traceback.format_exc()
     if not TYPE_CHECKING:
         Session = HTTPAdapter = HTTPConnection = object
 else:
-    REQUESTS_IMPORT_ERROR = None
+    _IMPORT_ERROR = None
 
-#: The error without requests, which names the very Python that needs it.
-MISSING_REQUESTS = (
-    "The Python library requests is missing where this runs: install it with "
-    f"`{shlex.quote(sys.executable or 'python3')} -m pip install requests`."
-)
 #: The collection's version; a test compares it with galaxy.yml.
 VERSION = "1.0.0"
 USER_AGENT = f"ansible-qingguo.qgnet/{VERSION}"
@@ -217,6 +213,14 @@ class Transport:
         url_option: str = "api_url",
         form_methods: Collection[str] = ("POST",),
     ) -> None:
+        if _IMPORT_ERROR is not None:
+            # It names the very Python that needs it.
+            python = shlex.quote(sys.executable or "python3")
+            raise OptionError(
+                "The Python library requests is missing where this runs: install it with "
+                f"`{python} -m pip install requests`.",
+                exception=_IMPORT_ERROR,
+            )
         self.timeout = timeout
         self.url_option = url_option
         self._form_methods = form_methods

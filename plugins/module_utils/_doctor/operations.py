@@ -18,7 +18,7 @@ from ansible.module_utils import ansible_release
 from .._api.key import KeyCaller
 from .._api.lease_client import Leases
 from .._api.leases import Lease
-from .._api.transport import MISSING_REQUESTS, REQUESTS_IMPORT_ERROR, VERSION
+from .._api.transport import VERSION
 from .._api.whitelist import Whitelist
 from .._core.checks import check_url, read_address
 from .._core.errors import CallError, OptionError, QgError
@@ -194,13 +194,11 @@ class Doctor:
 
 
 def _versions() -> str:
-    if REQUESTS_IMPORT_ERROR is not None:
-        raise QgError(MISSING_REQUESTS)
     found = {
         "qingguo.qgnet": VERSION,
         "ansible-core": ansible_release.__version__,
         "Python": platform.python_version(),
-        "requests": sys.modules["requests"].__version__,
+        "requests": getattr(sys.modules.get("requests"), "__version__", "missing"),
     }
     return ", ".join(f"{name} {version}" for name, version in found.items())
 
@@ -225,4 +223,4 @@ def _run(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
     return {"changed": False, "healthy": all(check["ok"] for check in doctor.checks), "checks": doctor.checks}
 
 
-DOCTOR_INFO = Operation(spec=_SPEC, run=_run, needs_requests=False)
+DOCTOR_INFO = Operation(spec=_SPEC, run=_run)

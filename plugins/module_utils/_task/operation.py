@@ -21,7 +21,6 @@ from ansible.module_utils.basic import AnsibleFallbackNotFound
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.module_utils.errors import UnsupportedError
 
-from .._api.transport import MISSING_REQUESTS, REQUESTS_IMPORT_ERROR
 from .._core.errors import OptionError, QgError, UnexpectedError
 from .._core.runtime import REAL, SILENT, Announcer, Runtime, use
 from .._core.text import clean, database_secrets, environment_secrets, similar
@@ -196,8 +195,7 @@ class Operation:
     The function raises QgError, or returns a result that may contain ``failed`` and ``msg``. ``reveal`` adds secrets to
     a redacted result, and returns whether it did so: only the control node calls it, and then hides the result.
     ``secret_option`` is the boolean option that adds secrets to the result itself. ``selectors`` are the options that
-    select objects: null or an empty value is refused for them. ``needs_requests`` is false if it also runs without that
-    library.
+    select objects: null or an empty value is refused for them.
     """
 
     spec: Spec
@@ -206,13 +204,10 @@ class Operation:
     reveal: Callable[[dict[str, Any], Mapping[str, Any]], bool] = lambda _result, _params: False
     secret_option: str | None = None
     selectors: tuple[str, ...] = ()
-    needs_requests: bool = True
 
 
 def execute(operation: Operation, params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
     """Run an operation, and return its redacted result; turn an error into a failed result."""
-    if REQUESTS_IMPORT_ERROR is not None and operation.needs_requests:
-        return {"failed": True, "msg": MISSING_REQUESTS, "exception": REQUESTS_IMPORT_ERROR}
     secrets = secrets_in(params, operation.spec)
     with use(mode.runtime):
         result = guarded(lambda: operation.run(params, mode), origin=mode.origin)

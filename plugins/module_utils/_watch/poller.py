@@ -18,10 +18,9 @@ from typing import Any, Protocol, TypeVar
 
 from .._api.lease_client import Leases
 from .._api.leases import oldest_first
-from .._api.transport import MISSING_REQUESTS, REQUESTS_IMPORT_ERROR
 from .._api.whitelist import Whitelist
 from .._core.checks import check_range, parse_minutes
-from .._core.errors import OptionError, QgError, UnexpectedError
+from .._core.errors import QgError, UnexpectedError
 from .._core.runtime import SILENT, current
 from .._core.text import clean
 from .._paid.leases import held_leases
@@ -124,8 +123,6 @@ READERS: dict[str, Callable[[Params], Reading]] = {
 
 def _check(params: Params) -> None:
     """Create each client once, to find mistakes in the options before any call."""
-    if REQUESTS_IMPORT_ERROR is not None:
-        raise OptionError(MISSING_REQUESTS)
     if BALANCE in params["watch"]:
         account_api(params, SILENT)
     if set(params["watch"]) - {BALANCE}:
