@@ -225,6 +225,17 @@ def test_the_lease_of_another_client_is_not_the_effect_of_a_lost_call(node: Node
     assert node.vendor.paid == 1 + 3
 
 
+def test_what_an_earlier_call_paid_for_is_not_the_effect_of_a_lost_one(new_node: Make) -> None:
+    """The product has no quota that contradicts a list which lacks a lease for a moment."""
+    node = new_node("overseas")
+    node.ok(ALLOCATE, count=1)
+    node.vendor.advance(70)
+    node.vendor.fault("/overseas/query", "data_null", times=2)
+    node.vendor.fault("/overseas/get", "reset_before")
+    result = node.ok(ALLOCATE, count=1)
+    assert (result["allocated"], len(result["leases"]), node.vendor.paid) == ([], 1, 1)
+
+
 def test_a_lease_that_ends_does_not_hide_a_lost_one_from_the_quota(node: Node) -> None:
     node.ok(ALLOCATE, count=1, keep_alive=1)
     node.vendor.advance(58)

@@ -16,7 +16,6 @@ from .._api.leases import AllocationParams, Lease
 from .._core.errors import OptionError, QgError
 from .._core.text import counted, format_sample
 from .._paid.books import opened
-from .._paid.caps import Caps
 from .._paid.change import Ensuring, Result, check_room, release
 from .._paid.leases import LeaseKind, duration
 from .._paid.matching import Desired
@@ -50,9 +49,9 @@ class LeaseResult(Result[Lease]):
     continued: list[Lease] = field(default_factory=list)
 
 
-def ensure_leases(client: Leases, desired: Desired, *, check: bool = False, caps: Caps | None = None) -> LeaseResult:
+def ensure_leases(client: Leases, desired: Desired, *, check: bool = False, cap: int | None = None) -> LeaseResult:
     """Allocate only the missing leases and release a surplus; with ``check``, only read."""
-    with opened(LeaseKind(client, caps), releases=not check) as books:
+    with opened(LeaseKind(client, cap), releases=not check) as books:
         run, result = Ensuring(books, desired), LeaseResult(books)
         run.prepare(check=check)
         if check:
@@ -143,14 +142,14 @@ def replace_leases(
     params: AllocationParams,
     *,
     check: bool = False,
-    caps: Caps | None = None,
+    cap: int | None = None,
 ) -> LeaseResult:
     """Replace the ``chosen`` leases by release and allocation, or let the vendor replace ``number`` of its choice.
 
     With neither, replace all. Afterwards the key holds as many leases as before, and the new ones are as the old ones
     in what ``params`` leave open.
     """
-    kind = LeaseKind(client, caps)
+    kind = LeaseKind(client, cap)
     with opened(kind, releases=not check) as books:
         named = {name: lease for name, lease in books.held.items() if chosen is None or chosen(lease)}
         request = [sorted(chosen.names) if chosen else None, number, params.as_json()]
@@ -167,7 +166,7 @@ def replace_leases(
                 )
             work.terms = successor_terms(books.terms(), [*named.values()], params)
             # Before the first release: a lease must not be released if its successor must not be bought.
-            books.journal.check_caps(count)
+            books.journal.check_cap(count)
         if chosen:
             _check_release(kind, named.values(), books.held.values(), chosen)
         if check:

@@ -18,7 +18,7 @@ from .._core.checks import check_names, check_range
 from .._core.errors import CallError, OptionError, QgError
 from .._core.runtime import wall_time
 from .._core.text import counted, format_sample, one_line
-from .._paid.caps import Caps
+from .._paid.caps import parse_cap
 from .._paid.leases import MAX_PER_CALL, held_leases
 from .._store.store import StateError
 from .._task.operation import Mode, Operation
@@ -88,11 +88,11 @@ def _lines(leases: Iterable[Lease]) -> str:
 
 def _run_allocate(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
     check_range("count", params["count"], 1, MAX_PER_CALL)
-    desired, caps = options.desired_leases(params, params["count"]), Caps.parse(params)
+    desired, cap = options.desired_leases(params, params["count"]), parse_cap(params)
     check_credentials(params["with_credentials"], params)
     api = lease_client(params, mode.announcer, options.check_new_terms)
     desired = replace(desired, params=options.with_codes(desired.params, api))
-    found = ensure_leases(api, desired, check=mode.check, caps=caps)
+    found = ensure_leases(api, desired, check=mode.check, cap=cap)
     predicted = found.missing if mode.check else 0
     return {
         "leases": lease_results(found.leases, api.caller.vendor_clock),
@@ -114,9 +114,9 @@ def _run_replace(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
     check_credentials(params["with_credentials"], params)
     if number is not None:
         check_range("count", number, 1, MAX_PER_CALL)
-    caps = Caps.parse(params)
+    cap = parse_cap(params)
     api = lease_client(params, mode.announcer, options.check_new_terms, options.check_replacement)
-    found = replace_leases(api, chosen, number, options.with_codes(new, api), check=mode.check, caps=caps)
+    found = replace_leases(api, chosen, number, options.with_codes(new, api), check=mode.check, cap=cap)
     predicted = found.missing if mode.check else 0
     not_held = _not_held(found, chosen)
     if chosen and chosen.names and len(not_held["not_held"]) == len(chosen.names):

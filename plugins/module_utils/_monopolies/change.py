@@ -9,16 +9,14 @@ from __future__ import annotations
 import contextlib
 import datetime
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from .._api import calls
-from .._api.leases import AllocationParams
 from .._api.monopolies import Monopolies, Monopoly
 from .._core.errors import CallError, QgError, UncertainOutcomeError, WaitBudgetExceeded
 from .._core.text import format_sample
-from .._paid.books import POLL, Books, opened
-from .._paid.caps import Caps
+from .._paid.books import POLL, opened
 from .._paid.change import Ensuring, Result, release
 from .._paid.matching import Desired
 from .kind import BATCH_SIZE, CHECK_COMMAND, MonopolyKind
@@ -47,70 +45,58 @@ class Refused:
 class MonopolyResult(Result[Monopoly]):
     """The result of a run. ``missing`` is the number of resources to apply for.
 
-    ``accepted`` says that the vendor accepted an application. ``redialed`` are names; ``pending`` resources were not
-    redialed because they are about to get a new address. ``terms`` are what resources were applied for with, as far as
-    that is recorded.
+    ``redialed`` are names; ``pending`` resources were not redialed because they are about to get a new address.
     """
 
-    accepted: bool = False
     redialed: list[str] = field(default_factory=list)
     pending: list[Monopoly] = field(default_factory=list)
     refused: list[Refused] = field(default_factory=list)
     undetermined: Collection[str] = ()
-    terms: Mapping[str, AllocationParams] = field(default_factory=dict)
 
     @property
     def changed(self) -> bool:
         """Whether the run changed anything."""
-        return bool(self.accepted or self.allocated or self.released or self.redialed)
+        return bool(self.books.is_accepted or self.allocated or self.released or self.redialed)
 
 
 def hold(
-    client: Monopolies, desired: Desired, *, wait: bool = True, check: bool = False, caps: Caps | None = None
+    client: Monopolies, desired: Desired, *, wait: bool = True, check: bool = False, cap: int | None = None
 ) -> MonopolyResult:
     """Ensure a number of resources: apply for the missing ones, and wait until they are online.
 
     Surplus resources stay. An error before the first list is raised; a later one is part of the result.
     """
-    kind = MonopolyKind(client, caps)
-    with opened(kind, releases=not check) as books:
+    with opened(MonopolyKind(client, cap), releases=not check) as books:
         run, result = Ensuring(books, desired), MonopolyResult(books)
         with result.completed():
             run.prepare(check=check)
             if not check:
                 run.buy()
-        result.accepted, result.missing, result.undetermined = kind.is_accepted, run.first.missing, run.first.unclear
+        result.missing, result.undetermined = run.first.missing, run.first.unclear
     if wait and not check and not result.error:
         with result.completed():
-            _wait_for_new(run, {one.uuid for one in result.allocated})
+            advice = "They are held and paid for: run the task again to wait longer, or raise max_wait."
+            _wait_online(result, _coming(run, result.allocated), advice)
     # A failure must not hide what was paid for.
     with contextlib.suppress(QgError):
         result.before = [books.held[uuid] for uuid in run.first.keep if uuid in books.held]
-        result.after, result.terms = run.matching(), books.terms()
+        result.after = run.matching()
         run.warn()
     return result
 
 
-def _wait_for_new(run: Ensuring[Monopoly], applied: Collection[str]) -> None:
-    """Wait until the new resources are online, and if there are too few, for others that are coming online."""
-
-    def states() -> dict[str, str]:
-        found = {one.uuid: one.state for one in run.matching()}
-        if Counter(found.values())["online"] >= run.desired.count:
-            return {}
-        awaited = ("online", *TRANSITIONAL_STATES)
-        return {uuid: state for uuid, state in found.items() if uuid in applied or state in awaited}
-
-    advice = "They are held and paid for: run the task again to wait longer, raise max_wait, or set wait to false."
-    _wait_online(run.books, states, run.desired.count, advice)
-    if gone := sorted(set(applied) - set(run.books.held)):
-        raise QgError(f"The list no longer contains resources that were applied for: {sample(gone)}.")
+def _coming(run: Ensuring[Monopoly], applied: Collection[Monopoly]) -> list[str]:
+    """Return the new resources, and if too few are online, the others that are coming online."""
+    found = run.matching()
+    is_short = sum(one.state == "online" for one in found) < run.desired.count
+    others = [one.uuid for one in found if is_short and one.state in TRANSITIONAL_STATES]
+    return [*dict.fromkeys([*(one.uuid for one in applied), *others])]
 
 
 def release_held(client: Monopolies, uuids: Collection[str] | None, *, check: bool = False) -> MonopolyResult:
     """Release these resources, or all. A resource that is not held counts as released."""
     with opened(MonopolyKind(client)) as books:
-        result = MonopolyResult(books, terms=books.terms())
+        result = MonopolyResult(books)
         selected = [one for one in books.held.values() if uuids is None or one.uuid in uuids]
         # The list shows whole seconds, so the application may be up to one second later.
         latest = client.caller.vendor_clock.now() - 1
@@ -136,15 +122,7 @@ def _release(result: MonopolyResult, uuids: list[str], number: int) -> None:
         raise
     except QgError as error:
         result.refused += [Refused(uuid, error.message) for uuid in uuids if uuid in books.held]
-    if result.refused:
-        texts = [
-            f"{one.uuid} (possible from {one.possible_from.isoformat()} on)" if one.possible_from else one.uuid
-            for one in result.refused
-        ]
-        raise QgError(
-            f"{len(texts)} of {number} resources cannot be released: {sample(texts)}. {_reasons(result)}",
-            endpoint=calls.MONOPOLIES_RELEASE.name,
-        )
+    _check_refused(result, f"{number} resources cannot be released", calls.MONOPOLIES_RELEASE.name)
 
 
 def redial(
@@ -160,7 +138,7 @@ def redial(
                 f"uuids contains resources that this key does not hold: {sample(unknown)}. Nothing was redialed. "
                 f'Remove them, or check with "{CHECK_COMMAND}".'
             )
-        result = MonopolyResult(books, terms=books.terms())
+        result = MonopolyResult(books)
         result.before = [one for one in books.held.values() if uuids is None or one.uuid in uuids]
         result.pending = [one for one in result.before if one.state in TRANSITIONAL_STATES]
         names = [one.uuid for one in result.before if one not in result.pending]
@@ -173,7 +151,12 @@ def redial(
                     _redial_batch(client, result, names[first : first + BATCH_SIZE])
     if not check and not result.error:
         with result.completed():
-            _wait_for_redialed(result, wait)
+            if result.redialed:
+                books.look()
+            if wait:
+                concerned = [*result.redialed, *(one.uuid for one in result.pending)]
+                _wait_online(result, concerned, "Check them again later, or raise max_wait.")
+            _check_refused(result, f"{len(result.before)} resources cannot be redialed now", REDIAL)
     selected = [one.uuid for one in result.before]
     result.after = [one for one in result.after if one.uuid in selected]
     return result
@@ -202,32 +185,6 @@ def _redial_batch(client: Monopolies, result: MonopolyResult, batch: Sequence[st
         result.refused += [Refused(uuid, error.message) for uuid in batch if uuid not in done]
 
 
-def _wait_for_redialed(result: MonopolyResult, wait: bool) -> None:
-    """Read the list, with ``wait`` until each resource is online with its new address; then report refusals."""
-    books = result.books
-    concerned = [*result.redialed, *(one.uuid for one in result.pending)]
-
-    def states() -> dict[str, str]:
-        """Return the state of each resource, or that its redial is not visible yet."""
-        late = set(result.redialed) - redialed_since(result.before, books.held.values())
-        held = {uuid: books.held[uuid].state for uuid in concerned if uuid in books.held}
-        return {uuid: "not redialed yet" if uuid in late else state for uuid, state in held.items()}
-
-    if result.redialed:
-        books.look()
-    if wait:
-        advice = "Check them again later, raise max_wait, or set wait to false."
-        _wait_online(books, states, len(concerned), advice)
-    if gone := [uuid for uuid in concerned if uuid not in books.held]:
-        raise QgError(f"The list no longer contains: {sample(gone)}.")
-    if result.refused:
-        raise QgError(
-            f"{len(result.refused)} of {len(result.before)} resources could not be redialed: "
-            f"{sample([one.uuid for one in result.refused])}. {_reasons(result)} Run the task again.",
-            endpoint=REDIAL,
-        )
-
-
 def redialed_since(before: Iterable[Monopoly], after: Iterable[Monopoly]) -> set[str]:
     """Return the names of resources that were redialed, or whose redial began, between two lists."""
     known = {one.uuid: one for one in before}
@@ -247,14 +204,21 @@ def releasable_from(monopoly: Monopoly) -> datetime.datetime | None:
     return None if monopoly.since is None else monopoly.since + MIN_HOLD_TIME
 
 
-def _wait_online(books: Books[Monopoly], states: Callable[[], Mapping[str, str]], total: int, advice: str) -> None:
-    """Read the list until all of these resources are online, or until max_wait is used up."""
+def _wait_online(result: MonopolyResult, uuids: Collection[str], advice: str) -> None:
+    """Read the list until these resources are online, redialed ones anew, or until max_wait is used up."""
+    books = result.books
+
+    def states() -> dict[str, str]:
+        """Return the state of each resource, or that its redial is not visible yet."""
+        late = set(result.redialed) - redialed_since(result.before, books.held.values())
+        held = {uuid: books.held[uuid].state for uuid in uuids if uuid in books.held}
+        return {uuid: "not redialed yet" if uuid in late else state for uuid, state in held.items()}
 
     def progress() -> str:
         numbers = Counter(states().values())
         online = numbers.pop("online", 0)
         others = [f", {number} {state or 'in no known state'}" for state, number in numbers.most_common()]
-        return f"{online} of {total} online" + "".join(others)
+        return f"{online} of {len(uuids)} online" + "".join(others)
 
     interval = FIRST_INTERVAL
     while left := [uuid for uuid, state in states().items() if state != "online"]:
@@ -268,6 +232,8 @@ def _wait_online(books: Books[Monopoly], states: Callable[[], Mapping[str, str]]
                 endpoint=books.kind.list_call,
             ) from None
         interval = min(interval * INTERVAL_GROWTH, MAX_INTERVAL)
+    if gone := sorted(set(uuids).difference(books.held)):
+        raise QgError(f"The list no longer contains: {sample(gone)}.")
 
 
 def sample(uuids: Collection[str]) -> str:
@@ -275,6 +241,12 @@ def sample(uuids: Collection[str]) -> str:
     return format_sample(uuids, 20)
 
 
-def _reasons(result: MonopolyResult) -> str:
-    """Return the distinct reasons of refusals as one text."""
-    return " ".join(dict.fromkeys(one.reason for one in result.refused))
+def _check_refused(result: MonopolyResult, problem: str, endpoint: str) -> None:
+    """Raise QgError with the distinct reasons if the vendor refused to change resources."""
+    if result.refused:
+        texts = [
+            f"{one.uuid} (possible from {one.possible_from.isoformat()} on)" if one.possible_from else one.uuid
+            for one in result.refused
+        ]
+        reasons = " ".join(dict.fromkeys(one.reason for one in result.refused))
+        raise QgError(f"{len(texts)} of {problem}: {sample(texts)}. {reasons}", endpoint=endpoint)

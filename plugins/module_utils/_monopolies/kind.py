@@ -18,7 +18,6 @@ from .._api.calls import MONOPOLIES_APPLY, MONOPOLIES_RELEASE
 from .._api.leases import AllocationParams, NamedArea, Quota
 from .._api.monopolies import Monopolies, Monopoly
 from .._core import errors
-from .._paid.caps import Caps
 from .._paid.journal import MONOPOLIES, Item, Journal
 from .._paid.kind import BUY, DROP, Kind
 from .._paid.matching import Traits
@@ -38,11 +37,9 @@ class MonopolyKind(Kind[Monopoly]):
     ignoring = "Set on_uncertain=ignore if the quota counts something else."
     calls: Mapping[str, str] = {BUY: MONOPOLIES_APPLY.name, DROP: MONOPOLIES_RELEASE.name}
 
-    def __init__(self, client: Monopolies, caps: Caps | None = None) -> None:
+    def __init__(self, client: Monopolies, cap: int | None = None) -> None:
         self.client, self.caller = client, client.caller
-        self.journal = Journal(self.caller.rate_limiter.state, self.caller.key_digest, MONOPOLIES, caps=caps)
-        #: Whether the vendor has accepted an application of this run.
-        self.is_accepted = False
+        self.journal = Journal(self.caller.rate_limiter.state, self.caller.key_digest, MONOPOLIES, cap=cap)
 
     def read(self) -> dict[str, Monopoly] | None:
         try:
@@ -71,7 +68,6 @@ class MonopolyKind(Kind[Monopoly]):
             if error.kind is errors.Kind.REFUSED:
                 error.message += " Nothing was applied for. Ask for less, for another place, or extend the plan."
             raise
-        self.is_accepted = True
         return {}
 
     def release_size(self, number: int) -> int:

@@ -17,7 +17,7 @@ from .._core.checks import check_names, check_range
 from .._core.errors import OptionError
 from .._core.text import one_line
 from .._paid.books import Books
-from .._paid.caps import Caps
+from .._paid.caps import parse_cap
 from .._paid.matching import Desired
 from .._task.operation import Mode, Operation
 from .._task.options import CAP_OPTIONS, PROXY_API_OPTIONS, key_caller
@@ -84,9 +84,11 @@ def _iso(moment: datetime.datetime | None) -> str | None:
 
 def task_result(found: MonopolyResult, api: Monopolies, mode: Mode, state: str) -> dict[str, Any]:
     """Return a task's result; ``changed`` is true if anything changed, even if the task fails."""
+    addresses, terms = _addresses(found), found.books.terms()
+    predicted = found.missing if mode.check and not found.error else 0
     result: dict[str, Any] = {
-        "changed": found.changed or bool(mode.check and found.missing and not found.error),
-        "monopolies": [describe_monopoly(monopoly, found.terms.get(monopoly.uuid)) for monopoly in found.after],
+        "changed": bool(found.changed or predicted),
+        "monopolies": [describe_monopoly(monopoly, terms.get(monopoly.uuid)) for monopoly in found.after],
         "count": len(found.after),
         "already_present": [] if state == "absent" else [monopoly.uuid for monopoly in found.before],
         "missing": found.missing,
@@ -94,7 +96,7 @@ def task_result(found: MonopolyResult, api: Monopolies, mode: Mode, state: str) 
         "released": [monopoly.uuid for monopoly in found.released],
         "redialed": [
             {"uuid": uuid, "server_before": before, "server_after": after}
-            for uuid, (before, after) in _addresses(found).items()
+            for uuid, (before, after) in addresses.items()
         ],
         "pending": [monopoly.uuid for monopoly in found.pending],
         "refused": [
@@ -104,7 +106,11 @@ def task_result(found: MonopolyResult, api: Monopolies, mode: Mode, state: str) 
         "undetermined": [*found.undetermined],
         "api": api.caller.usage(),
     }
-    return found.told(result, mode, "monopolies", *_lines(found, mode, state))
+    before = "".join(_line(one.uuid, one.server) for one in found.before)
+    servers = {one.uuid: one.server for one in found.after}
+    servers |= {uuid: after or "(new)" for uuid, (_before, after) in addresses.items()}
+    after = "".join(_line(uuid, server) for uuid, server in servers.items()) + "to be applied for\n" * predicted
+    return found.told(result, mode, "monopolies", before, after)
 
 
 def _addresses(found: MonopolyResult) -> dict[str, tuple[str | None, str | None]]:
@@ -114,30 +120,19 @@ def _addresses(found: MonopolyResult) -> dict[str, tuple[str | None, str | None]
     return {uuid: (before[uuid], after.get(uuid)) for uuid in found.redialed}
 
 
-def _lines(found: MonopolyResult, mode: Mode, state: str) -> tuple[str, str]:
-    """Return the names before and after; with state=redialed, which changes no name, also the addresses."""
-    before, after = (
-        {one.uuid: f" {one.server}" if state == "redialed" else "" for one in which}
-        for which in (found.before, found.after)
-    )
-    after |= {uuid: f" {new or '(new)'}" for uuid, (_old, new) in _addresses(found).items()}
-    if mode.check and found.missing and not found.error:
-        after[f"{found.missing} to be applied for"] = ""
-    return _text(before), _text(after)
-
-
-def _text(addresses: Mapping[str, str]) -> str:
-    return "".join(f"{one_line(uuid + address)}\n" for uuid, address in addresses.items())
+def _line(uuid: str, server: str | None) -> str:
+    """Return a line of a difference."""
+    return one_line(f"{uuid} {server or ''}").rstrip() + "\n"
 
 
 def _run(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
     state, wait = params["state"], params["wait"]
     if state == "present":
-        desired, caps = desired_monopolies(params), Caps.parse(params)
+        desired, cap = desired_monopolies(params), parse_cap(params)
         api = Monopolies(key_caller(params, mode.announcer))
         for code in area_codes("area", _area(params), api.leases.named_areas):
             desired = replace(desired, params=replace(desired.params, areas=(code,)))
-        found = hold(api, desired, wait=wait, check=mode.check, caps=caps)
+        found = hold(api, desired, wait=wait, check=mode.check, cap=cap)
     else:
         uuids = selected_uuids(params)
         api = Monopolies(key_caller(params, mode.announcer))

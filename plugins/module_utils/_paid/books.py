@@ -56,6 +56,8 @@ class Books(Generic[R]):
         self.held: dict[str, R] = {}
         self.first: dict[str, R] | None = None
         self.bought: dict[str, R] = {}
+        #: Whether the vendor has reported a purchase of this run as a success, whatever the response names.
+        self.is_accepted = False
         #: What calls of this run may have released.
         self._dropped: set[str] = set()
         self.quota: Quota | None = None
@@ -74,7 +76,7 @@ class Books(Generic[R]):
 
     def look(self) -> None:
         """Read what is held."""
-        # Before the list: another run may end a call between the two, and its report then corrects the list.
+        # Nobody else ends a call within the lock. Without it, what was reported meanwhile corrects the list.
         self.open = self.journal.open()
         read_at = self.now()
         self.take(listed(self.kind), read_at)
@@ -257,6 +259,7 @@ class Books(Generic[R]):
             failure = error
         else:
             # Before the state is used, since its failure must not hide what was paid for.
+            self.is_accepted = True
             self.held.update(named)
             self.bought.update(named)
             # Of a swap, only the list shows what is gone.

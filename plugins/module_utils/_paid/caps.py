@@ -11,7 +11,6 @@ together.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from .._core.checks import check_range
@@ -22,36 +21,30 @@ from .._store.store import Store
 #: The seconds of the day of a cap: the last 24 hours of state time, whatever the time zone.
 DAY = 86400.0
 #: What was received counts, and as long as that is unknown, what was asked for.
-BOUGHT = (
+_BOUGHT = (
     "SELECT coalesce(sum(CASE state WHEN 'settled' THEN got WHEN 'refused' THEN 0 ELSE buys END), 0) "
     "FROM journal WHERE key = ? AND buys > 0 AND sent_at > ?"
 )
 
 
-@dataclass(frozen=True)
-class Caps:
-    """The maximum number of new resources of a key in 24 hours."""
+def parse_cap(params: Mapping[str, Any]) -> int | None:
+    """Return the cap that the option sets; None without one. Raises OptionError for one out of range."""
+    cap = params["max_new_per_day"]
+    return None if cap is None else int(check_range("max_new_per_day", cap, 1, 10**6))
 
-    per_day: int
 
-    @classmethod
-    def parse(cls, params: Mapping[str, Any]) -> Caps | None:
-        """Return the cap that the option sets; None without one. Raises OptionError for one out of range."""
-        cap = params["max_new_per_day"]
-        return None if cap is None else cls(int(check_range("max_new_per_day", cap, 1, 10**6)))
-
-    def check(self, bought: int, wanted: int, kind: str) -> None:
-        """Raise CapReachedError if ``wanted`` more resources would exceed the cap."""
-        if bought + wanted > self.per_day:
-            noun = "lease" if kind == "leases" else "resource"
-            raise CapReachedError(
-                f"max_new_per_day={self.per_day} does not allow {counted(wanted, f'more {noun}')}: in the last 24 "
-                f"hours, {bought} {'was' if bought == 1 else 'were'} bought with this key, as qg_ledger_info shows. "
-                "The call was not sent. Ask for less, or raise max_new_per_day (environment QG_MAX_NEW_PER_DAY).",
-                cap={"option": "max_new_per_day", "limit": self.per_day, "bought": bought, "wanted": wanted},
-            )
+def check_cap(cap: int, bought: int, wanted: int, kind: str) -> None:
+    """Raise CapReachedError if ``wanted`` more resources would exceed the cap."""
+    if bought + wanted > cap:
+        noun = "lease" if kind == "leases" else "resource"
+        raise CapReachedError(
+            f"max_new_per_day={cap} does not allow {counted(wanted, f'more {noun}')}: in the last 24 hours, "
+            f"{bought} {'was' if bought == 1 else 'were'} bought with this key, as qg_ledger_info shows. The call was "
+            "not sent. Ask for less, or raise max_new_per_day (environment QG_MAX_NEW_PER_DAY).",
+            cap={"option": "max_new_per_day", "limit": cap, "bought": bought, "wanted": wanted},
+        )
 
 
 def bought_today(store: Store, key: str) -> int:
     """Return how many resources a key has bought, or may have bought, in the last 24 hours."""
-    return int(store.rows(BOUGHT, key, store.now() - DAY)[0][0])
+    return int(store.rows(_BOUGHT, key, store.now() - DAY)[0][0])

@@ -218,7 +218,7 @@ class Ensuring(Generic[R]):
                 raise
         self.first = self.plan()
         self._check_channels()
-        books.journal.check_caps(self.first.decided().missing)
+        books.journal.check_cap(self.first.decided().missing)
 
     def buy(self, *, is_confirmed: bool = True) -> None:
         """Buy what is missing."""

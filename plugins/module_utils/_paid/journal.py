@@ -23,7 +23,7 @@ from .._core import errors
 from .._core.errors import CallError, OptionError
 from .._core.runtime import current_caller
 from .._store.store import Connection, Store, after_the_call
-from .caps import BOUGHT, DAY, Caps, bought_today
+from .caps import bought_today, check_cap
 
 #: The maximum seconds by which a list of the vendor may lag behind a response or a change.
 LIST_LAG = 60.0
@@ -107,12 +107,12 @@ class Effect(NamedTuple):
 class Journal:
     """The calls for one kind of resources of one key. ``own`` are the numbers of the calls of this run."""
 
-    def __init__(self, store: Store, key: str, kind: str, product: str = "classic", caps: Caps | None = None) -> None:
+    def __init__(self, store: Store, key: str, kind: str, product: str = "classic", cap: int | None = None) -> None:
         self.store = store
-        self.caps = caps
         self.own: list[int] = []
         self._of = (key, kind)
         self._product = product
+        self._cap = cap
 
     @contextlib.contextmanager
     def sending(self, call: Call, timeout: float, past: Iterable[Effect]) -> Iterator[None]:
@@ -124,9 +124,7 @@ class Journal:
         with self.store.transaction() as database:
             # Read in the transaction: another process may have written while this one waited for it.
             now = self.store.now()
-            if call.buys and self.caps:
-                bought = database.execute(BOUGHT, (self._of[0], now - DAY)).fetchone()[0]
-                self.caps.check(int(bought), call.buys, self._of[1])
+            self.check_cap(call.buys)
             self._forget(database, now, past)
             database.execute(
                 _INSERT,
@@ -152,10 +150,10 @@ class Journal:
                     database.execute(update, (UNKNOWN if ended else SENT, now, now if ended else None, number))
             raise
 
-    def check_caps(self, number: int) -> None:
-        """Raise CapReachedError if a cap does not allow to buy this many, before a change of several calls."""
-        if number and self.caps:
-            self.caps.check(bought_today(self.store, self._of[0]), number, self._of[1])
+    def check_cap(self, number: int) -> None:
+        """Raise CapReachedError if the cap does not allow to buy this many."""
+        if number and self._cap is not None:
+            check_cap(self._cap, bought_today(self.store, self._of[0]), number, self._of[1])
 
     def answer(self, held: Mapping[str, Item], gone: Collection[str] = (), *, whole: bool) -> None:
         """Record what the response to the last call reports, and whether that is the whole result."""
@@ -223,21 +221,17 @@ def _compact(value: Any) -> str:
 
 
 def _packed(held: Iterable[tuple[str, str | None]]) -> str:
-    """Return names by their ends, compressed: a busy key buys tens of thousands a day.
+    """Return names with their ends, compressed: a busy key buys tens of thousands a day.
 
     The names are without the task, which only distinguishes a lease from a later one.
     """
-    found: dict[str, list[str]] = {}
-    for name, ends in held:
-        found.setdefault(ends or "", []).append(name.rpartition(" ")[2])
-    text = _compact({ends: ",".join(names) for ends, names in found.items()})
+    text = _compact({name.rpartition(" ")[2]: ends for name, ends in held})
     return base64.b85encode(zlib.compress(text.encode())).decode()
 
 
 def received_names(packed: str | None) -> dict[str, str | None]:
     """Return the names of what a call has received, with their ends."""
-    found = json.loads(zlib.decompress(base64.b85decode(packed))) if packed else {}
-    return {name: ends or None for ends, names in found.items() for name in names.split(",")}
+    return json.loads(zlib.decompress(base64.b85decode(packed))) if packed else {}
 
 
 def _ttl() -> float:

@@ -16,13 +16,11 @@ from .._api.caller import Sending
 from .._api.calls import CLASSIC
 from .._api.lease_client import Leases
 from .._api.leases import AllocationParams, Lease, NamedArea, Quota, oldest_first
-from .._api.parsing import parse_vendor_time
 from .._core.errors import OptionError, QgError
 from .._core.text import counted, format_sample
 from .._store.facts import BY_VOLUME, LIFETIME, PAID_QUOTA
 from .._store.store import after_the_call
 from .books import Books
-from .caps import Caps
 from .journal import GONE, LEASES, Item, Journal
 from .kind import BUY, DROP, SWAP, Kind
 from .matching import Traits
@@ -43,10 +41,10 @@ class LeaseKind(Kind[Lease]):
     rules = "The vendor limits releases, as the documentation of qg_proxy_release describes."
     ignoring = "Set on_uncertain=ignore if these channels carry no lease, as with a plan that is billed by volume."
 
-    def __init__(self, client: Leases, caps: Caps | None = None) -> None:
+    def __init__(self, client: Leases, cap: int | None = None) -> None:
         self.client, self.caller = client, client.caller
         store, key = self.caller.rate_limiter.state, self.caller.key_digest
-        self.journal = Journal(store, key, LEASES, client.product, caps)
+        self.journal = Journal(store, key, LEASES, client.product, cap)
         calls = {BUY: client.calls.allocate, SWAP: client.calls.replace, DROP: client.calls.release}
         self.calls = {operation: call.name for operation, call in calls.items() if call}
         self.is_classic = client.product == CLASSIC
@@ -85,26 +83,20 @@ class LeaseKind(Kind[Lease]):
         known = self.caller.facts.get(PAID_QUOTA)
         if not known or not self.is_classic:
             return False
-        used, began, ends = self.journal.store.decoded(known)
-        now = self.caller.vendor_clock.now()
+        used, items = self.journal.store.decoded(known)
         gone = {one.name for one in self.journal.effects() if one.effect == GONE}
-
-        def is_over(name: str) -> bool:
-            end = parse_vendor_time(ends[name])
-            return name in gone or (end is not None and began < end.timestamp() <= now)
-
-        missing = [name for name in ends if name not in held]
-        found = bool(missing) and all(map(is_over, missing)) and quota.used >= used
+        missing = {name: Item(*item) for name, item in items.items() if name not in held}
+        lasting = [name for name, item in missing.items() if name not in gone and self.from_item(item)]
+        found = bool(missing) and not lasting and quota.used >= used
         if found:
             self.caller.facts.save(BY_VOLUME, "1")
         return found
 
     def paid(self, quota: Quota | None, number: int, held: Mapping[str, Lease]) -> None:
         if quota and self.is_classic and quota.balance is None:
-            ends = {name: lease.deadline for name, lease in held.items()}
             with after_the_call():
-                text = json.dumps([quota.used + number, self.caller.vendor_clock.now(), ends])
-                self.caller.facts.save(PAID_QUOTA, text)
+                items = {name: self.to_item(lease) for name, lease in held.items()}
+                self.caller.facts.save(PAID_QUOTA, json.dumps([quota.used + number, items]))
 
     def check_new(self, least: float, terms: AllocationParams) -> None:
         known = self.caller.host_facts.get(LIFETIME, str(terms.keep_alive or 0))
@@ -125,7 +117,7 @@ class LeaseKind(Kind[Lease]):
             now = self.caller.vendor_clock.now()
             left = [seconds for lease in leases if (seconds := lease.remaining(now)) is not None]
             if left:
-                self.caller.host_facts.save(LIFETIME, repr(max(left)), (str(terms.keep_alive or 0),))
+                self.caller.host_facts.save(LIFETIME, repr(max(left)), str(terms.keep_alive or 0))
         return _by_name(leases)
 
     def release_size(self, number: int) -> int:

@@ -128,12 +128,12 @@ class Replacement(Generic[R]):
         facts, books = self.books.kind.caller.facts, self.books
         if not self.continues:
             text = json.dumps([self.before, self.old, self.terms.as_json(), self.tolerated])
-            facts.save(REPLACEMENT, text, (self.request,))
+            facts.save(REPLACEMENT, text, self.request)
         try:
             yield
         except QgError:
             if not books.open and books.held.keys() == self.before.keys():
                 with after_the_call():
-                    facts.forget(REPLACEMENT, (self.request,))
+                    facts.forget(REPLACEMENT, self.request)
             raise
-        facts.forget(REPLACEMENT, (self.request,))
+        facts.forget(REPLACEMENT, self.request)

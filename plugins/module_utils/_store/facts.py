@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -47,7 +46,6 @@ _SAVE = (
     "INSERT INTO facts (key, name, object, value, at) VALUES (?, ?, ?, ?, ?) "
     "ON CONFLICT (key, name, object) DO UPDATE SET value = excluded.value, at = excluded.at"
 )
-_FORGET = "DELETE FROM facts WHERE key = ? AND name = ? AND object = ?"
 
 
 @dataclass(frozen=True)
@@ -63,21 +61,13 @@ class Facts:
         rows = self.store.rows(query, self.key, name, about, self.store.now() - TTL[name])
         return str(rows[0][0]) if rows else None
 
-    def objects(self, name: str) -> dict[str, tuple[str, float]]:
-        """Return the facts of this name by their objects, each with its time, also those that are too old."""
-        query = "SELECT object, value, at FROM facts WHERE key = ? AND name = ?"
-        return {about: (value, at) for about, value, at in self.store.rows(query, self.key, name)}
-
-    def save(self, name: str, value: str, objects: Iterable[str] = ("",)) -> None:
-        """Store a fact, about each of the objects; delete those of this name that are too old, of any key."""
+    def save(self, name: str, value: str, about: str = "") -> None:
+        """Store a fact; delete those of this name that are too old, of any key."""
         with self.store.transaction() as database:
             now = self.store.now()
             database.execute("DELETE FROM facts WHERE name = ? AND at < ?", (name, now - TTL[name]))
-            database.executemany(_SAVE, [(self.key, name, about, value, now) for about in objects])
+            database.execute(_SAVE, (self.key, name, about, value, now))
 
-    def forget(self, name: str, objects: Collection[str] = ("",)) -> None:
-        """Delete the fact about each of these objects; writes nothing if none is known."""
-        known = [about for about in self.objects(name) if about in objects]
-        if known:
-            with self.store.transaction() as database:
-                database.executemany(_FORGET, [(self.key, name, about) for about in known])
+    def forget(self, name: str, about: str = "") -> None:
+        """Delete a fact."""
+        self.store.execute("DELETE FROM facts WHERE key = ? AND name = ? AND object = ?", self.key, name, about)

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -39,29 +38,17 @@ def test_a_fact_is_used_for_its_time_and_replaced_by_a_newer_one(tmp_path: Path)
     assert (facts.get(PRODUCT), facts.get(LEASE_LIST)) == (None, "second")
 
 
-@dataclass
-class Keys:
-    """The facts about several keys on one clock."""
+def test_facts_about_objects_are_kept_by_key(tmp_path: Path) -> None:
+    store = open_store(tmp_path)
+    own, other = Facts(store, "key"), Facts(store, "other")
 
-    directory: Path
-    now: float = 1_000_000.0
+    def known() -> list[str | None]:
+        return [facts.get(LIFETIME, about) for facts in (own, other) for about in ("a", "b")]
 
-    def of(self, key: str = "key") -> Facts:
-        return Facts(open_store(self.directory, now=lambda: self.now), key)
-
-    def known(self, key: str = "key") -> dict[str, str]:
-        return {about: value for about, (value, _at) in self.of(key).objects(LIFETIME).items()}
-
-
-@pytest.fixture
-def keys(tmp_path: Path) -> Keys:
-    return Keys(tmp_path)
-
-
-def test_facts_about_objects_are_kept_by_key(keys: Keys) -> None:
-    keys.of().save(LIFETIME, "1", ["a", "b"])
-    keys.of("other").save(LIFETIME, "2", ["a"])
-    keys.of().save(LIFETIME, "3", ["a"])
-    assert (keys.known(), keys.known("other")) == ({"a": "3", "b": "1"}, {"a": "2"})
-    keys.of().forget(LIFETIME, ["a"])
-    assert (keys.known(), keys.known("other")) == ({"b": "1"}, {"a": "2"})
+    own.save(LIFETIME, "1", "a")
+    own.save(LIFETIME, "1", "b")
+    other.save(LIFETIME, "2", "a")
+    own.save(LIFETIME, "3", "a")
+    assert known() == ["3", "1", "2", None]
+    own.forget(LIFETIME, "a")
+    assert known() == [None, "1", "2", None]

@@ -34,10 +34,10 @@ def one_run(node: ControlNode, number: int) -> None:
     with limiter.slot("key", "/whitelist/query", 60, 10, WaitBudget(0)):
         pass
     facts = Facts(state, "key")
-    facts.save(LIFETIME, "300", (str(number % 5),))
+    facts.save(LIFETIME, "300", str(number % 5))
     # Another key each time: what is kept of it is kept for as long as it is of use.
     other = Facts(state, f"key-{number}")
-    other.save(LIFETIME, "300", ("5",))
+    other.save(LIFETIME, "300", "5")
     other.save(LEASE_LIST, "[]")
     other.save(AREAS, "[]")
     state.close()
