@@ -109,7 +109,6 @@ class Account:
             url=url,
             credentials=lambda: identity.signed(wall_time()),
             secrets=(identity.app_key,),
-            rereads=False,
         )
 
     def balance(self) -> Row:

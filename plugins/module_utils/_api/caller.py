@@ -108,8 +108,7 @@ def data_of(response: HttpResponse, call: Call, quoted: Quoted, *, name: str, ur
 class Caller:
     """Sends calls to one API.
 
-    ``credentials`` returns the parameters that identify the caller, anew for each request. ``rereads`` says whether to
-    send a call again after a success whose data cannot be read.
+    ``credentials`` returns the parameters that identify the caller, anew for each request.
     """
 
     #: Whether the next attempt is decided elsewhere, so that there are no retries here.
@@ -124,14 +123,13 @@ class Caller:
         credentials: Callable[[], Mapping[str, str]],
         secrets: Collection[str],
         product: str | None = None,
-        rereads: bool = True,
     ) -> None:
         self.budget = budget
         #: The number of calls of a run, and how many of them were retries.
         self.count = {"calls": 0, "retries": 0}
         self.secrets = secrets
         self._transport, self._url, self._credentials = transport, url.rstrip("/"), credentials
-        self._product, self._rereads = product, rereads
+        self._product = product
 
     @property
     def timeout(self) -> float:
@@ -207,9 +205,9 @@ class Caller:
         except QgError:
             raise
         except ResponseShapeError as error:
-            reason, retryable = str(error), self._rereads
+            reason = str(error)
         except Exception as error:
-            reason, retryable = f"{UnexpectedError(error, call.name).cause}. This is a defect of the collection", False
+            reason = f"{UnexpectedError(error, call.name).cause}. This is a defect of the collection"
         else:
             self._note(response.headers, began)
             return result
@@ -217,7 +215,7 @@ class Caller:
             f"{call.name}: the response cannot be read: {reason}.",
             endpoint=call.name,
             effect=Effect.UNKNOWN,
-            retryable=retryable,
+            retryable=False,
         )
 
     @contextlib.contextmanager
