@@ -108,12 +108,14 @@ def proxy_haproxy(
         raise refusal(NAME, "these options", "give words on a single line, with no backslash at its end")
     if form not in ("servers", "timed"):
         raise refusal(NAME, f"form={quoted(str(form))}", "give 'servers' or 'timed'")
+    if not (number := str(resolve(count))).isdecimal():
+        raise refusal(NAME, "this count", "give a number")
     lines = {}
     for each in proxy_addresses(NAME, leases):
         end = each.ends if form == "timed" else None
         name = f"{prefix}-{each.host}-{each.port}"
         lines[name] = _line(f"server {name} {each.server} {options}".rstrip(), end)
-    return "\n".join([*lines.values(), *_kept(str(resolve(before)), prefix, lines.keys(), int(resolve(count)))])
+    return "\n".join([*lines.values(), *_kept(str(resolve(before)), prefix, lines.keys(), int(number))])
 
 
 def _line(server: str, end: Any) -> str:
