@@ -15,7 +15,7 @@ from support.vendor import PATHS, Answer, Call
 DAY, HOUR = 86400, 3600
 COUNT, MARGIN, INTERVAL = 5, 35, 30
 #: Hours of the test, and those of them in which QG.net does not answer. The month of the release took half an hour.
-HOURS, DEAD = 6, (2,)
+HOURS, DEAD = 4, (2,)
 #: What a day needs, since each run finds the leases of the run before too old.
 CAP = COUNT * DAY // INTERVAL
 FAULTS = ("reset_before", "reset_after", "truncate", "garbage", "data_null")

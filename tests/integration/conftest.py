@@ -30,6 +30,16 @@ __all__ = [
     "simulator_arguments",
 ]
 
+#: What ansible-core alone can call: the inventory, the lookup, the actions, and what asks a host or the whole account.
+MEASURED = (
+    "test_option_sources.py",
+    "test_proxy_lookup.py",
+    "test_qg_cloud.py",
+    "test_qg_doctor_info.py",
+    "test_qg_watch.py",
+    "test_role.py",
+)
+
 
 def pytest_configure() -> None:
     """Stop at once, with one sentence, where the collection or a program is not installed for Ansible."""
@@ -42,6 +52,13 @@ def pytest_configure() -> None:
         raise pytest.UsageError(
             f"The integration tests need ansible-playbook beside {sys.executable}: install ansible-core there."
         )
+
+
+@pytest.fixture(autouse=True)
+def measured_where_it_counts(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Measure the coverage where playbooks go through lines that no unit test does: it doubles their time."""
+    if request.path.name not in MEASURED or request.node.get_closest_marker("slow"):
+        monkeypatch.delenv("COVERAGE_PROCESS_CONFIG", raising=False)
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import functools
 import types
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass, replace
@@ -24,6 +25,7 @@ class SettingError(ValueError):
     """A control call names something that does not exist, or has a value that is not allowed."""
 
 
+@functools.cache
 def hints(settings: type[Any]) -> dict[str, Any]:
     """Return what each field of a dataclass takes."""
     found = get_type_hints(settings, include_extras=True)

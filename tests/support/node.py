@@ -60,6 +60,8 @@ class Node:
         #: Whether responses have a Date.
         self.is_dated = True
         self.event: Event | None = None
+        #: The places that its processes have gone through.
+        self.steps: list[str] = []
         self._boots, self._booted_at = 1, 0.0
         self.is_dead = self._is_other = self._is_full = False
         self.runtime = Runtime(
@@ -173,6 +175,7 @@ class Node:
             return
         if self.is_dead and place != RESPONSE:
             raise Killed
+        self.steps.append(place)
         event = self.event
         if event is not None and place in event.places:
             event.steps -= 1

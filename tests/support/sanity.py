@@ -26,6 +26,8 @@ subprocess.run(command, env={{**os.environ, **{settings!r}}}, check=True)
 """
 #: What "make lint" checks as well, and what finds nothing to read: there is no __init__.py and no PowerShell.
 SKIPPED = ("changelog", "pep8", "shellcheck", "yamllint", "pslint")
+#: What is read: the tests, which "make lint" reads, are as long as all that runs in Ansible.
+READ = re.compile(r"(?!tests/(?!config)|noxfile)")
 PYTHONS = ("3.10", "3.11", "3.12", "3.13")
 LEFT_OUT = re.compile(r"^WARNING: .*(?:[Ss]kipp|not found|could not be found|disabled by default)")
 
@@ -60,11 +62,11 @@ def is_here(python: str) -> bool:
 def main(core: str, newest: str, *arguments: str) -> int:
     seed()
     pythons = [python for python in PYTHONS[: PYTHONS.index(newest) + 1] if is_here(python)]
-    collection = workspace.copy(f"sanity-{core}")
-    # The loader of collections compiles each file anew for each that imports it: half a minute on each Python, and what
-    # the Pythons between the oldest and the newest lack, the oldest lacks.
+    collection = workspace.copy(f"sanity-{core}", filter(READ.match, workspace.files()))
+    # The loader of collections compiles each file anew for each that imports it: half a minute on each Python. What the
+    # Pythons between the oldest and the newest lack, the oldest lacks, on which the oldest core imports.
     runs = [[word for test in ("import", *SKIPPED) for word in ("--skip-test", test)] + [*arguments]]
-    runs += [["--test", "import", "--python", python] for python in dict.fromkeys((pythons[0], newest))]
+    runs += [["--test", "import", "--python", workspace.CORES[core]]]
     wrong = []
     for words in runs:
         command = ["ansible-test", "sanity", "--local", "--color", "no", *words]

@@ -11,7 +11,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -152,11 +152,11 @@ def files() -> list[str]:
     return sorted({name for name in listed if (ROOT / name).is_file()})
 
 
-def copy(label: str) -> Path:
-    """Copy the files to a place of the form that ansible-test and ansible-galaxy ask for."""
+def copy(label: str, names: Iterable[str]) -> Path:
+    """Copy files to a place of the form that ansible-test and ansible-galaxy ask for."""
     target = CACHE / "copy" / label / COLLECTION
     shutil.rmtree(CACHE / "copy" / label, ignore_errors=True)
-    for name in files():
+    for name in names:
         (target / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy2(ROOT / name, target / name)
     # ansible-test lists them with git, and the copy stands in a directory that the checkout ignores.

@@ -46,8 +46,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.hookimpl(hookwrapper=True)
 def pytest_runtest_call(item: pytest.Item) -> Generator[None]:
-    """Measure the coverage only of tests of what ships."""
-    if _is_shipped(item.path):
+    """Measure the coverage only of tests of what ships; the slow ones go through the lines of the others once more."""
+    if _is_shipped(item.path) and not item.get_closest_marker("slow"):
         yield
     else:
         with unmeasured():

@@ -177,7 +177,7 @@ TROUBLES: dict[str, tuple[Serve, str]] = {
     "a trickle of headers": (forever(HEAD, b"X: 1\r\n", 0.01), SECONDS),
     "a trickle of trailers": (forever(CHUNKED + b"2\r\n{}\r\n0\r\n", b"X: 1\r\n", 0.01), SECONDS),
     "a body without end": (forever(HEAD + b"\r\n", b"x" * 65536), "larger than any of"),
-    "interim responses without end": (forever(b"", b"HTTP/1.1 100 Continue\r\n\r\n" * 1000), ""),
+    "interim responses without end": (forever(b"", b"HTTP/1.1 100 Continue\r\n\r\n" * 1000), SECONDS),
     "compressed": (send(said(BOMB, HEAD + b"Content-Encoding: gzip, gzip\r\n")), "a compressed response"),
     "redirect": (send(said(b"", b"HTTP/1.1 302 Found\r\nLocation: /moved?Key=%s\r\n" % KEY.encode())), "redirect"),
     "a part": (send(said(b'{"Code": 0, "Data": []}', b"HTTP/1.1 206 Partial\r\n")), "HTTP 206"),
