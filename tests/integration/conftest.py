@@ -18,7 +18,7 @@ import pytest
 from simulator.fixture import Simulator, sim, simulator, simulator_arguments
 from support.egress_questions import ask_fixture
 from support.fleet import Fleet
-from support.playbooks import LAUNCHER, Playground
+from support.playground import LAUNCHER, Playground
 from support.postgres import database_server, database_url
 
 __all__ = [

@@ -20,7 +20,7 @@ from support.account_modules import (
     signature,
 )
 from support.module_tasks import CHECK, NO_PYTHON, SPYING, THERE, from_variables, play, task
-from support.playbooks import Playground, calls
+from support.playground import Playground, calls
 
 __all__ = ["account_fixture"]
 

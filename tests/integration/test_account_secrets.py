@@ -12,7 +12,7 @@ import pytest
 from simulator.fixture import Simulator
 from support.account_modules import OPERATIONS, Account, account_fixture
 from support.module_tasks import IGNORE, THERE, from_variables, play, printed, task
-from support.playbooks import Playground, Run, calls
+from support.playground import Playground, Run, calls
 
 __all__ = ["account_fixture"]
 

@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 from ansible.release import __version__
 from simulator.fixture import Simulator
-from support.playbooks import Playground, assert_task_failed
+from support.playground import Playground, assert_task_failed
 from support.task_cases import LOCAL, play_cases
 
 INVENTORY = "app ansible_connection=qg_spy\nbastion ansible_connection=qg_spy\n"

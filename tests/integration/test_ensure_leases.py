@@ -10,7 +10,7 @@ from typing import Any
 from simulator.fixture import Simulator
 from support.kinds import PLANS
 from support.module_tasks import CHECK, play, task
-from support.playbooks import Playground, Run, calls
+from support.playground import Playground, Run, calls
 
 ENSURE = "qingguo.qgnet.ensure_leases"
 

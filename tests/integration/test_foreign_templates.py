@@ -10,7 +10,7 @@ import json
 import ansible.template
 import pytest
 from simulator.fixture import Simulator
-from support.playbooks import Playground
+from support.playground import Playground
 
 #: Each runs a command in a template of Ansible, the second one as a literal of Python.
 TRAPS = [

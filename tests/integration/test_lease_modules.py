@@ -11,7 +11,7 @@ import pytest
 import requests
 from simulator.fixture import Simulator
 from support.module_tasks import CHECK, IGNORE, SPYING, THERE, from_variables, play, printed, task
-from support.playbooks import QUOTA, Playground, Run, calls, operate
+from support.playground import QUOTA, Playground, Run, calls, operate
 
 ALLOCATE, RELEASE, REPLACE, LIST, POOL, AREAS = "/allocate", "/release", "/replace", "/query", "/extract", "/resources"
 QUANZHOU, HUAIAN = 350500, 320800

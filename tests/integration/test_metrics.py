@@ -18,7 +18,7 @@ import yaml
 from simulator.fixture import Simulator
 from support.documents import ROOT
 from support.kinds import PLANS
-from support.playbooks import Playground, Run
+from support.playground import Playground, Run
 from support.slow import slow_cases
 
 MONITORING = ROOT / "extensions" / "monitoring"

@@ -8,7 +8,7 @@ from __future__ import annotations
 import pytest
 from simulator.fixture import Simulator
 from support.module_tasks import IGNORE, play
-from support.playbooks import Playground
+from support.playground import Playground
 
 #: What a user typed, and what was meant.
 VARIABLES = {

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import requests
 from simulator.fixture import Simulator
-from support.playbooks import Playground, Run, assert_one_sentence, assert_task_failed
+from support.playground import Playground, Run, assert_one_sentence, assert_task_failed
 from support.task_cases import LOCAL, play_cases
 
 Options = dict[str, Any]

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from simulator.fixture import Simulator
 from support.fleet import DETECT
-from support.playbooks import ADD, QUERY, Playground, assert_one_sentence
+from support.playground import ADD, QUERY, Playground, assert_one_sentence
 from support.plugin_runs import run_action
 from support.task_cases import play_cases
 

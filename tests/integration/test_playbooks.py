@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from support.fleet import Fleet, public
-from support.playbooks import QUERY, calls
+from support.playground import QUERY, calls
 
 REGISTER, REPORT = "qingguo.qgnet.register", "qingguo.qgnet.report"
 OFFICE, STRANGER = "198.51.100.7", "198.51.100.9"

@@ -13,7 +13,7 @@ import requests
 from ansible.parsing.vault import VaultLib, VaultSecret
 from simulator.fixture import Simulator
 from support.module_tasks import IGNORE, play
-from support.playbooks import Playground
+from support.playground import Playground
 
 EXIT = "198.51.100.200"
 PASSWORD = "p@ss: w%rd'"

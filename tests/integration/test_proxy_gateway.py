@@ -19,7 +19,7 @@ from typing import Any
 import pytest
 from simulator.fixture import Simulator
 from support.exits import Exit, World, running_world
-from support.playbooks import Playground, Run, calls
+from support.playground import Playground, Run, calls
 
 PLAY = """
 - hosts: all

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from simulator.fixture import Simulator
-from support.playbooks import Playground, Run, calls
+from support.playground import Playground, Run, calls
 
 #: The password of the simulator's proxies.
 PWD = "0123456789ab"

@@ -13,7 +13,7 @@ import pytest
 import requests
 from simulator.fixture import Simulator
 from support.module_tasks import IGNORE, play, task
-from support.playbooks import Playground, Run, calls
+from support.playground import Playground, Run, calls
 
 
 def lease(sim: Simulator, number: int, **parameters: Any) -> list[dict[str, Any]]:

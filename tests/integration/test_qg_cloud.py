@@ -29,7 +29,7 @@ from support.cloud_inventory import (
     service,
 )
 from support.invariants import spellings
-from support.playbooks import Playground
+from support.playground import Playground
 
 __all__ = ["cloud_fixture"]
 

@@ -16,7 +16,7 @@ import pytest
 import requests
 from simulator.fixture import Simulator
 from support.kinds import PLANS
-from support.playbooks import Playground, Result, assert_one_sentence, calls, operate
+from support.playground import Playground, Result, assert_one_sentence, calls, operate
 
 EGRESS, EXIT, STRANGER = "203.0.113.50", "198.51.100.200", "203.0.113.9"
 REGISTER = "ansible-playbook qingguo.qgnet.register -e qg_hosts=localhost"

@@ -21,7 +21,7 @@ from support.egress_questions import (
     replies,
 )
 from support.inventory_hosts import reached_by_ssh
-from support.playbooks import path_for
+from support.playground import path_for
 
 
 def test_an_address_is_reported_by_several_sources(ask: Asker) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from simulator.fixture import Simulator
 from support.module_tasks import IGNORE, SPYING, from_variables, play, task
-from support.playbooks import Playground, Run, assert_one_sentence
+from support.playground import Playground, Run, assert_one_sentence
 
 #: A plan of each API, and its calls that pay.
 PLANS = {

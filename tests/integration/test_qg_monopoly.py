@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from simulator.fixture import Simulator
 from support.module_tasks import CHECK, IGNORE, SPYING, from_variables, play, printed, task
-from support.playbooks import Playground, Run, assert_one_sentence
+from support.playground import Playground, Run, assert_one_sentence
 
 LIST, IDLE, REDIAL, QUOTA = "/monopolies", "/monopolies/idle", "/monopolies/ips", "/info/quota"
 HOURS = 3600

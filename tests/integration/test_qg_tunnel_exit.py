@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from simulator.fixture import Simulator, running_simulator
 from support.module_tasks import from_variables, play, task
-from support.playbooks import Playground
+from support.playground import Playground
 
 PASSWORD = "0123456789ab"
 #: Calls through the tunnel, each for three labels: the first and the last are the same.

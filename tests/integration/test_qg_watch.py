@@ -20,7 +20,7 @@ from typing import Any
 import pytest
 import requests
 from simulator.fixture import Simulator
-from support.playbooks import QUERY, QUOTA
+from support.playground import QUERY, QUOTA
 
 LIST, BALANCE = "/query", "/api/merchant/getBalance"
 COLLECTION = Path(os.environ.get("ANSIBLE_COLLECTIONS_PATH", ""), "ansible_collections", "qingguo", "qgnet")

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from simulator.fixture import Simulator
-from support.playbooks import QUERY, Playground, Task, assert_task_failed, calls
+from support.playground import QUERY, Playground, Task, assert_task_failed, calls
 from support.slow import slow_cases
 
 ADDRESSES = ["203.0.113.1", "203.0.113.2", "203.0.113.3"]

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from support.fleet import DETECT, OTHER_KEY, REPORT, UPDATE, Fleet, RoleRun, play, public
 from support.inventory_hosts import with_curl
-from support.playbooks import ADD, DEL, QUERY, assert_says, assert_task_failed, calls, numeric
+from support.playground import ADD, DEL, QUERY, assert_says, assert_task_failed, calls, numeric
 
 OFFICE = "198.51.100.77"
 NEW, IN_SYNC, MOVED = [QUERY, ADD, QUERY], [QUERY], [QUERY, ADD, DEL, QUERY]

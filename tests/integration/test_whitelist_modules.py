@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from simulator.fixture import Simulator
 from support.module_tasks import CHECK, IGNORE, NO_PYTHON, SPYING, THERE, from_variables, play, printed, task
-from support.playbooks import ADD, DEL, QUERY, QUOTA, Playground, Run, assert_one_sentence, calls
+from support.playground import ADD, DEL, QUERY, QUOTA, Playground, Run, assert_one_sentence, calls
 
 A, B, C = "203.0.113.1", "203.0.113.2", "203.0.113.3"
 DEFAULTS = from_variables("key", "api_url")

@@ -12,7 +12,7 @@ from urllib.parse import quote
 import pytest
 from ansible.parsing.vault import VaultLib, VaultSecret
 from simulator.fixture import Simulator
-from support.playbooks import ADD, DEL, QUERY, QUOTA, Playground, Run, calls
+from support.playground import ADD, DEL, QUERY, QUOTA, Playground, Run, calls
 
 KEY = "SECRETKEY7Q"
 #: With all that has to be written differently in a URL, in HTML or in JSON. The words in it survive any of these.

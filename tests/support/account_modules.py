@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import pytest
 from simulator.fixture import Simulator
 from support import vendor_pages as pages
-from support.playbooks import Result, assert_one_sentence, operate
+from support.playground import Result, assert_one_sentence, operate
 
 BALANCE, INSTANCES, PRICE = "/merchant/getBalance", "/cloud-business/getDetail", "/cloud-business/packageOrderPrice"
 PACKAGES, LINES, PLAN = "/cloud-product/packageList", "/physical-product/lineList", "/proxyip/resourceView"

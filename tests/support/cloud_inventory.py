@@ -17,7 +17,7 @@ import pytest
 import yaml
 from simulator.fixture import Simulator
 from support.ansible_launcher import READ_BY_IMPORT
-from support.playbooks import LAUNCHER, PLAY_SECONDS, Playground, calls
+from support.playground import LAUNCHER, PLAY_SECONDS, Playground, calls
 
 PATH = "/api/cloud-business/getDetail"
 PLUGIN = "plugin: qingguo.qgnet.qg_cloud\n"

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from simulator.fixture import Simulator
-from support.playbooks import Playground, Task, assert_task_failed
+from support.playground import Playground, Task, assert_task_failed
 from support.task_cases import Cases, HostCases
 
 ADDRESS, OTHER_ADDRESS = "203.0.113.11", "203.0.113.12"

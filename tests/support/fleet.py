@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from simulator.fixture import Simulator
-from support.playbooks import Playground, Result, Run, numeric
+from support.playground import Playground, Result, Run, numeric
 
 OTHER_KEY = "QGOTHER1"
 DETECT, UPDATE, REPORT = "Detect the egress addresses", "Update the whitelist", "Report"

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from simulator.fixture import Simulator
-from support.playbooks import Playground, Run
+from support.playground import Playground, Run
 
 LOCAL = "app ansible_connection=local\nbastion ansible_connection=local\n"
 Cases = Mapping[str, Mapping[str, Any]]

@@ -31,7 +31,7 @@ import trustme
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.transport import MAX_RESPONSE, Transport
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import Effect, TransportError
 from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist.operations import WHITELIST, WHITELIST_INFO
-from support.playbooks import ADD, QUERY, Result, assert_failed, assert_one_sentence, operate
+from support.playground import ADD, QUERY, Result, assert_failed, assert_one_sentence, operate
 
 IP, KEY = "203.0.113.1", "HUSHKEY1"
 USER, WORD = "proxyuser", "HUSH+/WORD%7"
