@@ -175,7 +175,7 @@ class Leases:
         """Return the areas that have a code, as the vendor listed them within the last hour."""
         facts = self.caller.host_facts
         if (known := facts.get(AREAS)) is not None:
-            return [(str(code), name) for code, name in facts.store.decoded(known)]
+            return [(str(code), name) for code, name in json.loads(known)]
         found = {(area.code, area.name) for area in self.areas() if area.code}
         listed = sorted(found, key=lambda area: (area[0], area[1] or ""))
         facts.save(AREAS, json.dumps(listed))

@@ -174,7 +174,7 @@ class Journal:
         columns = "id, operation, endpoint, buys, before, sent_at, timeout, state, answered_at"
         query = f"SELECT {columns} FROM journal WHERE key = ? AND kind = ? AND {_IS_OPEN} ORDER BY id"
         return [
-            OpenCall(number, operation, endpoint, buys, frozenset(self.store.decoded(before)), *times)
+            OpenCall(number, operation, endpoint, buys, frozenset(json.loads(before)), *times)
             for number, operation, endpoint, buys, before, *times in self.store.rows(query, *self._of)
         ]
 
@@ -185,9 +185,8 @@ class Journal:
             "journal.request FROM effects JOIN journal ON journal.id = effects.call "
             "WHERE effects.key = ? AND effects.kind = ? ORDER BY effects.at, effects.call"
         )
-        decoded = self.store.decoded
         return [
-            Effect(name, call, effect, at, Item(ends, decoded(item)), decoded(request))
+            Effect(name, call, effect, at, Item(ends, json.loads(item)), json.loads(request))
             for name, call, effect, at, ends, item, request in self.store.rows(query, *self._of)
         ]
 

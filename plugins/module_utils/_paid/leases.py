@@ -83,7 +83,7 @@ class LeaseKind(Kind[Lease]):
         known = self.caller.facts.get(PAID_QUOTA)
         if not known or not self.is_classic:
             return False
-        used, items = self.journal.store.decoded(known)
+        used, items = json.loads(known)
         gone = {one.name for one in self.journal.effects() if one.effect == GONE}
         missing = {name: Item(*item) for name, item in items.items() if name not in held}
         lasting = [name for name, item in missing.items() if name not in gone and self.from_item(item)]

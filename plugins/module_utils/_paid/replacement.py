@@ -47,7 +47,7 @@ class Replacement(Generic[R]):
         """Return the interrupted replacement with this request (JSON), or a new one."""
         facts, text = books.kind.caller.facts, json.dumps(request, sort_keys=True)
         if begun := facts.get(REPLACEMENT, text):
-            before, names, known, tolerated = facts.store.decoded(begun)
+            before, names, known, tolerated = json.loads(begun)
             items = {name: Item(*item) for name, item in before.items()}
             return cls(books, text, items, names, AllocationParams.from_json(known), tolerated, continues=True)
         items = {name: books.kind.to_item(one) for name, one in books.held.items()}

@@ -68,7 +68,6 @@ class PostgresStore(Store):
         "permission denied": f"Give the user of store the right to it, or own the schema {SCHEMA}.",
         "lock timeout": "Another process writes to it: end or continue that process, and run again.",
         'relation "': _DAMAGED,
-        "cannot be read": _DAMAGED,
     }
     default_advice = "Check the URL, and that the server runs and can be reached, and run again."
 

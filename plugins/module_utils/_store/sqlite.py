@@ -42,7 +42,6 @@ class SqliteStore(Store):
         "malformed": _DAMAGED,
         "not a database": _DAMAGED,
         "no such ": _DAMAGED,
-        "cannot be read": _DAMAGED,
     }
     default_advice = FIX
 

@@ -15,7 +15,6 @@ import contextlib
 import hashlib
 import hmac
 import importlib
-import json
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -163,13 +162,6 @@ class Store(abc.ABC):
         finally:
             if release is not None:
                 release()
-
-    def decoded(self, text: str) -> Any:
-        """Return the value of a column that contains JSON."""
-        try:
-            return json.loads(text)
-        except (TypeError, ValueError, RecursionError):
-            raise self._unusable("a value in its database cannot be read") from None
 
     def digest(self, *parts: str) -> str:
         """Return a name for a secret that reveals nothing to a reader who lacks the salt of this store."""

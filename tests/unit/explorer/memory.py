@@ -9,7 +9,6 @@ A process that is executed again gets the results that its statements had the fi
 from __future__ import annotations
 
 import contextlib
-import json
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -235,9 +234,6 @@ class MemoryStore:
 
     def wall_ahead(self) -> float:
         return self.process.wall_ahead
-
-    def decoded(self, text: str) -> Any:
-        return json.loads(text)
 
     def rows(self, query: str, *values: object) -> list[Any]:
         work, database = self.process.ask("read"), self.process.database

@@ -37,13 +37,6 @@ def test_a_failed_transaction_leaves_nothing(tmp_path: Path) -> None:
     assert store.execute("DELETE FROM facts") == 0
 
 
-def test_a_value_that_cannot_be_read_is_a_sentence(tmp_path: Path) -> None:
-    with pytest.raises(
-        StateError, match=r"a value in its database cannot be read\. .* the hosts are then registered anew"
-    ):
-        open_store(tmp_path).decoded("{")
-
-
 def test_a_lock_is_held_by_one_alone(tmp_path: Path) -> None:
     one, two = open_store(tmp_path), open_store(tmp_path)
     with (
