@@ -173,6 +173,7 @@ def local_simulator() -> Iterator[Simulator]:
         yield sim
 
 
+@pytest.mark.slow
 def test_the_quick_start_leaves_no_variable_behind(reader: Reader, local_simulator: Simulator) -> None:
     shown = reader.paste("quickstart", "http://127.0.0.1:8080", local_simulator.api_url)
     assert len(re.findall(r'"msg": "\d+\.\d+\.\d+\.\d+"', shown)) == 2, shown

@@ -154,6 +154,7 @@ def test_no_client_reaches_the_site_of_another(gateway: Gateway, world: World) -
     assert not any(other.address in request for request in one.seen)
 
 
+@pytest.mark.slow
 def test_few_tunnels_fail_whatever_an_exit_does(gateway: Gateway, world: World) -> None:
     # With a site that answers at once, the speed of the machine would decide how many requests meet the exit.
     exits, site = world.exits(5), world.site("site", pause=0.1)

@@ -57,6 +57,7 @@ def test_the_script(tmp_path: Path) -> None:
     run(tmp_path, "sh", "-c", BLOCKS["sh"][0], SIMULATOR=str(PROGRAM))
 
 
+@pytest.mark.slow
 def test_the_python(tmp_path: Path) -> None:
     with_pytest, without_network = BLOCKS["python"]
     (tmp_path / "test_register.py").write_text(with_pytest, encoding="utf-8")
