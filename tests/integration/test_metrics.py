@@ -18,8 +18,8 @@ import yaml
 from simulator.fixture import Simulator
 from support.documents import ROOT
 from support.kinds import PLANS
+from support.parameters import slow_cases
 from support.playground import Playground, Run
-from support.slow import slow_cases
 
 MONITORING = ROOT / "extensions" / "monitoring"
 ALERTS = MONITORING / "alerts.yml"

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 from simulator.fixture import Simulator
+from support.parameters import slow_cases
 from support.playground import QUERY, Playground, Task, assert_task_failed, calls
-from support.slow import slow_cases
 
 ADDRESSES = ["203.0.113.1", "203.0.113.2", "203.0.113.3"]
 INVENTORY = "".join(f"w{n} ansible_connection=local ip=203.0.113.{n}\n" for n in (1, 2, 3))

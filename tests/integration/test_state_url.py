@@ -16,10 +16,10 @@ import pytest
 from simulator.fixture import Simulator
 from support.fleet import Fleet, numeric, public
 from support.invariants import assert_one_sentence
+from support.parameters import slow_cases
 from support.playground import ADD, Playground, Result, assert_failed, assert_task_failed, operate
 from support.postgres import PostgresServer
 from support.processes import process_until_killed, wait_for
-from support.slow import slow_cases
 
 TASKS = """
 - hosts: all

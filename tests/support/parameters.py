@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Iterable
 from typing import Any
 
@@ -34,14 +33,7 @@ def _name(part: ParameterSet) -> str:
     return str(part.values[0] if part.id is None else part.id)
 
 
-def combined(*axes: Iterable[Any]) -> list[Any]:
-    """Return one axis for spread() that has each combination of these values."""
-    return [pytest.param(*values, id="-".join(map(str, values))) for values in itertools.product(*axes)]
-
-
-def mostly_slow(values: Iterable[Any], quick: int = 1) -> list[Any]:
-    """Return the values as parameters, all but the first ``quick`` of which are marked as slow."""
-    return [
-        pytest.param(value, marks=() if number < quick else pytest.mark.slow, id=str(value))
-        for number, value in enumerate(values)
-    ]
+def slow_cases(*cases: Any) -> list[ParameterSet]:
+    """Return more cases of what others show, which "make test" leaves out; a tuple has a value for each name."""
+    rows = [case if isinstance(case, tuple) else (case,) for case in cases]
+    return [pytest.param(*row, marks=pytest.mark.slow) for row in rows]

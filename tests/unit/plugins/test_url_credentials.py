@@ -30,7 +30,7 @@ from ansible_collections.qingguo.qgnet.plugins.lookup import proxy
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import QgError
 from ansible_collections.qingguo.qgnet.plugins.module_utils._watch import poller
 from support.documents import configured, lookup_of, plugin, plugin_names, spec_of, with_fragments
-from support.parameters import mostly_slow
+from support.parameters import slow_cases
 from support.plugin_runs import run_action
 
 USER, WORD = "QKEY7LOGIN", "HUSH7WORD"
@@ -133,7 +133,7 @@ REPRESENTATIVE = ["qg_whitelist", "qg_balance_info", "qg_tunnel_exit", "qg_egres
 OTHERS = sorted(set(plugin_names("action")) - set(REPRESENTATIVE))
 
 
-@pytest.mark.parametrize("name", mostly_slow([*REPRESENTATIVE, *OTHERS], len(REPRESENTATIVE)))
+@pytest.mark.parametrize("name", [*REPRESENTATIVE, *slow_cases(*OTHERS)])
 def test_no_option_of_a_module_quotes_credentials(name: str, tmp_path: Path) -> None:
     spec = spec_of(name)
     valid = {option: value for option, value in VALID.items() if option in spec and not name.endswith("_info")}
