@@ -39,7 +39,7 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist.fleet imp
 )
 from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist.operations import locked
 from ansible_collections.qingguo.qgnet.plugins.plugin_utils._action import QgAction
-from ansible_collections.qingguo.qgnet.plugins.plugin_utils._host_command import detect_egress
+from ansible_collections.qingguo.qgnet.plugins.plugin_utils._egress import detect_egress
 
 SPEC: Spec = {
     "step": {"type": "str", "choices": ["detect", "update", "report"], "required": True},

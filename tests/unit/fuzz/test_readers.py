@@ -32,7 +32,7 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._cloud import hosts
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.checks import read_address
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import QgError
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.text import sentence
-from ansible_collections.qingguo.qgnet.plugins.module_utils._egress import detect
+from ansible_collections.qingguo.qgnet.plugins.plugin_utils import _egress as detect
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from support import vendor_pages as pages

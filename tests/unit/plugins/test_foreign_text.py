@@ -29,16 +29,16 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._core.text import (
     visible,
     visible_everywhere,
 )
-from ansible_collections.qingguo.qgnet.plugins.module_utils._egress.detect import (
-    DetectionRequest,
-    evaluate_quorum,
-    parse_replies,
-)
 from ansible_collections.qingguo.qgnet.plugins.module_utils._leases.lookup import find_leases
 from ansible_collections.qingguo.qgnet.plugins.module_utils._leases.operations import ALLOCATE, INFO, RELEASE
 from ansible_collections.qingguo.qgnet.plugins.module_utils._monopolies.operations import MONOPOLY
 from ansible_collections.qingguo.qgnet.plugins.module_utils._task.operation import Mode, Operation, execute, redact
 from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist.operations import WHITELIST, WHITELIST_INFO
+from ansible_collections.qingguo.qgnet.plugins.plugin_utils._egress import (
+    DetectionRequest,
+    evaluate_quorum,
+    parse_replies,
+)
 from hypothesis import given
 from hypothesis import strategies as st
 from jinja2.nativetypes import NativeEnvironment

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import OptionError, QgError
-from ansible_collections.qingguo.qgnet.plugins.module_utils._egress.detect import (
+from ansible_collections.qingguo.qgnet.plugins.plugin_utils._egress import (
     DetectionRequest,
     build_command,
     evaluate_quorum,

@@ -21,10 +21,12 @@ from socket import inet_aton
 from typing import Any
 from urllib.parse import quote
 
-from .._api.transport import USER_AGENT
-from .._core.checks import check_range, check_url, read_address
-from .._core.errors import OptionError, QgError
-from .._core.text import counted, format_sample, one_line
+from ansible.plugins.action import ActionBase
+from ansible.plugins.connection import NetworkConnectionBase
+from ansible_collections.qingguo.qgnet.plugins.module_utils._api.transport import USER_AGENT
+from ansible_collections.qingguo.qgnet.plugins.module_utils._core.checks import check_range, check_url, read_address
+from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import OptionError, QgError
+from ansible_collections.qingguo.qgnet.plugins.module_utils._core.text import counted, format_sample, one_line
 
 # One line without an exclamation mark, so that every login shell passes it on to /bin/sh unchanged. Only GNU wget has
 # --version, and the others do not verify certificates.
@@ -97,6 +99,23 @@ class DetectionRequest:
         url, question, _query = self.sources[number].partition("?")
         same = sum(other.partition("?")[0] == url for other in self.sources[:number])
         return f"{url}{'?...' if question else ''}{f' ({number + 1})' if same else ''}"
+
+
+def detect_egress(action: ActionBase, params: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the egress addresses of the host of an action, ``ips``, and the reply of each source."""
+    request = DetectionRequest.parse(params)
+    connection = action._connection
+    family = getattr(getattr(connection, "_shell", None), "SHELL_FAMILY", "sh")
+    # A network connection would run the command on the control node, whose address would pass as that of the host.
+    if family in ("powershell", "cmd") or isinstance(connection, NetworkConnectionBase):
+        raise QgError("The host has no POSIX shell, so its egress address cannot be detected: give the address in ips.")
+    command, nonce = build_command(request)
+    result = action._low_level_execute_command(command, executable="/bin/sh")
+    replies = parse_replies(result["stdout"], nonce, request)
+    if not replies:
+        printed = one_line((result.get("stderr") or result["stdout"])[-4000:])[-200:] or "it printed nothing"
+        raise QgError(f"The host's shell ended with {result['rc']} and no response: {printed}.")
+    return {"ips": evaluate_quorum(replies, request), "source_replies": replies}
 
 
 def build_command(request: DetectionRequest) -> tuple[str, str]:
