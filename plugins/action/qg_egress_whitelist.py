@@ -13,13 +13,12 @@ from __future__ import annotations
 import hashlib
 import secrets
 from collections.abc import Mapping
-from socket import inet_aton
 from typing import Any
 
 import ansible.constants
 from ansible import context
 from ansible.errors import AnsibleActionFail
-from ansible_collections.qingguo.qgnet.plugins.module_utils._core.checks import check_addresses
+from ansible_collections.qingguo.qgnet.plugins.module_utils._core.checks import check_addresses, sort_addresses
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import OptionError, QgError
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.text import format_sample
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.store import is_database
@@ -84,7 +83,7 @@ class ActionModule(QgAction):
         is_absent = params["state"] == "absent"
         if params["forget"] and not is_absent:
             raise OptionError("forget deregisters hosts: set state=absent as well.")
-        given = sorted(check_addresses("ips", params["ips"] or (), any_scope=is_absent), key=inet_aton)
+        given = sort_addresses(check_addresses("ips", params["ips"] or (), any_scope=is_absent))
         found = {"changed": False, "whitelist": _digest(params), "ips": given, "given": True, "unwanted": []}
         if is_absent:
             return {**found, "ips": [], "unwanted": given}

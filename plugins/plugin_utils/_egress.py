@@ -17,14 +17,18 @@ import secrets
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from socket import inet_aton
 from typing import Any
 from urllib.parse import quote
 
 from ansible.plugins.action import ActionBase
 from ansible.plugins.connection import NetworkConnectionBase
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.transport import USER_AGENT
-from ansible_collections.qingguo.qgnet.plugins.module_utils._core.checks import check_range, check_url, read_address
+from ansible_collections.qingguo.qgnet.plugins.module_utils._core.checks import (
+    check_range,
+    check_url,
+    read_address,
+    sort_addresses,
+)
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import OptionError, QgError
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.text import counted, format_sample, one_line
 
@@ -173,7 +177,7 @@ def evaluate_quorum(replies: Sequence[dict[str, Any]], request: DetectionRequest
     for reply in replies:
         if reply["ip"]:
             reported.setdefault(reply["ip"], set()).add(reply["source"])
-    ips = sorted(reported, key=inet_aton)
+    ips = sort_addresses(reported)
     doubtful = [ip for ip, sources in reported.items() if len(sources) < request.quorum]
     wrong = dict.fromkeys(f"{reply['source']} {reply['error']}" for reply in replies if reply.pop("wrong", False))
     silent = dict.fromkeys(f"{reply['source']}: {reply['error']}" for reply in replies if reply["error"])

@@ -13,13 +13,12 @@ import functools
 import logging
 import threading
 from collections.abc import Awaitable, Callable, Mapping
-from socket import inet_aton
 from typing import Any, Protocol, TypeVar
 
 from .._api.lease_client import Leases
 from .._api.leases import oldest_first
 from .._api.whitelist import Whitelist
-from .._core.checks import check_range, parse_minutes
+from .._core.checks import check_range, parse_minutes, sort_addresses
 from .._core.errors import QgError, UnexpectedError
 from .._core.runtime import SILENT, current
 from .._core.text import clean
@@ -106,7 +105,7 @@ def _whitelist(params: Params) -> Reading:
     api = Whitelist(key_caller(params, SILENT))
     with _closing(api):
         listed, unreadable = api.whitelist()
-    return [*sorted(listed, key=inet_aton), *unreadable]
+    return [*sort_addresses(listed), *unreadable]
 
 
 def _balance(params: Params) -> Reading:

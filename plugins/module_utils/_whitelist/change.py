@@ -6,17 +6,15 @@
 
 Only the list decides. A lost response, a refusal of what is already done and a partial success need no case of their
 own, since the next round sends what is still missing. Adding and removing are repeatable and cost nothing.
-
-An address is the text of an IPv4 address in its canonical form, so that the standard library sorts it by number.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Set
-from socket import inet_aton
+from collections.abc import Set
 from typing import Any
 
 from .._api.whitelist import Whitelist
+from .._core.checks import sort_addresses
 from .._core.errors import CallError, Kind, QgError, WaitBudgetExceeded
 from .._core.runtime import backoff
 from .._core.text import format_sample
@@ -80,20 +78,20 @@ class Change:
         """Return what has changed, and the list."""
         return {
             "changed": bool(self.added or self.removed),
-            "added": ordered(self.added),
-            "removed": ordered(self.removed),
+            "added": sort_addresses(self.added),
+            "removed": sort_addresses(self.removed),
             "refused": [
                 {"ip": ip, "code": self.refused[ip].details.get("code"), "reason": self.refused[ip].message}
-                for ip in ordered(self.refused)
+                for ip in sort_addresses(self.refused)
             ],
-            "whitelist": ordered(self.after),
+            "whitelist": sort_addresses(self.after),
             "count": len(self.after),
             "unreadable": list(self.unreadable),
             "diff": {
                 "before_header": "whitelist",
-                "before": "".join(f"{ip}\n" for ip in ordered(self.before)),
+                "before": "".join(f"{ip}\n" for ip in sort_addresses(self.before)),
                 "after_header": "whitelist",
-                "after": "".join(f"{ip}\n" for ip in ordered(self.after)),
+                "after": "".join(f"{ip}\n" for ip in sort_addresses(self.after)),
             },
         }
 
@@ -137,18 +135,18 @@ class Change:
 
     def _write(self) -> None:
         """Add first, so that no host is cut off; remove first only from a full list, if that makes enough room."""
-        if not self._must_make_room() and self._add(ordered(self.missing)):
+        if not self._must_make_room() and self._add(sort_addresses(self.missing)):
             self._remove()
         elif self._must_make_room():
             self._remove()
-            self._add(ordered(self.missing))
+            self._add(sort_addresses(self.missing))
 
     def _must_make_room(self) -> bool:
         return self._is_full and len(self.unneeded) >= len(self.missing) > 0
 
     def _remove(self) -> None:
         if self.unneeded:
-            self.after -= self._api.remove(ordered(self.unneeded))
+            self.after -= self._api.remove(sort_addresses(self.unneeded))
 
     def _add(self, ips: list[str]) -> bool:
         """Add addresses; halve a refused call until it shows which address is. Returns whether all are added."""
@@ -185,18 +183,13 @@ class Change:
         self._api.caller.budget.wait(seconds, reason, "/whitelist/query")
 
     def _refusal(self) -> QgError:
-        refused = ordered(self.refused)
+        refused = sort_addresses(self.refused)
         reasons = " ".join(sorted({error.message for error in self.refused.values()})[:5])
         if kept := self.unwanted & self.after:
-            sample = format_sample(ordered(kept))
+            sample = format_sample(sort_addresses(kept))
             reasons += f" Not removed, because the new addresses must be listed first: {sample}."
         return QgError(
             f"{len(refused)} of {len(self.wanted)} addresses were refused: {format_sample(refused)}. The "
             f"whitelist holds {len(self.after)}. {reasons}",
             **next(iter(self.refused.values())).details,
         )
-
-
-def ordered(ips: Collection[str]) -> list[str]:
-    """Sort addresses by number."""
-    return sorted(ips, key=inet_aton)

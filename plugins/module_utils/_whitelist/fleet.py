@@ -15,10 +15,11 @@ from collections.abc import Collection, Iterable, Mapping, Sequence, Set
 from typing import Any, NamedTuple
 
 from .._api.whitelist import Whitelist
+from .._core.checks import sort_addresses
 from .._core.errors import OptionError, QgError
 from .._core.text import counted, format_sample, quoted
 from .._store.registrations import Registration, Registrations
-from .change import ABOUT_ADDRESSES, Change, ordered
+from .change import ABOUT_ADDRESSES, Change
 
 #: Seconds after its last registration for which a host is not pruned: a run may have read its inventory before.
 PRUNE_AFTER = 86400.0
@@ -70,13 +71,13 @@ class Fleet:
         found = {}
         for name, host in sorted(self.hosts.items()):
             former = own.get(name, set()).union(host.unwanted) - host.ips
-            kept = ordered(former & after - change.unwanted)
+            kept = sort_addresses(former & after - change.unwanted)
             found[name] = {
                 "changed": bool(host.ips & added or former & removed),
                 "failed": False,
-                "ips": ordered(host.ips),
-                "added": ordered(host.ips & added),
-                "removed": ordered(former & removed),
+                "ips": sort_addresses(host.ips),
+                "added": sort_addresses(host.ips & added),
+                "removed": sort_addresses(former & removed),
                 "kept": [{"ip": ip, "reason": reasons.get(ip, "listed before the host reported it")} for ip in kept],
             }
             if change.error:
@@ -88,7 +89,7 @@ class Fleet:
 def _failure(missing: Set[str], stuck: Set[str], refused: Mapping[str, QgError], error: QgError) -> dict[str, Any]:
     """Return why the addresses of a host are not as they should be; nothing if they are."""
     # While an address is refused, former ones of other hosts stay, which is not their failure.
-    wrong = ordered(missing or (stuck if not refused else ()))
+    wrong = sort_addresses(missing or (stuck if not refused else ()))
     if not wrong:
         return {}
     errors = [refused.get(ip, error) for ip in wrong]

@@ -14,13 +14,13 @@ from typing import Any
 from .._api.key import KeyCaller
 from .._api.parsing import BEIJING
 from .._api.whitelist import Whitelist
-from .._core.checks import check_addresses
+from .._core.checks import check_addresses, sort_addresses
 from .._core.errors import OptionError
 from .._core.text import format_sample
 from .._store.registrations import Registrations
 from .._task.operation import Mode, Operation
 from .._task.options import PROXY_API_OPTIONS, key_caller
-from .change import Change, ordered
+from .change import Change
 
 
 @contextmanager
@@ -45,7 +45,7 @@ def _run(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
         if state == "exact" and len(unwanted) > limit:
             raise OptionError(
                 f"state=exact would remove {len(unwanted)} addresses, more than max_removals={limit}: "
-                f"{format_sample(ordered(unwanted))}. Add those that must stay to ips, or raise "
+                f"{format_sample(sort_addresses(unwanted))}. Add those that must stay to ips, or raise "
                 "max_removals."
             )
         change.run(check=mode.check)
@@ -67,10 +67,11 @@ def _run_info(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
         owners.setdefault(row.ip, []).append(own)
     return {
         "changed": False,
-        "whitelist": ordered(listed),
+        "whitelist": sort_addresses(listed),
         "unreadable": list(unreadable),
         "entries": [
-            {"ip": ip, "listed": ip in listed, "owners": owners.get(ip, [])} for ip in ordered({*listed, *owners})
+            {"ip": ip, "listed": ip in listed, "owners": owners.get(ip, [])}
+            for ip in sort_addresses({*listed, *owners})
         ],
         "api": api.caller.usage(),
     }
