@@ -12,11 +12,21 @@ from typing import Any
 
 from ansible.errors import AnsibleActionFail
 from ansible_collections.qingguo.qgnet.plugins.module_utils._leases.operations import ALLOCATE, RELEASE
-from ansible_collections.qingguo.qgnet.plugins.module_utils._task.operation import Operation, plain
+from ansible_collections.qingguo.qgnet.plugins.module_utils._task.operation import Operation, Spec, plain, read_options
 from ansible_collections.qingguo.qgnet.plugins.plugin_utils._action import ApiAction
 
-#: The options that each pool has.
-OPTIONS = ("key", "password", "product", "count", "areas", "isp", "keep_alive")
+#: What a host needs, and the options that each of its pools can have; others are those of the task.
+HOST: Spec = {
+    "pools": {"type": "list", "elements": "dict", "required": True},
+    "exits": {"type": "list", "elements": "str", "default": []},
+}
+POOL: Spec = {
+    "name": {"type": "str", "required": True},
+    "drain": {"type": "int"},
+}
+for _name in ("key", "password", "product", "count", "areas", "isp", "keep_alive"):
+    _of_task = ALLOCATE.spec[_name]
+    POOL[_name] = {field: _of_task[field] for field in ("type", "elements", "choices", "no_log") if field in _of_task}
 
 
 class ActionModule(ApiAction):
@@ -33,20 +43,23 @@ class ActionModule(ApiAction):
             raise AnsibleActionFail("pools cannot be leased in a delegated task: run it on the control node.")
         return self.guarded(lambda: self._lease_pools(hosts))
 
-    def _lease_pools(self, hosts: Mapping[str, Any]) -> dict[str, Any]:
+    def _lease_pools(self, given: object) -> dict[str, Any]:
         """Return the result of each pool of each host. Equal pools share one, and a pool that fails stops no other."""
-        given, exits = dict(self._task.args), [line for needs in hosts.values() for line in needs.get("exits") or ()]
+        task = dict(self._task.args)
+        hosts = read_pools(given, task.get("count"))
+        exits = [line for needs in hosts.values() for line in needs["exits"]]
         results: dict[str, dict[str, Any]] = {}
         found: dict[str, dict[str, Any]] = {host: {} for host in hosts}
         for host, needs in hosts.items():
             for pool in needs["pools"]:
-                own = {name: pool[name] for name in OPTIONS if pool.get(name) not in (None, "", [])}
-                options = {**given, **own, "min_remaining": f"{pool.get('drain') or default_drain(own)}s"}
-                which = json.dumps([pool["name"], options], sort_keys=True)
+                name, drain = pool["name"], pool["drain"] or default_drain(pool)
+                own = {option: value for option, value in pool.items() if option not in ("name", "drain")}
+                own = {option: value for option, value in own.items() if value is not None}
+                options = {**task, **own, "min_remaining": f"{drain}s"}
+                which = json.dumps([name, options], sort_keys=True)
                 if which not in results:
-                    failed = failed_exits(pool["name"], exits, int(options["count"]))
-                    results[which] = self._lease(options, failed)
-                found[host][pool["name"]] = results[which]
+                    results[which] = self._lease(options, failed_exits(name, exits, pool["count"]))
+                found[host][name] = results[which]
         texts = {text: None for one in results.values() for text in one.pop("warnings", ())}
         failures = [one["msg"] for one in results.values() if one.get("failed")]
         result = {"changed": any(one.get("changed") for one in results.values()), "pools": found, "warnings": [*texts]}
@@ -62,7 +75,7 @@ class ActionModule(ApiAction):
             self._run(RELEASE, {**connection, "ips": failed})
             options = {**options, "exclude_ips": failed}
         result = self._run(ALLOCATE, options)
-        number = may_be_had(result, int(options["count"]))
+        number = may_be_had(result, options["count"])
         return {**result, **self._run(ALLOCATE, {**options, "count": number})} if number > 0 else result
 
     def _run(self, operation: Operation, options: Mapping[str, Any]) -> dict[str, Any]:
@@ -73,21 +86,38 @@ class ActionModule(ApiAction):
             return {"failed": True, "msg": error.message}
 
 
+def read_pools(given: object, count: object) -> dict[str, Any]:
+    """Return what hosts need, validated; raises OptionError. In a pool, an empty value is none.
+
+    A pool may have other values, such as those of a role.
+    """
+    place = "option of the task"
+    named = read_options({"pools": {"type": "dict", "required": True}}, {"pools": given}, place=place)["pools"]
+    spec: Spec = {str(host): {"type": "dict", "required": True, "options": HOST} for host in named}
+    hosts = read_options(spec, named, place=place)
+    for needs in hosts.values():
+        for number, pool in enumerate(needs["pools"]):
+            own = {name: pool[name] for name in POOL if pool.get(name) not in (None, "", [])}
+            needs["pools"][number] = read_options(POOL, {"count": count, **own}, place="value of a pool")
+    return hosts
+
+
 def default_drain(options: Mapping[str, Any]) -> int:
     """Return the seconds before its end from which a lease is replaced.
 
     Short enough for leases of a minute, unless they are known to last longer.
     """
-    lasts = int(options.get("keep_alive", 1)) > 1 or options.get("product") in ("exclusive", "longterm")
+    lasts = (options["keep_alive"] or 1) > 1 or options["product"] in ("exclusive", "longterm")
     return 60 if lasts else 15
 
 
 def failed_exits(pool: str, lines: Iterable[str], count: int) -> list[str]:
     """Return the servers of a pool that are down for some host and up for none, as far as they should be replaced."""
     seen: dict[str, set[str]] = {"up": set(), "down": set()}
-    for state, name in (line.split(" ", 1) for line in lines):
-        host, _, port = name.removeprefix(f"{pool}-").rpartition("-")
-        if name.startswith(f"{pool}-"):
+    for line in lines:
+        state, _blank, name = line.partition(" ")
+        host, _dash, port = name.removeprefix(f"{pool}-").rpartition("-")
+        if state in seen and name.startswith(f"{pool}-"):
             seen[state].add(f"{host}:{port}")
     down = sorted(seen["down"] - seen["up"])
     if seen["up"]:

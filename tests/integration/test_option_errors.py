@@ -61,6 +61,7 @@ MODULES: list[tuple[str, Options, str, str]] = [
     ("qg_proxy_allocate", {}, "count", "missing required arguments: count"),
     ("qg_proxy_allocate", {"count": 0}, "count", "count=0 is out of range: give a number from 1"),
     ("qg_proxy_allocate", {"count": "three"}, "count", "unable to convert to int"),
+    ("qg_proxy_allocate", {"count": 1, "pools": {"a": {"pools": [{"name": "b", "count": "x"}]}}}, "count", "to int"),
     ("qg_proxy_allocate", {"count": 1, "product": "Share"}, "product", "must be one of: auto, classic, share"),
     ("qg_proxy_allocate", {"count": 1, "area_id": 350500}, "area_id", "areas,"),
     (

@@ -85,6 +85,14 @@ def test_a_timed_line_has_the_latest_deadline() -> None:
         assert proxy_haproxy([lease, {**lease, "expires_at": unreadable}], form="timed") == LINE
 
 
+def test_a_server_of_before_stays_until_its_end() -> None:
+    kept, ended = (f"server qg-198.51.100.9-1 198.51.100.9:1 {end}" for end in (f"# until {SECONDS}", "# until 5"))
+    drained = kept.replace(" #", " weight 0 #")
+    for count, line in ((2, kept), (1, drained)):
+        assert proxy_haproxy(SERVER, before=f"listen\n    {kept}\n    {ended}\n", count=count) == f"{LINE}\n{line}"
+    assert proxy_haproxy([], before=drained) == drained
+
+
 @pytest.mark.parametrize(
     ("no_proxy", "text"),
     [([], ""), ("a.example, ,192.0.2.0/24", "a.example,192.0.2.0/24"), (["a", " b,c "], "a,b,c"), ("*", "*")],
