@@ -32,7 +32,7 @@ __all__ = [
 
 #: What ansible-core alone can call: the inventory, the lookup, the actions, and what asks a host or the whole account.
 MEASURED = ["test_option_sources.py", "test_proxy_lookup.py", "test_qg_cloud.py", "test_qg_doctor_info.py"]
-MEASURED += ["test_qg_watch.py", "test_role.py"]
+MEASURED += ["test_lease_modules.py", "test_proxy_list.py", "test_qg_watch.py", "test_role.py"]
 
 
 def pytest_configure() -> None:

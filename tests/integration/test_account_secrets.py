@@ -225,15 +225,6 @@ def test_the_reason_of_a_failure_is_reported_also_with_secrets(
     assert_silent(sim, done, playground)
 
 
-@slow
-def test_secrets_are_no_facts(sim: Simulator, playground: Playground, variables: dict[str, Any]) -> None:
-    cache = {"ANSIBLE_CACHE_PLUGIN": "jsonfile", "ANSIBLE_CACHE_PLUGIN_CONNECTION": str(playground.root / "facts")}
-    facts = task("facts", "qg_cloud_package_facts", OPERATIONS["packages"].options)
-    done = run(playground, variables, [facts, read("instances", include_secrets=True)], **cache).ok()
-    assert [path.name for path in (playground.root / "facts").iterdir()]
-    assert_silent(sim, done, playground, but=("record",))
-
-
 @pytest.mark.parametrize("name", TELLING)
 def test_the_key_is_removed_from_what_the_vendor_says(account: Account, name: str) -> None:
     """A vendor who answers with the key itself: it is no secret of a machine, and is taken out as for any module."""
