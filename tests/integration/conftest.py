@@ -30,9 +30,10 @@ __all__ = [
     "simulator_arguments",
 ]
 
-#: What ansible-core alone can call: the inventory, the lookup, the actions, and what asks a host or the whole account.
-MEASURED = ["test_option_sources.py", "test_proxy_lookup.py", "test_qg_cloud.py", "test_qg_doctor_info.py"]
-MEASURED += ["test_lease_modules.py", "test_proxy_list.py", "test_qg_watch.py", "test_role.py"]
+#: Where Ansible goes through what unit tests cannot call: actions, lookup, inventory, and mistakes in their options.
+MEASURED = ["test_lease_modules.py", "test_option_errors.py", "test_option_sources.py", "test_proxy_list.py"]
+MEASURED += ["test_proxy_lookup.py", "test_qg_cloud.py", "test_qg_doctor_info.py", "test_qg_watch.py", "test_role.py"]
+MEASURED += ["test_whitelist_modules.py"]
 
 
 def pytest_configure() -> None:
