@@ -16,8 +16,8 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any
 from urllib.parse import quote, quote_plus, unquote
 
-from ansible.module_utils.common.parameters import remove_values, sanitize_keys
-
+#: What stands in the place of a secret, as for Ansible.
+MASK = "********"
 #: Shorter values are never masked: a password of one letter would make each sentence unreadable.
 _SHORTEST = 4
 #: The minimum length of a secret in bytes that is also searched for in base64; a shorter one would match by chance.
@@ -70,11 +70,29 @@ def visible_everywhere(value: Any, levels: int = 100) -> Any:
 
 
 def without_secrets(value: Any, secrets: Collection[str]) -> Any:
-    """Return a structure without secrets in values, and in names except those of the collection."""
-    hidden = forms(frozenset(secrets))
-    if not hidden:
-        return value
-    return sanitize_keys(remove_values(value, hidden), hidden, frozenset(_own_names(value)))
+    """Return a structure without secrets in values, and in names except those of the collection.
+
+    Ansible's own functions for this are deprecated in ansible-core 2.22.
+    """
+    hidden = _hidden(frozenset(secrets))
+    return _masked(value, hidden) if hidden else value
+
+
+def _masked(value: Any, hidden: re.Pattern[str], is_foreign: bool = False) -> Any:
+    if isinstance(value, str):
+        # Unchanged text must stay the same object here, too.
+        return hidden.sub(MASK, value) if hidden.search(value) else value
+    if isinstance(value, dict):
+        return {
+            name if _OWN_NAME.fullmatch(name) and not is_foreign else _masked(name, hidden): _masked(
+                item, hidden, is_foreign or name in _FOREIGN_BELOW
+            )
+            for name, item in value.items()
+        }
+    if isinstance(value, (list, tuple)):
+        return [_masked(item, hidden, is_foreign) for item in value]
+    # A secret of digits may come back as a number.
+    return MASK if type(value) in (int, float) and hidden.search(str(value)) else value
 
 
 def clean(result: Mapping[str, Any], secrets: Collection[str]) -> dict[str, Any]:
@@ -89,18 +107,19 @@ def clean(result: Mapping[str, Any], secrets: Collection[str]) -> dict[str, Any]
 
 def sentence(text: str, secrets: Collection[str]) -> str:
     """Return a text of a server for a message, without secrets."""
-    hidden = forms(frozenset(secrets))
-    return one_line(str(remove_values(f" {text} ", hidden)) if hidden else text)
+    return one_line(str(without_secrets(text, secrets)))
 
 
 @functools.lru_cache(maxsize=32)
-def forms(secrets: frozenset[str]) -> frozenset[str]:
-    """Return the texts in which a server or a library may repeat secrets: plain, or in a URL, HTML, JSON or base64."""
+def _hidden(secrets: frozenset[str]) -> re.Pattern[str] | None:
+    """Return a pattern of the texts in which a server or a library may repeat secrets, the longest first."""
     given = {text for secret in secrets for text in (secret, secret.strip()) if len(text) >= _SHORTEST}
-    return frozenset(shown for text in given for form in _forms(text) for shown in (form, visible(form)) if form)
+    found = {shown for text in given for form in _forms(text) for shown in (form, visible(form)) if form}
+    return re.compile("|".join(map(re.escape, sorted(found, key=len, reverse=True)))) if found else None
 
 
 def _forms(text: str) -> Iterator[str]:
+    """Yield a secret as it is, and as it is written in a URL, HTML, JSON or base64."""
     yield from (text, one_line(text), html.escape(text), html.escape(text).replace("&#x27;", "&#039;"))
     for written in (json.dumps(text)[1:-1], json.dumps(text, ensure_ascii=False)[1:-1]):
         yield from (written, written.replace("/", "\\/"))
@@ -136,14 +155,6 @@ def database_secrets(url: str | None) -> frozenset[str]:
     parameters = (each.partition("=") for each in address.partition("?")[2].split("&"))
     written.update(value for name, _equals, value in parameters if "password" in name)
     return frozenset(filter(None, written | {unquote(text) for text in written}))
-
-
-def _own_names(value: Any) -> Iterator[str]:
-    if isinstance(value, dict):
-        yield from filter(_OWN_NAME.fullmatch, value)
-        value = [item for name, item in value.items() if name not in _FOREIGN_BELOW]
-    for item in value if isinstance(value, (list, tuple)) else ():
-        yield from _own_names(item)
 
 
 def quoted(text: str) -> str:

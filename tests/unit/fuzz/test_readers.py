@@ -17,7 +17,6 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from ansible.module_utils.common.parameters import remove_values
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api import account as account_endpoints
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api import account_rows as account_models
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api import calls as endpoints
@@ -31,7 +30,7 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._api.transport impor
 from ansible_collections.qingguo.qgnet.plugins.module_utils._cloud import hosts
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.checks import read_address
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import QgError
-from ansible_collections.qingguo.qgnet.plugins.module_utils._core.text import sentence
+from ansible_collections.qingguo.qgnet.plugins.module_utils._core.text import sentence, without_secrets
 from ansible_collections.qingguo.qgnet.plugins.plugin_utils import _egress as detect
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
@@ -159,7 +158,7 @@ def assert_usable(value: Any) -> None:
     """Whether all that a task does with a value can be done with it."""
     text = json.dumps(value, allow_nan=False)
     text.encode()
-    remove_values(value, {"not in it"})
+    without_secrets(value, {"not in it"})
     for each in leaves(value):
         if isinstance(each, str):
             each.encode()
