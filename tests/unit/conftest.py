@@ -9,9 +9,10 @@ import os
 import sys
 from collections.abc import Generator
 from pathlib import Path
+from typing import Any
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 from support.measuring import unmeasured
 from support.postgres import database_server, database_url
 
@@ -24,13 +25,14 @@ SHIPPED = tuple(Path(__file__).resolve().parent / name for name in ("plugins", "
 LONGEST = ("test_explorer.py", "test_state_size.py", "test_whitelist_fleet.py")
 
 # No test is timed: a machine that is busy with something else is no fault of the code. The inputs are always the same.
-settings.register_profile("untimed", deadline=None, derandomize=True)
+UNTIMED: dict[str, Any] = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow]}
+settings.register_profile("untimed", **UNTIMED, derandomize=True)
 # On a second Python, the same code is looked at for what that Python lacks.
-settings.register_profile("second_python", deadline=None, derandomize=True, max_examples=10)
+settings.register_profile("second_python", **UNTIMED, derandomize=True, max_examples=10)
 # Readers of foreign text: a few inputs, or many, which are others each time.
 LONG = any("--hypothesis-profile=long" in word for word in sys.argv)
-settings.register_profile("long", deadline=None, max_examples=20_000, print_blob=True)
-settings.register_profile("fuzz", deadline=None, max_examples=20_000 if LONG else 150, derandomize=not LONG)
+settings.register_profile("long", **UNTIMED, max_examples=20_000, print_blob=True)
+settings.register_profile("fuzz", **UNTIMED, max_examples=20_000 if LONG else 150, derandomize=not LONG)
 settings.load_profile("second_python" if "QGNET_FEW_EXAMPLES" in os.environ else "untimed")
 
 
