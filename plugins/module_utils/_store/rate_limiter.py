@@ -18,6 +18,7 @@ import secrets
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from .._core.errors import OptionError
 from .._core.runtime import WaitBudget, current
 from .store import Connection, Store, after_the_call
 
@@ -41,7 +42,11 @@ _SAVE = (
 
 def minute_seconds() -> float:
     """Return the length of the vendor's minute: 60, or QG_MINUTE_SECONDS for a simulator with a shorter one."""
-    return float(os.environ.get("QG_MINUTE_SECONDS") or 60)
+    text = os.environ.get("QG_MINUTE_SECONDS") or "60"
+    with contextlib.suppress(ValueError):
+        if 0 < float(text) <= 60:
+            return float(text)
+    raise OptionError(f"QG_MINUTE_SECONDS={text} is not a number of seconds up to 60: correct it, or unset it.")
 
 
 @dataclass

@@ -283,9 +283,7 @@ TRANSIENT: dict[str, HttpResponse | TransportError] = {
     "504": HttpResponse(504, "", {}),
     "429": HttpResponse(429, '{"Code": 1}', {}),
     "HTML": HttpResponse(200, "<html>maintenance</html>", {}),
-    "empty": HttpResponse(200, "", {}),
     "truncated": HttpResponse(200, '{"Code": 0, "Data": [{"Lin', {}),
-    "no code": HttpResponse(200, '{"Data": []}', {}),
     "code of a wrong type": HttpResponse(200, '{"Code": true, "Data": []}', {}),
 }
 

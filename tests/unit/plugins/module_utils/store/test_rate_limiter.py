@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import WaitBudgetExceeded
+from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import OptionError, WaitBudgetExceeded
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.runtime import Runtime, WaitBudget, use
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.rate_limiter import RateLimiter, minute_seconds
 from hypothesis import given, settings
@@ -342,5 +342,10 @@ def test_ended_calls_and_blocks_are_deleted(bench: Bench) -> None:
 def test_the_minute_may_be_shorter_for_a_simulator(text: str, seconds: float, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("QG_MINUTE_SECONDS", text)
     assert minute_seconds() == seconds
-    monkeypatch.delenv("QG_MINUTE_SECONDS")
-    assert minute_seconds() == 60.0
+
+
+@pytest.mark.parametrize("text", ["abc", "0", "60.01", "nan"])
+def test_any_other_minute_is_an_error(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("QG_MINUTE_SECONDS", text)
+    with pytest.raises(OptionError, match=f"^QG_MINUTE_SECONDS={text} is not"):
+        minute_seconds()
