@@ -108,7 +108,10 @@ class Gateway:
             if time.monotonic() > signalled + 3:
                 self.signal(signal.SIGUSR2)
                 signalled = time.monotonic()
-            return path.stat().st_mtime_ns > before
+            # HAProxy removes the file before it writes the new one.
+            with suppress(FileNotFoundError):
+                return path.stat().st_mtime_ns > before
+            return False
 
         eventually(done)
 

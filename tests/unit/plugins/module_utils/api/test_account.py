@@ -277,14 +277,12 @@ def test_a_response_without_a_date_leaves_the_clock_open(date: str) -> None:
 TRANSIENT: dict[str, HttpResponse | TransportError] = {
     "lost": TransportError("it was lost", endpoint=PACKAGES, effect=Effect.UNKNOWN),
     "never sent": TransportError("it was not sent", endpoint=PACKAGES, effect=Effect.NOT_SENT),
-    "500": HttpResponse(500, "<h1>Internal Server Error</h1>", {}),
     "502": HttpResponse(502, "<h1>Bad Gateway</h1>", {}),
     "503": HttpResponse(503, "", {"Retry-After": "3"}),
     "504": HttpResponse(504, "", {}),
     "429": HttpResponse(429, '{"Code": 1}', {}),
     "HTML": HttpResponse(200, "<html>maintenance</html>", {}),
     "truncated": HttpResponse(200, '{"Code": 0, "Data": [{"Lin', {}),
-    "code of a wrong type": HttpResponse(200, '{"Code": true, "Data": []}', {}),
 }
 
 
