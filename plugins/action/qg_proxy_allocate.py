@@ -36,16 +36,21 @@ class ActionModule(ApiAction):
 
     def act(self) -> dict[str, Any]:
         """Lease what is missing: one set of leases, or the pools of hosts."""
-        hosts = plain(self._task.args.pop("pools", None))
+        given = self._task.args
+        hosts = plain(given.get("pools"))
         if hosts is None:
             return super().act()
         if self.delegated_away():
             raise AnsibleActionFail("pools cannot be leased in a delegated task: run it on the control node.")
-        return self.guarded(lambda: self._lease_pools(hosts))
+        try:
+            return self.guarded(lambda: self._lease_pools(hosts))
+        finally:
+            # With "until", the same task may run again.
+            self._task.args = given
 
     def _lease_pools(self, given: object) -> dict[str, Any]:
         """Return the result of each pool of each host. Equal pools share one, and a pool that fails stops no other."""
-        task = dict(self._task.args)
+        task = {option: value for option, value in self._task.args.items() if option != "pools"}
         hosts = read_pools(given, task.get("count"))
         exits = [line for needs in hosts.values() for line in needs["exits"]]
         results: dict[str, dict[str, Any]] = {}
