@@ -36,21 +36,16 @@ class ActionModule(ApiAction):
 
     def act(self) -> dict[str, Any]:
         """Lease what is missing: one set of leases, or the pools of hosts."""
-        given = self._task.args
-        hosts = plain(given.get("pools"))
+        hosts = plain(self._args.pop("pools", None))
         if hosts is None:
             return super().act()
         if self.delegated_away():
             raise AnsibleActionFail("pools cannot be leased in a delegated task: run it on the control node.")
-        try:
-            return self.guarded(lambda: self._lease_pools(hosts))
-        finally:
-            # With "until", the same task may run again.
-            self._task.args = given
+        return self.guarded(lambda: self._lease_pools(hosts))
 
     def _lease_pools(self, given: object) -> dict[str, Any]:
         """Return the result of each pool of each host. Equal pools share one, and a pool that fails stops no other."""
-        task = {option: value for option, value in self._task.args.items() if option != "pools"}
+        task = self._args
         hosts = read_pools(given, task.get("count"))
         exits = [line for needs in hosts.values() for line in needs["exits"]]
         results: dict[str, dict[str, Any]] = {}
@@ -58,8 +53,7 @@ class ActionModule(ApiAction):
         for host, needs in hosts.items():
             for pool in needs["pools"]:
                 name, drain = pool["name"], pool["drain"] or default_drain(pool)
-                own = {option: value for option, value in pool.items() if option not in ("name", "drain")}
-                own = {option: value for option, value in own.items() if value is not None}
+                own = {each: pool[each] for each in POOL if pool[each] is not None and each not in ("name", "drain")}
                 options = {**task, **own, "min_remaining": f"{drain}s"}
                 which = json.dumps([name, options], sort_keys=True)
                 if which not in results:
@@ -84,7 +78,7 @@ class ActionModule(ApiAction):
         return {**result, **self._run(ALLOCATE, {**options, "count": number})} if number > 0 else result
 
     def _run(self, operation: Operation, options: Mapping[str, Any]) -> dict[str, Any]:
-        self._task.args, self._set_by = {**options}, {}
+        self._args, self._set_by = {**options}, {}
         try:
             return self.perform(operation)
         except AnsibleActionFail as error:

@@ -60,6 +60,8 @@ class QgAction(ActionBase):
         """Return Ansible's initial result, with that of the task."""
         result: dict[str, Any] = super().run(tmp, task_vars)
         self._variables = task_vars or {}
+        #: The options of the task, which an action may replace to run several operations.
+        self._args: dict[str, Any] = dict(self._task.args)
         #: The options that a variable set, with its name.
         self._set_by: dict[str, str] = {}
         sources = self._variables.get("ansible_inventory_sources") or ()
@@ -76,11 +78,11 @@ class QgAction(ActionBase):
         check_settings(self._variables.keys())
         defaults = {name for entry in self._task.module_defaults or () for name in entry.get(_GROUP) or ()}
         foreign = defaults & GROUP_OPTIONS.keys() - spec.keys()
-        return {name: value for name, value in self._task.args.items() if name not in foreign}
+        return {name: value for name, value in self._args.items() if name not in foreign}
 
     def variable(self, option: str) -> Any:
         """Return the value of the variable of an option: with vars_prefix if it is one of this action, or with qg_."""
-        prefix = self._task.args.get("vars_prefix")
+        prefix = self._args.get("vars_prefix")
         own = option not in GROUP_OPTIONS and prefix
         names = [f"{prefix}{option}"] if own else []
         for name in [*names, variable_name(option)] if option in SHARED_OPTIONS else names:
@@ -92,7 +94,7 @@ class QgAction(ActionBase):
 
     def origin(self, option: str) -> str:
         """Return what has set an option: a variable, an environment variable, the task or the default."""
-        if option in self._set_by or self._task.args.get(option) is not None:
+        if option in self._set_by or self._args.get(option) is not None:
             return self._set_by.get(option, TASK)
         name = environment_name(option)
         return name if os.environ.get(name) else DEFAULT
