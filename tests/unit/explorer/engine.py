@@ -23,7 +23,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import QgError
-from ansible_collections.qingguo.qgnet.plugins.module_utils._paid.journal import SETTLED
+from ansible_collections.qingguo.qgnet.plugins.module_utils._paid.journal import LIST_LAG, MAX_EXECUTION_DELAY, SETTLED
 from explorer.memory import EMPTY, Database, Process, Statements, Stopped, Tables
 
 #: What may happen once each: to a call, to the list, to a process, to a clock, and to the lock of the key.
@@ -110,13 +110,12 @@ class Violation(AssertionError):
 class Kind(abc.ABC):
     """A kind of resources: what two processes run, one after the other, and what the vendor may answer.
 
-    No run waits longer than ``longest``. At the end, ``last`` are run, without disturbances.
+    At the end, ``last`` are run, without disturbances.
     """
 
     programs: tuple[Callable[[Process], Outcome], Callable[[Process], Outcome]]
     last: tuple[Callable[[Process], Outcome], ...]
     start = World()
-    longest: float
 
     @abc.abstractmethod
     def answers(self, world: World, kind: str, argument: Any) -> Iterator[Answer]:
@@ -152,7 +151,10 @@ class Kind(abc.ABC):
 
 @dataclass
 class Explorer:
-    """The search. At most ``limit`` of the disturbances in ``kinds`` happen on one way."""
+    """The search. At most ``limit`` of the disturbances in ``kinds`` happen on one way.
+
+    For each of them, a run waits no longer than a lost call counts: until it can be carried out and listed no more.
+    """
 
     kind: Kind
     limit: int
@@ -342,7 +344,7 @@ class _Way:
         # A wait during which the machine was suspended counts as long as that was.
         waited = outcome.waited % SUSPENDED
         explorer.waited = max(explorer.waited, waited)
-        if waited > explorer.kind.longest:
+        if waited > explorer.limit * (MAX_EXECUTION_DELAY + LIST_LAG):
             raise self.violation(f"waited for {waited:.0f} seconds")
         if wrong := explorer.kind.misreported(self.world, process, outcome):
             raise self.violation(wrong)

@@ -31,11 +31,8 @@ class Paid(Kind):
     nothing else could tell that it is wrong.
     """
 
-    def __init__(
-        self, program: Callable[[Process], Outcome], longest: float, *, has_quota: bool, may_go_back: bool = False
-    ) -> None:
+    def __init__(self, program: Callable[[Process], Outcome], *, has_quota: bool, may_go_back: bool = False) -> None:
         self.programs, self.last = (program, program), (program,)
-        self.longest = longest
         self._has_quota = has_quota
         self._may_go_back = may_go_back
 

@@ -25,9 +25,8 @@ class Replacing(Kind):
 
     start = World(held=((1, 0, True), (2, 0, True)))
 
-    def __init__(self, *programs: Callable[[Process], Outcome], longest: float, has_quota: bool, most: int = 1) -> None:
+    def __init__(self, *programs: Callable[[Process], Outcome], has_quota: bool, most: int = 1) -> None:
         self.programs, self.last = (programs[0], programs[-1]), (ensure,)
-        self.longest = longest
         self._has_quota = has_quota
         self._most = most
 
