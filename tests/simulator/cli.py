@@ -11,7 +11,7 @@ import shlex
 import signal
 import socket
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -33,72 +33,64 @@ def is_loopback(host: str) -> bool:
     return False
 
 
-def _of_form(form: str, parse: Callable[[str], Any]) -> Callable[[str], Any]:
-    """Return a type of an argument, whose error names the form that is expected."""
-
-    def parsed(text: str) -> Any:
-        try:
-            return parse(text)
-        except ValueError:
-            raise argparse.ArgumentTypeError(f"{text!r} is not {form}") from None
-
-    return parsed
-
-
 def _required(value: Any, condition: object) -> Any:
     if not condition:
         raise ValueError
     return value
 
 
-def _port(text: str) -> int:
+# argparse names these in its errors.
+def port(text: str) -> int:
     return int(_required(int(text), 0 <= int(text) <= 65535))
 
 
-def _map(text: str) -> tuple[str, ...]:
+def seconds(text: str) -> float:
+    return float(_required(float(text), 0 < float(text) < 86400))
+
+
+def pair(text: str) -> tuple[str, ...]:
     source, public = (str(ipaddress.ip_address(part)) for part in text.split("="))
     return source, public
 
 
-def _agent(text: str) -> tuple[str, str]:
+def account(text: str) -> tuple[str, str]:
     appid, _colon, appkey = text.partition(":")
     return appid, str(_required(appkey, appid and appkey))
 
 
-def _tunnel(text: str) -> tuple[str, int]:
-    key, _equals, port = text.rpartition("=")
-    return key, _port(port)
+def tunnel(text: str) -> tuple[str, int]:
+    key, _equals, number = text.rpartition("=")
+    return key, port(number)
 
 
-def _site(text: str) -> tuple[str, tuple[str, int]]:
+def site(text: str) -> tuple[str, tuple[str, int]]:
     name, _equals, server = text.partition("=")
-    host, _colon, port = server.rpartition(":")
-    return name.lower(), (str(_required(host, name and is_loopback(host))), _port(port))
+    host, _colon, number = server.rpartition(":")
+    return name.lower(), (str(_required(host, name and is_loopback(host))), port(number))
 
 
 def parser() -> argparse.ArgumentParser:
     result = argparse.ArgumentParser(prog="simulator", description="QG.net simulator, for tests.")
-    port, free = _of_form("a port from 0 to 65535", _port), "; 0 picks a free one"
+    free = "; 0 picks a free one"
 
-    def add(name: str, help_text: str, form: str = "", parse: Callable[[str], Any] = str, **more: Any) -> None:
+    def add(name: str, help_text: str, form: str = "", **more: Any) -> None:
         """Add an option; one that has a form may be repeated."""
         if form:
-            more.update(type=_of_form(form, parse), metavar=form, action="append", default=more.get("default", []))
+            more |= {"metavar": form, "action": "append", "default": []}
             help_text += "; may be repeated"
         result.add_argument(name, help=help_text, **more)
 
     add("--host", "address to listen on (default %(default)s)", default=LOOPBACK)
     add("--port", f"port of the API{free} (default %(default)s)", type=port, default=8080)
     add("--tls-port", f"port that serves the same by HTTPS{free}", type=port)
-    minute = _of_form("a number of seconds", lambda text: _required(float(text), 0 < float(text) < 86400))
-    add("--minute", "seconds that a minute of QG.net lasts (default 60)", type=minute, default=60.0)
+    add("--minute", "seconds that a minute of QG.net lasts (default 60)", type=seconds, default=60.0)
     add("--key", "a key that exists (default QGDEMO01)", "NAME")
-    add("--agent", "an account that exists (default qgdemo01's)", "APPID:APPKEY", _agent)
+    add("--agent", "an account that exists (default qgdemo01's)", "APPID:APPKEY", type=account)
     add("--proxy-port", f"port of a forward proxy for the first key{free}", type=port)
-    add("--tunnel-port", f"port of a tunnel for a key, by default the first one{free}", "[KEY=]PORT", _tunnel)
+    add("--tunnel-port", f"port of a tunnel for a key, by default the first one{free}", "[KEY=]PORT", type=tunnel)
     add("--tunnel-control-port", f"another port for PUT /proxyip{free}", type=port)
-    add("--map", "public address of a source address", "SOURCE=PUBLIC", _map)
-    add("--site", "local server that stands for a name behind the proxies", "NAME[:PORT]=127.0.0.1:PORT", _site)
+    add("--map", "public address of a source address", "SOURCE=PUBLIC", type=pair)
+    add("--site", "local server that stands for a name behind the proxies", "NAME[:PORT]=127.0.0.1:PORT", type=site)
     add("--ready-file", "JSON file written once the simulator listens", type=Path)
     return result
 
@@ -144,7 +136,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     keys.lease_service.ports = forward_proxies
     certificate = OwnCertificate(ECHO_NAME, "localhost", LOOPBACK, host, forward_proxies.host.strip("[]"))
     forward_proxies.tls, forward_proxies.targets.sites = certificate.context, dict(options.site)
-    requested = [port for port in (options.port, options.tunnel_control_port) if port is not None]
+    requested = [number for number in (options.port, options.tunnel_control_port) if number is not None]
     number = requested[0]
     try:
         listeners: list[socket.socket] = []
@@ -164,8 +156,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     # Only the proxies connect to these.
     echo, secure_echo = listen(LOOPBACK, 0), listen(LOOPBACK, 0)
     forward_proxies.targets.echo, forward_proxies.targets.secure_echo = echo.getsockname(), secure_echo.getsockname()
-    address, port = listeners[0].getsockname()[:2]
-    api_url = url("http", host, port)
+    address, number = listeners[0].getsockname()[:2]
+    api_url = url("http", host, number)
     ready = {
         "environment": _environment(api_url, key_names[0], agents[0], options.minute),
         "api_url": api_url,
@@ -191,7 +183,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         signal.signal(each, stop)
     if not is_loopback(address):
         print(
-            f"Warning: the simulator listens on {address} and has no login: anyone who can reach its port {port} can "
+            f"Warning: the simulator listens on {address} and has no login: anyone who can reach its port {number} can "
             "control it and, through its proxies, reach what listens on loopback here.",
             file=sys.stderr,
             flush=True,

@@ -40,11 +40,6 @@ class Clock:
         return self._start + (time.monotonic() - self._monotonic_start if self._follows_real_time else 0.0)
 
     @property
-    def ahead(self) -> float:
-        """Seconds by which a running clock is ahead of the real time; negative if it was stopped."""
-        return self._offset
-
-    @property
     def running(self) -> bool:
         """Whether the time passes without calls of ``advance``."""
         return self._follows_real_time and self._stopped_at is None

@@ -8,6 +8,8 @@ needs no sockets.
 
 from __future__ import annotations
 
+import contextlib
+import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -20,20 +22,30 @@ from .api.tunnel_control import TunnelCall
 from .clock import Clock, http_date
 from .control.faults import Fault, FaultPlan
 from .control.journal import Journal
-from .exchange import ApiRequest, ApiResponse, CallRecord, PendingCall, parse_json
+from .exchange import ApiRequest, ApiResponse, CallRecord, PendingCall
 from .keys.registry import KeyRegistry
 from .network import Network
 from .rate_limits import RateLimiter
 from .routing import ROUTES, is_tunnel_path, reads_body
 
+HTML_ERROR = "<html><head><title>{0}</title></head><body><h1>{0}</h1><hr>simulated</body></html>"
+ENDINGS = {"refuse": "close", "reset_before": "reset", "reset_after": "reset", "truncate": "truncate"}
+"""How the connection ends by a kind of fault."""
+
+
+def _html(status: int, text: str, **headers: str) -> ApiResponse:
+    return ApiResponse(status, None, text, "text/html", headers)
+
+
+def _json(text: str) -> Any:
+    """Return the value of a text, or None if it is not JSON."""
+    with contextlib.suppress(ValueError):
+        return json.loads(text)
+    return None
+
 
 class ConnectionLost(Exception):
     """A planned fault broke the connection before a response was sent."""
-
-    def __init__(self, fault: str, executed: bool) -> None:
-        super().__init__(f"fault {fault}")
-        self.executed = executed
-        """Whether the call was executed nevertheless."""
 
 
 class Core:
@@ -70,30 +82,19 @@ class Core:
 
         Planned faults have the same effect as over HTTP, except that delays advance the clock.
         """
-        self.headers = {}
         fault = self.faults.take(path, method)
-        call = self.accept(ApiRequest(method, path, params, "body" if reads_body(method, path) else "query"))
-        record = call.record
-        if path not in ROUTES:
-            record.http_status = 404
-            return 404, None
-        record.fault = fault.kind if fault else None
-        if fault is not None and fault.kind == "delay":
-            self.clock.advance(fault.get("seconds"))
+        request = ApiRequest(method, path, params, "body" if reads_body(method, path) else "query")
+        call = self.accept(request, fault)
+        self.clock.advance(fault.seconds("delay"))
         response = self.respond(call, fault)
-        if fault is not None and not response.is_method_not_allowed:
-            if fault.kind in ("refuse", "reset_before", "reset_after"):
-                raise ConnectionLost(fault.kind, record.executed)
-            if fault.kind == "hang_after":
-                self.clock.advance(fault.get("seconds"))
-            elif fault.kind in ("truncate", "garbage", "status", "redirect"):
-                status = {"status": fault.get("http_status"), "redirect": 302}.get(fault.kind, 200)
-                response = ApiResponse(status, parse_json(fault.get("body", "")))
-        self.headers = {"Date": http_date(self.clock.now()), **(fault.get("headers", {}) if fault else {})}
-        record.http_status = response.status
-        return response.status, None if response.text is not None else response.body
+        self.clock.advance(fault.seconds("hang_after"))
+        if response.ending in ("close", "reset"):
+            raise ConnectionLost(f"fault {fault.kind}")
+        self.headers = {"Date": http_date(self.clock.now()), **response.headers}
+        text = "" if response.ending == "truncate" else response.text
+        return response.status, response.body if text is None else _json(text)
 
-    def accept(self, request: ApiRequest) -> PendingCall:
+    def accept(self, request: ApiRequest, fault: Fault) -> PendingCall:
         """Record a request in the journal and look up its caller."""
         params = dict(request.params)
         is_account, is_tunnel = is_account_path(request.path), is_tunnel_path(request.path)
@@ -110,6 +111,7 @@ class Core:
             source=request.connection[0][0],
             public=self.network.public_address(request.connection),
             ips=_listed_addresses(params),
+            fault=fault.kind or None,
         )
         self.journal.append(record)
         if is_account:
@@ -118,23 +120,38 @@ class Core:
             return TunnelCall(record, self.keys, self.clock)
         return Call(record, self.keys, self.rate_limiter)
 
+    @classmethod
+    def respond(cls, call: PendingCall, fault: Fault) -> ApiResponse:
+        """Execute a call unless its fault prevents that, and apply what the fault does to the response."""
+        response = cls._response(call, fault)
+        call.record.http_status = None if response.ending in ("close", "reset") else response.status
+        return response
+
     @staticmethod
-    def respond(call: PendingCall, fault: Fault | None) -> ApiResponse:
-        """Execute a call unless its fault prevents that, and apply the faults that change the JSON body."""
-        response = ApiResponse(200, None)
-        if fault is None or fault.executes:
-            executed = call.execute(fault.kind, fault.get("drop", 0)) if fault else call.execute()
+    def _response(call: PendingCall, fault: Fault) -> ApiResponse:
+        kind, response = fault.kind, ApiResponse(200, None)
+        if call.record.path not in ROUTES:
+            return _html(404, HTML_ERROR.format("404 Not Found"))
+        if fault.executes:
+            executed = call.execute(kind, fault.get("drop", 0))
             if executed is None:
-                return ApiResponse(405, None)
+                return _html(405, HTML_ERROR.format("405 Method Not Allowed"))
             response = executed
-        if fault is not None and fault.kind == "code":
+        if kind == "code":
             call.record.code = fault.get("code")
             response = call.reject(fault.get("code"), fault.get("msg"))
             response.body.update(fault.get("body_extra", {}))
             response.status = fault.get("http_status", response.status)
-        elif fault is not None and fault.kind == "replace":
+        elif kind == "replace":
             response = ApiResponse(200, fault.get("body"))
             call.record.code = _result_code(response.body)
+        elif kind == "redirect":
+            return _html(302, "", Location=fault.get("location"))
+        elif kind in ("status", "garbage"):
+            status = fault.get("http_status", 200)
+            page = HTML_ERROR.format("Welcome" if kind == "garbage" else status)
+            return _html(status, fault.get("body", page), **fault.get("headers", {}))
+        response.ending = ENDINGS.get(kind, "")
         return response
 
 

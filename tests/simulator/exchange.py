@@ -4,9 +4,8 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from .network import Connection
@@ -51,14 +50,13 @@ class CallRecord:
 class ApiResponse:
     status: int
     body: Any
-    """The JSON value, or None if the body is not JSON."""
+    """The JSON value."""
     text: str | None = None
-    """The body as the caller gets it, if it asked for another format than JSON."""
+    """The body as the caller gets it, if it is not the JSON value."""
     media_type: str = "application/json"
-
-    @property
-    def is_method_not_allowed(self) -> bool:
-        return self.status == 405 and self.body is None
+    headers: dict[str, str] = field(default_factory=dict)
+    ending: str = ""
+    """How the connection ends instead of a response (``close``, ``reset``), or within it (``truncate``)."""
 
 
 class PendingCall(Protocol):
@@ -66,7 +64,7 @@ class PendingCall(Protocol):
 
     record: CallRecord
 
-    def execute(self, defect: str | None = None, drop: int = 0) -> ApiResponse | None:
+    def execute(self, defect: str = "", drop: int = 0) -> ApiResponse | None:
         """Execute the call; None if the endpoint does not allow the method.
 
         ``defect`` is the kind of a fault that changes the body. ``drop`` is the number of addresses to leave out.
@@ -97,11 +95,3 @@ def stringify_numbers(value: Any) -> Any:
     if isinstance(value, (int, float)) and not isinstance(value, bool):
         return str(value)
     return value
-
-
-def parse_json(text: str) -> Any:
-    """Return the JSON value of a body, or None if the body is not JSON."""
-    try:
-        return json.loads(text)
-    except ValueError:
-        return None

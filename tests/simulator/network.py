@@ -33,6 +33,7 @@ class Network:
         self.public_addresses = dict(self._initial)
 
     def register_proxied(self, connection: Connection, exit_address: str) -> None:
+        """Let the vendor see a connection of a proxy with an exit address."""
         self._proxied[connection] = exit_address
 
     def unregister_proxied(self, connection: Connection) -> None:

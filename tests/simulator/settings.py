@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 Settings = TypeVar("Settings", bound="DataclassInstance")
 HttpStatus = Annotated[int, range(200, 600)]
+Port = Annotated[int, range(65536)]
 MAX_INTEGER = 10**6
 MAX_SECONDS = 3.2e9
 """A hundred years: later dates cannot be formatted."""

@@ -39,7 +39,7 @@ class Agent:
     packages: list[Row] = field(default_factory=catalog.packages)
     lines: list[Row] = field(default_factory=catalog.lines)
     prices: dict[str, dict[str, Any]] = field(default_factory=catalog.prices)
-    proxy_plans: dict[str, dict[str, Any]] = field(default_factory=catalog.no_plans)
+    proxy_plans: dict[str, dict[str, Any]] = field(default_factory=dict)
     """Plans by resource_no. The productId of a plan is not part of a response."""
     systems: list[str] = field(default_factory=lambda: list(catalog.SYSTEMS))
     options: AgentOptions = field(default_factory=AgentOptions)

@@ -73,9 +73,5 @@ def prices() -> dict[str, dict[str, Any]]:
     return {number: dict(EXAMPLES["price"]) for number in ("1", "1111", "2222")}
 
 
-def no_plans() -> dict[str, dict[str, Any]]:
-    return {}
-
-
 def proxy_plans() -> dict[str, dict[str, Any]]:
     return {"demo0001": dict(EXAMPLES["proxy_plan"])}

@@ -184,7 +184,7 @@ class Product(Dialect):
 CLASSIC, REST, PRODUCT = Classic(), Rest(), Product()
 
 
-def formed(body: Body, options: KeyOptions, defect: str | None) -> Body:
+def formed(body: Body, options: KeyOptions, defect: str) -> Body:
     """Return the body in the form that the options of the key and a fault ask for."""
     body = dict(body)
     for name in {"Data", "data", "TaskList"} & body.keys():

@@ -15,10 +15,11 @@ from starlette.routing import Route
 
 from ..clock import beijing
 from ..core import Core
+from ..keys.key import ProxyKey
 from ..keys.tunnel import TunnelSettings
 from ..proxies.echo import EchoServices
 from ..proxies.forwarding import ForwardProxies, tunnel_owner
-from ..settings import SettingError, accepts, changed
+from ..settings import Port, SettingError, accepts, changed
 
 PAGE = Path(__file__).with_name("page.html")
 PAGE_HEADERS = {
@@ -62,7 +63,6 @@ class ControlApi:
             ("POST", "/reset", self.reset),
             ("GET", "/state", self.state),
             ("PUT", "/keys/{key}", self.put_key),
-            ("GET", "/agents/{appid}", self.agent),
             ("PUT", "/agents/{appid}", self.put_agent),
             ("GET", "/journal", self.journal),
             ("DELETE", "/journal", lambda _values, _params: core.journal.clear()),
@@ -129,16 +129,11 @@ class ControlApi:
         values, keys, name = _object(values), self._core.keys, params["key"]
         with_proxy, tunnel = values.pop("proxy", False), values.pop("tunnel", None)
         port = tunnel.pop("port", 0) if isinstance(tunnel, dict) else 0
-        if (
-            not isinstance(with_proxy, bool)
-            or isinstance(port, bool)
-            or not isinstance(port, int)
-            or not 0 <= port <= 65535
-        ):
+        if not accepts(bool, with_proxy) or not accepts(Port, port):
             raise SettingError("proxy: true or false expected; tunnel port: a port expected")
         if tunnel is not None:
             changed(TunnelSettings(), tunnel)
-        key = keys.get(name) or keys.new(name)
+        key = keys.get(name) or ProxyKey(key=name)
         key.configure(values)
         keys.by_name[name] = key
         try:
@@ -152,12 +147,6 @@ class ControlApi:
             raise SettingError(f"tunnel port {port}: {error.strerror}") from None
         keys.process_due_events()
         return {"key": name, **key.describe(self._core.clock.now())}
-
-    def agent(self, _values: Any, params: Parameters) -> Any:
-        agent = self._core.agents.by_appid.get(params["appid"])
-        if agent is None:
-            raise SettingError("no such agent")
-        return agent.describe(params["appid"])
 
     def put_agent(self, values: Any, params: Parameters) -> Any:
         return self._core.agents.put(params["appid"], _object(values)).describe(params["appid"])

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 from ..routing import ROUTES
 from ..settings import HttpStatus, SettingError, accepts, changed
@@ -35,7 +35,7 @@ KINDS: dict[str, tuple[bool, str, str]] = {
 class FaultFields:
     """What a fault can have besides its path, kind and method."""
 
-    times: Any = 1
+    times: int | Literal[-1] = 1
     """How many calls it meets; -1: all."""
     skip: int = 0
     code: Any = 0
@@ -73,8 +73,6 @@ class Fault:
         allowed = {"times", "skip", *required.split(), *optional.split()}
         if not allowed.issuperset(fields) or not fields.keys() >= set(required.split()):
             raise SettingError(f"fault {kind} needs {required or 'nothing'} and can have {', '.join(sorted(allowed))}")
-        if not isinstance(given.times, int) or isinstance(given.times, bool) or given.times < -1 or given.times == 0:
-            raise SettingError("fault times: a number from 1, or -1 for always, expected")
         if kind != "replace" and not accepts(str | None, given.body):
             raise SettingError(f"fault {kind}: a body of text expected")
         if kind == "partial" and not any(each.takes_addresses for each in routes):
@@ -84,14 +82,21 @@ class Fault:
 
     @property
     def executes(self) -> bool:
-        return bool(self.fields.get("executed", KINDS[self.kind][0]))
+        return self is NO_FAULT or bool(self.get("executed", KINDS[self.kind][0]))
 
     def get(self, name: str, default: Any = None) -> Any:
         return self.fields.get(name, default)
 
+    def seconds(self, kind: str) -> float:
+        """Return how long a fault of this kind delays a call."""
+        return float(self.get("seconds", 0)) if self.kind == kind else 0.0
+
     def describe(self) -> dict[str, Any]:
         method = {} if self.method is None else {"method": self.method}
         return {"path": self.path, "kind": self.kind, **method, "times": self.times, "skip": self.skip, **self.fields}
+
+
+NO_FAULT = Fault("", "", None, 0, 0, {})
 
 
 class FaultPlan:
@@ -103,8 +108,8 @@ class FaultPlan:
         items = values if isinstance(values, list) else [values]
         self._faults.extend([Fault.parse(item) for item in items])
 
-    def take(self, path: str, method: str) -> Fault | None:
-        """Return the fault for a call, or None. If several are due, the one that was planned first is used."""
+    def take(self, path: str, method: str) -> Fault:
+        """Return the fault for a call, or NO_FAULT. If several are due, the one that was planned first is used."""
         for fault in self._faults:
             if fault.path != path or fault.times == 0 or fault.method not in (None, method):
                 continue
@@ -114,7 +119,7 @@ class FaultPlan:
             if fault.times > 0:
                 fault.times -= 1
             return fault
-        return None
+        return NO_FAULT
 
     def clear(self) -> None:
         self._faults.clear()

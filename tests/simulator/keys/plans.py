@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from ..settings import SettingError, changed
 
@@ -17,17 +17,6 @@ SHARE, LONGTERM, EXCLUSIVE, OVERSEAS = "share", "longterm", "exclusive", "overse
 PRODUCTS = (SHARE, LONGTERM, EXCLUSIVE, OVERSEAS)
 """The kinds of plan that the product hosts serve."""
 TUNNEL = "tunnel"
-Kind = Literal[
-    "dynamic_dedicated",
-    "dynamic_shared",
-    "static_dedicated",
-    "exclusive_occupancy",
-    "share",
-    "longterm",
-    "exclusive",
-    "overseas",
-    "tunnel",
-]
 LIFETIMES: dict[str, int] = {
     DEDICATED: 1440,
     SHARED: 10,
@@ -40,6 +29,7 @@ LIFETIMES: dict[str, int] = {
     TUNNEL: 5,
 }
 """Default lifetime of a lease in minutes, by kind of plan."""
+Kind = Annotated[str, LIFETIMES]
 
 TIME, VOLUME = "time", "volume"
 ISPS: dict[int, str] = {1: "电信", 2: "移动", 3: "联通", 4: "BGP"}
@@ -61,9 +51,6 @@ class Area:
     @property
     def region(self) -> str:
         return self.area + ISPS[self.isp]
-
-    def matches(self, area_id: int | None, isp: int | None) -> bool:
-        return area_id in (None, self.area_id) and isp in (None, self.isp)
 
     def is_in(self, code: str) -> bool:
         """Return whether this is the area with a code of six digits or of a country, or a part of it.
@@ -94,8 +81,8 @@ def _default_stock(kind: str = DEDICATED) -> list[Area]:
 
 @dataclass
 class Plan:
-    kind: Kind = "dynamic_dedicated"
-    billing: Literal["time", "volume"] = "time"
+    kind: Kind = DEDICATED
+    billing: Annotated[str, (TIME, VOLUME)] = TIME
     channels: int = 5
     balance: int = 100
     lifetime: int | None = None

@@ -40,11 +40,7 @@ class KeyRegistry:
         return self.by_name.get(name)
 
     def get_or_create(self, name: str) -> ProxyKey:
-        return self.by_name.setdefault(name, self.new(name))
-
-    @staticmethod
-    def new(name: str) -> ProxyKey:
-        return ProxyKey(key=name)
+        return self.by_name.setdefault(name, ProxyKey(key=name))
 
     def create_tunnel(self, name: str) -> Tunnel:
         """Return the tunnel of a key, which is created on first use."""

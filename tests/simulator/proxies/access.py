@@ -55,7 +55,7 @@ class ProxyAccess:
     """Access to the proxy of one key."""
 
     def __init__(self, network: Network, clock: Clock, find_key: KeyLookup, key: str) -> None:
-        self._network = network
+        self.network = network
         self._clock = clock
         self._find_key = find_key
         self._key = key
@@ -76,20 +76,13 @@ class ProxyAccess:
     def admits(self, connection: Connection) -> bool:
         """Return whether the address of a client is on the whitelist, so that the proxy asks for no credentials."""
         key = self._find_key(self._key)
-        return key is not None and self._network.public_address(connection) in key.whitelist
+        return key is not None and self.network.public_address(connection) in key.whitelist
 
     def _authorizes(self, key: ProxyKey, request: ProxyRequest, user: str | None) -> bool:
-        if self._network.public_address(request.connection) in key.whitelist:
+        if self.network.public_address(request.connection) in key.whitelist:
             return True
         given, expected = f"{user}:{request.password}".encode(), f"{key.key}:{key.pwd}".encode()
         return user is not None and secrets.compare_digest(given, expected)
-
-    def register_upstream(self, connection: Connection, exit_address: str) -> None:
-        """Let the vendor see a connection of the proxy with an exit address."""
-        self._network.register_proxied(connection, exit_address)
-
-    def unregister_upstream(self, connection: Connection) -> None:
-        self._network.unregister_proxied(connection)
 
 
 class LeaseProxyAccess(ProxyAccess):

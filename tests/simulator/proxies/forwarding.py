@@ -70,7 +70,7 @@ class AccessControlPlugin(HttpProxyPlugin):
         if self.upstream is not None:
             connection = self.upstream.connection
             self._upstream_connection = connection.getsockname()[:2], connection.getpeername()[:2]
-            self._access.register_upstream(self._upstream_connection, exit_address)
+            self._access.network.register_proxied(self._upstream_connection, exit_address)
 
     def _exit_address(self, connection: Connection) -> str:
         """Return the exit address for the request; a client that may not use the proxy gets an error."""
@@ -104,7 +104,7 @@ class AccessControlPlugin(HttpProxyPlugin):
 
     def on_client_connection_close(self) -> None:
         if self._upstream_connection is not None:
-            self._access.unregister_upstream(self._upstream_connection)
+            self._access.network.unregister_proxied(self._upstream_connection)
         super().on_client_connection_close()
 
 

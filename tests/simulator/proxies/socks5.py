@@ -43,12 +43,12 @@ def serve(client: socket.socket, connection: Connection, access: ProxyAccess, ta
             return
         with upstream:
             onward = upstream.getsockname()[:2], upstream.getpeername()[:2]
-            access.register_upstream(onward, exit_address)
+            access.network.register_proxied(onward, exit_address)
             try:
                 client.sendall(_reply(SUCCESS))
                 relay(client, upstream)
             finally:
-                access.unregister_upstream(onward)
+                access.network.unregister_proxied(onward)
 
 
 def _reply(code: int) -> bytes:

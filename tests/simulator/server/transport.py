@@ -48,39 +48,29 @@ class DateHeaderMiddleware:
         await self._app(scope, receive, send_with_date)
 
 
-async def _end_connection(scope: Scope, receive: Receive, reset: bool) -> None:
-    """Close or reset the connection, unless the client has closed it already."""
-    transport = _transports.get((scope["client"], scope["server"]))
-    if transport is not None and reset:
-        connection = transport.get_extra_info("socket")
-        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-        transport.abort()
-    elif transport is not None:
-        transport.close()
-    # uvicorn would respond with 500 if this request ended before the server notices the disconnect.
-    while (await receive())["type"] != "http.disconnect":
-        pass
+class BrokenResponse(Response):
+    """The end of the connection (``close`` or ``reset``) instead of a response, or after half of its body.
 
+    A half has the Content-Length of the whole. A client that has closed the connection already does not matter.
+    """
 
-class ResetResponse(Response):
-    """A TCP reset instead of a response."""
+    def __init__(self, whole: Response, ending: str) -> None:
+        self._whole = whole
+        self._ending = ending
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        await _end_connection(scope, receive, reset=True)
-
-
-class CloseResponse(Response):
-    """An orderly close of the connection instead of a response."""
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        await _end_connection(scope, receive, reset=False)
-
-
-class TruncatedResponse(Response):
-    """A response with half of its body and the Content-Length of the whole body."""
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
-        half = bytes(self.body)[: len(self.body) // 2]
-        await send({"type": "http.response.body", "body": half, "more_body": True})
-        await _end_connection(scope, receive, reset=False)
+        whole = self._whole
+        if self._ending == "truncate":
+            await send({"type": "http.response.start", "status": whole.status_code, "headers": whole.raw_headers})
+            half = bytes(whole.body)[: len(whole.body) // 2]
+            await send({"type": "http.response.body", "body": half, "more_body": True})
+        transport = _transports.get((scope["client"], scope["server"]))
+        if transport is not None and self._ending == "reset":
+            connection = transport.get_extra_info("socket")
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            transport.abort()
+        elif transport is not None:
+            transport.close()
+        # uvicorn would respond with 500 if this request ended before the server notices the disconnect.
+        while (await receive())["type"] != "http.disconnect":
+            pass

@@ -76,9 +76,8 @@ def test_a_fault_meets_one_call(
 
 def test_a_fault_without_the_network_is_the_same(vendor: Vendor) -> None:
     vendor.faults.append([{"path": ADD, "kind": "reset_after"}, {"path": ADD, "kind": "delay", "seconds": 9}])
-    with pytest.raises(ConnectionLost) as lost:
+    with pytest.raises(ConnectionLost):
         vendor.call(ADD, IP=A)
-    assert lost.value.executed
     assert vendor.call(QUERY)[1]["Data"] == [A]
     before = vendor.clock.now()
     assert vendor.code(ADD, IP=B) == 0
@@ -123,7 +122,7 @@ def test_a_code_can_be_planned_for_each_api(vendor: Vendor, path: str, code: Any
             {"path": ADD, "kind": "code"},
             {"path": ADD, "kind": "refuse", "seconds": 1},
         ),
-        *({"path": ADD, "kind": "refuse", "times": 0}, {"path": ADD, "kind": "delay", "seconds": "1"}),
+        {"path": ADD, "kind": "delay", "seconds": "1"},
         *({"path": ADD, "kind": "status", "http_status": 99}, {"path": ADD, "kind": "garbage", "body": 1}),
         {"path": QUERY, "kind": "partial", "drop": 1},
         {"path": "/monopolies", "method": "PUT", "kind": "refuse"},

@@ -158,7 +158,7 @@ def test_a_malformed_option_is_refused_as_such(sim: Simulator, user: str, passwo
 
 def test_the_ready_made_variables_leave_the_product_to_the_key(sim: Simulator) -> None:
     assert "QG_PRODUCT" not in sim.environment
-    assert len(sim.control("GET", f"/agents/{sim.app_id}")["instances"]) == 5
+    assert len(sim.agent()["instances"]) == 5
 
 
 def test_the_certificate_names_what_clients_connect_to(sim: Simulator, authority: str) -> None:
