@@ -12,7 +12,7 @@ import html
 import json
 import os
 import re
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from typing import Any
 from urllib.parse import quote, quote_plus, unquote
 
@@ -43,10 +43,11 @@ class Exact(str):
 
 def visible(text: str) -> str:
     """Return foreign text for a result: no character of it controls a terminal, hides text or opens a template."""
-    text = text.translate(_FULL_WIDTH)
-    if text.isprintable():
-        return text
-    return "".join(each if each.isprintable() or each in _SPACE else f"<U+{ord(each):04X}>" for each in text)
+    shown = text.translate(_FULL_WIDTH)
+    if not shown.isprintable():
+        shown = "".join(each if each.isprintable() or each in _SPACE else f"<U+{ord(each):04X}>" for each in shown)
+    # Unchanged text must stay the same object: Ansible's own kind of text has tags.
+    return text if shown == text else shown
 
 
 def one_line(text: str) -> str:
@@ -54,19 +55,19 @@ def one_line(text: str) -> str:
     return visible(" ".join(text.split()))
 
 
-def visible_everywhere(value: Any, levels: int = 100) -> Any:
-    """Return a structure of a result with visible() applied to all text and names in it, up to this depth."""
-    if isinstance(value, str):
-        # Unchanged text must stay the same object: Ansible's own kind of text has tags.
-        return str(value) if isinstance(value, Exact) else value if (shown := visible(value)) == value else shown
-    is_list = isinstance(value, (list, tuple))
-    if not is_list and not isinstance(value, dict):
-        return value
-    if not levels:
-        return "(nested too deep)"
-    if is_list:
-        return [visible_everywhere(item, levels - 1) for item in value]
-    return {visible_everywhere(name): visible_everywhere(item, levels - 1) for name, item in value.items()}
+def clean(result: Mapping[str, Any], secrets: Collection[str]) -> dict[str, Any]:
+    """Return a result that Ansible may show: all of it visible, without secrets, and with messages on one line."""
+    hidden = _hidden(frozenset(secrets))
+
+    def shown(text: str) -> str:
+        return _masked(str(text) if isinstance(text, Exact) else visible(text), hidden)
+
+    cleaned: dict[str, Any] = _rewritten(dict(result), shown)
+    if isinstance(cleaned.get("msg"), str):
+        cleaned["msg"] = one_line(cleaned["msg"])
+    if cleaned.get("warnings"):
+        cleaned["warnings"] = [one_line(str(text)) for text in cleaned["warnings"]]
+    return cleaned
 
 
 def without_secrets(value: Any, secrets: Collection[str]) -> Any:
@@ -75,34 +76,32 @@ def without_secrets(value: Any, secrets: Collection[str]) -> Any:
     Ansible's own functions for this are deprecated in ansible-core 2.22.
     """
     hidden = _hidden(frozenset(secrets))
-    return _masked(value, hidden) if hidden else value
+    return _rewritten(value, lambda text: _masked(text, hidden)) if hidden else value
 
 
-def _masked(value: Any, hidden: re.Pattern[str], is_foreign: bool = False) -> Any:
+def _masked(text: str, hidden: re.Pattern[str] | None) -> str:
+    return hidden.sub(MASK, text) if hidden and hidden.search(text) else text
+
+
+def _rewritten(value: Any, rewrite: Callable[[str], str], levels: int = 100, is_foreign: bool = False) -> Any:
+    """Return a structure with all text and names in it rewritten, up to this depth."""
     if isinstance(value, str):
-        # Unchanged text must stay the same object here, too.
-        return hidden.sub(MASK, value) if hidden.search(value) else value
-    if isinstance(value, dict):
-        return {
-            name if _OWN_NAME.fullmatch(name) and not is_foreign else _masked(name, hidden): _masked(
-                item, hidden, is_foreign or name in _FOREIGN_BELOW
-            )
-            for name, item in value.items()
-        }
-    if isinstance(value, (list, tuple)):
-        return [_masked(item, hidden, is_foreign) for item in value]
-    # A secret of digits may come back as a number.
-    return MASK if type(value) in (int, float) and hidden.search(str(value)) else value
-
-
-def clean(result: Mapping[str, Any], secrets: Collection[str]) -> dict[str, Any]:
-    """Return a result that Ansible may show: without secrets, and with messages on one line."""
-    cleaned: dict[str, Any] = without_secrets(visible_everywhere(dict(result)), secrets)
-    if isinstance(cleaned.get("msg"), str):
-        cleaned["msg"] = one_line(cleaned["msg"])
-    if cleaned.get("warnings"):
-        cleaned["warnings"] = [one_line(str(text)) for text in cleaned["warnings"]]
-    return cleaned
+        return rewrite(value)
+    if type(value) in (int, float):
+        # A secret of digits may come back as a number.
+        return value if rewrite(str(value)) == str(value) else MASK
+    if not isinstance(value, (dict, list, tuple)):
+        return value
+    if not levels:
+        return "(nested too deep)"
+    if not isinstance(value, dict):
+        return [_rewritten(item, rewrite, levels - 1, is_foreign) for item in value]
+    return {
+        name if _OWN_NAME.fullmatch(name) and not is_foreign else rewrite(name): _rewritten(
+            item, rewrite, levels - 1, is_foreign or name in _FOREIGN_BELOW
+        )
+        for name, item in value.items()
+    }
 
 
 def sentence(text: str, secrets: Collection[str]) -> str:
