@@ -24,10 +24,6 @@ from support.workspace import CACHE, CORES, DATABASE, HOSTS, INTEGRATION, NEWEST
 # As CI and a release run them: also the tests that are marked as slow, and with the coverage measured.
 ALL = bool(os.environ.get("QGNET_ALL"))
 ON_CORES = [nox.param(python, core, id=core) for core, python in CORES.items()]
-# What looks the same from each ansible-core: documents, the simulator, stores, the environment, and modules of which
-# others show how Ansible runs them.
-ON_NEWEST = ["account", "guides", "misspelt_settings", "qg_egress_ip_info", "qg_watch", "qg_whitelist_exact"]
-ON_NEWEST += ["simulator_page", "simulator_readme", "state_url"]
 # Hosts of the lab hide the home of the caller from what runs on them.
 CALLERS_HOME = {"HOME": os.environ.get("QGNET_HOME", str(Path.home()))}
 NEWEST_PYTHON = "3.13"
@@ -75,7 +71,7 @@ def run_tests(session: nox.Session, core: str, programs: str, *folders: str) -> 
     """Run tests on one ansible-core; "make test-all" runs also the slow ones on the newest, and measures them."""
     sync(session, "tests", core=core, programs=programs)
     whole = ALL and core == NEWEST
-    marks = [] if whole else ["-m", "not slow"]
+    marks = [] if whole else ["-m", "not slow" if core == NEWEST else "not slow and not newest"]
     few = {} if core == NEWEST else {"QGNET_FEW_EXAMPLES": "1"}
     measured = session.name.split("(")[0] if whole else ""
     pytest(session, *(session.posargs or [*marks, *folders]), measured=measured, **few)
@@ -94,9 +90,7 @@ def unit(session: nox.Session, core: str) -> None:
 def integration(session: nox.Session, core: str) -> None:
     # A slow test draws the page of the simulator.
     browser = " chromium" if ALL and core == NEWEST else ""
-    ignored = ["eda", *([] if core == NEWEST else [f"test_{name}.py" for name in ON_NEWEST])]
-    places = [f"--ignore=tests/integration/{name}" for name in ignored]
-    run_tests(session, core, INTEGRATION + browser, "tests/integration", *places)
+    run_tests(session, core, INTEGRATION + browser, "tests/integration", "--ignore=tests/integration/eda")
 
 
 @nox.session(python=NEWEST_PYTHON)

@@ -30,11 +30,6 @@ __all__ = [
     "simulator_arguments",
 ]
 
-#: Where Ansible goes through what unit tests cannot call: actions, lookup, inventory, and mistakes in their options.
-MEASURED = ["test_lease_modules.py", "test_option_errors.py", "test_option_sources.py", "test_proxy_list.py"]
-MEASURED += ["test_proxy_lookup.py", "test_qg_cloud.py", "test_qg_doctor_info.py", "test_qg_watch.py", "test_role.py"]
-MEASURED += ["test_whitelist_modules.py"]
-
 
 def pytest_configure() -> None:
     """Stop at once, with one sentence, where the collection or a program is not installed for Ansible."""
@@ -52,7 +47,7 @@ def pytest_configure() -> None:
 @pytest.fixture(autouse=True)
 def measured_where_it_counts(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Measure the coverage where playbooks go through lines that no unit test does: it doubles their time."""
-    if request.path.name not in MEASURED or request.node.get_closest_marker("slow"):
+    if request.node.get_closest_marker("slow") or not request.node.get_closest_marker("measured"):
         monkeypatch.delenv("COVERAGE_PROCESS_CONFIG", raising=False)
 
 

@@ -22,6 +22,8 @@ from support.account_modules import (
 from support.module_tasks import CHECK, NO_PYTHON, SPYING, THERE, from_variables, play, task
 from support.playground import Playground, calls
 
+pytestmark = pytest.mark.newest
+
 __all__ = ["account_fixture"]
 
 DEFAULTS = from_variables("app_id", "app_key", "account_url")

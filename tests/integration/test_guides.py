@@ -21,6 +21,8 @@ import pytest
 import yaml
 from simulator.fixture import Simulator, running_simulator
 
+pytestmark = pytest.mark.newest
+
 ROOT = Path(__file__).resolve().parents[2]
 ENGLISH, CHINESE = ROOT / "docs/docsite/rst", ROOT / "docs/zh-CN"
 BOTH = {"README": (ROOT / "README.md", ROOT / "README.zh-CN.md")} | {

@@ -13,6 +13,8 @@ from simulator.fixture import Simulator
 from support.module_tasks import CHECK, IGNORE, SPYING, THERE, from_variables, play, printed, task
 from support.playground import QUOTA, Playground, Run, calls, operate
 
+pytestmark = pytest.mark.measured
+
 ALLOCATE, RELEASE, REPLACE, LIST, POOL, AREAS = "/allocate", "/release", "/replace", "/query", "/extract", "/resources"
 QUANZHOU, HUAIAN = 350500, 320800
 #: The vendor's numbers of the providers.

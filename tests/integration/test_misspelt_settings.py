@@ -10,6 +10,8 @@ from simulator.fixture import Simulator
 from support.module_tasks import IGNORE, play
 from support.playground import Playground
 
+pytestmark = pytest.mark.newest
+
 #: What a user typed, and what was meant.
 VARIABLES = {
     "qg_kye": "qg_key",

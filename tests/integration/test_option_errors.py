@@ -15,6 +15,8 @@ from simulator.fixture import Simulator
 from support.playground import Playground, Run, assert_one_sentence, assert_task_failed
 from support.task_cases import LOCAL, play_cases
 
+pytestmark = pytest.mark.measured
+
 Options = dict[str, Any]
 IPS = {"ips": ["203.0.113.5"]}
 #: The module, its options, the option that the message names first, and the value, the cause or the fix in it.

@@ -18,6 +18,8 @@ from support.playground import ADD, QUERY, Playground, assert_one_sentence
 from support.plugin_runs import run_action
 from support.task_cases import play_cases
 
+pytestmark = pytest.mark.measured
+
 #: Each task is named after the source whose key the vendor must receive; a key is the name of its source.
 PLAYS = """
 - name: The environment alone

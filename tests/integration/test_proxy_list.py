@@ -13,6 +13,8 @@ import pytest
 from simulator.fixture import Simulator
 from support.playground import Playground, Run, calls
 
+pytestmark = pytest.mark.measured
+
 #: The password of the simulator's proxies.
 PWD = "0123456789ab"
 PLAY = """

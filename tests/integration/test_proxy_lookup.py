@@ -15,6 +15,8 @@ from simulator.fixture import Simulator
 from support.module_tasks import IGNORE, play, task
 from support.playground import Playground, Run, calls
 
+pytestmark = pytest.mark.measured
+
 
 def lease(sim: Simulator, number: int, **parameters: Any) -> list[dict[str, Any]]:
     """Lease some proxies, as another client does; all that the key holds then."""

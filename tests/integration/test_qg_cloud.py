@@ -31,6 +31,8 @@ from support.cloud_inventory import (
 from support.invariants import spellings
 from support.playground import Playground
 
+pytestmark = pytest.mark.measured
+
 __all__ = ["cloud_fixture"]
 
 #: Text that would run a command if it were taken for a template.

@@ -18,6 +18,8 @@ from simulator.fixture import Simulator
 from support.kinds import PLANS
 from support.playground import Playground, Result, assert_one_sentence, calls, operate
 
+pytestmark = pytest.mark.measured
+
 EGRESS, EXIT, STRANGER = "203.0.113.50", "198.51.100.200", "203.0.113.9"
 REGISTER = "ansible-playbook qingguo.qgnet.register -e qg_hosts=localhost"
 

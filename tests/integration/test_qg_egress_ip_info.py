@@ -23,6 +23,8 @@ from support.egress_questions import (
 from support.inventory_hosts import reached_by_ssh
 from support.playground import path_for
 
+pytestmark = pytest.mark.newest
+
 
 def test_an_address_is_reported_by_several_sources(ask: Asker) -> None:
     urls = ask.urls("ip", "json", "origin")

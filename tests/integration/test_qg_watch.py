@@ -22,6 +22,8 @@ import requests
 from simulator.fixture import Simulator
 from support.playground import QUERY, QUOTA
 
+pytestmark = [pytest.mark.measured, pytest.mark.newest]
+
 LIST, BALANCE = "/query", "/api/merchant/getBalance"
 COLLECTION = Path(os.environ.get("ANSIBLE_COLLECTIONS_PATH", ""), "ansible_collections", "qingguo", "qgnet")
 SOURCE = COLLECTION / "extensions" / "eda" / "plugins" / "event_source" / "qg_watch.py"

@@ -13,6 +13,8 @@ from simulator.fixture import Simulator
 from support.parameters import slow_cases
 from support.playground import QUERY, Playground, Task, assert_task_failed, calls
 
+pytestmark = pytest.mark.newest
+
 ADDRESSES = ["203.0.113.1", "203.0.113.2", "203.0.113.3"]
 INVENTORY = "".join(f"w{n} ansible_connection=local ip=203.0.113.{n}\n" for n in (1, 2, 3))
 INVENTORY += "bastion ansible_connection=local\n[workers]\nw1\nw2\nw3\n"

@@ -17,6 +17,8 @@ from support.fleet import DETECT, OTHER_KEY, REPORT, UPDATE, Fleet, RoleRun, pla
 from support.inventory_hosts import with_curl
 from support.playground import ADD, DEL, QUERY, assert_says, assert_task_failed, calls, numeric
 
+pytestmark = pytest.mark.measured
+
 OFFICE = "198.51.100.77"
 NEW, IN_SYNC, MOVED = [QUERY, ADD, QUERY], [QUERY], [QUERY, ADD, DEL, QUERY]
 

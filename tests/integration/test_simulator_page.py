@@ -16,6 +16,8 @@ import pytest
 import requests
 from simulator.fixture import running_simulator
 
+pytestmark = pytest.mark.newest
+
 HOSTILE = '<img src="x" onerror="document.title=1">'
 
 

@@ -15,6 +15,8 @@ from pathlib import Path
 import pytest
 from simulator.fixture import PROGRAM, Simulator, running_simulator
 
+pytestmark = pytest.mark.newest
+
 BLOCKS = dict[str, list[str]]()
 for _language, _text in re.findall(r"^```(\w+)\n(.*?)^```", (PROGRAM / "README.md").read_text("utf-8"), re.M | re.S):
     BLOCKS.setdefault(_language, []).append(_text)

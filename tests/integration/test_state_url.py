@@ -21,6 +21,8 @@ from support.playground import ADD, Playground, Result, assert_failed, assert_ta
 from support.postgres import PostgresServer
 from support.processes import process_until_killed, wait_for
 
+pytestmark = pytest.mark.newest
+
 TASKS = """
 - hosts: all
   gather_facts: false

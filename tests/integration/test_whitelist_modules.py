@@ -15,6 +15,8 @@ from simulator.fixture import Simulator
 from support.module_tasks import CHECK, IGNORE, NO_PYTHON, SPYING, THERE, from_variables, play, printed, task
 from support.playground import ADD, DEL, QUERY, QUOTA, Playground, Run, assert_one_sentence, calls
 
+pytestmark = pytest.mark.measured
+
 A, B, C = "203.0.113.1", "203.0.113.2", "203.0.113.3"
 DEFAULTS = from_variables("key", "api_url")
 #: Options with which each module of the whitelist and the quota succeeds.
