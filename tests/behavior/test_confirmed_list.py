@@ -207,7 +207,7 @@ def test_a_bare_429_is_followed_by_another_attempt_in_a_minute(node: Node) -> No
 @pytest.mark.parametrize("seconds", [60.0, 90.0, 86400.0])
 def test_new_leases_that_seem_to_have_ended_are_not_leased_again(node: Node, seconds: float) -> None:
     """The control node's clock is ahead, and no response has a date."""
-    node.is_dated, node.wall_error = False, seconds
+    node.is_dated, node.machine.wall_error = False, seconds
     node.vendor.configure(options={"list_lag": 30})
     assert len(node.ok(ALLOCATE, count=2, keep_alive=1)["allocated"]) == 2
     node.vendor.advance(20)

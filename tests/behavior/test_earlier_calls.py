@@ -36,7 +36,7 @@ def test_a_call_that_was_never_carried_out_is_repeated_in_time(
     """When it can no longer be in flight, whatever the wall clock says."""
     began, options = node.vendor.clock.now(), {"count": 3, "timeout": timeout}
     kill(node, GET, ALLOCATE, **options)
-    node.set_clock(step)
+    node.machine.set_wall(step)
     assert node.ok(ALLOCATE, check=True, **options)["missing"] == 3
     assert node.vendor.clock.now() == began, "check mode does not wait"
     assert len(node.ok(ALLOCATE, **options)["allocated"]) == node.vendor.paid == 3
@@ -103,7 +103,7 @@ def test_a_replacement_of_named_leases_is_continued(node: Node, call: str, carri
 
 @pytest.mark.parametrize(("ahead", "after", "held"), [(400, 0, 3), (0, 0, 3), (0, 400, 0)])
 def test_no_successor_of_a_lease_that_has_ended_since(node: Node, ahead: float, after: float, held: int) -> None:
-    node.is_dated, node.wall_error = False, ahead
+    node.is_dated, node.machine.wall_error = False, ahead
     node.ok(ALLOCATE, count=3, keep_alive=5)
     options = {"ips": sorted(node.vendor.ips), "keep_alive": 5}
     kill(node, GET, REPLACE, **options)

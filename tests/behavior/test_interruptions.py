@@ -45,8 +45,8 @@ EVENTS: dict[str, tuple[Event, tuple[str, ...]]] = {
     "death": (lambda node, _run: node.die(), PLACES),
     "crash": (lambda node, _run: node.crash(300), PLACES),
     "suspension": (lambda node, _run: node.vendor.advance(7200), (STORE, RESPONSE, PAUSE)),
-    "clock set back": (lambda node, _run: node.set_clock(-DAY), PLACES),
-    "clock set forward": (lambda node, _run: node.set_clock(DAY), PLACES),
+    "clock set back": (lambda node, _run: node.machine.set_wall(-DAY), PLACES),
+    "clock set forward": (lambda node, _run: node.machine.set_wall(DAY), PLACES),
     "another run": (another_run, (REQUEST, RESPONSE, PAUSE)),
     "lost lock": (lost_lock, (RESPONSE, PAUSE)),
 }

@@ -80,7 +80,7 @@ def test_a_hundred_are_one_call(node: Node) -> None:
 
 def test_the_clock_of_the_vendor_decides_how_long_a_lease_lasts(node: Node) -> None:
     """The clock of this control node is an hour behind, so that each lease seems to last an hour longer."""
-    node.set_clock(-3600)
+    node.machine.set_wall(-3600)
     options = {"count": 1, "keep_alive": 60, "min_remaining": 30}
     (lease,) = node.ok(ALLOCATE, **options)["leases"]
     assert 3500 < lease["remaining_seconds"] <= 3600

@@ -35,7 +35,7 @@ def test_a_cap_holds_over_runs(node: Node) -> None:
         assert failed["changed"] is False
     assert node.vendor.paid == len(node.vendor.leases) == 7, "nothing was released for a successor that is not bought"
     node.vendor.advance(DAY - 60)
-    node.set_clock(-3 * DAY)
+    node.machine.set_wall(-3 * DAY)
     assert node.failed(ALLOCATE, count=len(node.vendor.leases) + 1, **cap)["cap"]["bought"] == 7
     node.vendor.advance(61)
     node.vendor.configure(plan={"lifetime": 600})

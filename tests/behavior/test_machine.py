@@ -134,7 +134,7 @@ class KeyMachine(RuleBasedStateMachine):
 
     @rule(seconds=st.sampled_from([-86400, -61, 90, 900, 2 * 86400]))
     def the_wall_clock_is_set(self, seconds: int) -> None:
-        self.node.set_clock(seconds)
+        self.node.machine.set_wall(seconds)
 
     @rule(steps=STEP, seconds=GAPS, crashes=st.booleans())
     def the_machine_will_be_off(self, steps: int, seconds: int, crashes: bool) -> None:

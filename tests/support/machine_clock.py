@@ -19,7 +19,7 @@ class MachineClock:
         self._booted_at = 0.0
         #: Seconds by which the wall clock is ahead of the true time.
         self.wall_error = 0.0
-        self.clock = Clock(self.elapsed, self.wall, lambda: f"boot {self._boots}")
+        self.clock = Clock(self.elapsed, self.wall, self.boot)
 
     def elapsed(self) -> float:
         """Return the seconds since the boot."""
@@ -28,6 +28,10 @@ class MachineClock:
     def wall(self) -> float:
         """Return what the wall clock shows."""
         return self.now() + self.wall_error
+
+    def boot(self) -> str:
+        """Return the name of the boot."""
+        return f"boot {self._boots}"
 
     def set_wall(self, seconds: float) -> None:
         """Set the wall clock forward, or back."""

@@ -26,6 +26,7 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._core.runtime import
 from ansible_collections.qingguo.qgnet.plugins.module_utils._task.operation import Mode, Operation, execute, redact
 from simulator.core import ConnectionLost
 from support.invariants import Books, Result, assert_no_secret, assert_result, assert_true
+from support.machine_clock import MachineClock
 from support.vendor import KEY, URL, Killed, Vendor
 
 ACTIONS = "ansible_collections.qingguo.qgnet.plugins.action"
@@ -55,17 +56,15 @@ class Node:
         self.store = directory
         self.options: dict[str, Any] = {"key": KEY, "api_url": URL, "store": str(directory), **options}
         self.is_alone = True
-        #: Seconds by which the wall clock is ahead of the true time.
-        self.wall_error = 0.0
+        self.machine = MachineClock(vendor.clock.now)
         #: Whether responses have a Date.
         self.is_dated = True
         self.event: Event | None = None
         #: The places that its processes have gone through.
         self.steps: list[str] = []
-        self._boots, self._booted_at = 1, 0.0
         self.is_dead = self._is_other = self._is_full = False
         self.runtime = Runtime(
-            clock=Clock(self._elapsed, self._wall, self._boot),
+            clock=Clock(self.machine.elapsed, self.machine.wall, self._boot),
             sleep=self._sleep,
             random=lambda low, high: (low + high) / 2,
             transport=lambda **given: _Wire(self, given.get("timeout", 10.0)),
@@ -154,19 +153,10 @@ class Node:
         finally:
             self._is_other = before
 
-    def set_clock(self, seconds: float) -> None:
-        """Set the wall clock forward, or back."""
-        self.wall_error += seconds
-
-    def reboot(self, off: float) -> None:
-        """Let the machine be off for so long."""
-        self.vendor.advance(off)
-        self._boots += 1
-        self._booted_at = self.vendor.clock.now() - 10.0
-
     def crash(self, off: float) -> NoReturn:
         """Let the machine crash, and be off for so long."""
-        self.reboot(off)
+        self.vendor.advance(off)
+        self.machine.reboot()
         self.die()
 
     def step(self, place: str) -> None:
@@ -183,18 +173,12 @@ class Node:
                 self.event = None
                 event.act()
 
-    def _elapsed(self) -> float:
-        return self.vendor.clock.now() - self._booted_at
-
-    def _wall(self) -> float:
-        return self.vendor.clock.now() + self.wall_error
-
     def _boot(self) -> str:
         # The store asks for it in each transaction.
         self.step(STORE)
         if self._is_full:
             raise sqlite3.OperationalError("database or disk is full")
-        return f"boot {self._boots}"
+        return self.machine.boot()
 
     def _sleep(self, seconds: float) -> None:
         self.step(PAUSE)

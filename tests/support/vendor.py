@@ -199,10 +199,20 @@ class Vendor(Core):
 
         self.once(call, handle)
 
-    def call(self, path: str, method: str = "GET", **parameters: object) -> Any:
-        """Make a call past the collection, as another client does; returns its JSON value."""
+    def response(self, call: str, **parameters: object) -> Answer:
+        """Make a call past the collection, as another client does."""
+        method, _blank, path = call.rpartition(" ")
         name = "key" if path.startswith(tuple(f"/{product}/" for product in PATHS)) else "Key"
-        return self.handle(method, path, {name: KEY, **{each: str(value) for each, value in parameters.items()}})[1]
+        return self.handle(method or "GET", path, {name: KEY, **{each: str(it) for each, it in parameters.items()}})
+
+    def call(self, call: str, **parameters: object) -> Any:
+        """Make a call past the collection; returns the JSON value of the response."""
+        return self.response(call, **parameters)[1]
+
+    def code(self, call: str, **parameters: object) -> Any:
+        """Make a call past the collection; returns the code of the response."""
+        body = self.call(call, **parameters)
+        return body.get("Code", body.get("code"))
 
     def hold(self, *numbers: int, **parameters: object) -> list[Any]:
         """Lease past the collection, one task for each number; returns all leases, and forgets the calls."""

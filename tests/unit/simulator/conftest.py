@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import pytest
 from simulator.fixture import sim, simulator
-from support.vendor_examples import Vendor
+from support.vendor import Vendor
 
 __all__ = ["sim", "simulator"]
 

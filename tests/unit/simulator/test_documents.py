@@ -11,7 +11,8 @@ import pytest
 import yaml
 from simulator.account.handler import sign
 from support import vendor_pages as pages
-from support.vendor_examples import KEY, Like, Vendor
+from support.vendor import KEY, Vendor
+from support.vendor_examples import Like, fetch
 
 CASES: dict[str, dict[str, Any]] = yaml.safe_load(Path(__file__).with_name("documents.yml").read_text(encoding="utf-8"))
 ADDRESS, PORT, DIGITS = r"(198\.51\.100|192\.0\.2)\.\d+", r"\d{5}", "[0-9a-f]"
@@ -45,13 +46,13 @@ def test_a_call_gets_the_answer_of_the_documents(vendor: Vendor, name: str) -> N
     case = CASES[name]
     vendor.configure(**case.get("key", {}))
     for before in case.get("before", ()):
-        assert vendor.fetch(before)[0] == 200
-    assert vendor.fetch(case["call"]) == (case.get("status", 200), expected(case["answer"]))
+        assert fetch(vendor, before)[0] == 200
+    assert fetch(vendor, case["call"]) == (case.get("status", 200), expected(case["answer"]))
 
 
 def test_fields_come_in_the_order_of_live_answers(vendor: Vendor) -> None:
-    assert list(vendor.call("/allocate")[1]) == ["Code", "Data", "Num", "TaskID"]
-    body = vendor.call("/query")[1]
+    assert list(vendor.call("/allocate")) == ["Code", "Data", "Num", "TaskID"]
+    body = vendor.call("/query")
     assert list(body)[:2] == ["Code", "TaskList"]
     assert list(body["TaskList"][0]) == ["TaskID", "Num", "Data"]
     assert list(body["TaskList"][0]["Data"][0]) == ["IP", "port", "deadline", "host"]
@@ -68,7 +69,7 @@ def test_a_lease_ends_at_its_deadline_and_a_list_may_lag(vendor: Vendor) -> None
     seen = []
     for seconds in (0, 3, 2, 54, 1):
         vendor.clock.advance(seconds)
-        seen.append((vendor.call("/query")[1]["TotalNum"], vendor.call("/info/quota")[1]["Used"]))
+        seen.append((vendor.call("/query")["TotalNum"], vendor.call("/info/quota")["Used"]))
     assert seen == [(0, 0), (1, 0), (1, 1), (1, 1), (0, 0)]
 
 

@@ -12,7 +12,7 @@ import pytest
 from simulator.core import ConnectionLost
 from simulator.fixture import Simulator
 from support.http_sessions import new_session
-from support.vendor_examples import Vendor
+from support.vendor import Vendor
 
 A, B, C = "203.0.113.5", "203.0.113.6", "203.0.113.7"
 ADD, QUERY = "/whitelist/add", "/whitelist/query"
@@ -78,7 +78,7 @@ def test_a_fault_without_the_network_is_the_same(vendor: Vendor) -> None:
     vendor.faults.append([{"path": ADD, "kind": "reset_after"}, {"path": ADD, "kind": "delay", "seconds": 9}])
     with pytest.raises(ConnectionLost):
         vendor.call(ADD, IP=A)
-    assert vendor.call(QUERY)[1]["Data"] == [A]
+    assert vendor.call(QUERY)["Data"] == [A]
     before = vendor.clock.now()
     assert vendor.code(ADD, IP=B) == 0
     assert vendor.clock.now() - before == 9
@@ -93,7 +93,7 @@ def test_faults_are_skipped_repeated_and_taken_in_order(vendor: Vendor) -> None:
         ]
     )
     assert [vendor.code(QUERY) for _repeat in range(4)] == [-2, -1, -1, 0]
-    assert [vendor.call(f"{method} /monopolies")[0] for method in ("GET", "POST", "POST")] == [400, 500, 500]
+    assert [vendor.response(f"{method} /monopolies")[0] for method in ("GET", "POST", "POST")] == [400, 500, 500]
     assert [fault["path"] for fault in vendor.faults.describe()] == ["/monopolies"]
 
 
@@ -109,7 +109,7 @@ def test_faults_are_skipped_repeated_and_taken_in_order(vendor: Vendor) -> None:
 )
 def test_a_code_can_be_planned_for_each_api(vendor: Vendor, path: str, code: Any, answer: tuple[int, Any]) -> None:
     vendor.faults.append({"path": path.rpartition(" ")[2], "kind": "code", "code": code})
-    status, body = vendor.call(path)
+    status, body = vendor.response(path)
     assert (status, {name: body[name] for name in answer[1]}) == answer
 
 

@@ -7,7 +7,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from support.vendor_examples import KEY, Vendor
+from support.vendor import KEY, Vendor
+from support.vendor_examples import fetch
 
 DAY, TWICE = 86400, ("SUCCESS", "SUCCESS")
 #: Calls a minute by plan, with two channels.
@@ -133,9 +134,9 @@ def test_releases_have_limits(
 ) -> None:
     vendor.configure(plan=plan)
     for code in codes:
-        assert vendor.fetch(get)[0] == 200
+        assert fetch(vendor, get)[0] == 200
         vendor.clock.advance(seconds)
-        body = vendor.fetch(release)[1]
+        body = fetch(vendor, release)[1]
         found = body.get("Code", body["code"].partition("_")[0] if "code" in body else None)
         assert found == code
 
@@ -154,7 +155,7 @@ def test_releases_have_limits(
 )
 def test_a_lease_lasts_as_long_as_its_plan_says(vendor: Vendor, kind: str, get: str, minutes: int) -> None:
     vendor.configure(plan={"kind": kind})
-    vendor.fetch(get)
+    fetch(vendor, get)
     (lease,) = vendor.keys[KEY].holdings.leases
     assert lease.ends - vendor.clock.now() == minutes * 60
 
@@ -169,8 +170,8 @@ def test_a_released_channel_is_free_after_its_delay(vendor: Vendor) -> None:
 
 
 def test_a_replace_gives_up_the_oldest_and_pays_for_new_ones(vendor: Vendor) -> None:
-    first, second = (vendor.call("/allocate")[1]["Data"][0]["IP"] for _repeat in range(2))
-    (new,) = (item["IP"] for item in vendor.call("/replace")[1]["Data"])
+    first, second = (vendor.call("/allocate")["Data"][0]["IP"] for _repeat in range(2))
+    (new,) = (item["IP"] for item in vendor.call("/replace")["Data"])
     holdings = vendor.keys[KEY].holdings
     assert [lease.ip for lease in holdings.leases] == [second, new]
     assert [paid["ip"] for paid in holdings.paid] == [first, second, new]
@@ -178,16 +179,16 @@ def test_a_replace_gives_up_the_oldest_and_pays_for_new_ones(vendor: Vendor) -> 
 
 def test_a_monopoly_is_queued_dialed_and_released(vendor: Vendor) -> None:
     vendor.configure(plan={"kind": "exclusive_occupancy"}, options={"queue_seconds": 5, "dial_seconds": 5})
-    (uuid,) = vendor.call("POST /monopolies")[1]["data"]
+    (uuid,) = vendor.call("POST /monopolies")["data"]
     states = []
     for seconds in (0, 5, 5):
         vendor.clock.advance(seconds)
-        states.append(vendor.call("/monopolies")[1]["data"][0]["state"])
+        states.append(vendor.call("/monopolies")["data"][0]["state"])
     vendor.configure(offline=[uuid])
-    states.append(vendor.call("/monopolies")[1]["data"][0]["state"])
+    states.append(vendor.call("/monopolies")["data"][0]["state"])
     assert states == ["排队中(等待秒数5)", "重拨中", "在线", "离线"]
     vendor.clock.advance(12 * 3600)
-    assert vendor.call("PUT /monopolies/ips", UUIDs=uuid) == (200, {"data": [uuid]})
-    assert vendor.call("DELETE /monopolies", UUIDs=f"{uuid},x")[0] == 400
-    assert vendor.call("DELETE /monopolies", UUIDs=uuid) == (200, {"data": [uuid]})
-    assert vendor.call("/monopolies") == (200, {"data": []})
+    assert vendor.response("PUT /monopolies/ips", UUIDs=uuid) == (200, {"data": [uuid]})
+    assert vendor.response("DELETE /monopolies", UUIDs=f"{uuid},x")[0] == 400
+    assert vendor.response("DELETE /monopolies", UUIDs=uuid) == (200, {"data": [uuid]})
+    assert vendor.response("/monopolies") == (200, {"data": []})
