@@ -98,6 +98,19 @@ def test_a_replacement_by_the_vendor_is_paid_for_once(
     assert len(node.vendor.ips & before) == 1
 
 
+@AT_ONCE
+def test_what_was_just_leased_is_replaced_without_a_wait(new_node: Callable[..., Node], product: str) -> None:
+    """A list may lack what is a minute old, but one that shows a later lease does not."""
+    node, paths = new_node(product, channels=8), PATHS[product]
+    node.ok(ALLOCATE, count=3)
+    node.vendor.forget()
+    began = node.vendor.clock.now()
+    result = node.ok(REPLACE, count=1)
+    assert node.vendor.calls() == [paths.query, paths.replace, paths.query]
+    assert (len(result["released"]), node.vendor.clock.now()) == (1, began)
+    assert node.ok(ALLOCATE, count=3)["changed"] is False
+
+
 @pytest.mark.parametrize("carried_out", [False, True])
 @pytest.mark.parametrize("options", [{"all": True}, {"count": 2}], ids=str)
 def test_a_replacement_of_a_killed_run_is_continued(node: Node, options: dict[str, Any], carried_out: bool) -> None:

@@ -51,9 +51,10 @@ class Books(Generic[R]):
     """
 
     def __init__(self, kind: Kind[R]) -> None:
-        self.kind = kind
-        self.journal = kind.journal
+        self.kind, self.journal, self.budget = kind, kind.journal, kind.caller.budget
         self.held: dict[str, R] = {}
+        #: The names in the last list itself.
+        self._listed = frozenset[str]()
         self.first: dict[str, R] | None = None
         self.bought: dict[str, R] = {}
         #: Whether the vendor has reported a purchase of this run as a success, whatever the response names.
@@ -66,7 +67,6 @@ class Books(Generic[R]):
         self.open: list[OpenCall] = []
         self.effects: list[Effect] = []
         self.warnings: list[str] = []
-        self.budget = kind.caller.budget
         self.now = self.journal.store.now
 
     @property
@@ -85,6 +85,7 @@ class Books(Generic[R]):
         """Take what is held from a list that was requested then, corrected by what calls have reported."""
         self.effects = self.journal.effects()
         self.read_at = read_at
+        self._listed = frozenset(shown)
         self.held = view(shown, self.effects, read_at, self.kind)
         if self.first is None:
             self.first = dict(self.held)
@@ -148,6 +149,14 @@ class Books(Generic[R]):
         """Return the names that an open call may have released."""
         return {one.name for one in self.effects if (one.call, one.effect) == (call.id, MAYBE_GONE)}
 
+    def _gone_by(self, call: OpenCall, found: Collection[str]) -> frozenset[str]:
+        """Return the names that an open call has released: a list with the successors of a swap lacks just these."""
+        if call.operation != SWAP:
+            return frozenset(() if call.buys else self._dropped_by(call).difference(self.held))
+        unlisted = call.before - self._listed
+        is_late = len(unlisted) == call.buys and found and self._listed.issuperset(found)
+        return unlisted if is_late else call.before.difference(self.held)
+
     def _is_same(self, one: Effect) -> bool:
         """Whether what a call has paid for is what is held by this name now, and not a later one."""
         if one.name not in self.held:
@@ -158,7 +167,7 @@ class Books(Generic[R]):
     def _is_shown(self, call: OpenCall, found: Collection[str]) -> bool:
         """Whether the list shows the whole effect of a call."""
         if call.operation == SWAP:
-            return len(found) >= call.buys and len(call.before - self.held.keys()) >= call.buys
+            return len(found) >= call.buys and len(self._gone_by(call, found)) >= call.buys
         if call.buys:
             return len(found) >= call.buys
         # A release that is still in flight would also release a new resource of the same address.
@@ -166,9 +175,9 @@ class Books(Generic[R]):
 
     def _close(self, call: OpenCall, found: Collection[str], is_shown: bool) -> None:
         items = {name: self.kind.to_item(self.held[name]) for name in found}
-        # A list that was read before, for a lookup, still shows them.
-        gone = call.before if call.operation == SWAP else () if call.buys else self._dropped_by(call)
-        gone = set(gone).difference(self.held)
+        # A list that was read before, for a lookup, still shows what is gone.
+        gone = self._gone_by(call, found)
+        self.held = {name: one for name, one in self.held.items() if name not in gone}
         self.journal.close(call.id, items, gone, whole=is_shown or len(found) >= call.buys)
         self.effects = self.journal.effects()
         self.open = [one for one in self.open if one.id != call.id]
