@@ -21,12 +21,17 @@ from explorer.runs import WANTED, ensure
 
 
 class Replacing(Kind):
-    """Two runs that replace, or one and one that ensures as many. The second one only continues the first."""
+    """Two runs that replace, or one and one that ensures as many. The second one only continues the first.
 
-    start = World(held=((1, 0, True), (2, 0, True)))
+    The resources are there at first, unless the runs buy them as ``new`` ones.
+    """
 
-    def __init__(self, *programs: Callable[[Process], Outcome], has_quota: bool, most: int = 1) -> None:
+    def __init__(
+        self, *programs: Callable[[Process], Outcome], has_quota: bool, most: int = 1, new: bool = False
+    ) -> None:
         self.programs, self.last = (programs[0], programs[-1]), (ensure,)
+        self.start = World(held=() if new else ((1, 0, True), (2, 0, True)))
+        self._is_new = new
         self._has_quota = has_quota
         self._most = most
 
@@ -37,7 +42,7 @@ class Replacing(Kind):
         elif kind == "quota":
             yield Answer(world, len(held) if self._has_quota else None)
         else:
-            yield from _changes(world, *argument)
+            yield from _changes(world, *argument, may_drop=not self._is_new)
         if kind in ("list", "quota") and CALL in world.left:
             yield Answer(world.without(CALL), name=f"{kind} failed", error=partial(failed, Effect.UNKNOWN))
 
@@ -83,8 +88,8 @@ def _lists(world: World, held: list[int]) -> Iterator[Answer]:
         yield Answer(world._replace(hidden=hidden), numbers, name="" if is_right else f"the list lags ({numbers})")
 
 
-def _changes(world: World, what: str, argument: Any, row: int) -> Iterator[Answer]:
-    """Yield what may become of a call that changes something."""
+def _changes(world: World, what: str, argument: Any, row: int, *, may_drop: bool) -> Iterator[Answer]:
+    """Yield what may become of a call that changes something; a swap may give up what is old, and be refused then."""
     sent_at = world.sent_at(row)
     if world.state_time - sent_at > MAX_EXECUTION_DELAY and LOCK not in world.left:
         return
@@ -109,7 +114,7 @@ def _changes(world: World, what: str, argument: Any, row: int) -> Iterator[Answe
         yield Answer(slow, name=f"{what}, request lost", error=partial(failed, Effect.UNKNOWN))
         late = slow._replace(late=((row, (what, argument), world.now + MAX_EXECUTION_DELAY),))
         yield Answer(late, name=f"{what} late", error=partial(failed, Effect.IN_FLIGHT))
-        if what == "swap":
+        if what == "swap" and may_drop:
             dropped = _changed(lost, row, "drop", _held(world)[:argument])
             yield Answer(dropped, name="refused after the release", error=partial(failed, Effect.REJECTED, -103))
         if may_die:

@@ -111,9 +111,16 @@ def _replace(books: Books[int], *, by_vendor: bool, only_continue: bool = False)
         work.by_name()
 
 
+def _ensure_and_replace(books: Books[int], **how: bool) -> None:
+    _ensure(books)
+    _replace(books, by_vendor=True, **how)
+
+
 ensure = partial(run, work=_ensure)
 apply = partial(run, work=_ensure, names_new=False)
 replace_named = partial(run, work=partial(_replace, by_vendor=False))
 replace_by_vendor = partial(run, work=partial(_replace, by_vendor=True))
 #: As a user who runs it again because it was interrupted: otherwise, it would be one more replacement.
 continue_by_vendor = partial(run, work=partial(_replace, by_vendor=True, only_continue=True))
+ensure_and_replace = partial(run, work=_ensure_and_replace)
+ensure_and_continue = partial(run, work=partial(_ensure_and_replace, only_continue=True))

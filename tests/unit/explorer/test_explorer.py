@@ -5,9 +5,9 @@
 
 This visits every state that two runs can reach with some of these disturbances: a call that is lost, late, carried out
 in part or answered in part; a list that lags; a death; a clock that is set, or a machine that is suspended or off; or a
-lock that is lost. Two things are left out, since nothing could tell: a request that leaves long after its row was
-written, by a process that then dies or has lost its lock; and without a quota, a list that has shown a resource and
-lacks it later.
+lock that is lost. Three things are left out, since nothing could tell: a request that leaves long after its row was
+written, by a process that then dies or has lost its lock; without a quota, a list that has shown a resource and lacks
+it later; and a refused swap that has given up what is younger than lists may lag, by a process that then dies.
 """
 
 from __future__ import annotations
@@ -20,7 +20,15 @@ import pytest
 from explorer.engine import EVERYTHING, LOCK, Explorer, Kind
 from explorer.paid import Paid
 from explorer.replacing import Replacing
-from explorer.runs import apply, continue_by_vendor, ensure, replace_by_vendor, replace_named
+from explorer.runs import (
+    apply,
+    continue_by_vendor,
+    ensure,
+    ensure_and_continue,
+    ensure_and_replace,
+    replace_by_vendor,
+    replace_named,
+)
 
 ONE_MACHINE, LOST_LOCK = EVERYTHING - {LOCK}, frozenset({LOCK})
 leases, monopolies = partial(Paid, ensure), partial(Paid, apply)
@@ -46,6 +54,7 @@ CASES = [
     case("replaced_and_ensured", Replacing(replace_named, ensure, has_quota=True), 10_000),
     case("replaced_by_vendor", by_vendor(has_quota=True), 5_000),
     case("replaced_by_vendor_without_quota", by_vendor(has_quota=False), 5_000),
+    case("bought_and_replaced", Replacing(ensure_and_replace, ensure_and_continue, has_quota=True, new=True), 50_000),
 ]
 
 
