@@ -15,8 +15,6 @@ from simulator.fixture import Simulator
 from support.playground import Playground, Run, assert_one_sentence, assert_task_failed
 from support.task_cases import LOCAL, play_cases
 
-pytestmark = pytest.mark.measured
-
 Options = dict[str, Any]
 IPS = {"ips": ["203.0.113.5"]}
 #: The module, its options, the option that the message names first, and the value, the cause or the fix in it.
@@ -135,6 +133,7 @@ def cases_of_mistakes() -> dict[str, dict[str, Any]]:
     return found
 
 
+@pytest.mark.measured
 def test_each_first_mistake_is_one_sentence_with_the_option_and_the_fix(sim: Simulator, playground: Playground) -> None:
     files = [
         playground.write(f"{number}.qg_cloud.yml", json.dumps({"plugin": "qingguo.qgnet.qg_cloud", **options}))

@@ -18,8 +18,6 @@ from support.playground import ADD, QUERY, Playground, assert_one_sentence
 from support.plugin_runs import run_action
 from support.task_cases import play_cases
 
-pytestmark = pytest.mark.measured
-
 #: Each task is named after the source whose key the vendor must receive; a key is the name of its source.
 PLAYS = """
 - name: The environment alone
@@ -78,6 +76,7 @@ ansible_connection=local
 LEASES, REGISTER = "/query", [QUERY, ADD, QUERY]
 
 
+@pytest.mark.measured
 def test_modules_role_and_lookup_take_the_key_from_the_first_source_that_has_it(
     sim: Simulator, playground: Playground
 ) -> None:

@@ -147,6 +147,7 @@ def gateway(sim: Simulator, playground: Playground, world: World) -> Iterator[Ga
 # --- what crawlers see
 
 
+@pytest.mark.newest
 def test_no_client_reaches_the_site_of_another(gateway: Gateway, world: World) -> None:
     gateway.holds(*world.exits(1))
     gateway.play().ok()
@@ -177,6 +178,7 @@ def test_few_tunnels_fail_whatever_an_exit_does(gateway: Gateway, world: World) 
         eventually(lambda: ",UP," in gateway.statistics(exits[0]))
 
 
+@pytest.mark.newest
 def test_a_request_is_repeated_only_if_the_exit_failed(gateway: Gateway, world: World) -> None:
     gateway.holds(*world.exits(2))
     gateway.play(proxy_gateway_count=2).ok()
@@ -185,6 +187,7 @@ def test_a_request_is_repeated_only_if_the_exit_failed(gateway: Gateway, world: 
     assert len(busy.seen) == 1
 
 
+@pytest.mark.newest
 def test_labels_keep_their_exits_over_reloads_and_until_the_end_of_the_lease(gateway: Gateway, world: World) -> None:
     old, new, site = world.exits(3), world.exits(3), world.site("site")
     labels = [f"label{number}" for number in range(20)]
@@ -212,6 +215,7 @@ def test_labels_keep_their_exits_over_reloads_and_until_the_end_of_the_lease(gat
     assert all(ask("") in new for _time in range(6))
 
 
+@pytest.mark.newest
 def test_a_lease_serves_until_its_deadline_without_a_refresh(gateway: Gateway, world: World) -> None:
     site, exits = world.site("site"), world.exits(1)
     gateway.holds(*exits, seconds=25)
@@ -228,6 +232,7 @@ PRIVATE = [
 ]  # fmt: skip
 
 
+@pytest.mark.newest
 def test_private_targets_and_other_ports_are_refused_on_demand(gateway: Gateway, world: World) -> None:
     exits = world.exits(1)
     exits[0].mode = "404"
@@ -274,6 +279,7 @@ def test_a_dead_vendor_takes_no_lease_away_and_fails_each_run(gateway: Gateway) 
     assert refreshed.stat().st_mtime_ns == good
 
 
+@pytest.mark.newest
 def test_the_default_drain_fits_leases_of_a_minute(gateway: Gateway) -> None:
     gateway.sim.configure(plan={"kind": "share", "channels": 10})
     gateway.play(qg_product="share", proxy_gateway_count=2).ok()
@@ -381,6 +387,7 @@ def test_a_port_in_use_is_named_and_another_one_works(gateway: Gateway) -> None:
 # --- operation
 
 
+@pytest.mark.newest
 def test_two_gateways_of_a_host_are_apart_and_removed_apart(gateway: Gateway, world: World) -> None:
     other = free_port()
     second = {"proxy_gateway_name": "second", "proxy_gateway_port": other}

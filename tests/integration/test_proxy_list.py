@@ -13,8 +13,6 @@ import pytest
 from simulator.fixture import Simulator
 from support.playground import Playground, Run, calls
 
-pytestmark = pytest.mark.measured
-
 #: The password of the simulator's proxies.
 PWD = "0123456789ab"
 PLAY = """
@@ -108,6 +106,7 @@ def test_credentials_are_in_a_file_of_the_owner_and_in_no_output(
     assert PWD not in run.output
 
 
+@pytest.mark.measured
 def test_an_existing_file_is_kept_while_the_vendor_fails_and_each_run_fails(
     sim: Simulator, playground: Playground, path: Path
 ) -> None:

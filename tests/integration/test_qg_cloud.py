@@ -31,8 +31,6 @@ from support.cloud_inventory import (
 from support.invariants import spellings
 from support.playground import Playground
 
-pytestmark = pytest.mark.measured
-
 __all__ = ["cloud_fixture"]
 
 #: Text that would run a command if it were taken for a template.
@@ -53,6 +51,7 @@ def test_a_service_becomes_a_host_with_variables(cloud: Cloud) -> None:
     assert found["stderr"] == ""
 
 
+@pytest.mark.measured
 def test_ansible_is_led_neither_to_this_machine_nor_into_its_network(cloud: Cloud) -> None:
     odd = ["127.0.0.1", "169.254.169.254", "::ffff:127.0.0.1", "localhost", "0.0.0.0", "10.0.0.7", "", "{{ 1 }}"]
     services = [service(str(number), Ip=ip) for number, ip in enumerate(odd, start=2)]
@@ -100,6 +99,7 @@ def test_only_files_with_its_name_are_read(cloud: Cloud) -> None:
         assert set(document(run.stdout)["_meta"]["hostvars"]) == ({"1"} if name in names[:2] else set()), name
 
 
+@pytest.mark.measured
 def test_a_warm_cache_costs_no_call(cloud: Cloud, playground: Playground) -> None:
     cloud.sim.agent(instances=120)
     first = cloud.listed(cached(playground))
@@ -183,6 +183,7 @@ def test_a_mistake_is_named(cloud: Cloud, options: Options, sentence: str) -> No
     assert_nothing_of(("SECRETWRONG", "?SECRET"), reported, "the output")
 
 
+@pytest.mark.measured
 def test_a_misspelt_setting_is_refused(cloud: Cloud) -> None:
     assert "did you mean QG_APP_ID?" in cloud.refused({}, QG_APP_IDS="x")
     assert "did you mean qg_app_id?" in cloud.refused({}, "-e", "qg_appid=x")

@@ -18,8 +18,6 @@ from simulator.fixture import Simulator
 from support.kinds import PLANS
 from support.playground import Playground, Result, assert_one_sentence, calls, operate
 
-pytestmark = pytest.mark.measured
-
 EGRESS, EXIT, STRANGER = "203.0.113.50", "198.51.100.200", "203.0.113.9"
 REGISTER = "ansible-playbook qingguo.qgnet.register -e qg_hosts=localhost"
 
@@ -187,6 +185,7 @@ def test_the_key_of_a_tunnel_is_not_wrong(patient: Patient) -> None:
     assert "as with a tunnel's key" in details(patient.examine())["product"]
 
 
+@pytest.mark.measured
 def test_what_the_playbook_says_works_as_typed(patient: Patient, playground: Playground) -> None:
     sim = patient.sim
     sim.configure(whitelist=[], options={"lease_proxies": True})

@@ -22,7 +22,7 @@ import requests
 from simulator.fixture import Simulator
 from support.playground import QUERY, QUOTA
 
-pytestmark = [pytest.mark.measured, pytest.mark.newest]
+pytestmark = pytest.mark.newest
 
 LIST, BALANCE = "/query", "/api/merchant/getBalance"
 COLLECTION = Path(os.environ.get("ANSIBLE_COLLECTIONS_PATH", ""), "ansible_collections", "qingguo", "qgnet")

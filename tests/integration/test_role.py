@@ -17,8 +17,6 @@ from support.fleet import DETECT, OTHER_KEY, REPORT, UPDATE, Fleet, RoleRun, pla
 from support.inventory_hosts import with_curl
 from support.playground import ADD, DEL, QUERY, assert_says, assert_task_failed, calls, numeric
 
-pytestmark = pytest.mark.measured
-
 OFFICE = "198.51.100.77"
 NEW, IN_SYNC, MOVED = [QUERY, ADD, QUERY], [QUERY], [QUERY, ADD, DEL, QUERY]
 
@@ -139,6 +137,7 @@ def test_an_unreachable_first_host_is_named_and_is_no_hindrance(fleet: Fleet, he
         assert (run.rc, run.unreached) == (4, {"h1"})
 
 
+@pytest.mark.measured
 @pytest.mark.parametrize(("header", "failing"), [("", True), ("ignore_errors: true", True), ("", False)])
 def test_a_host_whose_address_is_uncertain_fails_alone(fleet: Fleet, header: str, failing: bool) -> None:
     fleet.run(limit="h1").ok()
@@ -181,6 +180,7 @@ def test_a_network_device_is_not_registered_with_the_address_of_the_control_node
 # --- keys and NAT
 
 
+@pytest.mark.measured
 def test_hosts_of_several_keys_are_written_with_one_call_for_each(fleet: Fleet) -> None:
     fleet.sim.configure(OTHER_KEY)
     fleet.add_to("h2", "h4", qg_key=OTHER_KEY)
@@ -230,6 +230,7 @@ def test_a_host_with_several_addresses_needs_as_many_samples(fleet: Fleet) -> No
 # --- refusals and errors
 
 
+@pytest.mark.measured
 @pytest.mark.parametrize("fail", [True, False])
 def test_one_address_bound_to_another_key_is_one_hosts_trouble(fleet: Fleet, fail: bool) -> None:
     fleet.sim.configure(OTHER_KEY, whitelist=[public(1)])
@@ -286,6 +287,7 @@ def test_deregister_asks_which_hosts_are_meant(fleet: Fleet) -> None:
     assert fleet.listed() == []
 
 
+@pytest.mark.measured
 def test_forgetting_hosts_that_left_the_inventory(fleet: Fleet) -> None:
     fleet.put_in_sync()
     inventory = fleet.playground.write("hosts", fleet.inventory())
@@ -316,6 +318,7 @@ PRUNE = {"prune": True, "inventory_id": "fleet"}
 UNPARSED = {"ANSIBLE_INVENTORY_ANY_UNPARSED_IS_FAILED": "true"}
 
 
+@pytest.mark.measured
 def test_prune_is_refused_where_the_inventory_may_be_incomplete(fleet: Fleet) -> None:
     run = fleet.run(**PRUNE)
     assert (run.rc, calls(fleet.sim), "ANY_UNPARSED" in run.output) == (2, [], True)
@@ -323,6 +326,7 @@ def test_prune_is_refused_where_the_inventory_may_be_incomplete(fleet: Fleet) ->
     assert (run.rc, calls(fleet.sim), "prune is refused with --limit h1" in run.output) == (2, [], True)
 
 
+@pytest.mark.measured
 def test_prune_waits_for_all_hosts_and_spares_those_registered_today(fleet: Fleet, closed_port: int) -> None:
     fleet.run(inventory_id="fleet").ok()
     del fleet.lines["h6"]
@@ -410,6 +414,7 @@ def test_verify_through_a_proxy_waits_until_it_lets_the_host_in(fleet: Fleet) ->
 # --- variables
 
 
+@pytest.mark.measured
 @pytest.mark.parametrize(
     ("variables", "says"),
     [

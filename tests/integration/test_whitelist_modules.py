@@ -15,8 +15,6 @@ from simulator.fixture import Simulator
 from support.module_tasks import CHECK, IGNORE, NO_PYTHON, SPYING, THERE, from_variables, play, printed, task
 from support.playground import ADD, DEL, QUERY, QUOTA, Playground, Run, assert_one_sentence, calls
 
-pytestmark = pytest.mark.measured
-
 A, B, C = "203.0.113.1", "203.0.113.2", "203.0.113.3"
 DEFAULTS = from_variables("key", "api_url")
 #: Options with which each module of the whitelist and the quota succeeds.
@@ -173,6 +171,7 @@ def test_on_the_control_node_no_python_of_a_host_is_needed(
     assert played.spied == b""
 
 
+@pytest.mark.measured
 def test_requests_missing_on_the_control_node_or_where_the_task_was_delegated_to(
     sim: Simulator, playground: Playground, variables: dict[str, Any], tmp_path: Path
 ) -> None:
