@@ -17,9 +17,9 @@ from .._api.calls import MONOPOLIES as LIST
 from .._api.calls import MONOPOLIES_APPLY, MONOPOLIES_RELEASE
 from .._api.leases import AllocationParams, NamedArea, Quota
 from .._api.monopolies import Monopolies, Monopoly
-from .._core import errors
+from .._core.errors import CallError, Kind
 from .._paid.journal import MONOPOLIES, Item, Journal
-from .._paid.kind import BUY, DROP, Kind
+from .._paid.kind import BUY, DROP, ResourceKind
 from .._paid.matching import Traits
 from .._task.products import naming_product
 
@@ -29,7 +29,7 @@ MAX_COUNT, BATCH_SIZE = 100, 50
 CHECK_COMMAND = "ansible localhost -m qingguo.qgnet.qg_monopoly_info"
 
 
-class MonopolyKind(Kind[Monopoly]):
+class MonopolyKind(ResourceKind[Monopoly]):
     """The calls for resources of one client."""
 
     noun, listing, list_call, most, rules = "resource", "the list of resources", LIST.name, MAX_COUNT, ""
@@ -44,7 +44,7 @@ class MonopolyKind(Kind[Monopoly]):
     def read(self) -> dict[str, Monopoly] | None:
         try:
             listed = self.client.monopolies()
-        except errors.CallError as error:
+        except CallError as error:
             if error.kind is None:
                 raise
             advice = "Check that the key's product is one of exclusive occupancy."
@@ -64,8 +64,8 @@ class MonopolyKind(Kind[Monopoly]):
         area = next(iter(terms.areas), None)
         try:
             self.client.apply_for_monopolies(number, area_code=area, isp=terms.isp, sending=sending)
-        except errors.CallError as error:
-            if error.kind is errors.Kind.REFUSED:
+        except CallError as error:
+            if error.kind is Kind.REFUSED:
                 error.message += " Nothing was applied for. Ask for less, for another place, or extend the plan."
             raise
         return {}

@@ -20,8 +20,8 @@ from .._api.leases import AllocationParams, Quota
 from .._core.errors import CallError, QgError, UncertainOutcomeError, WaitBudgetExceeded
 from .._core.text import counted, format_sample
 from .._store.store import after_the_call
-from .journal import HELD, HOUR, LIST_LAG, MAYBE_GONE, UNKNOWN, Call, Effect, OpenCall
-from .kind import BUY, DROP, SWAP, Kind, listed, view
+from .journal import HELD, HOUR, LIST_LAG, MAYBE_GONE, UNKNOWN, NewCall, OpenCall, ResourceEffect
+from .kind import BUY, DROP, SWAP, ResourceKind, listed, view
 from .matching import Traits, codes_by_name
 
 R = TypeVar("R")
@@ -30,7 +30,7 @@ POLL = 5.0
 
 
 @contextlib.contextmanager
-def opened(kind: Kind[R], *, releases: bool = False) -> Iterator[Books[R]]:
+def opened(kind: ResourceKind[R], *, releases: bool = False) -> Iterator[Books[R]]:
     """Lock the key, and read what it holds; calls of earlier runs end if the list shows their effect.
 
     With ``releases``, wait for that of releases: what they name may not be held.
@@ -50,7 +50,7 @@ class Books(Generic[R]):
     contained then, or since a call of this run was over: nobody else writes to it within the lock.
     """
 
-    def __init__(self, kind: Kind[R]) -> None:
+    def __init__(self, kind: ResourceKind[R]) -> None:
         self.kind, self.journal, self.budget = kind, kind.journal, kind.caller.budget
         self.held: dict[str, R] = {}
         #: The names in the last list itself.
@@ -65,7 +65,7 @@ class Books(Generic[R]):
         self.tolerated = 0
         self.read_at = 0.0
         self.open: list[OpenCall] = []
-        self.effects: list[Effect] = []
+        self.effects: list[ResourceEffect] = []
         self.warnings: list[str] = []
         self.now = self.journal.store.now
 
@@ -142,7 +142,7 @@ class Books(Generic[R]):
         others = {one.name for one in bought if one.call != call.id and self._is_same(one)} - own
         return sorted((name for name in new if name not in others), key=lambda name: name not in own)[: call.buys]
 
-    def _paid_for(self) -> list[Effect]:
+    def _paid_for(self) -> list[ResourceEffect]:
         return [one for one in self.effects if one.effect == HELD]
 
     def _dropped_by(self, call: OpenCall) -> set[str]:
@@ -157,7 +157,7 @@ class Books(Generic[R]):
         is_late = len(unlisted) == call.buys and found and self._listed.issuperset(found)
         return unlisted if is_late else call.before.difference(self.held)
 
-    def _is_same(self, one: Effect) -> bool:
+    def _is_same(self, one: ResourceEffect) -> bool:
         """Whether what a call has paid for is what is held by this name now, and not a later one."""
         if one.name not in self.held:
             return False
@@ -257,7 +257,7 @@ class Books(Generic[R]):
         """Pay for resources once; returns the error of a call whose effect, if any, is in ``bought`` nevertheless."""
         kind, failure, endpoint, whole = self.kind, None, self.kind.calls[operation], False
         before = frozenset(self.held)
-        call = Call(operation, endpoint, number, before, request={"terms": terms.as_json()})
+        call = NewCall(operation, endpoint, number, before, request={"terms": terms.as_json()})
         # QG.net may release them even if it refuses to replace them.
         self._dropped |= before if operation == SWAP else set()
         try:
@@ -291,7 +291,7 @@ class Books(Generic[R]):
         kind, endpoint, failure, gone = self.kind, self.kind.calls[DROP], None, list[str]()
         resources = [self.held[name] for name in names]
         try:
-            gone += kind.drop(resources, self._sending(Call(DROP, endpoint, drops=names)))
+            gone += kind.drop(resources, self._sending(NewCall(DROP, endpoint, drops=names)))
         except CallError as error:
             if not error.may_have_effect:
                 raise
@@ -307,12 +307,12 @@ class Books(Generic[R]):
                 self.look()
         return failure
 
-    def _sending(self, call: Call) -> Sending:
+    def _sending(self, call: NewCall) -> Sending:
         old = self.now() - HOUR
         past = [one for one in self.effects if self._is_past(one, old)]
         return partial(self.journal.sending, call, self.kind.caller.timeout, past)
 
-    def _is_past(self, one: Effect, old: float) -> bool:
+    def _is_past(self, one: ResourceEffect, old: float) -> bool:
         """Whether an effect no longer matters: it is not held, and no list, or none after that time, shows it."""
         if one.effect == HELD and one.name in self.held:
             return False

@@ -19,8 +19,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from .._core import errors
-from .._core.errors import CallError, OptionError
+from .._core.errors import CallError, Effect, OptionError
 from .._core.runtime import current_caller
 from .._store.store import Connection, Store, after_the_call
 from .caps import bought_today, check_cap
@@ -61,7 +60,7 @@ class Item(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Call:
+class NewCall:
     """A call that is about to be sent: it ``buys`` at most so many resources, or may release those it ``drops``."""
 
     operation: str
@@ -93,7 +92,7 @@ class OpenCall:
         return ended + LIST_LAG
 
 
-class Effect(NamedTuple):
+class ResourceEffect(NamedTuple):
     """What a call has done to a resource, or may do, when that was recorded, and what the call requested."""
 
     name: str
@@ -115,7 +114,7 @@ class Journal:
         self._cap = cap
 
     @contextlib.contextmanager
-    def sending(self, call: Call, timeout: float, past: Iterable[Effect]) -> Iterator[None]:
+    def sending(self, call: NewCall, timeout: float, past: Iterable[ResourceEffect]) -> Iterator[None]:
         """Record a call before the body sends it, and what its error says of the effect.
 
         Delete what no longer matters: effects that are ``past``, and old rows of calls.
@@ -145,7 +144,7 @@ class Journal:
                     self._end(database, number, REFUSED)
                 else:
                     # Its time starts anew: it may have been sent long after its row was written.
-                    ended, now = error.effect is not errors.Effect.IN_FLIGHT, self.store.now()
+                    ended, now = error.effect is not Effect.IN_FLIGHT, self.store.now()
                     update = "UPDATE journal SET state = ?, sent_at = ?, answered_at = ? WHERE id = ?"
                     database.execute(update, (UNKNOWN if ended else SENT, now, now if ended else None, number))
             raise
@@ -178,7 +177,7 @@ class Journal:
             for number, operation, endpoint, buys, before, *times in self.store.rows(query, *self._of)
         ]
 
-    def effects(self) -> list[Effect]:
+    def effects(self) -> list[ResourceEffect]:
         """Return what was done, as far as it still matters; the earliest first."""
         query = (
             "SELECT effects.name, effects.call, effects.effect, effects.at, effects.ends, effects.item, "
@@ -186,7 +185,7 @@ class Journal:
             "WHERE effects.key = ? AND effects.kind = ? ORDER BY effects.at, effects.call"
         )
         return [
-            Effect(name, call, effect, at, Item(ends, json.loads(item)), json.loads(request))
+            ResourceEffect(name, call, effect, at, Item(ends, json.loads(item)), json.loads(request))
             for name, call, effect, at, ends, item, request in self.store.rows(query, *self._of)
         ]
 
@@ -208,7 +207,7 @@ class Journal:
             (len(held), _packed(held) if held else None, call),
         )
 
-    def _forget(self, database: Connection, now: float, past: Iterable[Effect]) -> None:
+    def _forget(self, database: Connection, now: float, past: Iterable[ResourceEffect]) -> None:
         names = [(one.call, one.name) for one in past]
         database.executemany("DELETE FROM effects WHERE call = ? AND name = ?", names)
         database.execute("DELETE FROM journal WHERE buys = 0 AND sent_at < ?", (now - HOUR,))

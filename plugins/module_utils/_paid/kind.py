@@ -12,7 +12,7 @@ from typing import Protocol, TypeVar
 from .._api.caller import Sending
 from .._api.key import KeyCaller
 from .._api.leases import AllocationParams, NamedArea, Quota
-from .journal import HELD, LIST_LAG, MAYBE_GONE, Effect, Item, Journal
+from .journal import HELD, LIST_LAG, MAYBE_GONE, Item, Journal, ResourceEffect
 from .matching import Traits
 
 R = TypeVar("R")
@@ -20,7 +20,7 @@ R = TypeVar("R")
 BUY, SWAP, DROP = "buy", "swap", "drop"
 
 
-class Kind(Protocol[R]):
+class ResourceKind(Protocol[R]):
     """A kind of resources of a key: its calls, and its words in messages."""
 
     #: In the singular.
@@ -87,7 +87,9 @@ class Kind(Protocol[R]):
         """Return a resource that was seen; None if it has ended since, by so many seconds ``ago``."""
 
 
-def view(shown: Mapping[str, R], effects: Iterable[Effect], read_at: float, kind: Kind[R]) -> dict[str, R]:
+def view(
+    shown: Mapping[str, R], effects: Iterable[ResourceEffect], read_at: float, kind: ResourceKind[R]
+) -> dict[str, R]:
     """Return what is held: the vendor's list of that time, corrected by what it may not show yet.
 
     The last report counts.
@@ -104,7 +106,7 @@ def view(shown: Mapping[str, R], effects: Iterable[Effect], read_at: float, kind
     return held
 
 
-def listed(kind: Kind[R]) -> dict[str, R]:
+def listed(kind: ResourceKind[R]) -> dict[str, R]:
     """Return the vendor's list. Many servers write an empty one as none, but a fault may be the reason as well."""
     found = kind.read()
     return (kind.read() or {}) if found is None else found

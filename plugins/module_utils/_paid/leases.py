@@ -22,7 +22,7 @@ from .._store.facts import BY_VOLUME, LIFETIME, PAID_QUOTA
 from .._store.store import after_the_call
 from .books import Books
 from .journal import GONE, LEASES, Item, Journal
-from .kind import BUY, DROP, SWAP, Kind
+from .kind import BUY, DROP, SWAP, ResourceKind
 from .matching import Traits
 
 #: The maximum number of leases that one call can request (vendor doc 174).
@@ -33,7 +33,7 @@ LIFETIMES = {"share": 60.0}
 _ADDRESS, _TASK = re.compile(r"[0-9]{1,3}(?:\.[0-9]{1,3}){3}"), re.compile(r"[\w-]*")
 
 
-class LeaseKind(Kind[Lease]):
+class LeaseKind(ResourceKind[Lease]):
     """The calls for leases of one client."""
 
     noun, listing, list_call, most = "lease", "the list of leases", "/query", MAX_PER_CALL

@@ -17,7 +17,7 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import 
 from ansible_collections.qingguo.qgnet.plugins.module_utils._paid.books import Books, opened
 from ansible_collections.qingguo.qgnet.plugins.module_utils._paid.change import buy_missing
 from ansible_collections.qingguo.qgnet.plugins.module_utils._paid.journal import Item, Journal
-from ansible_collections.qingguo.qgnet.plugins.module_utils._paid.kind import BUY, DROP, SWAP, Kind
+from ansible_collections.qingguo.qgnet.plugins.module_utils._paid.kind import BUY, DROP, SWAP, ResourceKind
 from ansible_collections.qingguo.qgnet.plugins.module_utils._paid.matching import Traits
 from ansible_collections.qingguo.qgnet.plugins.module_utils._paid.replacement import Replacement
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.facts import REPLACEMENT
@@ -28,7 +28,7 @@ WANTED, CHANNELS = 2, 9
 TERMS = AllocationParams()
 
 
-class NumberKind(Kind[int]):
+class NumberKind(ResourceKind[int]):
     """Resources that are numbers, and the calls of a process for them."""
 
     noun, listing, advice, ignoring, rules, list_call = "number", "the list", "Look.", "Ignore it.", "", "/list"
