@@ -82,7 +82,7 @@ def run_tests(session: nox.Session, core: str, programs: str, *folders: str) -> 
 def unit(session: nox.Session, core: str) -> None:
     shipped = ("tests/unit/plugins", "tests/unit/eda")
     folders = ("tests/unit", "tests/contract") if core == NEWEST else shipped
-    run_tests(session, core, DATABASE, "tests/behavior", *folders)
+    run_tests(session, core, f"{DATABASE} curl", "tests/behavior", *folders)
 
 
 @nox.session
