@@ -13,6 +13,8 @@ from simulator.fixture import Simulator
 from support.module_tasks import CHECK, IGNORE, SPYING, THERE, from_variables, play, printed, task
 from support.playground import QUOTA, Playground, Run, calls, operate
 
+pytestmark = pytest.mark.measured
+
 ALLOCATE, RELEASE, REPLACE, LIST, POOL, AREAS = "/allocate", "/release", "/replace", "/query", "/extract", "/resources"
 QUANZHOU, HUAIAN = 350500, 320800
 #: The vendor's numbers of the providers.
@@ -134,7 +136,6 @@ def assert_silent(run: Run, stage: Stage) -> None:
     stage.playground.assert_nowhere(secrets, run, but=("record", "spy"))
 
 
-@pytest.mark.measured
 def test_a_proxy_url_is_a_secret_that_works(stage: Stage) -> None:
     [held] = stage.hold(1)
     stage.sim.configure(pwd=PWD, api_auth=True)

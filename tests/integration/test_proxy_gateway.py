@@ -249,6 +249,7 @@ def test_private_targets_and_other_ports_are_refused_on_demand(gateway: Gateway,
 # --- leases
 
 
+@pytest.mark.measured
 def test_a_pool_without_its_key_leaves_the_others_alone(gateway: Gateway, world: World) -> None:
     other = free_port()
     pools = [
@@ -298,6 +299,7 @@ def test_an_impossible_drain_is_refused_by_its_name_before_payment(gateway: Gate
     assert gateway.sim.leases() == []
 
 
+@pytest.mark.measured
 def test_channels_that_are_free_are_used_when_they_are_too_few(gateway: Gateway) -> None:
     gateway.sim.configure(plan={"channels": 8, "lifetime": 5})
     gateway.play(proxy_gateway_count=5, proxy_gateway_drain=60).ok()

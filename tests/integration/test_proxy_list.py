@@ -120,6 +120,7 @@ def test_an_existing_file_is_kept_while_the_vendor_fails_and_each_run_fails(
     assert path.read_text() == kept
 
 
+@pytest.mark.measured
 def test_what_can_be_had_is_written_and_the_run_fails(sim: Simulator, playground: Playground, path: Path) -> None:
     sim.configure(plan={"channels": 2})
     run = write(sim, playground, path, proxy_list_count=3)

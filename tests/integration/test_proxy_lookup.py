@@ -15,6 +15,8 @@ from simulator.fixture import Simulator
 from support.module_tasks import IGNORE, play, task
 from support.playground import Playground, Run, calls
 
+pytestmark = pytest.mark.measured
+
 
 def lease(sim: Simulator, number: int, **parameters: Any) -> list[dict[str, Any]]:
     """Lease some proxies, as another client does; all that the key holds then."""
@@ -94,7 +96,6 @@ def test_spread_gives_each_host_a_proxy_that_it_keeps(sim: Simulator, playground
     assert all(second[host] == first[host] or set(second[host]) == new for host in hosts)
 
 
-@pytest.mark.measured
 def test_the_whole_lease_and_its_url(sim: Simulator, playground: Playground) -> None:
     entry = lease(sim, 1)[0]
     # ansible-core 2.22 masks the key in what it shows of a result, which base64 gets past.
@@ -121,7 +122,6 @@ MISTAKES = [
 ]
 
 
-@pytest.mark.measured
 def test_a_mistake_is_reported_in_a_sentence(sim: Simulator, playground: Playground) -> None:
     lease(sim, 1)
     played = run(sim, playground, *(look(options, options, **IGNORE) for options, _sentence in MISTAKES))
