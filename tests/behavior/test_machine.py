@@ -47,6 +47,7 @@ QUICK_RUNS = 15
 AREAS = (None, None, None, "350500", "440100")
 ADDRESSES = [f"203.0.113.{number}" for number in range(21, 26)]
 HAPPENS = [fault for fault in FAULTS.values() if "kind" in fault and "lag" not in fault and "quota" not in fault]
+RELEASES = [paths.release for paths in PATHS.values() if paths.release]
 #: These make an empty list of any list, which a quota has to contradict.
 EMPTYING = ("data_null", "data_absent", "replace")
 SOME = st.sets(st.integers(0, 6), min_size=1)
@@ -113,7 +114,7 @@ class KeyMachine(RuleBasedStateMachine):
     def a_write_will_fail(self, write: int, fault: dict[str, Any], times: int) -> None:
         call = self.writes[write % len(self.writes)]
         # A release that is reported is believed; no vendor reports one that its rules refuse.
-        if not (call == PATHS.get(self.name, PATHS[CLASSIC]).release and fault["kind"] == "replace"):
+        if call not in RELEASES or fault["kind"] != "replace":
             self.vendor.fault(call, times=times, **fault)
 
     @rule(read=st.integers(0, 1), fault=st.sampled_from(HAPPENS), times=st.integers(1, 2))

@@ -64,7 +64,7 @@ class PendingCall(Protocol):
 
     record: CallRecord
 
-    def execute(self, defect: str = "", drop: int = 0) -> ApiResponse | None:
+    def execute(self, defect: str, drop: int) -> ApiResponse | None:
         """Execute the call; None if the endpoint does not allow the method.
 
         ``defect`` is the kind of a fault that changes the body. ``drop`` is the number of addresses to leave out.

@@ -74,7 +74,7 @@ class AccountCall:
         self._options = self._agent.options if self._agent else AgentOptions()
         self._clock = clock
 
-    def execute(self, defect: str = "", drop: int = 0) -> ApiResponse | None:
+    def execute(self, defect: str, drop: int) -> ApiResponse | None:
         record = self.record
         if record.method not in METHODS:
             return None

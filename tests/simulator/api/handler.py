@@ -30,7 +30,7 @@ class Call:
         self._endpoint = next((each for each in endpoints if record.method in each.methods), None)
         self._dialect = endpoints[0].dialect if endpoints else CLASSIC
 
-    def execute(self, defect: str = "", drop: int = 0) -> ApiResponse | None:
+    def execute(self, defect: str, drop: int) -> ApiResponse | None:
         record, options, endpoint, dialect = self.record, self._options, self._endpoint, self._dialect
         rejects_post = options.post == "refuse" and dialect is CLASSIC and record.method == "POST"
         if endpoint is None or rejects_post:

@@ -23,7 +23,7 @@ class TunnelCall:
         self._key = keys.get(record.key or "")
         self._clock = clock
 
-    def execute(self, defect: str = "", drop: int = 0) -> ApiResponse | None:
+    def execute(self, defect: str, drop: int) -> ApiResponse | None:
         if self.record.method not in METHODS:
             return None
         key, password = self._key, self.record.params.get("password")

@@ -26,14 +26,10 @@ class Replacing(Kind):
     The resources are there at first, unless the runs buy them as ``new`` ones.
     """
 
-    def __init__(
-        self, *programs: Callable[[Process], Outcome], has_quota: bool, most: int = 1, new: bool = False
-    ) -> None:
+    def __init__(self, *programs: Callable[[Process], Outcome], has_quota: bool, new: bool = False) -> None:
         self.programs, self.last = (programs[0], programs[-1]), (ensure,)
         self.start = World(held=() if new else ((1, 0, True), (2, 0, True)))
-        self._is_new = new
         self._has_quota = has_quota
-        self._most = most
 
     def answers(self, world: World, kind: str, argument: Any) -> Iterator[Answer]:
         held = _held(world)
@@ -42,7 +38,7 @@ class Replacing(Kind):
         elif kind == "quota":
             yield Answer(world, len(held) if self._has_quota else None)
         else:
-            yield from _changes(world, *argument, may_drop=not self._is_new)
+            yield from _changes(world, *argument, may_drop=bool(self.start.held))
         if kind in ("list", "quota") and CALL in world.left:
             yield Answer(world.without(CALL), name=f"{kind} failed", error=partial(failed, Effect.UNKNOWN))
 
@@ -51,7 +47,7 @@ class Replacing(Kind):
 
     def wrong(self, world: World) -> str:
         paid = len(world.held) - WANTED
-        return f"paid {paid} times" if paid > self._most or len(_held(world)) > WANTED else ""
+        return f"paid {paid} times" if paid > 1 or len(_held(world)) > WANTED else ""
 
     def misreported(self, world: World, process: Process, outcome: Outcome) -> str:
         paid = sum(row in process.inserted for _number, row, _is_held in world.held)
