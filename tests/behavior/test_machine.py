@@ -13,6 +13,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -28,8 +29,10 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 from support.invariants import Result
-from support.kinds import ALLOCATE, FAULTS, MONOPOLY, RELEASE, REPLACE
+from support.kinds import ALLOCATE, KINDS, MONOPOLY, RELEASE, REPLACE
 from support.node import PAUSE, RESPONSE, STORE, Node
+from support.outcomes import FAULTS, LIST_LAG, PATIENT, Fault, outcome
+from support.outcomes import Result as Told
 from support.vendor import CLASSIC, KEY, PATHS, Vendor, books
 
 #: The keys, by name: the product, and its plan. No lease ends within an hour.
@@ -46,7 +49,9 @@ RUNS, STEPS = int(os.environ.get("QGNET_EXPLORE", 0)), 40
 QUICK_RUNS = 15
 AREAS = (None, None, None, "350500", "440100")
 ADDRESSES = [f"203.0.113.{number}" for number in range(21, 26)]
-HAPPENS = [fault for fault in FAULTS.values() if "kind" in fault and "lag" not in fault and "quota" not in fault]
+HAPPENS = [fault for fault in FAULTS.values() if fault.plan and not fault.list_lag and fault.has_quota]
+#: The kinds of purchases, by the name of the key.
+PURCHASES = {kind.name: kind for kind in KINDS if kind.name in KEYS}
 RELEASES = [paths.release for paths in PATHS.values() if paths.release]
 #: These make an empty list of any list, which a quota has to contradict.
 EMPTYING = ("data_null", "data_absent", "replace")
@@ -111,17 +116,17 @@ class KeyMachine(RuleBasedStateMachine):
     # What goes wrong, and how time passes.
 
     @rule(write=st.integers(0, 2), fault=st.sampled_from(HAPPENS), times=st.integers(1, 2))
-    def a_write_will_fail(self, write: int, fault: dict[str, Any], times: int) -> None:
+    def a_write_will_fail(self, write: int, fault: Fault, times: int) -> None:
         call = self.writes[write % len(self.writes)]
         # A release that is reported is believed; no vendor reports one that its rules refuse.
-        if call not in RELEASES or fault["kind"] != "replace":
-            self.vendor.fault(call, times=times, **fault)
+        if call not in RELEASES or fault.plan["kind"] != "replace":
+            self.vendor.fault(call, times=times, **fault.plan)
 
     @rule(read=st.integers(0, 1), fault=st.sampled_from(HAPPENS), times=st.integers(1, 2))
-    def a_read_will_fail(self, read: int, fault: dict[str, Any], times: int) -> None:
-        path = self.reads[read]
-        if path and (self.has_quota or fault["kind"] not in EMPTYING):
-            self.vendor.fault(path, times=1 if fault["kind"] in EMPTYING else times, **fault)
+    def a_read_will_fail(self, read: int, fault: Fault, times: int) -> None:
+        path, kind = self.reads[read], fault.plan["kind"]
+        if path and (self.has_quota or kind not in EMPTYING):
+            self.vendor.fault(path, times=1 if kind in EMPTYING else times, **fault.plan)
 
     @rule(write=st.integers(0, 2), seconds=st.sampled_from([11, 14, 30]))
     def a_write_will_be_late(self, write: int, seconds: int) -> None:
@@ -195,6 +200,27 @@ class KeyMachine(RuleBasedStateMachine):
         assert paid <= max(0, count - len(still)), ("paid for more than was asked for", paid, count, before, result)
         if result and not result.get("failed") and not check and self.node.is_alone and on_uncertain == "fail":
             assert len(self.matching(area)) >= count, result
+
+    @precondition(lambda self: len(self.held()) < self.vendor.keys[KEY].plan.channels)
+    @rule(fault=st.sampled_from(HAPPENS))
+    def one_more(self, fault: Fault) -> None:
+        """Whatever has happened before: two minutes later, one fault has the outcome that the table says."""
+        self.all_is_well_again()
+        self.the_stock_changes(9)
+        self.vendor.advance(2 * LIST_LAG)
+        fault = replace(fault, list_lag=self.vendor.keys[KEY].options.list_lag)
+        expected = outcome(PURCHASES[self.name], fault, PATIENT).first
+        self.vendor.fault(self.writes[0], **fault.plan)
+        calls = len(self.node.sent(self.writes[0]))
+        count = len(self.held()) + 1
+
+        result, paid = self.run(MONOPOLY if self.is_monopoly else ALLOCATE, count=count)
+
+        assert result is not None
+        assert bool(result.get("failed")) is (expected.result is not Told.OK), (fault.name, result)
+        assert paid == (expected.result is Told.OK), fault.name
+        assert len(self.node.sent(self.writes[0])) - calls == expected.calls, fault.name
+        self.vendor.faults.clear()
 
     @precondition(lambda self: self.name not in ("share", "overseas"))
     @rule(share=SOME, check=RARELY, max_wait=MAX_WAIT)

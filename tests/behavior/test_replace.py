@@ -9,8 +9,9 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from support.kinds import ALLOCATE, FAULTS, REPLACE, happen
+from support.kinds import ALLOCATE, REPLACE
 from support.node import Node
+from support.outcomes import FAULTS
 from support.vendor import CLASSIC, PATHS
 
 QUANZHOU, HUAIAN = "350500", "320800"
@@ -88,7 +89,7 @@ def test_a_replacement_by_the_vendor_is_paid_for_once(
     node.ok(ALLOCATE, count=3)
     before, call = node.vendor.ips, PATHS[product].replace
     assert call
-    happen(node, call, FAULTS[fault])
+    FAULTS[fault].happens_to(node, call)
     first = node.run(REPLACE, count=2)
     node.vendor.faults.clear()
     if first.get("failed"):

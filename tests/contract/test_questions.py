@@ -81,7 +81,7 @@ def test_the_key_has_a_list_of_leases_and_areas(vendor: Vendor) -> None:
 
 def test_numbers_are_numbers(vendor: Vendor) -> None:
     if vendor.product == "overseas":
-        return
+        pytest.skip("a plan of overseas has no quota")
     answer = of_product(vendor, "channels")
     counts = answer.body if vendor.product == "classic" else answer.data
     names = ("Total", "Used", "Available") if vendor.product == "classic" else ("total", "idle")

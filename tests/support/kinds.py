@@ -1,43 +1,73 @@
 # Copyright (c) 2026 The qingguo.qgnet authors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The kinds of calls that pay or change something, one row each, and what can become of a call, one row each."""
+"""The kinds of calls that pay or change something, one row each."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from enum import Enum
 from pathlib import Path
 from typing import Any
 
 from support.node import Node
 from support.vendor import CLASSIC, PATHS, Vendor, books
 
-ALLOCATE, RELEASE, REPLACE, MONOPOLY = "qg_proxy_allocate", "qg_proxy_release", "qg_proxy_replace", "qg_monopoly"
+ALLOCATE = "qg_proxy_allocate"
+RELEASE = "qg_proxy_release"
+REPLACE = "qg_proxy_replace"
+MONOPOLY = "qg_monopoly"
+WHITELIST = "qg_whitelist"
 ADDRESSES = ["203.0.113.21", "203.0.113.22"]
 Options = dict[str, Any]
 
 
+class Changes(Enum):
+    """What a call does."""
+
+    BUYS = "buys"
+    RELEASES = "releases"
+    REDIALS = "redials"
+    EDITS = "edits the whitelist"
+
+
 @dataclass(frozen=True)
 class Kind:
-    """A call, the module that makes it, and what the vendor has in the end."""
+    """A call, the module that makes it, and what the vendor has in the end.
+
+    ``untouched`` is what is held and paid for at first, and ``wanted`` when all is done. A replacement has two more:
+    ``before`` the call, and when the call is ``carried_out``.
+    """
 
     name: str
+    changes: Changes
     module: str
     call: str
     #: Prepares the node, and returns the options of the run.
     prepare: Callable[[Node], Options]
-    #: What is held and what was paid for when all is done.
+    untouched: tuple[int, int]
     wanted: tuple[int, int]
     product: str | None = CLASSIC
     plan: Options | None = None
     #: Whether the same run may be repeated when it has succeeded.
     can_repeat: bool = True
+    #: Whether it concerns leases of the last minute, which a list may still lack.
+    is_young: bool = False
+    #: Whether the run has changed something before this call, or pays for something after it.
+    has_changed: bool = False
+    has_successor: bool = False
+    before: tuple[int, int] | None = None
+    carried_out: tuple[int, int] | None = None
+    #: Whether the run is over only when the list shows the effect, also of a call that was reported.
+    waits_for_list: bool = False
+    #: Options of a run that has no time to wait.
+    at_once: Options | None = None
 
     @property
     def listing(self) -> str:
         """The call that lists what there is."""
-        if self.module == "qg_whitelist":
+        if self.module == WHITELIST:
             return "/whitelist/query"
         return "GET /monopolies" if self.module == MONOPOLY else PATHS[self.product or CLASSIC].query
 
@@ -45,6 +75,11 @@ class Kind:
     def pays_by_quota(self) -> bool:
         """Whether the call pays, and a quota shows what is held."""
         return self.name in (CLASSIC, "share", "longterm", "exclusive", "monopoly")
+
+    @property
+    def needs_quota(self) -> bool:
+        """Whether the run reads the quota, since it pays for something."""
+        return self.pays_by_quota or self.module == REPLACE
 
     def node(self, folder: Path) -> Node:
         return Node(
@@ -55,7 +90,7 @@ class Kind:
         own = books(vendor)
         if self.module == MONOPOLY:
             return len(own.monopolies), own.monopolies_paid
-        if self.module == "qg_whitelist":
+        if self.module == WHITELIST:
             return len(vendor.whitelist), 0
         return len(own.leases), len(own.paid)
 
@@ -66,7 +101,12 @@ class Kind:
 def leases(product: str, **plan: Any) -> Kind:
     plan |= {} if product == CLASSIC else {"kind": product}
     # No lease ends during a test.
-    return Kind(product, ALLOCATE, PATHS[product].get, lambda _node: {"count": 2}, (2, 2), product, plan)
+    call = PATHS[product].get
+    return Kind(product, Changes.BUYS, ALLOCATE, call, two_leases, (0, 0), (2, 2), product, plan)
+
+
+def two_leases(_node: Node) -> Options:
+    return {"count": 2}
 
 
 def held(node: Node, count: int) -> list[str]:
@@ -99,6 +139,10 @@ def dialed_resources(node: Node) -> Options:
     return {"state": "redialed", "uuids": uuids}
 
 
+def unlisted(_node: Node) -> Options:
+    return {"ips": ADDRESSES}
+
+
 def listed(node: Node) -> Options:
     node.vendor.configure(whitelist=[*ADDRESSES, "203.0.113.1"])
     return {"ips": ADDRESSES, "state": "absent"}
@@ -112,66 +156,103 @@ PLANS: dict[str, Options] = {
     "overseas": {"kind": "overseas", "channels": 8},
 }
 OCCUPANCY = {"kind": "exclusive_occupancy", "channels": 10}
+AT_ONCE = {"wait": False}
 KINDS = [
     leases(CLASSIC),
     leases("share", lifetime=600),
     leases("longterm", lifetime=600),
     leases("exclusive"),
     leases("overseas", lifetime=600),
-    Kind("monopoly", MONOPOLY, "POST /monopolies", two_resources, (2, 2), None, OCCUPANCY),
-    Kind("release", RELEASE, "/release", one_of_three, (2, 3)),
-    Kind("release of a resource", MONOPOLY, "DELETE /monopolies", old_resources, (1, 2), None, OCCUPANCY),
-    Kind("redial", MONOPOLY, "PUT /monopolies/ips", dialed_resources, (2, 2), None, OCCUPANCY, can_repeat=False),
-    Kind("release of a replacement", REPLACE, "/release", one_of_two, (2, 3), can_repeat=False),
-    Kind("order of a replacement", REPLACE, "/allocate", one_of_two, (2, 3), can_repeat=False),
-    Kind("add", "qg_whitelist", "/whitelist/add", lambda _node: {"ips": ADDRESSES}, (2, 0), None),
-    Kind("del", "qg_whitelist", "/whitelist/del", listed, (1, 0), None),
+    Kind(
+        "monopoly",
+        Changes.BUYS,
+        MONOPOLY,
+        "POST /monopolies",
+        two_resources,
+        untouched=(0, 0),
+        wanted=(2, 2),
+        product=None,
+        plan=OCCUPANCY,
+        waits_for_list=True,
+        at_once=AT_ONCE,
+    ),
+    Kind(
+        "release",
+        Changes.RELEASES,
+        RELEASE,
+        "/release",
+        one_of_three,
+        untouched=(3, 3),
+        wanted=(2, 3),
+        is_young=True,
+    ),
+    Kind(
+        "release of a resource",
+        Changes.RELEASES,
+        MONOPOLY,
+        "DELETE /monopolies",
+        old_resources,
+        untouched=(2, 2),
+        wanted=(1, 2),
+        product=None,
+        plan=OCCUPANCY,
+    ),
+    Kind(
+        "redial",
+        Changes.REDIALS,
+        MONOPOLY,
+        "PUT /monopolies/ips",
+        dialed_resources,
+        untouched=(2, 2),
+        wanted=(2, 2),
+        product=None,
+        plan=OCCUPANCY,
+        can_repeat=False,
+        at_once=AT_ONCE,
+    ),
+    Kind(
+        "release of a replacement",
+        Changes.RELEASES,
+        REPLACE,
+        "/release",
+        one_of_two,
+        untouched=(2, 2),
+        wanted=(2, 3),
+        carried_out=(1, 2),
+        can_repeat=False,
+        is_young=True,
+        has_successor=True,
+    ),
+    Kind(
+        "order of a replacement",
+        Changes.BUYS,
+        REPLACE,
+        "/allocate",
+        one_of_two,
+        untouched=(2, 2),
+        wanted=(2, 3),
+        before=(1, 2),
+        can_repeat=False,
+        has_changed=True,
+    ),
+    Kind(
+        "add",
+        Changes.EDITS,
+        WHITELIST,
+        "/whitelist/add",
+        unlisted,
+        untouched=(0, 0),
+        wanted=(2, 0),
+        product=None,
+    ),
+    Kind(
+        "del",
+        Changes.EDITS,
+        WHITELIST,
+        "/whitelist/del",
+        listed,
+        untouched=(3, 0),
+        wanted=(1, 0),
+        product=None,
+    ),
 ]
-#: What becomes of the call: a fault of the simulator, seconds by which it is late or the list lags, or no quota.
-FAULTS: dict[str, Options] = {
-    "answered": {},
-    "reset before": {"kind": "reset_before"},
-    "reset after": {"kind": "reset_after"},
-    "truncated": {"kind": "truncate"},
-    "garbage": {"kind": "garbage"},
-    "garbage before": {"kind": "garbage", "executed": False},
-    "null": {"kind": "data_null"},
-    "absent": {"kind": "data_absent"},
-    "terse": {"kind": "replace", "body": {"Code": 0, "code": "SUCCESS"}, "executed": True},
-    "no object": {"kind": "replace", "body": [], "executed": True},
-    "texts": {"kind": "strings"},
-    "500": {"kind": "status", "http_status": 500},
-    "500 after": {"kind": "status", "http_status": 500, "executed": True},
-    "302 after": {"kind": "status", "http_status": 302, "executed": True},
-    "403": {"kind": "status", "http_status": 403},
-    "403 after": {"kind": "status", "http_status": 403, "executed": True},
-    "429": {"kind": "status", "http_status": 429},
-    "429 after": {"kind": "status", "http_status": 429, "executed": True},
-    "502": {"kind": "status", "http_status": 502},
-    "502 after": {"kind": "status", "http_status": 502, "executed": True},
-    "504": {"kind": "status", "http_status": 504},
-    "code -1": {"kind": "code", "code": -1},
-    "too late": {"kind": "hang_after", "seconds": 20},
-    "carried out 14 s later": {"late": 14.0},
-    "list 8 s late": {"lag": 8},
-    "list 50 s late": {"lag": 50},
-    "lost and list 50 s late": {"kind": "reset_after", "lag": 50},
-    "lost and list and quota 30 s late": {"kind": "reset_after", "lag": 30, "quota_lag": 30},
-    "lost and list and quota 55 s late": {"kind": "garbage", "lag": 55, "quota_lag": 55},
-    "no quota": {"kind": "reset_after", "quota": False},
-}
-
-
-def happen(node: Node, call: str, fault: Options) -> None:
-    """Let it happen to the next such call."""
-    fields, vendor = dict(fault), node.vendor
-    if lag := fields.pop("lag", 0):
-        vendor.configure(options={"list_lag": lag, "quota_lag": fields.pop("quota_lag", 0)})
-        books(vendor)
-    if not fields.pop("quota", True):
-        for path in {path.quota for path in PATHS.values()} - {None}:
-            vendor.fault(str(path), "status", http_status=500, times=-1)
-    if late := fields.pop("late", None):
-        vendor.late = (call, late)
-    elif fields:
-        vendor.fault(call, **fields)

@@ -62,6 +62,8 @@ class Node:
         self.event: Event | None = None
         #: The places that its processes have gone through.
         self.steps: list[str] = []
+        #: When its processes have sent which call: time, method and path.
+        self.requests: list[tuple[float, str, str]] = []
         self.is_dead = self._is_other = self._is_full = False
         self.runtime = Runtime(
             clock=Clock(self.machine.elapsed, self.machine.wall, self._boot),
@@ -195,6 +197,7 @@ class _Wire(Transport):
     def send(self, method: str, url: str, parameters: Mapping[str, str], endpoint: str) -> HttpResponse:
         node, vendor, path = self._node, self._node.vendor, urlsplit(url).path
         node.step(REQUEST)
+        node.requests.append((vendor.clock.now(), method, path))
         if vendor.is_late(method, path, parameters):
             node.step(RESPONSE)
             vendor.advance(self.timeout)

@@ -103,13 +103,10 @@ def test_the_signature_is_that_of_the_documents() -> None:
 @pytest.mark.parametrize("path", EXAMPLES)
 def test_an_account_call_gets_the_response_of_the_documents(vendor: Vendor, path: str) -> None:
     message, params, data = EXAMPLES[path]
-    body = account(vendor, path, **params)
-    if not message:
-        assert body == data
-        return
     request_id = Like("[0-9A-F]{8}(-[0-9A-F]{4}){3}-[0-9A-F]{12}")
     code: Any = {"physical-product/lineList": "200", "proxyip/resourceView": 200}.get(path, 0)
-    assert body == {"RequestId": request_id, "Code": code, "Message": message, "Data": data}
+    wrapped = {"RequestId": request_id, "Code": code, "Message": message, "Data": data}
+    assert account(vendor, path, **params) == (wrapped if message else data)
 
 
 def test_a_page_of_services(vendor: Vendor) -> None:

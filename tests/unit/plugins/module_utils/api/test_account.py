@@ -251,19 +251,20 @@ def refusal_dated(date: str) -> str:
         (3600, "is 3600 seconds behind the vendor's"),
         (-61, "is 61 seconds ahead of"),
         (86400 * 365, "is 31536000 seconds behind"),
-        *((seconds, None) for seconds in (-60, -1, 0, 1, 60)),
     ],
 )
-def test_the_clock_is_named_in_a_refusal_if_it_is_wrong(seconds: float, words: str | None) -> None:
+def test_the_clock_is_named_in_a_refusal_if_it_is_wrong(seconds: float, words: str) -> None:
     message = refusal_dated(email.utils.formatdate(NOW + seconds, usegmt=True))
-    if words is None:
-        assert "clock" not in message
-        return
     assert words in message
     assert "set the clock" in message
     # It may have been refused for what it asked for, all the same.
     assert "time已过期" in message
     assert "productId=115" in message
+
+
+@pytest.mark.parametrize("seconds", [-60, -1, 0, 1, 60])
+def test_the_clock_is_not_named_in_a_refusal_if_it_is_right(seconds: float) -> None:
+    assert "clock" not in refusal_dated(email.utils.formatdate(NOW + seconds, usegmt=True))
 
 
 @pytest.mark.parametrize("date", ["", "soon", "Fri, 99 Xyz 2026 00:00:00 GMT", "1700000000"])
