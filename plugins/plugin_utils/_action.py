@@ -168,6 +168,8 @@ class ApiAction(QgAction):
             result = self.guarded(lambda: execute(operation, params, self.mode()))
         has_secrets = boolean(params.get(operation.secret_option or "") or False, strict=False)
         if operation.reveal(result, params) or (has_secrets and not result.get("failed")):
-            # Ansible still registers the full result, but neither displays nor logs it.
+            # Ansible still registers the full result, but neither displays it nor hands it to callbacks.
             result["_ansible_no_log"] = True
+            # Before ansible-core 2.19, callbacks get the result of a whole loop unless the task itself says so.
+            self._task.no_log = True
         return result
