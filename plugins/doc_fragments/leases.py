@@ -63,7 +63,11 @@ options:
   with_credentials:
     description:
       - Whether to return C(proxy_url) for each lease, a URL with O(key) and O(password) for hosts that are not on the
-        whitelist. The result is then hidden from output and logs.
+        whitelist. The result is then hidden from output and logs, as with C(no_log). The registered variable contains
+        it in full.
+      - A task that uses the URL must set C(no_log) itself, and must not have it in its C(environment), which Ansible
+        shows with C(-vvv) in spite of C(no_log). The examples of P(qingguo.qgnet.proxy_environment#filter) show how a
+        program gets the URL from a file.
     type: bool
     default: false
 """

@@ -42,9 +42,11 @@ options:
     choices: [http, socks5, socks5h]
     default: http
 notes:
-  - With C(-vvv), Ansible shows the environment of a task, even with C(no_log). It also writes it into the command that
-    starts a module, which other users of the host can read while the module runs. A lease without C(proxy_url) contains
-    no secret.
+  - With C(-vvv), Ansible shows the environment of a task, even if the task or the play sets C(no_log). It also writes
+    the environment into the command that starts a module, which other users of the host can read while the module runs.
+  - A lease without C(proxy_url) contains no secret, and can be used as the environment of a task. For a lease with
+    C(proxy_url), and for a URL with a password, write the variables into a file with the mode V(0600) in a task with
+    C(no_log), and let the program read this file, as the examples show.
 """
 
 EXAMPLES = r"""
@@ -61,6 +63,28 @@ EXAMPLES = r"""
 - name: Let the proxy resolve the names of sites
   ansible.builtin.command: /opt/crawler/run
   environment: "{{ lease | qingguo.qgnet.proxy_environment(scheme='socks5h') }}"
+  changed_when: true
+
+- name: Return the leases with the key and its password
+  qingguo.qgnet.qg_proxy_info:
+    with_credentials: true
+  register: proxies
+
+- name: Write the variables into a file, since -vvv shows the environment of a task
+  ansible.builtin.copy:
+    content: |
+      {% for name, value in proxies.leases[0] | qingguo.qgnet.proxy_environment | dictsort %}
+      {{ name }}={{ value | quote }}
+      {% endfor %}
+    dest: /etc/crawler/proxy.env
+    owner: crawler
+    mode: "0600"
+  no_log: true
+
+- name: Run a program with the variables of the file
+  ansible.builtin.shell: set -a && . /etc/crawler/proxy.env && exec /opt/crawler/run
+  become: true
+  become_user: crawler
   changed_when: true
 
 - name: Show the variables for the address of a proxy

@@ -51,6 +51,9 @@ options:
     type: str
     choices: [url, headers]
     default: url
+notes:
+  - A URL contains the key and its password. A task that uses it needs C(no_log), and must not have it in its
+    C(environment), which Ansible shows with C(-vvv) in spite of C(no_log).
 seealso:
   - module: qingguo.qgnet.qg_proxy_plan_info
   - plugin: qingguo.qgnet.proxy_environment
@@ -59,12 +62,18 @@ seealso:
 
 EXAMPLES = r"""
 - name: Let each crawler keep its own exit for ten minutes
-  ansible.builtin.command: /opt/crawler/run
-  environment: >-
-    {{ 'tunnel.qg.net:19702'
-       | qingguo.qgnet.proxy_tunnel(inventory_hostname | replace('-', '_'), ttl=600, key=qg_key, password=qg_password)
-       | qingguo.qgnet.proxy_environment }}
-  changed_when: true
+  ansible.builtin.copy:
+    content: |
+      {% for name, value in url | qingguo.qgnet.proxy_environment | dictsort %}
+      {{ name }}={{ value | quote }}
+      {% endfor %}
+    dest: /etc/crawler/proxy.env
+    owner: crawler
+    mode: "0600"
+  vars:
+    label: "{{ inventory_hostname | replace('-', '_') }}"
+    url: "{{ 'tunnel.qg.net:19702' | qingguo.qgnet.proxy_tunnel(label, ttl=600, key=qg_key, password=qg_password) }}"
+  no_log: true
 
 - name: Write 50 sticky exits into the configuration of a crawler
   ansible.builtin.copy:

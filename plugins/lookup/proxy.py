@@ -24,7 +24,9 @@ options:
     description:
       - The format of each returned lease.
       - With V(server), host and port.
-      - With V(url), a URL with O(key) and O(password), which is a secret.
+      - With V(url), a URL with O(key) and O(password), which is a secret. A task that uses it needs C(no_log), and must
+        not have it in its C(environment), which Ansible shows with C(-vvv) in spite of C(no_log). The examples of
+        P(qingguo.qgnet.proxy_environment#filter) show how a program gets the URL from a file.
       - With V(lease), a dictionary as M(qingguo.qgnet.qg_proxy_info) returns it.
     type: str
     choices: [server, url, lease]

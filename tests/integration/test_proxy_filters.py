@@ -6,14 +6,18 @@
 from __future__ import annotations
 
 import hashlib
+from pathlib import Path
 from typing import Any
 
 import pytest
 import requests
+import yaml
 from ansible.parsing.vault import VaultLib, VaultSecret
 from simulator.fixture import Simulator
+from support.documents import plugin
+from support.inventory_hosts import with_login
 from support.module_tasks import IGNORE, play
-from support.playground import Playground
+from support.playground import Playground, Run
 
 EXIT = "198.51.100.200"
 PASSWORD = "p@ss: w%rd'"
@@ -158,3 +162,86 @@ def test_a_vaulted_lease(playground: Playground, lease: dict[str, Any]) -> None:
     arguments = ["--vault-password-file", "password", "--extra-vars", "@secret.yml"]
     run = playground.play(play(shown, hosts="localhost"), arguments=arguments).ok()
     assert run.of("it").result["msg"] == hashlib.sha256(lease["proxy_url"].encode()).hexdigest()
+
+
+#: The password in a URL, and the parts of it that survive each way of writing it.
+SECRET = "p+w/SECRETPWD&9=SECRETEND"
+WORDS = ("SECRETPWD", "SECRETEND")
+#: The tasks of the documentation that give a program the credentials.
+SAFE = [
+    "Return the leases with the key and its password",
+    "Write the variables into a file, since -vvv shows the environment of a task",
+    "Run a program with the variables of the file",
+]
+
+
+def safe_tasks(folder: Path, program: str) -> list[dict[str, Any]]:
+    """The tasks of the documentation, for a program and a folder of the test, without another user."""
+    examples = plugin("filter", "proxy_environment").EXAMPLES
+    text = examples.replace("/etc/crawler", str(folder)).replace("/opt/crawler/run", program)
+    tasks = {task["name"]: task for task in yaml.safe_load(text)}
+    chosen = [tasks[name] for name in SAFE]
+    for task in chosen:
+        task.pop("become", None)
+        task.pop("become_user", None)
+        task.get("ansible.builtin.copy", {}).pop("owner", None)
+    return chosen
+
+
+def play_with_credentials(
+    sim: Simulator, playground: Playground, connection: str, *tasks: dict[str, Any], verbosity: str
+) -> Run:
+    """Run tasks for a host that is not on the whitelist, and whose password has parts that are found again."""
+    sim.configure(whitelist=[], pwd=SECRET, api_auth=True)
+    query = {"Key": sim.key, "Pwd": SECRET, "Num": 1}
+    assert requests.get(f"{sim.api_url}/allocate", params=query, timeout=10).json()["Code"] == 0
+    return playground.play(
+        play(*tasks, hosts="crawler"),
+        inventory=f"crawler {connection}\n",
+        arguments=[verbosity, "--diff"],
+        environment={
+            "ANSIBLE_LOG_PATH": str(playground.root / "ansible.log"),
+            "QG_API_URL": sim.api_url,
+            "QG_KEY": sim.key,
+            "QG_PASSWORD": SECRET,
+        },
+    )
+
+
+@pytest.fixture(params=["local", "local, pipelining", "ssh"])
+def connection(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """Inventory variables of a host."""
+    if request.param == "ssh":
+        login = with_login(tmp_path, 'exec sh -c "$last"')
+        return f"{login} ansible_ssh_transfer_method=piped"
+    return f"ansible_connection=local ansible_pipelining={request.param.endswith('pipelining')}"
+
+
+def test_credentials_reach_a_program_by_a_file_and_are_in_no_output(
+    sim: Simulator, playground: Playground, connection: str, tmp_path: Path
+) -> None:
+    """As the documentation of the filter shows it."""
+    tasks = safe_tasks(tmp_path, f"curl --silent --noproxy '' {sim.api_url}/ip")
+    run = play_with_credentials(sim, playground, connection, *tasks, verbosity="-vvvv").ok()
+    assert [task.name for task in run.tasks] == SAFE
+    assert run.of(SAFE[2]).result["stdout"] == sim.leases()[0]["ip"]
+    file = tmp_path / "proxy.env"
+    assert file.stat().st_mode & 0o777 == 0o600
+    assert "SECRETPWD" in file.read_text(encoding="utf-8")
+    playground.assert_nowhere(WORDS, run)
+
+
+def test_credentials_in_the_environment_of_a_task_are_shown_in_spite_of_no_log(
+    sim: Simulator, playground: Playground, connection: str
+) -> None:
+    """What the documentation warns of. Should Ansible hide it one day, the warnings can go."""
+    look_up, _write, _run = safe_tasks(Path("unused"), "true")
+    shown = {
+        "name": "shown",
+        "ansible.builtin.command": "true",
+        "environment": "{{ proxies.leases[0] | qingguo.qgnet.proxy_environment }}",
+        "no_log": True,
+    }
+    playground.is_checked = False
+    run = play_with_credentials(sim, playground, connection, look_up, shown, verbosity="-vvv").ok()
+    assert "SECRETPWD" in run.stdout

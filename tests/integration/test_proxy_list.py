@@ -35,13 +35,15 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "made" / "proxies"
 
 
-def write(sim: Simulator, playground: Playground, path: Path, play: str = PLAY, **variables: Any) -> Run:
+def write(
+    sim: Simulator, playground: Playground, path: Path, play: str = PLAY, verbosity: str = "-v", **variables: Any
+) -> Run:
     """Run the role for two hosts, which share a file here."""
     return playground.play(
         play,
         inventory="one ansible_connection=local\ntwo ansible_connection=local\n",
         variables={"proxy_list_path": str(path), "proxy_list_count": 2, "proxy_list_drain": 5, **variables},
-        arguments=["--diff"],
+        arguments=["--diff", verbosity],
         environment={"QG_KEY": sim.key, "QG_PASSWORD": PWD, "QG_API_URL": sim.api_url},
     )
 
@@ -100,10 +102,14 @@ def test_each_format_has_the_leases(sim: Simulator, playground: Playground, path
 def test_credentials_are_in_a_file_of_the_owner_and_in_no_output(
     sim: Simulator, playground: Playground, path: Path
 ) -> None:
-    run = write(sim, playground, path, proxy_list_credentials=True, proxy_list_format="urls").ok()
+    secret = {"proxy_list_credentials": True, "proxy_list_format": "urls"}
+    run = write(sim, playground, path, verbosity="-vvvv", **secret).ok()
     assert path.read_text().splitlines() == [f"http://{sim.key}:{PWD}@{server}" for server in servers(sim)]
     assert path.stat().st_mode & 0o777 == 0o600
     assert PWD not in run.output
+    refused = write(sim, playground, path, verbosity="-vvvv", **secret, proxy_list_owner="no such user")
+    assert [task.status for task in refused.by_host("Write the list").values()] == ["failed", "failed"]
+    assert PWD not in refused.output
 
 
 @pytest.mark.measured

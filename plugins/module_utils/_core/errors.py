@@ -109,7 +109,9 @@ class UnexpectedError(QgError):
         place = f" at {os.path.basename(frames[-1].filename)}, line {frames[-1].lineno}" if frames else ""
         self.cause = f"unexpected {type(cause).__name__}{place}"
         super().__init__(
-            f"{doing}: {self.cause}. This is a defect of the collection: report it with what -vvv shows.", **details
+            f"{doing}: {self.cause}. This is a defect of the collection: report it with the output of the playbook "
+            "qingguo.qgnet.doctor, and with the traceback that -vvv shows for this task.",
+            **details,
         )
         calls, hidden = "".join(traceback.format_list(frames)), "(its text is not shown, as it may contain a secret)"
         self.traceback = f"Traceback (most recent call last):\n{calls}{type(cause).__name__}: {hidden}\n"
