@@ -98,3 +98,12 @@ def test_a_release_is_a_commit_of_main_on_which_ci_succeeds() -> None:
     for name in ("publish", *needed("release", "publish")):
         assert release[name].keys().isdisjoint({"if", "continue-on-error"})
     assert workflow("ci")["jobs"]["test"].keys().isdisjoint({"if", "continue-on-error"})
+
+
+def test_an_execution_environment_gets_what_the_readme_asks_for() -> None:
+    definition = yaml.safe_load((ROOT / "meta/execution-environment.yml").read_text(encoding="utf-8"))
+    listed = (ROOT / definition["dependencies"]["python"]).read_text(encoding="utf-8").splitlines()
+    packages = [line for line in listed if line and not line.startswith("#")]
+    assert packages == ["requests>=2.28"]
+    assert "`requests` 2.28 or newer" in (ROOT / "README.md").read_text(encoding="utf-8")
+    assert definition["dependencies"]["python"].startswith("meta/")
