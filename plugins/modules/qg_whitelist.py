@@ -16,7 +16,8 @@ author:
 description:
   - Adds egress IPs to the whitelist of a QG.net key, removes them, or replaces the contents of the whitelist.
   - The task reads the whitelist, sends only the difference in as few calls as possible, and reads the whitelist again.
-    Only the whitelist decides, also after a lost response. RV(added) and RV(removed) are what it shows.
+    Only the whitelist decides, also after a lost response. RV(added) and RV(removed) are what it shows. If it does not
+    show within O(max_wait) what QG.net has reported as changed, the task fails, and they contain what was reported.
   - Nothing is removed until all of O(ips) are on the whitelist. Only if the whitelist is full are addresses removed
     first.
   - Tasks for the same key wait for each other. For many hosts, use M(qingguo.qgnet.qg_egress_whitelist).

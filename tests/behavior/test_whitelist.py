@@ -261,6 +261,46 @@ def test_a_list_that_lags_is_read_until_it_shows_the_change(node: ControlNode, l
     assert node.task(A, B)["changed"] is False
 
 
+@pytest.mark.parametrize("max_wait", [1, 4, 25, 300])
+@pytest.mark.parametrize("present_add", ["ok", "zero", "full"])
+@pytest.mark.parametrize(
+    ("state", "ips", "added", "removed"),
+    [("present", [A, C], [C], []), ("absent", [A], [], [A]), ("exact", [B, C], [C], [A])],
+)
+def test_what_was_reported_counts_although_the_list_lags_for_longer(
+    node: ControlNode,
+    state: str,
+    ips: list[str],
+    added: list[str],
+    removed: list[str],
+    present_add: str,
+    max_wait: float,
+) -> None:
+    node.configure(whitelist=[A, B])
+    node.vendor.advance(1000)
+    node.configure(options={"list_lag": 900, "present_add": present_add})
+    result = node.task(*ips, state=state, max_wait=max_wait)
+    assert_failed(
+        result, "QG.net reported", *(f"{ip} as added" for ip in added), *(f"{ip} as removed" for ip in removed)
+    )
+    assert (result["changed"], result["added"], result["removed"]) == (True, added, removed)
+    assert (result["refused"], result["whitelist"]) == ([], node.listed())
+    assert "could not be read" not in result["msg"]
+    assert ("max_wait" in result["msg"]) is (max_wait < 300)
+    # The next run that sees the list has nothing to do.
+    node.vendor.advance(1000)
+    assert node.ok("qg_whitelist", ips=ips, state=state)["changed"] is False
+
+
+def test_a_change_that_was_not_reported_does_not_count_where_the_list_lags(node: ControlNode) -> None:
+    node.configure(options={"list_lag": 900})
+    node.fault(ADD, "reset_after", times=-1)
+    result = node.task(A, max_wait=4)
+    assert_failed(result, ADD)
+    assert (result["changed"], result["added"]) == (False, [])
+    assert "reported" not in result["msg"]
+
+
 @pytest.mark.parametrize(("option", "value"), [("present_add", "full"), ("present_add", "zero")])
 def test_another_client_that_added_first_is_no_failure(node: ControlNode, option: str, value: str) -> None:
     node.is_alone = False
@@ -274,8 +314,26 @@ def test_another_client_that_added_first_is_no_failure(node: ControlNode, option
 def test_what_could_not_be_read_back_is_said(node: ControlNode) -> None:
     node.fault(QUERY, "status", http_status=502, times=-1, skip=1)
     result = node.task(A)
-    assert_failed(result, "could not be read afterwards")
+    assert_failed(result, f"QG.net reported {A} as added", "could not be read afterwards")
     assert (result["changed"], result["added"]) == (True, [A])
+    assert "is unknown" not in result["msg"]
+
+
+def test_what_was_neither_reported_nor_read_is_unknown(node: ControlNode) -> None:
+    node.fault(ADD, "reset_after")
+    node.fault(QUERY, "status", http_status=502, times=-1, skip=1)
+    result = node.task(A)
+    assert_failed(result, ADD, "could not be read afterwards, so its change is unknown")
+    assert (result["changed"], result["added"]) == (False, [])
+
+
+def test_a_list_that_was_read_once_is_not_said_to_be_unreadable(node: ControlNode) -> None:
+    node.configure(options={"list_lag": 900})
+    node.fault(QUERY, "status", http_status=502, times=-1, skip=2)
+    result = node.task(A)
+    assert_failed(result, f"QG.net reported {A} as added", "502")
+    assert (result["changed"], result["added"]) == (True, [A])
+    assert "could not be read afterwards" not in result["msg"]
 
 
 def test_max_wait_bounds_a_run_and_names_itself(node: ControlNode) -> None:

@@ -4,8 +4,9 @@
 
 """The change of a whitelist: the difference is sent, and the list is read again.
 
-Only the list decides. A lost response, a refusal of what is already done and a partial success need no case of their
-own, since the next round sends what is still missing. Adding and removing are repeatable and cost nothing.
+The list decides. A lost response, a refusal of what is already done and a partial success need no case of their own,
+since the next round sends what is still missing. Adding and removing are repeatable and cost nothing. Where the list
+lags for longer than the run may wait, what QG.net has reported counts as changed, and the run fails.
 """
 
 from __future__ import annotations
@@ -23,8 +24,8 @@ from .._core.text import format_sample
 Listed = tuple[frozenset[str], tuple[str, ...]]
 #: The successive rounds without progress after which a change fails.
 MAX_STALLS = 3
-#: Seconds before each reading after a change, since the list may lag.
-READ_DELAYS = (0, 2, 3, 5, 10)
+#: Seconds before each further reading after a change, since the list may lag.
+READ_DELAYS = (2, 3, 5, 10)
 #: The kinds of refusals that concern single addresses: QG.net may take the others of the same call.
 ABOUT_ADDRESSES = (Kind.OTHER_KEY, Kind.FULL)
 _NOT_SHOWN = "QG.net reports success, but the whitelist does not show it, so the effect is unknown; it may be full."
@@ -34,7 +35,8 @@ class Change:
     """A list that is changed so that the ``wanted`` addresses are on it, and then the ``unwanted`` ones are not.
 
     ``before`` is the list as it was, ``after`` as it is, or as check mode predicts it. ``refused`` are addresses that
-    QG.net does not take. With ``error``, the list is not as it should be.
+    QG.net does not take. With ``error``, the list is not as it should be, or does not show it: ``after`` then has what
+    is ``unconfirmed``.
     """
 
     def __init__(self, api: Whitelist, listed: Listed, *, wanted: Set[str], unwanted: Set[str]) -> None:
@@ -44,6 +46,8 @@ class Change:
         self.after = self.before
         self.refused: dict[str, QgError] = {}
         self.error: QgError | None = None
+        self._reported_added: frozenset[str] = frozenset()
+        self._reported_removed: frozenset[str] = frozenset()
         self._is_full = False
 
     @property
@@ -64,6 +68,11 @@ class Change:
     def removed(self) -> frozenset[str]:
         return self.unwanted & self.before - self.after
 
+    @property
+    def unconfirmed(self) -> frozenset[str]:
+        """The addresses that QG.net has reported as changed, and that no reading of the list has shown as such."""
+        return self._reported_added | self._reported_removed
+
     def run(self, *, check: bool) -> None:
         """Change the list, or predict it in check mode. An error is stored, since parts may have been changed."""
         if check:
@@ -72,7 +81,8 @@ class Change:
         try:
             self._run()
         except QgError as error:
-            self.error = error
+            self.error = self._explained(error)
+            self.after = (self.after | self._reported_added) - self._reported_removed
 
     def result(self) -> dict[str, Any]:
         """Return what has changed, and the list."""
@@ -103,35 +113,41 @@ class Change:
             if not stalls:
                 continue
             if error and (stalls == MAX_STALLS or not getattr(error, "retryable", False)):
-                raise error
-            if stalls < MAX_STALLS:
-                pause = backoff(stalls, getattr(error, "retry_after", None))
-                try:
-                    self._wait(pause, "the whitelist does not show the change")
-                except WaitBudgetExceeded as late:
-                    # The error that made the wait necessary is more useful than the lack of time.
-                    raise error or late from None
-            elif self.missing:
-                self.refused.update(dict.fromkeys(self.missing, QgError(_NOT_SHOWN)))
-            else:
-                raise QgError(_NOT_SHOWN)
+                raise _not_carried_out(error)
+            if stalls == MAX_STALLS:
+                break
+            pause = backoff(stalls, getattr(error, "retry_after", None))
+            try:
+                self._wait(pause, "the whitelist does not show the change")
+            except WaitBudgetExceeded as late:
+                # The error that made the wait necessary is more useful than the lack of time.
+                raise _not_carried_out(error) if error else late from None
+        ignored = self.missing - self._reported_added
+        self.refused.update(dict.fromkeys(ignored, QgError(_NOT_SHOWN)))
         if self.refused:
             raise self._refusal()
+        if self.missing or self.unneeded:
+            raise QgError(_NOT_SHOWN)
 
     def _send(self) -> QgError | None:
         """Send what is to be changed, and read the list; returns the error of a call."""
-        was, found = self.after, None
+        before = self.after
+        error: QgError | None = None
         try:
             self._write()
-        except QgError as error:
-            found = error
+        except QgError as failure:
+            error = failure
+        self._reported_added |= self.after - before
+        self._reported_removed |= before - self.after
         try:
-            self._read_back(was)
-        except QgError as error:
-            first = found or error
-            text = f"{first.message} The whitelist could not be read afterwards, so its change is unknown: run again."
-            raise QgError(text, **first.details) from None
-        return found
+            self._read()
+        except QgError as unread:
+            cause = error or unread
+            doubt = ", so its change is unknown" if error else ""
+            text = f"{cause.message} The whitelist could not be read afterwards{doubt}: run again."
+            raise QgError(text, **cause.details) from None
+        self._await_reported()
+        return error
 
     def _write(self) -> None:
         """Add first, so that no host is cut off; remove first only from a full list, if that makes enough room."""
@@ -168,19 +184,41 @@ class Change:
         self.after |= added
         return added.issuperset(ips)
 
-    def _read_back(self, was: frozenset[str]) -> None:
-        """Read the list until it shows what QG.net has reported as changed since, for as long as it may lag."""
-        added, removed = self.after - was, was - self.after
+    def _read(self) -> None:
+        self.after, self.unreadable = self._api.whitelist()
+        self._reported_added -= self.after
+        self._reported_removed &= self.after
+        # Some plans refuse an address that is already there.
+        done = self.after | self._reported_added
+        self.refused = {ip: error for ip, error in self.refused.items() if ip not in done}
+
+    def _await_reported(self) -> None:
+        """Read the list until it shows what QG.net has reported as changed, for as long as it may lag."""
         for delay in READ_DELAYS:
-            if delay:
-                self._wait(delay, "the whitelist does not show yet what was sent")
-            self.after, self.unreadable = self._api.whitelist()
-            if added <= self.after and removed.isdisjoint(self.after):
-                break
-        self.refused = {ip: error for ip, error in self.refused.items() if ip not in self.after}
+            if not self.unconfirmed:
+                return
+            self._wait(delay, "the whitelist does not show yet what was sent")
+            self._read()
 
     def _wait(self, seconds: float, reason: str) -> None:
         self._api.caller.budget.wait(seconds, reason, "/whitelist/query")
+
+    def _explained(self, error: QgError) -> QgError:
+        """Return the error of the change, with what QG.net has reported and the list does not show."""
+        if not self.unconfirmed:
+            return error
+        parts = [
+            f"{format_sample(sort_addresses(ips))} as {how}"
+            for ips, how in ((self._reported_added, "added"), (self._reported_removed, "removed"))
+            if ips
+        ]
+        text = f"QG.net reported {' and '.join(parts)}"
+        if isinstance(error, WaitBudgetExceeded):
+            limit = f"max_wait ({self._api.caller.budget.max_wait:g} seconds)"
+            text += f", but the whitelist did not show it within {limit}: raise max_wait, or run again later."
+        else:
+            text += f", which the whitelist has not shown yet. {error.message}"
+        return QgError(text, **error.details)
 
     def _refusal(self) -> QgError:
         refused = sort_addresses(self.refused)
@@ -193,3 +231,11 @@ class Change:
             f"whitelist holds {len(self.after)}. {reasons}",
             **next(iter(self.refused.values())).details,
         )
+
+
+def _not_carried_out(error: QgError) -> QgError:
+    """Return the error of a call that changes the list, which does not show the change."""
+    if not getattr(error, "may_have_effect", False):
+        return error
+    text = f"{error.message} The whitelist does not show its change, so its effect is unknown: run again."
+    return QgError(text, **error.details)

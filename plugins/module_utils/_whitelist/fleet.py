@@ -81,21 +81,27 @@ class Fleet:
                 "kept": [{"ip": ip, "reason": reasons.get(ip, "listed before the host reported it")} for ip in kept],
             }
             if change.error:
-                stuck = former & change.unwanted & after
-                found[name] |= _failure(host.ips - after, stuck, change.refused, change.error)
+                found[name] |= _failure(host, former, change, change.error)
         return found
 
 
-def _failure(missing: Set[str], stuck: Set[str], refused: Mapping[str, QgError], error: QgError) -> dict[str, Any]:
+def _failure(host: Host, former: Set[str], change: Change, error: QgError) -> dict[str, Any]:
     """Return why the addresses of a host are not as they should be; nothing if they are."""
     # While an address is refused, former ones of other hosts stay, which is not their failure.
-    wrong = sort_addresses(missing or (stuck if not refused else ()))
-    if not wrong:
-        return {}
-    errors = [refused.get(ip, error) for ip in wrong]
-    text = f"{', '.join(wrong)} could not be {'registered' if missing else 'removed'}: {errors[0].message}"
-    tolerable = all(getattr(each, "kind", None) in ABOUT_ADDRESSES for each in errors)
-    return {**errors[0].as_result(), "msg": text, "failed": True, "tolerable": tolerable}
+    stuck = frozenset() if change.refused else former & change.unwanted & change.after
+    outcomes = (
+        (host.ips - change.after, "could not be registered"),
+        (stuck, "could not be removed"),
+        (change.unconfirmed & (host.ips | former), "could not be confirmed"),
+    )
+    for ips, outcome in outcomes:
+        if ips:
+            wrong = sort_addresses(ips)
+            errors = [change.refused.get(ip, error) for ip in wrong]
+            text = f"{', '.join(wrong)} {outcome}: {errors[0].message}"
+            tolerable = all(getattr(each, "kind", None) in ABOUT_ADDRESSES for each in errors)
+            return {**errors[0].as_result(), "msg": text, "failed": True, "tolerable": tolerable}
+    return {}
 
 
 def update(
@@ -127,7 +133,7 @@ def update(
     change = Change(api, listed, wanted=fleet.wanted, unwanted=fleet.unwanted)
     change.run(check=check)
     if not check:
-        gone = fleet.unwanted - change.after
+        gone = fleet.unwanted - change.after - change.unconfirmed
         rows = [row for row in rows if row.ip not in gone]
         registrations.replace(rows)
     return {**change.result(), "hosts": fleet.results(change), "gone_hosts": _gone_hosts(rows, inventory, present)}

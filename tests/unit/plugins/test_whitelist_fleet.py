@@ -94,6 +94,42 @@ def test_check_mode_predicts_and_remembers_nothing(node: ControlNode) -> None:
     assert told(predicted) == told(done) == {"a": ([B], [A]), "b": ([C], [])}
 
 
+# --- a change that the whitelist does not show
+
+
+def test_a_host_fails_whose_change_was_reported_but_not_shown(node: ControlNode) -> None:
+    node.role(a=A, b=B)
+    node.vendor.advance(1000)
+    node.configure(options={"list_lag": 900})
+    result = node.role(a=C, b=B, max_wait=4)
+    own = result["hosts"]["a"]
+    assert (own["changed"], own["added"], own["removed"]) == (True, [C], [A])
+    assert (own["failed"], own["tolerable"], result["hosts"]["b"]["failed"]) == (True, False, False)
+    assert own["msg"].startswith(f"{A}, {C} could not be confirmed: QG.net reported {C} as added and {A} as removed")
+    # The former address belongs to the host until the list shows that it has gone.
+    assert node.registered() == [("a", A), ("a", C), ("b", B)]
+    node.vendor.advance(1000)
+    assert told(node.role(a=C, b=B)) == {}
+    assert (node.listed(), node.registered()) == ([B, C], [("a", C), ("b", B)])
+
+
+def test_a_host_that_leaves_fails_until_the_list_shows_it(node: ControlNode) -> None:
+    node.role(a=A, b=B)
+    node.vendor.advance(1000)
+    node.configure(options={"list_lag": 900})
+    own = node.role("absent", a="", max_wait=4)["hosts"]["a"]
+    assert (own["changed"], own["removed"], own["failed"]) == (True, [A], True)
+    assert own["msg"].startswith(f"{A} could not be confirmed: QG.net reported {A} as removed")
+    assert node.registered() == [("a", A), ("b", B)]
+
+
+def test_a_host_fails_whose_change_could_not_be_read(node: ControlNode) -> None:
+    node.fault("/whitelist/query", "status", http_status=502, times=-1, skip=1)
+    own = node.role(a=A)["hosts"]["a"]
+    assert (own["changed"], own["added"], own["failed"]) == (True, [A], True)
+    assert "could not be read afterwards" in own["msg"]
+
+
 # --- hosts that left the inventory
 
 
