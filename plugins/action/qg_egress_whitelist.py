@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from typing import Any
 
 import ansible.constants
@@ -110,7 +110,7 @@ class ActionModule(QgAction):
             host = Host(frozenset(own["ips"]), own["given"], frozenset(own["unwanted"]))
             lists.setdefault(own["whitelist"], {})[name] = host
         if params["forget"]:
-            lists = {_digest(params): dict.fromkeys(params["forget"], Host())}
+            lists = self._forgotten(params)
         warnings, limit = [], None
         if params["prune"] and not params["forget"]:
             check_complete(variables)
@@ -121,7 +121,7 @@ class ActionModule(QgAction):
         results = []
         for digest, hosts in sorted(lists.items()):
             try:
-                results.append(self._update_list(digest, hosts, params, limit))
+                results.append(self._update_list(digest, hosts, params, limit, alive - batch))
             except QgError as error:
                 if len(lists) == 1:
                     raise
@@ -143,22 +143,47 @@ class ActionModule(QgAction):
         is_quiet = not result["changed"] and not any(own["failed"] for own in result["hosts"].values())
         # A static import keeps the first value for all serial batches.
         result["report_once"] = is_quiet and alive == batch
-        return {**result, "unreached_hosts": unreached, "msg": line, "warnings": warnings}
+        return {**result, "unreached_hosts": unreached, "msg": line, "warnings": [*warnings, *result["warnings"]]}
+
+    def _forgotten(self, params: Mapping[str, Any]) -> dict[str, dict[str, Host]]:
+        """Return the hosts to forget by their keys. One that is in the inventory is as if the play had chosen it."""
+        lists: dict[str, dict[str, Host]] = {}
+        for name in params["forget"]:
+            own = self._of_host(name, params)
+            given = check_addresses("ips", own["ips"] or (), any_scope=True)
+            lists.setdefault(_digest(own), {})[name] = Host(unwanted=given)
+        return lists
+
+    def _of_host(self, name: str, params: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Return the options with the key and the addresses that the inventory has for a host."""
+        if name not in self._variables["groups"]["all"]:
+            return params
+        own = self._variables["hostvars"][name]
+        ips = own.get(f"{params['vars_prefix'] or ''}ips") or params["ips"]
+        return {
+            **params,
+            "key": str(own.get("qg_key") or params["key"]),
+            "password": own.get("qg_password") or params["password"],
+            "ips": [ips] if isinstance(ips, str) else ips,
+        }
 
     def _update_list(
-        self, digest: str, hosts: Mapping[str, Host], params: Mapping[str, Any], prune: int | None
+        self, digest: str, hosts: Mapping[str, Host], params: Mapping[str, Any], prune: int | None, coming: Set[str]
     ) -> dict[str, Any]:
         """Update the whitelist of one key."""
         variables, mode = self._variables, self.mode()
         params = self._with_key(digest, next(iter(hosts)), params)
         sources = map(str, variables.get("ansible_inventory_sources") or ["unnamed"])
-        names = {name: registered_name(name, is_shared=is_database(params["store"])) for name in hosts}
+        is_shared = is_database(params["store"])
+        names = {name: registered_name(name, is_shared=is_shared) for name in hosts}
+        present = {*variables["groups"]["all"], *variables["ansible_play_hosts_all"]}
         with locked(key_caller(params, mode.announcer), mode) as api:
             result = update(
                 api,
                 params["inventory_id"] or ", ".join(sources),
                 {names[name]: own for name, own in hosts.items()},
-                present={*variables["groups"]["all"], *variables["ansible_play_hosts_all"]},
+                present={registered_name(name, is_shared=is_shared) for name in present},
+                coming={registered_name(name, is_shared=is_shared) for name in coming},
                 prune=prune,
                 forget=bool(params["forget"]),
                 check=mode.check,
@@ -170,8 +195,7 @@ class ActionModule(QgAction):
         """Return the options with the key that a host has reported: that of this host, or the one in the inventory."""
         if digest == _digest(params):
             return params
-        own = self._variables["hostvars"][name]
-        found = {**params, "key": str(own.get("qg_key")), "password": own.get("qg_password") or params["password"]}
+        found = self._of_host(name, params)
         if digest != _digest(found):
             raise OptionError(
                 f"{name} has another key than the first host: set it as qg_key in the inventory, or use another play."
@@ -189,10 +213,22 @@ class ActionModule(QgAction):
                 "The whitelist was not updated, because the first host of the play skips the role: use include_role "
                 "with when, or a play with only the hosts that need it."
             )
-        own = dict(hosts.get(self._variables["inventory_hostname"]) or {"changed": False, "failed": False})
+        own = _together(hosts) if params["forget"] else dict(hosts.get(self._variables["inventory_hostname"]) or {})
+        own = {"changed": False, "failed": False, **own}
         if own.pop("tolerable", False) and not params["fail"]:
             own |= {"failed": False, "warnings": [own["msg"]]}
         return own
+
+
+def _together(hosts: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    """Return one result for hosts of which none reports: it fails if one of them has failed."""
+    messages = [f"{name}: {own['msg']}" for name, own in sorted(hosts.items()) if own["failed"]]
+    result: dict[str, Any] = {"changed": any(own["changed"] for own in hosts.values()), "failed": bool(messages)}
+    if messages:
+        result["msg"] = format_sample(messages, 5)
+    for field in ("added", "removed", "kept"):
+        result[field] = [item for own in hosts.values() for item in own.get(field, ())]
+    return result
 
 
 def _digest(params: Mapping[str, Any]) -> str:

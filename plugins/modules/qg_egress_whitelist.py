@@ -50,6 +50,7 @@ options:
   forget:
     description:
       - The names of registered hosts to deregister instead of the hosts of the play. They need not be in the inventory.
+        For those that are in it, the inventory's key and addresses are used.
       - It requires O(state=absent).
     type: list
     elements: str
@@ -149,11 +150,19 @@ removed:
   elements: str
   sample: []
 kept:
-  description: The addresses that the host no longer needs and that stay, each with C(ip) and C(reason).
+  description:
+    - The addresses that the host no longer needs and that stay, each with C(ip), C(reason), and the C(host) and
+      C(inventory_id) that it is registered for. These are null for an address that was on the whitelist before the host
+      reported it.
+    - With O(state=absent), they are also a warning, which says how to remove them.
   returned: with O(step=report)
   type: list
   elements: dict
-  sample: [{ip: 203.0.113.9, reason: listed before the host reported it}]
+  sample:
+    - ip: 203.0.113.9
+      reason: registered for web1 of the inventory /etc/ansible/hosts
+      host: web1
+      inventory_id: /etc/ansible/hosts
 refused:
   description: The addresses that QG.net refused, each with C(ip), C(code) and C(reason).
   returned: with O(step=update)

@@ -9,6 +9,9 @@ What follows from the state of the registrations alone is in tests/unit/plugins/
 from __future__ import annotations
 
 import concurrent.futures
+import shlex
+import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -303,6 +306,125 @@ def test_forgetting_hosts_that_left_the_inventory(fleet: Fleet) -> None:
     fleet.run("qingguo.qgnet.deregister", variables={"qg_forget": ["h1", "h2"]}).ok()
     assert fleet.listed() == fleet.all_addresses[2:]
     fleet.run("qingguo.qgnet.verify").ok()
+
+
+#: The ways to choose the hosts to deregister.
+CHOICES: dict[str, Callable[[list[str]], dict[str, Any]]] = {
+    "limit": lambda hosts: {"limit": ",".join(hosts)},
+    "qg_hosts": lambda hosts: {"variables": {"qg_hosts": ":".join(hosts)}},
+    "qg_forget": lambda hosts: {"variables": {"qg_forget": hosts}},
+}
+DEREGISTER = "qingguo.qgnet.deregister"
+
+
+def advised(warning: str) -> dict[str, Any]:
+    """The arguments of the run that a warning advises."""
+    words = shlex.split(warning.partition("run qingguo.qgnet.deregister again")[2])
+    assert words, warning
+    return {"arguments": [word for word in words if word not in ("without", "--limit", "and", "with")]}
+
+
+def test_hosts_that_stay_listed_are_named_however_they_were_chosen(fleet: Fleet) -> None:
+    outcomes = []
+    for choice in CHOICES.values():
+        shutil.rmtree(fleet.playground.store, ignore_errors=True)
+        fleet.sim.configure(whitelist=[public(4)])
+        fleet.move(h3=public(6))
+        fleet.run(limit="h1,h3,h4,h5,h6").ok()
+        fleet.run(limit="h1,h2", inventory_id="other").ok()
+        hosts = choice(["h1", "h2", "h3", "h4", "h5"])
+        predicted = fleet.run(DEREGISTER, **{**hosts, "arguments": ["--check"]}).ok()
+        run = fleet.run(DEREGISTER, **hosts).ok()
+        assert fleet.listed() == [public(n) for n in (1, 2, 4, 6)]
+        assert predicted.updates[0]["warnings"] == run.updates[0]["warnings"]
+        assert "5 hosts: 1 checked, 3 kept for others, 1 there before, 1 to remove" in predicted.stderr
+        assert "5 hosts: 1 in sync, 3 kept for others, 1 there before, 1 removed" in run.stderr
+        for_others, there_before = run.updates[0]["warnings"]
+        assert for_others.startswith(
+            f"3 hosts stay on the whitelist for others: {public(1)} of h1 (registered for h1 of the inventory other), "
+            f"{public(2)} of h2 (registered for h2 of the inventory other), {public(6)} of h3 (registered for h6 of "
+        )
+        assert there_before.startswith(f"1 host stays on the whitelist: {public(4)} of h4 (listed before")
+        shown = " ".join(run.output.split())
+        assert "3 hosts stay on the whitelist for others" in shown
+        outcomes.append((run.updates[0]["hosts"], run.updates[0]["warnings"], run.updates[0]["removed"]))
+    assert outcomes[0] == outcomes[1] == outcomes[2]
+
+
+def warnings(run: RoleRun) -> list[list[str]]:
+    """The warnings of each batch; Ansible leaves out an empty list."""
+    return [update.get("warnings", []) for update in run.updates]
+
+
+@pytest.mark.measured
+@pytest.mark.parametrize("choice", CHOICES)
+def test_a_host_that_stays_for_its_name_elsewhere_goes_as_the_warning_says(fleet: Fleet, choice: str) -> None:
+    hosts = CHOICES[choice](["h1", "h2"])
+    fleet.run(limit="h1,h2").ok()
+    fleet.run(limit="h1,h2,h3", inventory_id="old hosts").ok()
+    ((warning,),) = warnings(fleet.run(DEREGISTER, **hosts).ok())
+    assert fleet.listed() == [public(n) for n in (1, 2, 3)]
+    run = fleet.run(DEREGISTER, **{**hosts, **advised(warning)}).ok()
+    assert (warnings(run), fleet.listed()) == ([[]], [public(3)])
+
+
+@pytest.mark.parametrize("choice", CHOICES)
+def test_a_host_that_stays_for_others_goes_as_the_warnings_say(fleet: Fleet, choice: str) -> None:
+    fleet.move(h2=public(1), h3=public(1))
+    fleet.run(limit="h1,h2").ok()
+    fleet.run(limit="h3", inventory_id="/etc/old hosts").ok()
+    run = fleet.run(DEREGISTER, **CHOICES[choice](["h1"])).ok()
+    followed = 0
+    while warnings(run) != [[]]:
+        assert fleet.listed() == [public(1)]
+        ((warning,),) = warnings(run)
+        run = fleet.run(DEREGISTER, **advised(warning)).ok()
+        followed += 1
+    assert (followed, fleet.listed()) == (2, [])
+
+
+@pytest.mark.parametrize("choice", CHOICES)
+def test_a_host_that_cannot_be_deregistered_fails_the_run(fleet: Fleet, choice: str) -> None:
+    fleet.put_in_sync()
+    fleet.sim.fault(path=DEL, kind="code", code=-12, times=-1)
+    run = fleet.run(DEREGISTER, **CHOICES[choice](["h1"]))
+    assert (run.rc, fleet.listed()) == (2, fleet.all_addresses)
+    assert "1 host: 1 with an error" in run.stderr
+    (failed,) = run.failed(REPORT).values()
+    assert_says(failed, f"{public(1)} could not be removed", "-12")
+
+
+@pytest.mark.parametrize("choice", CHOICES)
+def test_a_host_is_deregistered_with_its_own_key_and_addresses(fleet: Fleet, choice: str) -> None:
+    fleet.sim.configure(OTHER_KEY)
+    fleet.add_to("h2", qg_key=OTHER_KEY)
+    fleet.run().ok()
+    fleet.sim.configure(whitelist=[OFFICE, *fleet.listed()])
+    fleet.add_to("h3", ips=OFFICE)
+    fleet.run(DEREGISTER, **CHOICES[choice](["h2", "h3"])).ok()
+    assert (fleet.sim.whitelist(OTHER_KEY), fleet.listed()) == ([], [public(n) for n in (1, 4, 5, 6)])
+
+
+def test_what_was_there_before_can_be_removed_as_the_warning_says(fleet: Fleet) -> None:
+    fleet.sim.configure(whitelist=[public(1)])
+    fleet.run(limit="h1").ok()
+    (warning,) = fleet.run(DEREGISTER, limit="h1").ok().updates[0]["warnings"]
+    words = shlex.split(warning.partition("run: ansible localhost ")[2])
+    assert words[:3] == ["-m", "qingguo.qgnet.qg_whitelist", "-a"]
+    task = f"- hosts: localhost\n  gather_facts: false\n  tasks:\n    - {words[1]}: {words[3]}\n"
+    fleet.run(task).ok()
+    assert fleet.listed() == []
+
+
+def test_batches_that_deregister_warn_only_of_hosts_that_stay(fleet: Fleet) -> None:
+    fleet.move(h2=public(1), h4=public(1), h5=public(1))
+    fleet.run().ok()
+    run = fleet.run(play("serial: 2"), limit="h1,h2,h3,h4", state="absent").ok()
+    assert [len(texts) for texts in warnings(run)] == [1, 1]
+    fleet.run(limit="h1,h2").ok()
+    run = fleet.run(play("serial: 1"), limit="h1,h2,h5", state="absent").ok()
+    assert warnings(run) == [[], [], []]
+    assert public(1) not in fleet.listed()
 
 
 def test_verify_names_each_difference_and_changes_nothing(fleet: Fleet) -> None:

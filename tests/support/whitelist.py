@@ -42,6 +42,8 @@ class ControlNode(Node):
         check: bool = False,
         inventory: str = "hosts.yml",
         present: Sequence[str] | None = None,
+        coming: Sequence[str] = (),
+        forget: bool = False,
         max_removals: int = 10,
         max_wait: float = 300.0,
         **hosts: str,
@@ -56,7 +58,16 @@ class ControlNode(Node):
         reports = {name: Host(unwanted=own) if is_absent else Host(own, given) for name, own in ips.items()}
         limit = None if present is None else max_removals
         with use(self.runtime), self._locked(max_wait) as api:
-            return fleet.update(api, inventory, reports, present={*(present or ()), *hosts}, prune=limit, check=check)
+            return fleet.update(
+                api,
+                inventory,
+                reports,
+                present={*(present or ()), *(() if forget else hosts)},
+                coming=coming,
+                prune=limit,
+                forget=forget,
+                check=check,
+            )
 
     def registered(self) -> list[tuple[str, str]]:
         """The hosts and addresses of all registrations."""

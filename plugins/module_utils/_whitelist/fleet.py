@@ -11,6 +11,7 @@ that nobody here added or gave is never removed for a host, and neither is one t
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence, Set
 from typing import Any, NamedTuple
 
@@ -20,9 +21,12 @@ from .._core.errors import OptionError, QgError
 from .._core.text import counted, format_sample, quoted
 from .._store.registrations import Registration, Registrations
 from .change import ABOUT_ADDRESSES, Change
+from .kept import Kept, rerun, warnings
 
 #: Seconds after its last registration for which a host is not pruned: a run may have read its inventory before.
 PRUNE_AFTER = 86400.0
+#: The outcomes of a host in the summary of a run.
+IN_SYNC, FOR_OTHERS, THERE_BEFORE, FAILED = "in sync", "kept for others", "there before", "with an error"
 #: Hosts that are in every inventory of Ansible: the control node itself.
 _CONTROL_NODE = ("localhost", "127.0.0.1", "::1")
 
@@ -49,6 +53,14 @@ class Fleet:
         former = {row.ip for row in self.own.values() if not row.found}
         given = {ip for host in hosts.values() for ip in host.unwanted}
         self.unwanted = (former | given) - self.wanted - {row.ip for row in self.others}
+        #: The addresses that each host had, or that were given to remove, and that it does not want.
+        self._former = self._former_addresses()
+
+    def _former_addresses(self) -> dict[str, Set[str]]:
+        registered: dict[str, set[str]] = {}
+        for name, ip in self.own:
+            registered.setdefault(name, set()).add(ip)
+        return {name: (registered.get(name, set()) | host.unwanted) - host.ips for name, host in self.hosts.items()}
 
     def rows(self, listed: Collection[str], now: float) -> list[Registration]:
         """Return all registrations while the list is changed: hosts have what they want, and what they have left."""
@@ -63,26 +75,43 @@ class Fleet:
 
     def results(self, change: Change) -> dict[str, dict[str, Any]]:
         """Return the result of each host by its name."""
-        own: dict[str, set[str]] = {}
-        for name, ip in self.own:
-            own.setdefault(name, set()).add(ip)
-        reasons = {row.ip: f"registered for {row.host} of the inventory {row.inventory}" for row in self.others}
-        added, removed, after = change.added, change.removed, change.after
-        found = {}
+        kept: dict[str, list[dict[str, Any]]] = {}
+        for entry in self.kept(change):
+            kept.setdefault(entry.host, []).append(entry.result())
+        results: dict[str, dict[str, Any]] = {}
+        added, removed = change.added, change.removed
         for name, host in sorted(self.hosts.items()):
-            former = own.get(name, set()).union(host.unwanted) - host.ips
-            kept = sort_addresses(former & after - change.unwanted)
-            found[name] = {
+            former = self._former.get(name, frozenset())
+            results[name] = {
                 "changed": bool(host.ips & added or former & removed),
                 "failed": False,
                 "ips": sort_addresses(host.ips),
                 "added": sort_addresses(host.ips & added),
                 "removed": sort_addresses(former & removed),
-                "kept": [{"ip": ip, "reason": reasons.get(ip, "listed before the host reported it")} for ip in kept],
+                "kept": kept.get(name, []),
             }
             if change.error:
-                found[name] |= _failure(host, former, change, change.error)
-        return found
+                results[name] |= _failure(host, former, change, change.error)
+        return results
+
+    def kept(self, change: Change) -> list[Kept]:
+        """Return the addresses that hosts need no longer, and that stay.
+
+        A host that leaves, and with which nothing is registered here, may be on the list for another inventory.
+        """
+        owners: dict[str, list[Registration]] = {}
+        elsewhere: dict[str, set[str]] = {}
+        for row in self.others:
+            owners.setdefault(row.ip, []).append(row)
+            elsewhere.setdefault(row.host, set()).add(row.ip)
+        kept: list[Kept] = []
+        for name, host in sorted(self.hosts.items()):
+            former = self._former.get(name, frozenset())
+            if not former and not host.ips:
+                former = frozenset(elsewhere.get(name, ()))
+            staying = former & change.after - change.unwanted
+            kept += [Kept(name, ip, owners.get(ip, ())) for ip in sort_addresses(staying)]
+        return kept
 
 
 def _failure(host: Host, former: Set[str], change: Change, error: QgError) -> dict[str, Any]:
@@ -110,6 +139,7 @@ def update(
     hosts: Mapping[str, Host],
     *,
     present: Collection[str],
+    coming: Collection[str] = (),
     prune: int | None = None,
     forget: bool = False,
     check: bool,
@@ -117,13 +147,15 @@ def update(
     """Register or deregister hosts; returns ``hosts``, with a result for each, and what changed as a whole.
 
     ``present`` are the hosts that the inventory has: with ``prune``, others are deregistered, too, with at most so many
-    addresses. To ``forget`` hosts, they must be registered. The registrations are written before the first call that
-    changes something, and again at the end. The caller holds the lock of the key.
+    addresses. ``coming`` are the hosts of later batches of the run. To ``forget`` hosts, they must be registered or
+    present. The registrations are written before the first call that changes something, and again at the end. The
+    caller holds the lock of the key.
     """
     registrations = Registrations(api.caller.rate_limiter.state, api.caller.key_digest)
     rows, now = registrations.all(), registrations.store.now()
+    leaving = {name for name, host in hosts.items() if not host.ips}
     if forget:
-        _check_known(hosts, rows, inventory)
+        _check_known(hosts, rows, inventory, present)
     if prune is not None:
         hosts = {**_prunable(rows, inventory, present, now, prune), **hosts}
     fleet, listed = Fleet(rows, inventory, hosts), api.whitelist()
@@ -136,7 +168,13 @@ def update(
         gone = fleet.unwanted - change.after - change.unconfirmed
         rows = [row for row in rows if row.ip not in gone]
         registrations.replace(rows)
-    return {**change.result(), "hosts": fleet.results(change), "gone_hosts": _gone_hosts(rows, inventory, present)}
+    kept = [entry for entry in fleet.kept(change) if entry.host in leaving and not entry.is_for(inventory, coming)]
+    return {
+        **change.result(),
+        "hosts": fleet.results(change),
+        "gone_hosts": _gone_hosts(rows, inventory, present),
+        "warnings": list(warnings(kept)),
+    }
 
 
 def registered_name(name: str, *, is_shared: bool) -> str:
@@ -145,24 +183,35 @@ def registered_name(name: str, *, is_shared: bool) -> str:
 
 
 def summary_line(result: Mapping[str, Any], unreached: Collection[str], *, check: bool) -> str:
-    """Return the outcome of a run in one line."""
-    failed = [name for name, own in result["hosts"].items() if own["failed"]]
-    kept = {entry["ip"] for own in result["hosts"].values() for entry in own.get("kept", ())}
+    """Return the outcome of a run in one line. Each host counts once, before the addresses that were changed."""
+    outcomes = Counter(_outcome(own) for own in result["hosts"].values())
+    old = sum(len(own["kept"]) for own in result["hosts"].values() if own.get("ips") and own["kept"])
     counts = [
-        (len(result["hosts"]) - len(failed), "in sync" if not check else "checked"),
+        (outcomes[IN_SYNC], "in sync" if not check else "checked"),
+        (outcomes[FOR_OTHERS], FOR_OTHERS),
+        (outcomes[THERE_BEFORE], THERE_BEFORE),
         (len(result["added"]), "to add" if check else "added"),
         (len(result["removed"]), "to remove" if check else "removed"),
-        (len(kept), "kept for others"),
-        (len(failed), "with an error"),
+        (old, "old address kept" if old == 1 else "old addresses kept"),
+        (outcomes[FAILED], FAILED),
         (len(unreached), "not reached"),
     ]
     shown = ", ".join(f"{number} {what}" for number, what in counts if number)
     return f"{counted(len(result['hosts']) + len(unreached), 'host')}: {shown or 'nothing to do'}"
 
 
+def _outcome(own: Mapping[str, Any]) -> str:
+    """Return what became of a host: one that leaves is not in sync while an address of it stays."""
+    if own["failed"]:
+        return FAILED
+    if own.get("ips") or not own.get("kept"):
+        return IN_SYNC
+    return FOR_OTHERS if any(entry["host"] for entry in own["kept"]) else THERE_BEFORE
+
+
 def merged(results: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """Return the common result of the updates for several keys; one that has failed has only ``hosts``."""
-    lists = ("added", "removed", "refused", "unreadable")
+    lists = ("added", "removed", "refused", "unreadable", "warnings")
     counts = ("calls", "retries", "waited_seconds")
     return {
         "changed": any(result.get("changed") for result in results),
@@ -202,12 +251,17 @@ def _prunable(
     return hosts
 
 
-def _check_known(names: Collection[str], rows: Iterable[Registration], inventory: str) -> None:
-    """Refuse the name of a host to forget that is not registered."""
-    known = {row.host for row in rows if row.inventory == inventory}
-    if unknown := sorted(set(names) - known):
-        raise OptionError(
-            f"forget contains {quoted(unknown[0])}, which is not registered for this key in the inventory "
-            f"{inventory}: it has {format_sample(sorted(known)) or 'no hosts'}. The playbook qingguo.qgnet.report "
-            "shows all."
-        )
+def _check_known(
+    names: Collection[str], rows: Collection[Registration], inventory: str, present: Collection[str]
+) -> None:
+    """Refuse the name of a host to forget that neither the inventory nor a registration has."""
+    registered = {row.host for row in rows if row.inventory == inventory}
+    unknown = sorted(set(names) - registered - set(present))
+    if not unknown:
+        return
+    other = next((row.inventory for row in rows if row.host == unknown[0]), None)
+    fix = f"The inventory {other} has it: {rerun(other)}" if other else "The playbook qingguo.qgnet.report shows all."
+    raise OptionError(
+        f"forget contains {quoted(unknown[0])}, which is not registered for this key in the inventory "
+        f"{inventory}: it has {format_sample(sorted(registered)) or 'no hosts'}. {fix}"
+    )

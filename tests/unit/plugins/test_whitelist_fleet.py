@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import OptionError, QgError
+from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist import fleet
 from support.vendor import Killed
 from support.whitelist import ADD, DEL, ControlNode, node
 
@@ -24,6 +25,21 @@ DAY = 86400.0
 def told(result: dict[str, Any]) -> dict[str, tuple[list[str], list[str]]]:
     """What was added and removed, as each host was told."""
     return {host: (own["added"], own["removed"]) for host, own in result["hosts"].items() if own["changed"]}
+
+
+def for_other(ip: str, host: str, inventory: str) -> dict[str, Any]:
+    """An address that stays for a host that is registered with it."""
+    reason = f"registered for {host} of the inventory {inventory}"
+    return {"ip": ip, "reason": reason, "host": host, "inventory_id": inventory}
+
+
+def found(ip: str) -> dict[str, Any]:
+    """An address that stays, since it was there before."""
+    return {"ip": ip, "reason": "listed before the host reported it", "host": None, "inventory_id": None}
+
+
+def line(result: dict[str, Any], *, check: bool = False) -> str:
+    return fleet.summary_line(result, [], check=check)
 
 
 def test_a_host_that_moves_takes_its_former_address_away(node: ControlNode) -> None:
@@ -40,7 +56,7 @@ def test_an_address_that_another_host_has_stays(node: ControlNode) -> None:
     node.role(inventory="other", c=B)
     assert told(node.role(a=B)) == {}
     kept = node.role(a=C)["hosts"]["a"]
-    assert kept["kept"] == [{"ip": B, "reason": "registered for c of the inventory other"}]
+    assert kept["kept"] == [for_other(B, "c", "other")]
     assert node.listed() == [A, B, C]
     # Within a run, the address passes from one host to the other.
     assert told(node.role(a=A, b=D)) == {"a": ([], [C]), "b": ([D], [])}
@@ -50,7 +66,7 @@ def test_what_was_there_before_is_never_removed_for_a_host(node: ControlNode) ->
     node.configure(whitelist=[OFFICE])
     node.role(a=OFFICE)
     result = node.role(a=A)
-    assert result["hosts"]["a"]["kept"] == [{"ip": OFFICE, "reason": "listed before the host reported it"}]
+    assert result["hosts"]["a"]["kept"] == [found(OFFICE)]
     node.role(a=OFFICE)
     assert told(node.role("absent", a="")) == {}
     assert node.listed() == [OFFICE]
@@ -92,6 +108,102 @@ def test_check_mode_predicts_and_remembers_nothing(node: ControlNode) -> None:
     assert (node.listed(), node.registered()) == ([A], [("a", A)])
     done = node.role(a=B, b=C)
     assert told(predicted) == told(done) == {"a": ([B], [A]), "b": ([C], [])}
+
+
+# --- hosts that leave, and stay on the whitelist
+
+
+def test_a_host_that_leaves_and_stays_for_another_is_not_in_sync(node: ControlNode) -> None:
+    node.role(a=A, b=B)
+    node.role(inventory="other", a=A)
+    predicted = node.role("absent", a="", b="", check=True)
+    done = node.role("absent", a="", b="")
+    assert done["hosts"]["a"]["kept"] == [for_other(A, "a", "other")]
+    assert (line(done), line(predicted, check=True)) == (
+        "2 hosts: 1 in sync, 1 kept for others, 1 removed",
+        "2 hosts: 1 checked, 1 kept for others, 1 to remove",
+    )
+    assert predicted["warnings"] == done["warnings"]
+    assert done["warnings"] == [
+        (
+            f"1 host stays on the whitelist for others: {A} of a (registered for a of the inventory other). If they no "
+            "longer need it, run qingguo.qgnet.deregister again with -e egress_whitelist_inventory_id=other"
+        )
+    ]
+    assert node.listed() == [A]
+    assert node.role("absent", a="", inventory="other")["warnings"] == []
+    assert node.listed() == []
+
+
+def test_a_host_that_only_another_inventory_has_registered_is_not_in_sync(node: ControlNode) -> None:
+    node.role(inventory="other", a=A)
+    result = node.role("absent", a="")
+    assert (line(result), result["changed"]) == ("1 host: 1 kept for others", False)
+    assert f"{A} of a (registered for a of the inventory other)" in result["warnings"][0]
+    # What another host of that name has is of no interest to one that was registered here.
+    node.role(a=B)
+    assert node.role("absent", a="")["warnings"] == []
+    assert node.listed() == [A]
+
+
+def test_a_host_of_another_name_is_deregistered_by_its_name(node: ControlNode) -> None:
+    node.role(a=A)
+    node.role(inventory="/etc/my hosts", localhost=A)
+    (warning,) = node.role("absent", a="")["warnings"]
+    assert warning.endswith(
+        "run qingguo.qgnet.deregister again without --limit and with "
+        "-e 'egress_whitelist_inventory_id=\"/etc/my hosts\"' -e qg_forget=localhost"
+    )
+
+
+def test_what_was_there_before_a_host_that_leaves_is_named(node: ControlNode) -> None:
+    node.configure(whitelist=[OFFICE])
+    node.role(a=OFFICE)
+    result = node.role("absent", a="")
+    assert (line(result), result["changed"]) == ("1 host: 1 there before", False)
+    (warning,) = result["warnings"]
+    assert warning == (
+        f"1 host stays on the whitelist: {OFFICE} of a (listed before the host reported it). To remove what should not "
+        f"be there, run: ansible localhost -m qingguo.qgnet.qg_whitelist -a 'state=absent ips={OFFICE}'"
+    )
+
+
+def test_a_thousand_hosts_that_stay_are_one_warning(node: ControlNode) -> None:
+    hosts = {f"h{number}": f"198.51.100.{number % 200}" for number in range(1, 1001)}
+    node.configure(capacity=1000)
+    node.role(**hosts)
+    node.role(inventory="other", **hosts)
+    result = node.role("absent", **dict.fromkeys(hosts, ""))
+    assert line(result) == "1000 hosts: 1000 kept for others"
+    (warning,) = result["warnings"]
+    assert warning.startswith("1000 hosts stay on the whitelist for others: 198.51.100.1 of h1 (registered for h1 of")
+    assert "and 4 other hosts), " in warning
+    assert " and 995 more. " in warning
+    assert len(warning) < 1000
+
+
+def test_a_host_that_a_later_batch_deregisters_is_no_reason_to_warn(node: ControlNode) -> None:
+    node.role(a=A, b=A)
+    first = node.role("absent", a="", coming=["b"])
+    assert (line(first), first["warnings"]) == ("1 host: 1 kept for others", [])
+    assert told(node.role("absent", b="")) == {"b": ([], [A])}
+
+
+def test_a_host_that_moved_is_in_sync_whatever_its_former_address(node: ControlNode) -> None:
+    node.role(a=A, b=A)
+    result = node.role(a=C)
+    assert (line(result), result["warnings"]) == ("1 host: 1 in sync, 1 added, 1 old address kept", [])
+
+
+def test_a_host_to_forget_must_be_known(node: ControlNode) -> None:
+    node.role(a=A)
+    node.role(inventory="other", b=B)
+    with pytest.raises(OptionError, match=r"'b', which is not registered .* The inventory other has it: run qing"):
+        node.role("absent", forget=True, b="")
+    with pytest.raises(OptionError, match=r"'c', which is not registered .*it has a\. The playbook"):
+        node.role("absent", forget=True, c="")
+    # A host of the inventory may be chosen by --limit as well, and then has the same outcome.
+    assert node.role("absent", forget=True, b="", present=["b"])["warnings"] == node.role("absent", b="")["warnings"]
 
 
 # --- a change that the whitelist does not show

@@ -1,0 +1,98 @@
+# Copyright (c) 2026 The qingguo.qgnet authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Addresses that stay on the whitelist although a host needs them no longer: for whom, and how they can be removed."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Collection, Iterator, Sequence
+from typing import Any, NamedTuple
+
+from .._core.text import counted, format_sample
+from .._store.registrations import Registration
+
+#: The number of addresses and hosts that a warning names.
+SAMPLE = 5
+
+
+class Kept(NamedTuple):
+    """An address that stays. Others are registered with it, or it was on the list before the host reported it."""
+
+    host: str
+    ip: str
+    owners: Sequence[Registration]
+
+    @property
+    def reason(self) -> str:
+        """Why the address stays."""
+        if not self.owners:
+            return "listed before the host reported it"
+        first, *more = self.owners
+        others = f" and {counted(len(more), 'other host')}" if more else ""
+        return f"registered for {first.host} of the inventory {first.inventory}{others}"
+
+    def is_for(self, inventory: str, hosts: Collection[str]) -> bool:
+        """Whether only these hosts of an inventory are registered with the address."""
+        return bool(self.owners) and all(row.inventory == inventory and row.host in hosts for row in self.owners)
+
+    def result(self) -> dict[str, Any]:
+        """Return the address for the result of the host."""
+        owner = self.owners[0] if self.owners else None
+        return {
+            "ip": self.ip,
+            "reason": self.reason,
+            "host": owner.host if owner else None,
+            "inventory_id": owner.inventory if owner else None,
+        }
+
+
+def warnings(kept: Collection[Kept]) -> Iterator[str]:
+    """Yield what to tell a user who deregisters hosts that stay on the whitelist: one warning for each reason."""
+    for_others = [entry for entry in kept if entry.owners]
+    if for_others:
+        yield f"{_stays(for_others)} for others: {_sample(for_others)}. {_advice(for_others)}"
+    before = [entry for entry in kept if not entry.owners]
+    if before:
+        ips = ",".join(sorted({entry.ip for entry in before})[:SAMPLE])
+        task = shlex.quote(f"state=absent ips={ips}")
+        yield (
+            f"{_stays(before)}: {_sample(before)}. To remove what should not be there, run: "
+            f"ansible localhost -m qingguo.qgnet.qg_whitelist -a {task}"
+        )
+
+
+def rerun(inventory: str, hosts: Collection[str] = ()) -> str:
+    """Return how to deregister the hosts of a run from another inventory, or these ``hosts``."""
+    settings = [_setting("egress_whitelist_inventory_id", inventory)]
+    if hosts:
+        settings.append(_setting("qg_forget", ",".join(hosts)))
+    without = " without --limit and" if hosts else ""
+    return f"run qingguo.qgnet.deregister again{without} with {' '.join(settings)}"
+
+
+def _advice(kept: Sequence[Kept]) -> str:
+    """Return what removes addresses that others are registered with: those of the inventory that is named first."""
+    inventory = kept[0].owners[0].inventory
+    here = [entry for entry in kept if entry.owners[0].inventory == inventory]
+    # The hosts of the run are chosen by the same names again, however many they are.
+    names: list[str] = []
+    if any(entry.owners[0].host != entry.host for entry in here):
+        names = sorted({entry.owners[0].host for entry in here})[:SAMPLE]
+    return f"If they no longer need it, {rerun(inventory, names)}"
+
+
+def _stays(kept: Collection[Kept]) -> str:
+    hosts = {entry.host for entry in kept}
+    return f"{counted(len(hosts), 'host')} {'stays' if len(hosts) == 1 else 'stay'} on the whitelist"
+
+
+def _sample(kept: Collection[Kept]) -> str:
+    return format_sample([f"{entry.ip} of {entry.host} ({entry.reason})" for entry in kept], SAMPLE)
+
+
+def _setting(name: str, value: str) -> str:
+    """Return a variable for the command line of ansible-playbook, which splits it at blanks."""
+    text = f'"{value}"' if " " in value else value
+    return f"-e {shlex.quote(f'{name}={text}')}"
