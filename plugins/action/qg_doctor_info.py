@@ -6,11 +6,57 @@
 
 from __future__ import annotations
 
-from ansible_collections.qingguo.qgnet.plugins.module_utils._doctor.operations import DOCTOR_INFO
+import os
+import shlex
+from collections.abc import Mapping
+from typing import Any
+
+import ansible.constants
+from ansible.errors import AnsibleError
+from ansible_collections.qingguo.qgnet.plugins.module_utils._doctor.operations import DOCTOR_INFO, doctor_info
 from ansible_collections.qingguo.qgnet.plugins.plugin_utils._action import ApiAction
+
+#: The connection to this machine, as an inventory names it.
+_LOCAL = ("local", "ansible.builtin.local")
 
 
 class ActionModule(ApiAction):
-    """Runs the operation in the worker process."""
+    """Runs the operation in the worker process, where the inventory is known."""
 
     operation = DOCTOR_INFO
+
+    def act(self) -> dict[str, Any]:
+        """Run the operation, and return its result."""
+        return self.perform(doctor_info(self._registering))
+
+    def _registering(self) -> str:
+        """Return the command that registers this machine, with the inventory of this run."""
+        words = ["ansible-playbook"]
+        sources = list(map(str, self._variables.get("ansible_inventory_sources") or ()))
+        if sources != ansible.constants.DEFAULT_HOST_LIST:
+            for source in sources:
+                words += ["-i", source]
+        return shlex.join([*words, "qingguo.qgnet.register", "-e", f"qg_hosts={self._own_name()}"])
+
+    def _own_name(self) -> str:
+        """Return the host of the inventory that is this machine: that of the task, or the first one; or localhost."""
+        given = self._variables["inventory_hostname"]
+        for name in sorted(self._variables["groups"]["all"], key=lambda name: name != given):
+            try:
+                if self._is_this_machine(self._variables["hostvars"][name]):
+                    return str(name)
+            except AnsibleError:
+                # A variable of another host cannot be evaluated.
+                continue
+        return "localhost"
+
+    def _is_this_machine(self, host: Mapping[str, Any]) -> bool:
+        """Whether registering a host puts the address of this machine on the whitelist of the same key."""
+        if host.get("ansible_connection") not in _LOCAL or host.get("egress_whitelist_ips"):
+            return False
+        own = self._variables["hostvars"][self._variables["inventory_hostname"]]
+        return _key(host) == _key(own)
+
+
+def _key(host: Mapping[str, Any]) -> object:
+    return host.get("qg_key") or os.environ.get("QG_KEY")

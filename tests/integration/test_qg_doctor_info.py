@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +17,7 @@ import pytest
 import requests
 from simulator.fixture import Simulator
 from support.kinds import PLANS
-from support.playground import Playground, Result, assert_one_sentence, calls, operate
+from support.playground import Playground, Result, Run, assert_one_sentence, calls, operate
 
 EGRESS, EXIT, STRANGER = "203.0.113.50", "198.51.100.200", "203.0.113.9"
 REGISTER = "ansible-playbook qingguo.qgnet.register -e qg_hosts=localhost"
@@ -206,11 +207,77 @@ def test_what_the_playbook_says_works_as_typed(patient: Patient, playground: Pla
     assert "paid" in shown["leases"]
     for words in (buy[1].split(), register[1].split()):
         variables = dict(word.split("=") for word in words if "=" in word)
-        playground.play(words[0], environment=environment, variables=variables).ok()
+        (playbook,) = (word for word in words if word.startswith("qingguo.qgnet."))
+        playground.play(playbook, environment=environment, variables=variables).ok()
     assert len(sim.leases()) == 1
     found = playground.play("qingguo.qgnet.doctor", environment=environment).ok().of("Show the checks").result["msg"]
     assert "leads to" in found["proxy"]
     assert sim.key not in json.dumps(found)
+
+
+#: The inventory of the README.
+README = """
+crawlers:
+  hosts:
+    crawler1:
+      ansible_connection: local
+"""
+
+
+def environment_of(patient: Patient) -> dict[str, str]:
+    """The environment of a control node with the key, whose address is not on the whitelist."""
+    patient.sim.configure(whitelist=[])
+    source = patient.options["sources"][0]
+    return {"QG_KEY": patient.sim.key, "QG_API_URL": patient.sim.api_url, "QG_SOURCES": source}
+
+
+def advice(run: Run) -> list[str]:
+    """The words of the command with which to register this machine."""
+    return shlex.split(run.of("Show the checks").result["msg"]["whitelist"].partition(" type: ")[2])
+
+
+def test_the_machine_is_registered_under_its_name_in_the_inventory(patient: Patient, playground: Playground) -> None:
+    environment = environment_of(patient)
+    doctor = playground.play("qingguo.qgnet.doctor", inventory=README, environment=environment).ok()
+    program, _i, inventory, playbook, _e, setting = advice(doctor)
+    assert (program, Path(inventory).read_text(), playbook) == ("ansible-playbook", README, "qingguo.qgnet.register")
+    name, _equals, host = setting.partition("=")
+    playground.play(playbook, inventory=README, environment=environment, variables={name: host}).ok()
+    assert patient.sim.whitelist() == [EGRESS]
+    report = playground.play("qingguo.qgnet.report", inventory=README, environment=environment)
+    _head, *rows, _total = report.of("Show the whitelist").result["msg"]
+    assert [row.split()[:2] for row in rows] == [[EGRESS, "crawler1"]]
+    # As the README has it, and the guide to the whitelist.
+    playground.play("qingguo.qgnet.register", inventory=README, environment=environment).ok()
+    deregister = ["--limit", "crawler1"]
+    playground.play("qingguo.qgnet.deregister", inventory=README, environment=environment, arguments=deregister).ok()
+    assert patient.sim.whitelist() == []
+
+
+@pytest.mark.parametrize(
+    ("inventory", "variables", "host"),
+    [
+        pytest.param("", {}, "localhost", id="no hosts"),
+        pytest.param("web1 ansible_host=192.0.2.1\n", {}, "localhost", id="other machines"),
+        pytest.param("web1\nnode ansible_connection='{{ how }}' how=local\n", {}, "node", id="template"),
+        pytest.param("localhost ansible_connection=local\n", {}, "localhost", id="localhost"),
+        pytest.param("a ansible_connection=local\nb ansible_connection=local\n", {"qg_hosts": "b"}, "b", id="given"),
+        pytest.param("a\nb ansible_connection=local\n", {"qg_hosts": "a"}, "b", id="given, another machine"),
+        pytest.param("a ansible_connection=local qg_key=QGOTHER1\n", {}, "localhost", id="another key"),
+        pytest.param(
+            "a ansible_connection=local egress_whitelist_ips=192.0.2.7\n", {}, "localhost", id="another address"
+        ),
+        pytest.param("a ansible_connection=local\n[all:vars]\nqg_key={KEY}\n", {}, "a", id="the same key"),
+    ],
+)
+def test_the_advice_fits_the_inventory(
+    patient: Patient, playground: Playground, inventory: str, variables: dict[str, str], host: str
+) -> None:
+    environment = environment_of(patient)
+    inventory = inventory.replace("{KEY}", patient.sim.key)
+    run = playground.play("qingguo.qgnet.doctor", inventory=inventory, environment=environment, variables=variables)
+    *_start, setting = advice(run.ok())
+    assert setting == f"qg_hosts={host}"
 
 
 def test_it_asks_for_the_product_anew(patient: Patient) -> None:

@@ -48,6 +48,8 @@ _SPEC: Spec = {
     "key": {**PROXY_API_OPTIONS["key"], "required": False},
 }
 _REGISTER = "ansible-playbook qingguo.qgnet.register -e qg_hosts=localhost"
+#: Returns the command that registers this machine on the whitelist.
+Registering = Callable[[], str]
 
 
 class Doctor:
@@ -55,8 +57,9 @@ class Doctor:
 
     classic: KeyCaller
 
-    def __init__(self, params: Mapping[str, Any], mode: Mode) -> None:
+    def __init__(self, params: Mapping[str, Any], mode: Mode, registering: Registering) -> None:
         self.params, self.mode = params, mode
+        self._registering = registering
         self.checks: list[dict[str, Any]] = []
         self.api: Leases | None = None
         self.leases: list[Lease] = []
@@ -124,7 +127,7 @@ class Doctor:
         held = counted(len(entries), "address", "are") + " on it"
         if self.egress_ip is None or self.is_listed:
             return f"{held}, also that of this machine" if self.is_listed else held
-        return f"{held}, but not that of this machine. To use proxies here, type: {_REGISTER}"
+        return f"{held}, but not that of this machine. To use proxies here, type: {self._registering()}"
 
     def _product(self, readable: bool) -> str:
         try:
@@ -173,7 +176,7 @@ class Doctor:
         except QgError as error:
             why = f"does not work: {error.message}"
             if error.details.get("http_status") == 407:
-                why = f"refuses this machine, whose address is not on the whitelist. Type: {_REGISTER}"
+                why = f"refuses this machine, whose address is not on the whitelist. Type: {self._registering()}"
                 if self.is_listed:
                     why = (
                         "refuses this machine, although its address is on the whitelist: wait, since a new entry takes "
@@ -217,10 +220,15 @@ def _as_url(proxy: str) -> str:
     return proxy if "//" in proxy else f"http://{proxy}"
 
 
-def _run(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
-    doctor = Doctor(params, mode)
-    doctor.run()
-    return {"changed": False, "healthy": all(check["ok"] for check in doctor.checks), "checks": doctor.checks}
+def doctor_info(registering: Registering) -> Operation:
+    """Return the operation on a machine that is registered in this way."""
+
+    def run(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
+        doctor = Doctor(params, mode, registering)
+        doctor.run()
+        return {"changed": False, "healthy": all(check["ok"] for check in doctor.checks), "checks": doctor.checks}
+
+    return Operation(spec=_SPEC, run=run)
 
 
-DOCTOR_INFO = Operation(spec=_SPEC, run=_run)
+DOCTOR_INFO = doctor_info(lambda: _REGISTER)
