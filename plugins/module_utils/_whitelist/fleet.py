@@ -100,17 +100,18 @@ class Fleet:
         A host that leaves, and with which nothing is registered here, may be on the list for another inventory.
         """
         owners: dict[str, list[Registration]] = {}
-        elsewhere: dict[str, set[str]] = {}
+        elsewhere: dict[str, dict[str, Registration]] = {}
         for row in self.others:
             owners.setdefault(row.ip, []).append(row)
-            elsewhere.setdefault(row.host, set()).add(row.ip)
+            elsewhere.setdefault(row.host, {}).setdefault(row.ip, row)
         kept: list[Kept] = []
         for name, host in sorted(self.hosts.items()):
             former = self._former.get(name, frozenset())
+            namesakes = elsewhere.get(name, {})
             if not former and not host.ips:
-                former = frozenset(elsewhere.get(name, ()))
-            staying = former & change.after - change.unwanted
-            kept += [Kept(name, ip, owners.get(ip, ())) for ip in sort_addresses(staying)]
+                former = namesakes.keys()
+            for ip in sort_addresses(former & (change.after - change.unwanted)):
+                kept.append(Kept(name, ip, owners.get(ip, ()), namesakes.get(ip)))
         return kept
 
 

@@ -18,20 +18,32 @@ SAMPLE = 5
 
 
 class Kept(NamedTuple):
-    """An address that stays. Others are registered with it, or it was on the list before the host reported it."""
+    """An address that stays. Others are registered with it, or it was on the list before the host reported it.
+
+    The ``namesake`` is the owner of the same name in another inventory.
+    """
 
     host: str
     ip: str
-    owners: Sequence[Registration]
+    owners: Sequence[Registration] = ()
+    namesake: Registration | None = None
+
+    @property
+    def owner(self) -> Registration | None:
+        """The owner that is named."""
+        if self.namesake:
+            return self.namesake
+        return self.owners[0] if self.owners else None
 
     @property
     def reason(self) -> str:
         """Why the address stays."""
-        if not self.owners:
+        owner = self.owner
+        if owner is None:
             return "listed before the host reported it"
-        first, *more = self.owners
-        others = f" and {counted(len(more), 'other host')}" if more else ""
-        return f"registered for {first.host} of the inventory {first.inventory}{others}"
+        number = len(self.owners) - 1
+        others = f" and {counted(number, 'other host')}" if number else ""
+        return f"registered for {owner.host} of the inventory {owner.inventory}{others}"
 
     def is_for(self, inventory: str, hosts: Collection[str]) -> bool:
         """Whether only these hosts of an inventory are registered with the address."""
@@ -39,7 +51,7 @@ class Kept(NamedTuple):
 
     def result(self) -> dict[str, Any]:
         """Return the address for the result of the host."""
-        owner = self.owners[0] if self.owners else None
+        owner = self.owner
         return {
             "ip": self.ip,
             "reason": self.reason,
@@ -50,10 +62,11 @@ class Kept(NamedTuple):
 
 def warnings(kept: Collection[Kept]) -> Iterator[str]:
     """Yield what to tell a user who deregisters hosts that stay on the whitelist: one warning for each reason."""
-    for_others = [entry for entry in kept if entry.owners]
+    for_others = [entry for entry in kept if entry.owner]
     if for_others:
-        yield f"{_stays(for_others)} for others: {_sample(for_others)}. {_advice(for_others)}"
-    before = [entry for entry in kept if not entry.owners]
+        owners = [(entry.host, entry.owner) for entry in for_others if entry.owner]
+        yield f"{_stays(for_others)} for others: {_sample(for_others)}. {_advice(owners)}"
+    before = [entry for entry in kept if not entry.owner]
     if before:
         ips = ",".join(sorted({entry.ip for entry in before})[:SAMPLE])
         task = shlex.quote(f"state=absent ips={ips}")
@@ -72,14 +85,14 @@ def rerun(inventory: str, hosts: Collection[str] = ()) -> str:
     return f"run qingguo.qgnet.deregister again{without} with {' '.join(settings)}"
 
 
-def _advice(kept: Sequence[Kept]) -> str:
-    """Return what removes addresses that others are registered with: those of the inventory that is named first."""
-    inventory = kept[0].owners[0].inventory
-    here = [entry for entry in kept if entry.owners[0].inventory == inventory]
-    # The hosts of the run are chosen by the same names again, however many they are.
+def _advice(owners: Sequence[tuple[str, Registration]]) -> str:
+    """Return what deregisters the owners of the addresses of hosts: those of the inventory that is named first."""
+    inventory = owners[0][1].inventory
+    pairs = [(host, owner.host) for host, owner in owners if owner.inventory == inventory]
     names: list[str] = []
-    if any(entry.owners[0].host != entry.host for entry in here):
-        names = sorted({entry.owners[0].host for entry in here})[:SAMPLE]
+    # Namesakes are chosen as the hosts of the run were, however many they are.
+    if any(host != owner for host, owner in pairs):
+        names = sorted({owner for _host, owner in pairs})[:SAMPLE]
     return f"If they no longer need it, {rerun(inventory, names)}"
 
 

@@ -146,6 +146,15 @@ def test_a_host_that_only_another_inventory_has_registered_is_not_in_sync(node: 
     assert node.listed() == [A]
 
 
+def test_the_owner_of_the_same_name_is_named_among_others(node: ControlNode) -> None:
+    node.role(a=A, b=A, c=A)
+    node.role(inventory="zoo", a=A, b=A)
+    (warning,) = node.role("absent", a="", b="")["warnings"]
+    for name in ("a", "b"):
+        assert f"{A} of {name} (registered for {name} of the inventory zoo and 2 other hosts)" in warning
+    assert warning.endswith("again with -e egress_whitelist_inventory_id=zoo")
+
+
 def test_a_host_of_another_name_is_deregistered_by_its_name(node: ControlNode) -> None:
     node.role(a=A)
     node.role(inventory="/etc/my hosts", localhost=A)
