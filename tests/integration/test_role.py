@@ -153,6 +153,8 @@ def test_a_host_whose_address_is_uncertain_fails_alone(fleet: Fleet, header: str
     assert run.rc == (2 if failing and not header else 0)
     assert "log in first" in (run.of(DETECT, "h1").result["msg"])
     assert run.hosts.get("h1", {}).get("failed", True) is failing
+    if not failing:
+        assert "6 hosts: 5 in sync, 1 of unknown address, 5 added" in run.stderr
 
 
 @pytest.mark.parametrize("statement", [IMPORT, INCLUDE])
@@ -288,6 +290,14 @@ def test_deregister_asks_which_hosts_are_meant(fleet: Fleet) -> None:
     assert fleet.listed() == fleet.all_addresses[2:]
     fleet.run("qingguo.qgnet.deregister", variables={"qg_all": True}).ok()
     assert fleet.listed() == []
+
+
+@pytest.mark.parametrize("other", [{"qg_hosts": "h1"}, {"qg_all": True}])
+def test_hosts_are_deregistered_by_one_choice_alone(fleet: Fleet, other: dict[str, Any]) -> None:
+    fleet.put_in_sync()
+    run = fleet.run(DEREGISTER, variables={"qg_forget": ["h2"], **other})
+    assert (run.rc, calls(fleet.sim), fleet.listed()) == (2, [], fleet.all_addresses)
+    assert "Choose the hosts in one way" in " ".join(run.output.split())
 
 
 @pytest.mark.measured

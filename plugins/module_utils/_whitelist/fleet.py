@@ -26,7 +26,8 @@ from .kept import Kept, rerun, warnings
 #: Seconds after its last registration for which a host is not pruned: a run may have read its inventory before.
 PRUNE_AFTER = 86400.0
 #: The outcomes of a host in the summary of a run.
-IN_SYNC, FOR_OTHERS, THERE_BEFORE, FAILED = "in sync", "kept for others", "there before", "with an error"
+IN_SYNC, FOR_OTHERS, THERE_BEFORE = "in sync", "kept for others", "there before"
+UNKNOWN, FAILED = "of unknown address", "with an error"
 #: Hosts that are in every inventory of Ansible: the control node itself.
 _CONTROL_NODE = ("localhost", "127.0.0.1", "::1")
 
@@ -191,6 +192,7 @@ def summary_line(result: Mapping[str, Any], unreached: Collection[str], *, check
         (outcomes[IN_SYNC], "in sync" if not check else "checked"),
         (outcomes[FOR_OTHERS], FOR_OTHERS),
         (outcomes[THERE_BEFORE], THERE_BEFORE),
+        (outcomes[UNKNOWN], UNKNOWN),
         (len(result["added"]), "to add" if check else "added"),
         (len(result["removed"]), "to remove" if check else "removed"),
         (old, "old address kept" if old == 1 else "old addresses kept"),
@@ -202,9 +204,12 @@ def summary_line(result: Mapping[str, Any], unreached: Collection[str], *, check
 
 
 def _outcome(own: Mapping[str, Any]) -> str:
-    """Return what became of a host: one that leaves is not in sync while an address of it stays."""
+    """Return what became of a host. One that leaves is not in sync while an address of it stays."""
     if own["failed"]:
         return FAILED
+    if "msg" in own:
+        # Its address was not detected, which the option "fail" lets pass.
+        return UNKNOWN
     if own.get("ips") or not own.get("kept"):
         return IN_SYNC
     return FOR_OTHERS if any(entry["host"] for entry in own["kept"]) else THERE_BEFORE
