@@ -215,7 +215,7 @@ class Change:
         text = f"QG.net reported {' and '.join(parts)}"
         if isinstance(error, WaitBudgetExceeded):
             limit = f"max_wait ({self._api.caller.budget.max_wait:g} seconds)"
-            text += f", but the whitelist did not show it within {limit}: raise max_wait, or run again later."
+            text += f", but the whitelist did not show it within {limit}: raise it, or run again later."
         else:
             text += f", which the whitelist has not shown yet. {error.message}"
         return QgError(text, **error.details)
@@ -237,5 +237,6 @@ def _not_carried_out(error: QgError) -> QgError:
     """Return the error of a call that changes the list, which does not show the change."""
     if not getattr(error, "may_have_effect", False):
         return error
-    text = f"{error.message} The whitelist does not show its change, so its effect is unknown: run again."
+    doubt = "The whitelist does not show its change, so its effect is unknown: run again."
+    text = f"{error.message} {doubt}"
     return QgError(text, **error.details)

@@ -61,7 +61,10 @@ class Fleet:
         registered: dict[str, set[str]] = {}
         for name, ip in self.own:
             registered.setdefault(name, set()).add(ip)
-        return {name: (registered.get(name, set()) | host.unwanted) - host.ips for name, host in self.hosts.items()}
+        former: dict[str, Set[str]] = {}
+        for name, host in self.hosts.items():
+            former[name] = (registered.get(name, set()) | host.unwanted) - host.ips
+        return former
 
     def rows(self, listed: Collection[str], now: float) -> list[Registration]:
         """Return all registrations while the list is changed: hosts have what they want, and what they have left."""
@@ -170,12 +173,13 @@ def update(
         gone = fleet.unwanted - change.after - change.unconfirmed
         rows = [row for row in rows if row.ip not in gone]
         registrations.replace(rows)
-    kept = [entry for entry in fleet.kept(change) if entry.host in leaving and not entry.is_for(inventory, coming)]
+    kept = [entry for entry in fleet.kept(change) if entry.host in leaving]
+    unexpected = [entry for entry in kept if not entry.is_for(inventory, coming)]
     return {
         **change.result(),
         "hosts": fleet.results(change),
         "gone_hosts": _gone_hosts(rows, inventory, present),
-        "warnings": list(warnings(kept)),
+        "warnings": list(warnings(unexpected)),
     }
 
 
@@ -185,9 +189,9 @@ def registered_name(name: str, *, is_shared: bool) -> str:
 
 
 def summary_line(result: Mapping[str, Any], unreached: Collection[str], *, check: bool) -> str:
-    """Return the outcome of a run in one line. Each host counts once, before the addresses that were changed."""
+    """Return the outcome of a run in one line: each host once, and the addresses that were changed."""
     outcomes = Counter(_outcome(own) for own in result["hosts"].values())
-    old = sum(len(own["kept"]) for own in result["hosts"].values() if own.get("ips") and own["kept"])
+    old = sum(len(own["kept"]) for own in result["hosts"].values() if own.get("ips"))
     counts = [
         (outcomes[IN_SYNC], "in sync" if not check else "checked"),
         (outcomes[FOR_OTHERS], FOR_OTHERS),
@@ -266,7 +270,9 @@ def _check_known(
     if not unknown:
         return
     other = next((row.inventory for row in rows if row.host == unknown[0]), None)
-    fix = f"The inventory {other} has it: {rerun(other)}" if other else "The playbook qingguo.qgnet.report shows all."
+    fix = "The playbook qingguo.qgnet.report shows all."
+    if other:
+        fix = f"The inventory {other} has it: {rerun(other)}"
     raise OptionError(
         f"forget contains {quoted(unknown[0])}, which is not registered for this key in the inventory "
         f"{inventory}: it has {format_sample(sorted(registered)) or 'no hosts'}. {fix}"

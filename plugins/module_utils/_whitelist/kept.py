@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Addresses that stay on the whitelist although a host needs them no longer: for whom, and how they can be removed."""
+"""Addresses that stay although a host needs them no longer: for whom, and how they can be removed."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ SAMPLE = 5
 
 
 class Kept(NamedTuple):
-    """An address that stays. Others are registered with it, or it was on the list before the host reported it.
+    """An address that stays. Others are registered with it, or it was there before the host reported it.
 
     The ``namesake`` is the owner of the same name in another inventory.
     """
@@ -47,7 +47,9 @@ class Kept(NamedTuple):
 
     def is_for(self, inventory: str, hosts: Collection[str]) -> bool:
         """Whether only these hosts of an inventory are registered with the address."""
-        return bool(self.owners) and all(row.inventory == inventory and row.host in hosts for row in self.owners)
+        if not self.owners:
+            return False
+        return all(row.inventory == inventory and row.host in hosts for row in self.owners)
 
     def result(self) -> dict[str, Any]:
         """Return the address for the result of the host."""
@@ -61,7 +63,7 @@ class Kept(NamedTuple):
 
 
 def warnings(kept: Collection[Kept]) -> Iterator[str]:
-    """Yield what to tell a user who deregisters hosts that stay on the whitelist: one warning for each reason."""
+    """Yield what to tell a user who deregisters hosts that stay: one warning for each reason."""
     for_others = [entry for entry in kept if entry.owner]
     if for_others:
         owners = [(entry.host, entry.owner) for entry in for_others if entry.owner]
@@ -86,7 +88,7 @@ def rerun(inventory: str, hosts: Collection[str] = ()) -> str:
 
 
 def _advice(owners: Sequence[tuple[str, Registration]]) -> str:
-    """Return what deregisters the owners of the addresses of hosts: those of the inventory that is named first."""
+    """Return what deregisters the owners of addresses: those of the inventory that is named first."""
     inventory = owners[0][1].inventory
     pairs = [(host, owner.host) for host, owner in owners if owner.inventory == inventory]
     names: list[str] = []
@@ -98,7 +100,8 @@ def _advice(owners: Sequence[tuple[str, Registration]]) -> str:
 
 def _stays(kept: Collection[Kept]) -> str:
     hosts = {entry.host for entry in kept}
-    return f"{counted(len(hosts), 'host')} {'stays' if len(hosts) == 1 else 'stay'} on the whitelist"
+    verb = "stays" if len(hosts) == 1 else "stay"
+    return f"{counted(len(hosts), 'host')} {verb} on the whitelist"
 
 
 def _sample(kept: Collection[Kept]) -> str:
