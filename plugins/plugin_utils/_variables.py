@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 import ansible.errors
+from ansible_collections.qingguo.qgnet.plugins.module_utils._cloud.hosts import COLUMNS
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import OptionError
-from ansible_collections.qingguo.qgnet.plugins.module_utils._core.text import one_line, similar
+from ansible_collections.qingguo.qgnet.plugins.module_utils._core.spelling import meant
+from ansible_collections.qingguo.qgnet.plugins.module_utils._core.text import one_line
 from ansible_collections.qingguo.qgnet.plugins.module_utils._task.operation import (
     UNSET,
     check_environment,
@@ -26,8 +28,11 @@ _COLLECTION = Path(__file__).resolve().parents[2]
 #: What facts modules return.
 FACTS = ("cloud_packages",)
 _OPTIONS = frozenset(map(variable_name, SHARED_OPTIONS))
-#: The prefixes of the collection: that of shared options, playbooks and hosts of the inventory plugin, and the roles'.
-_PREFIXES = (variable_name(""), *sorted(f"{path.name}_" for path in (_COLLECTION / "roles").iterdir()))
+#: The prefix of shared options, of the variables of playbooks, and of those of hosts of the inventory plugin.
+_PREFIX = variable_name("")
+_ROLES = tuple(sorted(path.name for path in (_COLLECTION / "roles").iterdir()))
+#: What stands before and in the name of a variable that is for the inside of a playbook or role alone.
+_PRIVATE = "__"
 
 _OMITTED: Any = getattr(ansible.errors, "AnsibleValueOmittedError", ())
 
@@ -49,37 +54,77 @@ def variable_value(name: str, value: Any, templar: Any) -> Any:
 
 
 def check_settings(names: Iterable[str]) -> None:
-    """Refuse a variable with a prefix of the collection, or an environment variable, that the collection lacks.
+    """Refuse a misspelt variable or environment variable of the collection.
 
-    ``names`` are those of all variables of the task.
+    ``names`` are those of all variables of the task. A user may have variables that begin with ``qg_``: one is refused
+    if it resembles a variable of the collection. With the prefix of a role, it is refused if the role lacks it.
     """
     check_environment(SHARED_OPTIONS)
     for name in names:
-        if name.startswith(_PREFIXES) and name not in _OPTIONS and name not in _known() and name not in _of_hosts():
-            prefix = next(prefix for prefix in _PREFIXES if name.startswith(prefix))
-            known = [*_OPTIONS, *_known(), *_of_hosts()]
-            (near,) = similar(name, [each for each in known if each.startswith(prefix)], cutoff=0.0)
+        if name.startswith(_PREFIX) and name not in _known():
+            words = (setting.removeprefix(_PREFIX) for setting in settings())
+            near = meant(name.removeprefix(_PREFIX), words)
+            if near is not None:
+                raise OptionError(
+                    f"The variable {name} does not exist: did you mean {_PREFIX}{near}? If it is a variable of your "
+                    "own, give it a name that does not resemble one of the collection."
+                )
+        role = next((role for role in _ROLES if name.startswith(f"{role}_")), None)
+        if role and name not in _known():
+            question = _did_you_mean(name, f"{role}_")
             raise OptionError(
-                f"The variable {name} does not exist: did you mean {near}? Names with {prefix} are those of the "
-                "collection; give a variable of your own another one."
+                f"The variable {name} does not exist{question} Names with {role}_ are those of the role; give a "
+                "variable of your own another one."
             )
+
+
+def owners_of(name: str, groups: Mapping[str, list[str]], hostvars: Mapping[str, Any]) -> list[str]:
+    """Return the groups whose hosts all have a variable, largest first, and the other hosts that have it."""
+    left = {host for host in groups["all"] if name in hostvars[host]}
+    owners = []
+    # The groups that every inventory has come last.
+    by_size = sorted(groups, key=lambda group: (group in ("all", "ungrouped"), -len(groups[group]), group))
+    for group in by_size:
+        hosts = set(groups[group])
+        if hosts and hosts <= left:
+            owners.append(group)
+            left -= hosts
+    return owners + sorted(left)
+
+
+def _did_you_mean(name: str, prefix: str) -> str:
+    """Return the end of a sentence, with the variable of a role or the shared one that a name was meant to be."""
+    word = name.removeprefix(prefix)
+    near = meant(word, (known.removeprefix(prefix) for known in _known() if known.startswith(prefix)))
+    if near is not None:
+        return f": did you mean {prefix}{near}?"
+    shared = meant(word, SHARED_OPTIONS)
+    return f": did you mean {variable_name(shared)}?" if shared else "."
+
+
+@functools.cache
+def settings() -> frozenset[str]:
+    """Return the variables with which users set shared options and playbooks."""
+    found = (name for name in _in_files("playbooks/*.yml") if name.startswith(_PREFIX) and _PRIVATE not in name)
+    return _OPTIONS.union(found)
 
 
 @functools.cache
 def _known() -> frozenset[str]:
-    """Return the variables that the playbooks and roles contain."""
-    word = re.compile(rf"\b(?:{'|'.join(_PREFIXES)})\w+")
-    files = [*_COLLECTION.glob("playbooks/**/*.*"), *_COLLECTION.glob("roles/*/*/*.*")]
-    found = {name for path in files for name in word.findall(path.read_text(encoding="utf-8"))}
-    return frozenset(found)
+    """Return all variables of the collection, with those of hosts of its inventory plugin, and the results of roles."""
+    results = {f"{role}_result" for role in _ROLES}
+    inside = _in_files("playbooks/**/*.*") | _in_files("roles/*/*/*.*")
+    return settings() | inside | results | set(map(variable_name, (*COLUMNS, *FACTS)))
 
 
 @functools.cache
-def _of_hosts() -> frozenset[str]:
-    """Return the variables of hosts of the inventory plugin, which has imported this already, and facts."""
-    from ansible_collections.qingguo.qgnet.plugins.module_utils._cloud.hosts import COLUMNS
-
-    return frozenset(map(variable_name, (*COLUMNS, *FACTS)))
+def _in_files(pattern: str) -> frozenset[str]:
+    """Return the variables that files of the collection contain."""
+    prefixes = "|".join((_PREFIX, *(f"{role}_" for role in _ROLES)))
+    # After a point, it is the name of a module or of a role.
+    word = re.compile(rf"(?<![\w.])(?:{prefixes})\w+")
+    texts = (path.read_text(encoding="utf-8") for path in _COLLECTION.glob(pattern))
+    return frozenset(name for text in texts for name in word.findall(text))
 
 
 # Once, before Ansible forks a process for each host, each of which would read the files otherwise.

@@ -1,7 +1,10 @@
 # Copyright (c) 2026 The qingguo.qgnet authors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A misspelt variable or environment variable is refused by name: that of a cap would cost money."""
+"""A misspelt variable or environment variable is refused by name: that of a cap would cost money.
+
+A user's own variable may begin with the same letters; tests/unit/plugins/plugin_utils/test_variables.py has more names.
+"""
 
 from __future__ import annotations
 
@@ -15,46 +18,24 @@ pytestmark = pytest.mark.newest
 #: What a user typed, and what was meant.
 VARIABLES = {
     "qg_kye": "qg_key",
-    "qg_keyy": "qg_key",
     "qg_api_key": "qg_app_key",
-    "qg_pasword": "qg_password",
-    "qg_pwd": "",
     "qg_produkt": "qg_product",
     "qg_max_new_per_days": "qg_max_new_per_day",
     "qg_max_per_day": "qg_max_new_per_day",
-    "qg_maxwait": "qg_max_wait",
-    "qg_time_out": "qg_timeout",
-    "qg_apiurl": "qg_api_url",
-    "qg_account_uri": "qg_account_url",
-    "qg_appid": "qg_app_id",
     "qg_stores": "qg_store",
-    "qg_count": "",
     "qg_area": "qg_areas",
     "qg_host": "qg_hosts",
     "qg_metrics_fil": "qg_metrics_file",
-    "qg_metrics_key": "qg_metrics_keys",
     "egress_whitelist_ip": "egress_whitelist_ips",
-    "egress_whitelist_sate": "egress_whitelist_state",
-    "egress_whitelist_max_removal": "egress_whitelist_max_removals",
-    "egress_whitelist_key": "",
+    "egress_whitelist_key": "qg_key",
     "proxy_gateway_counts": "proxy_gateway_count",
-    "proxy_gateway_drains": "proxy_gateway_drain",
-    "proxy_list_fil": "proxy_list_",
+    "proxy_gateway_max_new_per_day": "qg_max_new_per_day",
     "proxy_list_formats": "proxy_list_format",
 }
-ENVIRONMENT = {
-    "QG_KYE": "QG_KEY",
-    "QG_MAX_NEW_PER_DAYS": "QG_MAX_NEW_PER_DAY",
-    "QG_MAX_PER_DAY": "QG_MAX_NEW_PER_DAY",
-    "QG_PASSWRD": "QG_PASSWORD",
-    "QG_PWD": "QG_PASSWORD",
-    "QG_PRODUCTS": "QG_PRODUCT",
-    "QG_APIURL": "QG_API_URL",
-    "QG_STATE_DIR": "QG_STORE",
-    "QG_SOURCE": "QG_SOURCES",
-    "QG_APPKEY": "QG_APP_KEY",
-    "QG_TIME_OUT": "QG_TIMEOUT",
-}
+#: What a user has for purposes of their own.
+FOREIGN = ("qg_proxies", "qg_leases", "qg_team", "qg_hosts_file", "proxy_gateway_result", "proxy_list_result")
+ENVIRONMENT = {"QG_KYE": "QG_KEY", "QG_MAX_PER_DAY": "QG_MAX_NEW_PER_DAY", "QG_APPKEY": "QG_APP_KEY"}
+FOREIGN_ENVIRONMENT = ("QG_TEAM", "QG_HOME", "QG_ENV", "QG_DEBUG", "QG_STATE_DIR")
 BUY = {"qingguo.qgnet.qg_proxy_allocate": {"count": 1}}
 
 
@@ -68,13 +49,29 @@ def test_a_misspelt_variable_is_refused_by_name(sim: Simulator, playground: Play
     assert sim.journal() == []
 
 
+def test_a_variable_with_a_prefix_of_a_role_is_one_of_the_role(sim: Simulator, playground: Playground) -> None:
+    known = {"qg_key": sim.key, "qg_api_url": sim.api_url, "proxy_gateway_colour": "red"}
+    run = playground.play(play({"name": "buy", **BUY}, hosts="localhost"), variables=known)
+    expected = "The variable proxy_gateway_colour does not exist. Names with proxy_gateway_ are those of the role"
+    assert run.of("buy").result["msg"].startswith(expected)
+    assert sim.journal() == []
+
+
 @pytest.mark.parametrize("name", ENVIRONMENT)
 def test_a_misspelt_environment_variable_is_refused_by_name(sim: Simulator, playground: Playground, name: str) -> None:
     environment = {"QG_KEY": sim.key, "QG_API_URL": sim.api_url, name: "1"}
     run = playground.play(play({"name": "buy", **BUY}, hosts="localhost"), environment=environment)
-    assert f"The environment variable {name} does not exist: did you mean" in run.of("buy").result["msg"]
-    assert ENVIRONMENT[name] in run.of("buy").result["msg"]
+    expected = f"The environment variable {name} does not exist: did you mean {ENVIRONMENT[name]}?"
+    assert run.of("buy").result["msg"].startswith(expected)
     assert sim.journal() == []
+
+
+def test_names_of_a_user_are_not_refused(sim: Simulator, playground: Playground) -> None:
+    environment = {"QG_KEY": sim.key, "QG_API_URL": sim.api_url, **dict.fromkeys(FOREIGN_ENVIRONMENT, "1")}
+    lease = {"name": "first", **BUY, "register": "qg_allocated"}
+    tasks = [lease, {"name": "second", "vars": dict.fromkeys(FOREIGN, "1"), **BUY}]
+    playground.play(play(*tasks, hosts="localhost"), environment=environment).ok()
+    assert len(sim.leases()) == 1
 
 
 def test_an_unknown_name_in_a_list_of_dictionaries_is_refused(sim: Simulator, playground: Playground) -> None:

@@ -23,7 +23,8 @@ from ansible.module_utils.errors import UnsupportedError
 
 from .._core.errors import OptionError, QgError, UnexpectedError
 from .._core.runtime import REAL, SILENT, Announcer, Runtime, use
-from .._core.text import clean, database_secrets, environment_secrets, similar
+from .._core.spelling import meant
+from .._core.text import clean, database_secrets, environment_secrets
 
 Spec = dict[str, dict[str, Any]]
 #: The value of a variable that does not exist.
@@ -49,19 +50,23 @@ def from_environment(name: str) -> str:
     raise AnsibleFallbackNotFound
 
 
-#: Other environment variables: for how many days the ledger keeps calls, and the length of the simulator's minute.
-_OTHER_NAMES = ("QG_LEDGER_DAYS", "QG_MINUTE_SECONDS")
+#: What else the environment sets: for how many days the ledger keeps calls, and the length of the simulator's minute.
+_OTHER_SETTINGS = ("ledger_days", "minute_seconds")
 
 
 def check_environment(options: Iterable[str]) -> None:
     """Refuse an environment variable that looks like one of the ``options`` and is none: a misspelt cap would cost."""
-    known = {*map(environment_name, options), *_OTHER_NAMES}
+    settings = (*options, *_OTHER_SETTINGS)
+    prefix = environment_name("")
+    known = set(map(environment_name, settings))
     for name in os.environ:
-        if name.startswith("QG_") and name not in known:
-            (near,) = similar(name, known, cutoff=0.0)
+        if not name.startswith(prefix) or name in known:
+            continue
+        near = meant(name.removeprefix(prefix).lower(), settings)
+        if near is not None:
             raise OptionError(
-                f"The environment variable {name} does not exist: did you mean {near}? Names with QG_ are those of the "
-                "collection; unset it, or give a variable of your own another name."
+                f"The environment variable {name} does not exist: did you mean {environment_name(near)}? If it is a "
+                "variable of your own, give it a name that does not resemble one of the collection."
             )
 
 
@@ -117,6 +122,14 @@ def read_options(
     return params
 
 
+class MissingOption(OptionError):
+    """An option that is required and has no value; ``option`` is its name."""
+
+    def __init__(self, option: str, message: str) -> None:
+        super().__init__(message)
+        self.option = option
+
+
 def given_options(
     spec: Spec, given: Mapping[str, Any], *, place: str, variable: Variable | None = None, selectors: Iterable[str] = ()
 ) -> dict[str, Any]:
@@ -132,9 +145,10 @@ def given_options(
     for name in shared_options(spec):
         if spec[name].get("required") and name not in found and not os.environ.get(environment_name(name)):
             as_variable = f", as variable {variable_name(name)}," if variable else ""
-            raise OptionError(
+            raise MissingOption(
+                name,
                 f"{name} is missing: give it as {place}{as_variable} or as {environment_name(name)} in the environment "
-                "of the control node."
+                "of the control node.",
             )
     return found
 

@@ -1,0 +1,118 @@
+# Copyright (c) 2026 The qingguo.qgnet authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Which variables are misspelt ones of the collection, and which are a user's own."""
+
+from __future__ import annotations
+
+import pytest
+from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import OptionError
+from ansible_collections.qingguo.qgnet.plugins.module_utils._task.operation import check_environment
+from ansible_collections.qingguo.qgnet.plugins.module_utils._task.options import SHARED_OPTIONS
+from ansible_collections.qingguo.qgnet.plugins.plugin_utils._variables import check_settings, owners_of, settings
+
+SETTINGS = sorted(name.removeprefix("qg_") for name in settings())
+#: Names that users have given to results, and to variables of their own, without the prefix.
+_FOREIGN = """
+    account accounts address addresses allocated allocated_ips answer api app apps area_codes
+    area_info area_list balance balance_info bandwidth base_url before bought branch budget
+    calls channels check city cloud config count crawlers cron current daily data debug demo
+    deregister dir doctor domain done egress_ip email enabled env error exit_ip exits expires
+    failed file first found free gateway group groups history home hosts_file hosts_list id ids
+    info instances inventory items job jobs key_2 key_a key_file lease lease_info lease_result
+    leases ledger limit line list log log_level metrics mode monopoly my_key name new node nodes
+    number ok old old_key output owner package path plan pool pool_info pools port price prod
+    proxies proxy proxy_info proxy_list proxy_url public_ip quota quota_info ready
+    refresh_result region regions registered release released remaining removed replaced report
+    reset resource resources response result results retries role run schedule script second
+    secret server servers service shop site stage staging state status tag target tasks team
+    template test timer tmp token total tunnel url urls used user username verified version wait
+    whitelist whitelist_info worker zone
+"""
+FOREIGN = _FOREIGN.split()
+
+
+def typos(name: str) -> set[str]:
+    """The names with one letter wrong, too many, missing or swapped, and without or with other marks between words."""
+    found = {name.replace("_", ""), name.replace("_", "-"), f"{name}s", name.rstrip("s"), f"_{name}"}
+    for place, letter in enumerate(name):
+        before, after = name[:place], name[place + 1 :]
+        found |= {before + after, before + letter + letter + after}
+        found |= {f"{before}{wrong}{after}" for wrong in "aex"}
+        found |= {f"{before}{wrong}{letter}{after}" for wrong in "aex"}
+        found.add(before + after[:1] + letter + after[1:])
+    # qg_ip is a variable of cloud hosts, and two underscores are in variables for the inside of a playbook.
+    return {typo for typo in found - {"", name, "ip", *SETTINGS} if "__" not in typo}
+
+
+def is_refused(*names: str) -> bool:
+    try:
+        check_settings(names)
+    except OptionError:
+        return True
+    return False
+
+
+@pytest.mark.parametrize("name", SETTINGS)
+def test_a_typo_of_each_setting_is_refused(name: str) -> None:
+    # The first letter of a word of three makes another word.
+    missed = {typo for typo in typos(name) if not is_refused(f"qg_{typo}")}
+    assert {typo for typo in missed if len(name) > 3 or typo[0] == name[0]} == set()
+
+
+@pytest.mark.parametrize(
+    ("typo", "name"),
+    [
+        ("max_per_day", "max_new_per_day"),
+        ("max_new_per_hour", "max_new_per_day"),
+        ("max_new", "max_new_per_day"),
+        ("max_leases", "max_new_per_day"),
+        ("new_per_day", "max_new_per_day"),
+        ("maxnewperday", "max_new_per_day"),
+        ("maximum_new_per_day", "max_new_per_day"),
+        ("max_newperdays", "max_new_per_day"),
+        ("prodcut", "product"),
+        ("prodkuct", "product"),
+        ("poducts", "product"),
+        ("sotre", "store"),
+        ("appkye", "app_key"),
+        ("url_api", "api_url"),
+        ("wait_max", "max_wait"),
+        ("pasword", "password"),
+        ("leases_counts", "lease_count"),
+        ("count_lease", "lease_count"),
+        ("keep_alives", "keep_alive"),
+        ("min_remain", "min_remaining"),
+        ("metric_key", "metrics_keys"),
+        ("through_proxies", "through_proxy"),
+    ],
+)
+def test_the_setting_that_was_meant_is_named(typo: str, name: str) -> None:
+    with pytest.raises(OptionError, match=rf"^The variable qg_{typo} does not exist: did you mean qg_{name}\?"):
+        check_settings([f"qg_{typo}"])
+
+
+def test_a_name_of_a_user_is_not_refused() -> None:
+    assert [name for name in FOREIGN if is_refused(f"qg_{name}")] == []
+
+
+def test_names_of_the_environment_are_judged_likewise(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in FOREIGN:
+        monkeypatch.setenv(f"QG_{name.upper()}", "1")
+    check_environment(SHARED_OPTIONS)
+    for name in (*sorted(SHARED_OPTIONS), "ledger_days", "minute_seconds"):
+        for typo in sorted(typos(name)):
+            if len(name) > 3 or typo[0] == name[0]:
+                monkeypatch.setenv(f"QG_{typo.upper()}", "1")
+                with pytest.raises(OptionError, match="does not exist: did you mean QG_"):
+                    check_environment(SHARED_OPTIONS)
+                monkeypatch.delenv(f"QG_{typo.upper()}")
+
+
+def test_the_groups_that_set_a_variable_are_named() -> None:
+    groups = {"all": ["a", "b", "c", "d"], "ungrouped": ["d"], "small": ["a"], "web": ["a", "b"], "none": []}
+    given = {"qg_key": "x"}
+    assert owners_of("qg_key", groups, {"a": given, "b": given, "c": {}, "d": {}}) == ["web"]
+    assert owners_of("qg_key", groups, {"a": given, "b": {}, "c": given, "d": {}}) == ["small", "c"]
+    assert owners_of("qg_key", groups, dict.fromkeys("abcd", given)) == ["web", "ungrouped", "c"]
+    assert owners_of("qg_password", groups, dict.fromkeys("abcd", given)) == []
