@@ -14,6 +14,7 @@ from typing import Any
 import ansible.constants
 from ansible.errors import AnsibleError
 from ansible_collections.qingguo.qgnet.plugins.module_utils._doctor.operations import DOCTOR_INFO, doctor_info
+from ansible_collections.qingguo.qgnet.plugins.module_utils._task.operation import DEFAULT
 from ansible_collections.qingguo.qgnet.plugins.plugin_utils._action import ApiAction
 
 #: The connection to this machine, as an inventory names it.
@@ -26,8 +27,13 @@ class ActionModule(ApiAction):
     operation = DOCTOR_INFO
 
     def act(self) -> dict[str, Any]:
-        """Run the operation, and return its result."""
-        return self.perform(doctor_info(self._registering))
+        """Run the operation, and return its result; if no key is set, with where the inventory has one."""
+        result = self.perform(doctor_info(self._registering))
+        if self.origin("key") == DEFAULT:
+            for check in result.get("checks", ()):
+                if check["name"] == "options":
+                    check["detail"] += self.elsewhere("key")
+        return result
 
     def _registering(self) -> str:
         """Return the command that registers this machine, with the inventory of this run."""

@@ -20,10 +20,12 @@ from ansible.module_utils.parsing.convert_bool import boolean
 from ansible.plugins.action import ActionBase
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import OptionError
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.runtime import SILENT, set_caller
+from ansible_collections.qingguo.qgnet.plugins.module_utils._core.text import format_sample
 from ansible_collections.qingguo.qgnet.plugins.module_utils._task.operation import (
     DEFAULT,
     TASK,
     UNSET,
+    MissingOption,
     Mode,
     Operation,
     Spec,
@@ -37,7 +39,7 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._task.operation impo
     variable_name,
 )
 from ansible_collections.qingguo.qgnet.plugins.module_utils._task.options import GROUP_OPTIONS, SHARED_OPTIONS
-from ansible_collections.qingguo.qgnet.plugins.plugin_utils._variables import check_settings, variable_value
+from ansible_collections.qingguo.qgnet.plugins.plugin_utils._variables import check_settings, owners_of, variable_value
 
 _GROUP = "group/qingguo.qgnet.qg"
 _HERE = ("localhost", "127.0.0.1", "::1")
@@ -107,10 +109,25 @@ class QgAction(ActionBase):
         """Return options; a mistake in them fails the task."""
         try:
             return read()
+        except MissingOption as error:
+            message = error.message + self.elsewhere(error.option)
         except OptionError as error:
             message = explained(error, self.origin)
         # Within the handler, ansible-core 2.16 would show a traceback at -vvv.
         raise AnsibleActionFail(message)
+
+    def elsewhere(self, option: str) -> str:
+        """Return a sentence about the groups of the inventory that set an option, if the control node lacks it."""
+        if self._variables.get("inventory_hostname") not in _HERE:
+            return ""
+        name = variable_name(option)
+        owners = owners_of(name, self._variables["groups"], self._variables["hostvars"])
+        if not owners:
+            return ""
+        return (
+            f" In the inventory, {format_sample(owners)} set {name}, and localhost does not: run playbooks of the "
+            f"collection with -e qg_hosts={owners[0]}, and other tasks on these hosts."
+        )
 
     @property
     def _sources(self) -> dict[str, Any]:

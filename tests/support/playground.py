@@ -185,12 +185,12 @@ class Playground:
         self,
         playbook: str | Path,
         *,
-        inventory: str = "localhost ansible_connection=local\n",
+        inventory: str | None = "localhost ansible_connection=local\n",
         variables: Mapping[str, Any] | None = None,
         arguments: Sequence[str] = (),
         environment: Mapping[str, str] | None = None,
     ) -> Run:
-        """Run a playbook: text of one, or the path or full name of one that exists."""
+        """Run a playbook: text of one, or the path or full name of one that exists; None stands for no inventory."""
         self._runs += 1
         record = self.root / f"record{self._runs}.jsonl"
         spy = self.root / f"spy{self._runs}"
@@ -198,7 +198,7 @@ class Playground:
             playbook = self.write(f"playbook{self._runs}.yml", playbook)
         command = [
             str(Path(sys.executable).parent / "ansible-playbook"),
-            *("-i", str(self.write("hosts", inventory))),
+            *(["-i", str(self.write("hosts", inventory))] if inventory is not None else []),
             *("-e", "ansible_python_interpreter={{ ansible_playbook_python }}"),
             *("-e", f"@{self.write(f'variables{self._runs}.json', json.dumps(dict(variables or {})))}"),
             *arguments,
