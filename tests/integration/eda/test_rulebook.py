@@ -21,7 +21,10 @@ from typing import Any
 
 import pytest
 import requests
+import yaml
+from ansible_rulebook.validators import Validate
 from simulator.fixture import Simulator
+from support.guide_blocks import ENGLISH, blocks
 
 MINUTE = "2"
 INTERVAL = 0.5
@@ -31,6 +34,7 @@ PASSWORD = "p+w/SECRETPWD&9= *"
 Event = dict[str, Any]
 
 README = Path(__file__).resolve().parents[3] / "extensions" / "eda" / "README.md"
+GUIDE = ENGLISH / "operations.rst"
 #: The rulebook of the README, which has a condition for each type of event, and a playbook that gets text of QG.net.
 RULEBOOK = re.findall(r"```yaml\n(.*?)```", README.read_text("utf-8"), re.DOTALL)[0]
 TELL = """
@@ -197,6 +201,19 @@ def test_conditions_see_each_change_and_text_of_the_vendor_stays_text(sim: Simul
     signs = {call["params"]["sign"] for call in sim.journal("/api/merchant/getBalance")}
     for secret in (sim.key, PASSWORD, "SECRETPWD", sim.app_key, *signs):
         assert secret not in rulebook.output
+
+
+def test_rulebooks_of_guides_and_of_the_collection_are_valid() -> None:
+    """As ansible-rulebook checks each rulebook that is a file of the user."""
+    guides = [text for path in (README, GUIDE) for text in rulebooks_in(path)]
+    shipped = [path.read_text("utf-8") for path in (README.parent / "rulebooks").glob("*.yml")]
+    assert (len(guides), len(shipped)) == (2, 3)
+    for text in guides + shipped:
+        Validate.rulebook(yaml.safe_load(text))
+
+
+def rulebooks_in(path: Path) -> list[str]:
+    return [block.text for block in blocks(path, "yaml") if "  rules:" in block.text]
 
 
 def test_an_entry_that_disappears_is_registered_again(sim: Simulator, rulebook: Rulebook) -> None:
