@@ -28,8 +28,9 @@ description:
   - With O(product=longterm), only O(ips) and O(task_ids) are available. Leases of O(product=share) and
     O(product=overseas) cannot be replaced. Such a task fails before it changes anything.
   - After a lost response, the call is not repeated before its effect is known. Leases that were released but not
-    replaced are allocated again. If lists are wrong meanwhile, the key may hold one lease too few afterwards, and never
-    one too many.
+    replaced are allocated again. If lists are wrong meanwhile, the key may hold one lease too few afterwards, which the
+    next M(qingguo.qgnet.qg_proxy_allocate) allocates. If the vendor refuses to replace leases that it has released, and
+    the run is killed at that moment, the next run may allocate one lease too many.
   - If a run was killed or failed before it was complete, the same task continues the replacement when it is run again
     within ten minutes. Leases that were replaced are not replaced again. Before that, the task waits for the result of
     the call as M(qingguo.qgnet.qg_proxy_allocate) does. After ten minutes, or with other leases, another number or
