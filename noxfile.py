@@ -88,9 +88,9 @@ def unit(session: nox.Session, core: str) -> None:
 @nox.session
 @nox.parametrize("python,core", ON_CORES)
 def integration(session: nox.Session, core: str) -> None:
-    # A slow test draws the page of the simulator.
-    browser = " chromium" if ALL and core == NEWEST else ""
-    run_tests(session, core, INTEGRATION + browser, "tests/integration", "--ignore=tests/integration/eda")
+    # A slow test draws the page of the simulator, and another one follows the guide to ansible-rulebook.
+    more = " chromium =default-jre-headless" if ALL and core == NEWEST else ""
+    run_tests(session, core, INTEGRATION + more, "tests/integration", "--ignore=tests/integration/eda")
 
 
 @nox.session(python=NEWEST_PYTHON)

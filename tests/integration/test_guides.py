@@ -1,66 +1,38 @@
 # Copyright (c) 2026 The qingguo.qgnet authors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The READMEs and guides as a reader uses them: what is to be typed is equal in both languages, and works."""
+"""The READMEs and guides as a reader uses them: what is to be typed is equal in both languages, and works.
+
+A reader has followed the quick start, and pastes each block of a guide in its order, into a terminal in the directory
+of the quick start. ``SHIMS`` and ``GALAXY`` of ``support/guide_reader.py`` list the programs that cannot work in a
+test, and each ``Swap`` is text that cannot be used as it stands.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import random
 import re
 import signal
 import socket
-import subprocess
-import sys
+import tarfile
 import tempfile
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+import requests
 import yaml
 from simulator.fixture import Simulator, running_simulator
+from support.guide_blocks import BOTH, CHINESE, ENGLISH, ROOT, block_after, blocks, document
+from support.guide_reader import Machine, Reader, Step, Swap
 
 pytestmark = pytest.mark.newest
 
-ROOT = Path(__file__).resolve().parents[2]
-ENGLISH, CHINESE = ROOT / "docs/docsite/rst", ROOT / "docs/zh-CN"
-BOTH = {"README": (ROOT / "README.md", ROOT / "README.zh-CN.md")} | {
-    path.stem: (path, CHINESE / f"{path.stem}.md") for path in sorted(ENGLISH.glob("*.rst"))
-}
-_FENCE = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-_DIRECTIVE = re.compile(r"^\.\. code-block:: (\w+)\n\n((?:   .*\n|\n)+)", re.MULTILINE)
-#: What installs something, or belongs into another terminal; the test has done it already.
-_DONE = re.compile(
-    r"^(apt-get |python3 -m (venv|pip) |\. ~/|ansible-(galaxy|rulebook) |python3 ~/|kubectl |  -- ).*\n", re.MULTILINE
-)
-PAID = ("/allocate", "/get", "/replace", "/monopolies")
-
-
-@dataclass(frozen=True)
-class Block:
-    """One block of a document, with the paragraph before it."""
-
-    language: str
-    text: str
-    before: str
-
-    @property
-    def file(self) -> str | None:
-        """The file that the reader is told to save it as."""
-        names = re.findall(r"`([\w./-]+\.ya?ml)`", self.before)
-        return names[-1] if names else None
-
-
-def blocks(path: Path) -> list[Block]:
-    """All blocks of YAML and of commands."""
-    text = path.read_text(encoding="utf-8")
-    found = []
-    for match in (_DIRECTIVE if path.suffix == ".rst" else _FENCE).finditer(text):
-        body = re.sub("^   ", "", match[2], flags=re.MULTILINE) if path.suffix == ".rst" else match[2]
-        before = text[: match.start()].rstrip().rpartition("\n\n")[2]
-        found.append(Block(match[1], body.strip() + "\n", before))
-    return [block for block in found if block.language in ("yaml", "shell")]
+#: The address of this machine, and thus of each host of a guide, as QG.net sees it.
+HERE = "203.0.113.5"
 
 
 @pytest.mark.parametrize("guide", BOTH)
@@ -89,184 +61,286 @@ def test_links_lead_to_files_and_blocks_can_be_read(path: Path) -> None:
     for target in re.findall(r"\]\(([^):#]+)(?:#[^)]*)?\)", text):
         assert (path.parent / target).exists(), target
     assert not re.search(r":(ref|doc|ansplugin|ansopt):`", text)
-    for block in blocks(path):
-        assert block.language == "shell" or yaml.safe_load(block.text)
+    for block in blocks(path, "yaml"):
+        assert yaml.safe_load(block.text)
 
 
-def commands(found: list[Block]) -> Iterator[str]:
-    """What a reader types who saves each file and runs each play, in the order of the document."""
-    for number, block in enumerate(found):
-        if block.language == "shell":
-            yield re.sub(r"^(read -rs QG_KEY .*\n)", r"\1@KEY@\n", _DONE.sub("", block.text), flags=re.MULTILINE)
-            continue
-        content: Any = yaml.safe_load(block.text)
-        first: dict[str, Any] = content[0] if isinstance(content, list) else {}
-        if (not first and not block.file) or "rules" in first:
-            continue
-        name = block.file or f"example{number}.yml"
-        if first and not {"hosts", "ansible.builtin.import_playbook"} & set(first):
-            play = {"name": "Example", "hosts": "localhost", "gather_facts": False, "tasks": content}
-            block = Block("yaml", yaml.safe_dump([play], sort_keys=False), "")
-        yield f"mkdir -p $(dirname {name})\ncat > {name} <<'END'\n{block.text}END\n"
-        if first and not block.file:
-            yield f"ansible-playbook -i hosts.yml {name}\n"
-
-
-@dataclass
-class Reader:
-    """A reader who pastes a whole document into one shell."""
-
-    sim: Simulator
-    folder: Path
-
-    def paste(self, guide: str, *replaced: str) -> str:
-        """Paste the blocks of a document, with some text replaced, and return what the shell shows."""
-        path = BOTH[guide][0] if guide in BOTH else CHINESE / f"{guide}.md"
-        text = "".join(commands(blocks(path))).replace("@KEY@", self.sim.key)
-        for old, new in zip(replaced[::2], replaced[1::2], strict=True):
-            assert old in text
-            text = text.replace(old, new)
-        key = {} if "read -rs QG_KEY" in text else {"QG_KEY": self.sim.key}
-        typed = f"set -ex\n{text}env | grep ^QG_\necho finished\n".encode()
-        # From a pipe, a shell reads byte by byte, so that another one in it goes on where the first stopped.
-        place: dict[str, Any] = {"cwd": self.folder, "env": self.environment() | key}
-        done = subprocess.run(["bash"], input=typed, capture_output=True, timeout=600, check=False, **place)
-        shown = (done.stdout + done.stderr).decode()
-        assert done.returncode == 0, shown
-        assert done.stdout.endswith(b"finished\n"), shown
-        return shown
-
-    def environment(self) -> dict[str, str]:
-        quiet = ("QG_KEY", "QG_PRODUCT")
-        return {
-            **{name: value for name, value in self.sim.environment.items() if name not in quiet},
-            **{name: os.environ[name] for name in ("ANSIBLE_COLLECTIONS_PATH", "PYTHONPATH") if name in os.environ},
-            "PATH": f"{Path(sys.executable).parent}:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
-            "HOME": str(self.folder),
-            "LC_ALL": "C.UTF-8",
-            "ANSIBLE_NOCOLOR": "1",
-        }
-
-
-LOCAL = "{ansible_connection: local, ansible_python_interpreter: '{{ ansible_playbook_python }}'}"
-HOSTS = f"""all: {{hosts: {{bastion: {LOCAL}}}}}
-crawlers: {{hosts: {{crawler1: {LOCAL}, crawler2: {LOCAL}, crawler3: {LOCAL}}}}}
-"""
-
-
-def paid(sim: Simulator) -> int:
-    """How many calls that pay QG.net has received."""
-    return sum(call["path"].endswith(PAID) and call["method"] != "DELETE" for call in sim.journal())
+@pytest.fixture(scope="session")
+def machine(tmp_path_factory: pytest.TempPathFactory) -> Machine:
+    """A machine on which the quick start has installed Ansible and the collection, one for all workers."""
+    base = tmp_path_factory.getbasetemp()
+    shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+    installed = Machine(shared / "guides")
+    installed.install()
+    return installed
 
 
 @pytest.fixture
-def reader() -> Iterator[Reader]:
-    arguments = ["--key", "QGREAL01", "--proxy-port", "0", "--map", "127.0.0.1=203.0.113.5"]
-    with tempfile.TemporaryDirectory(prefix="qg-") as folder, running_simulator(arguments) as sim:
-        # The processes of a gateway are another user's.
-        Path(folder).chmod(0o755)
-        yield Reader(sim, Path(folder))
-
-
-@pytest.fixture
-def local_simulator() -> Iterator[Simulator]:
-    """What the quick start runs in another terminal."""
-    with running_simulator(["--map", "127.0.0.1=203.0.113.5"]) as sim:
+def vendor() -> Iterator[Simulator]:
+    """QG.net, with one key."""
+    with running_simulator(["--key", "QGREAL01", "--proxy-port", "0", "--map", f"127.0.0.1={HERE}"]) as sim:
         yield sim
 
 
-@pytest.mark.slow
-def test_the_quick_start_leaves_no_variable_behind(reader: Reader, local_simulator: Simulator) -> None:
-    shown = reader.paste("quickstart", "http://127.0.0.1:8080", local_simulator.api_url)
-    assert len(re.findall(r'"msg": "\d+\.\d+\.\d+\.\d+"', shown)) == 2, shown
-    for sim in (reader.sim, local_simulator):
-        assert sim.whitelist() == ["203.0.113.5"]
-        assert len(sim.leases()) == paid(sim) == 1
-    left = dict(re.findall("^(QG_[A-Z_]+)=(.*)$", shown, re.MULTILINE))
-    assert left == {name: value for name, value in reader.environment().items() if name.startswith("QG_")}
+@pytest.fixture
+def home() -> Iterator[Path]:
+    with tempfile.TemporaryDirectory(prefix="qg-") as folder:
+        # The processes of a gateway are another user's.
+        Path(folder).chmod(0o755)
+        yield Path(folder)
+
+
+@pytest.fixture
+def open_reader(machine: Machine, home: Path, vendor: Simulator) -> Iterator[Callable[..., Reader]]:
+    readers = []
+
+    def open_reader(**options: Any) -> Reader:
+        readers.append(Reader(machine, home, vendor, **options))
+        return readers[-1]
+
+    yield open_reader
+    for reader in readers:
+        reader.close()
+
+
+@pytest.fixture
+def reader(open_reader: Callable[..., Reader]) -> Reader:
+    return open_reader()
+
+
+def free_port() -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port: int = free.getsockname()[1]
+    return port
+
+
+def payments(steps: list[Step]) -> list[int]:
+    """How many leases each block paid for, without blocks that paid for none."""
+    return [step.paid for step in steps if step.paid]
+
+
+def step_of(steps: list[Step], words: str) -> Step:
+    """The step of the block that has some words."""
+    (step,) = [step for step in steps if words in step.block.text]
+    return step
+
+
+def test_the_quick_start(reader: Reader) -> None:
+    port = free_port()
+    swaps = [
+        Swap("127.0.0.1:8080", f"127.0.0.1:{port}", "other tests have the port at the same time"),
+        Swap("tests/simulator --map", f"tests/simulator --port {port} --map", "likewise"),
+    ]
+    steps = reader.follow("quickstart", swaps, starts_with_key=False)
+
+    assert payments(steps) == [1]
+    assert step_of(steps, "qingguo.qgnet.doctor").paid == 0
+    (check_and_register, *_) = [step for step in steps if "--check --diff" in step.block.text]
+    assert check_and_register.calls.count("/whitelist/add") == 1
+    assert reader.sim.whitelist() == [HERE]
+    trial = requests.get(f"http://127.0.0.1:{port}/_sim/state", timeout=5).json()["keys"]["QGDEMO01"]
+    assert trial["whitelist"] == [HERE]
+    assert len(trial["paid"]) == 1
+    # The trial leaves nothing behind, and the vault has the key.
+    left = reader.open_terminal().paste("env | grep ^QG_ | grep -v ^QG_MINUTE_SECONDS=\n")
+    assert dict(line.split("=", 1) for line in left.splitlines()).items() <= reader.environment.items()
 
 
 OTHERS = ("dynamic_dedicated", "dynamic_shared", "static_dedicated", "longterm", "exclusive", "overseas")
 
 
 @pytest.mark.parametrize("kind", ["share", *(pytest.param(kind, marks=pytest.mark.slow) for kind in OTHERS)])
-def test_the_readme_leads_to_a_first_request(reader: Reader, kind: str) -> None:
+def test_the_readme_leads_to_a_first_request(open_reader: Callable[..., Reader], kind: str) -> None:
+    """On a machine that has ansible-core and requests."""
+    reader = open_reader(has_collection=False)
     reader.sim.configure(plan={"kind": kind})
-    shown = reader.paste("README")
-    assert re.search(r'"msg": "\d+\.\d+\.\d+\.\d+"', shown), shown
-    assert reader.sim.whitelist() == ["203.0.113.5"]
-    assert len(reader.sim.leases()) == paid(reader.sim) == 1
+
+    steps = reader.follow("README", starts_with_key=False)
+
+    assert payments(steps) == [1]
+    assert re.fullmatch(r"\d+\.\d+\.\d+\.\d+", steps[-1].messages[-1])
+    assert reader.sim.whitelist() == [HERE]
 
 
 @pytest.mark.slow
-def test_the_examples_of_the_whitelist(reader: Reader) -> None:
-    (reader.folder / "hosts.yml").write_text(HOSTS, encoding="utf-8")
-    (reader.folder / "group_vars").mkdir()
-    (reader.folder / "group_vars" / "all.yml").write_text(
-        f"vault_qg_key_crawlers: {reader.sim.key}\n", encoding="utf-8"
-    )
-    # A proxy of the simulator whose exit is a public address; its certificate of d.qg.net is the simulator's own.
+def test_the_guide_to_the_whitelist(reader: Reader) -> None:
+    # An entry that somebody made by hand, as the guide says.
+    reader.sim.configure(whitelist=["203.0.113.77"])
     proxy = "http://{{ lookup('qingguo.qgnet.proxy', limit=1) }}"
-    plain = "egress_whitelist_sources: [http://d.qg.net/ip]\n        egress_whitelist_proxy:"
-    shown = reader.paste("whitelist", proxy, str(reader.sim.proxy_url), "egress_whitelist_proxy:", plain)
-    assert "3 hosts: 3 in sync, 1 added" in shown
-    assert re.search("203.0.113.5 +crawler1", shown), shown
-    assert reader.sim.whitelist() == ["203.0.113.5", "203.0.113.77"]
+    swaps = [Swap(proxy, str(reader.sim.proxy_url), "leases of the simulator leave as addresses of loopback")]
+
+    steps = reader.follow("whitelist", swaps)
+
+    outcome = "egress_whitelist: 3 hosts: 3 in sync, 1 added"
+    assert outcome in step_of(steps, "- name: Let the crawlers use the proxies").shown
+    assert outcome in block_after("whitelist", "- name: Let the crawlers use the proxies", "text").text
+    report = step_of(steps, "qingguo.qgnet.report")
+    assert normalized(reported(report)) == normalized(block_after("whitelist", "qgnet.report", "text").text)
+    assert payments(steps) == [1]
+    assert sorted(reader.sim.whitelist()) == [HERE, "203.0.113.77"]
 
 
 @pytest.mark.slow
-def test_the_examples_of_the_gateway(reader: Reader) -> None:
-    """Without systemd: the gateway is a daemon, and a refresh is run once instead of by a timer."""
-    reader.sim.configure(plan={"kind": "dynamic_dedicated", "channels": 8})
-    (reader.folder / "group_vars").mkdir()
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    own = {"service": "daemon", "directory": str(reader.folder), "port": port}
-    variables = "".join(f"proxy_gateway_{name}: {value}\n" for name, value in own.items())
-    (reader.folder / "group_vars" / "all.yml").write_text(variables, encoding="utf-8")
-    places = ("127.0.0.1:3128", f"127.0.0.1:{port}", "/etc/", f"{reader.folder}/", "refresh_timer", "refresh_proxies")
-    try:
-        reader.paste("gateway", *places)
-    finally:
-        for file in reader.folder.glob("*.pid"):
-            os.kill(int(file.read_text()), signal.SIGTERM)
-    assert paid(reader.sim) == 1
-    assert len((reader.folder / "crawler" / "proxies.txt").read_text().splitlines()) == len(reader.sim.leases()) == 2
+def test_the_guide_to_leases(reader: Reader) -> None:
+    # The city that the guide asks for first has no stock.
+    stock = {"areas": [{"area_id": 440100, "area": "广东省广州市", "isp": 2, "available": 100}]}
+    reader.sim.configure(plan={"kind": "dynamic_dedicated", "channels": 20, "stock": stock}, whitelist=[HERE])
+    swaps = [Swap("/opt/crawler/run", "printenv http_proxy", "a program that the reader has")]
 
+    steps = reader.follow("leases", swaps)
 
-@pytest.mark.slow
-def test_the_examples_of_leases_buy_what_they_say(reader: Reader) -> None:
-    reader.sim.configure(plan={"kind": "dynamic_dedicated", "channels": 20}, whitelist=["203.0.113.5"])
-    (reader.folder / "hosts.yml").write_text(HOSTS, encoding="utf-8")
-    # Leases of one city and of any are not replaced together.
-    tries = "ansible-playbook -i hosts.yml example6.yml\n"
-    module = "ansible localhost -m qingguo.qgnet.qg_proxy"
-    alike = f"{tries}{module}_release -a all=true\n{module}_allocate -a count=5\n"
-    reader.paste("leases", "/opt/crawler/run", "printenv http_proxy", tries, alike)
-    assert len((reader.folder / "squid-leases.conf").read_text().splitlines()) == 3
-    entries = [json.loads(line) for line in (reader.folder / "paid.jsonl").read_text().splitlines()]
-    # At first, in one city if none is there, up to five again, five alike, all of them replaced; later, once more.
-    assert len(entries) in (4, 5)
-    assert paid(reader.sim) == len(entries) + 1
+    bought = [(step.block.text.splitlines()[0], step.paid) for step in steps if step.paid]
+    assert bought == [
+        ("- name: Keep five proxies leased", 5),
+        # Two of five were released meanwhile.
+        ("- name: Keep five proxies that reach a site", 2),
+        ("- name: Replace all, to rotate now", 5),
+        ("- name: Ensure five leases unattended", 5),
+    ]
+    released = step_of(steps, "Release all leases")
+    assert "/release" in released.calls
+    assert len((reader.crawl / "squid-leases.conf").read_text().splitlines()) == 3
+    entries = [json.loads(line) for line in (reader.crawl / "paid.jsonl").read_text().splitlines()]
+    assert sum(entry["received"] or 0 for entry in entries) == 12
     assert len(reader.sim.leases()) == 5
 
 
+def reported(step: Step) -> str:
+    """What the playbook "report" shows, without the frame of Ansible."""
+    return "\n".join("\n".join(lines) for lines in step.messages)
+
+
+def normalized(report: str) -> str:
+    """A report without what differs from run to run: addresses, times, paths, and who ran it."""
+    text = re.sub(r"\d+\.\d+\.\d+\.\d+(:\d+)? *", "ADDRESS  ", report)
+    text = re.sub(r"\d{4}-\d\d-\d\d( \d\d:\d\d)?", "TIME", text)
+    text = re.sub(r"/\S+/hosts\.yml", "PATH/hosts.yml", text)
+    text = re.sub(r"^(TIME .* settled +)\S+ +\S+$", r"\1USER HOST", text, flags=re.MULTILINE)
+    text = re.sub(r"^(ADDRESS  ADDRESS  )\d+", r"\1MINUTES", text, flags=re.MULTILINE)
+    return "\n".join(line.rstrip() for line in text.strip().splitlines())
+
+
 @pytest.mark.slow
-def test_the_examples_of_the_account(reader: Reader) -> None:
-    (reader.folder / "hosts.yml").write_text(HOSTS, encoding="utf-8")
+def test_the_guide_to_the_gateway(reader: Reader, home: Path) -> None:
+    """Without systemd, which the session "systemd" has: the gateway is a daemon, and a refresh is run once."""
+    reader.sim.configure(plan={"kind": "dynamic_dedicated", "channels": 8})
+    port = free_port()
+    (home / "crawl" / "group_vars" / "all").mkdir(parents=True)
+    # A daemon, since there is no systemd.
+    own = {"service": "daemon", "directory": str(home), "port": port}
+    variables = "".join(f"proxy_gateway_{name}: {value}\n" for name, value in own.items())
+    (home / "crawl" / "group_vars" / "all" / "test.yml").write_text(variables, encoding="utf-8")
+    swaps = [
+        Swap("127.0.0.1:3128", f"127.0.0.1:{port}", "other tests have the port at the same time"),
+        Swap("/etc/", f"{home}/", "tests write only below their own directory"),
+        Swap("qingguo.qgnet.refresh_timer", "qingguo.qgnet.refresh_proxies", "there is no systemd"),
+    ]
+
+    with removed_gateways(home):
+        steps = reader.follow("gateway", swaps)
+
+    assert payments(steps) == [2]
+    exits = {lease["ip"] for lease in reader.sim.leases()}
+    assert len(exits) == 2
+    unlabeled, labeled = [step for step in steps if step.block.text.startswith("import requests")]
+    # What the sites saw, by http and by https: always an exit, and with a label always the same one.
+    assert len(unlabeled.shown.split()) == 2
+    assert set(unlabeled.shown.split()) <= exits
+    assert len(labeled.shown.split()) == 3
+    assert len(set(labeled.shown.split())) == 1
+    assert set(labeled.shown.split()) <= exits
+    assert len((home / "crawler" / "proxies.txt").read_text().splitlines()) == 2
+
+
+@contextlib.contextmanager
+def removed_gateways(home: Path) -> Iterator[None]:
+    try:
+        yield
+    finally:
+        for file in home.glob("*.pid"):
+            os.kill(int(file.read_text()), signal.SIGTERM)
+
+
+@pytest.mark.slow
+def test_the_guide_to_operations(reader: Reader, database_url: str) -> None:
+    stock = {"areas": [{"area_id": 440100, "area": "广东省广州市", "isp": 2, "available": 100}]}
+    reader.sim.configure(plan={"kind": "dynamic_dedicated", "stock": stock})
+    words = ("--check --diff", "Send a request through a leased proxy", "first.yml")
+    first = [reader.paste("quickstart", each) for each in words]
+    url = "postgresql://qgnet@db.example.com/qgnet?sslmode=verify-full&sslrootcert=/etc/qgnet/ca.pem"
+
+    steps = reader.follow("operations", [Swap(url, database_url, "the database of the test")])
+
+    report = step_of(steps, "qingguo.qgnet.report")
+    assert normalized(reported(report)) == normalized(block_after("operations", "qgnet.report", "text").text)
+    assert reader.sim.whitelist() == [HERE]
+    assert 'qgnet_channels_free{key="default"} 4' in (reader.home / "metrics" / "qgnet.prom").read_text()
+    assert payments(first + steps) == [1, 4]
+    assert step_of(steps, "ansible-rulebook --").paid == 4
+    assert len((reader.home / "kubectl.log").read_text().splitlines()) == 2
+
+
+@pytest.mark.slow
+def test_the_crontab_of_the_guide_runs_on_a_host_that_followed_the_quick_start(reader: Reader) -> None:
+    reader.paste("operations", "mkdir -p ~/metrics")
+    crontab = block_after("operations", "mkdir -p ~/metrics", "text").text
+    key = Swap("QG_KEY=...", f"QG_KEY={reader.sim.key}", "the key of the reader")
+
+    runs = reader.run_crontab(crontab.replace(key.old, key.new))
+
+    assert [run.returncode for _job, run in runs] == [0, 0], runs
+    assert reader.sim.whitelist() == [HERE]
+    metrics = (reader.home / "metrics" / "qgnet.prom").read_text()
+    assert 'qgnet_channels_free{key="default"} 5' in metrics
+    cap = re.findall("^QG_MAX_NEW_PER_DAY=.*$", crontab, re.MULTILINE)
+    gateway = "".join(block.text for block in blocks(document("gateway"), "shell"))
+    assert re.findall("QG_MAX_NEW_PER_DAY=.*", gateway) == cap
+
+
+@pytest.mark.slow
+def test_the_guide_to_troubleshooting(reader: Reader) -> None:
+    steps = reader.follow("troubleshooting")
+
+    assert payments(steps) == [2]
+
+
+@pytest.mark.slow
+def test_the_guide_to_the_account(reader: Reader) -> None:
     server = {"Suid": "104000001", "Ip": "198.51.100.1", "Run_status": "1", "Order_status": "1"}
     reader.sim.agent(balance="100000.00", instances=[server])
-    reader.paste("cloud", "QG_APP_KEY\n", f"QG_APP_KEY\n{reader.sim.app_key}\n")
+
+    steps = reader.follow("cloud")
+
+    assert payments(steps) == []
     assert reader.sim.whitelist() == ["198.51.100.1"]
 
 
 @pytest.mark.slow
-def test_the_examples_of_operations(reader: Reader) -> None:
-    """With a directory as store instead of the database."""
-    (reader.folder / "hosts.yml").write_text(HOSTS, encoding="utf-8")
-    url = "postgresql://qgnet@db.example.com/qgnet?sslmode=verify-full&sslrootcert=/etc/qgnet/ca.pem"
-    reader.paste("operations", url, str(reader.folder / "store"))
-    assert reader.sim.whitelist() == ["203.0.113.5"]
-    assert 'qgnet_channels_free{key="default"} 5' in (reader.folder / "qgnet.prom").read_text()
-    assert paid(reader.sim) == 0
+def test_the_guide_to_lines(machine: Machine, home: Path) -> None:
+    # An address of its own, since the control port of a tunnel is always the same.
+    address = f"127.{random.randint(64, 254)}.{random.randint(0, 254)}.{random.randint(1, 254)}"
+    arguments = ["--host", address, "--tunnel-port", "0", "--tunnel-control-port", "9090"]
+    with running_simulator(arguments) as sim, contextlib.closing(Reader(machine, home, sim)) as reader:
+        sim.configure(plan={"kind": "exclusive_occupancy"})
+        tunnel = str(sim.tunnel_url).removeprefix("http://").rstrip("/")
+
+        steps = reader.follow("lines", [Swap("tunnel: tunnel.qg.net:19702", f"tunnel: {tunnel}", "the simulator's")])
+
+        assert [call["path"] for call in sim.journal()].count("/proxyip") == 1
+        assert step_of(steps, "qg_tunnel_exit").calls == ["/proxyip"]
+        lines = sim.state()["keys"][sim.key]["monopolies"]
+        assert len(lines) == 2
+
+
+def test_the_archive_has_what_the_guides_name(machine: Machine) -> None:
+    with tarfile.open(machine.archive) as archive:
+        names = set(archive.getnames())
+        credential = archive.extractfile("examples/awx/credential_type.yml")
+        assert credential is not None
+        kind = yaml.safe_load(credential)
+    assert {"examples/awx/execution-environment.yml", "examples/awx/requirements.yml"} <= names
+    assert not any(name.startswith(("examples/ci", "tests/support", "tests/integration")) for name in names)
+    given = {field["id"] for field in kind["inputs"]["fields"]}
+    assert kind["injectors"]["env"] == {name.upper(): f"{{{{ {name} }}}}" for name in given}
+    assert "qg_max_new_per_day" in given

@@ -34,6 +34,8 @@ WORKERS = (f"--numprocesses={min((os.cpu_count() or 1) + 2, 18)}", "--dist=works
 #: Programs that sessions need; where the package of Debian has another name, it follows.
 DATABASE = "postgres=postgresql"
 INTEGRATION = f"{DATABASE} busybox curl fish haproxy promtool=prometheus ssh=openssh-client tcsh wget wget2"
+#: What the guides have their readers install; a package without a program of its own has no name before the sign.
+INTEGRATION += " openssl =python3-venv"
 HOSTS = "curl haproxy hostname ip=iproute2 ssh=openssh-client sshd=openssh-server wget"
 #: From where pip installs, and uv's words for it.
 _SOURCES = {"index-url": "UV_DEFAULT_INDEX", "extra-index-url": "UV_INDEX", "find-links": "UV_FIND_LINKS"}
@@ -124,8 +126,13 @@ def locked(*groups: str) -> Path:
 def install_programs(wanted: str, fail: Callable[[str], object]) -> None:
     """Install what is missing with apt-get, or fail with the names of the packages."""
     places = os.pathsep.join([os.environ["PATH"], "/usr/sbin", *map(str, Path("/usr/lib/postgresql").glob("*/bin"))])
-    programs = dict((word.split("=") * 2)[:2] for word in wanted.split())
-    if not (lacking := [package for program, package in programs.items() if not shutil.which(program, path=places)]):
+    lacking = []
+    for word in wanted.split():
+        program, equals, package = word.partition("=")
+        is_there = shutil.which(program, path=places) if program else _has_package(package)
+        if not is_there:
+            lacking.append(package if equals else program)
+    if not lacking:
         return
     if os.geteuid() != 0 or not shutil.which("apt-get"):
         fail(f"programs are missing; as root: apt-get install {' '.join(lacking)} (names of Debian's packages)")
@@ -143,6 +150,15 @@ def install_programs(wanted: str, fail: Callable[[str], object]) -> None:
         environment = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
         for words in (["update"], ["install", "--yes", "--no-install-recommends", *lacking]):
             subprocess.run(["apt-get", "-qq", *words], env=environment, stdout=subprocess.DEVNULL, check=True)
+
+
+def _has_package(package: str) -> bool:
+    """Return whether a package of Debian is installed, if this is a Debian."""
+    if not shutil.which("dpkg-query"):
+        return True
+    command = ["dpkg-query", "--show", "--showformat=${Status}", package]
+    shown = subprocess.run(command, capture_output=True, text=True, check=False)
+    return shown.stdout == "install ok installed"
 
 
 def files() -> list[str]:
