@@ -17,6 +17,7 @@ options:
       - Where runs share rate limits, locks, registrations and purchases. A local directory, or for several control
         nodes the URL of a PostgreSQL database, such as V(postgresql://qgnet@db.example.com/qgnet), which needs the
         Python library C(psycopg).
+      - The path of a directory is absolute, or begins with V(~/).
     type: str
     default: ~/.ansible/qgnet
 """
@@ -29,6 +30,7 @@ options:
       - Where runs share rate limits, locks, registrations and purchases. A local directory, or for several control
         nodes the URL of a PostgreSQL database, such as V(postgresql://qgnet@db.example.com/qgnet), which needs the
         Python library C(psycopg).
+      - The path of a directory is absolute, or begins with V(~/).
     type: str
     default: ~/.ansible/qgnet
     vars:

@@ -14,6 +14,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+import re
 import secrets
 import sqlite3
 from collections.abc import Callable
@@ -26,6 +27,8 @@ from .store import LOSS, STATEMENTS, VERSION, Store
 
 DATABASE = "state.sqlite3"
 FIX = "Set store (environment QG_STORE) to a directory on a local disk that this user owns."
+#: What a message may quote of a relative path.
+_PATH = re.compile(r"[\w ./${}~-]{1,100}")
 _DAMAGED = f"Move {DATABASE} and the files whose names begin with it out of that directory: {LOSS}"
 
 
@@ -55,6 +58,13 @@ class SqliteStore(Store):
             if not directory.strip():
                 raise ValueError("it is empty")
             self._directory = Path(os.path.expandvars(directory)).expanduser()
+            if not self._directory.is_absolute():
+                # It may be a login that the user has mistyped.
+                shown = directory if _PATH.fullmatch(directory) else "..."
+                raise OptionError(
+                    f"store={shown} is a relative path, which is another directory wherever Ansible is started: give "
+                    "store (environment QG_STORE) an absolute path, or one that begins with ~/."
+                )
             _make_private(self._directory)
             path = self._directory / DATABASE
             if not path.exists():

@@ -113,7 +113,7 @@ def test_a_path_that_names_no_directory_is_refused(
 
 
 def test_a_path_with_a_null_character_is_refused() -> None:
-    assert re.fullmatch(rf"store a<U\+0000>b cannot be used: .*embedded null .*{re.escape(FIX)}", refusal("a\0b"))
+    assert re.fullmatch(rf"store /a<U\+0000>b cannot be used: .*embedded null .*{re.escape(FIX)}", refusal("/a\0b"))
 
 
 # Its database.
@@ -220,3 +220,26 @@ def test_a_process_that_is_stopped_in_a_transaction_is_waited_for_and_reported(t
         with pytest.raises(StateError, match=r"locked\. Another process has kept it locked: end or continue"):
             register(store, "k", "a", "192.0.2.1")
     use(store)
+
+
+# Where it is.
+
+
+@pytest.mark.parametrize("directory", ["state", "./state", "../state", "state/below", "$NO_SUCH_NAME/state", "."])
+def test_a_relative_path_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, directory: str) -> None:
+    """Each working directory would have a store of its own, with a memory and caps of its own."""
+    here = tmp_path / "here"
+    here.mkdir()
+    monkeypatch.chdir(here)
+    assert refusal(directory) == (
+        f"store={directory} is a relative path, which is another directory wherever Ansible is started: give store "
+        "(environment QG_STORE) an absolute path, or one that begins with ~/."
+    )
+    assert list(tmp_path.rglob("*")) == [here]
+
+
+@pytest.mark.parametrize("directory", ["~/state", "$HOME/state", "${HOME}/state"])
+def test_a_path_from_the_home_is_absolute(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, directory: str) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    with contextlib.closing(open_store(directory)):
+        assert (tmp_path / "state" / DATABASE).is_file()
