@@ -5,15 +5,30 @@
 
 from __future__ import annotations
 
+import base64
+import html
+import json
 from collections.abc import Callable
+from typing import Any
+from urllib.parse import quote
 
 import pytest
+from support.invariants import assert_no_secret
 from support.kinds import ALLOCATE, MONOPOLY, REPLACE
 from support.node import Node
-from support.vendor import PATHS, Answer, Call
+from support.vendor import KEY, PATHS, Answer, Call
 
 LEDGER = "qg_ledger_info"
 DAY = 86400
+PASSWORD = 's\u00e9cret <&/"1234567'
+#: As QG.net, or a server before it, may repeat it.
+SPELLINGS = {
+    "plain": PASSWORD,
+    "percent": quote(PASSWORD, safe=""),
+    "html": html.escape(PASSWORD),
+    "json": json.dumps(PASSWORD)[1:-1],
+    "base64": base64.b64encode(PASSWORD.encode()).decode(),
+}
 
 
 @pytest.fixture(params=["classic", "exclusive"])
@@ -81,7 +96,7 @@ def test_an_entry_outlasts_what_it_bought(node: Node) -> None:
     (first,) = node.ok(LEDGER)["entries"]
     node.vendor.advance(40 * DAY)
     assert len(node.ok(ALLOCATE, count=1)["allocated"]) == 1
-    assert node.ok(LEDGER)["entries"][0] == first
+    assert node.ok(LEDGER, since="41d")["entries"][0] == first
     assert node.ok(LEDGER, since="7d")["count"] == 1
 
 
@@ -90,7 +105,7 @@ def test_the_ledger_is_kept_for_400_days_or_as_the_environment_says(
 ) -> None:
     def bought() -> list[int]:
         node.ok(ALLOCATE, count=len(node.vendor.leases) + 1, on_uncertain="ignore")
-        return [entry["asked"] for entry in node.ok(LEDGER)["entries"]]
+        return [entry["asked"] for entry in node.ok(LEDGER, since="1000d")["entries"]]
 
     for days, entries in ((0, 1), (399, 2), (2, 2)):
         node.vendor.advance(days * DAY)
@@ -155,3 +170,137 @@ def test_a_cap_holds_for_a_further_call_of_the_same_run(new_node: Callable[..., 
     node.vendor.fault("/allocate", "reset_before")
     assert node.failed(ALLOCATE, count=3, max_new_per_day=4)["cap"]["bought"] == 3
     assert (len(node.sent("/allocate")), node.vendor.paid) == (1, 0)
+
+
+# A secret that QG.net repeats.
+
+
+def leases_in(body: Any) -> list[dict[str, Any]]:
+    """Return the leases in the response to any call of the classic API."""
+    tasks = body.get("TaskList", [body])
+    return [lease for task in tasks for lease in task.get("Data") or []]
+
+
+def repeat(node: Node, change: Callable[[Any], object]) -> None:
+    """Let QG.net change what it says of leases, in each response."""
+
+    def changed(body: Any) -> Any:
+        change(body)
+        return body
+
+    for path in ("/allocate", "/query"):
+        node.vendor.alter(path, changed)
+
+
+def node_with_password(new_node: Callable[..., Node], **plan: Any) -> Node:
+    node = new_node(channels=30, **plan)
+    node.options["password"] = PASSWORD
+    return node
+
+
+@pytest.mark.parametrize("spelling", SPELLINGS)
+@pytest.mark.parametrize("field", ["deadline", "region"])
+def test_the_store_keeps_no_secret_that_stands_beside_the_name_of_a_lease(
+    new_node: Callable[..., Node], field: str, spelling: str
+) -> None:
+    node = node_with_password(new_node)
+    written = SPELLINGS[spelling]
+    repeat(node, lambda body: [lease.update({field: written}) for lease in leases_in(body)])
+    node.ok(ALLOCATE, count=2)
+    read = node.ok(LEDGER)
+    assert (read["entries"][0]["received"], len(read["entries"][0]["names"])) == (2, 2)
+    assert (read["entries"][0]["ends"] == [None, None]) is (field == "deadline")
+    for secret in (PASSWORD, written):
+        assert_no_secret([secret], node.store, read)
+    node.vendor.advance(300)
+    assert node.ok(ALLOCATE, count=2)["changed"] is False
+    assert node.vendor.paid == 2
+
+
+def test_a_deadline_that_looks_like_a_secret_is_kept(new_node: Callable[..., Node]) -> None:
+    """A password of four digits may be the year of each deadline."""
+    node = new_node(channels=30)
+    node.options["password"] = "2027"
+    node.ok(ALLOCATE, count=2)
+    (entry,) = node.ok(LEDGER)["entries"]
+    assert [end[:4] for end in entry["ends"]] == ["2027", "2027"]
+    node.vendor.advance(DAY + 60)
+    assert len(node.ok(ALLOCATE, count=2)["allocated"]) == 2, "the former ones have ended"
+
+
+NAMED_BY_A_SECRET = "a name in it contains the key or the password"
+
+
+def name_with_a_secret(node: Node, call: str, field: str, secret: str) -> None:
+    """Let each response to a call have a secret in this field, which is part of the names of leases."""
+
+    def changed(body: Any) -> Any:
+        parts = body.get("TaskList", [body]) if field == "TaskID" else leases_in(body)
+        for part in parts:
+            part[field] = f"{secret}-{part.get(field)}"
+        return body
+
+    node.vendor.alter(call, changed)
+
+
+@pytest.mark.parametrize("secret", [KEY, *SPELLINGS.values()], ids=["key", *SPELLINGS])
+@pytest.mark.parametrize("field", ["TaskID", "host", "IP"])
+def test_leases_that_a_response_names_by_a_secret_are_known_by_the_list(
+    new_node: Callable[..., Node], field: str, secret: str
+) -> None:
+    """With a part of it masked, two leases could have one name, and a release could not name the lease."""
+    node = node_with_password(new_node)
+    name_with_a_secret(node, "/allocate", field, secret)
+    assert len(node.ok(ALLOCATE, count=2)["allocated"]) == 2
+    assert node.ok(LEDGER)["totals"][0]["received"] == node.vendor.paid == 2
+    assert_no_secret([PASSWORD, secret], node.store)
+
+
+@pytest.mark.parametrize("field", ["TaskID", "host", "IP"])
+def test_a_list_that_names_leases_by_a_secret_is_no_reason_to_buy(new_node: Callable[..., Node], field: str) -> None:
+    node = node_with_password(new_node)
+    name_with_a_secret(node, "/allocate", field, KEY)
+    name_with_a_secret(node, "/query", field, KEY)
+    first = node.failed(ALLOCATE, count=2)
+    assert "What /allocate has done is unknown: " in first["msg"]
+    assert NAMED_BY_A_SECRET in first["msg"]
+    for _run in range(2):
+        node.vendor.advance(300)
+        assert NAMED_BY_A_SECRET in node.failed(ALLOCATE, count=2)["msg"]
+    assert node.vendor.paid == 2
+    node.vendor.hooks.clear()
+    assert len(node.ok(ALLOCATE, count=2)["leases"]) == node.vendor.paid == 2
+
+
+@pytest.mark.parametrize("secret", [KEY, PASSWORD], ids=["key", "password"])
+def test_a_secret_as_the_name_of_a_resource_is_no_response(new_node: Callable[..., Node], secret: str) -> None:
+    node = new_node(None, kind="exclusive_occupancy", channels=10)
+    node.options["password"] = PASSWORD
+    node.ok(MONOPOLY, count=1)
+
+    def changed(body: Any) -> Any:
+        for resource in body["data"]:
+            resource["uuid"] = f"{secret}-{resource['uuid']}"
+        return body
+
+    node.vendor.alter("/monopolies", changed)
+    failed = node.failed(MONOPOLY, count=2)
+    assert NAMED_BY_A_SECRET in failed["msg"]
+    assert len(node.vendor.uuids) == 1
+    assert_no_secret([secret], node.store)
+
+
+@pytest.mark.parametrize("secret", [KEY, PASSWORD], ids=["key", "password"])
+@pytest.mark.parametrize("name", ["AreaId", "Area"])
+def test_the_store_keeps_no_area_that_is_a_secret(new_node: Callable[..., Node], name: str, secret: str) -> None:
+    node = node_with_password(new_node)
+
+    def changed(body: Any) -> Any:
+        body["Data"][0][name] = secret
+        return body
+
+    known = node.vendor.call("/resources")["Data"]
+    node.vendor.alter("/resources", changed)
+    node.ok(ALLOCATE, count=1, areas=[str(known[1]["AreaId"])])
+    assert_no_secret([secret], node.store)
+    assert node.vendor.paid == 1

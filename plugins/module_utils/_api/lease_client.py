@@ -14,7 +14,6 @@ from __future__ import annotations
 import contextlib
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 from .._core.errors import OF_OTHER_PRODUCT, CallError, Kind, QgError
@@ -27,6 +26,7 @@ from .calls import CLASSIC, PRODUCTS
 from .key import KeyCaller
 from .leases import ISP_NUMBERS, AllocationParams, Area, Lease, NamedArea, Quota
 from .parsing import ResponseShapeError, as_int, check_count, integer, objects, texts_or_none
+from .repeated import check_names, has_secret, masked
 from .responses import LEAVE_OUT, RUN_AGAIN
 
 Body = Mapping[str, Any]
@@ -70,15 +70,19 @@ class Leases:
     def leases(self) -> list[Lease] | None:
         """Return the vendor's list of the leases of the key; None if it says nothing."""
         read = read_held if self._is_classic else read_product_held
+
+        def read_masked(data: Any) -> list[Lease] | None:
+            listed = read(data)
+            return None if listed is None else self._masked(listed)
+
         try:
-            listed = self.caller.call(self.calls.query, self._named(detail=1), read)
+            return self.caller.call(self.calls.query, self._named(detail=1), read_masked)
         except CallError as error:
             if error.kind in OF_OTHER_PRODUCT and self.caller.facts.get(PRODUCT) is not None:
                 error.message = error.message.replace(LEAVE_OUT, RUN_AGAIN)
                 with after_the_call():
                     self.caller.facts.forget(PRODUCT)
             raise
-        return None if listed is None else self._without_secrets(listed)
 
     def allocate(
         self, number: int, params: AllocationParams, *, sending: Sending = contextlib.nullcontext
@@ -105,8 +109,8 @@ class Leases:
             pool=params.pool,
             detail=1,
         )
-        found = self.caller.call(call, parameters, read_new if self._is_classic else read_product_new, sending)
-        return self._without_secrets(found)
+        read = read_new if self._is_classic else read_product_new
+        return self.caller.call(call, parameters, lambda data: self._masked(read(data)), sending)
 
     def release(
         self, leases: Sequence[Lease], *, by_task: bool = False, sending: Sending = contextlib.nullcontext
@@ -177,7 +181,8 @@ class Leases:
         if (known := facts.get(AREAS)) is not None:
             return [(str(code), name) for code, name in json.loads(known)]
         found = {(area.code, area.name) for area in self.areas() if area.code}
-        listed = sorted(found, key=lambda area: (area[0], area[1] or ""))
+        kept = [area for area in found if not has_secret([*area], self.caller.secrets)]
+        listed = sorted(kept, key=lambda area: (area[0], area[1] or ""))
         facts.save(AREAS, json.dumps(listed))
         return listed
 
@@ -186,14 +191,14 @@ class Leases:
         found = {_NAMES[name][0 if self._is_classic else 1]: value for name, value in values.items()}
         return {name: value for name, value in found.items() if name}
 
-    def _without_secrets(self, leases: Iterable[Lease]) -> list[Lease]:
-        """Remove secrets from the vendor's fields, except the identifying ones: the state will contain them."""
-
-        def clean(vendor: Mapping[str, Any]) -> Mapping[str, Any]:
-            cleaned: Mapping[str, Any] = without_secrets({"vendor": vendor}, self.caller.secrets)["vendor"]
-            return {**cleaned, **{name: vendor[name] for name in Lease.NAMING_FIELDS if name in vendor}}
-
-        return [replace(lease, vendor=clean(lease.vendor)) for lease in leases]
+    def _masked(self, leases: Iterable[Lease]) -> list[Lease]:
+        """Return leases without secrets: the store will contain them. Raises ResponseShapeError for one in a name."""
+        secrets, kept = self.caller.secrets, []
+        for lease in leases:
+            shown = Lease.from_item(masked(lease.vendor, secrets), without_secrets(lease.task_id, secrets))
+            check_names(lease.names, shown.names)
+            kept.append(shown)
+        return kept
 
 
 def _offered(call: Call | None) -> Call:

@@ -15,7 +15,7 @@ import math
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, ClassVar, TypeAlias
+from typing import Any, TypeAlias
 
 from .._core.errors import CallError, OptionError, WaitBudgetExceeded
 from .._core.text import format_sample, quoted, similar
@@ -101,9 +101,6 @@ class Lease:
     provider: str | None = None
     area_code: str | None = None
 
-    #: The vendor's fields that identify a lease.
-    NAMING_FIELDS: ClassVar[tuple[str, ...]] = ("IP", "port", "host", "proxy_ip", "server", "task_id")
-
     @classmethod
     def from_item(cls, item: Mapping[str, Any], task_id: str) -> Lease:
         """Read an item of the classic API, or one of a product host::
@@ -149,6 +146,11 @@ class Lease:
             return PROVIDERS.get(self.provider.upper(), self.provider)
         found = (name for ending, name in PROVIDERS.items() if (self.region or "").upper().endswith(ending))
         return next(found, None)
+
+    @property
+    def names(self) -> list[Any]:
+        """All that names a lease, here or in a call."""
+        return [self.ip, self.port, self.server, self.task_id]
 
     @property
     def name(self) -> str:

@@ -19,6 +19,7 @@ from .key import KeyCaller
 from .lease_client import Leases
 from .leases import ISP_NUMBERS, PROVIDERS, Quota
 from .parsing import ResponseShapeError, as_text, objects, parse_vendor_time, required_text, texts_or_none
+from .repeated import check_names, masked
 
 #: The prefixes of the vendor's words for the state of a monopoly, and the state in results.
 STATES = {"在线": "online", "离线": "offline", "重拨": "redialling", "排队": "queued"}
@@ -85,7 +86,16 @@ class Monopolies:
 
     def monopolies(self) -> list[Monopoly] | None:
         """Return the vendor's list of the resources of the key; None if it says nothing."""
-        return self.caller.call(calls.MONOPOLIES, {}, monopolies_or_none)
+        return self.caller.call(calls.MONOPOLIES, {}, self._masked)
+
+    def _masked(self, body: Mapping[str, Any]) -> list[Monopoly] | None:
+        """Read resources without secrets: the store will contain them."""
+        listed = monopolies_or_none(body)
+        if listed is None:
+            return None
+        kept = [Monopoly.from_item(masked(each.vendor, self.caller.secrets)) for each in listed]
+        check_names([each.uuid for each in listed], [each.uuid for each in kept])
+        return kept
 
     def idle_monopolies(self) -> list[Any]:
         """Return the vendor's idle stock, as the response contains it."""

@@ -148,7 +148,9 @@ class LeaseKind(ResourceKind[Lease]):
         return lease.ip or lease.server
 
     def to_item(self, lease: Lease) -> Item:
-        return Item(lease.deadline, [lease.task_id, dict(lease.vendor), self.caller.vendor_clock.now()])
+        # A deadline that cannot be read may be anything, and decides nothing.
+        ends = lease.deadline if lease.expires else None
+        return Item(ends, [lease.task_id, dict(lease.vendor), self.caller.vendor_clock.now()])
 
     def from_item(self, item: Item, ago: float = 0.0) -> Lease | None:
         task_id, vendor, seen_at = item.data
