@@ -74,22 +74,27 @@ def _matching(client: Leases, desired: Desired, max_age: float) -> list[Lease]:
             # Another run may have read it while this one waited.
             if not _use_cached(kind, books, max_age):
                 books.look()
-                rows = [(lease.task_id, dict(lease.vendor)) for lease in books.held.values()]
-                text = json.dumps([books.read_at, kind.caller.vendor_clock.now(), rows])
-                kind.caller.host_facts.save(LEASE_LIST, text)
+                leases = [{"task_id": lease.task_id, "vendor": dict(lease.vendor)} for lease in books.held.values()]
+                remembered = {
+                    "read_at": books.read_at,
+                    "vendor_time": kind.caller.vendor_clock.now(),
+                    "leases": leases,
+                }
+                kind.caller.host_facts.save(LEASE_LIST, json.dumps(remembered))
     return [books.held[name] for name in desired.plan(books.traits(), books.areas).decided().keep]
 
 
 def _use_cached(kind: LeaseKind, books: Books[Lease], max_age: float) -> bool:
     """Use the list that a lookup has read lately, if there is one, and the vendor's time then."""
-    known = kind.caller.host_facts.get(LEASE_LIST)
-    if known is None:
+    text = kind.caller.host_facts.get(LEASE_LIST)
+    if text is None:
         return False
-    read_at, kind.began, rows = json.loads(known)
-    age = books.now() - read_at
+    remembered = json.loads(text)
+    age = books.now() - remembered["read_at"]
     if age > max_age:
         return False
-    kind.caller.vendor_clock.observe(kind.began + age, 0.0)
-    leases = (Lease.from_item(vendor, task_id) for task_id, vendor in rows)
-    books.take({lease.name: lease for lease in leases}, read_at)
+    kind.began = remembered["vendor_time"]
+    kind.caller.vendor_clock.observe(remembered["vendor_time"] + age, 0.0)
+    leases = [Lease.from_item(row["vendor"], row["task_id"]) for row in remembered["leases"]]
+    books.take({lease.name: lease for lease in leases}, remembered["read_at"])
     return True
