@@ -100,6 +100,16 @@ def test_an_entry_outlasts_what_it_bought(node: Node) -> None:
     assert node.ok(LEDGER, since="7d")["count"] == 1
 
 
+def test_without_since_the_ledger_is_that_of_30_days(node: Node) -> None:
+    for days in (0, 2, 29):
+        node.vendor.advance(days * DAY)
+        node.ok(ALLOCATE, count=len(node.vendor.leases) + 1)
+    node.vendor.forget()
+    assert node.ok(LEDGER)["count"] == 2
+    assert node.ok(LEDGER, since="30d")["entries"] == node.ok(LEDGER)["entries"]
+    assert node.ok(LEDGER, since="400d")["count"] == 3
+
+
 def test_the_ledger_is_kept_for_400_days_or_as_the_environment_says(
     node: Node, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -4,14 +4,16 @@
 
 """The journal: a row for each call that changes something, from before it is sent, and a row for each of its effects.
 
-A row that cannot be written stops its call. A failure after that must never hide what was paid for. The rows of paid
-calls are kept: they are the ledger.
+A row that cannot be written stops its call, and it outlasts a power failure before the call is sent. What the response
+reports need not: without it, the call is open, and the next run finds out what it did. A failure after the call must
+never hide what was paid for. The rows of paid calls are kept: they are the ledger.
 """
 
 from __future__ import annotations
 
 import base64
 import contextlib
+import datetime
 import json
 import os
 import zlib
@@ -19,9 +21,10 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+from .._api.parsing import BEIJING, parse_vendor_time
 from .._core.errors import CallError, Effect, OptionError
 from .._core.runtime import current_caller
-from .._store.store import Connection, Store, after_the_call
+from .._store.store import Connection, StateError, Store, after_the_call
 from .caps import bought_today, check_cap
 
 #: The maximum seconds by which a list of the vendor may lag behind a response or a change.
@@ -46,6 +49,12 @@ _CALL = (
     *("got", "received", "wall_at", "run_user", "run", "host", "inventory"),
 )
 _INSERT = f"INSERT INTO journal ({', '.join(_CALL)}) VALUES ({', '.join('?' * len(_CALL))})"
+#: What is read of an open call, and of one in the ledger.
+_OPEN_CALL = ("id", "operation", "endpoint", "buys", "before", "sent_at", "timeout", "state", "answered_at")
+_ENTRY = (
+    *("id", "endpoint", "product", "buys", "state", "received", "wall_at"),
+    *("run_user", "run", "host", "inventory"),
+)
 _EFFECT = (
     "INSERT INTO effects (call, name, key, kind, effect, at, ends, item) VALUES (?, ?, ?, ?, ?, ?, ?, ?) "
     "ON CONFLICT (call, name) DO UPDATE SET effect = excluded.effect, at = excluded.at"
@@ -85,6 +94,24 @@ class OpenCall:
     state: str
     answered_at: float | None
 
+    @classmethod
+    def from_row(cls, row: Mapping[str, Any]) -> OpenCall:
+        """Return the call of a row, by its columns."""
+        names = json.loads(row["before"])
+        if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+            raise TypeError
+        return cls(
+            id=row["id"],
+            operation=row["operation"],
+            endpoint=row["endpoint"],
+            buys=int(row["buys"]),
+            before=frozenset(names),
+            sent_at=float(row["sent_at"]),
+            timeout=float(row["timeout"]),
+            state=row["state"],
+            answered_at=None if row["answered_at"] is None else float(row["answered_at"]),
+        )
+
     @property
     def settles_at(self) -> float:
         """When the call can no longer be carried out, and a list must show its effect."""
@@ -120,7 +147,7 @@ class Journal:
         Delete what no longer matters: effects that are ``past``, and old rows of calls.
         """
         wall_ahead = self.store.wall_ahead()
-        with self.store.transaction() as database:
+        with self.store.transaction(durable=True) as database:
             # Read in the transaction: another process may have written while this one waited for it.
             now = self.store.now()
             self.check_cap(call.buys)
@@ -170,24 +197,26 @@ class Journal:
 
     def open(self) -> list[OpenCall]:
         """Return the calls whose whole result is not known, the earliest first."""
-        columns = "id, operation, endpoint, buys, before, sent_at, timeout, state, answered_at"
-        query = f"SELECT {columns} FROM journal WHERE key = ? AND kind = ? AND {_IS_OPEN} ORDER BY id"
-        return [
-            OpenCall(number, operation, endpoint, buys, frozenset(json.loads(before)), *times)
-            for number, operation, endpoint, buys, before, *times in self.store.rows(query, *self._of)
-        ]
+        query = f"SELECT {', '.join(_OPEN_CALL)} FROM journal WHERE key = ? AND kind = ? AND {_IS_OPEN} ORDER BY id"
+        calls = []
+        for row in self.store.rows(query, *self._of):
+            with _reading(self.store, row[0]):
+                calls.append(OpenCall.from_row(dict(zip(_OPEN_CALL, row, strict=True))))
+        return calls
 
     def effects(self) -> list[ResourceEffect]:
         """Return what was done, as far as it still matters; the earliest first."""
         query = (
-            "SELECT effects.name, effects.call, effects.effect, effects.at, effects.ends, effects.item, "
+            "SELECT effects.call, effects.name, effects.effect, effects.at, effects.ends, effects.item, "
             "journal.request FROM effects JOIN journal ON journal.id = effects.call "
             "WHERE effects.key = ? AND effects.kind = ? ORDER BY effects.at, effects.call"
         )
-        return [
-            ResourceEffect(name, call, effect, at, Item(ends, json.loads(item)), json.loads(request))
-            for name, call, effect, at, ends, item, request in self.store.rows(query, *self._of)
-        ]
+        effects = []
+        for call, name, effect, at, ends, item, request in self.store.rows(query, *self._of):
+            with _reading(self.store, call):
+                seen = Item(ends, json.loads(item))
+                effects.append(ResourceEffect(name, call, effect, float(at), seen, _mapping(request)))
+        return effects
 
     def _save(self, database: Connection, call: int, items: Mapping[str, Item], effect: str) -> None:
         now = self.store.now()
@@ -212,6 +241,8 @@ class Journal:
         database.executemany("DELETE FROM effects WHERE call = ? AND name = ?", names)
         database.execute("DELETE FROM journal WHERE buys = 0 AND sent_at < ?", (now - HOUR,))
         database.execute("DELETE FROM journal WHERE key = ? AND buys > 0 AND sent_at < ?", (self._of[0], now - _ttl()))
+        # This holds whoever has deleted rows of calls, and whatever a process that was stopped has recorded since.
+        database.execute("DELETE FROM effects WHERE NOT EXISTS (SELECT 1 FROM journal WHERE id = effects.call)")
 
 
 def _compact(value: Any) -> str:
@@ -219,17 +250,38 @@ def _compact(value: Any) -> str:
 
 
 def _packed(held: Iterable[tuple[str, str | None]]) -> str:
-    """Return names with their ends, compressed: a busy key buys tens of thousands a day.
+    """Return names with their ends in ISO 8601, compressed: a busy key buys tens of thousands a day.
 
     The names are without the task, which only distinguishes a lease from a later one.
     """
-    text = _compact({name.rpartition(" ")[2]: ends for name, ends in held})
-    return base64.b85encode(zlib.compress(text.encode())).decode()
+    received = {}
+    for name, ends in held:
+        moment = parse_vendor_time(ends)
+        received[name.rpartition(" ")[2]] = moment.isoformat() if moment else None
+    return base64.b64encode(zlib.compress(_compact(received).encode())).decode()
 
 
-def received_names(packed: str | None) -> dict[str, str | None]:
-    """Return the names of what a call has received, with their ends."""
-    return json.loads(zlib.decompress(base64.b85decode(packed))) if packed else {}
+def _unpacked(packed: str | None) -> dict[str, str | None]:
+    return _mapping(zlib.decompress(base64.b64decode(packed, validate=True))) if packed else {}
+
+
+def _mapping(text: str | bytes) -> dict[str, Any]:
+    value = json.loads(text)
+    if not isinstance(value, dict):
+        raise TypeError
+    return value
+
+
+@contextlib.contextmanager
+def _reading(store: Store, call: int) -> Iterator[None]:
+    """Raise StateError if the body cannot read the row of a call, or of its effect, which somebody has damaged."""
+    try:
+        yield
+    except (ArithmeticError, OSError, TypeError, ValueError, zlib.error):
+        raise StateError(
+            f"{store.place} cannot be used: row {call} of its table journal cannot be read. Restore a backup, or "
+            f'delete the row with "DELETE FROM journal WHERE id = {call}": the ledger and caps then lack this call.'
+        ) from None
 
 
 def _ttl() -> float:
@@ -240,13 +292,18 @@ def _ttl() -> float:
     return int(text) * 86400.0
 
 
-def ledger(store: Store, keys: Collection[str], since: float = 0.0) -> list[dict[str, Any]]:
-    """Return the paid calls of these keys since a Unix time, the earliest first, by the columns of the journal.
+def ledger(store: Store, keys: Collection[str], since: float) -> Iterator[dict[str, Any]]:
+    """Yield the paid calls of these keys since a Unix time, the earliest first, by the columns of the journal.
 
-    What they have ``received`` are names with their ends.
+    What they have ``received`` are names with their ends in ISO 8601, and ``wall_at`` is a time in Beijing.
     """
-    columns = ("id", *_CALL)
-    query = f"SELECT {', '.join(columns)} FROM journal WHERE key = ? AND buys > 0 AND sent_at >= ?"
-    rows = sorted(row for key in sorted(keys) for row in store.rows(query, key, since - store.wall_ahead()))
-    entries = (dict(zip(columns, row, strict=True)) for row in rows)
-    return [{**entry, "received": received_names(entry["received"])} for entry in entries]
+    any_key = ", ".join("?" * len(keys))
+    query = (
+        f"SELECT {', '.join(_ENTRY)} FROM journal WHERE key IN ({any_key}) AND buys > 0 AND sent_at >= ? ORDER BY id"
+    )
+    for row in store.rows(query, *keys, since - store.wall_ahead()):
+        entry = dict(zip(_ENTRY, row, strict=True))
+        with _reading(store, entry["id"]):
+            entry["received"] = _unpacked(entry["received"])
+            entry["wall_at"] = datetime.datetime.fromtimestamp(entry["wall_at"], BEIJING)
+        yield entry

@@ -93,10 +93,10 @@ class SqliteStore(Store):
                 os.link(draft, path)
         finally:
             draft.unlink(missing_ok=True)
+        for folder in path.parents:
+            _sync(folder)
 
     def _open(self) -> None:
-        # Safe if a process is killed. A power failure may lose the last transactions, which is harmless.
-        self.rows("PRAGMA synchronous = NORMAL")
         if ("meta",) not in self.rows("SELECT name FROM sqlite_master"):
             raise OptionError(f"{self.place} cannot be used: {DATABASE} in it is a database of something else. {FIX}")
         self._read_identity()
@@ -114,7 +114,9 @@ class SqliteStore(Store):
         """Return the seconds by which the wall clock is ahead of state time."""
         return self._clock.wall() - self.now()
 
-    def _begin(self) -> None:
+    def _begin(self, *, durable: bool) -> None:
+        # With NORMAL, a power failure may lose the last transactions; a process that is killed loses none either way.
+        self._database.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
         self._database.execute("BEGIN IMMEDIATE")
         recorded, ahead, last = self._database.execute("SELECT boot, ahead, last FROM clock").fetchone()
         boot, elapsed = self._clock.boot(), self._clock.elapsed()
@@ -151,6 +153,16 @@ class SqliteStore(Store):
         """Close the database: an open one must not be carried across a fork."""
         with self._translated():
             self._sqlite.close()
+
+
+def _sync(folder: Path) -> None:
+    """Write the names in a folder to its disk, if it can be read and its file system can do that."""
+    with contextlib.suppress(OSError):
+        number = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(number)
+        finally:
+            os.close(number)
 
 
 def _make_private(directory: Path) -> None:

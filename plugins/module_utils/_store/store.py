@@ -33,29 +33,29 @@ LOSS = (
 #: The tables.
 #:
 #: ``meta`` is the identity of the store. ``journal`` has a row for each call that changes something, ``effects`` one
-#: for what it did to each resource. A call ``buys`` at most so many, and has ``got`` those that it has ``received``
-#: (names by their ends). ``before`` (JSON) are the names that were held before an open call, ``request`` (JSON) is what
-#: was asked for. ``sent_at``, ``answered_at``, ``expires_at``, ``since`` and ``at`` are state time; ``wall_at`` is Unix
-#: time, for people.
+#: for what it did to each resource. The number of a call is never that of a deleted one. A call ``buys`` at most so
+#: many, and has ``got`` those that it has ``received`` (names with their ends). ``before`` (JSON) are the names that
+#: were held before an open call, ``request`` (JSON) is what was asked for. ``sent_at``, ``answered_at``,
+#: ``expires_at``, ``since`` and ``at`` are state time; ``wall_at`` is Unix time, for people.
 #: ``rate_calls`` has a row per call that takes a slot until ``expires_at``. It counts as ``amount`` calls, or takes all
-#: slots if that is 0: the vendor refused calls to the endpoint for their rate. The number is random, since SQLite would
-#: reuse that of a deleted row, and a late response would then shorten the slot of another call.
+#: slots if that is 0: the vendor refused calls to the endpoint for their rate. Its number is random.
 #: ``object`` of ``facts`` is empty for a fact about the key itself.
 _TABLES = """
 CREATE TABLE meta (version INTEGER NOT NULL, salt TEXT NOT NULL);
 CREATE TABLE journal (
-  id INTEGER PRIMARY KEY, key TEXT NOT NULL, kind TEXT NOT NULL, operation TEXT NOT NULL, endpoint TEXT NOT NULL,
-  product TEXT NOT NULL, buys INTEGER NOT NULL, before TEXT NOT NULL, request TEXT NOT NULL, sent_at FLOAT NOT NULL,
-  timeout FLOAT NOT NULL, state TEXT NOT NULL, answered_at FLOAT, got INTEGER NOT NULL, received TEXT,
-  wall_at FLOAT NOT NULL, run_user TEXT NOT NULL, run TEXT NOT NULL, host TEXT NOT NULL, inventory TEXT NOT NULL);
+  id INTEGER PRIMARY KEY AUTOINCREMENT, key TEXT NOT NULL, kind TEXT NOT NULL, operation TEXT NOT NULL,
+  endpoint TEXT NOT NULL, product TEXT NOT NULL, buys INTEGER NOT NULL, before TEXT NOT NULL, request TEXT NOT NULL,
+  sent_at FLOAT NOT NULL, timeout FLOAT NOT NULL, state TEXT NOT NULL, answered_at FLOAT, got INTEGER NOT NULL,
+  received TEXT, wall_at FLOAT NOT NULL, run_user TEXT NOT NULL, run TEXT NOT NULL, host TEXT NOT NULL,
+  inventory TEXT NOT NULL);
 CREATE INDEX journal_open ON journal (key, kind) WHERE state IN ('sent', 'unknown');
 CREATE INDEX journal_free ON journal (sent_at) WHERE buys = 0;
 CREATE INDEX journal_bought ON journal (key, sent_at) WHERE buys > 0;
 CREATE TABLE effects (
-  call INTEGER NOT NULL, name TEXT NOT NULL, key TEXT NOT NULL, kind TEXT NOT NULL, effect TEXT NOT NULL,
+  call BIGINT NOT NULL, name TEXT NOT NULL, key TEXT NOT NULL, kind TEXT NOT NULL, effect TEXT NOT NULL,
   at FLOAT NOT NULL, ends TEXT, item TEXT NOT NULL, PRIMARY KEY (call, name));
 CREATE INDEX effects_at ON effects (key, kind, at);
-CREATE TABLE rate_calls (id INTEGER PRIMARY KEY, key TEXT, endpoint TEXT, expires_at FLOAT, amount INTEGER);
+CREATE TABLE rate_calls (id BIGINT PRIMARY KEY, key TEXT, endpoint TEXT, expires_at FLOAT, amount INTEGER);
 CREATE INDEX rate_calls_by_key ON rate_calls (key, endpoint, expires_at);
 CREATE TABLE registrations (
   key TEXT, inventory TEXT, host TEXT, ip TEXT, found INTEGER, since FLOAT, PRIMARY KEY (key, inventory, host, ip));
@@ -115,7 +115,7 @@ class Store(abc.ABC):
         """Return the seconds by which Unix time is ahead of state time, on the wall clock that processes share."""
 
     @abc.abstractmethod
-    def _begin(self) -> None:
+    def _begin(self, *, durable: bool) -> None:
         """Begin a transaction once no other process is in one."""
 
     @abc.abstractmethod
@@ -131,11 +131,14 @@ class Store(abc.ABC):
         """Release the database. Call this before the process creates children."""
 
     @contextlib.contextmanager
-    def transaction(self) -> Iterator[Connection]:
-        """Run the body as one transaction, and one process at a time."""
+    def transaction(self, *, durable: bool = False) -> Iterator[Connection]:
+        """Run the body as one transaction, and one process at a time.
+
+        A ``durable`` one, and all before it, outlast a power failure as soon as it has ended. Others may be lost then.
+        """
         with self._translated():
             try:
-                self._begin()
+                self._begin(durable=durable)
                 yield self._database
                 self._database.execute("COMMIT")
             except BaseException:

@@ -243,3 +243,18 @@ def test_a_path_from_the_home_is_absolute(monkeypatch: pytest.MonkeyPatch, tmp_p
     monkeypatch.setenv("HOME", str(tmp_path))
     with contextlib.closing(open_store(directory)):
         assert (tmp_path / "state" / DATABASE).is_file()
+
+
+def test_a_new_database_has_its_name_on_the_disk(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Or a power failure would take the first purchases with it."""
+    synced = set[str]()
+    sync = os.fsync
+
+    def noting(number: int) -> None:
+        synced.add(os.readlink(f"/proc/self/fd/{number}"))
+        sync(number)
+
+    monkeypatch.setattr(os, "fsync", noting)
+    directory = tmp_path / "new" / "state"
+    with contextlib.closing(open_store(str(directory))):
+        assert {str(directory), str(directory.parent), str(tmp_path)} <= synced

@@ -1,0 +1,164 @@
+# Copyright (c) 2026 The qingguo.qgnet authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The rows of calls: on the disk before a call is sent, of one number each, and never without what belongs to them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+from ansible_collections.qingguo.qgnet.plugins.module_utils._paid.journal import (
+    LEASES,
+    Item,
+    Journal,
+    NewCall,
+    ledger,
+)
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store.facts import PRODUCT, Facts
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store.store import StateError, Store, is_database
+from support.machine_clock import MachineClock
+from support.stores import open_store, quick_over_both, state_place
+
+pytestmark = [quick_over_both, pytest.mark.usefixtures("every_store")]
+
+KEY = "name of a key"
+BUY = NewCall("buy", "/allocate", buys=2)
+RELEASE = NewCall("drop", "/release", drops=["192.0.2.1:1"])
+DAY = 86400.0
+
+
+class WatchedDatabase:
+    """The database of a store, and how durable it made the transaction of each statement."""
+
+    def __init__(self, store: Store, place: str) -> None:
+        self._database = store._database
+        self._query = "SHOW synchronous_commit" if is_database(place) else "PRAGMA synchronous"
+        self.levels: list[tuple[str, str]] = []
+        store._database = self
+
+    def execute(self, sql: str, parameters: Any = ()) -> Any:
+        cursor = self._database.execute(sql, parameters)
+        if sql.startswith("INSERT"):
+            ((level,),) = list(self._database.execute(self._query))
+            self.levels.append((sql.split()[2], str(level)))
+        return cursor
+
+    def executemany(self, sql: str, parameters: Any) -> Any:
+        return self._database.executemany(sql, parameters)
+
+
+def relax(place: str) -> None:
+    """Let a server report transactions as committed before they are on its disk, as its administrator may want."""
+    with psycopg.connect(place, autocommit=True) as connection:
+        name = place.rpartition("/")[2]
+        connection.execute(f'ALTER DATABASE "{name}" SET synchronous_commit = off')
+
+
+@pytest.mark.parametrize("call", [BUY, RELEASE], ids=["purchase", "release"])
+def test_the_row_of_a_call_is_on_the_disk_before_the_call_is_sent(tmp_path: Path, call: NewCall) -> None:
+    place = state_place(tmp_path)
+    if is_database(place):
+        relax(place)
+    store = open_store(tmp_path)
+    database = WatchedDatabase(store, place)
+    with Journal(store, KEY, LEASES).sending(call, 10.0, []):
+        levels = list(database.levels)
+    # Level 2 is FULL: SQLite syncs the log before the transaction ends. It cannot be changed within a transaction.
+    assert levels == [("journal", "on" if is_database(place) else "2")]
+
+
+def test_other_transactions_of_a_directory_do_not_wait_for_the_disk(tmp_path: Path) -> None:
+    place, store = state_place(tmp_path), open_store(tmp_path)
+    database = WatchedDatabase(store, place)
+    with Journal(store, KEY, LEASES).sending(BUY, 10.0, []):
+        pass
+    Facts(store, KEY).save(PRODUCT, "share")
+    assert database.levels[-1] == ("facts", "on" if is_database(place) else "1")
+
+
+def test_the_number_of_a_row_is_never_that_of_a_deleted_one(tmp_path: Path) -> None:
+    store = open_store(tmp_path)
+    journal = Journal(store, KEY, LEASES)
+    for _call in range(3):
+        with journal.sending(RELEASE, 10.0, []):
+            pass
+        store.execute("DELETE FROM journal")
+    assert journal.own == [1, 2, 3]
+
+
+@pytest.mark.parametrize(("call", "days"), [(BUY, 401), (RELEASE, 1)], ids=["purchase", "release"])
+def test_effects_go_with_the_row_of_their_call(tmp_path: Path, call: NewCall, days: int) -> None:
+    """Of a key that another one has followed, too: nobody asks for what it holds any more."""
+    time = [1_800_000_000.0]
+    store = open_store(tmp_path, machine=MachineClock(lambda: time[0]))
+    first, second = Journal(store, KEY, LEASES), Journal(store, KEY, LEASES)
+    with first.sending(call, 10.0, []):
+        pass
+    first.answer({"192.0.2.2:1": Item()}, whole=True)
+    time[0] += days * DAY
+    with second.sending(BUY, 10.0, []):
+        pass
+    second.answer({"192.0.2.3:1": Item()}, whole=True)
+    assert store.rows("SELECT name FROM effects") == [("192.0.2.3:1",)]
+
+
+def test_a_response_that_arrives_after_its_row_has_gone_leaves_nothing(tmp_path: Path) -> None:
+    """A process may be stopped for hours between the two."""
+    store = open_store(tmp_path)
+    late = Journal(store, KEY, LEASES)
+    with late.sending(RELEASE, 10.0, []):
+        store.execute("DELETE FROM journal")
+    late.answer({}, ["192.0.2.1:1"], whole=True)
+    late.close(late.own[-1], {}, ["192.0.2.1:1"], whole=True)
+    assert late.effects() == []
+    with late.sending(BUY, 10.0, []):
+        pass
+    assert store.rows("SELECT count(*) FROM effects") == [(0,)]
+
+
+# Rows that somebody has damaged.
+
+
+def open_calls(store: Store) -> object:
+    return Journal(store, KEY, LEASES).open()
+
+
+def effects(store: Store) -> object:
+    return Journal(store, KEY, LEASES).effects()
+
+
+def entries(store: Store) -> object:
+    return list(ledger(store, [KEY], 0.0))
+
+
+DAMAGES = {
+    "before": ("UPDATE journal SET before = '{'", open_calls),
+    "before of numbers": ("UPDATE journal SET before = '[1]'", open_calls),
+    "before that is no list": ("UPDATE journal SET before = '3'", open_calls),
+    "request": ("UPDATE journal SET request = 'x'", effects),
+    "request that is no object": ("UPDATE journal SET request = '[]'", effects),
+    "item": ("UPDATE effects SET item = ''", effects),
+    "received": ("UPDATE journal SET received = 'x'", entries),
+    "received that is not compressed": ("UPDATE journal SET received = 'VPa!s'", entries),
+    "time": ("UPDATE journal SET wall_at = 1e300", entries),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_a_damaged_row_is_one_sentence_with_its_number_and_the_fix(tmp_path: Path, damage: str) -> None:
+    statement, read = DAMAGES[damage]
+    store = open_store(tmp_path)
+    journal = Journal(store, KEY, LEASES)
+    for _call in range(2):
+        with journal.sending(BUY, 10.0, []):
+            pass
+    journal.answer({"192.0.2.2:1": Item()}, whole=False)
+    read(store)
+    store.execute(statement + (" WHERE call = 2" if "effects" in statement else " WHERE id = 2"))
+    with pytest.raises(StateError) as refused:
+        read(store)
+    assert refused.value.message.startswith(f"{store.place} cannot be used: row 2 of its table journal ")
+    assert 'delete the row with "DELETE FROM journal WHERE id = 2"' in refused.value.message
