@@ -314,3 +314,41 @@ def test_the_store_keeps_no_area_that_is_a_secret(new_node: Callable[..., Node],
     node.ok(ALLOCATE, count=1, areas=[str(known[1]["AreaId"])])
     assert_no_secret([secret], node.store)
     assert node.vendor.paid == 1
+
+
+# A store that fails.
+
+
+def test_a_store_that_fails_between_two_purchases_hides_neither(new_node: Callable[..., Node]) -> None:
+    """A replacement buys one successor first."""
+    node = new_node(channels=3)
+    node.vendor.hold(3)
+    options = {"ips": sorted(node.vendor.ips)}
+    node.vendor.after("/allocate", node.fill_disk)
+    failed = node.failed(REPLACE, **options)
+    (bought,) = failed["allocated"]
+    assert (failed["changed"], node.vendor.paid) == (True, 4)
+    assert "Make room on its disk." in failed["msg"]
+    assert f"1 lease was bought before that: {bought['ip']}." in failed["msg"]
+    assert "With the same store, the next run counts what was bought" in failed["msg"]
+    node.fill_disk(full=False)
+    node.ok(REPLACE, **options)
+    assert (len(node.vendor.leases), node.vendor.paid) == (3, 6)
+
+
+def test_a_store_that_fails_with_a_lost_response_names_the_call(node: Node) -> None:
+    path = PATHS[node.options["product"]].get
+
+    def lose(call: Call) -> Answer:
+        call.carry_out()
+        node.fill_disk()
+        return 502, None
+
+    node.vendor.once(path, lose)
+    failed = node.failed(ALLOCATE, count=2)
+    assert f"What /{path.rpartition('/')[2]} has done is unknown: " in failed["msg"]
+    assert "Make room on its disk." in failed["msg"]
+    assert node.vendor.paid == 2
+    node.fill_disk(full=False)
+    node.ok(ALLOCATE, count=2)
+    assert node.vendor.paid == 2

@@ -133,9 +133,9 @@ class Node:
         self.is_dead = True
         raise Killed
 
-    def fill_disk(self) -> None:
-        """Let nothing be written to the store from now on."""
-        self._is_full = True
+    def fill_disk(self, *, full: bool = True) -> None:
+        """Let nothing be written to the store from now on, or let it be written again."""
+        self._is_full = full
 
     def lose_locks(self) -> None:
         """Let others get what the present process has locked, as if its database session had ended.

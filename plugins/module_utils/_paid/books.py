@@ -59,6 +59,8 @@ class Books(Generic[R]):
         self.bought: dict[str, R] = {}
         #: Whether the vendor has reported a purchase of this run as a success, whatever the response names.
         self.is_accepted = False
+        #: The calls that pay of which this run got no response that says what they did.
+        self.unanswered: list[str] = []
         #: What calls of this run may have released.
         self._dropped: set[str] = set()
         self.quota: Quota | None = None
@@ -266,6 +268,7 @@ class Books(Generic[R]):
             if not error.may_have_effect:
                 raise
             failure = error
+            self.unanswered.append(endpoint)
         else:
             # Before the state is used, since its failure must not hide what was paid for.
             self.is_accepted = True
@@ -335,6 +338,18 @@ class Books(Generic[R]):
         """Wait, at most for the remaining max_wait, so that the last look is at its end."""
         rest = self.budget.max_wait - self.budget.waited
         self.budget.wait(min(seconds, rest) if rest > 0 else seconds, reason, call, examine=examine)
+
+    def payments(self) -> str:
+        """Return what is known of the calls of this run that paid, for a failure that does not name them."""
+        sentences = []
+        if self.bought:
+            names = format_sample([self.kind.label(resource) for resource in self.bought.values()])
+            sentences.append(f"{counted(len(self.bought), self.kind.noun, 'were')} bought before that: {names}.")
+        if self.unanswered:
+            sentences.append(f"What {' and '.join(dict.fromkeys(self.unanswered))} did is not known for sure.")
+        if sentences:
+            sentences.append("With the same store, the next run counts what was bought, and does not buy it again.")
+        return " ".join(sentences)
 
     def unseen(self, operation: str) -> UncertainOutcomeError:
         """Return the error for a call that was reported as a success without an effect that shows."""

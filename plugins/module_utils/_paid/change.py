@@ -14,6 +14,7 @@ from typing import Any, Generic, TypeVar
 from .._api.leases import AllocationParams, Quota
 from .._core.errors import CallError, Kind, QgError, UncertainOutcomeError, WaitBudgetExceeded
 from .._core.text import counted, format_sample
+from .._store.store import StateError
 from .._task.operation import Mode
 from .books import POLL, Books
 from .kind import BUY, DROP
@@ -177,6 +178,8 @@ class Result(Generic[R]):
         books = self.books
         try:
             yield
+        except StateError as error:
+            self.error = StateError(f"{error.message} {books.payments()}".rstrip(), **error.details)
         except QgError as error:
             self.error = error
         self.after = list(books.held.values())
