@@ -173,8 +173,12 @@ def test_each_first_mistake_is_one_sentence_with_the_option_and_the_fix(sim: Sim
 
 # --- paths
 
-EMPTY = "it is empty"
-PATHS = [("store", "", EMPTY), ("store", " ", EMPTY)]
+EMPTY = "cannot be used: it is empty"
+PATHS = [
+    ("store", "", EMPTY),
+    ("store", " ", EMPTY),
+    ("store", "state", "store=state is a relative path"),
+]
 
 
 def test_a_path_that_names_no_file_is_refused_in_one_sentence(sim: Simulator, playground: Playground) -> None:
@@ -191,12 +195,35 @@ def test_a_path_that_names_no_file_is_refused_in_one_sentence(sim: Simulator, pl
     run = play_cases(playground, cases, variables=variables, module_defaults=defaults(sim))
     for number, (option, _value, reason) in enumerate(PATHS):
         for kind in ("module", "delegated"):
-            assert_task_failed(run.of(f"{kind} {number}"), option, f"cannot be used: {reason}")
-        assert f"cannot be used: {reason}" in run.of(f"lookup {number}").result["msg"]
+            assert_task_failed(run.of(f"{kind} {number}"), option, reason)
+        assert reason in run.of(f"lookup {number}").result["msg"]
     assert "Traceback" not in run.output
     assert sim.journal() == []
     made = {path.name for path in (playground.root / "play").iterdir()} - before
     assert {name for name in made if "state" in name or "salt" in name} == set()
+
+
+@pytest.mark.parametrize("origin", ["qg_store", "QG_STORE"])
+def test_a_relative_store_is_refused_with_what_has_set_it(sim: Simulator, playground: Playground, origin: str) -> None:
+    cases = {
+        "whitelist": {"qingguo.qgnet.qg_whitelist_info": {}},
+        "leases": {"qingguo.qgnet.qg_proxy_allocate": {"count": 1}},
+        "doctor": {"qingguo.qgnet.qg_doctor_info": {"sources": [f"{sim.api_url}/echo/ip"]}},
+        "lookup": lookup("at_least=0"),
+    }
+    variables = {"key": sim.key, "api_url": sim.api_url}
+    given = {origin: "./state"}
+    if origin.isupper():
+        run = play_cases(playground, cases, variables=variables, environment=given, module_defaults=defaults(sim))
+    else:
+        run = play_cases(playground, cases, variables={**variables, **given}, module_defaults=defaults(sim))
+    for case in ("whitelist", "leases"):
+        assert_task_failed(run.of(case), "store", "store=./state is a relative path")
+        assert run.of(case).result["msg"].endswith(f"store comes from {origin}.")
+    assert "store=./state is a relative path" in run.of("lookup").result["msg"]
+    assert "store=./state is a relative path" in json.dumps(run.of("doctor").result)
+    assert sim.journal() == []
+    assert not (playground.root / "play" / "state").exists()
 
 
 def test_an_empty_environment_variable_counts_as_unset_and_does_not_mean_the_current_directory(
