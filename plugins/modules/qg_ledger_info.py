@@ -24,7 +24,7 @@ options:
       - Only calls from this time on. It is a time in ISO 8601, a date, or a duration before now, such as V(24h) or
         V(7d). A time without an offset is one of China Standard Time, as those of QG.net.
       - To read all that is kept, give more days than that, such as V(400d).
-      - A busy key makes tens of thousands of paid calls in a year, and Ansible needs a gigabyte to handle so many.
+      - A busy key makes tens of thousands of paid calls in a year. Ansible needs minutes and much memory for so many.
     type: str
     default: 30d
   key:
