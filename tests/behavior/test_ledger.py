@@ -352,3 +352,18 @@ def test_a_store_that_fails_with_a_lost_response_names_the_call(node: Node) -> N
     node.fill_disk(full=False)
     node.ok(ALLOCATE, count=2)
     assert node.vendor.paid == 2
+
+
+def test_a_store_that_fails_after_a_call_without_a_result_names_the_call(new_node: Callable[..., Node]) -> None:
+    node = new_node()
+
+    def lose(_call: Call) -> Answer:
+        node.vendor.after("/info/quota", node.fill_disk)
+        return 502, None
+
+    node.vendor.once("/allocate", lose)
+    failed = node.failed(ALLOCATE, count=2)
+    assert "Make room on its disk. What /allocate did is not known for sure. With the same store" in failed["msg"]
+    assert (failed["changed"], node.vendor.paid) == (False, 0)
+    node.fill_disk(full=False)
+    assert len(node.ok(ALLOCATE, count=2)["allocated"]) == node.vendor.paid == 2

@@ -136,8 +136,6 @@ class Books(Generic[R]):
     def _found(self, call: OpenCall) -> list[str]:
         """Return the names that may be the effect of a paid call; those that its response has named come first."""
         new = [name for name in self.held if call.buys and name not in call.before]
-        if not new:
-            return []
         bought = self._paid_for()
         own = {one.name for one in bought if one.call == call.id}
         # A list may have lacked for a moment what another call has paid for.
@@ -338,18 +336,6 @@ class Books(Generic[R]):
         """Wait, at most for the remaining max_wait, so that the last look is at its end."""
         rest = self.budget.max_wait - self.budget.waited
         self.budget.wait(min(seconds, rest) if rest > 0 else seconds, reason, call, examine=examine)
-
-    def payments(self) -> str:
-        """Return what is known of the calls of this run that paid, for a failure that does not name them."""
-        sentences = []
-        if self.bought:
-            names = format_sample([self.kind.label(resource) for resource in self.bought.values()])
-            sentences.append(f"{counted(len(self.bought), self.kind.noun, 'were')} bought before that: {names}.")
-        if self.unanswered:
-            sentences.append(f"What {' and '.join(dict.fromkeys(self.unanswered))} did is not known for sure.")
-        if sentences:
-            sentences.append("With the same store, the next run counts what was bought, and does not buy it again.")
-        return " ".join(sentences)
 
     def unseen(self, operation: str) -> UncertainOutcomeError:
         """Return the error for a call that was reported as a success without an effect that shows."""

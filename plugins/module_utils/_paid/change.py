@@ -179,12 +179,25 @@ class Result(Generic[R]):
         try:
             yield
         except StateError as error:
-            self.error = StateError(f"{error.message} {books.payments()}".rstrip(), **error.details)
+            self.error = StateError(f"{error.message} {_payments(books)}".rstrip(), **error.details)
         except QgError as error:
             self.error = error
         self.after = list(books.held.values())
         self.allocated = list(books.bought.values())
         self.released = [one for name, one in (books.first or {}).items() if name in books.released]
+
+
+def _payments(books: Books[Any]) -> str:
+    """Return what is known of the calls of this run that paid, for a failure that does not name them."""
+    sentences = []
+    if books.bought:
+        names = format_sample([books.kind.label(resource) for resource in books.bought.values()])
+        sentences.append(f"{counted(len(books.bought), books.kind.noun, 'were')} bought before that: {names}.")
+    if books.unanswered:
+        sentences.append(f"What {' and '.join(dict.fromkeys(books.unanswered))} did is not known for sure.")
+    if sentences:
+        sentences.append("With the same store, the next run counts what was bought, and does not buy it again.")
+    return " ".join(sentences)
 
 
 class Ensuring(Generic[R]):
