@@ -261,7 +261,8 @@ def _packed(held: Iterable[tuple[str, str | None]]) -> str:
     return base64.b64encode(zlib.compress(_compact(received).encode())).decode()
 
 
-def _unpacked(packed: str | None) -> dict[str, str | None]:
+def received_names(packed: str | None) -> dict[str, str | None]:
+    """Return the names of what a call has received, with their ends."""
     return _mapping(zlib.decompress(base64.b64decode(packed, validate=True))) if packed else {}
 
 
@@ -304,6 +305,6 @@ def ledger(store: Store, keys: Collection[str], since: float) -> Iterator[dict[s
     for row in store.rows(query, *keys, since - store.wall_ahead()):
         entry = dict(zip(_ENTRY, row, strict=True))
         with _reading(store, entry["id"]):
-            entry["received"] = _unpacked(entry["received"])
+            entry["received"] = received_names(entry["received"])
             entry["wall_at"] = datetime.datetime.fromtimestamp(entry["wall_at"], BEIJING)
         yield entry

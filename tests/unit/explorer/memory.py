@@ -29,7 +29,8 @@ def _schema() -> dict[str, list[str]]:
     with contextlib.closing(sqlite3.connect(":memory:")) as database:
         for statement in STATEMENTS:
             database.execute(statement)
-        names = [name for (name,) in database.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
+        tables = "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'"
+        names = [name for (name,) in database.execute(tables)]
         return {name: [column[1] for column in database.execute(f"PRAGMA table_info({name})")] for name in names}
 
 
@@ -133,6 +134,8 @@ class Database:
             if old is not new:
                 self._sqlite.execute(f"DELETE FROM {name}")
                 self._sqlite.executemany(f"INSERT INTO {name} VALUES ({', '.join('?' * len(columns))})", new)
+        # Numbers go on after the highest one of these tables, or equal states would differ by their numbers.
+        self._sqlite.execute("DELETE FROM sqlite_sequence")
         self._loaded = tables
 
     def dump(self) -> Tables:
@@ -250,7 +253,7 @@ class MemoryStore:
             return database.execute(sql, values).rowcount
 
     @contextlib.contextmanager
-    def transaction(self) -> Iterator[Any]:
+    def transaction(self, *, durable: bool = False) -> Iterator[Any]:
         process = self.process
         work = process.ask("transaction")
         if work.is_lost:
