@@ -16,7 +16,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from support.kinds import ALLOCATE, KINDS, Changes, Kind, Options
+from support.kinds import ALLOCATE, KINDS, Kind, Options
 from support.node import PAUSE, PLACES, REQUEST, RESPONSE, STORE, Node
 from support.outcomes import FAULTS, PATIENT, Fault, Result, outcome
 
@@ -110,7 +110,7 @@ def interrupt(kind: Kind, folder: Path, event: str, fault: Fault, step: int) -> 
     node.at_step(step, lambda: act(node, run), places)
     is_done = run()
     assert node.event is None, step
-    if event in HARMLESS and kind.changes is not Changes.EDITS:
+    if event in HARMLESS:
         assert is_done is (outcome(kind, fault, PATIENT).first.result is Result.OK), step
     node.vendor.late = None
     is_done = (is_done and not kind.can_repeat) or run()
@@ -135,9 +135,8 @@ def test_an_interruption_at_any_step_costs_nothing(kind: Kind, event: str, loss:
     fault = replace(LOSSES[loss], list_lag=lag)
     node, options = begin(kind, folder / "whole", fault)
     whole = node.attempt(kind.module, **options) or {}
-    if kind.changes is not Changes.EDITS:
-        is_ok = outcome(kind, fault, PATIENT).first.result is Result.OK
-        assert whole.get("failed", False) is not is_ok, whole.get("msg")
+    is_ok = outcome(kind, fault, PATIENT).first.result is Result.OK
+    assert whole.get("failed", False) is not is_ok, whole.get("msg")
     steps = steps_of(node, EVENTS[event][1])
     assert steps
     for step in steps:

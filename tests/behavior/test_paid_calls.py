@@ -12,12 +12,10 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from support.kinds import KINDS, Changes, Kind, Options
+from support.kinds import KINDS, Kind, Options
 from support.node import Node
-from support.outcomes import FAULTS, IMPATIENT, PATIENT, POLL, Result, Run, Says, outcome, read_outcome
+from support.outcomes import FAULTS, IMPATIENT, PATIENT, POLL, Result, Run, outcome, read_outcome
 from support.vendor import Answer, Call, Killed
-
-DERIVED = [kind for kind in KINDS if kind.changes is not Changes.EDITS]
 
 
 def sending_times(node: Node, kind: Kind) -> list[float]:
@@ -38,7 +36,7 @@ def assert_run(result: Options, expected: Run) -> None:
 
 @pytest.mark.parametrize("max_wait", [PATIENT, IMPATIENT])
 @pytest.mark.parametrize("fault", FAULTS)
-@pytest.mark.parametrize("kind", DERIVED, ids=str)
+@pytest.mark.parametrize("kind", KINDS, ids=str)
 def test_runs_do_what_the_table_says(kind: Kind, fault: str, max_wait: int, folder: Path) -> None:
     expected = outcome(kind, FAULTS[fault], max_wait)
     node = kind.node(folder)
@@ -71,25 +69,6 @@ def assert_second_run(node: Node, kind: Kind, options: Options, expected: Run) -
 
     assert_run(second, expected)
     assert len(sending_times(node, kind)) == sent + expected.calls
-    assert kind.found(node.vendor) == kind.wanted
-
-
-@pytest.mark.parametrize("fault", FAULTS)
-@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind.changes is Changes.EDITS], ids=str)
-def test_a_change_of_the_whitelist_is_completed(kind: Kind, fault: str, folder: Path) -> None:
-    """It costs nothing and may be repeated, so that only the list counts, ten minutes later."""
-    node = kind.node(folder)
-    options = kind.prepare(node)
-    FAULTS[fault].happens_to(node, kind.call)
-
-    first = node.run(kind.module, **options)
-
-    if FAULTS[fault].says is Says.ALL and FAULTS[fault].list_lag < 20:
-        assert not first.get("failed"), first["msg"]
-        assert len(node.sent(kind.call)) == 1
-    node.vendor.advance(700)
-    node.vendor.faults.clear()
-    node.ok(kind.module, **options)
     assert kind.found(node.vendor) == kind.wanted
 
 

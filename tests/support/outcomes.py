@@ -29,6 +29,8 @@ SILENCE_LAG = 90
 BUSY_WAIT = 65
 #: Seconds between two looks at the list.
 POLL = 5
+#: For how long the whitelist is read after a change, and the pause before the change is sent again.
+READING, EDIT_PAUSE = 30, 1
 #: How long runs may wait: as by default, or not at all.
 PATIENT, IMPATIENT = 300, 0
 
@@ -274,10 +276,37 @@ def _redial(_kind: Kind, fault: Fault, max_wait: float) -> Outcome:
     return Outcome(Run(result, calls=1), Books.BEFORE, None)
 
 
+def _edit(_kind: Kind, fault: Fault, max_wait: float) -> Outcome:
+    """A change of the whitelist costs nothing: it is sent again until the list shows it."""
+    if fault.shown_at <= fault.lasts:
+        return Outcome(_DOES_IT, Books.WANTED, _UNCHANGED)
+    books = Books.WANTED if fault.is_carried_out_in_time else Books.BEFORE
+    if not max_wait:
+        # What QG.net has reported is not unknown, although the list lags.
+        result = Result.REFUSED if fault.is_success else Result.UNKNOWN
+        second = _DOES_IT
+        if fault.is_carried_out_in_time:
+            second = replace(_DOES_IT, calls=_sendings(fault.list_lag))
+        return Outcome(Run(result, calls=1, changed=fault.is_success), books, second)
+    if fault.is_success:
+        return Outcome(replace(_DOES_IT, calls=_sendings(fault.list_lag)), books, _UNCHANGED)
+    if fault.says is Says.REFUSAL:
+        return Outcome(Run(Result.UNKNOWN, calls=1), books, _DOES_IT)
+    waits = BUSY_WAIT if fault.says is Says.BUSY else fault.lasts + EDIT_PAUSE
+    again = replace(_DOES_IT, calls=1 + _sendings(fault.list_lag - waits))
+    return Outcome(again, Books.WANTED, _UNCHANGED, resent_after=waits)
+
+
+def _sendings(lag: float) -> int:
+    """Return how often a change is sent of which the list shows nothing for so long."""
+    return 1 if lag <= READING else 2
+
+
 _RULES: dict[Changes, Callable[[Kind, Fault, float], Outcome]] = {
     Changes.BUYS: _purchase,
     Changes.RELEASES: _release,
     Changes.REDIALS: _redial,
+    Changes.EDITS: _edit,
 }
 
 

@@ -24,8 +24,8 @@ from .._core.text import format_sample
 Listed = tuple[frozenset[str], tuple[str, ...]]
 #: The successive rounds without progress after which a change fails.
 MAX_STALLS = 3
-#: Seconds before each further reading after a change, since the list may lag.
-READ_DELAYS = (2, 3, 5, 10)
+#: Seconds before each further reading after a change, since the list may lag: two rounds of them are a minute.
+READ_DELAYS = (2, 3, 5, 10, 10)
 #: The kinds of refusals that concern single addresses: QG.net may take the others of the same call.
 ABOUT_ADDRESSES = (Kind.OTHER_KEY, Kind.FULL)
 _NOT_SHOWN = "QG.net reports success, but the whitelist does not show it, so the effect is unknown; it may be full."
@@ -49,6 +49,8 @@ class Change:
         self._reported_added: frozenset[str] = frozenset()
         self._reported_removed: frozenset[str] = frozenset()
         self._is_full = False
+        #: Whether QG.net accepted the last removal and found nothing to remove: the list still shows what has gone.
+        self._has_gone = False
 
     @property
     def missing(self) -> frozenset[str]:
@@ -161,8 +163,11 @@ class Change:
         return self._is_full and len(self.unneeded) >= len(self.missing) > 0
 
     def _remove(self) -> None:
+        self._has_gone = False
         if self.unneeded:
-            self.after -= self._api.remove(sort_addresses(self.unneeded))
+            removed = self._api.remove(sort_addresses(self.unneeded))
+            self._has_gone = not removed
+            self.after -= removed
 
     def _add(self, ips: list[str]) -> bool:
         """Add addresses; halve a refused call until it shows which address is. Returns whether all are added."""
@@ -195,7 +200,8 @@ class Change:
     def _await_reported(self) -> None:
         """Read the list until it shows what QG.net has reported as changed, for as long as it may lag."""
         for delay in READ_DELAYS:
-            if not self.unconfirmed:
+            still_shows_gone = self._has_gone and self.unneeded
+            if not self.unconfirmed and not still_shows_gone:
                 return
             self._wait(delay, "the whitelist does not show yet what was sent")
             self._read()
