@@ -225,6 +225,8 @@ define("simulator", "", "python", "tests/simulator")
 # What QG.net's documents leave open, asked of the simulator, or with QG_KEY of QG.net (--write, --paid).
 define("contract", "", "pytest", "tests/contract")
 define("bench", "curl haproxy sshd=openssh-server", "python", "tests/benchmarks/bench.py", PYTHONPATH=f"{ROOT}/tests")
+# Random defects in the code that pays, writes or waits: --seed, --number.
+define("planted", f"{DATABASE} curl", "python", "tools/plant.py", PYTHONPATH=f"{ROOT}/tests")
 DEMO = "curl haproxy" if "gateway" in sys.argv else "curl"
 define("demo", DEMO, "bash", "tests/support/demo/demo.sh", **CALLERS_HOME)
 define("systemd", SYSTEMD, "bash", "tests/support/lab/gateway_systemd.sh", **CALLERS_HOME)
