@@ -18,7 +18,11 @@ from typing import Any
 import ansible.constants
 from ansible import context
 from ansible.errors import AnsibleActionFail
-from ansible_collections.qingguo.qgnet.plugins.module_utils._core.checks import check_addresses, sort_addresses
+from ansible_collections.qingguo.qgnet.plugins.module_utils._core.checks import (
+    check_addresses,
+    check_range,
+    sort_addresses,
+)
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import OptionError, QgError
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.text import format_sample
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.store import is_database
@@ -83,6 +87,7 @@ class ActionModule(QgAction):
         is_absent = params["state"] == "absent"
         if params["forget"] and not is_absent:
             raise OptionError("forget deregisters hosts: set state=absent as well.")
+        check_range("max_removals", params["max_removals"], 0, 10**6)
         given = sort_addresses(check_addresses("ips", params["ips"] or (), any_scope=is_absent))
         found = {"changed": False, "whitelist": _digest(params), "ips": given, "given": True, "unwanted": []}
         if is_absent:

@@ -7,12 +7,23 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 from ansible.errors import AnsibleActionFail
+from ansible_collections.qingguo.qgnet.plugins.module_utils._core.checks import check_range, parse_minutes
+from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import OptionError
+from ansible_collections.qingguo.qgnet.plugins.module_utils._leases.credentials import check_credentials
 from ansible_collections.qingguo.qgnet.plugins.module_utils._leases.operations import ALLOCATE, RELEASE
-from ansible_collections.qingguo.qgnet.plugins.module_utils._task.operation import Operation, Spec, plain, read_options
+from ansible_collections.qingguo.qgnet.plugins.module_utils._task.operation import (
+    Operation,
+    Spec,
+    is_unset,
+    plain,
+    read_options,
+)
+from ansible_collections.qingguo.qgnet.plugins.module_utils._task.options import KEY_OPTIONS
 from ansible_collections.qingguo.qgnet.plugins.plugin_utils._action import ApiAction
 
 #: What a host needs, and the options that each of its pools can have; others are those of the task.
@@ -23,7 +34,12 @@ HOST: Spec = {
 POOL: Spec = {
     "name": {"type": "str", "required": True},
     "drain": {"type": "int"},
+    "credentials": {"type": "bool", "default": False},
 }
+#: What the task for the leases of a pool does not get as it is.
+_OF_POOL = ("name", "drain", "credentials")
+_PLACE = "option of the task or of module_defaults"
+_PASSWORD: Spec = {"password": KEY_OPTIONS["password"]}
 for _name in ("key", "password", "product", "count", "areas", "isp", "keep_alive"):
     _of_task = ALLOCATE.spec[_name]
     POOL[_name] = {field: _of_task[field] for field in ("type", "elements", "choices", "no_log") if field in _of_task}
@@ -46,15 +62,17 @@ class ActionModule(ApiAction):
     def _lease_pools(self, given: object) -> dict[str, Any]:
         """Return the result of each pool of each host. Equal pools share one, and a pool that fails stops no other."""
         task = self._args
-        hosts = read_pools(given, task.get("count"))
+        own = {"password": task["password"]} if "password" in task else {}
+        login = read_options(_PASSWORD, own, place=_PLACE, variable=self.variable)
+        hosts = read_pools(given, task.get("count"), login)
         exits = [line for needs in hosts.values() for line in needs["exits"]]
         results: dict[str, dict[str, Any]] = {}
         found: dict[str, dict[str, Any]] = {host: {} for host in hosts}
         for host, needs in hosts.items():
             for pool in needs["pools"]:
-                name, drain = pool["name"], pool["drain"] or default_drain(pool)
-                own = {each: pool[each] for each in POOL if pool[each] is not None and each not in ("name", "drain")}
-                options = {**task, **own, "min_remaining": f"{drain}s"}
+                name = pool["name"]
+                own = {each: pool[each] for each in POOL if pool[each] is not None and each not in _OF_POOL}
+                options = {**task, **own, "min_remaining": f"{pool['drain']}s"}
                 which = json.dumps([name, options], sort_keys=True)
                 if which not in results:
                     results[which] = self._lease(options, failed_exits(name, exits, pool["count"]))
@@ -85,20 +103,45 @@ class ActionModule(ApiAction):
             return {"failed": True, "msg": error.message}
 
 
-def read_pools(given: object, count: object) -> dict[str, Any]:
-    """Return what hosts need, validated; raises OptionError. In a pool, an empty value is none.
+def read_pools(given: object, count: object, login: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what hosts need, validated; raises OptionError.
 
-    A pool may have other values, such as those of a role.
+    ``count`` and the password of ``login`` are those of a pool without its own. In a pool, an empty value is none, but
+    not an empty key. A pool may have other values, such as those of a role.
     """
-    place = "option of the task"
-    named = read_options({"pools": {"type": "dict", "required": True}}, {"pools": given}, place=place)["pools"]
-    spec: Spec = {str(host): {"type": "dict", "required": True, "options": HOST} for host in named}
-    hosts = read_options(spec, named, place=place)
-    for needs in hosts.values():
-        for number, pool in enumerate(needs["pools"]):
-            own = {name: pool[name] for name in POOL if pool.get(name) not in (None, "", [])}
-            needs["pools"][number] = read_options(POOL, {"count": count, **own}, place="value of a pool")
-    return hosts
+    hosts = read_options({"pools": {"type": "dict", "required": True}}, {"pools": given}, place=_PLACE)["pools"]
+    spec: Spec = {host: {"type": "dict", "required": True} for host in hosts}
+    found = read_options(spec, hosts, place=_PLACE)
+    for host, needs in found.items():
+        with _naming(f"In pools of {host}, "):
+            found[host] = read_options(HOST, needs, place="value of a host")
+        pools = found[host]["pools"]
+        for number, pool in enumerate(pools, 1):
+            name = pool.get("name") or f"number {number}"
+            with _naming(f"Pool {name} of {host}: "):
+                pools[number - 1] = read_pool(pool, count, login)
+    return found
+
+
+@contextmanager
+def _naming(place: str) -> Iterator[None]:
+    """Begin the sentence about a mistake with its place."""
+    try:
+        yield
+    except OptionError as error:
+        raise OptionError(f"{place}{error.message}") from None
+
+
+def read_pool(given: Mapping[str, Any], count: object, login: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the options of a pool, validated; raises OptionError."""
+    own = {name: given[name] for name in POOL if name in given}
+    own = {name: value for name, value in own.items() if value != [] and not is_unset(name, value)}
+    pool = read_options(POOL, {"count": count, **own}, place="value of the pool")
+    if pool["drain"] is None:
+        pool["drain"] = default_drain(pool)
+    check_range("drain", pool["drain"], 1, 86400)
+    check_credentials(pool["credentials"], {"password": pool["password"] or login["password"]}, "credentials=true")
+    return pool
 
 
 def default_drain(options: Mapping[str, Any]) -> int:
@@ -106,8 +149,8 @@ def default_drain(options: Mapping[str, Any]) -> int:
 
     Short enough for leases of a minute, unless they are known to last longer.
     """
-    lasts = (options["keep_alive"] or 1) > 1 or options["product"] in ("exclusive", "longterm")
-    return 60 if lasts else 15
+    minutes = parse_minutes("keep_alive", options["keep_alive"] or 1)
+    return 60 if minutes > 1 or options["product"] in ("exclusive", "longterm") else 15
 
 
 def failed_exits(pool: str, lines: Iterable[str], count: int) -> list[str]:

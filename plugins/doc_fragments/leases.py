@@ -36,7 +36,9 @@ options:
     type: list
     elements: str
   exclude_areas:
-    description: The areas in which the leases must not be, for O(product=share), V(longterm) and V(exclusive).
+    description:
+      - The areas in which the leases must not be, for O(product=share), V(longterm) and V(exclusive).
+      - They may be parts of O(areas). One that contains an area of O(areas) is an error.
     type: list
     elements: str
   isp:

@@ -15,6 +15,8 @@ options:
   key:
     description:
       - The key of the product, which QG.net calls I(Authkey).
+      - An empty option or variable is an error, so that no other key is used instead. An empty environment variable
+        counts as unset.
     type: str
     required: true
   password:
@@ -24,6 +26,8 @@ options:
   api_url:
     description:
       - The URL of the API, or of a reseller's, which serves the APIs of the products at C(/PRODUCT) below it.
+      - Use the same host name everywhere. For another name of the same API, such as an alias or an IP address, rate
+        limits, registrations, purchases and the cap C(max_new_per_day) are counted separately.
     type: str
     default: https://proxy.qg.net
 notes:
@@ -36,6 +40,8 @@ options:
   key:
     description:
       - The key of the product, which QG.net calls I(Authkey).
+      - An empty option or variable is an error, so that no other key is used instead. An empty environment variable
+        counts as unset.
     type: str
     required: true
     vars:
@@ -53,6 +59,8 @@ options:
   api_url:
     description:
       - The URL of the API, or of a reseller's, which serves the APIs of the products at C(/PRODUCT) below it.
+      - Use the same host name everywhere. For another name of the same API, such as an alias or an IP address, rate
+        limits, registrations, purchases and the cap C(max_new_per_day) are counted separately.
     type: str
     default: https://proxy.qg.net
     vars:

@@ -96,6 +96,7 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._cloud.hosts import 
     host_address,
     host_name,
 )
+from ansible_collections.qingguo.qgnet.plugins.module_utils._core.checks import check_range
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import OptionError, QgError, UnexpectedError
 from ansible_collections.qingguo.qgnet.plugins.module_utils._task.operation import (
     environment_name,
@@ -104,6 +105,7 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._task.operation impo
     variable_name,
 )
 from ansible_collections.qingguo.qgnet.plugins.module_utils._task.options import ACCOUNT_API_OPTIONS, account_api
+from ansible_collections.qingguo.qgnet.plugins.module_utils._task.values import typed
 from ansible_collections.qingguo.qgnet.plugins.plugin_utils._announcer import run_announcer
 from ansible_collections.qingguo.qgnet.plugins.plugin_utils._variables import check_settings
 
@@ -136,9 +138,7 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
         try:
             check_settings(self._vars)
             if unknown := sorted(set(map(str, config)) - set(self.option_definitions)):
-                raise OptionError(
-                    f"Unsupported parameters: {', '.join(unknown)}. See ansible-doc -t inventory {self.NAME}."
-                )
+                raise OptionError(f"{unknown[0]} is not an option: see ansible-doc -t inventory {self.NAME}.")
             for row in self._rows(self.get_cache_key(path), cache):
                 self._add(row)
         except QgError as error:
@@ -181,7 +181,11 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
         params = self._params()
         api = account_api(params, run_announcer("qg_cloud"))
         secrets = self.get_option("include_secrets")
-        products = self.get_option("product_ids") or [None]
+        # Ansible does not check the entries of a list.
+        chosen = typed("product_ids", {"type": "list", "elements": "int"}, self.get_option("product_ids"))
+        for number in chosen:
+            check_range("product_ids", number, 1, 10**9)
+        products = chosen or [None]
         rows = collect(products, lambda product: api.instances(product, include_secrets=secrets))
         redacted: dict[str, list[Row]] = redact({"rows": rows}, params, ACCOUNT_API_OPTIONS)
         if cached:

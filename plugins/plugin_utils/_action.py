@@ -23,6 +23,7 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._core.runtime import
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.text import format_sample
 from ansible_collections.qingguo.qgnet.plugins.module_utils._task.operation import (
     DEFAULT,
+    NEVER_EMPTY,
     TASK,
     UNSET,
     MissingOption,
@@ -35,6 +36,7 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._task.operation impo
     from_this_environment,
     given_options,
     guarded,
+    is_unset,
     read_options,
     variable_name,
 )
@@ -89,14 +91,15 @@ class QgAction(ActionBase):
         names = [f"{prefix}{option}"] if own else []
         for name in [*names, variable_name(option)] if option in SHARED_OPTIONS else names:
             value = variable_value(name, self._variables.get(name, UNSET), self._templar)
-            if value is not UNSET and (value not in (None, "") or option in self.selectors):
+            if value is not UNSET and not is_unset(option, value, self.selectors):
                 self._set_by[option] = name
                 return value
         return UNSET
 
     def origin(self, option: str) -> str:
         """Return what has set an option: a variable, an environment variable, the task or the default."""
-        if option in self._set_by or self._args.get(option) is not None:
+        is_given = self._args.get(option) is not None or (option in NEVER_EMPTY and option in self._args)
+        if option in self._set_by or is_given:
             return self._set_by.get(option, TASK)
         name = environment_name(option)
         return name if os.environ.get(name) else DEFAULT
@@ -169,9 +172,10 @@ class ApiAction(QgAction):
         self.selectors = operation.selectors
         if self.delegated_away():
             spec = operation.spec
+            # The module on the host reads them again, but its sentence about a mistake would be Ansible's.
+            self.validated(spec, dict(operation.rules))
             given = self._explaining(lambda: given_options(spec, self.given(spec), **self._sources))
             params = {**from_this_environment(operation.spec), **given}
-            # The options of a delegated task are validated on its host.
             has_secrets = boolean(params.get(operation.secret_option or "") or False, strict=False)
             if has_secrets and not self._task.no_log:
                 # At -vvv, the connection displays the result.

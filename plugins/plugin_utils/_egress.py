@@ -25,6 +25,7 @@ from ansible.plugins.connection import NetworkConnectionBase
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.transport import USER_AGENT
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.checks import (
     check_range,
+    check_sources,
     check_url,
     read_address,
     sort_addresses,
@@ -78,14 +79,7 @@ class DetectionRequest:
     @classmethod
     def parse(cls, params: Mapping[str, Any]) -> DetectionRequest:
         """Check and return the options; raises OptionError for every mistake in them."""
-        sources = tuple(
-            dict.fromkeys(
-                check_url(f"sources, entry {n},", url, "https://api.ipify.org")
-                for n, url in enumerate(params["sources"], 1)
-            )
-        )
-        if not sources:
-            raise OptionError("sources is empty: name at least one echo service.")
+        sources = tuple(dict.fromkeys(check_sources(params["sources"])))
         quorum = min(2, len(sources)) if params["quorum"] is None else params["quorum"]
         if not 1 <= quorum <= len(sources):
             raise OptionError(

@@ -204,7 +204,7 @@ def test_excluded_addresses_do_not_count(new_node: Callable[..., Node], product:
     first, second = (lease["ip"] for lease in node.ok(ALLOCATE, count=2)["leases"])
     assert node.ok(ALLOCATE, count=1, exclude_ips=[first])["changed"] is False
     assert len(node.ok(ALLOCATE, count=2, exclude_ips=[first])["allocated"]) == 1
-    assert "exclude_ips holds ''" in node.failed(ALLOCATE, count=1, exclude_ips=[""])["msg"]
+    assert "exclude_ips contains ''" in node.failed(ALLOCATE, count=1, exclude_ips=[""])["msg"]
     # A vendor that begins anew leases the same addresses again.
     shutil.rmtree(node.store)
     node = new_node(product)

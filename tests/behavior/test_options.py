@@ -1,76 +1,18 @@
 # Copyright (c) 2026 The qingguo.qgnet authors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Options of the modules for leases: mistakes are found before any call, and a choice is what was chosen."""
+"""Options of the modules for leases: a choice is what was chosen. For mistakes in them see ``test_mistakes.py``."""
 
 from __future__ import annotations
 
 from typing import Any
 
 import pytest
-from support.invariants import assert_one_sentence
-from support.kinds import ALLOCATE, MONOPOLY, RELEASE, REPLACE
+from support.kinds import ALLOCATE, RELEASE, REPLACE
 from support.node import Node
 from support.vendor import KEY
 
-INFO, POOL, AREAS = "qg_proxy_info", "qg_proxy_pool_info", "qg_area_info"
 UNKNOWN = "203.0.113.250"
-MISTAKES: list[tuple[str, dict[str, Any], list[str]]] = [
-    (ALLOCATE, {"count": 0}, ["count=0", "from 1 to 100"]),
-    (ALLOCATE, {"count": -3}, ["count=-3"]),
-    (ALLOCATE, {"count": "many"}, ["count", "int"]),
-    (ALLOCATE, {"count": 1, "min_remaining": -1}, ["min_remaining=-1"]),
-    (ALLOCATE, {"count": 1, "keep_alive": 0}, ["keep_alive=0"]),
-    (ALLOCATE, {"count": 1, "keep_alive": "90s"}, ["keep_alive=90s is not a number of whole minutes"]),
-    (ALLOCATE, {"count": 1, "keep_alive": 30, "min_remaining": 30}, ["keep_alive=30", "min_remaining=30"]),
-    (ALLOCATE, {"count": 1, "areas": ["350500", "440100"]}, ["areas contains 2 areas", "product=classic", "one"]),
-    (ALLOCATE, {"count": 1, "isp": "telekom"}, ["isp", "telecom", "telekom"]),
-    (ALLOCATE, {"count": 1, "on_uncertain": "maybe"}, ["on_uncertain", "maybe"]),
-    (ALLOCATE, {"count": 1, "with_credentials": True}, ["with_credentials", "password"]),
-    *[(ALLOCATE, {"count": 1, "max_new_per_day": value}, ["max_new_per_day"]) for value in ("many", "1.5", 0, -1)],
-    (RELEASE, {}, ["ips", "task_ids", "all"]),
-    (RELEASE, {"all": False}, ["ips", "task_ids", "all=true"]),
-    (RELEASE, {"all": True, "ips": ["203.0.113.1"]}, ["ips and all=true exclude each other"]),
-    (RELEASE, {"ips": ["203.0.113.1"], "task_ids": ["T"]}, ["ips", "task_ids", "mutually exclusive"]),
-    (RELEASE, {"ips": ["*"]}, ["ips", "*"]),
-    (RELEASE, {"ips": ["203.0.113.1,203.0.113.2 "]}, ["ips", "203.0.113.2"]),
-    (RELEASE, {"task_ids": ["*"]}, ["task_ids", "*"]),
-    (REPLACE, {}, ["count", "ips", "task_ids", "all"]),
-    (REPLACE, {"all": False}, ["count", "ips", "task_ids", "all=true"]),
-    (REPLACE, {"count": 0}, ["count=0"]),
-    (REPLACE, {"count": 101}, ["count=101"]),
-    (REPLACE, {"count": 1, "all": True}, ["count and all=true exclude each other"]),
-    (REPLACE, {"task_ids": ["T"], "all": True}, ["task_ids and all=true exclude each other"]),
-    (REPLACE, {"count": 1, "ips": ["203.0.113.1"]}, ["count", "ips", "mutually exclusive"]),
-    (REPLACE, {"all": True, "keep_alive": -1}, ["keep_alive=-1"]),
-    (REPLACE, {"all": True, "with_credentials": True}, ["with_credentials", "password"]),
-    (INFO, {"task_ids": ["a b"]}, ["task_ids", "a b"]),
-    (INFO, {"with_credentials": True}, ["with_credentials", "password"]),
-    (POOL, {"count": 101}, ["count=101"]),
-    (POOL, {"pool": "premium"}, ["pool", "premium"]),
-    (AREAS, {"available": "perhaps"}, ["available", "perhaps"]),
-    (MONOPOLY, {}, ["count", "state=present"]),
-    (MONOPOLY, {"count": 0}, ["count=0", "from 1 to 100"]),
-    (MONOPOLY, {"count": 101}, ["count=101", "from 1 to 100"]),
-    (MONOPOLY, {"count": 1, "uuids": ["a"]}, ["uuids", "state=absent"]),
-    (MONOPOLY, {"count": 1, "all": True}, ["all", "state=absent"]),
-    *[(MONOPOLY, {"state": state}, ["uuids", f"state={state}"]) for state in ("absent", "redialed")],
-    (MONOPOLY, {"state": "absent", "all": True, "uuids": []}, ["uuids and all=true exclude each other"]),
-    (MONOPOLY, {"state": "absent", "all": True, "isp": "mobile"}, ["isp", "state=present"]),
-    (MONOPOLY, {"state": "absent", "uuids": [" "]}, ["uuids", "''"]),
-    *[("qg_ledger_info", {"since": text}, ["since"]) for text in ("yesterday", "24", "-1h", "24w", "2030-13-01")],
-]
-
-
-@pytest.mark.parametrize(("module", "options", "words"), MISTAKES)
-def test_a_mistake_is_one_sentence_before_any_call(
-    node: Node, module: str, options: dict[str, Any], words: list[str]
-) -> None:
-    result = node.failed(module, **options)
-    assert result["changed"] is False
-    assert_one_sentence(result["msg"])
-    assert [word for word in words if word not in result["msg"]] == []
-    assert node.vendor.calls() == []
 
 
 @pytest.mark.parametrize(("way", "replaced"), [("count", 2), ("all", 3), ("ips", 1), ("task_ids", 2)])

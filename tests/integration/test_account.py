@@ -117,7 +117,7 @@ MISTAKES: list[tuple[str, dict[str, Any], str]] = [
     ("price", {"duration": "3h"}, "QG.net writes hours with s."),
     ("price", {"duration": "0m"}, "duration='0m' is not a duration"),
     ("plan", {"product_id": 0}, "product_id=0 is out of range"),
-    ("instances", {"suid": ""}, "suid holds '': give one whole name"),
+    ("instances", {"suid": ""}, "suid='' cannot be used: give one word"),
     ("balance", {"app_id": " "}, "app_id is empty"),
     ("balance", {"timeout": 0}, "timeout=0"),
     ("balance", {"account_url": "ftp://www.qg.net"}, "account_url"),

@@ -94,7 +94,7 @@ def test_a_file_has_what_a_key_and_an_account_hold(sim: Simulator, playground: P
     refreshed = path.with_name("gateway.refreshed")
     refreshed.write_text("2000000000\n", encoding="utf-8")
     before = time.time()
-    gateways = {"qg_metrics_hosts": ["gw1", "gw2"], "qg_metrics_gateway": str(path.with_name("gateway"))}
+    gateways = {"qg_metrics_hosts": "gw1,gw2", "qg_metrics_gateway": str(path.with_name("gateway"))}
     run = write(sim, playground, path, account=True, **gateways).ok()
     found = samples(path)
     key = '{key="default"}'

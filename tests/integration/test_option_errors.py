@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import json
-import re
 from typing import Any
 
 import pytest
@@ -17,93 +16,96 @@ from support.task_cases import LOCAL, play_cases
 
 Options = dict[str, Any]
 IPS = {"ips": ["203.0.113.5"]}
-#: The module, its options, the option that the message names first, and the value, the cause or the fix in it.
-MODULES: list[tuple[str, Options, str, str]] = [
-    # the whitelist
-    ("qg_whitelist", {"ip": "203.0.113.5"}, "ip", "Supported parameters include: "),
-    ("qg_whitelist", {}, "ips", "missing required arguments"),
-    ("qg_whitelist", {"ips": "203.0.113.5 203.0.113.6"}, "ips", "each in an entry of its own"),
-    ("qg_whitelist", {"ips": {"web1": "203.0.113.5"}}, "ips", "unable to convert to list"),
-    ("qg_whitelist", {"ips": ["203.0.113.5:8080"]}, "ips", "'203.0.113.5:8080': give single IPv4"),
-    ("qg_whitelist", {"ips": ["203.0.113.0/24"]}, "ips", "'203.0.113.0/24': give single IPv4 addresses"),
-    ("qg_whitelist", {"ips": ["192.168.1.20"]}, "ips", "not an address of the public internet"),
-    ("qg_whitelist", {**IPS, "state": "Present"}, "state", "must be one of: present, absent, exact, got: Present"),
-    ("qg_whitelist", {**IPS, "state": "exact", "ips": []}, "ips", "state=exact would remove every address"),
-    ("qg_whitelist", {**IPS, "state": "exact", "max_removals": -1}, "max_removals", "-1 is out of range"),
-    # the transport
-    ("qg_whitelist", {**IPS, "timeout": "10s"}, "timeout", "unable to convert to float"),
-    ("qg_whitelist", {**IPS, "max_wait": -1}, "max_wait", "-1 is out of range: give a number from 0"),
-    ("qg_whitelist", {**IPS, "store": "/etc/passwd"}, "store", "/etc/passwd cannot be used"),
+GOOD_POOL = {"name": "a", "count": 1}
+#: The module, its options, and how the sentence begins. See tests/behavior/test_mistakes.py for the others.
+MODULES: list[tuple[str, Options, str]] = [
+    ("qg_whitelist", {"ip": "203.0.113.5"}, "ip is not an option: did you mean ips? The options are allow_partial, "),
+    ("qg_whitelist", {}, "ips is missing: give it as option of the task or of module_defaults."),
+    ("qg_whitelist", {"ips": "203.0.113.5 203.0.113.6"}, "ips contains '203.0.113.5 203.0.113.6': give single IPv4"),
+    ("qg_whitelist", {**IPS, "state": "Present"}, "state='Present' is none of its values: give present, absent or "),
+    ("qg_whitelist", {**IPS, "timeout": "10s"}, "timeout='10s' is not a number: give one, such as 10."),
+    ("qg_whitelist", {**IPS, "timeout": "{{ 1 > 0 }}"}, "timeout="),
+    # The key in the wrong option.
     (
         "qg_whitelist_info",
         {"key": "{{ omit }}", "timeout": "{{ lookup('env', 'QG_KEY') }}"},
-        "timeout",
-        "unable to convert to float",
+        "timeout='********' is not a number",
     ),
-    # the key and the URL
-    ("qg_whitelist_info", {"key": "  "}, "key", "is empty"),
-    ("qg_whitelist_info", {"key": "<my key>"}, "key", "contains a blank, a line break, quotes"),
-    ("qg_whitelist_info", {"key": "'QGDEMO01'"}, "key", "give only the Authkey of the user centre"),
-    ("qg_whitelist_info", {"key": "QG_KEY=QGDEMO01"}, "key", "an equals sign, angle brackets"),
+    ("qg_whitelist_info", {"key": "\ufeffHUSH01"}, "key contains a blank, a line break, quotes"),
+    ("qg_whitelist_info", {"api_url": "https://proxy.qg.net:8443/?Key=HUSH"}, "api_url must contain only scheme, host"),
+    ("qg_proxy_allocate", {"count": "three"}, "count='three' is not a whole number: give one, such as 5."),
+    ("qg_proxy_allocate", {"count": 1, "isp": "telecom "}, "isp='telecom ' is none of its values: give telecom, "),
+    ("qg_proxy_allocate", {"count": 1, "exclude_ips": ["1.2.3"]}, "exclude_ips contains '1.2.3', which is no exit IP"),
     (
         "qg_proxy_allocate",
-        {"count": 1, "state": "present"},
-        "state",
-        "Supported parameters include: ",
+        {"count": 1, "product": "share", "areas": [350500], "exclude_areas": [350000]},
+        "exclude_areas contains '350000', in which '350500' of areas lies: leave one of them out.",
     ),
-    ("qg_proxy_info", {"state": "present"}, "state", "Supported parameters include: "),
-    ("qg_whitelist_info", {"key": "\ufeffHUSH01"}, "key", "an invisible character, such as a byte order mark"),
-    ("qg_whitelist_info", {"api_url": "proxy.qg.net"}, "api_url", "give one URL with scheme and host"),
-    ("qg_whitelist_info", {"api_url": "https://proxy.qg.net/?Key=HUSH"}, "api_url", "only scheme, host and path"),
-    ("qg_whitelist_info", {"api_url": "https://me:HUSH@proxy.qg.net"}, "api_url", "contains a user name"),
-    # leases
-    ("qg_proxy_allocate", {"count": 1, "Num": 3}, "Num", "Supported parameters include: "),
-    ("qg_proxy_allocate", {}, "count", "missing required arguments: count"),
-    ("qg_proxy_allocate", {"count": 0}, "count", "count=0 is out of range: give a number from 1"),
-    ("qg_proxy_allocate", {"count": "three"}, "count", "unable to convert to int"),
-    ("qg_proxy_allocate", {"count": 1, "pools": {"a": {"pools": [{"name": "b", "count": "x"}]}}}, "count", "to int"),
-    ("qg_proxy_allocate", {"count": 1, "product": "Share"}, "product", "must be one of: auto, classic, share"),
-    ("qg_proxy_allocate", {"count": 1, "area_id": 350500}, "area_id", "areas,"),
-    (
-        "qg_proxy_allocate",
-        {"count": 1, "isp": "chinanet"},
-        "isp",
-        "must be one of: telecom, mobile, unicom, bgp, got: chinanet",
-    ),
-    (
-        "qg_proxy_allocate",
-        {"count": 1, "keep_alive": 10, "min_remaining": 10},
-        "keep_alive",
-        "must be more than min_remaining=10",
-    ),
-    ("qg_proxy_release", {}, "ips", "No lease is selected: give ips or task_ids, or set all=true"),
-    ("qg_proxy_release", {"ips": ["all"]}, "ips", "set all=true"),
-    ("qg_proxy_release", {"ips": ["203.0.113.5"], "product": "share"}, "product", "they end at their deadline"),
-    ("qg_quota_info", {"product": "overseas"}, "product", "has no quota that can be read"),
-    ("qg_monopoly", {}, "count", "is missing: state=present needs the number"),
+    # What hosts need.
+    ("qg_proxy_allocate", {"count": 1, "pools": "qg"}, "pools='qg' is not a dictionary"),
+    ("qg_proxy_allocate", {"count": 1, "pools": {"web1": [{"name": "qg"}]}}, "web1 is a list, which is not a dict"),
+    ("qg_proxy_allocate", {"count": 1, "pools": {"web1": {"pools": "qg"}}}, "In pools of web1, pools contains 'qg',"),
+    *[
+        ("qg_proxy_allocate", {"count": 1, "pools": {"web1": {"pools": [GOOD_POOL, pool]}}}, f"Pool {words}")
+        for pool, words in (
+            ({"name": "b", "count": "x"}, "b of web1: count='x' is not a whole number"),
+            ({"name": "b", "key": ""}, "b of web1: key is empty (''), which never means another key"),
+            ({"name": "b", "key": None}, "b of web1: key is null, which never means another key"),
+            ({"name": "b", "drain": 0}, "b of web1: drain=0 is out of range: give a number from 1"),
+            ({"name": "b", "isp": "bgp "}, "b of web1: isp='bgp ' is none of its values"),
+            ({"name": "b", "keep_alive": "1w"}, "b of web1: keep_alive='1w' cannot be used: give a number of minutes"),
+            ({"name": "b", "credentials": True}, "b of web1: credentials=true needs password"),
+            ({"name": "b", "credentials": "maybe"}, "b of web1: credentials='maybe' is not a boolean"),
+            ({"count": 1}, "number 2 of web1: name is missing"),
+        )
+    ],
     # the egress address and proxies
-    (
-        "qg_egress_ip_info",
-        {"sources": "http://a.example http://b.example"},
-        "sources",
-        "give one URL with scheme and host",
-    ),
-    ("qg_egress_ip_info", {"sources": ["ip.example"]}, "sources", "such as https://api.ipify.org"),
-    ("qg_egress_ip_info", {"quorum": 4}, "quorum", "cannot be met by 3 sources: give a number from 1 to 3"),
-    ("qg_egress_ip_info", {"quorum": 0}, "quorum", "give a number from 1 to 3"),
+    ("qg_egress_ip_info", {"sources": "http://a.example http://b.example"}, "sources, entry 1, cannot be used: give "),
+    ("qg_egress_ip_info", {"sources": ["ip.example"]}, "sources, entry 1, cannot be used: give one URL with scheme"),
+    ("qg_egress_ip_info", {"sources": [None]}, "sources contains null, which is not text: give one text"),
+    ("qg_egress_ip_info", {"quorum": 4}, "quorum=4 cannot be met by 3 sources: give a number from 1 to 3"),
+    ("qg_egress_ip_info", {"quorum": 0}, "quorum=0 cannot be met by 3 sources: give a number from 1 to 3"),
+    ("qg_egress_ip_info", {"samples": 0}, "samples=0 is out of range: give a number from 1"),
+    ("qg_egress_ip_info", {"timeout": 0}, "timeout=0 is out of range: give a number from 1"),
+    ("qg_egress_whitelist", {"step": "detect", "forget": ["web1"]}, "forget deregisters hosts: set state=absent"),
+    ("qg_egress_whitelist", {"step": "detect", "max_removals": -1}, "max_removals=-1 is out of range: give a number"),
+]
+#: Variables of a task that would pay, and its sentence: no empty key makes another one pay.
+VARIABLES: list[tuple[Options, str]] = [
+    ({"qg_key": ""}, "key is empty (''), which never means another key"),
+    ({"qg_key": None}, "key is null, which never means another key"),
+    ({"qg_key": "{{ nothing | default('') }}"}, "key is empty (''), which never means another key"),
+    ({"qg_max_new_per_day": "many"}, "max_new_per_day='many' is not a whole number: give one, such as 5. max_new_per_"),
+    ({"qg_product": "share "}, "product='share ' is none of its values: give auto, classic, share, longterm, exclusi"),
 ]
 #: Variables of the role, and the same.
-ROLE: list[tuple[Options, str, str]] = [
-    ({"state": "registered"}, "state", "must be one of: present, absent"),
+ROLE: list[tuple[Options, str]] = [
+    ({"state": "registered"}, "state='registered' is none of its values: give present or absent. state comes from egr"),
+    ({"prune": "perhaps"}, "prune='perhaps' is not a boolean: give true or false. prune comes from egress_whitelist_p"),
+    ({"max_removals": True}, "max_removals=true is not a whole number: give one, such as 5."),
 ]
 #: Options of the lookup, and what it says.
 LOOKUP = [
-    ("count=2", "Unsupported parameters: count."),
+    ("count=2", "count is not an option: the options are api_url, areas, at_least,"),
     ("store='/etc/passwd'", "store /etc/passwd cannot be used"),
+    ("at_least='two'", "at_least='two' is not a whole number: give one, such as 5."),
+    ("at_least=101", "at_least=101 is out of range: give a number from 0 to 100."),
+    ("limit=0", "limit=0 is out of range: give a number from 1"),
+    ("max_age='nan'", "max_age=nan is out of range: give a number from 0"),
+    ("form='urls'", "form='urls' is none of its values: give server, url or lease."),
+    ("form='url'", "form=url needs password"),
+    ("exclude_ips=['1.2.3']", "exclude_ips contains '1.2.3', which is no exit IP"),
+    ("key=''", "key is empty (''), which never means another key"),
 ]
 INVENTORY: list[tuple[Options, str]] = [
-    ({"api_url": "https://www.qg.net/api"}, "Unsupported parameters: api_url."),
-    ({"connect_with": "private"}, "Unsupported parameters: connect_with."),
+    ({"api_url": "https://www.qg.net/api"}, "api_url is not an option: see ansible-doc -t inventory"),
+    ({"connect_with": "private"}, "connect_with is not an option: see ansible-doc -t inventory"),
+    ({"timeout": "soon"}, "timeout"),
+    ({"app_key": " "}, "app_key is empty: give the appkey of the page Agent"),
+    ({"account_url": "qg.net"}, "account_url cannot be used: give one URL with scheme and host"),
+    ({"max_wait": -1}, "max_wait=-1 is out of range: give a number from 0"),
+    ({"product_ids": [104, "a"]}, "product_ids contains 'a', which is not a whole number: give one, such as 5."),
+    ({"product_ids": [0]}, "product_ids=0 is out of range: give a number from 1"),
 ]
 NOTHING = {"app_id": "nothing", "app_key": "nothing"}
 
@@ -114,57 +116,63 @@ def defaults(sim: Simulator, **options: str) -> dict[str, dict[str, str]]:
 
 
 def lookup(options: str) -> dict[str, Any]:
-    """A task with the lookup."""
-    template = f"{{{{ query('qingguo.qgnet.proxy', key=key, api_url=api_url, {options}) }}}}"
+    """A task with the lookup, which may have another key."""
+    key = "" if options.startswith("key=") else "key=key, "
+    template = f"{{{{ query('qingguo.qgnet.proxy', {key}api_url=api_url, {options}) }}}}"
     return {"ansible.builtin.debug": {"msg": template}}
 
 
-def cases_of_mistakes() -> dict[str, dict[str, Any]]:
-    """All tasks of the playbook by name."""
-    found: dict[str, dict[str, Any]] = {}
-    for number, (module, options, _option, _part) in enumerate(MODULES):
-        found[f"module {number}"] = {f"qingguo.qgnet.{module}": options}
-    for number, (variables, _option, _part) in enumerate(ROLE):
+def cases_of_mistakes() -> dict[str, tuple[dict[str, Any], str]]:
+    """All tasks of the playbook by name, each with its sentence."""
+    found: dict[str, tuple[dict[str, Any], str]] = {}
+    for number, (module, options, sentence) in enumerate(MODULES):
+        found[f"module {number}"] = ({f"qingguo.qgnet.{module}": options}, sentence)
+    for number, (module, options, sentence) in enumerate(MODULES[:13]):
+        found[f"delegated {number}"] = ({f"qingguo.qgnet.{module}": options, "delegate_to": "bastion"}, sentence)
+    for number, (variables, sentence) in enumerate(VARIABLES):
+        options = {"count": 1, "key": "{{ omit }}"} if "qg_key" in variables else {"count": 1}
+        found[f"variable {number}"] = ({"qingguo.qgnet.qg_proxy_allocate": options, "vars": variables}, sentence)
+    for number, (variables, sentence) in enumerate(ROLE):
         prefixed = {f"egress_whitelist_{name}": value for name, value in variables.items()}
         step = {"step": "detect", "vars_prefix": "egress_whitelist_"}
-        found[f"role {number}"] = {"qingguo.qgnet.qg_egress_whitelist": step, "vars": prefixed}
-    for number, (text, _sentence) in enumerate(LOOKUP):
-        found[f"lookup {number}"] = lookup(text)
+        found[f"role {number}"] = ({"qingguo.qgnet.qg_egress_whitelist": step, "vars": prefixed}, sentence)
+    for number, (text, sentence) in enumerate(LOOKUP):
+        found[f"lookup {number}"] = (lookup(text), f"The lookup qingguo.qgnet.proxy failed: {sentence}")
     return found
 
 
 @pytest.mark.measured
 def test_each_first_mistake_is_one_sentence_with_the_option_and_the_fix(sim: Simulator, playground: Playground) -> None:
+    cases = cases_of_mistakes()
     files = [
         playground.write(f"{number}.qg_cloud.yml", json.dumps({"plugin": "qingguo.qgnet.qg_cloud", **options}))
         for number, (options, _sentence) in enumerate(INVENTORY)
     ]
     run = play_cases(
         playground,
-        cases_of_mistakes(),
+        {name: task for name, (task, _sentence) in cases.items()},
         inventory=LOCAL,
         variables={"key": sim.key, "api_url": sim.api_url},
         arguments=["-v", *(word for file in files for word in ("-i", str(file)))],
-        environment={"QG_KEY": "HUSH0123", "QG_APP_ID": "nothing", "QG_APP_KEY": "nothing"},
+        environment={
+            "QG_KEY": "HUSH0123",
+            "QG_APP_ID": "nothing",
+            "QG_APP_KEY": "nothing",
+            "QG_ACCOUNT_URL": f"{sim.api_url}/account",
+        },
         hosts="app",
         module_defaults=defaults(sim, **NOTHING),
     ).ok()
     wrong = []
-    for kind, table in (("module", [case[1:] for case in MODULES]), ("role", ROLE)):
-        for number, (options, option, part) in enumerate(table):
-            task = run.of(f"{kind} {number}")
-            message = str(task.result.get("msg"))
-            name = re.compile(rf"\b{option}\b")
-            if task.status != "failed" or not name.search(message) or part not in message:
-                wrong.append((options, task.status, message))
-            else:
-                assert_one_sentence(message)
-    for number, (text, sentence) in enumerate(LOOKUP):
-        message = str(run.of(f"lookup {number}").result.get("msg"))
-        if sentence not in message:
-            wrong.append(({"lookup": text}, "", message))
+    for name, (task, sentence) in cases.items():
+        result = run.of(name)
+        message = str(result.result.get("msg"))
+        if result.status != "failed" or sentence not in message:
+            wrong.append((task, result.status, message))
+        else:
+            assert_one_sentence(message)
     output = " ".join(run.output.split())
-    wrong += [(options, "", "") for options, sentence in INVENTORY if sentence not in output]
+    wrong += [(options, "", sentence) for options, sentence in INVENTORY if sentence not in output]
     assert wrong == []
     assert "Traceback" not in run.output
     assert "HUSH" not in "".join(str(task.result.get("msg")) for task in run.tasks)

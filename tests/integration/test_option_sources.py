@@ -25,13 +25,13 @@ PLAYS = """
   gather_facts: false
   vars: {egress_whitelist_ips: [203.0.113.1]}
   tasks:
-    - {name: module ENVIRONMENT, qingguo.qgnet.qg_whitelist_info: {key: null}}
-    - {name: module ENVIRONMENT of blank variables, qingguo.qgnet.qg_whitelist_info: , vars: {qg_key: ""}}
+    - {name: module ENVIRONMENT, qingguo.qgnet.qg_whitelist_info: {key: "{{ omit }}"}}
+    - {name: module ENVIRONMENT of blank variables, qingguo.qgnet.qg_whitelist_info: , vars: {qg_timeout: ""}}
     - name: module ENVIRONMENT of an omitted variable
       qingguo.qgnet.qg_whitelist_info:
       vars: {qg_key: "{{ omit }}"}
     - {name: delegated ENVIRONMENT, qingguo.qgnet.qg_whitelist_info: , delegate_to: bastion}
-    - {name: lookup ENVIRONMENT, ansible.builtin.debug: {msg: "{{ LOOKUP }}"}, vars: {qg_key: "", qg_timeout: ""}}
+    - {name: lookup ENVIRONMENT, ansible.builtin.debug: {msg: "{{ LOOKUP }}"}, vars: {qg_password: "", qg_timeout: ""}}
     - name: role ENVIRONMENT
       ansible.builtin.include_role: {name: qingguo.qgnet.egress_whitelist}
 
@@ -142,7 +142,7 @@ def test_the_error_for_a_missing_key_names_all_places(sim: Simulator, playground
         "account": "app_id is missing: give it as option of the task or of module_defaults, as variable qg_app_id, "
         "or as QG_APP_ID in the environment of the control node.",
         "late": "timeout=1000 is out of range: give a number from 0.1 to 600. timeout comes from qg_timeout.",
-        "of another type": "and we were unable to convert to float",
+        "of another type": "timeout='soon' is not a number: give one, such as 10. timeout comes from qg_timeout.",
         "undefined": "The variable qg_key cannot be evaluated: 'vault_qg_key' is undefined",
         "later": "max_wait=-1 is out of range: give a number from 0 to 86400. max_wait comes from QG_MAX_WAIT.",
         "lookup": f"key is missing: give it as option of the lookup, {missing}.",
@@ -165,7 +165,7 @@ def test_defaults_of_the_group_reach_only_modules_that_use_them_and_a_task_is_re
     }
     run = play_cases(playground, cases, inventory=INVENTORY, module_defaults={"group/qingguo.qgnet.qg": group})
     assert "sources is empty" in run.of("detect").result["msg"]
-    assert "Unsupported parameters: nonsense. Supported parameters include: " in run.of("own option").result["msg"]
+    assert "nonsense is not an option: the options are " in run.of("own option").result["msg"]
 
 
 @pytest.mark.parametrize("origin", ["QG_API_URL", "the task"])

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import shutil
@@ -18,6 +19,7 @@ from typing import Any
 
 import pytest
 from simulator.fixture import Simulator
+from support.documents import role_options
 from support.exits import Exit, World, running_world
 from support.playground import Playground, Run, calls
 
@@ -349,29 +351,135 @@ def test_leases_that_cannot_be_used_are_left_out(gateway: Gateway, world: World)
 # --- before anything is paid for
 
 
-@pytest.mark.parametrize(
-    ("variables", "reason"),
-    [
-        ({"proxy_gateway_bind": "192.0.2.300"}, "invalid address"),
-        ({"proxy_gateway_bind": "127.0.0.1:1 "}, "cannot be used"),
-        ({"proxy_gateway_allow": ["0.0.0.0/1", "128.0.0.0/1"]}, "at most 2^24 addresses"),
-        ({"proxy_gateway_allow": ["192.0.2.0/33"]}, "is not a valid IPv4 or IPv6 address"),
-        ({"proxy_gateway_allow": ["192.0.2.0/24\nbind :1"]}, "proxy_gateway_allow must contain"),
-        ({"proxy_gateway_directory": "/proc/none"}, "/proc/none"),
-        ({"proxy_gateway_service": "systemd"}, "systemd"),
-        ({"proxy_gateway_pools": [{"name": "a", "port": 1}, {"name": "a", "port": 2}]}, "must be unique"),
-        ({"proxy_gateway_pools": [{"name": "a-b", "port": 1}]}, "1 to 32 letters"),
-        ({"proxy_gateway_check": "http"}, "proxy_gateway_check must be one of"),
-    ],
-)
-def test_a_wrong_value_is_named_before_anything_is_paid_for(
-    gateway: Gateway, variables: dict[str, Any], reason: str
-) -> None:
-    run = gateway.play(**variables)
+#: The option of the role, its value, and what the sentence contains.
+MISTAKES: list[tuple[str, Any, str]] = [
+    ("bind", "192.0.2.300", "invalid address"),
+    ("bind", "127.0.0.1:1 ", 'proxy_gateway_bind="127.0.0.1:1 " cannot be used: give one IPv4 address, such as'),
+    ("bind", "::1", 'proxy_gateway_bind="::1" cannot be used: give one IPv4 address'),
+    ("allow", ["0.0.0.0/1", "128.0.0.0/1"], 'proxy_gateway_allow=["0.0.0.0/1", "128.0.0.0/1"] cannot be used: give'),
+    ("allow", [], "proxy_gateway_allow=[] cannot be used: give IPv4 addresses, or networks of at most 2^24"),
+    ("allow", ["192.0.2.0/33"], "is not a valid IPv4 or IPv6 address"),
+    ("allow", ["192.0.2.0/24\nbind :1"], "cannot be used: give IPv4 addresses, or networks of at most 2^24"),
+    ("name", "a b", 'proxy_gateway_name="a b" cannot be used: give at most 64 letters'),
+    ("name", "../x", 'proxy_gateway_name="../x" cannot be used'),
+    ("directory", "/proc/none", "proxy_gateway_directory=/proc/none does not exist on "),
+    ("directory", "etc", 'proxy_gateway_directory="etc" cannot be used: give an absolute path'),
+    ("service", "systemd", "proxy_gateway_service=systemd needs a host that runs systemd"),
+    ("pools", [{"name": "a", "port": 1}, {"name": "a", "port": 2}], "(a, a; 1, 2): names and ports must be unique"),
+    ("pools", [{"name": "a", "port": 1}, {"name": "b", "port": "1"}], "(a, b; 1, 1): names and ports must be unique"),
+    (
+        "pools",
+        [{"name": "a-b", "port": 1}],
+        "A name in proxy_gateway_pools cannot be used (a-b): give each pool 1 to 32",
+    ),
+    ("check", "http", "proxy_gateway_check must be one of"),
+    ("count", "three", "proxy_gateway_count"),
+]
+
+
+def inventory_of(cases: Mapping[str, Mapping[str, Any]]) -> str:
+    """An inventory with a host for each case, which has variables of its own."""
+    local = {"ansible_connection": "local"}
+    return json.dumps({"all": {"hosts": {name: {**local, **variables} for name, variables in cases.items()}}})
+
+
+def test_a_wrong_value_is_named_before_anything_is_paid_for(gateway: Gateway) -> None:
+    common = {**gateway.variables, "proxy_gateway_name": "{{ inventory_hostname }}"}
+    cases = {
+        f"h{number}": {**common, f"proxy_gateway_{option}": value}
+        for number, (option, value, _words) in enumerate(MISTAKES)
+    }
+
+    run = gateway.playground.play(PLAY, inventory=inventory_of(cases), environment=gateway.environment)
+
     assert run.rc == 2
-    assert reason in " ".join(run.output.split())
+    failures = {task.host: str(task.result["msg"]) for task in run.tasks if task.status == "failed"}
+    expected = {f"h{number}": words for number, (_option, _value, words) in enumerate(MISTAKES)}
+    assert {host: failures.get(host) for host in cases if expected[host] not in failures.get(host, "")} == {}
     assert calls(gateway.sim) == []
-    assert not (gateway.folder / "qg-proxy-gateway.cfg").exists()
+    assert list(gateway.folder.glob("*.cfg")) == []
+
+
+def test_each_option_can_be_set_as_text_of_a_command_line(gateway: Gateway, world: World) -> None:
+    """Those that concern leases by themselves, since one may hide a mistake in what another one does."""
+    gateway.sim.configure(plan={"channels": 50})
+    metrics = free_port()
+    values: dict[str, Any] = {
+        "state": "present",
+        "name": "whole",
+        "directory": str(gateway.folder),
+        "service": "daemon",
+        "bind": "127.0.0.1",
+        "port": str(free_port()),
+        "allow": "127.0.0.1,192.0.2.0/24",
+        "web_only": "false",
+        "metrics": f"127.0.0.1:{metrics}",
+        "check": "tcp",
+        "sticky": "none",
+        "pools": [{"name": "first", "port": str(free_port())}],
+    }
+    alone = {
+        "count": "2",
+        "areas": "350500",
+        "isp": "telecom",
+        "keep_alive": "5",
+        "drain": "20",
+        "credentials": "false",
+    }
+    assert {*values, *alone} == {name.removeprefix("proxy_gateway_") for name in role_options("proxy_gateway")}
+    pool = {
+        **alone,
+        "name": "own",
+        "port": str(free_port()),
+        "key": gateway.sim.key,
+        "password": PWD,
+        "product": "classic",
+        "sticky": "required",
+    }
+    assert pool.keys() == role_options("proxy_gateway")["proxy_gateway_pools"]["options"].keys()
+    cases = {name: {name: value, "port": str(free_port())} for name, value in alone.items()}
+    cases |= {"whole": values, "pool": {"pools": [pool]}, "typed": {"keep_alive": 60, "port": free_port()}}
+    common = {**gateway.variables, "proxy_gateway_name": "{{ inventory_hostname }}"}
+    hosts = {
+        host: {**common, **{f"proxy_gateway_{name}": value for name, value in options.items()}}
+        for host, options in cases.items()
+    }
+
+    gateway.playground.play(PLAY, inventory=inventory_of(hosts), environment=gateway.environment).ok()
+
+    assert {path.stem for path in gateway.folder.glob("*.cfg")} == set(cases)
+    assert " map(" not in gateway.configuration("credentials")
+    assert "deny unless { src 127.0.0.1 192.0.2.0/24 }" in gateway.configuration("whole")
+
+
+def test_a_pool_with_an_empty_key_never_takes_the_key_of_the_environment(gateway: Gateway) -> None:
+    run = gateway.play(proxy_gateway_pools=[{"name": "web", "port": gateway.port, "key": ""}])
+    assert run.rc == 2
+    assert "Pool web of localhost: key is empty (''), which never means another key" in " ".join(run.output.split())
+    assert calls(gateway.sim) == []
+
+
+def test_a_refresh_names_a_host_without_a_gateway_and_leases_nothing_for_it(gateway: Gateway) -> None:
+    run = gateway.refresh()
+    assert run.rc == 2
+    missing = f"localhost has no gateway at {gateway.folder}/qg-proxy-gateway.cfg"
+    assert missing in " ".join(run.output.split())
+    assert calls(gateway.sim) == []
+
+
+def test_a_process_that_gives_no_reason_is_reported_with_where_its_log_is(gateway: Gateway) -> None:
+    programs = gateway.playground.root / "programs"
+    programs.mkdir()
+    # HAProxy accepts the file and does not run, and nobody waits for it.
+    for name, text in (("haproxy", ""), ("seq", "echo 1\n")):
+        (programs / name).write_text(f"#!/bin/sh\n{text}", encoding="ascii")
+        (programs / name).chmod(0o755)
+    gateway.environment["PATH"] = f"{programs}:{gateway.playground.ansible_environment()['PATH']}"
+    run = gateway.play()
+    assert run.rc == 2
+    log = "it gave no reason; to see its log, type grep haproxy /var/log/syslog, or on a host without a system log"
+    assert f"{log} haproxy -d -f {gateway.folder}/qg-proxy-gateway.cfg" in " ".join(run.output.split())
+    assert calls(gateway.sim) == []
 
 
 def test_a_port_in_use_is_named_and_another_one_works(gateway: Gateway) -> None:

@@ -5,12 +5,15 @@
 
 from __future__ import annotations
 
+import getpass
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 from simulator.fixture import Simulator
+from support.documents import role_options
 from support.playground import Playground, Run, calls
 
 #: The password of the simulator's proxies.
@@ -134,6 +137,110 @@ def test_what_can_be_had_is_written_and_the_run_fails(sim: Simulator, playground
     assert "proxy_list_count=3" in run.output
     assert path.read_text().splitlines() == servers(sim)
     assert len(servers(sim)) == 2
+
+
+# --- options
+
+
+def hosts(cases: Mapping[str, Mapping[str, Any]]) -> str:
+    """An inventory with a host for each case, which has variables of its own."""
+    local = {"ansible_connection": "local"}
+    return json.dumps({"all": {"hosts": {name: {**local, **variables} for name, variables in cases.items()}}})
+
+
+def write_all(
+    sim: Simulator, playground: Playground, path: Path, cases: Mapping[str, Mapping[str, Any]], **environment: str
+) -> Run:
+    """Run the role once for all cases, each of which has a file of its own."""
+    own = {name: {"proxy_list_path": str(path.with_name(name)), **case} for name, case in cases.items()}
+    return playground.play(
+        PLAY.partition("  handlers:")[0],
+        inventory=hosts(own),
+        environment={"QG_KEY": sim.key, "QG_API_URL": sim.api_url, **environment},
+    )
+
+
+def test_each_option_can_be_set_as_its_type_and_as_text_of_a_command_line(
+    sim: Simulator, playground: Playground, path: Path
+) -> None:
+    sim.configure(plan={"channels": 50})
+    template = playground.write("own.j2", "{{ leases | map(attribute='ip') | join(' ') }} {{ urls[0] }}")
+    values: dict[str, Any] = {
+        "state": "present",
+        "path": str(path.with_name("path")),
+        "format": "json",
+        "template": str(template),
+        "scheme": "socks5h",
+        "credentials": True,
+        "owner": getpass.getuser(),
+        "command": "true --quietly",
+        "count": 2,
+        "areas": [350500],
+        "isp": "telecom",
+        "keep_alive": 5,
+        "drain": 20,
+    }
+    assert values.keys() == {name.removeprefix("proxy_list_") for name in role_options("proxy_list")}
+    as_text = {name: str(value) for name, value in values.items() if isinstance(value, int)}
+    as_text |= {"areas": "350500", "keep_alive": "1h"}
+    cases = {name: {f"proxy_list_{name}": value} for name, value in values.items()}
+    cases |= {f"{name}-text": {f"proxy_list_{name}": value} for name, value in as_text.items()}
+
+    run = write_all(sim, playground, path, cases, QG_PASSWORD=PWD).ok()
+
+    assert {name for name in cases if not path.with_name(name).read_text()} == set()
+    assert len(path.with_name("count").read_text().splitlines()) == 2
+    assert {path.with_name(name).stat().st_mode & 0o777 for name in ("credentials", "credentials-text")} == {0o600}
+    assert PWD not in run.output
+
+
+def test_a_mistake_is_found_before_anything_is_leased(sim: Simulator, playground: Playground, path: Path) -> None:
+    broken = playground.write("broken.j2", "{% for lease in leases %}")
+    misspelt = playground.write("misspelt.j2", "{% for lease in leases %}{{ lease.adress }}{% endfor %}")
+    mistakes: dict[str, tuple[dict[str, Any], str]] = {
+        "relative": ({"path": "proxies.txt"}, 'proxy_list_path="proxies.txt" is not the absolute path of a file: give'),
+        "empty": ({"path": ""}, 'proxy_list_path="" is not the absolute path of a file: give one, such as /etc/'),
+        "slash": ({"path": f"{path.parent}/"}, "is not the absolute path of a file"),
+        "folder": ({"path": str(path.parent.parent)}, f"proxy_list_path={path.parent.parent} is a directory: name a"),
+        "nowhere": ({"template": "nope.j2"}, "proxy_list_template=nope.j2 cannot be used, and nothing was leased: "),
+        "broken": ({"template": str(broken)}, f"proxy_list_template={broken} cannot be used, and nothing was leased:"),
+        "misspelt": ({"template": str(misspelt)}, "adress"),
+        "owner": (
+            {"owner": "nobody-here"},
+            "proxy_list_owner=nobody-here cannot own the file: name a user of the host",
+        ),
+        "command": ({"command": "/none/such --now"}, "proxy_list_command begins with /none/such, which the host does"),
+        "count": ({"count": "three"}, "proxy_list_count"),
+        "format": ({"format": "xml"}, "proxy_list_format must be one of"),
+    }
+    cases = {
+        name: {f"proxy_list_{option}": value for option, value in options.items()}
+        for name, (options, _words) in mistakes.items()
+    }
+
+    run = write_all(sim, playground, path, cases)
+
+    failures = {task.host: str(task.result["msg"]) for task in run.tasks if task.status == "failed"}
+    assert {name: failures[name] for name, (_options, words) in mistakes.items() if words not in failures[name]} == {}
+    assert calls(sim) == []
+
+
+def test_credentials_without_a_password_are_refused_before_anything_is_leased(
+    sim: Simulator, playground: Playground, path: Path
+) -> None:
+    run = write_all(sim, playground, path, {"one": {"proxy_list_credentials": True}})
+    assert run.rc == 2
+    assert "Pool proxy_list of one: credentials=true needs password" in " ".join(run.output.split())
+    assert calls(sim) == []
+
+
+def test_an_empty_key_never_takes_the_key_of_the_environment(
+    sim: Simulator, playground: Playground, path: Path
+) -> None:
+    run = write_all(sim, playground, path, {"one": {"qg_key": ""}})
+    assert run.rc == 2
+    assert "Pool proxy_list of one: key is empty (''), which never means another key" in " ".join(run.output.split())
+    assert calls(sim) == []
 
 
 def test_a_list_is_removed(sim: Simulator, playground: Playground, path: Path) -> None:

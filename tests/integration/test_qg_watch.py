@@ -153,13 +153,16 @@ def test_it_ends_at_once_when_it_is_cancelled_in_the_middle_of_a_call(sim: Simul
 @pytest.mark.parametrize(
     ("mistake", "sentence"),
     [
-        ({"watch": None}, "missing required arguments: watch"),
-        ({"watch": "lease"}, "value of watch must be one or more of: quota, leases, whitelist, balance"),
-        ({"quota_below": 5}, "Unsupported parameters: quota_below. Supported parameters include: "),
+        ({"watch": None}, "watch is missing: give it as option of qg_watch"),
+        (
+            {"watch": "lease"},
+            "watch contains 'lease', which is none of its values: give quota, leases, whitelist or bal",
+        ),
+        ({"quota_below": 5}, "quota_below is not an option: the options are account_url, "),
         ({"interval": "soon"}, "interval"),
         ({"interval": 0}, "interval=0 is out of range: give a number from"),
         ({"min_remaining": "soon"}, "min_remaining='soon' cannot be used: give a number of minutes"),
-        ({"key": ""}, "key is missing: give it as option of qg_watch or as QG_KEY in the environment"),
+        ({"key": ""}, "key is empty (''), which never means another key: give a value, or leave the option out"),
         ({"watch": "balance", "app_key": None}, "app_key is missing"),
         ({"watch": "quota", "product": "overseas"}, "product=overseas has no quota that can be read"),
         ({"api_url": "proxy.qg.net"}, "api_url cannot be used: give one URL with scheme and host"),

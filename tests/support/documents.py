@@ -70,6 +70,13 @@ def with_fragments(documentation: Mapping[str, Any]) -> dict[str, Any]:
     return options
 
 
+def role_options(role: str) -> dict[str, Any]:
+    """The documented options of a role."""
+    text = (ROOT / "roles" / role / "meta" / "argument_specs.yml").read_text(encoding="utf-8")
+    options: dict[str, Any] = yaml.safe_load(text)["argument_specs"]["main"]["options"]
+    return options
+
+
 def returned_values(module: str) -> dict[str, Any]:
     """What a module's documentation says that it returns."""
     values: dict[str, Any] = yaml.safe_load(plugin("modules", module).RETURN)

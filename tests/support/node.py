@@ -19,11 +19,20 @@ from pathlib import Path
 from typing import Any, NoReturn
 from urllib.parse import urlsplit
 
-from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.transport import HttpResponse, Transport
-from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import Effect, TransportError
+from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import (
+    Effect,
+    OptionError,
+    TransportError,
+)
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.runtime import Clock, Runtime
-from ansible_collections.qingguo.qgnet.plugins.module_utils._task.operation import Mode, Operation, execute, redact
+from ansible_collections.qingguo.qgnet.plugins.module_utils._task.operation import (
+    Mode,
+    Operation,
+    execute,
+    read_options,
+    redact,
+)
 from simulator.core import ConnectionLost
 from support.invariants import Books, Result, assert_no_secret, assert_result, assert_true
 from support.machine_clock import MachineClock
@@ -80,13 +89,13 @@ class Node:
         return {name: value for name, value in self.options.items() if name not in ("key", "api_url", "store")}
 
     def run(self, module: str, *, check: bool = False, diff: bool = False, **options: Any) -> Result:
-        """Run a module, with options that are validated as Ansible validates them."""
+        """Run a module, with options that are read as those of a task."""
         operation: Operation = import_module(f"{ACTIONS}.{module}").ActionModule.operation
         given = {name: value for name, value in self.options.items() if name in operation.spec}
-        validation = ArgumentSpecValidator(operation.spec, **operation.rules).validate({**given, **options})
-        if validation.error_messages:
-            return {"failed": True, "changed": False, "msg": "; ".join(validation.error_messages)}
-        params = validation.validated_parameters
+        try:
+            params = read_options(operation.spec, {**given, **options}, place="option", rules=operation.rules)
+        except OptionError as error:
+            return {"failed": True, "changed": False, "msg": error.message}
         before = Books.of(self.vendor)
         if not self._is_other:
             self.is_dead = False

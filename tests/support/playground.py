@@ -39,18 +39,25 @@ Result = dict[str, Any]
 
 
 def operate(module: str | Operation, options: Mapping[str, Any], *, check: bool = False, diff: bool = False) -> Result:
-    """Run a module in this process, with options that are validated as Ansible validates them.
+    """Run a module in this process, with options that are read as those of a task.
 
     Its random delays are a hundred times shorter than for users.
     """
-    from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
-    from ansible_collections.qingguo.qgnet.plugins.module_utils._task.operation import Mode, Runtime, execute, redact
+    from ansible_collections.qingguo.qgnet.plugins.module_utils._task.operation import (
+        Mode,
+        QgError,
+        Runtime,
+        execute,
+        read_options,
+        redact,
+    )
 
     operation = import_module(f"{ACTIONS}.{module}").ActionModule.operation if isinstance(module, str) else module
-    validation = ArgumentSpecValidator(operation.spec, **operation.rules).validate(dict(options))
-    if validation.error_messages:
-        return {"failed": True, "changed": False, "msg": "; ".join(validation.error_messages)}
-    params, hasty = validation.validated_parameters, Runtime(random=lambda low, _high: low / 100)
+    try:
+        params = read_options(operation.spec, options, place="option", rules=operation.rules)
+    except QgError as error:
+        return {"failed": True, "changed": False, "msg": error.message}
+    hasty = Runtime(random=lambda low, _high: low / 100)
     with garbage_kept():
         return redact(execute(operation, params, Mode(check=check, diff=diff, runtime=hasty)), params, operation.spec)
 

@@ -13,7 +13,7 @@ import ipaddress
 import json
 import re
 import socket
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from urllib.parse import urlsplit
 
 from .errors import OptionError
@@ -23,6 +23,12 @@ from .text import one_line, quoted
 _URL = re.compile(r"https?://(\[[0-9a-f:.]+\]|[\w.-]+)(:[0-9]+)?([/?#][^\s,;]*)?", re.IGNORECASE)
 UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 _DURATION = re.compile(rf"(-?[0-9]{{1,9}})([{''.join(UNITS)}]?)")
+#: What no name contains: it separates names in QG.net's calls, or stands for all of them.
+_SEPARATORS = ",* "
+#: A server of a lease: four numbers, a name whose last part is none, or an IPv6 address in brackets; and the port.
+_SERVER = re.compile(
+    r"(?:[0-9]{1,3}(?:\.[0-9]{1,3}){3}|(?:[\w-]+\.)*(?![0-9]+:)[\w-]+|\[[0-9a-fA-F:.]+\]):([0-9]{1,5})", re.ASCII
+)
 #: The addresses of examples (RFC 5737), which no host has.
 _DOCUMENTATION = tuple(map(ipaddress.IPv4Network, ("192.0.2.0/24", "198.51.100.0/24", "203.0.113.0/24")))
 
@@ -43,6 +49,15 @@ def check_url(option: str, url: str, example: str = "https://proxy.qg.net") -> s
     return url
 
 
+def check_sources(urls: Sequence[str]) -> Sequence[str]:
+    """Return the URLs of echo services; refuse others, and none at all."""
+    if not urls:
+        raise OptionError("sources is empty: name at least one echo service.")
+    for number, url in enumerate(urls, 1):
+        check_url(f"sources, entry {number},", url, "https://api.ipify.org")
+    return urls
+
+
 def check_range(option: str, value: float, minimum: float, maximum: float) -> float:
     """Return a number; refuse one outside its range."""
     if not minimum <= value <= maximum:
@@ -54,16 +69,23 @@ def check_range(option: str, value: float, minimum: float, maximum: float) -> fl
 
 def check_word(option: str, text: str) -> str:
     """Return a name of one word, such as QG.net's numbers of packages and services; refuse any other text."""
-    return check_names(option, [text])[0]
+    word = text.strip()
+    if not _is_name(word, _SEPARATORS):
+        raise OptionError(f"{option}={quoted(word)} cannot be used: give one word, without commas and asterisks.")
+    return word
 
 
-def check_names(option: str, texts: Iterable[object] | None, separators: str = ",* ") -> list[str]:
+def check_names(option: str, texts: Iterable[object] | None, separators: str = _SEPARATORS) -> list[str]:
     """Return the names in a list as text; refuse what separates names in the vendor's calls."""
     names = [str(text).strip() for text in texts or ()]
-    wrong = next((name for name in names if not name or not name.isprintable() or set(name) & set(separators)), None)
-    if wrong is not None:
-        raise OptionError(f"{option} holds {quoted(wrong)}: give one whole name, in each entry of a list.")
+    for name in names:
+        if not _is_name(name, separators):
+            raise OptionError(f"{option} contains {quoted(name)}: give one whole name, in each entry of a list.")
     return names
+
+
+def _is_name(text: str, separators: str) -> bool:
+    return bool(text) and text.isprintable() and not set(text) & set(separators)
 
 
 def parse_minutes(option: str, value: object) -> float:
@@ -101,6 +123,27 @@ def is_ipv4(text: str) -> bool:
         return bool(socket.inet_pton(socket.AF_INET, text))
     except (OSError, ValueError):
         return False
+
+
+def is_lease_name(text: str) -> bool:
+    """Whether this may be the exit IP or the server of a lease, which may be written with leading zeros."""
+    try:
+        return bool(parse_address(text))
+    except ValueError:
+        match = _SERVER.fullmatch(text)
+    return match is not None and 1 <= int(match[1]) <= 65535
+
+
+def check_lease_names(option: str, texts: Iterable[object] | None) -> frozenset[str]:
+    """Return the exit IPs and servers of leases; refuse text that can be neither."""
+    names = check_names(option, texts)
+    for name in names:
+        if not is_lease_name(name):
+            raise OptionError(
+                f"{option} contains {quoted(name)}, which is no exit IP and no server of a lease: give addresses such "
+                "as 203.0.113.5, or 203.0.113.5:21504 with the port."
+            )
+    return frozenset(names)
 
 
 def check_addresses(option: str, texts: Iterable[str], *, any_scope: bool = False) -> frozenset[str]:

@@ -33,7 +33,7 @@ _SPACE = frozenset("\n\t\u3000\xa0")
 _PROXIES, _BEFORE_LOGIN = ("http_proxy", "https_proxy", "all_proxy"), re.compile(r"^([A-Za-z0-9+.-]*:)?//")
 #: What a message may quote of an option's value. Anything else may be a URL or a login.
 _QUOTABLE = re.compile(
-    r"[\w .,*+=<>!-]{0,80}|(?:[\w-]+\.)+[\w-]+:[0-9]+|[0-9.]{7,15}/[0-9.]+|[0-9a-fA-F:]*::[0-9a-fA-F:]*(?:/[0-9]+)?"
+    r"[\w\s\u200b\ufeff.,*+=<>!-]{0,80}|(?:[\w-]+\.)+[\w-]+:[0-9]+|[0-9.]{7,15}/[0-9.]+|[0-9a-fA-F:]*::[0-9a-fA-F:]*(?:/[0-9]+)?"
 )
 
 
@@ -165,6 +165,12 @@ def format_sample(items: Collection[str], limit: int = 10) -> str:
     """Return the first items as a list for a message, and the number of the others."""
     shown = list(items)[:limit]
     return ", ".join(shown) + (f" and {len(items) - len(shown)} more" if len(items) > len(shown) else "")
+
+
+def either(items: Iterable[str]) -> str:
+    """Return items for a message of which one is to be given: "a, b or c"."""
+    *others, last = items
+    return f"{', '.join(others)} or {last}" if others else last
 
 
 def similar(word: str, known: Iterable[str], number: int = 1, cutoff: float = 0.6) -> list[str]:

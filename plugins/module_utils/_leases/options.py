@@ -6,16 +6,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any, NamedTuple
 
 from .._api.calls import CLASSIC, PRODUCTS
 from .._api.lease_client import Leases
-from .._api.leases import AllocationParams, area_codes
-from .._core.checks import check_names, check_range, parse_minutes
+from .._api.leases import AllocationParams, area_codes, code_in, is_inside
+from .._core.checks import check_lease_names, check_names, check_range, parse_minutes
 from .._core.errors import OptionError
+from .._core.text import either, quoted
 from .._paid.matching import Desired
 from .._task.operation import Spec
 from .._task.options import AUTO, PRODUCT_OPTIONS, PROXY_API_OPTIONS
@@ -91,14 +92,29 @@ def check_new_terms(params: Mapping[str, Any]) -> None:
 
 def allocation_params(params: Mapping[str, Any]) -> AllocationParams:
     """Return the parameters of new leases; raises OptionError for a mistake."""
+    areas = check_areas("areas", params["areas"])
+    excluded = check_areas("exclude_areas", params.get("exclude_areas"))
+    # What contradicts itself as it was written needs no list of areas.
+    _check_exclusions([code_in(area) or area for area in areas], [code_in(area) or area for area in excluded])
     return AllocationParams(
         keep_alive=_keep_alive(params.get("keep_alive")),
         isp=params["isp"],
         distinct=bool(params.get("distinct")),
-        areas=check_areas("areas", params["areas"]),
-        exclude_areas=check_areas("exclude_areas", params.get("exclude_areas")),
+        areas=areas,
+        exclude_areas=excluded,
         pool=POOLS.get(params.get("pool") or ""),
     )
+
+
+def _check_exclusions(areas: Sequence[str], excluded: Sequence[str]) -> None:
+    """Refuse an area that lies in an excluded one: no lease can be there, and QG.net may take the money."""
+    for area in areas:
+        for outer in excluded:
+            if is_inside(area, outer):
+                raise OptionError(
+                    f"exclude_areas contains {quoted(outer)}, in which {quoted(area)} of areas lies: leave one of them "
+                    "out."
+                )
 
 
 def _keep_alive(value: object) -> int | None:
@@ -113,11 +129,10 @@ def _keep_alive(value: object) -> int | None:
 
 def with_codes(params: AllocationParams, api: Leases) -> AllocationParams:
     """Return the parameters with the codes of the areas that the options name; raises OptionError for unknown ones."""
-    return replace(
-        params,
-        areas=tuple(sorted(area_codes("areas", params.areas, api.named_areas))),
-        exclude_areas=tuple(sorted(area_codes("exclude_areas", params.exclude_areas, api.named_areas))),
-    )
+    areas = tuple(sorted(area_codes("areas", params.areas, api.named_areas)))
+    excluded = tuple(sorted(area_codes("exclude_areas", params.exclude_areas, api.named_areas)))
+    _check_exclusions(areas, excluded)
+    return replace(params, areas=areas, exclude_areas=excluded)
 
 
 def desired_leases(params: Mapping[str, Any], count: int) -> Desired:
@@ -135,7 +150,7 @@ def desired_leases(params: Mapping[str, Any], count: int) -> Desired:
         min_remaining=min_remaining,
         exact=bool(params.get("exact")),
         on_uncertain=params["on_uncertain"],
-        exclude_ips=frozenset(check_names("exclude_ips", params["exclude_ips"])),
+        exclude_ips=check_lease_names("exclude_ips", params["exclude_ips"]),
     )
 
 
@@ -146,13 +161,11 @@ def chosen_leases(params: Mapping[str, Any]) -> NamedLeases | None:
     if params["all"] and given:
         raise OptionError(f"{given[0]} and all=true exclude each other: leave one of them out.")
     if not params["all"] and not given:
-        names = f"{', '.join(options[:-1])} or {options[-1]}"
-        raise OptionError(f"No lease is selected: give {names}, or set all=true if all are meant.")
+        raise OptionError(f"No lease is selected: give {either(options)}, or set all=true if all are meant.")
     if params["ips"] is not None:
-        ips = frozenset(check_names("ips", params["ips"]))
-        if any(ip.lower() == "all" for ip in ips):
+        if any(str(ip).strip().lower() == "all" for ip in params["ips"]):
             raise OptionError("ips contains 'all', which is not an address: set all=true if all leases are meant.")
-        return NamedLeases("ips", ips)
+        return NamedLeases("ips", check_lease_names("ips", params["ips"]))
     if params["task_ids"] is not None:
         return NamedLeases("task_ids", frozenset(check_names("task_ids", params["task_ids"])))
     return None

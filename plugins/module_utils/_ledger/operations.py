@@ -43,12 +43,15 @@ def moment(option: str, text: str, now: float) -> float:
     try:
         # Before Python 3.11, Z is not understood.
         found = datetime.datetime.fromisoformat(re.sub(r"[Zz]\Z", "+00:00", text))
-        return (found if found.tzinfo else found.replace(tzinfo=BEIJING)).timestamp()
-    except ValueError:
+        at = (found if found.tzinfo else found.replace(tzinfo=BEIJING)).timestamp()
+    except (ValueError, OverflowError):
         raise OptionError(
             f"{option}={quoted(text)} is not a time: give one such as 2030-01-02T03:04:05+08:00, a date, or a "
             "duration before now such as 24h or 7d."
         ) from None
+    if at > now:
+        raise OptionError(f"{option}={quoted(text)} is in the future: give a time that has passed, or leave it out.")
+    return at
 
 
 def described(entry: Mapping[str, Any]) -> dict[str, Any]:

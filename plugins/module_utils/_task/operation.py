@@ -5,8 +5,8 @@
 """The operation of a task, which runs on the control node or where the task is delegated to; and its options.
 
 Options come from the option itself, its variable, its environment variable, or its default. The first source with a
-value is used. Null counts as no value, and so does empty text in a variable or in the environment. The names are
-derived from the option: ``qg_key`` and ``QG_KEY``.
+value is used. Null counts as no value, and so does empty text in a variable or in the environment; but a key that is
+null or empty in an option or a variable is refused. The names are derived from the option: ``qg_key`` and ``QG_KEY``.
 """
 
 from __future__ import annotations
@@ -18,19 +18,21 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleFallbackNotFound
-from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
-from ansible.module_utils.errors import UnsupportedError
 
 from .._core.errors import OptionError, QgError, UnexpectedError
 from .._core.runtime import REAL, SILENT, Announcer, Runtime, use
 from .._core.spelling import meant
 from .._core.text import clean, database_secrets, environment_secrets
+from .values import check_option_names, typed_options
 
 Spec = dict[str, dict[str, Any]]
 #: The value of a variable that does not exist.
 UNSET: Any = object()
 #: Returns the value of the variable of an option.
 Variable = Callable[[str], Any]
+#: Options of which an empty value is refused wherever a user writes it: without one, another key would pay. AWX sets
+#: empty environment variables for the fields of a credential that are not filled in, so these count as unset.
+NEVER_EMPTY = ("key",)
 
 
 def variable_name(option: str) -> str:
@@ -103,23 +105,28 @@ def read_options(
     selectors: Iterable[str] = (),
     rules: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
-    """Return all options of a specification, validated as those of a module; raises OptionError.
+    """Return all options of a specification as their types; raises OptionError for the first mistake in them.
 
     ``given`` are the options as the user wrote them at a ``place``. Null or an empty value is refused for the
-    ``selectors``, which select objects.
+    ``selectors``, which select objects. Of the ``rules`` of a module, ``mutually_exclusive`` is known.
     """
-    found = given_options(spec, given, place=place, variable=variable, selectors=selectors)
-    validation = ArgumentSpecValidator(spec, **(rules or {})).validate(found)
-    if validation.error_messages:
-        start = {UnsupportedError: "Unsupported parameters: "}
-        text = "; ".join(start.get(type(error), "") + error.msg for error in validation.errors)
-        # Ansible quotes the value, which may be a mistyped URL, or the secret of another option.
-        text = re.sub(r"(unable to convert to \w+): [^;]*", r"\1", text)
-        hidden = [name for name, option in spec.items() if option.get("no_log")]
-        secrets = [str(found.get(name) or os.environ.get(environment_name(name), "")) for name in hidden]
-        raise OptionError(clean({"msg": text}, secrets)["msg"])
-    params: dict[str, Any] = validation.validated_parameters
-    return params
+    values: dict[str, Any] = dict(given)
+    try:
+        check_option_names(spec, given)
+        values = given_options(spec, given, place=place, variable=variable, selectors=selectors)
+        for name in shared_options(spec):
+            text = os.environ.get(environment_name(name))
+            if text and name not in values:
+                values[name] = text
+        return typed_options(spec, values, (rules or {}).get("mutually_exclusive", ()))
+    except MissingOption:
+        raise
+    except OptionError as error:
+        message = error.message
+    # The quoted value may be the secret of another option.
+    hidden = [name for name, option in spec.items() if option.get("no_log")]
+    secrets = [str(values.get(name) or os.environ.get(environment_name(name), "")) for name in hidden]
+    raise OptionError(clean({"msg": message}, secrets)["msg"])
 
 
 class MissingOption(OptionError):
@@ -139,11 +146,16 @@ def given_options(
     found = {name: value for name, value in given.items() if value is not None}
     for name in spec if variable else ():
         value = plain(variable(name)) if variable and name not in found else UNSET
-        if value is not UNSET and (name in selectors or value not in (None, "")):
+        if value is not UNSET and not is_unset(name, value, selectors):
             found[name] = value
     check_selectors(selectors, found)
-    for name in shared_options(spec):
-        if spec[name].get("required") and name not in found and not os.environ.get(environment_name(name)):
+    shared_names = shared_options(spec)
+    for name, option in spec.items():
+        if not option.get("required") or name in found:
+            continue
+        if name not in shared_names:
+            raise OptionError(f"{name} is missing: give it as {place}.")
+        if not os.environ.get(environment_name(name)):
             as_variable = f", as variable {variable_name(name)}," if variable else ""
             raise MissingOption(
                 name,
@@ -151,6 +163,11 @@ def given_options(
                 "of the control node.",
             )
     return found
+
+
+def is_unset(option: str, value: Any, selectors: Iterable[str] = ()) -> bool:
+    """Whether a value of a variable counts as none. An empty one that selects, or of a key, is refused instead."""
+    return value in (None, "") and option not in (*selectors, *NEVER_EMPTY)
 
 
 def plain(value: Any) -> Any:
@@ -165,13 +182,17 @@ def plain(value: Any) -> Any:
 
 
 def check_selectors(selectors: Iterable[str], given: Mapping[str, Any]) -> None:
-    """Refuse a null or empty value for an option that selects, which Ansible does not distinguish from no value."""
-    for option in selectors:
+    """Refuse a null or empty value for an option that selects, which Ansible does not distinguish from no value.
+
+    The same holds for a key, which selects what is paid for.
+    """
+    for option in (*selectors, *NEVER_EMPTY):
         if option in given and _is_blank(given[option]):
             value = "null" if given[option] is None else f"empty ({given[option]!r})"
-            name_all = ", or set all=true if all are meant" if "all" in selectors else ""
+            meant = "another key" if option in NEVER_EMPTY else "all"
+            name_all = ", or set all=true if all are meant" if meant in selectors else ""
             raise OptionError(
-                f"{option} is {value}, which never means all: give a value, or leave the option out, in a template "
+                f"{option} is {value}, which never means {meant}: give a value, or leave the option out, in a template "
                 f"with default(omit){name_all}."
             )
 
@@ -248,9 +269,9 @@ def guarded(
 def explained(error: QgError, origin: Callable[[str], str]) -> str:
     """Return the message of an error with what has set its option, if the option is in no task or may be in none."""
     option = error.details.get("option")
-    named = re.match(r"(?:argument ')?(\w+)", error.message) if isinstance(error, OptionError) else None
-    if named and origin(named[1]) not in (TASK, DEFAULT):
-        option = named[1]
+    named = re.match(r"\w+", error.message) if isinstance(error, OptionError) else None
+    if named and origin(named[0]) not in (TASK, DEFAULT):
+        option = named[0]
     # Most often the URL of an API that cannot be reached is wrong.
     return f"{error.message.rstrip('.')}. {option} comes from {origin(option)}." if option else error.message
 

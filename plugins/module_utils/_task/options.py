@@ -81,7 +81,8 @@ def _check_api_url(option: str, url: str, spec: Spec) -> None:
     parts = urlsplit(check_url(option, url, spec[option]["default"]))
     if parts.query or parts.fragment:
         raise OptionError(
-            f"{option} must contain only scheme, host and path, such as {parts.scheme}://{parts.hostname}."
+            f"{option} must contain only scheme, host and path, such as {parts.scheme}://{parts.netloc}: leave out the "
+            "query and the fragment."
         )
 
 
@@ -96,15 +97,29 @@ def wait_budget(params: Mapping[str, Any], announcer: Announcer) -> WaitBudget:
     return WaitBudget(check_range("max_wait", params["max_wait"], 0, 86400), announcer=announcer)
 
 
+def _check_filled(option: str, value: str, what: str) -> None:
+    """Refuse blank text; ``what`` says where QG.net shows the value."""
+    if not value.strip():
+        raise OptionError(
+            f"{option} is empty: give {what}, or leave the option out to use {variable_name(option)} or "
+            f"{environment_name(option)}."
+        )
+
+
 def check_key(params: Mapping[str, Any]) -> None:
     """Check the options of :data:`PROXY_API_OPTIONS`; mistakes in ``store`` only show when it is opened."""
     key = params["key"]
-    if not key.strip():
-        raise OptionError("key is empty: give the key of the product, or leave the option out to use qg_key or QG_KEY.")
+    _check_filled("key", key, "the Authkey of QG.net's user center")
     if re.search(r"[\s<>'\"=]", key) or not key.isprintable():
         raise OptionError(
             "key contains a blank, a line break, quotes, an equals sign, angle brackets or an invisible character, "
-            "such as a byte order mark: give only the Authkey of the user centre."
+            "such as a byte order mark: give only the Authkey of QG.net's user center."
+        )
+    password = params["password"] or ""
+    if password != password.strip() or not password.isprintable():
+        raise OptionError(
+            "password begins or ends with a blank or a line break, or contains an invisible character: give only the "
+            "Authpwd of the user center, without them."
         )
     _check_api_url("api_url", params["api_url"], PROXY_API_OPTIONS)
     transport(params, "api_url")
@@ -146,11 +161,7 @@ def account_identity(params: Mapping[str, Any]) -> Identity:
     from .._api.account import Identity
 
     for option, what in (("app_id", "the appid"), ("app_key", "the appkey")):
-        if not params[option].strip():
-            raise OptionError(
-                f"{option} is empty: give {what} of the vendor's page Agent, or leave the option out to use "
-                f"{variable_name(option)} or {environment_name(option)}."
-            )
+        _check_filled(option, params[option], f"{what} of the page Agent in QG.net's user center")
     _check_api_url("account_url", params["account_url"], ACCOUNT_API_OPTIONS)
     # The site of the account is a part of the signature. A reseller's is the host of its API; an IP address or a name
     # without a dot is that of a simulator.

@@ -21,6 +21,7 @@ from .._api.leases import ISP_NUMBERS
 from .._core.checks import check_names
 from .._core.errors import OF_OTHER_PRODUCT, CallError, Kind, OptionError, QgError, WaitBudgetExceeded
 from .._core.runtime import SILENT, Announcer
+from .._core.text import either
 from .._store.facts import PRODUCT
 from .._store.store import Store
 from .operation import Spec, environment_name, variable_name
@@ -46,7 +47,7 @@ TERMS_OPTIONS: Spec = {
 Check = Callable[[Mapping[str, Any]], object]
 _NAME_IT = (
     f"set product (variable {variable_name('product')}, environment {environment_name('product')}) to "
-    f"{', '.join([*PRODUCTS][:-1])} or {[*PRODUCTS][-1]}"
+    f"{either(PRODUCTS)}"
 )
 
 
@@ -143,8 +144,8 @@ def _said(error: CallError) -> str:
 
 
 def check_areas(option: str, texts: Sequence[object] | None) -> tuple[str, ...]:
-    """Return codes and names of areas, which may contain blanks."""
-    return tuple(check_names(option, texts, ",*"))
+    """Return codes and names of areas, which may contain blanks, each once."""
+    return tuple(dict.fromkeys(check_names(option, texts, ",*")))
 
 
 def check_one_area(areas: Sequence[str], what: str) -> None:

@@ -24,7 +24,7 @@ from .._core.runtime import SILENT, current
 from .._core.text import clean
 from .._paid.leases import held_leases
 from .._store.rate_limiter import minute_seconds
-from .._task.operation import Spec, check_environment, given_options, secrets_in
+from .._task.operation import Spec, check_environment, given_options, is_unset, secrets_in
 from .._task.operation import read_options as read
 from .._task.options import (
     ACCOUNT_API_OPTIONS,
@@ -60,7 +60,7 @@ JITTER = 0.1
 def read_options(args: Mapping[str, Any]) -> dict[str, Any]:
     """Return the options of a rulebook with their defaults; raises OptionError for a mistake in them."""
     check_environment(SHARED_OPTIONS)
-    given = {name: value for name, value in args.items() if value != ""}
+    given = {name: value for name, value in args.items() if not is_unset(name, value)}
     place = "option of qg_watch"
     params = read(SPEC, given, place=place)
     watched = set(params["watch"])

@@ -14,7 +14,7 @@ from typing import Any
 from .._api.key import KeyCaller
 from .._api.parsing import BEIJING
 from .._api.whitelist import Whitelist
-from .._core.checks import check_addresses, sort_addresses
+from .._core.checks import check_addresses, check_range, sort_addresses
 from .._core.errors import OptionError
 from .._core.text import format_sample
 from .._store.registrations import Registrations
@@ -36,8 +36,7 @@ def _run(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
     ips = check_addresses("ips", params["ips"], any_scope=state == "absent")
     if not ips and state == "exact":
         raise OptionError("ips is empty: state=exact would remove every address; name the ones that must stay.")
-    if limit < 0:
-        raise OptionError(f"max_removals={limit} is out of range: give 0 or more.")
+    check_range("max_removals", limit, 0, 10**6)
     with locked(key_caller(params, mode.announcer), mode) as api:
         listed = api.whitelist()
         unwanted = {"present": frozenset(), "absent": ips, "exact": listed[0] - ips}[state]

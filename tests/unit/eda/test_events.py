@@ -130,7 +130,9 @@ def test_the_event_source_takes_the_key_from_the_first_source_that_has_it(monkey
         return str(read_options({"watch": "whitelist", **given})["key"])
 
     monkeypatch.setenv("QG_KEY", "ENVIRONMENT")
-    assert [key(), key(key=""), key(key="OPTION")] == ["ENVIRONMENT", "ENVIRONMENT", "OPTION"]
+    assert [key(), key(key="OPTION")] == ["ENVIRONMENT", "OPTION"]
+    with pytest.raises(Exception, match=r"^key is empty \(''\), which never means another key: "):
+        key(key="")
     monkeypatch.setenv("QG_KEY", "")
     with pytest.raises(Exception, match=r"^key is missing: give it as option of qg_watch or as QG_KEY in the env"):
         key()

@@ -65,7 +65,9 @@ options:
     description: The appkey of the account. Default from the environment variable QG_APP_KEY.
     type: str
   api_url:
-    description: The URL of the API. Default from the environment variable QG_API_URL.
+    description:
+      - The URL of the API. Default from the environment variable QG_API_URL.
+      - Use the same host name as playbooks. Calls to another name of the same API are counted separately.
     type: str
     default: https://proxy.qg.net
   account_url:
@@ -91,8 +93,8 @@ options:
     type: str
     default: ~/.ansible/qgnet
 notes:
-  - Of an option that is null or empty text, the environment variable is used, then the default. A
-    rulebook can use its own variables in options, such as key with "{{ qg_key }}".
+  - Of an option that is null or empty text, the environment variable is used, then the default; but an empty key is
+    refused. A rulebook can use its own variables in options, such as key with "{{ qg_key }}".
   - After a restart of ansible-rulebook nothing is known of earlier polls.
 """
 

@@ -28,6 +28,6 @@ def test_a_value_of_another_type_is_refused_and_not_quoted(monkeypatch: pytest.M
     monkeypatch.setenv("QG_KEY", "HUSH0123")
     spec: Spec = {**shared("key", type="str", no_log=True), "count": {"type": "int"}}
     for value in ("http://me:HUSH7@192.0.2.1", "HUSH0123"):
-        with pytest.raises(OptionError, match="unable to convert to int") as refused:
+        with pytest.raises(OptionError, match="is not a whole number") as refused:
             read_options(spec, {"count": value}, place="option")
         assert "HUSH" not in refused.value.message

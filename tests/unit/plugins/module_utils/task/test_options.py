@@ -31,8 +31,8 @@ PROXY: dict[str, Any] = {**COMMON, "key": SECRET, "password": "x", "api_url": "h
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"app_id": " "}, "app_id is empty: give the appid of the vendor's page Agent, or leave the option out to use"),
-        ({"app_key": ""}, "app_key is empty: give the appkey of the vendor's page Agent, or leave the option out to"),
+        ({"app_id": " "}, "app_id is empty: give the appid of the page Agent in QG.net's user center, or leave"),
+        ({"app_key": ""}, "app_key is empty: give the appkey of the page Agent in QG.net's user center, or"),
         ({"account_url": "www.qg.net/api"}, "account_url cannot be used: give one URL with scheme and host, such"),
         ({"account_url": "ftp://www.qg.net"}, "such as https://www.qg.net/api."),
         ({"account_url": f"https://www.qg.net/api?k={SECRET}"}, "account_url must contain only scheme, host"),

@@ -1,0 +1,150 @@
+# Copyright (c) 2026 The qingguo.qgnet authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The types of options: values as their types, and one sentence for a value of another type.
+
+Ansible's own validator has one text for each mistake, which shows neither the value nor what to give.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Collection, Iterable, Mapping
+from typing import Any
+
+from ansible.module_utils.parsing.convert_bool import boolean
+
+from .._core.errors import OptionError
+from .._core.text import either, quoted, similar
+
+_WHOLE = re.compile(r"[+-]?[0-9]{1,18}")
+
+
+def _as_text(value: Any) -> str:
+    if isinstance(value, bool) or not isinstance(value, str | int | float):
+        raise ValueError
+    return str(value)
+
+
+def _as_whole(value: Any) -> int:
+    if isinstance(value, bool):
+        raise ValueError
+    if isinstance(value, int):
+        return value
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    if isinstance(value, str) and _WHOLE.fullmatch(value.strip()):
+        return int(value)
+    raise ValueError
+
+
+def _as_number(value: Any) -> float:
+    return float(_as_text(value))
+
+
+def _as_truth(value: Any) -> bool:
+    return bool(boolean(value))
+
+
+def _as_list(value: Any) -> list[Any]:
+    if isinstance(value, list | tuple):
+        return list(value)
+    text = _as_text(value)
+    return text.split(",") if text else []
+
+
+def _as_dictionary(value: Any) -> dict[str, Any]:
+    if not isinstance(value, Mapping):
+        raise ValueError
+    return {str(name): item for name, item in value.items()}
+
+
+#: For each type of an option: its parser, which raises ValueError or TypeError; its name; and what to give.
+_TYPES: dict[str, tuple[Callable[[Any], Any], str, str]] = {
+    "str": (_as_text, "text", "give one text, in quotes"),
+    "int": (_as_whole, "a whole number", "give one, such as 5"),
+    "float": (_as_number, "a number", "give one, such as 10"),
+    "bool": (_as_truth, "a boolean", "give true or false"),
+    "list": (_as_list, "a list", "give a list, such as [A, B]"),
+    "dict": (_as_dictionary, "a dictionary", "give names with their values"),
+}
+
+
+def typed_options(
+    spec: Mapping[str, Mapping[str, Any]], given: Mapping[str, Any], exclusive: Collection[tuple[str, ...]] = ()
+) -> dict[str, Any]:
+    """Return all options of a specification as their types, with defaults or None for those that are not given.
+
+    Raises OptionError for the first mistake. Of the options of a tuple in ``exclusive``, only one may be given.
+    """
+    values = {}
+    for name, option in spec.items():
+        value = given.get(name, option.get("default"))
+        values[name] = None if value is None else typed(name, option, value)
+    for names in exclusive:
+        chosen = [name for name in names if values[name] is not None]
+        if len(chosen) > 1:
+            raise OptionError(f"{chosen[0]} and {chosen[1]} exclude each other: leave one of them out.")
+    return values
+
+
+def check_option_names(spec: Collection[str], given: Iterable[str]) -> None:
+    """Refuse what is not an option."""
+    for name in given:
+        if name not in spec:
+            near = similar(name, spec)
+            hint = f"did you mean {near[0]}? The" if near else "the"
+            raise OptionError(f"{name} is not an option: {hint} options are {', '.join(sorted(spec))}.")
+
+
+def typed(name: str, option: Mapping[str, Any], value: Any) -> Any:
+    """Return the value of an option as its type; refuse one of another type, and one that is not among its choices."""
+    kind = option.get("type", "str")
+    choices = option.get("choices")
+    result = _parsed(kind, value, _subject(name, option, value))
+    if kind != "list":
+        _check_choice(result, choices, f"{name}={_shown(result)} is")
+        return result
+    items = []
+    for item in result:
+        subject = f"{name} contains {_shown(item)}, which is"
+        items.append(_parsed(option.get("elements", "str"), item, subject))
+        _check_choice(items[-1], choices, subject)
+    return items
+
+
+def _parsed(kind: str, value: Any, subject: str) -> Any:
+    """Return a value as its type; ``subject`` begins the sentence about a value of another type."""
+    parse, type_name, fix = _TYPES[kind]
+    try:
+        return parse(value)
+    except (TypeError, ValueError, OverflowError):
+        raise OptionError(f"{subject} not {type_name}: {fix}.") from None
+
+
+def _check_choice(value: Any, choices: Collection[str] | None, subject: str) -> None:
+    if choices and value not in choices:
+        raise OptionError(f"{subject} none of its values: give {either(choices)}.")
+
+
+def _subject(name: str, option: Mapping[str, Any], value: Any) -> str:
+    """Return the beginning of the sentence about an option of another type."""
+    if option.get("no_log"):
+        return f"{name} is"
+    if isinstance(value, list | tuple | Mapping):
+        return f"{name} is {_shown(value)}, which is"
+    return f"{name}={_shown(value)} is"
+
+
+def _shown(value: Any) -> str:
+    """Return a value for a message."""
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, Mapping):
+        return "a dictionary"
+    if isinstance(value, list | tuple):
+        return "a list"
+    return quoted(str(value))
