@@ -18,6 +18,7 @@ import requests
 from simulator.fixture import Simulator
 from support.kinds import PLANS
 from support.playground import Playground, Result, Run, assert_one_sentence, calls, operate
+from support.plugin_runs import run_action
 
 EGRESS, EXIT, STRANGER = "203.0.113.50", "198.51.100.200", "203.0.113.9"
 REGISTER = "ansible-playbook qingguo.qgnet.register -e qg_hosts=localhost"
@@ -137,6 +138,32 @@ ILLNESSES: dict[str, tuple[Callable[[Patient], object], str, tuple[str, ...]]] =
         "product",
         ("no usable response from 127.0.0.1:1", "api_url"),
     ),
+    "no such name": (
+        lambda patient: patient.options.update(api_url="http://no-such-host.invalid"),
+        "product",
+        (
+            "no usable response from no-such-host.invalid: its name cannot be resolved. Check the DNS server of this",
+            "machine, and api_url.",
+        ),
+    ),
+    "no such echo service": (
+        lambda patient: patient.options.update(sources=["http://127.0.0.1:1/ip", "http://127.0.0.1:2/ip"]),
+        "egress",
+        (
+            "No source reports the egress address of this machine. The first of 2 says: http://127.0.0.1:1/ip: no",
+            "connection refused. Check sources.",
+        ),
+    ),
+    "no echo service": (
+        lambda patient: patient.options.update(sources=[]),
+        "options",
+        ("sources is empty: name at least one echo service.",),
+    ),
+    "echo service without a scheme": (
+        lambda patient: patient.options.update(sources=["d.qg.net/ip"]),
+        "options",
+        ("sources, entry 1, cannot be used: give one URL",),
+    ),
     "store not writable": (break_store, "store", ("cannot be used", "QG_STORE")),
     "proxy with a login": (
         lambda patient: patient.options.update(through_proxy="user:Hush4Hush@192.0.2.1:3128"),
@@ -165,6 +192,29 @@ def test_the_check_that_fails_has_cause_and_fix(patient: Patient, illness: str) 
         assert part in wrong[name], wrong
     assert_one_sentence(wrong[name])
     assert "Hush4Hush" not in json.dumps(wrong)
+
+
+def test_a_proxy_of_the_environment_that_does_not_answer_is_named_with_its_variable(
+    patient: Patient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HTTP_PROXY", "http://me:Hush4Hush@127.0.0.1:1")
+    wrong = patient.wrong()
+    assert wrong.keys() == {"product", "whitelist"}
+    for detail in wrong.values():
+        assert (
+            "no usable response from the proxy 127.0.0.1:1 (environment variable HTTP_PROXY): connection refused. "
+            "Correct or unset HTTP_PROXY, or name 127.0.0.1 in NO_PROXY for direct calls." in detail
+        )
+    assert "Hush4Hush" not in json.dumps(wrong)
+
+
+def test_a_wrong_url_of_the_environment_is_named_with_its_variable(
+    patient: Patient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("QG_API_URL", "http://127.0.0.1:1")
+    del patient.options["api_url"]
+    found = details(run_action("qg_doctor_info", patient.options))
+    assert "connection refused. Check api_url. api_url comes from QG_API_URL." in found["whitelist"]
 
 
 def test_the_leases_of_the_key_are_the_proxies_to_try(patient: Patient) -> None:

@@ -16,6 +16,7 @@ import re
 import ssl
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from .._core.errors import UNCERTAIN, CallError, Effect, Kind, TransportError
 from .._core.text import counted, login_secrets
@@ -40,10 +41,10 @@ _UNUSABLE = {
     "InvalidSchema": "SOCKS needs the Python library PySocks",
     **dict.fromkeys(("InvalidProxyURL", "ProxySchemeUnknown", "LocationParseError"), _FORM),
 }
+_NAMELESS = ("NameResolution", "gaierror")
 _WORDS = (
     ("Timeout", "it took longer than {}"),
-    ("NameResolution", "its name cannot be resolved"),
-    ("gaierror", "its name cannot be resolved"),
+    *((mark, "its name cannot be resolved") for mark in _NAMELESS),
     ("Disconnected", "the connection was closed before the response was complete"),
     ("IncompleteRead", "the connection was closed before the response was complete"),
 )
@@ -117,6 +118,18 @@ def explained(causes: Sequence[BaseException], where: str, whose: str, timeout: 
     return f"no usable response from {where}: {words}.", False
 
 
+def _fix(causes: Sequence[BaseException], host: str, proxy: Proxy | None, url_option: str) -> str:
+    """Return what to do if there is no connection to a proxy, or without one to a host."""
+    if proxy is not None and proxy.is_of_environment:
+        name = urlsplit(f"//{host}").hostname
+        return f"Correct or unset {proxy.setting}, or name {name} in NO_PROXY for direct calls."
+    if proxy is not None:
+        return f"Check {proxy.setting}."
+    if any(mark in type(cause).__name__ for cause in causes for mark in _NAMELESS):
+        return f"Check the DNS server of this machine, and {url_option}."
+    return f"Check {url_option}."
+
+
 def transport_failure(
     error: Exception, exchange: Exchange, host: str, endpoint: str, proxy: Proxy | None, url_option: str
 ) -> TransportError:
@@ -131,7 +144,8 @@ def transport_failure(
         effect = Effect.IN_FLIGHT if is_late else Effect.UNKNOWN
     where, whose = (stopped_at.name, stopped_at.origin) if stopped_at else (host, url_option)
     text, is_final = explained(causes, where, whose, exchange.timeout)
-    text += "" if is_sent or is_final else f" Check {whose}."
+    if not is_sent and not is_final:
+        text = f"{text} {_fix(causes, host, stopped_at, url_option)}"
     option = None if is_sent or stopped_at or is_final else url_option
     text = f"{endpoint}: {text}"
     return TransportError(text, endpoint=endpoint, effect=effect, retryable=not is_final, option=option)

@@ -67,6 +67,16 @@ class Proxy:
     origin: str
 
     @property
+    def is_of_environment(self) -> bool:
+        """Whether a variable of the environment contains the URL, and not an option."""
+        return self.origin.startswith("environment")
+
+    @property
+    def setting(self) -> str:
+        """The name of the variable or option with the URL."""
+        return self.origin.rpartition(" ")[2]
+
+    @property
     def name(self) -> str:
         """The proxy in messages. A mistyped URL is not quoted, since any part of it may be a password."""
         try:

@@ -20,13 +20,13 @@ from .._api.lease_client import Leases
 from .._api.leases import Lease
 from .._api.transport import VERSION
 from .._api.whitelist import Whitelist
-from .._core.checks import check_url, read_address
+from .._core.checks import check_sources, check_url, read_address
 from .._core.errors import CallError, OptionError, QgError
 from .._core.text import counted
 from .._paid.caps import bought_today
 from .._paid.leases import held_leases
 from .._store.store import is_database
-from .._task.operation import Mode, Operation, Spec
+from .._task.operation import Mode, Operation, Spec, explained
 from .._task.options import (
     AUTO,
     CAP_OPTIONS,
@@ -71,7 +71,7 @@ class Doctor:
         try:
             detail, ok = examine(), True
         except QgError as error:
-            detail, ok = error.message, False
+            detail, ok = explained(error, self.mode.origin), False
         self.checks.append({"name": name, "ok": ok, "detail": detail})
         return ok
 
@@ -99,6 +99,7 @@ class Doctor:
                 "QG_KEY=AUTHKEY"
             )
         check_key(self.params)
+        check_sources(self.params["sources"])
         proxy = self.params["through_proxy"]
         if proxy and urlsplit(check_url("through_proxy", _as_url(proxy))).port is None:
             raise OptionError("through_proxy has no port: give HOST:PORT.")
@@ -112,14 +113,16 @@ class Doctor:
         return "shared by several control nodes" if is_database(place) else f"the directory {place}"
 
     def _egress(self) -> str:
-        failed = []
+        failed: list[QgError] = []
         for source in self.params["sources"]:
             try:
                 self.egress_ip = self._echo(source)
                 return f"{self.egress_ip}, says {source}"
             except QgError as error:
-                failed.append(error.message)
-        raise QgError(f"No source reports the egress address of this machine: {'; '.join(failed)}")
+                failed.append(error)
+        # A cause on this machine would be repeated for each source.
+        text = f"No source reports the egress address of this machine. The first of {len(failed)} says: "
+        raise QgError(f"{text}{failed[0].message}", **failed[0].details)
 
     def _whitelist(self) -> str:
         entries = Whitelist(self.classic).whitelist()[0]
