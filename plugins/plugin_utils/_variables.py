@@ -123,7 +123,9 @@ def _in_files(pattern: str) -> frozenset[str]:
     prefixes = "|".join((_PREFIX, *(f"{role}_" for role in _ROLES)))
     # After a point, it is the name of a module or of a role.
     word = re.compile(rf"(?<![\w.])(?:{prefixes})\w+")
-    texts = (path.read_text(encoding="utf-8") for path in _COLLECTION.glob(pattern))
+    # Ansible and editors make directories there whose names have a point, too.
+    files = filter(Path.is_file, _COLLECTION.glob(pattern))
+    texts = [path.read_text(encoding="utf-8") for path in files]
     return frozenset(name for text in texts for name in word.findall(text))
 
 

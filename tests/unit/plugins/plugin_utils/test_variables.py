@@ -5,10 +5,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import OptionError
 from ansible_collections.qingguo.qgnet.plugins.module_utils._task.operation import check_environment
 from ansible_collections.qingguo.qgnet.plugins.module_utils._task.options import SHARED_OPTIONS
+from ansible_collections.qingguo.qgnet.plugins.plugin_utils import _variables
 from ansible_collections.qingguo.qgnet.plugins.plugin_utils._variables import check_settings, owners_of, settings
 
 SETTINGS = sorted(name.removeprefix("qg_") for name in settings())
@@ -116,3 +119,10 @@ def test_the_groups_that_set_a_variable_are_named() -> None:
     assert owners_of("qg_key", groups, {"a": given, "b": {}, "c": given, "d": {}}) == ["small", "c"]
     assert owners_of("qg_key", groups, dict.fromkeys("abcd", given)) == ["web", "ungrouped", "c"]
     assert owners_of("qg_password", groups, dict.fromkeys("abcd", given)) == []
+
+
+def test_a_directory_beside_the_playbooks_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "playbooks" / ".ansible").mkdir(parents=True)
+    (tmp_path / "playbooks" / "own.yml").write_text("hosts: '{{ qg_hosts }}'\n", encoding="utf-8")
+    monkeypatch.setattr(_variables, "_COLLECTION", tmp_path)
+    assert _variables._in_files.__wrapped__("playbooks/**/*.*") == {"qg_hosts"}
