@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import re
 import shutil
 import subprocess
@@ -91,6 +92,16 @@ def integration(session: nox.Session, core: str) -> None:
     # A slow test draws the page of the simulator, and another one follows the guide to ansible-rulebook.
     more = " chromium =default-jre-headless" if ALL and core == NEWEST else ""
     run_tests(session, core, INTEGRATION + more, "tests/integration", "--ignore=tests/integration/eda")
+
+
+@nox.session(python=NEWEST_PYTHON)
+def walks(session: nox.Session) -> None:
+    """Random walks with a new seed, or with that of --hypothesis-seed=N, which is shown."""
+    sync(session, "tests", programs=f"{DATABASE} curl")
+    arguments = session.posargs or [f"--hypothesis-seed={random.randrange(10**9)}"]
+    session.log(" ".join(arguments))
+    tests = ("tests/behavior/test_machine.py", "tests/unit/plugins/module_utils/store/test_state_time.py")
+    pytest(session, *arguments, *tests, QGNET_EXPLORE="60")
 
 
 @nox.session(python=NEWEST_PYTHON)
