@@ -9,8 +9,8 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from support.kinds import ALLOCATE, RELEASE, REPLACE
 from support.node import Node
+from support.paid_calls import ALLOCATE, RELEASE, REPLACE
 from support.vendor import CLASSIC, PATHS
 
 INFO, QUOTA, AREAS = "qg_proxy_info", "qg_quota_info", "qg_area_info"

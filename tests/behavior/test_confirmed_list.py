@@ -10,8 +10,8 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from support.kinds import ALLOCATE, RELEASE
 from support.node import Node
+from support.paid_calls import ALLOCATE, RELEASE
 from support.vendor import CLASSIC, PATHS
 
 LIST, GET = "/query", "/allocate"

@@ -9,8 +9,8 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from support.kinds import ALLOCATE, RELEASE, REPLACE
 from support.node import STORE, Node
+from support.paid_calls import ALLOCATE, RELEASE, REPLACE
 from support.vendor import Answer, Call
 
 GET, GIVE_BACK = "/allocate", "/release"

@@ -16,9 +16,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from support.kinds import ALLOCATE, KINDS, Kind, Options
 from support.node import PAUSE, PLACES, REQUEST, RESPONSE, STORE, Node
 from support.outcomes import FAULTS, PATIENT, Fault, Result, outcome
+from support.paid_calls import ALLOCATE, KINDS, Kind, Options
 
 DAY = 86400
 Event = Callable[[Node, Callable[[], object]], object]

@@ -12,8 +12,8 @@ from urllib.parse import quote
 
 import pytest
 from support.invariants import Books, assert_no_secret, assert_one_sentence, assert_result, assert_true
-from support.kinds import ALLOCATE
 from support.node import Node
+from support.paid_calls import ALLOCATE
 
 SECRET = "p+w/S3CRET&9"
 GOOD: dict[str, Any] = {"changed": False, "leases": [], "allocated": [], "released": []}

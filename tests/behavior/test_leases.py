@@ -11,8 +11,8 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from support.kinds import ALLOCATE, RELEASE, REPLACE
 from support.node import Node
+from support.paid_calls import ALLOCATE, RELEASE, REPLACE
 from support.vendor import CLASSIC, PATHS
 
 GET, LIST, QUOTA, GIVE_BACK, AREAS = "/allocate", "/query", "/info/quota", "/release", "/resources"

@@ -14,8 +14,8 @@ from urllib.parse import quote
 
 import pytest
 from support.invariants import assert_no_secret
-from support.kinds import ALLOCATE, MONOPOLY, REPLACE
 from support.node import Node
+from support.paid_calls import ALLOCATE, MONOPOLY, REPLACE
 from support.vendor import KEY, PATHS, Answer, Call
 
 LEDGER = "qg_ledger_info"

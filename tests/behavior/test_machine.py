@@ -29,10 +29,10 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 from support.invariants import Result
-from support.kinds import ALLOCATE, KINDS, MONOPOLY, RELEASE, REPLACE
 from support.node import PAUSE, RESPONSE, STORE, Node
 from support.outcomes import FAULTS, LIST_LAG, PATIENT, Fault, outcome
 from support.outcomes import Result as Told
+from support.paid_calls import ALLOCATE, KINDS, MONOPOLY, RELEASE, REPLACE
 from support.vendor import CLASSIC, KEY, PATHS, Vendor, books
 
 #: The keys, by name: the product, and its plan. No lease ends within an hour.

@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 from support.invariants import assert_one_sentence
-from support.kinds import ALLOCATE, MONOPOLY, RELEASE, REPLACE
 from support.node import Node
+from support.paid_calls import ALLOCATE, MONOPOLY, RELEASE, REPLACE
 
 INFO, POOL, AREAS = "qg_proxy_info", "qg_proxy_pool_info", "qg_area_info"
 WHITELIST, LEDGER, TUNNEL = "qg_whitelist", "qg_ledger_info", "qg_tunnel_exit"

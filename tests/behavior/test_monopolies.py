@@ -9,8 +9,8 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from support.kinds import MONOPOLY, OCCUPANCY, dialed_resources, two_resources
 from support.node import Node
+from support.paid_calls import MONOPOLY, OCCUPANCY, dialed_resources, two_resources
 from support.vendor import books
 
 HOURS = 3600

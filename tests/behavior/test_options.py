@@ -8,8 +8,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from support.kinds import ALLOCATE, RELEASE, REPLACE
 from support.node import Node
+from support.paid_calls import ALLOCATE, RELEASE, REPLACE
 from support.vendor import KEY
 
 UNKNOWN = "203.0.113.250"

@@ -12,9 +12,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from support.kinds import KINDS, Kind, Options
 from support.node import Node
 from support.outcomes import FAULTS, IMPATIENT, PATIENT, POLL, Result, Run, outcome, read_outcome
+from support.paid_calls import KINDS, Kind, Options
 from support.vendor import Answer, Call, Killed
 
 

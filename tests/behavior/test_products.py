@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 from support.invariants import assert_no_secret
-from support.kinds import ALLOCATE, PLANS, RELEASE, REPLACE
 from support.node import Node
+from support.paid_calls import ALLOCATE, PLANS, RELEASE, REPLACE
 from support.vendor import PATHS, Vendor
 
 PASSWORD = "Hush4Hush"

@@ -9,8 +9,8 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from support.kinds import ALLOCATE, RELEASE, REPLACE
 from support.node import Node
+from support.paid_calls import ALLOCATE, RELEASE, REPLACE
 
 GIVE_BACK, LIST = "/release", "/query"
 A_DAY, A_WEEK = 86401, 7 * 86400 + 1

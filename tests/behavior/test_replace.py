@@ -9,9 +9,9 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from support.kinds import ALLOCATE, REPLACE
 from support.node import Node
 from support.outcomes import FAULTS
+from support.paid_calls import ALLOCATE, REPLACE
 from support.vendor import CLASSIC, PATHS
 
 QUANZHOU, HUAIAN = "350500", "320800"

@@ -9,8 +9,8 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from support.kinds import ALLOCATE, RELEASE, REPLACE
 from support.node import Node
+from support.paid_calls import ALLOCATE, RELEASE, REPLACE
 
 LIST, QUOTA, GET, GIVE_BACK, SWAP = "/query", "/info/quota", "/allocate", "/release", "/replace"
 #: Codes that end a call for good, on whatever call; codes of the calls that lease.

@@ -8,8 +8,8 @@ from __future__ import annotations
 from typing import Any
 
 from simulator.fixture import Simulator
-from support.kinds import PLANS
 from support.module_tasks import CHECK, play, task
+from support.paid_calls import PLANS
 from support.playground import Playground, Run, calls
 
 ENSURE = "qingguo.qgnet.ensure_leases"

@@ -17,7 +17,7 @@ import pytest
 import yaml
 from simulator.fixture import Simulator
 from support.documents import ROOT
-from support.kinds import PLANS
+from support.paid_calls import PLANS
 from support.parameters import slow_cases
 from support.playground import Playground, Run
 

@@ -20,8 +20,8 @@ from typing import Any
 import pytest
 from simulator.fixture import Simulator
 from support.documents import role_options
-from support.exits import Exit, World, running_world
 from support.playground import Playground, Run, calls
+from support.upstreams import Exit, World, running_world
 
 PLAY = """
 - hosts: all

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 import requests
 from simulator.fixture import Simulator
-from support.kinds import PLANS
+from support.paid_calls import PLANS
 from support.playground import Playground, Result, Run, assert_one_sentence, calls, operate
 from support.plugin_runs import run_action
 
