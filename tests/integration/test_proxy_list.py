@@ -110,7 +110,8 @@ def test_credentials_are_in_a_file_of_the_owner_and_in_no_output(
     assert path.read_text().splitlines() == [f"http://{sim.key}:{PWD}@{server}" for server in servers(sim)]
     assert path.stat().st_mode & 0o777 == 0o600
     assert PWD not in run.output
-    # Nobody can write there, which is only found when it is tried.
+    # Nobody can write there, which is only found when it is tried. Of that, ansible-core 2.16 shows a stack of Python.
+    playground.is_checked = False
     refused = write(sim, playground, Path("/proc/proxies.txt"), verbosity="-vvvv", **secret)
     assert [task.status for task in refused.by_host("Write the list").values()] == ["failed", "failed"]
     assert PWD not in refused.output
