@@ -26,8 +26,8 @@ subprocess.run(command, env={{**os.environ, **{settings!r}}}, check=True)
 """
 #: What "make lint" checks as well, and what finds nothing to read: there is no __init__.py and no PowerShell.
 SKIPPED = ("changelog", "pep8", "shellcheck", "yamllint", "pslint")
-#: What is read: the tests, which "make lint" reads, are as long as all that runs in Ansible.
-READ = re.compile(r"(?!tests/(?!config)|noxfile)")
+#: What is read: tests and tools, which "make lint" reads, are as long as all that runs in Ansible.
+READ = re.compile(r"(?!tests/(?!config)|tools/|noxfile)")
 PYTHONS = ("3.10", "3.11", "3.12", "3.13")
 LEFT_OUT = re.compile(r"^WARNING: .*(?:[Ss]kipp|not found|could not be found|disabled by default)")
 
