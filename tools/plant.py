@@ -83,6 +83,16 @@ class Planter(ast.NodeTransformer):
                 return ast.copy_location(make(), node)
         return self.generic_visit(node)
 
+    def generic_visit(self, node: ast.AST) -> ast.AST:
+        # Types are never evaluated.
+        types = {name: getattr(node, name) for name in ("annotation", "returns") if hasattr(node, name)}
+        for name in types:
+            setattr(node, name, None)
+        super().generic_visit(node)
+        for name, value in types.items():
+            setattr(node, name, value)
+        return node
+
 
 def places() -> list[tuple[Path, int]]:
     """Return all places for a defect: files, and numbers within them."""

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from support.node import STORE, Node
+from support.outcomes import FAULTS
 from support.paid_calls import ALLOCATE, RELEASE, REPLACE
 from support.vendor import Answer, Call
 
@@ -143,6 +144,15 @@ def test_a_replacement_of_a_static_address_is_continued_from_any_step(
         node.run(REPLACE, ips=[ip])
         assert (len(node.vendor.leases), node.vendor.paid) == (2, 3), steps
         assert ip not in node.vendor.ips
+
+
+def test_what_an_earlier_run_has_bought_without_learning_it_is_named(node: Node) -> None:
+    FAULTS["lost and list 50 s late"].happens_to(node, GET)
+    node.failed(ALLOCATE, count=2, max_wait=0)
+    result = node.ok(ALLOCATE, count=2)
+    (warning,) = result["warnings"]
+    assert warning.startswith("An earlier run asked for 2 leases and did not learn the result: ")
+    assert [lease["ip"] for lease in result["leases"] if lease["ip"] not in warning] == []
 
 
 # A store that fails
