@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import ansible.errors
-from ansible_collections.qingguo.qgnet.plugins.module_utils._cloud.hosts import COLUMNS
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import OptionError
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.spelling import meant
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.text import one_line
@@ -61,7 +60,7 @@ def check_settings(names: Iterable[str]) -> None:
     """
     check_environment(SHARED_OPTIONS)
     for name in names:
-        if name.startswith(_PREFIX) and name not in _known():
+        if name.startswith(_PREFIX) and name not in _known() and name not in _of_hosts():
             words = (setting.removeprefix(_PREFIX) for setting in settings())
             near = meant(name.removeprefix(_PREFIX), words)
             if near is not None:
@@ -111,10 +110,19 @@ def settings() -> frozenset[str]:
 
 @functools.cache
 def _known() -> frozenset[str]:
-    """Return all variables of the collection, with those of hosts of its inventory plugin, and the results of roles."""
+    """Return all variables of the collection, with the results of roles, but for those of :func:`_of_hosts`."""
     results = {f"{role}_result" for role in _ROLES}
     inside = _in_files("playbooks/**/*.*") | _in_files("roles/*/*/*.*")
-    return settings() | inside | results | set(map(variable_name, (*COLUMNS, *FACTS)))
+    return settings() | inside | results
+
+
+@functools.cache
+def _of_hosts() -> frozenset[str]:
+    """Return the variables of hosts of the inventory plugin, and facts."""
+    # Imported only for a name that is not known yet: most runs use no cloud.
+    from ansible_collections.qingguo.qgnet.plugins.module_utils._cloud.hosts import COLUMNS
+
+    return frozenset(map(variable_name, (*COLUMNS, *FACTS)))
 
 
 @functools.cache
