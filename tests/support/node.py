@@ -78,7 +78,7 @@ class Node:
             clock=Clock(self.machine.elapsed, self.machine.wall, self._boot),
             sleep=self._sleep,
             random=lambda low, high: (low + high) / 2,
-            transport=lambda **given: _Wire(self, given.get("timeout", 10.0)),
+            transport=lambda **given: _Wire(self, given.get("timeout", 10.0), given.get("url_option", "api_url")),
         )
 
     def other(self) -> Node:
@@ -199,8 +199,8 @@ class Node:
 class _Wire(Transport):
     """Hands each exchange of a node to the simulator's core."""
 
-    def __init__(self, node: Node, timeout: float) -> None:
-        super().__init__(timeout=timeout)
+    def __init__(self, node: Node, timeout: float, url_option: str) -> None:
+        super().__init__(timeout=timeout, url_option=url_option)
         self._node = node
 
     def send(self, method: str, url: str, parameters: Mapping[str, str], endpoint: str) -> HttpResponse:

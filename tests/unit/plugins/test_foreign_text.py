@@ -7,14 +7,13 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import ansible.template
 import pytest
 from ansible.parsing.dataloader import DataLoader
-from ansible_collections.qingguo.qgnet.plugins.module_utils._api.transport import HttpResponse, Transport
+from ansible_collections.qingguo.qgnet.plugins.lookup import proxy
 from ansible_collections.qingguo.qgnet.plugins.module_utils._cloud.hosts import host_address
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.checks import (
     check_addresses,
@@ -22,13 +21,9 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._core.checks import 
     read_address,
 )
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import OptionError, QgError
-from ansible_collections.qingguo.qgnet.plugins.module_utils._core.runtime import Runtime, use
+from ansible_collections.qingguo.qgnet.plugins.module_utils._core.runtime import use
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.text import Exact, clean, one_line, visible
-from ansible_collections.qingguo.qgnet.plugins.module_utils._leases.lookup import find_leases
-from ansible_collections.qingguo.qgnet.plugins.module_utils._leases.operations import ALLOCATE, INFO, RELEASE
-from ansible_collections.qingguo.qgnet.plugins.module_utils._monopolies.operations import MONOPOLY
-from ansible_collections.qingguo.qgnet.plugins.module_utils._task.operation import Mode, Operation, execute, redact
-from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist.operations import WHITELIST, WHITELIST_INFO
+from ansible_collections.qingguo.qgnet.plugins.module_utils._task.operation import redact
 from ansible_collections.qingguo.qgnet.plugins.plugin_utils._egress import (
     DetectionRequest,
     evaluate_quorum,
@@ -37,9 +32,12 @@ from ansible_collections.qingguo.qgnet.plugins.plugin_utils._egress import (
 from hypothesis import given
 from hypothesis import strategies as st
 from jinja2.nativetypes import NativeEnvironment
+from support.documents import lookup_of
+from support.invariants import assert_no_secret, texts_below
+from support.node import Node
 from support.plugin_runs import run_action
+from support.vendor import KEY, Vendor
 
-KEY = "QGDEMO01"
 #: An escape sequence that clears the screen, its form of one byte, a reversal, signs without width, half of a pair.
 STRANGE = "a\x1b[2J\x9b2J\u202eb\u200bc\u2066\ufeff\x00\x07\x7fd\ud83d"
 SCOPE = "2606:4700::1%\x1b[2J"
@@ -141,72 +139,51 @@ BODIES: dict[str, dict[str, Any]] = {
 }
 
 
-class Strange(Transport):
-    """Responds with strange text to every call."""
-
-    def send(self, method: str, url: str, parameters: Mapping[str, str], endpoint: str) -> HttpResponse:
-        return HttpResponse(200, json.dumps(BODIES[endpoint]), {})
-
-
-RUNTIME = Runtime(transport=lambda **_given: Strange(timeout=10))
-
-
 @pytest.fixture
-def params(tmp_path: Path) -> dict[str, Any]:
-    return {
-        "key": KEY,
-        "password": "pass-of-demo",
-        "store": str(tmp_path / "state"),
-        "max_wait": 0.0,
-    }
-
-
-def run(operation: Operation, params: dict[str, Any]) -> dict[str, Any]:
-    defaults = {name: option.get("default") for name, option in operation.spec.items()}
-    return execute(operation, {**defaults, **params}, Mode(check=True, diff=True, runtime=RUNTIME))
+def node(tmp_path: Path) -> Node:
+    """A control node, and a vendor with strange text in every response."""
+    node = Node(tmp_path / "state", Vendor(), product="classic", max_wait=0)
+    for path, body in BODIES.items():
+        node.vendor.around(path, lambda _call, body=body: (200, body))
+    return node
 
 
 @pytest.mark.parametrize(
-    ("operation", "options"),
+    ("module", "options"),
     [
-        (WHITELIST, {"ips": ["8.8.8.8"], "state": "exact"}),
-        (WHITELIST_INFO, {}),
-        (INFO, {}),
-        (ALLOCATE, {"count": 1, "on_uncertain": "ignore"}),
-        (ALLOCATE, {"count": 1, "areas": ["350500"]}),
-        (RELEASE, {"all": True}),
-        (MONOPOLY, {"state": "absent", "all": True}),
-        (MONOPOLY, {"count": 1}),
+        ("qg_whitelist", {"ips": ["8.8.8.8"], "state": "exact"}),
+        ("qg_whitelist_info", {}),
+        ("qg_proxy_info", {}),
+        ("qg_proxy_allocate", {"count": 1, "on_uncertain": "ignore"}),
+        ("qg_proxy_allocate", {"count": 1, "areas": ["350500"]}),
+        ("qg_proxy_release", {"all": True}),
+        ("qg_monopoly", {"state": "absent", "all": True}),
+        ("qg_monopoly", {"count": 1}),
     ],
 )
 def test_nothing_of_the_vendor_reaches_a_result_as_a_control_or_with_the_key(
-    params: dict[str, Any], operation: Operation, options: dict[str, Any]
+    node: Node, module: str, options: dict[str, Any]
 ) -> None:
-    result = run(operation, {**params, **options})
+    result = node.run(module, check=True, diff=True, **options)
     assert [text for text in everything(result) if not shown(text)] == []
     assert result.get("msg", "").isprintable()
-    assert not any(KEY in text for text in everything(result))
 
 
-def test_an_entry_with_a_line_feed_is_one_line_of_a_result(params: dict[str, Any]) -> None:
-    result = run(WHITELIST_INFO, params)
+def test_an_entry_with_a_line_feed_is_one_line_of_a_result(node: Node) -> None:
+    result = node.ok("qg_whitelist_info")
     assert result["whitelist"] == ["192.0.2.1"]
     assert [len(text.splitlines()) for text in result["unreadable"]] == [1, 1, 1]
 
 
-def test_the_lookup_returns_and_the_state_directory_keeps_no_key(
-    params: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    options = {"at_least": 1, "min_remaining": 0, "max_age": 60.0, "limit": None, "areas": None, "isp": None}
-    options |= {"form": "lease", "exclude_ips": None, "on_uncertain": "match", "seed": None}
-    common = {name: option.get("default") for name, option in INFO.spec.items()}
+def test_the_lookup_returns_and_the_store_keeps_no_key(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(LEASE, "host", "192.0.2.1:80")
-    with use(RUNTIME):
-        (lease,) = find_leases({**common, **params, **options})
-    assert [text for text in everything(lease) if not shown(text) or KEY in text] == []
-    kept = b"".join(path.read_bytes() for path in (tmp_path / "state").rglob("*") if path.is_file())
-    assert b"192.0.2.1:80" in kept
-    assert KEY.encode() not in kept
+    lookup, _names = lookup_of(proxy)
+    with use(node.runtime):
+        (lease,) = lookup.run([], {}, **node.options, form="lease", at_least=1, max_age=60)
+    assert [text for text in everything(lease) if not shown(text)] == []
+    kept = "".join(texts_below(node.store))
+    assert "192.0.2.1:80" in kept
+    assert_no_secret([KEY], lease, kept)
 
 
 def test_what_a_shell_of_a_host_prints_is_shown_on_one_line() -> None:

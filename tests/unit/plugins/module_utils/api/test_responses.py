@@ -1,7 +1,10 @@
 # Copyright (c) 2026 The qingguo.qgnet authors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What a response proves: a status without the vendor's code nothing, since a gateway may send it at any time."""
+"""What a response proves, and what the error for it says.
+
+A status without the vendor's code proves nothing, since a gateway may send it at any time.
+"""
 
 from __future__ import annotations
 
@@ -11,15 +14,22 @@ from functools import partial
 import pytest
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.caller import Call, data_of
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.calls import MONOPOLIES_APPLY, PRODUCTS
+from ansible_collections.qingguo.qgnet.plugins.module_utils._api.responses import CODES
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.transport import HttpResponse
-from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import CallError, Effect
+from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import CallError, Effect, Kind
+from simulator.api.codes import PRODUCT_MESSAGES
+from support import phrases
 
 HTML = "<html>Forbidden</html>"
 
 
+def quoted(text: object) -> str | None:
+    return text if isinstance(text, str) else None
+
+
 def refused(call: Call, status: int, text: str) -> CallError:
     with pytest.raises(CallError) as caught:
-        data_of(HttpResponse(status, text, {}), call, lambda _text: None, name=call.name, url_option="api_url")
+        data_of(HttpResponse(status, text, {}), call, quoted, name=call.name, url_option="api_url")
     return caught.value
 
 
@@ -73,3 +83,44 @@ def test_only_a_refusal_of_the_vendor_proves_that_a_call_was_not_carried_out(
     answer: Callable[[int, str], CallError], status: int, text: str, effect: Effect
 ) -> None:
     assert answer(status, text).effect is effect
+
+
+@pytest.mark.parametrize(
+    ("status", "text", "kind"),
+    [
+        (400, '{"error": "wrong"}', Kind.REFUSED),
+        (200, '{"error": "wrong"}', Kind.OTHER),
+        (200, '{"data": null, "error": "wrong"}', Kind.OTHER),
+        (500, '{"error": "wrong"}', Kind.UNKNOWN),
+        (200, '{"Code": -14}', Kind.CALLER),
+        (404, "no", None),
+    ],
+)
+def test_calls_by_status_have_the_kind_of_their_status_or_code(status: int, text: str, kind: Kind | None) -> None:
+    assert monopoly(status, text).kind is kind
+
+
+# What an error says
+
+
+def test_each_code_of_the_vendor_has_a_meaning() -> None:
+    assert {code for code in CODES if isinstance(code, str)} == set(PRODUCT_MESSAGES)
+
+
+@pytest.mark.parametrize("status", [200, 400])
+@pytest.mark.parametrize("code", CODES)
+def test_a_documented_code_is_reported_with_meaning_and_fix(code: int | str, status: int) -> None:
+    if isinstance(code, str):
+        error = product(status, f'{{"code": "{code}", "message": "说明", "request_id": "R-7"}}')
+        assert error.details["request_id"] == "R-7"
+        assert f"{phrases.NUMBER_OF_REQUEST} R-7." in error.message
+    else:
+        error = classic(status, f'{{"Code": {code}, "Msg": "说明"}}')
+    assert error.details["code"] == code
+    assert "说明" in error.message
+    assert CODES[code].meaning in error.message
+    assert CODES[code].fix in error.message
+
+
+def test_an_undocumented_code_is_reported_too() -> None:
+    assert "code -999" in classic(200, '{"Code": "-999"}').message

@@ -90,3 +90,25 @@ def test_runs_that_spell_the_address_differently_share_the_lock_and_the_count(tm
     urls = ["https://api.example", "http://API.example:80/"]
     clients = [key_caller({**PROXY, "store": str(tmp_path), "api_url": url}, SILENT) for url in urls]
     assert len({api.key_digest for api in clients}) == 1
+
+
+VENDOR = "https://share.proxy.qg.net"
+
+
+@pytest.mark.parametrize(
+    ("api_url", "called"),
+    [
+        ("https://proxy.qg.net", VENDOR),
+        ("https://proxy.qg.net/", VENDOR),
+        ("HTTPS://Proxy.QG.net:443", VENDOR),
+        ("http://127.0.0.1:8080", "http://127.0.0.1:8080/share"),
+        ("http://[::1]:8080/", "http://[::1]:8080/share"),
+        ("https://proxy.qg.net.example", "https://proxy.qg.net.example/share"),
+        ("https://reseller.example/qg", "https://reseller.example/qg/share"),
+    ],
+)
+def test_a_key_is_never_sent_to_the_vendor_if_api_url_names_another_host(
+    tmp_path: Path, api_url: str, called: str
+) -> None:
+    options = {**PROXY, "store": str(tmp_path), "api_url": api_url}
+    assert key_caller(options, SILENT, product="share")._url == called
