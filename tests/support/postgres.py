@@ -50,7 +50,8 @@ class Databases:
     """The way into a running server, which may be handed on to other processes."""
 
     def __init__(self, port: int, password: str) -> None:
-        self.port, self._password = port, password
+        self.port = port
+        self._password = password
         self.url = self._url(ROLE, ROLE)
 
     def _url(self, role: str, database: str) -> str:
@@ -193,10 +194,12 @@ def _free_port() -> int:
 @pytest.fixture(scope="session")
 def database_server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Databases:
     """The server of this session, started by the first test that asks for it."""
-    folder, pid = tmp_path_factory.getbasetemp(), os.getpid()
+    folder = tmp_path_factory.getbasetemp()
+    pid = os.getpid()
     if hasattr(request.config, "workerinput"):
         # The workers of pytest-xdist are processes of the one that the user has started.
-        folder, pid = folder.parent, os.getppid()
+        folder = folder.parent
+        pid = os.getppid()
     ready = folder / "postgres.json"
     with (folder / "postgres.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)

@@ -35,8 +35,9 @@ from ansible_collections.qingguo.qgnet.plugins.plugin_utils import _egress as de
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from support import vendor_pages as pages
-from support.foreign import HOSTILE_JSON, HOSTILE_TEXTS, bent, mangled, texts, written
 from support.measuring import unmeasured
+
+from .foreign import HOSTILE_JSON, HOSTILE_TEXTS, bent, mangled, texts, written
 
 #: The same inputs each time; more of them, and others, by "--hypothesis-profile=long".
 FUZZER = settings.get_profile("fuzz")

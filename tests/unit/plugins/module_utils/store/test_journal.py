@@ -19,8 +19,10 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._paid.journal import
 )
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.facts import PRODUCT, Facts
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.store import StateError, Store, is_database
+from support import phrases
 from support.machine_clock import MachineClock
-from support.stores import open_store, quick_over_both, state_place
+
+from .conftest import open_store, quick_over_both, state_place
 
 pytestmark = [quick_over_both, pytest.mark.usefixtures("every_store")]
 
@@ -71,7 +73,8 @@ def test_the_row_of_a_call_is_on_the_disk_before_the_call_is_sent(tmp_path: Path
 
 
 def test_other_transactions_of_a_directory_do_not_wait_for_the_disk(tmp_path: Path) -> None:
-    place, store = state_place(tmp_path), open_store(tmp_path)
+    place = state_place(tmp_path)
+    store = open_store(tmp_path)
     database = WatchedDatabase(store, place)
     with Journal(store, KEY, LEASES).sending(BUY, 10.0, []):
         pass
@@ -94,7 +97,8 @@ def test_effects_go_with_the_row_of_their_call(tmp_path: Path, call: NewCall, da
     """Of a key that another one has followed, too: nobody asks for what it holds any more."""
     time = [1_800_000_000.0]
     store = open_store(tmp_path, machine=MachineClock(lambda: time[0]))
-    first, second = Journal(store, KEY, LEASES), Journal(store, KEY, LEASES)
+    first = Journal(store, KEY, LEASES)
+    second = Journal(store, KEY, LEASES)
     with first.sending(call, 10.0, []):
         pass
     first.answer({"192.0.2.2:1": Item()}, whole=True)
@@ -160,5 +164,5 @@ def test_a_damaged_row_is_one_sentence_with_its_number_and_the_fix(tmp_path: Pat
     store.execute(statement + (" WHERE call = 2" if "effects" in statement else " WHERE id = 2"))
     with pytest.raises(StateError) as refused:
         read(store)
-    assert refused.value.message.startswith(f"{store.place} cannot be used: row 2 of its table journal ")
-    assert 'delete the row with "DELETE FROM journal WHERE id = 2"' in refused.value.message
+    assert refused.value.message.startswith(f"{store.place} {phrases.ROW_OF_THE_JOURNAL.format(2)} ")
+    assert phrases.DELETE_THE_ROW.format(2) in refused.value.message

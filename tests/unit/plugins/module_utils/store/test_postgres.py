@@ -23,6 +23,7 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._core.text import da
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.postgres import PostgresStore
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.rate_limiter import RateLimiter
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.store import StateError, open_store
+from support import phrases
 from support.postgres import Databases, PostgresServer
 from support.processes import process_until_killed, run_together, threads
 
@@ -53,24 +54,24 @@ def test_an_address_that_cannot_be_used_is_refused_in_a_sentence_without_its_pas
     wrong = database_url.replace(password, "wrong-secret")
     user, _at, place = wrong.partition("@")
     messages = {
-        "u:wrong-secret@h/d": "store (environment QG_STORE) is not a URL of PostgreSQL: give the URL of a PostgreSQL",
-        "mysql://u:wrong-secret@h/d": "store (environment QG_STORE) is not a URL of PostgreSQL: give the URL of a",
+        "u:wrong-secret@h/d": phrases.NO_POSTGRESQL_URL,
+        "mysql://u:wrong-secret@h/d": phrases.NO_POSTGRESQL_URL,
         f"{user}@[::1:{place}": "cannot be read",
         "postgresql://u:p@wrong-secret@h/d": "write %40 for @",
         "postgresql://u:1/wrong-secret@h/d": "%2F for /",
-        "postgresql://u:secret/d": "write special characters of a password in percent-encoding",
-        wrong: 'password authentication failed for user "qgnet". Check the user and the password',
-        f"{database_url}none": "does not exist. Check the URL",
+        "postgresql://u:secret/d": phrases.PERCENT_ENCODING,
+        wrong: phrases.CHECK_LOGIN,
+        f"{database_url}none": f"does not exist. {phrases.CHECK_URL}",
         f"{database_url}?sslmode=require": "does not support SSL, but SSL was required",
         f"{database_url}?service=none": 'definition of service "none" not found',
-        "postgresql://u:wrong-secret@nowhere.invalid/d": "Check the URL, and that the server runs and can be reached",
+        "postgresql://u:wrong-secret@nowhere.invalid/d": phrases.CHECK_SERVER,
     }
     found = {url: refusal(url) for url in messages}
     assert {url: text for url, text in found.items() if messages[url] not in text} == {}
     assert [text for text in found.values() if "secret" in text or password in text] == []
     monkeypatch.setitem(sys.modules, "psycopg", None)
     monkeypatch.delitem(sys.modules, PostgresStore.__module__)
-    assert "needs the Python package psycopg" in refusal(database_url)
+    assert phrases.NEEDS_PSYCOPG in refusal(database_url)
 
 
 def test_the_password_may_be_outside_the_address(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -102,13 +103,13 @@ def test_processes_that_start_together_create_one_schema(database_url: str) -> N
 def test_a_newer_schema_is_refused(database_url: str) -> None:
     with opened(database_url) as store:
         store.execute("UPDATE meta SET version = 99")
-    assert "its schema 99 is of a newer release of qingguo.qgnet" in refusal(database_url)
+    assert f"its schema 99 {phrases.NEWER_RELEASE}" in refusal(database_url)
 
 
 def test_a_schema_of_something_else_is_left_alone(database_url: str) -> None:
     with psycopg.connect(database_url, autocommit=True) as connection:
         connection.execute("CREATE SCHEMA qgnet CREATE TABLE theirs (a integer)")
-        assert "its schema qgnet contains tables of something else" in refusal(database_url)
+        assert phrases.FOREIGN_TABLES in refusal(database_url)
         assert connection.execute("SELECT count(*) FROM qgnet.theirs").fetchone() == (0,)
 
 
@@ -127,13 +128,13 @@ def test_a_user_who_may_not_create_the_schema_can_use_one_that_is_there(
 def test_a_server_that_can_only_be_read_is_a_sentence(database_url: str, database_server: Databases) -> None:
     with opened(database_url) as one, opened(database_url) as other:
         one.execute("SET default_transaction_read_only = on")
-        with pytest.raises(StateError, match=r"read-only transaction\. Name the primary server"):
+        with pytest.raises(StateError, match=phrases.NAME_THE_PRIMARY):
             one.execute("DELETE FROM journal WHERE id < 0")
         other.execute("DELETE FROM journal WHERE id < 0")
     name = database_url.rpartition("/")[2]
     with database_server.admin(name) as admin:
         admin.execute(f'ALTER DATABASE "{name}" SET default_transaction_read_only = on')
-    assert "session is read-only. Name the primary server" in refusal(database_url)
+    assert phrases.NAME_THE_PRIMARY in refusal(database_url)
 
 
 def test_the_store_is_where_the_option_says(database_url: str, tmp_path: Path) -> None:
@@ -171,9 +172,7 @@ def test_a_session_that_is_ended_takes_its_locks_and_records_nothing_more(
             with other.try_lock("changing.k") as is_free:
                 assert is_free
             for _attempt in range(2):
-                with pytest.raises(
-                    StateError, match=r"cannot be used: .*Check the URL, and that the server runs .* run again"
-                ):
+                with pytest.raises(StateError, match=phrases.CHECK_SERVER):
                     store.execute(RECORD, "later")
                 with pytest.raises(StateError), RateLimiter(store).slot("k", "/x", 60, 1, WaitBudget(0)):
                     pass
@@ -191,7 +190,7 @@ def test_a_process_that_is_stopped_in_a_transaction_is_waited_for_and_reported(d
         with process_until_killed(stop_in_a_transaction, database_url, "600s") as process:
             os.waitpid(process.pid or 0, os.WUNTRACED)
             assert store.rows("SELECT 1") == [(1,)], "reading does not wait"
-            with pytest.raises(StateError, match=r"lock timeout\. Another process writes to it: end or continue"):
+            with pytest.raises(StateError, match=phrases.ANOTHER_WRITES):
                 store.execute("DELETE FROM journal WHERE id < 0")
         store.execute("DELETE FROM journal WHERE id < 0")
 
@@ -212,7 +211,7 @@ def test_a_server_that_does_not_answer_is_reported() -> None:
         server.pause()
         try:
             # Its socket still takes the next connection.
-            with pytest.raises(StateError, match="the server has not answered for 10 seconds"):
+            with pytest.raises(StateError, match=phrases.NOT_ANSWERED):
                 store.execute("DELETE FROM journal WHERE id < 0")
             assert "timeout expired" in refusal(f"{server.url}?connect_timeout=2")
         finally:
@@ -224,7 +223,7 @@ def test_a_server_without_a_free_connection_is_a_sentence() -> None:
     with PostgresServer(max_connections=8, superuser_reserved_connections=3) as server, contextlib.ExitStack() as many:
         for _number in range(5):
             many.enter_context(opened(server.url))
-        with pytest.raises(StateError, match=r"Raise the limit of connections"), opened(server.url):
+        with pytest.raises(StateError, match=phrases.RAISE_CONNECTIONS), opened(server.url):
             pass
 
 
@@ -254,7 +253,7 @@ def test_a_connection_pooler_is_refused(database_url: str) -> None:
         with threads(relay) as start:
             start()
             url = database_url.replace(f":{found[2]}/", f":{port}/")
-            assert "is a connection pooler, which loses locks" in refusal(f"{url}?sslmode=disable&gssencmode=disable")
+            assert phrases.POOLER in refusal(f"{url}?sslmode=disable&gssencmode=disable")
 
 
 @pytest.mark.parametrize(("store", "is_imported"), [("postgresql://127.0.0.1/qgnet", True), ("/nonexistent", False)])

@@ -21,11 +21,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.machine_clock import MachineClock
 from support.processes import run_together
-from support.stores import open_store, quick_over_both, state_place
+
+from .conftest import open_store, quick_over_both, state_place
 
 pytestmark = pytest.mark.usefixtures("every_store")
 
-LIMIT, MINUTE, TIMEOUT = 3, 60.0, 10.0
+LIMIT = 3
+MINUTE = 60.0
+TIMEOUT = 10.0
 #: How long a call counts from its answer on.
 WINDOW = MINUTE + 0.1
 
@@ -185,7 +188,8 @@ def test_a_call_waits_in_short_steps_until_a_slot_is_free(bench: Bench) -> None:
     for _call in range(LIMIT):
         bench.take(answered=True)
         bench.now += 1
-    budget, start = bench.budget(300), bench.now
+    budget = bench.budget(300)
+    start = bench.now
     bench.call(budget)
     assert bench.now - start == pytest.approx(WINDOW - LIMIT)
     assert max(bench.slept) == pytest.approx(5.0)
@@ -215,7 +219,8 @@ def test_the_wait_budget_must_cover_what_is_surely_to_be_waited(bench: Bench) ->
 
 def test_a_wait_for_calls_that_are_not_answered_ends_with_the_budget(bench: Bench) -> None:
     bench.take(LIMIT)
-    budget, message = bench.budget(62), "^/x: the vendor's limit of 3 a minute is used up, and waiting 5 more"
+    budget = bench.budget(62)
+    message = "^/x: the vendor's limit of 3 a minute is used up, and waiting 5 more"
     with pytest.raises(WaitBudgetExceeded, match=message):
         bench.call(budget)
     assert budget.waited == pytest.approx(60)
@@ -236,7 +241,8 @@ def most_in_a_window(arrivals: list[float], minute: float) -> int:
 def test_no_window_of_the_vendor_is_ever_overfull(
     calls: list[tuple[float, float, float, bool]], tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    bench, arrivals = Bench(tmp_path_factory.mktemp("state")), []
+    bench = Bench(tmp_path_factory.mktemp("state"))
+    arrivals = []
     limiter = bench.limiter()
     for pause, duration, counted, dies in calls:
         bench.now += pause
@@ -259,7 +265,8 @@ def call_twice(place: str, record: Path) -> None:
 
 @quick_over_both
 def test_many_processes_share_one_limit(tmp_path: Path) -> None:
-    record, place = tmp_path / "record", state_place(tmp_path / "s")
+    record = tmp_path / "record"
+    place = state_place(tmp_path / "s")
     run_together(call_twice, *[(place, record)] * 8)
     arrivals = [float(line) for line in record.read_text(encoding="ascii").split()]
     assert len(arrivals) == 16

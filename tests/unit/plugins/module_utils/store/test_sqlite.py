@@ -18,6 +18,7 @@ from typing import NoReturn
 
 import pytest
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import OptionError
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store.registrations import Registration, Registrations
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.sqlite import SqliteStore
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.store import (
     StateError,
@@ -25,11 +26,11 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._store.store import 
     open_store,
 )
 from ansible_collections.qingguo.qgnet.plugins.module_utils._task.options import DEFAULT_STORE
+from support import phrases
 from support.processes import process_until_killed, run_together
-from support.registrations import register, registered
 
 DATABASE = "state.sqlite3"
-FIX = "Set store (environment QG_STORE) to a directory on a local disk that this user owns."
+FIX = phrases.SET_STORE
 
 
 def opened(directory: Path) -> Store:
@@ -42,8 +43,13 @@ def refusal(directory: Path | str) -> str:
     return refused.value.message
 
 
+def register(store: Store, *ips: str) -> None:
+    """Register a host with these addresses."""
+    Registrations(store, "k").replace([Registration("f", "a", ip, False, store.now()) for ip in ips])
+
+
 def use(store: Store) -> None:
-    register(store, "k", "a", "192.0.2.1")
+    register(store, "192.0.2.1")
     with store.try_lock("some"):
         pass
 
@@ -73,7 +79,7 @@ def test_a_directory_that_others_can_read_becomes_private(tmp_path: Path) -> Non
 
 def test_a_directory_that_others_can_write_is_refused(tmp_path: Path) -> None:
     tmp_path.chmod(0o777)
-    assert "it belongs to, or can be written by, another user" in refusal(tmp_path)
+    assert phrases.OF_ANOTHER_USER in refusal(tmp_path)
 
 
 def test_what_is_no_directory_is_refused(tmp_path: Path) -> None:
@@ -148,7 +154,7 @@ def test_a_newer_schema_is_refused_and_left_alone(tmp_path: Path) -> None:
     store.execute("UPDATE meta SET version = 99")
     store.close()
     before = (tmp_path / DATABASE).read_bytes()
-    assert "its schema 99 is of a newer release of qingguo.qgnet" in refusal(tmp_path)
+    assert f"its schema 99 {phrases.NEWER_RELEASE}" in refusal(tmp_path)
     assert (tmp_path / DATABASE).read_bytes() == before
 
 
@@ -157,13 +163,13 @@ def test_the_database_of_another_program_is_refused_and_left_alone(tmp_path: Pat
     database.execute("CREATE TABLE customers (a TEXT)")
     database.close()
     before = (tmp_path / DATABASE).read_bytes()
-    assert "is a database of something else" in refusal(tmp_path)
+    assert phrases.FOREIGN_DATABASE in refusal(tmp_path)
     assert (tmp_path / DATABASE).read_bytes() == before
 
 
 def test_a_file_that_is_no_database_is_refused(tmp_path: Path) -> None:
     (tmp_path / DATABASE).write_bytes(b"no database, but long enough to be read as one" * 50)
-    assert "file is not a database. Move state.sqlite3" in refusal(tmp_path)
+    assert phrases.MOVE_DATABASE in refusal(tmp_path)
 
 
 # Errors after the opening.
@@ -173,19 +179,19 @@ def test_a_full_disk_is_a_sentence_and_the_next_transaction_works(tmp_path: Path
     store = opened(tmp_path)
     store.rows("PRAGMA max_page_count = 1")
     ips = [f"198.18.{n // 250}.{n % 250}" for n in range(5000)]
-    with pytest.raises(StateError, match=rf"store {tmp_path} cannot be used: .*full\. Make room on its disk"):
-        register(store, "k", "a", *ips)
-    assert registered(store, "k") == []
+    with pytest.raises(StateError, match=rf"store {tmp_path} cannot be used: .*{phrases.MAKE_ROOM}"):
+        register(store, *ips)
+    assert Registrations(store, "k").all() == []
     store.rows("PRAGMA max_page_count = 100000")
-    register(store, "k", "a", *ips)
-    assert len(registered(store, "k")) == 5000
+    register(store, *ips)
+    assert len(Registrations(store, "k").all()) == 5000
 
 
 def test_a_database_that_cannot_be_written_is_a_sentence(tmp_path: Path) -> None:
     store = opened(tmp_path)
     store.rows("PRAGMA query_only = 1")
     with pytest.raises(StateError, match=r"store .* cannot be used: .*readonly.*Set store"):
-        register(store, "k", "a", "192.0.2.1")
+        register(store, "192.0.2.1")
 
 
 def test_a_damaged_database_is_an_error_that_names_the_loss(tmp_path: Path) -> None:
@@ -196,7 +202,7 @@ def test_a_damaged_database_is_an_error_that_names_the_loss(tmp_path: Path) -> N
     with open(tmp_path / DATABASE, "r+b") as file:
         file.seek((page - 1) * 4096)
         file.write(b"\xff" * 4096)
-    with pytest.raises(StateError, match=r"malformed\. Move state\.sqlite3 .*registered anew"):
+    with pytest.raises(StateError, match=f"{phrases.MOVE_DATABASE} .*{phrases.REGISTERED_ANEW}"):
         opened(tmp_path).rows("SELECT * FROM registrations")
 
 
@@ -217,8 +223,8 @@ def test_a_process_that_is_stopped_in_a_transaction_is_waited_for_and_reported(t
     with process_until_killed(stop_in_a_transaction, tmp_path) as process:
         os.waitpid(process.pid or 0, os.WUNTRACED)
         assert store.rows("SELECT 1") == [(1,)], "reading does not wait"
-        with pytest.raises(StateError, match=r"locked\. Another process has kept it locked: end or continue"):
-            register(store, "k", "a", "192.0.2.1")
+        with pytest.raises(StateError, match=phrases.ANOTHER_LOCKS):
+            register(store, "192.0.2.1")
     use(store)
 
 

@@ -14,7 +14,8 @@ from typing import Any
 import pytest
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.store import StateError
 from support.processes import FORK, process_until_killed, wait_for
-from support.stores import open_store, quick_over_both, state_place
+
+from .conftest import open_store, quick_over_both, state_place
 
 pytestmark = [quick_over_both, pytest.mark.usefixtures("every_store")]
 
@@ -38,14 +39,18 @@ def test_a_failed_transaction_leaves_nothing(tmp_path: Path) -> None:
 
 
 def test_a_lock_is_held_by_one_alone(tmp_path: Path) -> None:
-    one, two = open_store(tmp_path), open_store(tmp_path)
+    one = open_store(tmp_path)
+    two = open_store(tmp_path)
     with (
         one.try_lock("x") as first,
         two.try_lock("x") as second,
         one.try_lock("x") as again,
         two.try_lock("y") as other,
     ):
-        assert (first, second, again, other) == (True, False, False, True)
+        assert first is True
+        assert second is False
+        assert again is False
+        assert other is True
     with two.try_lock("x") as held:
         assert held
 
@@ -57,7 +62,8 @@ def hold(place: str, ready: Any) -> None:
 
 
 def test_a_process_that_is_stopped_keeps_its_lock_and_is_named_until_it_is_killed(tmp_path: Path) -> None:
-    ready, place = FORK.Queue(), state_place(tmp_path)
+    ready = FORK.Queue()
+    place = state_place(tmp_path)
     with process_until_killed(hold, place, ready) as process:
         assert ready.get(timeout=20)
         os.kill(process.pid or 0, signal.SIGSTOP)

@@ -5,7 +5,7 @@
 
 A test names a directory, and gets a store that all who name the same directory share. With
 ``pytest.mark.usefixtures("every_store")``, it runs over both: over a database as a slow test, unless the mark
-``quick_over_both`` says otherwise. A ``conftest.py`` imports the fixture and the two hooks of pytest.
+``quick_over_both`` says otherwise.
 """
 
 from __future__ import annotations
@@ -24,7 +24,8 @@ from support.machine_clock import MachineClock
 if TYPE_CHECKING:
     from support.postgres import Databases
 
-SQLITE, POSTGRESQL = "sqlite", "postgresql"
+SQLITE = "sqlite"
+POSTGRESQL = "postgresql"
 
 
 class _Databases:

@@ -13,18 +13,18 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._core.runtime import
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.facts import AREAS, LEASE_LIST, LIFETIME, Facts
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.rate_limiter import RateLimiter
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.store import open_store
-from support.whitelist import ControlNode, node
 
-__all__ = ["node"]
+from .conftest import RoleNode
 
 TABLES = ("rate_calls", "registrations", "facts", "journal")
 HOSTS = 3
 #: Between two runs. What is kept is kept for an hour, a day or a month.
 MINUTES = 5
-HOUR, DAY = 60 // MINUTES, 24 * 60 // MINUTES
+HOUR = 60 // MINUTES
+DAY = 24 * 60 // MINUTES
 
 
-def one_run(node: ControlNode, number: int) -> None:
+def one_run(node: RoleNode, number: int) -> None:
     """What a run keeps: hosts with new addresses, a change of the whitelist, calls, and a lease."""
     hosts = {f"i-{n}": f"198.51.100.{(HOSTS * number + n) % 250}" for n in range(HOSTS)}
     assert not any(own["failed"] for own in node.role(**hosts)["hosts"].values())
@@ -52,9 +52,10 @@ def size(directory: Path) -> tuple[int, int]:
 
 
 @pytest.mark.slow
-def test_hundreds_of_runs_leave_no_more_than_a_few(node: ControlNode) -> None:
+def test_hundreds_of_runs_leave_no_more_than_a_few(node: RoleNode) -> None:
     after: list[tuple[int, int]] = []
-    early_run, last_run = DAY + 40, DAY + 220
+    early_run = DAY + 40
+    last_run = DAY + 220
     for number in range(last_run + 1):
         one_run(node, number)
         node.vendor.journal.clear()
