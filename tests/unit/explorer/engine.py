@@ -27,14 +27,21 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._paid.journal import
 from explorer.memory import EMPTY, Database, Process, Statements, Stopped, Tables
 
 #: What may happen once each: to a call, to the list, to a process, to a clock, and to the lock of the key.
-CALL, LAG, DEATH, CLOCK, LOCK = "call", "lag", "death", "clock", "lock"
+CALL = "call"
+LAG = "lag"
+DEATH = "death"
+CLOCK = "clock"
+LOCK = "lock"
 EVERYTHING = frozenset({CALL, LAG, DEATH, CLOCK, LOCK})
-START, DAY = 1_800_000_000.0, 86400.0
+START = 1_800_000_000.0
+DAY = 86400.0
 #: Seconds for which the machine is suspended or off, and after which a later run begins.
-SUSPENDED, OFF, LATER = 7200.0, 300.0, 700.0
+SUSPENDED = 7200.0
+OFF = 300.0
+LATER = 700.0
 
 
-class World(NamedTuple):
+class SharedWorld(NamedTuple):
     """What all processes share. ``now`` is true time, and state time lacks the ``gap``.
 
     ``held`` are the vendor's books. ``late`` are calls that may still be carried out: the row, what it asks for, and
@@ -67,7 +74,7 @@ class World(NamedTuple):
         tables = self.tables.key(self.state_time)
         return self.wall, self.gap, self.held, late, hidden, tables, self.holder, self.left
 
-    def without(self, *kinds: str) -> World:
+    def without(self, *kinds: str) -> SharedWorld:
         return self._replace(left=self.left.difference(kinds))
 
 
@@ -96,7 +103,7 @@ class Outcome(NamedTuple):
 class Answer(NamedTuple):
     """A possible answer, and the world after it. The process may die instead of getting it."""
 
-    world: World
+    world: SharedWorld
     value: Any = None
     name: str = ""
     error: Callable[[], Exception] | None = None
@@ -115,33 +122,33 @@ class Kind(abc.ABC):
 
     programs: tuple[Callable[[Process], Outcome], Callable[[Process], Outcome]]
     last: tuple[Callable[[Process], Outcome], ...]
-    start = World()
+    start = SharedWorld()
 
     @abc.abstractmethod
-    def answers(self, world: World, kind: str, argument: Any) -> Iterator[Answer]:
+    def answers(self, world: SharedWorld, kind: str, argument: Any) -> Iterator[Answer]:
         """Yield the possible answers of the vendor to a call, the likely one first."""
 
     @abc.abstractmethod
-    def carried_out(self, world: World, row: int, what: Any) -> World:
+    def carried_out(self, world: SharedWorld, row: int, what: Any) -> SharedWorld:
         """Return the world after a late call."""
 
     @abc.abstractmethod
-    def wrong(self, world: World) -> str:
+    def wrong(self, world: SharedWorld) -> str:
         """Return what must not be in a state without processes, or nothing."""
 
     @abc.abstractmethod
-    def misreported(self, world: World, process: Process, outcome: Outcome) -> str:
+    def misreported(self, world: SharedWorld, process: Process, outcome: Outcome) -> str:
         """Return what a process must not tell its user, or nothing."""
 
-    def reported(self, world: World, outcome: Outcome) -> World:
+    def reported(self, world: SharedWorld, outcome: Outcome) -> SharedWorld:
         """Return the world after a process has told its user its outcome."""
         return world
 
     @abc.abstractmethod
-    def unfinished(self, world: World) -> str:
+    def unfinished(self, world: SharedWorld) -> str:
         """Return what the last runs have left undone, or nothing."""
 
-    def caught_up(self, world: World) -> World:
+    def caught_up(self, world: SharedWorld) -> SharedWorld:
         """Return the world after all late calls."""
         after = world._replace(late=())
         for row, what, _by in world.late:
@@ -165,7 +172,7 @@ class Explorer:
     waited: float = 0.0
     _moves: set[int] = field(default_factory=set)
     _ends: set[int] = field(default_factory=set)
-    _queue: deque[tuple[World, tuple[Run, ...], int, tuple[str, ...]]] = field(default_factory=deque)
+    _queue: deque[tuple[SharedWorld, tuple[Run, ...], int, tuple[str, ...]]] = field(default_factory=deque)
     _database: Database = field(default_factory=Database)
 
     def explore(self) -> None:
@@ -187,10 +194,10 @@ class Explorer:
         process = Process(list(way.runs[way.mover].answers), way.step, self._database)
         return process, program(process)
 
-    def queue(self, world: World, runs: Sequence[Run], mover: int, way: Iterable[str]) -> None:
+    def queue(self, world: SharedWorld, runs: Sequence[Run], mover: int, way: Iterable[str]) -> None:
         self._queue.append((world, tuple(runs), mover, tuple(way)))
 
-    def is_new(self, world: World, runs: Sequence[Run], mover: int) -> bool:
+    def is_new(self, world: SharedWorld, runs: Sequence[Run], mover: int) -> bool:
         """Whether this process has not moved yet in this state."""
         state = hash((world.key(), *(run.state(world.now) for run in runs)))
         self.states.add(state)
@@ -201,7 +208,7 @@ class Explorer:
         self.depth = max(self.depth, sum(len(run.answers) for run in runs))
         return True
 
-    def finish(self, world: World, way: Sequence[str]) -> None:
+    def finish(self, world: SharedWorld, way: Sequence[str]) -> None:
         """Check a state in which no process runs any longer, and that later runs then put all right."""
         kind = self.kind
         world = kind.caught_up(world)
@@ -218,7 +225,8 @@ class Explorer:
             _process, outcome = self._execute(program, last)
             if outcome.error:
                 raise last.violation(f"a later run failed, {outcome.error}")
-            world, steps = last.world, last.way
+            world = last.world
+            steps = last.way
         if wrong := kind.wrong(world) or kind.unfinished(world):
             raise Violation(f"{wrong}: {'; '.join(steps)}")
 
@@ -228,7 +236,7 @@ class _Way:
     """The steps of one process from a state on."""
 
     explorer: Explorer
-    world: World
+    world: SharedWorld
     runs: list[Run]
     mover: int
     way: list[str]
@@ -242,7 +250,8 @@ class _Way:
 
     def step(self, kind: str, argument: Any) -> Any:
         """Return the first of the possible answers; the others are for later."""
-        explorer, world = self.explorer, self.world
+        explorer = self.explorer
+        world = self.world
         run = self.runs[self.mover]
         if kind == "commit":
             self._check_settled(argument)
@@ -270,10 +279,11 @@ class _Way:
         return self._take(answers[0])
 
     def _may_move(self, process: int) -> bool:
-        run, holder = self.runs[process], self.world.holder
+        run = self.runs[process]
+        holder = self.world.holder
         return not run.ended and (holder is None or holder == process or run.lost)
 
-    def _keep(self, world: World, name: str, run: Run, kind: str) -> None:
+    def _keep(self, world: SharedWorld, name: str, run: Run, kind: str) -> None:
         """Go on with this process later, or with the other one if it has ended."""
         if len(world.left) < len(self.explorer.kinds) - self.explorer.limit:
             return
@@ -285,7 +295,8 @@ class _Way:
             self.explorer.queue(world, runs, self.mover, kept.way)
 
     def _answers(self, kind: str, argument: Any) -> Iterator[Answer]:
-        world, run = self.world, self.runs[self.mover]
+        world = self.world
+        run = self.runs[self.mover]
         if kind == "lock":
             yield Answer(world._replace(holder=self.mover))
         elif kind in ("read", "transaction"):
@@ -301,9 +312,10 @@ class _Way:
             else:
                 yield from self.explorer.kind.answers(world, kind, argument)
 
-    def _disturbances(self) -> Iterator[tuple[World, str, Run]]:
+    def _disturbances(self) -> Iterator[tuple[SharedWorld, str, Run]]:
         """Yield what may happen before a step: the world after it, its name, and the process."""
-        world, run = self.world, self.runs[self.mover]
+        world = self.world
+        run = self.runs[self.mover]
         dead = run._replace(ended=True)
         if DEATH in world.left:
             yield world.without(DEATH), "death", dead
@@ -317,7 +329,8 @@ class _Way:
             yield world.without(LOCK)._replace(holder=None), "lock lost", run._replace(lost=True)
 
     def _answered(self, answer: Answer) -> tuple[Run, Any]:
-        world, run = answer.world, self.runs[self.mover]
+        world = answer.world
+        run = self.runs[self.mover]
         # The tables belong to the world.
         value = world.tables.key(world.state_time) if isinstance(answer.value, Statements) else answer.value
         since = world.now - run.began

@@ -21,7 +21,8 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._paid.journal import
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.facts import Facts
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.store import STATEMENTS, StateError
 
-TIMEOUT, MAX_WAIT = 10.0, 300.0
+TIMEOUT = 10.0
+MAX_WAIT = 300.0
 
 
 def _schema() -> dict[str, list[str]]:
@@ -73,7 +74,8 @@ class Tables:
 
     def __init__(self, rows: Sequence[tuple[tuple[Any, ...], ...]]) -> None:
         self.rows = rows
-        fixed, self._moments = [], list[Any]()
+        fixed = []
+        self._moments = list[Any]()
         for table, are_moments, are_fixed in zip(rows, _ARE_MOMENTS, _ARE_FIXED, strict=True):
             fixed.append(tuple(tuple(compress(row, are_fixed)) for row in table))
             self._moments += [value for row in table for value in compress(row, are_moments)]
@@ -239,7 +241,8 @@ class MemoryStore:
         return self.process.wall_ahead
 
     def rows(self, query: str, *values: object) -> list[Any]:
-        work, database = self.process.ask("read"), self.process.database
+        work = self.process.ask("read")
+        database = self.process.database
         if work.is_lost:
             raise StateError("the session was lost, and with it the lock")
         if not work.is_done:
@@ -258,7 +261,8 @@ class MemoryStore:
         work = process.ask("transaction")
         if work.is_lost:
             raise StateError("the session was lost, and with it the lock")
-        is_new, after = not work.is_done, work.tables
+        is_new = not work.is_done
+        after = work.tables
         if is_new:
             process.database.load(work.tables)
         try:

@@ -19,7 +19,7 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import 
     UncertainOutcomeError,
 )
 from ansible_collections.qingguo.qgnet.plugins.module_utils._paid.journal import LIST_LAG, MAX_EXECUTION_DELAY
-from explorer.engine import CALL, DEATH, LAG, LOCK, Answer, Kind, Outcome, World
+from explorer.engine import CALL, DEATH, LAG, LOCK, Answer, Kind, Outcome, SharedWorld
 from explorer.memory import TIMEOUT, Process
 from explorer.runs import WANTED
 
@@ -32,11 +32,12 @@ class Paid(Kind):
     """
 
     def __init__(self, program: Callable[[Process], Outcome], *, has_quota: bool, may_go_back: bool = False) -> None:
-        self.programs, self.last = (program, program), (program,)
+        self.programs = (program, program)
+        self.last = (program,)
         self._has_quota = has_quota
         self._may_go_back = may_go_back
 
-    def answers(self, world: World, kind: str, argument: Any) -> Iterator[Answer]:
+    def answers(self, world: SharedWorld, kind: str, argument: Any) -> Iterator[Answer]:
         if kind == "list":
             yield from lists(world, may_go_back=self._may_go_back)
         elif kind == "quota":
@@ -46,10 +47,10 @@ class Paid(Kind):
         if kind in ("list", "quota") and CALL in world.left:
             yield Answer(world.without(CALL), name=f"{kind} failed", error=partial(failed, Effect.UNKNOWN))
 
-    def carried_out(self, world: World, row: int, what: Any) -> World:
+    def carried_out(self, world: SharedWorld, row: int, what: Any) -> SharedWorld:
         return bought(world, row, what)
 
-    def wrong(self, world: World) -> str:
+    def wrong(self, world: SharedWorld) -> str:
         rows = world.tables.journal()
         booked = Counter(name for row in rows for name in row.received)
         room = sum(row.buys - len(row.received) for row in rows if row.is_open)
@@ -58,19 +59,19 @@ class Paid(Kind):
         once = len(booked) == sum(booked.values()) and len(world.held) <= len(booked) + room
         return "" if once else "not in the ledger once"
 
-    def misreported(self, world: World, process: Process, outcome: Outcome) -> str:
+    def misreported(self, world: SharedWorld, process: Process, outcome: Outcome) -> str:
         paid = sum(row in process.inserted for _number, row in world.held)
         if isinstance(outcome.error, UncertainOutcomeError) or paid <= len(outcome.new):
             return ""
         return f"{paid} paid for, and {len(outcome.new)} reported"
 
-    def unfinished(self, world: World) -> str:
+    def unfinished(self, world: SharedWorld) -> str:
         if len(world.held) != WANTED:
             return f"{len(world.held)} held in the end"
         return "never settled" if any(row.is_open for row in world.tables.journal()) else ""
 
 
-def bought(world: World, row: int, number: int) -> World:
+def bought(world: SharedWorld, row: int, number: int) -> SharedWorld:
     """Return the world after a call that buys so many resources."""
     first = len(world.held) + 1
     return world._replace(held=(*world.held, *((one, row) for one in range(first, first + number))))
@@ -80,7 +81,7 @@ def failed(effect: Effect, code: object = None) -> CallError:
     return CallError("It failed.", effect=effect, retryable=code is None, endpoint="/buy", code=code)
 
 
-def lists(world: World, *, may_go_back: bool) -> Iterator[Answer]:
+def lists(world: SharedWorld, *, may_go_back: bool) -> Iterator[Answer]:
     """Yield the list: of hidden resources, it shows all, none, or the first."""
     lacking = [number for number, until in world.hidden if world.now < until]
     every = [number for number, _row in world.held]
@@ -94,7 +95,7 @@ def lists(world: World, *, may_go_back: bool) -> Iterator[Answer]:
         )
 
 
-def purchases(world: World, asked: int, row: int) -> Iterator[Answer]:
+def purchases(world: SharedWorld, asked: int, row: int) -> Iterator[Answer]:
     """Yield what may become of a purchase.
 
     A process that was suspended between the record of its call and the request does not die in the exchange as well:
@@ -132,7 +133,7 @@ def purchases(world: World, asked: int, row: int) -> Iterator[Answer]:
             yield Answer(late.without(DEATH)._replace(now=world.now), name="death, and late", dies=True)
 
 
-def hide(world: World, numbers: Collection[int]) -> World:
+def hide(world: SharedWorld, numbers: Collection[int]) -> SharedWorld:
     """Let lists lack these leases for as long as they may lag."""
     hidden = tuple((number, world.now + LIST_LAG) for number in numbers)
     return world.without(LAG)._replace(hidden=hidden)

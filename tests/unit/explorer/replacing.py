@@ -14,7 +14,7 @@ from typing import Any
 
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import Effect, UncertainOutcomeError
 from ansible_collections.qingguo.qgnet.plugins.module_utils._paid.journal import LIST_LAG, MAX_EXECUTION_DELAY
-from explorer.engine import CALL, DEATH, LAG, LOCK, Answer, Kind, Outcome, World
+from explorer.engine import CALL, DEATH, LAG, LOCK, Answer, Kind, Outcome, SharedWorld
 from explorer.memory import TIMEOUT, Process
 from explorer.paid import failed
 from explorer.runs import WANTED, ensure
@@ -27,11 +27,12 @@ class Replacing(Kind):
     """
 
     def __init__(self, *programs: Callable[[Process], Outcome], has_quota: bool, new: bool = False) -> None:
-        self.programs, self.last = (programs[0], programs[-1]), (ensure,)
-        self.start = World(held=() if new else ((1, 0, True), (2, 0, True)))
+        self.programs = (programs[0], programs[-1])
+        self.last = (ensure,)
+        self.start = SharedWorld(held=() if new else ((1, 0, True), (2, 0, True)))
         self._has_quota = has_quota
 
-    def answers(self, world: World, kind: str, argument: Any) -> Iterator[Answer]:
+    def answers(self, world: SharedWorld, kind: str, argument: Any) -> Iterator[Answer]:
         held = _held(world)
         if kind == "list":
             yield from _lists(world, held)
@@ -42,29 +43,29 @@ class Replacing(Kind):
         if kind in ("list", "quota") and CALL in world.left:
             yield Answer(world.without(CALL), name=f"{kind} failed", error=partial(failed, Effect.UNKNOWN))
 
-    def carried_out(self, world: World, row: int, what: Any) -> World:
+    def carried_out(self, world: SharedWorld, row: int, what: Any) -> SharedWorld:
         return _changed(world, row, *what)
 
-    def wrong(self, world: World) -> str:
+    def wrong(self, world: SharedWorld) -> str:
         paid = len(world.held) - WANTED
         return f"paid {paid} times" if paid > 1 or len(_held(world)) > WANTED else ""
 
-    def misreported(self, world: World, process: Process, outcome: Outcome) -> str:
+    def misreported(self, world: SharedWorld, process: Process, outcome: Outcome) -> str:
         paid = sum(row in process.inserted for _number, row, _is_held in world.held)
         is_told = isinstance(outcome.error, UncertainOutcomeError) or paid <= len(outcome.new)
         return "" if is_told else f"{paid} paid for, and {len(outcome.new)} reported"
 
-    def unfinished(self, world: World) -> str:
+    def unfinished(self, world: SharedWorld) -> str:
         if len(_held(world)) != WANTED:
             return f"{len(_held(world))} held in the end"
         return "never settled" if any(row.is_open for row in world.tables.journal()) else ""
 
 
-def _held(world: World) -> list[int]:
+def _held(world: SharedWorld) -> list[int]:
     return [number for number, _row, is_held in world.held if is_held]
 
 
-def _changed(world: World, row: int, what: str, argument: Any) -> World:
+def _changed(world: SharedWorld, row: int, what: str, argument: Any) -> SharedWorld:
     """Return the world after a call: a purchase or a swap of so many, or a release of numbers."""
     gone = argument if what == "drop" else _held(world)[:argument] if what == "swap" else ()
     held = [(number, payer, is_held and number not in gone) for number, payer, is_held in world.held]
@@ -73,7 +74,7 @@ def _changed(world: World, row: int, what: str, argument: Any) -> World:
     return world._replace(held=tuple(held))
 
 
-def _lists(world: World, held: list[int]) -> Iterator[Answer]:
+def _lists(world: SharedWorld, held: list[int]) -> Iterator[Answer]:
     """Yield the list: right, or as before the hidden changes (a negative number is one that is gone)."""
     lacking = [number for number, until in world.hidden if number > 0 and world.now < until]
     gone = [-number for number, until in world.hidden if number < 0 and world.now < until]
@@ -84,7 +85,7 @@ def _lists(world: World, held: list[int]) -> Iterator[Answer]:
         yield Answer(world._replace(hidden=hidden), numbers, name="" if is_right else f"the list lags ({numbers})")
 
 
-def _changes(world: World, what: str, argument: Any, row: int, *, may_drop: bool) -> Iterator[Answer]:
+def _changes(world: SharedWorld, what: str, argument: Any, row: int, *, may_drop: bool) -> Iterator[Answer]:
     """Yield what may become of a call that changes something; a swap may give up what is old, and be refused then."""
     sent_at = world.sent_at(row)
     if world.state_time - sent_at > MAX_EXECUTION_DELAY and LOCK not in world.left:
@@ -92,7 +93,8 @@ def _changes(world: World, what: str, argument: Any, row: int, *, may_drop: bool
     may_die = DEATH in world.left and sent_at == world.state_time
     done = _changed(world, row, what, argument)
     new = tuple(number for number, payer, is_held in done.held if payer == row and is_held)
-    was, now = set(_held(world)), set(_held(done))
+    was = set(_held(world))
+    now = set(_held(done))
     hidden = tuple((number, world.now + LIST_LAG) for number in (*sorted(now - was), *(-one for one in was - now)))
     for after, name in ((done, ""), (done.without(LAG)._replace(hidden=hidden), ", listed late")):
         if name and LAG not in world.left:

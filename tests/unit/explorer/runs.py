@@ -24,14 +24,20 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._store.facts import 
 from explorer.engine import Outcome
 from explorer.memory import MemoryCaller, Process
 
-WANTED, CHANNELS = 2, 9
+WANTED = 2
+CHANNELS = 9
 TERMS = AllocationParams()
 
 
 class NumberKind(ResourceKind[int]):
     """Resources that are numbers, and the calls of a process for them."""
 
-    noun, listing, advice, ignoring, rules, list_call = "number", "the list", "Look.", "Ignore it.", "", "/list"
+    noun = "number"
+    listing = "the list"
+    advice = "Look."
+    ignoring = "Ignore it."
+    rules = ""
+    list_call = "/list"
     calls: Mapping[str, str] = {BUY: "/buy", SWAP: "/swap", DROP: "/drop"}
     most = CHANNELS
 
@@ -85,7 +91,8 @@ class NumberKind(ResourceKind[int]):
 def run(process: Process, work: Callable[[Books[int]], None], *, names_new: bool = True) -> Outcome:
     """Do the work under the lock of the key."""
     kind = NumberKind(process, names_new=names_new)
-    bought, error = frozenset[str](), None
+    bought = frozenset[str]()
+    error = None
     try:
         with opened(kind) as books:
             try:
