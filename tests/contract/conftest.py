@@ -21,7 +21,8 @@ import requests
 from simulator.fixture import running_simulator
 
 PRODUCTS = ("classic", "share", "exclusive", "longterm", "overseas")
-KEY, APP_ID = os.environ.get("QG_KEY", ""), os.environ.get("QG_APP_ID", "")
+KEY = os.environ.get("QG_KEY", "")
+APP_ID = os.environ.get("QG_APP_ID", "")
 RATE_LIMITED = (-11, "REQUEST_LIMIT_EXCEEDED")
 
 
@@ -37,11 +38,15 @@ class Answer:
     data: Any
 
 
-class Vendor:
+class QgNet:
     """QG.net, or the simulator in its place, for one key."""
 
     def __init__(self, product: str, url: str, key: str, minute: float) -> None:
-        self.product, self.key, self._url, self._minute = product, key, url, minute
+        self.product = product
+        self.key = key
+        self._url = url
+        self._minute = minute
+        self.is_classic = product == "classic"
         self.account_url = os.environ.get("QG_ACCOUNT_URL", "https://www.qg.net/api")
         self.account = (APP_ID, os.environ.get("QG_APP_KEY", ""))
         self._session = requests.Session()
@@ -49,20 +54,27 @@ class Vendor:
 
     def call(self, path: str, *, method: str = "GET", key: str = "", **params: str) -> Answer:
         """Make a call: "/whitelist/query", or with the name of a product "share/query"."""
-        product, _slash, name = path.rpartition("/")
-        own = {"key" if product in PRODUCTS else "Key": key or self.key}
+        product = path.rpartition("/")[0]
+        names = ("Key", "Pwd")
+        url = f"https://proxy.qg.net{path}"
+        if product in PRODUCTS:
+            names = ("key", "pwd")
+            url = f"https://{product}.proxy.qg.net/{path.rpartition('/')[2]}"
+        if self._url:
+            url = f"{self._url}/{path.lstrip('/')}"
+        caller = {names[0]: key or self.key}
         if password := os.environ.get("QG_PASSWORD"):
-            own["pwd" if product in PRODUCTS else "Pwd"] = password
-        host = f"https://{product}.proxy.qg.net" if product in PRODUCTS else "https://proxy.qg.net"
-        url = f"{self._url}/{path.lstrip('/')}" if self._url else f"{host}/{name if product in PRODUCTS else path[1:]}"
-        return self.send(url, method, own | params)
+            caller[names[1]] = password
+        return self.send(url, method, caller | params)
 
     def send(self, url: str, method: str, params: dict[str, str]) -> Answer:
-        query, form = (params, None) if method == "GET" else (None, params)
-        response = self._session.request(method, url, params=query, data=form, timeout=15, allow_redirects=False)
+        place = "params" if method == "GET" else "data"
+        response = self._session.request(method, url, **{place: params}, timeout=15, allow_redirects=False)
         assert response.status_code not in range(300, 400), "QG.net redirects no call"
         media_type = response.headers.get("Content-Type", "").partition(";")[0]
-        body = response.json() if media_type == "application/json" else {}
+        body = {}
+        if media_type == "application/json":
+            body = response.json()
         answer = Answer(
             response.status_code,
             media_type,
@@ -79,9 +91,12 @@ class Vendor:
     def until(self, seen: Any, seconds: float = 60) -> bool:
         """Whether it is true in time: a list may lag."""
         end = time.monotonic() + seconds
-        while not (found := seen()) and time.monotonic() < end:
-            time.sleep(2 if KEY else 0.05)
-        return bool(found)
+        pause = 2 if KEY else 0.05
+        while time.monotonic() < end:
+            if seen():
+                return True
+            time.sleep(pause)
+        return bool(seen())
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -91,22 +106,29 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Leave out what QG.net is not to be asked."""
-    left_out = [name for name in ("write", "paid") if KEY and not config.getoption(name)]
-    left_out += ["account"] if KEY and not APP_ID else []
-    chosen = [item for item in items if not any(item.get_closest_marker(name) for name in left_out)]
+    if not KEY:
+        return
+    left_out = [name for name in ("write", "paid") if not config.getoption(name)]
+    if not APP_ID:
+        left_out.append("account")
+    chosen = []
+    for item in items:
+        if not any(item.get_closest_marker(name) for name in left_out):
+            chosen.append(item)
     config.hook.pytest_deselected(items=[item for item in items if item not in chosen])
     items[:] = chosen
 
 
 @pytest.fixture(scope="module", params=[os.environ.get("QG_PRODUCT", "classic")] if KEY else PRODUCTS)
-def vendor(request: pytest.FixtureRequest) -> Iterator[Vendor]:
+def vendor(request: pytest.FixtureRequest) -> Iterator[QgNet]:
     """QG.net with a key of one product."""
     if KEY:
-        yield Vendor(request.param, os.environ.get("QG_API_URL", ""), KEY, 61)
+        yield QgNet(request.param, os.environ.get("QG_API_URL", ""), KEY, 61)
         return
     with running_simulator(["--minute", "1"]) as sim:
         if request.param != "classic":
             sim.configure(plan={"kind": request.param})
-        made = Vendor(request.param, sim.api_url, sim.key, 1.1)
-        made.account_url, made.account = sim.account_url, (sim.app_id, sim.app_key)
+        made = QgNet(request.param, sim.api_url, sim.key, 1.1)
+        made.account_url = sim.account_url
+        made.account = (sim.app_id, sim.app_key)
         yield made

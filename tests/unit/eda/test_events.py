@@ -23,7 +23,9 @@ def quota(available: int) -> dict[str, Any]:
     return {"unit": "channels", "total": 5, "available": available, "used": 5 - available}
 
 
-ONE, TWO, OTHER = lease("192.0.2.1:80"), lease("192.0.2.1:81"), lease("192.0.2.9:80")
+ONE = lease("192.0.2.1:80")
+TWO = lease("192.0.2.1:81")
+OTHER = lease("192.0.2.9:80")
 BROKEN = QgError("/query was refused.", code=-13, endpoint="/query", http_status=200)
 FAILURE = {
     "watched": "it",
@@ -115,7 +117,8 @@ def test_subjects_do_not_know_of_each_other() -> None:
 
 @given(st.lists(st.lists(st.sampled_from("abcd"), unique=True) | st.none(), max_size=12))
 def test_who_follows_the_events_knows_the_list(polls: list[list[str] | None]) -> None:
-    changes, known = Changes(), None
+    changes = Changes()
+    known = None
     for names in polls:
         event = changes.failure("it", BROKEN) if names is None else changes.reading("it", names)
         if event and event["type"] == "it":

@@ -17,13 +17,16 @@ from ansible_collections.qingguo.qgnet.plugins.filter.proxy_tunnel import proxy_
 from hypothesis import given
 from hypothesis import strategies as st
 from jinja2 import StrictUndefined, UndefinedError
+from support import phrases
 
-SERVER, OTHER = "198.51.100.8:21504", "proxy.qg.example:1"
+SERVER = "198.51.100.8:21504"
+OTHER = "proxy.qg.example:1"
 LOGIN = "QGDEMO01:Hush4%40,Hush4"
 URL = f"http://{LOGIN}@{SERVER}"
 LINE = f"server qg-198.51.100.8-21504 {SERVER} check"
 #: 2030-01-01 19:04:05 UTC
-DEADLINE, SECONDS = "2030-01-02T03:04:05+08:00", 1893524645
+DEADLINE = "2030-01-02T03:04:05+08:00"
+SECONDS = 1893524645
 TUNNEL = {"key": "QGDEMO01", "password": "Hush4"}
 
 
@@ -109,7 +112,8 @@ _unsafe = st.text(st.sampled_from("a1.:-_@/ \t\r\n\0#\\'\"%${};\u2028\xe9"), max
 def test_nothing_in_a_lease_adds_a_word_or_a_line(server: str, login: str, no_proxy: str) -> None:
     for lease in (server, {"server": server}, f"http://{login}@{SERVER}", {"server": SERVER, "proxy_url": login}):
         try:
-            line, url = proxy_haproxy([lease]), proxy_environment([lease], [no_proxy])["http_proxy"]
+            line = proxy_haproxy([lease])
+            url = proxy_environment([lease], [no_proxy])["http_proxy"]
         except AnsibleFilterError:
             continue
         assert re.fullmatch(r"server qg-[a-z0-9_.-]+ [a-z0-9_.-]+:[0-9]{1,5} check", line)
@@ -154,10 +158,10 @@ def test_an_option_that_cannot_be_used_is_refused(function: Any, options: dict[s
 def test_what_is_undefined_is_reported_as_elsewhere() -> None:
     missing = StrictUndefined(name="missing")
     for lease in (missing, {"server": missing}, {"server": SERVER, "proxy_url": missing}, [SERVER, missing]):
-        with pytest.raises(UndefinedError, match="'missing' is undefined"):
+        with pytest.raises(UndefinedError, match=phrases.MISSING_IS_UNDEFINED):
             proxy_haproxy(lease)
     for options in ({"no_proxy": missing}, {"no_proxy": [missing]}, {"scheme": missing}):
-        with pytest.raises(UndefinedError, match="'missing' is undefined"):
+        with pytest.raises(UndefinedError, match=phrases.MISSING_IS_UNDEFINED):
             proxy_environment(SERVER, **options)
 
 
@@ -181,5 +185,7 @@ _words = st.text(st.characters(exclude_categories=["C"]), min_size=1)
 @given(_words, _words)
 def test_any_key_and_password_arrive_unchanged(key: str, password: str) -> None:
     parts = urlsplit(proxy_tunnel("tunnel.qg.example:19702", "x", key=key, password=password))
-    assert (unquote(parts.username or ""), unquote(parts.password or "")) == (f"{key}-S-x", password)
-    assert (parts.hostname, parts.port) == ("tunnel.qg.example", 19702)
+    assert unquote(parts.username or "") == f"{key}-S-x"
+    assert unquote(parts.password or "") == password
+    assert parts.hostname == "tunnel.qg.example"
+    assert parts.port == 19702

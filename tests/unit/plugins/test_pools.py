@@ -28,7 +28,8 @@ def test_exits_that_are_down_are_replaced_within_a_bound(lines: list[str], count
     assert failed_exits("qg", lines, count) == failed
 
 
-CHANNELS, CAP = {"missing": 5, "quota": {"available": 3}}, {"cap": {"bought": 8, "wanted": 5, "limit": 10}}
+CHANNELS = {"missing": 5, "quota": {"available": 3}}
+CAP = {"cap": {"bought": 8, "wanted": 5, "limit": 10}}
 
 
 @pytest.mark.parametrize(("refusal", "number"), [({}, 0), (CHANNELS, 3), (CAP, 2)])

@@ -33,7 +33,8 @@ from support.documents import configured, lookup_of, plugin, plugin_names, spec_
 from support.parameters import slow_cases
 from support.plugin_runs import run_action
 
-USER, WORD = "QKEY7LOGIN", "HUSH7WORD"
+USER = "QKEY7LOGIN"
+WORD = "HUSH7WORD"
 WITHOUT_BLANKS = """
 USER:WORD@192.0.2.8:3128  USER:WORD@proxy.example  socks5://USER:WORD@192.0.2.8:3128  socks5h://USER:WORD@proxy
 ftp://USER:WORD@proxy.example/  http:/USER:WORD@proxy.example  http//USER:WORD@proxy.example
@@ -162,7 +163,8 @@ def test_a_list_in_place_of_a_url_is_not_quoted_either(tmp_path: Path) -> None:
 def test_no_option_of_the_inventory_quotes_credentials(tmp_path: Path) -> None:
     documented = with_fragments(yaml.safe_load(qg_cloud.DOCUMENTATION))
     own = set(yaml.safe_load(qg_cloud.DOCUMENTATION)["options"]) | {"account_url"}
-    path, full_name = tmp_path / "x.qg_cloud.yml", qg_cloud.InventoryModule.NAME
+    path = tmp_path / "x.qg_cloud.yml"
+    full_name = qg_cloud.InventoryModule.NAME
     common = {"plugin": full_name, "app_id": "agent", "app_key": "key-of-agent"}
 
     def read(given: dict[str, Any]) -> None:

@@ -31,7 +31,8 @@ def opened(directory: Path) -> list[str]:
 
 def test_nothing_stays_open(tmp_path: Path) -> None:
     lookup, _names = lookup_of(proxy)
-    node, during = Node(tmp_path, Vendor()), list[str]()
+    node = Node(tmp_path, Vendor())
+    during = list[str]()
     node.vendor.before("/query", lambda: during.extend(opened(tmp_path)))
     with use(node.runtime):
         lookup.run([], {}, **node.options, product="classic", at_least=0)

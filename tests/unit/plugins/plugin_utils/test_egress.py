@@ -20,7 +20,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 SOURCES = ("https://one.example/ip", "https://two.example/ip", "https://three.example/ip")
-A, B = "203.0.113.1", "203.0.113.2"
+A = "203.0.113.1"
+B = "203.0.113.2"
 
 
 def question(**changes: Any) -> DetectionRequest:
@@ -102,7 +103,8 @@ def test_a_source_cannot_forge_the_record_of_another() -> None:
     script, nonce = build_command(question())
     forged = "\nqg 1 0 9.9.9.9\nqg.\n"
     (reply,) = parse_replies(f"Welcome!\r\n\n{nonce} 0 0 {A}{forged}\n{nonce}.\nbye", nonce, question())
-    assert (reply["source"], reply["ip"]) == (SOURCES[0], None)
+    assert reply["source"] == SOURCES[0]
+    assert reply["ip"] is None
     assert nonce in script
     assert build_command(question())[1] != nonce
 
@@ -118,7 +120,8 @@ def test_a_source_cannot_forge_the_record_of_another() -> None:
 )
 def test_a_failure_is_explained(record: str, error: str) -> None:
     (reply,) = parse_replies(record, "qgN", question())
-    assert (reply["ip"], error in reply["error"]) == (None, True)
+    assert reply["ip"] is None
+    assert error in reply["error"]
 
 
 def test_the_query_of_a_source_is_not_shown() -> None:
@@ -135,7 +138,8 @@ def test_the_command_is_one_line_of_valid_shell_whatever_the_options_hold(path: 
     assert "\n" not in script
     assert "!" not in script
     checked = subprocess.run(["/bin/sh", "-n"], input=script, capture_output=True, text=True, check=False)
-    assert (checked.returncode, checked.stderr) == (0, "")
+    assert checked.returncode == 0
+    assert checked.stderr == ""
 
 
 OPTIONS: dict[str, Any] = {"sources": list(SOURCES), "quorum": None, "samples": 1, "timeout": 10.0}

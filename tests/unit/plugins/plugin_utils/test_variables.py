@@ -13,6 +13,7 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._task.operation impo
 from ansible_collections.qingguo.qgnet.plugins.module_utils._task.options import SHARED_OPTIONS
 from ansible_collections.qingguo.qgnet.plugins.plugin_utils import _variables
 from ansible_collections.qingguo.qgnet.plugins.plugin_utils._variables import check_settings, owners_of, settings
+from support import phrases
 
 SETTINGS = sorted(name.removeprefix("qg_") for name in settings())
 #: Names that users have given to results, and to variables of their own, without the prefix.
@@ -39,7 +40,8 @@ def typos(name: str) -> set[str]:
     """The names with one letter wrong, too many, missing or swapped, and without or with other marks between words."""
     found = {name.replace("_", ""), name.replace("_", "-"), f"{name}s", name.rstrip("s"), f"_{name}"}
     for place, letter in enumerate(name):
-        before, after = name[:place], name[place + 1 :]
+        before = name[:place]
+        after = name[place + 1 :]
         found |= {before + after, before + letter + letter + after}
         found |= {f"{before}{wrong}{after}" for wrong in "aex"}
         found |= {f"{before}{wrong}{letter}{after}" for wrong in "aex"}
@@ -91,7 +93,7 @@ def test_a_typo_of_each_setting_is_refused(name: str) -> None:
     ],
 )
 def test_the_setting_that_was_meant_is_named(typo: str, name: str) -> None:
-    with pytest.raises(OptionError, match=rf"^The variable qg_{typo} does not exist: did you mean qg_{name}\?"):
+    with pytest.raises(OptionError, match=rf"^The variable qg_{typo} {phrases.NO_SUCH_VARIABLE} qg_{name}\?"):
         check_settings([f"qg_{typo}"])
 
 
@@ -99,17 +101,23 @@ def test_a_name_of_a_user_is_not_refused() -> None:
     assert [name for name in FOREIGN if is_refused(f"qg_{name}")] == []
 
 
-def test_names_of_the_environment_are_judged_likewise(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_names_of_a_user_in_the_environment_are_not_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in FOREIGN:
         monkeypatch.setenv(f"QG_{name.upper()}", "1")
     check_environment(SHARED_OPTIONS)
-    for name in (*sorted(SHARED_OPTIONS), "ledger_days", "minute_seconds"):
-        for typo in sorted(typos(name)):
-            if len(name) > 3 or typo[0] == name[0]:
-                monkeypatch.setenv(f"QG_{typo.upper()}", "1")
-                with pytest.raises(OptionError, match="does not exist: did you mean QG_"):
-                    check_environment(SHARED_OPTIONS)
-                monkeypatch.delenv(f"QG_{typo.upper()}")
+    monkeypatch.setenv("QG_KYE", "1")
+    with pytest.raises(OptionError, match=f"{phrases.NO_SUCH_VARIABLE} QG_KEY"):
+        check_environment(SHARED_OPTIONS)
+
+
+@pytest.mark.parametrize("name", [*sorted(SHARED_OPTIONS), "ledger_days", "minute_seconds"])
+def test_a_typo_in_the_environment_is_refused(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    for typo in sorted(typos(name)):
+        if len(name) > 3 or typo[0] == name[0]:
+            monkeypatch.setenv(f"QG_{typo.upper()}", "1")
+            with pytest.raises(OptionError, match=f"{phrases.NO_SUCH_VARIABLE} QG_"):
+                check_environment(SHARED_OPTIONS)
+            monkeypatch.delenv(f"QG_{typo.upper()}")
 
 
 def test_the_groups_that_set_a_variable_are_named() -> None:

@@ -16,7 +16,10 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import 
 from hypothesis import given
 from hypothesis import strategies as st
 
-FUJIAN, QUANZHOU, LICHENG, GUANGZHOU = "350000", "350500", "350502", "440100"
+FUJIAN = "350000"
+QUANZHOU = "350500"
+LICHENG = "350502"
+GUANGZHOU = "440100"
 LISTED: list[NamedArea] = [
     (QUANZHOU, "福建省泉州市"),
     ("350200", "福建省厦门市"),

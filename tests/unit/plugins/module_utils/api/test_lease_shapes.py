@@ -48,7 +48,9 @@ ITEM = {"IP": "192.0.2.10", "port": "21504", "deadline": "2030-01-02 03:04:05", 
 )
 def test_a_lease_is_reached_under_its_host(change: dict[str, Any], server: str, port: int) -> None:
     found = Lease.from_item({**ITEM, **change}, "T")
-    assert (found.server, found.port, found.ip) == (server, port, "192.0.2.10")
+    assert found.server == server
+    assert found.port == port
+    assert found.ip == "192.0.2.10"
 
 
 @pytest.mark.parametrize("change", [{"IP": None}, {"IP": " "}, {"IP": 7}])

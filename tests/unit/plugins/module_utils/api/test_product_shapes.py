@@ -47,10 +47,15 @@ def held(data: object) -> list[Lease]:
 @pytest.mark.parametrize("shape", SHAPES)
 def test_every_shape_gives_the_same_lease(shape: str) -> None:
     (found,) = held(SHAPES[shape])
-    assert (found.ip, found.server, found.port, found.task_id) == ("192.0.2.30", "198.51.100.8:22294", 22294, "T")
+    assert found.ip == "192.0.2.30"
+    assert found.server == "198.51.100.8:22294"
+    assert found.port == 22294
+    assert found.task_id == "T"
     described = found.described(now=0)
-    assert (described["region"], described["isp"]) == ("河北省唐山市迁西县", "telecom")
-    assert (described["area_code"], described["expires_at"]) == ("130227", "2030-03-03T21:38:38+08:00")
+    assert described["region"] == "河北省唐山市迁西县"
+    assert described["isp"] == "telecom"
+    assert described["area_code"] == "130227"
+    assert described["expires_at"] == "2030-03-03T21:38:38+08:00"
 
 
 def test_a_lease_without_a_task_has_none() -> None:

@@ -15,7 +15,9 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._api.whitelist impor
 
 def test_numbers_may_come_as_text() -> None:
     found = read_quota({"Code": 0, "Total": "5", "Available": 3, "Used": "2"})
-    assert (found.total, found.available, found.used) == (5, 3, 2)
+    assert found.total == 5
+    assert found.available == 3
+    assert found.used == 2
     for bad in (None, True, 1.5, "many", []):
         with pytest.raises(ResponseShapeError):
             as_int(bad, "Total")

@@ -17,6 +17,7 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._core.checks import 
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import OptionError
 from hypothesis import given
 from hypothesis import strategies as st
+from support import phrases
 
 
 @given(
@@ -39,7 +40,7 @@ def test_public_addresses_and_those_of_examples_are_taken(ip: str) -> None:
 
 @pytest.mark.parametrize("ip", ["10.0.0.1", "127.0.0.1", "198.18.0.1", "224.0.0.1"])
 def test_addresses_that_no_host_is_seen_under_can_only_be_removed(ip: str) -> None:
-    with pytest.raises(OptionError, match=f"ips contains {ip}, which is not an address of the public internet"):
+    with pytest.raises(OptionError, match=f"ips contains {ip}, which is {phrases.NOT_PUBLIC}"):
         check_addresses("ips", ["8.8.8.8", ip])
     assert check_addresses("ips", [ip], any_scope=True) == {ip}
 
@@ -53,5 +54,5 @@ def test_addresses_are_taken_in_canonical_form_and_once(text: str) -> None:
     "text", ["", "203.0.113.256", "203.0.113.0/24", "2001:db8::1", "host.example", "203.0.113.05", "1"]
 )
 def test_an_entry_that_the_whitelist_cannot_hold_is_refused(text: str) -> None:
-    with pytest.raises(OptionError, match="no ports, ranges, networks or names"):
+    with pytest.raises(OptionError, match=phrases.SINGLE_ADDRESSES):
         check_addresses("ips", [text])

@@ -30,7 +30,8 @@ def test_one_is_singular(number: float, noun: str, verb: str, text: str) -> None
     assert counted(number, noun, verb) == text
 
 
-KEY, PASSWORD = "QGDEMO01", "p+w/S3CR&T %<\u00fc>\"'\\x\U0001f511end"
+KEY = "QGDEMO01"
+PASSWORD = "p+w/S3CR&T %<\u00fc>\"'\\x\U0001f511end"
 SECRETS = [KEY, PASSWORD]
 
 

@@ -15,6 +15,7 @@ import pytest
 from ansible_collections.qingguo.qgnet.plugins.module_utils._leases.operations import RELEASE, REPLACE
 from ansible_collections.qingguo.qgnet.plugins.module_utils._task import module
 from ansible_collections.qingguo.qgnet.plugins.module_utils._task.operation import Mode, Operation, execute
+from support import phrases
 from support.documents import PLUGINS, ROOT, operation_of, plugin_names
 from support.plugin_runs import run_as_module
 
@@ -40,8 +41,9 @@ def test_the_module_itself_refuses_an_empty_selector(capsys: pytest.CaptureFixtu
         spec={"ips": {"type": "raw"}}, run=lambda _params, _mode: {"changed": True}, selectors=("ips",)
     )
     result = run_as_module(operation, {"ips": value}, capsys)
-    assert (result["failed"], result["changed"]) == (True, False)
-    assert "never means all" in result["msg"]
+    assert result["failed"] is True
+    assert result["changed"] is False
+    assert phrases.NEVER_MEANS_ALL in result["msg"]
     for params in ({}, {"ips": ["192.0.2.1"]}):
         assert run_as_module(operation, params, capsys)["changed"] is True
 

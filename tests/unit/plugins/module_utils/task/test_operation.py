@@ -34,7 +34,8 @@ def test_no_secret_is_left_in_a_result(key: str) -> None:
     }
     cleaned = redact(result, {"key": key, "password": None}, SPEC)
     assert key not in repr(cleaned)
-    assert (cleaned["count"], cleaned["whitelist"]) == (3, ["1.1.1.1"])
+    assert cleaned["count"] == 3
+    assert cleaned["whitelist"] == ["1.1.1.1"]
 
 
 def test_what_is_no_secret_stays() -> None:
@@ -49,7 +50,8 @@ def test_an_unexpected_exception_is_a_failed_result_without_its_text() -> None:
         raise OverflowError(f"Python int too large: {params['key']}")
 
     result = execute(Operation(spec=SPEC, run=run), {"key": "SECRET"}, Mode())
-    assert (result["failed"], result["changed"]) == (True, False)
+    assert result["failed"] is True
+    assert result["changed"] is False
     assert "unexpected OverflowError at test_operation.py, line" in result["msg"]
     assert "Traceback" not in result["msg"]
     # What a defect is found with, which Ansible shows at -vvv.

@@ -12,6 +12,7 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._task.operation impo
     read_options,
     shared,
 )
+from support import phrases
 
 
 @pytest.mark.parametrize(("selectors", "hint"), [(("ips",), False), (("ips", "all"), True)])
@@ -20,7 +21,7 @@ def test_the_refusal_of_an_empty_selector_names_all_only_if_there_is_such_an_opt
 ) -> None:
     with pytest.raises(OptionError) as refusal:
         check_selectors(selectors, {"ips": []})
-    assert refusal.value.message.startswith("ips is empty ([]), which never means all: ")
+    assert refusal.value.message.startswith(f"ips is empty ([]), which {phrases.NEVER_MEANS_ALL}: ")
     assert ("all=true" in refusal.value.message) is hint
 
 
@@ -28,6 +29,6 @@ def test_a_value_of_another_type_is_refused_and_not_quoted(monkeypatch: pytest.M
     monkeypatch.setenv("QG_KEY", "HUSH0123")
     spec: Spec = {**shared("key", type="str", no_log=True), "count": {"type": "int"}}
     for value in ("http://me:HUSH7@192.0.2.1", "HUSH0123"):
-        with pytest.raises(OptionError, match="is not a whole number") as refused:
+        with pytest.raises(OptionError, match=phrases.NOT_A_WHOLE_NUMBER) as refused:
             read_options(spec, {"count": value}, place="option")
         assert "HUSH" not in refused.value.message
