@@ -21,7 +21,6 @@ NOT_PUBLIC = "not an address of the public internet"
 NOT_READ_AFTERWARDS = "could not be read afterwards"
 NOT_REGISTERED = "which is not registered"
 ON_THE_WHITELIST = "on the whitelist"
-SINGLE_ADDRESSES = "no ports, ranges, networks or names"
 
 # Options and variables.
 
@@ -73,12 +72,14 @@ CHECK_URL = "Check the URL"
 DELETE_THE_ROW = 'delete the row with "DELETE FROM journal WHERE id = {}"'
 FOREIGN_DATABASE = "is a database of something else"
 FOREIGN_TABLES = "its schema qgnet contains tables of something else"
+IS_RELATIVE = "is a relative path, which is another directory wherever Ansible is started"
 MAKE_ROOM = "Make room on its disk"
 MOVE_DATABASE = "Move state.sqlite3"
 NAME_THE_PRIMARY = "Name the primary server"
 NEEDS_PSYCOPG = "needs the Python package psycopg"
 NEWER_RELEASE = "is of a newer release of qingguo.qgnet"
 NOT_ANSWERED = "the server has not answered for 10 seconds"
+NO_HOME = "Could not determine home directory"
 NO_POSTGRESQL_URL = "store (environment QG_STORE) is not a URL of PostgreSQL: give the URL of a PostgreSQL"
 OF_ANOTHER_USER = "it belongs to, or can be written by, another user"
 PERCENT_ENCODING = "write special characters of a password in percent-encoding"

@@ -93,14 +93,21 @@ STORIES: dict[str, list[tuple[Any, tuple[Any, list[Any], list[Any]] | None]]] = 
 def test_each_story_causes_its_events(story: list[tuple[Any, tuple[Any, list[Any], list[Any]] | None]]) -> None:
     changes = Changes()
     for outcome, expected in story:
-        failed = isinstance(outcome, QgError)
-        event = changes.failure("it", outcome) if failed else changes.reading("it", outcome)
+        kind = "it"
+        current = outcome
+        if isinstance(outcome, QgError):
+            event = changes.failure("it", outcome)
+            kind = "failed"
+            current = FAILURE
+        else:
+            event = changes.reading("it", outcome)
         if expected is None:
             assert event is None
             continue
         assert event is not None
-        assert (event["previous"], event["added"], event["removed"]) == expected
-        assert (event["type"], event["current"]) == (("failed", FAILURE) if failed else ("it", outcome))
+        assert [event["previous"], event["added"], event["removed"]] == list(expected)
+        assert event["type"] == kind
+        assert event["current"] == current
         assert event["count"] == (len(outcome) if isinstance(outcome, list) else None)
         assert set(event) == {"type", "current", "previous", "added", "removed", "count", "meta"}
 

@@ -93,20 +93,8 @@ def test_a_tilde_stands_for_the_home(monkeypatch: pytest.MonkeyPatch, tmp_path: 
     assert (tmp_path / ".ansible" / "qgnet" / DATABASE).is_file()
 
 
-@pytest.mark.parametrize(
-    ("directory", "reason"),
-    [
-        ("", f"store '' cannot be used: it is empty. {FIX}"),
-        (" ", f"store ' ' cannot be used: it is empty. {FIX}"),
-        *(
-            (path, f"store {path} cannot be used: Could not determine home directory. {FIX}")
-            for path in (DEFAULT_STORE, "~no-such-user/state")
-        ),
-    ],
-)
-def test_a_path_that_names_no_directory_is_refused(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, directory: str, reason: str
-) -> None:
+@pytest.mark.parametrize("directory", [DEFAULT_STORE, "~no-such-user/state"])
+def test_a_home_that_nobody_knows_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, directory: str) -> None:
     def unknown(_user: object) -> NoReturn:
         raise KeyError
 
@@ -114,7 +102,7 @@ def test_a_path_that_names_no_directory_is_refused(
     monkeypatch.delenv("HOME")
     for name in ("getpwuid", "getpwnam"):
         monkeypatch.setattr(pwd, name, unknown)
-    assert refusal(directory) == reason
+    assert refusal(directory) == f"store {directory} cannot be used: {phrases.NO_HOME}. {FIX}"
     assert list(tmp_path.iterdir()) == []
 
 
@@ -237,10 +225,7 @@ def test_a_relative_path_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: P
     here = tmp_path / "here"
     here.mkdir()
     monkeypatch.chdir(here)
-    assert refusal(directory) == (
-        f"store={directory} is a relative path, which is another directory wherever Ansible is started: give store "
-        "(environment QG_STORE) an absolute path, or one that begins with ~/."
-    )
+    assert refusal(directory).startswith(f"store={directory} {phrases.IS_RELATIVE}")
     assert list(tmp_path.rglob("*")) == [here]
 
 

@@ -12,9 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.qingguo.qgnet.plugins.module_utils._leases.operations import RELEASE, REPLACE
 from ansible_collections.qingguo.qgnet.plugins.module_utils._task import module
-from ansible_collections.qingguo.qgnet.plugins.module_utils._task.operation import Mode, Operation, execute
+from ansible_collections.qingguo.qgnet.plugins.module_utils._task.operation import Operation
 from support import phrases
 from support.documents import PLUGINS, ROOT, operation_of, plugin_names
 from support.plugin_runs import run_as_module
@@ -46,14 +45,6 @@ def test_the_module_itself_refuses_an_empty_selector(capsys: pytest.CaptureFixtu
     assert phrases.NEVER_MEANS_ALL in result["msg"]
     for params in ({}, {"ips": ["192.0.2.1"]}):
         assert run_as_module(operation, params, capsys)["changed"] is True
-
-
-@pytest.mark.parametrize("operation", [RELEASE, REPLACE], ids=["release", "replace"])
-def test_an_operation_on_leases_does_nothing_if_none_are_named(operation: Operation) -> None:
-    params = {name: option.get("default") for name, option in operation.spec.items()}
-    result = execute(operation, params, Mode())
-    assert result["failed"] is True
-    assert "all=true" in result["msg"]
 
 
 #: A key that was written into the option of another value.
