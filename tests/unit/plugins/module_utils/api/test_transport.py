@@ -236,16 +236,6 @@ def test_a_server_that_asks_for_a_rest_gets_it(server: Callable[..., Server], ru
     assert at[1] - at[0] > 0.8
 
 
-@pytest.mark.parametrize("rest", ["120", "soon", "-3", "\xb2", "Fri, 99 Xyz 2026 00:00:00 GMT", "1" * 400])
-def test_a_rest_that_is_too_long_or_makes_no_sense_is_an_error_at_once(
-    server: Callable[..., Server], run: Callable[..., Result], rest: str
-) -> None:
-    vendor = server()
-    vendor.troubles[QUERY] = [send(said(b"", f"HTTP/1.1 429 Later\r\nRetry-After: {rest}\r\n".encode("latin-1")))]
-    assert_failed(run(QUERY, vendor.url), QUERY)
-    assert len(vendor.received) == 1
-
-
 def open_things() -> tuple[int, int]:
     """The threads of clients, and the file descriptors of this process."""
     gc.collect()

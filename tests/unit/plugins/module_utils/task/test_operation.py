@@ -24,20 +24,6 @@ SPEC: dict[str, dict[str, Any]] = {
 }
 
 
-@pytest.mark.parametrize("key", ["0123456789ABCDEF", 'K"E\\Y/1', "\N{CJK UNIFIED IDEOGRAPH-9752}\N{GRINNING FACE}12"])
-def test_no_secret_is_left_in_a_result(key: str) -> None:
-    result = {
-        "msg": f"no such key: {key}",
-        "url": [{"query": f"?Key={key}&Pwd="}],
-        "count": 3,
-        "whitelist": ["1.1.1.1"],
-    }
-    cleaned = redact(result, {"key": key, "password": None}, SPEC)
-    assert key not in repr(cleaned)
-    assert cleaned["count"] == 3
-    assert cleaned["whitelist"] == ["1.1.1.1"]
-
-
 def test_what_is_no_secret_stays() -> None:
     result = {"msg": "198.51.100.8 is on the list"}
     assert redact(result, {"key": "198.", "password": "", "ip": "198.51.100.8"}, SPEC) != result
