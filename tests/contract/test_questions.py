@@ -104,9 +104,11 @@ def test_numbers_are_numbers(vendor: QgNet) -> None:
     if vendor.product == "overseas":
         pytest.skip("a plan of overseas has no quota")
     answer = of_product(vendor, "channels")
-    counts, names = answer.data, ["total", "idle"]
+    counts = answer.data
+    names = ["total", "idle"]
     if vendor.is_classic:
-        counts, names = answer.body, ["Total", "Used", "Available"]
+        counts = answer.body
+        names = ["Total", "Used", "Available"]
     assert {type(counts[name]) for name in names} == {int}
 
 
