@@ -12,7 +12,6 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from simulator.fixture import Simulator, sim, simulator, simulator_arguments
@@ -58,15 +57,6 @@ def minute(simulator: Simulator) -> float:
     return seconds
 
 
-@pytest.fixture
-def common(sim: Simulator, tmp_path: Path, minute: float, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
-    """The common options for the simulator, for tasks in this process, which wait for its minute."""
-    monkeypatch.setenv("QG_MINUTE_SECONDS", str(minute))
-    for name in ("http_proxy", "https_proxy", "all_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
-        monkeypatch.delenv(name, raising=False)
-    return {"key": sim.key, "api_url": sim.api_url, "store": str(tmp_path / "state"), "timeout": 2.0}
-
-
 @pytest.fixture(scope="session")
 def playground_folder() -> Iterator[Path]:
     """The directory of all playgrounds: where its name is the same, ansible-core need not be imported again."""
@@ -77,10 +67,10 @@ def playground_folder() -> Iterator[Path]:
 
 
 @pytest.fixture
-def playground(playground_folder: Path, minute: float) -> Iterator[Playground]:
-    """An empty place to run playbooks."""
+def playground(playground_folder: Path, minute: float, simulator: Simulator) -> Iterator[Playground]:
+    """An empty place to run modules of the simulator's key, and playbooks."""
     playground_folder.mkdir(exist_ok=True)
-    yield Playground(playground_folder, minute)
+    yield Playground(playground_folder, minute, {"key": simulator.key, "api_url": simulator.api_url})
     shutil.rmtree(playground_folder)
 
 

@@ -10,11 +10,10 @@ from typing import Any
 
 import pytest
 from simulator.fixture import Simulator
-from support.account_modules import OPERATIONS, Account, account_fixture
-from support.module_tasks import IGNORE, THERE, from_variables, play, printed, task
-from support.playground import Playground, Run, calls
-
-__all__ = ["account_fixture"]
+from support import phrases
+from support.account_modules import READERS
+from support.module_tasks import IGNORE, LOCAL, THERE, from_variables, play_tasks, printed, task
+from support.playground import Playground, Run, callers, calls
 
 slow = pytest.mark.slow
 APP_ID = "secretsagent"
@@ -24,7 +23,6 @@ KEYS = ("SECRETKEY", "SECRETEND")
 AUTHKEY = "AUTHSECRET5"
 PASSWORDS = ("PASSADSL1", "PASSPANEL2", "PASSLOGIN3")
 SUID = "104900001"
-INVENTORY = "one ansible_connection=local\nbastion ansible_connection=local\n"
 TELLING = ("instances", "plan")
 
 
@@ -44,28 +42,29 @@ def variables(sim: Simulator) -> dict[str, Any]:
     return {"app_id": APP_ID, "app_key": APP_KEY, "account_url": sim.account_url, "max_wait": 300}
 
 
-def read(name: str, place: str = "here", **options: Any) -> dict[str, Any]:
+def read(name: str, place: str = "here", title: str = "", **options: Any) -> dict[str, Any]:
     """One module as a task of that place, which may be another host."""
-    reader = OPERATIONS[name]
+    reader = READERS[name]
     keywords = THERE if place == "there" else {}
-    return task(f"{name} {place}", reader.module, {**reader.options, **options}, **keywords)
+    return task(title or f"{name} {place}", reader.module, {**reader.options, **options}, **keywords)
 
 
-#: Each module here, and those that tell secrets on another host; then each module there, too.
-SOME = [*(read(name) for name in OPERATIONS), *(read(name, "there") for name in TELLING)]
-EVERYTHING = [*SOME, *(read(name, "there") for name in OPERATIONS if name not in TELLING)]
+#: Each module here, and those that tell secrets on another host.
+SOME = [*(read(name) for name in READERS), *(read(name, "there") for name in TELLING)]
 
 
 def run(
     playground: Playground, variables: dict[str, Any], tasks: list[dict[str, Any]], *arguments: str, **environment: str
 ) -> Run:
-    defaults = from_variables("app_id", "app_key", "account_url", "max_wait")
-    return playground.play(
-        play(*tasks, hosts="one", defaults=defaults, **IGNORE),
-        inventory=INVENTORY,
+    return play_tasks(
+        playground,
+        *tasks,
+        defaults=from_variables("app_id", "app_key", "account_url", "max_wait"),
+        inventory=LOCAL,
         variables=variables,
         arguments=["-vvvv", *arguments],
         environment={"ANSIBLE_LOG_PATH": str(playground.root / "ansible.log"), **environment},
+        **IGNORE,
     )
 
 
@@ -74,25 +73,42 @@ def assert_silent(sim: Simulator, run: Run, playground: Playground, *, but: tupl
     playground.assert_nowhere((*KEYS, AUTHKEY, *PASSWORDS, *signs), run, but=but)
 
 
-@pytest.mark.parametrize(
-    ("tasks", "arguments"),
-    [
-        pytest.param(SOME, (), id="run"),
-        pytest.param(EVERYTHING, ("--check", "--diff"), id="check", marks=slow),
-    ],
-)
-def test_success(
-    sim: Simulator,
-    playground: Playground,
-    variables: dict[str, Any],
-    tasks: list[dict[str, Any]],
-    arguments: tuple[str, ...],
-) -> None:
-    sim.agent(APP_ID, packages=[{"Package_no": "1"}], lines=[{"id": 1}])
-    done = run(playground, variables, tasks, *arguments)
-    assert [each.status for each in done.tasks] == ["ok"] * len(tasks), done.output
-    assert {call["key"] for call in sim.journal()} == {APP_ID}
+@slow
+def test_check_mode(sim: Simulator, playground: Playground, variables: dict[str, Any]) -> None:
+    others = [read(name, "there") for name in READERS if name not in TELLING]
+    tasks = [*SOME, *others]
+    done = run(playground, variables, tasks, "--check", "--diff")
+    assert list(done.statuses.values()) == ["ok"] * len(tasks), done.output
+    assert callers(sim) == {APP_ID}
     assert len(calls(sim)) == len(tasks)
+    assert_silent(sim, done, playground)
+
+
+#: What is wrong with the options of a task.
+MISTAKES: dict[str, dict[str, Any]] = {
+    "wrong key": {"app_key": "{{ wrong_key }}"},
+    "no number": {"max_wait": "soon"},
+    # Not in the playbook itself, whose lines Ansible shows.
+    "key in the address": {"account_url": "{{ address }}"},
+    "no server": {"account_url": "http://127.0.0.1:1/api", "max_wait": 0},
+}
+
+
+def test_success_refusals_and_bad_options(sim: Simulator, playground: Playground, variables: dict[str, Any]) -> None:
+    bad = [read("balance", "here", mistake, **options) for mistake, options in MISTAKES.items()]
+    for name in TELLING:
+        bad.append(read(name, "here", f"{name} with a wrong key", **MISTAKES["wrong key"]))
+    bad.append(read("instances", "there", "no server there", **MISTAKES["no server"]))
+    texts = {
+        "wrong_key": "SECRETKEY another SECRETEND",
+        "address": f"http://127.0.0.1:1/api?appkey={APP_KEY}",
+    }
+
+    done = run(playground, {**variables, **texts}, [*SOME, *bad])
+
+    assert list(done.statuses.values()) == ["ok"] * len(SOME) + ["failed"] * len(bad), done.output
+    assert callers(sim) == {APP_ID}
+    assert len(calls(sim)) == len(SOME) + 1 + len(TELLING)
     # Not even where results are recorded, since no task asked for them.
     assert_silent(sim, done, playground)
 
@@ -120,40 +136,22 @@ FAULTS: dict[str, dict[str, Any]] = {
 def test_failures(sim: Simulator, playground: Playground, variables: dict[str, Any]) -> None:
     """Each fault for each module, and for one of them in a delegated task: only the output differs there."""
     tasks = []
+    kinds = []
     names = ("balance", *TELLING)
     for (kind, fault), delegated in zip(FAULTS.items(), itertools.cycle(names)):
         for name in names:
             places = ("here", "there") if name == delegated else ("here",)
-            sim.fault(path=f"/api{OPERATIONS[name].path}", times=len(places), **fault)
-            tasks += [{**read(name, place), "name": f"{kind}: {name} {place}"} for place in places]
+            sim.fault(path=READERS[name].path, times=len(places), **fault)
+            for place in places:
+                tasks.append(read(name, place, f"{kind}: {name} {place}"))
+                kinds.append(fault["kind"])
     done = run(playground, {**variables, "max_wait": 0}, tasks)
-    assert {each.name: each.status for each in done.tasks} == {each["name"]: "failed" for each in tasks}
-    kinds = [FAULTS[each["name"].partition(":")[0]]["kind"] for each in tasks]
+    assert list(done.statuses.values()) == ["failed"] * len(tasks)
     assert [call["fault"] for call in sim.journal()] == kinds
     assert_silent(sim, done, playground)
 
 
-def test_refusals_and_bad_options(sim: Simulator, playground: Playground, variables: dict[str, Any]) -> None:
-    mistakes: dict[str, dict[str, Any]] = {
-        "no number": {"max_wait": "soon"},
-        # Not in the playbook itself, whose lines Ansible shows.
-        "key in the address": {"account_url": "{{ address }}"},
-        "no server": {"account_url": "http://127.0.0.1:1/api", "max_wait": 0},
-    }
-    bad = [
-        {**read(name, place, **changes), "name": f"{mistake}: {name} {place}"}
-        for mistake, changes in mistakes.items()
-        for name, place in (("balance", "here"), ("instances", "here"), ("instances", "there"))
-    ]
-    address = f"http://127.0.0.1:1/api?appkey={APP_KEY}"
-    wrong = {**variables, "app_key": "SECRETKEY another SECRETEND", "address": address}
-    done = run(playground, wrong, [*SOME, *bad])
-    assert {each.name: each.status for each in done.tasks} == {each["name"]: "failed" for each in [*SOME, *bad]}
-    assert len(sim.journal()) == len(SOME)
-    assert_silent(sim, done, playground)
-
-
-# --- secrets that are asked for
+# Secrets that are asked for
 
 
 #: What a task that uses the registered secrets relies on.
@@ -178,13 +176,16 @@ def test_secrets_that_are_asked_for_are_registered_and_not_shown(
             use = {"ansible.builtin.assert": {"that": USES[name], "quiet": True}, "no_log": True}
             tasks += [{"name": f"use {name} {place}", **use}]
     for name in TELLING:
-        looped = {**read(name, include_secrets="yes"), "name": f"loop {name}", "loop": [1, 2], "register": "them"}
-        use = [text.replace("it.", f"them.results[{number}].") for text in USES[name] for number in (0, 1)]
-        checked = {"ansible.builtin.assert": {"that": use, "quiet": True}, "no_log": True}
-        tasks += [looped, {"name": f"use loop {name}", **checked}]
+        looped = read(name, "here", f"loop {name}", include_secrets="yes")
+        uses = []
+        for number in (0, 1):
+            uses += [text.replace("it.", f"them.results[{number}].") for text in USES[name]]
+        checked = {"ansible.builtin.assert": {"that": uses, "quiet": True}, "no_log": True}
+        tasks += [{**looped, "loop": [1, 2], "register": "them"}]
+        tasks += [{"name": f"use loop {name}", **checked}]
     expected = {**dict(zip(("adsl", "panel", "login"), PASSWORDS, strict=True)), "auth": AUTHKEY}
     done = run(playground, {**variables, **expected}, tasks, "--diff").ok()
-    assert {each.name: each.status for each in done.tasks} == {each["name"]: "ok" for each in tasks}, done.output
+    assert list(done.statuses.values()) == ["ok"] * len(tasks), done.output
     assert len(calls(sim)) == 8
     assert_silent(sim, done, playground)
 
@@ -192,50 +193,28 @@ def test_secrets_that_are_asked_for_are_registered_and_not_shown(
 def test_secrets_over_a_connection_that_shows_them_are_refused(
     sim: Simulator, playground: Playground, variables: dict[str, Any]
 ) -> None:
-    """A delegated task that wants none is shown, as any other."""
+    """A delegated task that wants none is shown, as any other, and so is the reason of a failure."""
     wanting = [True, "yes", "{{ wanted }}", "1"]
-    without = [False, "{{ not wanted }}"]
-    tasks = [
-        {**read(name, "there", include_secrets=value), "name": f"{name} {value!s}"}
-        for value, name in zip(wanting, itertools.cycle(TELLING))
+    refused = []
+    for number, value in enumerate(wanting):
+        name = TELLING[number % 2]
+        refused.append(read(name, "there", f"refused {number}", include_secrets=value))
+    shown = read("instances", "there", "shown", include_secrets="{{ not wanted }}")
+    failing = [
+        read("instances", "here", "reason", include_secrets=True, suid="77"),
+        {**read("instances", "there", "reason there", include_secrets=True, suid="78"), "no_log": True},
     ]
-    tasks += [{**read("instances", "there", include_secrets=value), "name": f"shown {value!s}"} for value in without]
-    done = run(playground, {**variables, "wanted": True}, tasks)
-    assert len(done.tasks) == len(tasks)
-    refusal = "include_secrets in a delegated task needs no_log: set no_log=true on the task"
-    refused = done.tasks[: len(wanting)]
-    assert [each.name for each in refused if not each.result["msg"].startswith(refusal)] == []
-    for shown in done.tasks[len(wanting) :]:
-        assert shown.status == "ok", shown.name
-        assert shown.result["instances"][0]["suid"] == SUID
-        assert SUID in printed(done.stdout, shown.name)
-    assert len(sim.journal()) == len(without)
-    assert_silent(sim, done, playground)
 
+    done = run(playground, {**variables, "wanted": True}, [*refused, shown, *failing])
 
-def test_the_reason_of_a_failure_is_reported_also_with_secrets(
-    sim: Simulator, playground: Playground, variables: dict[str, Any]
-) -> None:
-    """What holds a secret is hidden. The reason of a failure holds none, and has to be seen."""
-    tasks = [
-        read("instances", include_secrets=True, suid="77"),
-        {**read("instances", "there", include_secrets=True, suid="78"), "no_log": True},
-    ]
-    done = run(playground, variables, tasks)
-    assert [each.status for each in done.tasks] == ["failed", "failed"]
+    for each in refused:
+        assert done.of(each["name"]).result["msg"].startswith(phrases.NEEDS_NO_LOG)
+    assert done.of("shown").status == "ok"
+    assert done.of("shown").result["instances"][0]["suid"] == SUID
+    assert SUID in printed(done.stdout, "shown")
     # With no_log, it is Ansible that decides, and its versions decide differently.
-    assert "业务不存在 77" in done.output
+    assert done.of("reason").status == "failed"
+    assert done.of("reason there").status == "failed"
+    assert "业务不存在 77" in printed(done.output, "reason")
+    assert len(sim.journal()) == 3
     assert_silent(sim, done, playground)
-
-
-@pytest.mark.parametrize("name", TELLING)
-def test_the_key_is_removed_from_what_the_vendor_says(account: Account, name: str) -> None:
-    """A vendor who answers with the key itself: it is no secret of a machine, and is taken out as for any module."""
-    account.sim.agent(
-        instances=[{"Suid": "1", "Host_name": account.sim.app_key}],
-        proxy_plans={"demo0001": {"Number": 1, "Tunnel_url": f"x{account.sim.app_key}"}},
-    )
-    for wanted in (True, False):
-        result = account.good(name, include_secrets=wanted)
-        assert account.sim.app_key not in str(result)
-        assert "VALUE_SPECIFIED_IN_NO_LOG" in str(result) or "********" in str(result)

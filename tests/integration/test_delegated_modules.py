@@ -18,11 +18,12 @@ from typing import Any
 import pytest
 from ansible.release import __version__
 from simulator.fixture import Simulator
+from support import phrases
+from support.module_tasks import SPYING, THERE, play_cases
 from support.playground import Playground, assert_task_failed
-from support.task_cases import LOCAL, play_cases
 
-INVENTORY = "app ansible_connection=qg_spy\nbastion ansible_connection=qg_spy\n"
-SHARED, OCCUPIED = "QGSHARED", "QGOCCUPY"
+SHARED = "QGSHARED"
+OCCUPIED = "QGOCCUPY"
 ADDRESS = "203.0.113.7"
 TASKS: dict[str, dict[str, Any]] = {
     "qg_whitelist": {"ips": [ADDRESS]},
@@ -47,10 +48,6 @@ WRITING = {
 }
 
 
-#: Key and address of the simulator, from variables.
-DEFAULTS = {"group/qingguo.qgnet.qg": {"key": "{{ key }}", "api_url": "{{ api_url }}"}}
-
-
 def is_list(call: dict[str, Any]) -> bool:
     """The list of exclusive occupancy has the path of the application."""
     return bool(call["path"] == "/monopolies" and call["method"] == "GET")
@@ -61,29 +58,28 @@ def test_every_module_runs_where_its_task_is_delegated_to(sim: Simulator, playgr
     sim.configure(SHARED, plan={"kind": "dynamic_shared"})
     occupied = {"lease_proxies": False, "dial_seconds": 0, "queue_seconds": 0}
     sim.configure(OCCUPIED, plan={"kind": "exclusive_occupancy"}, options=occupied)
-    cases = {
-        module: {f"qingguo.qgnet.{module}": options, "delegate_to": "bastion", "ignore_errors": False}
-        for module, options in TASKS.items()
-    }
-    variables = {"key": sim.key, "api_url": sim.api_url}
-    run = play_cases(playground, cases, inventory=INVENTORY, variables=variables, module_defaults=DEFAULTS).ok()
+    cases = {name: {f"qingguo.qgnet.{name}": options, **THERE} for name, options in TASKS.items()}
+    run = play_cases(playground, cases, inventory=SPYING, ignore_errors=False).ok()
     results = {task.name: task.result for task in run.tasks}
     assert {name for name, result in results.items() if result["changed"]} == set(WRITING)
     writes = [call["path"] for call in sim.journal() if call["path"] in WRITING.values() and not is_list(call)]
     assert writes == list(WRITING.values())
-    assert results["qg_whitelist_info"]["whitelist"] == [ADDRESS] == sim.whitelist()
+    assert results["qg_whitelist_info"]["whitelist"] == [ADDRESS]
+    assert sim.whitelist() == [ADDRESS]
     assert results["qg_quota_info"]["quota"]["available"] > 0
     leases = results["qg_proxy_allocate"]["allocated"]
     assert [lease["ip"] for lease in results["qg_proxy_info"]["leases"]] == [lease["ip"] for lease in leases]
-    assert len(results["qg_proxy_replace"]["allocated"]) == len(results["qg_proxy_release"]["released"]) == 2
-    assert results["qg_monopoly"]["applied"] == [one["uuid"] for one in results["qg_monopoly_info"]["monopolies"]]
+    assert len(results["qg_proxy_replace"]["allocated"]) == 2
+    assert len(results["qg_proxy_release"]["released"]) == 2
+    monopolies = results["qg_monopoly_info"]["monopolies"]
+    assert results["qg_monopoly"]["applied"] == [monopoly["uuid"] for monopoly in monopolies]
     # The module is sent to the host, and shows no progress.
     assert run.spied
     assert "qg_monopoly: " not in run.stdout
     assert sim.key not in run.output
 
 
-# --- a host whose Python is too old
+# A host whose Python is too old
 
 #: Each old Python, and the last ansible-core that sends modules to a host with it.
 OLD = {"3.8": (2, 19), "3.9": (2, 21)}
@@ -101,22 +97,18 @@ def interpreter(version: str) -> str:
 
 
 @pytest.mark.parametrize("version", OLD)
-def test_a_host_with_an_old_python_is_named_in_one_sentence(
-    sim: Simulator, playground: Playground, version: str
-) -> None:
+@pytest.mark.usefixtures("sim")
+def test_a_host_with_an_old_python_is_named_in_one_sentence(playground: Playground, version: str) -> None:
     if OLD[version] < CORE:
         pytest.skip(f"ansible-core {__version__} itself refuses Python {version} on a host")
     module: dict[str, Any] = {"qingguo.qgnet.qg_whitelist_info": {}}
     run = play_cases(
         playground,
-        {"here": module, "there": {**module, "delegate_to": "bastion"}},
-        inventory=LOCAL,
-        variables={"key": sim.key, "api_url": sim.api_url},
+        {"here": module, "there": {**module, **THERE}},
         arguments=["-e", f"ansible_python_interpreter={interpreter(version)}"],
-        module_defaults=DEFAULTS,
     )
     # On the control node, the interpreter of the host plays no part.
     assert run.of("here").status == "ok"
     assert_task_failed(run.of("there"), f"is Python {version}:")
-    assert run.of("there").result["msg"].startswith("qingguo.qgnet needs Python 3.10 or newer on the host")
+    assert run.of("there").result["msg"].startswith(phrases.NEEDS_PYTHON)
     assert "Traceback" not in run.output

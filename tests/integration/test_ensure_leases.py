@@ -5,21 +5,16 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from simulator.fixture import Simulator
+from support import phrases
 from support.module_tasks import CHECK, play, task
 from support.paid_calls import PLANS
-from support.playground import Playground, Run, calls
+from support.playground import Playground, assert_task_failed, callers, calls
 
 ENSURE = "qingguo.qgnet.ensure_leases"
-
-
-def ensure(sim: Simulator, playground: Playground, product: str, **variables: Any) -> Run:
-    """Run the playbook; the key and its product are in the environment."""
-    environment = {"QG_KEY": sim.key, "QG_API_URL": sim.api_url, "QG_PRODUCT": product}
-    variables = {f"qg_{name}": value for name, value in variables.items()}
-    return playground.play(ENSURE, variables=variables, environment=environment)
 
 
 def servers(leases: list[dict[str, Any]]) -> set[str]:
@@ -63,49 +58,67 @@ def test_module_defaults_choose_the_product_for_all_modules(sim: Simulator, play
     assert len(run.of("Replace").result["allocated"]) == 1
     assert len(run.of("Release").result["released"]) == 2
     assert sim.leases() == []
-    paths = [call["path"] for call in sim.journal()]
+    paths = calls(sim)
     assert paths[0] == "/whitelist/query"
     assert {path.split("/")[1] for path in paths[1:]} == {"exclusive"}
-    assert paths.count("/exclusive/get") == paths.count("/exclusive/replace") == paths.count("/exclusive/delete") == 1
+    for call in ("get", "replace", "delete"):
+        assert paths.count(f"/exclusive/{call}") == 1
 
 
-def test_the_playbook_leases_in_areas(sim: Simulator, playground: Playground) -> None:
-    sim.configure(plan=PLANS["share"])
+#: Variables of a host, and what is wrong with them.
+REFUSED: dict[str, tuple[dict[str, Any], tuple[str, ...]]] = {
+    "zero": ({"qg_lease_count": 1, "qg_keep_alive": 0}, ("keep_alive=0", phrases.OUT_OF_RANGE)),
+    "nothing": ({}, (phrases.NO_LEASE_COUNT,)),
+    "null": ({"qg_lease_count": None}, (phrases.NO_LEASE_COUNT,)),
+    "empty": ({"qg_lease_count": ""}, (phrases.NO_LEASE_COUNT,)),
+    "none": ({"qg_lease_count": 0}, (phrases.NO_LEASE_COUNT,)),
+}
+EMPTY = ("qg_min_remaining", "qg_keep_alive", "qg_areas", "qg_isp", "qg_on_uncertain")
+#: Variables of a host that leases two.
+LEASING: dict[str, dict[str, Any]] = {
     # A rulebook passes empty text for variables that it does not have.
-    ensure(sim, playground, "share", lease_count=2, areas=["440100", "350500"], isp="", on_uncertain="").ok()
-    assert [call["params"]["area"] for call in sim.journal("/share/get")] == ["350500,440100"]
-    assert len(sim.leases()) == 2
+    "areas": {"qg_areas": ["440100", "350500"], "qg_isp": "", "qg_on_uncertain": ""},
+    "unset": dict.fromkeys(EMPTY),
+    "excluding": {},
+}
 
 
-def test_excluded_addresses_do_not_count(sim: Simulator, playground: Playground) -> None:
-    ensure(sim, playground, "classic", lease_count=2).ok()
-    first = sim.leases()[0]["ip"]
-    ensure(sim, playground, "classic", lease_count=2, exclude_ips=[first]).ok()
-    assert len(sim.leases()) == 3
-    environment = {"QG_KEY": sim.key, "QG_API_URL": sim.api_url}
-    look = f"{{{{ query('qingguo.qgnet.proxy', exclude_ips=['{first}'], at_least=2, max_age=0, form='lease') }}}}"
-    text = play({"name": "Lookup", "ansible.builtin.set_fact": {"found": look}}, hosts="localhost")
-    found = playground.play(text, environment=environment).ok().of("Lookup").result["ansible_facts"]["found"]
-    assert {lease["ip"] for lease in found} == {lease["ip"] for lease in sim.leases()} - {first}
+def test_the_playbook_leases_what_is_missing_and_guesses_no_number(sim: Simulator, playground: Playground) -> None:
+    """Each host has a key of its own. An empty variable counts as unset, and 0 is not empty."""
+    hosts = {name: variables for name, (variables, _words) in REFUSED.items()}
+    for name, variables in LEASING.items():
+        hosts[name] = {"qg_lease_count": 2, **variables}
+    for name, variables in hosts.items():
+        sim.configure(f"QG{name.upper()}", plan=PLANS["share"] if name == "areas" else {})
+        variables |= {"qg_key": f"QG{name.upper()}", "ansible_connection": "local"}
+    inventory = json.dumps({"crawlers": {"hosts": hosts}})
+    how: dict[str, Any] = {"inventory": inventory, "environment": {"QG_API_URL": sim.api_url}}
 
+    run = playground.play(ENSURE, variables={"qg_hosts": "crawlers"}, **how)
 
-def test_the_playbook_does_not_take_0_for_empty_nor_guess_a_number(sim: Simulator, playground: Playground) -> None:
-    environment = {"QG_KEY": sim.key, "QG_API_URL": sim.api_url}
-    run = playground.play(ENSURE, variables={"qg_lease_count": 1, "qg_keep_alive": 0}, environment=environment)
-    assert "keep_alive=0 is out of range" in run.of("Lease what is missing").result["msg"]
-    for variables in ({}, {"qg_lease_count": None}, {"qg_lease_count": ""}, {"qg_lease_count": 0}):
-        run = playground.play(ENSURE, variables=variables, environment=environment)
-        assert "qg_lease_count is missing: give the number of leases" in run.of("Lease what is missing").result["msg"]
-    assert sim.leases() == []
-    assert sim.journal() == []
+    for name, (_variables, words) in REFUSED.items():
+        refusal = run.of("Lease what is missing", name)
+        assert_task_failed(refusal, *words)
+        assert sim.leases(f"QG{name.upper()}") == []
+    for name in LEASING:
+        assert run.of("Lease what is missing", name).status == "ok"
+        assert len(sim.leases(f"QG{name.upper()}")) == 2
+    assert callers(sim) == {f"QG{name.upper()}" for name in LEASING}
+    [sent] = sim.journal("/share/get")
+    assert sent["params"]["area"] == "350500,440100"
 
-
-def test_an_empty_variable_of_the_playbook_counts_as_unset(sim: Simulator, playground: Playground) -> None:
-    names = ("min_remaining", "keep_alive", "areas", "isp", "on_uncertain")
-    environment = {"QG_KEY": sim.key, "QG_API_URL": sim.api_url}
-    variables: dict[str, Any] = {f"qg_{name}": None for name in names}
-    playground.play(ENSURE, variables={**variables, "qg_lease_count": 2}, environment=environment).ok()
-    assert len(sim.leases()) == 2
+    # An excluded address does not count.
+    excluded = sim.leases("QGEXCLUDING")[0]["ip"]
+    variables = {"qg_hosts": "excluding", "qg_exclude_ips": [excluded]}
+    playground.play(ENSURE, variables=variables, **how).ok()
+    others = {lease["ip"] for lease in sim.leases("QGEXCLUDING")} - {excluded}
+    assert len(others) == 2
+    options = f"exclude_ips=['{excluded}'], at_least=2, max_age=0, form='lease'"
+    look = f"{{{{ query('qingguo.qgnet.proxy', key='QGEXCLUDING', {options}) }}}}"
+    text = play({"name": "Lookup", "ansible.builtin.set_fact": {"usable": look}}, hosts="localhost")
+    run = playground.play(text, environment=how["environment"]).ok()
+    usable = run.of("Lookup").result["ansible_facts"]["usable"]
+    assert {lease["ip"] for lease in usable} == others
 
 
 def test_a_playbook_needs_no_product(sim: Simulator, playground: Playground) -> None:

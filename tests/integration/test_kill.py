@@ -20,7 +20,10 @@ import pytest
 from simulator.fixture import Simulator, running_simulator
 
 pytestmark = pytest.mark.slow
-RUNS, LEASES, CAP, ADDRESSES = 20, 3, 20, ["203.0.113.21", "203.0.113.22"]
+RUNS = 20
+LEASES = 3
+CAP = 20
+ADDRESSES = ["203.0.113.21", "203.0.113.22"]
 WRITES = ("/allocate", "/release", "/whitelist/add", "/whitelist/del")
 #: What each run ends with; some runs give a lease back before, or take an address off the list, so that there is work.
 WANTED: list[dict[str, Any]] = [
@@ -53,8 +56,9 @@ def begin(folder: Path, sim: Simulator, environment: dict[str, str], tasks: list
     folder.mkdir(exist_ok=True)
     playbook = folder / f"{time.monotonic_ns()}.yml"
     options = {"key": sim.key, "api_url": sim.api_url, "timeout": 2, "max_wait": 60}
-    done = [{name: {**options, **value} if "." in name else value for name, value in task.items()} for task in tasks]
-    playbook.write_text(json.dumps([{"hosts": "localhost", "gather_facts": False, "tasks": done}]), "utf-8")
+    play = {"hosts": "localhost", "gather_facts": False, "tasks": tasks}
+    play["module_defaults"] = {"group/qingguo.qgnet.qg": options}
+    playbook.write_text(json.dumps([play]), "utf-8")
     passed = {name: os.environ[name] for name in ("ANSIBLE_COLLECTIONS_PATH", "PATH")}
     own = {"HOME": str(folder), "LC_ALL": "C.UTF-8", "ANSIBLE_HOME": f"{folder}/.ansible", "QG_MINUTE_SECONDS": "2"}
     command = [str(Path(sys.executable).parent / "ansible-playbook"), "-c", "local", "-i", "localhost,", str(playbook)]

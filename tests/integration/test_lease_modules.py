@@ -10,48 +10,37 @@ from typing import Any
 import pytest
 import requests
 from simulator.fixture import Simulator
-from support.module_tasks import CHECK, IGNORE, SPYING, THERE, from_variables, play, printed, task
-from support.playground import QUOTA, Playground, Run, calls, operate
+from support import phrases
+from support.module_tasks import CHECK, IGNORE, THERE, play_tasks, printed, task
+from support.playground import QUOTA, Playground, Run, calls
 
 pytestmark = pytest.mark.measured
 
-ALLOCATE, RELEASE, REPLACE, LIST, POOL, AREAS = "/allocate", "/release", "/replace", "/query", "/extract", "/resources"
-QUANZHOU, HUAIAN = 350500, 320800
-#: The vendor's numbers of the providers.
-ISPS = {"telecom": 1, "mobile": 2, "unicom": 3, "bgp": 4}
+ALLOCATE, LIST = "/allocate", "/query"
 DIFF = {"diff": True}
-#: With the default product, reads would show it first.
-DEFAULTS = {**from_variables("key", "api_url"), "product": "classic"}
 
 
-class Stage:
-    """Plays tasks against the simulator."""
-
-    def __init__(self, sim: Simulator, playground: Playground) -> None:
-        self.sim, self.playground = sim, playground
-
-    def hold(self, *numbers: int, **parameters: Any) -> list[dict[str, Any]]:
-        """Lease past the collection, one task for each number."""
-        for number in numbers:
-            query = {"Key": self.sim.key, "Num": number, **parameters}
-            assert requests.get(self.sim.api_url + ALLOCATE, params=query, timeout=5).json()["Code"] == 0
-        self.sim.control("DELETE", "/journal")
-        self.sim.control("DELETE", "/windows")
-        return self.sim.leases()
-
-    def play(self, *tasks: dict[str, Any], arguments: tuple[str, ...] = (), **variables: Any) -> Run:
-        return self.playground.play(
-            play(*tasks, defaults=DEFAULTS),
-            inventory=SPYING,
-            variables={"key": self.sim.key, "api_url": self.sim.api_url, **variables},
-            arguments=arguments,
-            environment={"ANSIBLE_LOG_PATH": str(self.playground.root / "ansible.log")} if "-vvvv" in arguments else {},
-        )
+def hold(sim: Simulator, **parameters: Any) -> dict[str, Any]:
+    """Lease past the collection."""
+    query = {"Key": sim.key, "Num": 1, **parameters}
+    answer = requests.get(sim.api_url + ALLOCATE, params=query, timeout=5).json()
+    assert answer["Code"] == 0
+    sim.control("DELETE", "/journal")
+    sim.control("DELETE", "/windows")
+    [lease] = sim.leases()
+    return lease
 
 
-@pytest.fixture
-def stage(sim: Simulator, playground: Playground) -> Stage:
-    return Stage(sim, playground)
+def run_tasks(playground: Playground, *tasks: dict[str, Any], verbosity: str = "", **variables: Any) -> Run:
+    """Run tasks; those of leases have the classic product, since with the default one reads would show it first."""
+    return play_tasks(
+        playground,
+        *tasks,
+        defaults={"product": "classic"},
+        variables=variables,
+        arguments=[verbosity, "--diff"] if verbosity else [],
+        environment={"ANSIBLE_LOG_PATH": str(playground.root / "ansible.log")} if verbosity else {},
+    )
 
 
 def named(leases: list[dict[str, Any]]) -> set[tuple[str, str]]:
@@ -59,131 +48,135 @@ def named(leases: list[dict[str, Any]]) -> set[tuple[str, str]]:
     return {(lease["ip"], lease["task_id"]) for lease in leases}
 
 
-# As tasks
-
-
-def test_qg_proxy_allocate(stage: Stage) -> None:
-    old = stage.hold(1, KeepAlive=30)
+def test_qg_proxy_allocate(sim: Simulator, playground: Playground) -> None:
+    old = hold(sim, KeepAlive=30)
     options = {"count": 3, "keep_alive": 120}
-    run = stage.play(
+    run = run_tasks(
+        playground,
         task("predicted", "qg_proxy_allocate", options, **CHECK),
         task("done", "qg_proxy_allocate", options, **DIFF),
         task("again", "qg_proxy_allocate", options),
         task("predicted again", "qg_proxy_allocate", options, **CHECK),
     ).ok()
-    predicted, done, again, nothing = (each.result for each in run.tasks)
-    assert (predicted["changed"], predicted["missing"], predicted["count"]) == (True, 2, 1)
-    assert named(predicted["leases"]) == named(old)
-    assert predicted["allocated"] == []
-    assert predicted["diff"]["after"] == predicted["diff"]["before"] + "to be leased\n" * 2
 
-    assert (done["count"], done["missing"], done["held"], len(done["allocated"])) == (3, 0, 3, 2)
+    predicted = run.of("predicted").result
+    assert predicted["changed"] is True
+    assert predicted["missing"] == 2
+    assert predicted["count"] == 1
+    assert named(predicted["leases"]) == named([old])
+    assert predicted["allocated"] == []
+    assert predicted["diff"]["after"] == predicted["diff"]["before"] + f"{phrases.TO_BE_LEASED}\n" * 2
+
+    done = run.of("done").result
+    assert done["count"] == 3
+    assert done["missing"] == 0
+    assert done["held"] == 3
+    assert len(done["allocated"]) == 2
     assert done["api"] == {"calls": 3, "retries": 0, "waited_seconds": 0.0}
     for lease in done["allocated"]:
         assert f"+{lease['server']}" in printed(run.stdout, "done")
 
-    assert again["changed"] is nothing["changed"] is False
+    again = run.of("again").result
+    assert again["changed"] is False
+    assert run.of("predicted again").result["changed"] is False
     assert named(again["leases"]) == named(done["leases"])
-    assert again["allocated"] == again["released"] == []
-    assert calls(stage.sim) == [LIST, QUOTA, LIST, QUOTA, ALLOCATE, LIST, LIST]
-    assert stage.sim.journal(ALLOCATE)[0]["params"] == {"Num": "2", "KeepAlive": "120", "Detail": "1"}
+    assert again["allocated"] == []
+    assert again["released"] == []
+    assert calls(sim) == [LIST, QUOTA, LIST, QUOTA, ALLOCATE, LIST, LIST]
+    assert sim.journal(ALLOCATE)[0]["params"] == {"Num": "2", "KeepAlive": "120", "Detail": "1"}
     # Nothing at all is sent to the host.
     assert not run.spied
 
 
-# Proxies
-
-
-def through(server: str, url: str) -> str:
-    """What an echo service says to a call through a proxy."""
-    with requests.Session() as session:
-        session.trust_env = False
-        return session.get(url, proxies={"http": server}, timeout=5).text.strip()
-
-
-@pytest.mark.parametrize(
-    ("kind", "name", "field"),
-    [("dynamic_dedicated", "qg_proxy_allocate", "leases"), ("dynamic_shared", "qg_proxy_pool_info", "proxies")],
-    ids=["leased", "of the pool"],
-)
-def test_a_proxy_works(sim: Simulator, common: dict[str, Any], kind: str, name: str, field: str) -> None:
-    sim.configure(plan={"kind": kind}, whitelist=["127.0.0.1"])
-    for lease in operate(name, {**common, "count": 2})[field]:
-        assert through(f"http://{lease['server']}", f"{sim.api_url}/ip") == lease["ip"]
-
-
+#: A key without a password, whose whitelist has the address of this machine.
+LISTED = "QGLISTED"
 PWD = "p+w/SECRETPWD&9=SECRETEND"
 URL = {"with_credentials": True, "password": "{{ password }}"}
 
 
-def use(field: str, name: str) -> dict[str, Any]:
-    """Call through the URL that was registered; it goes to curl through its standard input.
+def use(name: str, url: str) -> list[dict[str, Any]]:
+    """Call through a proxy that was registered, and show the exit.
 
-    A command line, and an environment, are shown at -vvvv.
+    The URL goes to curl through its standard input: a command line, and an environment, are shown at -vvvv.
     """
-    text = f'proxy = "{{{{ it.{field}[0].proxy_url }}}}"\nurl = "{{{{ api_url }}}}/ip"\n'
+    text = f'proxy = "{{{{ {url} }}}}"\nurl = "{{{{ api_url }}}}/ip"\n'
     curl = {"argv": ["curl", "-q", "-sS", "--noproxy", "", "--config", "-"], "stdin": text}
-    return {"name": name, "ansible.builtin.command": curl, "no_log": True, "register": "used"}
+    return [
+        {"name": f"use {name}", "ansible.builtin.command": curl, "no_log": True, "register": "used"},
+        {"name": f"exit of {name}", "ansible.builtin.debug": {"msg": "{{ used.stdout }}"}},
+    ]
 
 
-def show(name: str) -> dict[str, Any]:
-    return {"name": name, "ansible.builtin.debug": {"msg": "{{ used.stdout }}"}}
-
-
-def assert_silent(run: Run, stage: Stage) -> None:
+def assert_silent(playground: Playground, run: Run) -> None:
     """What was sent to the host that a task was delegated to holds the options, as it has to."""
-    secrets = ("SECRETPWD", "SECRETEND", stage.sim.key)
-    stage.playground.assert_nowhere(secrets, run, but=("spy",))
+    secrets = ("SECRETPWD", "SECRETEND", playground.options["key"])
+    playground.assert_nowhere(secrets, run, but=("spy",))
 
 
-def test_a_proxy_url_is_a_secret_that_works(stage: Stage) -> None:
-    [held] = stage.hold(1)
-    stage.sim.configure(pwd=PWD, api_auth=True)
-    stage.sim.fault(path=ALLOCATE, kind="status", http_status=502)
+def test_a_proxy_url_is_a_secret_that_works(sim: Simulator, playground: Playground) -> None:
+    """Without credentials, a proxy works where the address of the client is on the whitelist."""
+    held = hold(sim)
+    sim.configure(pwd=PWD, api_auth=True)
+    sim.configure(LISTED, whitelist=["127.0.0.1"])
+    sim.fault(path=ALLOCATE, kind="status", http_status=502)
     one = {"count": 1, **URL}
-    run = stage.play(
+    run = run_tasks(
+        playground,
         task("allocate", "qg_proxy_allocate", one, register="it"),
-        *(use("leases", "use allocated"), show("exit of allocated")),
+        *use("allocated", "it.leases[0].proxy_url"),
         task("info", "qg_proxy_info", URL, register="it"),
-        *(use("leases", "use listed"), show("exit of listed")),
+        *use("listed", "it.leases[0].proxy_url"),
         task("loop", "qg_proxy_allocate", one, loop=[1, 2]),
         task("loop there", "qg_proxy_allocate", one, loop=[1], **THERE),
         task("replace there", "qg_proxy_replace", {"all": True, **URL}, register="it", **THERE),
-        *(use("leases", "use replaced"), show("exit of replaced")),
+        *use("replaced", "it.leases[0].proxy_url"),
         # The user learns that a lease may be paid for; what is known of it stays hidden.
         task("unknown", "qg_proxy_allocate", {**one, "count": 2, "max_wait": 0}, **IGNORE),
-        arguments=("-vvvv", "--diff"),
+        task("allocate for the listed key", "qg_proxy_allocate", {"count": 1, "key": LISTED}, register="it"),
+        *use("listed key", "it.leases[0].server"),
+        verbosity="-vvvv",
         password=PWD,
     ).ok()
-    assert_silent(run, stage)
-    assert run.of("exit of allocated").result["msg"] == run.of("exit of listed").result["msg"] == held["ip"]
-    assert run.of("exit of replaced").result["msg"] == stage.sim.leases()[0]["ip"] != held["ip"]
-    assert "is unknown" in printed(run.output, "unknown")
+
+    assert_silent(playground, run)
+    for name in ("allocated", "listed"):
+        assert run.of(f"exit of {name}").result["msg"] == held["ip"]
+    assert run.of("exit of listed key").result["msg"] == sim.leases(LISTED)[0]["ip"]
+    successor = sim.leases()[0]["ip"]
+    assert successor != held["ip"]
+    assert run.of("exit of replaced").result["msg"] == successor
+    assert phrases.IS_UNKNOWN in printed(run.output, "unknown")
 
 
-def test_a_proxy_url_of_the_pool_is_a_secret_that_works(stage: Stage) -> None:
-    stage.sim.configure(plan={"kind": "dynamic_shared"}, pwd=PWD, api_auth=True)
-    run = stage.play(
-        task("pool", "qg_proxy_pool_info", URL, register="it", **THERE),
-        *(use("proxies", "use"), show("exit")),
-        arguments=("-vvvv", "--diff"),
-        password=PWD,
-    ).ok()
-    assert_silent(run, stage)
-    assert run.of("exit").result["msg"].startswith("127.64.")
-
-
-def test_a_failure_is_reported_with_credentials_too(stage: Stage) -> None:
+def test_proxies_of_the_pool_work_and_a_failure_is_reported_with_credentials_too(
+    sim: Simulator, playground: Playground
+) -> None:
     """What holds a secret is hidden. The reason of a failure holds none, and has to be seen."""
-    stage.sim.configure(pwd=PWD, api_auth=True, status="expired")
-    tasks = [
-        task("allocate", "qg_proxy_allocate", {"count": 1, **URL}, **IGNORE),
-        task("replace", "qg_proxy_replace", {"all": True, **URL}, **IGNORE),
-        task("info", "qg_proxy_info", URL, **IGNORE, **THERE),
-        task("pool", "qg_proxy_pool_info", URL, **IGNORE),
+    sim.configure(plan={"kind": "dynamic_shared"}, pwd=PWD, api_auth=True)
+    sim.configure(LISTED, plan={"kind": "dynamic_shared"}, whitelist=["127.0.0.1"])
+    sim.configure("EXPIRED1", pwd=PWD, api_auth=True, status="expired")
+    expired = {**URL, "key": "EXPIRED1"}
+    failing = [
+        task("allocate", "qg_proxy_allocate", {"count": 1, **expired}, **IGNORE),
+        task("replace", "qg_proxy_replace", {"all": True, **expired}, **IGNORE),
+        task("info", "qg_proxy_info", expired, **IGNORE, **THERE),
+        task("pool of another key", "qg_proxy_pool_info", expired, **IGNORE),
     ]
-    run = stage.play(*tasks, arguments=("-vvvv",), password=PWD)
-    assert [done.status for done in run.tasks] == ["failed"] * len(tasks)
-    for each in tasks:
-        assert "was refused with code -100 (plan missing or expired" in printed(run.output, each["name"]), each
-    assert_silent(run, stage)
+    run = run_tasks(
+        playground,
+        task("pool", "qg_proxy_pool_info", URL, register="it", **THERE),
+        *use("pool", "it.proxies[0].proxy_url"),
+        task("pool of the listed key", "qg_proxy_pool_info", {"key": LISTED}, register="it"),
+        *use("listed pool", "it.proxies[0].server"),
+        *failing,
+        verbosity="-vvvv",
+        password=PWD,
+    ).ok()
+
+    assert_silent(playground, run)
+    assert run.of("exit of pool").result["msg"].startswith("127.64.")
+    listed = run.of("pool of the listed key").result["proxies"][0]
+    assert run.of("exit of listed pool").result["msg"] == listed["ip"]
+    for each in failing:
+        assert run.of(each["name"]).status == "failed"
+        assert phrases.PLAN_EXPIRED in printed(run.output, each["name"]), each

@@ -13,10 +13,12 @@ from typing import Any
 
 import pytest
 from simulator.fixture import Simulator
+from support import phrases
 from support.fleet import DETECT
-from support.playground import ADD, QUERY, Playground, assert_one_sentence
+from support.invariants import assert_one_sentence
+from support.module_tasks import play, play_cases
+from support.playground import ADD, QUERY, Playground
 from support.plugin_runs import run_action
-from support.task_cases import play_cases
 
 #: Each task is named after the source whose key the vendor must receive; a key is the name of its source.
 PLAYS = """
@@ -73,7 +75,8 @@ bastion
 [all:vars]
 ansible_connection=local
 """
-LEASES, REGISTER = "/query", [QUERY, ADD, QUERY]
+LEASES = "/query"
+REGISTER = [QUERY, ADD, QUERY]
 
 
 @pytest.mark.measured
@@ -116,7 +119,7 @@ def test_the_inventory_takes_the_account_from_the_first_source_that_has_it(
         run = playground.play(
             "- hosts: nobody\n  tasks: []\n", variables=variables, arguments=arguments, environment=environment
         )
-        assert run.output.count("was refused with code"), run.output
+        assert phrases.REFUSED_WITH in run.output
     assert [call["key"] for call in sim.journal()] == ["ENVIRONMENT", "OPTION", "VARIABLE", "OPTION"]
 
 
@@ -130,42 +133,44 @@ def test_the_error_for_a_missing_key_names_all_places(sim: Simulator, playground
         "undefined": ("qg_whitelist_info", {"vars": {"qg_key": "{{ vault_qg_key }}"}}),
         "later": ("qg_whitelist_info", {"vars": {"qg_key": "QGDEMO08"}}),
     }
-    cases = {name: {f"qingguo.qgnet.{module}": None, **fields} for name, (module, fields) in tasks.items()}
-    cases["lookup"] = {"debug": {"msg": "{{ lookup('qingguo.qgnet.proxy') }}"}}
-    cases["role"] = {"include_role": {"name": "qingguo.qgnet.egress_whitelist"}}
+    cases: list[dict[str, Any]] = []
+    for name, (module, fields) in tasks.items():
+        cases.append({"name": name, f"qingguo.qgnet.{module}": None, **fields})
+    cases.append({"name": "lookup", "debug": {"msg": "{{ lookup('qingguo.qgnet.proxy') }}"}})
+    cases.append({"name": "role", "include_role": {"name": "qingguo.qgnet.egress_whitelist"}})
     environment = {"QG_KEY": "", "QG_API_URL": sim.api_url, "QG_MAX_WAIT": "-1"}
-    run = play_cases(playground, cases, inventory=INVENTORY, environment=environment)
-    missing = "as variable qg_key, or as QG_KEY in the environment of the control node"
+    text = play(*cases, hosts="h1", ignore_errors=True)
+    run = playground.play(text, inventory=INVENTORY, environment=environment)
+    places = f"as variable qg_key, {phrases.OR_AS} QG_KEY {phrases.IN_THE_ENVIRONMENT}."
     expected = {
-        "module": f"key is missing: give it as option of the task or of module_defaults, {missing}.",
-        "delegated": f"{missing}.",
-        "account": "app_id is missing: give it as option of the task or of module_defaults, as variable qg_app_id, "
-        "or as QG_APP_ID in the environment of the control node.",
-        "late": "timeout=1000 is out of range: give a number from 0.1 to 600. timeout comes from qg_timeout.",
-        "of another type": "timeout='soon' is not a number: give one, such as 10. timeout comes from qg_timeout.",
-        "undefined": "The variable qg_key cannot be evaluated: 'vault_qg_key' is undefined",
-        "later": "max_wait=-1 is out of range: give a number from 0 to 86400. max_wait comes from QG_MAX_WAIT.",
-        "lookup": f"key is missing: give it as option of the lookup, {missing}.",
-        DETECT: f"key is missing: give it as option of the task or of module_defaults, {missing}.",
+        "module": (f"key {phrases.IS_MISSING}", "module_defaults", places),
+        "delegated": (places,),
+        "account": (f"app_id {phrases.IS_MISSING}", "qg_app_id", "QG_APP_ID"),
+        "late": ("timeout=1000", phrases.OUT_OF_RANGE, "timeout comes from qg_timeout."),
+        "of another type": ("timeout='soon'", phrases.NO_NUMBER, "timeout comes from qg_timeout."),
+        "undefined": ("qg_key", phrases.NOT_EVALUATED, "'vault_qg_key' is undefined"),
+        "later": ("max_wait=-1", phrases.OUT_OF_RANGE, "max_wait comes from QG_MAX_WAIT."),
+        "lookup": ("key", "option of the lookup", places),
+        DETECT: (f"key {phrases.IS_MISSING}", places),
     }
-    for name, sentence in expected.items():
+    for name, words in expected.items():
         message = run.of(name).result["msg"]
-        assert sentence in message, (name, message)
+        for part in words:
+            assert part in message, name
         assert_one_sentence(message)
     assert sim.journal() == []
 
 
 def test_defaults_of_the_group_reach_only_modules_that_use_them_and_a_task_is_refused_what_its_module_lacks(
-    sim: Simulator, playground: Playground
+    playground: Playground,
 ) -> None:
-    group = {"key": sim.key, "password": "", "app_id": "x", "api_url": "http://192.0.2.1"}
     cases: dict[str, dict[str, Any]] = {
         "detect": {"qingguo.qgnet.qg_egress_ip_info": {"sources": []}},
         "own option": {"qingguo.qgnet.qg_egress_ip_info": {"nonsense": 1}},
     }
-    run = play_cases(playground, cases, inventory=INVENTORY, module_defaults={"group/qingguo.qgnet.qg": group})
-    assert "sources is empty" in run.of("detect").result["msg"]
-    assert "nonsense is not an option: the options are " in run.of("own option").result["msg"]
+    run = play_cases(playground, cases, defaults={"password": "", "app_id": "x"})
+    assert f"sources {phrases.IS_EMPTY}" in run.of("detect").result["msg"]
+    assert f"nonsense {phrases.NO_OPTION}" in run.of("own option").result["msg"]
 
 
 @pytest.mark.parametrize("origin", ["QG_API_URL", "the task"])
@@ -180,6 +185,5 @@ def test_an_api_that_cannot_be_reached_is_named_with_what_has_set_its_url(
     else:
         options["api_url"] = f"http://{address}"
     message = run_action("qg_whitelist_info", options)["msg"]
-    assert (
-        f"no usable response from {address}: connection refused. Check api_url. api_url comes from {origin}." in message
-    )
+    assert f"{phrases.NO_USABLE_RESPONSE} from {address}: {phrases.REFUSED}." in message
+    assert f"api_url comes from {origin}." in message

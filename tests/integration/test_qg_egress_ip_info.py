@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from integration.shell_tools import path_for
 from support.egress_questions import (
     ADDRESS,
     DEAD,
@@ -21,7 +22,6 @@ from support.egress_questions import (
     replies,
 )
 from support.inventory_hosts import reached_by_ssh
-from support.playground import path_for
 
 pytestmark = pytest.mark.newest
 

@@ -5,47 +5,30 @@
 
 from __future__ import annotations
 
-import dataclasses
 from typing import Any
 
 import pytest
 from simulator.fixture import Simulator
-from support.module_tasks import CHECK, IGNORE, SPYING, from_variables, play, printed, task
-from support.playground import Playground, Run, assert_one_sentence
+from support import phrases
+from support.invariants import assert_one_sentence
+from support.module_tasks import CHECK, IGNORE, play_tasks, printed, task
+from support.playground import QUOTA, Playground
 
-LIST, IDLE, REDIAL, QUOTA = "/monopolies", "/monopolies/idle", "/monopolies/ips", "/info/quota"
-HOURS = 3600
-DEFAULTS = from_variables("key", "api_url")
+LIST = "/monopolies"
+HALF_A_DAY = 13 * 3600
 
 
 def hold(name: str, options: dict[str, Any], **keywords: Any) -> dict[str, Any]:
     return task(name, "qg_monopoly", options, **keywords)
 
 
-@pytest.fixture
-def variables(sim: Simulator) -> dict[str, Any]:
+@pytest.fixture(autouse=True)
+def plan(sim: Simulator) -> None:
+    """The key has a plan of exclusive occupancy, whose lines are dialed at once."""
     sim.configure(
         plan={"kind": "exclusive_occupancy", "channels": 6},
         options={"lease_proxies": False, "dial_seconds": 0.2, "queue_seconds": 0.2},
     )
-    return {"key": sim.key, "api_url": sim.api_url}
-
-
-@dataclasses.dataclass
-class Stage:
-    """Plays tasks against the simulator."""
-
-    playground: Playground
-    variables: dict[str, Any]
-
-    def play(self, *tasks: dict[str, Any], hosts: str = "app", **how: Any) -> Run:
-        text = play(*tasks, hosts=hosts, defaults=DEFAULTS)
-        return self.playground.play(text, variables=self.variables, **{"inventory": SPYING, **how})
-
-
-@pytest.fixture
-def stage(playground: Playground, variables: dict[str, Any]) -> Stage:
-    return Stage(playground, variables)
 
 
 def held(sim: Simulator) -> list[str]:
@@ -56,75 +39,87 @@ def writes(sim: Simulator) -> list[str]:
     return [call["method"] for call in sim.journal() if call["method"] != "GET"]
 
 
-def forget(sim: Simulator) -> None:
-    sim.control("DELETE", "/journal")
+def made(sim: Simulator) -> list[str]:
+    """The methods and paths of all calls."""
+    return [f"{call['method']} {call['path']}" for call in sim.journal()]
 
 
-def test_hold(sim: Simulator, stage: Stage) -> None:
+def test_hold_redial_and_release(sim: Simulator, playground: Playground) -> None:
     # Longer than the first look at the list takes on a busy machine.
     sim.configure(options={"queue_seconds": 3})
     options = {"count": 2, "area": 440100, "isp": "mobile"}
-    run = stage.play(
+    run = play_tasks(
+        playground,
         hold("predicted", options, **CHECK),
         hold("done", options, diff=True),
         hold("again", options),
-        arguments=("-vvvv",),
+        arguments=["-vvvv"],
     ).ok()
-    predicted, done, again = (each.result for each in run.tasks)
-    assert (predicted["changed"], predicted["missing"], predicted["applied"]) == (True, 2, [])
-    assert "+to be applied for" in printed(run.stdout, "predicted")
-    assert (done["changed"], done["applied"]) == (True, held(sim))
-    assert {one["state"] for one in done["monopolies"]} == {"online"}
-    assert {(one["area_code"], one["isp"]) for one in done["monopolies"]} == {("440100", "mobile")}
-    assert all(one["since"].endswith("+08:00") for one in done["monopolies"])
-    assert f"+{held(sim)[0]}" in printed(run.stdout, "done")
-    assert (again["changed"], again["already_present"]) == (False, held(sim))
+    uuids = held(sim)
+    predicted = run.of("predicted").result
+    assert predicted["changed"] is True
+    assert predicted["missing"] == 2
+    assert predicted["applied"] == []
+    assert phrases.TO_BE_APPLIED_FOR in printed(run.stdout, "predicted")
+    done = run.of("done").result
+    assert done["changed"] is True
+    assert done["applied"] == uuids
+    for monopoly in done["monopolies"]:
+        assert monopoly["state"] == "online"
+        assert monopoly["area_code"] == "440100"
+        assert monopoly["isp"] == "mobile"
+        assert monopoly["since"].endswith("+08:00")
+    assert f"+{uuids[0]}" in printed(run.stdout, "done")
+    again = run.of("again").result
+    assert again["changed"] is False
+    assert again["already_present"] == uuids
     assert sim.key not in run.output
     # Nothing at all is sent to the host.
     assert not run.spied
-    lines = [line for line in run.stderr.splitlines() if line.startswith("qg_monopoly: ")]
-    assert lines[0].startswith(
-        "qg_monopoly: waiting because resources are not online yet (/monopolies): 0 of 2 online, "
-    )
-    made = [(call["method"], call["path"]) for call in sim.journal()]
-    assert made[:3] == [("GET", "/resources"), ("GET", LIST), ("GET", QUOTA)]
-    assert made[-1] == ("GET", LIST)
+    first_wait = run.stderr.partition("qg_monopoly: ")[2]
+    assert first_wait.startswith(f"{phrases.NOT_ONLINE} (/monopolies): 0 of 2")
+    assert made(sim)[:3] == ["GET /resources", f"GET {LIST}", f"GET {QUOTA}"]
+    assert made(sim)[-1] == f"GET {LIST}"
     assert writes(sim) == ["POST"]
 
-
-def test_redial_and_release(sim: Simulator, stage: Stage) -> None:
-    stage.play(hold("done", {"count": 2})).ok()
     sim.advance(60)
-    forget(sim)
     redialed = {"state": "redialed", "all": True}
-    run = stage.play(hold("predicted", redialed, **CHECK), hold("done", redialed)).ok()
-    predicted, done = (each.result for each in run.tasks)
-    assert predicted["changed"] is done["changed"] is True
-    assert all(one["server_before"] != one["server_after"] for one in done["redialed"])
-    assert writes(sim) == ["PUT"]
+    run = play_tasks(playground, hold("predicted", redialed, **CHECK), hold("done", redialed)).ok()
+    assert run.of("predicted").result["changed"] is True
+    assert run.of("done").result["changed"] is True
+    for monopoly in run.of("done").result["redialed"]:
+        assert monopoly["server_before"] != monopoly["server_after"]
+    assert writes(sim) == ["POST", "PUT"]
 
-    forget(sim)
-    sim.advance(13 * HOURS)
+    sim.advance(HALF_A_DAY)
     released = {"state": "absent", "all": True}
-    run = stage.play(hold("predicted", released, **CHECK), hold("done", released), task("it", "qg_monopoly_info")).ok()
-    predicted, done, it = (each.result for each in run.tasks)
-    assert predicted["released"] == done["released"] != []
-    assert (writes(sim), held(sim), it["monopolies"]) == (["DELETE"], [], [])
-    assert it["idle"]
+    run = play_tasks(
+        playground,
+        hold("predicted", released, **CHECK),
+        hold("done", released),
+        task("left", "qg_monopoly_info"),
+    ).ok()
+    assert run.of("predicted").result["released"] == uuids
+    assert run.of("done").result["released"] == uuids
+    assert run.of("left").result["monopolies"] == []
+    assert run.of("left").result["idle"]
+    assert writes(sim) == ["POST", "PUT", "DELETE"]
+    assert held(sim) == []
 
 
 @pytest.mark.slow
-def test_many_hosts_at_once_hold_one_desired_state(sim: Simulator, stage: Stage) -> None:
+def test_many_hosts_at_once_hold_one_desired_state(sim: Simulator, playground: Playground) -> None:
     inventory = "".join(f"app{number} ansible_connection=local\n" for number in range(4))
-    run = stage.play(hold("it", {"count": 2}), hosts="all", inventory=inventory).ok()
+    run = play_tasks(playground, hold("it", {"count": 2}), hosts="all", inventory=inventory).ok()
     assert len(held(sim)) == 2
     assert writes(sim) == ["POST"]
     results = [done.result for done in run.by_host("it").values()]
     assert sorted(result["changed"] for result in results) == [False, False, False, True]
-    assert all(result["count"] == 2 for result in results)
+    for result in results:
+        assert result["count"] == 2
 
 
-def test_a_key_of_another_product_and_bad_options(sim: Simulator, stage: Stage) -> None:
+def test_a_key_of_another_product_and_bad_options(sim: Simulator, playground: Playground) -> None:
     mistakes: list[dict[str, Any]] = [
         {"count": 0},
         {"state": "absent"},
@@ -133,16 +128,20 @@ def test_a_key_of_another_product_and_bad_options(sim: Simulator, stage: Stage) 
         {"count": 1, "max_wait": -1},
     ]
     sim.configure(plan={"kind": "dynamic_dedicated"})
-    run = stage.play(
-        *(hold(f"mistake {number}", options, **IGNORE) for number, options in enumerate(mistakes)),
-        hold("wrong product", {"count": 1}, **IGNORE),
-        task("info of a wrong product", "qg_monopoly_info", **IGNORE),
+    run = play_tasks(
+        playground,
+        *(hold(f"mistake {number}", options) for number, options in enumerate(mistakes)),
+        hold("wrong product", {"count": 1}),
+        task("info of a wrong product", "qg_monopoly_info"),
+        **IGNORE,
     )
-    assert [done.status for done in run.tasks] == ["failed"] * (len(mistakes) + 2)
+    assert len(run.tasks) == len(mistakes) + 2
     for done in run.tasks:
+        assert done.status == "failed"
         assert done.result["changed"] is False
         assert_one_sentence(done.result["msg"])
     for done in run.tasks[-2:]:
-        assert (done.result["error"]["http_status"], done.result["error"]["endpoint"]) == (400, LIST)
+        assert done.result["error"]["http_status"] == 400
+        assert done.result["error"]["endpoint"] == LIST
     # A bad option is found before any call.
-    assert [(call["method"], call["path"]) for call in sim.journal()] == [("GET", LIST)] * 2
+    assert made(sim) == [f"GET {LIST}"] * 2

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from simulator.fixture import Simulator
+from support import phrases
 from support.parameters import slow_cases
 from support.playground import QUERY, Playground, Task, assert_task_failed, calls
 
@@ -39,6 +40,7 @@ PLAY = """
     - name: delegated
       qingguo.qgnet.qg_whitelist: *options
       delegate_to: bastion
+      when: delegated
       run_once: true
       ignore_errors: true
 """
@@ -61,45 +63,41 @@ FROM_LOCALHOST = """
 """
 
 
-class Scene:
-    """A whitelist with the addresses of all workers, and plays that make it exact."""
-
-    def __init__(self, sim: Simulator, playground: Playground) -> None:
-        sim.configure(whitelist=ADDRESSES)
-        self.sim, self.playground = sim, playground
-
-    def run(
-        self,
-        playbook: str = PLAY,
-        *,
-        header: str = "",
-        failing: Sequence[str] = (),
-        arguments: Sequence[str] = (),
-        allow_partial: bool = False,
-        state: str = "exact",
-    ) -> dict[str, Task]:
-        """What the tasks did for the first host that they ran for."""
-        variables = {"key": self.sim.key, "api_url": self.sim.api_url, "failing": list(failing)}
-        run = self.playground.play(
-            playbook.replace("HEADER", header),
-            inventory=INVENTORY,
-            variables={**variables, "allow_partial": allow_partial, "state": state},
-            arguments=arguments,
-        )
-        return {task.name: task for task in reversed(run.tasks)}
+@pytest.fixture(autouse=True)
+def listed(sim: Simulator) -> None:
+    """The whitelist has the addresses of all workers."""
+    sim.configure(whitelist=ADDRESSES)
 
 
-@pytest.fixture
-def scene(sim: Simulator, playground: Playground) -> Scene:
-    return Scene(sim, playground)
+def run(
+    playground: Playground,
+    playbook: str = PLAY,
+    *,
+    header: str = "",
+    arguments: Sequence[str] = (),
+    **variables: Any,
+) -> dict[str, Task]:
+    """What the tasks did for the first host that they ran for."""
+    usual = {"failing": [], "allow_partial": False, "state": "exact", "delegated": True}
+    played = playground.play(
+        playbook.replace("HEADER", header),
+        inventory=INVENTORY,
+        variables={**playground.options, **usual, **variables},
+        arguments=arguments,
+    )
+    return {task.name: task for task in reversed(played.tasks)}
 
 
 @pytest.mark.parametrize(
-    "how", [{"header": "serial: 100%"}, *slow_cases({"arguments": ["--limit", "all"]}, {"arguments": []})], ids=str
+    "how",
+    [{"header": "serial: 100%"}, *slow_cases({"arguments": ["--limit", "all"]}, {"arguments": []})],
+    ids=str,
 )
-def test_exact_is_made_in_a_run_that_sees_all_its_hosts(scene: Scene, how: dict[str, Any]) -> None:
-    scene.sim.configure(whitelist=[*ADDRESSES, "203.0.113.99"])
-    tasks = scene.run(**how)
+def test_exact_is_made_in_a_run_that_sees_all_its_hosts(
+    sim: Simulator, playground: Playground, how: dict[str, Any]
+) -> None:
+    sim.configure(whitelist=[*ADDRESSES, "203.0.113.99"])
+    tasks = run(playground, **how)
     assert tasks["here"].result["removed"] == ["203.0.113.99"]
     assert tasks["delegated"].result["changed"] is False
 
@@ -111,31 +109,35 @@ LIMIT = ["--limit", "w3"]
     ("how", "reason"),
     [
         ({"arguments": LIMIT}, "--limit w3"),
-        ({"header": "serial: 2"}, "not with w3"),
-        pytest.param({"failing": ["w2"]}, "w2", marks=pytest.mark.slow),
-        *slow_cases(({"arguments": [*LIMIT, "--check"]}, "--limit w3")),
+        ({"header": "serial: 2", "delegated": False}, f"{phrases.WITHOUT_HOSTS} w3"),
+        *slow_cases(({"failing": ["w2"]}, "w2"), ({"arguments": [*LIMIT, "--check"]}, "--limit w3")),
     ],
     ids=str,
 )
 def test_exact_is_refused_before_any_call_in_a_run_that_does_not(
-    scene: Scene, how: dict[str, Any], reason: str
+    sim: Simulator, playground: Playground, how: dict[str, Any], reason: str
 ) -> None:
-    tasks = scene.run(**how)
-    for name in ("here", "delegated"):
+    tasks = run(playground, **how)
+    places = ["here", "delegated"] if how.get("delegated", True) else ["here"]
+    for name in places:
         assert_task_failed(tasks[name], "state=exact", reason, "allow_partial")
-    assert scene.sim.journal() == []
-    assert scene.sim.whitelist() == ADDRESSES
+    assert sim.journal() == []
+    assert sim.whitelist() == ADDRESSES
 
 
 @pytest.mark.slow
-def test_other_states_do_not_care_about_the_limit_and_allow_partial_lets_exact_through(scene: Scene) -> None:
-    tasks = scene.run(arguments=LIMIT, state="present")
-    assert (tasks["here"].result["changed"], tasks["delegated"].result["changed"]) == (False, False)
-    tasks = scene.run(arguments=LIMIT, allow_partial=True)
-    assert (tasks["here"].result["removed"], tasks["delegated"].status) == (ADDRESSES[:2], "ok")
-    assert scene.sim.whitelist() == ADDRESSES[2:]
+def test_other_states_do_not_care_about_the_limit_and_allow_partial_lets_exact_through(
+    sim: Simulator, playground: Playground
+) -> None:
+    tasks = run(playground, arguments=LIMIT, state="present")
+    assert tasks["here"].result["changed"] is False
+    assert tasks["delegated"].result["changed"] is False
+    tasks = run(playground, arguments=LIMIT, allow_partial=True)
+    assert tasks["here"].result["removed"] == ADDRESSES[:2]
+    assert tasks["delegated"].status == "ok"
+    assert sim.whitelist() == ADDRESSES[2:]
 
 
-def test_a_play_on_localhost_sees_all_its_hosts(scene: Scene) -> None:
-    assert scene.run(FROM_LOCALHOST)["here"].result["changed"] is False
-    assert calls(scene.sim) == [QUERY]
+def test_a_play_on_localhost_sees_all_its_hosts(sim: Simulator, playground: Playground) -> None:
+    assert run(playground, FROM_LOCALHOST)["here"].result["changed"] is False
+    assert calls(sim) == [QUERY]

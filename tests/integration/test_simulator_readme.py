@@ -63,6 +63,7 @@ def test_the_script(tmp_path: Path) -> None:
 def test_the_python(tmp_path: Path) -> None:
     with_pytest, without_network = BLOCKS["python"]
     (tmp_path / "test_register.py").write_text(with_pytest, encoding="utf-8")
-    alone, folder = ("-p", "no:cacheprovider", "-c", os.devnull, "--rootdir=."), str(PROGRAM.parent)
+    alone = ("-p", "no:cacheprovider", "-c", os.devnull, "--rootdir=.")
+    folder = str(PROGRAM.parent)
     assert "1 passed" in run(tmp_path, sys.executable, "-m", "pytest", "-q", *alone, ".", PYTHONPATH=folder)
     run(tmp_path, sys.executable, "-c", without_network, PYTHONPATH=folder)

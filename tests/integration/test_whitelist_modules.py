@@ -12,11 +12,12 @@ from typing import Any
 
 import pytest
 from simulator.fixture import Simulator
-from support.module_tasks import CHECK, IGNORE, NO_PYTHON, SPYING, THERE, from_variables, play, printed, task
-from support.playground import ADD, DEL, QUERY, QUOTA, Playground, Run, assert_one_sentence, calls
+from support import phrases
+from support.invariants import assert_one_sentence
+from support.module_tasks import CHECK, IGNORE, NO_PYTHON, SPYING, THERE, play, play_tasks, printed, task
+from support.playground import ADD, DEL, QUERY, QUOTA, Playground, calls
 
 A, B, C = "203.0.113.1", "203.0.113.2", "203.0.113.3"
-DEFAULTS = from_variables("key", "api_url")
 #: Options with which each module of the whitelist and the quota succeeds.
 OPTIONS: dict[str, dict[str, Any]] = {
     "qg_whitelist": {"ips": [A]},
@@ -31,11 +32,6 @@ TASKS = [
 ]
 
 
-@pytest.fixture
-def variables(sim: Simulator) -> dict[str, Any]:
-    return {"key": sim.key, "api_url": sim.api_url}
-
-
 #: Delegated, each module runs in the tests of secrets on each change.
 PLACES = [
     pytest.param({}, id="here"),
@@ -43,19 +39,14 @@ PLACES = [
 ]
 
 
-def run(playground: Playground, variables: dict[str, Any], *tasks: dict[str, Any], **how: Any) -> Run:
-    return playground.play(play(*tasks, defaults=DEFAULTS), inventory=SPYING, variables=variables, **how)
-
-
 @pytest.mark.parametrize("where", PLACES)
-def test_each_module(sim: Simulator, playground: Playground, variables: dict[str, Any], where: dict[str, Any]) -> None:
+def test_each_module(sim: Simulator, playground: Playground, where: dict[str, Any]) -> None:
     """qg_whitelist in check mode, for real and again, and then the two that read, in both modes."""
     sim.configure(whitelist=[A], channels=4, used=1)
     options = {"ips": [B, A]}
     classic = {"product": "classic"}
-    played = run(
+    run = play_tasks(
         playground,
-        variables,
         task("predicted", "qg_whitelist", options, **where, **CHECK),
         task("done", "qg_whitelist", options, **where, diff=True),
         task("again", "qg_whitelist", options, **where),
@@ -65,46 +56,51 @@ def test_each_module(sim: Simulator, playground: Playground, variables: dict[str
         task("quota in check mode", "qg_quota_info", classic, **CHECK),
     ).ok()
     for name in ("predicted", "done"):
-        result = played.of(name).result
-        assert (result["changed"], result["added"], result["removed"]) == (True, [B], [])
+        result = run.of(name).result
+        assert result["changed"] is True
+        assert result["added"] == [B]
+        assert result["removed"] == []
         assert result["whitelist"] == [A, B]
-        assert (result["diff"]["before"], result["diff"]["after"]) == (f"{A}\n", f"{A}\n{B}\n")
-        assert f"+{B}" in printed(played.stdout, name)
-    assert played.of("done").result["api"] == {"calls": 3, "retries": 0, "waited_seconds": 0.0}
-    assert played.of("again").result["changed"] is False
-    assert "diff" not in played.of("again").result
+        assert result["diff"]["before"] == f"{A}\n"
+        assert result["diff"]["after"] == f"{A}\n{B}\n"
+        assert f"+{B}" in printed(run.stdout, name)
+    assert run.of("done").result["api"] == {"calls": 3, "retries": 0, "waited_seconds": 0.0}
+    assert run.of("again").result["changed"] is False
+    assert "diff" not in run.of("again").result
     for mode in ("", " in check mode"):
-        listed, quota = (played.of(f"{name}{mode}").result for name in ("listed", "quota"))
-        assert listed["changed"] is quota["changed"] is False, mode
-        assert listed["whitelist"] == [A, B], mode
-        assert quota["quota"]["available"] == 3, mode
+        listed = run.of(f"listed{mode}").result
+        quota = run.of(f"quota{mode}").result
+        assert listed["changed"] is False
+        assert quota["changed"] is False
+        assert listed["whitelist"] == [A, B]
+        assert quota["quota"]["available"] == 3
     assert calls(sim) == [QUERY, QUERY, ADD, QUERY, QUERY, QUERY, QUOTA, QUERY, QUOTA]
     # Here, nothing at all is sent to the host; delegated, the module is.
-    assert bool(played.spied) is bool(where)
+    assert bool(run.spied) is bool(where)
 
 
-def test_a_refusal_is_one_clear_error(sim: Simulator, playground: Playground, variables: dict[str, Any]) -> None:
+def test_a_refusal_is_one_clear_error(sim: Simulator, playground: Playground) -> None:
     sim.configure(status="expired", options={"error_status": 400})
-    played = run(playground, variables, *TASKS)
+    run = play_tasks(playground, *TASKS)
     for module in OPTIONS:
-        failed = played.of(module)
+        refusal = run.of(module)
         endpoint = QUOTA if module == "qg_quota_info" else QUERY
-        error = failed.result["error"]
-        assert (failed.status, error["code"], error["http_status"]) == ("failed", -100, 400), module
-        assert error["meaning"] == "plan missing or expired", module
-        assert error["endpoint"] == endpoint, module
-        assert_one_sentence(failed.result["msg"])
-        words = f"{endpoint} was refused with code -100 (plan missing or expired"
-        assert words in printed(played.output, module), module
-    assert "Traceback" not in played.output
+        assert refusal.status == "failed"
+        assert_one_sentence(refusal.result["msg"])
+        error = refusal.result["error"]
+        assert error["code"] == -100
+        assert error["http_status"] == 400
+        assert error["endpoint"] == endpoint
+        assert f"{endpoint} {phrases.PLAN_EXPIRED}" in printed(run.output, module)
+    assert "Traceback" not in run.output
     assert calls(sim) == [QUERY, QUERY, QUOTA]
 
 
 def test_key_and_address_from_the_environment(sim: Simulator, playground: Playground) -> None:
     sim.configure(pwd="pass word", api_auth=True)
     environment = {"QG_KEY": sim.key, "QG_PASSWORD": "pass word", "QG_API_URL": sim.api_url, "QG_TIMEOUT": "7"}
-    played = playground.play(play(*TASKS), inventory=SPYING, environment=environment).ok()
-    assert {done.name: done.status for done in played.tasks} == dict.fromkeys(OPTIONS, "ok")
+    run = playground.play(play(*TASKS), inventory=SPYING, environment=environment).ok()
+    assert [done.status for done in run.tasks] == ["ok"] * len(TASKS)
     assert {call["key"] for call in sim.journal()} == {sim.key}
     assert calls(sim) == [QUERY, ADD, QUERY, QUERY, QUOTA]
 
@@ -112,78 +108,78 @@ def test_key_and_address_from_the_environment(sim: Simulator, playground: Playgr
 def test_without_a_key_the_task_says_what_is_missing(sim: Simulator, playground: Playground) -> None:
     modules = {**OPTIONS, "qg_egress_whitelist": {"step": "detect"}}
     text = play(*(task(module, module, options, **IGNORE) for module, options in modules.items()))
-    played = playground.play(text, inventory=SPYING, environment={"QG_API_URL": sim.api_url})
+    run = playground.play(text, inventory=SPYING, environment={"QG_API_URL": sim.api_url})
     for module in modules:
-        failed = played.of(module)
-        assert failed.status == "failed", module
-        assert "key" in failed.result["msg"], module
-        assert "missing" in failed.result["msg"], module
+        assert run.of(module).status == "failed"
+        assert f"key {phrases.IS_MISSING}" in run.of(module).result["msg"]
     assert sim.journal() == []
 
 
-def test_a_bad_option_or_keyword_is_reported_before_any_call(
-    sim: Simulator, playground: Playground, variables: dict[str, Any]
-) -> None:
-    mistakes = [
-        task(f"{module} {option}", module, {**needed, option: value}, **IGNORE)
-        for module, needed in OPTIONS.items()
-        for option, value in {"timeout": 0, "max_wait": "soon", "nonsense": 1}.items()
-    ]
-    # Delegated, each module and each option once.
-    mistakes += [{**each, **THERE, "name": f"{each['name']} there"} for each in mistakes[::4]]
+def test_a_bad_option_or_keyword_is_reported_before_any_call(sim: Simulator, playground: Playground) -> None:
+    """Of each module, and once where a task is delegated. No module may be asynchronous."""
+    values = {"timeout": 0, "max_wait": "soon", "nonsense": 1}
+    words: dict[str, str] = {}
+    tasks = []
+    for module, needed in OPTIONS.items():
+        for option, value in values.items():
+            name = f"{module} {option}"
+            words[name] = f"nonsense {phrases.NO_OPTION}" if option == "nonsense" else f"{option}="
+            tasks.append(task(name, module, {**needed, option: value}))
+    words["there"] = f"nonsense {phrases.NO_OPTION}"
+    tasks.append(task("there", "qg_whitelist", {"ips": [A], "nonsense": 1}, **THERE))
+    later: dict[str, Any] = {"async": 10, "poll": 0}
     asynchronous = [
-        task("qg_whitelist here", "qg_whitelist", {"ips": [A]}, **{"async": 10, "poll": 0}, **IGNORE),
-        task("qg_whitelist_info there", "qg_whitelist_info", **{"async": 10}, **THERE, **IGNORE),
-        task("qg_egress_ip_info on the host", "qg_egress_ip_info", **{"async": 10}, **IGNORE),
+        task("async here", "qg_whitelist", {"ips": [A]}, **later),
+        task("async there", "qg_whitelist_info", **later, **THERE),
+        task("async on the host", "qg_egress_ip_info", **later),
     ]
-    played = run(playground, variables, *mistakes, *asynchronous).ok()
-    assert {done.name: done.status for done in played.tasks} == dict.fromkeys(
-        (each["name"] for each in [*mistakes, *asynchronous]), "failed"
-    )
-    for done in played.tasks:
-        _module, option, *_place = done.name.split()
-        words = {
-            "nonsense": "nonsense is not an option: the options are",
-            **dict.fromkeys(("timeout", "max_wait"), option),
-        }.get(option, "async")
-        assert words in done.result["msg"], done.name
+    words |= {each["name"]: "async" for each in asynchronous}
+
+    run = play_tasks(playground, *tasks, *asynchronous, **IGNORE).ok()
+
+    for name, part in words.items():
+        done = run.of(name)
+        assert done.status == "failed"
+        assert part in done.result["msg"]
         assert_one_sentence(done.result["msg"])
         assert done.result["changed"] is False
-    assert "Traceback" not in played.output
+    assert "Traceback" not in run.output
     assert sim.journal() == []
 
 
-def test_on_the_control_node_no_python_of_a_host_is_needed(
-    sim: Simulator, playground: Playground, variables: dict[str, Any]
-) -> None:
+def test_on_the_control_node_no_python_of_a_host_is_needed(sim: Simulator, playground: Playground) -> None:
     """Also where the task is delegated to this machine, becomes another user, or loops."""
     looped = {"ips": ["{{ item }}"]}
-    played = run(
+    run = play_tasks(
         playground,
-        {**variables, **NO_PYTHON},
         task("delegated", "qg_whitelist_info", delegate_to="localhost"),
         task("become", "qg_whitelist", OPTIONS["qg_whitelist"], become=True),
         task("loop", "qg_whitelist", looped, loop=[B, C, B]),
+        variables=NO_PYTHON,
     ).ok()
-    assert [item["changed"] for item in played.of("loop").result["results"]] == [True, True, False]
+    assert [item["changed"] for item in run.of("loop").result["results"]] == [True, True, False]
     assert sim.whitelist() == [A, B, C]
     assert calls(sim, ADD, DEL) == [ADD] * 3
-    assert played.spied == b""
+    assert run.spied == b""
 
 
 @pytest.mark.measured
 def test_requests_missing_on_the_control_node_or_where_the_task_was_delegated_to(
-    sim: Simulator, playground: Playground, variables: dict[str, Any], tmp_path: Path
+    sim: Simulator, playground: Playground, tmp_path: Path
 ) -> None:
     (tmp_path / "requests.py").write_text("raise ImportError('No module named requests')\n")
     python_path = {"PYTHONPATH": f"{tmp_path}:{os.environ.get('PYTHONPATH', '')}"}
-    modules = {"qg_whitelist": {"ips": [A]}, "qg_quota_info": {}, "qg_egress_whitelist": {"step": "detect", "ips": [A]}}
-    tasks = [task(module, module, options, **IGNORE) for module, options in modules.items()]
-    tasks.append(task("delegated", "qg_whitelist_info", **THERE, **IGNORE))
-    played = run(playground, variables, *tasks, environment=python_path)
-    for module in (*modules, "delegated"):
-        message = played.of(module).result["msg"]
-        assert played.of(module).status == "failed", module
-        assert "requests" in message, module
-        assert sys.executable in message, module
+    egress = {"step": "detect", "ips": [A]}
+    tasks = [
+        task("here", "qg_whitelist", {"ips": [A]}),
+        task("quota", "qg_quota_info"),
+        task("role", "qg_egress_whitelist", egress),
+        task("there", "qg_whitelist_info", **THERE),
+    ]
+    run = play_tasks(playground, *tasks, environment=python_path, **IGNORE)
+    for each in tasks:
+        done = run.of(each["name"])
+        assert done.status == "failed"
+        assert "requests" in done.result["msg"]
+        assert sys.executable in done.result["msg"]
     assert sim.journal() == []

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 from simulator.fixture import Simulator
+from support.module_tasks import Cases, HostCases
 from support.playground import Playground, Task, assert_task_failed
-from support.task_cases import Cases, HostCases
 
 ADDRESS, OTHER_ADDRESS = "203.0.113.11", "203.0.113.12"
 STRANGER = "203.0.113.99"

@@ -1,7 +1,7 @@
 # Copyright (c) 2026 The qingguo.qgnet authors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Two ways to run the collection against the simulator: an operation in this process, or a whole playbook."""
+"""A place to run the collection by Ansible, over HTTP against the simulator: one module, or a whole playbook."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ import contextlib
 import gc
 import json
 import os
-import shutil
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -18,10 +17,9 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import pytest
 from simulator.fixture import Simulator
 from support.ansible_launcher import READ_BY_IMPORT, Launcher
-from support.invariants import assert_no_secret, assert_one_sentence, text_of
+from support.invariants import Result, assert_no_secret, assert_one_sentence, text_of
 
 if TYPE_CHECKING:
     from ansible_collections.qingguo.qgnet.plugins.module_utils._task.operation import Operation
@@ -29,13 +27,16 @@ if TYPE_CHECKING:
 HERE = Path(__file__).resolve().parent
 #: Longest that one playbook may take; a hanging one is a failure, not a wait.
 PLAY_SECONDS = 240
-QUERY, ADD, DEL, QUOTA = "/whitelist/query", "/whitelist/add", "/whitelist/del", "/info/quota"
+QUERY = "/whitelist/query"
+ADD = "/whitelist/add"
+DEL = "/whitelist/del"
+QUOTA = "/info/quota"
 ACTIONS = "ansible_collections.qingguo.qgnet.plugins.action"
+SECRET_OPTIONS = ("key", "password", "app_key")
 LAUNCHER = Launcher()
 #: Where Ansible writes its log.
 LOG = "ANSIBLE_LOG_PATH"
 DEPRECATION = "[DEPRECATION WARNING]"
-Result = dict[str, Any]
 
 
 def operate(module: str | Operation, options: Mapping[str, Any], *, check: bool = False, diff: bool = False) -> Result:
@@ -77,14 +78,14 @@ def calls(sim: Simulator, *paths: str) -> list[str]:
     return [call["path"] for call in sim.journal() if not paths or call["path"] in paths]
 
 
+def callers(sim: Simulator) -> set[str]:
+    """The keys or applications of the vendor calls so far."""
+    return {call["key"] for call in sim.journal()}
+
+
 def numeric(ips: Iterable[str]) -> list[str]:
     """Addresses in numeric order, each once."""
     return sorted(set(ips), key=lambda ip: tuple(int(part) for part in ip.split(".")))
-
-
-def block(count: int) -> list[str]:
-    """So many different addresses, of the network for benchmarks; the simulator only keeps them as text."""
-    return [f"198.18.{number // 250}.{number % 250 + 1}" for number in range(count)]
 
 
 def assert_says(result: Result, *parts: str, **fields: Any) -> None:
@@ -92,8 +93,9 @@ def assert_says(result: Result, *parts: str, **fields: Any) -> None:
     assert_one_sentence(result["msg"])
     for part in parts:
         assert part in result["msg"], result["msg"]
-    found = {**result.get("error", {}), **result}
-    assert {name: found[name] for name in fields} == fields
+    whole = {**result.get("error", {}), **result}
+    for name, value in fields.items():
+        assert whole[name] == value
 
 
 def assert_failed(result: Result, *parts: str, **fields: Any) -> None:
@@ -147,6 +149,11 @@ class Run:
         """The results of one task on the hosts on which it failed."""
         return {host: task.result for host, task in self.by_host(name).items() if task.status == "failed"}
 
+    @property
+    def statuses(self) -> dict[str, str]:
+        """What became of each task, by its name."""
+        return {task.name: task.status for task in self.tasks}
+
     def ok(self) -> Run:
         """This run, if it ended well."""
         assert self.rc == 0, f"ansible-playbook ended with {self.rc}:\n{self.output}"
@@ -159,6 +166,8 @@ class Playground:
 
     root: Path
     minute: float
+    #: What each module of :meth:`run` has.
+    options: dict[str, Any] = field(default_factory=dict)
     environment: dict[str, str] = field(default_factory=dict)
     #: Whether the output of each run is searched for its secrets.
     is_checked: bool = True
@@ -187,6 +196,14 @@ class Playground:
     def left_behind(self) -> list[Path]:
         """All files that are not the test's own."""
         return [path for path in self.root.rglob("*") if path.is_file() and path not in self._written]
+
+    def run(self, module: str, *, check: bool = False, diff: bool = False, **options: Any) -> Result:
+        """Run a module as the only task of a playbook, and return its result, also of a failure."""
+        given = {**self.options, **options}
+        task = {"name": module, f"qingguo.qgnet.{module}": given, "check_mode": check, "diff": diff}
+        whole = {"hosts": "localhost", "gather_facts": False, "ignore_errors": True, "tasks": [task]}
+        done = self.play(json.dumps([whole], indent=1)).of(module)
+        return {**done.result, "failed": True} if done.status == "failed" else done.result
 
     def play(
         self,
@@ -233,11 +250,14 @@ class Playground:
 
     def assert_silent(self, given: Mapping[str, Any], *places: object) -> None:
         """What a person sees has neither a stack of Python nor a key or password of the run, nor has the store."""
-        names = {f"{prefix}{name}" for prefix in ("", "qg_", "QG_") for name in ("key", "password", "app_key")}
-        secrets = [str(given[name]) for name in {*names, *map(str.upper, names)} & given.keys()]
-        if self.is_checked:
-            assert "Traceback (most recent call last)" not in "".join(map(text_of, places))
-            assert_no_secret([secret for secret in secrets if len(secret) > 5], *places, self.store)
+        if not self.is_checked:
+            return
+        secrets = []
+        for name, value in given.items():
+            if name.lower().removeprefix("qg_") in SECRET_OPTIONS and len(str(value)) > 5:
+                secrets.append(str(value))
+        assert "Traceback (most recent call last)" not in "".join(map(text_of, places))
+        assert_no_secret(secrets, *places, self.store)
 
     def assert_nowhere(self, words: Iterable[str], run: Run, *, but: tuple[str, ...] = ()) -> None:
         """No word, plain or in base64, is in the output or in a file that is left, but in files with such names."""
@@ -281,29 +301,3 @@ class Playground:
             "QG_STORE": str(self.store),
             **self.environment,
         }
-
-
-def programs(directory: Path, *names: str) -> Path:
-    """A directory for PATH that holds these programs and no others."""
-    directory.mkdir(parents=True)
-    for name in names:
-        target = shutil.which(name, path="/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin")
-        assert target is not None, f"this test needs the program {name}"
-        (directory / name).symlink_to(target)
-    return directory
-
-
-def path_for(folder: Path, tool: str, *others: str) -> Path:
-    """A directory for PATH with this tool, and none of those that would be taken before it; "none" has no tool."""
-    if tool == "busybox" and shutil.which("busybox", path="/usr/local/bin:/usr/bin:/bin") is None:
-        pytest.skip("busybox is not installed: its wget cannot be tried")
-    # Some systems have wget2 under the name of its ancestor.
-    names = {"python": (), "none": (), "wget2": (), "busybox": ("busybox",)}.get(tool, (tool,))
-    path = programs(folder / tool, *names, *others)
-    if tool == "python":
-        (path / "python3").symlink_to(Path(sys.executable).resolve())
-    if tool == "busybox":
-        (path / "wget").symlink_to((path / "busybox").resolve())
-    if tool == "wget2":
-        (path / "wget").symlink_to((programs(folder / "wget2-itself", "wget2") / "wget2").resolve())
-    return path

@@ -1,0 +1,136 @@
+# Copyright (c) 2026 The qingguo.qgnet authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The module qg_doctor_info: what is wrong with a key, an option or the store, with its cause and fix."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support import phrases
+from support.invariants import assert_no_secret, assert_one_sentence
+from support.node import Node
+from support.paid_calls import PLANS
+
+EGRESS = "203.0.113.50"
+PASSWORD = "Hush4Hush"
+#: The last part of the path of a call that only reads.
+READS = ("query", "quota", "channels", "balance", "resources", "ip")
+
+
+@dataclass(frozen=True)
+class Illness:
+    """What is wrong with a key or an option, the check that says so, and parts of its cause and its fix."""
+
+    check: str
+    parts: tuple[str, ...]
+    key: dict[str, Any] = field(default_factory=dict)
+    options: dict[str, Any] = field(default_factory=dict)
+
+
+ILLNESSES = {
+    "wrong key": Illness("product", (phrases.KEY_IS_WRONG, "share, longterm"), options={"key": "NOSUCH01"}),
+    "wrong password": Illness("product", ("code -14", phrases.SET_PASSWORD), key={"pwd": PASSWORD, "api_auth": True}),
+    "wrong product": Illness(
+        "product",
+        ("product=exclusive", "qg_product to share"),
+        key={"plan": PLANS["share"]},
+        options={"product": "exclusive"},
+    ),
+    "expired plan": Illness("product", (phrases.RENEW_PLAN,), key={"status": "expired"}),
+    "no echo service": Illness("options", ("sources", phrases.NO_SOURCE), options={"sources": []}),
+    "echo service without a scheme": Illness(
+        "options", ("sources, entry 1,", phrases.ONE_URL), options={"sources": ["d.qg.net/ip"]}
+    ),
+    "proxy with a login": Illness(
+        "options", ("through_proxy",), options={"through_proxy": f"user:{PASSWORD}@192.0.2.1:3128"}
+    ),
+    "proxy without a port": Illness("options", ("through_proxy", "HOST:PORT"), options={"through_proxy": "192.0.2.1"}),
+    "mistake in an option": Illness("options", ("api_url", "https"), options={"api_url": "proxy.qg.net"}),
+    "store that is a file": Illness(
+        "store", (phrases.CANNOT_BE_USED, "QG_STORE"), options={"store": str(Path(__file__))}
+    ),
+}
+
+
+@pytest.fixture
+def node(new_node: Callable[..., Node]) -> Node:
+    """A control node with a key on which everything works, and an echo service."""
+    node = new_node(None)
+    node.vendor.configure(whitelist=[EGRESS])
+    node.vendor.around("/ip", lambda _call: (200, {"ip": EGRESS}))
+    return node
+
+
+def examine(node: Node, **options: Any) -> dict[str, dict[str, Any]]:
+    """Return the checks of a run, which only reads, by name."""
+    node.vendor.forget()
+    result = node.ok("qg_doctor_info", **options)
+    assert result["changed"] is False
+    for call in node.requests:
+        assert call[2].rpartition("/")[2] in READS
+    assert result["healthy"] is all(check["ok"] for check in result["checks"])
+    assert_no_secret([PASSWORD], result)
+    return {check["name"]: check for check in result["checks"]}
+
+
+def test_nothing_is_wrong(node: Node) -> None:
+    node.vendor.hold(1)
+
+    checks = examine(node, max_new_per_day=5)
+
+    assert all(check["ok"] for check in checks.values())
+    details = {name: check["detail"] for name, check in checks.items()}
+    assert details["product"] == "classic"
+    assert details["quota"].startswith("4 of 5")
+    assert details["cap"].startswith("0 ")
+    assert details["egress"].startswith(EGRESS)
+    assert details["leases"].startswith("1 lease")
+
+
+@pytest.mark.parametrize("name", ILLNESSES)
+def test_the_check_that_fails_has_cause_and_fix(node: Node, name: str) -> None:
+    illness = ILLNESSES[name]
+    node.vendor.configure(**illness.key)
+
+    check = examine(node, **illness.options)[illness.check]
+
+    assert check["ok"] is False
+    assert_one_sentence(check["detail"])
+    for part in illness.parts:
+        assert part in check["detail"]
+
+
+def test_without_a_key_it_says_where_to_get_one(node: Node) -> None:
+    del node.options["key"]
+
+    check = examine(node)["options"]
+
+    assert check["ok"] is False
+    assert phrases.NO_KEY_SET in check["detail"]
+    assert "export QG_KEY=AUTHKEY" in check["detail"]
+
+
+def test_the_key_of_a_tunnel_is_not_wrong(node: Node) -> None:
+    node.vendor.configure(plan={"kind": "tunnel"})
+
+    check = examine(node)["product"]
+
+    assert check["ok"] is True
+    assert phrases.TUNNEL_KEY in check["detail"]
+
+
+def test_it_asks_for_the_product_anew(node: Node) -> None:
+    node.vendor.configure(status="expired")
+    for _run in range(2):
+        assert examine(node)["product"]["ok"] is False
+    node.vendor.configure(status="ok", plan=PLANS["share"])
+
+    check = examine(node)["product"]
+
+    assert check["ok"] is True
+    assert check["detail"] == "share"
