@@ -6,18 +6,44 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
 from simulator.fixture import Simulator
-from support.module_tasks import Cases, HostCases
-from support.playground import Playground, Task, assert_task_failed
+from support.module_tasks import Cases, play_cases
+from support.playground import Playground, Run, Task, assert_task_failed
 
 ADDRESS, OTHER_ADDRESS = "203.0.113.11", "203.0.113.12"
 STRANGER = "203.0.113.99"
 #: A port of this machine on which no process listens.
 DEAD = "http://127.0.0.1:1"
 LOCAL = "ansible_connection=local"
+
+
+@dataclass
+class HostCases:
+    """Cases of one module that are run on hosts; a local one has the environment of ansible-playbook."""
+
+    module: str
+    sim: Simulator
+    playground: Playground
+
+    def play(self, cases: Cases, hosts: Mapping[str, str], common: Mapping[str, Any], **options: Any) -> Run:
+        """Run all cases on each host; options that are None are left out, others may be templates."""
+        tasks = {}
+        for name, case in cases.items():
+            given = {**common, **case}
+            tasks[name] = {self.module: {option: given[option] for option in given if given[option] is not None}}
+        inventory = "".join(f"{name} {variables}\n" for name, variables in hosts.items())
+        run = play_cases(self.playground, tasks, inventory=inventory, hosts="all", **options).ok()
+        for name in hosts:
+            assert [task.name for task in run.tasks if task.host == name] == list(cases), name
+        return run
+
+    def requests(self, source: str = "ip") -> int:
+        """How often a source of the simulator was asked."""
+        return int(self.sim.control("GET", f"/echo/{source}")["calls"])
 
 
 class Asker(HostCases):

@@ -7,10 +7,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
-from simulator.fixture import Simulator
 from support.playground import Playground, Run
 
 #: Two hosts, and the same with a connection that records what is sent to them.
@@ -82,28 +80,3 @@ def play_cases(playground: Playground, cases: Cases, *, inventory: str = LOCAL, 
     """Run cases as tasks of one play, which goes on after an error."""
     tasks = [{"name": name, **case} for name, case in cases.items()]
     return play_tasks(playground, *tasks, inventory=inventory, **{**IGNORE, **how})
-
-
-@dataclass
-class HostCases:
-    """Cases of one module that are run on hosts; a local one has the environment of ansible-playbook."""
-
-    module: str
-    sim: Simulator
-    playground: Playground
-
-    def play(self, cases: Cases, hosts: Mapping[str, str], common: Mapping[str, Any], **options: Any) -> Run:
-        """Run all cases on each host; options that are None are left out, others may be templates."""
-        tasks = {}
-        for name, case in cases.items():
-            given = {**common, **case}
-            tasks[name] = {self.module: {option: given[option] for option in given if given[option] is not None}}
-        inventory = "".join(f"{name} {variables}\n" for name, variables in hosts.items())
-        run = play_cases(self.playground, tasks, inventory=inventory, hosts="all", **options).ok()
-        for name in hosts:
-            assert [task.name for task in run.tasks if task.host == name] == list(cases), name
-        return run
-
-    def requests(self, source: str = "ip") -> int:
-        """How often a source of the simulator was asked."""
-        return int(self.sim.control("GET", f"/echo/{source}")["calls"])

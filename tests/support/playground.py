@@ -6,23 +6,17 @@
 from __future__ import annotations
 
 import base64
-import contextlib
-import gc
 import json
 import os
 import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from simulator.fixture import Simulator
 from support.ansible_launcher import READ_BY_IMPORT, Launcher
 from support.invariants import Result, assert_no_secret, assert_one_sentence, text_of
-
-if TYPE_CHECKING:
-    from ansible_collections.qingguo.qgnet.plugins.module_utils._task.operation import Operation
 
 HERE = Path(__file__).resolve().parent
 #: Longest that one playbook may take; a hanging one is a failure, not a wait.
@@ -31,46 +25,11 @@ QUERY = "/whitelist/query"
 ADD = "/whitelist/add"
 DEL = "/whitelist/del"
 QUOTA = "/info/quota"
-ACTIONS = "ansible_collections.qingguo.qgnet.plugins.action"
 SECRET_OPTIONS = ("key", "password", "app_key")
 LAUNCHER = Launcher()
 #: Where Ansible writes its log.
 LOG = "ANSIBLE_LOG_PATH"
 DEPRECATION = "[DEPRECATION WARNING]"
-
-
-def operate(module: str | Operation, options: Mapping[str, Any], *, check: bool = False, diff: bool = False) -> Result:
-    """Run a module in this process, with options that are read as those of a task.
-
-    Its random delays are a hundred times shorter than for users.
-    """
-    from ansible_collections.qingguo.qgnet.plugins.module_utils._task.operation import (
-        Mode,
-        QgError,
-        Runtime,
-        execute,
-        read_options,
-        redact,
-    )
-
-    operation = import_module(f"{ACTIONS}.{module}").ActionModule.operation if isinstance(module, str) else module
-    try:
-        params = read_options(operation.spec, options, place="option", rules=operation.rules)
-    except QgError as error:
-        return {"failed": True, "changed": False, "msg": error.message}
-    hasty = Runtime(random=lambda low, _high: low / 100)
-    with garbage_kept():
-        return redact(execute(operation, params, Mode(check=check, diff=diff, runtime=hasty)), params, operation.spec)
-
-
-@contextlib.contextmanager
-def garbage_kept() -> Iterator[None]:
-    """Collect no garbage: in the depth of a recursion its finalizers fail, and pytest reports them as an error."""
-    gc.disable()
-    try:
-        yield
-    finally:
-        gc.enable()
 
 
 def calls(sim: Simulator, *paths: str) -> list[str]:
@@ -96,12 +55,6 @@ def assert_says(result: Result, *parts: str, **fields: Any) -> None:
     whole = {**result.get("error", {}), **result}
     for name, value in fields.items():
         assert whole[name] == value
-
-
-def assert_failed(result: Result, *parts: str, **fields: Any) -> None:
-    """An operation in this process has failed with such a message."""
-    assert result.get("failed") is True, result
-    assert_says(result, *parts, **fields)
 
 
 def assert_task_failed(task: Task, *parts: str, **fields: Any) -> None:
