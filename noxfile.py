@@ -100,7 +100,11 @@ def walks(session: nox.Session) -> None:
     sync(session, "tests", programs=f"{DATABASE} curl")
     arguments = session.posargs or [f"--hypothesis-seed={random.randrange(10**9)}"]
     session.log(" ".join(arguments))
-    tests = ("tests/behavior/test_machine.py", "tests/unit/plugins/module_utils/store/test_state_time.py")
+    tests = (
+        "tests/behavior/test_machine.py",
+        "tests/behavior/test_world_walks.py",
+        "tests/unit/plugins/module_utils/store/test_state_time.py",
+    )
     pytest(session, *arguments, *tests, QGNET_EXPLORE="60")
 
 

@@ -17,6 +17,7 @@ TO_BE_LEASED = "to be leased"
 PLAN_EXPIRED = "was refused with code -100 (plan missing or expired"
 
 NAMES_NOTHING = "does not name what would be released"
+NOTHING_WAS_PAID_FOR = "Nothing was paid for"
 
 # The whitelist and the role egress_whitelist.
 
