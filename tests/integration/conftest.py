@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 from simulator.fixture import Simulator, sim, simulator, simulator_arguments
 from support.egress_questions import ask_fixture
-from support.fleet import Fleet
+from integration.fleet import Fleet
 from support.playground import LAUNCHER, Playground
 from support.postgres import database_server, database_url
 

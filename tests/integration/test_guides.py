@@ -3,7 +3,7 @@
 """The READMEs and guides as a reader uses them: what is to be typed is equal in both languages, and works.
 
 A reader has followed the quick start, and pastes each block of a guide in its order, into a terminal in the directory
-of the quick start. ``SHIMS`` and ``GALAXY`` of ``support/guide_reader.py`` list the programs that cannot work in a
+of the quick start. ``SHIMS`` and ``GALAXY`` of ``integration/guide_reader.py`` list the programs that cannot work in a
 test, and each ``Swap`` is text that cannot be used as it stands.
 """
 
@@ -26,8 +26,8 @@ import pytest
 import requests
 import yaml
 from simulator.fixture import Simulator, running_simulator
-from support.guide_blocks import BOTH, CHINESE, ENGLISH, ROOT, block_after, blocks, document
-from support.guide_reader import Machine, Reader, Step, Swap
+from integration.guide_blocks import BOTH, CHINESE, ENGLISH, ROOT, block_after, blocks, document
+from integration.guide_reader import Machine, Reader, Step, Swap
 
 pytestmark = pytest.mark.newest
 

@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 from simulator.fixture import Simulator
+from integration.fleet import DETECT
 from support import phrases
-from support.fleet import DETECT
 from support.invariants import assert_one_sentence
 from support.module_tasks import play, play_cases
 from support.playground import ADD, QUERY, Playground

@@ -16,7 +16,7 @@ import pytest
 import yaml
 from simulator.fixture import Simulator
 from support.documents import ROOT
-from support.fleet import Fleet, public
+from integration.fleet import Fleet, public
 from support.playground import QUERY, Playground, Run, calls
 
 REGISTER, REPORT = "qingguo.qgnet.register", "qingguo.qgnet.report"

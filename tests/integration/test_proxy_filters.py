@@ -15,7 +15,7 @@ import yaml
 from ansible.parsing.vault import VaultLib, VaultSecret
 from simulator.fixture import Simulator
 from support.documents import plugin
-from support.inventory_hosts import with_login
+from integration.inventory_hosts import with_login
 from support.module_tasks import IGNORE, play
 from support.playground import Playground, Run
 

@@ -21,7 +21,7 @@ from support.egress_questions import (
     assert_reports,
     replies,
 )
-from support.inventory_hosts import reached_by_ssh
+from integration.inventory_hosts import reached_by_ssh
 
 pytestmark = pytest.mark.newest
 

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import pytest
 from simulator.fixture import Simulator
+from integration.fleet import Fleet, public
 from support import phrases
-from support.fleet import Fleet, numeric, public
-from support.playground import Playground, assert_task_failed
+from support.playground import Playground, assert_task_failed, numeric
 
 pytestmark = pytest.mark.newest
 

@@ -24,7 +24,7 @@ import requests
 import yaml
 from ansible_rulebook.validators import Validate
 from simulator.fixture import Simulator
-from support.guide_blocks import ENGLISH, blocks
+from integration.guide_blocks import ENGLISH, blocks
 
 MINUTE = "2"
 INTERVAL = 0.5

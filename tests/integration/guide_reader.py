@@ -19,8 +19,8 @@ from typing import Any
 import requests
 import yaml
 from simulator.fixture import Simulator
-from support.guide_blocks import ENGLISH, ROOT, Block, blocks, document
-from support.terminal import CronJob, Terminal, cron_jobs
+from integration.guide_blocks import ENGLISH, ROOT, Block, blocks, document
+from integration.terminal import CronJob, Terminal, cron_jobs
 
 SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 #: From where pip installs on this machine, and whom programs trust.

@@ -15,7 +15,9 @@ from simulator.fixture import Simulator
 from support.playground import Playground, Result, Run, numeric
 
 OTHER_KEY = "QGOTHER1"
-DETECT, UPDATE, REPORT = "Detect the egress addresses", "Update the whitelist", "Report"
+DETECT = "Detect the egress addresses"
+UPDATE = "Update the whitelist"
+REPORT = "Report"
 
 PLAY = """
 - hosts: "{{ qg_hosts | default('all') }}"
@@ -24,12 +26,11 @@ PLAY = """
   pre_tasks: [%s]
   roles:
     - role: qingguo.qgnet.egress_whitelist
-      %s
 """
 
 
-def play(header: str = "", before: str = "", role: str = "") -> str:
-    return PLAY % (header, before, role)
+def play(header: str = "", before: str = "") -> str:
+    return PLAY % (header, before)
 
 
 def public(number: int) -> str:
@@ -44,16 +45,25 @@ class RoleRun(Run):
     @property
     def updates(self) -> list[Result]:
         """The results of the task that writes: one for each batch that has ended it."""
-        return [task.result for task in self.tasks if task.name == UPDATE and task.status in ("ok", "failed")]
+        tasks = [task for task in self.tasks if task.name == UPDATE]
+        return [task.result for task in tasks if task.status in ("ok", "failed")]
+
+    @property
+    def warnings(self) -> list[list[str]]:
+        """The warnings of each batch; Ansible leaves out an empty list."""
+        return [update.get("warnings", []) for update in self.updates]
 
     @property
     def hosts(self) -> dict[str, Result]:
         """The result of each host, as a play can use it."""
-        return {name: own for update in self.updates for name, own in update.get("hosts", {}).items()}
+        results: dict[str, Result] = {}
+        for update in self.updates:
+            results |= update.get("hosts", {})
+        return results
 
     @property
     def in_sync(self) -> set[str]:
-        return {name for name, own in self.hosts.items() if not own["failed"]}
+        return {name for name, result in self.hosts.items() if not result["failed"]}
 
     @property
     def changed(self) -> set[str]:
@@ -62,7 +72,10 @@ class RoleRun(Run):
 
     @property
     def unreached(self) -> set[str]:
-        return {host for update in self.updates for host in update.get("unreached_hosts", ())}
+        hosts: set[str] = set()
+        for update in self.updates:
+            hosts.update(update.get("unreached_hosts", ()))
+        return hosts
 
     def ok(self) -> RoleRun:
         super().ok()
@@ -75,15 +88,14 @@ class Fleet:
 
     sim: Simulator
     playground: Playground
-    size: int = 6
+    size: int = 4
     snapshot: Path | None = None
     lines: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        for n in range(1, self.size + 1):
-            self.report(f"h{n}", public(n))
-            self.lines[f"h{n}"] = "ansible_connection=local"
-            self.add_to(f"h{n}", sources=[f"{self.sim.api_url}/echo/h{n}?{number}" for number in (1, 2)])
+        for number in range(1, self.size + 1):
+            self.report(f"h{number}", public(number))
+            self.add(f"h{number}", "ansible_connection=local")
 
     @property
     def hosts(self) -> list[str]:
@@ -91,7 +103,19 @@ class Fleet:
 
     @property
     def all_addresses(self) -> list[str]:
-        return [public(n) for n in range(1, self.size + 1)]
+        return [public(number) for number in range(1, self.size + 1)]
+
+    def add(self, host: str, connection: str) -> None:
+        """Add a host, or give it another connection."""
+        self.lines[host] = connection
+        echo = f"{self.sim.api_url}/echo/{host}"
+        self.set(host, sources=[f"{echo}?1", f"{echo}?2"])
+
+    def set(self, *hosts: str, **variables: object) -> None:
+        """Give some hosts variables of the role, or others with their whole name."""
+        for host in hosts:
+            for name, value in variables.items():
+                self.lines[host] += f' {variable(name)}="{value}"'
 
     def report(self, host: str, *addresses: str) -> None:
         """Let the echo services of a host report these addresses in turn."""
@@ -101,13 +125,6 @@ class Fleet:
         """Give hosts another public address."""
         for host, ip in addresses.items():
             self.report(host, ip)
-
-    def add_to(self, *hosts: str, **variables: object) -> None:
-        """Give some hosts variables of the role, or others with their whole name."""
-        for host in hosts:
-            for name, value in variables.items():
-                whole = name if name.startswith(("qg_", "ansible_")) else f"egress_whitelist_{name}"
-                self.lines[host] += f' {whole}="{value}"'
 
     def make_unreachable(self, host: str, closed_port: int) -> None:
         self.lines[host] = f"ansible_connection=ssh ansible_host=127.0.0.1 ansible_port={closed_port}"
@@ -133,14 +150,10 @@ class Fleet:
 
     def inventory(self, **options: Any) -> str:
         """The hosts with these options of the role, which are without its prefix; None leaves one out."""
-        common = {"qg_key": self.sim.key, "qg_api_url": self.sim.api_url, **options}
-        hosts = "\n".join(f"{host} {rest}" for host, rest in self.lines.items())
-        settings = "\n".join(
-            f"{name if name.startswith('qg_') else f'egress_whitelist_{name}'}={value}"
-            for name, value in common.items()
-            if value is not None
-        )
-        return f"{hosts}\n[all:vars]\n{settings}\n"
+        given = {"qg_key": self.sim.key, "qg_api_url": self.sim.api_url, **options}
+        lines = [f"{host} {rest}" for host, rest in self.lines.items()]
+        settings = [f"{variable(name)}={value}" for name, value in given.items() if value is not None]
+        return "\n".join([*lines, "[all:vars]", *settings, ""])
 
     def run(
         self,
@@ -156,11 +169,17 @@ class Fleet:
         """Run the role with these options, and with a journal that begins anew."""
         self.sim.control("DELETE", "/journal")
         self.sim.control("DELETE", "/windows")
+        limited = ["--limit", limit] if limit else []
         run = self.playground.play(
             playbook or play(),
             inventory=inventory or self.inventory(**options),
-            arguments=[*arguments, *(["--limit", limit] if limit else [])],
+            arguments=[*arguments, *limited],
             variables=variables,
             environment=environment,
         )
         return RoleRun(**vars(run))
+
+
+def variable(name: str) -> str:
+    """The variable of an option of the role, or the name itself if it is whole."""
+    return name if name.startswith(("qg_", "ansible_")) else f"egress_whitelist_{name}"
