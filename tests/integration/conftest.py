@@ -14,14 +14,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from simulator.fixture import Simulator, sim, simulator, simulator_arguments
-from support.egress_questions import ask_fixture
 from integration.fleet import Fleet
+from simulator.fixture import Simulator, sim, simulator, simulator_arguments
 from support.playground import LAUNCHER, Playground
 from support.postgres import database_server, database_url
 
 __all__ = [
-    "ask_fixture",
     "database_server",
     "database_url",
     "sim",

@@ -31,6 +31,11 @@ class Block:
     before: str
 
     @property
+    def typed(self) -> tuple[str, str]:
+        """What must not differ between the languages."""
+        return self.language, self.text
+
+    @property
     def file(self) -> str | None:
         """The file that the reader is told to save it as: the last one that the paragraph names."""
         names: list[str] = _FILE.findall(self.before)

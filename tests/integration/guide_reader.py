@@ -18,9 +18,9 @@ from typing import Any
 
 import requests
 import yaml
-from simulator.fixture import Simulator
 from integration.guide_blocks import ENGLISH, ROOT, Block, blocks, document
 from integration.terminal import CronJob, Terminal, cron_jobs
+from simulator.fixture import Simulator
 
 SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 #: From where pip installs on this machine, and whom programs trust.

@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 import yaml
 from simulator.fixture import Simulator
+from support import phrases
 from support.documents import ROOT
 from support.paid_calls import PLANS
 from support.parameters import slow_cases
@@ -24,13 +25,9 @@ from support.playground import Playground, Run
 MONITORING = ROOT / "extensions" / "monitoring"
 ALERTS = MONITORING / "alerts.yml"
 DASHBOARD = json.loads((MONITORING / "dashboard.json").read_text(encoding="utf-8"))
+TEMPLATE = ROOT / "playbooks" / "templates" / "metrics.prom.j2"
 #: The metrics that the template can write.
-METRICS = {
-    f"qgnet_{name}"
-    for name in re.findall(
-        r"^  '(\w+)': '", (ROOT / "playbooks" / "templates" / "metrics.prom.j2").read_text(encoding="utf-8"), re.M
-    )
-}
+METRICS = {f"qgnet_{name}" for name in re.findall(r"^  '(\w+)': '", TEMPLATE.read_text(encoding="utf-8"), re.M)}
 PWD = "0123456789ab"
 LEASE = """
 - hosts: localhost
@@ -73,37 +70,45 @@ def samples(path: Path) -> dict[str, float]:
     """The samples of a file that Prometheus accepts without advice, by name and labels."""
     text = path.read_text(encoding="utf-8")
     assert promtool("check", "metrics", text=text) == ""
-    found = [line.rsplit(" ", 1) for line in text.splitlines() if not line.startswith("#")]
-    assert {series.partition("{")[0] for series, _value in found} <= METRICS
-    assert len({series for series, _value in found}) == len(found)
-    return {series: float(value) for series, value in found}
+    series: dict[str, float] = {}
+    for line in text.splitlines():
+        if not line.startswith("#"):
+            name, value = line.rsplit(" ", 1)
+            assert name.partition("{")[0] in METRICS
+            assert name not in series
+            series[name] = float(value)
+    return series
 
 
-def without_times(found: dict[str, float]) -> dict[str, float]:
-    return {series: value for series, value in found.items() if "timestamp" not in series}
+def up(series: dict[str, float]) -> dict[str, float]:
+    """Whether each reading of the keys has succeeded."""
+    readings = {}
+    for name, value in series.items():
+        match = re.fullmatch(r'qgnet_up\{key="\w+",reading="(\w+)"\}', name)
+        if match:
+            readings[match[1]] = value
+    return readings
 
 
-def up(found: dict[str, float]) -> dict[str, float]:
-    pattern = re.compile(r'qgnet_up\{key="\w+",reading="(\w+)"\}')
-    return {match[1]: value for series, value in found.items() if (match := pattern.fullmatch(series))}
-
-
-def test_a_file_has_what_a_key_and_an_account_hold(sim: Simulator, playground: Playground, path: Path) -> None:
+def test_a_file_has_what_a_key_and_an_account_hold_and_a_failed_reading_leaves_the_others(
+    sim: Simulator, playground: Playground, path: Path
+) -> None:
     sim.configure(whitelist=["203.0.113.8", "203.0.113.9"])
     lease(sim, playground)
     refreshed = path.with_name("gateway.refreshed")
     refreshed.write_text("2000000000\n", encoding="utf-8")
     before = time.time()
     gateways = {"qg_metrics_hosts": "gw1,gw2", "qg_metrics_gateway": str(path.with_name("gateway"))}
+
     run = write(sim, playground, path, account=True, **gateways).ok()
-    found = samples(path)
+
+    series = samples(path)
     key = '{key="default"}'
-    plan = sim.state()["keys"][sim.key]["plan"]["channels"]
-    assert without_times(found) == {
-        **{f'qgnet_up{{key="default",reading="{name}"}}': 1 for name in ("quota", "leases", "whitelist", "ledger")},
+    channels = sim.state()["keys"][sim.key]["plan"]["channels"]
+    expected = {
         'qgnet_up{account="default",reading="balance"}': 1,
-        f"qgnet_channels{key}": plan,
-        f"qgnet_channels_free{key}": plan - 2,
+        f"qgnet_channels{key}": channels,
+        f"qgnet_channels_free{key}": channels - 2,
         f"qgnet_channels_used{key}": 2,
         f"qgnet_leases{key}": 2,
         f"qgnet_whitelist_entries{key}": 2,
@@ -112,49 +117,58 @@ def test_a_file_has_what_a_key_and_an_account_hold(sim: Simulator, playground: P
         'qgnet_bought_per_day{key="default",product="classic"}': 2,
         'qgnet_balance_yuan{account="default"}': 12.34,
     }
-    ends = min(one["ends"] for one in sim.leases())
-    assert found[f"qgnet_lease_next_end_timestamp_seconds{key}"] == pytest.approx(ends, abs=5)
+    for name in ("quota", "leases", "whitelist", "ledger"):
+        expected[f'qgnet_up{{key="default",reading="{name}"}}'] = 1
+    assert {name: series[name] for name in series if "timestamp" not in name} == expected
+    ends = min(held["ends"] for held in sim.leases())
+    assert series[f"qgnet_lease_next_end_timestamp_seconds{key}"] == pytest.approx(ends, abs=5)
+    written_at = int(refreshed.stat().st_mtime)
     for host in ("gw1", "gw2"):
-        assert found[f'qgnet_gateway_first_end_timestamp_seconds{{host="{host}"}}'] == 2000000000
-        assert found[f'qgnet_refresh_last_success_timestamp_seconds{{host="{host}"}}'] == int(refreshed.stat().st_mtime)
-    read_at = {value for series, value in found.items() if series.startswith("qgnet_last_success")}
-    assert int(before) <= min(read_at) <= max(read_at) <= time.time()
+        label = f'{{host="{host}"}}'
+        assert series[f"qgnet_gateway_first_end_timestamp_seconds{label}"] == 2000000000
+        assert series[f"qgnet_refresh_last_success_timestamp_seconds{label}"] == written_at
+    read_at = [series[name] for name in series if name.startswith("qgnet_last_success")]
+    assert int(before) <= min(read_at)
+    assert max(read_at) <= time.time()
     assert path.stat().st_mode & 0o777 == 0o644
-    assert {file.name for file in path.parent.glob("*")} >= {path.name}
-    assert list(path.parent.glob("*.new")) == list(path.parent.glob(".ansible*")) == []
-    text = path.read_text(encoding="utf-8") + run.output
-    assert [secret for secret in (sim.key, PWD, sim.app_id, sim.app_key) if secret in text] == []
-
-
-def test_a_failed_reading_leaves_the_others_and_its_own_time(
-    sim: Simulator, playground: Playground, path: Path
-) -> None:
-    write(sim, playground, path).ok()
+    assert list(path.parent.glob("*.new")) == []
+    assert list(path.parent.glob(".ansible*")) == []
     text = path.read_text(encoding="utf-8")
-    path.write_text(re.sub(r"(last_success.*) \d+$", r"\1 1000", text, flags=re.M), encoding="utf-8")
+    for secret in (sim.key, PWD, sim.app_id, sim.app_key):
+        assert secret not in text + run.output
+
+    # A reading that fails leaves the others, and the time of its last success.
+    old = re.sub(r"(last_success.*) \d+$", r"\1 1000", text, flags=re.M)
+    path.write_text(old, encoding="utf-8")
     sim.fault(path="/info/quota", kind="code", code=-13, times=-1)
+
     run = write(sim, playground, path)
+
     assert run.rc == 2
     assert "qgnet_up 0" in run.output
-    found = samples(path)
-    assert up(found) == {"quota": 0, "leases": 1, "whitelist": 1, "ledger": 1}
-    assert found['qgnet_last_success_timestamp_seconds{key="default",reading="quota"}'] == 1000
-    assert found['qgnet_last_success_timestamp_seconds{key="default",reading="leases"}'] > 1000
-    assert 'qgnet_channels{key="default"}' not in found
-    assert found['qgnet_leases{key="default"}'] == 0
+    series = samples(path)
+    assert up(series) == {"quota": 0, "leases": 1, "whitelist": 1, "ledger": 1}
+    last_success = 'qgnet_last_success_timestamp_seconds{key="default",reading='
+    assert series[f'{last_success}"quota"}}'] == 1000
+    assert series[f'{last_success}"leases"}}'] > 1000
+    assert f"qgnet_channels{key}" not in series
+    assert series[f"qgnet_leases{key}"] == 2
 
 
-@pytest.mark.parametrize("product", ["share", *slow_cases("overseas")])
+@pytest.mark.slow
+@pytest.mark.parametrize("product", ["share", "overseas"])
 def test_a_key_of_each_product(sim: Simulator, playground: Playground, path: Path, product: str) -> None:
     sim.configure(plan=PLANS[product])
     lease(sim, playground, product)
     write(sim, playground, path, qg_metrics_keys=[{"name": "shop", "product": product}]).ok()
-    found = samples(path)
+    series = samples(path)
+    # There is no quota of the overseas product.
     channels = {} if product == "overseas" else {"quota": 1}
-    assert up(found) == {**channels, "leases": 1, "whitelist": 1, "ledger": 1}
-    assert found[f'qgnet_bought_per_day{{key="shop",product="{product}"}}'] == len(sim.leases()) == 2
-    assert found['qgnet_leases{key="shop"}'] == 2
-    assert found.get('qgnet_channels_free{key="shop"}') == (6 if channels else None)
+    assert up(series) == {**channels, "leases": 1, "whitelist": 1, "ledger": 1}
+    assert len(sim.leases()) == 2
+    assert series[f'qgnet_bought_per_day{{key="shop",product="{product}"}}'] == 2
+    assert series['qgnet_leases{key="shop"}'] == 2
+    assert series.get('qgnet_channels_free{key="shop"}') == (6 if channels else None)
 
 
 def test_several_keys_are_in_one_file(sim: Simulator, playground: Playground, path: Path) -> None:
@@ -165,13 +179,14 @@ def test_several_keys_are_in_one_file(sim: Simulator, playground: Playground, pa
     environment = {"QG_KEY": sim.key, "QG_API_URL": sim.api_url, "QG_PRODUCT": "classic"}
     assert playground.play(LEASE, environment=environment).rc == 2
     run = write(sim, playground, path, qg_metrics_keys=keys, qg_max_new_per_day=30).ok()
-    found = samples(path)
-    assert found['qgnet_plan_addresses_left{key="bulk"}'] == 70
-    assert 'qgnet_channels{key="shop"}' in found
+    series = samples(path)
+    assert series['qgnet_plan_addresses_left{key="bulk"}'] == 70
+    assert 'qgnet_channels{key="shop"}' in series
     # A call whose result is unknown counts with all that it asked for, as for the cap.
-    assert found['qgnet_bought_per_day{key="shop",product="classic"}'] == 2
-    assert found['qgnet_bought_per_day{key="bulk",product="share"}'] == 0
-    assert {key: found[f'qgnet_max_new_per_day{{key="{key}"}}'] for key in ("shop", "bulk")} == {"shop": 30, "bulk": 7}
+    assert series['qgnet_bought_per_day{key="shop",product="classic"}'] == 2
+    assert series['qgnet_bought_per_day{key="bulk",product="share"}'] == 0
+    assert series['qgnet_max_new_per_day{key="shop"}'] == 30
+    assert series['qgnet_max_new_per_day{key="bulk"}'] == 7
     assert "QGDEMO77" not in path.read_text(encoding="utf-8") + run.output
 
 
@@ -179,19 +194,21 @@ def test_several_keys_are_in_one_file(sim: Simulator, playground: Playground, pa
     "variables",
     [
         {"qg_metrics_keys": [{"name": "one", "kye": "QGDEMO02"}]},
-        {"qg_metrics_file": "qgnet.prom"},
         {"qg_metrics_file": "/nowhere/qgnet.prom"},
-        {"qg_metrics_keys": [{"name": 'a"b'}]},
-        {"qg_metrics_keys": [{"name": "a"}, {"name": "a"}]},
-        {"qg_max_new_per_day": "many"},
+        *slow_cases(
+            {"qg_metrics_file": "qgnet.prom"},
+            {"qg_metrics_keys": [{"name": 'a"b'}]},
+            {"qg_metrics_keys": [{"name": "a"}, {"name": "a"}]},
+            {"qg_max_new_per_day": "many"},
+        ),
     ],
-    ids=["unknown", "relative", "no directory", "quote", "twice", "cap"],
+    ids=["unknown", "no directory", "relative", "quote", "twice", "cap"],
 )
 def test_a_mistake_is_reported_before_any_call(
     sim: Simulator, playground: Playground, path: Path, variables: dict[str, Any]
 ) -> None:
     run = write(sim, playground, path, **variables)
-    assert "The metrics cannot be written" in run.of("Check the variables, before any call").result["msg"]
+    assert phrases.METRICS_NOT_WRITTEN in run.of("Check the variables, before any call").result["msg"]
     assert sim.journal() == []
     assert not path.exists()
 

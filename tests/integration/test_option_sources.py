@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from simulator.fixture import Simulator
 from integration.fleet import DETECT
+from simulator.fixture import Simulator
 from support import phrases
 from support.invariants import assert_one_sentence
 from support.module_tasks import play, play_cases

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +14,10 @@ import pytest
 import requests
 import yaml
 from ansible.parsing.vault import VaultLib, VaultSecret
-from simulator.fixture import Simulator
-from support.documents import plugin
 from integration.inventory_hosts import with_login
+from simulator.fixture import Simulator
+from support import phrases
+from support.documents import plugin
 from support.module_tasks import IGNORE, play
 from support.playground import Playground, Run
 
@@ -145,7 +147,7 @@ def test_what_cannot_be_used_is_reported_without_the_password(playground: Playgr
     assert [done.status for done in run.tasks] == ["failed"] * 3
     for done in failed:
         assert "'missing' is undefined" in done.result["msg"], done.name
-    assert "proxy_haproxy cannot use a value that is no address: give a lease" in broken.result["msg"]
+    assert phrases.NO_ADDRESS_FOR_HAPROXY in broken.result["msg"]
     assert QUOTED not in run.output
 
 
@@ -176,9 +178,10 @@ SAFE = [
 
 
 def safe_tasks(folder: Path, program: str) -> list[dict[str, Any]]:
-    """The tasks of the documentation, for a program and a folder of the test, without another user."""
+    """The tasks of the documentation, for a program and a folder of each host, without another user."""
     examples = plugin("filter", "proxy_environment").EXAMPLES
-    text = examples.replace("/etc/crawler", str(folder)).replace("/opt/crawler/run", program)
+    own = f"{folder}/{{{{ inventory_hostname }}}}"
+    text = examples.replace("/etc/crawler", own).replace("/opt/crawler/run", program)
     tasks = {task["name"]: task for task in yaml.safe_load(text)}
     chosen = [tasks[name] for name in SAFE]
     for task in chosen:
@@ -188,16 +191,34 @@ def safe_tasks(folder: Path, program: str) -> list[dict[str, Any]]:
     return chosen
 
 
+@pytest.fixture
+def hosts(tmp_path: Path) -> dict[str, str]:
+    """Inventory variables of hosts that are reached in different ways, and for each a folder."""
+    login = with_login(tmp_path / "programs", 'exec sh -c "$last"')
+    connections = {
+        "local": "ansible_connection=local ansible_pipelining=false",
+        "pipelined": "ansible_connection=local ansible_pipelining=true",
+        "ssh": f"{login} ansible_ssh_transfer_method=piped",
+    }
+    for name in connections:
+        (tmp_path / name).mkdir()
+    return connections
+
+
 def play_with_credentials(
-    sim: Simulator, playground: Playground, connection: str, *tasks: dict[str, Any], verbosity: str
+    sim: Simulator,
+    playground: Playground,
+    hosts: Mapping[str, str],
+    *tasks: dict[str, Any],
+    verbosity: str,
 ) -> Run:
-    """Run tasks for a host that is not on the whitelist, and whose password has parts that are found again."""
+    """Run tasks for hosts that are not on the whitelist, with a password whose parts are found again."""
     sim.configure(whitelist=[], pwd=SECRET, api_auth=True)
     query = {"Key": sim.key, "Pwd": SECRET, "Num": 1}
     assert requests.get(f"{sim.api_url}/allocate", params=query, timeout=10).json()["Code"] == 0
     return playground.play(
-        play(*tasks, hosts="crawler"),
-        inventory=f"crawler {connection}\n",
+        play(*tasks, hosts="all"),
+        inventory="".join(f"{name} {variables}\n" for name, variables in hosts.items()),
         arguments=[verbosity, "--diff"],
         environment={
             "ANSIBLE_LOG_PATH": str(playground.root / "ansible.log"),
@@ -208,31 +229,25 @@ def play_with_credentials(
     )
 
 
-@pytest.fixture(params=["local", "local, pipelining", "ssh"])
-def connection(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """Inventory variables of a host."""
-    if request.param == "ssh":
-        login = with_login(tmp_path, 'exec sh -c "$last"')
-        return f"{login} ansible_ssh_transfer_method=piped"
-    return f"ansible_connection=local ansible_pipelining={request.param.endswith('pipelining')}"
-
-
 def test_credentials_reach_a_program_by_a_file_and_are_in_no_output(
-    sim: Simulator, playground: Playground, connection: str, tmp_path: Path
+    sim: Simulator, playground: Playground, hosts: dict[str, str], tmp_path: Path
 ) -> None:
     """As the documentation of the filter shows it."""
     tasks = safe_tasks(tmp_path, f"curl --silent --noproxy '' {sim.api_url}/ip")
-    run = play_with_credentials(sim, playground, connection, *tasks, verbosity="-vvvv").ok()
-    assert [task.name for task in run.tasks] == SAFE
-    assert run.of(SAFE[2]).result["stdout"] == sim.leases()[0]["ip"]
-    file = tmp_path / "proxy.env"
-    assert file.stat().st_mode & 0o777 == 0o600
-    assert "SECRETPWD" in file.read_text(encoding="utf-8")
+
+    run = play_with_credentials(sim, playground, hosts, *tasks, verbosity="-vvvv").ok()
+
+    for host in hosts:
+        assert [task.name for task in run.tasks if task.host == host] == SAFE
+        assert run.of(SAFE[2], host).result["stdout"] == sim.leases()[0]["ip"]
+        file = tmp_path / host / "proxy.env"
+        assert file.stat().st_mode & 0o777 == 0o600
+        assert "SECRETPWD" in file.read_text(encoding="utf-8")
     playground.assert_nowhere(WORDS, run)
 
 
 def test_credentials_in_the_environment_of_a_task_are_shown_in_spite_of_no_log(
-    sim: Simulator, playground: Playground, connection: str
+    sim: Simulator, playground: Playground, hosts: dict[str, str]
 ) -> None:
     """What the documentation warns of. Should Ansible hide it one day, the warnings can go."""
     look_up, _write, _run = safe_tasks(Path("unused"), "true")
@@ -243,5 +258,6 @@ def test_credentials_in_the_environment_of_a_task_are_shown_in_spite_of_no_log(
         "no_log": True,
     }
     playground.is_checked = False
-    run = play_with_credentials(sim, playground, connection, look_up, shown, verbosity="-vvv").ok()
+    tasks = (look_up, shown)
+    run = play_with_credentials(sim, playground, hosts, *tasks, verbosity="-vvv").ok()
     assert "SECRETPWD" in run.stdout

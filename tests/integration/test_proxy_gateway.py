@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import re
 import shutil
 import signal
 import socket
@@ -18,17 +19,21 @@ from datetime import datetime, timedelta, timezone
 from typing import Any
 
 import pytest
+from integration.inventory_hosts import executable, with_login
+from integration.upstreams import Exit, Upstreams, running_upstreams
 from simulator.fixture import Simulator
+from support import phrases
 from support.documents import role_options
+from support.parameters import slow_cases
 from support.playground import Playground, Run, calls
-from support.upstreams import Exit, World, running_world
 
 PLAY = """
 - hosts: all
   gather_facts: false
   roles: [qingguo.qgnet.proxy_gateway]
 """
-REFRESH, TIMER = "qingguo.qgnet.refresh_proxies", "qingguo.qgnet.refresh_timer"
+REFRESH = "qingguo.qgnet.refresh_proxies"
+TIMER = "qingguo.qgnet.refresh_timer"
 BEIJING = timezone(timedelta(hours=8))
 PWD = "0123456789ab"
 
@@ -45,187 +50,135 @@ def eventually(check: Callable[[], bool], seconds: float = 30) -> None:
     end = time.monotonic() + seconds
     while not check():
         assert time.monotonic() < end, "it did not become so"
-        time.sleep(0.1)
+        time.sleep(0.02)
+
+
+def variable(option: str) -> str:
+    """The variable of an option of the role, or the name itself if it is Ansible's."""
+    return option if option.startswith("ansible_") else f"proxy_gateway_{option}"
+
+
+def shown(run: Run) -> str:
+    """All that a person would have seen, in one line."""
+    return " ".join(run.output.split())
 
 
 class Gateway:
-    """A host with gateways that the role makes in a directory of the test."""
+    """Gateways that the role makes in a directory of the test, each for a host of the inventory."""
 
-    def __init__(self, sim: Simulator, playground: Playground, world: World) -> None:
-        self.sim, self.playground, self.world = sim, playground, world
+    def __init__(self, sim: Simulator, playground: Playground, upstreams: Upstreams) -> None:
+        self.sim = sim
+        self.playground = playground
+        self.upstreams = upstreams
         self.folder = playground.root / "gw"
         self.folder.mkdir()
         # Its process is no longer root.
         playground.root.chmod(0o755)
         self.port = free_port()
-        self.variables: dict[str, Any] = {
-            "proxy_gateway_directory": str(self.folder),
-            "proxy_gateway_service": "daemon",
-            "proxy_gateway_port": self.port,
-            "qg_timeout": 2,
-        }
         self.environment = {"QG_KEY": sim.key, "QG_API_URL": sim.api_url}
+        self.hosts: dict[str, Mapping[str, Any]] = {"gateway": {"port": self.port}}
 
     def play(self, playbook: str = PLAY, arguments: Sequence[str] = (), **variables: Any) -> Run:
+        """Play for all hosts; the variables are those of the command line."""
+        hosts = {}
+        for name, options in self.hosts.items():
+            own = {variable(option): value for option, value in options.items()}
+            hosts[name] = {
+                "ansible_connection": "local",
+                "proxy_gateway_directory": str(self.folder),
+                "proxy_gateway_service": "daemon",
+                "proxy_gateway_name": name,
+                "qg_timeout": 2,
+                **own,
+            }
         return self.playground.play(
-            playbook, variables={**self.variables, **variables}, arguments=arguments, environment=self.environment
+            playbook,
+            inventory=json.dumps({"all": {"hosts": hosts}}),
+            variables=variables,
+            arguments=arguments,
+            environment=self.environment,
         )
-
-    def refresh(self, **variables: Any) -> Run:
-        return self.play(REFRESH, **variables)
 
     def holds(self, *leases: Exit | Mapping[str, Any], seconds: float = 3600) -> None:
         """Let the vendor list these leases, whatever it has sold."""
         end = (datetime.now(BEIJING) + timedelta(seconds=seconds)).strftime("%Y-%m-%d %H:%M:%S")
-        rows: list[Mapping[str, Any]] = [
-            {"host": lease.address, "port": str(lease.port)} if isinstance(lease, Exit) else lease for lease in leases
-        ]
-        data = [{"IP": f"198.51.100.{number}", "deadline": end, **row} for number, row in enumerate(rows, 1)]
-        body = {
-            "Code": 0,
-            "TotalNum": len(data),
-            "Num": len(data),
-            "TaskList": [{"TaskID": "T1", "Num": len(data), "Data": data}],
-        }
+        data = []
+        for number, lease in enumerate(leases, 1):
+            row: Mapping[str, Any]
+            row = {"host": lease.address, "port": str(lease.port)} if isinstance(lease, Exit) else lease
+            data.append({"IP": f"198.51.100.{number}", "deadline": end, **row})
+        task = {"TaskID": "T1", "Num": len(data), "Data": data}
+        body = {"Code": 0, "TotalNum": len(data), "Num": len(data), "TaskList": [task]}
         self.sim.control("DELETE", "/faults")
         self.sim.fault(path="/query", kind="replace", body=body, times=-1)
 
-    def configuration(self, name: str = "qg-proxy-gateway") -> str:
+    def configuration(self, name: str = "gateway") -> str:
         return (self.folder / f"{name}.cfg").read_text(encoding="utf-8")
 
     def servers(self) -> list[str]:
-        return [line.strip() for line in self.configuration().splitlines() if line.startswith("    server qg-")]
+        lines = self.configuration().splitlines()
+        return [line.strip() for line in lines if line.startswith("    server qg-")]
 
-    def ask(self, label: str = "") -> Any:
+    def ask(self, port: int | None = None) -> Any:
         """Ask for the own address through the gateway."""
-        return self.world.ask(self.port, "GET", self.sim.api_url.removeprefix("http://"), label, path="/ip")
+        host = self.sim.api_url.removeprefix("http://")
+        return self.upstreams.ask(port or self.port, "GET", host, path="/ip")
 
-    def reload(self) -> None:
-        """Let a new process take over, which writes its number; it takes no signals before it runs."""
-        path = self.folder / "qg-proxy-gateway.pid"
-        before, signalled = path.stat().st_mtime_ns, 0.0
+    def reload(self, name: str = "gateway") -> None:
+        """Let a new process take over, which writes its number; it takes no signals before."""
+        path = self.folder / f"{name}.pid"
+        before = path.stat().st_mtime_ns
+        signalled = 0.0
 
-        def done() -> bool:
+        def is_written() -> bool:
             nonlocal signalled
             if time.monotonic() > signalled + 3:
-                self.signal(signal.SIGUSR2)
+                self.signal(signal.SIGUSR2, name)
                 signalled = time.monotonic()
             # HAProxy removes the file before it writes the new one.
             with suppress(FileNotFoundError):
                 return path.stat().st_mtime_ns > before
             return False
 
-        eventually(done)
+        eventually(is_written)
+
+    def end_leases(self, name: str, seconds: int) -> None:
+        """Give the leases of a gateway another deadline, as if there had been no refresh since."""
+        end = int(time.time()) + seconds
+        text = re.sub(r"# until \d+", f"# until {end}", self.configuration(name))
+        (self.folder / f"{name}.cfg").write_text(text, encoding="utf-8")
+        self.reload(name)
 
     def statistics(self, exit_: Exit) -> str:
         """What HAProxy counts for an exit."""
         with socket.socket(socket.AF_UNIX) as connection:
-            connection.connect(str(self.folder / "qg-proxy-gateway.sock"))
+            connection.connect(str(self.folder / "gateway.sock"))
             connection.sendall(b"show stat -1 4 -1\n")
             lines = connection.makefile().read().splitlines()
         return next(line for line in lines if f"-{exit_.port}," in line)
 
-    def signal(self, number: int) -> None:
-        for path in self.folder.glob("*.pid"):
+    def signal(self, number: int, name: str = "*") -> None:
+        for path in self.folder.glob(f"{name}.pid"):
             with suppress(ProcessLookupError):
                 os.kill(int(path.read_text()), number)
 
 
 @pytest.fixture
-def world() -> Iterator[World]:
-    with running_world() as running:
+def upstreams() -> Iterator[Upstreams]:
+    with running_upstreams() as running:
         yield running
 
 
 @pytest.fixture
-def gateway(sim: Simulator, playground: Playground, world: World) -> Iterator[Gateway]:
+def gateway(sim: Simulator, playground: Playground, upstreams: Upstreams) -> Iterator[Gateway]:
     assert shutil.which("haproxy", path="/usr/sbin:/usr/bin"), "these tests need haproxy"
     sim.configure(plan={"channels": 20}, whitelist=["203.0.113.5", "127.0.0.1"])
-    made = Gateway(sim, playground, world)
+    made = Gateway(sim, playground, upstreams)
     yield made
     made.signal(signal.SIGTERM)
 
 
 # --- what crawlers see
-
-
-@pytest.mark.newest
-def test_no_client_reaches_the_site_of_another(gateway: Gateway, world: World) -> None:
-    gateway.holds(*world.exits(1))
-    gateway.play().ok()
-    one, other = world.site("one"), world.site("other")
-    for _time in range(3):
-        assert world.talk(gateway.port, one, other, one) == ["one", "other", "one"]
-        assert world.talk(gateway.port, other, other) == ["other", "other"]
-    assert not any(other.address in request for request in one.seen)
-
-
-@pytest.mark.slow
-def test_few_tunnels_fail_whatever_an_exit_does(gateway: Gateway, world: World) -> None:
-    # With a site that answers at once, the speed of the machine would decide how many requests meet the exit.
-    exits, site = world.exits(5), world.site("site", pause=0.1)
-    gateway.holds(*exits)
-    gateway.play(proxy_gateway_count=5).ok()
-    assert world.load(gateway.port, site, 200, 20).failures == 0
-    for mode in ("reset", "close", "502", "407", "silent"):
-        exits[0].mode = mode
-        found = world.load(gateway.port, site, 500, 20)
-        # 1 % of 5,000: once the exit is out, none fails.
-        assert found.failures <= 50, mode
-        # The gateway gives up after 4 seconds.
-        assert found.longest < 20, mode
-        assert world.load(gateway.port, site, 200, 20).failures == 0, mode
-        exits[0].mode = "good"
-        # Until it is in again.
-        eventually(lambda: ",UP," in gateway.statistics(exits[0]))
-
-
-@pytest.mark.newest
-def test_a_request_is_repeated_only_if_the_exit_failed(gateway: Gateway, world: World) -> None:
-    gateway.holds(*world.exits(2))
-    gateway.play(proxy_gateway_count=2).ok()
-    busy = world.site("busy", 503)
-    assert world.ask(gateway.port, "GET", busy.address).status == 503
-    assert len(busy.seen) == 1
-
-
-@pytest.mark.newest
-def test_labels_keep_their_exits_over_reloads_and_until_the_end_of_the_lease(gateway: Gateway, world: World) -> None:
-    old, new, site = world.exits(3), world.exits(3), world.site("site")
-    labels = [f"label{number}" for number in range(20)]
-
-    def ask(label: str) -> Exit:
-        before = {each.port: each.served for each in old + new}
-        assert world.ask(gateway.port, "GET", site.address, label).status == 200
-        return next(each for each in old + new if each.served > before[each.port])
-
-    def exits() -> dict[str, Exit]:
-        order = random.sample(labels, len(labels))
-        return {label: ask(label) for label in order}
-
-    gateway.holds(*old)
-    gateway.play(proxy_gateway_count=3).ok()
-    first = exits()
-    for _time in range(10):
-        gateway.reload()
-        assert exits() == first
-    # The leases have an hour left, too little by this drain, and are replaced.
-    gateway.holds(*old, *new)
-    gateway.holds(*new, seconds=9000)
-    gateway.refresh(proxy_gateway_count=3, proxy_gateway_drain=7200).ok()
-    assert exits() == first
-    assert all(ask("") in new for _time in range(6))
-
-
-@pytest.mark.newest
-def test_a_lease_serves_until_its_deadline_without_a_refresh(gateway: Gateway, world: World) -> None:
-    site, exits = world.site("site"), world.exits(1)
-    gateway.holds(*exits, seconds=25)
-    gateway.play(proxy_gateway_drain=1).ok()
-    assert world.ask(gateway.port, "CONNECT", site.address).status == 200
-    eventually(lambda: world.ask(gateway.port, "CONNECT", site.address).status == 503)
-    assert exits[0].mode == "good"
-
 
 PRIVATE = [
     "10.0.0.1:80", "127.0.0.1:443", "169.254.169.254:80", "192.168.1.1:80", "172.20.0.1:443", "100.64.0.1:80",
@@ -235,82 +188,196 @@ PRIVATE = [
 
 
 @pytest.mark.newest
-def test_private_targets_and_other_ports_are_refused_on_demand(gateway: Gateway, world: World) -> None:
-    exits = world.exits(1)
-    exits[0].mode = "404"
-    gateway.holds(*exits)
-    gateway.play(proxy_gateway_web_only=True, proxy_gateway_check="tcp").ok()
+def test_what_crawlers_see(gateway: Gateway, upstreams: Upstreams) -> None:
+    """Of one gateway with a pool for each question, since to install one takes longer than to ask it."""
+    old = upstreams.exits(3)
+    single = free_port()
+    pair = free_port()
+    triple = free_port()
+    closed = free_port()
+    pools = [
+        {"name": "single", "port": single, "count": 1},
+        {"name": "pair", "port": pair, "count": 2},
+        {"name": "triple", "port": triple, "count": 3},
+    ]
+    gateway.hosts = {
+        "open": {"pools": pools},
+        "closed": {"port": closed, "web_only": True, "check": "tcp"},
+    }
+    gateway.holds(*old)
+    gateway.play().ok()
+
+    assert_no_client_reaches_the_site_of_another(upstreams, single)
+    assert_a_request_is_repeated_only_if_the_exit_failed(upstreams, pair)
+    assert_labels_keep_their_exits_over_reloads_and_refreshes(gateway, upstreams, triple, old)
+    assert_a_lease_serves_until_its_deadline_without_a_refresh(gateway, upstreams, single)
+    # The answer of the exits to what may pass.
+    for each in old:
+        each.mode = "404"
+    assert_private_targets_and_other_ports_are_refused(upstreams, closed)
+
+
+def assert_no_client_reaches_the_site_of_another(upstreams: Upstreams, port: int) -> None:
+    site = upstreams.site("site")
+    other = upstreams.site("other")
+    for _time in range(3):
+        assert upstreams.talk(port, site, other, site) == ["site", "other", "site"]
+        assert upstreams.talk(port, other, other) == ["other", "other"]
+    assert [request for request in site.seen if other.address in request] == []
+
+
+def assert_a_request_is_repeated_only_if_the_exit_failed(upstreams: Upstreams, port: int) -> None:
+    busy = upstreams.site("busy", 503)
+    assert upstreams.ask(port, "GET", busy.address).status == 503
+    assert len(busy.seen) == 1
+
+
+def assert_labels_keep_their_exits_over_reloads_and_refreshes(
+    gateway: Gateway, upstreams: Upstreams, port: int, old: list[Exit]
+) -> None:
+    new = upstreams.exits(3)
+    site = upstreams.site("site")
+    labels = [f"label{number}" for number in range(20)]
+
+    def ask(label: str) -> Exit:
+        before = {each.port: each.served for each in old + new}
+        assert upstreams.ask(port, "GET", site.address, label).status == 200
+        return next(each for each in old + new if each.served > before[each.port])
+
+    def exits() -> dict[str, Exit]:
+        return {label: ask(label) for label in random.sample(labels, len(labels))}
+
+    first = exits()
+    for _time in range(5):
+        gateway.reload("open")
+        assert exits() == first
+    # The leases have an hour left, too little by this drain, and are replaced.
+    gateway.holds(*new, seconds=9000)
+    gateway.play(REFRESH, ["--limit", "open"], proxy_gateway_drain=7200).ok()
+    assert exits() == first
+    assert [each for each in (ask("") for _time in range(6)) if each in old] == []
+
+
+def assert_a_lease_serves_until_its_deadline_without_a_refresh(
+    gateway: Gateway, upstreams: Upstreams, port: int
+) -> None:
+    site = upstreams.site("site")
+    gateway.end_leases("open", 5)
+    assert upstreams.ask(port, "CONNECT", site.address).status == 200
+    eventually(lambda: upstreams.ask(port, "CONNECT", site.address).status == 503)
+
+
+def assert_private_targets_and_other_ports_are_refused(upstreams: Upstreams, port: int) -> None:
     for target in PRIVATE:
-        assert world.ask(gateway.port, "CONNECT", target).status == 403, target
-        assert world.ask(gateway.port, "GET", f"user@{target}").status in (400, 403), target
-    # The exit's own answer.
+        assert upstreams.ask(port, "CONNECT", target).status == 403, target
+        assert upstreams.ask(port, "GET", f"user@{target}").status in (400, 403), target
     for target in ("198.51.100.9:443", "www.example.com:80", "1.example.com:443"):
-        assert world.ask(gateway.port, "CONNECT", target).status == 404, target
+        assert upstreams.ask(port, "CONNECT", target).status == 404, target
+
+
+@pytest.mark.slow
+def test_few_tunnels_fail_whatever_an_exit_does(gateway: Gateway, upstreams: Upstreams) -> None:
+    # With a site that answers at once, the speed of the machine would decide how many requests
+    # meet the exit.
+    exits = upstreams.exits(5)
+    site = upstreams.site("site", pause=0.1)
+    gateway.holds(*exits)
+    gateway.play(proxy_gateway_count=5).ok()
+    assert upstreams.load(gateway.port, site, 200, 20).failures == 0
+    for mode in ("reset", "close", "502", "407", "silent"):
+        exits[0].mode = mode
+        load = upstreams.load(gateway.port, site, 300, 20)
+        # 1 % of 5,000: once the exit is out, none fails.
+        assert load.failures <= 50, mode
+        # The gateway gives up after 4 seconds.
+        assert load.longest < 20, mode
+        assert upstreams.load(gateway.port, site, 200, 20).failures == 0, mode
+        exits[0].mode = "good"
+        # Until it is in again.
+        eventually(lambda: ",UP," in gateway.statistics(exits[0]))
 
 
 # --- leases
 
 
 @pytest.mark.measured
-def test_a_pool_without_its_key_leaves_the_others_alone(gateway: Gateway, world: World) -> None:
-    other = free_port()
-    pools = [
-        {"name": "good", "port": gateway.port, "count": 2},
-        {"name": "bad", "port": other, "key": "QGNOKEY1"},
-    ]
-    run = gateway.play(proxy_gateway_pools=pools)
+def test_a_pool_that_cannot_be_leased_leaves_the_others_alone(gateway: Gateway) -> None:
+    """For a key that QG.net does not know, or a drain that no lease of the product has."""
+    gateway.sim.configure(plan={"kind": "share", "channels": 10})
+    share = {"product": "share"}
+    unknown = free_port()
+    gateway.hosts = {
+        "mixed": {
+            "pools": [
+                {"name": "good", "port": gateway.port, "count": 2, **share},
+                {"name": "bad", "port": unknown, "key": "QGNOKEY1", **share},
+            ]
+        },
+        "named": {"pools": [{"name": "web", "port": free_port(), "drain": 60, **share}]},
+        "detected": {"pools": [{"name": "web", "port": free_port(), "drain": 60, "product": "auto"}]},
+    }
+
+    run = gateway.play()
+
     assert run.rc == 2
-    assert "Pool bad of localhost: " in run.output
-    assert "Pool good" not in run.output
+    assert "Pool bad of mixed: " in shown(run)
+    assert "Pool good" not in shown(run)
+    for host in ("named", "detected"):
+        assert f"Pool web of {host}: proxy_gateway_drain of " in shown(run)
     assert gateway.ask().status == 200
-    assert world.ask(other, "GET", "198.51.100.9:80").status == 503
+    assert gateway.ask(unknown).status == 503
     assert len(gateway.sim.leases()) == 2
+    assert len(calls(gateway.sim, "/share/get")) == 1
 
 
-def test_a_dead_vendor_takes_no_lease_away_and_fails_each_run(gateway: Gateway) -> None:
-    gateway.play(proxy_gateway_count=2).ok()
+def test_leases_of_a_minute_with_credentials_and_a_vendor_that_dies(gateway: Gateway) -> None:
+    gateway.sim.configure(plan={"kind": "share", "channels": 10}, whitelist=[])
+    gateway.environment["QG_PASSWORD"] = PWD
+    options: dict[str, Any] = {"qg_product": "share", "proxy_gateway_count": 2, "proxy_gateway_credentials": True}
+
+    run = gateway.play(arguments=["--diff", "-vvv"], **options).ok()
+
+    # The credentials reach the exits and no output.
+    assert gateway.ask().status == 200
+    assert "+listen qg" in run.output
+    assert PWD not in run.output
+    for path in gateway.folder.glob("*.[cm]*"):
+        assert path.stat().st_mode & 0o777 == 0o600
+
+    # The default drain fits leases of a minute.
+    gateway.sim.advance(50)
+    gateway.play(REFRESH, **options).ok()
+
+    assert len(calls(gateway.sim, "/share/get")) == 2
+
+    # A dead vendor takes no lease away and fails each run.
     kept = gateway.servers()
-    refreshed = gateway.folder / "qg-proxy-gateway.refreshed"
+    refreshed = gateway.folder / "gateway.refreshed"
     good = refreshed.stat().st_mtime_ns
-    gateway.sim.fault(path="/query", kind="code", code=-13, times=-1)
-    for _time in range(2):
-        run = gateway.refresh(proxy_gateway_count=2)
-        assert run.rc == 2
-        assert "Pool qg of localhost: " in run.output
+    gateway.sim.fault(path="/share/query", kind="code", code=-13, times=-1)
+
+    run = gateway.play(REFRESH, **options)
+
+    assert run.rc == 2
+    assert "Pool qg of gateway: " in shown(run)
     assert gateway.servers() == kept
     assert gateway.ask().status == 200
     assert refreshed.stat().st_mtime_ns == good
 
 
-@pytest.mark.newest
-def test_the_default_drain_fits_leases_of_a_minute(gateway: Gateway) -> None:
-    gateway.sim.configure(plan={"kind": "share", "channels": 10})
-    gateway.play(qg_product="share", proxy_gateway_count=2).ok()
-    assert gateway.ask().status == 200
-    gateway.sim.advance(50)
-    gateway.refresh(qg_product="share", proxy_gateway_count=2).ok()
-    assert calls(gateway.sim, "/share/get") == ["/share/get"] * 2
-
-
-@pytest.mark.parametrize("product", ["share", "auto"])
-def test_an_impossible_drain_is_refused_by_its_name_before_payment(gateway: Gateway, product: str) -> None:
-    gateway.sim.configure(plan={"kind": "share", "channels": 10})
-    run = gateway.play(qg_product=product, proxy_gateway_drain=60)
-    assert run.rc == 2
-    assert "proxy_gateway_drain of " in run.output
-    assert gateway.sim.leases() == []
-
-
 @pytest.mark.measured
 def test_channels_that_are_free_are_used_when_they_are_too_few(gateway: Gateway) -> None:
     gateway.sim.configure(plan={"channels": 8, "lifetime": 5})
-    gateway.play(proxy_gateway_count=5, proxy_gateway_drain=60).ok()
-    first = gateway.servers()
+    options: dict[str, Any] = {"proxy_gateway_count": 5, "proxy_gateway_drain": 60}
+    gateway.play(**options).ok()
+    first = {line.split()[1] for line in gateway.servers()}
+
     gateway.sim.advance(250)
-    gateway.refresh(proxy_gateway_count=5, proxy_gateway_drain=60).ok()
+    gateway.play(REFRESH, **options).ok()
+
     assert len(gateway.sim.leases()) == 8
     assert len(gateway.servers()) == 8
-    assert {line.split()[1] for line in first} < {line.split()[1] for line in gateway.servers()}
+    assert first < {line.split()[1] for line in gateway.servers()}
     assert gateway.ask().status == 200
 
 
@@ -318,21 +385,22 @@ def test_channels_that_are_free_are_used_when_they_are_too_few(gateway: Gateway)
 def test_an_exit_that_is_down_is_replaced_within_a_bound(gateway: Gateway) -> None:
     gateway.sim.configure(plan={"kind": "exclusive", "channels": 9}, options={"lease_proxies": False})
     gateway.play(qg_product="exclusive").ok()
-    bought = ["/exclusive/get"]
+    bought = 1
     for number in range(1, 5):
         time.sleep(8)
-        gateway.refresh(qg_product="exclusive").ok()
-        bought += ["/exclusive/get"] * (number < 4)
-        assert calls(gateway.sim, "/exclusive/get") == bought
+        gateway.play(REFRESH, qg_product="exclusive").ok()
+        if number < 4:
+            bought += 1
+        assert len(calls(gateway.sim, "/exclusive/get")) == bought
     gateway.sim.configure(options={"lease_proxies": True})
-    gateway.refresh(qg_product="exclusive", proxy_gateway_count=2).ok()
+    gateway.play(REFRESH, qg_product="exclusive", proxy_gateway_count=2).ok()
     assert gateway.ask().status == 200
     assert "/exclusive/delete" in calls(gateway.sim)
 
 
-def test_leases_that_cannot_be_used_are_left_out(gateway: Gateway, world: World) -> None:
-    (good,) = world.exits(1)
-    unusable = [
+def test_leases_that_cannot_be_used_are_left_out(gateway: Gateway, upstreams: Upstreams) -> None:
+    (good,) = upstreams.exits(1)
+    unusable: list[Mapping[str, Any]] = [
         {"host": "198.51.100.2:0", "port": "0"},
         {"host": "198.51.100.3:70000", "port": "70000"},
         {"host": "198.51.100.4", "port": None},
@@ -341,69 +409,96 @@ def test_leases_that_cannot_be_used_are_left_out(gateway: Gateway, world: World)
         {"host": "no-such-host.invalid:80", "port": "80"},
     ]
     gateway.holds(good, *unusable)
+
     run = gateway.play().ok()
+
     names = {line.split()[2] for line in gateway.servers()}
     assert names == {good.address, "no-such-host.invalid:80"}
-    assert "5 leases left out" in " ".join(run.output.split())
-    assert world.ask(gateway.port, "GET", world.site("site").address).body == "site"
+    assert phrases.FIVE_LEFT_OUT in shown(run)
+    assert upstreams.ask(gateway.port, "GET", upstreams.site("site").address).body == "site"
 
 
 # --- before anything is paid for
 
 
+def unusable(option: str, value: str) -> str:
+    """What is said of a value that cannot be used."""
+    return f"proxy_gateway_{option}={value} {phrases.CANNOT_BE_USED}"
+
+
 #: The option of the role, its value, and what the sentence contains.
 MISTAKES: list[tuple[str, Any, str]] = [
     ("bind", "192.0.2.300", "invalid address"),
-    ("bind", "127.0.0.1:1 ", 'proxy_gateway_bind="127.0.0.1:1 " cannot be used: give one IPv4 address, such as'),
-    ("bind", "::1", 'proxy_gateway_bind="::1" cannot be used: give one IPv4 address'),
-    ("allow", ["0.0.0.0/1", "128.0.0.0/1"], 'proxy_gateway_allow=["0.0.0.0/1", "128.0.0.0/1"] cannot be used: give'),
-    ("allow", [], "proxy_gateway_allow=[] cannot be used: give IPv4 addresses, or networks of at most 2^24"),
-    ("allow", ["192.0.2.0/33"], "is not a valid IPv4 or IPv6 address"),
-    ("allow", ["192.0.2.0/24\nbind :1"], "cannot be used: give IPv4 addresses, or networks of at most 2^24"),
-    ("name", "a b", 'proxy_gateway_name="a b" cannot be used: give at most 64 letters'),
-    ("name", "../x", 'proxy_gateway_name="../x" cannot be used'),
-    ("directory", "/proc/none", "proxy_gateway_directory=/proc/none does not exist on "),
-    ("directory", "etc", 'proxy_gateway_directory="etc" cannot be used: give an absolute path'),
-    ("service", "systemd", "proxy_gateway_service=systemd needs a host that runs systemd"),
-    ("pools", [{"name": "a", "port": 1}, {"name": "a", "port": 2}], "(a, a; 1, 2): names and ports must be unique"),
-    ("pools", [{"name": "a", "port": 1}, {"name": "b", "port": "1"}], "(a, b; 1, 1): names and ports must be unique"),
-    (
-        "pools",
-        [{"name": "a-b", "port": 1}],
-        "A name in proxy_gateway_pools cannot be used (a-b): give each pool 1 to 32",
-    ),
-    ("check", "http", "proxy_gateway_check must be one of"),
+    ("bind", "127.0.0.1:1 ", unusable("bind", '"127.0.0.1:1 "')),
+    ("bind", "::1", unusable("bind", '"::1"')),
+    ("allow", ["0.0.0.0/1", "128.0.0.0/1"], unusable("allow", '["0.0.0.0/1", "128.0.0.0/1"]')),
+    ("allow", [], unusable("allow", "[]")),
+    ("allow", ["192.0.2.0/33"], phrases.NO_VALID_ADDRESS),
+    ("allow", ["192.0.2.0/24\nbind :1"], phrases.AT_MOST_A_NETWORK_OF_8),
+    ("name", "a b", unusable("name", '"a b"')),
+    ("name", "../x", unusable("name", '"../x"')),
+    ("directory", "/proc/none", f"proxy_gateway_directory=/proc/none {phrases.DOES_NOT_EXIST_ON}"),
+    ("directory", "etc", unusable("directory", '"etc"')),
+    ("service", "systemd", f"proxy_gateway_service=systemd {phrases.NEEDS_SYSTEMD}"),
+    ("pools", [{"name": "a", "port": 1}, {"name": "a", "port": 2}], f"(a, a; 1, 2): {phrases.UNIQUE}"),
+    ("pools", [{"name": "a", "port": 1}, {"name": "b", "port": "1"}], f"(a, b; 1, 1): {phrases.UNIQUE}"),
+    ("pools", [{"name": "a-b", "port": 1}], f"proxy_gateway_pools {phrases.CANNOT_BE_USED} (a-b)"),
+    ("check", "http", f"proxy_gateway_check {phrases.MUST_BE_ONE_OF}"),
     ("count", "three", "proxy_gateway_count"),
 ]
 
 
-def inventory_of(cases: Mapping[str, Mapping[str, Any]]) -> str:
-    """An inventory with a host for each case, which has variables of its own."""
-    local = {"ansible_connection": "local"}
-    return json.dumps({"all": {"hosts": {name: {**local, **variables} for name, variables in cases.items()}}})
-
-
-def test_a_wrong_value_is_named_before_anything_is_paid_for(gateway: Gateway) -> None:
-    common = {**gateway.variables, "proxy_gateway_name": "{{ inventory_hostname }}"}
-    cases = {
-        f"h{number}": {**common, f"proxy_gateway_{option}": value}
-        for number, (option, value, _words) in enumerate(MISTAKES)
+def test_a_mistake_is_named_before_anything_is_paid_for(gateway: Gateway) -> None:
+    """Wrong values, a port in use, an HAProxy that does not run, and an empty key."""
+    programs = gateway.playground.root / "programs"
+    # It accepts the file and ends, and nobody waits for it.
+    executable(programs / "haproxy", "")
+    executable(programs / "seq", "echo 1")
+    login = with_login(programs, f'PATH={programs}:$PATH; export PATH\nexec sh -c "$last"')
+    silent = dict(setting.split("=", 1) for setting in login.split())
+    log = f"{phrases.SEE_THE_LOG} haproxy -d -f {gateway.folder}/silent.cfg"
+    expected = {
+        "taken": "Address already in use",
+        "silent": log,
+        "empty": f"Pool web of empty: {phrases.KEY_IS_EMPTY}",
     }
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        gateway.hosts = {
+            "taken": {"port": taken.getsockname()[1]},
+            "silent": {"port": free_port(), "ansible_ssh_transfer_method": "piped", **silent},
+            "empty": {"pools": [{"name": "web", "port": free_port(), "key": ""}]},
+        }
+        for number, (option, value, words) in enumerate(MISTAKES):
+            gateway.hosts[f"h{number}"] = {option: value}
+            expected[f"h{number}"] = words
 
-    run = gateway.playground.play(PLAY, inventory=inventory_of(cases), environment=gateway.environment)
+        run = gateway.play()
 
     assert run.rc == 2
-    failures = {task.host: str(task.result["msg"]) for task in run.tasks if task.status == "failed"}
-    expected = {f"h{number}": words for number, (_option, _value, words) in enumerate(MISTAKES)}
-    assert {host: failures.get(host) for host in cases if expected[host] not in failures.get(host, "")} == {}
+    failures = {task.host: task.result["msg"] for task in run.tasks if task.status == "failed"}
+    for host, words in expected.items():
+        assert words in " ".join(str(failures[host]).split()), host
     assert calls(gateway.sim) == []
-    assert list(gateway.folder.glob("*.cfg")) == []
+    assert {path.stem for path in gateway.folder.glob("*.cfg")} == {"taken", "silent", "empty"}
 
 
-def test_each_option_can_be_set_as_text_of_a_command_line(gateway: Gateway, world: World) -> None:
-    """Those that concern leases by themselves, since one may hide a mistake in what another one does."""
+#: Options that concern leases, as text of a command line.
+LEASE_OPTIONS: dict[str, Any] = {
+    "count": "2",
+    "areas": "350500",
+    "isp": "telecom",
+    "keep_alive": "5",
+    "drain": "20",
+    "credentials": "false",
+}
+
+
+@pytest.mark.parametrize("alone", [False, *slow_cases(True)], ids=lambda alone: "alone" if alone else "together")
+def test_each_option_can_be_set_as_text_of_a_command_line(gateway: Gateway, alone: bool) -> None:
+    """Those that concern leases also by themselves, since one may hide a mistake in another one."""
     gateway.sim.configure(plan={"channels": 50})
-    metrics = free_port()
     values: dict[str, Any] = {
         "state": "present",
         "name": "whole",
@@ -413,22 +508,15 @@ def test_each_option_can_be_set_as_text_of_a_command_line(gateway: Gateway, worl
         "port": str(free_port()),
         "allow": "127.0.0.1,192.0.2.0/24",
         "web_only": "false",
-        "metrics": f"127.0.0.1:{metrics}",
+        "metrics": f"127.0.0.1:{free_port()}",
         "check": "tcp",
         "sticky": "none",
         "pools": [{"name": "first", "port": str(free_port())}],
     }
-    alone = {
-        "count": "2",
-        "areas": "350500",
-        "isp": "telecom",
-        "keep_alive": "5",
-        "drain": "20",
-        "credentials": "false",
-    }
-    assert {*values, *alone} == {name.removeprefix("proxy_gateway_") for name in role_options("proxy_gateway")}
+    documented = role_options("proxy_gateway")
+    assert {f"proxy_gateway_{name}" for name in values | LEASE_OPTIONS} == set(documented)
     pool = {
-        **alone,
+        **LEASE_OPTIONS,
         "name": "own",
         "port": str(free_port()),
         "key": gateway.sim.key,
@@ -436,115 +524,73 @@ def test_each_option_can_be_set_as_text_of_a_command_line(gateway: Gateway, worl
         "product": "classic",
         "sticky": "required",
     }
-    assert pool.keys() == role_options("proxy_gateway")["proxy_gateway_pools"]["options"].keys()
-    cases = {name: {name: value, "port": str(free_port())} for name, value in alone.items()}
-    cases |= {"whole": values, "pool": {"pools": [pool]}, "typed": {"keep_alive": 60, "port": free_port()}}
-    common = {**gateway.variables, "proxy_gateway_name": "{{ inventory_hostname }}"}
-    hosts = {
-        host: {**common, **{f"proxy_gateway_{name}": value for name, value in options.items()}}
-        for host, options in cases.items()
-    }
+    assert pool.keys() == documented["proxy_gateway_pools"]["options"].keys()
+    gateway.hosts = {"whole": values, "pool": {"pools": [pool]}}
+    if alone:
+        gateway.hosts = {"typed": {"keep_alive": 60, "port": free_port()}}
+        for name, value in LEASE_OPTIONS.items():
+            gateway.hosts[name] = {name: value, "port": str(free_port())}
 
-    gateway.playground.play(PLAY, inventory=inventory_of(hosts), environment=gateway.environment).ok()
-
-    assert {path.stem for path in gateway.folder.glob("*.cfg")} == set(cases)
-    assert " map(" not in gateway.configuration("credentials")
-    assert "deny unless { src 127.0.0.1 192.0.2.0/24 }" in gateway.configuration("whole")
-
-
-def test_a_pool_with_an_empty_key_never_takes_the_key_of_the_environment(gateway: Gateway) -> None:
-    run = gateway.play(proxy_gateway_pools=[{"name": "web", "port": gateway.port, "key": ""}])
-    assert run.rc == 2
-    assert "Pool web of localhost: key is empty (''), which never means another key" in " ".join(run.output.split())
-    assert calls(gateway.sim) == []
-
-
-def test_a_refresh_names_a_host_without_a_gateway_and_leases_nothing_for_it(gateway: Gateway) -> None:
-    run = gateway.refresh()
-    assert run.rc == 2
-    missing = f"localhost has no gateway at {gateway.folder}/qg-proxy-gateway.cfg"
-    assert missing in " ".join(run.output.split())
-    assert calls(gateway.sim) == []
-
-
-def test_a_process_that_gives_no_reason_is_reported_with_where_its_log_is(gateway: Gateway) -> None:
-    programs = gateway.playground.root / "programs"
-    programs.mkdir()
-    # HAProxy accepts the file and does not run, and nobody waits for it.
-    for name, text in (("haproxy", ""), ("seq", "echo 1\n")):
-        (programs / name).write_text(f"#!/bin/sh\n{text}", encoding="ascii")
-        (programs / name).chmod(0o755)
-    gateway.environment["PATH"] = f"{programs}:{gateway.playground.ansible_environment()['PATH']}"
-    run = gateway.play()
-    assert run.rc == 2
-    log = "it gave no reason; to see its log, type grep haproxy /var/log/syslog, or on a host without a system log"
-    assert f"{log} haproxy -d -f {gateway.folder}/qg-proxy-gateway.cfg" in " ".join(run.output.split())
-    assert calls(gateway.sim) == []
-
-
-def test_a_port_in_use_is_named_and_another_one_works(gateway: Gateway) -> None:
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        taken.listen()
-        run = gateway.play(proxy_gateway_port=taken.getsockname()[1])
-        assert run.rc == 2
-        assert "Address already in use" in " ".join(run.output.split())
-        assert calls(gateway.sim) == []
     gateway.play().ok()
-    assert gateway.ask().status == 200
+
+    assert {path.stem for path in gateway.folder.glob("*.cfg")} == set(gateway.hosts)
+    if alone:
+        assert " map(" not in gateway.configuration("credentials")
+    else:
+        assert "deny unless { src 127.0.0.1 192.0.2.0/24 }" in gateway.configuration("whole")
 
 
 # --- operation
 
 
 @pytest.mark.newest
-def test_two_gateways_of_a_host_are_apart_and_removed_apart(gateway: Gateway, world: World) -> None:
-    other = free_port()
-    second = {"proxy_gateway_name": "second", "proxy_gateway_port": other}
-    gateway.play().ok()
-    gateway.play(**second).ok()
-    assert gateway.play(proxy_gateway_state="absent").ok().of("Remove the files") is not None
-    eventually(lambda: world.ask(gateway.port, "GET", "198.51.100.9:80").status == 0)
-    assert world.ask(other, "GET", "198.51.100.9:80").status != 0
-    gateway.play(proxy_gateway_state="absent", **second).ok()
-    eventually(lambda: world.ask(other, "GET", "198.51.100.9:80").status == 0)
+def test_two_gateways_of_a_host_from_check_mode_to_their_removal(gateway: Gateway) -> None:
+    second = free_port()
+    gateway.hosts = {"first": {"port": gateway.port}, "second": {"port": second}}
+
+    run = gateway.play(arguments=["--check"]).ok()
+
+    assert "changed=0 " not in run.output
     assert list(gateway.folder.iterdir()) == []
-    assert " changed=0 " in gateway.play(proxy_gateway_state="absent", **second).ok().output
+    assert gateway.sim.leases() == []
 
-
-def test_check_mode_and_a_second_run_say_what_changes(gateway: Gateway) -> None:
-    assert "changed=0 " not in gateway.play(arguments=["--check"]).ok().output
-    assert (list(gateway.folder.iterdir()), gateway.sim.leases()) == ([], [])
     gateway.play().ok()
-    for arguments in ([], ["--check"]):
-        assert " changed=0 " in gateway.play(arguments=arguments).ok().output
-    assert " changed=0 " in gateway.refresh().ok().output
 
+    assert gateway.play(arguments=["--check"]).ok().output.count(" changed=0 ") == 2
+    assert gateway.play(REFRESH).ok().output.count(" changed=0 ") == 2
 
-def test_credentials_reach_the_exits_and_no_output(gateway: Gateway) -> None:
-    gateway.sim.configure(whitelist=[])
-    gateway.environment["QG_PASSWORD"] = PWD
-    run = gateway.play(proxy_gateway_credentials=True, arguments=["--diff", "-vvv"]).ok()
-    assert gateway.ask().status == 200
-    assert "+listen qg" in run.output
-    assert PWD not in run.output
-    for path in gateway.folder.glob("*.[cm]*"):
-        assert path.stat().st_mode & 0o777 == 0o600
+    # The second one stays when the first one is removed.
+    gateway.play(arguments=["--limit", "first"], proxy_gateway_state="absent").ok()
+
+    eventually(lambda: gateway.ask().status == 0)
+    assert gateway.ask(second).status == 200
+
+    run = gateway.play(proxy_gateway_state="absent").ok()
+
+    eventually(lambda: gateway.ask(second).status == 0)
+    assert list(gateway.folder.iterdir()) == []
+    assert run.output.count(" changed=0 ") == 1
 
 
 @pytest.mark.parametrize(
-    ("playbook", "variables", "arguments"),
+    ("playbook", "variables", "arguments", "sentence"),
     [
-        (REFRESH, {"qg_hosts": "nobody"}, []),
-        (REFRESH, {"qg_refresh": ["gateways"]}, []),
-        (REFRESH, {}, ["--limit", "nobody,localhost:!localhost"]),
-        (TIMER, {}, []),
-        (TIMER, {"qg_hosts": "nobody"}, []),
-        (TIMER, {"qg_hosts": "all"}, ["--limit", "localhost"]),
+        (REFRESH, {}, [], phrases.NO_GATEWAY),
+        (REFRESH, {"qg_refresh": ["gateways"]}, [], ""),
+        (REFRESH, {}, ["--limit", "nobody,gateway:!gateway"], ""),
+        (TIMER, {}, [], ""),
+        (TIMER, {"qg_hosts": "all"}, ["--limit", "gateway"], ""),
     ],
 )
 def test_a_refresh_of_nothing_is_an_error(
-    gateway: Gateway, playbook: str, variables: dict[str, Any], arguments: list[str]
+    gateway: Gateway,
+    playbook: str,
+    variables: dict[str, Any],
+    arguments: list[str],
+    sentence: str,
 ) -> None:
-    assert gateway.play(playbook, arguments, **variables).rc != 0
+    run = gateway.play(playbook, arguments, **variables)
+
+    assert run.rc != 0
+    assert sentence in shown(run)
     assert calls(gateway.sim) == []

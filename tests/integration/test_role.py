@@ -20,7 +20,6 @@ from integration.fleet import (
     DETECT,
     OTHER_KEY,
     REPORT,
-    UPDATE,
     Fleet,
     RoleRun,
     play,
@@ -81,9 +80,7 @@ def shown(run: RoleRun) -> str:
         pytest.param(use(IMPORT, header="become: true"), 1, id="become"),
     ],
 )
-def test_a_batch_costs_one_write_when_new_and_one_reading_in_sync(
-    fleet: Fleet, playbook: str, batches: int
-) -> None:
+def test_a_batch_costs_one_write_when_new_and_one_reading_in_sync(fleet: Fleet, playbook: str, batches: int) -> None:
     fleet.sim.configure(whitelist=[OFFICE])
 
     first = fleet.run(playbook, arguments=["--diff"]).ok()
@@ -121,9 +118,7 @@ def test_without_steps_each_host_is_right_at_more_calls(fleet: Fleet, header: st
     assert set(calls(fleet.sim)) == {QUERY}
 
 
-@pytest.mark.parametrize(
-    "playbook", [use(IMPORT, header="serial: 2"), *slow_cases(play("serial: 2"))]
-)
+@pytest.mark.parametrize("playbook", [use(IMPORT, header="serial: 2"), *slow_cases(play("serial: 2"))])
 def test_a_batch_in_sync_does_not_speak_for_those_after_it(fleet: Fleet, playbook: str) -> None:
     fleet.put_in_sync()
     fleet.sim.configure(OTHER_KEY, whitelist=["198.51.100.4"])
@@ -161,8 +156,7 @@ def test_hosts_that_moved_are_added_before_they_are_removed(fleet: Fleet) -> Non
 
 def test_the_play_can_use_the_result_of_each_host_and_touches_no_other(fleet: Fleet) -> None:
     check = (
-        "    - ansible.builtin.assert:\n"
-        "        that: egress_whitelist_result.hosts[inventory_hostname].ips == [own]\n"
+        "    - ansible.builtin.assert:\n        that: egress_whitelist_result.hosts[inventory_hostname].ips == [own]\n"
     )
     variables = {"own": "203.0.113.{{ inventory_hostname[1:] }}"}
 
@@ -191,9 +185,7 @@ def test_a_failed_first_host_is_named_and_is_no_hindrance(fleet: Fleet, header: 
 
 
 @pytest.mark.measured
-def test_hosts_that_are_unreachable_or_uncertain_keep_their_addresses(
-    fleet: Fleet, closed_port: int
-) -> None:
+def test_hosts_that_are_unreachable_or_uncertain_keep_their_addresses(fleet: Fleet, closed_port: int) -> None:
     fleet.put_in_sync()
     fleet.make_unreachable("h1", closed_port)
     fleet.make_uncertain("h2")
@@ -329,9 +321,7 @@ def test_one_address_bound_to_another_key_is_one_hosts_trouble(fleet: Fleet, fai
 
 
 @pytest.mark.parametrize(("path", "has_outcome"), [(QUERY, False), (ADD, True)])
-def test_an_error_of_the_whole_run_fails_all_with_few_calls(
-    fleet: Fleet, path: str, has_outcome: bool
-) -> None:
+def test_an_error_of_the_whole_run_fails_all_with_few_calls(fleet: Fleet, path: str, has_outcome: bool) -> None:
     fleet.sim.fault(path=path, kind="code", code=-12, times=-1)
 
     run = fleet.run(fail=False)
@@ -376,9 +366,7 @@ Choice = Callable[..., dict[str, Any]]
 CHOICES: list[Choice] = [by_limit, by_hosts, by_forget]
 
 
-def test_deregistering_contacts_no_host_and_removes_what_was_registered(
-    fleet: Fleet, closed_port: int
-) -> None:
+def test_deregistering_contacts_no_host_and_removes_what_was_registered(fleet: Fleet, closed_port: int) -> None:
     fleet.put_in_sync()
     fleet.sim.configure(whitelist=[OFFICE, *fleet.all_addresses])
     fleet.make_unreachable("h1", closed_port)
@@ -435,16 +423,14 @@ def test_hosts_that_moved_or_left_the_inventory_are_named_and_can_be_forgotten(
 
     assert wrong.rc == 2
     assert calls(fleet.sim) == []
-    assert f"'h9', {phrases.NOT_REGISTERED}" in wrong.output
+    assert f"'h9', {phrases.NOT_REGISTERED}" in shown(wrong)
 
     fleet.run(DEREGISTER, variables={"qg_forget": ["h1"]}).ok()
 
     assert fleet.listed() == fleet.all_addresses[1:]
 
 
-def test_hosts_that_stay_listed_are_named_however_they_were_chosen(
-    sim: Simulator, playground: Playground
-) -> None:
+def test_hosts_that_stay_listed_are_named_however_they_were_chosen(sim: Simulator, playground: Playground) -> None:
     """One stays for another inventory, one for another host, and one was there before."""
     fleet = Fleet(sim, playground, size=5)
     fleet.sim.configure(whitelist=[public(3)])
@@ -486,9 +472,7 @@ def test_hosts_that_stay_listed_are_named_however_they_were_chosen(
 
 @pytest.mark.measured
 @pytest.mark.parametrize("choice", [by_limit, *slow_cases(by_hosts, by_forget)])
-def test_a_host_that_stays_for_others_goes_as_the_warnings_say(
-    fleet: Fleet, choice: Choice
-) -> None:
+def test_a_host_that_stays_for_others_goes_as_the_warnings_say(fleet: Fleet, choice: Choice) -> None:
     """First for its own name in another inventory, then for another host there, and for one here."""
     fleet.move(h2=public(1), h3=public(1))
     fleet.run(limit="h1,h2").ok()
@@ -556,10 +540,8 @@ UNPARSED = {"ANSIBLE_INVENTORY_ANY_UNPARSED_IS_FAILED": "true"}
 
 
 @pytest.mark.measured
-def test_prune_needs_the_whole_inventory_and_waits_for_all_hosts(
-    fleet: Fleet, closed_port: int
-) -> None:
-    options = {"inventory_id": "fleet", "prune": True}
+def test_prune_needs_the_whole_inventory_and_waits_for_all_hosts(fleet: Fleet, closed_port: int) -> None:
+    options: dict[str, Any] = {"inventory_id": "fleet", "prune": True}
     fleet.run(inventory_id="fleet").ok()
     del fleet.lines["h4"]
 
@@ -572,7 +554,7 @@ def test_prune_needs_the_whole_inventory_and_waits_for_all_hosts(
     run = fleet.run(limit="h2", environment=UNPARSED, **options)
 
     assert run.rc == 2
-    assert phrases.PRUNE_WITH_LIMIT in run.output
+    assert phrases.PRUNE_WITH_LIMIT in shown(run)
     assert calls(fleet.sim) == []
 
     fleet.make_unreachable("h1", closed_port)
@@ -619,9 +601,10 @@ HOSTILE = {
     "refused": ("exit 7", phrases.NO_CONNECTION),
     "killed": ("kill -9 $PPID", phrases.NO_RESPONSE),
     "forging": (
-        "nonce=$(tr '\\0' '\\n' </proc/$PPID/cmdline | grep -o 'qg[0-9a-f]\\{24\\}' | head -n 1); "
-        "for n in 1 2 3; do printf '\\n%s 0 0 192.0.2.%s\\n%s.\\n' $nonce $n $nonce; done; "
-        "echo 192.0.2.1",
+        (
+            "nonce=$(tr '\\0' '\\n' </proc/$PPID/cmdline | grep -o 'qg[0-9a-f]\\{24\\}' | head -n 1); "
+            "for n in 1 2 3; do printf '\\n%s 0 0 192.0.2.%s\\n%s.\\n' $nonce $n $nonce; done; echo 192.0.2.1"
+        ),
         phrases.MORE_RESPONSES,
     ),
 }
@@ -665,10 +648,10 @@ def test_verify_through_a_proxy_waits_until_it_lets_the_host_in(fleet: Fleet) ->
 
 #: An option of the role, its value, and what the refusal says.
 MISTAKES: list[tuple[str, object, str]] = [
-    ("sample", 3, phrases.NO_SUCH_VARIABLE),
+    ("sample", 3, phrases.DOES_NOT_EXIST),
     ("sample", 3, "egress_whitelist_samples"),
-    ("key", "x", f"egress_whitelist_key {phrases.NO_SUCH_VARIABLE}"),
-    ("adopt", True, f"egress_whitelist_adopt {phrases.NO_SUCH_VARIABLE}"),
+    ("key", "x", f"egress_whitelist_key {phrases.DOES_NOT_EXIST}"),
+    ("adopt", True, f"egress_whitelist_adopt {phrases.DOES_NOT_EXIST}"),
     ("ips", [], phrases.COMES_FROM.format("ips", "egress_whitelist_ips")),
     ("ips", None, "ips is null"),
     ("forget", ["h1"], phrases.FORGET_NEEDS_ABSENT),

@@ -6,8 +6,8 @@
 from __future__ import annotations
 
 import pytest
-from simulator.fixture import Simulator
 from integration.fleet import Fleet, public
+from simulator.fixture import Simulator
 from support import phrases
 from support.playground import Playground, assert_task_failed, numeric
 

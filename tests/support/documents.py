@@ -45,7 +45,8 @@ def configured(kind: str, loaded: Any, name: str, documented: Mapping[str, Any])
     """A plugin as ansible-core's loader leaves it: known by its name, by which its options are configured."""
     constants.config.initialize_plugin_configuration_definitions(kind, name, documented)
     # The loader sets these two, and has no public way to set them.
-    loaded._load_name, loaded._redirected_names = name, []
+    loaded._load_name = name
+    loaded._redirected_names = []
     return loaded
 
 

@@ -23,13 +23,14 @@ import pytest
 import requests
 import yaml
 from ansible_rulebook.validators import Validate
-from simulator.fixture import Simulator
 from integration.guide_blocks import ENGLISH, blocks
+from simulator.fixture import Simulator
 
 MINUTE = "2"
 INTERVAL = 0.5
 #: The rules engine is a Java program that has to start, on a machine that may be busy.
-START_SECONDS, STOP_SECONDS = 240, 20
+START_SECONDS = 240
+STOP_SECONDS = 20
 PASSWORD = "p+w/SECRETPWD&9= *"
 Event = dict[str, Any]
 
@@ -193,7 +194,8 @@ def test_conditions_see_each_change_and_text_of_the_vendor_stays_text(sim: Simul
     assert sorted(said()) == expected
     assert [item["server"] for item in events("leases")[2]["removed"]] == [lease["host"]]
     (failed,) = events("failed")
-    assert (failed["current"]["watched"], failed["current"]["error"]["code"]) == ("quota", -13)
+    assert failed["current"]["watched"] == "quota"
+    assert failed["current"]["error"]["code"] == -13
     assert "touch TRAPPED" in failed["current"]["msg"]
     assert not list(rulebook.root.rglob("TRAPPED"))
     # -vv is the level of debugging.
@@ -207,7 +209,8 @@ def test_rulebooks_of_guides_and_of_the_collection_are_valid() -> None:
     """As ansible-rulebook checks each rulebook that is a file of the user."""
     guides = [text for path in (README, GUIDE) for text in rulebooks_in(path)]
     shipped = [path.read_text("utf-8") for path in (README.parent / "rulebooks").glob("*.yml")]
-    assert (len(guides), len(shipped)) == (2, 3)
+    assert len(guides) == 2
+    assert len(shipped) == 3
     for text in guides + shipped:
         Validate.rulebook(yaml.safe_load(text))
 

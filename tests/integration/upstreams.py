@@ -124,8 +124,8 @@ class Load:
         return max(answer.seconds for answer in self.answers)
 
 
-class World:
-    """Servers and clients, in a thread of their own."""
+class Upstreams:
+    """Exits and sites, and clients that reach them, in a thread of their own."""
 
     def __init__(self) -> None:
         self._loop = asyncio.new_event_loop()
@@ -197,7 +197,9 @@ class World:
 
 
 async def _ask(gateway: int, method: str, target: str, label: str = "", head: str = "", path: str = "/") -> Answer:
-    began, status, body = time.monotonic(), 0, ""
+    began = time.monotonic()
+    status = 0
+    body = ""
     if label:
         head += f"Proxy-Authorization: Basic {base64.b64encode(f'{label}:x'.encode()).decode()}\r\n"
     with contextlib.suppress(OSError, asyncio.IncompleteReadError):
@@ -220,10 +222,10 @@ async def _ask(gateway: int, method: str, target: str, label: str = "", head: st
 
 
 @contextlib.contextmanager
-def running_world() -> Iterator[World]:
-    """Servers and clients for one test."""
-    world = World()
+def running_upstreams() -> Iterator[Upstreams]:
+    """Exits, sites and clients for one test."""
+    upstreams = Upstreams()
     try:
-        yield world
+        yield upstreams
     finally:
-        world.stop()
+        upstreams.stop()
