@@ -169,8 +169,6 @@ CREDENTIALS_NEED_PASSWORD = "credentials=true needs password"
 METRICS_NOT_WRITTEN = "The metrics cannot be written"
 NO_ADDRESS_FOR_HAPROXY = "proxy_haproxy cannot use a value that is no address: give a lease"
 NO_GATEWAY = "gateway has no gateway at "
-
-# The user center and the cloud.
 IS_LEFT_OUT = "is left out"
 UNABLE_TO_PARSE = "Unable to parse"
 FAILED_TO_PARSE = "Failed to parse"
