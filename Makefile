@@ -12,8 +12,8 @@ REST := $(if $(ARGS),-- $(ARGS))
 help:
 	@sed -nE 's/^([a-z-]+):.*## (.*)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
 
-.venv/.ready: uv.lock tests/support/bootstrap.sh
-	@tests/support/bootstrap.sh
+.venv/.ready: uv.lock tools/bootstrap.sh
+	@tools/bootstrap.sh
 
 # Two lanes, since one core waits for half of its time; the output of the second is shown when it has ended.
 test: .venv/.ready ## what each change must pass, on the newest ansible-core

@@ -18,9 +18,9 @@ import nox
 from nox.command import CommandFailed
 
 ROOT = Path(__file__).resolve().parent
-sys.path.insert(0, str(ROOT / "tests"))
-from support import workspace
-from support.workspace import CACHE, CORES, DATABASE, HOSTS, INTEGRATION, NEWEST
+sys.path.insert(0, str(ROOT / "tools"))
+import workspace
+from workspace import CACHE, CORES, DATABASE, HOSTS, INTEGRATION, NEWEST
 
 # As CI and a release run them: also the tests that are marked as slow, and with the coverage measured.
 ALL = bool(os.environ.get("QGNET_ALL"))
@@ -29,7 +29,6 @@ ON_CORES = [nox.param(python, core, id=core) for core, python in CORES.items()]
 CALLERS_HOME = {"HOME": os.environ.get("QGNET_HOME", str(Path.home()))}
 NEWEST_PYTHON = "3.13"
 SYSTEMD = "ip=iproute2 mmdebstrap systemd-nspawn=systemd-container"
-TOOLS = {"PYTHONPATH": f"{ROOT}/tests", "PYTHONDONTWRITEBYTECODE": "1"}
 
 nox.needs_version = ">=2025.5.1"
 nox.options.default_venv_backend = "uv"
@@ -163,7 +162,8 @@ def sanity(session: nox.Session, core: str) -> None:
     """ansible-test sanity; pylint takes as long as all other tests together."""
     sync(session, core=core)
     quick = () if ALL and core == NEWEST else ("--skip-test", "pylint")
-    session.run("python", "-m", "support.sanity", core, str(session.python), *quick, *session.posargs, env=TOOLS)
+    arguments = (core, str(session.python), *quick, *session.posargs)
+    session.run("python", "tools/sanity.py", *arguments, env={"PYTHONDONTWRITEBYTECODE": "1"})
 
 
 @nox.session(python=NEWEST_PYTHON)
@@ -176,7 +176,7 @@ def molecule(session: nox.Session) -> None:
             session.skip("needs root here: it makes network namespaces")
         session.error("this root may not make network namespaces (a container without CAP_SYS_ADMIN?)")
     sync(session, "molecule", "tests", programs=HOSTS)
-    within = () if root else ("bash", "tests/support/lab/lab.sh", "rootless")
+    within = () if root else ("bash", "tools/lab/lab.sh", "rootless")
     arguments = session.posargs or (["--all", "--report"] if ALL else ["--scenario-name=egress_whitelist", "--report"])
     # Else it would take hosts for running that a killed run has created, or a power failure has ended.
     session.run("molecule", "reset", "--no-report", env=CALLERS_HOME, silent=True)
@@ -241,8 +241,8 @@ define("simulator", "", "python", "tests/simulator")
 define("contract", "", "pytest", "tests/contract")
 define("bench", "curl haproxy sshd=openssh-server", "python", "tests/benchmarks/bench.py", PYTHONPATH=f"{ROOT}/tests")
 # Random defects in the code that pays, writes or waits: --seed, --number.
-define("planted", f"{DATABASE} curl", "python", "tools/plant.py", PYTHONPATH=f"{ROOT}/tests")
+define("planted", f"{DATABASE} curl", "python", "tools/plant.py")
 DEMO = "curl haproxy" if "gateway" in sys.argv else "curl"
-define("demo", DEMO, "bash", "tests/support/demo/demo.sh", **CALLERS_HOME)
-define("systemd", SYSTEMD, "bash", "tests/support/lab/gateway_systemd.sh", **CALLERS_HOME)
+define("demo", DEMO, "bash", "tools/demo/demo.sh", **CALLERS_HOME)
+define("systemd", SYSTEMD, "bash", "tools/lab/gateway_systemd.sh", **CALLERS_HOME)
 define("eda", "java=openjdk-21-jre-headless", "pytest", "tests/integration/eda", group="eda")

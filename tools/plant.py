@@ -22,7 +22,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from queue import SimpleQueue
 
-from support import workspace
+import workspace
 
 UTILS = Path("plugins/module_utils")
 #: The code that pays, writes or waits.

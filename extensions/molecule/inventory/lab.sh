@@ -3,4 +3,4 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
 # The hosts of the lab that the scenario "default" makes; none before it has run.
-QGNET_LAB_NAME=molecule exec "$(dirname -- "${BASH_SOURCE[0]}")/../../../tests/support/lab/lab.sh" inventory
+QGNET_LAB_NAME=molecule exec "$(dirname -- "${BASH_SOURCE[0]}")/../../../tools/lab/lab.sh" inventory

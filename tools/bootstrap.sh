@@ -4,7 +4,7 @@
 #
 # Makes .venv, which runs the sessions, with a Python from 3.10 on that has pip, or else the module venv.
 set -euo pipefail
-cd "$(dirname "${BASH_SOURCE[0]}")/../.."
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 for name in python3.13 python3.12 python3.11 python3.10 python3; do
     python=$(command -v "$name") && "$python" -c 'import sys; sys.exit(sys.version_info < (3, 10))' 2>/dev/null && break

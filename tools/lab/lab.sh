@@ -14,7 +14,7 @@ readonly api_port=8080 proxy_port=3128
 readonly path=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 
 self=$(realpath -- "${BASH_SOURCE[0]}")
-tests=$(realpath -- "$(dirname -- "$self")/../..")
+checkout=$(realpath -- "$(dirname -- "$self")/../..")
 PATH=$PATH:/usr/sbin:/sbin
 
 usage() {
@@ -43,7 +43,7 @@ die() {
 short_hash() { printf '%s' "$1" | sha256sum | cut -c1-8; }
 temporary=${TMPDIR:-/tmp}
 ((${#temporary} <= 30)) || temporary=/tmp # see make_directory for why it must be short
-dir=$(realpath -m -- "${QGNET_LAB_DIR:-$temporary/qg-${QGNET_LAB_NAME:-lab}-$(id -u)-$(short_hash "$tests")}")
+dir=$(realpath -m -- "${QGNET_LAB_DIR:-$temporary/qg-${QGNET_LAB_NAME:-lab}-$(id -u)-$(short_hash "$checkout")}")
 # Names follow from the directory alone: `down` finds what a broken `up` left, whatever became of the directory.
 lab=qg$(short_hash "$dir")
 
@@ -295,7 +295,7 @@ simulator() {
     for ((number = 1; number <= count; number++)); do
         arguments+=(--map "$(host_address "$number")=$(public_address "$number")")
     done
-    setsid nsenter --net="/run/netns/$lab" "${QGNET_LAB_PYTHON:-python3}" "$tests/simulator" --host "$gateway" --port "$api_port" \
+    setsid nsenter --net="/run/netns/$lab" "${QGNET_LAB_PYTHON:-python3}" "$checkout/tests/simulator" --host "$gateway" --port "$api_port" \
         --proxy-port "$proxy_port" --ready-file "$ready" "${arguments[@]}" "$@" </dev/null >"$log" 2>&1 &
     local pid=$!
     patience 20
@@ -309,7 +309,7 @@ door() {
     need_up
     local ready=$dir/door.url
     [[ ! -e $ready ]] || die "the door is open already: $(<"$ready")"
-    setsid "${QGNET_LAB_PYTHON:-python3}" "$tests/support/lab/door.py" "/run/netns/$lab" "$gateway" "$api_port" "$ready" \
+    setsid "${QGNET_LAB_PYTHON:-python3}" "$checkout/tools/lab/door.py" "/run/netns/$lab" "$gateway" "$api_port" "$ready" \
         </dev/null >"$dir/door.log" 2>&1 &
     patience 10
     until [[ -s $ready ]]; do

@@ -15,7 +15,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from support import workspace
+import workspace
 
 #: ansible-test fetches pip from a server that many a machine cannot reach; this takes the same from the package index.
 PIPS = ("get_pip_23_1_2.py", "get_pip_24_2.py", "get_pip_25_2.py")

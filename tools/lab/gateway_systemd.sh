@@ -9,8 +9,7 @@
 set -euo pipefail
 
 readonly namespace=qgsystemd key=QGDEMO01
-tests=$(realpath -- "$(dirname -- "${BASH_SOURCE[0]}")/../..")
-checkout=$(dirname -- "$tests")
+checkout=$(realpath -- "$(dirname -- "${BASH_SOURCE[0]}")/../..")
 root=${QGNET_SYSTEMD_ROOT:-$checkout/.cache/systemd}
 log=$root.log
 packages=systemd,systemd-sysv,dbus,iproute2,curl,python3,python3-requests,python3-apt,ansible-core,haproxy
@@ -61,7 +60,7 @@ fi
 ip netns add "$namespace" || fail "this root may not make network namespaces."
 ip -n "$namespace" link set lo up
 # The machine shares this namespace, so the simulator is at its loopback address.
-nsenter --net="/run/netns/$namespace" "${QGNET_LAB_PYTHON:-python3}" "$tests/simulator" --port 8080 \
+nsenter --net="/run/netns/$namespace" "${QGNET_LAB_PYTHON:-python3}" "$checkout/tests/simulator" --port 8080 \
     --map 127.0.0.1=203.0.113.5 </dev/null >/dev/null 2>&1 &
 simulator=$!
 collection=/usr/share/ansible/collections/ansible_collections/qingguo/qgnet

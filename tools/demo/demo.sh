@@ -11,8 +11,8 @@ set -euo pipefail
 
 readonly hosts=5 key=QGDEMO01
 here=$(dirname -- "$(realpath -- "${BASH_SOURCE[0]}")")
-tests=$(realpath -- "$here/../..")
-lab=$tests/support/lab/lab.sh
+checkout=$(realpath -- "$here/../..")
+lab=$checkout/tools/lab/lab.sh
 
 fail() {
     printf '\nThe demo stopped: %s\n' "$*" >&2
@@ -98,7 +98,7 @@ start_loopback_hosts() {
         arguments+=(--map "127.0.0.$((10 + number))=203.0.113.$((10 + number))")
         printf '    host%s:\n' "$number" >>"$inventory"
     done
-    "$python" "$tests/simulator" --host 127.0.0.1 --port 0 --proxy-port 0 --key "$key" --ready-file "$ready" \
+    "$python" "$checkout/tests/simulator" --host 127.0.0.1 --port 0 --proxy-port 0 --key "$key" --ready-file "$ready" \
         "${arguments[@]}" </dev/null >"$work/simulator.log" 2>&1 &
     simulator=$!
     until [[ -s $ready ]]; do
