@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,24 @@ import yaml
 from simulator.account.handler import sign
 from support import vendor_pages as pages
 from support.vendor import KEY, Vendor
-from support.vendor_examples import Like, fetch
+
+from .clients import fetch
+
+
+class Like:
+    """Equal to each text that has the form of a pattern."""
+
+    def __init__(self, pattern: str) -> None:
+        self.pattern = pattern
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, str) and re.fullmatch(self.pattern, other) is not None
+
+    __hash__ = object.__hash__
+
+    def __repr__(self) -> str:
+        return f"Like({self.pattern!r})"
+
 
 CASES: dict[str, dict[str, Any]] = yaml.safe_load(Path(__file__).with_name("documents.yml").read_text(encoding="utf-8"))
 ADDRESS, PORT, DIGITS = r"(198\.51\.100|192\.0\.2)\.\d+", r"\d{5}", "[0-9a-f]"

@@ -11,8 +11,9 @@ from urllib.parse import urlsplit
 import pytest
 from simulator.core import ConnectionLost
 from simulator.fixture import Simulator
-from support.http_sessions import new_session
 from support.vendor import Vendor
+
+from .clients import new_session
 
 A, B, C = "203.0.113.5", "203.0.113.6", "203.0.113.7"
 ADD, QUERY = "/whitelist/add", "/whitelist/query"

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 from support.vendor import KEY, Vendor
-from support.vendor_examples import fetch
+
+from .clients import fetch
 
 DAY, TWICE = 86400, ("SUCCESS", "SUCCESS")
 #: Calls a minute by plan, with two channels.

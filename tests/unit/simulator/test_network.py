@@ -17,10 +17,9 @@ import requests
 from requests.adapters import HTTPAdapter
 from simulator import cli
 from simulator.fixture import PROGRAM, Simulator, running_simulator
-from support.http_sessions import new_session, text_through
 from support.processes import wait_for
-from support.socks5 import Socks5Client, ipv4, name
-from support.vendor_examples import PASSWORD
+
+from .clients import PASSWORD, Socks5Client, ipv4, name, new_session, text_through
 
 SOURCE, PUBLIC, EXIT = "127.0.0.11", "203.0.113.11", "198.51.100.1"
 

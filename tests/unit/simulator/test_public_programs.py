@@ -15,10 +15,8 @@ from pathlib import Path
 import pytest
 import requests
 from simulator.fixture import Simulator, running_simulator
-from support.http_sessions import new_session
-from support.socks5 import Socks5Client
 
-SECRET = "0123456789ab"
+from .clients import PASSWORD, Socks5Client, new_session
 
 
 class Site(http.server.BaseHTTPRequestHandler):
@@ -84,7 +82,7 @@ def test_a_distinct_pool_gives_no_server_twice(sim: Simulator) -> None:
 
 
 def test_a_tunnel_speaks_tls_and_plain_http_on_one_port(sim: Simulator, authority: str) -> None:
-    server = f"{sim.key}:{SECRET}@{str(sim.tunnel_url).removeprefix('http://')}"
+    server = f"{sim.key}:{PASSWORD}@{str(sim.tunnel_url).removeprefix('http://')}"
     label = ("--proxy-header", "Proxy-TunnelID: a")
     plain = curl(*label, "-p", "-x", f"http://{server}", "--cacert", authority, "https://d.qg.net/ip")
     trusting = ("--proxy-cacert", authority, "--cacert", authority)
@@ -95,14 +93,14 @@ def test_a_tunnel_speaks_tls_and_plain_http_on_one_port(sim: Simulator, authorit
 def test_tls_to_a_proxy_carries_more_than_one_record(sim: Simulator, authority: str, tmp_path: Path) -> None:
     sent = tmp_path / "sent"
     sent.write_bytes(b"Key=%s&IP=%s" % (sim.key.encode(), b"x" * 200_000))
-    proxy = f"https://{sim.key}:{SECRET}@{str(sim.proxy_url).removeprefix('http://')}"
+    proxy = f"https://{sim.key}:{PASSWORD}@{str(sim.proxy_url).removeprefix('http://')}"
     answer = curl("-x", proxy, "--proxy-cacert", authority, "-d", f"@{sent}", f"{sim.api_url}/whitelist/add")
     assert '"Code":-10' in answer
 
 
 def test_the_api_and_the_tunnel_control_serve_both_schemes(sim: Simulator, authority: str) -> None:
     session = new_session(verify=authority)
-    form = {"auth_key": sim.key, "password": SECRET}
+    form = {"auth_key": sim.key, "password": PASSWORD}
     for url in (sim.api_url, str(sim.tls_url)):
         assert session.get(f"{url}/whitelist/query", params={"Key": sim.key}, timeout=10).json()["Code"] == 0
         assert "proxyip" in session.put(f"{url}/proxyip", data=form, timeout=10).json()
@@ -113,7 +111,7 @@ def test_the_api_and_the_tunnel_control_serve_both_schemes(sim: Simulator, autho
 def test_each_key_has_a_tunnel_at_the_port_of_its_choice(sim: Simulator) -> None:
     tunnels = {name: key["tunnel"]["url"] for name, key in sim.state()["keys"].items()}
     assert len(set(tunnels.values())) == 2
-    proxies = [url.replace("//", f"//{name}:{SECRET}@") for name, url in tunnels.items()]
+    proxies = [url.replace("//", f"//{name}:{PASSWORD}@") for name, url in tunnels.items()]
     exits = {curl("-x", proxy, "http://d.qg.net/ip") for proxy in proxies}
     assert len(exits) == 2
     port = int(sim.configure("THIRD", tunnel={})["tunnel"]["url"].rpartition(":")[2])
@@ -123,9 +121,9 @@ def test_each_key_has_a_tunnel_at_the_port_of_its_choice(sim: Simulator) -> None
 
 def test_a_local_server_stands_for_a_name_behind_every_proxy(sim: Simulator) -> None:
     for url in (sim.proxy_url, sim.tunnel_url, f"socks5h://{str(sim.proxy_url).removeprefix('http://')}"):
-        proxy = str(url).replace("//", f"//{sim.key}:{SECRET}@")
+        proxy = str(url).replace("//", f"//{sim.key}:{PASSWORD}@")
         assert curl("-x", proxy, "http://httpbin.org/get") == "site httpbin.org"
-    refused = curl("-x", str(sim.proxy_url).replace("//", f"//{sim.key}:{SECRET}@"), "http://www.example.org/")
+    refused = curl("-x", str(sim.proxy_url).replace("//", f"//{sim.key}:{PASSWORD}@"), "http://www.example.org/")
     assert "www.example.org:80 is not on this machine" in refused
     assert "--site www.example.org=127.0.0.1:PORT" in refused
 
@@ -145,7 +143,7 @@ def test_a_lease_is_reached_by_its_ip_and_port(sim: Simulator) -> None:
 )
 def test_a_malformed_option_is_refused_as_such(sim: Simulator, user: str, password: str, options: str) -> None:
     server = str(sim.tunnel_url).removeprefix("http://")
-    for secret, status in ((SECRET, 400), ("guess", 407)):
+    for secret, status in ((PASSWORD, 400), ("guess", 407)):
         session = new_session(f"{sim.key}{user}:{secret}{password}@{server}")
         answer = session.get("http://d.qg.net/ip", timeout=10)
         assert answer.status_code == status

@@ -9,9 +9,8 @@ import ssl
 import pytest
 import requests
 from simulator.fixture import Simulator
-from support.http_sessions import new_session
-from support.socks5 import Socks5Client, name
-from support.vendor_examples import PASSWORD
+
+from .clients import PASSWORD, Socks5Client, name, new_session
 
 #: What is asked for, as area, label and seconds; behind the user name, behind the password, and in headers.
 ASKED = [
