@@ -21,7 +21,7 @@ from .account.calls import PREFIX
 from .core import Core
 from .proxies.forwarding import ForwardProxies, url
 from .proxies.targets import ECHO_NAME
-from .server.app import Server, build_app, listen, server_config
+from .server.app import EchoListener, Server, build_app, listen, server_config
 from .server.certificate import OwnCertificate
 
 LOOPBACK = "127.0.0.1"
@@ -49,8 +49,8 @@ def seconds(text: str) -> float:
 
 
 def pair(text: str) -> tuple[str, ...]:
-    source, public = (str(ipaddress.ip_address(part)) for part in text.split("="))
-    return source, public
+    source, public = map(ipaddress.ip_address, text.split("="))
+    return str(source), str(public)
 
 
 def account(text: str) -> tuple[str, str]:
@@ -97,30 +97,35 @@ def parser() -> argparse.ArgumentParser:
 
 def _environment(api_url: str, key: str, agent: tuple[str, str], minute: float) -> dict[str, str]:
     """Return the environment variables with which the collection uses the simulator and nothing else."""
-    return {
+    environment = {
         "QG_KEY": key,
         "QG_API_URL": api_url,
         "QG_SOURCES": f"{api_url}/ip,{api_url}/json,{api_url}/origin",
         "QG_ACCOUNT_URL": f"{api_url}{PREFIX}",
         "QG_APP_ID": agent[0],
         "QG_APP_KEY": agent[1],
-        **({"QG_MINUTE_SECONDS": f"{minute:g}"} if minute != 60 else {}),
     }
+    if minute != 60:
+        environment["QG_MINUTE_SECONDS"] = f"{minute:g}"
+    return environment
 
 
 def _instructions(ready: Mapping[str, Any], key: str) -> str:
-    api_url, environment = ready["api_url"], ready["environment"]
-    lines = [
-        f"The simulator listens on {api_url}; Ctrl-C stops it. Paste this into another terminal:",
-        "",
-        *(f"export {name}={shlex.quote(value)}" for name, value in environment.items()),
+    api_url = ready["api_url"]
+    lines = [f"The simulator listens on {api_url}; Ctrl-C stops it. Paste this into another terminal:", ""]
+    for name, value in ready["environment"].items():
+        lines.append(f"export {name}={shlex.quote(value)}")
+    lines += [
         "",
         f"Page:  {api_url}/_sim/",
         f"Control:  curl {api_url}/_sim/state",
         f"Authority of https://{ECHO_NAME} through a proxy:  curl {api_url}/_sim/ca.pem",
     ]
     urls = {f"Forward proxy of {key}": "proxy_url", f"Tunnel of {key}": "tunnel_url", "HTTPS": "tls_url"}
-    return "\n".join([*lines, *(f"{title}:  {ready[name]}" for title, name in urls.items() if ready[name])])
+    for title, name in urls.items():
+        if ready[name]:
+            lines.append(f"{title}:  {ready[name]}")
+    return "\n".join(lines)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -131,31 +136,40 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if unknown := tunnels.keys() - set(key_names):
         parser().error(f"--tunnel-port: no --key {', '.join(sorted(unknown))}")
     core = Core(key_names, dict(options.map), options.minute, agents=agents)
-    keys, host = core.keys, options.host
+    keys = core.keys
+    host = options.host
     forward_proxies = ForwardProxies(core.network, core.clock, keys.get, host)
     keys.lease_service.ports = forward_proxies
     certificate = OwnCertificate(ECHO_NAME, "localhost", LOOPBACK, host, forward_proxies.host.strip("[]"))
-    forward_proxies.tls, forward_proxies.targets.sites = certificate.context, dict(options.site)
-    requested = [number for number in (options.port, options.tunnel_control_port) if number is not None]
-    number = requested[0]
+    forward_proxies.tls = certificate.context
+    forward_proxies.targets.sites = dict(options.site)
+    secure: socket.socket | None = None
+    number = options.port
     try:
-        listeners: list[socket.socket] = []
-        for number in requested:
+        listeners = [listen(host, number)]
+        if options.tunnel_control_port is not None:
+            number = options.tunnel_control_port
             listeners.append(listen(host, number))
-        secure = None if options.tls_port is None else listen(host, number := options.tls_port)
+        if options.tls_port is not None:
+            number = options.tls_port
+            secure = listen(host, number)
         if options.proxy_port is not None:
             number = options.proxy_port
             keys.initial_proxy_urls[key_names[0]] = forward_proxies.open_for_key(key_names[0], number)
         for name, number in tunnels.items():
             keys.initial_tunnel_urls[name] = forward_proxies.open_tunnel(name, number)
     except OSError as error:
-        reason = os.strerror(error.errno) if error.errno else str(error)
+        reason = str(error)
+        if error.errno:
+            reason = os.strerror(error.errno)
         print(f"Cannot listen on {host} port {number}: {reason}.", file=sys.stderr)
         return 1
     keys.reset()
     # Only the proxies connect to these.
-    echo, secure_echo = listen(LOOPBACK, 0), listen(LOOPBACK, 0)
-    forward_proxies.targets.echo, forward_proxies.targets.secure_echo = echo.getsockname(), secure_echo.getsockname()
+    echo = listen(LOOPBACK, 0)
+    secure_echo = listen(LOOPBACK, 0)
+    forward_proxies.targets.echo = echo.getsockname()
+    forward_proxies.targets.secure_echo = secure_echo.getsockname()
     address, number = listeners[0].getsockname()[:2]
     api_url = url("http", host, number)
     ready = {
@@ -165,13 +179,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "control_url": f"{api_url}/_sim",
         "proxy_url": keys.initial_proxy_urls.get(key_names[0]),
         "tunnel_url": keys.initial_tunnel_urls.get(key_names[0]),
-        "tls_url": None if secure is None else url("https", host, secure.getsockname()[1]),
+        "tls_url": None,
         "tunnel_control_url": url("http", host, listeners[-1].getsockname()[1]),
         "pid": os.getpid(),
     }
     config = server_config(build_app(core, forward_proxies, certificate.authority))
-    others = [(echo, None), (secure_echo, certificate.context), (secure, certificate.context)]
-    own_listeners = [(listener, context) for listener, context in others if listener is not None]
+    own_listeners: list[EchoListener] = [(echo, None), (secure_echo, certificate.context)]
+    if secure is not None:
+        ready["tls_url"] = url("https", host, secure.getsockname()[1])
+        own_listeners.append((secure, certificate.context))
     server = Server(config, keys.process_due_events, ready, options.ready_file, own_listeners)
 
     def stop(_number: int, _frame: object) -> None:

@@ -26,18 +26,24 @@ class Clock:
 
     def __init__(self, start: float | None = None) -> None:
         self._follows_real_time = start is None
-        self._start = time.time() if start is None else start
+        if start is None:
+            start = time.time()
+        self._start = start
         self._monotonic_start = time.monotonic()
         self._offset = 0.0
         #: The time at which the clock was stopped, without the offset.
         self._stopped_at: float | None = None
 
     def now(self) -> float:
-        return (self._base() if self._stopped_at is None else self._stopped_at) + self._offset
+        if self._stopped_at is None:
+            return self._base() + self._offset
+        return self._stopped_at + self._offset
 
     def _base(self) -> float:
+        if not self._follows_real_time:
+            return self._start
         # A monotonic source, because a rate window must not grow when the system time is set back.
-        return self._start + (time.monotonic() - self._monotonic_start if self._follows_real_time else 0.0)
+        return self._start + (time.monotonic() - self._monotonic_start)
 
     @property
     def running(self) -> bool:
@@ -56,4 +62,5 @@ class Clock:
             self._stopped_at = self._base()
 
     def reset(self) -> None:
-        self._offset, self._stopped_at = 0.0, None
+        self._offset = 0.0
+        self._stopped_at = None

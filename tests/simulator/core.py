@@ -15,7 +15,7 @@ from typing import Any
 
 from .account.agents import DEFAULT_CREDENTIALS, AgentRegistry
 from .account.calls import is_account_path
-from .account.handler import AccountCall
+from .account.handler import CALLER_PARAMETER, AccountCall
 from .api.endpoints import is_product_path
 from .api.handler import Call
 from .api.tunnel_control import TunnelCall
@@ -58,7 +58,7 @@ class Core:
         seed: int | None = None,
         agents: Iterable[tuple[str, str]] = DEFAULT_CREDENTIALS,
     ) -> None:
-        self.clock = Clock() if clock is None else clock
+        self.clock = clock or Clock()
         self.network = Network(public_addresses or {})
         self.keys = KeyRegistry(keys, self.clock, seed)
         self.agents = AgentRegistry(agents)
@@ -83,7 +83,9 @@ class Core:
         Planned faults have the same effect as over HTTP, except that delays advance the clock.
         """
         fault = self.faults.take(path, method)
-        request = ApiRequest(method, path, params, "body" if reads_body(method, path) else "query")
+        request = ApiRequest(method, path, params)
+        if reads_body(method, path):
+            request.param_source = "body"
         call = self.accept(request, fault)
         self.clock.advance(fault.seconds("delay"))
         response = self.respond(call, fault)
@@ -91,15 +93,16 @@ class Core:
         if response.ending in ("close", "reset"):
             raise ConnectionLost(f"fault {fault.kind}")
         self.headers = {"Date": http_date(self.clock.now()), **response.headers}
-        text = "" if response.ending == "truncate" else response.text
-        return response.status, response.body if text is None else _json(text)
+        if response.ending == "truncate":
+            return response.status, None
+        if response.text is not None:
+            return response.status, _json(response.text)
+        return response.status, response.body
 
     def accept(self, request: ApiRequest, fault: Fault) -> PendingCall:
         """Record a request in the journal and look up its caller."""
         params = dict(request.params)
-        is_account, is_tunnel = is_account_path(request.path), is_tunnel_path(request.path)
-        proxy_key = "key" if is_product_path(request.path) else "Key"
-        key = params.pop("appid" if is_account else "auth_key" if is_tunnel else proxy_key, None)
+        key = params.pop(_key_parameter(request.path), None)
         record = CallRecord(
             seq=self.journal.next_seq(),
             at=self.clock.now(),
@@ -114,9 +117,9 @@ class Core:
             fault=fault.kind or None,
         )
         self.journal.append(record)
-        if is_account:
+        if is_account_path(request.path):
             return AccountCall(record, self.agents, self.clock)
-        if is_tunnel:
+        if is_tunnel_path(request.path):
             return TunnelCall(record, self.keys, self.clock)
         return Call(record, self.keys, self.rate_limiter)
 
@@ -124,12 +127,14 @@ class Core:
     def respond(cls, call: PendingCall, fault: Fault) -> ApiResponse:
         """Execute a call unless its fault prevents that, and apply what the fault does to the response."""
         response = cls._response(call, fault)
-        call.record.http_status = None if response.ending in ("close", "reset") else response.status
+        if response.ending not in ("close", "reset"):
+            call.record.http_status = response.status
         return response
 
     @staticmethod
     def _response(call: PendingCall, fault: Fault) -> ApiResponse:
-        kind, response = fault.kind, ApiResponse(200, None)
+        kind = fault.kind
+        response = ApiResponse(200, None)
         if call.record.path not in ROUTES:
             return _html(404, HTML_ERROR.format("404 Not Found"))
         if fault.executes:
@@ -149,17 +154,36 @@ class Core:
             return _html(302, "", Location=fault.get("location"))
         elif kind in ("status", "garbage"):
             status = fault.get("http_status", 200)
-            page = HTML_ERROR.format("Welcome" if kind == "garbage" else status)
-            return _html(status, fault.get("body", page), **fault.get("headers", {}))
+            title = status
+            if kind == "garbage":
+                title = "Welcome"
+            return _html(status, fault.get("body", HTML_ERROR.format(title)), **fault.get("headers", {}))
         response.ending = ENDINGS.get(kind, "")
         return response
 
 
 def _result_code(body: Any) -> int | str | None:
-    code = body.get("Code", body.get("code")) if isinstance(body, dict) else None
-    return code if isinstance(code, (int, str)) else None
+    if not isinstance(body, dict):
+        return None
+    code = body.get("Code", body.get("code"))
+    if isinstance(code, (int, str)):
+        return code
+    return None
+
+
+def _key_parameter(path: str) -> str:
+    """Return the name of the parameter that says who calls."""
+    if is_account_path(path):
+        return CALLER_PARAMETER
+    if is_tunnel_path(path):
+        return "auth_key"
+    if is_product_path(path):
+        return "key"
+    return "Key"
 
 
 def _listed_addresses(params: Mapping[str, str]) -> list[str]:
     text = params.get("IP") or params.get("ip")
-    return text.split(",") if text else []
+    if not text:
+        return []
+    return text.split(",")

@@ -86,12 +86,14 @@ class Refusal(Exception):
         """Whether a part of the call was executed nevertheless."""
 
 
-def stringify_numbers(value: Any) -> Any:
-    """Return a JSON value with every number converted to a string."""
+def spoiled_numbers(value: Any, defect: str) -> Any:
+    """Return a JSON value, with every number converted to a string if that is the defect."""
+    if defect != "strings":
+        return value
     if isinstance(value, dict):
-        return {name: stringify_numbers(item) for name, item in value.items()}
+        return {name: spoiled_numbers(item, defect) for name, item in value.items()}
     if isinstance(value, list):
-        return [stringify_numbers(item) for item in value]
+        return [spoiled_numbers(item, defect) for item in value]
     if isinstance(value, (int, float)) and not isinstance(value, bool):
         return str(value)
     return value

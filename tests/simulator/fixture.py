@@ -123,7 +123,8 @@ def running_simulator(arguments: Sequence[str] = (), verify: bool | str = True) 
     """
     python = os.environ.get("SIMULATOR_PYTHON", sys.executable)
     with tempfile.TemporaryDirectory() as folder:
-        ready_file, log = Path(folder, "ready.json"), Path(folder, "log")
+        ready_file = Path(folder, "ready.json")
+        log = Path(folder, "log")
         command = [python, str(PROGRAM), "--port", "0", "--ready-file", str(ready_file), *arguments]
         # It runs no code of the plugins, so measuring their coverage would only slow it down.
         environment = {name: value for name, value in os.environ.items() if not name.startswith("COVERAGE_")}

@@ -8,7 +8,8 @@ from collections.abc import Iterable
 from typing import Any
 from xml.etree import ElementTree
 
-JSON, TEXT, XML = "json", "txt", "xml"
+TEXT = "txt"
+XML = "xml"
 DEFAULT_SEPARATOR = "\n"
 XML_DECLARATION = '<?xml version="1.0" encoding="UTF-8"?>\n'
 _ESCAPES = {r"\r": "\r", r"\n": "\n", r"\t": "\t"}

@@ -13,8 +13,9 @@ Connection = tuple[tuple[str, int], tuple[str, int]]
 
 def connection_of(scope: MutableMapping[str, Any]) -> Connection:
     """Return the connection of a request, from its ASGI scope."""
-    client, server = scope.get("client"), scope.get("server")
-    return tuple(client or ("", 0)), tuple(server or ("", 0))
+    client = scope.get("client") or ("", 0)
+    server = scope.get("server") or ("", 0)
+    return tuple(client), tuple(server)
 
 
 class Network:

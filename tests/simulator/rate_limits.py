@@ -32,7 +32,9 @@ class RateLimiter:
         now = self._clock.now()
         window = self._windows.get((key, name))
         if window is None or now - window.started >= window.seconds:
-            window = self._windows[(key, name)] = RateWindow(now, self.minute if seconds is None else seconds, limit)
+            if seconds is None:
+                seconds = self.minute
+            window = self._windows[(key, name)] = RateWindow(now, seconds, limit)
         window.limit = limit
         if window.count + count > limit:
             return False

@@ -17,9 +17,8 @@ if TYPE_CHECKING:
 Settings = TypeVar("Settings", bound="DataclassInstance")
 HttpStatus = Annotated[int, range(200, 600)]
 Port = Annotated[int, range(65536)]
-MAX_INTEGER = 10**6
-MAX_SECONDS = 3.2e9
-"""A hundred years: later dates cannot be formatted."""
+HIGHEST: dict[type, float] = {int: 10**6, float: 3.2e9}
+"""The highest number that counts things, and a hundred years in seconds: later dates cannot be formatted."""
 
 
 class SettingError(ValueError):
@@ -35,7 +34,8 @@ def hints(settings: type[Any]) -> dict[str, Any]:
 
 def accepts(hint: Any, value: object) -> bool:
     """Return whether a JSON value is one of a type. Numbers count things, or seconds."""
-    origin, inner = get_origin(hint), get_args(hint)
+    origin = get_origin(hint)
+    inner = get_args(hint)
     if hint is Any or hint is None or hint is NoneType:
         return hint is Any or value is None
     if origin is Annotated:
@@ -43,14 +43,14 @@ def accepts(hint: Any, value: object) -> bool:
     if origin is Literal:
         return value in inner
     if origin in (Union, types.UnionType):
-        return any(accepts(one, value) for one in inner)
+        return any(accepts(part, value) for part in inner)
     if origin is list:
         return isinstance(value, list) and all(accepts(inner[0], item) for item in value)
     if origin is dict:
         return isinstance(value, dict) and all(accepts(inner[1], item) for item in value.values())
-    if hint in (int, float):
+    if hint in HIGHEST:
         number = isinstance(value, (int, hint)) and not isinstance(value, bool)
-        return number and 0 <= float(str(value)) <= (MAX_INTEGER if hint is int else MAX_SECONDS)
+        return number and 0 <= float(str(value)) <= HIGHEST[hint]
     return isinstance(value, hint)
 
 
@@ -62,11 +62,13 @@ def changed(settings: Settings, values: object) -> Settings:
     name = type(settings).__name__.lower()
     if not isinstance(values, Mapping):
         raise SettingError(f"{name}: an object expected")
-    known, new = hints(type(settings)), dict[str, Any]()
+    known = hints(type(settings))
+    new: dict[str, Any] = {}
     for field, value in values.items():
         if field not in known:
             raise SettingError(f"{name}: no field {field}; known: {', '.join(known)}")
-        current, parse = getattr(settings, field), getattr(settings, f"parse_{field}", None)
+        current = getattr(settings, field)
+        parse = getattr(settings, f"parse_{field}", None)
         if parse is not None:
             value = parse(value)
         elif is_dataclass(current) and not isinstance(current, type):

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from ..settings import SettingError, changed
+from ..settings import SettingError, accepts, changed
 from . import catalog
 from .catalog import Row
 from .instances import generate_instances
@@ -61,11 +61,11 @@ class Agent:
         """Return listed instances, or generate a number of them for each product."""
         if isinstance(value, list):
             return Row.parse_all(value, catalog.CLOUD_PRODUCT)
-        counts = value if isinstance(value, dict) else {str(catalog.CLOUD_PRODUCT): value}
-        numbers = all(
-            isinstance(count, int) and not isinstance(count, bool) and count >= 0 for count in counts.values()
-        )
-        if not numbers or not all(map(str.isdigit, counts)) or sum(counts.values()) > MAX_INSTANCES:
+        counts = value
+        if not isinstance(value, dict):
+            counts = {str(catalog.CLOUD_PRODUCT): value}
+        are_numbers = accepts(dict[str, int], counts) and all(map(str.isdigit, counts))
+        if not are_numbers or sum(counts.values()) > MAX_INSTANCES:
             raise SettingError("agent instances: a list of objects, a number, or an object of numbers by productId")
         return generate_instances(counts)
 
@@ -76,8 +76,10 @@ class Agent:
         return Row.parse_all(value, catalog.PHYSICAL_PRODUCT)
 
     def describe(self, appid: str) -> dict[str, Any]:
-        rows = {name: [row.describe() for row in getattr(self, name)] for name in ("instances", "packages", "lines")}
-        return {"appid": appid, **vars(self), **rows, "options": asdict(self.options)}
+        fields = {"appid": appid, **vars(self), "options": asdict(self.options)}
+        for name in ("instances", "packages", "lines"):
+            fields[name] = [row.describe() for row in fields[name]]
+        return fields
 
 
 class AgentRegistry:
@@ -91,10 +93,10 @@ class AgentRegistry:
 
     def describe(self) -> dict[str, Any]:
         """Return all agents, with the number of instances instead of the instances, which may be thousands."""
-        return {
-            appid: {**agent.describe(appid), "instances": len(agent.instances)}
-            for appid, agent in self.by_appid.items()
-        }
+        agents = {}
+        for appid, agent in self.by_appid.items():
+            agents[appid] = {**agent.describe(appid), "instances": len(agent.instances)}
+        return agents
 
     def put(self, appid: str, values: Mapping[str, Any]) -> Agent:
         """Create or change an agent."""

@@ -11,7 +11,7 @@ from typing import Any
 
 from ..exchange import Refusal
 from .agents import Agent
-from .catalog import DURATIONS, PROXY_PRODUCT, RATE_FIELDS
+from .catalog import DURATIONS, PROXY_PRODUCT, RATE_FIELDS, without
 
 PREFIX = "/api"
 MAX_INTEGER = 10**9
@@ -42,7 +42,9 @@ class AccountRequest:
 
     def product_id(self, required: bool) -> int | None:
         """Return the product number, which must exist."""
-        text = self.required("productId") if required else self.params.get("productId")
+        if required:
+            self.required("productId")
+        text = self.params.get("productId")
         if text is None:
             return None
         number = self.integer("productId", 0, 1, 10**9)
@@ -71,14 +73,18 @@ def service_details(request: AccountRequest) -> Rows:
 
 def restart(request: AccountRequest) -> str:
     """Restart a server. The simulated server is back at once."""
-    suid, product = request.required("suid"), request.product_id(required=True)
-    if not any(row.product == product and row.values.get("Suid") == suid for row in request.agent.instances):
+    suid = request.required("suid")
+    product = request.product_id(required=True)
+    suids = [row.values.get("Suid") for row in request.agent.instances if row.product == product]
+    if suid not in suids:
         raise Refusal("unknown_suid", suid)
     return "重启成功"
 
 
 def order_price(request: AccountRequest) -> Any:
-    package, system, duration = (request.required(name) for name in ("package_no", "system_no", "duration"))
+    package = request.required("package_no")
+    system = request.required("system_no")
+    duration = request.required("duration")
     request.product_id(required=False)
     price = request.agent.prices.get(package)
     if price is None:
@@ -95,20 +101,26 @@ def _multiply(amount: Any, months: int) -> Any:
     if months == 1:
         return amount
     product = Decimal(str(amount)) * months
-    return format(product, "f") if isinstance(amount, str) else type(amount)(product)
+    if isinstance(amount, str):
+        return format(product, "f")
+    return type(amount)(product)
 
 
 def packages(request: AccountRequest) -> Rows:
     product = request.product_id(required=True)
-    line, area = request.params.get("line_no"), request.params.get("area_no")
-    with_rates = request.integer("load_rate", 0, 0, 1) == 1
+    line = request.params.get("line_no")
+    area = request.params.get("area_no")
+    hidden = RATE_FIELDS
+    if request.integer("load_rate", 0, 0, 1):
+        hidden = ()
     rows = [row.values for row in request.agent.packages if row.product == product]
-    if line and area and not any((row.get("Line_no"), row.get("Area_no")) == (line, area) for row in rows):
+    if line:
+        rows = [row for row in rows if row.get("Line_no") == line]
+    if area:
+        rows = [row for row in rows if row.get("Area_no") == area]
+    if line and area and not rows:
         raise Refusal("area_not_in_line", area)
-    matching = [
-        row for row in rows if line in (None, "", row.get("Line_no")) and area in (None, "", row.get("Area_no"))
-    ]
-    return [{name: row[name] for name in row if with_rates or name not in RATE_FIELDS} for row in matching]
+    return [without(row, hidden) for row in rows]
 
 
 def lines(request: AccountRequest) -> Rows:
@@ -122,7 +134,7 @@ def proxy_plan(request: AccountRequest) -> dict[str, Any]:
     plan = request.agent.proxy_plans.get(resource)
     if plan is None or plan.get("productId", PROXY_PRODUCT) != product:
         raise Refusal("unknown_resource", resource)
-    return {name: value for name, value in plan.items() if name != "productId"}
+    return without(plan, ("productId",))
 
 
 @dataclass(frozen=True)

@@ -15,12 +15,21 @@ from typing import Any
 
 from ..settings import SettingError, accepts
 
-CLOUD_PRODUCT, PHYSICAL_PRODUCT, PROXY_PRODUCT = 104, 115, 117
+CLOUD_PRODUCT = 104
+PHYSICAL_PRODUCT = 115
+PROXY_PRODUCT = 117
 PRODUCTS = (CLOUD_PRODUCT, 113, PHYSICAL_PRODUCT, PROXY_PRODUCT)
 """The product numbers that the pages mention."""
 DURATIONS = ("1m", "2m", "3m", "4m", "5m", "6m", "7m", "8m", "9m", "12m", "24m", "36m")
 """The durations that most products offer."""
-RATE_FIELDS = ("Day_rate", "Week_rate", "Month_rate", "Quarter_rate", "Halfyear_rate", "Year_rate")
+RATE_FIELDS: tuple[str, ...] = (
+    "Day_rate",
+    "Week_rate",
+    "Month_rate",
+    "Quarter_rate",
+    "Halfyear_rate",
+    "Year_rate",
+)
 IMAGES: tuple[tuple[str, str], ...] = (
     ("sdffsdret", "windows 2012"),
     ("img-win2019", "Windows Server 2019 数据中心版 64位中文版"),
@@ -36,6 +45,11 @@ SYSTEMS = ["1", *(number for number, _name in IMAGES)]
 EXAMPLES: dict[str, dict[str, Any]] = json.loads(Path(__file__).with_name("examples.json").read_text(encoding="utf-8"))
 
 
+def without(row: dict[str, Any], names: tuple[str, ...]) -> dict[str, Any]:
+    """Return a copy of a row that lacks these fields."""
+    return {name: value for name, value in row.items() if name not in names}
+
+
 @dataclass
 class Row:
     """One object of a list, and its product number, which is not part of a response."""
@@ -48,8 +62,7 @@ class Row:
         """Return the rows that a control call describes."""
         if not accepts(list[dict[str, Any]], items):
             raise SettingError("a list of objects expected, each with a number as productId or without one")
-        split = [(dict(item), item.get("productId", default_product)) for item in items]
-        return [cls(product, {name: item[name] for name in item if name != "productId"}) for item, product in split]
+        return [cls(item.get("productId", default_product), without(item, ("productId",))) for item in items]
 
     def describe(self) -> dict[str, Any]:
         return {"productId": self.product, **self.values}

@@ -13,7 +13,7 @@ import re
 from typing import Any
 
 from ..clock import Clock
-from ..exchange import ApiResponse, CallRecord, Refusal, stringify_numbers
+from ..exchange import ApiResponse, CallRecord, Refusal, spoiled_numbers
 from .agents import Agent, AgentOptions, AgentRegistry
 from .calls import ENDPOINTS, METHODS, AccountRequest
 
@@ -59,7 +59,9 @@ def verify(agent: Agent | None, params: dict[str, str], now: float) -> Agent:
     if not SECONDS.fullmatch(time):
         raise Refusal("bad_parameter", "time")
     if abs(now - float(time)) > agent.tolerance:
-        raise Refusal("stale_time" if now > float(time) else "future_time")
+        if now > float(time):
+            raise Refusal("stale_time")
+        raise Refusal("future_time")
     if params["sign"] != sign(params[CALLER_PARAMETER], agent.domain, time, agent.appkey):
         raise Refusal("wrong_sign")
     return agent
@@ -71,14 +73,17 @@ class AccountCall:
     def __init__(self, record: CallRecord, agents: AgentRegistry, clock: Clock) -> None:
         self.record = record
         self._agent = agents.by_appid.get(record.key or "")
-        self._options = self._agent.options if self._agent else AgentOptions()
+        self._options = AgentOptions()
+        if self._agent:
+            self._options = self._agent.options
         self._clock = clock
 
     def execute(self, defect: str, drop: int) -> ApiResponse | None:
         record = self.record
         if record.method not in METHODS:
             return None
-        endpoint, params = ENDPOINTS[record.path], {**record.params, CALLER_PARAMETER: record.key or ""}
+        endpoint = ENDPOINTS[record.path]
+        params = {**record.params, CALLER_PARAMETER: record.key or ""}
         try:
             agent = verify(self._agent, params, self._clock.now())
             data = endpoint.operation(AccountRequest(agent, params))
@@ -93,17 +98,20 @@ class AccountCall:
             body = self._envelope(endpoint.success_code, endpoint.success_message, data)
             if endpoint.plain_envelope:
                 body = {"result": True, "data": data, "msg": None}
-            name = "data" if endpoint.plain_envelope else "Data"
-            if defect == "data_null":
-                body[name] = None
-            elif defect == "data_absent":
-                del body[name]
-            response = ApiResponse(200, stringify_numbers(body) if defect == "strings" else body)
-        record.code, record.request_id = response.body.get("Code"), response.body.get("RequestId")
+            for name in {"data", "Data"} & body.keys():
+                if defect == "data_null":
+                    body[name] = None
+                elif defect == "data_absent":
+                    del body[name]
+            response = ApiResponse(200, spoiled_numbers(body, defect))
+        record.code = response.body.get("Code")
+        record.request_id = response.body.get("RequestId")
         return response
 
     def reject(self, code: Any, message: str | None) -> ApiResponse:
-        response = self._failure("planned", code, ERRORS["planned"][1] if message is None else message, planned=True)
+        if message is None:
+            message = ERRORS["planned"][1]
+        response = self._failure("planned", code, message, planned=True)
         self.record.request_id = response.body.get("RequestId")
         return response
 

@@ -12,8 +12,10 @@ from .catalog import EXAMPLES, IMAGES, Row
 
 AREAS = ("ap-beijing", "ap-shanghai", "ap-guangzhou")
 RUN_STATUS = (1, 1, 1, 1, 1, 1, -1, -4, 0, 2, 3, 4, 5, 6)
-FIRST_PURCHASE, HOUR, YEAR = 1704038400.0, 3600.0, 365 * 86400.0
-"""2024-01-01 in Beijing, and seconds."""
+FIRST_PURCHASE = 1704038400.0
+"""2024-01-01 in Beijing."""
+HOUR = 3600.0
+YEAR = 365 * 86400.0
 
 
 def _address(network: str, number: int) -> str:
@@ -22,18 +24,19 @@ def _address(network: str, number: int) -> str:
 
 def generate_instance(product: int, number: int, position: int) -> dict[str, Any]:
     """Return the n-th instance of a product. Its address is derived from its position among all instances."""
-    area, run = AREAS[number % len(AREAS)], RUN_STATUS[number % len(RUN_STATUS)]
+    area = AREAS[number % len(AREAS)]
+    run = RUN_STATUS[number % len(RUN_STATUS)]
     image_no, image = IMAGES[1:][number % (len(IMAGES) - 1)]
-    suid, bought = f"{product}{number + 1:06d}", FIRST_PURCHASE + number * HOUR
-    return {
+    suid = f"{product}{number + 1:06d}"
+    bought = FIRST_PURCHASE + number * HOUR
+    instance = {
         **EXAMPLES["instance"],
         "Suid": suid,
         "line_no": area,
         "area_no": f"{area}-1",
-        "Host_name": f"node-{number // 40 + 1}" if number % 3 else "",
-        # One that is being made has no address yet.
-        "Ip": _address("198.18", position) if run else "",
-        "Local_ip": _address("198.19", position) if run else "",
+        "Host_name": f"node-{number // 40 + 1}",
+        "Ip": _address("198.18", position),
+        "Local_ip": _address("198.19", position),
         "Run_status": str(run),
         "System_no": image_no,
         "System_name": image,
@@ -42,12 +45,19 @@ def generate_instance(product: int, number: int, position: int) -> dict[str, Any
         "Business_password": f"secret-business-{suid}",
         "Login_password": f"secret-login-{suid}",
     }
+    if number % 3 == 0:
+        instance["Host_name"] = ""
+    if run == 0:
+        # One that is being made has no address yet.
+        instance |= {"Ip": "", "Local_ip": ""}
+    return instance
 
 
 def generate_instances(counts: Mapping[str, int]) -> list[Row]:
     """Return the given number of instances for each product."""
     rows: list[Row] = []
     for product, count in counts.items():
-        number, first = int(product), len(rows)
-        rows += [Row(number, generate_instance(number, index, first + index)) for index in range(count)]
+        number = int(product)
+        for index in range(count):
+            rows.append(Row(number, generate_instance(number, index, len(rows))))
     return rows

@@ -4,7 +4,8 @@
 
 from __future__ import annotations
 
-OK, SUCCESS = 0, "SUCCESS"
+OK = 0
+SUCCESS = "SUCCESS"
 UNKNOWN = -1
 CODES: dict[str, tuple[int, str]] = {
     "unknown": (UNKNOWN, "INTERNAL_ERROR"),

@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 
 from .. import formats
 from ..clock import beijing
-from ..exchange import ApiResponse, CallRecord, Refusal, stringify_numbers
+from ..exchange import ApiResponse, CallRecord, Refusal, spoiled_numbers
 from ..keys.key import ProxyKey
 from ..keys.leases import Lease
 from ..keys.options import KeyOptions
@@ -28,8 +28,18 @@ Body = dict[str, Any]
 
 def _names(text: str) -> Names:
     """Return the spellings of each parameter."""
-    named = (each.split("=") for each in text.split())
-    return {name: tuple(spellings.split(",")) for name, spellings in named}
+    names = {}
+    for each in text.split():
+        name, _equals, spellings = each.partition("=")
+        names[name] = tuple(spellings.split(","))
+    return names
+
+
+def _message(code: Any, message: str | None) -> str:
+    """Return the message that a fault gives, or the usual one of a code."""
+    if message is None:
+        return MESSAGES.get(code, "")
+    return message
 
 
 class Dialect(ABC):
@@ -71,13 +81,15 @@ class Classic(Dialect):
         "pool=Pool ips=IP tasks=TaskID status=Status"
     )
     separator = ("DataSeparator", "seq")
-    code_index, ok = 0, OK
+    code_index = 0
+    ok = OK
 
     def success(self, key: ProxyKey, result: Any, params: Mapping[str, str], record: CallRecord) -> Body:
         detail = any(params.get(name) in ("1", "true") for name in self.names["detail"])
         if isinstance(result, Released):
-            named = {"Data": [lease.ip for lease in result.leases], "Num": len(result.leases)}
-            return {"Code": OK, **(named if key.options.release_answer == "list" else {})}
+            if key.options.release_answer != "list":
+                return {"Code": OK}
+            return {"Code": OK, "Data": [lease.ip for lease in result.leases], "Num": len(result.leases)}
         if not isinstance(result, LeaseList):
             return {"Code": OK, **result}
         # The order of the live answers: some programs cut the text at these names.
@@ -93,16 +105,20 @@ class Classic(Dialect):
     @staticmethod
     def _item(lease: Lease, detail: bool) -> Body:
         item = {"IP": lease.ip, "port": str(lease.port), "deadline": beijing(lease.ends), "host": lease.host}
-        return {**item, "region": lease.area.region} if detail else item
+        if detail:
+            item["region"] = lease.area.region
+        return item
 
     def error(self, code: Any, message: str | None, options: KeyOptions, record: CallRecord) -> ApiResponse:
-        text = MESSAGES.get(code, "") if message is None else message
-        body = {"Code": code, "Msg": text} if text else {"Code": code}
-        return ApiResponse(200 if options.error_status is None else options.error_status, body)
+        body = {"Code": code}
+        if text := _message(code, message):
+            body["Msg"] = text
+        return ApiResponse(options.error_status or 200, body)
 
     def text_of(self, result: Any, params: Mapping[str, str]) -> str | None:
-        in_use = isinstance(result, LeaseList) and result.in_use
-        return None if in_use else super().text_of(result, params)
+        if isinstance(result, LeaseList) and result.in_use:
+            return None
+        return super().text_of(result, params)
 
 
 class Rest(Classic):
@@ -114,8 +130,10 @@ class Rest(Classic):
         return {"data": result}
 
     def error(self, code: Any, message: str | None, options: KeyOptions, record: CallRecord) -> ApiResponse:
-        text = MESSAGES.get(code, "") if message is None else message
-        return ApiResponse(500 if code == UNKNOWN else 400, {"error": text})
+        status = 400
+        if code == UNKNOWN:
+            status = 500
+        return ApiResponse(status, {"error": _message(code, message)})
 
 
 class Product(Dialect):
@@ -125,23 +143,34 @@ class Product(Dialect):
     names = _names(
         "count=num minutes=keep_alive area=area excluded=area_ex isp=isp distinct=distinct pool=pool ips=ip tasks=task"
     )
-    code_index, ok = 1, SUCCESS
+    code_index = 1
+    ok = SUCCESS
 
     def success(self, key: ProxyKey, result: Any, params: Mapping[str, str], record: CallRecord) -> Body:
+        data = result
         if isinstance(result, LeaseList):
-            option = key.options.query_shape if result.in_use else key.options.get_shape
-            documented = (QUERY_SHAPES if result.in_use else GET_SHAPES)[key.plan.kind]
-            data = self._shaped(key, result.leases, documented if option == "documented" else option)
-        else:
-            data = len(result.leases) if isinstance(result, Released) else result
+            data = self._shaped(key, result.leases, self._shape(key, result.in_use))
+        elif isinstance(result, Released):
+            data = len(result.leases)
         return {"code": SUCCESS, "data": data, "request_id": self._request_id(record)}
 
+    @staticmethod
+    def _shape(key: ProxyKey, in_use: bool) -> str:
+        shape: str = key.options.get_shape
+        documented = GET_SHAPES
+        if in_use:
+            shape = key.options.query_shape
+            documented = QUERY_SHAPES
+        if shape == "documented":
+            return documented[key.plan.kind]
+        return shape
+
     def error(self, code: Any, message: str | None, options: KeyOptions, record: CallRecord) -> ApiResponse:
-        text = MESSAGES.get(code, "") if message is None else message
-        status = 400 if options.error_status is None else options.error_status
-        limited = code == CODES["rate"][self.code_index]
-        body = {"code": code, "message": text, "request_id": self._request_id(record)}
-        return ApiResponse(429 if limited else status, body)
+        status = options.error_status or 400
+        if code == CODES["rate"][self.code_index]:
+            status = 429
+        body = {"code": code, "message": _message(code, message), "request_id": self._request_id(record)}
+        return ApiResponse(status, body)
 
     @staticmethod
     def _request_id(record: CallRecord) -> str:
@@ -154,45 +183,58 @@ class Product(Dialect):
         if shape in ("list", "entries"):
             return items
         if shape == "single":
-            return items[0] if len(items) == 1 else items
+            if len(items) == 1:
+                return items[0]
+            return items
         tasks: dict[str, list[Body]] = {}
         for lease, item in zip(leases, items, strict=True):
             tasks.setdefault(lease.task_id, []).append(item)
         if shape == "ips":
             return {"task_id": next(iter(tasks), ""), "num": len(items), "ips": items}
         by_task = {task_id: {"task_id": task_id, "ips": ips} for task_id, ips in tasks.items()}
-        return {"tasks": by_task if shape == "task_map" else list(by_task.values())}
+        if shape == "task_map":
+            return {"tasks": by_task}
+        return {"tasks": list(by_task.values())}
 
     @staticmethod
     def _item(key: ProxyKey, lease: Lease, shape: str) -> Body:
-        kind, area = key.plan.kind, lease.area
+        kind = key.plan.kind
+        area = lease.area
         if shape == "entries":
             return {"server": lease.host, "area": str(area.area_id), "distinct": False}
-        # The deadline of a static address is the time from which it can be released.
-        releasable = kind == LONGTERM and key.plan.static and key.options.static_deadline == "release"
-        return {
-            "proxy_ip": lease.ip,
-            "server": lease.host,
-            **({"area_code": area.area_id} if kind != SHARE else {}),
-            "area": area.area,
-            **({"isp": ISPS[area.isp]} if kind != OVERSEAS else {}),
-            **({"task_id": lease.task_id} if kind == LONGTERM and shape in ("list", "single") else {}),
-            "deadline": beijing(lease.at + DAY if releasable else lease.ends),
-        }
+        item: Body = {"proxy_ip": lease.ip, "server": lease.host}
+        if kind != SHARE:
+            item["area_code"] = area.area_id
+        item["area"] = area.area
+        if kind != OVERSEAS:
+            item["isp"] = ISPS[area.isp]
+        deadline = lease.ends
+        if kind == LONGTERM:
+            if shape in ("list", "single"):
+                item["task_id"] = lease.task_id
+            if key.plan.static and key.options.static_deadline == "release":
+                # The deadline of a static address is the time from which it can be released.
+                deadline = lease.at + DAY
+        item["deadline"] = beijing(deadline)
+        return item
 
 
-CLASSIC, REST, PRODUCT = Classic(), Rest(), Product()
+CLASSIC = Classic()
+REST = Rest()
+PRODUCT = Product()
 
 
 def formed(body: Body, options: KeyOptions, defect: str) -> Body:
     """Return the body in the form that the options of the key and a fault ask for."""
     body = dict(body)
     for name in {"Data", "data", "TaskList"} & body.keys():
-        form = options.empty_tasks if name == "TaskList" and body[name] == [] else "list"
+        form = "list"
         if defect in ("data_null", "data_absent"):
-            form = "null" if defect == "data_null" else "absent"
+            form = defect.removeprefix("data_")
+        elif name == "TaskList" and body[name] == []:
+            form = options.empty_tasks
         if form == "absent":
             del body[name]
         elif form == "null":
             body[name] = None
-    return stringify_numbers(body) if defect == "strings" else body
+    return dict(spoiled_numbers(body, defect))

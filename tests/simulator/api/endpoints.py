@@ -25,7 +25,8 @@ CHANGES: tuple[Operation, ...] = (
     *(monopolies.apply, monopolies.redial, monopolies.release),
 )
 """The operations that can be executed for a part of the addresses."""
-PER_CHANNEL, PER_CHANNEL_RELEASE = (5, 10), (5, 0)
+PER_CHANNEL = (5, 10)
+PER_CHANNEL_RELEASE = (5, 0)
 BOTH = (plans.TIME, plans.VOLUME)
 
 
@@ -43,7 +44,9 @@ class Endpoint:
 
     @property
     def rate_window(self) -> str:
-        return f"{self.methods[0]} {self.path}" if self.dialect is REST else self.path
+        if self.dialect is REST:
+            return f"{self.methods[0]} {self.path}"
+        return self.path
 
     @property
     def takes_addresses(self) -> bool:
@@ -56,11 +59,14 @@ class Endpoint:
         """Return the limit; plans by volume have no channels, and a limit of 60."""
         if isinstance(self.limit, int):
             return self.limit
+        if key.plan.by_volume:
+            return 60
         factor, extra = self.limit
-        return 60 if key.plan.by_volume else key.plan.channels * factor + extra
+        return key.plan.channels * factor + extra
 
 
-LEASE_PLANS, ALL_PLANS = (plans.DEDICATED, plans.SHARED, plans.STATIC), tuple(plans.LIFETIMES)
+LEASE_PLANS = (plans.DEDICATED, plans.SHARED, plans.STATIC)
+ALL_PLANS = tuple(plans.LIFETIMES)
 PRODUCT_CALLS: dict[str, tuple[Operation, int | tuple[int, int], tuple[str, ...]]] = {
     "get": (leases.allocate, PER_CHANNEL, BOTH),
     "aggregate/get": (leases.allocate, PER_CHANNEL, BOTH),
@@ -82,7 +88,8 @@ CALLS_OF_PRODUCTS = {
 
 def _product_endpoint(product: str, call: str) -> Endpoint:
     operation, limit, billing = PRODUCT_CALLS[call]
-    limit = 60 if product == plans.OVERSEAS else limit
+    if product == plans.OVERSEAS:
+        limit = 60
     return Endpoint(f"/{product}/{call}", operation, limit, (product,), billing, ("GET",), PRODUCT)
 
 
@@ -118,4 +125,6 @@ def is_product_path(path: str) -> bool:
 def path_of(host: str, path: str) -> str:
     """Return the path with the product that the name of the host contains; for another host, the path as it is."""
     product, _dot, domain = host.lower().partition(":")[0].partition(".")
-    return f"/{product}{path}" if domain == DOMAIN and product in plans.PRODUCTS else path
+    if domain == DOMAIN and product in plans.PRODUCTS:
+        return f"/{product}{path}"
+    return path

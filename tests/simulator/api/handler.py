@@ -12,7 +12,7 @@ from ..keys.key import ProxyKey
 from ..keys.options import KeyOptions
 from ..keys.registry import KeyRegistry
 from ..rate_limits import RateLimiter
-from .dialects import CLASSIC, formed
+from .dialects import CLASSIC, Dialect, formed
 from .endpoints import ENDPOINTS, Endpoint
 from .request import Request
 
@@ -24,15 +24,21 @@ class Call:
         self.record = record
         self._keys = keys
         self._rate_limiter = rate_limiter
-        self._key = keys.get(record.key) if record.key else None
-        self._options = self._key.options if self._key else KeyOptions()
+        self._key = keys.get(record.key or "")
+        self._options = KeyOptions()
+        if self._key:
+            self._options = self._key.options
         endpoints = [endpoint for endpoint in ENDPOINTS if endpoint.path == record.path]
         self._endpoint = next((each for each in endpoints if record.method in each.methods), None)
-        self._dialect = endpoints[0].dialect if endpoints else CLASSIC
+        self._dialect: Dialect = CLASSIC
+        if endpoints:
+            self._dialect = endpoints[0].dialect
 
     def execute(self, defect: str, drop: int) -> ApiResponse | None:
-        record, options, endpoint, dialect = self.record, self._options, self._endpoint, self._dialect
-        rejects_post = options.post == "refuse" and dialect is CLASSIC and record.method == "POST"
+        record = self.record
+        endpoint = self._endpoint
+        dialect = self._dialect
+        rejects_post = self._options.post == "refuse" and dialect is CLASSIC and record.method == "POST"
         if endpoint is None or rejects_post:
             return None
         self._keys.process_due_events()
@@ -43,31 +49,33 @@ class Call:
             request.flag("detail")
             result = endpoint.operation(request)
         except Refusal as refusal:
-            record.code, record.executed = dialect.code(refusal), refusal.executed
-            response = dialect.error(record.code, refusal.text, options, record)
+            record.code = dialect.code(refusal)
+            record.executed = refusal.executed
+            response = dialect.error(record.code, refusal.text, self._options, record)
         else:
-            record.code, record.executed = dialect.ok, True
+            record.code = dialect.ok
+            record.executed = True
             response = ApiResponse(200, dialect.success(key, result, record.params, record))
             text = dialect.text_of(result, record.params)
         if self._key:
             self._key.record_lists(self._keys.clock.now())
-        response = ApiResponse(response.status, formed(response.body, options, defect))
+        body = formed(response.body, self._options, defect)
         if text is not None:
-            response.text, response.media_type = text, "text/plain"
-        elif dialect is CLASSIC and (record.params.get("DataFormat") or record.params.get("format")) == formats.XML:
-            response.text, response.media_type = formats.to_xml(response.body), "application/xml"
-        return response
+            return ApiResponse(response.status, body, text, "text/plain")
+        if dialect is CLASSIC and (record.params.get("DataFormat") or record.params.get("format")) == formats.XML:
+            return ApiResponse(response.status, body, formats.to_xml(body), "application/xml")
+        return ApiResponse(response.status, body)
 
     def reject(self, code: Any, message: str | None) -> ApiResponse:
         return self._dialect.error(code, message, self._options, self.record)
 
     def _checked_key(self, endpoint: Endpoint) -> ProxyKey:
-        key, params = self._key, self.record.params
+        key = self._key
         if not self.record.key:
             raise Refusal("parameter")
         if key is None:
             raise Refusal("no_key")
-        if key.api_auth and params.get(self._dialect.password) != key.pwd:
+        if key.api_auth and self.record.params.get(self._dialect.password) != key.pwd:
             raise Refusal("password")
         if key.status != "ok":
             raise Refusal(key.status)

@@ -36,18 +36,22 @@ class Released:
 
 
 def area_filter(request: Request) -> Callable[[Area], bool]:
-    areas, excluded, isp = request.areas("area"), request.areas("excluded"), request.integer("isp", 4)
+    areas = request.areas("area")
+    excluded = request.areas("excluded")
+    isp = request.integer("isp", 4)
 
     def matches(area: Area) -> bool:
-        wanted = not areas or any(area.is_in(code) for code in areas)
-        return wanted and not any(area.is_in(code) for code in excluded) and isp in (None, area.isp)
+        if areas and not any(map(area.is_in, areas)):
+            return False
+        return not any(map(area.is_in, excluded)) and isp in (None, area.isp)
 
     return matches
 
 
 def _allocation(request: Request) -> Allocation:
     plan = request.key.plan
-    count, minutes = request.integer("count", MAX_PER_CALL) or 1, request.integer("minutes", MAX_MINUTES)
+    count = request.integer("count", MAX_PER_CALL) or 1
+    minutes = request.integer("minutes", MAX_MINUTES)
     if minutes is None or plan.kind in (SHARED, STATIC, LONGTERM):
         # The plan alone determines how long these leases last.
         minutes = plan.lease_minutes
@@ -73,20 +77,24 @@ def extract(request: Request) -> LeaseList:
 
 
 def query(request: Request) -> LeaseList:
-    tasks, visible = request.selected("tasks"), request.key.visible_lists(request.now).leases
-    return LeaseList([lease for lease in visible if tasks is None or lease.task_id in tasks], in_use=True)
+    tasks = request.selected("tasks")
+    leases = request.key.visible_lists(request.now).leases
+    return LeaseList([lease for lease in leases if tasks is None or lease.task_id in tasks], in_use=True)
 
 
 def release(request: Request) -> Released:
     """Release leases, within the limits of the plan."""
-    key, plan = request.key, request.key.plan
+    key = request.key
+    plan = key.plan
     if plan.kind == LONGTERM and not plan.static:
         # Dynamic addresses end by themselves.
         raise Refusal("no_permission")
     leases = request.without_dropped(request.selected_leases())
-    limit, seconds = plan.channels * 2, request.rate_limiter.minute
+    limit = plan.channels * 2
+    seconds = request.rate_limiter.minute
     if plan.kind in (STATIC, LONGTERM):
-        limit, seconds = STATIC_RELEASES, WEEK
+        limit = STATIC_RELEASES
+        seconds = WEEK
         if any(request.now - lease.at <= DAY for lease in leases):
             raise Refusal("too_young")
     if leases and not request.rate_limiter.try_acquire(key.key, "released addresses", limit, len(leases), seconds):
@@ -96,13 +104,16 @@ def release(request: Request) -> Released:
 
 
 def quota(request: Request) -> dict[str, int]:
-    key, plan = request.key, request.key.plan
+    key = request.key
+    plan = key.plan
     if plan.by_volume:
         if key.options.volume_quota == "refuse":
             raise Refusal("no_permission")
         used = len(key.holdings.paid)
         return {"Total": plan.balance + used, "Available": plan.balance, "Used": used}
-    used = key.used + len(key.holdings.monopolies) if plan.kind == OCCUPANCY else key.counted_channels(request.now)
+    used = key.counted_channels(request.now)
+    if plan.kind == OCCUPANCY:
+        used = key.used + len(key.holdings.monopolies)
     return {"Total": plan.channels, "Available": max(0, plan.channels - used), "Used": used}
 
 
@@ -122,10 +133,11 @@ def areas(request: Request) -> list[dict[str, Any]]:
 
 def resources(request: Request) -> dict[str, Any]:
     """Return the areas of the classic API that match."""
-    matches, status = area_filter(request), request.integer("status", 1, low=0)
-    rows = [
-        {"AreaId": area.area_id, "Area": area.area, "Isp": area.isp, "Status": int(area.available > 0)}
-        for area in request.key.plan.stock
-        if matches(area)
-    ]
-    return {"Data": [row for row in rows if status in (None, row["Status"])]}
+    matches = area_filter(request)
+    wanted_status = request.integer("status", 1, low=0)
+    rows = []
+    for area in request.key.plan.stock:
+        status = int(area.available > 0)
+        if matches(area) and wanted_status in (None, status):
+            rows.append({"AreaId": area.area_id, "Area": area.area, "Isp": area.isp, "Status": status})
+    return {"Data": rows}

@@ -28,43 +28,53 @@ def _selected_monopolies(request: Request) -> list[Monopoly]:
     return [by_uuid[uuid] for uuid in uuids]
 
 
+def _uuids(monopolies: list[Monopoly]) -> list[str]:
+    return [monopoly.uuid for monopoly in monopolies]
+
+
 def query(request: Request) -> list[Any]:
-    requested, monopolies = request.selected("uuids"), request.key.visible_lists(request.now).monopolies
-    return [one.list_item(request.now) for one in monopolies if requested is None or one.uuid in requested]
+    requested = request.selected("uuids")
+    monopolies = request.key.visible_lists(request.now).monopolies
+    return [each.list_item(request.now) for each in monopolies if requested is None or each.uuid in requested]
 
 
 def _idle_count(request: Request, area: Area) -> int:
     """Return the addresses of an area that no monopoly uses or waits for."""
-    monopolies = request.key.holdings.monopolies
-    waiting = [monopoly for monopoly in monopolies if monopoly.lease is None and monopoly.area is area]
-    return max(0, area.available - len(waiting))
+    count = area.available
+    for monopoly in request.key.holdings.monopolies:
+        if monopoly.lease is None and monopoly.area is area:
+            count -= 1
+    return max(0, count)
 
 
 def apply(request: Request) -> list[Any]:
     """Apply for monopolies: each is queued, then dialled."""
-    key, lease_service, options = request.key, request.keys.lease_service, request.key.options
+    key = request.key
+    lease_service = request.keys.lease_service
     existing = key.holdings.monopolies
-    count, matches = request.integer("count", 100) or 1, area_filter(request)
+    count = request.integer("count", 100) or 1
+    matches = area_filter(request)
     if count > key.plan.channels - key.used - len(existing):
         raise Refusal("no_channel")
-    candidates = [area for area in key.plan.stock if matches(area) for _position in range(_idle_count(request, area))]
+    candidates: list[Area] = []
+    for area in filter(matches, key.plan.stock):
+        candidates += [area] * _idle_count(request, area)
     if len(candidates) < count:
         raise Refusal("no_stock")
     # The queue is sequential: each monopoly waits for those before it.
     dial_at = max([request.now, *(monopoly.dial_at for monopoly in existing)])
     new: list[Monopoly] = []
     for area in request.without_dropped(lease_service.random.sample(candidates, count)):
-        dial_at += options.queue_seconds
+        dial_at += key.options.queue_seconds
         uuid = lease_service.create_uuid(area)
-        new.append(Monopoly(uuid, area, request.now, dial_at, dial_at + options.dial_seconds))
+        new.append(Monopoly(uuid, area, request.now, dial_at, dial_at + key.options.dial_seconds))
     existing += new
     key.holdings.monopolies_paid += len(new)
-    data: dict[str, list[Any]] = {
-        "uuids": [monopoly.uuid for monopoly in new],
-        "objects": [monopoly.list_item(request.now) for monopoly in new],
-        "empty": [],
-    }
-    return data[options.apply_data]
+    if key.options.apply_data == "empty":
+        return []
+    if key.options.apply_data == "objects":
+        return [monopoly.list_item(request.now) for monopoly in new]
+    return _uuids(new)
 
 
 def redial(request: Request) -> list[Any]:
@@ -79,7 +89,7 @@ def redial(request: Request) -> list[Any]:
     for monopoly in redialed:
         monopoly.hang_up(request.keys.lease_service)
         monopoly.dial(request.now, request.key.options.dial_seconds)
-    return [monopoly.uuid for monopoly in redialed]
+    return _uuids(redialed)
 
 
 def release(request: Request) -> list[Any]:
@@ -90,12 +100,12 @@ def release(request: Request) -> list[Any]:
     for monopoly in released:
         monopoly.hang_up(request.keys.lease_service)
         request.key.holdings.monopolies.remove(monopoly)
-    return [monopoly.uuid for monopoly in released]
+    return _uuids(released)
 
 
 def idle(request: Request) -> list[Any]:
-    rows = [
-        {"area_code": area.area_id, "area": area.area, "isp": ISPS[area.isp], "num": _idle_count(request, area)}
-        for area in request.key.plan.stock
-    ]
-    return [row for row in rows if row["num"]]
+    rows = []
+    for area in request.key.plan.stock:
+        if count := _idle_count(request, area):
+            rows.append({"area_code": area.area_id, "area": area.area, "isp": ISPS[area.isp], "num": count})
+    return rows

@@ -8,6 +8,7 @@ import ipaddress
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import TypeVar
 
 from ..exchange import Refusal
@@ -48,13 +49,18 @@ class Request:
 
     def text(self, name: str) -> str:
         """Return the first value that is given; a vendor's page spells some names in two ways."""
-        return next((text for spelling in self.names.get(name, ()) if (text := self.params.get(spelling))), "")
+        for spelling in self.names.get(name, ()):
+            if text := self.params.get(spelling):
+                return text
+        return ""
 
     def integer(self, name: str, high: int = 10**9, low: int = 1) -> int | None:
         text = self.text(name)
         if text and not (text.isascii() and INTEGER.fullmatch(text) and int(text) <= high):
             raise Refusal("parameter")
-        return int(text) if text and int(text) >= low else None
+        if not text or int(text) < low:
+            return None
+        return int(text)
 
     def flag(self, name: str) -> bool:
         text = self.text(name).lower() or "0"
@@ -75,12 +81,18 @@ class Request:
 
     def selected(self, name: str) -> list[str] | None:
         """Return the items of a list that selects; None for all."""
-        return None if not self.text(name) or self.selects_all(name) else self.strings(name)
+        if not self.text(name) or self.selects_all(name):
+            return None
+        return self.strings(name)
 
     def areas(self, name: str) -> list[str]:
-        areas = [] if self.text(name) in ("", "0") else self.strings(name)
-        form = PRODUCT_AREA if "excluded" in self.names else INTEGER
-        if not all(form.fullmatch(area) for area in areas):
+        if self.text(name) in ("", "0"):
+            return []
+        areas = self.strings(name)
+        form = INTEGER
+        if "excluded" in self.names:
+            form = PRODUCT_AREA
+        if not all(map(form.fullmatch, areas)):
             raise Refusal("parameter")
         return areas
 
@@ -93,14 +105,18 @@ class Request:
 
     def selected_leases(self) -> list[Lease]:
         """Return the leases of the key that the call selects, by their addresses or by their tasks."""
-        names = [name for name in ("ips", "tasks") if self.text(name)]
-        if len(names) != 1:
+        by_address = bool(self.text("ips"))
+        if by_address == bool(self.text("tasks")):
             raise Refusal("parameter")
-        (name,), leases = names, self.key.holdings.leases
-        if self.selects_all(name):
-            return list(leases)
-        requested = self.addresses(name) if name == "ips" else self.strings(name)
-        by_name = [(lease.ip if name == "ips" else lease.task_id, lease) for lease in leases]
-        if self.key.options.absent_release == "error" and not {own for own, _lease in by_name}.issuperset(requested):
+        if self.selects_all("ips") or self.selects_all("tasks"):
+            return list(self.key.holdings.leases)
+        if by_address:
+            name_of = attrgetter("ip")
+            requested = self.addresses("ips")
+        else:
+            name_of = attrgetter("task_id")
+            requested = self.strings("tasks")
+        selected = [lease for lease in self.key.holdings.leases if name_of(lease) in requested]
+        if self.key.options.absent_release == "error" and len(set(map(name_of, selected))) < len(requested):
             raise Refusal("parameter")
-        return [lease for own, lease in by_name if own in requested]
+        return selected

@@ -7,12 +7,16 @@ from __future__ import annotations
 from typing import Any
 
 from ..clock import Clock
-from ..exchange import ApiResponse, CallRecord, stringify_numbers
+from ..exchange import ApiResponse, CallRecord, spoiled_numbers
 from ..keys.registry import KeyRegistry
 from ..keys.tunnel import PER_REQUEST
 
-PATH, METHODS = "/proxyip", ("PUT",)
-BAD_PARAMETER, BAD_USER, BAD_PASSWORD, NO_ADDRESS = "参数错误", "用户名错误", "密码错误", "没有可用的IP"
+PATH = "/proxyip"
+METHODS = ("PUT",)
+BAD_PARAMETER = "参数错误"
+BAD_USER = "用户名错误"
+BAD_PASSWORD = "密码错误"
+NO_ADDRESS = "没有可用的IP"
 
 
 class TunnelCall:
@@ -26,7 +30,8 @@ class TunnelCall:
     def execute(self, defect: str, drop: int) -> ApiResponse | None:
         if self.record.method not in METHODS:
             return None
-        key, password = self._key, self.record.params.get("password")
+        key = self._key
+        password = self.record.params.get("password")
         if not self.record.key or not password:
             return self._refuse(BAD_PARAMETER)
         if key is None or key.tunnel is None:
@@ -41,11 +46,13 @@ class TunnelCall:
             return self._refuse(NO_ADDRESS, 500)
         self.record.executed = True
         body = {"deadline": new.describe()["deadline"], "proxyip": f"{new.ip}:{new.port}"}
-        return ApiResponse(200, stringify_numbers(body) if defect == "strings" else body)
+        return ApiResponse(200, spoiled_numbers(body, defect))
 
     def _refuse(self, message: str, status: int = 400) -> ApiResponse:
         self.record.refusal = message
         return ApiResponse(status, {"error": message})
 
     def reject(self, code: Any, message: str | None) -> ApiResponse:
-        return ApiResponse(500, {"error": NO_ADDRESS if message is None else message})
+        if message is None:
+            message = NO_ADDRESS
+        return ApiResponse(500, {"error": message})

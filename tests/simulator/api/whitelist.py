@@ -11,25 +11,29 @@ from .request import Request
 
 
 def add(request: Request) -> dict[str, Any]:
-    key, options, requested = request.key, request.key.options, request.addresses("ips")
+    key = request.key
+    options = key.options
+    requested = request.addresses("ips")
     if any(request.keys.whitelist_owner(ip) not in (None, key) for ip in requested):
         raise Refusal("foreign")
-    present = {ip for ip in requested if ip in key.whitelist}
-    if present and options.present_add == "full":
+    new = [ip for ip in requested if ip not in key.whitelist]
+    if len(new) < len(requested) and options.present_add == "full":
         raise Refusal("whitelist_full")
     free = key.capacity - len(key.whitelist)
-    new = [ip for ip in requested if ip not in present]
     if len(new) > free and options.overflow == "refuse":
         raise Refusal("whitelist_full")
     excluded = new[max(0, free) :]
-    added = request.without_dropped([ip for ip in requested if ip not in excluded])
-    key.whitelist.extend(ip for ip in added if ip not in present)
-    return _answer([ip for ip in added if ip not in present] if options.present_add == "zero" else added)
+    accepted = request.without_dropped([ip for ip in requested if ip not in excluded])
+    added = [ip for ip in accepted if ip in new]
+    key.whitelist += added
+    if options.present_add == "zero":
+        return _answer(added)
+    return _answer(accepted)
 
 
 def delete(request: Request) -> dict[str, Any]:
-    key, requested = request.key, request.addresses("ips")
-    deleted = request.without_dropped([ip for ip in requested if ip in key.whitelist])
+    key = request.key
+    deleted = request.without_dropped([ip for ip in request.addresses("ips") if ip in key.whitelist])
     key.whitelist[:] = [entry for entry in key.whitelist if entry not in deleted]
     return _answer(deleted)
 

@@ -93,13 +93,15 @@ class ControlApi:
             if "origin" in request.headers:
                 return JSONResponse({"error": "control calls are for programs; a page in a browser sends Origin"}, 403)
             try:
-                body = await request.body()
-                answer = call(json.loads(body) if body else None, {**request.query_params, **request.path_params})
+                body = json.loads(await request.body() or "null")
+                answer = call(body, {**request.query_params, **request.path_params})
             except SettingError as error:
                 return JSONResponse({"error": str(error)}, 400)
             except ValueError:
                 return JSONResponse({"error": "the body is not JSON"}, 400)
-            return JSONResponse(DONE if answer is None else answer)
+            if answer is None:
+                answer = DONE
+            return JSONResponse(answer)
 
         return endpoint
 
@@ -114,7 +116,8 @@ class ControlApi:
         self._echo.clear()
 
     def state(self, _values: Any, _params: Parameters) -> Any:
-        core, now = self._core, self._core.clock.now()
+        core = self._core
+        now = core.clock.now()
         core.keys.process_due_events()
         return {
             "minute": core.rate_limiter.minute,
@@ -126,9 +129,14 @@ class ControlApi:
         }
 
     def put_key(self, values: Any, params: Parameters) -> Any:
-        values, keys, name = _object(values), self._core.keys, params["key"]
-        with_proxy, tunnel = values.pop("proxy", False), values.pop("tunnel", None)
-        port = tunnel.pop("port", 0) if isinstance(tunnel, dict) else 0
+        values = _object(values)
+        keys = self._core.keys
+        name = params["key"]
+        with_proxy = values.pop("proxy", False)
+        tunnel = values.pop("tunnel", None)
+        port = 0
+        if isinstance(tunnel, dict):
+            port = tunnel.pop("port", 0)
         if not accepts(bool, with_proxy) or not accepts(Port, port):
             raise SettingError("proxy: true or false expected; tunnel port: a port expected")
         if tunnel is not None:
@@ -158,12 +166,14 @@ class ControlApi:
         return {"calls": self._core.journal.select(params.get("path"), int(since))}
 
     def clock(self, _values: Any, _params: Parameters) -> Any:
-        clock, now = self._core.clock, self._core.clock.now()
-        return {"now": now, "beijing": beijing(now), "running": clock.running}
+        now = self._core.clock.now()
+        return {"now": now, "beijing": beijing(now), "running": self._core.clock.running}
 
     def put_clock(self, values: Any, params: Parameters) -> Any:
-        clock, values = self._core.clock, _object(values)
-        seconds, running = values.get("advance", 0), values.get("running", clock.running)
+        clock = self._core.clock
+        values = _object(values)
+        seconds = values.get("advance", 0)
+        running = values.get("running", clock.running)
         known = bool(values) and values.keys() <= {"advance", "running"}
         if not known or not accepts(float, seconds) or not isinstance(running, bool):
             raise SettingError('clock: {"advance": seconds} or {"running": true or false} expected')

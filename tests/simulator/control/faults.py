@@ -62,14 +62,19 @@ class Fault:
 
     @classmethod
     def parse(cls, values: object) -> Fault:
-        fields = dict(values) if isinstance(values, Mapping) else {}
-        path, kind, method = (fields.pop(name, None) for name in ("path", "kind", "method"))
+        fields: dict[str, Any] = {}
+        if isinstance(values, Mapping):
+            fields |= values
+        path = fields.pop("path", None)
+        kind = fields.pop("kind", None)
+        method = fields.pop("method", None)
         if kind not in KINDS:
             raise SettingError(f"fault kind {kind!r} is none of {', '.join(KINDS)}")
         routes = [each for each in ROUTES.get(str(path), ()) if method is None or method in each.methods]
         if not routes:
             raise SettingError(f"fault path {path!r}, method {method!r}: no such call; paths: {', '.join(ROUTES)}")
-        given, (_executes, required, optional) = changed(FaultFields(), fields), KINDS[kind]
+        given = changed(FaultFields(), fields)
+        _executes, required, optional = KINDS[kind]
         allowed = {"times", "skip", *required.split(), *optional.split()}
         if not allowed.issuperset(fields) or not fields.keys() >= set(required.split()):
             raise SettingError(f"fault {kind} needs {required or 'nothing'} and can have {', '.join(sorted(allowed))}")
@@ -77,8 +82,9 @@ class Fault:
             raise SettingError(f"fault {kind}: a body of text expected")
         if kind == "partial" and not any(each.takes_addresses for each in routes):
             raise SettingError(f"fault partial: {path} takes no addresses")
-        others = {name: value for name, value in fields.items() if name not in ("times", "skip")}
-        return cls(str(path), kind, method, given.times, given.skip, others)
+        for name in ("times", "skip"):
+            fields.pop(name, None)
+        return cls(str(path), kind, method, given.times, given.skip, fields)
 
     @property
     def executes(self) -> bool:
@@ -89,11 +95,15 @@ class Fault:
 
     def seconds(self, kind: str) -> float:
         """Return how long a fault of this kind delays a call."""
-        return float(self.get("seconds", 0)) if self.kind == kind else 0.0
+        if self.kind != kind:
+            return 0.0
+        return float(self.get("seconds", 0))
 
     def describe(self) -> dict[str, Any]:
-        method = {} if self.method is None else {"method": self.method}
-        return {"path": self.path, "kind": self.kind, **method, "times": self.times, "skip": self.skip, **self.fields}
+        fields: dict[str, Any] = {"path": self.path, "kind": self.kind}
+        if self.method is not None:
+            fields["method"] = self.method
+        return {**fields, "times": self.times, "skip": self.skip, **self.fields}
 
 
 NO_FAULT = Fault("", "", None, 0, 0, {})
@@ -105,8 +115,10 @@ class FaultPlan:
 
     def append(self, values: object) -> None:
         """Plan one fault or a list of faults; if one of them is wrong, none is added."""
-        items = values if isinstance(values, list) else [values]
-        self._faults.extend([Fault.parse(item) for item in items])
+        items = values
+        if not isinstance(items, list):
+            items = [values]
+        self._faults += [Fault.parse(item) for item in items]
 
     def take(self, path: str, method: str) -> Fault:
         """Return the fault for a call, or NO_FAULT. If several are due, the one that was planned first is used."""

@@ -36,6 +36,8 @@ class Journal:
 
     def select(self, path: str | None = None, since: int = 0) -> list[dict[str, Any]]:
         """Return the calls to a path, or to all paths, after a sequence number."""
-        return [
-            asdict(record) for record in self._records if record.seq > since and (path is None or record.path == path)
-        ]
+        selected = []
+        for record in self._records:
+            if record.seq > since and path in (None, record.path):
+                selected.append(asdict(record))
+        return selected

@@ -55,7 +55,8 @@ class Allocation:
 
         The new leases use the channels of the old ones without a delay.
         """
-        key, service = self._key, self._service
+        key = self._key
+        service = self._service
         candidates = list(key.holdings.leases)
         if key.options.replace_order == "random":
             service.random.shuffle(candidates)
@@ -80,10 +81,13 @@ class Allocation:
 
         If they must be distinct, all are new.
         """
-        pool, wanted = self._key.holdings.pool, self._wanted
-        leases = [] if wanted.distinct else [lease for lease in pool if wanted.matches(lease.area)][: wanted.count]
-        task_id, missing = self._service.create_task_id(), wanted.count - len(leases)
-        if missing:
+        pool = self._key.holdings.pool
+        wanted = self._wanted
+        leases: list[Lease] = []
+        if not wanted.distinct:
+            leases = [lease for lease in pool if wanted.matches(lease.area)][: wanted.count]
+        task_id = self._service.create_task_id()
+        if missing := wanted.count - len(leases):
             candidates = self._stock()
             if not candidates and not leases:
                 raise Refusal("no_stock")
@@ -95,7 +99,8 @@ class Allocation:
         return leases
 
     def _check_capacity(self, returned: int = 0) -> None:
-        count, plan = self._wanted.count, self._key.plan
+        count = self._wanted.count
+        plan = self._key.plan
         if plan.by_volume:
             if count > plan.balance:
                 raise Refusal("balance")
@@ -109,7 +114,8 @@ class Allocation:
 
         Leases in ``returned`` count as stock of their area.
         """
-        count, candidates = self._wanted.count, self._stock(returned)
+        count = self._wanted.count
+        candidates = self._stock(returned)
         partial = self._key.options.short_stock != "refuse"
         if not candidates or (len(candidates) < count and not partial):
             raise Refusal("no_stock")
@@ -127,10 +133,11 @@ class Allocation:
 
     def _choose_addresses(self, count: int) -> list[str]:
         """Return free exit addresses. If they must be distinct, those that the key has not had are preferred."""
-        distinct, options = self._wanted.distinct, self._key.options
-        avoid = self._key.holdings.paid_addresses if distinct else ()
-        freed_first = options.address_reuse == "first" and not distinct
-        addresses = self._service.exit_addresses(self._key).choose(count, freed_first, avoid)
+        pool = self._service.exit_addresses(self._key)
+        if self._wanted.distinct:
+            addresses = pool.choose(count, avoid=self._key.holdings.paid_addresses)
+        else:
+            addresses = pool.choose(count, freed_first=self._key.options.address_reuse == "first")
         if addresses is None:
             raise Refusal("no_stock")
         return addresses

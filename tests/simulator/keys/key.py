@@ -89,6 +89,6 @@ class ProxyKey(KeySettings):
             "channels": self.plan.channels,
             "options": asdict(self.options),
             "plan": self.plan.describe(),
-            "tunnel": None if self.tunnel is None else self.tunnel.describe(now),
+            "tunnel": self.tunnel and self.tunnel.describe(now),
             **self.holdings.describe(now),
         }

@@ -33,7 +33,8 @@ def _has_gateway(key: ProxyKey) -> bool:
 class LeaseService:
     def __init__(self, clock: Clock, seed: int | None = None) -> None:
         self.clock = clock
-        self._documentation, self._loopback = ExitAddressPool(), ExitAddressPool(LOOPBACK)
+        self._documentation = ExitAddressPool()
+        self._loopback = ExitAddressPool(LOOPBACK)
         self._unbound_ports = UnboundPorts()
         self.ports: ForwardProxies | UnboundPorts = self._unbound_ports
         self._seed = seed
@@ -52,11 +53,14 @@ class LeaseService:
         A lease that listens has an address of loopback, so that a program reaches it by ``IP`` and ``port``, unless it
         is reached by another host than its ``IP`` anyway.
         """
-        listens_on_its_own = self.ports.has_loopback and key.options.lease_proxies and not _has_gateway(key)
-        return self._loopback if listens_on_its_own else self._documentation
+        if self.ports.has_loopback and key.options.lease_proxies and not _has_gateway(key):
+            return self._loopback
+        return self._documentation
 
     def _pool_of(self, address: str) -> ExitAddressPool:
-        return self._loopback if address in self._loopback else self._documentation
+        if address in self._loopback:
+            return self._loopback
+        return self._documentation
 
     def create_task_id(self) -> str:
         return "".join(self.random.choices(TASK_ID_CHARACTERS, k=16))
@@ -68,7 +72,9 @@ class LeaseService:
     def open(self, key: ProxyKey, address: str, area: Area, task_id: str, ends: float) -> Lease:
         """Open one lease. The caller adds it to the holdings of the key."""
         lease = Lease(address, area, task_id, self.clock.now(), ends)
-        ports = self.ports if key.options.lease_proxies else self._unbound_ports
+        ports = self.ports
+        if not key.options.lease_proxies:
+            ports = self._unbound_ports
         try:
             lease.port = ports.open(key.key, lease)
         except OSError:
@@ -83,7 +89,9 @@ class LeaseService:
             return lease.ip
         if key.options.lease_proxies and self.ports is not self._unbound_ports:
             return self.ports.host
-        return GATEWAY if _has_gateway(key) else lease.ip
+        if _has_gateway(key):
+            return GATEWAY
+        return lease.ip
 
     def close(self, leases: Sequence[Lease]) -> None:
         """Close leases. The caller removes them from the holdings of the key."""
@@ -103,7 +111,8 @@ class LeaseService:
 
     def expire(self, key: ProxyKey) -> None:
         """Close the leases of a key whose deadline has passed, and free the channels that are due."""
-        now, holdings = self.clock.now(), key.holdings
+        now = self.clock.now()
+        holdings = key.holdings
         for leases in (holdings.leases, holdings.pool):
             expired = [lease for lease in leases if lease.ends <= now]
             if expired:

@@ -38,5 +38,9 @@ class ListHistory:
 
     def at(self, timestamp: float) -> ListSnapshot | None:
         """Return the content at a time; for a time before the first entry, the first entry."""
-        contents = [content for since, content in self.entries if since <= timestamp]
-        return contents[-1] if contents else self.entries[0][1] if self.entries else None
+        for since, content in reversed(self.entries):
+            if since <= timestamp:
+                return content
+        if self.entries:
+            return self.entries[0][1]
+        return None

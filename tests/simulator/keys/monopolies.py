@@ -18,7 +18,9 @@ if TYPE_CHECKING:
     from .key import ProxyKey
     from .lease_service import LeaseService
 
-ONLINE, OFFLINE, DIALLING = "在线", "离线", "重拨中"
+ONLINE = "在线"
+OFFLINE = "离线"
+DIALLING = "重拨中"
 NO_DEADLINE = 10.0**10
 
 
@@ -41,10 +43,14 @@ class Monopoly:
         if now < self.dial_at:
             return f"排队中(等待秒数{math.ceil(self.dial_at - now)})"
         # A monopoly that is due but has no lease yet goes online when due events are processed.
-        return ONLINE if self.lease is not None else DIALLING
+        if self.lease is None:
+            return DIALLING
+        return ONLINE
 
     def dial(self, now: float, seconds: float) -> None:
-        self.dial_at, self.online_at, self.offline = now, now + seconds, False
+        self.dial_at = now
+        self.online_at = now + seconds
+        self.offline = False
 
     def list_item(self, now: float) -> dict[str, Any]:
         """Return the monopoly as an item of the vendor's list."""
@@ -54,14 +60,16 @@ class Monopoly:
             "isp": ISPS[self.area.isp],
             "state": self.state(now),
             "monopolize_time": beijing(self.since),
-            "last_dial_time": beijing(self.dial_at) if self.dial_at <= now else "",
+            "last_dial_time": "",
         }
+        if self.dial_at <= now:
+            item["last_dial_time"] = beijing(self.dial_at)
         if item["state"] == ONLINE and self.lease is not None:
             item |= {"ip": self.lease.host, "heartbeat": beijing(now)}
         return item
 
     def describe(self, now: float) -> dict[str, Any]:
-        return {**self.list_item(now), "exit": self.lease.ip if self.lease else None, "since": self.since}
+        return {**self.list_item(now), "exit": self.lease and self.lease.ip, "since": self.since}
 
     def hang_up(self, lease_service: LeaseService) -> None:
         if self.lease is not None:

@@ -10,10 +10,15 @@ from typing import Annotated, Any, Literal
 
 from ..settings import SettingError, changed
 
-DEDICATED, SHARED = "dynamic_dedicated", "dynamic_shared"
-STATIC, OCCUPANCY = "static_dedicated", "exclusive_occupancy"
+DEDICATED = "dynamic_dedicated"
+SHARED = "dynamic_shared"
+STATIC = "static_dedicated"
+OCCUPANCY = "exclusive_occupancy"
 CLASSIC_KINDS = (DEDICATED, SHARED, STATIC, OCCUPANCY)
-SHARE, LONGTERM, EXCLUSIVE, OVERSEAS = "share", "longterm", "exclusive", "overseas"
+SHARE = "share"
+LONGTERM = "longterm"
+EXCLUSIVE = "exclusive"
+OVERSEAS = "overseas"
 PRODUCTS = (SHARE, LONGTERM, EXCLUSIVE, OVERSEAS)
 """The kinds of plan that the product hosts serve."""
 TUNNEL = "tunnel"
@@ -31,7 +36,8 @@ LIFETIMES: dict[str, int] = {
 """Default lifetime of a lease in minutes, by kind of plan."""
 Kind = Annotated[str, LIFETIMES]
 
-TIME, VOLUME = "time", "volume"
+TIME = "time"
+VOLUME = "volume"
 ISPS: dict[int, str] = {1: "电信", 2: "移动", 3: "联通", 4: "BGP"}
 AREA_NAMES: dict[int, str] = {350500: "福建省泉州市", 320800: "江苏省淮安市", 440100: "广东省广州市"}
 OVERSEAS_AREA_NAMES: dict[int, str] = {990100: "美国", 990200: "日本", 990300: "中国香港"}
@@ -75,7 +81,9 @@ class Area:
 
 
 def _default_stock(kind: str = DEDICATED) -> list[Area]:
-    names = OVERSEAS_AREA_NAMES if kind == OVERSEAS else AREA_NAMES
+    names = AREA_NAMES
+    if kind == OVERSEAS:
+        names = OVERSEAS_AREA_NAMES
     return [Area(area_id, name, isp, 100) for area_id, name in names.items() for isp in (1, 2, 3)]
 
 
@@ -94,8 +102,11 @@ class Plan:
     @property
     def lease_minutes(self) -> int:
         """Lifetime of a lease if the call does not specify one."""
-        default = STATIC if self.kind == LONGTERM and self.static else self.kind
-        return LIFETIMES[default] if self.lifetime is None else self.lifetime
+        if self.lifetime is not None:
+            return self.lifetime
+        if self.kind == LONGTERM and self.static:
+            return LIFETIMES[STATIC]
+        return LIFETIMES[self.kind]
 
     @property
     def by_volume(self) -> bool:

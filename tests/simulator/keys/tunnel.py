@@ -68,7 +68,7 @@ class Tunnel:
         with self._lock:
             self._expire(now)
             areas = self.settings.areas
-            if areas is not None and options.area not in (None, *(area.upper() for area in areas)):
+            if areas is not None and options.area not in (None, *map(str.upper, areas)):
                 raise NoExitError
             place = options.label, options.area
             if options.label is None and self.settings.mode == PER_REQUEST:
@@ -81,11 +81,13 @@ class Tunnel:
         """Give the tunnel another exit for requests without a label, and return it; None if there is none."""
         with self._lock:
             self._expire(now)
-            others = {place: item for place, item in self._exits.items() if place != (None, None)}
+            others = dict(self._exits)
+            others.pop((None, None), None)
             if len(others) >= self.settings.exits:
                 return None
             self._exits = others
-            new = self._exits[(None, None)] = self._new_exit(now, ExitOptions())
+            new = self._new_exit(now, ExitOptions())
+            self._exits[(None, None)] = new
             return new
 
     def _expire(self, now: float) -> None:
@@ -94,7 +96,9 @@ class Tunnel:
     def _new_exit(self, now: float, options: ExitOptions) -> TunnelExit:
         if len(self._exits) >= self.settings.exits:
             raise NoExitError
-        ttl = self.settings.ttl if options.ttl is None else options.ttl
+        ttl = options.ttl
+        if ttl is None:
+            ttl = self.settings.ttl
         ip, port = self._addresses.next()
         return TunnelExit(ip, port, options.area, options.label, now + ttl)
 

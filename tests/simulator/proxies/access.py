@@ -71,7 +71,9 @@ class ProxyAccess:
         Raises ``NoExitError`` if a tunnel has no exit for it, and ``OptionError`` if it asks for one in a wrong form.
         """
         key = self._find_key(self._key)
-        return key.exit if key is not None and self.authorizes(request) else None
+        if key is None or not self.authorizes(request):
+            return None
+        return key.exit
 
     def admits(self, connection: Connection) -> bool:
         """Return whether the address of a client is on the whitelist, so that the proxy asks for no credentials."""
@@ -81,7 +83,8 @@ class ProxyAccess:
     def _authorizes(self, key: ProxyKey, request: ProxyRequest, user: str | None) -> bool:
         if self.network.public_address(request.connection) in key.whitelist:
             return True
-        given, expected = f"{user}:{request.password}".encode(), f"{key.key}:{key.pwd}".encode()
+        given = f"{user}:{request.password}".encode()
+        expected = f"{key.key}:{key.pwd}".encode()
         return user is not None and secrets.compare_digest(given, expected)
 
 
@@ -93,5 +96,6 @@ class LeaseProxyAccess(ProxyAccess):
         self._lease = lease
 
     def exit_for(self, request: ProxyRequest) -> str | None:
-        active = self._lease.is_active(self._clock.now())
-        return self._lease.ip if active and self.authorizes(request) else None
+        if not self._lease.is_active(self._clock.now()) or not self.authorizes(request):
+            return None
+        return self._lease.ip

@@ -69,10 +69,15 @@ class EchoServices:
         connection = connection_of(request.scope)
         service.sources.append(connection[0][0])
         told = service.overrides
-        text, status, headers = service.next_answer(), told.status, told.headers
+        text = service.next_answer()
         await asyncio.sleep(told.delay)
+        address = self._network.public_address(connection)
         name = {"/json": "ip", "/origin": "origin"}.get(path)
+        usual = f"{address}\n"
+        media_type = "text/plain"
+        if name is not None:
+            usual = json.dumps({name: address}, separators=(",", ":"))
+            media_type = "application/json"
         if text is None:
-            address = self._network.public_address(connection)
-            text = f"{address}\n" if name is None else json.dumps({name: address}, separators=(",", ":"))
-        return Response(text, status, headers, "text/plain" if name is None else "application/json")
+            text = usual
+        return Response(text, told.status, told.headers, media_type)

@@ -41,13 +41,20 @@ class ExitAddressPool:
         Never used addresses come before freed ones. With ``freed_first``, freed addresses come first, the latest ahead.
         Addresses in ``avoid`` come last.
         """
-        order = [*reversed(self._freed), *self._unused] if freed_first else [*self._unused, *self._freed]
+        order = [*self._unused, *self._freed]
+        if freed_first:
+            order = [*reversed(self._freed), *self._unused]
         if avoid:
             order.sort(key=lambda address: address in avoid)
-        return order[:count] if count <= len(order) else None
+        if count > len(order):
+            return None
+        return order[:count]
 
     def take(self, address: str) -> None:
-        (self._unused if address in self._unused else self._freed).remove(address)
+        if address in self._unused:
+            self._unused.remove(address)
+        else:
+            self._freed.remove(address)
 
     def free(self, address: str) -> None:
         self._freed.append(address)

@@ -59,7 +59,8 @@ class AccessControlPlugin(HttpProxyPlugin):
     def connect_upstream(self) -> None:
         own: Address = self.flags.own
         exit_address = self._exit_address((self.client.addr or ("", 0), own))
-        host, port = (self.request.host or b"").decode("ascii", "replace"), self.request.port or 0
+        host = (self.request.host or b"").decode("ascii", "replace")
+        port = self.request.port or 0
         target = self._targets.resolve(host, port, own[0])
         if target is None:
             raise HttpRequestRejected(403, b"Forbidden", {}, f"{REFUSAL.format(host, port)}\n".encode())
@@ -74,9 +75,9 @@ class AccessControlPlugin(HttpProxyPlugin):
 
     def _exit_address(self, connection: Connection) -> str:
         """Return the exit address for the request; a client that may not use the proxy gets an error."""
-        headers = {
-            name.decode(): value.decode("latin-1") for name, (_original, value) in (self.request.headers or {}).items()
-        }
+        headers = {}
+        for name, (_original, value) in (self.request.headers or {}).items():
+            headers[name.decode()] = value.decode("latin-1")
         try:
             exit_address = self._access.exit_for(ProxyRequest.from_http(connection, headers))
         except OptionError as error:
@@ -96,7 +97,8 @@ class AccessControlPlugin(HttpProxyPlugin):
 
     def _connect_to(self, target: Address) -> None:
         requested = self.request.host, self.request.port
-        self.request.host, self.request.port = target[0].encode(), target[1]
+        self.request.host = target[0].encode()
+        self.request.port = target[1]
         try:
             super().connect_upstream()
         finally:
@@ -123,7 +125,7 @@ class ForwardProxies:
         self._flags: argparse.Namespace | None = None
         self._listeners: ListenerPool[str | Lease] = ListenerPool()
 
-    def _listen(self, owner: str | Lease, access: ProxyAccess, port: int, host: str | None = None) -> int:
+    def _listen(self, owner: str | Lease, access: ProxyAccess, host: str, port: int = 0) -> int:
         if self._flags is None:
             self._flags = _base_flags()
         base = vars(self._flags)
@@ -143,22 +145,26 @@ class ForwardProxies:
             else:
                 serve_plain(connection)
 
-        return self._listeners.open(owner, self._bind_host if host is None else host, port, serve)
+        return self._listeners.open(owner, host, port, serve)
 
     def open_for_key(self, key: str, port: int = 0) -> str:
         """Start the proxy of a key and return its URL."""
-        return url("http", self._bind_host, self._listen(key, ProxyAccess(*self._key_access, key), port))
+        port = self._listen(key, ProxyAccess(*self._key_access, key), self._bind_host, port)
+        return url("http", self._bind_host, port)
 
     def open_tunnel(self, key: str, port: int = 0) -> str:
         """Start the tunnel of a key and return its URL."""
-        port = self._listen(tunnel_owner(key), TunnelProxyAccess(*self._key_access, key), port)
+        access = TunnelProxyAccess(*self._key_access, key)
+        port = self._listen(tunnel_owner(key), access, self._bind_host, port)
         return url("http", self._bind_host, port)
 
     def open(self, key: str, lease: Lease) -> int:
         """Start the proxy of a lease and return its port."""
         # A lease whose exit is an address of loopback listens on that address.
-        host = lease.ip if ipaddress.ip_address(lease.ip).is_loopback else None
-        return self._listen(lease, LeaseProxyAccess(*self._key_access, key, lease), 0, host)
+        host = self._bind_host
+        if ipaddress.ip_address(lease.ip).is_loopback:
+            host = lease.ip
+        return self._listen(lease, LeaseProxyAccess(*self._key_access, key, lease), host)
 
     def close(self, lease: Lease) -> None:
         self._listeners.close(lease)
@@ -177,7 +183,13 @@ def tunnel_owner(key: str) -> str:
 
 def reachable_host(host: str) -> str:
     """Return the host under which a client reaches a listener; for a wildcard address, the loopback address."""
-    return {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, f"[{host}]" if ":" in host else host)
+    if host in ("", "0.0.0.0"):
+        return "127.0.0.1"
+    if host == "::":
+        return "[::1]"
+    if ":" in host:
+        return f"[{host}]"
+    return host
 
 
 def url(scheme: str, host: str, port: int) -> str:

@@ -42,6 +42,13 @@ class _Listener:
             self.connections.discard(connection)
 
 
+def family_of(host: str) -> socket.AddressFamily:
+    """Return whether an address is one of IPv4 or of IPv6."""
+    if ":" in host:
+        return socket.AF_INET6
+    return socket.AF_INET
+
+
 class ListenerPool(Generic[Owner]):
     """Listeners by owner."""
 
@@ -52,13 +59,13 @@ class ListenerPool(Generic[Owner]):
 
     def open(self, owner: Owner, host: str, port: int, handler: ConnectionHandler) -> int:
         """Listen for an owner and return the port."""
-        is_ipv6 = ":" in host
+        family = family_of(host)
         # Bound in this thread, so that the caller gets the error if the port is in use.
         bound = socket.create_server(
             (host, port),
-            family=socket.AF_INET6 if is_ipv6 else socket.AF_INET,
+            family=family,
             backlog=BACKLOG,
-            dualstack_ipv6=is_ipv6 and socket.has_dualstack_ipv6(),
+            dualstack_ipv6=family == socket.AF_INET6 and socket.has_dualstack_ipv6(),
         )
         bound.setblocking(False)
         listener = self._listeners[owner] = _Listener(bound, handler)

@@ -17,7 +17,8 @@ class UnboundPorts:
     host = "127.0.0.1"
     has_loopback = False
     """Whether a lease can listen on any address of loopback."""
-    FIRST, LAST = 20000, 59999
+    FIRST = 20000
+    LAST = 59999
 
     def __init__(self) -> None:
         self._numbers = count()

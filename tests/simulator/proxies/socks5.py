@@ -15,10 +15,20 @@ from .relay import relay
 from .targets import Targets
 
 VERSION = 5
-NO_AUTHENTICATION, USER_AND_PASSWORD, NO_METHOD = 0, 2, 0xFF
+NO_AUTHENTICATION = 0
+USER_AND_PASSWORD = 2
+NO_METHOD = 0xFF
 CONNECT = 1
-IPV4, NAME, IPV6 = 1, 3, 4
-SUCCESS, FAILURE, NOT_ALLOWED, REFUSED, UNKNOWN_COMMAND, UNKNOWN_TYPE = 0, 1, 2, 5, 7, 8
+IPV4 = 1
+NAME = 3
+IPV6 = 4
+ADDRESS_BYTES = {IPV4: 4, IPV6: 16}
+SUCCESS = 0
+FAILURE = 1
+NOT_ALLOWED = 2
+REFUSED = 5
+UNKNOWN_COMMAND = 7
+UNKNOWN_TYPE = 8
 CONNECT_SECONDS = 10.0
 
 
@@ -78,9 +88,11 @@ def _authenticate(client: socket.socket, connection: Connection, access: ProxyAc
         client.sendall(bytes([VERSION, USER_AND_PASSWORD]))
         _read(client, 1)
         request = ProxyRequest(connection, _read_text(client), _read_text(client))
-        allowed = access.authorizes(request)
-        client.sendall(bytes([1, 0 if allowed else 1]))
-        return request if allowed else None
+        if not access.authorizes(request):
+            client.sendall(bytes([1, 1]))
+            return None
+        client.sendall(bytes([1, 0]))
+        return request
     if NO_AUTHENTICATION in methods and access.admits(connection):
         client.sendall(bytes([VERSION, NO_AUTHENTICATION]))
         return ProxyRequest(connection)
@@ -92,8 +104,8 @@ def _read_target(client: socket.socket) -> Address:
     _version, command, _reserved, kind = _read(client, 4)
     if kind == NAME:
         host = _read_text(client)
-    elif kind in (IPV4, IPV6):
-        host = str(ipaddress.ip_address(_read(client, 4 if kind == IPV4 else 16)))
+    elif kind in ADDRESS_BYTES:
+        host = str(ipaddress.ip_address(_read(client, ADDRESS_BYTES[kind])))
     else:
         raise _Refused(UNKNOWN_TYPE)
     port = int.from_bytes(_read(client, 2), "big")

@@ -37,7 +37,9 @@ class Targets:
         if site := self.sites.get(f"{host.lower()}:{port}") or self.sites.get(host.lower()):
             return site
         if host.lower() == ECHO_NAME:
-            return self.secure_echo if port == HTTPS_PORT else self.echo
+            if port == HTTPS_PORT:
+                return self.secure_echo
+            return self.echo
         if host == "localhost" or host == own:
             return host, port
         with suppress(ValueError):

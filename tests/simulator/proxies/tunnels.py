@@ -10,7 +10,8 @@ from dataclasses import dataclass, replace
 
 from .access import OptionError, ProxyAccess, ProxyRequest
 
-LABEL_HEADER, TTL_HEADER = "proxy-tunnelid", "proxy-ttl"
+LABEL_HEADER = "proxy-tunnelid"
+TTL_HEADER = "proxy-ttl"
 TUNNEL_HEADERS = (LABEL_HEADER, TTL_HEADER)
 VALUES = {
     "A": re.compile(r"[A-Za-z]{2}|[0-9]{6}"),
@@ -32,11 +33,14 @@ class ExitOptions:
     label: str | None = None
 
 
-def _valid(options: Mapping[str, str], text: str) -> Mapping[str, str]:
-    """Return the options, or refuse the text that contains them."""
-    if all(name in VALUES and VALUES[name].fullmatch(value) for name, value in options.items()):
-        return options
-    raise OptionError(f"malformed tunnel options {text!r}")
+def _valid(options: Mapping[str, str], text: str, is_complete: bool = True) -> Mapping[str, str]:
+    """Return the options, or refuse the text that contains them, and maybe more."""
+    for name, value in options.items():
+        if name not in VALUES or not VALUES[name].fullmatch(value):
+            is_complete = False
+    if not is_complete:
+        raise OptionError(f"malformed tunnel options {text!r}")
+    return options
 
 
 def parse_user(user: str, key: str) -> Mapping[str, str]:
@@ -44,15 +48,19 @@ def parse_user(user: str, key: str) -> Mapping[str, str]:
     text = user.removeprefix(key)
     parts = text.split("-")[1:]
     options = dict(zip(parts[::2], parts[1::2], strict=False))
-    return _valid(options if len(parts) == 2 * len(options) else {"": ""}, text)
+    return _valid(options, text, len(parts) == 2 * len(options))
 
 
 def split_password(text: str, password: str) -> tuple[str, str | None]:
     """Return the password that a client sent and the text of the options behind it, or None if it sent no options."""
-    own, colon, options = text.partition(":")
+    sent, colon, options = text.partition(":")
     if text == password or text.startswith(f"{password}:"):
-        own, colon, options = password, text[len(password) :][:1], text[len(password) + 1 :]
-    return own, options if colon else None
+        # A password can have a colon itself.
+        sent = password
+        _nothing, colon, options = text.removeprefix(password).partition(":")
+    if not colon:
+        return sent, None
+    return sent, options
 
 
 def parse_password_options(text: str) -> Mapping[str, str]:
@@ -65,24 +73,32 @@ def parse_password_options(text: str) -> Mapping[str, str]:
         # A label can begin like the code of a label. The meaning of another code before bare seconds is unknown.
         return _valid({"S": parts[0], "T": parts[1]}, text)
     options = {PASSWORD_CODES.get(part[:1], ""): part[1:] for part in parts}
-    return _valid(options if len(options) == len(parts) else {"": ""}, text)
+    return _valid(options, text, len(parts) == len(options))
 
 
 def parse_headers(headers: Mapping[str, str]) -> Mapping[str, str]:
-    names = {"S": LABEL_HEADER, "T": TTL_HEADER}
-    options = {option: headers[name].strip() for option, name in names.items() if name in headers}
-    return _valid(options, ", ".join(f"{names[option]}: {value}" for option, value in options.items()))
+    options = {}
+    shown = []
+    for option, name in (("S", LABEL_HEADER), ("T", TTL_HEADER)):
+        if name in headers:
+            options[option] = headers[name].strip()
+            shown.append(f"{name}: {options[option]}")
+    return _valid(options, ", ".join(shown))
 
 
 class TunnelProxyAccess(ProxyAccess):
     """Access to the tunnel of one key."""
 
     def authorizes(self, request: ProxyRequest) -> bool:
-        key, user = self._find_key(self._key), request.user
-        if key is None or (user != key.key and user is not None and not user.startswith(f"{key.key}-")):
+        key = self._find_key(self._key)
+        if key is None:
+            return False
+        if request.user is None:
+            return self._authorizes(key, request, None)
+        if request.user != key.key and not request.user.startswith(f"{key.key}-"):
             return False
         request = replace(request, password=split_password(request.password, key.pwd)[0])
-        return self._authorizes(key, request, None if user is None else key.key)
+        return self._authorizes(key, request, key.key)
 
     def exit_for(self, request: ProxyRequest) -> str | None:
         key = self._find_key(self._key)
@@ -95,13 +111,16 @@ class TunnelProxyAccess(ProxyAccess):
 
         If several forms contain the same option, that of the user name counts, then that of the password.
         """
+        options = dict(parse_headers(request.headers))
         behind_password = split_password(request.password, password)[1]
-        options = {
-            **parse_headers(request.headers),
-            **({} if behind_password is None else parse_password_options(behind_password)),
-            **({} if request.user is None else parse_user(request.user, self._key)),
-        }
-        area, seconds = options.get("A"), options.get("T")
-        return ExitOptions(
-            None if area is None else area.upper(), None if seconds is None else float(seconds), options.get("S")
-        )
+        if behind_password is not None:
+            options |= parse_password_options(behind_password)
+        if request.user is not None:
+            options |= parse_user(request.user, self._key)
+        area = None
+        if "A" in options:
+            area = options["A"].upper()
+        ttl = None
+        if "T" in options:
+            ttl = float(options["T"])
+        return ExitOptions(area, ttl, options.get("S"))

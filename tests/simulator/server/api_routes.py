@@ -46,10 +46,13 @@ class ApiRoutes:
         response: Response = JSONResponse(answer.body, answer.status, answer.headers)
         if answer.text is not None:
             response = Response(answer.text, answer.status, answer.headers, answer.media_type)
-        return BrokenResponse(response, answer.ending) if answer.ending else response
+        if answer.ending:
+            response = BrokenResponse(response, answer.ending)
+        return response
 
     async def _parse(self, request: Request, *, with_body: bool) -> ApiRequest:
-        path, query = _path_of(request), dict(parse_qsl(request.url.query, keep_blank_values=True))
+        path = _path_of(request)
+        query = dict(parse_qsl(request.url.query, keep_blank_values=True))
         form: dict[str, str] = {}
         text = ""
         if with_body and request.method in ("POST", "PUT"):
@@ -57,6 +60,7 @@ class ApiRoutes:
             if request.headers.get("content-type", "").split(";")[0].strip().lower() == FORM:
                 form = dict(parse_qsl(text, keep_blank_values=True))
         # The vendor reads the query of a POST whose body is empty, although its page says that it never does.
-        from_body = reads_body(request.method, path) and (text != "" or not query)
-        params, param_source = (form, "body") if from_body else (query, "query")
-        return ApiRequest(request.method, path, params, param_source, connection_of(request.scope))
+        connection = connection_of(request.scope)
+        if reads_body(request.method, path) and (text or not query):
+            return ApiRequest(request.method, path, form, "body", connection)
+        return ApiRequest(request.method, path, query, "query", connection)

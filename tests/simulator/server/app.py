@@ -21,6 +21,7 @@ from ..control.api import ControlApi
 from ..core import Core
 from ..proxies.echo import EchoServices
 from ..proxies.forwarding import ForwardProxies
+from ..proxies.listeners import family_of
 from .api_routes import ApiRoutes
 from .transport import DateHeaderMiddleware, TrackingProtocol
 
@@ -108,7 +109,7 @@ class Server(uvicorn.Server):
 
 def listen(host: str, port: int) -> socket.socket:
     # asyncio sets TCP_NODELAY only if the protocol is given. Without it, each response would take 40 ms longer.
-    listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    listener = socket.socket(family_of(host), socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     listener.bind((host, port))
     listener.listen(512)
