@@ -38,7 +38,8 @@ SECONDS = 900
 WANTED = 0.95
 
 _PAIRS = [(ast.Lt, ast.LtE), (ast.Gt, ast.GtE), (ast.Eq, ast.NotEq), (ast.In, ast.NotIn), (ast.Is, ast.IsNot)]
-_COMPARED = {one: other for pair in _PAIRS for one, other in (pair, pair[::-1])}
+_COMPARED = dict(_PAIRS) | {right: left for left, right in _PAIRS}
+_JOINED: dict[type[ast.boolop], ast.boolop] = {ast.And: ast.Or(), ast.Or: ast.And()}
 _CALCULATED: dict[type[ast.operator], ast.operator] = {ast.Add: ast.Sub(), ast.Sub: ast.Add(), ast.BitOr: ast.BitAnd()}
 
 
@@ -48,7 +49,7 @@ def defect(node: ast.AST) -> Callable[[], ast.AST] | None:
     if isinstance(changed, ast.Compare) and type(changed.ops[0]) in _COMPARED:
         changed.ops[0] = _COMPARED[type(changed.ops[0])]()
     elif isinstance(changed, ast.BoolOp):
-        changed.op = ast.Or() if isinstance(changed.op, ast.And) else ast.And()
+        changed.op = _JOINED[type(changed.op)]
     elif isinstance(changed, ast.UnaryOp) and isinstance(changed.op, ast.Not):
         return lambda: changed.operand
     elif isinstance(changed, ast.BinOp) and type(changed.op) in _CALCULATED:
@@ -85,9 +86,11 @@ class Planter(ast.NodeTransformer):
 
     def generic_visit(self, node: ast.AST) -> ast.AST:
         # Types are never evaluated.
-        types = {name: getattr(node, name) for name in ("annotation", "returns") if hasattr(node, name)}
-        for name in types:
-            setattr(node, name, None)
+        types = {}
+        for name in ("annotation", "returns"):
+            if hasattr(node, name):
+                types[name] = getattr(node, name)
+                setattr(node, name, None)
         super().generic_visit(node)
         for name, value in types.items():
             setattr(node, name, value)
@@ -158,7 +161,7 @@ def main() -> int:
     with ThreadPoolExecutor(workers) as pool:
         noticed = sum(pool.map(is_noticed, chosen))
     print(f"seed {given.seed}: {noticed} of {len(chosen)} defects were noticed", flush=True)
-    return 0 if noticed >= WANTED * len(chosen) else 1
+    return int(noticed < WANTED * len(chosen))
 
 
 if __name__ == "__main__":

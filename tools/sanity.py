@@ -36,7 +36,7 @@ def seed() -> None:
     """Put what ansible-test would download where it looks first, or into its requirements."""
     cache = workspace.HOME / ".ansible" / "test" / "cache"
     cache.mkdir(parents=True, exist_ok=True)
-    settings = {name: value for name, value in os.environ.items() if name.startswith("UV_") or name == "SSL_CERT_FILE"}
+    settings = {name: value for name, value in os.environ.items() if re.match("UV_|SSL_CERT_FILE$", name)}
     for name in PIPS:
         (cache / name).write_text(STAND_IN.format(uv=shutil.which("uv"), settings=settings), encoding="utf-8")
     specification = importlib.util.find_spec("ansible_test")
@@ -54,9 +54,10 @@ def is_here(python: str) -> bool:
     if shutil.which(f"python{python}"):
         return True
     command = ["uv", "python", "install", "--quiet", python]
-    here = subprocess.run(command, check=bool(os.environ.get("QGNET_ALL"))).returncode == 0
-    print("" if here else f"sanity: Python {python} is not here, and cannot be installed: nothing is tested on it")
-    return here
+    if subprocess.run(command, check=bool(os.environ.get("QGNET_ALL"))).returncode:
+        print(f"sanity: Python {python} is not here, and cannot be installed: nothing is tested on it")
+        return False
+    return True
 
 
 def main(core: str, newest: str, *arguments: str) -> int:
@@ -81,7 +82,7 @@ def main(core: str, newest: str, *arguments: str) -> int:
         if run.returncode:
             wrong.append(f"ended with {run.returncode}: {' '.join(command)}")
     print("\n".join(f"sanity: {line}" for line in wrong), file=sys.stderr)
-    return 1 if wrong else 0
+    return int(bool(wrong))
 
 
 if __name__ == "__main__":

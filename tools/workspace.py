@@ -45,12 +45,18 @@ _SOURCES |= {"cert": "SSL_CERT_FILE", "trusted-host": "UV_INSECURE_HOST"}
 def prepare() -> None:
     """Set the environment of all sessions, and make their home and the link by which Ansible finds the checkout."""
     os.environ.setdefault("QGNET_HOME", str(Path.home()))
+    # Before another home hides the files of this machine.
+    pip_settings = _pip_settings()
     # pyenv's shims end with 127 where no version is chosen; its Pythons come after those of the system.
-    entries = [Path(entry) for entry in os.environ["PATH"].split(os.pathsep)]
-    path = [entry for entry in entries if entry.name != "shims"] + [Path(sys.executable).parent, CACHE / "python"]
-    for shims in (entry for entry in entries if entry.name == "shims"):
-        path += sorted(shims.parent.glob("versions/3.*/bin"))
-    own = {
+    path: list[Path] = []
+    pyenvs: list[Path] = []
+    for entry in map(Path, os.environ["PATH"].split(os.pathsep)):
+        if entry.name == "shims":
+            pyenvs += sorted(entry.parent.glob("versions/3.*/bin"))
+        else:
+            path.append(entry)
+    path += [Path(sys.executable).parent, CACHE / "python", *pyenvs]
+    environment: dict[str, object] = {
         "ANSIBLE_COLLECTIONS_PATH": CACHE / "collections",
         "ANSIBLE_HOME": HOME / ".ansible",
         # Over a local connection Ansible would work in ~root, whatever HOME says.
@@ -79,20 +85,17 @@ def prepare() -> None:
         "XDG_CACHE_HOME": CACHE / "xdg",
         "XDG_CONFIG_HOME": HOME / ".config",
     }
-    settings = _pip_settings()
-    wanted = {"PIP_CACHE_DIR": CACHE / "pip", "UV_CACHE_DIR": CACHE / "uv"}
-    wanted |= {_SOURCES[name]: value for name, value in settings.items()}
-    own |= {name: value for name, value in wanted.items() if name not in os.environ}
-    os.environ.update({name: str(value) for name, value in own.items()})
+    for name, value in environment.items():
+        os.environ[name] = str(value)
+    os.environ.setdefault("PIP_CACHE_DIR", str(CACHE / "pip"))
+    os.environ.setdefault("UV_CACHE_DIR", str(CACHE / "uv"))
+    lines = ["[global]", "progress-bar = off", "quiet = 1"]
+    for setting, value in pip_settings.items():
+        os.environ.setdefault(_SOURCES[setting], value)
+        lines.append(f"{setting} = {value.replace(',', ' ')}")
     # ansible-test passes on HOME, but no PIP_ variable.
     target = HOME / ".config" / "pip" / "pip.conf"
     target.parent.mkdir(parents=True, exist_ok=True)
-    lines = [
-        "[global]",
-        "progress-bar = off",
-        "quiet = 1",
-        *(f"{key} = {value.replace(',', ' ')}" for key, value in settings.items()),
-    ]
     target.write_text("\n".join(lines) + "\n", encoding="utf-8")
     link = CACHE / "collections" / COLLECTION
     link.parent.mkdir(parents=True, exist_ok=True)
@@ -109,8 +112,10 @@ def _pip_settings() -> dict[str, str]:
         name, _equals, value = line.partition("=")
         name = name.rpartition(".")[2].removeprefix("default-")
         if name in _SOURCES:
-            # pip separates several values by white space, uv's find-links by commas.
-            found[name] = ("," if name == "find-links" else " ").join(str(ast.literal_eval(value)).split())
+            found[name] = " ".join(str(ast.literal_eval(value)).split())
+    if "find-links" in found:
+        # pip separates several values by white space, uv's find-links by commas.
+        found["find-links"] = found["find-links"].replace(" ", ",")
     return found
 
 
@@ -128,16 +133,19 @@ def install_programs(wanted: str, fail: Callable[[str], object]) -> None:
     places = os.pathsep.join([os.environ["PATH"], "/usr/sbin", *map(str, Path("/usr/lib/postgresql").glob("*/bin"))])
     lacking = []
     for word in wanted.split():
-        program, equals, package = word.partition("=")
-        is_there = shutil.which(program, path=places) if program else _has_package(package)
-        if not is_there:
-            lacking.append(package if equals else program)
+        program, _equals, package = word.partition("=")
+        if program and shutil.which(program, path=places):
+            continue
+        if not program and _has_package(package):
+            continue
+        lacking.append(package or program)
     if not lacking:
         return
     if os.geteuid() != 0 or not shutil.which("apt-get"):
         fail(f"programs are missing; as root: apt-get install {' '.join(lacking)} (names of Debian's packages)")
     # Debian asks the one whether a service may start, and the other whether PostgreSQL makes a cluster of its own.
-    policy, clusters = Path("/usr/sbin/policy-rc.d"), Path("/etc/postgresql-common/createcluster.d/qgnet.conf")
+    policy = Path("/usr/sbin/policy-rc.d")
+    clusters = Path("/etc/postgresql-common/createcluster.d/qgnet.conf")
     with (CACHE / "apt.lock").open("w") as lock, contextlib.ExitStack() as stack:
         # apt-get does not wait for that of a session beside this one.
         fcntl.flock(lock, fcntl.LOCK_EX)
@@ -183,5 +191,8 @@ def copy(label: str, names: Iterable[str]) -> Path:
 def temporary() -> Path:
     """Return a directory for pytest, in memory where possible: thousands of databases would wait for the disk."""
     memory = Path("/dev/shm")
-    roomy = os.access(memory, os.W_OK) and shutil.disk_usage(memory).free > 2**30
-    return (CACHE if not roomy or os.statvfs(memory).f_flag & os.ST_NOEXEC else memory) / f"qgnet-{os.getpid()}"
+    folder = CACHE
+    is_roomy = os.access(memory, os.W_OK) and shutil.disk_usage(memory).free > 2**30
+    if is_roomy and not os.statvfs(memory).f_flag & os.ST_NOEXEC:
+        folder = memory
+    return folder / f"qgnet-{os.getpid()}"

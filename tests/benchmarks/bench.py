@@ -53,7 +53,8 @@ JOB = f"""{HEAD}qingguo.qgnet.qg_proxy_allocate:
 """
 #: Addresses for hosts, of the networks for documentation.
 NETWORKS = ("192.0.2", "198.51.100", "203.0.113")
-REQUESTS, THREADS = 2000, 8
+REQUESTS = 2000
+THREADS = 8
 SSH_HOSTS = 50
 # A short minute, so that rate limits cost little; hosts appear with a public address.
 SIMULATOR = ("--minute", "2", "--map", "127.0.0.1=203.0.113.200")
@@ -70,7 +71,8 @@ class Node:
     """A control node with a home of its own, which finds the collection of one checkout."""
 
     def __init__(self, folder: Path, checkout: Path, sim: Simulator) -> None:
-        self.folder, self._sim = folder, sim
+        self.folder = folder
+        self._sim = sim
         self._home = folder
         link = folder / "collections/ansible_collections/qingguo/qgnet"
         link.parent.mkdir(parents=True)
@@ -83,19 +85,23 @@ class Node:
     def inventory(self, hosts: int) -> str:
         """An inventory of local hosts, each with its address."""
         python = f"ansible_connection=local ansible_python_interpreter={sys.executable}"
-        address = (f"{NETWORKS[number // 250]}.{number % 250 + 1}" for number in range(hosts))
-        return self._inventory([f"{python} egress_whitelist_ips='[\"{ip}\"]'" for ip in address])
+        lines = []
+        for number in range(hosts):
+            address = f"{NETWORKS[number // 250]}.{number % 250 + 1}"
+            lines.append(f"host{number} {python} egress_whitelist_ips='[\"{address}\"]'")
+        return self._inventory(lines)
 
     def ssh_inventory(self, server: Path, port: int) -> str:
         """An inventory of hosts behind one address that are reached by SSH."""
         options = "-o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null"
         common = f"ansible_port={port} ansible_ssh_private_key_file={server}/user ansible_ssh_common_args='{options}'"
         sources = f"""egress_whitelist_sources='["{self._sim.api_url}/ip"]'"""
-        return self._inventory([f"ansible_host=127.0.1.{n} {common} {sources}" for n in range(1, SSH_HOSTS + 1)])
+        numbers = range(1, SSH_HOSTS + 1)
+        return self._inventory([f"host{n} ansible_host=127.0.1.{n} {common} {sources}" for n in numbers])
 
-    def _inventory(self, variables: Sequence[str]) -> str:
+    def _inventory(self, lines: Sequence[str]) -> str:
         path = self.folder / "hosts"
-        path.write_text("".join(f"host{n} {line}\n" for n, line in enumerate(variables)), encoding="utf-8")
+        path.write_text("\n".join(lines), encoding="utf-8")
         return str(path)
 
     def play(self, text: str, inventory: str, jobs: int = 1) -> Figures:
@@ -115,13 +121,15 @@ class Node:
             environment = os.environ | self._sim.environment | own
             streams = {"stdin": subprocess.DEVNULL, "stdout": log, "stderr": log}
             processes = [subprocess.Popen(command, env=environment, **streams) for _job in range(jobs)]
-            ended = [os.wait4(process.pid, 0) for process in processes]
-        for process, (_pid, status, _usage) in zip(processes, ended, strict=True):
-            process.returncode = os.waitstatus_to_exitcode(status)
-            if process.returncode:
-                raise SystemExit((self.folder / "log").read_text(errors="replace"))
-        used = sum(usage.ru_utime + usage.ru_stime for _pid, _status, usage in ended)
-        return Figures(time.monotonic() - begin, used)
+            used = 0.0
+            for process in processes:
+                _pid, status, usage = os.wait4(process.pid, 0)
+                process.returncode = os.waitstatus_to_exitcode(status)
+                used += usage.ru_utime + usage.ru_stime
+        took = time.monotonic() - begin
+        if any(process.returncode for process in processes):
+            raise SystemExit((self.folder / "log").read_text(errors="replace"))
+        return Figures(took, used)
 
 
 Case = tuple[str, Callable[[Node], Figures]]
@@ -129,8 +137,9 @@ Case = tuple[str, Callable[[Node], Figures]]
 
 def role(sim: Simulator, node: Node, inventory: str, expected: int, *, new: bool) -> Figures:
     """Run the role for new hosts, or at rest; what its first run registers is the list of all that follow."""
-    sim.configure(whitelist=[] if new else sim.whitelist())
-    if not new and len(sim.whitelist()) < expected:
+    if new:
+        sim.configure(whitelist=[])
+    elif len(sim.whitelist()) < expected:
         node.play(ROLE, inventory)
     figures = node.play(ROLE, inventory)
     if len(sim.whitelist()) != expected:
@@ -201,8 +210,9 @@ def gateway(sim: Simulator, _hosts: int) -> Iterator[Case]:
 
     def serve(node: Node, state: str) -> None:
         settings = {"state": state, "port": port, "service": "daemon", "directory": node.folder}
-        variables = "".join(f"        proxy_gateway_{name}: {value}\n" for name, value in settings.items())
-        text = f"{ROLES}proxy_gateway\n      vars:\n{variables}        qg_product: classic\n"
+        text = f"{ROLES}proxy_gateway\n      vars:\n        qg_product: classic\n"
+        for name, value in settings.items():
+            text += f"        proxy_gateway_{name}: {value}\n"
         node.play(text, node.inventory(1))
 
     def through(host: str, proxy_port: int) -> Figures:
@@ -214,10 +224,11 @@ def gateway(sim: Simulator, _hosts: int) -> Iterator[Case]:
                 raise SystemExit(f"HTTP {answer.status} through {host}:{proxy_port}")
             connection.close()
 
-        begin, used = time.monotonic(), time.process_time()
+        begin = time.monotonic()
+        used_before = time.process_time()
         with ThreadPoolExecutor(THREADS) as pool:
             list(pool.map(request, range(REQUESTS)))
-        return Figures(time.monotonic() - begin, time.process_time() - used)
+        return Figures(time.monotonic() - begin, time.process_time() - used_before)
 
     def measured(node: Node) -> Figures:
         serve(node, "present")
@@ -245,7 +256,7 @@ def report(group: str, rows: dict[tuple[str, str], list[Figures]]) -> None:
     print(f"\n{group:44} {'wall':>7} {'cpu':>7} {'wall ratio':>11} {'cpu ratio':>10}")
     floors: dict[str, Figures] = {}
     for (checkout, name), figures in rows.items():
-        median = Figures(*(statistics.median(column) for column in zip(*figures, strict=True)))
+        median = Figures(*map(statistics.median, zip(*figures, strict=True)))
         floor = floors.setdefault(checkout, median)
         ratios = f"{median.wall / floor.wall:11.2f} {median.processor / floor.processor:10.2f}"
         print(f"{f'{name} ({checkout})':44} {median.wall:7.2f} {median.processor:7.2f} {ratios}", flush=True)
@@ -264,13 +275,15 @@ def main(arguments: Sequence[str]) -> None:
         rows: dict[tuple[str, str], list[Figures]] = defaultdict(list)
         with TemporaryDirectory(prefix="qg-") as folder, running_simulator(SIMULATOR) as sim:
             sim.configure(capacity=options.hosts + 10)
-            checkouts = [ROOT, *(path.resolve() for path in options.against)]
-            nodes = {path.name: Node(Path(folder, str(number)), path, sim) for number, path in enumerate(checkouts)}
+            nodes: dict[str, Node] = {}
+            for checkout in (ROOT, *map(Path.resolve, options.against)):
+                nodes[checkout.name] = Node(Path(folder, str(len(nodes))), checkout, sim)
             for _round in range(options.rounds):
                 for name, measure in GROUPS[group](sim, options.hosts):
-                    for checkout, node in nodes.items():
-                        rows[checkout, name].append(measure(node))
-        report(group, {key: rows[key] for key in sorted(rows, key=lambda key: list(nodes).index(key[0]))})
+                    for label, node in nodes.items():
+                        rows[label, name].append(measure(node))
+        order = list(nodes)
+        report(group, dict(sorted(rows.items(), key=lambda row: order.index(row[0][0]))))
 
 
 if __name__ == "__main__":

@@ -9,6 +9,14 @@ field that says the same, such as ``error.code``, a test asserts that field inst
 
 from __future__ import annotations
 
+# The simulator's own messages.
+CANNOT_LISTEN = "Cannot listen on {} port {}: Address already in use."
+HAS_NO_LOGIN = "has no login"
+MALFORMED_TUNNEL_OPTIONS = "malformed tunnel options"
+NEEDS_PACKAGE = "needs the package {}"
+NOT_ON_THIS_MACHINE = "is not on this machine"
+UNRECOGNIZED_ARGUMENTS = "unrecognized arguments"
+
 # Leases: purchases, releases, replacements, and what is unknown of them.
 IS_UNKNOWN = "is unknown"
 NOT_ONLINE = "waiting because resources are not online yet"

@@ -15,23 +15,29 @@ from urllib.parse import urlsplit
 
 
 def main() -> None:
-    page, end = sys.argv[1], Path(sys.argv[2])
+    page = sys.argv[1]
+    end = Path(sys.argv[2])
     parts = urlsplit(page)
     number = 0
     while not end.exists():
         number += 1
         connection = http.client.HTTPConnection("127.0.0.1", 3128, timeout=30)
+        shown = "failed"
         try:
+            target = page
             if number % 2:
                 connection.set_tunnel(parts.hostname or "", parts.port)
-            connection.request("GET", parts.path if number % 2 else page)
+                target = parts.path
+            connection.request("GET", target)
             answer = connection.getresponse()
             text = answer.read().decode().strip()
-            print(time.time(), text if answer.status == 200 else "failed", flush=True)
+            if answer.status == 200:
+                shown = text
         except (OSError, http.client.HTTPException):
-            print(time.time(), "failed", flush=True)
+            pass
         finally:
             connection.close()
+        print(time.time(), shown, flush=True)
         time.sleep(0.05)
 
 

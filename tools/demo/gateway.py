@@ -19,7 +19,9 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 #: Those of the lab that have Python.
 HOSTS = ("host3", "host4", "host5")
-STEP, END = 2, "/run/demo-end"
+#: Seconds of a line of the chart.
+STEP = 2
+END = "/run/demo-end"
 Counts = Sequence[Mapping[str, int]]
 
 
@@ -39,7 +41,9 @@ def play(options: argparse.Namespace, name: str, **variables: object) -> None:
     ran = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
     if ran.returncode:
         sys.exit(f"{ran.stdout}\n{ran.stderr}")
-    print(*(f"  {line}" for line in ran.stdout.splitlines() if " ok=" in line), sep="\n", flush=True)
+    for line in ran.stdout.splitlines():
+        if " ok=" in line:
+            print(f"  {line}", flush=True)
 
 
 def crawlers(options: argparse.Namespace) -> list[subprocess.Popen[str]]:
@@ -53,13 +57,34 @@ def crawlers(options: argparse.Namespace) -> list[subprocess.Popen[str]]:
 
 def table(counts: Counts, exits: Sequence[str], replaced: Sequence[int], failures: int) -> str:
     """Return the chart as text: a column for each exit, a line for each two seconds."""
-    lines = ["  seconds  " + " ".join(f"{name.rpartition('.')[2]:>4}" for name in exits) + "   (last part of the exit)"]
-    for number, found in enumerate(counts):
-        cells = " ".join(f"{found.get(name) or '.':>4}" for name in exits)
-        note = "   <- all leases replaced" if number in replaced else ""
-        lines.append(f"  {number * STEP:>7}  {cells}{note}")
-    total = sum(sum(found.values()) for found in counts)
+    names = " ".join(f"{name.rpartition('.')[2]:>4}" for name in exits)
+    lines = [f"  seconds  {names}   (last part of the exit)"]
+    total = 0
+    for number, served in enumerate(counts):
+        cells = " ".join(f"{served.get(name) or '.':>4}" for name in exits)
+        line = f"  {number * STEP:>7}  {cells}"
+        if number in replaced:
+            line += "   <- all leases replaced"
+        lines.append(line)
+        total += sum(served.values())
     return "\n".join([*lines, f"  {total} requests, {failures} failures"])
+
+
+def count(lines: Sequence[str], began: float) -> tuple[Counts, list[str], int]:
+    """Return how many requests each exit has served in each step, the exits in their order, and the failures."""
+    requests = sorted((float(moment), name) for moment, name in map(str.split, lines))
+    steps = int(requests[-1][0] - began) // STEP + 1
+    counts = [Counter[str]() for _step in range(steps)]
+    failures = 0
+    for moment, name in requests:
+        if name == "failed":
+            failures += 1
+        else:
+            counts[int(moment - began) // STEP][name] += 1
+    exits: dict[str, None] = {}
+    for served in counts:
+        exits |= dict.fromkeys(sorted(served))
+    return counts, list(exits), failures
 
 
 def main() -> None:
@@ -80,13 +105,10 @@ def main() -> None:
     time.sleep(options.pause)
     for host in HOSTS:
         subprocess.run((options.lab, "ssh", host, f"touch {END}"), check=True, timeout=60)
-    texts = [process.communicate(timeout=120)[0] for process in running]
-    lines = [line.split() for text in texts for line in text.splitlines()]
-    counts = [Counter[str]() for _step in range(int(max(float(line[0]) for line in lines) - began) // STEP + 1)]
-    for moment, name in sorted((float(line[0]), line[1]) for line in lines if line[1] != "failed"):
-        counts[int(moment - began) // STEP][name] += 1
-    exits = list(dict.fromkeys(name for found in counts for name in sorted(found)))
-    failures = sum(line[1] == "failed" for line in lines)
+    lines = []
+    for process in running:
+        lines += process.communicate(timeout=120)[0].splitlines()
+    counts, exits, failures = count(lines, began)
     print(table(counts, exits, replaced, failures))
     if failures or len(exits) != 3 * len(HOSTS):
         sys.exit(f"{failures} requests failed, and {len(exits)} exits served instead of {3 * len(HOSTS)}.")

@@ -23,8 +23,9 @@ def new_session(proxy: str | None = None, *, verify: bool | str = True) -> reque
     session.trust_env = False
     session.verify = verify
     if proxy is not None:
-        url = proxy if "://" in proxy else f"http://{proxy}"
-        session.proxies = {"http": url, "https": url}
+        if "://" not in proxy:
+            proxy = f"http://{proxy}"
+        session.proxies = {"http": proxy, "https": proxy}
     return session
 
 

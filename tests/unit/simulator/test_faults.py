@@ -15,8 +15,10 @@ from support.vendor import Vendor
 
 from .clients import new_session
 
-A, B, C = "203.0.113.5", "203.0.113.6", "203.0.113.7"
-ADD, QUERY = "/whitelist/add", "/whitelist/query"
+A = "203.0.113.5"
+B = "203.0.113.6"
+ADD = "/whitelist/add"
+QUERY = "/whitelist/query"
 DONE = b'{"Code":0,"Data":["203.0.113.5"],"Num":1}'
 #: What arrives of a call that adds an address: status and body, whether it was executed, and the code in the journal.
 FAULTS: list[tuple[dict[str, Any], tuple[str, bytes], bool, Any]] = [
@@ -69,9 +71,12 @@ def test_a_fault_meets_one_call(
 ) -> None:
     sim.fault(path=ADD, **fault)
     assert response(sim) == arrived
-    assert sim.whitelist() == ([A] if executed and fault["kind"] != "partial" else [])
+    # The fault "partial" leaves out the only address.
+    assert (A in sim.whitelist()) is (executed and fault["kind"] != "partial")
     (record,) = sim.journal()
-    assert (record["executed"], record["fault"], record["code"]) == (executed, fault["kind"], code)
+    assert record["executed"] is executed
+    assert record["fault"] == fault["kind"]
+    assert record["code"] == code
     assert response(sim) == ("200", DONE)
 
 
@@ -93,43 +98,51 @@ def test_faults_are_skipped_repeated_and_taken_in_order(vendor: Vendor) -> None:
             {"path": "/monopolies", "method": "POST", "kind": "code", "code": -1, "times": -1},
         ]
     )
-    assert [vendor.code(QUERY) for _repeat in range(4)] == [-2, -1, -1, 0]
-    assert [vendor.response(f"{method} /monopolies")[0] for method in ("GET", "POST", "POST")] == [400, 500, 500]
-    assert [fault["path"] for fault in vendor.faults.describe()] == ["/monopolies"]
+    for code in (-2, -1, -1, 0):
+        assert vendor.code(QUERY) == code
+    for method, status in (("GET", 400), ("POST", 500), ("POST", 500)):
+        assert vendor.response(f"{method} /monopolies")[0] == status
+    (left,) = vendor.faults.describe()
+    assert left["path"] == "/monopolies"
 
 
 @pytest.mark.parametrize(
-    ("path", "code", "answer"),
+    ("path", "code", "status", "fields"),
     [
-        ("/share/get", "FAILED_OPERATION", (400, {"code": "FAILED_OPERATION"})),
-        ("/share/get", "REQUEST_LIMIT_EXCEEDED", (429, {"code": "REQUEST_LIMIT_EXCEEDED"})),
-        ("/api/physical-product/lineList", "E1", (200, {"Code": "E1", "Data": None})),
-        ("/api/merchant/getBalance", 1, (200, {"result": False, "data": None})),
-        ("PUT /proxyip", 1, (500, {"error": "没有可用的IP"})),
+        ("/share/get", "FAILED_OPERATION", 400, {"code": "FAILED_OPERATION"}),
+        ("/share/get", "REQUEST_LIMIT_EXCEEDED", 429, {"code": "REQUEST_LIMIT_EXCEEDED"}),
+        ("/api/physical-product/lineList", "E1", 200, {"Code": "E1", "Data": None}),
+        ("/api/merchant/getBalance", 1, 200, {"result": False, "data": None}),
+        ("PUT /proxyip", 1, 500, {"error": "没有可用的IP"}),
     ],
 )
-def test_a_code_can_be_planned_for_each_api(vendor: Vendor, path: str, code: Any, answer: tuple[int, Any]) -> None:
+def test_a_code_can_be_planned_for_each_api(
+    vendor: Vendor, path: str, code: Any, status: int, fields: dict[str, Any]
+) -> None:
     vendor.faults.append({"path": path.rpartition(" ")[2], "kind": "code", "code": code})
-    status, body = vendor.response(path)
-    assert (status, {name: body[name] for name in answer[1]}) == answer
+    answer = vendor.response(path)
+    assert answer[0] == status
+    assert answer[1].items() >= fields.items()
 
 
 @pytest.mark.parametrize(
     "fault",
     [
-        *("refuse", {"kind": "refuse"}, {"path": "/nowhere", "kind": "refuse"}),
-        *(
-            {"path": ADD, "kind": "nothing"},
-            {"path": ADD, "kind": "code"},
-            {"path": ADD, "kind": "refuse", "seconds": 1},
-        ),
+        "refuse",
+        {"kind": "refuse"},
+        {"path": "/nowhere", "kind": "refuse"},
+        {"path": ADD, "kind": "nothing"},
+        {"path": ADD, "kind": "code"},
+        {"path": ADD, "kind": "refuse", "seconds": 1},
         {"path": ADD, "kind": "delay", "seconds": "1"},
-        *({"path": ADD, "kind": "status", "http_status": 99}, {"path": ADD, "kind": "garbage", "body": 1}),
+        {"path": ADD, "kind": "status", "http_status": 99},
+        {"path": ADD, "kind": "garbage", "body": 1},
         {"path": QUERY, "kind": "partial", "drop": 1},
         {"path": "/monopolies", "method": "PUT", "kind": "refuse"},
     ],
 )
 def test_a_fault_that_cannot_be_is_refused(sim: Simulator, fault: Any) -> None:
     answer = new_session().post(f"{sim.control_url}/faults", json=[{"path": ADD, "kind": "refuse"}, fault], timeout=10)
-    assert (answer.status_code, "fault" in answer.json()["error"]) == (400, True)
+    assert answer.status_code == 400
+    assert "fault" in answer.json()["error"]
     assert sim.control("GET", "/faults") == {"faults": []}

@@ -11,7 +11,7 @@ from support.vendor import KEY, Vendor
 
 from .clients import fetch
 
-DAY, TWICE = 86400, ("SUCCESS", "SUCCESS")
+DAY = 86400
 #: Calls a minute by plan, with two channels.
 CALLS: dict[tuple[str, str], dict[str, int]] = {
     ("dynamic_dedicated", "time"): {
@@ -49,6 +49,9 @@ CALLS: dict[tuple[str, str], dict[str, int]] = {
     ("overseas", "time"): {"/overseas/get": 60, "/overseas/query": 60, "/overseas/resources": 60},
 }
 ROWS = [(*plan, target, limit) for plan, calls in CALLS.items() for target, limit in calls.items()]
+#: What a product host says to three releases, and to one that comes too early.
+LIMITED = ["SUCCESS", "SUCCESS", "DELETE_LIMIT_EXCEEDED"]
+TOO_YOUNG = ["STATIC_DELETE_TIME_LIMIT"]
 
 
 @pytest.mark.parametrize(("kind", "billing", "target", "limit"), ROWS)
@@ -56,17 +59,21 @@ def test_a_call_has_its_limit_in_a_window_from_the_first_call(
     vendor: Vendor, kind: str, billing: str, target: str, limit: int
 ) -> None:
     vendor.configure(plan={"kind": kind, "billing": billing, "channels": 2})
-    params = {"UUIDs": "x"} if "monopolies" in target else {}
-    limited = (-11, "REQUEST_LIMIT_EXCEEDED")
-    codes = []
-    for place in range(limit + 1):
+    params = {}
+    if "monopolies" in target:
+        params = {"UUIDs": "x"}
+
+    def is_limited() -> bool:
         vendor.call(target, **params)
-        codes.append(list(vendor.journal)[-1].code)
-        vendor.clock.advance(30 if place == 0 else 0)
-    assert [code in limited for code in codes] == [False] * limit + [True]
+        return list(vendor.journal)[-1].code in (-11, "REQUEST_LIMIT_EXCEEDED")
+
+    assert not is_limited()
     vendor.clock.advance(30)
-    vendor.call(target, **params)
-    assert list(vendor.journal)[-1].code not in limited
+    for _repeat in range(limit - 1):
+        assert not is_limited()
+    assert is_limited()
+    vendor.clock.advance(30)
+    assert not is_limited()
 
 
 @pytest.mark.parametrize(
@@ -119,15 +126,9 @@ def test_more_than_there_is_is_refused(
         ({"channels": 1}, "/allocate", "/release?IP=*", 1, [0, 0, -105]),
         ({"kind": "static_dedicated"}, "/allocate", "/release?IP=*", DAY, [-105]),
         ({"kind": "static_dedicated"}, "/allocate", "/release?IP=*", 1.1 * DAY, [0, 0, -105]),
-        ({"kind": "exclusive", "channels": 1}, "/exclusive/get", "/exclusive/delete?ip=*", 1, [*TWICE, "DELETE"]),
-        ({"kind": "longterm", "static": True}, "/longterm/get", "/longterm/delete?ip=*", DAY, ["STATIC"]),
-        (
-            {"kind": "longterm", "static": True},
-            "/longterm/get",
-            "/longterm/delete?ip=*",
-            1.1 * DAY,
-            [*TWICE, "DELETE"],
-        ),
+        ({"kind": "exclusive", "channels": 1}, "/exclusive/get", "/exclusive/delete?ip=*", 1, LIMITED),
+        ({"kind": "longterm", "static": True}, "/longterm/get", "/longterm/delete?ip=*", DAY, TOO_YOUNG),
+        ({"kind": "longterm", "static": True}, "/longterm/get", "/longterm/delete?ip=*", 1.1 * DAY, LIMITED),
     ],
 )
 def test_releases_have_limits(
@@ -138,8 +139,7 @@ def test_releases_have_limits(
         assert fetch(vendor, get)[0] == 200
         vendor.clock.advance(seconds)
         body = fetch(vendor, release)[1]
-        found = body.get("Code", body["code"].partition("_")[0] if "code" in body else None)
-        assert found == code
+        assert body.get("Code", body.get("code")) == code
 
 
 @pytest.mark.parametrize(
@@ -171,8 +171,10 @@ def test_a_released_channel_is_free_after_its_delay(vendor: Vendor) -> None:
 
 
 def test_a_replace_gives_up_the_oldest_and_pays_for_new_ones(vendor: Vendor) -> None:
-    first, second = (vendor.call("/allocate")["Data"][0]["IP"] for _repeat in range(2))
-    (new,) = (item["IP"] for item in vendor.call("/replace")["Data"])
+    first = vendor.call("/allocate")["Data"][0]["IP"]
+    second = vendor.call("/allocate")["Data"][0]["IP"]
+    (replacement,) = vendor.call("/replace")["Data"]
+    new = replacement["IP"]
     holdings = vendor.keys[KEY].holdings
     assert [lease.ip for lease in holdings.leases] == [second, new]
     assert [paid["ip"] for paid in holdings.paid] == [first, second, new]

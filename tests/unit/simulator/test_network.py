@@ -17,11 +17,14 @@ import requests
 from requests.adapters import HTTPAdapter
 from simulator import cli
 from simulator.fixture import PROGRAM, Simulator, running_simulator
+from support import phrases
 from support.processes import wait_for
 
 from .clients import PASSWORD, Socks5Client, ipv4, name, new_session, text_through
 
-SOURCE, PUBLIC, EXIT = "127.0.0.11", "203.0.113.11", "198.51.100.1"
+SOURCE = "127.0.0.11"
+PUBLIC = "203.0.113.11"
+EXIT = "198.51.100.1"
 
 
 class FromSource(HTTPAdapter):
@@ -48,10 +51,11 @@ def test_an_echo_service_tells_the_public_address_or_what_a_test_says(sim: Simul
     sim.control("PATCH", "/map", {SOURCE: "203.0.113.99"})
     assert host.get(f"{sim.api_url}/echo/one", timeout=10).text == "203.0.113.99\n"
     sim.control("PUT", "/echo/one", {"answers": ["a", "b"], "status": 503, "headers": {"Retry-After": "1"}})
-    answers = [host.get(f"{sim.api_url}/echo/one", timeout=10) for _repeat in range(3)]
-    assert [(each.status_code, each.text, each.headers["Retry-After"]) for each in answers] == [
-        *((503, "a", "1"), (503, "b", "1"), (503, "a", "1"))
-    ]
+    for text in ("a", "b", "a"):
+        answer = host.get(f"{sim.api_url}/echo/one", timeout=10)
+        assert answer.status_code == 503
+        assert answer.text == text
+        assert answer.headers["Retry-After"] == "1"
     assert sim.control("GET", "/echo/one") == {"calls": 4, "sources": [SOURCE] * 4}
     assert sim.journal() == []
 
@@ -94,27 +98,29 @@ def test_a_lease_is_a_proxy_until_it_ends(sim: Simulator) -> None:
     ],
 )
 def test_socks5_replies(sim: Simulator, target: bytes, port: int, command: int, reply: int) -> None:
-    for methods, method, password in (((0,), 0, None), ((0, 2), 2, PASSWORD)):
-        sim.configure(whitelist=["127.0.0.1"] if password is None else [])
+    for whitelist, methods, method in ((["127.0.0.1"], (0,), 0), ([], (0, 2), 2)):
+        sim.configure(whitelist=whitelist)
         client = Socks5Client(str(sim.proxy_url).removeprefix("http://"))
         with client.connection:
             assert client.greet(*methods) == method
-            assert password is None or client.log_in(sim.key, password) == 0
+            assert method == 0 or client.log_in(sim.key, PASSWORD) == 0
             assert client.connect(target, port, command) == reply
             assert reply or client.fetch() == EXIT
 
 
 def test_socks5_refuses_other_clients(sim: Simulator) -> None:
-    for methods, method in (((0,), 255), ((1,), 255), ((2,), 2)):
+    for method, chosen in ((0, 255), (1, 255), (2, 2)):
         client = Socks5Client(str(sim.proxy_url).removeprefix("http://"))
         with client.connection:
-            assert client.greet(*methods) == method
+            assert client.greet(method) == chosen
             assert method != 2 or client.log_in(sim.key, "guess") == 1
             assert client.read(1) == b""
 
 
 def test_parameters_come_from_the_query_or_the_body(sim: Simulator) -> None:
-    session, url, form = new_session(), f"{sim.api_url}/whitelist/add", {"Key": sim.key, "IP": "203.0.113.5"}
+    session = new_session()
+    url = f"{sim.api_url}/whitelist/add"
+    form = {"Key": sim.key, "IP": "203.0.113.5"}
     assert session.post(url, data=form, params={"Key": "other"}, timeout=10).json()["Code"] == 0
     assert session.post(url, params=form, timeout=10).json()["Code"] == 0
     assert [call["param_source"] for call in sim.journal()] == ["body", "query"]
@@ -127,7 +133,8 @@ def test_parameters_come_from_the_query_or_the_body(sim: Simulator) -> None:
 @pytest.mark.parametrize("separator", [r"\r\n", "\r\n", ",", ""])
 def test_a_list_can_be_text_or_xml(sim: Simulator, separator: str) -> None:
     sim.configure("SHARE", plan={"kind": "share"})
-    session, between = new_session(), separator.replace(r"\r\n", "\r\n") or "\n"
+    session = new_session()
+    between = separator.replace(r"\r\n", "\r\n") or "\n"
     classic = {"Key": sim.key, "Num": "2", "DataFormat": "txt", "DataSeparator": separator}
     text = session.get(f"{sim.api_url}/allocate", params=classic, timeout=10).text
     assert text.split(between) == [lease["host"] for lease in sim.leases()]
@@ -142,21 +149,37 @@ def test_a_list_can_be_text_or_xml(sim: Simulator, separator: str) -> None:
 @pytest.mark.parametrize(
     ("method", "path", "body"),
     [
-        *(("PUT", "/keys/NEW", fields) for fields in ([], {"capacity": -1}, {"status": "odd"}, {"nothing": 1})),
-        *(("PUT", "/keys/NEW", {"options": fields}) for fields in ({"nothing": 1}, {"overflow": "odd"}, {"msg": 1})),
-        *(("PUT", "/keys/NEW", {"options": fields}) for fields in ({"error_status": 99}, {"list_lag": -1})),
-        *(("PUT", "/keys/NEW", {"plan": fields}) for fields in ({"kind": "odd"}, {"channels": "2"}, {"stock": []})),
-        *(("PUT", "/keys/NEW", {"tunnel": fields}) for fields in ({"mode": "odd"}, {"port": -1}, {"areas": "US"})),
-        *(("PUT", "/agents/new", fields) for fields in ({}, {"appkey": "k", "instances": "x"}, {"appkey": 1})),
-        *(("PUT", "/clock", fields) for fields in ({}, {"advance": -1}, {"running": 1})),
-        *(("PUT", path, {"x": 1}) for path in ("/map", "/echo/one")),
+        ("PUT", "/keys/NEW", []),
+        ("PUT", "/keys/NEW", {"capacity": -1}),
+        ("PUT", "/keys/NEW", {"status": "odd"}),
+        ("PUT", "/keys/NEW", {"nothing": 1}),
+        ("PUT", "/keys/NEW", {"options": {"nothing": 1}}),
+        ("PUT", "/keys/NEW", {"options": {"overflow": "odd"}}),
+        ("PUT", "/keys/NEW", {"options": {"msg": 1}}),
+        ("PUT", "/keys/NEW", {"options": {"error_status": 99}}),
+        ("PUT", "/keys/NEW", {"options": {"list_lag": -1}}),
+        ("PUT", "/keys/NEW", {"plan": {"kind": "odd"}}),
+        ("PUT", "/keys/NEW", {"plan": {"channels": "2"}}),
+        ("PUT", "/keys/NEW", {"plan": {"stock": []}}),
+        ("PUT", "/keys/NEW", {"tunnel": {"mode": "odd"}}),
+        ("PUT", "/keys/NEW", {"tunnel": {"port": -1}}),
+        ("PUT", "/keys/NEW", {"tunnel": {"areas": "US"}}),
+        ("PUT", "/agents/new", {}),
+        ("PUT", "/agents/new", {"appkey": "k", "instances": "x"}),
+        ("PUT", "/agents/new", {"appkey": 1}),
+        ("PUT", "/clock", {}),
+        ("PUT", "/clock", {"advance": -1}),
+        ("PUT", "/clock", {"running": 1}),
+        ("PUT", "/map", {"x": 1}),
+        ("PUT", "/echo/one", {"x": 1}),
         ("GET", "/journal?since=x", None),
     ],
 )
 def test_a_control_call_with_a_mistake_changes_nothing(sim: Simulator, method: str, path: str, body: Any) -> None:
     before = sim.state()
     answer = new_session().request(method, f"{sim.control_url}{path}", json=body, timeout=10)
-    assert (answer.status_code, list(answer.json())) == (400, ["error"])
+    assert answer.status_code == 400
+    assert list(answer.json()) == ["error"]
     assert sim.state() == before
 
 
@@ -185,42 +208,38 @@ def test_a_reset_restores_the_start_and_time_can_stand_still(sim: Simulator) -> 
 
 def test_the_program_prints_variables_and_stops_on_a_signal(tmp_path: Path) -> None:
     ready = tmp_path / "ready.json"
-    command = [
-        sys.executable,
-        str(PROGRAM),
-        "--port",
-        "0",
-        "--minute",
-        "3",
-        "--host",
-        "0.0.0.0",
-        "--ready-file",
-        str(ready),
-    ]
+    options = ["--port=0", "--minute=3", "--host=0.0.0.0", f"--ready-file={ready}"]
+    command = [sys.executable, str(PROGRAM), *options]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         wait_for(ready.exists)
         process.send_signal(signal.SIGTERM)
         output, errors = process.communicate(timeout=60)
     information = json.loads(ready.read_text(encoding="utf-8"))
     assert process.returncode == 0
-    assert "has no login" in errors
+    assert phrases.HAS_NO_LOGIN in errors
     script = output.split("\n\n")[1] + "\nenv"
     pasted = subprocess.run(["bash", "-ec", script], env={}, capture_output=True, text=True, timeout=60, check=True)
     variables = dict(line.split("=", 1) for line in pasted.stdout.splitlines() if line.startswith("QG_"))
     assert variables == information["environment"]
-    assert (variables["QG_API_URL"], variables["QG_MINUTE_SECONDS"]) == (information["api_url"], "3")
+    assert variables["QG_API_URL"] == information["api_url"]
+    assert variables["QG_MINUTE_SECONDS"] == "3"
 
 
 @pytest.mark.parametrize(
-    "arguments",
+    "option",
     [
-        *(["--map", "127.0.0.1"], ["--map", "a=b"], ["--minute", "0"], ["--port", "70000"]),
-        *(["--site", "a=192.0.2.1:80"], ["--agent", "x"], ["--tunnel-port", "OTHER=0"]),
+        "--map=127.0.0.1",
+        "--map=a=b",
+        "--minute=0",
+        "--port=70000",
+        "--site=a=192.0.2.1:80",
+        "--agent=x",
+        "--tunnel-port=OTHER=0",
     ],
 )
-def test_an_option_with_a_mistake_is_refused(capsys: pytest.CaptureFixture[str], arguments: list[str]) -> None:
+def test_an_option_with_a_mistake_is_refused(capsys: pytest.CaptureFixture[str], option: str) -> None:
     with pytest.raises(SystemExit):
-        cli.main(arguments)
+        cli.main([option])
     assert "error:" in capsys.readouterr().err
 
 
@@ -228,9 +247,9 @@ def test_a_start_that_fails_says_why(capsys: pytest.CaptureFixture[str]) -> None
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
         assert cli.main(["--port", "0", "--proxy-port", port]) == 1
-    assert capsys.readouterr().err == f"Cannot listen on 127.0.0.1 port {port}: Address already in use.\n"
-    with pytest.raises(RuntimeError, match="unrecognized arguments"), running_simulator(["--no-such-option"]):
+    assert capsys.readouterr().err.strip() == phrases.CANNOT_LISTEN.format("127.0.0.1", port)
+    with pytest.raises(RuntimeError, match=phrases.UNRECOGNIZED_ARGUMENTS), running_simulator(["--no-such-option"]):
         pass
     code = f"import runpy, sys; sys.modules['uvicorn'] = None; runpy.run_path({str(PROGRAM)!r}, run_name='__main__')"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
-    assert "needs the package uvicorn" in done.stderr
+    assert phrases.NEEDS_PACKAGE.format("uvicorn") in done.stderr

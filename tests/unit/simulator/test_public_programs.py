@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 import requests
 from simulator.fixture import Simulator, running_simulator
+from support import phrases
 
 from .clients import PASSWORD, Socks5Client, new_session
 
@@ -111,8 +112,9 @@ def test_the_api_and_the_tunnel_control_serve_both_schemes(sim: Simulator, autho
 def test_each_key_has_a_tunnel_at_the_port_of_its_choice(sim: Simulator) -> None:
     tunnels = {name: key["tunnel"]["url"] for name, key in sim.state()["keys"].items()}
     assert len(set(tunnels.values())) == 2
-    proxies = [url.replace("//", f"//{name}:{PASSWORD}@") for name, url in tunnels.items()]
-    exits = {curl("-x", proxy, "http://d.qg.net/ip") for proxy in proxies}
+    exits = set()
+    for name, url in tunnels.items():
+        exits.add(curl("-x", url.replace("//", f"//{name}:{PASSWORD}@"), "http://d.qg.net/ip"))
     assert len(exits) == 2
     port = int(sim.configure("THIRD", tunnel={})["tunnel"]["url"].rpartition(":")[2])
     sim.reset()
@@ -124,7 +126,7 @@ def test_a_local_server_stands_for_a_name_behind_every_proxy(sim: Simulator) -> 
         proxy = str(url).replace("//", f"//{sim.key}:{PASSWORD}@")
         assert curl("-x", proxy, "http://httpbin.org/get") == "site httpbin.org"
     refused = curl("-x", str(sim.proxy_url).replace("//", f"//{sim.key}:{PASSWORD}@"), "http://www.example.org/")
-    assert "www.example.org:80 is not on this machine" in refused
+    assert f"www.example.org:80 {phrases.NOT_ON_THIS_MACHINE}" in refused
     assert "--site www.example.org=127.0.0.1:PORT" in refused
 
 
@@ -147,7 +149,7 @@ def test_a_malformed_option_is_refused_as_such(sim: Simulator, user: str, passwo
         session = new_session(f"{sim.key}{user}:{secret}{password}@{server}")
         answer = session.get("http://d.qg.net/ip", timeout=10)
         assert answer.status_code == status
-        assert (f"malformed tunnel options '{options}'" in answer.text) is (status == 400)
+        assert (f"{phrases.MALFORMED_TUNNEL_OPTIONS} '{options}'" in answer.text) is (status == 400)
         client = Socks5Client(server)
         with client.connection:
             assert client.greet(2) == 2
@@ -160,7 +162,8 @@ def test_the_ready_made_variables_leave_the_product_to_the_key(sim: Simulator) -
 
 
 def test_the_certificate_names_what_clients_connect_to(sim: Simulator, authority: str) -> None:
-    context, port = ssl.create_default_context(cafile=authority), str(sim.tls_url).rpartition(":")[2]
+    context = ssl.create_default_context(cafile=authority)
+    port = str(sim.tls_url).rpartition(":")[2]
     for name in ("127.0.0.1", "localhost", "d.qg.net"):
         client = Socks5Client(f"127.0.0.1:{port}")
         client.start_tls(context, name)
