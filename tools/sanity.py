@@ -67,7 +67,8 @@ def main(core: str, newest: str, *arguments: str) -> int:
     # The loader of collections compiles each file anew for each that imports it: half a minute on each Python. What the
     # Pythons between the oldest and the newest lack, the oldest lacks, on which the oldest core imports.
     runs = [[word for test in ("import", *SKIPPED) for word in ("--skip-test", test)] + [*arguments]]
-    runs += [["--test", "import", "--python", workspace.CORES[core]]]
+    if "import" not in arguments:
+        runs += [["--test", "import", "--python", workspace.CORES[core]]]
     wrong = []
     for words in runs:
         command = ["ansible-test", "sanity", "--local", "--color", "no", *words]

@@ -7,6 +7,7 @@ from __future__ import annotations
 import ast
 import contextlib
 import fcntl
+import hashlib
 import os
 import shutil
 import subprocess
@@ -174,6 +175,14 @@ def files() -> list[str]:
     command = ["git", "-C", str(ROOT), "ls-files", "--cached", "--others", "--exclude-standard"]
     listed = subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()
     return sorted({name for name in listed if (ROOT / name).is_file()})
+
+
+def digest(names: Iterable[str]) -> str:
+    """Return a text that is the same as long as the files are."""
+    whole = hashlib.sha256()
+    for name in names:
+        whole.update(f"{name} {hashlib.sha256((ROOT / name).read_bytes()).hexdigest()}\n".encode())
+    return whole.hexdigest()
 
 
 def copy(label: str, names: Iterable[str]) -> Path:
