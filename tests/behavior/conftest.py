@@ -5,33 +5,42 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import shutil
-import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from support.measuring import unmeasured
-from support.node import Node
-from support.vendor import CLASSIC, Vendor
+from support.node import Node, memory_directory
+from support.vendor import CLASSIC, Vendor, plan_of
 
 
 @pytest.fixture(autouse=True)
 def measured_once(request: pytest.FixtureRequest) -> Iterator[None]:
     """Slow tests go through the lines of the others once more."""
-    with unmeasured() if request.node.get_closest_marker("slow") else contextlib.nullcontext():
+    if request.node.get_closest_marker("slow") is None:
+        yield
+        return
+    with unmeasured():
         yield
 
 
 @pytest.fixture
 def folder() -> Iterator[Path]:
     """An empty directory in memory, where there is one."""
-    path = Path(tempfile.mkdtemp(dir="/dev/shm" if os.path.isdir("/dev/shm") else None))
+    path = memory_directory()
     yield path
     shutil.rmtree(path, ignore_errors=True)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def nothing_waits_for_the_disk() -> Iterator[None]:
+    """A new store has the names of all folders above it written to their disks, and here no power fails."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "fsync", lambda _file: None)
+        yield
 
 
 @pytest.fixture
@@ -39,8 +48,7 @@ def new_node(folder: Path) -> Callable[..., Node]:
     """Makes the control node of a test, whose key has this product and plan."""
 
     def make(product: str | None = CLASSIC, **plan: Any) -> Node:
-        kind = {} if product in (CLASSIC, None) else {"kind": product}
-        return Node(folder / "store", Vendor(**{**kind, **plan}), **({"product": product} if product else {}))
+        return Node(folder / "store", Vendor(**plan_of(product, **plan)), product=product)
 
     return make
 

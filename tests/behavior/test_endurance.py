@@ -12,10 +12,14 @@ import pytest
 from support.node import Node
 from support.vendor import PATHS, Answer, Call
 
-DAY, HOUR = 86400, 3600
-COUNT, MARGIN, INTERVAL = 5, 35, 30
+DAY = 86400
+HOUR = 3600
+COUNT = 5
+MARGIN = 35
+INTERVAL = 30
 #: Hours of the test, and those of them in which QG.net does not answer. The month of the release took half an hour.
-HOURS, DEAD = 4, (2,)
+HOURS = 4
+DEAD = (2,)
 #: What a day needs, since each run finds the leases of the run before too old.
 CAP = COUNT * DAY // INTERVAL
 FAULTS = ("reset_before", "reset_after", "truncate", "garbage", "data_null")
@@ -26,7 +30,8 @@ def test_a_gateway_pays_for_what_is_missing(new_node: Callable[..., Node]) -> No
     """Two percent of the calls fail, QG.net is dead for an hour, and a cap holds."""
     chance = random.Random(1)
     node = new_node("share", lifetime=1, channels=2 * COUNT)
-    vendor, paths = node.vendor, PATHS["share"]
+    vendor = node.vendor
+    paths = PATHS["share"]
     began = vendor.clock.now()
 
     def live(margin: float) -> int:

@@ -11,10 +11,8 @@ from __future__ import annotations
 
 import os
 import shutil
-import tempfile
 from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import hypothesis.strategies as st
@@ -29,23 +27,24 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 from support.invariants import Result
-from support.node import PAUSE, RESPONSE, STORE, Node
+from support.node import PAUSE, RESPONSE, STORE, Node, memory_directory
 from support.outcomes import FAULTS, LIST_LAG, PATIENT, Fault, outcome
 from support.outcomes import Result as Told
 from support.paid_calls import ALLOCATE, KINDS, MONOPOLY, RELEASE, REPLACE
-from support.vendor import CLASSIC, KEY, PATHS, Vendor, books
+from support.vendor import CLASSIC, KEY, PATHS, LateCall, Vendor, books, plan_of
 
-#: The keys, by name: the product, and its plan. No lease ends within an hour.
-KEYS: dict[str, tuple[str | None, dict[str, Any]]] = {
-    CLASSIC: (CLASSIC, {}),
-    "share": ("share", {"kind": "share", "lifetime": 600}),
-    "longterm": ("longterm", {"kind": "longterm", "lifetime": 600, "static": True}),
-    "exclusive": ("exclusive", {"kind": "exclusive"}),
-    "overseas": ("overseas", {"kind": "overseas", "lifetime": 600}),
-    "monopoly": (None, {"kind": "exclusive_occupancy"}),
+#: The products of keys, and their plans. No lease ends within an hour.
+KEYS: dict[str, dict[str, Any]] = {
+    CLASSIC: {},
+    "share": {"lifetime": 600},
+    "longterm": {"lifetime": 600, "static": True},
+    "exclusive": {},
+    "overseas": {"lifetime": 600},
+    "monopoly": {"kind": "exclusive_occupancy"},
 }
 #: Runs of each machine, and the rules in each: few that are always the same, or as QGNET_EXPLORE says.
-RUNS, STEPS = int(os.environ.get("QGNET_EXPLORE", 0)), 40
+RUNS = int(os.environ.get("QGNET_EXPLORE", 0))
+STEPS = 40
 QUICK_RUNS = 15
 AREAS = (None, None, None, "350500", "440100")
 ADDRESSES = [f"203.0.113.{number}" for number in range(21, 26)]
@@ -69,22 +68,28 @@ class KeyMachine(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.directory = Path(tempfile.mkdtemp(dir="/dev/shm" if os.path.isdir("/dev/shm") else None))
-        product, plan = KEYS[self.name]
-        self.vendor = Vendor(**plan)
-        self.node = Node(self.directory / "store", self.vendor, **({"product": product} if product else {}))
+        self.directory = memory_directory()
+        self.vendor = Vendor(**plan_of(self.name, **KEYS[self.name]))
+        self.node = Node(self.directory / "store", self.vendor)
         self.is_monopoly = self.name == "monopoly"
         if self.is_monopoly:
+            self.purchase = MONOPOLY
             self.writes: tuple[str, ...] = ("POST /monopolies", "DELETE /monopolies", "PUT /monopolies/ips")
             self.reads: tuple[str | None, ...] = ("GET /monopolies", "GET /info/quota")
         else:
+            self.node.options["product"] = self.name
+            self.purchase = ALLOCATE
             paths = PATHS[self.name]
-            self.writes, self.reads = paths.writing, (paths.query, paths.quota)
+            self.writes = paths.writing
+            self.reads = (paths.query, paths.quota)
         self.has_quota = self.reads[1] is not None
         #: The task that another process runs as well.
         self.again: Callable[[], object] = lambda: None
         #: Whether a call of the last task, or of one before, was carried out late; what has ended during the last one.
-        self.was_late = self.lags = False
+        self.was_late = False
+        self.lags = False
+        #: Whether a task has run since the ledger was read.
+        self.has_run = False
         self.ended: set[str] = set()
 
     def teardown(self) -> None:
@@ -107,10 +112,11 @@ class KeyMachine(RuleBasedStateMachine):
         ),
     )
     def plan(self, channels: int, lag: int, free_delay: int, options: dict[str, Any]) -> None:
-        own = {} if self.is_monopoly else {"free_delay": free_delay}
-        self.vendor.configure(plan={"channels": channels, **own}, options={**options, "list_lag": lag})
+        self.vendor.configure(plan={"channels": channels}, options={**options, "list_lag": lag})
         if self.is_monopoly:
             self.vendor.configure(options={"dial_seconds": 4, "queue_seconds": 2})
+        else:
+            self.vendor.configure(plan={"free_delay": free_delay})
         books(self.vendor)
 
     # What goes wrong, and how time passes.
@@ -124,9 +130,12 @@ class KeyMachine(RuleBasedStateMachine):
 
     @rule(read=st.integers(0, 1), fault=st.sampled_from(HAPPENS), times=st.integers(1, 2))
     def a_read_will_fail(self, read: int, fault: Fault, times: int) -> None:
-        path, kind = self.reads[read], fault.plan["kind"]
+        path = self.reads[read]
+        kind = fault.plan["kind"]
+        if kind in EMPTYING:
+            times = 1
         if path and (self.has_quota or kind not in EMPTYING):
-            self.vendor.fault(path, times=1 if kind in EMPTYING else times, **fault.plan)
+            self.vendor.fault(path, times=times, **fault.plan)
 
     @rule(write=st.integers(0, 2), seconds=st.sampled_from([11, 14, 30]))
     def a_write_will_be_late(self, write: int, seconds: int) -> None:
@@ -172,7 +181,8 @@ class KeyMachine(RuleBasedStateMachine):
     @rule()
     def all_is_well_again(self) -> None:
         self.vendor.faults.clear()
-        self.vendor.late = self.node.event = None
+        self.vendor.late = None
+        self.node.event = None
 
     # What a user does.
 
@@ -189,13 +199,16 @@ class KeyMachine(RuleBasedStateMachine):
         if self.name in ("share", "overseas"):
             # Nothing of them can be released; the areas of the one are others.
             exact = False
-        if self.is_monopoly:
-            options |= {"area": area} if area else {}
-        else:
-            area = None if self.name == "overseas" else area
-            options |= {"areas": [area] if area else [], "exact": exact} if area else {"exact": exact}
+        if self.name == "overseas":
+            area = None
+        if not self.is_monopoly:
+            options["exact"] = exact
+        if area and self.is_monopoly:
+            options["area"] = area
+        elif area:
+            options["areas"] = [area]
         before = self.matching(area)
-        result, paid = self.run(MONOPOLY if self.is_monopoly else ALLOCATE, check=check, **options)
+        result, paid = self.run(self.purchase, check=check, **options)
         still = set(before) & set(self.matching(area))
         assert paid <= max(0, count - len(still)), ("paid for more than was asked for", paid, count, before, result)
         if result and not result.get("failed") and not check and self.node.is_alone and on_uncertain == "fail":
@@ -214,7 +227,7 @@ class KeyMachine(RuleBasedStateMachine):
         calls = len(self.node.sent(self.writes[0]))
         count = len(self.held()) + 1
 
-        result, paid = self.run(MONOPOLY if self.is_monopoly else ALLOCATE, count=count)
+        result, paid = self.run(self.purchase, count=count)
 
         assert result is not None
         assert bool(result.get("failed")) is (expected.result is not Told.OK), (fault.name, result)
@@ -225,11 +238,11 @@ class KeyMachine(RuleBasedStateMachine):
     @precondition(lambda self: self.name not in ("share", "overseas"))
     @rule(share=SOME, check=RARELY, max_wait=MAX_WAIT)
     def release(self, share: set[int], check: bool, max_wait: int) -> None:
-        if self.is_monopoly or self.name == "longterm":
+        if self.is_monopoly:
             # Nothing of these is released sooner.
-            self.vendor.advance(13 * 3600 if self.is_monopoly else 0)
-        held = list(self.held())
-        chosen = [name for place, name in enumerate(held) if place in share]
+            self.vendor.advance(13 * 3600)
+        held = self.held()
+        chosen = self.chosen(share)
         if not chosen:
             return
         if self.is_monopoly:
@@ -245,10 +258,11 @@ class KeyMachine(RuleBasedStateMachine):
     @precondition(lambda self: self.name in (CLASSIC, "exclusive"))
     @rule(share=SOME, check=RARELY)
     def replace_some(self, share: set[int], check: bool) -> None:
-        chosen = [name for place, name in enumerate(self.held()) if place in share]
+        chosen = self.chosen(share)
         if not chosen:
             return
-        total, result = 0, None
+        total = 0
+        result = None
         while result is None:
             # A user whose run was killed starts it again.
             result, paid = self.run(REPLACE, check=check, ips=chosen)
@@ -258,7 +272,7 @@ class KeyMachine(RuleBasedStateMachine):
     @precondition(lambda self: self.is_monopoly)
     @rule(share=SOME, wait=st.booleans(), check=RARELY)
     def redial(self, share: set[int], wait: bool, check: bool) -> None:
-        chosen = [name for place, name in enumerate(self.held()) if place in share]
+        chosen = self.chosen(share)
         if chosen:
             _result, paid = self.run(MONOPOLY, check=check, state="redialed", uuids=chosen, wait=wait)
             assert paid == 0
@@ -281,9 +295,14 @@ class KeyMachine(RuleBasedStateMachine):
 
     @invariant()
     def the_ledger_has_each_purchase_once(self) -> None:
+        if not self.has_run:
+            return
+        self.has_run = False
         with self.node.other_process():
             entries = self.node.ok("qg_ledger_info")["entries"]
-        names = [name for entry in entries for name in entry.get("names") or ()]
+        names: list[str] = []
+        for entry in entries:
+            names += entry.get("names") or []
         assert len(names) == len(set(names)), "twice in the ledger"
         open_calls = [entry for entry in entries if entry["state"] not in ("settled", "refused")]
         if not open_calls and not self.vendor.under_way:
@@ -291,35 +310,56 @@ class KeyMachine(RuleBasedStateMachine):
 
     def held(self) -> list[str]:
         """What the key holds, by the names in the ledger."""
-        own = books(self.vendor)
-        return [each.uuid for each in own.monopolies] if self.is_monopoly else [lease.host for lease in own.leases]
+        return self.matching(None)
 
     def matching(self, area: str | None) -> list[str]:
-        own = books(self.vendor)
-        found = own.monopolies if self.is_monopoly else own.leases
-        names = self.held()
-        return [name for name, each in zip(names, found, strict=True) if area in (None, str(each.area.area_id))]
+        """What the key holds in an area."""
+        holdings = books(self.vendor)
+        names = {resource.uuid: resource.area for resource in holdings.monopolies}
+        if not self.is_monopoly:
+            names = {lease.host: lease.area for lease in holdings.leases}
+        return [name for name, place in names.items() if area in (None, str(place.area_id))]
+
+    def chosen(self, share: set[int]) -> list[str]:
+        """What the key holds, at these places of its list."""
+        return [name for place, name in enumerate(self.held()) if place in share]
 
     def run(self, module: str, **options: Any) -> tuple[Result | None, int]:
         """One task of a user; its result, if its process was not killed, and how much it has paid for, or may yet."""
-        vendor, node = self.vendor, self.node
+        vendor = self.vendor
+        node = self.node
         waiting = list(vendor.under_way)
-        before, late, leases = vendor.all_paid, vendor.late_paid, list(vendor.leases)
+        before = vendor.all_paid
+        late = vendor.late_paid
+        leases = list(vendor.leases)
+        self.has_run = True
         node.is_alone = not waiting and not self.lags
         writes = self.number_of_writes()
-        self.again = lambda: node.attempt(module, **{**options, "max_wait": 300 if node.is_dead else 0})
+
+        def run_again() -> None:
+            max_wait = 300 if node.is_dead else 0
+            node.attempt(module, **{**options, "max_wait": max_wait})
+
+        self.again = run_again
         result = node.attempt(module, **options)
         self.was_late = bool(waiting or vendor.under_way)
         self.ended = {lease.host for lease in leases if lease.ends <= vendor.clock.now()}
         if options.get("check") and not waiting and node.is_alone:
             assert self.number_of_writes() == writes, "check mode wrote"
-        fresh = [call for call in vendor.under_way if call not in waiting]
-        pending = sum(
-            int(sent.get("Num") or sent.get("num") or 0)
-            for _at, method, path, sent in fresh
-            if self.writes[0] in (path, f"{method} {path}")
-        )
-        return result, vendor.all_paid - before - (vendor.late_paid - late if waiting else 0) + pending
+        paid = vendor.all_paid - before
+        if waiting:
+            paid -= vendor.late_paid - late
+        for call in vendor.under_way:
+            if call not in waiting:
+                paid += self.number_bought(call)
+        return result, paid
+
+    def number_bought(self, call: LateCall) -> int:
+        """How many a call asks for, 0 if it buys nothing."""
+        _at, method, path, sent = call
+        if self.writes[0] not in (path, f"{method} {path}"):
+            return 0
+        return int(sent.get("Num") or sent.get("num") or 0)
 
     def number_of_writes(self) -> int:
         names = (*self.writes, "/whitelist/add", "/whitelist/del")
@@ -332,6 +372,9 @@ def test_nothing_is_paid_for_twice_or_lost(name: str) -> None:
         pass
 
     Machine.name = name
+    phases = [Phase.generate]
+    if not RUNS:
+        phases.append(Phase.shrink)
     run_state_machine_as_test(
         Machine,
         settings=settings(
@@ -340,7 +383,7 @@ def test_nothing_is_paid_for_twice_or_lost(name: str) -> None:
             deadline=None,
             derandomize=not RUNS,
             report_multiple_bugs=False,
-            phases=[Phase.generate, *([] if RUNS else [Phase.shrink])],
+            phases=phases,
             suppress_health_check=list(HealthCheck),
         ),
     )

@@ -10,14 +10,25 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support import phrases
 from support.invariants import assert_no_secret
 from support.node import Node
 from support.paid_calls import ALLOCATE, PLANS, RELEASE, REPLACE
-from support.vendor import PATHS, Vendor
+from support.vendor import PATHS, Vendor, ips
 
 PASSWORD = "Hush4Hush"
 #: The products that release leases, and the seconds after which they do.
 RELEASING = {"exclusive": 0, "longterm": 90000}
+#: The fields of a lease that the list of a product does not show.
+MISSING: dict[str, list[str]] = {
+    "share": ["task_id", "area_code"],
+    "overseas": ["task_id", "isp"],
+    "exclusive": [],
+    "longterm": [],
+}
+ISPS = {1: "telecom", 2: "mobile", 3: "unicom"}
+#: Two areas in which each product leases.
+AREAS = dict.fromkeys(("share", "longterm", "exclusive"), ("350500", "440100")) | {"overseas": ("990100", "990200")}
 each = pytest.mark.parametrize("product", PLANS)
 releasing = pytest.mark.parametrize("product", RELEASING)
 Make = Callable[..., Node]
@@ -28,22 +39,22 @@ def key(new_node: Make) -> Make:
     return lambda product, **plan: new_node(product, **{**PLANS[product], **plan})
 
 
-def servers(leases: list[Any]) -> set[str]:
-    return {lease["server"] if isinstance(lease, dict) else lease.host for lease in leases}
-
-
 def writes(node: Node, product: str) -> list[str]:
     return node.vendor.calls(*PATHS[product].writing)
 
 
 @each
 def test_only_what_is_missing_is_leased(key: Make, product: str) -> None:
-    node, get = key(product), PATHS[product].get
+    node = key(product)
+    get = PATHS[product].get
     done = node.ok(ALLOCATE, count=2)
-    assert (done["count"], done["missing"], done["held"]) == (2, 0, 2)
-    assert servers(done["leases"]) == servers(node.vendor.leases)
+    assert done["count"] == 2
+    assert done["missing"] == 0
+    assert done["held"] == 2
+    assert ips(done["leases"]) == node.vendor.ips
     again = node.ok(ALLOCATE, count=2)
-    assert (again["changed"], servers(again["leases"])) == (False, servers(node.vendor.leases))
+    assert again["changed"] is False
+    assert ips(again["leases"]) == node.vendor.ips
     assert len(node.ok(ALLOCATE, count=3)["allocated"]) == 1
     assert [sent["num"] for sent in node.sent(get)] == ["2", "1"]
     assert node.vendor.paid == 3
@@ -55,16 +66,22 @@ def test_info_has_the_fields_of_the_product(key: Make, product: str) -> None:
     node.ok(ALLOCATE, count=2)
     by_server = {lease.host: lease for lease in node.vendor.leases}
     found = node.ok("qg_proxy_info")
-    assert (found["changed"], found["count"]) == (False, 2)
+    assert found["changed"] is False
+    assert found["count"] == 2
     for lease in found["leases"]:
         own = by_server[lease["server"]]
-        assert (lease["ip"], lease["port"]) == (own.ip, own.port)
+        assert lease["ip"] == own.ip
+        assert lease["port"] == own.port
         assert lease["expires_at"].endswith("+08:00")
         assert lease["region"] == own.area.area
-        isps = ["telecom", "mobile", "unicom"]
-        assert lease["isp"] == (None if product == "overseas" else isps[own.area.isp - 1])
-        assert lease["task_id"] == (own.task_id if product in RELEASING else None)
-        assert lease["area_code"] == (None if product == "share" else str(own.area.area_id))
+        fields: dict[str, str | None] = {
+            "isp": ISPS[own.area.isp],
+            "task_id": own.task_id,
+            "area_code": str(own.area.area_id),
+        }
+        for name in MISSING[product]:
+            fields[name] = None
+        assert fields.items() <= lease.items()
         assert lease["vendor"]["server"] == own.host
 
 
@@ -72,13 +89,15 @@ def test_info_has_the_fields_of_the_product(key: Make, product: str) -> None:
 def test_a_release_is_confirmed_and_final(key: Make, product: str) -> None:
     node = key(product)
     node.ok(ALLOCATE, count=3)
-    gone, *rest = (lease.ip for lease in node.vendor.leases)
+    gone, *rest = node.vendor.ips
     node.vendor.advance(RELEASING[product])
-    assert [lease["ip"] for lease in node.ok(RELEASE, ips=[gone])["released"]] == [gone]
-    assert {lease.ip for lease in node.vendor.leases} == set(rest)
+    assert ips(node.ok(RELEASE, ips=[gone])["released"]) == {gone}
+    assert node.vendor.ips == set(rest)
     node.vendor.forget()
     again = node.ok(RELEASE, ips=[gone])
-    assert (again["changed"], again["released"], writes(node, product)) == (False, [], [])
+    assert again["changed"] is False
+    assert again["released"] == []
+    assert writes(node, product) == []
 
 
 def test_a_task_and_then_all_leases_are_released(key: Make) -> None:
@@ -116,7 +135,7 @@ def test_the_terms_are_sent_as_the_product_calls_them(key: Make) -> None:
 @each
 def test_leases_of_the_requested_area_count(key: Make, product: str) -> None:
     node = key(product)
-    wanted, other = ("990100", "990200") if product == "overseas" else ("440100", "350500")
+    wanted, other = AREAS[product]
     node.ok(ALLOCATE, count=1, areas=[wanted])
     assert node.ok(ALLOCATE, count=1, areas=[wanted])["changed"] is False
     assert node.ok(ALLOCATE, count=1, areas=[other])["changed"] is True
@@ -136,7 +155,8 @@ def test_areas(key: Make, product: str) -> None:
     found = node.ok("qg_area_info")
     assert found["count"] == len(found["areas"]) == 9
     first = found["areas"][0]
-    assert (first["area_code"], first["available"]) == ("990100" if product == "overseas" else "350500", True)
+    assert first["area_code"] == AREAS[product][0]
+    assert first["available"] is True
     assert {one["isp"] for one in node.ok("qg_area_info", isp="mobile")["areas"]} == {"mobile"}
     assert node.ok("qg_area_info", available=False)["areas"] == []
 
@@ -149,9 +169,11 @@ def test_what_has_no_address_is_never_released(key: Make, module: str) -> None:
     node.ok(ALLOCATE, count=2)
     node.vendor.advance(RELEASING["longterm"])
     node.vendor.forget()
-    options = {"all": True} if module == RELEASE else {"ips": sorted(servers(node.vendor.leases))}
+    options: dict[str, Any] = {"all": True}
+    if module == REPLACE:
+        options = {"ips": [lease.host for lease in node.vendor.leases]}
     for check in (True, False):
-        assert "does not name the exit address" in node.failed(module, check=check, **options)["msg"]
+        assert phrases.NO_EXIT_ADDRESS in node.failed(module, check=check, **options)["msg"]
     assert writes(node, "longterm") == []
 
 
@@ -173,7 +195,7 @@ def test_a_used_up_volume(key: Make, folder: Path) -> None:
     # This product shows its balance, so nothing is requested.
     vendor = Vendor(kind="share", billing="volume", balance=1)
     other = Node(folder / "share", vendor, product="share")
-    assert "only 1 more" in other.failed(ALLOCATE, count=2)["msg"]
+    assert other.failed(ALLOCATE, count=2)["quota"]["available"] == 1
     assert vendor.calls("/share/get") == []
 
 
@@ -184,25 +206,30 @@ def test_an_address_of_longterm_that_cannot_be_released(key: Make, static: bool,
     node = key("longterm", static=static)
     node.ok(ALLOCATE, count=1)
     result = node.failed(RELEASE, all=True)
-    assert (result["error"]["code"], len(node.vendor.leases)) == (code, 1)
+    assert result["error"]["code"] == code
+    assert len(node.vendor.leases) == 1
 
 
 #: Mistakes that are found before any call: the product, the module, its options, and words of the message.
 MISTAKES: dict[str, tuple[str, str, dict[str, Any], str]] = {
-    "release of share": ("share", RELEASE, {"all": True}, "product=share does not release leases"),
-    "release of overseas": ("overseas", RELEASE, {"all": True}, "product=overseas does not release leases"),
-    "exact with share": ("share", ALLOCATE, {"count": 1, "exact": True}, "exact needs a release"),
-    "replace of share": ("share", REPLACE, {"count": 1}, "product=share does not replace leases"),
-    "replace of longterm": ("longterm", REPLACE, {"count": 1}, "product=longterm does not replace leases"),
-    "replace of overseas": ("overseas", REPLACE, {"all": True}, "product=overseas does not replace leases"),
-    "named replace of share": ("share", REPLACE, {"ips": ["192.0.2.1"]}, "ips needs a release"),
-    "tasks of share": ("share", "qg_proxy_info", {"task_ids": ["T"]}, "task_ids select nothing"),
-    "exclude": ("overseas", ALLOCATE, {"count": 1, "exclude_areas": ["990100"]}, "exclude_areas is not an option"),
-    "pool": ("longterm", ALLOCATE, {"count": 1, "pool": "normal"}, "pool is not an option"),
+    "release of overseas": ("overseas", RELEASE, {"all": True}, f"product=overseas {phrases.DOES_NOT_RELEASE}"),
+    "exact with share": ("share", ALLOCATE, {"count": 1, "exact": True}, f"exact {phrases.NEEDS_RELEASE}"),
+    "replace of share": ("share", REPLACE, {"count": 1}, f"product=share {phrases.DOES_NOT_REPLACE}"),
+    "replace of longterm": ("longterm", REPLACE, {"count": 1}, f"product=longterm {phrases.DOES_NOT_REPLACE}"),
+    "replace of overseas": ("overseas", REPLACE, {"all": True}, f"product=overseas {phrases.DOES_NOT_REPLACE}"),
+    "named replace of share": ("share", REPLACE, {"ips": ["192.0.2.1"]}, f"ips {phrases.NEEDS_RELEASE}"),
+    "tasks of share": ("share", "qg_proxy_info", {"task_ids": ["T"]}, f"task_ids {phrases.SELECTS_NOTHING}"),
+    "exclude": (
+        "overseas",
+        ALLOCATE,
+        {"count": 1, "exclude_areas": ["990100"]},
+        f"exclude_areas {phrases.NOT_AN_OPTION}",
+    ),
+    "pool": ("longterm", ALLOCATE, {"count": 1, "pool": "normal"}, f"pool {phrases.NOT_AN_OPTION}"),
     "bgp": ("exclusive", ALLOCATE, {"count": 1, "isp": "bgp"}, "isp=bgp is not a provider"),
-    "two areas in one": ("share", ALLOCATE, {"count": 1, "areas": ["350500,440100"]}, "give one whole name"),
-    "quota of overseas": ("overseas", "qg_quota_info", {}, "product=overseas has no quota"),
-    "pool of share": ("share", "qg_proxy_pool_info", {}, "product=share has no pool"),
+    "two areas in one": ("share", ALLOCATE, {"count": 1, "areas": ["350500,440100"]}, phrases.ONE_WHOLE_NAME),
+    "quota of overseas": ("overseas", "qg_quota_info", {}, f"product=overseas {phrases.NO_QUOTA}"),
+    "pool of share": ("share", "qg_proxy_pool_info", {}, f"product=share {phrases.NO_POOL}"),
 }
 
 
@@ -217,18 +244,21 @@ def test_a_mistake_is_found_before_any_call(key: Make, mistake: str) -> None:
 @pytest.mark.parametrize(("product", "code"), [("share", "ACCESS_DENY"), ("classic", -15)])
 def test_a_refused_call_is_explained_by_the_product_of_the_key(key: Make, product: str, code: Any) -> None:
     node = key("share")
-    node.vendor.fault("/share/get" if product == "share" else "/allocate", "code", code=code)
+    node.vendor.fault(PATHS[product].get, "code", code=code)
     result = node.failed(ALLOCATE, count=1, product=product)
     assert result["error"]["code"] == code
-    assert "set it to the one that the key was bought for" in result["msg"]
+    assert phrases.OTHER_PRODUCT in result["msg"]
 
 
 @each
 def test_no_result_contains_a_secret(key: Make, product: str) -> None:
     node = key(product)
     node.vendor.configure(pwd=PASSWORD, api_auth=True)
-    for module in (ALLOCATE, "qg_proxy_info", "qg_area_info", *(["qg_quota_info"] if product != "overseas" else [])):
-        options = {"count": 1} if module == ALLOCATE else {}
-        results = [node.ok(module, password=PASSWORD, **options), node.failed(module, password="wrong", **options)]
-        assert results[1]["error"]["code"] == "API_AUTH_DENY"
-        assert_no_secret([PASSWORD], results, node.store)
+    modules: dict[str, dict[str, Any]] = {ALLOCATE: {"count": 1}, "qg_proxy_info": {}, "qg_area_info": {}}
+    if PATHS[product].quota:
+        modules["qg_quota_info"] = {}
+    for module, options in modules.items():
+        done = node.ok(module, password=PASSWORD, **options)
+        failed = node.failed(module, password="wrong", **options)
+        assert failed["error"]["code"] == "API_AUTH_DENY"
+        assert_no_secret([PASSWORD], done, failed, node.store)

@@ -9,12 +9,14 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from support import phrases
 from support.node import Node
 from support.outcomes import FAULTS
 from support.paid_calls import ALLOCATE, REPLACE
-from support.vendor import CLASSIC, PATHS
+from support.vendor import CLASSIC, PATHS, ips
 
-QUANZHOU, HUAIAN = "350500", "320800"
+QUANZHOU = "350500"
+HUAIAN = "320800"
 NAMES = {"num": "Num", "area": "AreaId", "keep_alive": "KeepAlive", "isp": "Isp"}
 #: The products that release leases at once.
 AT_ONCE = pytest.mark.parametrize("product", [CLASSIC, "exclusive"])
@@ -26,19 +28,21 @@ NEVER_HELD = {"IP": "203.0.113.9", "port": "1", "host": "203.0.113.9:1", "deadli
 
 def sent(node: Node, call: str, *names: str) -> list[tuple[str | None, ...]]:
     """The parameters of calls, by the names of the product hosts."""
-    known = NAMES if call in PATHS[CLASSIC].writing else {}
-    return [tuple(each.get(known.get(name, name)) for name in names) for each in node.sent(call)]
+    if call in PATHS[CLASSIC].writing:
+        names = tuple(NAMES[name] for name in names)
+    return [tuple(map(parameters.get, names)) for parameters in node.sent(call)]
 
 
 @AT_ONCE
 def test_successors_are_requested_as_their_leases_were(new_node: Callable[..., Node], product: str) -> None:
-    node, get = new_node(product, channels=8), PATHS[product].get
+    node = new_node(product, channels=8)
+    get = PATHS[product].get
     old = node.ok(ALLOCATE, count=2, areas=[QUANZHOU], keep_alive=60, isp="telecom")["leases"]
     node.vendor.forget()
-    result = node.ok(REPLACE, ips=[*(lease["ip"] for lease in old), "192.0.2.254"])
+    result = node.ok(REPLACE, ips=[*sorted(ips(old)), "192.0.2.254"])
     assert len(result["allocated"]) == len(result["released"]) == 2
     assert result["not_held"] == ["192.0.2.254"]
-    assert any("192.0.2.254" in text for text in result["warnings"])
+    assert "192.0.2.254" in str(result["warnings"])
     # One first, so that the other is kept if there is no successor.
     assert sent(node, get, "num", "area", "keep_alive", "isp") == [("1", QUANZHOU, "60", "1")] * 2
     assert node.vendor.paid == 4
@@ -53,7 +57,8 @@ def test_successors_are_requested_as_their_leases_were(new_node: Callable[..., N
 def test_leases_of_different_terms_are_not_replaced_together(
     new_node: Callable[..., Node], product: str, by_vendor: bool
 ) -> None:
-    node, paths = new_node(product, channels=8), PATHS[product]
+    node = new_node(product, channels=8)
+    paths = PATHS[product]
     assert paths.replace
     first = node.ok(ALLOCATE, count=1, areas=[QUANZHOU], keep_alive=60)["leases"][0]
     if by_vendor:
@@ -62,14 +67,18 @@ def test_leases_of_different_terms_are_not_replaced_together(
         (first,) = node.ok("qg_proxy_info")["leases"]
     second = node.ok(ALLOCATE, count=1, areas=[HUAIAN], keep_alive=60)["leases"][0]
     node.vendor.forget()
-    choice = {"all": True} if by_vendor else {"ips": [first["ip"], second["server"]]}
+    call = paths.get
+    choice: dict[str, Any] = {"ips": [first["ip"], second["server"]]}
+    if by_vendor:
+        call = paths.replace
+        choice = {"all": True}
     for check in (True, False):
         result = node.failed(REPLACE, **choice, check=check)
         assert result["changed"] is False
-        assert "requested with different areas, isp or keep_alive" in result["msg"]
+        assert phrases.DIFFERENT_TERMS in result["msg"]
     assert node.vendor.calls(*paths.writing) == []
     node.ok(REPLACE, **choice, areas=[QUANZHOU])
-    assert {each[0] for each in sent(node, paths.replace if by_vendor else paths.get, "area")} == {QUANZHOU}
+    assert set(sent(node, call, "area")) == {(QUANZHOU,)}
 
 
 @pytest.mark.parametrize(
@@ -87,7 +96,8 @@ def test_a_replacement_by_the_vendor_is_paid_for_once(
 ) -> None:
     node = new_node(product, **plan)
     node.ok(ALLOCATE, count=3)
-    before, call = node.vendor.ips, PATHS[product].replace
+    before = node.vendor.ips
+    call = PATHS[product].replace
     assert call
     FAULTS[fault].happens_to(node, call)
     first = node.run(REPLACE, count=2)
@@ -95,20 +105,23 @@ def test_a_replacement_by_the_vendor_is_paid_for_once(
     if first.get("failed"):
         # Whoever runs it again within ten minutes continues it.
         node.ok(REPLACE, count=2)
-    assert (len(node.vendor.leases), node.vendor.paid) == (3, 5)
+    assert len(node.vendor.leases) == 3
+    assert node.vendor.paid == 5
     assert len(node.vendor.ips & before) == 1
 
 
 @AT_ONCE
 def test_what_was_just_leased_is_replaced_without_a_wait(new_node: Callable[..., Node], product: str) -> None:
     """A list may lack what is a minute old, but one that shows a later lease does not."""
-    node, paths = new_node(product, channels=8), PATHS[product]
+    node = new_node(product, channels=8)
+    paths = PATHS[product]
     node.ok(ALLOCATE, count=3)
     node.vendor.forget()
     began = node.vendor.clock.now()
     result = node.ok(REPLACE, count=1)
     assert node.vendor.calls() == [paths.query, paths.replace, paths.query]
-    assert (len(result["released"]), node.vendor.clock.now()) == (1, began)
+    assert len(result["released"]) == 1
+    assert node.vendor.clock.now() == began
     assert node.ok(ALLOCATE, count=3)["changed"] is False
 
 
@@ -120,8 +133,9 @@ def test_a_replacement_of_a_killed_run_is_continued(node: Node, options: dict[st
     assert node.attempt(REPLACE, **options) is None
     result = node.ok(REPLACE, **options)
     number = options.get("count", 3)
-    assert (len(node.vendor.leases), node.vendor.paid) == (3, 3 + number)
-    assert {lease["ip"] for lease in result["leases"]} == node.vendor.ips
+    assert len(node.vendor.leases) == 3
+    assert node.vendor.paid == 3 + number
+    assert ips(result["leases"]) == node.vendor.ips
     # It is over then: the same task replaces again.
     assert node.ok(REPLACE, **options)["changed"] is True
     assert node.vendor.paid == 3 + 2 * number
@@ -134,7 +148,8 @@ def test_a_late_replacement_of_a_killed_run_is_waited_for(node: Node) -> None:
     # The run dies at the first response, which is that of the list.
     assert node.attempt(REPLACE, all=True) is None
     node.ok(REPLACE, all=True)
-    assert (len(node.vendor.leases), node.vendor.paid) == (3, 6)
+    assert len(node.vendor.leases) == 3
+    assert node.vendor.paid == 6
 
 
 def test_a_replacement_of_which_the_list_shows_nothing_is_not_repeated(node: Node) -> None:
@@ -145,7 +160,8 @@ def test_a_replacement_of_which_the_list_shows_nothing_is_not_repeated(node: Nod
     node.is_alone = False
     node.failed(REPLACE, count=1)
     assert len(node.sent("/replace")) <= 3
-    assert (node.vendor.paid, len(node.vendor.leases)) == (3, 3)
+    assert node.vendor.paid == 3
+    assert len(node.vendor.leases) == 3
 
 
 def test_a_late_release_does_not_take_the_successor(node: Node) -> None:
@@ -155,8 +171,9 @@ def test_a_late_release_does_not_take_the_successor(node: Node) -> None:
     node.vendor.late = ("/release", 14)
     result = node.ok(REPLACE, ips=[held[0]["ip"]])
     assert result["missing"] == 0
-    assert {lease["ip"] for lease in result["leases"]} == node.vendor.ips
-    assert (len(node.vendor.leases), node.vendor.paid) == (3, 4)
+    assert ips(result["leases"]) == node.vendor.ips
+    assert len(node.vendor.leases) == 3
+    assert node.vendor.paid == 4
 
 
 @pytest.mark.parametrize("code", [-103, -104])
@@ -170,7 +187,8 @@ def test_a_replacement_that_is_refused_when_the_old_leases_are_gone(node: Node, 
         # The vendor's own code comes late; what it did shows all the same.
         node.vendor.fault("/replace", "replace", body={"Code": code}, executed=True)
     result = node.failed(REPLACE, all=True)
-    assert (result["error"]["code"], result["error"]["endpoint"]) == (-103, "/allocate")
+    assert result["error"]["code"] == -103
+    assert result["error"]["endpoint"] == "/allocate"
     assert result["missing"] == len(result["released"]) == 2
     assert result["changed"] is True
 
@@ -183,12 +201,13 @@ def test_a_replacement_of_fewer_pays_for_no_more_than_requested(node: Node, orde
         node.ok(ALLOCATE, count=number)
     node.vendor.fault("/replace", "partial", drop=1)
     node.ok(REPLACE, count=3)
-    assert (len(node.vendor.leases), node.vendor.paid) == (4, 4 + 3)
+    assert len(node.vendor.leases) == 4
+    assert node.vendor.paid == 4 + 3
 
 
 def test_more_than_are_held_cannot_be_replaced(node: Node) -> None:
     node.vendor.hold(1)
-    assert "the key holds 1" in node.failed(REPLACE, count=2)["msg"]
+    assert f"{phrases.KEY_HOLDS} 1" in node.failed(REPLACE, count=2)["msg"]
     assert node.sent("/replace") == []
 
 
@@ -204,21 +223,24 @@ def test_named_leases_are_replaced_as_far_as_they_can_be_released(new_node: Call
             node.vendor.leases.reverse()
         before = len(node.vendor.leases)
         result = node.failed(REPLACE, ips=sorted(node.vendor.ips))
-        assert "still held" in result["msg"]
-        assert (len(result["released"]), len(result["allocated"]), len(node.vendor.leases)) == (2, 2, before)
+        assert phrases.STILL_HELD in result["msg"]
+        assert len(result["released"]) == 2
+        assert len(result["allocated"]) == 2
+        assert len(node.vendor.leases) == before
 
 
-@pytest.mark.parametrize(("left", "swapped"), [(0, 0), (1, 1), (3, 1), (5, 5)])
-def test_a_volume_limits_a_replacement_of_named_leases(node: Node, left: int, swapped: int) -> None:
+@pytest.mark.parametrize(("left", "swapped", "missing"), [(0, 0, 1), (1, 1, 0), (3, 1, 0), (5, 5, 0)])
+def test_a_volume_limits_a_replacement_of_named_leases(node: Node, left: int, swapped: int, missing: int) -> None:
     node.vendor.configure(plan={"billing": "volume", "balance": 5 + left})
     node.ok(ALLOCATE, count=5)
     result = node.run(REPLACE, ips=sorted(node.vendor.ips))
     # Never is more lost than the one that was tried.
-    missing = 1 if left == 0 else 0
-    assert (len(result["allocated"]), result["missing"], len(node.vendor.leases)) == (swapped, missing, 5 - missing)
+    assert len(result["allocated"]) == swapped
+    assert result["missing"] == missing
+    assert len(node.vendor.leases) == 5 - missing
     assert result.get("failed", False) is (left < 5)
     if left in (1, 3):
-        assert "the other 4 leases were kept" in result["msg"]
+        assert f"the other 4 {phrases.OTHERS_WERE_KEPT}" in result["msg"]
         assert result["quota"]["available"] == left
 
 
@@ -228,7 +250,7 @@ def test_more_than_a_hundred_are_replaced_in_calls_of_a_hundred(node: Node) -> N
     node.vendor.hold(100, 50)
     result = node.ok(REPLACE, ips=sorted(node.vendor.ips), max_wait=3600)
     assert len(result["released"]) == len(result["allocated"]) == len(node.vendor.leases) == 150
-    assert [each["Num"] for each in node.sent("/allocate")] == ["1", "100", "49"]
+    assert sent(node, "/allocate", "num") == [("1",), ("100",), ("49",)]
 
 
 @pytest.mark.parametrize("plan", [{"channels": 9}, {"billing": "volume", "balance": 9}], ids=str)
@@ -238,21 +260,30 @@ def test_a_replacement_that_is_never_listed_is_not_repeated(node: Node, plan: di
     node.vendor.advance(600)
     node.vendor.fault("/replace", "reset_after")
     node.vendor.fault("/query", "replace", body=EMPTY, times=-1, skip=1)
-    assert "is unknown" in node.failed(REPLACE, all=True)["msg"]
+    assert phrases.IS_UNKNOWN in node.failed(REPLACE, all=True)["msg"]
     node.run(REPLACE, all=True)
-    assert (node.vendor.paid, len(node.sent("/replace"))) == (6, 1)
+    assert node.vendor.paid == 6
+    assert len(node.sent("/replace")) == 1
 
 
-@pytest.mark.parametrize("plan", [{"channels": 9}, {"channels": 3}, {"billing": "volume", "balance": 9}], ids=str)
-def test_a_replacement_that_stopped_after_its_release_is_completed(node: Node, plan: dict[str, Any]) -> None:
+@pytest.mark.parametrize(
+    ("plan", "missing", "paid"),
+    [({"channels": 9}, 0, 6), ({"channels": 3}, 0, 6), ({"billing": "volume", "balance": 9}, 3, 3)],
+    ids=str,
+)
+def test_a_replacement_that_stopped_after_its_release_is_completed(
+    node: Node, plan: dict[str, Any], missing: int, paid: int
+) -> None:
     """With free channels nothing has replaced the old leases; by volume the outcome is unknown."""
     node.vendor.configure(plan=plan)
     node.ok(ALLOCATE, count=3)
     node.vendor.before("/replace", lambda: node.vendor.call("/release", IP=",".join(node.vendor.ips)))
     node.vendor.fault("/replace", "reset_before")
-    result, is_unknown = node.run(REPLACE, all=True), "billing" in plan
-    assert ("is unknown" in result.get("msg", "")) is is_unknown
-    assert (result["missing"], node.vendor.paid, len(node.sent("/replace"))) == (*((3, 3) if is_unknown else (0, 6)), 1)
+    result = node.run(REPLACE, all=True)
+    assert (phrases.IS_UNKNOWN in result.get("msg", "")) is bool(missing)
+    assert result["missing"] == missing
+    assert node.vendor.paid == paid
+    assert len(node.sent("/replace")) == 1
 
 
 @pytest.mark.parametrize(("options", "lost"), [({"count": 2}, ""), ({}, "/release")], ids=["of any", "of named"])
@@ -282,4 +313,5 @@ def test_what_a_refused_replacement_gave_up_is_leased_again(node: Node, lag: int
         area.available = 0
     node.ok(REPLACE, all=True)
     assert node.ok(ALLOCATE, count=2)["changed"] is False
-    assert (len(node.vendor.leases), node.vendor.paid) == (2, 4)
+    assert len(node.vendor.leases) == 2
+    assert node.vendor.paid == 4

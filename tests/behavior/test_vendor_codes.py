@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from typing import Any
 
@@ -12,7 +13,11 @@ import pytest
 from support.node import Node
 from support.paid_calls import ALLOCATE, RELEASE, REPLACE
 
-LIST, QUOTA, GET, GIVE_BACK, SWAP = "/query", "/info/quota", "/allocate", "/release", "/replace"
+LIST = "/query"
+QUOTA = "/info/quota"
+GET = "/allocate"
+GIVE_BACK = "/release"
+SWAP = "/replace"
 #: Codes that end a call for good, on whatever call; codes of the calls that lease.
 COMMON = (-10, -12, -13, -14, -15, -100)
 LEASING = (-101, -102, -103, -105)
@@ -49,13 +54,18 @@ def test_a_final_code_is_one_call(node: Node, endpoint: str, code: int) -> None:
     node.vendor.fault(endpoint, "code", code=code, http_status=status, times=-1)
     result = node.failed(module, **options)
     error = result["error"]
-    assert (error["code"], error["endpoint"], error["http_status"]) == (code, endpoint, status)
-    assert all(part in result["msg"] for part in (str(code), error["meaning"], endpoint))
+    assert error["code"] == code
+    assert error["endpoint"] == endpoint
+    assert error["http_status"] == status
+    for part in (str(code), error["meaning"], endpoint):
+        assert part in result["msg"]
     assert result["changed"] is False
-    calls, before = node.vendor.calls(), CALLS[endpoint][2]
+    calls = node.vendor.calls()
+    before = CALLS[endpoint][2]
     assert calls[: len(before) + 1] == [*before, endpoint]
     assert calls.count(endpoint) == 1
-    assert (node.vendor.paid, len(node.vendor.leases)) == (1, 1)
+    assert node.vendor.paid == 1
+    assert len(node.vendor.leases) == 1
 
 
 @pytest.mark.parametrize(("endpoint", "code"), [(GET, -104), (SWAP, -1)])
@@ -66,7 +76,8 @@ def test_a_failed_allocation_is_repeated_after_the_list_was_read(node: Node, end
     calls = node.vendor.calls()
     assert calls.count(endpoint) == 3
     # Between two tries, the list is always read.
-    assert all(calls[place + 1] == LIST for place, path in enumerate(calls[:-1]) if path == endpoint)
+    for path, following in itertools.pairwise(calls):
+        assert path != endpoint or following == LIST
 
 
 def test_without_time_to_wait_a_call_is_sent_once(node: Node) -> None:
@@ -103,7 +114,8 @@ def test_a_plan_that_is_too_small_refuses_without_a_quota(
     node.vendor.configure(**plan)
     node.vendor.fault(QUOTA, "code", code=-15, times=-1)
     assert node.failed(ALLOCATE, count=count)["error"]["code"] == code
-    assert (len(node.sent(GET)), node.vendor.paid) == (1, 0)
+    assert len(node.sent(GET)) == 1
+    assert node.vendor.paid == 0
 
 
 @pytest.mark.parametrize("module", [ALLOCATE, REPLACE])
@@ -111,9 +123,13 @@ def test_an_area_without_stock_fails(node: Node, module: str) -> None:
     node.vendor.hold(1, AreaId=320800)
     stock = {"areas": [{"area_id": 350500, "area": "福建省泉州市", "isp": 1, "available": 0}]}
     node.vendor.configure(plan={"stock": stock})
-    options: dict[str, Any] = {"on_uncertain": "ignore"} if module == ALLOCATE else {}
+    options: dict[str, Any] = {}
+    if module == ALLOCATE:
+        options["on_uncertain"] = "ignore"
     result = node.failed(module, count=1, areas=["350500"], isp="mobile", **options)
-    assert (result["error"]["code"], node.vendor.paid, len(node.vendor.leases)) == (-103, 1, 1)
+    assert result["error"]["code"] == -103
+    assert node.vendor.paid == 1
+    assert len(node.vendor.leases) == 1
 
 
 @pytest.mark.parametrize("code", PRODUCT_CODES)
@@ -122,6 +138,9 @@ def test_a_final_code_of_a_product_host_is_one_call(new_node: Callable[..., Node
     node.vendor.fault("/share/get", "code", code=code, times=-1)
     result = node.failed(ALLOCATE, count=1)
     error = result["error"]
-    assert (error["code"], error["endpoint"]) == (code, "/get")
-    assert all(part in result["msg"] for part in (code, error["meaning"], error["request_id"]))
-    assert (len(node.sent("/share/get")), node.vendor.paid) == (1, 0)
+    assert error["code"] == code
+    assert error["endpoint"] == "/get"
+    for part in (code, error["meaning"], error["request_id"]):
+        assert part in result["msg"]
+    assert len(node.sent("/share/get")) == 1
+    assert node.vendor.paid == 0

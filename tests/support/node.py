@@ -11,7 +11,9 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import sqlite3
+import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from importlib import import_module
@@ -31,7 +33,6 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._task.operation impo
     Operation,
     execute,
     read_options,
-    redact,
 )
 from simulator.core import ConnectionLost
 from support.invariants import Books, Result, assert_no_secret, assert_result, assert_true
@@ -41,7 +42,17 @@ from support.vendor import KEY, URL, Killed, Vendor
 ACTIONS = "ansible_collections.qingguo.qgnet.plugins.action"
 #: Where a process can be interrupted: before a transaction of its store, before a request, before its response, and in
 #: a pause.
-STORE, REQUEST, RESPONSE, PAUSE = PLACES = ("store", "request", "response", "pause")
+STORE = "store"
+REQUEST = "request"
+RESPONSE = "response"
+PAUSE = "pause"
+PLACES = (STORE, REQUEST, RESPONSE, PAUSE)
+
+
+def memory_directory() -> Path:
+    """Make an empty directory in memory, where there is one."""
+    memory = "/dev/shm"
+    return Path(tempfile.mkdtemp(dir=memory if os.path.isdir(memory) else None))
 
 
 @dataclass
@@ -73,7 +84,9 @@ class Node:
         self.steps: list[str] = []
         #: When its processes have sent which call: time, method and path.
         self.requests: list[tuple[float, str, str]] = []
-        self.is_dead = self._is_other = self._is_full = False
+        self.is_dead = False
+        self._is_other = False
+        self._is_full = False
         self.runtime = Runtime(
             clock=Clock(self.machine.elapsed, self.machine.wall, self._boot),
             sleep=self._sleep,
@@ -100,7 +113,6 @@ class Node:
         if not self._is_other:
             self.is_dead = False
         result = execute(operation, params, Mode(check=check, diff=diff, runtime=self.runtime))
-        result = redact(result, params, operation.spec)
         assert_result(result, module, check=check)
         assert_no_secret([KEY], result, self.store)
         if self.is_alone and not self._is_other:
@@ -128,8 +140,8 @@ class Node:
     def sent(self, call: str) -> list[Mapping[str, str]]:
         """Return the parameters of each such call that the vendor received, as :class:`Vendor` names calls."""
         method, _blank, path = call.rpartition(" ")
-        found = [record for record in self.vendor.journal if record.path == path and method in ("", record.method)]
-        return [record.params for record in found]
+        records = [record for record in self.vendor.journal if record.path == path]
+        return [record.params for record in records if method in ("", record.method)]
 
     # What happens to it.
 
@@ -158,7 +170,8 @@ class Node:
     @contextlib.contextmanager
     def other_process(self) -> Iterator[None]:
         """Let what follows be done by another process of this node, to which nothing happens."""
-        before, self._is_other = self._is_other, True
+        before = self._is_other
+        self._is_other = True
         try:
             yield
         finally:
@@ -204,14 +217,17 @@ class _Wire(Transport):
         self._node = node
 
     def send(self, method: str, url: str, parameters: Mapping[str, str], endpoint: str) -> HttpResponse:
-        node, vendor, path = self._node, self._node.vendor, urlsplit(url).path
+        node = self._node
+        vendor = self._node.vendor
+        path = urlsplit(url).path
         node.step(REQUEST)
         node.requests.append((vendor.clock.now(), method, path))
         if vendor.is_late(method, path, parameters):
             node.step(RESPONSE)
             vendor.advance(self.timeout)
             raise _silence(endpoint)
-        began, vendor.headers = vendor.clock.now(), {}
+        began = vendor.clock.now()
+        vendor.headers = {}
         try:
             status, body = vendor.handle(method, path, parameters)
         except Killed:
@@ -225,7 +241,8 @@ class _Wire(Transport):
         node.step(RESPONSE)
         if vendor.clock.now() - began > self.timeout:
             raise _silence(endpoint)
-        return HttpResponse(status, "<html>" if body is None else json.dumps(body), headers)
+        text = "<html>" if body is None else json.dumps(body)
+        return HttpResponse(status, text, headers)
 
 
 def _silence(endpoint: str) -> TransportError:

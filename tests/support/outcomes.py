@@ -30,9 +30,11 @@ BUSY_WAIT = 65
 #: Seconds between two looks at the list.
 POLL = 5
 #: For how long the whitelist is read after a change, and the pause before the change is sent again.
-READING, EDIT_PAUSE = 30, 1
+READING = 30
+EDIT_PAUSE = 1
 #: How long runs may wait: as by default, or not at all.
-PATIENT, IMPATIENT = 300, 0
+PATIENT = 300
+IMPATIENT = 0
 
 
 class Says(Enum):

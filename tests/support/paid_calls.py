@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from support.node import Node
-from support.vendor import CLASSIC, PATHS, Vendor, books
+from support.vendor import CLASSIC, PATHS, Vendor, books, plan_of
 
 ALLOCATE = "qg_proxy_allocate"
 RELEASE = "qg_proxy_release"
@@ -69,7 +69,9 @@ class Kind:
         """The call that lists what there is."""
         if self.module == WHITELIST:
             return "/whitelist/query"
-        return "GET /monopolies" if self.module == MONOPOLY else PATHS[self.product or CLASSIC].query
+        if self.module == MONOPOLY:
+            return "GET /monopolies"
+        return PATHS[self.product or CLASSIC].query
 
     @property
     def pays_by_quota(self) -> bool:
@@ -82,25 +84,23 @@ class Kind:
         return self.pays_by_quota or self.module == REPLACE
 
     def node(self, folder: Path) -> Node:
-        return Node(
-            folder / "store", Vendor(**(self.plan or {})), **({"product": self.product} if self.product else {})
-        )
+        return Node(folder / "store", Vendor(**(self.plan or {})), product=self.product)
 
     def found(self, vendor: Vendor) -> tuple[int, int]:
-        own = books(vendor)
+        holdings = books(vendor)
         if self.module == MONOPOLY:
-            return len(own.monopolies), own.monopolies_paid
+            return len(holdings.monopolies), holdings.monopolies_paid
         if self.module == WHITELIST:
             return len(vendor.whitelist), 0
-        return len(own.leases), len(own.paid)
+        return len(holdings.leases), len(holdings.paid)
 
     def __str__(self) -> str:
         return self.name
 
 
 def leases(product: str, **plan: Any) -> Kind:
-    plan |= {} if product == CLASSIC else {"kind": product}
     # No lease ends during a test.
+    plan = plan_of(product, **plan)
     call = PATHS[product].get
     return Kind(product, Changes.BUYS, ALLOCATE, call, two_leases, (0, 0), (2, 2), product, plan)
 

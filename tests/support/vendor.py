@@ -9,7 +9,7 @@ They alter the key's account, plan faults, act before and after a call, answer i
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -51,10 +51,15 @@ PATHS = {
 }
 #: When a call is carried out, its method, path and parameters.
 LateCall = tuple[float, str, str, dict[str, str]]
-
-
 #: An HTTP status, and a JSON value or None.
 Answer = tuple[int, Any]
+
+
+def plan_of(product: str | None, **plan: Any) -> dict[str, Any]:
+    """Return the plan of a key for a product, with these fields; that of the classic API is an ordinary one."""
+    if product in (None, CLASSIC):
+        return plan
+    return {"kind": product, **plan}
 
 
 class Killed(BaseException):
@@ -106,7 +111,9 @@ class Vendor(Core):
     def fault(self, call: str, kind: str, **fields: Any) -> None:
         """Plan a fault."""
         method, _blank, path = call.rpartition(" ")
-        self.faults.append([{"path": path, "kind": kind, **({"method": method} if method else {}), **fields}])
+        if method:
+            fields["method"] = method
+        self.faults.append([{"path": path, "kind": kind, **fields}])
 
     def handle(self, method: str, path: str, params: Mapping[str, str]) -> Answer:
         """Make one call, unless a hook prevents that."""
@@ -127,19 +134,24 @@ class Vendor(Core):
             if call[0] <= end:
                 self.under_way.remove(call)
                 self.clock.advance(max(0.0, call[0] - self.clock.now()))
-                before, known = self.all_paid, self._known()
+                before = self.all_paid
+                known = self._known()
                 with contextlib.suppress(ConnectionLost):
                     self.handle(*call[1:])
                 self.late_paid += self.all_paid - before
-                self.late_changes |= {name for _place, name in known ^ self._known()}
+                changes = known ^ self._known()
+                self.late_changes |= {name for _place, name in changes}
         self.clock.advance(max(0.0, end - self.clock.now()))
 
     def _known(self) -> set[tuple[str, str]]:
-        own = books(self)
-        found = {("paid", str(lease["port"])) for lease in own.paid} | {
-            ("held", str(lease.port)) for lease in own.leases
+        """What the key holds, has paid for and has whitelisted: places and names."""
+        holdings = books(self)
+        places = {
+            "paid": [str(lease["port"]) for lease in holdings.paid],
+            "held": [*(str(lease.port) for lease in holdings.leases), *self.uuids],
+            "listed": self.whitelist,
         }
-        return found | {("held", uuid) for uuid in self.uuids} | {("listed", ip) for ip in self.whitelist}
+        return {(place, name) for place, names in places.items() for name in names}
 
     def _handle(self, hooks: list[tuple[str, Hook]], method: str, path: str, params: Mapping[str, str]) -> Answer:
         for place in range(len(hooks) - 1, -1, -1):
@@ -185,7 +197,9 @@ class Vendor(Core):
 
         def handle(sent: Call) -> Answer:
             status, body = sent.carry_out()
-            return status, change(body) if body else body
+            if body:
+                body = change(body)
+            return status, body
 
         self.around(call, handle)
 
@@ -202,8 +216,10 @@ class Vendor(Core):
     def response(self, call: str, **parameters: object) -> Answer:
         """Make a call past the collection, as another client does."""
         method, _blank, path = call.rpartition(" ")
-        name = "key" if path.startswith(tuple(f"/{product}/" for product in PATHS)) else "Key"
-        return self.handle(method or "GET", path, {name: KEY, **{each: str(it) for each, it in parameters.items()}})
+        product = path.split("/")[1]
+        name = "key" if product in PATHS else "Key"
+        values = {parameter: str(value) for parameter, value in parameters.items()}
+        return self.handle(method or "GET", path, {name: KEY, **values})
 
     def call(self, call: str, **parameters: object) -> Any:
         """Make a call past the collection; returns the JSON value of the response."""
@@ -243,19 +259,19 @@ class Vendor(Core):
     @property
     def leases(self) -> list[Any]:
         """The leases that the key holds."""
-        found: list[Any] = books(self).leases
-        return found
+        leases: list[Any] = books(self).leases
+        return leases
 
     @property
     def ips(self) -> set[str]:
         """The addresses of the leases that the key holds."""
-        return {lease.ip for lease in self.leases}
+        return ips(self.leases)
 
     @property
     def stock(self) -> list[Any]:
         """The areas of the plan, with what is available in each."""
-        found: list[Any] = self.keys[KEY].plan.stock
-        return found
+        areas: list[Any] = self.keys[KEY].plan.stock
+        return areas
 
     @property
     def whitelist(self) -> list[str]:
@@ -266,6 +282,11 @@ class Vendor(Core):
     def uuids(self) -> list[str]:
         """The resources that the key holds."""
         return [monopoly.uuid for monopoly in books(self).monopolies]
+
+
+def ips(leases: Iterable[Any]) -> set[str]:
+    """Return the addresses of leases, of a result or of the vendor's books."""
+    return {lease["ip"] if isinstance(lease, dict) else lease.ip for lease in leases}
 
 
 def books(core: Core) -> Any:
