@@ -109,6 +109,11 @@ def steps_of(node: Node, places: tuple[str, ...]) -> list[int]:
     return kept
 
 
+def is_new_death(node: Node, step: int) -> bool:
+    """Whether a death leaves something else than one at the step before: after a response, nothing is written yet."""
+    return step == 0 or node.steps[step - 1] != RESPONSE
+
+
 def step_of_the_call(node: Node, kind: Kind) -> int:
     """Return the number of the step at which a run sent its first call of this kind."""
     requests = [number for number, place in enumerate(node.steps) if place == REQUEST]
@@ -160,6 +165,8 @@ def test_an_interruption_at_any_step_costs_nothing(kind: Kind, event: str, loss:
     is_ok = outcome(kind, fault, PATIENT).first.result is Result.OK
     assert whole.get("failed", False) is not is_ok, whole.get("msg")
     steps = steps_of(node, EVENTS[event][1])
+    if event == "death":
+        steps = [step for step in steps if is_new_death(node, step)]
     if (event, loss) == ("death", "late"):
         # A death before the call leaves the same as with the loss "answered".
         begin_of_call = step_of_the_call(node, kind)
