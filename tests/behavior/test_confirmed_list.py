@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from support import phrases
 from support.node import Node
+from support.outcomes import FAULTS
 from support.paid_calls import ALLOCATE, RELEASE
 from support.vendor import CLASSIC, PATHS, Answer, Call
 
@@ -211,6 +213,17 @@ def test_leases_that_a_response_omits_are_read_from_the_list(
     node.run(ALLOCATE, count=3, max_wait=300)
     assert len(node.ok(ALLOCATE, count=3)["leases"]) == node.vendor.paid == 3
     assert len(node.sent(GET)) == 1
+
+
+def test_the_last_look_is_at_the_end_of_max_wait(node: Node) -> None:
+    """Looks are five seconds apart, and the list shows the leases after six."""
+    replace(FAULTS["reset after"], list_lag=6).happens_to(node, GET)
+    began = node.vendor.clock.now()
+
+    result = node.ok(ALLOCATE, count=2, max_wait=7)
+
+    assert len(result["leases"]) == node.vendor.paid == 2
+    assert node.vendor.clock.now() == began + 7
 
 
 @pytest.mark.parametrize("seconds", [60.0, 90.0, 86400.0])
