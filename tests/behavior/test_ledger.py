@@ -375,7 +375,7 @@ def test_a_store_that_fails_after_a_call_without_a_result_names_the_call(new_nod
 
     node.vendor.once("/allocate", lose)
     failed = node.failed(ALLOCATE, count=2)
-    assert f"{phrases.MAKE_ROOM} What /allocate {phrases.NOT_KNOWN_FOR_SURE}" in failed["msg"]
+    assert f"{phrases.MAKE_ROOM}. What /allocate {phrases.NOT_KNOWN_FOR_SURE}" in failed["msg"]
     assert failed["changed"] is False
     assert node.vendor.paid == 0
     node.fill_disk(full=False)

@@ -164,7 +164,7 @@ def test_room_is_made_first_where_there_is_none(node: ControlNode) -> None:
 def test_nothing_is_removed_where_that_makes_too_little_room(node: ControlNode, wanted: list[str]) -> None:
     node.configure(whitelist=[A, B, C], capacity=3)
     result = node.task(*wanted, state="exact")
-    assert_failed(result, phrases.WERE_REFUSED, phrases.NOT_REMOVED)
+    assert_failed(result, phrases.WERE_REFUSED, phrases.NEW_ONES_FIRST)
     assert result["changed"] is False
     assert node.listed() == [A, B, C]
 
@@ -173,7 +173,7 @@ def test_nothing_is_removed_while_a_new_address_is_refused(node: ControlNode) ->
     node.configure(whitelist=[A])
     node.fault(ADD, "code", code=-206, times=-1)
     result = node.task(B, state="exact")
-    assert_failed(result, f"{phrases.NOT_REMOVED}: 203.0.113.1")
+    assert_failed(result, f"{phrases.NEW_ONES_FIRST}: 203.0.113.1")
     assert node.listed() == [A]
 
 
@@ -301,7 +301,7 @@ def test_what_was_reported_counts_although_the_list_lags_for_longer(
     assert result["removed"] == removed
     assert result["refused"] == []
     assert result["whitelist"] == node.listed()
-    assert phrases.NOT_READ_BACK not in result["msg"]
+    assert phrases.NOT_READ_AFTERWARDS not in result["msg"]
     assert ("max_wait" in result["msg"]) is (max_wait < 300)
     # The next run that sees the list has nothing to do.
     node.vendor.advance(1000)
@@ -331,7 +331,7 @@ def test_another_client_that_added_first_is_no_failure(node: ControlNode, option
 def test_what_could_not_be_read_back_is_said(node: ControlNode) -> None:
     node.fault(QUERY, "status", http_status=502, times=-1, skip=1)
     result = node.task(A)
-    assert_failed(result, f"{phrases.REPORTED} {A} {phrases.AS_ADDED}", phrases.NOT_READ_BACK)
+    assert_failed(result, f"{phrases.REPORTED} {A} {phrases.AS_ADDED}", phrases.NOT_READ_AFTERWARDS)
     assert result["changed"] is True
     assert result["added"] == [A]
     assert phrases.IS_UNKNOWN not in result["msg"]
@@ -341,7 +341,7 @@ def test_what_was_neither_reported_nor_read_is_unknown(node: ControlNode) -> Non
     node.fault(ADD, "reset_after")
     node.fault(QUERY, "status", http_status=502, times=-1, skip=1)
     result = node.task(A)
-    assert_failed(result, ADD, f"{phrases.NOT_READ_BACK}, so its change {phrases.IS_UNKNOWN}")
+    assert_failed(result, ADD, f"{phrases.NOT_READ_AFTERWARDS}, so its change {phrases.IS_UNKNOWN}")
     assert result["changed"] is False
     assert result["added"] == []
 
@@ -353,7 +353,7 @@ def test_a_list_that_was_read_once_is_not_said_to_be_unreadable(node: ControlNod
     assert_failed(result, f"{phrases.REPORTED} {A} {phrases.AS_ADDED}", "502")
     assert result["changed"] is True
     assert result["added"] == [A]
-    assert phrases.NOT_READ_BACK not in result["msg"]
+    assert phrases.NOT_READ_AFTERWARDS not in result["msg"]
 
 
 def test_max_wait_bounds_a_run_and_names_itself(node: ControlNode) -> None:
