@@ -107,7 +107,7 @@ NUMBERS: Mistakes = [
         *("1.5", "nan", "5 minutes", "1w", ""),
     ),
     *values_of("keep_alive", f"keep_alive={{}} {phrases.OUT_OF_RANGE}: give a number from 1", 0, 525601),
-    allocate(f"keep_alive=90s {phrases.NOT_A_WHOLE_NUMBER_MINUTES}", keep_alive="90s"),
+    allocate(f"keep_alive=90s {phrases.NOT_WHOLE_MINUTES}", keep_alive="90s"),
     allocate(f"keep_alive=30 {phrases.MUST_EXCEED} min_remaining=30", keep_alive=30, min_remaining=30),
     *values_of("max_new_per_day", f"max_new_per_day={{}} {phrases.OUT_OF_RANGE}: give a number from 1", 0, -1),
     *values_of("max_new_per_day", f"max_new_per_day='{{}}' {phrases.NOT_A_WHOLE_NUMBER}", "many", "1.5"),
