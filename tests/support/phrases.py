@@ -18,6 +18,7 @@ NOT_ON_THIS_MACHINE = "is not on this machine"
 UNRECOGNIZED_ARGUMENTS = "unrecognized arguments"
 
 # Leases: purchases, releases, replacements, and what is unknown of them.
+EARLIER_PURCHASE = "An earlier run asked for 2 leases and did not learn the result: "
 IS_UNKNOWN = "is unknown"
 NOT_ONLINE = "waiting because resources are not online yet"
 TO_BE_APPLIED_FOR = "+to be applied for"
@@ -287,6 +288,7 @@ TOOK_LONGER = "took longer than"
 NOT_THE_VENDORS = "not the vendor's JSON"
 
 # The store.
+DISK_IS_FULL = "disk is full"
 
 ANOTHER_LOCKS = "Another process has kept it locked: end or continue"
 ANOTHER_WRITES = "Another process writes to it: end or continue"
