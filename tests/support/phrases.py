@@ -184,7 +184,7 @@ NOT_A_WHOLE_NUMBER = "is not a whole number"
 
 NOT_WHOLE_MINUTES = "is not a number of whole minutes: give one, such as 5m"
 NOT_DAYS = "is not a number of days"
-NO_LIST = "which is not a list"
+NO_LIST = "Data is neither a list nor an object"
 NOT_PRODUCTS_OPTION = "is not an option of"
 NOT_AN_OPTION = "is not an option"
 NEVER_ANOTHER_KEY = "which never means another key"
