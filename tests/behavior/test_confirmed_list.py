@@ -72,6 +72,18 @@ def test_a_list_that_stays_empty_is_no_reason_to_pay(node: Node, form: str) -> N
     assert node.vendor.paid == 2
 
 
+def test_too_few_channels_are_reported_rather_than_a_difference(node: Node) -> None:
+    node.ok(ALLOCATE, count=2)
+    wrong(node, EMPTY)
+
+    result = node.other().failed(ALLOCATE, count=4)
+
+    assert result["missing"] == 4
+    assert result["quota"]["available"] == 3
+    assert phrases.IS_UNKNOWN not in result["msg"]
+    assert node.vendor.paid == 2
+
+
 @pytest.mark.parametrize("form", ["contradictory", "broken"])
 def test_a_list_that_contradicts_itself_cannot_be_read(node: Node, form: str) -> None:
     node.ok(ALLOCATE, count=2)
