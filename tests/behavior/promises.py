@@ -13,9 +13,10 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
+from behavior import worlds
+from behavior.outcomes import LIST_LAG
 from behavior.world_walks import Known, Run, Walk
-from support import phrases, worlds
-from support.outcomes import LIST_LAG
+from support import phrases
 from support.paid_calls import ALLOCATE, RELEASE, REPLACE
 from support.vendor import KEY
 

@@ -11,9 +11,9 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from behavior.outcomes import FAULTS
 from support import phrases
 from support.node import Node
-from support.outcomes import FAULTS
 from support.paid_calls import ALLOCATE, RELEASE
 from support.vendor import CLASSIC, PATHS, Answer, Call
 

@@ -9,8 +9,8 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from behavior.outcomes import FAULTS
 from support.node import STORE, Node
-from support.outcomes import FAULTS
 from support.paid_calls import ALLOCATE, RELEASE, REPLACE
 from support.phrases import DISK_IS_FULL, EARLIER_PURCHASE, IS_UNKNOWN
 from support.vendor import Answer, Call

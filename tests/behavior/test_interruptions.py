@@ -16,8 +16,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from behavior.outcomes import FAULTS, PATIENT, Fault, Result, outcome
 from support.node import PAUSE, PLACES, REQUEST, RESPONSE, STORE, Node
-from support.outcomes import FAULTS, PATIENT, Fault, Result, outcome
 from support.paid_calls import ALLOCATE, KINDS, Kind, Options
 
 DAY = 86400

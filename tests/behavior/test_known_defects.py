@@ -14,13 +14,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from behavior import promises
+from behavior import promises, worlds
 from behavior.promises import Broken, Promise, judge
-from support import phrases, worlds
+from behavior.worlds import World
+from support import phrases
 from support.node import Node
 from support.paid_calls import ALLOCATE, RELEASE, REPLACE
 from support.vendor import CLASSIC, PATHS, Answer, Call
-from support.worlds import World
 
 Make = Callable[..., Node]
 GET = PATHS[CLASSIC].get

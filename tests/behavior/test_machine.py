@@ -17,6 +17,8 @@ from typing import Any
 
 import hypothesis.strategies as st
 import pytest
+from behavior.outcomes import FAULTS, LIST_LAG, PATIENT, Fault, outcome
+from behavior.outcomes import Result as Told
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import (
     RuleBasedStateMachine,
@@ -28,8 +30,6 @@ from hypothesis.stateful import (
 )
 from support.invariants import Result
 from support.node import PAUSE, RESPONSE, STORE, Node, memory_directory
-from support.outcomes import FAULTS, LIST_LAG, PATIENT, Fault, outcome
-from support.outcomes import Result as Told
 from support.paid_calls import ALLOCATE, KINDS, MONOPOLY, RELEASE, REPLACE
 from support.vendor import CLASSIC, KEY, PATHS, LateCall, Vendor, books, plan_of
 

@@ -9,9 +9,9 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from behavior.outcomes import FAULTS
 from support import phrases
 from support.node import Node
-from support.outcomes import FAULTS
 from support.paid_calls import ALLOCATE, REPLACE
 from support.vendor import CLASSIC, PATHS, ips
 

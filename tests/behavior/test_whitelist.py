@@ -9,9 +9,9 @@ import random
 from typing import Any
 
 import pytest
+from behavior.outcomes import FAULTS, Says
 from support import phrases
 from support.invariants import assert_one_sentence
-from support.outcomes import FAULTS, Says
 from support.paid_calls import WHITELIST
 from support.vendor import KEY, Answer, Call
 from support.whitelist import ADD, DEL, QUERY, ControlNode, node

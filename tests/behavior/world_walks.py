@@ -14,13 +14,13 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from support import worlds
+from behavior import worlds
+from behavior.outcomes import FAULTS
+from behavior.worlds import World
 from support.invariants import Result
 from support.node import Node
-from support.outcomes import FAULTS
 from support.paid_calls import ALLOCATE, RELEASE, REPLACE
 from support.vendor import CLASSIC, KEY, PATHS, Answer, Call
-from support.worlds import World
 
 Options = dict[str, Any]
 STEPS = (8, 12)

@@ -15,8 +15,8 @@ from pathlib import Path
 
 import pytest
 from integration.fleet import Fleet
+from integration.playground import LAUNCHER, Playground
 from simulator.fixture import Simulator, sim, simulator, simulator_arguments
-from support.playground import LAUNCHER, Playground
 from support.postgres import database_server, database_url
 
 __all__ = [

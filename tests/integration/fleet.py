@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from integration.playground import Playground, Result, Run, numeric
 from simulator.fixture import Simulator
-from support.playground import Playground, Result, Run, numeric
 
 OTHER_KEY = "QGOTHER1"
 DETECT = "Detect the egress addresses"

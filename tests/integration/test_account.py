@@ -10,11 +10,11 @@ import time
 from typing import Any
 
 import pytest
+from integration.module_tasks import CHECK, NO_PYTHON, THERE, from_variables, play_tasks, task
+from integration.playground import Playground, calls
 from simulator.fixture import Simulator
 from support import vendor_pages as pages
 from support.account_modules import READERS
-from support.module_tasks import CHECK, NO_PYTHON, THERE, from_variables, play_tasks, task
-from support.playground import Playground, calls
 
 pytestmark = pytest.mark.newest
 

@@ -9,11 +9,11 @@ import itertools
 from typing import Any
 
 import pytest
+from integration.module_tasks import IGNORE, LOCAL, THERE, from_variables, play_tasks, printed, task
+from integration.playground import Playground, Run, callers, calls
 from simulator.fixture import Simulator
 from support import phrases
 from support.account_modules import READERS
-from support.module_tasks import IGNORE, LOCAL, THERE, from_variables, play_tasks, printed, task
-from support.playground import Playground, Run, callers, calls
 
 slow = pytest.mark.slow
 APP_ID = "secretsagent"

@@ -17,10 +17,10 @@ from typing import Any
 
 import pytest
 from ansible.release import __version__
+from integration.module_tasks import SPYING, THERE, play_cases
+from integration.playground import Playground, assert_task_failed
 from simulator.fixture import Simulator
 from support import phrases
-from support.module_tasks import SPYING, THERE, play_cases
-from support.playground import Playground, assert_task_failed
 
 SHARED = "QGSHARED"
 OCCUPIED = "QGOCCUPY"

@@ -8,11 +8,11 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from integration.module_tasks import CHECK, play, task
+from integration.playground import Playground, assert_task_failed, callers, calls
 from simulator.fixture import Simulator
 from support import phrases
-from support.module_tasks import CHECK, play, task
 from support.paid_calls import PLANS
-from support.playground import Playground, assert_task_failed, callers, calls
 
 ENSURE = "qingguo.qgnet.ensure_leases"
 

@@ -9,8 +9,8 @@ import json
 
 import ansible.template
 import pytest
+from integration.playground import Playground
 from simulator.fixture import Simulator
-from support.playground import Playground
 
 #: Each runs a command in a template of Ansible, the second one as a literal of Python.
 TRAPS = [

@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 import requests
+from integration.module_tasks import CHECK, IGNORE, THERE, play_tasks, printed, task
+from integration.playground import QUOTA, Playground, Run, calls
 from simulator.fixture import Simulator
 from support import phrases
-from support.module_tasks import CHECK, IGNORE, THERE, play_tasks, printed, task
-from support.playground import QUOTA, Playground, Run, calls
 
 pytestmark = pytest.mark.measured
 

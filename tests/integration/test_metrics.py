@@ -15,12 +15,12 @@ from typing import Any
 
 import pytest
 import yaml
+from integration.playground import Playground, Run
 from simulator.fixture import Simulator
 from support import phrases
 from support.documents import ROOT
 from support.paid_calls import PLANS
 from support.parameters import slow_cases
-from support.playground import Playground, Run
 
 MONITORING = ROOT / "extensions" / "monitoring"
 ALERTS = MONITORING / "alerts.yml"

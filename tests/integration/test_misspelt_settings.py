@@ -12,10 +12,10 @@ from pathlib import Path
 
 import pytest
 from ansible.errors import AnsibleActionFail
+from integration.module_tasks import IGNORE, play
+from integration.playground import Playground
 from simulator.fixture import Simulator
 from support import phrases
-from support.module_tasks import IGNORE, play
-from support.playground import Playground
 from support.plugin_runs import run_action
 
 pytestmark = pytest.mark.newest

@@ -13,11 +13,11 @@ from typing import Any
 
 import pytest
 from integration.fleet import DETECT
+from integration.module_tasks import play, play_cases
+from integration.playground import ADD, QUERY, Playground
 from simulator.fixture import Simulator
 from support import phrases
 from support.invariants import assert_one_sentence
-from support.module_tasks import play, play_cases
-from support.playground import ADD, QUERY, Playground
 from support.plugin_runs import run_action
 
 #: Each task is named after the source whose key the vendor must receive; a key is the name of its source.

@@ -15,11 +15,11 @@ from typing import Any
 import pytest
 import yaml
 from integration.fleet import Fleet, public
+from integration.playground import QUERY, Playground, Run, calls
 from simulator.fixture import Simulator
 from support import phrases
 from support.documents import ROOT
 from support.parameters import slow_cases
-from support.playground import QUERY, Playground, Run, calls
 
 REGISTER = "qingguo.qgnet.register"
 REPORT = "qingguo.qgnet.report"

@@ -15,11 +15,11 @@ import requests
 import yaml
 from ansible.parsing.vault import VaultLib, VaultSecret
 from integration.inventory_hosts import with_login
+from integration.module_tasks import IGNORE, play
+from integration.playground import Playground, Run
 from simulator.fixture import Simulator
 from support import phrases
 from support.documents import plugin
-from support.module_tasks import IGNORE, play
-from support.playground import Playground, Run
 
 EXIT = "198.51.100.200"
 PASSWORD = "p@ss: w%rd'"

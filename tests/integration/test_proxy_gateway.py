@@ -20,12 +20,12 @@ from typing import Any
 
 import pytest
 from integration.inventory_hosts import executable, with_login
+from integration.playground import Playground, Run, calls
 from integration.upstreams import Exit, Upstreams, running_upstreams
 from simulator.fixture import Simulator
 from support import phrases
 from support.documents import role_options
 from support.parameters import slow_cases
-from support.playground import Playground, Run, calls
 
 PLAY = """
 - hosts: all

@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from integration.playground import Playground, Run, calls
 from simulator.fixture import Simulator
 from support import phrases
 from support.documents import role_options
 from support.parameters import slow_cases
-from support.playground import Playground, Run, calls
 
 #: The password of the simulator's proxies.
 PWD = "0123456789ab"

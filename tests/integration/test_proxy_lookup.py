@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 import requests
+from integration.module_tasks import IGNORE, play, task
+from integration.playground import Playground, Run, calls
 from simulator.fixture import Simulator
 from support import phrases
-from support.module_tasks import IGNORE, play, task
-from support.playground import Playground, Run, calls
 
 pytestmark = pytest.mark.measured
 

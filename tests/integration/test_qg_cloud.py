@@ -21,11 +21,11 @@ import pytest
 import yaml
 from ansible.parsing.vault import VaultLib, VaultSecret
 from ansible_collections.qingguo.qgnet.plugins.inventory.qg_cloud import EXAMPLES
+from integration.ansible_launcher import READ_BY_IMPORT
+from integration.playground import LAUNCHER, PLAY_SECONDS, Playground, calls
 from simulator.fixture import Simulator
 from support import phrases
-from support.ansible_launcher import READ_BY_IMPORT
 from support.invariants import spellings
-from support.playground import LAUNCHER, PLAY_SECONDS, Playground, calls
 
 PATH = "/api/cloud-business/getDetail"
 PLUGIN = "plugin: qingguo.qgnet.qg_cloud\n"

@@ -12,11 +12,11 @@ from typing import Any
 
 import pytest
 from integration.inventory_hosts import reached_by_ssh
+from integration.module_tasks import play, task
+from integration.playground import Playground, Task, assert_task_failed
 from integration.shell_tools import path_for
 from simulator.fixture import Simulator
 from support import phrases
-from support.module_tasks import play, task
-from support.playground import Playground, Task, assert_task_failed
 
 pytestmark = pytest.mark.newest
 

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from integration.module_tasks import play_cases
+from integration.playground import Playground, assert_task_failed
 from simulator.fixture import Simulator
-from support.module_tasks import play_cases
-from support.playground import Playground, assert_task_failed
 
 #: A plan of each API that has purchases of its own.
 PLANS = {

@@ -8,11 +8,11 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from integration.module_tasks import CHECK, IGNORE, play_tasks, printed, task
+from integration.playground import QUOTA, Playground
 from simulator.fixture import Simulator
 from support import phrases
 from support.invariants import assert_one_sentence
-from support.module_tasks import CHECK, IGNORE, play_tasks, printed, task
-from support.playground import QUOTA, Playground
 
 LIST = "/monopolies"
 HALF_A_DAY = 13 * 3600

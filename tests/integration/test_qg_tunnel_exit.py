@@ -10,9 +10,9 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from integration.module_tasks import from_variables, play, task
+from integration.playground import Playground
 from simulator.fixture import Simulator, running_simulator
-from support.module_tasks import from_variables, play, task
-from support.playground import Playground
 
 PASSWORD = "0123456789ab"
 #: Calls through the tunnel, each for three labels: the first and the last are the same.

@@ -19,9 +19,9 @@ from typing import Any
 
 import pytest
 import requests
+from integration.playground import QUERY, QUOTA
 from simulator.fixture import Simulator
 from support import phrases
-from support.playground import QUERY, QUOTA
 
 pytestmark = pytest.mark.newest
 

@@ -9,10 +9,10 @@ from collections.abc import Sequence
 from typing import Any
 
 import pytest
+from integration.playground import QUERY, Playground, Task, assert_task_failed, calls
 from simulator.fixture import Simulator
 from support import phrases
 from support.parameters import slow_cases
-from support.playground import QUERY, Playground, Task, assert_task_failed, calls
 
 pytestmark = pytest.mark.newest
 

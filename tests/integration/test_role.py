@@ -27,10 +27,7 @@ from integration.fleet import (
     variable,
 )
 from integration.inventory_hosts import with_curl
-from simulator.fixture import Simulator
-from support import phrases
-from support.parameters import slow_cases
-from support.playground import (
+from integration.playground import (
     ADD,
     DEL,
     QUERY,
@@ -40,6 +37,9 @@ from support.playground import (
     calls,
     numeric,
 )
+from simulator.fixture import Simulator
+from support import phrases
+from support.parameters import slow_cases
 
 OFFICE = "198.51.100.77"
 NEW = [QUERY, ADD, QUERY]

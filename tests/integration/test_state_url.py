@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import pytest
 from integration.fleet import Fleet, public
+from integration.playground import Playground, assert_task_failed, numeric
 from simulator.fixture import Simulator
 from support import phrases
-from support.playground import Playground, assert_task_failed, numeric
 
 pytestmark = pytest.mark.newest
 

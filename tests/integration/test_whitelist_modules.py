@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from integration.module_tasks import CHECK, IGNORE, NO_PYTHON, SPYING, THERE, play, play_tasks, printed, task
+from integration.playground import ADD, DEL, QUERY, QUOTA, Playground, calls
 from simulator.fixture import Simulator
 from support import phrases
 from support.invariants import assert_one_sentence
-from support.module_tasks import CHECK, IGNORE, NO_PYTHON, SPYING, THERE, play, play_tasks, printed, task
-from support.playground import ADD, DEL, QUERY, QUOTA, Playground, calls
 
 A, B, C = "203.0.113.1", "203.0.113.2", "203.0.113.3"
 #: Options with which each module of the whitelist and the quota succeeds.

@@ -12,9 +12,9 @@ from urllib.parse import quote
 
 import pytest
 from ansible.parsing.vault import VaultLib, VaultSecret
+from integration.playground import ADD, DEL, QUERY, QUOTA, Playground, Run, callers, calls
 from simulator.fixture import Simulator
 from support.parameters import slow_cases
-from support.playground import ADD, DEL, QUERY, QUOTA, Playground, Run, callers, calls
 
 KEY = "SECRETKEY7Q"
 #: With all that has to be written differently in a URL, in HTML or in JSON. The words in it survive any of these.

@@ -9,7 +9,7 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from support.playground import Playground, Run
+from integration.playground import Playground, Run
 
 #: Two hosts, and the same with a connection that records what is sent to them.
 LOCAL = "app ansible_connection=local\nbastion ansible_connection=local\n"

@@ -14,8 +14,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from integration.ansible_launcher import READ_BY_IMPORT, Launcher
 from simulator.fixture import Simulator
-from support.ansible_launcher import READ_BY_IMPORT, Launcher
 from support.invariants import Result, assert_no_secret, assert_one_sentence, text_of
 
 HERE = Path(__file__).resolve().parent
