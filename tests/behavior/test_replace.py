@@ -125,6 +125,15 @@ def test_what_was_just_leased_is_replaced_without_a_wait(new_node: Callable[...,
     assert node.ok(ALLOCATE, count=3)["changed"] is False
 
 
+def test_list_and_quota_are_read_once_where_nothing_contradicts_them(node: Node) -> None:
+    node.vendor.hold(2)
+
+    node.ok(REPLACE, ips=[node.vendor.leases[0].ip])
+
+    assert node.vendor.calls() == ["/query", "/info/quota", "/release", "/allocate"]
+    assert node.vendor.paid == 3
+
+
 @pytest.mark.parametrize("carried_out", [False, True])
 @pytest.mark.parametrize("options", [{"all": True}, {"count": 2}], ids=str)
 def test_a_replacement_of_a_killed_run_is_continued(node: Node, options: dict[str, Any], carried_out: bool) -> None:
