@@ -377,16 +377,6 @@ def test_another_run_is_waited_for_as_long_as_max_wait(node: ControlNode) -> Non
     assert node.task(B)["added"] == [B]
 
 
-def test_the_control_node_is_not_pruned_although_no_inventory_has_it(node: ControlNode) -> None:
-    node.role(localhost=A, web=B)
-    node.vendor.advance(8 * 86400)
-
-    result = node.role(present=[])
-
-    assert result["removed"] == [B]
-    assert node.listed() == [A]
-
-
 # --- a random walk
 
 IPS = [f"203.0.113.{number}" for number in range(1, 9)]

@@ -360,3 +360,13 @@ def test_info_shows_who_an_entry_is_for(node: RoleNode) -> None:
     assert info["entries"][0]["owners"][0]["registered_since"].startswith("2027-01-15T16:00")
     assert [entry["ip"] for entry in info["entries"] if not entry["listed"]] == [B]
     assert info["changed"] is False
+
+
+def test_the_control_node_is_not_pruned_although_no_inventory_has_it(node: RoleNode) -> None:
+    node.role(localhost=A, web=B)
+    node.vendor.advance(8 * 86400)
+
+    result = node.role(present=[])
+
+    assert result["removed"] == [B]
+    assert node.listed() == [A]
