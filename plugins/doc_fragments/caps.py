@@ -19,3 +19,16 @@ options:
         counts with all that it asked for.
     type: int
 """
+
+    # What may be paid for although the quota counts more than the list.
+    QUOTA = r"""
+options:
+  ignore_quota:
+    description:
+      - Whether to pay even if the quota counts more in use than QG.net's list shows. Otherwise, the task waits up to 60
+        seconds until both agree, and fails without paying if they do not, in each run.
+      - A plan of the classic API that is billed by volume needs this, since its quota counts what was ever leased. With
+        any other plan, a list that is wrong may then be paid for twice.
+    type: bool
+    default: false
+"""

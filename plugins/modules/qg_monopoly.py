@@ -58,8 +58,6 @@ options:
         not fail if enough others match.
       - With V(ignore), they do not count as matching.
       - With V(match), they count as matching.
-      - The quota may count more resources in use than the list shows. The task then waits up to 60 seconds until both
-        agree, and fails if they do not. With V(ignore), these resources do not count.
     type: str
     choices: [fail, ignore, match]
     default: fail
@@ -96,6 +94,7 @@ attributes:
 extends_documentation_fragment:
   - qingguo.qgnet.attributes
   - qingguo.qgnet.caps
+  - qingguo.qgnet.caps.quota
   - qingguo.qgnet.proxy_api
   - qingguo.qgnet.transport
   - qingguo.qgnet.store

@@ -44,11 +44,8 @@ options:
     elements: str
   on_uncertain:
     description:
-      - Whether a lease matches of which this is unknown. V(fail) fails before anything is paid for, V(match) counts it,
-        V(ignore) does not. The quota may count more channels than the list shows leases. V(fail) and V(match) wait up
-        to 60 seconds until both agree, and then fail. V(ignore) does not count these channels. The quota of a plan of
-        O(product=classic) by volume counts what was ever leased. Once it has not fallen although leases have ended, a
-        warning says so, and it is not compared any more.
+      - What to do with a lease when it is unknown whether it matches. V(fail) fails before anything is paid for,
+        V(match) counts the lease, and V(ignore) does not.
     type: str
     choices: [fail, ignore, match]
     default: fail
@@ -76,6 +73,7 @@ extends_documentation_fragment:
   - qingguo.qgnet.leases.terms
   - qingguo.qgnet.leases.credentials
   - qingguo.qgnet.caps
+  - qingguo.qgnet.caps.quota
   - qingguo.qgnet.product
   - qingguo.qgnet.proxy_api
   - qingguo.qgnet.transport

@@ -53,6 +53,7 @@ extends_documentation_fragment:
   - qingguo.qgnet.leases.terms
   - qingguo.qgnet.leases.credentials
   - qingguo.qgnet.caps
+  - qingguo.qgnet.caps.quota
   - qingguo.qgnet.product
   - qingguo.qgnet.proxy_api
   - qingguo.qgnet.transport

@@ -312,8 +312,8 @@ _RULES: dict[Changes, Callable[[Kind, Fault, float], Outcome]] = {
 }
 
 
-def read_outcome(kind: Kind, read: Fault, write: Fault, *, is_first: bool) -> Run | None:
-    """Return what comes of a purchase of which a reading of the list fails: the first one, or the one after the call.
+def read_outcome(kind: Kind, read: Fault, write: Fault, *, is_before: bool) -> Run | None:
+    """Return what comes of a purchase of which a reading of the list fails: one before the call, or the one after it.
 
     None for calls that pay for nothing. A reading is repeated, since it does no harm, unless that would be useless.
     """
@@ -322,10 +322,10 @@ def read_outcome(kind: Kind, read: Fault, write: Fault, *, is_first: bool) -> Ru
     expected = outcome(kind, write, PATIENT).first
     is_read_again = write.says is not Says.ALL or kind.waits_for_list
     is_final = _excepted(kind, read).says is Says.REFUSAL
-    is_final |= _is_unreadable(kind, read, is_empty=is_first or write.carried_out is None)
-    if not is_final or not (is_first or is_read_again):
+    is_final |= _is_unreadable(kind, read, is_empty=is_before or write.carried_out is None)
+    if not is_final or not (is_before or is_read_again):
         return expected
-    if is_first:
+    if is_before:
         return Run(Result.REFUSED)
     return Run(Result.UNKNOWN, calls=1, changed=write.says is Says.ALL)
 

@@ -57,6 +57,8 @@ def _is_listed(walk: Walk, run: Run, known: Known) -> bool:
     """Whether each list of this run shows the lease."""
     if any(name in worlds.WRONG_READINGS for name in walk.world.irregularities):
         return False
+    if "names are repeated" in walk.world.irregularities:
+        return False
     age = run.began - known.bought_at
     is_hidden = walk.is_hidden(known, run.began) or walk.is_hidden(known, run.ended)
     return age >= walk.world.list_lag and not is_hidden
@@ -67,6 +69,9 @@ def _is_in_journal(walk: Walk, run: Run, known: Known) -> bool:
     life = known.lease.ends - known.lease.at
     patience = min(LIST_LAG, life / 4)
     if known.buyer is not run.node or walk.world.list_lag > LIST_LAG or _may_be_swapped(walk, run):
+        return False
+    if "names are repeated" in walk.world.irregularities:
+        # No response can be read, so nothing is in the journal.
         return False
     return walk.absent_for(known, run.ended) < patience
 
@@ -85,7 +90,7 @@ def _others_have_bought(walk: Walk, run: Run) -> bool:
 
 def _quota_is_true(walk: Walk, run: Run) -> bool:
     """Whether the quota of this run counts just what is held, and the run heeds it."""
-    if not walk.counts_channels or run.options.get("on_uncertain") == "ignore" or run.phantoms:
+    if not walk.counts_channels or run.options.get("ignore_quota") or run.phantoms:
         return False
     # What the list shows and the quota not yet hides what the quota alone shows.
     return all(known.bought_at <= run.began - walk.world.quota_lag for known in run.before)
@@ -141,10 +146,19 @@ def pays_for_what_is_missing(walk: Walk, run: Run) -> str:
     What matches at the end of the run and is no purchase of it was not missing. A lease that QG.net took back early,
     and one that the list has lacked for longer than a minute, may be bought once more.
     """
-    if run.module != ALLOCATE or not (walk.world.list_lag <= LIST_LAG or _quota_is_true(walk, run)):
+    is_shown_in_time = walk.world.list_lag <= LIST_LAG
+    if run.module != ALLOCATE or not (is_shown_in_time or _quota_is_true(walk, run)):
+        return ""
+    if run.has_mishap and not lists_are_true(walk, run):
+        # A list that is wrong for long hides what a call without a response has bought.
+        return ""
+    if not is_shown_in_time and run.area:
+        # What a call without a response has bought appears too late to be known as bought for this area.
         return ""
     there = [known for known in run.after if known not in run.bought]
-    there += [known for known in run.gone if known not in run.bought]
+    if not run.is_late:
+        # Otherwise, what is gone may be the effect of a call of an earlier run.
+        there += [known for known in run.gone if known not in run.bought]
     matching = [known for known in there if surely_matches(walk, run, known) and lasts(walk, run, known, 2)]
     sure = [known for known in matching if node_knows(walk, run, known)]
     # What was bought, and ended while the run waited, may be missing again.
@@ -157,7 +171,12 @@ def pays_for_what_is_missing(walk: Walk, run: Run) -> str:
 
 def replaces_what_was_chosen(walk: Walk, run: Run) -> str:
     """A replacement buys a successor for what it releases, also where it continues an interrupted one."""
-    if run.module != REPLACE or walk.world.list_lag > LIST_LAG:
+    if run.module != REPLACE or walk.world.list_lag > LIST_LAG or not walk.world.knows_time:
+        return ""
+    reused = {"tasks are reused", "addresses are reused"}
+    has_equal_names = "names are repeated" in walk.world.irregularities or reused.issubset(walk.world.irregularities)
+    if run.is_late or has_equal_names:
+        # What a late call has bought may be replaced as well. Of equal names, nobody knows which lease they mean.
         return ""
     allowed = _chosen_number(run) + len(run.phantoms) + len(run.ended_meanwhile())
     begun = _interrupted(walk, run)
@@ -214,7 +233,7 @@ def keeps_what_must_stay(walk: Walk, run: Run) -> str:
 
     ``exact`` releases what matches in excess of ``count``; a release and a replacement release what they name.
     """
-    if run.is_late or not run.gone:
+    if run.is_late or not run.gone or walk.world.list_lag > LIST_LAG:
         return ""
     if any(known in run.bought for known in run.gone):
         return "released what it has bought itself"
@@ -242,7 +261,9 @@ def holds_as_many_after_a_replacement(walk: Walk, run: Run) -> str:
 
     If lists are wrong meanwhile, it may be one too few. A call that is under way may still buy a successor.
     """
-    if run.module != REPLACE or not run.is_ok or run.is_pending:
+    if run.module != REPLACE or not run.is_ok or run.is_pending or _others_have_bought(walk, run):
+        return ""
+    if walk.world.list_lag > LIST_LAG:
         return ""
     before = run.before
     begun = _interrupted(walk, run)
@@ -269,6 +290,12 @@ def reaches_its_target(walk: Walk, run: Run) -> str:
     What others have removed may count until the list has lacked it for long. Nothing is said of lists that were wrong.
     """
     if run.module != ALLOCATE or not run.is_ok or walk.hidden or not lists_are_true(walk, run):
+        return ""
+    if (run.result or {}).get("warnings"):
+        # It says what counts although the list lacks it.
+        return ""
+    if run.area and not walk.world.knows_time:
+        # Nothing tells a lease from an earlier one of the same server.
         return ""
     matching = [known for known in run.after if may_match(walk, run, known) and lasts(walk, run, known, -2)]
     if len(matching) + len(run.phantoms) < run.options["count"]:
@@ -299,17 +326,24 @@ def claims_what_the_books_show(walk: Walk, run: Run) -> str:
     released = len(run.result.get("released") or ())
     if run.result["changed"] is not bool(allocated or released):
         return f"changed is {run.result['changed']}"
-    if "is unknown" not in run.message:
-        if allocated < len(run.bought):
+    if walk.world.list_lag > LIST_LAG:
+        # What a call without a response has done is then shown by nothing.
+        return ""
+    if _others_have_bought(walk, run) or "leases share a server" in walk.world.irregularities:
+        # A release by address takes fresh leases of others along, and equal names are one.
+        return ""
+    if phrases.IS_UNKNOWN not in run.message and phrases.NOT_KNOWN not in run.message:
+        lasting = [known for known in run.bought if known.lease.ends > run.ended]
+        is_hidden = run.has_mishap and not lists_are_true(walk, run)
+        if allocated < len(lasting) and not is_hidden:
             return f"names {allocated} of {len(run.bought)} bought"
         if released < len(run.gone) and lists_are_true(walk, run):
             return f"names {released} of {len(run.gone)} released"
-    if walk.world.list_lag > LIST_LAG or _others_have_bought(walk, run):
-        # What appears in the list may be its own purchase.
-        return ""
     removed = [known for known in walk.leases if known.removed_at is not None]
     shown = [known for known in removed if run.began - (known.removed_at or 0) < LIST_LAG]
     most_released = len(run.gone) + len(run.ended_meanwhile()) + len(shown) + len(run.phantoms)
+    if not lists_are_true(walk, run):
+        return ""
     if allocated > len(run.bought) or released > most_released:
         return f"names {allocated} where {len(run.bought)} were bought, and {released} where {len(run.gone)} are gone"
     return ""
@@ -355,15 +389,23 @@ def _too_short(walk: Walk, run: Run) -> list[Known]:
     """Return what was bought and is too short for the next run, unless the plan or the clocks have changed."""
     if run.module != ALLOCATE or not seconds_wanted(run) or not walk.world.knows_time:
         return []
+    if walk.world.list_lag > LIST_LAG:
+        # What a lost call has bought then shows nothing of its life.
+        return []
     if walk.world.product == "longterm" or run.ended - walk.lifetime_since < HOUR:
         return []
     return [known for known in run.bought if known.lease.ends - known.bought_at < seconds_wanted(run) + MOMENT]
 
 
 def _lifetime_is_known(walk: Walk, run: Run) -> bool:
-    """Whether it is documented, or this node has bought within the last hour."""
-    past = [known for known in walk.leases if known.buyer is run.node and known not in run.bought]
-    return walk.world.product == "share" or any(run.began - known.bought_at < HOUR for known in past)
+    """Whether it is documented, or a response has shown it to this node within the last hour."""
+    if walk.world.product == "share":
+        return True
+    for past in walk.history:
+        is_of_node = past is not run and past.node is run.node and not past.has_mishap and not past.is_late
+        if is_of_node and any(run.began - known.bought_at < HOUR for known in past.bought):
+            return True
+    return False
 
 
 def repeats_without_a_change(walk: Walk, run: Run) -> str:

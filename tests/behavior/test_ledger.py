@@ -340,7 +340,7 @@ def test_a_store_that_fails_between_two_purchases_hides_neither(new_node: Callab
     assert failed["changed"] is True
     assert node.vendor.paid == 4
     assert phrases.MAKE_ROOM in failed["msg"]
-    assert f"{phrases.BOUGHT_BEFORE}{bought['ip']}." in failed["msg"]
+    assert f"{phrases.ONE_WAS_BOUGHT}{bought['ip']}." in failed["msg"]
     assert phrases.NEXT_RUN_COUNTS in failed["msg"]
     node.fill_disk(full=False)
     node.ok(REPLACE, **options)

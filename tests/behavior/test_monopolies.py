@@ -216,7 +216,7 @@ def test_an_empty_list_that_the_quota_contradicts_is_no_reason_to_apply(node: No
         result = node.other().failed(MONOPOLY, count=2, max_wait=max_wait)
         assert f"holds 2 {phrases.MORE_THAN_LISTED}" in result["msg"]
     assert node.vendor.uuids == held
-    node.other().run(MONOPOLY, count=2, wait=False, on_uncertain="ignore")
+    node.other().run(MONOPOLY, count=2, wait=False, ignore_quota=True)
     assert len(node.vendor.uuids) == 4
 
 

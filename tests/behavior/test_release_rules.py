@@ -188,16 +188,23 @@ def test_what_is_not_held_is_never_named(node: Node, release_answer: str) -> Non
     assert node.vendor.leases == [second]
 
 
-def test_an_address_that_another_lease_has_too_is_released_by_its_task_alone(node: Node) -> None:
-    """By the address, the vendor would release both."""
+def test_an_address_that_another_lease_has_too_is_released_by_its_task(node: Node) -> None:
+    """By the address, QG.net would release both."""
     first, second = node.vendor.hold(1, 1)
+    second.ip = first.ip
+    node.ok(RELEASE, ips=[first.host])
+    assert node.sent(GIVE_BACK)[0]["TaskID"] == first.task_id
+    assert node.vendor.leases == [second]
+
+
+def test_a_release_that_would_hit_another_lease_is_refused(node: Node) -> None:
+    """Two leases of one task have the same address, so nothing names the one alone."""
+    first, second = node.vendor.hold(2)
     second.ip = first.ip
     for check in (True, False):
         result = node.failed(RELEASE, ips=[first.host], check=check)
         assert phrases.SAME_ADDRESS in result["msg"]
     assert node.sent(GIVE_BACK) == []
-    node.ok(RELEASE, task_ids=[first.task_id])
-    assert node.vendor.leases == [second]
 
 
 def test_a_channel_that_becomes_free_late_is_waited_for(new_node: Callable[..., Node]) -> None:

@@ -63,7 +63,9 @@ def test_what_was_registered_is_no_template_in_a_file_of_variables(
     sim: Simulator, playground: Playground, native: bool
 ) -> None:
     odd = {f"area{number}": trap for number, trap in enumerate(TRAPS)}
-    leases = [{**LEASE, "region": trap} for trap in TRAPS]
+    leases = []
+    for port, trap in enumerate(TRAPS, 81):
+        leases.append({**LEASE, "region": trap, "port": str(port), "host": f"192.0.2.3:{port}"})
     bodies = {
         "/whitelist/query": {"Code": 0, "Data": ["192.0.2.1", *TRAPS]},
         "/info/quota": {"Code": -13, "Msg": TRAPS[0]},

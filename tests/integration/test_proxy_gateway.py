@@ -323,7 +323,7 @@ def test_a_pool_that_cannot_be_leased_leaves_the_others_alone(gateway: Gateway) 
     assert "Pool bad of mixed: " in shown(run)
     assert "Pool good" not in shown(run)
     for host in ("named", "detected"):
-        assert f"Pool web of {host}: proxy_gateway_drain of " in shown(run)
+        assert f"Pool web of {host}: proxy_gateway_drain=" in shown(run)
     assert gateway.ask().status == 200
     assert gateway.ask(unknown).status == 503
     assert len(gateway.sim.leases()) == 2

@@ -22,7 +22,7 @@ __all__ = ["database_server", "database_url"]
 SHIPPED = tuple(Path(__file__).resolve().parent / name for name in ("plugins", "eda"))
 
 #: Files whose single test takes as long as hundreds of others.
-LONGEST = ("test_explorer.py", "test_state_size.py", "test_whitelist_fleet.py")
+LONGEST = ("test_state_size.py", "test_whitelist_fleet.py")
 
 # No test is timed: a machine that is busy with something else is no fault of the code. The inputs are always the same.
 UNTIMED: dict[str, Any] = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow]}

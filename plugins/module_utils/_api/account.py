@@ -18,9 +18,11 @@ from typing import Any
 from .._core.errors import CallError, Kind
 from .._core.runtime import WaitBudget, wall_time
 from . import account_rows as rows
-from .caller import Call, Caller, Code, Refusal, T
+from .caller import Caller
+from .exchange import HttpResponse
+from .model import Call, Code, Refusal, T
 from .parsing import Record, ResponseShapeError, http_time, parse_object
-from .transport import HttpResponse, Transport
+from .transport import Transport
 
 #: The maximum number of services that one call of getDetail returns (vendor's page on service details).
 PAGE_SIZE = 50

@@ -11,80 +11,19 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Collection, Iterator, Mapping
-from dataclasses import dataclass, field
-from typing import Any, NamedTuple, TypeVar
+from typing import Any
 
 from .._core.errors import CallError, Effect, Kind, QgError, TransportError, UnexpectedError, WaitBudgetExceeded
 from .._core.runtime import WaitBudget, backoff
 from .._core.text import sentence
+from .exchange import HttpResponse
+from .model import Call, Quoted, Reader, Sending, T
 from .parsing import ResponseShapeError
-from .transport import RETRIES, HttpResponse, Transport, encode
+from .transport import RETRIES, Transport, encode
 
-T = TypeVar("T")
-#: Reads the data of a response; raises ResponseShapeError.
-Reader = Callable[[Any], T]
-#: A context manager that is entered around each request of a call.
-Sending = Callable[[], contextlib.AbstractContextManager[None]]
 #: The maximum length of a query that is sent by GET, in characters. The vendor requires POST "when the parameters are
 #: too long", without a number; servers commonly accept a request line of 8 kB.
 MAX_QUERY = 4000
-#: The limit per minute of plans that are billed by volume, and of the calls whose limit does not depend on channels.
-COMMON_LIMIT = 60
-
-
-class Code(NamedTuple):
-    """One row of an error table: what the code means, and what the user can do about it."""
-
-    kind: Kind
-    meaning: str
-    fix: str
-
-
-class Refusal(NamedTuple):
-    """A refusal of the vendor: its code with the meaning, and its words. ``number`` is what the code counts."""
-
-    code: int | str | None
-    row: Code
-    said: object = None
-    request_id: object = None
-    number: str = "code"
-
-
-#: Returns the data of a response, and the refusal in it, if any; raises ResponseShapeError if it is not the vendor's.
-Dialect = Callable[[HttpResponse], "tuple[Any, Refusal | None]"]
-#: Returns a text of the vendor for a message, without secrets; None for other values and empty text.
-Quoted = Callable[[object], "str | None"]
-
-
-@dataclass(frozen=True)
-class Call:
-    """One call.
-
-    ``per_minute`` is its limit per key, to which ``per_channel`` is added for each channel of the plan. ``repeatable``
-    says whether a call whose response was lost may simply be sent again; otherwise the caller must first find out its
-    effect. ``dialect`` reads its responses.
-    """
-
-    path: str
-    per_minute: int = COMMON_LIMIT
-    per_channel: int = 0
-    method: str = "GET"
-    repeatable: bool = False
-    dialect: Dialect = field(kw_only=True)
-
-    @property
-    def name(self) -> str:
-        """The name in messages and limits: the path, after the method if that is not GET."""
-        return self.path if self.method == "GET" else f"{self.method} {self.path}"
-
-    def limit(self, channels: int | None) -> int:
-        """Return the limit in calls per minute; if the number of channels is unknown, that of one channel.
-
-        It is never above COMMON_LIMIT, which is that of plans by volume: the API does not show which plans those are.
-        """
-        if not self.per_channel:
-            return self.per_minute
-        return min(COMMON_LIMIT, self.per_minute + self.per_channel * (channels or 1))
 
 
 def data_of(response: HttpResponse, call: Call, quoted: Quoted, *, name: str, url_option: str) -> Any:

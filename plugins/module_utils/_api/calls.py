@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from . import responses
-from .caller import Call
+from .model import Call
 
 _classic = partial(Call, dialect=responses.classic)
 _read, _lease = partial(_classic, repeatable=True), partial(_classic, per_minute=10, per_channel=5)

@@ -15,16 +15,13 @@ import os
 import re
 import ssl
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from .._core.errors import UNCERTAIN, CallError, Effect, Kind, TransportError
 from .._core.text import counted, login_secrets
+from .exchange import Exchange, HttpResponse, Proxy, UnusableResponse, environment_authorities
+from .model import Call, Quoted, Refusal
 from .parsing import retry_after
-from .transport import Exchange, HttpResponse, Proxy, UnusableResponse, environment_authorities
-
-if TYPE_CHECKING:
-    from .caller import Call, Quoted, Refusal
 
 #: Statuses of a gateway that stopped waiting for a server, which may still carry out the call. Content delivery
 #: networks send 520 to 524, some proxies 598 and 599.

@@ -13,10 +13,12 @@ from collections.abc import Callable, Iterator, Mapping
 from .._core.errors import CallError
 from .._core.runtime import WaitBudget
 from .._store.facts import CHANNELS, Facts
+from .._store.opening import preload
 from .._store.rate_limiter import RateLimiter
-from .._store.store import after_the_call, preload
-from .caller import Call, Caller
+from .._store.store import after_the_call
+from .caller import Caller
 from .calls import CLASSIC
+from .model import Call
 from .parsing import http_time
 from .transport import Transport, service_of
 

@@ -21,11 +21,11 @@ from .._core.text import without_secrets
 from .._store.facts import AREAS, CHANNELS, PRODUCT
 from .._store.store import after_the_call
 from . import calls
-from .caller import Call, Sending
 from .calls import CLASSIC, PRODUCTS
 from .key import KeyCaller
 from .leases import ISP_NUMBERS, AllocationParams, Area, Lease, NamedArea, Quota
-from .parsing import ResponseShapeError, as_int, check_count, integer, objects, texts_or_none
+from .model import Call, Sending
+from .parsing import ResponseShapeError, as_int, check_count, check_unique, integer, objects, texts_or_none
 from .repeated import check_names, has_secret, masked
 from .responses import LEAVE_OUT, RUN_AGAIN
 
@@ -193,11 +193,14 @@ class Leases:
 
     def _masked(self, leases: Iterable[Lease]) -> list[Lease]:
         """Return leases without secrets: the store will contain them. Raises ResponseShapeError for one in a name."""
-        secrets, kept = self.caller.secrets, []
+        secrets = self.caller.secrets
+        kept = []
         for lease in leases:
             shown = Lease.from_item(masked(lease.vendor, secrets), without_secrets(lease.task_id, secrets))
             check_names(lease.names, shown.names)
             kept.append(shown)
+        # Two that are taken for one would be too few, and be bought again.
+        check_unique([lease.name for lease in kept], "lease")
         return kept
 
 

@@ -14,11 +14,11 @@ from typing import Any
 
 from .._core.errors import CallError, Kind
 from . import calls
-from .caller import Sending
 from .key import KeyCaller
 from .lease_client import Leases
 from .leases import ISP_NUMBERS, PROVIDERS, Quota
-from .parsing import ResponseShapeError, as_text, objects, parse_vendor_time, required_text, texts_or_none
+from .model import Sending
+from .parsing import ResponseShapeError, as_text, check_unique, objects, parse_vendor_time, required_text, texts_or_none
 from .repeated import check_names, masked
 
 #: The prefixes of the vendor's words for the state of a monopoly, and the state in results.
@@ -94,7 +94,9 @@ class Monopolies:
         if listed is None:
             return None
         kept = [Monopoly.from_item(masked(each.vendor, self.caller.secrets)) for each in listed]
-        check_names([each.uuid for each in listed], [each.uuid for each in kept])
+        names = [monopoly.uuid for monopoly in kept]
+        check_names([monopoly.uuid for monopoly in listed], names)
+        check_unique(names, "resource")
         return kept
 
     def idle_monopolies(self) -> list[Any]:

@@ -15,7 +15,7 @@ import datetime
 import email.utils
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -79,6 +79,12 @@ def check_count(body: Mapping[str, Any], name: str, listed: int, what: str) -> N
     count = body.get(name)
     if count is not None and as_int(count, name) > listed:
         raise ResponseShapeError(f"{name} is {count}, but {listed} {what} are listed")
+
+
+def check_unique(names: Sequence[str], what: str) -> None:
+    """Refuse a response that contains a name twice: two that are taken for one would be bought again."""
+    if len(set(names)) < len(names):
+        raise ResponseShapeError(f"it contains a {what} twice")
 
 
 def as_text(value: object) -> str | None:

@@ -17,9 +17,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from .._core.errors import Kind
-from .caller import Code, Refusal
+from .exchange import HttpResponse
+from .model import Code, Refusal
 from .parsing import ResponseShapeError, as_int, parse_object
-from .transport import HttpResponse
 
 #: What to do if the product may be wrong: if the user has set it, and if a state had stored it.
 LEAVE_OUT, RUN_AGAIN = "leave out product, so that it is found out", "run the task again, so that it is found out anew"

@@ -10,24 +10,20 @@ the key, so no message quotes a URL with its query, or the text of an exception 
 
 from __future__ import annotations
 
-import contextlib
 import http.client
 import logging
-import os
 import queue
 import shlex
-import socket
 import sys
 import threading
 import traceback
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 from urllib.parse import urlencode, urlsplit
 from urllib.request import getproxies_environment
 
 from .._core.errors import OptionError
-from .._core.runtime import current
+from .exchange import Exchange, HttpResponse, Proxy, UnusableResponse, environment_authorities
 
 try:
     from requests import Session
@@ -55,58 +51,11 @@ RETRIES = 5
 logging.getLogger("urllib3").setLevel(logging.ERROR)
 
 
-class UnusableResponse(Exception):
-    """The response is not read to its end, for this reason."""
-
-
-@dataclass(frozen=True)
-class Proxy:
-    """A proxy, and the ``origin`` of its URL, such as an option, for messages."""
-
-    url: str = field(repr=False)
-    origin: str
-
-    @property
-    def is_of_environment(self) -> bool:
-        """Whether a variable of the environment contains the URL, and not an option."""
-        return self.origin.startswith("environment")
-
-    @property
-    def setting(self) -> str:
-        """The name of the variable or option with the URL."""
-        return self.origin.rpartition(" ")[2]
-
-    @property
-    def name(self) -> str:
-        """The proxy in messages. A mistyped URL is not quoted, since any part of it may be a password."""
-        try:
-            parts = urlsplit(self.url if "//" in self.url else f"//{self.url}")
-            address = f" {parts.hostname}:{parts.port}" if parts.hostname and parts.port else ""
-        except ValueError:
-            address = ""
-        return f"the proxy{address} ({self.origin})"
-
-
 def environment_proxy(scheme: str) -> Proxy | None:
     """Return the proxy for URLs of a scheme from the environment, without regard to NO_PROXY."""
     proxies = getproxies_environment()
     name = scheme if proxies.get(scheme) else "all"
     return Proxy(proxies[name], f"environment variable {name.upper()}_PROXY") if proxies.get(name) else None
-
-
-def environment_authorities() -> tuple[str, str]:
-    """Return the environment variable that names certificate authorities, and its value; empty if there is none."""
-    names = [name for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE") if os.environ.get(name)]
-    return (names[0], os.environ[names[0]]) if names else ("", "")
-
-
-@dataclass(frozen=True)
-class HttpResponse:
-    """A complete HTTP response with any status."""
-
-    status: int
-    text: str
-    headers: Mapping[str, str]
 
 
 def encode(parameters: Mapping[str, str]) -> str:
@@ -120,35 +69,6 @@ def service_of(url: str) -> str:
     default = {"http": 80, "https": 443}.get(parts.scheme)
     port = f":{parts.port}" if parts.port not in (None, default) else ""
     return f"{(parts.hostname or '').rstrip('.')}{port}{parts.path.rstrip('/')}"
-
-
-class Exchange:
-    """One request: until when it may be sent, and whether a part of it may have been sent."""
-
-    def __init__(self, timeout: float) -> None:
-        # This clock includes suspensions: another machine may have taken over and paid, so nothing must be sent later.
-        self._elapsed = current().clock.elapsed
-        self.timeout = timeout
-        self._end = self._elapsed() + timeout
-        self._channel: socket.socket | None = None
-        self.is_sent = False
-        self.is_past_proxy = False
-
-    def before_send(self, channel: socket.socket | None) -> None:
-        """Allow the request to be sent through a connection; raises TimeoutError after the deadline."""
-        # First, so that whoever gives up in this moment reckons with the request.
-        self.is_sent, self._channel = True, channel
-        if self._elapsed() >= self._end:
-            self.is_sent = False
-            raise TimeoutError
-
-    def close(self) -> None:
-        """Let nothing be sent any more, and wake up a thread that reads."""
-        self._end = 0.0
-        if isinstance(self._channel, socket.socket):
-            # Not the method of a TLS socket, which would first remove TLS while another thread reads.
-            with contextlib.suppress(OSError):
-                socket.socket.shutdown(self._channel, socket.SHUT_RDWR)
 
 
 class _Session(Session):

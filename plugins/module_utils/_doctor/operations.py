@@ -23,9 +23,9 @@ from .._api.whitelist import Whitelist
 from .._core.checks import check_sources, check_url, read_address
 from .._core.errors import CallError, OptionError, QgError
 from .._core.text import counted
+from .._leases.api import held_leases
 from .._paid.caps import bought_today
-from .._paid.leases import held_leases
-from .._store.store import is_database
+from .._store.opening import is_database
 from .._task.operation import Mode, Operation, Spec, explained
 from .._task.options import (
     AUTO,

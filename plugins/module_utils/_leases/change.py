@@ -14,12 +14,14 @@ from dataclasses import dataclass, field
 from .._api.lease_client import Leases
 from .._api.leases import AllocationParams, Lease
 from .._core.errors import OptionError, QgError
-from .._core.text import counted, format_sample
-from .._paid.books import opened
-from .._paid.change import Ensuring, Result, check_room, release
-from .._paid.leases import LeaseKind, duration
+from .._core.text import counted, format_sample, one_line
+from .._paid.books import locked_books
+from .._paid.ensure import Ensuring, check_room
 from .._paid.matching import Desired
-from .._paid.replacement import Replacement
+from .._paid.release import release
+from .._paid.replacement import Replacement, forget_replacements
+from .._paid.result import Result
+from .api import LeaseApi
 
 
 @dataclass(frozen=True)
@@ -45,14 +47,22 @@ class LeaseResult(Result[Lease]):
     """The result of a run; ``leases`` are those that match in the end."""
 
     leases: list[Lease] = field(default_factory=list)
-    #: The leases whose interrupted replacement this run continued.
-    continued: list[Lease] = field(default_factory=list)
+    #: The leases that the run has found to release or to replace, or whose interrupted replacement it has continued.
+    chosen: list[Lease] = field(default_factory=list)
 
 
-def ensure_leases(client: Leases, desired: Desired, *, check: bool = False, cap: int | None = None) -> LeaseResult:
+def ensure_leases(
+    client: Leases,
+    desired: Desired,
+    *,
+    check: bool = False,
+    cap: int | None = None,
+    ignore_quota: bool = False,
+) -> LeaseResult:
     """Allocate only the missing leases and release a surplus; with ``check``, only read."""
-    with opened(LeaseKind(client, cap), releases=not check) as books:
-        run, result = Ensuring(books, desired), LeaseResult(books)
+    with locked_books(LeaseApi(client), cap=cap, ignore_quota=ignore_quota, releases=not check) as books:
+        run = Ensuring(books, desired)
+        result = LeaseResult(books)
         run.prepare(check=check)
         if check:
             result.released = [books.held[name] for name in run.first.surplus]
@@ -67,72 +77,74 @@ def ensure_leases(client: Leases, desired: Desired, *, check: bool = False, cap:
 
 
 def _apply(run: Ensuring[Lease]) -> None:
-    books, surplus = run.books, [*run.first.surplus]
+    books = run.books
+    surplus = [*run.first.surplus]
+    if surplus:
+        # Before anything is bought, since a release that would hit others is refused.
+        books.check_drop(surplus)
+        forget_replacements(books)
     # If there are enough channels, allocate before releasing.
     is_short = bool(books.quota and surplus and books.quota.available < run.first.missing)
     if is_short:
         # One first, since a plan by volume gets no channel back.
         before = books.quota
         release(books, surplus[:1])
-        books.confirm(ignore_quota=run.ignores_quota)
+        books.confirm()
         check_room(books, before, len(surplus) - 1, needed=run.first.missing)
         release(books, surplus[1:])
     run.buy(is_confirmed=not is_short)
     release(books, [name for name in surplus if name in books.held])
-    _check_lifetimes(run)
-
-
-def _check_lifetimes(run: Ensuring[Lease]) -> None:
-    """Raise QgError if new leases end too soon."""
-    least, books = run.desired.min_remaining, run.books
-    new = {name: one.remaining for name, one in books.traits().items() if name in books.bought}
-    short = [books.held[name] for name, left in new.items() if left is not None and left < least * 60]
-    # Without min_remaining, any lifetime is accepted, even one that seems over by the clock of this control node.
-    if least and short:
-        raise QgError(
-            f"{counted(len(short), 'new lease', 'have')} less than min_remaining={duration(least)} left: "
-            f"{_addresses(short)}. Lower min_remaining, or raise keep_alive if the plan allows it."
-        )
+    run.check_new()
 
 
 def _complete(result: LeaseResult, run: Ensuring[Lease], check: bool) -> None:
     """Add the leases that match in the end, and say why some are missing."""
     run.warn()
-    kept, desired = run.matching(), run.desired
-    excluded = [lease for lease in kept if not lease.is_usable or {lease.ip, lease.server} & desired.exclude_ips]
-    result.leases = [lease for lease in kept if lease not in excluded]
+    desired = run.desired
+    excluded = []
+    unusable = []
+    for lease in run.matching():
+        if not lease.is_usable:
+            unusable.append(lease)
+        elif {lease.ip, lease.server} & desired.exclude_ips:
+            excluded.append(lease)
+        else:
+            result.leases.append(lease)
     if check:
         return
     result.missing = max(0, desired.count - len(result.leases))
-    if result.missing and not result.error:
-        reason = "leases ended while this task waited. Run it again, or raise keep_alive if the plan allows it."
-        if excluded:
-            have = counted(len(excluded), "new lease", "have")
-            reason = (
-                f"{have} an address that exclude_ips contains or that no program can use ({_addresses(excluded)}). To "
-                "lease others, which are paid for, too, run it again."
-            )
-        are = "is" if result.missing == 1 else "are"
-        result.error = QgError(f"{result.missing} of count={desired.count} {are} missing: {reason}")
+    if not result.missing or result.error:
+        return
+    reason = "leases ended while this task waited. Run it again, or raise keep_alive if the plan allows it."
+    if unusable:
+        servers = format_sample([repr(one_line(lease.server)[:80]) for lease in unusable])
+        reason = (
+            f"{counted(len(unusable), 'held lease', 'have')} an address that no program can use: {servers}. They "
+            "count, so that no others are paid for. Ask QG.net, or release them."
+        )
+    elif excluded:
+        have = counted(len(excluded), "new lease", "have")
+        reason = (
+            f"{have} an address that exclude_ips contains ({_addresses(excluded)}). To lease others, which are paid "
+            "for, too, run it again."
+        )
+    are = "is" if result.missing == 1 else "are"
+    result.error = QgError(f"{result.missing} of count={desired.count} {are} missing: {reason}")
 
 
 def release_leases(client: Leases, chosen: NamedLeases | None, *, check: bool = False) -> LeaseResult:
     """Release the held leases that are ``chosen``, or all."""
-    kind = LeaseKind(client)
-    with opened(kind) as books:
-        leases = {name: lease for name, lease in books.held.items() if chosen is None or chosen(lease)}
-        _check_release(kind, leases.values(), books.held.values(), chosen)
-        result = LeaseResult(books)
+    with locked_books(LeaseApi(client)) as books:
+        leases = {name: lease for name, lease in books.certain.items() if chosen is None or chosen(lease)}
+        books.check_drop(leases)
+        result = LeaseResult(books, chosen=[*leases.values()])
         if check:
             result.released = [*leases.values()]
-        else:
+        elif leases:
+            forget_replacements(books)
             with result.completed():
                 release(books, [*leases])
         return result
-
-
-def _check_release(kind: LeaseKind, leases: Iterable[Lease], held: Iterable[Lease], chosen: NamedLeases | None) -> None:
-    kind.check_release([*leases], held, by_task=chosen is not None and chosen.option == "task_ids")
 
 
 def replace_leases(
@@ -143,22 +155,25 @@ def replace_leases(
     *,
     check: bool = False,
     cap: int | None = None,
+    ignore_quota: bool = False,
 ) -> LeaseResult:
     """Replace the ``chosen`` leases by release and allocation, or let the vendor replace ``number`` of its choice.
 
     With neither, replace all. Afterwards the key holds as many leases as before, and the new ones are as the old ones
     in what ``params`` leave open.
     """
-    kind = LeaseKind(client, cap)
-    with opened(kind, releases=not check) as books:
-        named = {name: lease for name, lease in books.held.items() if chosen is None or chosen(lease)}
-        request = [sorted(chosen.names) if chosen else None, number, params.as_json()]
+    with locked_books(LeaseApi(client), cap=cap, ignore_quota=ignore_quota, releases=not check) as books:
+        if not check:
+            # What an earlier replacement has done decides which leases there are, and how many.
+            books.settle()
+        named = {name: lease for name, lease in books.certain.items() if chosen is None or chosen(lease)}
+        request = {"names": sorted(chosen.names) if chosen else None, "count": number, "terms": params.as_json()}
         work = Replacement.begin(books, request, named, params)
         count = len(work.old) if number is None else number
-        result = LeaseResult(books, missing=count)
+        result = LeaseResult(books, missing=count, chosen=[*named.values()])
         if work.continues:
-            before = (Lease.from_item(item.data[1], item.data[0]) for item in work.before.values())
-            result.continued = [lease for lease in before if lease.name in work.old]
+            before = [books.api.from_item(item) for item in work.before.values()]
+            result.chosen += [lease for lease in before if lease.name in work.old]
         else:
             if count > len(named):
                 raise OptionError(
@@ -168,7 +183,7 @@ def replace_leases(
             # Before the first release: a lease must not be released if its successor must not be bought.
             books.journal.check_cap(count)
         if chosen:
-            _check_release(kind, named.values(), books.held.values(), chosen)
+            books.check_drop(named)
         if check:
             result.released = [*named.values()] if count == len(named) else []
             return result

@@ -19,14 +19,14 @@ from .._core.checks import check_range
 from .._core.errors import QgError
 from .._core.runtime import SILENT
 from .._core.text import counted
-from .._paid.books import Books
-from .._paid.leases import MAX_PER_CALL, LeaseKind
+from .._paid.holdings import Holdings
 from .._paid.matching import Desired
 from .._store.facts import LEASE_LIST
-from .._store.store import open_store
+from .._store.opening import open_store
 from .._task.operation import redact
 from .._task.options import PROXY_API_OPTIONS
 from .._task.products import PLACE_OPTIONS, lease_client
+from .api import MAX_PER_CALL, LeaseApi
 from .credentials import check_credentials
 from .operations import lease_results
 from .options import check_terms, desired_leases, with_codes
@@ -67,34 +67,38 @@ def find_leases(params: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 def _matching(client: Leases, desired: Desired, max_age: float) -> list[Lease]:
     """Return the held leases that match, from a list that is at most ``max_age`` seconds old."""
-    kind = LeaseKind(client)
-    books = Books(kind)
-    if not _use_cached(kind, books, max_age):
-        with kind.caller.key_lock("reading"):
+    api = LeaseApi(client)
+    holdings = Holdings(api)
+    if not _use_cached(api, holdings, max_age):
+        with client.caller.key_lock("reading"):
             # Another run may have read it while this one waited.
-            if not _use_cached(kind, books, max_age):
-                books.look()
-                leases = [{"task_id": lease.task_id, "vendor": dict(lease.vendor)} for lease in books.held.values()]
+            if not _use_cached(api, holdings, max_age):
+                holdings.look()
+                leases = [{"task_id": lease.task_id, "vendor": dict(lease.vendor)} for lease in holdings.held.values()]
                 remembered = {
-                    "read_at": books.read_at,
-                    "vendor_time": kind.caller.vendor_clock.now(),
+                    "read_at": holdings.snapshot.read_at,
+                    "vendor_time": client.caller.vendor_clock.now(),
                     "leases": leases,
                 }
-                kind.caller.host_facts.save(LEASE_LIST, json.dumps(remembered))
-    return [books.held[name] for name in desired.plan(books.traits(), books.areas).decided().keep]
+                client.caller.host_facts.save(LEASE_LIST, json.dumps(remembered))
+    # What the list lacks may be wrong to use, however wrong it would be to buy it again.
+    traits = {name: known for name, known in holdings.traits().items() if name not in holdings.missed}
+    plan = desired.plan(traits, holdings.areas).decided()
+    return [holdings.held[name] for name in plan.keep if holdings.held[name].is_usable]
 
 
-def _use_cached(kind: LeaseKind, books: Books[Lease], max_age: float) -> bool:
-    """Use the list that a lookup has read lately, if there is one, and the vendor's time then."""
-    text = kind.caller.host_facts.get(LEASE_LIST)
+def _use_cached(api: LeaseApi, holdings: Holdings[Lease], max_age: float) -> bool:
+    """Use the list that a lookup has read lately, if there is one, and QG.net's time then."""
+    caller = api.caller
+    text = caller.host_facts.get(LEASE_LIST)
     if text is None:
         return False
     remembered = json.loads(text)
-    age = books.now() - remembered["read_at"]
+    age = holdings.now() - remembered["read_at"]
     if age > max_age:
         return False
-    kind.began = remembered["vendor_time"]
-    kind.caller.vendor_clock.observe(remembered["vendor_time"] + age, 0.0)
+    api.began = remembered["vendor_time"]
+    caller.vendor_clock.observe(remembered["vendor_time"] + age, 0.0)
     leases = [Lease.from_item(row["vendor"], row["task_id"]) for row in remembered["leases"]]
-    books.take({lease.name: lease for lease in leases}, remembered["read_at"])
+    holdings.use_list({lease.name: lease for lease in leases}, remembered["read_at"])
     return True

@@ -19,10 +19,9 @@ from .._core.errors import CallError, OptionError, QgError
 from .._core.runtime import wall_time
 from .._core.text import counted, format_sample, one_line
 from .._paid.caps import parse_cap
-from .._paid.leases import MAX_PER_CALL, held_leases
 from .._store.store import StateError
 from .._task.operation import Mode, Operation
-from .._task.options import AUTO, CAP_OPTIONS, key_caller
+from .._task.options import AUTO, CAP_OPTIONS, IGNORE_QUOTA_OPTION, key_caller
 from .._task.products import (
     PLACE_OPTIONS,
     POOLS,
@@ -33,6 +32,7 @@ from .._task.products import (
     naming_product,
 )
 from . import options
+from .api import MAX_PER_CALL, held_leases
 from .change import LeaseResult, NamedLeases, ensure_leases, release_leases, replace_leases
 from .credentials import CREDENTIALS_OPTION, check_credentials, reveal
 
@@ -49,7 +49,7 @@ def lease_results(leases: Iterable[Lease], clock: VendorClock) -> list[dict[str,
 
 def _not_held(found: LeaseResult, chosen: NamedLeases | None) -> dict[str, Any]:
     """Return the names that belong to no lease that the key held, and warn of them."""
-    names = chosen.missing_from((*found.before, *found.continued)) if chosen else []
+    names = chosen.missing_from(found.chosen) if chosen else []
     if chosen and names:
         text = f"{chosen.option} contains what the key does not hold: {format_sample(names)}. Nothing was done with it."
         found.warnings.append(text)
@@ -68,7 +68,7 @@ def _result(found: LeaseResult, api: Leases, mode: Mode, *, predicted: int = 0) 
     }
     found.warnings.extend(_unusable(found.after))
     after = [lease for lease in found.after if lease not in found.released]
-    return found.told(result, mode, "leases", _lines(found.before), _lines(after) + "to be leased\n" * predicted)
+    return found.as_result(result, mode, "leases", _lines(found.before), _lines(after) + "to be leased\n" * predicted)
 
 
 def _unusable(leases: Iterable[Lease]) -> list[str]:
@@ -92,7 +92,7 @@ def _run_allocate(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
     check_credentials(params["with_credentials"], params)
     api = lease_client(params, mode.announcer, options.check_new_terms)
     desired = replace(desired, params=options.with_codes(desired.params, api))
-    found = ensure_leases(api, desired, check=mode.check, cap=cap)
+    found = ensure_leases(api, desired, check=mode.check, cap=cap, ignore_quota=params["ignore_quota"])
     predicted = found.missing if mode.check else 0
     return {
         "leases": lease_results(found.leases, api.caller.vendor_clock),
@@ -116,7 +116,15 @@ def _run_replace(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
         check_range("count", number, 1, MAX_PER_CALL)
     cap = parse_cap(params)
     api = lease_client(params, mode.announcer, options.check_new_terms, options.check_replacement)
-    found = replace_leases(api, chosen, number, options.with_codes(new, api), check=mode.check, cap=cap)
+    found = replace_leases(
+        api,
+        chosen,
+        number,
+        options.with_codes(new, api),
+        check=mode.check,
+        cap=cap,
+        ignore_quota=params["ignore_quota"],
+    )
     predicted = found.missing if mode.check else 0
     not_held = _not_held(found, chosen)
     if chosen and chosen.names and len(not_held["not_held"]) == len(chosen.names):
@@ -207,6 +215,7 @@ ALLOCATE = Operation(
         **TERMS_OPTIONS,
         **CREDENTIALS_OPTION,
         **CAP_OPTIONS,
+        **IGNORE_QUOTA_OPTION,
         **options.API_OPTIONS,
     },
     run=_run_allocate,
@@ -227,6 +236,7 @@ REPLACE = Operation(
         **TERMS_OPTIONS,
         **CREDENTIALS_OPTION,
         **CAP_OPTIONS,
+        **IGNORE_QUOTA_OPTION,
         **options.API_OPTIONS,
     },
     run=_run_replace,

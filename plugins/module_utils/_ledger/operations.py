@@ -18,8 +18,10 @@ from .._core.checks import parse_minutes
 from .._core.errors import OptionError
 from .._core.runtime import SILENT
 from .._core.text import quoted
-from .._paid.journal import REFUSED, SETTLED, ledger
-from .._store.store import Store, open_store
+from .._paid.journal import REFUSED, SETTLED
+from .._paid.ledger import ledger
+from .._store.opening import open_store
+from .._store.store import Store
 from .._task.operation import Mode, Operation, Spec
 from .._task.options import AUTO, PRODUCT_OPTIONS, PROXY_API_OPTIONS, key_caller
 

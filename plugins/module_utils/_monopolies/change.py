@@ -16,10 +16,13 @@ from .._api import calls
 from .._api.monopolies import Monopolies, Monopoly
 from .._core.errors import CallError, QgError, UncertainOutcomeError, WaitBudgetExceeded
 from .._core.text import format_sample
-from .._paid.books import POLL, opened
-from .._paid.change import Ensuring, Result, release
+from .._paid.books import locked_books
+from .._paid.clearing import POLL
+from .._paid.ensure import Ensuring
 from .._paid.matching import Desired
-from .kind import BATCH_SIZE, CHECK_COMMAND, MonopolyKind
+from .._paid.release import release
+from .._paid.result import Result
+from .api import BATCH_SIZE, CHECK_COMMAND, MonopolyApi
 
 #: The time after its application within which the vendor does not release a resource.
 MIN_HOLD_TIME = datetime.timedelta(hours=12)
@@ -60,14 +63,21 @@ class MonopolyResult(Result[Monopoly]):
 
 
 def hold(
-    client: Monopolies, desired: Desired, *, wait: bool = True, check: bool = False, cap: int | None = None
+    client: Monopolies,
+    desired: Desired,
+    *,
+    wait: bool = True,
+    check: bool = False,
+    cap: int | None = None,
+    ignore_quota: bool = False,
 ) -> MonopolyResult:
     """Ensure a number of resources: apply for the missing ones, and wait until they are online.
 
     Surplus resources stay. An error before the first list is raised; a later one is part of the result.
     """
-    with opened(MonopolyKind(client, cap), releases=not check) as books:
-        run, result = Ensuring(books, desired), MonopolyResult(books)
+    with locked_books(MonopolyApi(client), cap=cap, ignore_quota=ignore_quota, releases=not check) as books:
+        run = Ensuring(books, desired)
+        result = MonopolyResult(books)
         with result.completed():
             run.prepare(check=check)
             if not check:
@@ -95,7 +105,7 @@ def _coming(run: Ensuring[Monopoly], applied: Collection[Monopoly]) -> list[str]
 
 def release_held(client: Monopolies, uuids: Collection[str] | None, *, check: bool = False) -> MonopolyResult:
     """Release these resources, or all. A resource that is not held counts as released."""
-    with opened(MonopolyKind(client)) as books:
+    with locked_books(MonopolyApi(client)) as books:
         result = MonopolyResult(books)
         selected = [one for one in books.held.values() if uuids is None or one.uuid in uuids]
         # The list shows whole seconds, so the application may be up to one second later.
@@ -132,7 +142,7 @@ def redial(
 
     That costs nothing, and may be repeated.
     """
-    with opened(MonopolyKind(client)) as books:
+    with locked_books(MonopolyApi(client)) as books:
         if unknown := [uuid for uuid in uuids or () if uuid not in books.held]:
             raise QgError(
                 f"uuids contains resources that this key does not hold: {sample(unknown)}. Nothing was redialed. "
@@ -177,8 +187,8 @@ def _redial_batch(client: Monopolies, result: MonopolyResult, batch: Sequence[st
         result.redialed += batch
     except CallError as error:
         if error.may_have_effect:
-            with books.naming(REDIAL, error):
-                books.wait(POLL, f"{books.kind.listing} may lag", books.kind.list_call)
+            with books.explaining(REDIAL, error):
+                books.wait(POLL, f"{books.api.listing} may lag", books.api.list_call)
                 books.look()
         done = redialed_since(result.before, books.held.values())
         result.redialed += [uuid for uuid in batch if uuid in done]
@@ -223,13 +233,13 @@ def _wait_online(result: MonopolyResult, uuids: Collection[str], advice: str) ->
     interval = FIRST_INTERVAL
     while left := [uuid for uuid, state in states().items() if state != "online"]:
         try:
-            books.wait(interval, "resources are not online yet", books.kind.list_call, progress)
+            books.wait(interval, "resources are not online yet", books.api.list_call, progress)
             books.look()
         except WaitBudgetExceeded:
             raise QgError(
                 f"{progress()}, and max_wait ({books.budget.max_wait:g} seconds) is used up; not ready: "
                 f"{sample(left)}. {advice}",
-                endpoint=books.kind.list_call,
+                endpoint=books.api.list_call,
             ) from None
         interval = min(interval * INTERVAL_GROWTH, MAX_INTERVAL)
     if gone := sorted(set(uuids).difference(books.held)):

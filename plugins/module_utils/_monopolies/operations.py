@@ -16,14 +16,14 @@ from .._api.monopolies import Monopolies, Monopoly
 from .._core.checks import check_names, check_range
 from .._core.errors import OptionError
 from .._core.text import one_line
-from .._paid.books import Books
 from .._paid.caps import parse_cap
+from .._paid.holdings import Holdings
 from .._paid.matching import Desired
 from .._task.operation import Mode, Operation
-from .._task.options import CAP_OPTIONS, PROXY_API_OPTIONS, key_caller
+from .._task.options import CAP_OPTIONS, IGNORE_QUOTA_OPTION, PROXY_API_OPTIONS, key_caller
 from .._task.products import PLACE_OPTIONS, check_areas
+from .api import MAX_COUNT, MonopolyApi
 from .change import MonopolyResult, hold, redial, redialed_since, releasable_from, release_held
-from .kind import MAX_COUNT, MonopolyKind
 
 
 def check_uuids(texts: Sequence[str]) -> list[str]:
@@ -110,7 +110,7 @@ def task_result(found: MonopolyResult, api: Monopolies, mode: Mode, state: str) 
     servers = {one.uuid: one.server for one in found.after}
     servers |= {uuid: after or "(new)" for uuid, (_before, after) in addresses.items()}
     after = "".join(_line(uuid, server) for uuid, server in servers.items()) + "to be applied for\n" * predicted
-    return found.told(result, mode, "monopolies", before, after)
+    return found.as_result(result, mode, "monopolies", before, after)
 
 
 def _addresses(found: MonopolyResult) -> dict[str, tuple[str | None, str | None]]:
@@ -132,7 +132,7 @@ def _run(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
         api = Monopolies(key_caller(params, mode.announcer))
         for code in area_codes("area", _area(params), api.leases.named_areas):
             desired = replace(desired, params=replace(desired.params, areas=(code,)))
-        found = hold(api, desired, wait=wait, check=mode.check, cap=cap)
+        found = hold(api, desired, wait=wait, check=mode.check, cap=cap, ignore_quota=params["ignore_quota"])
     else:
         uuids = selected_uuids(params)
         api = Monopolies(key_caller(params, mode.announcer))
@@ -146,10 +146,12 @@ def _run(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
 def _run_info(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
     uuids = check_uuids(params["uuids"] or ())
     api = Monopolies(key_caller(params, mode.announcer))
-    books = Books(MonopolyKind(api))
-    books.look()
-    held = [one for one in books.held.values() if not uuids or one.uuid in uuids]
-    terms = books.terms()
+    holdings = Holdings(MonopolyApi(api))
+    holdings.look()
+    missed = holdings.missed
+    held = [monopoly for uuid, monopoly in holdings.held.items() if uuid not in missed]
+    held = [monopoly for monopoly in held if not uuids or monopoly.uuid in uuids]
+    terms = holdings.terms()
     listed = {monopoly.uuid for monopoly in held}
     return {
         "changed": False,
@@ -172,6 +174,7 @@ MONOPOLY = Operation(
         "all": {"type": "bool", "default": False},
         "wait": {"type": "bool", "default": True},
         **CAP_OPTIONS,
+        **IGNORE_QUOTA_OPTION,
         **PROXY_API_OPTIONS,
     },
     run=_run,

@@ -4,7 +4,7 @@
 
 """Which held resources match what is wanted, and what has to change. Pure functions, the same for all kinds.
 
-The vendor's lists do not always show whether a resource matches. The user then decides, since a wrong guess costs
+QG.net's lists do not always show whether a resource matches. The user then decides, since a wrong guess costs
 money.
 """
 
@@ -13,6 +13,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
+from enum import Enum
 from typing import NamedTuple
 
 from .._api.leases import ISP_NUMBERS, AllocationParams, NamedArea, is_inside
@@ -23,10 +24,46 @@ from .._core.text import format_sample
 Areas = Callable[[], Mapping[str, str]]
 
 
+class Match(Enum):
+    """Whether a resource is what is asked for, as far as that is shown."""
+
+    YES = "yes"
+    NO = "no"
+    UNKNOWN = "unknown"
+
+    @classmethod
+    def of(cls, answer: bool | None) -> Match:
+        """Return the match for an answer that is None if it is unknown."""
+        if answer is None:
+            return cls.UNKNOWN
+        return cls.YES if answer else cls.NO
+
+    @classmethod
+    def all_of(cls, parts: Iterable[Match]) -> Match:
+        """Return NO if one part does not match, else UNKNOWN if one is unknown, else YES."""
+        matches = set(parts)
+        if cls.NO in matches:
+            return cls.NO
+        return cls.UNKNOWN if cls.UNKNOWN in matches else cls.YES
+
+    @classmethod
+    def any_of(cls, parts: Iterable[Match]) -> Match:
+        """Return YES if one part matches, else UNKNOWN if one is unknown or there is none, else NO."""
+        matches = set(parts)
+        if cls.YES in matches:
+            return cls.YES
+        return cls.NO if matches == {cls.NO} else cls.UNKNOWN
+
+    def negated(self) -> Match:
+        """Return the opposite; what is unknown stays unknown."""
+        opposites = {Match.YES: Match.NO, Match.NO: Match.YES}
+        return opposites.get(self, self)
+
+
 class Traits(NamedTuple):
     """What is known of a resource: its place, its ISP and its addresses, the seconds left, and what it was bought as.
 
-    ``code`` is that of its area, and ``place`` the vendor's name of it. ``label`` names it in messages.
+    ``code`` is that of its area, and ``place`` QG.net's name of it. ``label`` names it in messages.
     """
 
     label: str
@@ -36,7 +73,6 @@ class Traits(NamedTuple):
     terms: AllocationParams | None = None
     addresses: frozenset[str] = frozenset()
     remaining: float | None = None
-    is_usable: bool = True
 
 
 @dataclass(frozen=True)
@@ -77,31 +113,52 @@ class Desired:
     on_uncertain: str = "fail"
     exclude_ips: frozenset[str] = frozenset()
 
-    def plan(self, held: Mapping[str, Traits], areas: Areas, bought: Collection[str] = ()) -> Plan:
-        """Return what has to change. What this run has ``bought`` counts in any case."""
+    def plan(
+        self,
+        held: Mapping[str, Traits],
+        areas: Areas,
+        bought: Collection[str] = (),
+        missed: Collection[str] = (),
+    ) -> Plan:
+        """Return what has to change. What this run has ``bought`` counts in any case.
+
+        What the list has ``missed`` may be held or not: it counts, so that nothing is bought for it, and nothing is
+        released for it either.
+        """
         first_to_end = sorted(held, key=lambda name: _end(held[name]))
-        shown = {name: self._is_shown(held[name], areas) for name in first_to_end}
-        alike = {name: self._matches(held[name], is_shown) for name, is_shown in shown.items()}
-        accepted = (True, None) if self.on_uncertain == "match" else (True,)
-        counted = [name for name, found in alike.items() if name in bought or found in accepted]
-        keep = [name for name in counted if name in bought or self._lasts(held[name]) is not False]
+        shown = {name: self._shown(held[name], areas) for name in first_to_end}
+        matches = {name: self._match(held[name], match) for name, match in shown.items()}
+        accepted = {Match.YES}
+        if self.on_uncertain == "match":
+            accepted.add(Match.UNKNOWN)
+        counted = [name for name, match in matches.items() if name in bought or match in accepted]
+        keep = [name for name in counted if name in bought or self._lasts(held[name]) is not Match.NO]
         missing = max(0, self.count - len(keep))
-        surplus = list[str]()
+        surplus: list[str] = []
         if self.exact:
-            keep = keep[max(0, len(keep) - self.count) :]
-            surplus = [name for name in counted if name not in keep]
-        unclear = [name for name, found in alike.items() if found is None and name not in bought]
-        elsewhere = [name for name in keep if shown[name] is False and not self.excludes(held[name])]
-        error = self._undecided([held[name] for name in unclear]) if missing or self.exact else None
+            certain = [name for name in keep if name not in missed]
+            kept = certain[max(0, len(certain) - self.count) :]
+            surplus = [name for name in counted if name not in kept and name not in missed]
+            keep = [name for name in keep if name not in surplus]
+        unclear = [name for name, match in matches.items() if match is Match.UNKNOWN and name not in bought]
+        elsewhere = [name for name in keep if shown[name] is Match.NO and not self.excludes(held[name])]
+        error = None
+        if missing or self.exact:
+            error = self._undecided([held[name] for name in unclear])
         return Plan(keep, missing, surplus, unclear, elsewhere, error)
 
-    def excludes(self, one: Traits) -> bool:
+    def excludes(self, resource: Traits) -> bool:
         """Whether a resource never matches because of its address."""
-        return not one.is_usable or bool(one.addresses & self.exclude_ips)
+        return not resource.addresses.isdisjoint(self.exclude_ips)
 
     def _undecided(self, unclear: Iterable[Traits]) -> QgError | None:
-        labels = [one.label for one in unclear if self.exact or self._lasts(one) is not False]
-        if not labels or self.on_uncertain != "fail":
+        if self.on_uncertain != "fail":
+            return None
+        labels = []
+        for resource in unclear:
+            if self.exact or self._lasts(resource) is not Match.NO:
+                labels.append(resource.label)
+        if not labels:
             return None
         return QgError(
             f"{len(labels)} held ones may match, but the vendor's list does not show whether they do: "
@@ -109,39 +166,49 @@ class Desired:
             "release them."
         )
 
-    def _lasts(self, one: Traits) -> bool | None:
-        """Whether it lasts long enough; None if its end is unknown."""
+    def _lasts(self, resource: Traits) -> Match:
+        """Whether it lasts long enough."""
         if not self.min_remaining:
-            return True
-        return None if one.remaining is None else one.remaining >= self.min_remaining * 60
+            return Match.YES
+        if resource.remaining is None:
+            return Match.UNKNOWN
+        return Match.of(resource.remaining >= self.min_remaining * 60)
 
-    def _matches(self, one: Traits, is_shown: bool | None) -> bool | None:
-        """Whether it matches, apart from a known end; None if that is unknown.
+    def _match(self, resource: Traits, shown: Match) -> Match:
+        """Whether it matches, apart from a known end.
 
-        What was requested with the same terms matches, wherever the vendor lists it: another one would be listed there
-        as well, and each run would pay again.
+        What was requested with the same terms matches, wherever QG.net lists it: another one would be listed there as
+        well, and each run would pay again.
         """
-        if self.excludes(one):
-            return False
-        if one.terms and any(place_of(self.params)) and place_of(one.terms) == place_of(self.params):
-            is_shown = True
-        return None if is_shown and self._lasts(one) is None else is_shown
+        if self.excludes(resource):
+            return Match.NO
+        terms = resource.terms
+        if terms is not None and any(place_of(self.params)) and place_of(terms) == place_of(self.params):
+            shown = Match.YES
+        if shown is Match.YES and self._lasts(resource) is Match.UNKNOWN:
+            return Match.UNKNOWN
+        return shown
 
-    def _is_shown(self, one: Traits, areas: Areas) -> bool | None:
-        """Whether its place is as desired, by what the vendor shows of it, or else by what it was bought as."""
-        if self.excludes(one):
-            return False
-        terms, results = self.params, list[bool | None]()
-        if terms.isp:
-            # An unknown name may be a company that belongs to a known provider, so what was requested counts.
-            isp = one.isp if one.isp in ISP_NUMBERS else one.terms and one.terms.isp
-            results.append(None if isp is None else isp == terms.isp)
-        if terms.areas and False not in results:
-            results.append(_is_in(one, terms.areas, areas))
-        if terms.exclude_areas and False not in results:
-            found = _is_in(one, terms.exclude_areas, areas)
-            results.append(None if found is None else not found)
-        return False if False in results else None if None in results else True
+    def _shown(self, resource: Traits, areas: Areas) -> Match:
+        """Whether its place is as desired, by what QG.net shows of it, or else by what it was bought as."""
+        if self.excludes(resource):
+            return Match.NO
+        parts = []
+        if self.params.isp:
+            parts.append(self._isp_match(resource))
+        # Names of areas are only read if they decide.
+        if self.params.areas and Match.NO not in parts:
+            parts.append(_place_match(resource, self.params.areas, areas))
+        if self.params.exclude_areas and Match.NO not in parts:
+            parts.append(_place_match(resource, self.params.exclude_areas, areas).negated())
+        return Match.all_of(parts)
+
+    def _isp_match(self, resource: Traits) -> Match:
+        # An unknown name may be a company that belongs to a known provider, so what was requested counts.
+        isp = resource.isp
+        if isp not in ISP_NUMBERS:
+            isp = resource.terms.isp if resource.terms else None
+        return Match.UNKNOWN if isp is None else Match.of(isp == self.params.isp)
 
 
 def codes_by_name(areas: Collection[NamedArea]) -> dict[str, str]:
@@ -157,22 +224,32 @@ def place_of(terms: AllocationParams) -> tuple[object, ...]:
     return terms.areas, terms.exclude_areas, terms.isp
 
 
-def _end(one: Traits) -> float:
-    return math.inf if one.remaining is None else one.remaining
+def _end(resource: Traits) -> float:
+    return math.inf if resource.remaining is None else resource.remaining
 
 
-def _is_in(one: Traits, wanted: Collection[str], areas: Areas) -> bool | None:
-    """Whether it is in one of the areas: by its code, or the areas it was bought for, or the names in its place."""
-    if one.code:
-        return _any_inside([one.code], wanted)
-    found = {_any_inside([code], wanted) for code in (one.terms.areas if one.terms else ())}
-    if found in ({True}, {False}):
-        return found.pop()
-    named = {code for name, code in areas().items() if name in (one.place or "")}
+def _place_match(resource: Traits, wanted: Collection[str], areas: Areas) -> Match:
+    """Whether it is in one of the areas: by its code, or the areas it was bought for, or the names in its place.
+
+    What is listed in an area is there, whatever it was bought for. Names are read only where they decide.
+    """
+    if resource.code:
+        return _any_inside([resource.code], wanted)
+    requested = resource.terms.areas if resource.terms else ()
+    answers = {_any_inside([code], wanted) for code in requested}
+    if answers == {Match.YES}:
+        return Match.YES
+    place = resource.place or ""
+    named = {code for name, code in areas().items() if name in place}
     smallest = [code for code in named if not any(is_inside(other, code) for other in named - {code})]
-    return _any_inside(smallest, wanted)
+    shown = _any_inside(smallest, wanted)
+    if shown is Match.UNKNOWN and answers == {Match.NO}:
+        return Match.NO
+    return shown
 
 
-def _any_inside(codes: Collection[str], wanted: Collection[str]) -> bool | None:
-    results = [is_inside(code, area) for area in wanted for code in codes]
-    return True if True in results else None if None in results or not codes else False
+def _any_inside(codes: Collection[str], wanted: Collection[str]) -> Match:
+    answers = []
+    for area in wanted:
+        answers += [Match.of(is_inside(code, area)) for code in codes]
+    return Match.any_of(answers)

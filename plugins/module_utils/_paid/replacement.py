@@ -17,9 +17,9 @@ from .._core.errors import CallError, QgError, UncertainOutcomeError
 from .._store.facts import REPLACEMENT
 from .._store.store import after_the_call
 from .books import Books
-from .change import ATTEMPTS, buy_missing, check_room, release
-from .journal import Item
-from .kind import SWAP
+from .ensure import buy_missing, check_room
+from .model import SWAP, Item
+from .release import ATTEMPTS, release
 
 R = TypeVar("R")
 
@@ -31,7 +31,6 @@ class Replacement(Generic[R]):
     What it began with is remembered for ten minutes, so that a run with the same ``request`` continues an interrupted
     one, and nothing is paid for twice. Lists of held resources decide, and no successor is attributed to what it
     replaces: the error is at most one too few, and never one too many. ``old`` are the names that are to go.
-    ``tolerated`` is how many more the quota has counted than the list, which are not missing then.
     """
 
     books: Books[R]
@@ -39,38 +38,50 @@ class Replacement(Generic[R]):
     before: dict[str, Item]
     old: list[str]
     terms: AllocationParams
-    tolerated: int = 0
     continues: bool = False
 
     @classmethod
     def begin(cls, books: Books[R], request: Any, old: Collection[str], terms: AllocationParams) -> Replacement[R]:
         """Return the interrupted replacement with this request (JSON), or a new one."""
-        facts, text = books.kind.caller.facts, json.dumps(request, sort_keys=True)
-        if begun := facts.get(REPLACEMENT, text):
-            before, names, known, tolerated = json.loads(begun)
-            items = {name: Item(*item) for name, item in before.items()}
-            return cls(books, text, items, names, AllocationParams.from_json(known), tolerated, continues=True)
-        items = {name: books.kind.to_item(one) for name, one in books.held.items()}
-        return cls(books, text, items, list(old), terms)
+        text = json.dumps(request, sort_keys=True)
+        remembered = books.api.caller.facts.get(REPLACEMENT, text)
+        if remembered is None:
+            items = {name: books.api.to_item(resource) for name, resource in books.held.items()}
+            return cls(books, text, items, list(old), terms)
+        begun = json.loads(remembered)
+        return cls(
+            books=books,
+            request=text,
+            before={name: Item(item["ends"], item["data"]) for name, item in begun["before"].items()},
+            old=begun["old"],
+            terms=AllocationParams.from_json(begun["terms"]),
+            continues=True,
+        )
+
+    def _as_json(self) -> str:
+        before = {name: item._asdict() for name, item in self.before.items()}
+        return json.dumps({"before": before, "old": self.old, "terms": self.terms.as_json()})
 
     def missing(self) -> int:
         """Return how many fewer are held than before, apart from those that have ended by themselves."""
-        lasting = sum(self.books.kind.from_item(item) is not None for item in self.before.values())
+        now = self.books.api.caller.vendor_clock.now()
+        lasting = 0
+        for item in self.before.values():
+            ends = self.books.api.span(item).ends
+            if ends is None or ends > now:
+                lasting += 1
         return max(0, lasting - len(self.books.held))
 
     def by_name(self) -> None:
         """Release the old ones, and buy successors; one first, so that the others are kept if there is no successor."""
         books = self.books
-        books.settle()
-        if not self.continues:
-            # Others may use channels, too: a release must not wait for those to become free.
-            books.quota = books.kind.quota()
-            self.tolerated = books.excess()
-        books.tolerated = self.tolerated
-        old, quota = [name for name in self.old if name in books.held], books.quota
+        # Before the first release: a resource must not be released if its successor must not be bought.
+        books.confirm()
+        quota = books.quota
+        old = [name for name in self.old if name in books.held]
         is_short = quota is not None and quota.available < len(old)
         with self._remembered():
-            buy_missing(books, self.missing, self.terms)
+            buy_missing(books, self.missing, self.terms, is_confirmed=True)
             for batch in (old[:1], old[1:]):
                 try:
                     release(books, [name for name in batch if name in books.held])
@@ -81,59 +92,73 @@ class Replacement(Generic[R]):
                     buy_missing(books, self.missing, self.terms)
                     raise
                 # List and quota have been compared before the release, which was reported.
-                buy_missing(books, self.missing, self.terms, is_confirmed=not books.open and not is_short)
+                is_confirmed = not books.snapshot.calls and not is_short
+                buy_missing(books, self.missing, self.terms, is_confirmed=is_confirmed)
                 if is_short and batch == old[:1]:
                     check_room(books, quota, len(old) - 1, needed=len(old) - 1, used=1)
 
     def by_vendor(self, number: int) -> None:
-        """Let the vendor replace so many, and buy successors for those that it has only released."""
+        """Let QG.net replace so many, and buy successors for those that it has only released."""
         books = self.books
         books.settle()
         with self._remembered():
             try:
                 self._swap(number)
             except CallError:
-                # The vendor may have released the old ones before it refused.
+                # QG.net may have released the old ones before it refused. A single list may be wrong.
+                books.look()
                 books.look()
                 buy_missing(books, self.missing, self.terms)
                 raise
             buy_missing(books, self.missing, self.terms)
-            if number and books.held.keys() == self.before.keys():
+            if number and books.certain.keys() == self.before.keys():
                 raise books.unseen(SWAP)
 
     def _swap(self, number: int) -> None:
-        books, failed, known = self.books, 0, len(self.books.bought)
+        books = self.books
+        failed = 0
+        known = len(books.bought)
         while (left := number - self._swapped(known)) > 0:
             books.settle()
             if left != number - self._swapped(known):
                 continue
             new = len(books.bought)
-            error = books.buy(min(left, books.kind.most), self.terms, SWAP)
+            error = books.buy(min(left, books.api.most), self.terms, SWAP)
             if len(books.bought) > new:
                 continue
             failed += 1
             if error is None:
                 return
             if not error.retryable or failed >= ATTEMPTS:
+                error.message += f" {books.payments()}"
                 raise error
 
     def _swapped(self, known: int) -> int:
-        """Return how many were replaced; lists may show the old ones longer, or the new ones later."""
-        held, before = self.books.held.keys(), self.before.keys()
+        """Return how many were replaced; lists may show the old ones longer, or the new ones later.
+
+        What the list lacks may have been replaced.
+        """
+        held = self.books.certain.keys()
+        before = self.before.keys()
         return max(len(before - held), len(held - before), len(self.books.bought) - known)
 
     @contextlib.contextmanager
     def _remembered(self) -> Iterator[None]:
         """Remember what the body replaces, until it is over, or has failed without a change."""
-        facts, books = self.books.kind.caller.facts, self.books
+        facts = self.books.api.caller.facts
         if not self.continues:
-            text = json.dumps([self.before, self.old, self.terms.as_json(), self.tolerated])
-            facts.save(REPLACEMENT, text, self.request)
+            facts.save(REPLACEMENT, self._as_json(), self.request)
         try:
             yield
         except QgError:
-            if not books.open and books.held.keys() == self.before.keys():
+            if not self.books.snapshot.calls and self.books.certain.keys() == self.before.keys():
                 with after_the_call():
                     facts.forget(REPLACEMENT, self.request)
             raise
         facts.forget(REPLACEMENT, self.request)
+
+
+def forget_replacements(books: Books[Any]) -> None:
+    """Forget all interrupted replacements of the key: what was released since must not be bought again."""
+    with after_the_call():
+        books.api.caller.facts.forget_all(REPLACEMENT)

@@ -21,12 +21,8 @@ AREAS = "areas"
 CHANNELS = "channels"
 #: The list of leases that a lookup has read (JSON), which the journal corrects.
 LEASE_LIST = "lease_list"
-#: The seconds that a new lease had left, by the keep_alive that it was requested with.
-LIFETIME = "lifetime"
 #: What an interrupted replacement began with (JSON), by its request.
 REPLACEMENT = "replacement"
-#: The quota after the last purchase, and what was held then (JSON); and that it counts no channels.
-PAID_QUOTA, BY_VOLUME = "paid_quota", "by_volume"
 
 _EVER = 1e12
 #: Seconds for which a fact is used unless a response contradicts it. A key never changes its product, but the vendor
@@ -36,10 +32,7 @@ TTL = {
     AREAS: 3600.0,
     CHANNELS: _EVER,
     LEASE_LIST: DAY,
-    LIFETIME: 30 * DAY,
     REPLACEMENT: 600.0,
-    PAID_QUOTA: 30 * DAY,
-    BY_VOLUME: 30 * DAY,
 }
 
 _SAVE = (
@@ -71,3 +64,7 @@ class Facts:
     def forget(self, name: str, about: str = "") -> None:
         """Delete a fact."""
         self.store.execute("DELETE FROM facts WHERE key = ? AND name = ? AND object = ?", self.key, name, about)
+
+    def forget_all(self, name: str) -> None:
+        """Delete all facts of a name."""
+        self.store.execute("DELETE FROM facts WHERE key = ? AND name = ?", self.key, name)

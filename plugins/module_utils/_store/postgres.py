@@ -13,8 +13,9 @@ from __future__ import annotations
 import contextlib
 import os
 import secrets
-import time
-from collections.abc import Callable, Generator, Iterable, Sequence
+import socket
+import threading
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from .._core.errors import OptionError
@@ -173,32 +174,39 @@ class _Connection(Connection[Any]):
     """
 
     answer_timeout = 60.0
+    _is_cut = False
 
     def execute(self, query: Any, params: Any = (), **options: Any) -> Any:
         """Run one statement."""
-        return super().execute(_translated(query), params, **options)
+        with self._limited():
+            return super().execute(_translated(query), params, **options)
 
     def executemany(self, query: str, params: Iterable[Sequence[Any]], /) -> None:
         """Run one statement for each of the parameters."""
-        self.cursor().executemany(_translated(query), params)
+        with self._limited():
+            self.cursor().executemany(_translated(query), params)
 
-    def wait(self, gen: Generator[Any, Any, Any], *args: Any, **options: Any) -> Any:
-        """Run an exchange with the server."""
-        return super().wait(self._limited(gen), *args, **options)
-
-    def _limited(self, exchange: Generator[Any, Any, Any]) -> Generator[Any, Any, Any]:
-        end = time.monotonic() + self.answer_timeout
+    @contextlib.contextmanager
+    def _limited(self) -> Iterator[None]:
+        """End the connection if the body takes too long: a late answer must not be taken for that of another one."""
+        watchdog = threading.Timer(self.answer_timeout, self._cut)
+        watchdog.daemon = True
+        watchdog.start()
         try:
-            waits_for = next(exchange)
-            while True:
-                ready = yield waits_for
-                if not ready and time.monotonic() > end:
-                    # A late answer must not be mistaken for that of another statement.
-                    self.close()
-                    raise OperationalError(f"the server has not answered for {self.answer_timeout:.0f} seconds")
-                waits_for = exchange.send(ready)
-        except StopIteration as finished:
-            return finished.value
+            yield
+        except Error:
+            if self._is_cut:
+                text = f"the server has not answered for {self.answer_timeout:.0f} seconds"
+                raise OperationalError(text) from None
+            raise
+        finally:
+            watchdog.cancel()
+
+    def _cut(self) -> None:
+        """Shut the connection down, which wakes up the thread that reads from it."""
+        self._is_cut = True
+        with contextlib.suppress(OSError), socket.socket(fileno=os.dup(self.fileno())) as channel:
+            channel.shutdown(socket.SHUT_RDWR)
 
 
 def _translated(sql: str) -> str:

@@ -14,9 +14,6 @@ import abc
 import contextlib
 import hashlib
 import hmac
-import importlib
-import os
-import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, ClassVar, Protocol
 
@@ -46,14 +43,14 @@ CREATE TABLE journal (
   id INTEGER PRIMARY KEY AUTOINCREMENT, key TEXT NOT NULL, kind TEXT NOT NULL, operation TEXT NOT NULL,
   endpoint TEXT NOT NULL, product TEXT NOT NULL, buys INTEGER NOT NULL, before TEXT NOT NULL, request TEXT NOT NULL,
   sent_at FLOAT NOT NULL, timeout FLOAT NOT NULL, state TEXT NOT NULL, answered_at FLOAT, got INTEGER NOT NULL,
-  received TEXT, wall_at FLOAT NOT NULL, run_user TEXT NOT NULL, run TEXT NOT NULL, host TEXT NOT NULL,
+  received TEXT, lasts FLOAT, wall_at FLOAT NOT NULL, run_user TEXT NOT NULL, run TEXT NOT NULL, host TEXT NOT NULL,
   inventory TEXT NOT NULL);
 CREATE INDEX journal_open ON journal (key, kind) WHERE state IN ('sent', 'unknown');
 CREATE INDEX journal_free ON journal (sent_at) WHERE buys = 0;
 CREATE INDEX journal_bought ON journal (key, sent_at) WHERE buys > 0;
 CREATE TABLE effects (
   call BIGINT NOT NULL, name TEXT NOT NULL, key TEXT NOT NULL, kind TEXT NOT NULL, effect TEXT NOT NULL,
-  at FLOAT NOT NULL, ends TEXT, item TEXT NOT NULL, PRIMARY KEY (call, name));
+  at FLOAT NOT NULL, missed_at FLOAT, ends TEXT, item TEXT NOT NULL, PRIMARY KEY (call, name));
 CREATE INDEX effects_at ON effects (key, kind, at);
 CREATE TABLE rate_calls (id BIGINT PRIMARY KEY, key TEXT, endpoint TEXT, expires_at FLOAT, amount INTEGER);
 CREATE INDEX rate_calls_by_key ON rate_calls (key, endpoint, expires_at);
@@ -62,9 +59,6 @@ CREATE TABLE registrations (
 CREATE TABLE facts (key TEXT, name TEXT, object TEXT, value TEXT, at FLOAT, PRIMARY KEY (key, name, object))
 """
 STATEMENTS = tuple(statement.strip() for statement in _TABLES.split(";"))
-
-#: The limits of the time for which a task waits for a database that others use, in seconds.
-MIN_BUSY, MAX_BUSY = 10.0, 60.0
 
 
 class StateError(QgError):
@@ -195,39 +189,3 @@ class Store(abc.ABC):
         # With several hosts or addresses, libpq's message has a line for each.
         first = text.strip().splitlines()[0].removeprefix("connection failed: ")[:300].rstrip(".")
         return StateError(f"{self.place} cannot be used: {first}. {advice}")
-
-
-def open_store(place: str, max_wait: float = MAX_BUSY) -> Store:
-    """Open the store in a directory, or in the PostgreSQL database of a URL; raises OptionError if it cannot be used.
-
-    Another process that writes is waited for as long as ``max_wait``, within limits.
-    """
-    # Imported only here: most tasks of a run use no store.
-    from .sqlite import SqliteStore
-
-    busy = min(max(MIN_BUSY, max_wait), MAX_BUSY)
-    try:
-        if not is_database(place):
-            return SqliteStore(place, busy)
-        from .postgres import HAS_PSYCOPG, PostgresStore
-
-        if HAS_PSYCOPG:
-            return PostgresStore(place, busy)
-        raise OptionError(
-            "store (environment QG_STORE) needs the Python package psycopg, which is not installed for this Python: "
-            "pip install 'psycopg[binary]>=3.2', or leave store out to keep the state in a directory."
-        )
-    except StateError as error:
-        raise OptionError(error.message) from None
-
-
-def is_database(store: str) -> bool:
-    """Whether a value of ``store`` is the URL of a database, and not a directory."""
-    # A mistyped URL with a login must not be taken for a directory, which messages quote.
-    return "://" in store or ("@" in store and re.match(r"/(?!/)|[~.]", store) is None)
-
-
-def preload() -> None:
-    """Import what opens a store, before Ansible forks a process for each host. A missing library is reported later."""
-    kind = "postgres" if is_database(os.environ.get("QG_STORE", "")) else "sqlite"
-    importlib.import_module(f"{__package__}.{kind}")

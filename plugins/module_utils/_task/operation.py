@@ -85,7 +85,7 @@ def shared_options(spec: Spec) -> list[str]:
 def from_this_environment(spec: Spec) -> dict[str, str]:
     """Return the options from the control node's environment for a task that runs on another machine."""
     # Imported only for such a task.
-    from .._store.store import is_database
+    from .._store.opening import is_database
 
     found = {}
     for option in shared_options(spec):

@@ -60,6 +60,8 @@ ACCOUNT_API_OPTIONS: Spec = {
 }
 #: The options that limit what a key may buy (doc fragment ``caps``).
 CAP_OPTIONS: Spec = shared("max_new_per_day", type="int")
+#: Whether a payment may be made although the quota counts more than the list (doc fragment ``cap``).
+IGNORE_QUOTA_OPTION: Spec = {"ignore_quota": {"type": "bool", "default": False}}
 #: The options that defaults for the action group may set for every module.
 GROUP_OPTIONS: Spec = {**PRODUCT_OPTIONS, **PROXY_API_OPTIONS, **ACCOUNT_API_OPTIONS, **CAP_OPTIONS}
 #: The options for the detection of the egress address of a host (doc fragment ``egress``).
@@ -136,8 +138,8 @@ def key_caller(
     # Imported only when it is made: most hosts of a run make no call.
     from .._api.calls import CLASSIC
     from .._api.key import KeyCaller
+    from .._store.opening import open_store
     from .._store.rate_limiter import RateLimiter
-    from .._store.store import open_store
 
     check_key(params)
     url = params["api_url"]

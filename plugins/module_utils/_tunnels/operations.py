@@ -13,9 +13,10 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from .._api.caller import Call, Caller, Code, Refusal
+from .._api.caller import Caller
+from .._api.exchange import HttpResponse
+from .._api.model import Call, Code, Refusal
 from .._api.parsing import ResponseShapeError, as_text, integer, parse_object, parse_vendor_time, required_text
-from .._api.transport import HttpResponse
 from .._core.errors import Kind, OptionError
 from .._core.text import quoted
 from .._task.operation import Mode, Operation, environment_name, variable_name

@@ -22,7 +22,7 @@ from .._core.checks import check_range, parse_minutes, sort_addresses
 from .._core.errors import QgError, UnexpectedError
 from .._core.runtime import SILENT, current
 from .._core.text import clean
-from .._paid.leases import held_leases
+from .._leases.api import held_leases
 from .._store.rate_limiter import minute_seconds
 from .._task.operation import Spec, check_environment, given_options, is_unset, secrets_in
 from .._task.operation import read_options as read

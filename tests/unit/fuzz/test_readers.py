@@ -22,11 +22,12 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._api import account_
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api import calls as endpoints
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api import lease_client as models
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api import monopolies, whitelist
-from ansible_collections.qingguo.qgnet.plugins.module_utils._api.caller import Call, data_of
+from ansible_collections.qingguo.qgnet.plugins.module_utils._api.caller import data_of
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.calls import CLASSIC, PRODUCTS
+from ansible_collections.qingguo.qgnet.plugins.module_utils._api.exchange import HttpResponse
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.leases import Area, Lease, Quota, oldest_first
+from ansible_collections.qingguo.qgnet.plugins.module_utils._api.model import Call
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.parsing import ResponseShapeError, retry_after
-from ansible_collections.qingguo.qgnet.plugins.module_utils._api.transport import HttpResponse
 from ansible_collections.qingguo.qgnet.plugins.module_utils._cloud import hosts
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.checks import read_address
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import QgError

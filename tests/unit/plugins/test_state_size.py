@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.runtime import WaitBudget, use
-from ansible_collections.qingguo.qgnet.plugins.module_utils._store.facts import AREAS, LEASE_LIST, LIFETIME, Facts
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store.facts import AREAS, LEASE_LIST, REPLACEMENT, Facts
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store.opening import open_store
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.rate_limiter import RateLimiter
-from ansible_collections.qingguo.qgnet.plugins.module_utils._store.store import open_store
 
 from .conftest import RoleNode
 
@@ -34,10 +34,10 @@ def one_run(node: RoleNode, number: int) -> None:
     with limiter.slot("key", "/whitelist/query", 60, 10, WaitBudget(0)):
         pass
     facts = Facts(state, "key")
-    facts.save(LIFETIME, "300", str(number % 5))
+    facts.save(REPLACEMENT, "{}", str(number % 5))
     # Another key each time: what is kept of it is kept for as long as it is of use.
     other = Facts(state, f"key-{number}")
-    other.save(LIFETIME, "300", "5")
+    other.save(REPLACEMENT, "{}", "5")
     other.save(LEASE_LIST, "[]")
     other.save(AREAS, "[]")
     state.close()

@@ -17,8 +17,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.runtime import Runtime, use
-from ansible_collections.qingguo.qgnet.plugins.module_utils._store.store import Store, is_database
-from ansible_collections.qingguo.qgnet.plugins.module_utils._store.store import open_store as open_place
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store.opening import is_database
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store.opening import open_store as open_place
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store.store import Store
 from support.machine_clock import MachineClock
 
 if TYPE_CHECKING:

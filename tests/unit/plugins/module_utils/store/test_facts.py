@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.facts import (
     LEASE_LIST,
-    LIFETIME,
     PRODUCT,
+    REPLACEMENT,
     Facts,
 )
 from support.machine_clock import MachineClock
@@ -47,12 +47,12 @@ def test_facts_about_objects_are_kept_by_key(tmp_path: Path) -> None:
     other = Facts(store, "other")
 
     def known() -> list[str | None]:
-        return [facts.get(LIFETIME, about) for facts in (own, other) for about in ("a", "b")]
+        return [facts.get(REPLACEMENT, about) for facts in (own, other) for about in ("a", "b")]
 
-    own.save(LIFETIME, "1", "a")
-    own.save(LIFETIME, "1", "b")
-    other.save(LIFETIME, "2", "a")
-    own.save(LIFETIME, "3", "a")
+    own.save(REPLACEMENT, "1", "a")
+    own.save(REPLACEMENT, "1", "b")
+    other.save(REPLACEMENT, "2", "a")
+    own.save(REPLACEMENT, "3", "a")
     assert known() == ["3", "1", "2", None]
-    own.forget(LIFETIME, "a")
+    own.forget(REPLACEMENT, "a")
     assert known() == [None, "1", "2", None]

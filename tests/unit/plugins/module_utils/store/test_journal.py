@@ -10,15 +10,13 @@ from typing import Any
 
 import psycopg
 import pytest
-from ansible_collections.qingguo.qgnet.plugins.module_utils._paid.journal import (
-    LEASES,
-    Item,
-    Journal,
-    NewCall,
-    ledger,
-)
+from ansible_collections.qingguo.qgnet.plugins.module_utils._paid.evidence import Expected
+from ansible_collections.qingguo.qgnet.plugins.module_utils._paid.journal import LEASES, Journal
+from ansible_collections.qingguo.qgnet.plugins.module_utils._paid.ledger import ledger
+from ansible_collections.qingguo.qgnet.plugins.module_utils._paid.model import Item, NewCall, Span
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.facts import PRODUCT, Facts
-from ansible_collections.qingguo.qgnet.plugins.module_utils._store.store import StateError, Store, is_database
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store.opening import is_database
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store.store import StateError, Store
 from support import phrases
 from support.machine_clock import MachineClock
 
@@ -27,8 +25,8 @@ from .conftest import open_store, quick_over_both, state_place
 pytestmark = [quick_over_both, pytest.mark.usefixtures("every_store")]
 
 KEY = "name of a key"
-BUY = NewCall("buy", "/allocate", buys=2)
-RELEASE = NewCall("drop", "/release", drops=["192.0.2.1:1"])
+BUY = NewCall("buy", "/allocate", Expected(adds=2))
+RELEASE = NewCall("drop", "/release", Expected(removes=frozenset({"192.0.2.1:1"})))
 DAY = 86400.0
 
 
@@ -117,7 +115,7 @@ def test_a_response_that_arrives_after_its_row_has_gone_leaves_nothing(tmp_path:
         store.execute("DELETE FROM journal")
     late.answer({}, ["192.0.2.1:1"], whole=True)
     late.close(late.own[-1], {}, ["192.0.2.1:1"], whole=True)
-    assert late.effects() == []
+    assert late.reports(unknown_span) == []
     with late.sending(BUY, 10.0, []):
         pass
     assert store.rows("SELECT count(*) FROM effects") == [(0,)]
@@ -130,8 +128,12 @@ def open_calls(store: Store) -> object:
     return Journal(store, KEY, LEASES).open()
 
 
+def unknown_span(_item: Item) -> Span:
+    return Span()
+
+
 def effects(store: Store) -> object:
-    return Journal(store, KEY, LEASES).effects()
+    return Journal(store, KEY, LEASES).reports(unknown_span)
 
 
 def entries(store: Store) -> object:

@@ -20,9 +20,10 @@ import pytest
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import OptionError, QgError
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.runtime import Clock, Runtime, WaitBudget, use
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.text import database_secrets
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store.opening import open_store
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.postgres import PostgresStore
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.rate_limiter import RateLimiter
-from ansible_collections.qingguo.qgnet.plugins.module_utils._store.store import StateError, open_store
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store.store import StateError
 from support import phrases
 from support.postgres import Databases, PostgresServer
 from support.processes import process_until_killed, run_together, threads

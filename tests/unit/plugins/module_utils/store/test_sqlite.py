@@ -18,13 +18,10 @@ from typing import NoReturn
 
 import pytest
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import OptionError
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store.opening import open_store
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.registrations import Registration, Registrations
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.sqlite import SqliteStore
-from ansible_collections.qingguo.qgnet.plugins.module_utils._store.store import (
-    StateError,
-    Store,
-    open_store,
-)
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store.store import StateError, Store
 from ansible_collections.qingguo.qgnet.plugins.module_utils._task.options import DEFAULT_STORE
 from support import phrases
 from support.processes import process_until_killed, run_together

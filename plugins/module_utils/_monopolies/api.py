@@ -10,17 +10,17 @@ names what was applied for, and the list decides.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping
 
-from .._api.caller import Sending
 from .._api.calls import MONOPOLIES as LIST
 from .._api.calls import MONOPOLIES_APPLY, MONOPOLIES_RELEASE
 from .._api.leases import AllocationParams, NamedArea, Quota
+from .._api.model import Sending
 from .._api.monopolies import Monopolies, Monopoly
 from .._core.errors import CallError, Kind
-from .._paid.journal import MONOPOLIES, Item, Journal
-from .._paid.kind import BUY, DROP, ResourceKind
+from .._paid.journal import MONOPOLIES
 from .._paid.matching import Traits
+from .._paid.model import BUY, DROP, Item, PaidApi, Span
 from .._task.products import naming_product
 
 #: The maximum number of resources in one application, and in any other call, so that the query stays short.
@@ -29,17 +29,25 @@ MAX_COUNT, BATCH_SIZE = 100, 50
 CHECK_COMMAND = "ansible localhost -m qingguo.qgnet.qg_monopoly_info"
 
 
-class MonopolyKind(ResourceKind[Monopoly]):
+class MonopolyApi(PaidApi[Monopoly]):
     """The calls for resources of one client."""
 
-    noun, listing, list_call, most, rules = "resource", "the list of resources", LIST.name, MAX_COUNT, ""
+    kind = MONOPOLIES
+    product = "classic"
+    noun = "resource"
+    listing = "the list of resources"
+    list_call = LIST.name
+    most = MAX_COUNT
+    rules = ""
     advice = f'Run the task again: it waits until that is known. "{CHECK_COMMAND}" shows the resources of the key.'
-    ignoring = "Set on_uncertain=ignore if the quota counts something else."
+    ignoring = "Set ignore_quota=true if the quota counts something else."
+    lifetime = None
+    ends_by_itself = False
     calls: Mapping[str, str] = {BUY: MONOPOLIES_APPLY.name, DROP: MONOPOLIES_RELEASE.name}
 
-    def __init__(self, client: Monopolies, cap: int | None = None) -> None:
-        self.client, self.caller = client, client.caller
-        self.journal = Journal(self.caller.rate_limiter.state, self.caller.key_digest, MONOPOLIES, cap=cap)
+    def __init__(self, client: Monopolies) -> None:
+        self.client = client
+        self.caller = client.caller
 
     def read(self) -> dict[str, Monopoly] | None:
         try:
@@ -49,16 +57,13 @@ class MonopolyKind(ResourceKind[Monopoly]):
                 raise
             advice = "Check that the key's product is one of exclusive occupancy."
             raise naming_product(error, self.caller, advice) from None
-        return None if listed is None else {one.uuid: one for one in listed}
+        return None if listed is None else {monopoly.uuid: monopoly for monopoly in listed}
 
     def quota(self) -> Quota | None:
         return self.client.quota()
 
     def named_areas(self) -> list[NamedArea]:
         return self.client.leases.named_areas()
-
-    def in_use(self, held: Iterable[Monopoly]) -> int:
-        return len(list(held))
 
     def pay(self, operation: str, number: int, terms: AllocationParams, sending: Sending) -> dict[str, Monopoly]:
         area = next(iter(terms.areas), None)
@@ -73,8 +78,11 @@ class MonopolyKind(ResourceKind[Monopoly]):
     def release_size(self, number: int) -> int:
         return BATCH_SIZE
 
-    def drop(self, resources: Collection[Monopoly], sending: Sending) -> list[str]:
-        uuids = [one.uuid for one in resources]
+    def check_release(self, going: Collection[Monopoly], staying: Collection[Monopoly]) -> None:
+        """Each resource has a name of its own."""
+
+    def drop(self, going: Collection[Monopoly], staying: Collection[Monopoly], sending: Sending) -> list[str]:
+        uuids = [monopoly.uuid for monopoly in going]
         named = self.client.release_monopolies(uuids, sending=sending)
         return uuids if named is None else named
 
@@ -82,11 +90,17 @@ class MonopolyKind(ResourceKind[Monopoly]):
         return resource.uuid
 
     def traits(self, resource: Monopoly, terms: AllocationParams | None) -> Traits:
-        # The vendor's list names its area, but not the code.
+        # QG.net's list names its area, but not the code.
         return Traits(resource.uuid, None, resource.area, resource.isp, terms)
+
+    def ends(self, resource: Monopoly) -> None:
+        """A resource lasts until it is released."""
 
     def to_item(self, resource: Monopoly) -> Item:
         return Item(None, dict(resource.vendor))
 
-    def from_item(self, item: Item, ago: float = 0.0) -> Monopoly:
+    def from_item(self, item: Item) -> Monopoly:
         return Monopoly.from_item(item.data)
+
+    def span(self, item: Item) -> Span:
+        return Span()

@@ -1,0 +1,168 @@
+# Copyright (c) 2026 The qingguo.qgnet authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The leases of a key, as :class:`.._paid.books.Books` knows them, and what each product lets its customers do."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterable
+from math import inf
+
+from .._api.lease_client import Leases
+from .._api.leases import AllocationParams, Lease, NamedArea, Quota, oldest_first
+from .._api.model import Sending
+from .._core.errors import QgError
+from .._core.text import format_sample
+from .._paid.holdings import Holdings
+from .._paid.journal import LEASES
+from .._paid.matching import Traits
+from .._paid.model import BUY, DROP, SWAP, Item, PaidApi, Span
+
+#: The maximum number of leases that one call can request (vendor doc 174).
+MAX_PER_CALL = 100
+#: The seconds that a lease lasts without keep_alive, of products whose plans are all alike; observed by clients.
+LIFETIMES = {"share": 60.0}
+#: What a release may name: an address, and a task or none. With anything else, such as ``*``, it might release all.
+_ADDRESS = re.compile(r"[0-9]{1,3}(?:\.[0-9]{1,3}){3}")
+_TASK = re.compile(r"[\w-]+")
+
+
+class LeaseApi(PaidApi[Lease]):
+    """The calls for leases of one client."""
+
+    kind = LEASES
+    noun = "lease"
+    listing = "the list of leases"
+    list_call = "/query"
+    most = MAX_PER_CALL
+    advice = "Check with `ansible localhost -m qingguo.qgnet.qg_proxy_info` in a minute, before you run this again."
+    rules = "The vendor limits releases, as the documentation of qg_proxy_release describes."
+    ignoring = (
+        "A plan of the classic API that is billed by volume counts in its quota what was ever leased, and needs "
+        "ignore_quota=true. Otherwise, another client of the key may be leasing right now."
+    )
+
+    def __init__(self, client: Leases) -> None:
+        self.client = client
+        self.caller = client.caller
+        self.product = client.product
+        calls = {BUY: client.calls.allocate, SWAP: client.calls.replace, DROP: client.calls.release}
+        self.calls = {operation: call.name for operation, call in calls.items() if call}
+        self.lifetime = LIFETIMES.get(client.product)
+        #: A lease of longterm may be held after its deadline, from which on it can be released (vendor doc 1839).
+        self.ends_by_itself = client.product != "longterm"
+        #: QG.net's time at the first list.
+        self.began: float | None = None
+
+    def read(self) -> dict[str, Lease] | None:
+        leases = self.client.leases()
+        if self.began is None:
+            self.began = self.caller.vendor_clock.now()
+        return None if leases is None else _by_name(leases)
+
+    def quota(self) -> Quota | None:
+        return self.client.lease_quota()
+
+    def named_areas(self) -> list[NamedArea]:
+        return self.client.named_areas()
+
+    def pay(self, operation: str, number: int, terms: AllocationParams, sending: Sending) -> dict[str, Lease]:
+        send = self.client.allocate if operation == BUY else self.client.replace
+        return _by_name(send(number, terms, sending=sending))
+
+    def release_size(self, number: int) -> int:
+        if number > self.client.release_batch():
+            # The limit depends on the channels of the plan. Reading the quota stores their number.
+            self.quota()
+        return self.client.release_batch()
+
+    def check_release(self, going: Collection[Lease], staying: Collection[Lease]) -> None:
+        _releases_tasks(going, staying)
+
+    def drop(self, going: Collection[Lease], staying: Collection[Lease], sending: Sending) -> list[str]:
+        by_task = _releases_tasks(going, staying)
+        released = self.client.release(oldest_first(going), by_task=by_task, sending=sending)
+        return [lease.name for lease in released]
+
+    def label(self, lease: Lease) -> str:
+        return lease.ip or lease.server
+
+    def ends(self, lease: Lease) -> float | None:
+        """Return the deadline, unless it was over when the list was read first: clocks or time zones then differ."""
+        return self._ends_after(lease, self.began)
+
+    def to_item(self, lease: Lease) -> Item:
+        # A deadline that cannot be read may be anything, and decides nothing.
+        ends = lease.deadline if lease.expires else None
+        seen_at = self.caller.vendor_clock.now()
+        return Item(ends, {"task_id": lease.task_id, "vendor": dict(lease.vendor), "seen_at": seen_at})
+
+    def from_item(self, item: Item) -> Lease:
+        return Lease.from_item(item.data["vendor"], item.data["task_id"])
+
+    def span(self, item: Item) -> Span:
+        seen_at = item.data["seen_at"]
+        ends = self._ends_after(self.from_item(item), seen_at)
+        return Span() if ends is None else Span(ends, ends - seen_at)
+
+    def traits(self, lease: Lease, terms: AllocationParams | None) -> Traits | None:
+        now = self.caller.vendor_clock.now()
+        ends = self.ends(lease)
+        if ends is not None and ends <= now:
+            return None
+        return Traits(
+            label=self.label(lease),
+            code=lease.area_code,
+            place=lease.region,
+            isp=lease.isp,
+            terms=terms,
+            addresses=frozenset({lease.ip, lease.server}),
+            remaining=lease.remaining(now) if self.ends_by_itself else inf,
+        )
+
+    def _ends_after(self, lease: Lease, seen_at: float | None) -> float | None:
+        """Return the deadline of a lease that was seen at a time of QG.net; None if that proves nothing about it."""
+        if not self.ends_by_itself or lease.expires is None or seen_at is None:
+            return None
+        ends = lease.expires.timestamp()
+        return ends if ends > seen_at else None
+
+
+def _by_name(leases: Iterable[Lease]) -> dict[str, Lease]:
+    return {lease.name: lease for lease in oldest_first(leases)}
+
+
+def held_leases(client: Leases) -> list[Lease]:
+    """Return the leases of a key that QG.net's list shows, corrected by what calls have reported lately."""
+    holdings = Holdings(LeaseApi(client))
+    holdings.look()
+    missed = holdings.missed
+    return oldest_first(lease for name, lease in holdings.held.items() if name not in missed)
+
+
+def _releases_tasks(going: Collection[Lease], staying: Collection[Lease]) -> bool:
+    """Return whether a release of leases has to name their tasks, since another lease has the same address.
+
+    Raises QgError if neither addresses nor tasks name these leases alone: a call without a name, or with ``*``, might
+    release all.
+    """
+    nameless = [lease.server for lease in going if not _ADDRESS.fullmatch(lease.ip)]
+    if nameless:
+        raise QgError(
+            f"QG.net's list does not name the exit address of {format_sample(nameless)}, and leases are released by "
+            "address. Change the exit in the user centre, or wait until the leases end."
+        )
+    kept_ips = {lease.ip for lease in staying}
+    if kept_ips.isdisjoint(lease.ip for lease in going):
+        return False
+    kept_tasks = {lease.task_id for lease in staying}
+    shared = sorted(lease.ip for lease in going if lease.ip in kept_ips)
+    for lease in going:
+        if not _TASK.fullmatch(lease.task_id) or lease.task_id in kept_tasks:
+            raise QgError(
+                f"{format_sample(shared)}: another lease that must stay has the same address, and no task names these "
+                "leases alone, so QG.net would release both. Release both, or wait until one of them ends."
+            )
+    return True

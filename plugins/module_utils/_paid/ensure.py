@@ -1,0 +1,207 @@
+# Copyright (c) 2026 The qingguo.qgnet authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Buy what is missing, and ensure a number of resources."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Generic, TypeVar
+
+from .._api.leases import AllocationParams, Quota
+from .._core.errors import CallError, Kind, QgError, UncertainOutcomeError
+from .._core.text import counted, format_sample
+from .books import Books
+from .clearing import POLL
+from .lifetime import check_lifetime, duration, known_lifetime
+from .matching import Desired, Plan
+from .model import BUY
+from .release import ATTEMPTS
+
+R = TypeVar("R")
+
+#: Seconds for which a released channel may stay in use; clients have observed 3 to 6, and once 30.
+CHANNEL_WAIT = 45.0
+
+
+def buy_missing(
+    books: Books[Any],
+    missing: Callable[[], int],
+    terms: AllocationParams,
+    *,
+    is_confirmed: bool = False,
+    at_once: Callable[[], int] | None = None,
+) -> None:
+    """Pay until nothing is missing; a call is sent again only when it is known to have had no effect.
+
+    ``at_once`` returns how many one call may buy now; without it, as many as a call can.
+    """
+    failed = 0
+    until = books.now() + CHANNEL_WAIT
+    while number := missing():
+        if not is_confirmed:
+            books.confirm()
+        is_confirmed = False
+        if missing() != number:
+            continue
+        known = len(books.bought)
+        most = books.api.most
+        if at_once is not None:
+            most = min(most, at_once())
+        try:
+            error = books.buy(min(number, most), terms)
+        except CallError as refusal:
+            # A released channel is not free at once, and not every plan has a quota that shows it.
+            if refusal.kind is not Kind.CHANNELS or not books.released or books.now() >= until:
+                raise
+            books.wait(POLL, "a released channel is not free yet", books.api.calls[BUY])
+            continue
+        if len(books.bought) > known:
+            continue
+        failed += 1
+        if error is None:
+            raise books.unseen(BUY)
+        if not error.retryable or failed >= ATTEMPTS:
+            # The quota may show what the list does not.
+            books.confirm()
+            if missing() == number:
+                sent = counted(failed, "attempt") if failed > 1 else "it"
+                error.message += f" After {sent}, {books.api.listing} shows nothing new. {books.payments()}"
+                raise error
+
+
+def check_room(books: Books[Any], before: Quota | None, others: int, *, needed: int, used: int = 0) -> None:
+    """Keep the others if a released resource has freed no channel, as with a plan by volume, and so many are needed.
+
+    Of the channels that the quota has shown since the release, so many are ``used``.
+    """
+    quota = books.quota
+    if not others or before is None or quota is None or quota.available > before.available:
+        return
+    left = quota.available - used
+    if left < needed:
+        noun = books.api.noun
+        raise QgError(
+            f"A {noun} was released, but no channel came free for it, so the other {counted(others, noun)} were kept. "
+            f"A plan that is billed by volume pays for every new {noun}: it has {left} left.",
+            quota=quota.described(),
+        )
+
+
+class Ensuring(Generic[R]):
+    """A run that ensures a number of resources."""
+
+    def __init__(self, books: Books[R], desired: Desired) -> None:
+        self.books = books
+        self.desired = desired
+        #: What has to change before the first change of this run.
+        self.first = self.plan()
+
+    def plan(self) -> Plan:
+        """Return what has to change, with what is held now."""
+        books = self.books
+        return self.desired.plan(books.traits(), books.areas, books.bought, books.missed)
+
+    def prepare(self, *, check: bool) -> None:
+        """Have list and quota agree on what has to change; raises QgError if it is not clear, or not possible."""
+        books = self.books
+        if not self.first.decided().missing:
+            return
+        check_lifetime(books, self.desired, known_lifetime(books, self.desired.params))
+        if check:
+            # A prediction need not be certain, and waits for nothing.
+            if books.read_quota():
+                books.look()
+                books.settle(purchases=False, releases=False)
+        else:
+            try:
+                books.confirm()
+            except UncertainOutcomeError:
+                # A lack of channels is reported rather than a difference.
+                self._check_channels()
+                raise
+        self.first = self.plan()
+        self._check_channels()
+        books.journal.check_cap(self.first.decided().missing)
+
+    def buy(self, *, is_confirmed: bool = True) -> None:
+        """Buy what is missing."""
+        buy_missing(self.books, self._missing, self.desired.params, is_confirmed=is_confirmed, at_once=self._at_once)
+
+    def _missing(self) -> int:
+        """Return how many are missing; what this run has bought is not bought again, even if it has ended since."""
+        plan = self.plan().decided()
+        return max(0, plan.missing - len(self.books.bought.keys() - plan.keep))
+
+    def _at_once(self) -> int:
+        """Return how many may be bought at once: one, until it is known whether new ones last long enough."""
+        books = self.books
+        if not self.desired.min_remaining:
+            return books.api.most
+        lasts = known_lifetime(books, self.desired.params)
+        if lasts is None and not books.bought:
+            return 1
+        if lasts is None:
+            # A list has shown it, not a response: it has at least as much left.
+            left = [traits.remaining for name, traits in books.traits().items() if name in books.bought]
+            # By a clock that is ahead, it seems to be over, which says nothing.
+            lasts = max((seconds for seconds in left if seconds is not None and seconds > 0), default=None)
+        check_lifetime(books, self.desired, lasts)
+        return books.api.most
+
+    def check_new(self) -> None:
+        """Raise QgError if what this run has bought ends too soon."""
+        least = self.desired.min_remaining
+        short = []
+        for name, traits in self.books.traits().items():
+            if name in self.books.bought and traits.remaining is not None and traits.remaining < least * 60:
+                short.append(traits.label)
+        # Without min_remaining, any life is accepted, even one that seems over by the clock of this control node.
+        if least and short:
+            raise QgError(
+                f"{counted(len(short), f'new {self.books.api.noun}', 'have')} less than "
+                f"min_remaining={duration(least)} left: {format_sample(short)}. Lower min_remaining, or raise "
+                "keep_alive if the plan allows it."
+            )
+
+    def _check_channels(self) -> None:
+        """Raise QgError if the plan has too few channels for what is missing."""
+        books = self.books
+        quota = books.quota
+        plan = self.first.decided()
+        if quota is None or (quota.balance is None and not quota.total):
+            return
+        noun = books.api.noun
+        free = quota.available
+        limit = f"of the plan's {counted(quota.total, 'channel')}"
+        if quota.balance is not None:
+            free = quota.balance
+            limit = "more within the plan's volume"
+        elif not books.ignore_quota:
+            # A release frees a channel, unless the quota counts something else.
+            free += len(plan.surplus)
+        if plan.missing > free:
+            raise QgError(
+                f"count={self.desired.count} needs {counted(plan.missing, f'more {noun}')} ({len(plan.keep)} of the "
+                f"{len(books.held)} held ones match), but only {free} {limit} can be had. Lower count, release {noun}s "
+                "that are not needed, or extend the plan.",
+                quota=quota.described(),
+                held=len(books.held),
+                missing=plan.missing,
+            )
+
+    def matching(self) -> list[R]:
+        """Return the resources that count now."""
+        return [self.books.held[name] for name in self.plan().keep]
+
+    def warn(self) -> None:
+        """Warn of resources that count, and are listed elsewhere."""
+        books = self.books
+        elsewhere = self.plan().elsewhere
+        if elsewhere:
+            names = format_sample([books.api.label(books.held[name]) for name in elsewhere])
+            books.warnings.append(
+                f"QG.net lists {names} in another area or with another ISP than was requested. They count for this "
+                f"request until they end, since another {books.api.noun} would be paid for and be no better."
+            )

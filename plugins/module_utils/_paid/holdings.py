@@ -1,0 +1,123 @@
+# Copyright (c) 2026 The qingguo.qgnet authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What is known of what a key holds: QG.net's list, corrected by the journal as :mod:`.evidence` decides."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Collection, Mapping
+from typing import Generic, TypeVar
+
+from .._api.leases import AllocationParams
+from .._core.errors import CallError, WaitBudgetExceeded
+from .evidence import OpenCall, Says, Snapshot, certain, view
+from .journal import Journal
+from .matching import Traits, codes_by_name
+from .model import PaidApi, read_list
+
+R = TypeVar("R")
+
+
+class Holdings(Generic[R]):
+    """What a key holds, as it was looked at last.
+
+    ``held`` is what counts as held by name, ``first`` is what was held at first, and ``snapshot`` all that is known.
+    """
+
+    def __init__(self, api: PaidApi[R], *, cap: int | None = None) -> None:
+        self.api = api
+        self.journal = Journal(api.caller.rate_limiter.state, api.caller.key_digest, api.kind, api.product, cap)
+        self.snapshot = Snapshot()
+        self.held: dict[str, R] = {}
+        self.first: dict[str, R] | None = None
+        self.warnings: list[str] = []
+        self._listed: dict[str, R] = {}
+        self._listed_before: dict[str, R] = {}
+
+    @property
+    def certain(self) -> dict[str, R]:
+        """What is held for certain: the list shows it, or may not show it yet."""
+        names = set(certain(self.snapshot))
+        return {name: resource for name, resource in self.held.items() if name in names}
+
+    @property
+    def missed(self) -> list[str]:
+        """The names that count as held although the list lacks them."""
+        names = set(certain(self.snapshot))
+        return [name for name in self.held if name not in names]
+
+    def now(self) -> float:
+        """Return the state time."""
+        return self.journal.store.now()
+
+    def look(self) -> None:
+        """Read what is held."""
+        # Nobody else ends a call within the lock. Without it, what was reported meanwhile corrects the list.
+        calls = self.journal.open()
+        read_at = self.now()
+        # They are open, even if the list cannot be read.
+        self.snapshot = dataclasses.replace(self.snapshot, calls=calls)
+        self.use_list(read_list(self.api), read_at, calls)
+
+    def use_list(self, listed: Mapping[str, R], read_at: float, calls: Collection[OpenCall] = ()) -> None:
+        """Use a list that was requested at this state time, and what the journal says about it."""
+        read_before = None
+        listed_before = None
+        if self.first is not None:
+            read_before = self.snapshot.read_at
+            listed_before = self.snapshot.listed
+        self._listed_before = self._listed
+        self._listed = dict(listed)
+        self.snapshot = Snapshot(
+            listed={name: self.api.ends(resource) for name, resource in listed.items()},
+            read_at=read_at,
+            calls=list(calls),
+            listed_before=listed_before,
+            read_before=read_before,
+        )
+        self.use_reports()
+        if self.first is None:
+            self.first = dict(self.held)
+
+    def use_reports(self) -> None:
+        """Correct the list by what the journal says now."""
+        clock = self.api.caller.vendor_clock
+        reports = self.journal.reports(self.api.span)
+        self.snapshot = dataclasses.replace(self.snapshot, reports=reports, now=clock.now(), latest=clock.latest())
+        known = {report.name: report for report in reports if report.says is Says.HELD}
+        self.held = {}
+        for name in view(self.snapshot):
+            if name in self._listed:
+                self.held[name] = self._listed[name]
+            elif name in known:
+                self.held[name] = self.api.from_item(known[name].data)
+            else:
+                self.held[name] = self._listed_before[name]
+
+    def traits(self) -> dict[str, Traits]:
+        """Return what decides whether held resources match, by name, without those that have ended."""
+        terms = self.terms()
+        traits = {}
+        for name, resource in self.held.items():
+            known = self.api.traits(resource, terms.get(name))
+            if known is not None:
+                traits[name] = known
+        return traits
+
+    def areas(self) -> dict[str, str]:
+        """Return the codes of areas by name; none if they cannot be read: it then stays unclear what matches."""
+        try:
+            return codes_by_name(self.api.named_areas())
+        except (CallError, WaitBudgetExceeded):
+            return {}
+
+    def terms(self) -> dict[str, AllocationParams]:
+        """Return what held resources were requested with, by name, as far as that is recorded."""
+        terms = {}
+        for report in self.snapshot.reports:
+            is_purchase = report.says in (Says.HELD, Says.ENDED)
+            if is_purchase and report.name in self.held and not self.snapshot.has_ended(report.ends):
+                terms[report.name] = AllocationParams.from_json(report.request["terms"])
+        return terms

@@ -1,0 +1,60 @@
+# Copyright (c) 2026 The qingguo.qgnet authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""How long new resources last: as requested, as documented, or as the journal of the last hour has it.
+
+A resource that lasts no longer than ``min_remaining`` would be bought again in each run.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .._api.leases import AllocationParams
+from .._core.errors import OptionError
+from .._core.text import counted
+from .books import Books
+from .matching import Desired
+
+#: The share of its life for which a new resource has to match at least.
+MATCHING_SHARE = 0.1
+
+
+def known_lifetime(books: Books[Any], terms: AllocationParams) -> float | None:
+    """Return the seconds that new resources last; None if that is unknown."""
+    expected = books.api.lifetime
+    if terms.keep_alive is not None:
+        expected = terms.keep_alive * 60.0
+    observed = books.journal.lasting(terms.keep_alive)
+    if expected is None:
+        return observed
+    # What is left when a response arrives is a little less, which says nothing.
+    if observed is not None and abs(observed - expected) > MATCHING_SHARE * expected:
+        return observed
+    return expected
+
+
+def check_lifetime(books: Books[Any], desired: Desired, lasts: float | None) -> None:
+    """Raise OptionError if new resources that last so many seconds would hardly match for as long as they should."""
+    if not desired.min_remaining or not books.api.ends_by_itself or lasts is None:
+        return
+    most = lasts * (1 - MATCHING_SHARE)
+    if desired.min_remaining * 60 > most:
+        raise OptionError(
+            f"min_remaining={duration(desired.min_remaining)} cannot be met: a new {books.api.noun} lasts "
+            f"{seconds(lasts)}, so nearly each run would pay for another one. Set it to at most {seconds(most)}, or "
+            "raise keep_alive if the plan allows it."
+        )
+
+
+def duration(minutes: float) -> str:
+    """Return a number of minutes for a message."""
+    return counted(minutes, "minute") if isinstance(minutes, int) else counted(minutes * 60, "second")
+
+
+def seconds(number: float) -> str:
+    """Return a number of seconds for a message, rounded down, in minutes if it is a long one."""
+    if number < 120:
+        return counted(int(number), "second")
+    return counted(int(number // 60), "minute")

@@ -1,0 +1,124 @@
+# Copyright (c) 2026 The qingguo.qgnet authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What :class:`.books.Books` needs to know of what a key pays for: leases, or reserved lines (the API's monopolies)."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple, Protocol, TypeVar
+
+from .._api.key import KeyCaller
+from .._api.leases import AllocationParams, NamedArea, Quota
+from .._api.model import Sending
+from .evidence import Expected
+from .matching import Traits
+
+R = TypeVar("R")
+#: What calls do: pay, let QG.net replace resources of its choice, release.
+BUY, SWAP, DROP = "buy", "swap", "drop"
+
+
+class Item(NamedTuple):
+    """A resource as the journal contains it: its end in QG.net's words, and its data (JSON)."""
+
+    ends: str | None = None
+    data: Any = None
+
+
+class Span(NamedTuple):
+    """How long a recorded resource lasts: its end in QG.net's Unix time, and the seconds that it had when recorded.
+
+    Both are None if that is unknown.
+    """
+
+    ends: float | None = None
+    life: float | None = None
+
+
+@dataclass(frozen=True)
+class NewCall:
+    """A call that is about to be sent. ``before`` are the names that are held before it."""
+
+    operation: str
+    endpoint: str
+    expected: Expected
+    before: Collection[str] = ()
+    request: Mapping[str, Any] = field(default_factory=dict)
+
+
+class PaidApi(Protocol[R]):
+    """The calls for one kind of resources of a key, and its words in messages."""
+
+    #: The kind in the journal.
+    kind: str
+    #: In the singular.
+    noun: str
+    listing: str
+    #: How to find out what is held, and what to do if the quota counts something else.
+    advice: str
+    ignoring: str
+    #: What explains the refusal of a release.
+    rules: str
+    list_call: str
+    #: The seconds that each new resource lasts by QG.net's documents or as observed; None if plans differ.
+    lifetime: float | None
+    #: Whether a resource ends when its end is reached.
+    ends_by_itself: bool
+    #: The maximum number of resources in a call that pays.
+    most: int
+    #: What sends the calls for the key.
+    caller: KeyCaller
+    #: QG.net's product, as the ledger names it.
+    product: str
+    #: QG.net's names of the calls that pay, replace and release.
+    calls: Mapping[str, str]
+
+    def read(self) -> dict[str, R] | None:
+        """Return QG.net's list by name; None if the response contains none."""
+
+    def quota(self) -> Quota | None:
+        """Return the quota; None if the plan has none."""
+
+    def named_areas(self) -> list[NamedArea]:
+        """Return the areas that have a code."""
+
+    def pay(self, operation: str, number: int, terms: AllocationParams, sending: Sending) -> dict[str, R]:
+        """Buy resources, or let QG.net replace as many of its choice; returns those that the response names."""
+
+    def release_size(self, number: int) -> int:
+        """Return how many resources one call may release, if so many are to be released."""
+
+    def check_release(self, going: Collection[R], staying: Collection[R]) -> None:
+        """Raise QgError if no call releases the first and spares the others."""
+
+    def drop(self, going: Collection[R], staying: Collection[R], sending: Sending) -> Collection[str]:
+        """Release resources without the others; returns the names of those that the response reports as released."""
+
+    def label(self, resource: R) -> str:
+        """Return the name of a resource in messages."""
+
+    def traits(self, resource: R, terms: AllocationParams | None) -> Traits | None:
+        """Return what decides whether a resource matches; None if it has ended."""
+
+    def ends(self, resource: R) -> float | None:
+        """Return the end of a listed resource in QG.net's Unix time; None if it is unknown, or proves nothing."""
+
+    def to_item(self, resource: R) -> Item:
+        """Return a resource as the journal contains it."""
+
+    def from_item(self, item: Item) -> R:
+        """Return a resource that the journal contains."""
+
+    def span(self, item: Item) -> Span:
+        """Return how long a resource that the journal contains lasts."""
+
+
+def read_list(api: PaidApi[R]) -> dict[str, R]:
+    """Return QG.net's list. Many servers write an empty one as none, but a fault may be the reason as well."""
+    listed = api.read()
+    if listed is None:
+        listed = api.read()
+    return listed or {}

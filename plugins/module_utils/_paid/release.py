@@ -1,0 +1,88 @@
+# Copyright (c) 2026 The qingguo.qgnet authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Release resources. That may be repeated without harm: only a purchase has to wait."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from typing import Any
+
+from .._core.errors import CallError, Kind, QgError, UncertainOutcomeError, WaitBudgetExceeded
+from .._core.text import counted
+from .books import Books
+from .clearing import POLL
+from .model import DROP
+
+#: The attempts of a call that fails transiently.
+ATTEMPTS = 3
+#: The refusals of a release that may concern only some of the resources.
+_SEPARABLE = (Kind.COUNT, Kind.TOO_EARLY)
+
+
+def release(books: Books[Any], names: Sequence[str]) -> None:
+    """Release resources, the first ones first, since QG.net may refuse to release young ones; spare all others."""
+    books.check_drop(names)
+    error: QgError | None = None
+    try:
+        for attempt in range(ATTEMPTS):
+            left = [name for name in names if name in books.certain]
+            if attempt and left:
+                books.wait(POLL, f"{books.api.listing} still shows what was released", books.api.calls[DROP])
+                books.look()
+                left = [name for name in left if name in books.certain]
+            error = _release_all(books, left) or error
+            if isinstance(error, CallError) and not error.retryable:
+                break
+    except UncertainOutcomeError:
+        raise
+    except WaitBudgetExceeded as stopped:
+        error = error or stopped
+    except CallError as refusal:
+        error = refusal
+    if books.snapshot.calls and not books.certain.keys().isdisjoint(names):
+        # An earlier attempt without a response may be the reason of a refusal.
+        books.look()
+        books.settle()
+    # What the list lacks is not held any more, as far as anybody can see.
+    certain = books.certain
+    labels = [books.api.label(certain[name]) for name in names if name in certain]
+    if labels:
+        raise _still_held(books, error, labels)
+
+
+def _release_all(books: Books[Any], names: Sequence[str]) -> CallError | None:
+    """Release these in batches; returns the last error of a call that may have been carried out."""
+    error = None
+    size = books.api.release_size(len(names))
+    for first in range(0, len(names), size):
+        error = _release_batch(books, names[first : first + size], names) or error
+    return error
+
+
+def _release_batch(books: Books[Any], batch: Sequence[str], going: Collection[str]) -> CallError | None:
+    try:
+        return books.drop(batch, going)
+    except CallError as refusal:
+        if refusal.kind not in _SEPARABLE or len(batch) == 1:
+            raise
+    # One of them may be the reason.
+    error: CallError | None = None
+    for name in batch:
+        error = books.drop([name], going) or error
+    return error
+
+
+def _still_held(books: Books[Any], error: QgError | None, labels: Collection[str]) -> QgError:
+    message = "QG.net reports success, but its list still shows them."
+    details: dict[str, Any] = {"endpoint": books.api.calls[DROP]}
+    rule = ""
+    if error is not None:
+        message = error.message
+        details = error.details
+    if isinstance(error, CallError) and error.kind in (*_SEPARABLE, Kind.PERMISSION):
+        # The rule explains the refusal better than QG.net's code.
+        rule = books.api.rules
+    held = f"{counted(len(labels), books.api.noun, 'are')} still held: {', '.join(labels)}."
+    return QgError(f"{rule} {message} {held}".lstrip(), **details)

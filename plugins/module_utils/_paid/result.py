@@ -1,0 +1,72 @@
+# Copyright (c) 2026 The qingguo.qgnet authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What a run has done to what a key holds."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any, Generic, TypeVar
+
+from .._core.errors import QgError
+from .._store.store import StateError
+from .._task.operation import Mode
+from .books import Books
+
+R = TypeVar("R")
+
+
+@dataclass
+class Result(Generic[R]):
+    """What the key held before and after a run, and its changes. With an ``error``, the other fields are still correct.
+
+    ``allocated`` and ``released`` are the effects of this run's own calls. ``missing`` is the number of resources that
+    are still missing, or that a run without check mode would buy.
+    """
+
+    books: Books[R]
+    before: list[R] = field(default_factory=list)
+    after: list[R] = field(default_factory=list)
+    allocated: list[R] = field(default_factory=list)
+    released: list[R] = field(default_factory=list)
+    missing: int = 0
+    error: QgError | None = None
+
+    def __post_init__(self) -> None:
+        self.before = list((self.books.first or {}).values())
+        self.after = list(self.before)
+
+    @property
+    def warnings(self) -> list[str]:
+        """The warnings of the run."""
+        return self.books.warnings
+
+    def as_result(self, result: dict[str, Any], mode: Mode, what: str, before: str, after: str) -> dict[str, Any]:
+        """Return the result of a task with the warnings, the error and in diff mode the difference of the run."""
+        if self.warnings:
+            result["warnings"] = self.warnings
+        if mode.diff:
+            result["diff"] = {"before_header": what, "before": before, "after_header": what, "after": after}
+        if self.error is not None:
+            return {"failed": True, **result, **self.error.as_result()}
+        return result
+
+    @contextlib.contextmanager
+    def completed(self) -> Iterator[None]:
+        """Keep the error of the body, and add the effects of its calls, even if they fail."""
+        books = self.books
+        try:
+            yield
+        except StateError as error:
+            message = f"{error.message} {books.payments()}"
+            if books.bought or books.unanswered:
+                message += " With the same store, the next run counts what was bought, and does not buy it again."
+            self.error = StateError(message, **error.details)
+        except QgError as error:
+            self.error = error
+        self.after = list(books.held.values())
+        self.allocated = list(books.bought.values())
+        self.released = list(books.released.values())
