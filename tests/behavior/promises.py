@@ -18,7 +18,7 @@ from behavior.outcomes import LIST_LAG
 from behavior.world_walks import Known, Run, Walk
 from support import phrases
 from support.paid_calls import ALLOCATE, RELEASE, REPLACE
-from support.vendor import KEY
+from support.vendor import CLASSIC, KEY
 
 #: For how long an interrupted replacement is continued.
 REPLACEMENT_TTL = 600
@@ -53,11 +53,19 @@ def node_knows(walk: Walk, run: Run, known: Known) -> bool:
     )
 
 
+def _has_equal_names(walk: Walk) -> bool:
+    """Whether two leases can have one name, so that nobody knows which of them is meant."""
+    irregularities = set(walk.world.irregularities)
+    if "leases share a server" in irregularities and walk.world.product != CLASSIC:
+        return True
+    return "names are repeated" in irregularities or irregularities >= {"tasks are reused", "addresses are reused"}
+
+
 def _is_listed(walk: Walk, run: Run, known: Known) -> bool:
     """Whether each list of this run shows the lease."""
     if any(name in worlds.WRONG_READINGS for name in walk.world.irregularities):
         return False
-    if "names are repeated" in walk.world.irregularities:
+    if _has_equal_names(walk):
         return False
     age = run.began - known.bought_at
     is_hidden = walk.is_hidden(known, run.began) or walk.is_hidden(known, run.ended)
@@ -70,8 +78,8 @@ def _is_in_journal(walk: Walk, run: Run, known: Known) -> bool:
     patience = min(LIST_LAG, life / 4)
     if known.buyer is not run.node or walk.world.list_lag > LIST_LAG or _may_be_swapped(walk, run):
         return False
-    if "names are repeated" in walk.world.irregularities:
-        # No response can be read, so nothing is in the journal.
+    if _has_equal_names(walk):
+        # A response that cannot be read puts nothing into the journal.
         return False
     return walk.absent_for(known, run.ended) < patience
 
@@ -173,9 +181,7 @@ def replaces_what_was_chosen(walk: Walk, run: Run) -> str:
     """A replacement buys a successor for what it releases, also where it continues an interrupted one."""
     if run.module != REPLACE or walk.world.list_lag > LIST_LAG or not walk.world.knows_time:
         return ""
-    reused = {"tasks are reused", "addresses are reused"}
-    has_equal_names = "names are repeated" in walk.world.irregularities or reused.issubset(walk.world.irregularities)
-    if run.is_late or has_equal_names:
+    if run.is_late or _has_equal_names(walk):
         # What a late call has bought may be replaced as well. Of equal names, nobody knows which lease they mean.
         return ""
     allowed = _chosen_number(run) + len(run.phantoms) + len(run.ended_meanwhile())
@@ -234,6 +240,9 @@ def keeps_what_must_stay(walk: Walk, run: Run) -> str:
     ``exact`` releases what matches in excess of ``count``; a release and a replacement release what they name.
     """
     if run.is_late or not run.gone or walk.world.list_lag > LIST_LAG:
+        return ""
+    if run.module == REPLACE and not lists_are_true(walk, run):
+        # QG.net chooses what it replaces, and may take what a wrong list hides.
         return ""
     if any(known in run.bought for known in run.gone):
         return "released what it has bought itself"
@@ -329,7 +338,7 @@ def claims_what_the_books_show(walk: Walk, run: Run) -> str:
     if walk.world.list_lag > LIST_LAG:
         # What a call without a response has done is then shown by nothing.
         return ""
-    if _others_have_bought(walk, run) or "leases share a server" in walk.world.irregularities:
+    if _others_have_bought(walk, run) or _has_equal_names(walk):
         # A release by address takes fresh leases of others along, and equal names are one.
         return ""
     if phrases.IS_UNKNOWN not in run.message and phrases.NOT_KNOWN not in run.message:
