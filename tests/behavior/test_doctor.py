@@ -92,6 +92,20 @@ def test_nothing_is_wrong(node: Node) -> None:
     assert details["leases"].startswith("1 lease")
 
 
+def test_a_quota_that_counts_more_than_the_list_names_the_way_out(node: Node) -> None:
+    node.vendor.configure(plan={"billing": "volume", "balance": 9})
+    node.vendor.hold(1)
+    assert "ignore_quota" not in examine(node)["quota"]["detail"]
+    for lease in node.vendor.leases:
+        node.vendor.advance(lease.ends - node.vendor.clock.now() + 1)
+
+    quota = examine(node)["quota"]
+
+    assert quota["ok"] is True
+    assert "it counts 1 more in use" in quota["detail"]
+    assert "ignore_quota: true" in quota["detail"]
+
+
 @pytest.mark.parametrize("name", ILLNESSES)
 def test_the_check_that_fails_has_cause_and_fix(node: Node, name: str) -> None:
     illness = ILLNESSES[name]

@@ -73,7 +73,7 @@ REFUSED: dict[str, tuple[dict[str, Any], tuple[str, ...]]] = {
     "empty": ({"qg_lease_count": ""}, (phrases.NO_LEASE_COUNT,)),
     "none": ({"qg_lease_count": 0}, (phrases.NO_LEASE_COUNT,)),
 }
-EMPTY = ("qg_min_remaining", "qg_keep_alive", "qg_areas", "qg_isp", "qg_on_uncertain")
+EMPTY = ("qg_min_remaining", "qg_keep_alive", "qg_areas", "qg_isp", "qg_on_uncertain", "qg_ignore_quota")
 #: Variables of a host that leases two.
 LEASING: dict[str, dict[str, Any]] = {
     # A rulebook passes empty text for variables that it does not have.

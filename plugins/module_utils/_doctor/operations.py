@@ -87,7 +87,7 @@ class Doctor:
                 return
             api = self.api
             self.check("leases", lambda: self._held(api))
-            self.check("quota", lambda: _quota(api))
+            self.check("quota", lambda: self._quota(api))
             self.check("cap", lambda: self._cap(api))
             if self.params["through_proxy"] or self.leases:
                 self.check("proxy", self._proxy)
@@ -161,6 +161,21 @@ class Doctor:
         self.leases.sort(key=lambda lease: lease.remaining(now) or 0.0)
         return f"{counted(len(self.leases), 'lease')}, the last until {self.leases[-1].described(now)['expires_at']}"
 
+    def _quota(self, api: Leases) -> str:
+        quota = api.lease_quota()
+        if quota is None:
+            return "cannot be read for this product"
+        numbers = quota.described()
+        of = f" of {numbers['total']}" if numbers["total"] is not None else ""
+        detail = f"{numbers['available']}{of} {numbers['unit']} free"
+        more = quota.used - len(self.leases)
+        if quota.balance is None and more > 0:
+            detail += (
+                f"; it counts {more} more in use than the list of leases shows. If this stays so, and the plan of the "
+                "key is billed by volume, tasks that lease need ignore_quota: true"
+            )
+        return detail
+
     def _cap(self, api: Leases) -> str:
         bought = f"{bought_today(api.caller.rate_limiter.state, api.caller.key_digest)} bought in 24 hours"
         cap = self.params["max_new_per_day"]
@@ -207,15 +222,6 @@ def _versions() -> str:
         "requests": getattr(sys.modules.get("requests"), "__version__", "missing"),
     }
     return ", ".join(f"{name} {version}" for name, version in found.items())
-
-
-def _quota(api: Leases) -> str:
-    quota = api.lease_quota()
-    if quota is None:
-        return "cannot be read for this product"
-    numbers = quota.described()
-    of = f" of {numbers['total']}" if numbers["total"] is not None else ""
-    return f"{numbers['available']}{of} {numbers['unit']} free"
 
 
 def _as_url(proxy: str) -> str:
