@@ -9,7 +9,7 @@ import json
 from typing import Any
 
 from integration.module_tasks import CHECK, play, task
-from integration.playground import Playground, assert_task_failed, callers, calls
+from integration.playground import Playground, callers, calls
 from simulator.fixture import Simulator
 from support import phrases
 from support.paid_calls import PLANS
@@ -98,7 +98,10 @@ def test_the_playbook_leases_what_is_missing_and_guesses_no_number(sim: Simulato
 
     for name, (_variables, words) in REFUSED.items():
         refusal = run.of("Lease what is missing", name)
-        assert_task_failed(refusal, *words)
+        assert refusal.status == "failed"
+        # Old releases of Ansible add the place in the playbook.
+        for word in words:
+            assert word in refusal.result["msg"]
         assert sim.leases(f"QG{name.upper()}") == []
     for name in LEASING:
         assert run.of("Lease what is missing", name).status == "ok"

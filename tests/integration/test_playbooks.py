@@ -65,6 +65,7 @@ def mistaken() -> Iterator[Any]:
         yield from slow_cases((name, "missing inventory"), (name, "null"))
 
 
+@pytest.mark.measured
 @pytest.mark.parametrize(("name", "mistake"), sorted(mistaken(), key=str))
 def test_a_playbook_without_the_hosts_that_were_asked_for_fails(
     sim: Simulator, playground: Playground, name: str, mistake: str
@@ -108,6 +109,7 @@ def test_each_play_of_each_playbook_checks_its_hosts() -> None:
             assert "query('qingguo.qgnet.hosts', " in play["hosts"], path.name
 
 
+@pytest.mark.measured
 def test_a_second_inventory_that_is_missing_is_a_mistake(sim: Simulator, playground: Playground) -> None:
     run = asked(
         sim,
@@ -136,6 +138,7 @@ def test_localhost_is_registered_without_an_inventory(sim: Simulator, playground
     assert sim.whitelist() == ["203.0.113.5"]
 
 
+@pytest.mark.measured
 @pytest.mark.parametrize(
     ("qg_hosts", "limit", "expected"),
     [
@@ -158,6 +161,7 @@ def test_a_pattern_means_what_it_means_to_ansible(
     assert sorted(word for word in run.stdout.split() if word[:-1] in ("crawler", "account")) == expected
 
 
+@pytest.mark.measured
 def test_the_syntax_is_checked_without_an_inventory(playground: Playground) -> None:
     first, *others = (f"qingguo.qgnet.{name}" for name in PLAYBOOKS)
     run = playground.play(first, inventory=None, arguments=["--syntax-check", *others]).ok()
@@ -190,6 +194,7 @@ def test_a_playbook_names_the_group_that_has_the_key(sim: Simulator, playground:
     assert sim.journal() == []
 
 
+@pytest.mark.measured
 @pytest.mark.parametrize("name", ["ensure_leases", *slow_cases("doctor", "metrics", "report")])
 def test_hosts_with_one_key_are_as_one_host(sim: Simulator, playground: Playground, name: str) -> None:
     sources = {"qg_sources": [f"{sim.api_url}/ip"]}

@@ -219,6 +219,7 @@ d ansible_connection='{{ undefined_variable }}'
 THIS = "e ansible_connection='{{ how }}' how=local\n[all:vars]\nqg_key={KEY}\n"
 
 
+@pytest.mark.measured
 @pytest.mark.parametrize(
     ("inventory", "variables", "host"),
     [
