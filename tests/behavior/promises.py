@@ -316,6 +316,8 @@ def releases_what_was_chosen(walk: Walk, run: Run) -> str:
     """After a release that succeeded without a warning, nothing is held of what it named and the list showed."""
     if run.module != RELEASE or not run.is_ok or (run.result or {}).get("warnings"):
         return ""
+    if _may_be_swapped(walk, run):
+        return ""
     left = [known for known in _chosen(run) if known in run.after and _is_listed(walk, run, known)]
     if left:
         return f"{len(left)} are still held"
