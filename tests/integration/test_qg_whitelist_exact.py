@@ -105,6 +105,7 @@ def test_exact_is_made_in_a_run_that_sees_all_its_hosts(
 LIMIT = ["--limit", "w3"]
 
 
+@pytest.mark.measured
 @pytest.mark.parametrize(
     ("how", "reason"),
     [
@@ -138,6 +139,7 @@ def test_other_states_do_not_care_about_the_limit_and_allow_partial_lets_exact_t
     assert sim.whitelist() == ADDRESSES[2:]
 
 
+@pytest.mark.measured
 def test_a_play_on_localhost_sees_all_its_hosts(sim: Simulator, playground: Playground) -> None:
     assert run(playground, FROM_LOCALHOST)["here"].result["changed"] is False
     assert calls(sim) == [QUERY]

@@ -227,6 +227,7 @@ def test_a_first_host_of_unknown_address_may_be_tolerated(fleet: Fleet) -> None:
     assert fleet.listed() == ["198.51.100.2", public(1), public(3), public(4)]
 
 
+@pytest.mark.measured
 def test_a_first_host_may_skip_the_role_only_if_it_is_included(fleet: Fleet) -> None:
     run = fleet.run(use(IMPORT, "      when: inventory_hostname != 'h1'\n"))
 
@@ -282,6 +283,7 @@ def test_hosts_of_several_keys_are_written_with_one_call_for_each(fleet: Fleet) 
     assert fleet.sim.journal(ADD) == []
 
 
+@pytest.mark.measured
 def test_a_key_that_only_the_play_knows_is_refused_in_one_sentence(fleet: Fleet) -> None:
     fleet.sim.configure(OTHER_KEY)
     expression = f"'{OTHER_KEY}' if inventory_hostname == 'h2' else '{fleet.sim.key}'"
@@ -430,6 +432,7 @@ def test_hosts_that_moved_or_left_the_inventory_are_named_and_can_be_forgotten(
     assert fleet.listed() == fleet.all_addresses[1:]
 
 
+@pytest.mark.measured
 def test_hosts_that_stay_listed_are_named_however_they_were_chosen(sim: Simulator, playground: Playground) -> None:
     """One stays for another inventory, one for another host, and one was there before."""
     fleet = Fleet(sim, playground, size=5)
