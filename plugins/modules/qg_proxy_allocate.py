@@ -25,9 +25,9 @@ options:
     required: true
   min_remaining:
     description:
-      - The minimum remaining time of a matching lease, in minutes or with a unit, such as V(30s). It must be less than
-        O(keep_alive) and than a lease lasts, which is one minute with O(product=share). It does not apply to
-        O(product=longterm).
+      - The minimum remaining time of a matching lease, in minutes or with a unit, such as V(30s). It may be at most
+        nine tenths of what a lease lasts, which is O(keep_alive), or one minute with O(product=share). If that is
+        unknown, one lease is bought first. It does not apply to O(product=longterm).
     type: str
     default: "0"
   exact:
