@@ -117,10 +117,9 @@ def _complete(result: LeaseResult, run: Ensuring[Lease], check: bool) -> None:
         return
     reason = "leases ended while this task waited. Run it again, or raise keep_alive if the plan allows it."
     if unusable:
-        servers = format_sample([repr(one_line(lease.server)[:80]) for lease in unusable])
         reason = (
-            f"{counted(len(unusable), 'held lease', 'have')} an address that no program can use: {servers}. They "
-            "count, so that no others are paid for. Ask QG.net, or release them."
+            f"{counted(len(unusable), 'held lease', 'have')} an address that no program can use: {servers(unusable)}. "
+            "They count, so that no others are paid for. Ask QG.net, or release them."
         )
     elif excluded:
         have = counted(len(excluded), "new lease", "have")
@@ -224,6 +223,11 @@ def _inherited(params: AllocationParams, old: AllocationParams) -> AllocationPar
         areas=params.areas if is_placed else old.areas,
         exclude_areas=params.exclude_areas if is_placed else old.exclude_areas,
     )
+
+
+def servers(leases: Iterable[Lease]) -> str:
+    """Return the servers of leases that no program can use, for a message."""
+    return format_sample([repr(one_line(lease.server)[:80]) for lease in leases])
 
 
 def _addresses(leases: Sequence[Lease]) -> str:

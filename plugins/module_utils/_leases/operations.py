@@ -33,7 +33,7 @@ from .._task.products import (
 )
 from . import options
 from .api import MAX_PER_CALL, held_leases
-from .change import LeaseResult, NamedLeases, ensure_leases, release_leases, replace_leases
+from .change import LeaseResult, NamedLeases, ensure_leases, release_leases, replace_leases, servers
 from .credentials import CREDENTIALS_OPTION, check_credentials, reveal
 
 
@@ -73,12 +73,11 @@ def _result(found: LeaseResult, api: Leases, mode: Mode, *, predicted: int = 0) 
 
 def _unusable(leases: Iterable[Lease]) -> list[str]:
     """Return the warning of held leases that results leave out."""
-    servers = [repr(one_line(lease.server)[:80]) for lease in oldest_first(leases) if not lease.is_usable]
-    if not servers:
+    unusable = [lease for lease in oldest_first(leases) if not lease.is_usable]
+    if not unusable:
         return []
-    return [
-        f"{counted(len(servers), 'lease')} left out, because no program can use the address: {format_sample(servers)}."
-    ]
+    number = counted(len(unusable), "lease")
+    return [f"{number} left out, because no program can use the address: {servers(unusable)}."]
 
 
 def _lines(leases: Iterable[Lease]) -> str:

@@ -94,8 +94,7 @@ class Books(Clearing[R]):
         self.held.update(named)
         self.bought.update(named)
         # Of a replacement by QG.net, only the list shows what is gone, unless that is all there was.
-        is_whole = len(named) >= expected.adds
-        is_whole = is_whole and before.isdisjoint(named)
+        is_whole = len(named) >= expected.adds and before.isdisjoint(named)
         if expected.removes_count:
             is_whole = is_whole and expected.removes_count >= len(before)
         gone = frozenset[str]()

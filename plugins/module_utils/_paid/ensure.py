@@ -108,7 +108,8 @@ class Ensuring(Generic[R]):
         books = self.books
         if not self.first.decided().missing:
             return
-        check_lifetime(books, self.desired, known_lifetime(books, self.desired.params))
+        if self.desired.min_remaining:
+            check_lifetime(books, self.desired, known_lifetime(books, self.desired.params))
         if check:
             # A prediction need not be certain, and waits for nothing.
             if books.read_quota():

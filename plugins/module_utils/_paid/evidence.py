@@ -323,14 +323,10 @@ class Witness(Enum):
 
 @dataclass(frozen=True)
 class Contradiction:
-    """A witness that says that more may be held than the list shows: how many more, and until when it may say so.
-
-    ``until`` is a state time; None stands for as long as it says so.
-    """
+    """A witness that says that more may be held than the list shows, and how many more."""
 
     witness: Witness
     number: int
-    until: float | None = None
 
 
 def contradictions(snapshot: Snapshot) -> list[Contradiction]:
@@ -340,7 +336,7 @@ def contradictions(snapshot: Snapshot) -> list[Contradiction]:
     doubts = []
     for call in snapshot.calls:
         number = max(call.expected.adds, call.expected.removes_count, len(call.expected.removes))
-        doubts.append(Contradiction(Witness.CALL, number, call.settles_at))
+        doubts.append(Contradiction(Witness.CALL, number))
     if snapshot.quota_used is not None:
         number = snapshot.quota_used - in_use(snapshot, held)
         if number > 0:

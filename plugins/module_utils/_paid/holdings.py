@@ -7,12 +7,12 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from typing import Generic, TypeVar
 
 from .._api.leases import AllocationParams
 from .._core.errors import CallError, WaitBudgetExceeded
-from .evidence import OpenCall, Says, Snapshot, certain, view
+from .evidence import Says, Snapshot, certain, view
 from .journal import Journal
 from .matching import Traits, codes_by_name
 from .model import PaidApi, read_list
@@ -45,7 +45,7 @@ class Holdings(Generic[R]):
     @property
     def missed(self) -> list[str]:
         """The names that count as held although the list lacks them."""
-        names = set(certain(self.snapshot))
+        names = self.certain
         return [name for name in self.held if name not in names]
 
     def now(self) -> float:
@@ -55,13 +55,12 @@ class Holdings(Generic[R]):
     def look(self) -> None:
         """Read what is held."""
         # Nobody else ends a call within the lock. Without it, what was reported meanwhile corrects the list.
-        calls = self.journal.open()
-        read_at = self.now()
         # They are open, even if the list cannot be read.
-        self.snapshot = dataclasses.replace(self.snapshot, calls=calls)
-        self.use_list(read_list(self.api), read_at, calls)
+        self.snapshot = dataclasses.replace(self.snapshot, calls=self.journal.open())
+        read_at = self.now()
+        self.use_list(read_list(self.api), read_at)
 
-    def use_list(self, listed: Mapping[str, R], read_at: float, calls: Collection[OpenCall] = ()) -> None:
+    def use_list(self, listed: Mapping[str, R], read_at: float) -> None:
         """Use a list that was requested at this state time, and what the journal says about it."""
         read_before = None
         listed_before = None
@@ -73,7 +72,7 @@ class Holdings(Generic[R]):
         self.snapshot = Snapshot(
             listed={name: self.api.ends(resource) for name, resource in listed.items()},
             read_at=read_at,
-            calls=list(calls),
+            calls=self.snapshot.calls,
             listed_before=listed_before,
             read_before=read_before,
         )

@@ -27,11 +27,11 @@ def release(books: Books[Any], names: Sequence[str]) -> None:
     error: QgError | None = None
     try:
         for attempt in range(ATTEMPTS):
-            left = [name for name in names if name in books.certain]
+            left = _held(books, names)
             if attempt and left:
                 books.wait(POLL, f"{books.api.listing} still shows what was released", books.api.calls[DROP])
                 books.look()
-                left = [name for name in left if name in books.certain]
+                left = _held(books, left)
             error = _release_all(books, left) or error
             if isinstance(error, CallError) and not error.retryable:
                 break
@@ -41,15 +41,19 @@ def release(books: Books[Any], names: Sequence[str]) -> None:
         error = error or stopped
     except CallError as refusal:
         error = refusal
-    if books.snapshot.calls and not books.certain.keys().isdisjoint(names):
+    if books.snapshot.calls and _held(books, names):
         # An earlier attempt without a response may be the reason of a refusal.
         books.look()
         books.settle()
-    # What the list lacks is not held any more, as far as anybody can see.
-    certain = books.certain
-    labels = [books.api.label(certain[name]) for name in names if name in certain]
+    labels = [books.api.label(books.held[name]) for name in _held(books, names)]
     if labels:
         raise _still_held(books, error, labels)
+
+
+def _held(books: Books[Any], names: Sequence[str]) -> list[str]:
+    """Return those of names that are still held: what the list lacks is not, as far as anybody can see."""
+    certain = books.certain
+    return [name for name in names if name in certain]
 
 
 def _release_all(books: Books[Any], names: Sequence[str]) -> CallError | None:
