@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from ansible_collections.qingguo.qgnet.plugins.module_utils._task.api_options import EGRESS_OPTIONS
 from ansible_collections.qingguo.qgnet.plugins.module_utils._task.operation import Spec, redact
-from ansible_collections.qingguo.qgnet.plugins.module_utils._task.options import EGRESS_OPTIONS
 from ansible_collections.qingguo.qgnet.plugins.plugin_utils._action import QgAction
 from ansible_collections.qingguo.qgnet.plugins.plugin_utils._egress import detect_egress
 

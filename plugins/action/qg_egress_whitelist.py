@@ -26,13 +26,13 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._core.checks import 
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import OptionError, QgError
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.text import format_sample
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.opening import is_database
-from ansible_collections.qingguo.qgnet.plugins.module_utils._task.operation import Spec, redact
-from ansible_collections.qingguo.qgnet.plugins.module_utils._task.options import (
+from ansible_collections.qingguo.qgnet.plugins.module_utils._task.api_options import (
     EGRESS_OPTIONS,
     PROXY_API_OPTIONS,
     check_key,
     key_caller,
 )
+from ansible_collections.qingguo.qgnet.plugins.module_utils._task.operation import Spec, redact
 from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist.fleet import (
     Host,
     merged,

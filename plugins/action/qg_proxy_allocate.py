@@ -16,6 +16,7 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._core.checks import 
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import OptionError
 from ansible_collections.qingguo.qgnet.plugins.module_utils._leases.credentials import check_credentials
 from ansible_collections.qingguo.qgnet.plugins.module_utils._leases.operations import ALLOCATE, RELEASE
+from ansible_collections.qingguo.qgnet.plugins.module_utils._task.api_options import KEY_OPTIONS
 from ansible_collections.qingguo.qgnet.plugins.module_utils._task.operation import (
     Operation,
     Spec,
@@ -23,7 +24,6 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._task.operation impo
     plain,
     read_options,
 )
-from ansible_collections.qingguo.qgnet.plugins.module_utils._task.options import KEY_OPTIONS
 from ansible_collections.qingguo.qgnet.plugins.plugin_utils._action import ApiAction
 
 #: What a host needs, and the options that each of its pools can have; others are those of the task.

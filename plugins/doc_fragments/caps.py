@@ -8,7 +8,7 @@ from __future__ import annotations
 
 
 class ModuleDocFragment:
-    """The cap, which ``module_utils/_task/options.py`` declares as well."""
+    """The cap, which ``module_utils/_task/api_options.py`` declares as well."""
 
     DOCUMENTATION = r"""
 options:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 
 class ModuleDocFragment:
-    """The options for the location of leases, which ``module_utils/_task/options.py`` declares as well."""
+    """The options for the location of leases, which ``module_utils/_task/api_options.py`` declares as well."""
 
     DOCUMENTATION = r"""
 options:

@@ -98,13 +98,13 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._cloud.hosts import 
 )
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.checks import check_range
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import OptionError, QgError, UnexpectedError
+from ansible_collections.qingguo.qgnet.plugins.module_utils._task.api_options import ACCOUNT_API_OPTIONS, account_api
 from ansible_collections.qingguo.qgnet.plugins.module_utils._task.operation import (
     environment_name,
     read_options,
     redact,
     variable_name,
 )
-from ansible_collections.qingguo.qgnet.plugins.module_utils._task.options import ACCOUNT_API_OPTIONS, account_api
 from ansible_collections.qingguo.qgnet.plugins.module_utils._task.values import typed
 from ansible_collections.qingguo.qgnet.plugins.plugin_utils._announcer import run_announcer
 from ansible_collections.qingguo.qgnet.plugins.plugin_utils._variables import check_settings

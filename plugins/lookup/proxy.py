@@ -117,8 +117,8 @@ from ansible.utils.display import Display
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import OptionError, QgError, UnexpectedError
 from ansible_collections.qingguo.qgnet.plugins.module_utils._leases.credentials import proxy_url
 from ansible_collections.qingguo.qgnet.plugins.module_utils._leases.lookup import LOOKUP_SELECTORS, find_leases
+from ansible_collections.qingguo.qgnet.plugins.module_utils._task.api_options import PRODUCT_OPTIONS, PROXY_API_OPTIONS
 from ansible_collections.qingguo.qgnet.plugins.module_utils._task.operation import UNSET, read_options, variable_name
-from ansible_collections.qingguo.qgnet.plugins.module_utils._task.options import PRODUCT_OPTIONS, PROXY_API_OPTIONS
 from ansible_collections.qingguo.qgnet.plugins.plugin_utils._variables import check_settings, variable_value
 
 _SHARED = {**PRODUCT_OPTIONS, **PROXY_API_OPTIONS}

@@ -134,7 +134,7 @@ instances:
       type: int
       returned: always, may be null
     system_disk_type:
-      description: Kind of the system disk (I(System_type)).
+      description: Reason of the system disk (I(System_type)).
       type: str
       returned: always, may be null
     system_disk:
@@ -142,7 +142,7 @@ instances:
       type: int
       returned: always, may be null
     data_disk_type:
-      description: Kind of the data disk (I(Harddisks_type)).
+      description: Reason of the data disk (I(Harddisks_type)).
       type: str
       returned: always, may be null
     data_disk:

@@ -19,8 +19,9 @@ from ansible.errors import AnsibleActionFail, AnsibleError
 from ansible.module_utils.parsing.convert_bool import boolean
 from ansible.plugins.action import ActionBase
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import OptionError
-from ansible_collections.qingguo.qgnet.plugins.module_utils._core.runtime import SILENT, set_caller
+from ansible_collections.qingguo.qgnet.plugins.module_utils._core.runtime import SILENT, set_actor
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.text import format_sample
+from ansible_collections.qingguo.qgnet.plugins.module_utils._task.api_options import GROUP_OPTIONS, SHARED_OPTIONS
 from ansible_collections.qingguo.qgnet.plugins.module_utils._task.operation import (
     DEFAULT,
     NEVER_EMPTY,
@@ -40,7 +41,6 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._task.operation impo
     read_options,
     variable_name,
 )
-from ansible_collections.qingguo.qgnet.plugins.module_utils._task.options import GROUP_OPTIONS, SHARED_OPTIONS
 from ansible_collections.qingguo.qgnet.plugins.plugin_utils._variables import check_settings, owners_of, variable_value
 
 _GROUP = "group/qingguo.qgnet.qg"
@@ -69,7 +69,7 @@ class QgAction(ActionBase):
         #: The options that a variable set, with its name.
         self._set_by: dict[str, str] = {}
         sources = self._variables.get("ansible_inventory_sources") or ()
-        set_caller(host=str(self._variables.get("inventory_hostname", "")), inventory=", ".join(map(str, sources)))
+        set_actor(host=str(self._variables.get("inventory_hostname", "")), inventory=", ".join(map(str, sources)))
         result.update(self.act())
         return result
 

@@ -16,12 +16,12 @@ import ansible.errors
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import OptionError
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.spelling import meant
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.text import one_line
+from ansible_collections.qingguo.qgnet.plugins.module_utils._task.api_options import SHARED_OPTIONS
 from ansible_collections.qingguo.qgnet.plugins.module_utils._task.operation import (
     UNSET,
     check_environment,
     variable_name,
 )
-from ansible_collections.qingguo.qgnet.plugins.module_utils._task.options import SHARED_OPTIONS
 
 _COLLECTION = Path(__file__).resolve().parents[2]
 #: What facts modules return.

@@ -6,12 +6,15 @@ from __future__ import annotations
 
 import ast
 import re
+from collections import Counter
 from pathlib import Path
 
 CLIENT = Path(__file__).resolve().parents[2] / "plugins" / "module_utils"
 #: From the bottom to the top: each may import those before it, and a domain all of them.
 SHARED = [name for name in ("_core", "_store", "_api", "_task", "_paid") if (CLIENT / name).is_dir()]
 
+#: What each domain has: its entry for actions and modules, and the calls of what it pays for.
+COMMON_NAMES = {"__init__", "operations", "api"}
 #: Domains that only read what a key holds, as the domain of leases shows it.
 READERS = ("_doctor", "_watch")
 
@@ -46,6 +49,13 @@ def test_a_file_imports_only_the_layers_below_its_own() -> None:
         if others := imported_folders(path) - {folder, *below}:
             wrong[name] = others
     assert wrong == {}
+
+
+def test_no_two_files_have_one_name() -> None:
+    """The tabs of an editor are told apart."""
+    numbers = Counter(path.stem for path in CLIENT.rglob("*.py"))
+    repeated = {name for name, number in numbers.items() if number > 1}
+    assert repeated - COMMON_NAMES == set()
 
 
 def test_only_unit_tests_know_the_inside_of_the_collection() -> None:

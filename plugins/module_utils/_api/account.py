@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from .._core.errors import CallError, Kind
+from .._core.errors import CallError, Reason
 from .._core.runtime import WaitBudget, wall_time
 from . import account_rows as rows
 from .caller import Caller
@@ -84,11 +84,11 @@ def _row(said: str, response: HttpResponse) -> Code:
             f"The clock of this machine is {abs(ahead):.0f} seconds {side} the vendor's, and calls are signed with the "
             "time: set the clock. "
         )
-        return Code(Kind.PARAMETER, "", fix)
+        return Code(Reason.PARAMETER, "", fix)
     if any(word in said for word in _ABOUT_SIGNATURE):
         clock = "" if date is not None else ", and whether the clock of this machine is right"
-        return Code(Kind.CALLER, "", f"The signature was not accepted: check app_id, app_key and account_url{clock}.")
-    return Code(Kind.PARAMETER, "", "")
+        return Code(Reason.CALLER, "", f"The signature was not accepted: check app_id, app_key and account_url{clock}.")
+    return Code(Reason.PARAMETER, "", "")
 
 
 _call = functools.partial(Call, repeatable=True, dialect=_dialect)
@@ -163,7 +163,7 @@ class Account:
         try:
             return self.caller.call(call, parameters, read)
         except CallError as error:
-            if error.kind is Kind.PARAMETER:
+            if error.reason is Reason.PARAMETER:
                 given = {**parameters, "domain": self._identity.domain, "appid": self._identity.app_id}
                 asked = ", ".join(f"{name}={value}" for name, value in given.items() if value is not None)
                 error.message = f"{error.message.rstrip()} The call was for {asked}: check that."

@@ -13,7 +13,7 @@ import contextlib
 from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any
 
-from .._core.errors import CallError, Effect, Kind, QgError, TransportError, UnexpectedError, WaitBudgetExceeded
+from .._core.errors import CallError, Effect, QgError, Reason, TransportError, UnexpectedError, WaitBudgetExceeded
 from .._core.runtime import WaitBudget, backoff
 from .._core.text import sentence
 from .exchange import HttpResponse
@@ -108,7 +108,7 @@ class Caller:
                 # The error that made the wait necessary is more useful than the lack of time.
                 raise last or late from None
             except CallError as error:
-                last, is_blocked = error, error.kind is Kind.RATE and self._block(call, error)
+                last, is_blocked = error, error.reason is Reason.RATE and self._block(call, error)
                 # max_wait limits the attempts that the rate limit refuses.
                 attempts += not is_blocked or error.retry_after is not None
                 may_repeat = error.retryable and (call.repeatable or not error.may_have_effect)

@@ -17,7 +17,7 @@ import ssl
 from collections.abc import Iterator, Sequence
 from urllib.parse import urlsplit
 
-from .._core.errors import UNCERTAIN, CallError, Effect, Kind, TransportError
+from .._core.errors import UNCERTAIN, CallError, Effect, Reason, TransportError
 from .._core.text import counted, login_secrets
 from .exchange import Exchange, HttpResponse, Proxy, UnusableResponse, environment_authorities
 from .model import Call, Quoted, Refusal
@@ -150,7 +150,7 @@ def transport_failure(
 
 def vendor_refusal(refusal: Refusal, response: HttpResponse, call: Call, quoted: Quoted, name: str) -> CallError:
     """Return the error for a refusal of the vendor."""
-    kind, meaning, fix = refusal.row
+    reason, meaning, fix = refusal.row
     said, request_id = ((quoted(text) or "")[:200] or None for text in (refusal.said, refusal.request_id))
     code = (quoted(refusal.code) or "")[:80] if isinstance(refusal.code, str) else refusal.code
     number = "" if code is None else f" with {refusal.number} {code}"
@@ -158,10 +158,10 @@ def vendor_refusal(refusal: Refusal, response: HttpResponse, call: Call, quoted:
     asked = f" The vendor's number of this request is {request_id}." if request_id else ""
     return CallError(
         f"{name} was refused{number}{why and f' ({why})'}. {fix}{asked}",
-        effect=Effect.UNKNOWN if kind in UNCERTAIN else Effect.REJECTED,
-        kind=kind,
+        effect=Effect.UNKNOWN if reason in UNCERTAIN else Effect.REJECTED,
+        reason=reason,
         # Another attempt would get the same response to most refusals.
-        retryable=kind in (Kind.RATE, Kind.UNKNOWN, Kind.FAILED),
+        retryable=reason in (Reason.RATE, Reason.UNKNOWN, Reason.FAILED),
         code=code,
         meaning=meaning or said,
         endpoint=call.name,
@@ -194,7 +194,7 @@ def unusable(response: HttpResponse, call: Call, quoted: Quoted, url_option: str
         f"{call.name}: HTTP {status}, {why}" + (f' (it begins: "{excerpt}").' if excerpt else "."),
         endpoint=call.name,
         effect=Effect.IN_FLIGHT if is_timeout else Effect.UNKNOWN,
-        kind=Kind.RATE if status == 429 else None,
+        reason=Reason.RATE if status == 429 else None,
         retryable=retryable,
         http_status=status,
         retry_after=retry_after(response.headers),

@@ -92,12 +92,12 @@ class KeyCaller(Caller):
         self.product = product
         self.rate_limiter = rate_limiter
         #: The name of the key in the state.
-        self.key_digest = rate_limiter.state.digest("pacing", service_of(url), key)
+        self.store = rate_limiter.store
+        self.key_digest = self.store.digest("pacing", service_of(url), key)
         #: What the responses have shown about the key, at this host and at any host of the vendor.
-        self.host_facts = self.facts = Facts(rate_limiter.state, self.key_digest)
+        self.host_facts = self.facts = Facts(self.store, self.key_digest)
         #: The clock that the vendor's deadlines are compared with.
-        state = rate_limiter.state
-        self.vendor_clock = VendorClock(self.budget.elapsed, lambda: state.now() + state.wall_ahead())
+        self.vendor_clock = VendorClock(self.budget.elapsed, lambda: self.store.now() + self.store.wall_ahead())
 
     @property
     def channels(self) -> int | None:
@@ -108,14 +108,14 @@ class KeyCaller(Caller):
     @contextlib.contextmanager
     def key_lock(self, work: str = "changing", what: str = "what this key holds") -> Iterator[None]:
         """Hold a lock that keeps other runs from the same ``work`` on the key."""
-        state, lock = self.rate_limiter.state, f"{work}.{self.key_digest}"
+        lock = f"{work}.{self.key_digest}"
         while True:
-            with state.try_lock(lock) as locked:
+            with self.store.try_lock(lock) as locked:
                 if locked:
                     yield
                     return
             reason = f"another run is {work} {what}"
-            self.budget.wait(LOCK_POLL_INTERVAL, reason, "/query", examine=lambda: state.holder(lock))
+            self.budget.wait(LOCK_POLL_INTERVAL, reason, "/query", examine=lambda: self.store.holder(lock))
 
     @contextlib.contextmanager
     def slot(self, call: Call, amount: int = 1) -> Iterator[None]:

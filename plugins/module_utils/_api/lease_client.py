@@ -16,14 +16,14 @@ import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from .._core.errors import OF_OTHER_PRODUCT, CallError, Kind, QgError
+from .._core.errors import OF_OTHER_PRODUCT, CallError, QgError, Reason
 from .._core.text import without_secrets
 from .._store.facts import AREAS, CHANNELS, PRODUCT
 from .._store.store import after_the_call
 from . import calls
 from .calls import CLASSIC, PRODUCTS
 from .key import KeyCaller
-from .leases import ISP_NUMBERS, AllocationParams, Area, Lease, NamedArea, Quota
+from .leases import ISP_NUMBERS, Area, Lease, NamedArea, Quota, Terms
 from .model import Call, Sending
 from .parsing import ResponseShapeError, as_int, check_count, check_unique, integer, objects, texts_or_none
 from .repeated import check_names, has_secret, masked
@@ -45,7 +45,7 @@ _NAMES = {
     "available": ("Status", None),
 }
 #: The refusals of a quota that a plan does not have.
-_NO_QUOTA = frozenset({Kind.PERMISSION, Kind.PARAMETER})
+_NO_QUOTA = frozenset({Reason.PERMISSION, Reason.PARAMETER})
 
 
 class Leases:
@@ -78,35 +78,31 @@ class Leases:
         try:
             return self.caller.call(self.calls.query, self._named(detail=1), read_masked)
         except CallError as error:
-            if error.kind in OF_OTHER_PRODUCT and self.caller.facts.get(PRODUCT) is not None:
+            if error.reason in OF_OTHER_PRODUCT and self.caller.facts.get(PRODUCT) is not None:
                 error.message = error.message.replace(LEAVE_OUT, RUN_AGAIN)
                 with after_the_call():
                     self.caller.facts.forget(PRODUCT)
             raise
 
-    def allocate(
-        self, number: int, params: AllocationParams, *, sending: Sending = contextlib.nullcontext
-    ) -> list[Lease]:
+    def allocate(self, number: int, terms: Terms, *, sending: Sending = contextlib.nullcontext) -> list[Lease]:
         """Allocate up to 100 leases; returns them."""
-        return self._new_leases(self.calls.allocate, number, params, sending)
+        return self._new_leases(self.calls.allocate, number, terms, sending)
 
-    def replace(
-        self, number: int, params: AllocationParams, *, sending: Sending = contextlib.nullcontext
-    ) -> list[Lease]:
+    def replace(self, number: int, terms: Terms, *, sending: Sending = contextlib.nullcontext) -> list[Lease]:
         """Replace N leases that the vendor chooses; returns the new ones."""
-        return self._new_leases(_offered(self.calls.replace), number, params, sending)
+        return self._new_leases(_offered(self.calls.replace), number, terms, sending)
 
-    def _new_leases(self, call: Call, number: int, params: AllocationParams, sending: Sending) -> list[Lease]:
+    def _new_leases(self, call: Call, number: int, terms: Terms, sending: Sending) -> list[Lease]:
         # The server then distinguishes a lease of a product host from every other one that is held.
-        is_distinct = params.distinct or not self._is_classic
+        is_distinct = terms.distinct or not self._is_classic
         parameters = self._named(
             number=number,
-            areas=",".join(params.areas) or None,
-            exclude_areas=",".join(params.exclude_areas) or None,
-            isp=ISP_NUMBERS.get(params.isp or ""),
+            areas=",".join(terms.areas) or None,
+            exclude_areas=",".join(terms.exclude_areas) or None,
+            isp=ISP_NUMBERS.get(terms.isp or ""),
             distinct=(1 if self._is_classic else "true") if is_distinct else None,
-            keep_alive=params.keep_alive,
-            pool=params.pool,
+            keep_alive=terms.keep_alive,
+            pool=terms.pool,
             detail=1,
         )
         read = read_new if self._is_classic else read_product_new
@@ -144,7 +140,7 @@ class Leases:
                 self.caller.host_facts.save(CHANNELS, str(quota.total))
                 return quota
         except CallError as error:
-            if error.kind not in _NO_QUOTA or self.calls.balance is None:
+            if error.reason not in _NO_QUOTA or self.calls.balance is None:
                 raise
         quota = self.caller.call(_offered(self.calls.balance), {}, read_balance)
         self._is_by_volume = True
@@ -155,7 +151,7 @@ class Leases:
         try:
             return self.quota() if self.calls.quota else None
         except CallError as error:
-            if error.kind not in _NO_QUOTA:
+            if error.reason not in _NO_QUOTA:
                 raise
         return None
 

@@ -55,7 +55,7 @@ class Quota:
 
 
 @dataclass(frozen=True)
-class AllocationParams:
+class Terms:
     """The parameters of a request for new leases; ``keep_alive`` is in minutes.
 
     ``areas`` and ``exclude_areas`` are codes. The classic API takes one area, and no ``exclude_areas`` or ``pool``.
@@ -73,7 +73,7 @@ class AllocationParams:
         return {name: value for name, value in asdict(self).items() if value}
 
     @classmethod
-    def from_json(cls, values: Mapping[str, Any]) -> AllocationParams:
+    def from_json(cls, values: Mapping[str, Any]) -> Terms:
         """Return the parameters with the values of :meth:`as_json`."""
         found: dict[str, Any] = {
             name: tuple(value) if isinstance(value, list) else value for name, value in values.items()

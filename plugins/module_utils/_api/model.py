@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, TypeVar
 
-from .._core.errors import Kind
+from .._core.errors import Reason
 from .exchange import HttpResponse
 
 T = TypeVar("T")
@@ -26,7 +26,7 @@ COMMON_LIMIT = 60
 class Code(NamedTuple):
     """One row of an error table: what the code means, and what the user can do about it."""
 
-    kind: Kind
+    reason: Reason
     meaning: str
     fix: str
 

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from .._core.errors import CallError, Kind
+from .._core.errors import CallError, Reason
 from . import calls
 from .key import KeyCaller
 from .lease_client import Leases
@@ -136,6 +136,6 @@ class Monopolies:
         try:
             return self.leases.lease_quota()
         except CallError as error:
-            if error.kind is not Kind.UNKNOWN:
+            if error.reason is not Reason.UNKNOWN:
                 raise
         return None

@@ -16,7 +16,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from .._core.errors import Kind
+from .._core.errors import Reason
 from .exchange import HttpResponse
 from .model import Code, Refusal
 from .parsing import ResponseShapeError, as_int, parse_object
@@ -38,80 +38,84 @@ _FULL = "Remove addresses that are no longer needed, or ask the vendor for a lon
 
 #: By the code of the classic API, a number, or of a product host, a name.
 CODES: Mapping[object, Code] = {
-    -1: Code(Kind.UNKNOWN, "unknown error", _SUPPORT),
-    -10: Code(Kind.PARAMETER, "parameter not legal", _OPTIONS),
-    -11: Code(Kind.RATE, "too many requests", _TOO_MANY),
-    -12: Code(Kind.BLOCKED, "key blocked", "Ask the vendor why the key was blocked."),
+    -1: Code(Reason.UNKNOWN, "unknown error", _SUPPORT),
+    -10: Code(Reason.PARAMETER, "parameter not legal", _OPTIONS),
+    -11: Code(Reason.RATE, "too many requests", _TOO_MANY),
+    -12: Code(Reason.BLOCKED, "key blocked", "Ask the vendor why the key was blocked."),
     -13: Code(
-        Kind.CALLER,
+        Reason.CALLER,
         "calling address not authorised",
         "The key's API authentication (vendor's user centre) lets in only listed callers: list the address of this "
         "control node there.",
     ),
     -14: Code(
-        Kind.CALLER,
+        Reason.CALLER,
         "API password wrong or missing",
         "Set password (environment QG_PASSWORD) to the key's API password.",
     ),
-    -15: Code(Kind.PERMISSION, "no permission", _OTHER_PRODUCT.format("classic")),
-    -100: Code(Kind.KEY, "plan missing or expired", "Check the key, or renew its plan in the vendor's user centre."),
-    -101: Code(Kind.PLAN, "more than the plan's channels", "Ask for less, or buy more channels."),
-    -102: Code(Kind.CHANNELS, "no free channel left", _RELEASE),
-    -103: Code(Kind.STOCK, "resources short", _ELSEWHERE),
-    -104: Code(Kind.FAILED, "allocation failed", _LATER),
-    -105: Code(Kind.COUNT, "count limit reached", "Wait a minute, or ask for less in one run."),
-    -202: Code(Kind.FULL, "whitelist full", _FULL),
+    -15: Code(Reason.PERMISSION, "no permission", _OTHER_PRODUCT.format("classic")),
+    -100: Code(Reason.KEY, "plan missing or expired", "Check the key, or renew its plan in the vendor's user centre."),
+    -101: Code(Reason.PLAN, "more than the plan's channels", "Ask for less, or buy more channels."),
+    -102: Code(Reason.CHANNELS, "no free channel left", _RELEASE),
+    -103: Code(Reason.STOCK, "resources short", _ELSEWHERE),
+    -104: Code(Reason.FAILED, "allocation failed", _LATER),
+    -105: Code(Reason.COUNT, "count limit reached", "Wait a minute, or ask for less in one run."),
+    -202: Code(Reason.FULL, "whitelist full", _FULL),
     -206: Code(
-        Kind.OTHER_KEY, "address bound to another key", "Remove the address from the whitelist of the other key first."
+        Reason.OTHER_KEY,
+        "address bound to another key",
+        "Remove the address from the whitelist of the other key first.",
     ),
-    "INTERNAL_ERROR": Code(Kind.UNKNOWN, "fault of the platform", _SUPPORT),
-    "INVALID_PARAMETER": Code(Kind.PARAMETER, "wrong format or type", _OPTIONS),
+    "INTERNAL_ERROR": Code(Reason.UNKNOWN, "fault of the platform", _SUPPORT),
+    "INVALID_PARAMETER": Code(Reason.PARAMETER, "wrong format or type", _OPTIONS),
     "INVALID_KEY": Code(
-        Kind.KEY,
+        Reason.KEY,
         "key unknown or expired",
         f"Check the key. If it is right, it belongs to another product: {LEAVE_OUT}, or set it to the one that the key "
         f"was bought for {_PRODUCTS}.",
     ),
     "UNAVAILABLE_KEY": Code(
-        Kind.EXPIRED, "key expired or blocked", "Renew the plan in the vendor's user centre, or ask why it was blocked."
+        Reason.EXPIRED,
+        "key expired or blocked",
+        "Renew the plan in the vendor's user centre, or ask why it was blocked.",
     ),
-    "ACCESS_DENY": Code(Kind.PERMISSION, "no permission", _OTHER_PRODUCT.format("this one")),
+    "ACCESS_DENY": Code(Reason.PERMISSION, "no permission", _OTHER_PRODUCT.format("this one")),
     "API_AUTH_DENY": Code(
-        Kind.CALLER,
+        Reason.CALLER,
         "API authentication failed",
         "Set password (environment QG_PASSWORD) to the key's API password, and list the address of this control node "
         "in the vendor's user centre if the key lets in only listed callers.",
     ),
-    "KEY_BLOCK": Code(Kind.BLOCKED, "key banned", "Ask the vendor why the key was banned."),
-    "REQUEST_LIMIT_EXCEEDED": Code(Kind.RATE, "too many calls", _TOO_MANY),
-    "BALANCE_INSUFFICIENT": Code(Kind.VOLUME, "volume used up", "Buy more volume in the vendor's user centre."),
-    "NO_RESOURCE_FOUND": Code(Kind.STOCK, "no address for this area and provider", _ELSEWHERE),
-    "FAILED_OPERATION": Code(Kind.FAILED, "extraction failed", _LATER),
+    "KEY_BLOCK": Code(Reason.BLOCKED, "key banned", "Ask the vendor why the key was banned."),
+    "REQUEST_LIMIT_EXCEEDED": Code(Reason.RATE, "too many calls", _TOO_MANY),
+    "BALANCE_INSUFFICIENT": Code(Reason.VOLUME, "volume used up", "Buy more volume in the vendor's user centre."),
+    "NO_RESOURCE_FOUND": Code(Reason.STOCK, "no address for this area and provider", _ELSEWHERE),
+    "FAILED_OPERATION": Code(Reason.FAILED, "extraction failed", _LATER),
     "EXTRACT_LIMIT_EXCEEDED": Code(
-        Kind.COUNT,
+        Reason.COUNT,
         "extraction quota exceeded",
         "The quota is for a minute or a day, depending on the plan: wait, or ask for less.",
     ),
-    "NO_AVAILABLE_CHANNEL": Code(Kind.CHANNELS, "no free channel left", _RELEASE),
-    "DELETE_LIMIT_EXCEEDED": Code(Kind.COUNT, "released too often", "Wait, or release less in one run."),
+    "NO_AVAILABLE_CHANNEL": Code(Reason.CHANNELS, "no free channel left", _RELEASE),
+    "DELETE_LIMIT_EXCEEDED": Code(Reason.COUNT, "released too often", "Wait, or release less in one run."),
     "STATIC_DELETE_TIME_LIMIT": Code(
-        Kind.TOO_EARLY, "a static address is kept for 24 hours", "Wait until a day after it was leased."
+        Reason.TOO_EARLY, "a static address is kept for 24 hours", "Wait until a day after it was leased."
     ),
     "MONOPOLY_DELETE_TIME_LIMIT": Code(
-        Kind.TOO_EARLY, "exclusive occupancy is kept for 12 hours", "Wait until 12 hours after the application."
+        Reason.TOO_EARLY, "exclusive occupancy is kept for 12 hours", "Wait until 12 hours after the application."
     ),
     "MONOPOLY_CHANGEIP_TIME_LIMIT": Code(
-        Kind.TOO_EARLY, "less than 10 seconds since the last change of the address", "Wait 10 seconds."
+        Reason.TOO_EARLY, "less than 10 seconds since the last change of the address", "Wait 10 seconds."
     ),
-    "IP_WHITELIST_LIMIT_EXCEEDED": Code(Kind.FULL, "whitelist full", _FULL),
+    "IP_WHITELIST_LIMIT_EXCEEDED": Code(Reason.FULL, "whitelist full", _FULL),
 }
 #: By the HTTP status of the calls for exclusive occupancy.
 _MONOPOLY_STATUSES = {
-    400: Code(Kind.REFUSED, "refused", "Check the task's options, and the times that the vendor's rules ask for."),
-    500: Code(Kind.UNKNOWN, "unknown error", _SUPPORT),
+    400: Code(Reason.REFUSED, "refused", "Check the task's options, and the times that the vendor's rules ask for."),
+    500: Code(Reason.UNKNOWN, "unknown error", _SUPPORT),
 }
 #: Any other code.
-_UNDOCUMENTED = Code(Kind.OTHER, "not a documented code", "See the vendor's error table.")
+_UNDOCUMENTED = Code(Reason.OTHER, "not a documented code", "See the vendor's error table.")
 
 
 def classic(response: HttpResponse) -> tuple[Any, Refusal | None]:

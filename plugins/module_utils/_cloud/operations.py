@@ -15,8 +15,8 @@ from .._api.account import Account, Row
 from .._core.checks import check_range, check_word
 from .._core.errors import OptionError
 from .._core.text import quoted
+from .._task.api_options import ACCOUNT_API_OPTIONS, account_api
 from .._task.operation import Mode, Operation, Spec
-from .._task.options import ACCOUNT_API_OPTIONS, account_api
 
 #: The brand, by the vendor's number (vendor doc 2662).
 _PRODUCT: Spec = {"product_id": {"type": "int", "required": True}}

@@ -30,7 +30,7 @@ class Effect(Enum):
     IN_FLIGHT = "in flight"
 
 
-class Kind(Enum):
+class Reason(Enum):
     """What a refusal of the vendor means, whichever API wrote it. Callers decide by it, not by the vendor's code."""
 
     #: Too many calls in a minute.
@@ -69,10 +69,10 @@ class Kind(Enum):
     OTHER = "other"
 
 
-#: The kinds of refusals after which a call may have been carried out.
-UNCERTAIN = frozenset({Kind.FAILED, Kind.UNKNOWN, Kind.OTHER})
-#: The kinds of refusals that a read of the list has with a key of another product.
-OF_OTHER_PRODUCT = frozenset({Kind.PARAMETER, Kind.PERMISSION, Kind.KEY, Kind.EXPIRED})
+#: The reasons after which which a call may have been carried out.
+UNCERTAIN = frozenset({Reason.FAILED, Reason.UNKNOWN, Reason.OTHER})
+#: The reasons of refusals that a read of the list has with a key of another product.
+OF_OTHER_PRODUCT = frozenset({Reason.PARAMETER, Reason.PERMISSION, Reason.KEY, Reason.EXPIRED})
 
 #: The details of a failed call, which a result has below ``error``.
 CALL_DETAILS = ("code", "meaning", "endpoint", "http_status", "request_id")
@@ -138,7 +138,7 @@ class UncertainOutcomeError(QgError):
 
 
 class CallError(QgError):
-    """A call failed. ``effect`` is its effect at the vendor, and ``kind`` the meaning of a refusal.
+    """A call failed. ``effect`` is its effect at the vendor, and ``reason`` the meaning of a refusal.
 
     ``retryable`` says whether the same call may succeed later. Whether it may be sent again depends on ``effect``, too.
     ``retry_after`` are the seconds that the server asked to wait, if it did.
@@ -149,14 +149,14 @@ class CallError(QgError):
         message: str,
         *,
         effect: Effect,
-        kind: Kind | None = None,
+        reason: Reason | None = None,
         retryable: bool = False,
         retry_after: float | None = None,
         **details: Any,
     ) -> None:
         super().__init__(message, **details)
         self.effect = effect
-        self.kind = kind
+        self.reason = reason
         self.retryable = retryable
         self.retry_after = retry_after
 

@@ -98,7 +98,7 @@ def wall_time() -> float:
     return current().clock.wall()
 
 
-class Caller(NamedTuple):
+class Actor(NamedTuple):
     """A user and a run of Ansible, and the host and inventory of a task, which a delegated module does not know."""
 
     user: str
@@ -110,19 +110,19 @@ class Caller(NamedTuple):
 _task = ("", "")
 
 
-def set_caller(*, host: str, inventory: str) -> None:
+def set_actor(*, host: str, inventory: str) -> None:
     """Say which host and inventory the task of this process is for."""
     global _task
     _task = (host, inventory)
 
 
-def current_caller() -> Caller:
-    """Return the caller of this process. A run is the process that has forked this one, and its host."""
+def current_actor() -> Actor:
+    """Return the actor of this process. A run is the process that has forked this one, and its host."""
     # A container may run as a user without a name.
     user = "unknown"
     with contextlib.suppress(KeyError, OSError, ImportError):
         user = getpass.getuser()
-    return Caller(user, f"{os.getppid()} {os.uname().nodename}", *_task)
+    return Actor(user, f"{os.getppid()} {os.uname().nodename}", *_task)
 
 
 def _ignore(_reason: str, _detail: str) -> None:

@@ -26,8 +26,7 @@ from .._core.text import counted
 from .._leases.api import held_leases
 from .._paid.caps import bought_today
 from .._store.opening import is_database
-from .._task.operation import Mode, Operation, Spec, explained
-from .._task.options import (
+from .._task.api_options import (
     AUTO,
     CAP_OPTIONS,
     EGRESS_OPTIONS,
@@ -37,6 +36,7 @@ from .._task.options import (
     key_caller,
     transport,
 )
+from .._task.operation import Mode, Operation, Spec, explained
 from .._task.products import client_of, read_product
 
 _SPEC: Spec = {
@@ -80,7 +80,7 @@ class Doctor:
         before = (("versions", _versions), ("options", self._options), ("store", self._store))
         if not all(self.check(name, examine) for name, examine in before):
             return
-        with contextlib.closing(self.classic.rate_limiter.state):
+        with contextlib.closing(self.classic.store):
             self.check("egress", self._egress)
             readable = self.check("whitelist", self._whitelist)
             if not self.check("product", lambda: self._product(readable)) or self.api is None:
@@ -151,7 +151,7 @@ class Doctor:
         try:
             self.leases = held_leases(api)
         except CallError as error:
-            if error.kind is None:
+            if error.reason is None:
                 raise
         if not self.leases:
             return (
@@ -177,7 +177,7 @@ class Doctor:
         return detail
 
     def _cap(self, api: Leases) -> str:
-        bought = f"{bought_today(api.caller.rate_limiter.state, api.caller.key_digest)} bought in 24 hours"
+        bought = f"{bought_today(api.caller.store, api.caller.key_digest)} bought in 24 hours"
         cap = self.params["max_new_per_day"]
         if cap is None:
             return f"{bought}, without a limit. To set one, type: export QG_MAX_NEW_PER_DAY=NUMBER"

@@ -11,14 +11,14 @@ from collections.abc import Collection, Iterable
 from math import inf
 
 from .._api.lease_client import Leases
-from .._api.leases import AllocationParams, Lease, NamedArea, Quota, oldest_first
+from .._api.leases import Lease, NamedArea, Quota, Terms, oldest_first
 from .._api.model import Sending
 from .._core.errors import QgError
 from .._core.text import format_sample
 from .._paid.holdings import Holdings
 from .._paid.journal import LEASES
 from .._paid.matching import Traits
-from .._paid.model import BUY, DROP, SWAP, Item, PaidApi, Span
+from .._paid.paid_api import BUY, DROP, SWAP, Item, PaidApi, Span
 
 #: The maximum number of leases that one call can request (vendor doc 174).
 MAX_PER_CALL = 100
@@ -68,7 +68,7 @@ class LeaseApi(PaidApi[Lease]):
     def named_areas(self) -> list[NamedArea]:
         return self.client.named_areas()
 
-    def pay(self, operation: str, number: int, terms: AllocationParams, sending: Sending) -> dict[str, Lease]:
+    def pay(self, operation: str, number: int, terms: Terms, sending: Sending) -> dict[str, Lease]:
         send = self.client.allocate if operation == BUY else self.client.replace
         return _by_name(send(number, terms, sending=sending))
 
@@ -107,7 +107,7 @@ class LeaseApi(PaidApi[Lease]):
         ends = self._ends_after(self.from_item(item), seen_at)
         return Span() if ends is None else Span(ends, ends - seen_at)
 
-    def traits(self, lease: Lease, terms: AllocationParams | None) -> Traits | None:
+    def traits(self, lease: Lease, terms: Terms | None) -> Traits | None:
         now = self.caller.vendor_clock.now()
         ends = self.ends(lease)
         if ends is not None and ends <= now:

@@ -23,13 +23,13 @@ from .._paid.holdings import Holdings
 from .._paid.matching import Desired
 from .._store.facts import LEASE_LIST
 from .._store.opening import open_store
+from .._task.api_options import PROXY_API_OPTIONS
 from .._task.operation import redact
-from .._task.options import PROXY_API_OPTIONS
 from .._task.products import PLACE_OPTIONS, lease_client
 from .api import MAX_PER_CALL, LeaseApi
 from .credentials import check_credentials
+from .lease_options import check_terms, desired_leases, with_codes
 from .operations import lease_results
-from .options import check_terms, desired_leases, with_codes
 
 #: The options of the lookup that select leases.
 LOOKUP_SELECTORS = tuple(PLACE_OPTIONS)
@@ -48,10 +48,10 @@ def find_leases(params: Mapping[str, Any]) -> list[dict[str, Any]]:
     check_credentials(params["form"] == "url", params, "form=url")
     desired = desired_leases(params, least)
     # Templates may be evaluated in the process that Ansible forks its workers from.
-    with contextlib.closing(open_store(params["store"], params["max_wait"])) as state:
+    with contextlib.closing(open_store(params["store"], params["max_wait"])) as store:
         # A lookup cannot see whether its task has no_log, so it announces nothing.
-        api = lease_client(params, SILENT, check_terms, state=state)
-        desired = replace(desired, params=with_codes(desired.params, api))
+        api = lease_client(params, SILENT, check_terms, store=store)
+        desired = replace(desired, terms=with_codes(desired.terms, api))
         leases = _matching(api, desired, params["max_age"])
         found = lease_results(leases, api.caller.vendor_clock)
     if len(leases) < least:

@@ -20,8 +20,8 @@ from .._core.runtime import wall_time
 from .._core.text import counted, format_sample, one_line
 from .._paid.caps import parse_cap
 from .._store.store import StateError
+from .._task.api_options import AUTO, CAP_OPTIONS, IGNORE_QUOTA_OPTION, key_caller
 from .._task.operation import Mode, Operation
-from .._task.options import AUTO, CAP_OPTIONS, IGNORE_QUOTA_OPTION, key_caller
 from .._task.products import (
     PLACE_OPTIONS,
     POOLS,
@@ -31,10 +31,10 @@ from .._task.products import (
     lease_client,
     naming_product,
 )
-from . import options
+from . import lease_options as options
 from .api import MAX_PER_CALL, held_leases
-from .change import LeaseResult, NamedLeases, ensure_leases, release_leases, replace_leases, servers
 from .credentials import CREDENTIALS_OPTION, check_credentials, reveal
+from .leasing import LeaseResult, NamedLeases, ensure_leases, release_leases, replace_leases, servers
 
 
 def lease_results(leases: Iterable[Lease], clock: VendorClock) -> list[dict[str, Any]]:
@@ -90,7 +90,7 @@ def _run_allocate(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
     desired, cap = options.desired_leases(params, params["count"]), parse_cap(params)
     check_credentials(params["with_credentials"], params)
     api = lease_client(params, mode.announcer, options.check_new_terms)
-    desired = replace(desired, params=options.with_codes(desired.params, api))
+    desired = replace(desired, terms=options.with_codes(desired.terms, api))
     found = ensure_leases(api, desired, check=mode.check, cap=cap, ignore_quota=params["ignore_quota"])
     predicted = found.missing if mode.check else 0
     return {
@@ -109,7 +109,7 @@ def _run_release(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
 
 
 def _run_replace(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
-    chosen, new, number = options.chosen_leases(params), options.allocation_params(params), params["count"]
+    chosen, new, number = options.chosen_leases(params), options.read_terms(params), params["count"]
     check_credentials(params["with_credentials"], params)
     if number is not None:
         check_range("count", number, 1, MAX_PER_CALL)
@@ -175,7 +175,7 @@ def _run_pool(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
         codes = area_codes("areas", areas, api.named_areas)
         found = api.pool(params["count"], areas=codes, isp=params["isp"], pool=pool)
     except CallError as error:
-        if error.kind is None:
+        if error.reason is None:
             raise
         raise naming_product(error, api.caller, "") from None
     return {

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from .._task.api_options import PRODUCT_OPTIONS, PROXY_API_OPTIONS
 from .._task.operation import Mode, Operation
-from .._task.options import PRODUCT_OPTIONS, PROXY_API_OPTIONS
 from .._task.products import check_quota, lease_client
 
 

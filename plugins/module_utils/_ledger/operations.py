@@ -22,8 +22,8 @@ from .._paid.journal import REFUSED, SETTLED
 from .._paid.ledger import ledger
 from .._store.opening import open_store
 from .._store.store import Store
+from .._task.api_options import AUTO, PRODUCT_OPTIONS, PROXY_API_OPTIONS, key_caller
 from .._task.operation import Mode, Operation, Spec
-from .._task.options import AUTO, PRODUCT_OPTIONS, PROXY_API_OPTIONS, key_caller
 
 _AGO = re.compile(r"[0-9]{1,9}[smhd]")
 _SPEC: Spec = {
@@ -90,7 +90,7 @@ def _keys(params: Mapping[str, Any], store: Store) -> set[str]:
     """Return the names of the key in the state: the one for the product, or with ``auto`` those for all products."""
     products = PRODUCTS if params["product"] == AUTO else [params["product"]]
     complete = {**_DEFAULTS, **params}
-    return {key_caller(complete, SILENT, state=store, product=name).key_digest for name in products}
+    return {key_caller(complete, SILENT, store=store, product=name).key_digest for name in products}
 
 
 def _run(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:

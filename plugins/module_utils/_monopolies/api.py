@@ -14,13 +14,13 @@ from collections.abc import Collection, Mapping
 
 from .._api.calls import MONOPOLIES as LIST
 from .._api.calls import MONOPOLIES_APPLY, MONOPOLIES_RELEASE
-from .._api.leases import AllocationParams, NamedArea, Quota
+from .._api.leases import NamedArea, Quota, Terms
 from .._api.model import Sending
 from .._api.monopolies import Monopolies, Monopoly
-from .._core.errors import CallError, Kind
+from .._core.errors import CallError, Reason
 from .._paid.journal import MONOPOLIES
 from .._paid.matching import Traits
-from .._paid.model import BUY, DROP, Item, PaidApi, Span
+from .._paid.paid_api import BUY, DROP, Item, PaidApi, Span
 from .._task.products import naming_product
 
 #: The maximum number of resources in one application, and in any other call, so that the query stays short.
@@ -53,7 +53,7 @@ class MonopolyApi(PaidApi[Monopoly]):
         try:
             listed = self.client.monopolies()
         except CallError as error:
-            if error.kind is None:
+            if error.reason is None:
                 raise
             advice = "Check that the key's product is one of exclusive occupancy."
             raise naming_product(error, self.caller, advice) from None
@@ -65,12 +65,12 @@ class MonopolyApi(PaidApi[Monopoly]):
     def named_areas(self) -> list[NamedArea]:
         return self.client.leases.named_areas()
 
-    def pay(self, operation: str, number: int, terms: AllocationParams, sending: Sending) -> dict[str, Monopoly]:
+    def pay(self, operation: str, number: int, terms: Terms, sending: Sending) -> dict[str, Monopoly]:
         area = next(iter(terms.areas), None)
         try:
             self.client.apply_for_monopolies(number, area_code=area, isp=terms.isp, sending=sending)
         except CallError as error:
-            if error.kind is Kind.REFUSED:
+            if error.reason is Reason.REFUSED:
                 error.message += " Nothing was applied for. Ask for less, for another place, or extend the plan."
             raise
         return {}
@@ -89,7 +89,7 @@ class MonopolyApi(PaidApi[Monopoly]):
     def label(self, resource: Monopoly) -> str:
         return resource.uuid
 
-    def traits(self, resource: Monopoly, terms: AllocationParams | None) -> Traits:
+    def traits(self, resource: Monopoly, terms: Terms | None) -> Traits:
         # QG.net's list names its area, but not the code.
         return Traits(resource.uuid, None, resource.area, resource.isp, terms)
 

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from .._api.leases import AllocationParams, area_codes
+from .._api.leases import Terms, area_codes
 from .._api.monopolies import Monopolies, Monopoly
 from .._core.checks import check_names, check_range
 from .._core.errors import OptionError
@@ -19,11 +19,11 @@ from .._core.text import one_line
 from .._paid.caps import parse_cap
 from .._paid.holdings import Holdings
 from .._paid.matching import Desired
+from .._task.api_options import CAP_OPTIONS, IGNORE_QUOTA_OPTION, PROXY_API_OPTIONS, key_caller
 from .._task.operation import Mode, Operation
-from .._task.options import CAP_OPTIONS, IGNORE_QUOTA_OPTION, PROXY_API_OPTIONS, key_caller
 from .._task.products import PLACE_OPTIONS, check_areas
 from .api import MAX_COUNT, MonopolyApi
-from .change import MonopolyResult, hold, redial, redialed_since, releasable_from, release_held
+from .reserving import MonopolyResult, hold, redial, redialed_since, releasable_from, release_held
 
 
 def check_uuids(texts: Sequence[str]) -> list[str]:
@@ -40,7 +40,7 @@ def desired_monopolies(params: Mapping[str, Any]) -> Desired:
         raise OptionError("count is missing: state=present needs the number of resources to hold.")
     check_range("count", params["count"], 1, MAX_COUNT)
     check_areas("area", _area(params))
-    return Desired(params["count"], AllocationParams(isp=params["isp"]), on_uncertain=params["on_uncertain"])
+    return Desired(params["count"], Terms(isp=params["isp"]), on_uncertain=params["on_uncertain"])
 
 
 def _area(params: Mapping[str, Any]) -> list[str]:
@@ -62,7 +62,7 @@ def selected_uuids(params: Mapping[str, Any]) -> list[str] | None:
     return check_uuids(params["uuids"])
 
 
-def describe_monopoly(monopoly: Monopoly, terms: AllocationParams | None) -> dict[str, Any]:
+def describe_monopoly(monopoly: Monopoly, terms: Terms | None) -> dict[str, Any]:
     """Return a resource for a result: its fields in the collection's terms, and the vendor's own."""
     return {
         "uuid": monopoly.uuid,
@@ -131,7 +131,7 @@ def _run(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
         desired, cap = desired_monopolies(params), parse_cap(params)
         api = Monopolies(key_caller(params, mode.announcer))
         for code in area_codes("area", _area(params), api.leases.named_areas):
-            desired = replace(desired, params=replace(desired.params, areas=(code,)))
+            desired = replace(desired, terms=replace(desired.terms, areas=(code,)))
         found = hold(api, desired, wait=wait, check=mode.check, cap=cap, ignore_quota=params["ignore_quota"])
     else:
         uuids = selected_uuids(params)

@@ -14,7 +14,7 @@ from collections.abc import Collection, Iterator, Mapping
 from functools import partial
 from typing import TypeVar
 
-from .._api.leases import AllocationParams
+from .._api.leases import Terms
 from .._api.model import Sending
 from .._core.errors import CallError
 from .._core.text import format_sample
@@ -22,7 +22,7 @@ from .._store.store import after_the_call
 from .clearing import Clearing
 from .evidence import LIST_LAG, Expected, Report, Says
 from .journal import HOUR
-from .model import BUY, DROP, SWAP, NewCall, PaidApi
+from .paid_api import BUY, DROP, SWAP, NewCall, PaidApi
 
 R = TypeVar("R")
 
@@ -55,7 +55,7 @@ class Books(Clearing[R]):
         """What calls of this run have released."""
         return {name: resource for name, resource in self._dropped.items() if name not in self.held}
 
-    def buy(self, number: int, terms: AllocationParams, operation: str = BUY) -> CallError | None:
+    def buy(self, number: int, terms: Terms, operation: str = BUY) -> CallError | None:
         """Pay for resources once; returns the error of a call whose effect, if any, is in ``bought`` nevertheless."""
         api = self.api
         endpoint = api.calls[operation]

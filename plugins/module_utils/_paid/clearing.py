@@ -26,7 +26,7 @@ from .evidence import (
     verdict,
 )
 from .holdings import Holdings
-from .model import PaidApi
+from .paid_api import PaidApi
 
 R = TypeVar("R")
 #: Seconds between two looks at what may change.

@@ -9,14 +9,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Generic, TypeVar
 
-from .._api.leases import AllocationParams, Quota
-from .._core.errors import CallError, Kind, QgError, UncertainOutcomeError
+from .._api.leases import Quota, Terms
+from .._core.errors import CallError, QgError, Reason, UncertainOutcomeError
 from .._core.text import counted, format_sample
 from .books import Books
 from .clearing import POLL
 from .lifetime import check_lifetime, duration, known_lifetime
 from .matching import Desired, Plan
-from .model import BUY
+from .paid_api import BUY
 from .release import ATTEMPTS
 
 R = TypeVar("R")
@@ -28,7 +28,7 @@ CHANNEL_WAIT = 45.0
 def buy_missing(
     books: Books[Any],
     missing: Callable[[], int],
-    terms: AllocationParams,
+    terms: Terms,
     *,
     is_confirmed: bool = False,
     at_once: Callable[[], int] | None = None,
@@ -53,7 +53,7 @@ def buy_missing(
             error = books.buy(min(number, most), terms)
         except CallError as refusal:
             # A released channel is not free at once, and not every plan has a quota that shows it.
-            if refusal.kind is not Kind.CHANNELS or not books.released or books.now() >= until:
+            if refusal.reason is not Reason.CHANNELS or not books.released or books.now() >= until:
                 raise
             books.wait(POLL, "a released channel is not free yet", books.api.calls[BUY])
             continue
@@ -109,7 +109,7 @@ class Ensuring(Generic[R]):
         if not self.first.decided().missing:
             return
         if self.desired.min_remaining:
-            check_lifetime(books, self.desired, known_lifetime(books, self.desired.params))
+            check_lifetime(books, self.desired, known_lifetime(books, self.desired.terms))
         if check:
             # A prediction need not be certain, and waits for nothing.
             if books.read_quota():
@@ -128,7 +128,7 @@ class Ensuring(Generic[R]):
 
     def buy(self, *, is_confirmed: bool = True) -> None:
         """Buy what is missing."""
-        buy_missing(self.books, self._missing, self.desired.params, is_confirmed=is_confirmed, at_once=self._at_once)
+        buy_missing(self.books, self._missing, self.desired.terms, is_confirmed=is_confirmed, at_once=self._at_once)
 
     def _missing(self) -> int:
         """Return how many are missing; what this run has bought is not bought again, even if it has ended since."""
@@ -140,7 +140,7 @@ class Ensuring(Generic[R]):
         books = self.books
         if not self.desired.min_remaining:
             return books.api.most
-        lasts = known_lifetime(books, self.desired.params)
+        lasts = known_lifetime(books, self.desired.terms)
         if lasts is None and not books.bought:
             return 1
         if lasts is None:

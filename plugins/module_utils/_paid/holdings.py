@@ -10,12 +10,12 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Generic, TypeVar
 
-from .._api.leases import AllocationParams
+from .._api.leases import Terms
 from .._core.errors import CallError, WaitBudgetExceeded
 from .evidence import Says, Snapshot, certain, view
 from .journal import Journal
 from .matching import Traits, codes_by_name
-from .model import PaidApi, read_list
+from .paid_api import PaidApi, read_list
 
 R = TypeVar("R")
 
@@ -28,7 +28,7 @@ class Holdings(Generic[R]):
 
     def __init__(self, api: PaidApi[R], *, cap: int | None = None) -> None:
         self.api = api
-        self.journal = Journal(api.caller.rate_limiter.state, api.caller.key_digest, api.kind, api.product, cap)
+        self.journal = Journal(api.caller.store, api.caller.key_digest, api.kind, api.product, cap)
         self.snapshot = Snapshot()
         self.held: dict[str, R] = {}
         self.first: dict[str, R] | None = None
@@ -112,11 +112,11 @@ class Holdings(Generic[R]):
         except (CallError, WaitBudgetExceeded):
             return {}
 
-    def terms(self) -> dict[str, AllocationParams]:
+    def terms(self) -> dict[str, Terms]:
         """Return what held resources were requested with, by name, as far as that is recorded."""
         terms = {}
         for report in self.snapshot.reports:
             is_purchase = report.says in (Says.HELD, Says.ENDED)
             if is_purchase and report.name in self.held and not self.snapshot.has_ended(report.ends):
-                terms[report.name] = AllocationParams.from_json(report.request["terms"])
+                terms[report.name] = Terms.from_json(report.request["terms"])
         return terms

@@ -21,11 +21,11 @@ from typing import Any
 
 from .._api.parsing import parse_vendor_time
 from .._core.errors import CallError, Effect, OptionError
-from .._core.runtime import current_caller
+from .._core.runtime import current_actor
 from .._store.store import Connection, StateError, Store, after_the_call
 from .caps import bought_today, check_cap
 from .evidence import Expected, Missing, OpenCall, Report, Says
-from .model import SWAP, Item, NewCall, Span
+from .paid_api import SWAP, Item, NewCall, Span
 
 #: Seconds for which the effects of calls are kept at most, apart from what is held, and the rows of calls that buy
 #: nothing: a lookup uses a list for as long.
@@ -87,7 +87,7 @@ class Journal:
 
     def _insert(self, database: Connection, call: NewCall, now: float, timeout: float, wall_at: float) -> int:
         """Insert the row of a call; returns its number."""
-        actor = current_caller()
+        actor = current_actor()
         row = {
             "key": self._key,
             "kind": self._kind,

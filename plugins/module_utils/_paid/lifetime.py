@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from .._api.leases import AllocationParams
+from .._api.leases import Terms
 from .._core.errors import OptionError
 from .._core.text import counted
 from .books import Books
@@ -21,7 +21,7 @@ from .matching import Desired
 MATCHING_SHARE = 0.1
 
 
-def known_lifetime(books: Books[Any], terms: AllocationParams) -> float | None:
+def known_lifetime(books: Books[Any], terms: Terms) -> float | None:
     """Return the seconds that new resources last; None if that is unknown."""
     expected = books.api.lifetime
     if terms.keep_alive is not None:

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import NamedTuple
 
-from .._api.leases import ISP_NUMBERS, AllocationParams, NamedArea, is_inside
+from .._api.leases import ISP_NUMBERS, NamedArea, Terms, is_inside
 from .._core.errors import QgError
 from .._core.text import format_sample
 
@@ -70,7 +70,7 @@ class Traits(NamedTuple):
     code: str | None
     place: str | None
     isp: str | None
-    terms: AllocationParams | None = None
+    terms: Terms | None = None
     addresses: frozenset[str] = frozenset()
     remaining: float | None = None
 
@@ -99,7 +99,7 @@ class Plan:
 
 @dataclass(frozen=True)
 class Desired:
-    """At least ``count`` resources that match the areas and the provider of ``params``.
+    """At least ``count`` resources that match the areas and the provider of ``terms``.
 
     ``min_remaining`` is in minutes. With ``exact``, at most ``count`` may match. ``on_uncertain`` says what to do with
     those of which it is unknown whether they match: ``fail``, ``ignore`` or ``match``. Those with an address in
@@ -107,7 +107,7 @@ class Desired:
     """
 
     count: int
-    params: AllocationParams = field(default_factory=AllocationParams)
+    terms: Terms = field(default_factory=Terms)
     min_remaining: float = 0
     exact: bool = False
     on_uncertain: str = "fail"
@@ -183,7 +183,7 @@ class Desired:
         if self.excludes(resource):
             return Match.NO
         terms = resource.terms
-        if terms is not None and any(place_of(self.params)) and place_of(terms) == place_of(self.params):
+        if terms is not None and any(place_of(self.terms)) and place_of(terms) == place_of(self.terms):
             shown = Match.YES
         if shown is Match.YES and self._lasts(resource) is Match.UNKNOWN:
             return Match.UNKNOWN
@@ -194,13 +194,13 @@ class Desired:
         if self.excludes(resource):
             return Match.NO
         parts = []
-        if self.params.isp:
+        if self.terms.isp:
             parts.append(self._isp_match(resource))
         # Names of areas are only read if they decide.
-        if self.params.areas and Match.NO not in parts:
-            parts.append(_place_match(resource, self.params.areas, areas))
-        if self.params.exclude_areas and Match.NO not in parts:
-            parts.append(_place_match(resource, self.params.exclude_areas, areas).negated())
+        if self.terms.areas and Match.NO not in parts:
+            parts.append(_place_match(resource, self.terms.areas, areas))
+        if self.terms.exclude_areas and Match.NO not in parts:
+            parts.append(_place_match(resource, self.terms.exclude_areas, areas).negated())
         return Match.all_of(parts)
 
     def _isp_match(self, resource: Traits) -> Match:
@@ -208,7 +208,7 @@ class Desired:
         isp = resource.isp
         if isp not in ISP_NUMBERS:
             isp = resource.terms.isp if resource.terms else None
-        return Match.UNKNOWN if isp is None else Match.of(isp == self.params.isp)
+        return Match.UNKNOWN if isp is None else Match.of(isp == self.terms.isp)
 
 
 def codes_by_name(areas: Collection[NamedArea]) -> dict[str, str]:
@@ -219,7 +219,7 @@ def codes_by_name(areas: Collection[NamedArea]) -> dict[str, str]:
     return {name: found.pop() for name, found in codes.items() if name and len(found) == 1}
 
 
-def place_of(terms: AllocationParams) -> tuple[object, ...]:
+def place_of(terms: Terms) -> tuple[object, ...]:
     """Return what is requested of the place of a resource."""
     return terms.areas, terms.exclude_areas, terms.isp
 

@@ -9,16 +9,16 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import Any
 
-from .._core.errors import CallError, Kind, QgError, UncertainOutcomeError, WaitBudgetExceeded
+from .._core.errors import CallError, QgError, Reason, UncertainOutcomeError, WaitBudgetExceeded
 from .._core.text import counted
 from .books import Books
 from .clearing import POLL
-from .model import DROP
+from .paid_api import DROP
 
 #: The attempts of a call that fails transiently.
 ATTEMPTS = 3
 #: The refusals of a release that may concern only some of the resources.
-_SEPARABLE = (Kind.COUNT, Kind.TOO_EARLY)
+_SEPARABLE = (Reason.COUNT, Reason.TOO_EARLY)
 
 
 def release(books: Books[Any], names: Sequence[str]) -> None:
@@ -69,7 +69,7 @@ def _release_batch(books: Books[Any], batch: Sequence[str], going: Collection[st
     try:
         return books.drop(batch, going)
     except CallError as refusal:
-        if refusal.kind not in _SEPARABLE or len(batch) == 1:
+        if refusal.reason not in _SEPARABLE or len(batch) == 1:
             raise
     # One of them may be the reason.
     error: CallError | None = None
@@ -85,7 +85,7 @@ def _still_held(books: Books[Any], error: QgError | None, labels: Collection[str
     if error is not None:
         message = error.message
         details = error.details
-    if isinstance(error, CallError) and error.kind in (*_SEPARABLE, Kind.PERMISSION):
+    if isinstance(error, CallError) and error.reason in (*_SEPARABLE, Reason.PERMISSION):
         # The rule explains the refusal better than QG.net's code.
         rule = books.api.rules
     held = f"{counted(len(labels), books.api.noun, 'are')} still held: {', '.join(labels)}."

@@ -12,13 +12,13 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
-from .._api.leases import AllocationParams
+from .._api.leases import Terms
 from .._core.errors import CallError, QgError, UncertainOutcomeError
 from .._store.facts import REPLACEMENT
 from .._store.store import after_the_call
 from .books import Books
 from .ensure import buy_missing, check_room
-from .model import SWAP, Item
+from .paid_api import SWAP, Item
 from .release import ATTEMPTS, release
 
 R = TypeVar("R")
@@ -37,11 +37,11 @@ class Replacement(Generic[R]):
     request: str
     before: dict[str, Item]
     old: list[str]
-    terms: AllocationParams
+    terms: Terms
     continues: bool = False
 
     @classmethod
-    def begin(cls, books: Books[R], request: Any, old: Collection[str], terms: AllocationParams) -> Replacement[R]:
+    def begin(cls, books: Books[R], request: Any, old: Collection[str], terms: Terms) -> Replacement[R]:
         """Return the interrupted replacement with this request (JSON), or a new one."""
         text = json.dumps(request, sort_keys=True)
         remembered = books.api.caller.facts.get(REPLACEMENT, text)
@@ -54,7 +54,7 @@ class Replacement(Generic[R]):
             request=text,
             before={name: Item(item["ends"], item["data"]) for name, item in begun["before"].items()},
             old=begun["old"],
-            terms=AllocationParams.from_json(begun["terms"]),
+            terms=Terms.from_json(begun["terms"]),
             continues=True,
         )
 

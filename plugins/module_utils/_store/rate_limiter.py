@@ -53,7 +53,7 @@ def minute_seconds() -> float:
 class RateLimiter:
     """The slots of the vendor's rate limits, shared by all processes that use the same store."""
 
-    state: Store
+    store: Store
     minute: float = field(default_factory=minute_seconds)
 
     @contextlib.contextmanager
@@ -73,13 +73,13 @@ class RateLimiter:
             yield
         finally:
             # On failure, the slot only expires later. That must not hide the result of the call.
-            with after_the_call(), self.state.transaction() as database:
+            with after_the_call(), self.store.transaction() as database:
                 self._save(database, number, key, endpoint, self.minute + CLOCK_SLACK, amount)
 
     def _take(self, number: int, key: str, endpoint: str, limit: int, timeout: float, amount: int) -> float | None:
         """Take a slot; returns None, or the seconds until one may be free."""
-        with self.state.transaction() as database:
-            now = self.state.now()
+        with self.store.transaction() as database:
+            now = self.store.now()
             database.execute("DELETE FROM rate_calls WHERE expires_at <= ?", (now,))
             used, first, blocked = database.execute(
                 f"SELECT sum(amount), min(expires_at), max(CASE WHEN amount = {BLOCK} THEN expires_at END) "
@@ -96,7 +96,7 @@ class RateLimiter:
 
     def _save(self, database: Connection, number: int, key: str, endpoint: str, seconds: float, amount: int) -> None:
         """Let a slot expire in so many seconds, also one that was deleted while this process was stopped."""
-        database.execute(_SAVE, (number, key, endpoint, self.state.now() + seconds, amount))
+        database.execute(_SAVE, (number, key, endpoint, self.store.now() + seconds, amount))
 
     def block(self, key: str, endpoint: str, seconds: float | None = None) -> None:
         """Block an endpoint for all processes, because the vendor refused a call for its rate.
@@ -105,5 +105,5 @@ class RateLimiter:
         """
         duration = self.minute + CLOCK_SLACK if seconds is None else min(seconds, MAX_BLOCK)
         duration += current().random(0, min(duration, self.minute) * JITTER)
-        with self.state.transaction() as database:
+        with self.store.transaction() as database:
             self._save(database, secrets.randbits(62), key, endpoint, duration, BLOCK)

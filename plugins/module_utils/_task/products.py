@@ -19,13 +19,13 @@ from .._api.key import KeyCaller
 from .._api.lease_client import Leases
 from .._api.leases import ISP_NUMBERS
 from .._core.checks import check_names
-from .._core.errors import OF_OTHER_PRODUCT, CallError, Kind, OptionError, QgError, WaitBudgetExceeded
+from .._core.errors import OF_OTHER_PRODUCT, CallError, OptionError, QgError, Reason, WaitBudgetExceeded
 from .._core.runtime import SILENT, Announcer
 from .._core.text import either
 from .._store.facts import PRODUCT
 from .._store.store import Store
+from .api_options import AUTO, key_caller
 from .operation import Spec, environment_name, variable_name
-from .options import AUTO, key_caller
 
 #: The vendor's numbers of its pools.
 POOLS = {"normal": 1, "enterprise": 2}
@@ -66,8 +66,8 @@ def naming_product(error: CallError, caller: KeyCaller, fix: str) -> QgError:
     return QgError(f"{error.message} {fix}".rstrip(), **error.details)
 
 
-def lease_client(params: Mapping[str, Any], announcer: Announcer, *checks: Check, state: Store | None = None) -> Leases:
-    """Return the client of the API that serves the leases of a key; ``state`` is the state if it is open already.
+def lease_client(params: Mapping[str, Any], announcer: Announcer, *checks: Check, store: Store | None = None) -> Leases:
+    """Return the client of the API that serves the leases of a key; ``store`` is the store if it is open already.
 
     The ``checks`` are called before any call, and with ``product=auto`` again as soon as the product is known.
     """
@@ -75,8 +75,8 @@ def lease_client(params: Mapping[str, Any], announcer: Announcer, *checks: Check
         check(params)
     product = params["product"]
     if product != AUTO:
-        return Leases(key_caller(params, announcer, state=state, product=product))
-    classic = key_caller(params, announcer, state=state)
+        return Leases(key_caller(params, announcer, store=store, product=product))
+    classic = key_caller(params, announcer, store=store)
     product = classic.facts.get(PRODUCT)
     if product is None:
         # Other processes wait, and then use what this one has found.
@@ -91,7 +91,7 @@ def client_of(params: Mapping[str, Any], classic: KeyCaller, product: str) -> Le
     """Return the client for a product, which continues the run of the ``classic`` caller."""
     if product == CLASSIC:
         return Leases(classic)
-    caller = key_caller(params, SILENT, state=classic.rate_limiter.state, product=product)
+    caller = key_caller(params, SILENT, store=classic.store, product=product)
     caller.follow(classic)
     caller.facts = classic.facts
     return Leases(caller)
@@ -103,7 +103,7 @@ def read_product(params: Mapping[str, Any], classic: KeyCaller) -> str:
     reads = [(product, client_of(params, classic, product).check_access) for product in PRODUCTS]
     # Plans of exclusive occupancy have no list of leases, but a quota.
     for product, read in (*reads, (CLASSIC, Leases(classic).quota)):
-        if product in refusals and refusals[product].kind is not Kind.PERMISSION:
+        if product in refusals and refusals[product].reason is not Reason.PERMISSION:
             break
         try:
             read()
@@ -122,13 +122,13 @@ def read_product(params: Mapping[str, Any], classic: KeyCaller) -> str:
 
 def _is_of_other_product(error: CallError, product: str) -> bool:
     """Whether the key may be of another product: this API refuses it, or there is no such product host."""
-    return error.kind in OF_OTHER_PRODUCT or (product != CLASSIC and error.details.get("http_status") == 404)
+    return error.reason in OF_OTHER_PRODUCT or (product != CLASSIC and error.details.get("http_status") == 404)
 
 
 def _none_serves(refusals: Mapping[str, CallError]) -> QgError:
     """Return the error for a key that no API serves, with the response of each API."""
     said = "; ".join(f"{product}: {_said(error)}" for product, error in refusals.items())
-    expired = [error for error in refusals.values() if error.kind is Kind.EXPIRED]
+    expired = [error for error in refusals.values() if error.reason is Reason.EXPIRED]
     state = "has expired or is blocked" if expired else "is wrong, or its plan has no leases"
     return QgError(
         f"The key {state} ({said}). Check the key, and renew its plan in the vendor's user centre; if both are right, "

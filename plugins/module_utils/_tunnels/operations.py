@@ -17,10 +17,10 @@ from .._api.caller import Caller
 from .._api.exchange import HttpResponse
 from .._api.model import Call, Code, Refusal
 from .._api.parsing import ResponseShapeError, as_text, integer, parse_object, parse_vendor_time, required_text
-from .._core.errors import Kind, OptionError
+from .._core.errors import OptionError, Reason
 from .._core.text import quoted
+from .._task.api_options import KEY_OPTIONS, TRANSPORT_OPTIONS, transport, wait_budget
 from .._task.operation import Mode, Operation, environment_name, variable_name
-from .._task.options import KEY_OPTIONS, TRANSPORT_OPTIONS, transport, wait_budget
 
 #: The port of a tunnel for changes of its exit.
 CONTROL_PORT = 9090
@@ -30,8 +30,8 @@ _TUNNEL = re.compile(rf"({_LABEL}(?:\.{_LABEL})*)(?::([0-9]{{1,5}}))?")
 
 #: By the HTTP status.
 _STATUSES = {
-    400: Code(Kind.PARAMETER, "user, password or parameter not legal", "Check tunnel, key and password."),
-    500: Code(Kind.UNKNOWN, "no address available", "Try again later."),
+    400: Code(Reason.PARAMETER, "user, password or parameter not legal", "Check tunnel, key and password."),
+    500: Code(Reason.UNKNOWN, "no address available", "Try again later."),
 }
 
 

@@ -24,9 +24,7 @@ from .._core.runtime import SILENT, current
 from .._core.text import clean
 from .._leases.api import held_leases
 from .._store.rate_limiter import minute_seconds
-from .._task.operation import Spec, check_environment, given_options, is_unset, secrets_in
-from .._task.operation import read_options as read
-from .._task.options import (
+from .._task.api_options import (
     ACCOUNT_API_OPTIONS,
     PRODUCT_OPTIONS,
     PROXY_API_OPTIONS,
@@ -34,6 +32,8 @@ from .._task.options import (
     account_api,
     key_caller,
 )
+from .._task.operation import Spec, check_environment, given_options, is_unset, secrets_in
+from .._task.operation import read_options as read
 from .._task.products import check_quota, lease_client
 from .events import BALANCE, FAILED, LEASES, QUOTA, WHITELIST, Changes, Reading
 
@@ -82,7 +82,7 @@ class Queue(Protocol):
 
 
 def _closing(api: Leases | Whitelist) -> contextlib.closing[Any]:
-    return contextlib.closing(api.caller.rate_limiter.state)
+    return contextlib.closing(api.caller.store)
 
 
 def _quota(params: Params) -> Reading:
@@ -125,7 +125,7 @@ def _check(params: Params) -> None:
     if BALANCE in params["watch"]:
         account_api(params, SILENT)
     if set(params["watch"]) - {BALANCE}:
-        key_caller(params, SILENT).rate_limiter.state.close()
+        key_caller(params, SILENT).store.close()
 
 
 async def _in_thread(work: Callable[[], T]) -> T:

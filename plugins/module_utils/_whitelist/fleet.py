@@ -20,7 +20,7 @@ from .._core.checks import sort_addresses
 from .._core.errors import OptionError, QgError
 from .._core.text import counted, format_sample, quoted
 from .._store.registrations import Registration, Registrations
-from .change import ABOUT_ADDRESSES, Change
+from .edit import ABOUT_ADDRESSES, Edit
 from .kept import Kept, rerun, warnings
 
 #: Seconds after its last registration for which a host is not pruned: a run may have read its inventory before.
@@ -77,13 +77,13 @@ class Fleet:
                 rows[name, ip] = old._replace(found=found)
         return [*self.others, *rows.values()]
 
-    def results(self, change: Change) -> dict[str, dict[str, Any]]:
+    def results(self, edit: Edit) -> dict[str, dict[str, Any]]:
         """Return the result of each host by its name."""
         kept: dict[str, list[dict[str, Any]]] = {}
-        for entry in self.kept(change):
+        for entry in self.kept(edit):
             kept.setdefault(entry.host, []).append(entry.result())
         results: dict[str, dict[str, Any]] = {}
-        added, removed = change.added, change.removed
+        added, removed = edit.added, edit.removed
         for name, host in sorted(self.hosts.items()):
             former = self._former.get(name, frozenset())
             results[name] = {
@@ -94,11 +94,11 @@ class Fleet:
                 "removed": sort_addresses(former & removed),
                 "kept": kept.get(name, []),
             }
-            if change.error:
-                results[name] |= _failure(host, former, change, change.error)
+            if edit.error:
+                results[name] |= _failure(host, former, edit, edit.error)
         return results
 
-    def kept(self, change: Change) -> list[Kept]:
+    def kept(self, edit: Edit) -> list[Kept]:
         """Return the addresses that hosts need no longer, and that stay.
 
         A host that leaves, and with which nothing is registered here, may be on the list for another inventory.
@@ -114,26 +114,26 @@ class Fleet:
             namesakes = elsewhere.get(name, {})
             if not former and not host.ips:
                 former = namesakes.keys()
-            for ip in sort_addresses(former & (change.after - change.unwanted)):
+            for ip in sort_addresses(former & (edit.after - edit.unwanted)):
                 kept.append(Kept(name, ip, owners.get(ip, ()), namesakes.get(ip)))
         return kept
 
 
-def _failure(host: Host, former: Set[str], change: Change, error: QgError) -> dict[str, Any]:
+def _failure(host: Host, former: Set[str], edit: Edit, error: QgError) -> dict[str, Any]:
     """Return why the addresses of a host are not as they should be; nothing if they are."""
     # While an address is refused, former ones of other hosts stay, which is not their failure.
-    stuck = frozenset() if change.refused else former & change.unwanted & change.after
+    stuck = frozenset() if edit.refused else former & edit.unwanted & edit.after
     outcomes = (
-        (host.ips - change.after, "could not be registered"),
+        (host.ips - edit.after, "could not be registered"),
         (stuck, "could not be removed"),
-        (change.unconfirmed & (host.ips | former), "could not be confirmed"),
+        (edit.unconfirmed & (host.ips | former), "could not be confirmed"),
     )
     for ips, outcome in outcomes:
         if ips:
             wrong = sort_addresses(ips)
-            errors = [change.refused.get(ip, error) for ip in wrong]
+            errors = [edit.refused.get(ip, error) for ip in wrong]
             text = f"{', '.join(wrong)} {outcome}: {errors[0].message}"
-            tolerable = all(getattr(each, "kind", None) in ABOUT_ADDRESSES for each in errors)
+            tolerable = all(getattr(each, "reason", None) in ABOUT_ADDRESSES for each in errors)
             return {**errors[0].as_result(), "msg": text, "failed": True, "tolerable": tolerable}
     return {}
 
@@ -156,7 +156,7 @@ def update(
     present. The registrations are written before the first call that changes something, and again at the end. The
     caller holds the lock of the key.
     """
-    registrations = Registrations(api.caller.rate_limiter.state, api.caller.key_digest)
+    registrations = Registrations(api.caller.store, api.caller.key_digest)
     rows, now = registrations.all(), registrations.store.now()
     leaving = {name for name, host in hosts.items() if not host.ips}
     if forget:
@@ -167,17 +167,17 @@ def update(
     if not check:
         rows = fleet.rows(listed[0], now)
         registrations.replace(rows)
-    change = Change(api, listed, wanted=fleet.wanted, unwanted=fleet.unwanted)
-    change.run(check=check)
+    edit = Edit(api, listed, wanted=fleet.wanted, unwanted=fleet.unwanted)
+    edit.run(check=check)
     if not check:
-        gone = fleet.unwanted - change.after - change.unconfirmed
+        gone = fleet.unwanted - edit.after - edit.unconfirmed
         rows = [row for row in rows if row.ip not in gone]
         registrations.replace(rows)
-    kept = [entry for entry in fleet.kept(change) if entry.host in leaving]
+    kept = [entry for entry in fleet.kept(edit) if entry.host in leaving]
     unexpected = [entry for entry in kept if not entry.is_for(inventory, coming)]
     return {
-        **change.result(),
-        "hosts": fleet.results(change),
+        **edit.result(),
+        "hosts": fleet.results(edit),
         "gone_hosts": _gone_hosts(rows, inventory, present),
         "warnings": list(warnings(unexpected)),
     }

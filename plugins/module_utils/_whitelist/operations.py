@@ -18,9 +18,9 @@ from .._core.checks import check_addresses, check_range, sort_addresses
 from .._core.errors import OptionError
 from .._core.text import format_sample
 from .._store.registrations import Registrations
+from .._task.api_options import PROXY_API_OPTIONS, key_caller
 from .._task.operation import Mode, Operation
-from .._task.options import PROXY_API_OPTIONS, key_caller
-from .change import Change
+from .edit import Edit
 
 
 @contextmanager
@@ -40,24 +40,24 @@ def _run(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
     with locked(key_caller(params, mode.announcer), mode) as api:
         listed = api.whitelist()
         unwanted = {"present": frozenset(), "absent": ips, "exact": listed[0] - ips}[state]
-        change = Change(api, listed, wanted=ips - unwanted, unwanted=unwanted)
+        edit = Edit(api, listed, wanted=ips - unwanted, unwanted=unwanted)
         if state == "exact" and len(unwanted) > limit:
             raise OptionError(
                 f"state=exact would remove {len(unwanted)} addresses, more than max_removals={limit}: "
                 f"{format_sample(sort_addresses(unwanted))}. Add those that must stay to ips, or raise "
                 "max_removals."
             )
-        change.run(check=mode.check)
-    result = {**change.result(), "api": api.caller.usage()}
+        edit.run(check=mode.check)
+    result = {**edit.result(), "api": api.caller.usage()}
     if not mode.diff:
         del result["diff"]
-    return {**result, "failed": True, **change.error.as_result()} if change.error else result
+    return {**result, "failed": True, **edit.error.as_result()} if edit.error else result
 
 
 def _run_info(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
     api = Whitelist(key_caller(params, mode.announcer))
     listed, unreadable = api.whitelist()
-    store = api.caller.rate_limiter.state
+    store = api.caller.store
     ahead = store.wall_ahead()
     owners: dict[str, list[dict[str, Any]]] = {}
     for row in Registrations(store, api.caller.key_digest).all():

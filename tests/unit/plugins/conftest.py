@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.runtime import SILENT, use
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.registrations import Registrations
+from ansible_collections.qingguo.qgnet.plugins.module_utils._task.api_options import PROXY_API_OPTIONS, key_caller
 from ansible_collections.qingguo.qgnet.plugins.module_utils._task.operation import Mode
-from ansible_collections.qingguo.qgnet.plugins.module_utils._task.options import PROXY_API_OPTIONS, key_caller
 from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist import fleet
 from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist.fleet import Host
 from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist.operations import locked
@@ -63,7 +63,7 @@ class RoleNode(ControlNode):
     def registered(self) -> list[tuple[str, str]]:
         """The hosts and addresses of all registrations."""
         with use(self.runtime), self.other_process(), self._locked(300.0) as api:
-            rows = Registrations(api.caller.rate_limiter.state, api.caller.key_digest).all()
+            rows = Registrations(api.caller.store, api.caller.key_digest).all()
         return sorted((row.host, row.ip) for row in rows)
 
     def _locked(self, max_wait: float) -> Any:

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import OptionError
+from ansible_collections.qingguo.qgnet.plugins.module_utils._task.api_options import SHARED_OPTIONS
 from ansible_collections.qingguo.qgnet.plugins.module_utils._task.operation import check_environment
-from ansible_collections.qingguo.qgnet.plugins.module_utils._task.options import SHARED_OPTIONS
 from ansible_collections.qingguo.qgnet.plugins.plugin_utils import _variables
 from ansible_collections.qingguo.qgnet.plugins.plugin_utils._variables import check_settings, owners_of, settings
 from support import phrases

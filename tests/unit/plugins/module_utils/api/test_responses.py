@@ -17,7 +17,7 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._api.calls import MO
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.exchange import HttpResponse
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.model import Call
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.responses import CODES
-from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import CallError, Effect, Kind
+from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import CallError, Effect, Reason
 from simulator.api.codes import PRODUCT_MESSAGES
 from support import phrases
 
@@ -87,18 +87,18 @@ def test_only_a_refusal_of_the_vendor_proves_that_a_call_was_not_carried_out(
 
 
 @pytest.mark.parametrize(
-    ("status", "text", "kind"),
+    ("status", "text", "reason"),
     [
-        (400, '{"error": "wrong"}', Kind.REFUSED),
-        (200, '{"error": "wrong"}', Kind.OTHER),
-        (200, '{"data": null, "error": "wrong"}', Kind.OTHER),
-        (500, '{"error": "wrong"}', Kind.UNKNOWN),
-        (200, '{"Code": -14}', Kind.CALLER),
+        (400, '{"error": "wrong"}', Reason.REFUSED),
+        (200, '{"error": "wrong"}', Reason.OTHER),
+        (200, '{"data": null, "error": "wrong"}', Reason.OTHER),
+        (500, '{"error": "wrong"}', Reason.UNKNOWN),
+        (200, '{"Code": -14}', Reason.CALLER),
         (404, "no", None),
     ],
 )
-def test_calls_by_status_have_the_kind_of_their_status_or_code(status: int, text: str, kind: Kind | None) -> None:
-    assert monopoly(status, text).kind is kind
+def test_calls_by_status_have_the_reason_of_their_status_or_code(status: int, text: str, reason: Reason | None) -> None:
+    assert monopoly(status, text).reason is reason
 
 
 # What an error says

@@ -13,7 +13,7 @@ import pytest
 from ansible_collections.qingguo.qgnet.plugins.module_utils._paid.evidence import Expected
 from ansible_collections.qingguo.qgnet.plugins.module_utils._paid.journal import LEASES, Journal
 from ansible_collections.qingguo.qgnet.plugins.module_utils._paid.ledger import ledger
-from ansible_collections.qingguo.qgnet.plugins.module_utils._paid.model import Item, NewCall, Span
+from ansible_collections.qingguo.qgnet.plugins.module_utils._paid.paid_api import Item, NewCall, Span
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.facts import PRODUCT, Facts
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.opening import is_database
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.store import StateError, Store

@@ -22,7 +22,7 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._store.opening impor
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.registrations import Registration, Registrations
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.sqlite import SqliteStore
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.store import StateError, Store
-from ansible_collections.qingguo.qgnet.plugins.module_utils._task.options import DEFAULT_STORE
+from ansible_collections.qingguo.qgnet.plugins.module_utils._task.api_options import DEFAULT_STORE
 from support import phrases
 from support.processes import process_until_killed, run_together
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.runtime import SILENT
-from ansible_collections.qingguo.qgnet.plugins.module_utils._task.options import (
+from ansible_collections.qingguo.qgnet.plugins.module_utils._task.api_options import (
     account_identity,
     key_caller,
 )

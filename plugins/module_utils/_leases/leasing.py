@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from .._api.lease_client import Leases
-from .._api.leases import AllocationParams, Lease
+from .._api.leases import Lease, Terms
 from .._core.errors import OptionError, QgError
 from .._core.text import counted, format_sample, one_line
 from .._paid.books import locked_books
@@ -150,7 +150,7 @@ def replace_leases(
     client: Leases,
     chosen: NamedLeases | None,
     number: int | None,
-    params: AllocationParams,
+    terms: Terms,
     *,
     check: bool = False,
     cap: int | None = None,
@@ -159,15 +159,15 @@ def replace_leases(
     """Replace the ``chosen`` leases by release and allocation, or let the vendor replace ``number`` of its choice.
 
     With neither, replace all. Afterwards the key holds as many leases as before, and the new ones are as the old ones
-    in what ``params`` leave open.
+    in what ``terms`` leave open.
     """
     with locked_books(LeaseApi(client), cap=cap, ignore_quota=ignore_quota, releases=not check) as books:
         if not check:
             # What an earlier replacement has done decides which leases there are, and how many.
             books.settle()
         named = {name: lease for name, lease in books.certain.items() if chosen is None or chosen(lease)}
-        request = {"names": sorted(chosen.names) if chosen else None, "count": number, "terms": params.as_json()}
-        work = Replacement.begin(books, request, named, params)
+        request = {"names": sorted(chosen.names) if chosen else None, "count": number, "terms": terms.as_json()}
+        work = Replacement.begin(books, request, named, terms)
         count = len(work.old) if number is None else number
         result = LeaseResult(books, missing=count, chosen=[*named.values()])
         if work.continues:
@@ -178,7 +178,7 @@ def replace_leases(
                 raise OptionError(
                     f"count={counted(count, 'lease')} cannot be replaced: the key holds {len(named)}. Lower count."
                 )
-            work.terms = successor_terms(books.terms(), [*named.values()], params)
+            work.terms = successor_terms(books.terms(), [*named.values()], terms)
             # Before the first release: a lease must not be released if its successor must not be bought.
             books.journal.check_cap(count)
         if chosen:
@@ -195,33 +195,31 @@ def replace_leases(
         return result
 
 
-def successor_terms(
-    known: Mapping[str, AllocationParams], leases: Sequence[Lease], params: AllocationParams
-) -> AllocationParams:
-    """Return the parameters for the successors of these leases: of what ``params`` leave open, those of the leases.
+def successor_terms(known: Mapping[str, Terms], leases: Sequence[Lease], terms: Terms) -> Terms:
+    """Return the parameters for the successors of these leases: of what ``terms`` leave open, those of the leases.
 
     Raises OptionError for leases whose successors would have different ones.
     """
-    groups = dict[AllocationParams, list[Lease]]()
+    groups = dict[Terms, list[Lease]]()
     for lease in leases:
-        groups.setdefault(_inherited(params, known.get(lease.name, AllocationParams())), []).append(lease)
+        groups.setdefault(_inherited(terms, known.get(lease.name, Terms())), []).append(lease)
     if len(groups) > 1:
         named = " and ".join(_addresses(group) for group in groups.values())
         raise OptionError(
             f"The leases were requested with different areas, isp or keep_alive: {named}. Replace each group by a task "
             "of its own with ips, or give all three for the new leases."
         )
-    return next(iter(groups), params)
+    return next(iter(groups), terms)
 
 
-def _inherited(params: AllocationParams, old: AllocationParams) -> AllocationParams:
-    is_placed = params.areas or params.exclude_areas
+def _inherited(terms: Terms, old: Terms) -> Terms:
+    is_placed = terms.areas or terms.exclude_areas
     return dataclasses.replace(
-        params,
-        keep_alive=old.keep_alive if params.keep_alive is None else params.keep_alive,
-        isp=params.isp or old.isp,
-        areas=params.areas if is_placed else old.areas,
-        exclude_areas=params.exclude_areas if is_placed else old.exclude_areas,
+        terms,
+        keep_alive=old.keep_alive if terms.keep_alive is None else terms.keep_alive,
+        isp=terms.isp or old.isp,
+        areas=terms.areas if is_placed else old.areas,
+        exclude_areas=terms.exclude_areas if is_placed else old.exclude_areas,
     )
 
 

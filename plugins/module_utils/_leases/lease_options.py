@@ -13,15 +13,15 @@ from typing import Any, NamedTuple
 
 from .._api.calls import CLASSIC, PRODUCTS
 from .._api.lease_client import Leases
-from .._api.leases import AllocationParams, area_codes, code_in, is_inside
+from .._api.leases import Terms, area_codes, code_in, is_inside
 from .._core.checks import check_lease_names, check_names, check_range, parse_minutes
 from .._core.errors import OptionError
 from .._core.text import either, quoted
 from .._paid.matching import Desired
+from .._task.api_options import AUTO, PRODUCT_OPTIONS, PROXY_API_OPTIONS
 from .._task.operation import Spec
-from .._task.options import AUTO, PRODUCT_OPTIONS, PROXY_API_OPTIONS
 from .._task.products import POOLS, check_areas, check_one_area
-from .change import NamedLeases
+from .leasing import NamedLeases
 
 #: The options that select leases. They exclude each other, which Ansible's rules cannot say: ``all`` is always given.
 NAMED: Spec = {"ips": {"type": "list", "elements": "str"}, "task_ids": {"type": "list", "elements": "str"}}
@@ -90,13 +90,13 @@ def check_new_terms(params: Mapping[str, Any]) -> None:
         check_one_area(check_areas("areas", params["areas"]), "product=classic leases in")
 
 
-def allocation_params(params: Mapping[str, Any]) -> AllocationParams:
+def read_terms(params: Mapping[str, Any]) -> Terms:
     """Return the parameters of new leases; raises OptionError for a mistake."""
     areas = check_areas("areas", params["areas"])
     excluded = check_areas("exclude_areas", params.get("exclude_areas"))
     # What contradicts itself as it was written needs no list of areas.
     _check_exclusions([code_in(area) or area for area in areas], [code_in(area) or area for area in excluded])
-    return AllocationParams(
+    return Terms(
         keep_alive=_keep_alive(params.get("keep_alive")),
         isp=params["isp"],
         distinct=bool(params.get("distinct")),
@@ -127,18 +127,18 @@ def _keep_alive(value: object) -> int | None:
     return minutes
 
 
-def with_codes(params: AllocationParams, api: Leases) -> AllocationParams:
+def with_codes(terms: Terms, api: Leases) -> Terms:
     """Return the parameters with the codes of the areas that the options name; raises OptionError for unknown ones."""
-    areas = tuple(sorted(area_codes("areas", params.areas, api.named_areas)))
-    excluded = tuple(sorted(area_codes("exclude_areas", params.exclude_areas, api.named_areas)))
+    areas = tuple(sorted(area_codes("areas", terms.areas, api.named_areas)))
+    excluded = tuple(sorted(area_codes("exclude_areas", terms.exclude_areas, api.named_areas)))
     _check_exclusions(areas, excluded)
-    return replace(params, areas=areas, exclude_areas=excluded)
+    return replace(terms, areas=areas, exclude_areas=excluded)
 
 
 def desired_leases(params: Mapping[str, Any], count: int) -> Desired:
     """Return the desired state that the options of qg_proxy_allocate or of the lookup describe."""
     min_remaining = check_range("min_remaining", parse_minutes("min_remaining", params["min_remaining"]), 0, 525600)
-    new = allocation_params(params)
+    new = read_terms(params)
     if new.keep_alive is not None and new.keep_alive <= min_remaining:
         raise OptionError(
             f"keep_alive={new.keep_alive} must be more than min_remaining={params['min_remaining']}: a new lease "
@@ -146,7 +146,7 @@ def desired_leases(params: Mapping[str, Any], count: int) -> Desired:
         )
     return Desired(
         count=count,
-        params=new,
+        terms=new,
         min_remaining=min_remaining,
         exact=bool(params.get("exact")),
         on_uncertain=params["on_uncertain"],

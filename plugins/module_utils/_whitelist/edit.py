@@ -16,7 +16,7 @@ from typing import Any
 
 from .._api.whitelist import Whitelist
 from .._core.checks import sort_addresses
-from .._core.errors import CallError, Kind, QgError, WaitBudgetExceeded
+from .._core.errors import CallError, QgError, Reason, WaitBudgetExceeded
 from .._core.runtime import backoff
 from .._core.text import format_sample
 
@@ -27,11 +27,11 @@ MAX_STALLS = 3
 #: Seconds before each further reading after a change, since the list may lag: two rounds of them are a minute.
 READ_DELAYS = (2, 3, 5, 10, 10)
 #: The kinds of refusals that concern single addresses: QG.net may take the others of the same call.
-ABOUT_ADDRESSES = (Kind.OTHER_KEY, Kind.FULL)
+ABOUT_ADDRESSES = (Reason.OTHER_KEY, Reason.FULL)
 _NOT_SHOWN = "QG.net reports success, but the whitelist does not show it, so the effect is unknown; it may be full."
 
 
-class Change:
+class Edit:
     """A list that is changed so that the ``wanted`` addresses are on it, and then the ``unwanted`` ones are not.
 
     ``before`` is the list as it was, ``after`` as it is, or as check mode predicts it. ``refused`` are addresses that
@@ -175,16 +175,16 @@ class Change:
         try:
             added = self._api.add(ips) if ips else frozenset()
         except CallError as error:
-            if error.kind not in ABOUT_ADDRESSES:
+            if error.reason not in ABOUT_ADDRESSES:
                 raise
-            self._is_full |= error.kind is Kind.FULL
+            self._is_full |= error.reason is Reason.FULL
             if self._must_make_room():
                 return False
             half = len(ips) // 2
             if half:
                 return all([self._add(ips[:half]), self._add(ips[half:])])
             # A full list takes none of the others either.
-            self.refused.update(dict.fromkeys(self.missing if error.kind is Kind.FULL else ips, error))
+            self.refused.update(dict.fromkeys(self.missing if error.reason is Reason.FULL else ips, error))
             return False
         self.after |= added
         return added.issuperset(ips)

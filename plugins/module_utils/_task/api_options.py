@@ -129,9 +129,9 @@ def check_key(params: Mapping[str, Any]) -> None:
 
 
 def key_caller(
-    params: Mapping[str, Any], announcer: Announcer, *, state: Store | None = None, product: str = "classic"
+    params: Mapping[str, Any], announcer: Announcer, *, store: Store | None = None, product: str = "classic"
 ) -> KeyCaller:
-    """Return the caller of the API of a product; ``state`` is the state if it is open already.
+    """Return the caller of the API of a product; ``store`` is the store if it is open already.
 
     A product host is QG.net's own, or ``/PRODUCT`` below another ``api_url``.
     """
@@ -149,7 +149,7 @@ def key_caller(
         url = f"https://{product}.{_VENDOR_HOST}" if is_vendor else f"{url.rstrip('/')}/{product}"
     return KeyCaller(
         transport(params, "api_url"),
-        RateLimiter(state or open_store(params["store"], params["max_wait"])),
+        RateLimiter(store or open_store(params["store"], params["max_wait"])),
         wait_budget(params, announcer),
         url=url,
         key=params["key"],

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol, TypeVar
 
 from .._api.key import KeyCaller
-from .._api.leases import AllocationParams, NamedArea, Quota
+from .._api.leases import NamedArea, Quota, Terms
 from .._api.model import Sending
 from .evidence import Expected
 from .matching import Traits
@@ -85,7 +85,7 @@ class PaidApi(Protocol[R]):
     def named_areas(self) -> list[NamedArea]:
         """Return the areas that have a code."""
 
-    def pay(self, operation: str, number: int, terms: AllocationParams, sending: Sending) -> dict[str, R]:
+    def pay(self, operation: str, number: int, terms: Terms, sending: Sending) -> dict[str, R]:
         """Buy resources, or let QG.net replace as many of its choice; returns those that the response names."""
 
     def release_size(self, number: int) -> int:
@@ -100,7 +100,7 @@ class PaidApi(Protocol[R]):
     def label(self, resource: R) -> str:
         """Return the name of a resource in messages."""
 
-    def traits(self, resource: R, terms: AllocationParams | None) -> Traits | None:
+    def traits(self, resource: R, terms: Terms | None) -> Traits | None:
         """Return what decides whether a resource matches; None if it has ended."""
 
     def ends(self, resource: R) -> float | None:
