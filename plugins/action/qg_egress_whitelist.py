@@ -86,7 +86,7 @@ class ActionModule(QgAction):
         """Return what the host wants, and what identifies its whitelist within the run."""
         is_absent = params["state"] == "absent"
         if params["forget"] and not is_absent:
-            raise OptionError("forget deregisters hosts: set state=absent as well.")
+            raise OptionError("forget", "deregisters hosts", "set state=absent as well")
         check_range("max_removals", params["max_removals"], 0, 10**6)
         given = sort_addresses(check_addresses("ips", params["ips"] or (), any_scope=is_absent))
         found = {"changed": False, "whitelist": _digest(params), "ips": given, "given": True, "unwanted": []}
@@ -202,7 +202,7 @@ class ActionModule(QgAction):
             return params
         found = self._of_host(name, params)
         if digest != _digest(found):
-            raise OptionError(
+            raise QgError(
                 f"{name} has another key than the first host: set it as qg_key in the inventory, or use another play."
             )
         return found
@@ -248,9 +248,11 @@ def check_complete(variables: Mapping[str, Any]) -> None:
     lists = [str(source) for source in variables.get("ansible_inventory_sources") or () if "," in str(source)]
     if lists or (limit and str(limit).strip() not in ("all", "*")):
         reason = f"--limit {limit}" if limit else f"a list of hosts as inventory, {format_sample(lists)}"
-        raise OptionError(f"prune is refused with {reason}: run it with the whole inventory, or set prune to false.")
+        fix = "run it with the whole inventory, or set prune to false"
+        raise OptionError("prune", f"is refused with {reason}", fix)
     if not ansible.constants.INVENTORY_ANY_UNPARSED_IS_FAILED:
         raise OptionError(
-            "prune is refused, because Ansible would go on without the hosts of an inventory source that cannot be "
-            "read: set ANSIBLE_INVENTORY_ANY_UNPARSED_IS_FAILED=true."
+            "prune",
+            "is refused, because Ansible would go on without the hosts of an inventory source that cannot be read",
+            "set ANSIBLE_INVENTORY_ANY_UNPARSED_IS_FAILED=true",
         )

@@ -13,7 +13,7 @@ from typing import Any
 
 from ansible.errors import AnsibleActionFail
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.checks import check_range, parse_minutes
-from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import OptionError
+from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import OptionError, QgError
 from ansible_collections.qingguo.qgnet.plugins.module_utils._leases.credentials import check_credentials
 from ansible_collections.qingguo.qgnet.plugins.module_utils._leases.operations import ALLOCATE, RELEASE
 from ansible_collections.qingguo.qgnet.plugins.module_utils._task.api_options import KEY_OPTIONS
@@ -129,7 +129,7 @@ def _naming(place: str) -> Iterator[None]:
     try:
         yield
     except OptionError as error:
-        raise OptionError(f"{place}{error.message}") from None
+        raise QgError(f"{place}{error.message}") from None
 
 
 def read_pool(given: Mapping[str, Any], count: object, login: Mapping[str, Any]) -> dict[str, Any]:

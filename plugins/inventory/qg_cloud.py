@@ -138,7 +138,7 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
         try:
             check_settings(self._vars)
             if unknown := sorted(set(map(str, config)) - set(self.option_definitions)):
-                raise OptionError(f"{unknown[0]} is not an option: see ansible-doc -t inventory {self.NAME}.")
+                raise OptionError(unknown[0], "is not an option", f"see ansible-doc -t inventory {self.NAME}")
             for row in self._rows(self.get_cache_key(path), cache):
                 self._add(row)
         except QgError as error:

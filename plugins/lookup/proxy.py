@@ -114,7 +114,7 @@ from typing import Any
 from ansible.errors import AnsibleError, AnsibleLookupError
 from ansible.plugins.lookup import LookupBase
 from ansible.utils.display import Display
-from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import OptionError, QgError, UnexpectedError
+from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import QgError, UnexpectedError
 from ansible_collections.qingguo.qgnet.plugins.module_utils._leases.credentials import proxy_url
 from ansible_collections.qingguo.qgnet.plugins.module_utils._leases.lookup import LOOKUP_SELECTORS, find_leases
 from ansible_collections.qingguo.qgnet.plugins.module_utils._task.api_options import PRODUCT_OPTIONS, PROXY_API_OPTIONS
@@ -148,7 +148,7 @@ class LookupModule(LookupBase):
             return variable_value(name, variables.get(name, UNSET), self._templar) if option in _SHARED else UNSET
 
         if terms:
-            raise OptionError("it takes no terms: use its options, such as areas=350500.")
+            raise QgError("it takes no terms: use its options, such as areas=350500.")
         check_settings(variables)
         # What an option of the documentation is for the validator of modules.
         own = {

@@ -18,7 +18,7 @@ from typing import Any, ClassVar
 from ansible.errors import AnsibleActionFail, AnsibleError
 from ansible.module_utils.parsing.convert_bool import boolean
 from ansible.plugins.action import ActionBase
-from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import OptionError
+from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import MissingOption, OptionError
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.runtime import SILENT, set_actor
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.text import format_sample
 from ansible_collections.qingguo.qgnet.plugins.module_utils._task.api_options import GROUP_OPTIONS, SHARED_OPTIONS
@@ -27,7 +27,6 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._task.operation impo
     NEVER_EMPTY,
     TASK,
     UNSET,
-    MissingOption,
     Mode,
     Operation,
     Spec,
@@ -112,10 +111,10 @@ class QgAction(ActionBase):
         """Return options; a mistake in them fails the task."""
         try:
             return read()
-        except MissingOption as error:
-            message = error.message + self.elsewhere(error.option)
         except OptionError as error:
             message = explained(error, self.origin)
+            if isinstance(error, MissingOption):
+                message += self.elsewhere(error.option)
         # Within the handler, ansible-core 2.16 would show a traceback at -vvv.
         raise AnsibleActionFail(message)
 

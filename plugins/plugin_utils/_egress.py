@@ -82,10 +82,8 @@ class DetectionRequest:
         sources = tuple(dict.fromkeys(check_sources(params["sources"])))
         quorum = min(2, len(sources)) if params["quorum"] is None else params["quorum"]
         if not 1 <= quorum <= len(sources):
-            raise OptionError(
-                f"quorum={quorum} cannot be met by {counted(len(sources), 'source')}: give a number from 1 to "
-                f"{len(sources)}, or name more sources."
-            )
+            problem = f"={quorum} cannot be met by {counted(len(sources), 'source')}"
+            raise OptionError("quorum", problem, f"give a number from 1 to {len(sources)}, or name more sources")
         proxy = params.get("through_proxy") or ""
         if proxy:
             check_url("through_proxy", proxy, "http://192.0.2.1:3128")

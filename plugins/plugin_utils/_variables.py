@@ -20,6 +20,7 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._task.api_options im
 from ansible_collections.qingguo.qgnet.plugins.module_utils._task.operation import (
     UNSET,
     check_environment,
+    no_such_setting,
     variable_name,
 )
 
@@ -64,17 +65,13 @@ def check_settings(names: Iterable[str]) -> None:
             words = (setting.removeprefix(_PREFIX) for setting in settings())
             near = meant(name.removeprefix(_PREFIX), words)
             if near is not None:
-                raise OptionError(
-                    f"The variable {name} does not exist: did you mean {_PREFIX}{near}? If it is a variable of your "
-                    "own, give it a name that does not resemble one of the collection."
-                )
+                raise no_such_setting(f"The variable {name}", f"{_PREFIX}{near}")
         role = next((role for role in _ROLES if name.startswith(f"{role}_")), None)
         if role and name not in _known():
-            question = _did_you_mean(name, f"{role}_")
-            raise OptionError(
-                f"The variable {name} does not exist{question} Names with {role}_ are those of the role; give a "
-                "variable of your own another one."
-            )
+            near = _meant_variable(name, f"{role}_")
+            fix = f"did you mean {near}? Names" if near else "names"
+            fix += f" with {role}_ are those of the role, so give a variable of your own another one"
+            raise OptionError(f"The variable {name}", "does not exist", fix)
 
 
 def owners_of(name: str, groups: Mapping[str, list[str]], hostvars: Mapping[str, Any]) -> list[str]:
@@ -91,14 +88,14 @@ def owners_of(name: str, groups: Mapping[str, list[str]], hostvars: Mapping[str,
     return owners + sorted(left)
 
 
-def _did_you_mean(name: str, prefix: str) -> str:
-    """Return the end of a sentence, with the variable of a role or the shared one that a name was meant to be."""
+def _meant_variable(name: str, prefix: str) -> str | None:
+    """Return the variable of a role, or the shared one, that a name was meant to be; None if it resembles none."""
     word = name.removeprefix(prefix)
     near = meant(word, (known.removeprefix(prefix) for known in _known() if known.startswith(prefix)))
     if near is not None:
-        return f": did you mean {prefix}{near}?"
+        return f"{prefix}{near}"
     shared = meant(word, SHARED_OPTIONS)
-    return f": did you mean {variable_name(shared)}?" if shared else "."
+    return variable_name(shared) if shared else None
 
 
 @functools.cache

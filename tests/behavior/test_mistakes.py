@@ -210,7 +210,7 @@ PLACES: Mistakes = [
     *addresses(WHITELIST, phrases.EACH_IN_AN_ENTRY, "203.0.113.5,203.0.113.6"),
     (WHITELIST, {"ips": ["192.168.1.20"]}, [f"ips contains 192.168.1.20, {phrases.IS_NOT_PUBLIC}"]),
     (WHITELIST, {"ips": ["127.0.0.1"]}, [f"ips contains 127.0.0.1, {phrases.IS_NOT_PUBLIC}"]),
-    (WHITELIST, {"ips": [], "state": "exact"}, [f"ips is empty: state=exact {phrases.REMOVES_EVERYTHING}"]),
+    (WHITELIST, {"ips": [], "state": "exact"}, [f"ips is empty, and state=exact {phrases.REMOVES_EVERYTHING}"]),
 ]
 CHOICES: Mistakes = [
     (RELEASE, {}, [f"{phrases.NO_LEASE_IS_SELECTED} ips or task_ids, or set all=true"]),

@@ -285,9 +285,10 @@ def _code_of(option: str, text: str, listed: Sequence[NamedArea]) -> str:
     named = sorted({code for code, name in listed if name == text})
     if len(named) == 1:
         return named[0]
-    what = f"{option} contains {quoted(text)}, which"
+    what = f"contains {quoted(text)}, which"
     if named:
-        raise OptionError(f"{what} is the name of several areas: give one of the codes {', '.join(named)}.")
+        fix = f"give one of the codes {', '.join(named)}"
+        raise OptionError(option, f"{what} is the name of several areas", fix)
     if code := code_in(text):
         # The code of a country cannot be compared with numbers.
         codes = [each for each, _name in listed if each.isdecimal() == code.isdecimal()]
@@ -297,7 +298,7 @@ def _code_of(option: str, text: str, listed: Sequence[NamedArea]) -> str:
         ):
             return code
     if not listed:
-        raise OptionError(f"{what} is not a code, and the vendor's list contains no areas: give codes.")
+        raise OptionError(option, f"{what} is not a code, and the vendor's list contains no areas", "give codes")
     known = sorted({f"{name} ({code})" if name and name != code else code for code, name in listed})
     nearest = format_sample(similar(text, known, _MAX_SUGGESTED, cutoff=0.0), _MAX_SUGGESTED)
-    raise OptionError(f"{what} qg_area_info does not list for this key: the nearest are {nearest}.")
+    raise OptionError(option, f"{what} qg_area_info does not list for this key", f"the nearest are {nearest}")

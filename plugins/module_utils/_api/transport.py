@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from urllib.parse import urlencode, urlsplit
 from urllib.request import getproxies_environment
 
-from .._core.errors import OptionError
+from .._core.errors import QgError
 from .exchange import Exchange, HttpResponse, Proxy, UnusableResponse, environment_authorities
 
 try:
@@ -146,7 +146,7 @@ class Transport:
         if _IMPORT_ERROR is not None:
             # It names the very Python that needs it.
             python = shlex.quote(sys.executable or "python3")
-            raise OptionError(
+            raise QgError(
                 "The Python library requests is missing where this runs: install it with "
                 f"`{python} -m pip install requests`.",
                 exception=_IMPORT_ERROR,

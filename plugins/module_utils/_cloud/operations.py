@@ -29,11 +29,10 @@ def check_duration(text: str) -> str:
     """Return a duration; refuse other text. On QG.net's page on the price of an order, the unit ``s`` means hours."""
     duration = text.strip()
     if not re.fullmatch(r"[1-9][0-9]{0,3}[sdwm]", duration):
-        hint = " QG.net writes hours with s." if duration.endswith("h") else ""
-        raise OptionError(
-            f"duration={quoted(text)} is not a duration: give a number and s (hours), d (days), w (weeks) or m "
-            f"(months), such as 1m.{hint}"
-        )
+        fix = "give a number and s (hours), d (days), w (weeks) or m (months), such as 1m"
+        if duration.endswith("h"):
+            fix += ". QG.net writes hours with s"
+        raise OptionError("duration", f"={quoted(text)} is not a duration", fix)
     return duration
 
 

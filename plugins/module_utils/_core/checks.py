@@ -33,37 +33,38 @@ _SERVER = re.compile(
 _DOCUMENTATION = tuple(map(ipaddress.IPv4Network, ("192.0.2.0/24", "198.51.100.0/24", "203.0.113.0/24")))
 
 
-def check_url(option: str, url: str, example: str = "https://proxy.qg.net") -> str:
-    """Refuse what is not a plain HTTP(S) address of a service, such as the example; a credential is never quoted."""
+def check_url(option: str, url: str, example: str = "https://proxy.qg.net", place: str = "") -> str:
+    """Refuse what is not a plain HTTP(S) address of a service, such as the example; a credential is never quoted.
+
+    ``place`` says where in the option the URL stands.
+    """
     if "@" in url:
         # In a mistyped URL, the password may be in any part.
-        raise OptionError(
-            f"{option} contains a user name, a password or another @: leave it out, or write %40 for the @."
-        )
+        problem = f"{place}contains a user name, a password or another @"
+        raise OptionError(option, problem, "leave it out, or write %40 for the @")
     try:
         valid = _URL.fullmatch(url) and url.isprintable() and urlsplit(url).port != 0
     except ValueError:
         valid = False
     if not valid:
-        raise OptionError(f"{option} cannot be used: give one URL with scheme and host, such as {example}.")
+        raise OptionError(option, f"{place}cannot be used", f"give one URL with scheme and host, such as {example}")
     return url
 
 
 def check_sources(urls: Sequence[str]) -> Sequence[str]:
     """Return the URLs of echo services; refuse others, and none at all."""
     if not urls:
-        raise OptionError("sources is empty: name at least one echo service.")
+        raise OptionError("sources", "is empty", "name at least one echo service")
     for number, url in enumerate(urls, 1):
-        check_url(f"sources, entry {number},", url, "https://api.ipify.org")
+        check_url("sources", url, "https://api.ipify.org", f", entry {number}, ")
     return urls
 
 
 def check_range(option: str, value: float, minimum: float, maximum: float) -> float:
     """Return a number; refuse one outside its range."""
     if not minimum <= value <= maximum:
-        raise OptionError(
-            f"{option}={value:.15g} is out of range: give a number from {minimum:.15g} to {maximum:.15g}."
-        )
+        fix = f"give a number from {minimum:.15g} to {maximum:.15g}"
+        raise OptionError(option, f"={value:.15g} is out of range", fix)
     return value
 
 
@@ -71,7 +72,8 @@ def check_word(option: str, text: str) -> str:
     """Return a name of one word, such as QG.net's numbers of packages and services; refuse any other text."""
     word = text.strip()
     if not _is_name(word, _SEPARATORS):
-        raise OptionError(f"{option}={quoted(word)} cannot be used: give one word, without commas and asterisks.")
+        fix = "give one word, without commas and asterisks"
+        raise OptionError(option, f"={quoted(word)} cannot be used", fix)
     return word
 
 
@@ -80,7 +82,8 @@ def check_names(option: str, texts: Iterable[object] | None, separators: str = _
     names = [str(text).strip() for text in texts or ()]
     for name in names:
         if not _is_name(name, separators):
-            raise OptionError(f"{option} contains {quoted(name)}: give one whole name, in each entry of a list.")
+            fix = "give one whole name, in each entry of a list"
+            raise OptionError(option, f"contains {quoted(name)}", fix)
     return names
 
 
@@ -93,10 +96,8 @@ def parse_minutes(option: str, value: object) -> float:
     text = str(value).strip()
     match = _DURATION.fullmatch(text)
     if match is None:
-        raise OptionError(
-            f"{option}={quoted(text)} cannot be used: give a number of minutes, or a number with a unit, such as "
-            "30s, 5m or 1h."
-        )
+        fix = "give a number of minutes, or a number with a unit, such as 30s, 5m or 1h"
+        raise OptionError(option, f"={quoted(text)} cannot be used", fix)
     seconds = int(match[1]) * UNITS[match[2] or "m"]
     return seconds / 60 if seconds % 60 else seconds // 60
 
@@ -139,10 +140,9 @@ def check_lease_names(option: str, texts: Iterable[object] | None) -> frozenset[
     names = check_names(option, texts)
     for name in names:
         if not is_lease_name(name):
-            raise OptionError(
-                f"{option} contains {quoted(name)}, which is no exit IP and no server of a lease: give addresses such "
-                "as 203.0.113.5, or 203.0.113.5:21504 with the port."
-            )
+            problem = f"contains {quoted(name)}, which is no exit IP and no server of a lease"
+            fix = "give addresses such as 203.0.113.5, or 203.0.113.5:21504 with the port"
+            raise OptionError(option, problem, fix)
     return frozenset(names)
 
 
@@ -152,14 +152,14 @@ def check_addresses(option: str, texts: Iterable[str], *, any_scope: bool = Fals
     for text in sorted(addresses):
         if not is_ipv4(text):
             raise OptionError(
-                f"{option} contains {quoted(text)}: give single IPv4 addresses such as 203.0.113.5, each in an entry "
-                "of its own, and no ports, ranges, networks or names."
+                option,
+                f"contains {quoted(text)}",
+                "give single IPv4 addresses such as 203.0.113.5, each in an entry of its own, and no ports, ranges, "
+                "networks or names",
             )
         if not any_scope and not is_public(ipaddress.IPv4Address(text)):
-            raise OptionError(
-                f"{option} contains {text}, which is not an address of the public internet, so QG.net can never see "
-                "it: give the egress address of the host."
-            )
+            problem = f"contains {text}, which is not an address of the public internet, so QG.net can never see it"
+            raise OptionError(option, problem, "give the egress address of the host")
     return addresses
 
 

@@ -82,8 +82,11 @@ class QgError(Exception):
     """A failure that the user reads: one sentence, and structured details.
 
     No instance contains a key, a password, or a URL with its query. Foreign text in the message is made safe here, for
-    every way in which it is shown. The detail ``option`` is the option that may be wrong.
+    every way in which it is shown. The attribute ``option`` is the option that is wrong, the detail ``option``
+    one that may be.
     """
+
+    option: str | None = None
 
     def __init__(self, message: str, **details: Any) -> None:
         self.message = one_line(message)
@@ -122,7 +125,22 @@ class UnexpectedError(QgError):
 
 
 class OptionError(QgError):
-    """An option's value cannot be used; raised before any call is made."""
+    """An option's value cannot be used.
+
+    The message is ``option``, ``problem`` and ``fix``, in this order: ``count=0 is out of range: give 1 or more.`` A
+    problem that begins with the value, or with a comma, follows the name at once. The option may be a variable.
+    """
+
+    def __init__(self, option: str, problem: str, fix: str) -> None:
+        self.option: str = option
+        self.problem = problem
+        self.fix = fix
+        gap = "" if problem.startswith(("=", ",")) else " "
+        super().__init__(f"{option}{gap}{problem}: {fix}.")
+
+
+class MissingOption(OptionError):
+    """An option that is required has no value, and its variable and environment variable have none either."""
 
 
 class CapReachedError(QgError):

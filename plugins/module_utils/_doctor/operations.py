@@ -102,7 +102,7 @@ class Doctor:
         check_sources(self.params["sources"])
         proxy = self.params["through_proxy"]
         if proxy and urlsplit(check_url("through_proxy", _as_url(proxy))).port is None:
-            raise OptionError("through_proxy has no port: give HOST:PORT.")
+            raise OptionError("through_proxy", "has no port", "give HOST:PORT")
         return f"The API is at {self.params['api_url']}."
 
     def _store(self) -> str:

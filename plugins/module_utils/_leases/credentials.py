@@ -42,6 +42,7 @@ def check_credentials(requested: bool, params: Mapping[str, Any], option: str = 
     """Refuse URLs with credentials, which ``option`` requests, without the password."""
     if requested and not params["password"]:
         raise OptionError(
-            f"{option} needs password, which the proxies take together with the key: set password (environment "
-            f"QG_PASSWORD), or leave {option} out for hosts that are on the whitelist."
+            option,
+            "needs password, which the proxies take together with the key",
+            f"set password (environment QG_PASSWORD), or leave {option} out for hosts that are on the whitelist",
         )

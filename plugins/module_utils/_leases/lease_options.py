@@ -31,44 +31,47 @@ API_OPTIONS: Spec = {**PRODUCT_OPTIONS, **PROXY_API_OPTIONS}
 #: The products that release leases, and let the vendor replace leases of its choice.
 RELEASING = tuple(name for name, product in PRODUCTS.items() if product.release)
 REPLACING = tuple(name for name, product in PRODUCTS.items() if product.replace)
-_RELEASES_NONE = "product={} does not release leases: they end at their deadline."
-_REPLACES_NONE = (
-    "product={} does not replace leases of the vendor's choice: use a key of product=exclusive, or with "
-    "product=longterm ips or task_ids."
-)
+_RELEASES_NONE = "product={} does not release leases"
+_THEY_END = "they end at their deadline"
 
 
 class _Rule(NamedTuple):
-    """The products that have an option, and what to say of the others. Every task has the option ``product``."""
+    """The products that have an option, and what to say of the others. Every task has the option ``product``.
+
+    In the problem, braces stand for the product.
+    """
 
     option: str
     products: tuple[str, ...]
     problem: str
+    fix: str
 
 
-_TASKS = _Rule("task_ids", RELEASING, "task_ids select nothing with product={}, whose leases have no task: give ips.")
+_NOT_AN_OPTION = "is not an option of product={}"
+_TASKS = _Rule("task_ids", RELEASING, "select nothing with product={}, whose leases have no task", "give ips")
 _TERMS = (
-    _Rule(
-        "exclude_areas",
-        ("share", "longterm", "exclusive"),
-        "exclude_areas is not an option of product={}: leave it out, or give areas.",
-    ),
-    _Rule("pool", ("share",), "pool is not an option of product={}: leave it out."),
-    _Rule("exact", RELEASING, f"exact needs a release, but {_RELEASES_NONE}"),
+    _Rule("exclude_areas", ("share", "longterm", "exclusive"), _NOT_AN_OPTION, "leave it out, or give areas"),
+    _Rule("pool", ("share",), _NOT_AN_OPTION, "leave it out"),
+    _Rule("exact", RELEASING, f"needs a release, but {_RELEASES_NONE}", _THEY_END),
 )
-_RELEASE = _Rule("product", RELEASING, _RELEASES_NONE)
-_REPLACEMENT = (
-    _Rule("ips", RELEASING, f"ips needs a release, but {_RELEASES_NONE}"),
-    _Rule("task_ids", RELEASING, f"task_ids needs a release, but {_RELEASES_NONE}"),
-    _Rule("count", REPLACING, _REPLACES_NONE),
-    _Rule("all", REPLACING, _REPLACES_NONE),
+_RELEASE = _Rule("product", RELEASING, "={} does not release leases", _THEY_END)
+_REPLACEMENT = tuple(
+    _Rule(option, RELEASING, f"needs a release, but {_RELEASES_NONE}", _THEY_END) for option in NAMED
+) + tuple(
+    _Rule(
+        option,
+        REPLACING,
+        "needs a replacement by QG.net, but product={} does not replace leases of QG.net's choice",
+        "use a key of product=exclusive, or with product=longterm ips or task_ids",
+    )
+    for option in ("count", "all")
 )
 
 
 def _check(rules: tuple[_Rule, ...], params: Mapping[str, Any]) -> None:
-    for option, products, problem in rules:
+    for option, products, problem, fix in rules:
         if params.get(option) not in (None, [], False) and params["product"] not in (AUTO, *products):
-            raise OptionError(problem.format(params["product"]))
+            raise OptionError(option, problem.format(params["product"]), fix)
 
 
 check_tasks, check_release, check_replacement = (
@@ -80,7 +83,8 @@ def check_terms(params: Mapping[str, Any]) -> None:
     """Refuse terms of leases that the product does not have."""
     _check(_TERMS, params)
     if params.get("isp") == "bgp" and params["product"] not in (AUTO, CLASSIC):
-        raise OptionError(f"isp=bgp is not a provider of product={params['product']}: give telecom, mobile or unicom.")
+        problem = f"=bgp is not a provider of product={params['product']}"
+        raise OptionError("isp", problem, "give telecom, mobile or unicom")
 
 
 def check_new_terms(params: Mapping[str, Any]) -> None:
@@ -111,10 +115,8 @@ def _check_exclusions(areas: Sequence[str], excluded: Sequence[str]) -> None:
     for area in areas:
         for outer in excluded:
             if is_inside(area, outer):
-                raise OptionError(
-                    f"exclude_areas contains {quoted(outer)}, in which {quoted(area)} of areas lies: leave one of them "
-                    "out."
-                )
+                problem = f"contains {quoted(outer)}, in which {quoted(area)} of areas lies"
+                raise OptionError("exclude_areas", problem, "leave one of them out")
 
 
 def _keep_alive(value: object) -> int | None:
@@ -123,7 +125,7 @@ def _keep_alive(value: object) -> int | None:
         return None
     minutes = check_range("keep_alive", parse_minutes("keep_alive", value), 1, 525600)
     if not isinstance(minutes, int):
-        raise OptionError(f"keep_alive={value} is not a number of whole minutes: give one, such as 5m or 1h.")
+        raise OptionError("keep_alive", f"={value} is not a number of whole minutes", "give one, such as 5m or 1h")
     return minutes
 
 
@@ -141,8 +143,9 @@ def desired_leases(params: Mapping[str, Any], count: int) -> Desired:
     new = read_terms(params)
     if new.keep_alive is not None and new.keep_alive <= min_remaining:
         raise OptionError(
-            f"keep_alive={new.keep_alive} must be more than min_remaining={params['min_remaining']}: a new lease "
-            "would not last long enough, and be paid for again at the next run."
+            "keep_alive",
+            f"={new.keep_alive} must be more than min_remaining={params['min_remaining']}",
+            "a new lease would not last long enough, and be paid for again at the next run",
         )
     return Desired(
         count=count,
@@ -159,12 +162,13 @@ def chosen_leases(params: Mapping[str, Any]) -> NamedLeases | None:
     options = [option for option in ("count", *NAMED) if option in params]
     given = [option for option in options if params[option] is not None]
     if params["all"] and given:
-        raise OptionError(f"{given[0]} and all=true exclude each other: leave one of them out.")
+        raise OptionError(given[0], "and all=true exclude each other", "leave one of them out")
     if not params["all"] and not given:
-        raise OptionError(f"No lease is selected: give {either(options)}, or set all=true if all are meant.")
+        fix = f"give {either(options)}, or set all=true if all are meant"
+        raise OptionError("all", "=false selects no lease", fix)
     if params["ips"] is not None:
         if any(str(ip).strip().lower() == "all" for ip in params["ips"]):
-            raise OptionError("ips contains 'all', which is not an address: set all=true if all leases are meant.")
+            raise OptionError("ips", "contains 'all', which is not an address", "set all=true if all leases are meant")
         return NamedLeases("ips", check_lease_names("ips", params["ips"]))
     if params["task_ids"] is not None:
         return NamedLeases("task_ids", frozenset(check_names("task_ids", params["task_ids"])))

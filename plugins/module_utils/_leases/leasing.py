@@ -175,9 +175,8 @@ def replace_leases(
             result.chosen += [lease for lease in before if lease.name in work.old]
         else:
             if count > len(named):
-                raise OptionError(
-                    f"count={counted(count, 'lease')} cannot be replaced: the key holds {len(named)}. Lower count."
-                )
+                problem = f"={counted(count, 'lease')} cannot be replaced, since the key holds {len(named)}"
+                raise OptionError("count", problem, "lower count")
             work.terms = successor_terms(books.terms(), [*named.values()], terms)
             # Before the first release: a lease must not be released if its successor must not be bought.
             books.journal.check_cap(count)
@@ -198,14 +197,14 @@ def replace_leases(
 def successor_terms(known: Mapping[str, Terms], leases: Sequence[Lease], terms: Terms) -> Terms:
     """Return the parameters for the successors of these leases: of what ``terms`` leave open, those of the leases.
 
-    Raises OptionError for leases whose successors would have different ones.
+    Raises QgError for leases whose successors would have different ones.
     """
     groups = dict[Terms, list[Lease]]()
     for lease in leases:
         groups.setdefault(_inherited(terms, known.get(lease.name, Terms())), []).append(lease)
     if len(groups) > 1:
         named = " and ".join(_addresses(group) for group in groups.values())
-        raise OptionError(
+        raise QgError(
             f"The leases were requested with different areas, isp or keep_alive: {named}. Replace each group by a task "
             "of its own with ips, or give all three for the new leases."
         )

@@ -162,8 +162,9 @@ def _run_pool(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
     if params["product"] not in (AUTO, CLASSIC):
         # The call /pool of product share does not only read addresses, but allocates them.
         raise OptionError(
-            f"product={params['product']} has no pool that can be read without a lease: set product=classic for a key "
-            "of a dynamic shared plan, or use qg_proxy_allocate."
+            "product",
+            f"={params['product']} has no pool that can be read without a lease",
+            "set product=classic for a key of a dynamic shared plan, or use qg_proxy_allocate",
         )
     areas = check_areas("areas", params["areas"])
     check_one_area(areas, "the pool is read for")

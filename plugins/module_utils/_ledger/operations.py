@@ -47,12 +47,11 @@ def moment(option: str, text: str, now: float) -> float:
         found = datetime.datetime.fromisoformat(re.sub(r"[Zz]\Z", "+00:00", text))
         at = (found if found.tzinfo else found.replace(tzinfo=BEIJING)).timestamp()
     except (ValueError, OverflowError):
-        raise OptionError(
-            f"{option}={quoted(text)} is not a time: give one such as 2030-01-02T03:04:05+08:00, a date, or a "
-            "duration before now such as 24h or 7d."
-        ) from None
+        fix = "give one such as 2030-01-02T03:04:05+08:00, a date, or a duration before now such as 24h or 7d"
+        raise OptionError(option, f"={quoted(text)} is not a time", fix) from None
     if at > now:
-        raise OptionError(f"{option}={quoted(text)} is in the future: give a time that has passed, or leave it out.")
+        fix = "give a time that has passed, or leave it out"
+        raise OptionError(option, f"={quoted(text)} is in the future", fix)
     return at
 
 

@@ -35,9 +35,9 @@ def desired_monopolies(params: Mapping[str, Any]) -> Desired:
     """Return the desired state that the options describe with state=present, and check them before any call."""
     for option in ("uuids", "all"):
         if params[option]:
-            raise OptionError(f"{option} goes only with state=absent or state=redialed: leave it out.")
+            raise OptionError(option, "goes only with state=absent or state=redialed", "leave it out")
     if params["count"] is None:
-        raise OptionError("count is missing: state=present needs the number of resources to hold.")
+        raise OptionError("count", "is missing", "state=present needs the number of resources to hold")
     check_range("count", params["count"], 1, MAX_COUNT)
     check_areas("area", _area(params))
     return Desired(params["count"], Terms(isp=params["isp"]), on_uncertain=params["on_uncertain"])
@@ -52,13 +52,13 @@ def selected_uuids(params: Mapping[str, Any]) -> list[str] | None:
     state = params["state"]
     for option in ("count", "area", "isp"):
         if params[option] is not None:
-            raise OptionError(f"{option} goes with state=present, not with state={state}: name resources in uuids.")
+            raise OptionError(option, f"goes with state=present, not with state={state}", "name resources in uuids")
     if params["all"] and params["uuids"] is not None:
-        raise OptionError("uuids and all=true exclude each other: leave one of them out.")
+        raise OptionError("uuids", "and all=true exclude each other", "leave one of them out")
     if params["all"]:
         return None
     if params["uuids"] is None:
-        raise OptionError(f"uuids is missing: state={state} needs the names of resources, or all=true.")
+        raise OptionError("uuids", "is missing", f"state={state} needs the names of resources, or all=true")
     return check_uuids(params["uuids"])
 
 

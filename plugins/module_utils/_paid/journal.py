@@ -319,5 +319,7 @@ def _ttl() -> float:
     """Return for how many seconds paid calls are kept: QG_LEDGER_DAYS, or 400 days."""
     text = os.environ.get("QG_LEDGER_DAYS") or "400"
     if not text.isdecimal() or not 1 <= int(text) <= 36500:
-        raise OptionError(f"QG_LEDGER_DAYS={text!r} is not a number of days: set it to 1 to 36500, or leave it out.")
+        raise OptionError(
+            "QG_LEDGER_DAYS", f"={text!r} is not a number of days", "set it to 1 to 36500, or leave it out"
+        )
     return int(text) * 86400.0

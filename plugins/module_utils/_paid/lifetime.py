@@ -42,9 +42,10 @@ def check_lifetime(books: Books[Any], desired: Desired, lasts: float | None) -> 
     most = lasts * (1 - MATCHING_SHARE)
     if desired.min_remaining * 60 > most:
         raise OptionError(
-            f"min_remaining={duration(desired.min_remaining)} cannot be met: a new {books.api.noun} lasts "
-            f"{seconds(lasts)}, so nearly each run would pay for another one. Set it to at most {seconds(most)}, or "
-            "raise keep_alive if the plan allows it."
+            "min_remaining",
+            f"={duration(desired.min_remaining)} cannot be met, since a new {books.api.noun} lasts {seconds(lasts)}, "
+            "and nearly each run would pay for another one",
+            f"set it to at most {seconds(most)}, or raise keep_alive if the plan allows it",
         )
 
 

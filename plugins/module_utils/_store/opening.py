@@ -18,7 +18,7 @@ MIN_BUSY, MAX_BUSY = 10.0, 60.0
 
 
 def open_store(place: str, max_wait: float = MAX_BUSY) -> Store:
-    """Open the store in a directory, or in the PostgreSQL database of a URL; raises OptionError if it cannot be used.
+    """Open the store in a directory, or in the PostgreSQL database of a URL; raises QgError if it cannot be used.
 
     Another process that writes is waited for as long as ``max_wait``, within limits.
     """
@@ -34,11 +34,13 @@ def open_store(place: str, max_wait: float = MAX_BUSY) -> Store:
         if HAS_PSYCOPG:
             return PostgresStore(place, busy)
         raise OptionError(
-            "store (environment QG_STORE) needs the Python package psycopg, which is not installed for this Python: "
-            "pip install 'psycopg[binary]>=3.2', or leave store out to keep the state in a directory."
+            "store",
+            "(environment QG_STORE) needs the Python package psycopg, which is not installed for this Python",
+            "pip install 'psycopg[binary]>=3.2', or leave store out to keep the state in a directory",
         )
     except StateError as error:
-        raise OptionError(error.message) from None
+        error.option = "store"
+        raise
 
 
 def is_database(store: str) -> bool:

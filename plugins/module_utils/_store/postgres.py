@@ -31,7 +31,7 @@ except ImportError:
 else:
     HAS_PSYCOPG = True
 
-OPTION = "store (environment QG_STORE)"
+ENVIRONMENT = "(environment QG_STORE)"
 EXAMPLE = "postgresql://user@db.example.com/qgnet"
 SCHEMA = "qgnet"
 #: The number of an advisory lock.
@@ -98,9 +98,7 @@ class PostgresStore(Store):
             texts = [f"SET {name} = '{value}'" for name, value in settings.items()]
             (process,) = self._connection.execute(f"SELECT pg_backend_pid(); {'; '.join(texts)}").fetchone() or (None,)
         if process != self._connection.info.backend_pid:
-            raise OptionError(
-                f"{self.place} is a connection pooler, which loses locks. Give the address of the server."
-            )
+            raise StateError(f"{self.place} is a connection pooler, which loses locks. Give the address of the server.")
         if not self._has_tables():
             with self.transaction():
                 # Another process may have been quicker.
@@ -111,7 +109,7 @@ class PostgresStore(Store):
     def _has_tables(self) -> bool:
         found = self.rows("SELECT tablename FROM pg_tables WHERE schemaname = ?", SCHEMA)
         if found and ("meta",) not in found:
-            raise OptionError(
+            raise StateError(
                 f"{self.place} cannot be used: its schema {SCHEMA} contains tables of something else. Use another "
                 "database, or rename that schema."
             )
@@ -217,19 +215,19 @@ def _parsed(url: str) -> dict[str, Any]:
     """Return the parameters in a URL. libpq's own message is not shown, since it may quote a password."""
     fix = f"give the URL of a PostgreSQL database, such as {EXAMPLE}"
     if not url.startswith(("postgresql://", "postgres://")):
-        raise OptionError(f"{OPTION} is not a URL of PostgreSQL: {fix}.")
+        raise OptionError("store", f"{ENVIRONMENT} is not a URL of PostgreSQL", fix)
     # libpq would read a part of such a password as the name of a host or a database, which messages show.
     user, has_user, place = url.partition("://")[2].partition("?")[0].partition("@")
     if has_user and ("/" in user or "@" in place):
-        raise OptionError(f"{OPTION} has an unescaped @ or / in its password: write %40 for @ and %2F for /.")
+        problem = f"{ENVIRONMENT} has an unescaped @ or / in its password"
+        raise OptionError("store", problem, "write %40 for @ and %2F for /")
     with contextlib.suppress(Error):
         given = conninfo_to_dict(url)
         # What is no number may be a password without a host.
         if all(port.isdecimal() for port in str(given.get("port", "")).split(",") if port):
             return given
-    raise OptionError(
-        f"{OPTION} cannot be read: {fix}, and write special characters of a password in percent-encoding."
-    )
+    fix += ", and write special characters of a password in percent-encoding"
+    raise OptionError("store", f"{ENVIRONMENT} cannot be read", fix)
 
 
 def _described(given: dict[str, Any]) -> str:

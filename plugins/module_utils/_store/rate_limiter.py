@@ -46,7 +46,7 @@ def minute_seconds() -> float:
     with contextlib.suppress(ValueError):
         if 0 < float(text) <= 60:
             return float(text)
-    raise OptionError(f"QG_MINUTE_SECONDS={text} is not a number of seconds up to 60: correct it, or unset it.")
+    raise OptionError("QG_MINUTE_SECONDS", f"={text} is not a number of seconds up to 60", "correct it, or unset it")
 
 
 @dataclass

@@ -23,7 +23,7 @@ from typing import ClassVar
 
 from .._core.errors import OptionError
 from .._core.runtime import current
-from .store import LOSS, STATEMENTS, VERSION, Store
+from .store import LOSS, STATEMENTS, VERSION, StateError, Store
 
 DATABASE = "state.sqlite3"
 FIX = "Set store (environment QG_STORE) to a directory on a local disk that this user owns."
@@ -62,8 +62,9 @@ class SqliteStore(Store):
                 # It may be a login that the user has mistyped.
                 shown = directory if _PATH.fullmatch(directory) else "..."
                 raise OptionError(
-                    f"store={shown} is a relative path, which is another directory wherever Ansible is started: give "
-                    "store (environment QG_STORE) an absolute path, or one that begins with ~/."
+                    "store",
+                    f"={shown} is a relative path, which is another directory wherever Ansible is started",
+                    "give store (environment QG_STORE) an absolute path, or one that begins with ~/",
                 )
             _make_private(self._directory)
             path = self._directory / DATABASE
@@ -98,7 +99,7 @@ class SqliteStore(Store):
 
     def _open(self) -> None:
         if ("meta",) not in self.rows("SELECT name FROM sqlite_master"):
-            raise OptionError(f"{self.place} cannot be used: {DATABASE} in it is a database of something else. {FIX}")
+            raise StateError(f"{self.place} cannot be used: {DATABASE} in it is a database of something else. {FIX}")
         self._read_identity()
         ((boot, self._ahead, last),) = self.rows("SELECT boot, ahead, last FROM clock")
         if boot != self._clock.boot() or self.now() < last:

@@ -17,7 +17,7 @@ import hmac
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, ClassVar, Protocol
 
-from .._core.errors import OptionError, QgError
+from .._core.errors import QgError
 
 #: The number of the schema.
 VERSION = 1
@@ -165,10 +165,10 @@ class Store(abc.ABC):
         return hmac.new(self._salt, "\0".join(parts).encode(), hashlib.sha256).hexdigest()[:32]
 
     def _read_identity(self) -> None:
-        """Read the salt; raises OptionError for a store of a newer release."""
+        """Read the salt; raises StateError for a store of a newer release."""
         ((version, salt),) = self.rows("SELECT version, salt FROM meta")
         if version > VERSION:
-            raise OptionError(
+            raise StateError(
                 f"{self.place} cannot be used: its schema {version} is of a newer release of qingguo.qgnet, and this "
                 f"one reads schemas up to {VERSION}. Use that release, or another store."
             )

@@ -82,10 +82,8 @@ def _check_api_url(option: str, url: str, spec: Spec) -> None:
     """Refuse the URL of an API that may contain a secret or the parameters of a call."""
     parts = urlsplit(check_url(option, url, spec[option]["default"]))
     if parts.query or parts.fragment:
-        raise OptionError(
-            f"{option} must contain only scheme, host and path, such as {parts.scheme}://{parts.netloc}: leave out the "
-            "query and the fragment."
-        )
+        problem = f"must contain only scheme, host and path, such as {parts.scheme}://{parts.netloc}"
+        raise OptionError(option, problem, "leave out the query and the fragment")
 
 
 def transport(params: Mapping[str, Any], url_option: str, **more: Any) -> Transport:
@@ -102,10 +100,8 @@ def wait_budget(params: Mapping[str, Any], announcer: Announcer) -> WaitBudget:
 def _check_filled(option: str, value: str, what: str) -> None:
     """Refuse blank text; ``what`` says where QG.net shows the value."""
     if not value.strip():
-        raise OptionError(
-            f"{option} is empty: give {what}, or leave the option out to use {variable_name(option)} or "
-            f"{environment_name(option)}."
-        )
+        fix = f"give {what}, or leave the option out to use {variable_name(option)} or {environment_name(option)}"
+        raise OptionError(option, "is empty", fix)
 
 
 def check_key(params: Mapping[str, Any]) -> None:
@@ -114,14 +110,17 @@ def check_key(params: Mapping[str, Any]) -> None:
     _check_filled("key", key, "the Authkey of QG.net's user center")
     if re.search(r"[\s<>'\"=]", key) or not key.isprintable():
         raise OptionError(
-            "key contains a blank, a line break, quotes, an equals sign, angle brackets or an invisible character, "
-            "such as a byte order mark: give only the Authkey of QG.net's user center."
+            "key",
+            "contains a blank, a line break, quotes, an equals sign, angle brackets or an invisible character, such "
+            "as a byte order mark",
+            "give only the Authkey of QG.net's user center",
         )
     password = params["password"] or ""
     if password != password.strip() or not password.isprintable():
         raise OptionError(
-            "password begins or ends with a blank or a line break, or contains an invisible character: give only the "
-            "Authpwd of the user center, without them."
+            "password",
+            "begins or ends with a blank or a line break, or contains an invisible character",
+            "give only the Authpwd of the user center, without them",
         )
     _check_api_url("api_url", params["api_url"], PROXY_API_OPTIONS)
     transport(params, "api_url")

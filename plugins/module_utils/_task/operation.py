@@ -12,17 +12,16 @@ null or empty in an option or a variable is refused. The names are derived from 
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleFallbackNotFound
 
-from .._core.errors import OptionError, QgError, UnexpectedError
+from .._core.errors import MissingOption, OptionError, QgError, UnexpectedError
 from .._core.runtime import REAL, SILENT, Announcer, Runtime, use
 from .._core.spelling import meant
-from .._core.text import clean, database_secrets, environment_secrets
+from .._core.text import clean, database_secrets, environment_secrets, without_secrets
 from .values import check_option_names, typed_options
 
 Spec = dict[str, dict[str, Any]]
@@ -66,10 +65,13 @@ def check_environment(options: Iterable[str]) -> None:
             continue
         near = meant(name.removeprefix(prefix).lower(), settings)
         if near is not None:
-            raise OptionError(
-                f"The environment variable {name} does not exist: did you mean {environment_name(near)}? If it is a "
-                "variable of your own, give it a name that does not resemble one of the collection."
-            )
+            raise no_such_setting(f"The environment variable {name}", environment_name(near))
+
+
+def no_such_setting(named: str, meant_name: str) -> OptionError:
+    """Return the refusal of a variable that is none of the collection, and resembles one."""
+    fix = f"did you mean {meant_name}? If it is a variable of your own, give it a name that does not resemble one of "
+    return OptionError(named, "does not exist", f"{fix}the collection")
 
 
 def shared(name: str, **fields: Any) -> dict[str, dict[str, Any]]:
@@ -119,22 +121,12 @@ def read_options(
             if text and name not in values:
                 values[name] = text
         return typed_options(spec, values, (rules or {}).get("mutually_exclusive", ()))
-    except MissingOption:
-        raise
     except OptionError as error:
-        message = error.message
+        mistake = error
     # The quoted value may be the secret of another option.
     hidden = [name for name, option in spec.items() if option.get("no_log")]
     secrets = [str(values.get(name) or os.environ.get(environment_name(name), "")) for name in hidden]
-    raise OptionError(clean({"msg": message}, secrets)["msg"])
-
-
-class MissingOption(OptionError):
-    """An option that is required and has no value; ``option`` is its name."""
-
-    def __init__(self, option: str, message: str) -> None:
-        super().__init__(message)
-        self.option = option
+    raise type(mistake)(*without_secrets((mistake.option, mistake.problem, mistake.fix), secrets))
 
 
 def given_options(
@@ -154,14 +146,13 @@ def given_options(
         if not option.get("required") or name in found:
             continue
         if name not in shared_names:
-            raise OptionError(f"{name} is missing: give it as {place}.")
+            raise OptionError(name, "is missing", f"give it as {place}")
         if not os.environ.get(environment_name(name)):
             as_variable = f", as variable {variable_name(name)}," if variable else ""
-            raise MissingOption(
-                name,
-                f"{name} is missing: give it as {place}{as_variable} or as {environment_name(name)} in the environment "
-                "of the control node.",
+            fix = (
+                f"give it as {place}{as_variable} or as {environment_name(name)} in the environment of the control node"
             )
+            raise MissingOption(name, "is missing", fix)
     return found
 
 
@@ -191,10 +182,8 @@ def check_selectors(selectors: Iterable[str], given: Mapping[str, Any]) -> None:
             value = "null" if given[option] is None else f"empty ({given[option]!r})"
             meant = "another key" if option in NEVER_EMPTY else "all"
             name_all = ", or set all=true if all are meant" if meant in selectors else ""
-            raise OptionError(
-                f"{option} is {value}, which never means {meant}: give a value, or leave the option out, in a template "
-                f"with default(omit){name_all}."
-            )
+            fix = f"give a value, or leave the option out, in a template with default(omit){name_all}"
+            raise OptionError(option, f"is {value}, which never means {meant}", fix)
 
 
 def _is_blank(value: Any) -> bool:
@@ -268,11 +257,10 @@ def guarded(
 
 def explained(error: QgError, origin: Callable[[str], str]) -> str:
     """Return the message of an error with what has set its option, if the option is in no task or may be in none."""
-    option = error.details.get("option")
-    named = re.match(r"\w+", error.message) if isinstance(error, OptionError) else None
-    if named and origin(named[0]) not in (TASK, DEFAULT):
-        option = named[0]
     # Most often the URL of an API that cannot be reached is wrong.
+    option = error.details.get("option")
+    if error.option and origin(error.option) not in (TASK, DEFAULT):
+        option = error.option
     return f"{error.message.rstrip('.')}. {option} comes from {origin(option)}." if option else error.message
 
 

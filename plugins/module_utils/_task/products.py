@@ -55,7 +55,7 @@ def check_quota(params: Mapping[str, Any]) -> None:
     """Refuse a product whose quota cannot be read."""
     product = params["product"]
     if product != AUTO and PRODUCTS[product].quota is None:
-        raise OptionError(f"product={product} has no quota that can be read: see the vendor's user centre.")
+        raise OptionError("product", f"={product} has no quota that can be read", "see QG.net's user center")
 
 
 def naming_product(error: CallError, caller: KeyCaller, fix: str) -> QgError:
@@ -151,6 +151,5 @@ def check_areas(option: str, texts: Sequence[object] | None) -> tuple[str, ...]:
 def check_one_area(areas: Sequence[str], what: str) -> None:
     """Refuse several areas where the vendor's call takes one; ``what`` precedes the number."""
     if len(areas) > 1:
-        raise OptionError(
-            f"areas contains {len(areas)} areas, and {what} one: give one of them, and use a task for each."
-        )
+        fix = "give one of them, and use a task for each"
+        raise OptionError("areas", f"contains {len(areas)} areas, and {what} one", fix)

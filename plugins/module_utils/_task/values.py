@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection, Iterable, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from ansible.module_utils.parsing.convert_bool import boolean
 
@@ -60,14 +60,22 @@ def _as_dictionary(value: Any) -> dict[str, Any]:
     return {str(name): item for name, item in value.items()}
 
 
-#: For each type of an option: its parser, which raises ValueError or TypeError; its name; and what to give.
-_TYPES: dict[str, tuple[Callable[[Any], Any], str, str]] = {
-    "str": (_as_text, "text", "give one text, in quotes"),
-    "int": (_as_whole, "a whole number", "give one, such as 5"),
-    "float": (_as_number, "a number", "give one, such as 10"),
-    "bool": (_as_truth, "a boolean", "give true or false"),
-    "list": (_as_list, "a list", "give a list, such as [A, B]"),
-    "dict": (_as_dictionary, "a dictionary", "give names with their values"),
+class _Type(NamedTuple):
+    """A type of options: its parser, which raises one of ``_MISTAKES``; its name; and what to give."""
+
+    parse: Callable[[Any], Any]
+    name: str
+    fix: str
+
+
+_MISTAKES = (TypeError, ValueError, OverflowError)
+_TYPES = {
+    "str": _Type(_as_text, "text", "give one text, in quotes"),
+    "int": _Type(_as_whole, "a whole number", "give one, such as 5"),
+    "float": _Type(_as_number, "a number", "give one, such as 10"),
+    "bool": _Type(_as_truth, "a boolean", "give true or false"),
+    "list": _Type(_as_list, "a list", "give a list, such as [A, B]"),
+    "dict": _Type(_as_dictionary, "a dictionary", "give names with their values"),
 }
 
 
@@ -85,7 +93,7 @@ def typed_options(
     for names in exclusive:
         chosen = [name for name in names if values[name] is not None]
         if len(chosen) > 1:
-            raise OptionError(f"{chosen[0]} and {chosen[1]} exclude each other: leave one of them out.")
+            raise OptionError(chosen[0], f"and {chosen[1]} exclude each other", "leave one of them out")
     return values
 
 
@@ -95,46 +103,49 @@ def check_option_names(spec: Collection[str], given: Iterable[str]) -> None:
         if name not in spec:
             near = similar(name, spec)
             hint = f"did you mean {near[0]}? The" if near else "the"
-            raise OptionError(f"{name} is not an option: {hint} options are {', '.join(sorted(spec))}.")
+            raise OptionError(name, "is not an option", f"{hint} options are {', '.join(sorted(spec))}")
 
 
 def typed(name: str, option: Mapping[str, Any], value: Any) -> Any:
     """Return the value of an option as its type; refuse one of another type, and one that is not among its choices."""
     kind = option.get("type", "str")
     choices = option.get("choices")
-    result = _parsed(kind, value, _subject(name, option, value))
-    if kind != "list":
-        _check_choice(result, choices, f"{name}={_shown(result)} is")
-        return result
-    items = []
-    for item in result:
-        subject = f"{name} contains {_shown(item)}, which is"
-        items.append(_parsed(option.get("elements", "str"), item, subject))
-        _check_choice(items[-1], choices, subject)
-    return items
-
-
-def _parsed(kind: str, value: Any, subject: str) -> Any:
-    """Return a value as its type; ``subject`` begins the sentence about a value of another type."""
-    parse, type_name, fix = _TYPES[kind]
     try:
-        return parse(value)
-    except (TypeError, ValueError, OverflowError):
-        raise OptionError(f"{subject} not {type_name}: {fix}.") from None
+        result = _TYPES[kind].parse(value)
+    except _MISTAKES:
+        raise _of_another_type(name, _described(option, value), kind) from None
+    if kind != "list":
+        if choices and result not in choices:
+            raise OptionError(name, f"={_shown(result)} is none of its values", f"give {either(choices)}")
+        return result
+    return [_typed_entry(name, option, entry) for entry in result]
 
 
-def _check_choice(value: Any, choices: Collection[str] | None, subject: str) -> None:
-    if choices and value not in choices:
-        raise OptionError(f"{subject} none of its values: give {either(choices)}.")
+def _typed_entry(name: str, option: Mapping[str, Any], entry: Any) -> Any:
+    """Return an entry of a list as its type."""
+    kind = option.get("elements", "str")
+    choices = option.get("choices")
+    try:
+        result = _TYPES[kind].parse(entry)
+    except _MISTAKES:
+        raise _of_another_type(name, f"contains {_shown(entry)}, which is", kind) from None
+    if choices and result not in choices:
+        problem = f"contains {_shown(entry)}, which is none of its values"
+        raise OptionError(name, problem, f"give {either(choices)}")
+    return result
 
 
-def _subject(name: str, option: Mapping[str, Any], value: Any) -> str:
-    """Return the beginning of the sentence about an option of another type."""
+def _of_another_type(name: str, described: str, kind: str) -> OptionError:
+    return OptionError(name, f"{described} not {_TYPES[kind].name}", _TYPES[kind].fix)
+
+
+def _described(option: Mapping[str, Any], value: Any) -> str:
+    """Return the beginning of the problem of a value of another type."""
     if option.get("no_log"):
-        return f"{name} is"
+        return "is"
     if isinstance(value, list | tuple | Mapping):
-        return f"{name} is {_shown(value)}, which is"
-    return f"{name}={_shown(value)} is"
+        return f"is {_shown(value)}, which is"
+    return f"={_shown(value)} is"
 
 
 def _shown(value: Any) -> str:

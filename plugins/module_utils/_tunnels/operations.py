@@ -59,9 +59,8 @@ def _check_tunnel(text: str) -> str:
     """Return the host of a tunnel without the port of its proxy, which is not the control port."""
     match = _TUNNEL.fullmatch(text.strip())
     if match is None or len(match[1]) > 253 or not 1 <= int(match[2] or 1) <= 65535:
-        raise OptionError(
-            f"tunnel {quoted(text)} is not the address of a tunnel: give HOST:PORT, such as tunnel.qg.net:19702."
-        )
+        problem = f"={quoted(text)} is not the address of a tunnel"
+        raise OptionError("tunnel", problem, "give HOST:PORT, such as tunnel.qg.net:19702")
     return match[1].lower()
 
 
@@ -70,9 +69,10 @@ def _run(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
     for option in KEY_OPTIONS:
         if not (params[option] or "").strip():
             raise OptionError(
-                f"{option} is empty: give it, or leave the option out to use {variable_name(option)} or "
-                f"{environment_name(option)}. The control port of a tunnel requires the key and its password, also "
-                "for a host on the whitelist."
+                option,
+                "is empty",
+                f"give it, or leave the option out to use {variable_name(option)} or {environment_name(option)}. The "
+                "control port of a tunnel requires the key and its password, also for a host on the whitelist",
             )
     sender, budget = transport(params, "tunnel", form_methods=("PUT",)), wait_budget(params, mode.announcer)
     if mode.check:

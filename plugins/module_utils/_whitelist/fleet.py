@@ -254,9 +254,10 @@ def _prunable(
     removals = Fleet(rows, inventory, hosts).unwanted
     if len(removals) > max_removals:
         raise OptionError(
-            f"prune would remove {counted(len(removals), 'address')} of {counted(len(hosts), 'host')} that the "
-            f"inventory no longer has, more than max_removals={max_removals}: {format_sample(hosts)}. Check that the "
-            "inventory is complete, then raise max_removals."
+            "prune",
+            f"would remove {counted(len(removals), 'address')} of {counted(len(hosts), 'host')} that the inventory no "
+            f"longer has, more than max_removals={max_removals} ({format_sample(hosts)})",
+            "check that the inventory is complete, then raise max_removals",
         )
     return hosts
 
@@ -270,10 +271,11 @@ def _check_known(
     if not unknown:
         return
     other = next((row.inventory for row in rows if row.host == unknown[0]), None)
-    fix = "The playbook qingguo.qgnet.report shows all."
+    fix = "The playbook qingguo.qgnet.report shows all"
     if other:
         fix = f"The inventory {other} has it: {rerun(other)}"
     raise OptionError(
-        f"forget contains {quoted(unknown[0])}, which is not registered for this key in the inventory "
-        f"{inventory}: it has {format_sample(sorted(registered)) or 'no hosts'}. {fix}"
+        "forget",
+        f"contains {quoted(unknown[0])}, which is not registered for this key in the inventory {inventory}",
+        f"it has {format_sample(sorted(registered)) or 'no hosts'}. {fix}",
     )

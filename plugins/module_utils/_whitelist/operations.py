@@ -35,7 +35,8 @@ def _run(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
     # Removing an address that should never have been registered must stay possible.
     ips = check_addresses("ips", params["ips"], any_scope=state == "absent")
     if not ips and state == "exact":
-        raise OptionError("ips is empty: state=exact would remove every address; name the ones that must stay.")
+        problem = "is empty, and state=exact would remove every address"
+        raise OptionError("ips", problem, "name the ones that must stay")
     check_range("max_removals", limit, 0, 10**6)
     with locked(key_caller(params, mode.announcer), mode) as api:
         listed = api.whitelist()
@@ -43,9 +44,10 @@ def _run(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
         edit = Edit(api, listed, wanted=ips - unwanted, unwanted=unwanted)
         if state == "exact" and len(unwanted) > limit:
             raise OptionError(
-                f"state=exact would remove {len(unwanted)} addresses, more than max_removals={limit}: "
-                f"{format_sample(sort_addresses(unwanted))}. Add those that must stay to ips, or raise "
-                "max_removals."
+                "state",
+                f"=exact would remove {len(unwanted)} addresses, more than max_removals={limit} "
+                f"({format_sample(sort_addresses(unwanted))})",
+                "add those that must stay to ips, or raise max_removals",
             )
         edit.run(check=mode.check)
     result = {**edit.result(), "api": api.caller.usage()}

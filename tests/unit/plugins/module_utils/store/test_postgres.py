@@ -17,7 +17,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
-from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import OptionError, QgError
+from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import QgError
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.runtime import Clock, Runtime, WaitBudget, use
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.text import database_secrets
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.opening import open_store
@@ -40,7 +40,7 @@ def opened(url: str, busy: float = 2.0) -> Iterator[PostgresStore]:
 
 
 def refusal(url: str) -> str:
-    with pytest.raises(OptionError) as refused:
+    with pytest.raises(QgError) as refused:
         open_store(url, 0)
     return refused.value.message
 

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import NoReturn
 
 import pytest
-from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import OptionError
+from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import QgError
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.opening import open_store
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.registrations import Registration, Registrations
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.sqlite import SqliteStore
@@ -35,7 +35,7 @@ def opened(directory: Path) -> Store:
 
 
 def refusal(directory: Path | str) -> str:
-    with pytest.raises(OptionError) as refused:
+    with pytest.raises(QgError) as refused:
         open_store(str(directory))
     return refused.value.message
 

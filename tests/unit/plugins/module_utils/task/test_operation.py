@@ -56,6 +56,6 @@ def test_an_error_that_ansible_knows_what_to_do_with_passes() -> None:
 
 def test_a_failure_of_the_user_has_no_traceback() -> None:
     def work() -> dict[str, Any]:
-        raise OptionError("ip is wrong: give another.")
+        raise OptionError("ip", "is wrong", "give another")
 
     assert guarded(work) == {"failed": True, "changed": False, "msg": "ip is wrong: give another."}

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import OptionError
+from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import MissingOption, OptionError
 from ansible_collections.qingguo.qgnet.plugins.module_utils._task.operation import (
     Spec,
     check_selectors,
@@ -13,6 +13,40 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._task.operation impo
     shared,
 )
 from support import phrases
+
+
+@pytest.mark.parametrize(
+    ("problem", "message"),
+    [
+        ("is empty", "count is empty: give a number."),
+        ("=0 is out of range", "count=0 is out of range: give a number."),
+        (", entry 2, is empty", "count, entry 2, is empty: give a number."),
+    ],
+)
+def test_a_message_is_option_problem_and_fix(problem: str, message: str) -> None:
+    assert OptionError("count", problem, "give a number").message == message
+
+
+def test_a_mistake_has_fields_that_show_no_secret_of_another_option(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("QG_KEY", "HUSH0123")
+    spec: Spec = {**shared("key", type="str", no_log=True), "count": {"type": "int"}}
+
+    with pytest.raises(OptionError) as refused:
+        read_options(spec, {"count": "HUSH0123"}, place="option")
+
+    assert refused.value.option == "count"
+    assert refused.value.problem == f"='{phrases.HIDDEN}' {phrases.NOT_A_WHOLE_NUMBER}"
+    assert refused.value.fix == "give one, such as 5"
+
+
+def test_an_option_without_a_value_is_told_from_one_with_a_wrong_value() -> None:
+    spec: Spec = shared("key", type="str", required=True, no_log=True)
+
+    with pytest.raises(MissingOption) as refused:
+        read_options(spec, {}, place="option")
+
+    assert refused.value.option == "key"
+    assert refused.value.fix == f"give it as option {phrases.OR_AS} QG_KEY {phrases.IN_THE_ENVIRONMENT}"
 
 
 @pytest.mark.parametrize(("selectors", "hint"), [(("ips",), False), (("ips", "all"), True)])
