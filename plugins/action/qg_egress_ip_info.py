@@ -11,7 +11,7 @@ from typing import Any
 from ansible_collections.qingguo.qgnet.plugins.module_utils._task.api_options import EGRESS_OPTIONS
 from ansible_collections.qingguo.qgnet.plugins.module_utils._task.operation import Spec, redact
 from ansible_collections.qingguo.qgnet.plugins.plugin_utils._action import QgAction
-from ansible_collections.qingguo.qgnet.plugins.plugin_utils._egress import detect_egress
+from ansible_collections.qingguo.qgnet.plugins.plugin_utils._egress import DetectionRequest, detect_egress
 
 SPEC: Spec = {
     **EGRESS_OPTIONS,
@@ -28,7 +28,7 @@ class ActionModule(QgAction):
         params = self.validated(SPEC)
 
         def detect() -> dict[str, Any]:
-            found = detect_egress(self, params)
+            found = detect_egress(self, DetectionRequest.parse(params))
             return {"changed": False, **found, "ip": found["ips"][0]}
 
         return redact(self.guarded(detect), params, SPEC)

@@ -29,7 +29,7 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._store.opening impor
 from ansible_collections.qingguo.qgnet.plugins.module_utils._task.api_options import (
     EGRESS_OPTIONS,
     PROXY_API_OPTIONS,
-    check_key,
+    Connection,
     key_caller,
 )
 from ansible_collections.qingguo.qgnet.plugins.module_utils._task.operation import Spec, redact
@@ -42,7 +42,7 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist.fleet imp
 )
 from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist.operations import locked
 from ansible_collections.qingguo.qgnet.plugins.plugin_utils._action import QgAction
-from ansible_collections.qingguo.qgnet.plugins.plugin_utils._egress import detect_egress
+from ansible_collections.qingguo.qgnet.plugins.plugin_utils._egress import DetectionRequest, detect_egress
 
 SPEC: Spec = {
     "step": {"type": "str", "choices": ["detect", "update", "report"], "required": True},
@@ -89,13 +89,14 @@ class ActionModule(QgAction):
             raise OptionError("forget", "deregisters hosts", "set state=absent as well")
         check_range("max_removals", params["max_removals"], 0, 10**6)
         given = sort_addresses(check_addresses("ips", params["ips"] or (), any_scope=is_absent))
-        found = {"changed": False, "whitelist": _digest(params), "ips": given, "given": True, "unwanted": []}
+        digest = _digest(Connection.of(params))
+        found = {"changed": False, "whitelist": digest, "ips": given, "given": True, "unwanted": []}
         if is_absent:
             return {**found, "ips": [], "unwanted": given}
         if given:
             return found
         try:
-            return {**found, "given": False, **detect_egress(self, params)}
+            return {**found, "given": False, **detect_egress(self, DetectionRequest.parse(params))}
         except OptionError:
             raise
         except QgError as error:
@@ -156,7 +157,7 @@ class ActionModule(QgAction):
         for name in params["forget"]:
             own = self._of_host(name, params)
             given = check_addresses("ips", own["ips"] or (), any_scope=True)
-            lists.setdefault(_digest(own), {})[name] = Host(unwanted=given)
+            lists.setdefault(_digest(Connection.of(own)), {})[name] = Host(unwanted=given)
         return lists
 
     def _of_host(self, name: str, params: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -176,13 +177,14 @@ class ActionModule(QgAction):
         self, digest: str, hosts: Mapping[str, Host], params: Mapping[str, Any], prune: int | None, coming: Set[str]
     ) -> dict[str, Any]:
         """Update the whitelist of one key."""
-        variables, mode = self._variables, self.mode()
-        params = self._with_key(digest, next(iter(hosts)), params)
+        variables = self._variables
+        mode = self.mode()
+        connection = self._connection_of(digest, next(iter(hosts)), params)
         sources = map(str, variables.get("ansible_inventory_sources") or ["unnamed"])
-        is_shared = is_database(params["store"])
+        is_shared = is_database(connection.store)
         names = {name: registered_name(name, is_shared=is_shared) for name in hosts}
         present = {*variables["groups"]["all"], *variables["ansible_play_hosts_all"]}
-        with locked(key_caller(params, mode.announcer), mode) as api:
+        with locked(key_caller(connection, mode.announcer), mode) as api:
             result = update(
                 api,
                 params["inventory_id"] or ", ".join(sources),
@@ -196,16 +198,17 @@ class ActionModule(QgAction):
         result["hosts"] |= {name: result["hosts"].pop(own) for name, own in names.items()}
         return {**result, "api": api.caller.usage()}
 
-    def _with_key(self, digest: str, name: str, params: Mapping[str, Any]) -> Mapping[str, Any]:
-        """Return the options with the key that a host has reported: that of this host, or the one in the inventory."""
-        if digest == _digest(params):
-            return params
-        found = self._of_host(name, params)
-        if digest != _digest(found):
+    def _connection_of(self, digest: str, name: str, params: Mapping[str, Any]) -> Connection:
+        """Return the connection with the key that a host has reported, which only the inventory may have."""
+        connection = Connection.of(params)
+        if digest == _digest(connection):
+            return connection
+        connection = Connection.of(self._of_host(name, params))
+        if digest != _digest(connection):
             raise QgError(
                 f"{name} has another key than the first host: set it as qg_key in the inventory, or use another play."
             )
-        return found
+        return connection
 
     def _report(self, params: Mapping[str, Any]) -> dict[str, Any]:
         """Return the result of the host from that of the update."""
@@ -236,9 +239,8 @@ def _together(hosts: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
     return result
 
 
-def _digest(params: Mapping[str, Any]) -> str:
-    check_key(params)
-    text = "\0".join((params["api_url"], params["key"], params["password"] or ""))
+def _digest(connection: Connection) -> str:
+    text = "\0".join((connection.url, connection.key, connection.password or ""))
     return hashlib.blake2b(text.encode(), key=_SALT, digest_size=8).hexdigest()
 
 

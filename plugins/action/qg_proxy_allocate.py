@@ -140,7 +140,7 @@ def read_pool(given: Mapping[str, Any], count: object, login: Mapping[str, Any])
     if pool["drain"] is None:
         pool["drain"] = default_drain(pool)
     check_range("drain", pool["drain"], 1, 86400)
-    check_credentials(pool["credentials"], {"password": pool["password"] or login["password"]}, "credentials=true")
+    check_credentials(pool["credentials"], pool["password"] or login["password"], "credentials")
     return pool
 
 

@@ -98,7 +98,11 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._cloud.hosts import 
 )
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.checks import check_range
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import OptionError, QgError, UnexpectedError
-from ansible_collections.qingguo.qgnet.plugins.module_utils._task.api_options import ACCOUNT_API_OPTIONS, account_api
+from ansible_collections.qingguo.qgnet.plugins.module_utils._task.api_options import (
+    ACCOUNT_API_OPTIONS,
+    AccountConnection,
+    account_api,
+)
 from ansible_collections.qingguo.qgnet.plugins.module_utils._task.operation import (
     environment_name,
     read_options,
@@ -179,7 +183,7 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
             except KeyError:
                 pass
         params = self._params()
-        api = account_api(params, run_announcer("qg_cloud"))
+        api = account_api(AccountConnection.of(params), run_announcer("qg_cloud"))
         secrets = self.get_option("include_secrets")
         # Ansible does not check the entries of a list.
         chosen = typed("product_ids", {"type": "list", "elements": "int"}, self.get_option("product_ids"))

@@ -97,9 +97,8 @@ class DetectionRequest:
         return f"{url}{'?...' if question else ''}{f' ({number + 1})' if same else ''}"
 
 
-def detect_egress(action: ActionBase, params: Mapping[str, Any]) -> dict[str, Any]:
+def detect_egress(action: ActionBase, request: DetectionRequest) -> dict[str, Any]:
     """Return the egress addresses of the host of an action, ``ips``, and the reply of each source."""
-    request = DetectionRequest.parse(params)
     connection = action._connection
     family = getattr(getattr(connection, "_shell", None), "SHELL_FAMILY", "sh")
     # A network connection would run the command on the control node, whose address would pass as that of the host.

@@ -216,7 +216,6 @@ NO_TIME = "is not a time: give one such as 2030-01-02"
 IN_THE_FUTURE = "is in the future"
 NO_DURATION = "is not a duration"
 GOES_ONLY_WITH = "goes only with"
-MUST_EXCEED = "must be more than"
 LEASES_IN_ONE = "leases in one"
 
 # The gateway, lists, metrics, and what else runs unattended.

@@ -10,7 +10,7 @@ What a call is, and what a response to it says, is the same for all APIs of the 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from .._core.errors import CallError, Effect, QgError, Reason, TransportError, UnexpectedError, WaitBudgetExceeded
@@ -33,7 +33,8 @@ def data_of(response: HttpResponse, call: Call, quoted: Quoted, *, name: str, ur
         # A success may have a status such as 206, whose body is incomplete.
         is_whole = response.status == 200
     except ResponseShapeError:
-        refusal, is_whole = None, False
+        refusal = None
+        is_whole = False
     if refusal is None and is_whole:
         return data
     # Imported only for a failure.
@@ -52,6 +53,8 @@ class Caller:
 
     #: Whether the next attempt is decided elsewhere, so that there are no retries here.
     single_attempt = False
+    #: What stands behind the name of a call in messages.
+    label = ""
 
     def __init__(
         self,
@@ -60,15 +63,15 @@ class Caller:
         *,
         url: str,
         credentials: Callable[[], Mapping[str, str]],
-        secrets: Collection[str],
-        product: str | None = None,
+        secrets: Sequence[str],
     ) -> None:
         self.budget = budget
         #: The number of calls of a run, and how many of them were retries.
         self.count = {"calls": 0, "retries": 0}
         self.secrets = secrets
-        self._transport, self._url, self._credentials = transport, url.rstrip("/"), credentials
-        self._product = product
+        self.url = url.rstrip("/")
+        self._transport = transport
+        self._credentials = credentials
 
     @property
     def timeout(self) -> float:
@@ -80,10 +83,6 @@ class Caller:
         usage = {**self.count, "waited_seconds": round(self.budget.waited, 1)}
         waits = {reason: round(seconds, 1) for reason, seconds in self.budget.reasons.items() if seconds >= 0.05}
         return {**usage, "waits": waits} if waits else usage
-
-    def follow(self, other: Caller) -> None:
-        """Continue a run of the ``other`` caller with this one: share its budget and its count."""
-        self.budget, self.count, self.single_attempt = other.budget, other.count, other.single_attempt
 
     def call(
         self,
@@ -98,48 +97,61 @@ class Caller:
         around each request.
         """
         texts = {name: str(value) for name, value in parameters.items() if value is not None}
-        attempts, began = 0, self.budget.elapsed()
-        last: CallError | None = None
+        attempts = 0
+        began = self.budget.elapsed()
+        last_error: CallError | None = None
         while True:
             try:
                 with self.slot(call), sending():
                     return self._once(call, texts, read)
             except WaitBudgetExceeded as late:
                 # The error that made the wait necessary is more useful than the lack of time.
-                raise last or late from None
+                raise last_error or late from None
             except CallError as error:
-                last, is_blocked = error, error.reason is Reason.RATE and self._block(call, error)
-                # max_wait limits the attempts that the rate limit refuses.
-                attempts += not is_blocked or error.retry_after is not None
-                may_repeat = error.retryable and (call.repeatable or not error.may_have_effect)
-                if not may_repeat or attempts > RETRIES or self.single_attempt:
+                last_error = error
+                is_blocked = False
+                if error.reason is Reason.RATE:
+                    is_blocked = self._block(call, error)
+                # While every process waits in slot(), max_wait limits the attempts.
+                if not is_blocked or error.retry_after is not None:
+                    attempts += 1
+                if attempts > RETRIES or not self._may_repeat(call, error):
                     raise
                 # An API that cannot be reached is most often a wrong URL: say so after one timeout.
                 if error.details.get("option") and self.budget.elapsed() - began + backoff(attempts) > self.timeout:
                     raise
                 if not is_blocked:
-                    delay = backoff(attempts - 1, error.retry_after)
-                    try:
-                        self.budget.wait(delay, "the last attempt failed", call.name)
-                    except WaitBudgetExceeded:
-                        raise error from None
+                    self._pause(call, error, attempts)
             self.count["retries"] += 1
+
+    def _may_repeat(self, call: Call, error: CallError) -> bool:
+        """Whether the call certainly had no effect, or a second effect would do no harm."""
+        if self.single_attempt or not error.retryable:
+            return False
+        return call.repeatable or not error.may_have_effect
+
+    def _pause(self, call: Call, error: CallError, attempts: int) -> None:
+        """Wait before the next attempt; raise the error of the last one if the budget does not cover it."""
+        try:
+            self.budget.wait(backoff(attempts - 1, error.retry_after), "the last attempt failed", call.name)
+        except WaitBudgetExceeded:
+            raise error from None
 
     def _once(self, call: Call, texts: Mapping[str, str], read: Reader[T]) -> T:
         """Send one request, and read its response; turn every exception of ``read`` into a QgError."""
         self.count["calls"] += 1
-        began, credentials = self.budget.elapsed(), self._credentials()
+        began = self.budget.elapsed()
+        credentials = self._credentials()
         everything = {**credentials, **texts}
         method = "POST" if call.method == "GET" and len(encode(everything)) > MAX_QUERY else call.method
-        response = self._transport.send(method, self._url + call.path, everything, call.name)
-        name = f"{call.name} of product={self._product}" if self._product else call.name
+        response = self._transport.send(method, self.url + call.path, everything, call.name)
 
         def quoted(text: object) -> str | None:
             signature = [value for name, value in credentials.items() if name == "sign"]
             return (sentence(text, [*self.secrets, *signature]) if isinstance(text, str) else "") or None
 
         try:
-            data = data_of(response, call, quoted, name=name, url_option=self._transport.url_option)
+            data = data_of(response, call, quoted, name=call.name + self.label, url_option=self._transport.url_option)
             result = read(data)
         except QgError:
             raise

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import math
 from collections.abc import Callable, Iterator, Mapping
+from urllib.parse import urlsplit
 
 from .._core.errors import CallError
 from .._core.runtime import WaitBudget
@@ -23,12 +24,27 @@ from .parsing import http_time
 from .transport import Transport, service_of
 
 preload()
+#: The host of QG.net's classic API; each product has a host below it.
+VENDOR_HOST = "proxy.qg.net"
 #: The range of plausible dates (2020 to 2100): a server whose clock is not set sends others.
-EARLIEST, LATEST = 1577836800.0, 4102444800.0
+EARLIEST = 1577836800.0
+LATEST = 4102444800.0
 #: The resolution of a Date header in seconds.
 RESOLUTION = 1.0
 #: Seconds between attempts to lock a key that another run has locked.
 LOCK_POLL_INTERVAL = 0.2
+
+
+def product_url(url: str, product: str) -> str:
+    """Return the URL of the API of a product: a host of QG.net's own, or ``/PRODUCT`` below another URL.
+
+    A key of a simulator must not be sent to QG.net.
+    """
+    if product == CLASSIC:
+        return url.rstrip("/")
+    if urlsplit(url).hostname == VENDOR_HOST:
+        return f"https://{product}.{VENDOR_HOST}"
+    return f"{url.rstrip('/')}/{product}"
 
 
 class VendorClock:
@@ -40,7 +56,8 @@ class VendorClock:
     def __init__(self, elapsed: Callable[[], float], wall: Callable[[], float]) -> None:
         self._elapsed = elapsed
         self._wall = wall
-        self._least, self._most = -math.inf, math.inf
+        self._least = -math.inf
+        self._most = math.inf
 
     def now(self) -> float:
         """Return the earliest possible vendor's time (Unix time)."""
@@ -57,16 +74,24 @@ class VendorClock:
         """
         if not EARLIEST <= date <= LATEST:
             return
-        now = self._elapsed()
-        least, most = date - now, date - now + RESOLUTION + duration
-        self._least, self._most = max(self._least, least), min(self._most, most)
+        least = date - self._elapsed()
+        most = least + RESOLUTION + duration
+        self._least = max(self._least, least)
+        self._most = min(self._most, most)
         if self._least > self._most:
             # A clock was set.
-            self._least, self._most = least, most
+            self._least = least
+            self._most = most
 
 
 class KeyCaller(Caller):
-    """Sends the calls of one key to the API of one product."""
+    """Sends the calls of one key to the API of one product at a time; ``url`` is that of the classic API."""
+
+    #: The name of the key in the store, and what responses have shown about it, at the present host.
+    key_digest: str
+    host_facts: Facts
+    #: The clock that QG.net's deadlines are compared with.
+    vendor_clock: VendorClock
 
     def __init__(
         self,
@@ -79,31 +104,38 @@ class KeyCaller(Caller):
         password: str | None = None,
         product: str = CLASSIC,
     ) -> None:
-        names = ("Key", "Pwd") if product == CLASSIC else ("key", "pwd")
-        credentials = {names[0]: key, **({names[1]: password} if password else {})}
-        super().__init__(
-            transport,
-            budget,
-            url=url,
-            credentials=lambda: credentials,
-            secrets=credentials.values(),
-            product=None if product == CLASSIC else product,
-        )
-        self.product = product
+        secrets = [key, password] if password else [key]
+        super().__init__(transport, budget, url=url, credentials=self._login, secrets=secrets)
+        self._classic_url = url
+        self._key = key
+        self._password = password
         self.rate_limiter = rate_limiter
-        #: The name of the key in the state.
         self.store = rate_limiter.store
-        self.key_digest = self.store.digest("pacing", service_of(url), key)
-        #: What the responses have shown about the key, at this host and at any host of the vendor.
-        self.host_facts = self.facts = Facts(self.store, self.key_digest)
-        #: The clock that the vendor's deadlines are compared with.
+        self.use_product(product)
+        #: What responses have shown about the key, whichever product was used since.
+        self.facts = self.host_facts
+
+    def use_product(self, product: str) -> None:
+        """Send further calls to the API of a product."""
+        self.product = product
+        self.url = product_url(self._classic_url, product)
+        self.label = "" if product == CLASSIC else f" of product={product}"
+        self.key_digest = self.store.digest("pacing", service_of(self.url), self._key)
+        self.host_facts = Facts(self.store, self.key_digest)
         self.vendor_clock = VendorClock(self.budget.elapsed, lambda: self.store.now() + self.store.wall_ahead())
+
+    def _login(self) -> dict[str, str]:
+        key, password = ("Key", "Pwd") if self.product == CLASSIC else ("key", "pwd")
+        login = {key: self._key}
+        if self._password:
+            login[password] = self._password
+        return login
 
     @property
     def channels(self) -> int | None:
         """The number of channels of the plan, if it is known."""
-        known = self.host_facts.get(CHANNELS)
-        return None if known is None else int(known)
+        channels = self.host_facts.get(CHANNELS)
+        return None if channels is None else int(channels)
 
     @contextlib.contextmanager
     def key_lock(self, work: str = "changing", what: str = "what this key holds") -> Iterator[None]:

@@ -15,7 +15,7 @@ from .._api.account import Account, Row
 from .._core.checks import check_range, check_word
 from .._core.errors import OptionError
 from .._core.text import quoted
-from .._task.api_options import ACCOUNT_API_OPTIONS, account_api
+from .._task.api_options import ACCOUNT_API_OPTIONS, AccountConnection, account_api
 from .._task.operation import Mode, Operation, Spec
 
 #: The brand, by the vendor's number (vendor doc 2662).
@@ -70,18 +70,23 @@ def _parse_optional_product(params: Mapping[str, Any]) -> int | None:
     return None if params["product_id"] is None else _parse_product(params)
 
 
+def _account(params: Mapping[str, Any], mode: Mode) -> Account:
+    return account_api(AccountConnection.of(params), mode.announcer)
+
+
 def _result(api: Account, **values: Any) -> dict[str, Any]:
     return {"changed": False, **values, "api": api.caller.usage()}
 
 
 def _run_balance(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
-    api = account_api(params, mode.announcer)
+    api = _account(params, mode)
     return _result(api, **api.balance())
 
 
 def _run_proxy_plan(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
-    product_id, resource_no = _parse_product(params), check_word("resource_no", params["resource_no"])
-    api = account_api(params, mode.announcer)
+    product_id = _parse_product(params)
+    resource_no = check_word("resource_no", params["resource_no"])
+    api = _account(params, mode)
     return _result(api, plan=api.proxy_plan(resource_no, product_id, include_secrets=params["include_secrets"]))
 
 
@@ -89,20 +94,21 @@ def _run_packages(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
     """Return the packages as facts, the cheapest first. A facts module returns facts alone."""
     product_id = _parse_product(params)
     place = {name: check_word(name, params[name]) for name in ("line_no", "area_no") if params[name] is not None}
-    api = account_api(params, mode.announcer)
+    api = _account(params, mode)
     packages = sorted(api.packages(product_id, **place, load_rate=params["load_rate"]), key=_rank)
     return {"changed": False, "ansible_facts": {"qg_cloud_packages": packages}}
 
 
 def _run_price(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
-    product_id, order = _parse_optional_product(params), _parse_order(params)
-    api = account_api(params, mode.announcer)
+    product_id = _parse_optional_product(params)
+    order = _parse_order(params)
+    api = _account(params, mode)
     return _result(api, price=_order_price(api, order, product_id))
 
 
 def _run_lines(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
     product_id = _parse_product(params)
-    api = account_api(params, mode.announcer)
+    api = _account(params, mode)
     lines = api.lines(product_id)
     return _result(api, lines=lines, count=len(lines))
 
@@ -110,7 +116,7 @@ def _run_lines(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
 def _run_instances(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
     product_id = _parse_optional_product(params)
     suid = None if params["suid"] is None else check_word("suid", params["suid"])
-    api = account_api(params, mode.announcer)
+    api = _account(params, mode)
     instances = api.instances(product_id, suid, include_secrets=params["include_secrets"])
     return _result(api, instances=instances, count=len(instances))
 

@@ -10,11 +10,13 @@ import contextlib
 import platform
 import sys
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
-from urllib.parse import quote, urlsplit
+from urllib.parse import urlsplit
 
 from ansible.module_utils import ansible_release
 
+from .._api.calls import CLASSIC
 from .._api.key import KeyCaller
 from .._api.lease_client import Leases
 from .._api.leases import Lease
@@ -24,6 +26,7 @@ from .._core.checks import check_sources, check_url, read_address
 from .._core.errors import CallError, OptionError, QgError
 from .._core.text import counted
 from .._leases.api import held_leases
+from .._leases.credentials import proxy_url
 from .._paid.caps import bought_today
 from .._store.opening import is_database
 from .._task.api_options import (
@@ -32,12 +35,11 @@ from .._task.api_options import (
     EGRESS_OPTIONS,
     PRODUCT_OPTIONS,
     PROXY_API_OPTIONS,
-    check_key,
+    Connection,
     key_caller,
-    transport,
 )
 from .._task.operation import Mode, Operation, Spec, explained
-from .._task.products import client_of, read_product
+from .._task.products import read_product
 
 _SPEC: Spec = {
     "through_proxy": {"type": "str"},
@@ -55,10 +57,15 @@ Registering = Callable[[], str]
 class Doctor:
     """Collects the checks, each ``{name, ok, detail}``. A detail that is not ok contains the cause and the fix."""
 
-    classic: KeyCaller
+    connection: Connection
+    caller: KeyCaller
 
     def __init__(self, params: Mapping[str, Any], mode: Mode, registering: Registering) -> None:
-        self.params, self.mode = params, mode
+        self.mode = mode
+        self.sources: list[str] = params["sources"]
+        self.proxy: str = params["through_proxy"] or ""
+        self.cap: int | None = params["max_new_per_day"]
+        self._params = params
         self._registering = registering
         self.checks: list[dict[str, Any]] = []
         self.api: Leases | None = None
@@ -68,10 +75,12 @@ class Doctor:
 
     def check(self, name: str, examine: Callable[[], str]) -> bool:
         """Add a check, and return whether it is ok. ``examine`` returns the detail, or raises QgError."""
+        ok = True
         try:
-            detail, ok = examine(), True
+            detail = examine()
         except QgError as error:
-            detail, ok = explained(error, self.mode.origin), False
+            ok = False
+            detail = explained(error, self.mode.origin)
         self.checks.append({"name": name, "ok": ok, "detail": detail})
         return ok
 
@@ -80,7 +89,7 @@ class Doctor:
         before = (("versions", _versions), ("options", self._options), ("store", self._store))
         if not all(self.check(name, examine) for name, examine in before):
             return
-        with contextlib.closing(self.classic.store):
+        with contextlib.closing(self.caller.store):
             self.check("egress", self._egress)
             readable = self.check("whitelist", self._whitelist)
             if not self.check("product", lambda: self._product(readable)) or self.api is None:
@@ -89,32 +98,32 @@ class Doctor:
             self.check("leases", lambda: self._held(api))
             self.check("quota", lambda: self._quota(api))
             self.check("cap", lambda: self._cap(api))
-            if self.params["through_proxy"] or self.leases:
+            if self.proxy or self.leases:
                 self.check("proxy", self._proxy)
 
     def _options(self) -> str:
-        if self.params["key"] is None:
+        if self._params["key"] is None:
             raise QgError(
                 "No key is set: give the Authkey of QG.net's user center as the variable qg_key, or type: export "
                 "QG_KEY=AUTHKEY"
             )
-        check_key(self.params)
-        check_sources(self.params["sources"])
-        proxy = self.params["through_proxy"]
-        if proxy and urlsplit(check_url("through_proxy", _as_url(proxy))).port is None:
+        self.connection = Connection.of(self._params)
+        self.connection.timing.transport("api_url")
+        check_sources(self.sources)
+        if self.proxy and urlsplit(check_url("through_proxy", _as_url(self.proxy))).port is None:
             raise OptionError("through_proxy", "has no port", "give HOST:PORT")
-        return f"The API is at {self.params['api_url']}."
+        return f"The API is at {self.connection.url}."
 
     def _store(self) -> str:
-        self.classic = key_caller(self.params, self.mode.announcer)
+        self.caller = key_caller(replace(self.connection, product=CLASSIC), self.mode.announcer)
         # Whether something works the second time is another question.
-        self.classic.single_attempt = True
-        place = self.params["store"]
+        self.caller.single_attempt = True
+        place = self.connection.store
         return "shared by several control nodes" if is_database(place) else f"the directory {place}"
 
     def _egress(self) -> str:
         failed: list[QgError] = []
-        for source in self.params["sources"]:
+        for source in self.sources:
             try:
                 self.egress_ip = self._echo(source)
                 return f"{self.egress_ip}, says {source}"
@@ -125,7 +134,7 @@ class Doctor:
         raise QgError(f"{text}{failed[0].message}", **failed[0].details)
 
     def _whitelist(self) -> str:
-        entries = Whitelist(self.classic).whitelist()[0]
+        entries = Whitelist(self.caller).whitelist()[0]
         self.is_listed = self.egress_ip in entries
         held = counted(len(entries), "address", "are") + " on it"
         if self.egress_ip is None or self.is_listed:
@@ -134,17 +143,19 @@ class Doctor:
 
     def _product(self, readable: bool) -> str:
         try:
-            found = read_product(self.params, self.classic)
+            product = read_product(self.caller)
         except QgError:
             if readable:
                 return "unknown: no list of leases takes the key, but its whitelist can be read, as with a tunnel's key"
             raise
-        self.api = client_of(self.params, self.classic, found)
-        given = self.params["product"]
-        if given in (AUTO, found):
-            return found
-        unset = "unset QG_PRODUCT" if self.mode.origin("product") == "QG_PRODUCT" else f"set qg_product to {found}"
-        raise QgError(f"product={given} is wrong: the key is one of product={found}. To mend it: {unset}")
+        self.api = Leases(self.caller)
+        given = self.connection.product
+        if given in (AUTO, product):
+            return product
+        mend = f"set qg_product to {product}"
+        if self.mode.origin("product") == "QG_PRODUCT":
+            mend = "unset QG_PRODUCT"
+        raise QgError(f"product={given} is wrong: the key is one of product={product}. To mend it: {mend}")
 
     def _held(self, api: Leases) -> str:
         # A plan of exclusive occupancy has no list.
@@ -178,19 +189,19 @@ class Doctor:
 
     def _cap(self, api: Leases) -> str:
         bought = f"{bought_today(api.caller.store, api.caller.key_digest)} bought in 24 hours"
-        cap = self.params["max_new_per_day"]
-        if cap is None:
+        if self.cap is None:
             return f"{bought}, without a limit. To set one, type: export QG_MAX_NEW_PER_DAY=NUMBER"
-        return f"{bought} of at most {cap}"
+        return f"{bought} of at most {self.cap}"
 
     def _proxy(self) -> str:
         """Send one request through the given proxy, or through the held lease that lasts longest."""
-        given, login = self.params["through_proxy"], ""
-        server = urlsplit(_as_url(given)).netloc if given else self.leases[-1].server
-        if self.params["password"] and not self.is_listed:
-            login = f"{quote(self.params['key'], safe='')}:{quote(self.params['password'], safe='')}@"
+        server = urlsplit(_as_url(self.proxy)).netloc if self.proxy else self.leases[-1].server
+        url = f"http://{server}"
+        password = self.connection.password
+        if password and not self.is_listed:
+            url = proxy_url(server, self.connection.key, password)
         try:
-            return f"{server} leads to {self._echo(self.params['sources'][0], f'http://{login}{server}')}"
+            return f"{server} leads to {self._echo(self.sources[0], url)}"
         except QgError as error:
             why = f"does not work: {error.message}"
             if error.details.get("http_status") == 407:
@@ -204,7 +215,7 @@ class Doctor:
 
     def _echo(self, url: str, proxy: str = "") -> str:
         """Return the address that an echo service reports, for a direct request or one through a proxy."""
-        sender = transport(self.params, "sources", proxy=proxy)
+        sender = self.connection.timing.transport("sources", proxy=proxy)
         response = sender.send("GET", url, {}, url)
         try:
             if response.status == 200:

@@ -10,8 +10,6 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote
 
-from ansible.module_utils.parsing.convert_bool import boolean
-
 from .._core.errors import OptionError
 from .._task.operation import Spec
 
@@ -24,25 +22,21 @@ def proxy_url(server: str, key: str, password: str) -> str:
     return f"http://{quote(key, safe='')}:{quote(password, safe='')}@{server}"
 
 
-def reveal(result: dict[str, Any], params: Mapping[str, Any]) -> bool:
-    """Add ``proxy_url`` to each lease if ``with_credentials`` requests it."""
-    # The caller hides a result with URLs, which would hide the reason of a failure.
-    if result.get("failed"):
-        return False
-    # The options of a delegated task are as the playbook wrote them.
-    if not boolean(params.get("with_credentials") or False, strict=False) or not params.get("password"):
-        return False
+def add_urls(result: Mapping[str, Any], key: str, password: str) -> None:
+    """Add ``proxy_url`` to each lease in a result."""
     for name in ("leases", "allocated", "proxies"):
         for lease in result.get(name) or []:
-            lease["proxy_url"] = proxy_url(lease["server"], str(params["key"]), str(params["password"]))
-    return True
+            lease["proxy_url"] = proxy_url(lease["server"], key, password)
 
 
-def check_credentials(requested: bool, params: Mapping[str, Any], option: str = "with_credentials=true") -> None:
-    """Refuse URLs with credentials, which ``option`` requests, without the password."""
-    if requested and not params["password"]:
+def check_credentials(
+    requested: bool, password: str | None, option: str = "with_credentials", value: str = "true"
+) -> None:
+    """Refuse URLs with credentials, which a value of an option requests, without the password."""
+    if requested and not password:
         raise OptionError(
             option,
-            "needs password, which the proxies take together with the key",
-            f"set password (environment QG_PASSWORD), or leave {option} out for hosts that are on the whitelist",
+            f"={value} needs password, which the proxies take together with the key",
+            f"set password (environment QG_PASSWORD), or leave {option}={value} out for hosts that are on the "
+            "whitelist",
         )

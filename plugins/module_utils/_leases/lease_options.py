@@ -2,14 +2,12 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The options of the modules for leases: what they describe, and which products do not have them."""
+"""The options of the modules for leases: what they mean, and which products do not have them."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from functools import partial
-from typing import Any, NamedTuple
 
 from .._api.calls import CLASSIC, PRODUCTS
 from .._api.lease_client import Leases
@@ -17,97 +15,113 @@ from .._api.leases import Terms, area_codes, code_in, is_inside
 from .._core.checks import check_lease_names, check_names, check_range, parse_minutes
 from .._core.errors import OptionError
 from .._core.text import either, quoted
+from .._paid.lifetime import check_min_remaining
 from .._paid.matching import Desired
-from .._task.api_options import AUTO, PRODUCT_OPTIONS, PROXY_API_OPTIONS
+from .._task.api_options import PRODUCT_OPTIONS, PROXY_API_OPTIONS
 from .._task.operation import Spec
 from .._task.products import POOLS, check_areas, check_one_area
-from .leasing import NamedLeases
+from .api import MAX_PER_CALL
+from .leasing import Choice, NamedLeases
 
 #: The options that select leases. They exclude each other, which Ansible's rules cannot say: ``all`` is always given.
 NAMED: Spec = {"ips": {"type": "list", "elements": "str"}, "task_ids": {"type": "list", "elements": "str"}}
 CHOICE: Spec = {**NAMED, "all": {"type": "bool", "default": False}}
 #: The options of each module that calls the API of a product.
 API_OPTIONS: Spec = {**PRODUCT_OPTIONS, **PROXY_API_OPTIONS}
-#: The products that release leases, and let the vendor replace leases of its choice.
-RELEASING = tuple(name for name, product in PRODUCTS.items() if product.release)
-REPLACING = tuple(name for name, product in PRODUCTS.items() if product.replace)
-_RELEASES_NONE = "product={} does not release leases"
+#: The products whose leases can be outside of areas.
+_EXCLUDING = ("share", "longterm", "exclusive")
 _THEY_END = "they end at their deadline"
 
 
-class _Rule(NamedTuple):
-    """The products that have an option, and what to say of the others. Every task has the option ``product``.
-
-    In the problem, braces stand for the product.
-    """
-
-    option: str
-    products: tuple[str, ...]
-    problem: str
-    fix: str
+def check_isp(isp: str | None, product: str) -> None:
+    """Refuse a provider that the product does not have."""
+    if isp == "bgp" and product != CLASSIC:
+        raise OptionError("isp", f"=bgp is not a provider of product={product}", "give telecom, mobile or unicom")
 
 
-_NOT_AN_OPTION = "is not an option of product={}"
-_TASKS = _Rule("task_ids", RELEASING, "select nothing with product={}, whose leases have no task", "give ips")
-_TERMS = (
-    _Rule("exclude_areas", ("share", "longterm", "exclusive"), _NOT_AN_OPTION, "leave it out, or give areas"),
-    _Rule("pool", ("share",), _NOT_AN_OPTION, "leave it out"),
-    _Rule("exact", RELEASING, f"needs a release, but {_RELEASES_NONE}", _THEY_END),
-)
-_RELEASE = _Rule("product", RELEASING, "={} does not release leases", _THEY_END)
-_REPLACEMENT = tuple(
-    _Rule(option, RELEASING, f"needs a release, but {_RELEASES_NONE}", _THEY_END) for option in NAMED
-) + tuple(
-    _Rule(
-        option,
-        REPLACING,
-        "needs a replacement by QG.net, but product={} does not replace leases of QG.net's choice",
-        "use a key of product=exclusive, or with product=longterm ips or task_ids",
-    )
-    for option in ("count", "all")
-)
-
-
-def _check(rules: tuple[_Rule, ...], params: Mapping[str, Any]) -> None:
-    for option, products, problem, fix in rules:
-        if params.get(option) not in (None, [], False) and params["product"] not in (AUTO, *products):
-            raise OptionError(option, problem.format(params["product"]), fix)
-
-
-check_tasks, check_release, check_replacement = (
-    partial(_check, rules) for rules in ((_TASKS,), (_RELEASE,), _REPLACEMENT)
-)
-
-
-def check_terms(params: Mapping[str, Any]) -> None:
-    """Refuse terms of leases that the product does not have."""
-    _check(_TERMS, params)
-    if params.get("isp") == "bgp" and params["product"] not in (AUTO, CLASSIC):
-        problem = f"=bgp is not a provider of product={params['product']}"
-        raise OptionError("isp", problem, "give telecom, mobile or unicom")
-
-
-def check_new_terms(params: Mapping[str, Any]) -> None:
+def check_new_terms(terms: Terms, product: str) -> None:
     """Refuse terms of new leases that the product does not have, or several areas where it takes one."""
-    check_terms(params)
-    if params["product"] == CLASSIC:
-        check_one_area(check_areas("areas", params["areas"]), "product=classic leases in")
+    check_isp(terms.isp, product)
+    no_option = f"is not an option of product={product}"
+    if terms.exclude_areas and product not in _EXCLUDING:
+        raise OptionError("exclude_areas", no_option, "leave it out, or give areas")
+    if terms.pool is not None and product != "share":
+        raise OptionError("pool", no_option, "leave it out")
+    if product == CLASSIC:
+        check_one_area(terms.areas, "product=classic leases in")
 
 
-def read_terms(params: Mapping[str, Any]) -> Terms:
-    """Return the parameters of new leases; raises OptionError for a mistake."""
-    areas = check_areas("areas", params["areas"])
-    excluded = check_areas("exclude_areas", params.get("exclude_areas"))
-    # What contradicts itself as it was written needs no list of areas.
-    _check_exclusions([code_in(area) or area for area in areas], [code_in(area) or area for area in excluded])
-    return Terms(
-        keep_alive=_keep_alive(params.get("keep_alive")),
-        isp=params["isp"],
-        distinct=bool(params.get("distinct")),
-        areas=areas,
-        exclude_areas=excluded,
-        pool=POOLS.get(params.get("pool") or ""),
+def check_desired(desired: Desired, product: str) -> None:
+    """Refuse a desired state that the product cannot have."""
+    check_new_terms(desired.terms, product)
+    if desired.exact:
+        _check_releases("exact", product)
+
+
+def check_tasks(names: Sequence[str], product: str) -> None:
+    """Refuse the names of tasks where leases have none."""
+    if names and not PRODUCTS[product].release:
+        raise OptionError("task_ids", f"select nothing with product={product}, whose leases have no task", "give ips")
+
+
+def check_release(product: str) -> None:
+    """Refuse a product that releases no leases."""
+    if not PRODUCTS[product].release:
+        raise OptionError("product", f"={product} does not release leases", _THEY_END)
+
+
+def check_replacement(choice: Choice, terms: Terms, product: str) -> None:
+    """Refuse a replacement that the product does not have: by name, it is a release and a purchase."""
+    check_new_terms(terms, product)
+    if choice.named:
+        _check_releases(choice.named.option, product)
+    elif not PRODUCTS[product].replace:
+        raise OptionError(
+            "product",
+            f"={product} does not replace leases of QG.net's choice",
+            "use a key of product=exclusive, or with product=longterm ips or task_ids",
+        )
+
+
+def _check_releases(option: str, product: str) -> None:
+    if not PRODUCTS[product].release:
+        raise OptionError(option, f"needs a release, but product={product} does not release leases", _THEY_END)
+
+
+def read_terms(
+    *,
+    areas: Sequence[str] | None = None,
+    isp: str | None = None,
+    keep_alive: str | None = None,
+    distinct: bool = False,
+    exclude_areas: Sequence[str] | None = None,
+    pool: str | None = None,
+) -> Terms:
+    """Return the terms of new leases; raises OptionError for a mistake."""
+    terms = Terms(
+        keep_alive=None if keep_alive is None else _whole_minutes(keep_alive),
+        isp=isp,
+        distinct=distinct,
+        areas=check_areas("areas", areas),
+        exclude_areas=check_areas("exclude_areas", exclude_areas),
+        pool=None if pool is None else POOLS[pool],
     )
+    # What contradicts itself as it was written needs no list of areas.
+    _check_exclusions(_written_codes(terms.areas), _written_codes(terms.exclude_areas))
+    return terms
+
+
+def _whole_minutes(keep_alive: str) -> int:
+    """Return the duration of new leases in minutes, of which QG.net takes whole ones."""
+    minutes = check_range("keep_alive", parse_minutes("keep_alive", keep_alive), 1, 525600)
+    if not isinstance(minutes, int):
+        problem = f"={keep_alive} is not a number of whole minutes"
+        raise OptionError("keep_alive", problem, "give one, such as 5m or 1h")
+    return minutes
+
+
+def _written_codes(areas: Sequence[str]) -> list[str]:
+    return [code_in(area) or area for area in areas]
 
 
 def _check_exclusions(areas: Sequence[str], excluded: Sequence[str]) -> None:
@@ -119,57 +133,58 @@ def _check_exclusions(areas: Sequence[str], excluded: Sequence[str]) -> None:
                 raise OptionError("exclude_areas", problem, "leave one of them out")
 
 
-def _keep_alive(value: object) -> int | None:
-    """Return the duration of new leases in minutes, of which the vendor takes whole ones."""
-    if value is None:
-        return None
-    minutes = check_range("keep_alive", parse_minutes("keep_alive", value), 1, 525600)
-    if not isinstance(minutes, int):
-        raise OptionError("keep_alive", f"={value} is not a number of whole minutes", "give one, such as 5m or 1h")
-    return minutes
-
-
 def with_codes(terms: Terms, api: Leases) -> Terms:
-    """Return the parameters with the codes of the areas that the options name; raises OptionError for unknown ones."""
+    """Return the terms with the codes of the areas that the options name; raises OptionError for unknown ones."""
     areas = tuple(sorted(area_codes("areas", terms.areas, api.named_areas)))
     excluded = tuple(sorted(area_codes("exclude_areas", terms.exclude_areas, api.named_areas)))
     _check_exclusions(areas, excluded)
     return replace(terms, areas=areas, exclude_areas=excluded)
 
 
-def desired_leases(params: Mapping[str, Any], count: int) -> Desired:
+def desired_leases(
+    count: int,
+    terms: Terms,
+    *,
+    min_remaining: str,
+    on_uncertain: str,
+    exclude_ips: Sequence[str] | None,
+    exact: bool = False,
+) -> Desired:
     """Return the desired state that the options of qg_proxy_allocate or of the lookup describe."""
-    min_remaining = check_range("min_remaining", parse_minutes("min_remaining", params["min_remaining"]), 0, 525600)
-    new = read_terms(params)
-    if new.keep_alive is not None and new.keep_alive <= min_remaining:
-        raise OptionError(
-            "keep_alive",
-            f"={new.keep_alive} must be more than min_remaining={params['min_remaining']}",
-            "a new lease would not last long enough, and be paid for again at the next run",
-        )
+    minutes = check_range("min_remaining", parse_minutes("min_remaining", min_remaining), 0, 525600)
+    if terms.keep_alive is not None:
+        check_min_remaining(minutes, terms.keep_alive * 60)
     return Desired(
         count=count,
-        terms=new,
-        min_remaining=min_remaining,
-        exact=bool(params.get("exact")),
-        on_uncertain=params["on_uncertain"],
-        exclude_ips=check_lease_names("exclude_ips", params["exclude_ips"]),
+        terms=terms,
+        min_remaining=minutes,
+        exact=exact,
+        on_uncertain=on_uncertain,
+        exclude_ips=check_lease_names("exclude_ips", exclude_ips),
     )
 
 
-def chosen_leases(params: Mapping[str, Any]) -> NamedLeases | None:
-    """Return the leases that the options name; None for all=true, or for a number in count."""
-    options = [option for option in ("count", *NAMED) if option in params]
-    given = [option for option in options if params[option] is not None]
-    if params["all"] and given:
+def read_choice(
+    options: Sequence[str],
+    *,
+    is_all: bool,
+    ips: Sequence[str] | None,
+    task_ids: Sequence[str] | None,
+    count: int | None = None,
+) -> Choice:
+    """Return which leases are chosen; ``options`` are those of the task that can choose some."""
+    values = {"count": count, "ips": ips, "task_ids": task_ids}
+    given = [option for option in options if values[option] is not None]
+    if is_all and given:
         raise OptionError(given[0], "and all=true exclude each other", "leave one of them out")
-    if not params["all"] and not given:
-        fix = f"give {either(options)}, or set all=true if all are meant"
-        raise OptionError("all", "=false selects no lease", fix)
-    if params["ips"] is not None:
-        if any(str(ip).strip().lower() == "all" for ip in params["ips"]):
+    if not is_all and not given:
+        raise OptionError("all", "=false selects no lease", f"give {either(options)}, or set all=true if all are meant")
+    if count is not None:
+        check_range("count", count, 1, MAX_PER_CALL)
+    if ips is not None:
+        if any(str(ip).strip().lower() == "all" for ip in ips):
             raise OptionError("ips", "contains 'all', which is not an address", "set all=true if all leases are meant")
-        return NamedLeases("ips", check_lease_names("ips", params["ips"]))
-    if params["task_ids"] is not None:
-        return NamedLeases("task_ids", frozenset(check_names("task_ids", params["task_ids"])))
-    return None
+        return Choice(NamedLeases("ips", check_lease_names("ips", ips)))
+    if task_ids is not None:
+        return Choice(NamedLeases("task_ids", frozenset(check_names("task_ids", task_ids))))
+    return Choice(count=count)

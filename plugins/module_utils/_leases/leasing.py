@@ -42,6 +42,14 @@ class NamedLeases:
         return (lease.ip, lease.server) if self.option == "ips" else (lease.task_id,)
 
 
+@dataclass(frozen=True)
+class Choice:
+    """Which leases are chosen: the ``named`` ones, or so many of QG.net's choice, or with neither all."""
+
+    named: NamedLeases | None = None
+    count: int | None = None
+
+
 @dataclass
 class LeaseResult(Result[Lease]):
     """The result of a run; ``leases`` are those that match in the end."""
@@ -148,27 +156,27 @@ def release_leases(client: Leases, chosen: NamedLeases | None, *, check: bool = 
 
 def replace_leases(
     client: Leases,
-    chosen: NamedLeases | None,
-    number: int | None,
+    choice: Choice,
     terms: Terms,
     *,
     check: bool = False,
     cap: int | None = None,
     ignore_quota: bool = False,
 ) -> LeaseResult:
-    """Replace the ``chosen`` leases by release and allocation, or let the vendor replace ``number`` of its choice.
+    """Replace named leases by release and allocation, or let QG.net replace leases of its choice.
 
-    With neither, replace all. Afterwards the key holds as many leases as before, and the new ones are as the old ones
-    in what ``terms`` leave open.
+    Afterwards the key holds as many leases as before, and the new ones are as the old ones in what ``terms`` leave
+    open.
     """
+    chosen = choice.named
     with locked_books(LeaseApi(client), cap=cap, ignore_quota=ignore_quota, releases=not check) as books:
         if not check:
             # What an earlier replacement has done decides which leases there are, and how many.
             books.settle()
         named = {name: lease for name, lease in books.certain.items() if chosen is None or chosen(lease)}
-        request = {"names": sorted(chosen.names) if chosen else None, "count": number, "terms": terms.as_json()}
+        request = {"names": sorted(chosen.names) if chosen else None, "count": choice.count, "terms": terms.as_json()}
         work = Replacement.begin(books, request, named, terms)
-        count = len(work.old) if number is None else number
+        count = len(work.old) if choice.count is None else choice.count
         result = LeaseResult(books, missing=count, chosen=[*named.values()])
         if work.continues:
             before = [books.api.from_item(item) for item in work.before.values()]

@@ -8,19 +8,23 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from functools import partial
 from typing import Any
+
+from ansible.module_utils.parsing.convert_bool import boolean
 
 from .._api.calls import CLASSIC
 from .._api.key import VendorClock
 from .._api.lease_client import Leases
-from .._api.leases import Area, Lease, area_codes, oldest_first
+from .._api.leases import Area, Lease, Terms, area_codes, oldest_first
 from .._core.checks import check_names, check_range
 from .._core.errors import CallError, OptionError, QgError
 from .._core.runtime import wall_time
 from .._core.text import counted, format_sample, one_line
 from .._paid.caps import parse_cap
+from .._paid.matching import Desired
 from .._store.store import StateError
-from .._task.api_options import AUTO, CAP_OPTIONS, IGNORE_QUOTA_OPTION, key_caller
+from .._task.api_options import AUTO, CAP_OPTIONS, IGNORE_QUOTA_OPTION, Connection, key_caller
 from .._task.operation import Mode, Operation
 from .._task.products import (
     PLACE_OPTIONS,
@@ -33,7 +37,7 @@ from .._task.products import (
 )
 from . import lease_options as options
 from .api import MAX_PER_CALL, held_leases
-from .credentials import CREDENTIALS_OPTION, check_credentials, reveal
+from .credentials import CREDENTIALS_OPTION, add_urls, check_credentials
 from .leasing import LeaseResult, NamedLeases, ensure_leases, release_leases, replace_leases, servers
 
 
@@ -85,11 +89,27 @@ def _lines(leases: Iterable[Lease]) -> str:
     return "".join(f"{one_line(line)}\n" for line in lines)
 
 
-def _run_allocate(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
+def _desired(params: Mapping[str, Any]) -> Desired:
     check_range("count", params["count"], 1, MAX_PER_CALL)
-    desired, cap = options.desired_leases(params, params["count"]), parse_cap(params)
-    check_credentials(params["with_credentials"], params)
-    api = lease_client(params, mode.announcer, options.check_new_terms)
+    return options.desired_leases(
+        params["count"],
+        _terms(params),
+        min_remaining=params["min_remaining"],
+        exact=params["exact"],
+        on_uncertain=params["on_uncertain"],
+        exclude_ips=params["exclude_ips"],
+    )
+
+
+def _terms(params: Mapping[str, Any]) -> Terms:
+    return options.read_terms(**{name: params[name] for name in TERMS_OPTIONS})
+
+
+def _run_allocate(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
+    desired = _desired(params)
+    cap = parse_cap(params["max_new_per_day"])
+    check_credentials(params["with_credentials"], params["password"])
+    api = lease_client(Connection.of(params), mode.announcer, partial(options.check_desired, desired))
     desired = replace(desired, terms=options.with_codes(desired.terms, api))
     found = ensure_leases(api, desired, check=mode.check, cap=cap, ignore_quota=params["ignore_quota"])
     predicted = found.missing if mode.check else 0
@@ -102,24 +122,33 @@ def _run_allocate(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
 
 
 def _run_release(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
-    chosen = options.chosen_leases(params)
-    api = lease_client(params, mode.announcer, options.check_release)
+    choice = options.read_choice(
+        tuple(options.NAMED), is_all=params["all"], ips=params["ips"], task_ids=params["task_ids"]
+    )
+    chosen = choice.named
+    api = lease_client(Connection.of(params), mode.announcer, options.check_release)
     found = release_leases(api, chosen, check=mode.check)
     return {**_not_held(found, chosen), **_result(found, api, mode)}
 
 
 def _run_replace(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
-    chosen, new, number = options.chosen_leases(params), options.read_terms(params), params["count"]
-    check_credentials(params["with_credentials"], params)
-    if number is not None:
-        check_range("count", number, 1, MAX_PER_CALL)
-    cap = parse_cap(params)
-    api = lease_client(params, mode.announcer, options.check_new_terms, options.check_replacement)
+    choice = options.read_choice(
+        ("count", *options.NAMED),
+        is_all=params["all"],
+        ips=params["ips"],
+        task_ids=params["task_ids"],
+        count=params["count"],
+    )
+    chosen = choice.named
+    terms = _terms(params)
+    cap = parse_cap(params["max_new_per_day"])
+    check_credentials(params["with_credentials"], params["password"])
+    check = partial(options.check_replacement, choice, terms)
+    api = lease_client(Connection.of(params), mode.announcer, check)
     found = replace_leases(
         api,
-        chosen,
-        number,
-        options.with_codes(new, api),
+        choice,
+        options.with_codes(terms, api),
         check=mode.check,
         cap=cap,
         ignore_quota=params["ignore_quota"],
@@ -142,9 +171,9 @@ def _run_replace(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
 
 
 def _run_info(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
-    check_credentials(params["with_credentials"], params)
+    check_credentials(params["with_credentials"], params["password"])
     names = check_names("task_ids", params["task_ids"])
-    api = lease_client(params, mode.announcer, options.check_tasks)
+    api = lease_client(Connection.of(params), mode.announcer, partial(options.check_tasks, names))
     held = [lease for lease in held_leases(api) if not names or lease.task_id in names]
     leases = lease_results((lease for lease in held if lease.is_usable), api.caller.vendor_clock)
     result = {
@@ -169,8 +198,9 @@ def _run_pool(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
     areas = check_areas("areas", params["areas"])
     check_one_area(areas, "the pool is read for")
     check_range("count", params["count"], 1, MAX_PER_CALL)
-    check_credentials(params["with_credentials"], params)
-    api = Leases(key_caller(params, mode.announcer))
+    check_credentials(params["with_credentials"], params["password"])
+    connection = replace(Connection.of(params), product=CLASSIC)
+    api = Leases(key_caller(connection, mode.announcer))
     pool = POOLS.get(params["pool"] or "")
     try:
         codes = area_codes("areas", areas, api.named_areas)
@@ -188,7 +218,8 @@ def _run_pool(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
 
 
 def _run_areas(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
-    api = lease_client(params, mode.announcer, options.check_terms)
+    check = partial(options.check_isp, params["isp"])
+    api = lease_client(Connection.of(params), mode.announcer, check)
     areas = [area_result(area) for area in api.areas(params["isp"], params["available"])]
     return {"changed": False, "product": api.product, "areas": areas, "count": len(areas), "api": api.caller.usage()}
 
@@ -202,6 +233,18 @@ def area_result(area: Area) -> dict[str, Any]:
         "available": area.available,
         "vendor": dict(area.vendor),
     }
+
+
+def _reveal(result: dict[str, Any], params: Mapping[str, Any]) -> bool:
+    """Add ``proxy_url`` to each lease if ``with_credentials`` requests it."""
+    # The options of a delegated task are as the playbook wrote them.
+    is_requested = boolean(params.get("with_credentials") or False, strict=False)
+    password = params.get("password")
+    # The caller hides a result with URLs, which would hide the reason of a failure.
+    if result.get("failed") or not is_requested or not password:
+        return False
+    add_urls(result, str(params["key"]), str(password))
+    return True
 
 
 ALLOCATE = Operation(
@@ -219,7 +262,7 @@ ALLOCATE = Operation(
         **options.API_OPTIONS,
     },
     run=_run_allocate,
-    reveal=reveal,
+    reveal=_reveal,
     # With exact, leases that these options do not select may be released.
     selectors=(*PLACE_OPTIONS, "exclude_areas"),
 )
@@ -241,7 +284,7 @@ REPLACE = Operation(
     },
     run=_run_replace,
     rules={"mutually_exclusive": [(*options.NAMED, "count")]},
-    reveal=reveal,
+    reveal=_reveal,
     selectors=(*options.CHOICE, "count", "areas", "exclude_areas"),
 )
 INFO = Operation(
@@ -251,7 +294,7 @@ INFO = Operation(
         **options.API_OPTIONS,
     },
     run=_run_info,
-    reveal=reveal,
+    reveal=_reveal,
     selectors=("task_ids",),
 )
 POOL_INFO = Operation(
@@ -263,7 +306,7 @@ POOL_INFO = Operation(
         **options.API_OPTIONS,
     },
     run=_run_pool,
-    reveal=reveal,
+    reveal=_reveal,
 )
 AREA_INFO = Operation(
     spec={

@@ -9,13 +9,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from .._task.api_options import PRODUCT_OPTIONS, PROXY_API_OPTIONS
+from .._task.api_options import PRODUCT_OPTIONS, PROXY_API_OPTIONS, Connection
 from .._task.operation import Mode, Operation
 from .._task.products import check_quota, lease_client
 
 
 def _run_quota(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
-    api = lease_client(params, mode.announcer, check_quota)
+    api = lease_client(Connection.of(params), mode.announcer, check_quota)
     quota = api.quota()
     return {
         "changed": False,

@@ -22,7 +22,7 @@ from .._paid.journal import REFUSED, SETTLED
 from .._paid.ledger import ledger
 from .._store.opening import open_store
 from .._store.store import Store
-from .._task.api_options import AUTO, PRODUCT_OPTIONS, PROXY_API_OPTIONS, key_caller
+from .._task.api_options import AUTO, PRODUCT_OPTIONS, PROXY_API_OPTIONS, Connection, key_caller
 from .._task.operation import Mode, Operation, Spec
 
 _AGO = re.compile(r"[0-9]{1,9}[smhd]")
@@ -85,17 +85,23 @@ def totals(entries: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
     return [{"day": day, "product": product, **numbers} for (day, product), numbers in sorted(found.items())]
 
 
-def _keys(params: Mapping[str, Any], store: Store) -> set[str]:
-    """Return the names of the key in the state: the one for the product, or with ``auto`` those for all products."""
-    products = PRODUCTS if params["product"] == AUTO else [params["product"]]
-    complete = {**_DEFAULTS, **params}
-    return {key_caller(complete, SILENT, store=store, product=name).key_digest for name in products}
+def _keys(connection: Connection, store: Store) -> set[str]:
+    """Return the names of the key in the store: the one for the product, or with ``auto`` those for all products."""
+    caller = key_caller(connection, SILENT, store)
+    if connection.product != AUTO:
+        return {caller.key_digest}
+    digests = set()
+    for product in PRODUCTS:
+        caller.use_product(product)
+        digests.add(caller.key_digest)
+    return digests
 
 
 def _run(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
-    with contextlib.closing(open_store(params["store"], _MAX_WAIT)) as store:
+    connection = Connection.of({**_DEFAULTS, **params})
+    with contextlib.closing(open_store(connection.store, _MAX_WAIT)) as store:
         since = moment("since", params["since"], store.now() + store.wall_ahead())
-        entries = [described(entry) for entry in ledger(store, _keys(params, store), since)]
+        entries = [described(entry) for entry in ledger(store, _keys(connection, store), since)]
     return {"changed": False, "entries": entries, "count": len(entries), "totals": totals(entries)}
 
 

@@ -19,7 +19,7 @@ from .._core.text import one_line
 from .._paid.caps import parse_cap
 from .._paid.holdings import Holdings
 from .._paid.matching import Desired
-from .._task.api_options import CAP_OPTIONS, IGNORE_QUOTA_OPTION, PROXY_API_OPTIONS, key_caller
+from .._task.api_options import CAP_OPTIONS, IGNORE_QUOTA_OPTION, PROXY_API_OPTIONS, Connection, key_caller
 from .._task.operation import Mode, Operation
 from .._task.products import PLACE_OPTIONS, check_areas
 from .api import MAX_COUNT, MonopolyApi
@@ -39,12 +39,8 @@ def desired_monopolies(params: Mapping[str, Any]) -> Desired:
     if params["count"] is None:
         raise OptionError("count", "is missing", "state=present needs the number of resources to hold")
     check_range("count", params["count"], 1, MAX_COUNT)
-    check_areas("area", _area(params))
-    return Desired(params["count"], Terms(isp=params["isp"]), on_uncertain=params["on_uncertain"])
-
-
-def _area(params: Mapping[str, Any]) -> list[str]:
-    return [] if params["area"] is None else [params["area"]]
+    areas = () if params["area"] is None else check_areas("area", [params["area"]])
+    return Desired(params["count"], Terms(isp=params["isp"], areas=areas), on_uncertain=params["on_uncertain"])
 
 
 def selected_uuids(params: Mapping[str, Any]) -> list[str] | None:
@@ -84,7 +80,8 @@ def _iso(moment: datetime.datetime | None) -> str | None:
 
 def task_result(found: MonopolyResult, api: Monopolies, mode: Mode, state: str) -> dict[str, Any]:
     """Return a task's result; ``changed`` is true if anything changed, even if the task fails."""
-    addresses, terms = _addresses(found), found.books.terms()
+    addresses = _addresses(found)
+    terms = found.books.terms()
     predicted = found.missing if mode.check and not found.error else 0
     result: dict[str, Any] = {
         "changed": bool(found.changed or predicted),
@@ -115,8 +112,9 @@ def task_result(found: MonopolyResult, api: Monopolies, mode: Mode, state: str) 
 
 def _addresses(found: MonopolyResult) -> dict[str, tuple[str | None, str | None]]:
     """Return the redialed resources with their addresses before and after, which the list may not show yet."""
-    before, done = {one.uuid: one.server for one in found.before}, redialed_since(found.before, found.after)
-    after = {one.uuid: one.server for one in found.after if one.uuid in done}
+    before = {monopoly.uuid: monopoly.server for monopoly in found.before}
+    done = redialed_since(found.before, found.after)
+    after = {monopoly.uuid: monopoly.server for monopoly in found.after if monopoly.uuid in done}
     return {uuid: (before[uuid], after.get(uuid)) for uuid in found.redialed}
 
 
@@ -125,27 +123,33 @@ def _line(uuid: str, server: str | None) -> str:
     return one_line(f"{uuid} {server or ''}").rstrip() + "\n"
 
 
+def _client(params: Mapping[str, Any], mode: Mode) -> Monopolies:
+    return Monopolies(key_caller(Connection.of(params), mode.announcer))
+
+
 def _run(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
-    state, wait = params["state"], params["wait"]
+    state = params["state"]
+    wait = params["wait"]
     if state == "present":
-        desired, cap = desired_monopolies(params), parse_cap(params)
-        api = Monopolies(key_caller(params, mode.announcer))
-        for code in area_codes("area", _area(params), api.leases.named_areas):
-            desired = replace(desired, terms=replace(desired.terms, areas=(code,)))
-        found = hold(api, desired, wait=wait, check=mode.check, cap=cap, ignore_quota=params["ignore_quota"])
+        desired = desired_monopolies(params)
+        cap = parse_cap(params["max_new_per_day"])
+        api = _client(params, mode)
+        terms = replace(desired.terms, areas=area_codes("area", desired.terms.areas, api.leases.named_areas))
+        desired = replace(desired, terms=terms)
+        result = hold(api, desired, wait=wait, check=mode.check, cap=cap, ignore_quota=params["ignore_quota"])
     else:
         uuids = selected_uuids(params)
-        api = Monopolies(key_caller(params, mode.announcer))
+        api = _client(params, mode)
         if state == "absent":
-            found = release_held(api, uuids, check=mode.check)
+            result = release_held(api, uuids, check=mode.check)
         else:
-            found = redial(api, uuids, wait=wait, check=mode.check)
-    return task_result(found, api, mode, state)
+            result = redial(api, uuids, wait=wait, check=mode.check)
+    return task_result(result, api, mode, state)
 
 
 def _run_info(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
     uuids = check_uuids(params["uuids"] or ())
-    api = Monopolies(key_caller(params, mode.announcer))
+    api = _client(params, mode)
     holdings = Holdings(MonopolyApi(api))
     holdings.look()
     missed = holdings.missed

@@ -10,9 +10,6 @@ together.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 from .._core.checks import check_range
 from .._core.errors import CapReachedError
 from .._core.text import counted
@@ -27,10 +24,11 @@ _BOUGHT = (
 )
 
 
-def parse_cap(params: Mapping[str, Any]) -> int | None:
-    """Return the cap that the option sets; None without one. Raises OptionError for one out of range."""
-    cap = params["max_new_per_day"]
-    return None if cap is None else int(check_range("max_new_per_day", cap, 1, 10**6))
+def parse_cap(max_new_per_day: int | None) -> int | None:
+    """Return the cap; None without one. Raises OptionError for one out of range."""
+    if max_new_per_day is not None:
+        check_range("max_new_per_day", max_new_per_day, 1, 10**6)
+    return max_new_per_day
 
 
 def check_cap(cap: int, bought: int, wanted: int, kind: str) -> None:

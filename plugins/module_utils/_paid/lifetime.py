@@ -37,14 +37,18 @@ def known_lifetime(books: Books[Any], terms: Terms) -> float | None:
 
 def check_lifetime(books: Books[Any], desired: Desired, lasts: float | None) -> None:
     """Raise OptionError if new resources that last so many seconds would hardly match for as long as they should."""
-    if not desired.min_remaining or not books.api.ends_by_itself or lasts is None:
-        return
+    if books.api.ends_by_itself and lasts is not None:
+        check_min_remaining(desired.min_remaining, lasts)
+
+
+def check_min_remaining(minutes: float, lasts: float) -> None:
+    """Refuse a minimum that a new lease, which lasts so many seconds, would keep for less than a tenth of its life."""
     most = lasts * (1 - MATCHING_SHARE)
-    if desired.min_remaining * 60 > most:
+    if minutes * 60 > most:
         raise OptionError(
             "min_remaining",
-            f"={duration(desired.min_remaining)} cannot be met, since a new {books.api.noun} lasts {seconds(lasts)}, "
-            "and nearly each run would pay for another one",
+            f"={duration(minutes)} cannot be met, since a new lease lasts {seconds(lasts)}, and nearly each run would "
+            "pay for another one",
             f"set it to at most {seconds(most)}, or raise keep_alive if the plan allows it",
         )
 

@@ -2,32 +2,35 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The options of the vendor's APIs: their declarations, their parsers, and the clients that they describe."""
+"""The options of QG.net's APIs: their declarations, the objects that they become, and the callers that these describe.
+
+What makes a call is imported only when it is made: most hosts of a run make none.
+"""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from .._api.transport import Transport
 from .._core.checks import check_range, check_url
 from .._core.errors import OptionError
-from .._core.runtime import SILENT, Announcer, WaitBudget, current
+from .._core.runtime import Announcer, WaitBudget, current
 from .operation import Spec, environment_name, shared, shared_options, variable_name
 
 if TYPE_CHECKING:
-    from .._api.account import Account, Identity
+    from .._api.account import Account
     from .._api.key import KeyCaller
     from .._store.store import Store
 
 DEFAULT_STORE = "~/.ansible/qgnet"
-#: The value of ``product`` for the one that the vendor's responses show, and those for the rows of ``PRODUCTS``, which
-#: tasks on an account do not load.
-AUTO, PRODUCT_NAMES = "auto", ("classic", "share", "longterm", "exclusive", "overseas")
-#: The host of QG.net's own classic API; each product has a host below it.
-_VENDOR_HOST = "proxy.qg.net"
+#: The value of ``product`` for the one that QG.net's responses show.
+AUTO = "auto"
+#: The other values: the rows of ``PRODUCTS``, which tasks on an account do not load.
+PRODUCT_NAMES = ("classic", "share", "longterm", "exclusive", "overseas")
 #: The option for the state, also for plugins that use the state without calling the vendor (doc fragment ``store``).
 STORE_OPTIONS: Spec = shared("store", type="str", default=DEFAULT_STORE, no_log=False)
 #: The options of the HTTP transport to each of the vendor's APIs (doc fragment ``transport``).
@@ -43,7 +46,7 @@ KEY_OPTIONS: Spec = {
 #: The options of the classic proxy API (doc fragment ``proxy_api``).
 PROXY_API_OPTIONS: Spec = {
     **KEY_OPTIONS,
-    **shared("api_url", type="str", default=f"https://{_VENDOR_HOST}"),
+    **shared("api_url", type="str", default="https://proxy.qg.net"),
     **TRANSPORT_OPTIONS,
     **STORE_OPTIONS,
 }
@@ -86,17 +89,6 @@ def _check_api_url(option: str, url: str, spec: Spec) -> None:
         raise OptionError(option, problem, "leave out the query and the fragment")
 
 
-def transport(params: Mapping[str, Any], url_option: str, **more: Any) -> Transport:
-    """Return the transport for calls to a URL; ``url_option`` is the name of its option in messages."""
-    build = current().transport or Transport
-    return build(timeout=check_range("timeout", params["timeout"], 0.1, 600), url_option=url_option, **more)
-
-
-def wait_budget(params: Mapping[str, Any], announcer: Announcer) -> WaitBudget:
-    """Return the budget of a run."""
-    return WaitBudget(check_range("max_wait", params["max_wait"], 0, 86400), announcer=announcer)
-
-
 def _check_filled(option: str, value: str, what: str) -> None:
     """Refuse blank text; ``what`` says where QG.net shows the value."""
     if not value.strip():
@@ -104,9 +96,53 @@ def _check_filled(option: str, value: str, what: str) -> None:
         raise OptionError(option, "is empty", fix)
 
 
-def check_key(params: Mapping[str, Any]) -> None:
-    """Check the options of :data:`PROXY_API_OPTIONS`; mistakes in ``store`` only show when it is opened."""
-    key = params["key"]
+@dataclass(frozen=True)
+class Timing:
+    """How many seconds a call, and all waits of a task together, may take."""
+
+    timeout: float
+    max_wait: float
+
+    @classmethod
+    def of(cls, params: Mapping[str, Any]) -> Timing:
+        """Return what the options of :data:`TRANSPORT_OPTIONS` describe."""
+        timeout = check_range("timeout", params["timeout"], 0.1, 600)
+        return cls(timeout, check_range("max_wait", params["max_wait"], 0, 86400))
+
+    def transport(self, url_option: str, **more: Any) -> Transport:
+        """Return the transport for calls to a URL; ``url_option`` is the name of its option in messages."""
+        build = current().transport or Transport
+        return build(timeout=self.timeout, url_option=url_option, **more)
+
+    def budget(self, announcer: Announcer) -> WaitBudget:
+        """Return the budget of a run."""
+        return WaitBudget(self.max_wait, announcer=announcer)
+
+
+@dataclass(frozen=True)
+class Connection:
+    """A key, its product, the URL of its API, and the store. Mistakes in ``store`` only show when it is opened."""
+
+    key: str = field(repr=False)
+    password: str | None = field(repr=False)
+    url: str
+    store: str
+    timing: Timing
+    product: str
+
+    @classmethod
+    def of(cls, params: Mapping[str, Any]) -> Connection:
+        """Return what the options of :data:`PROXY_API_OPTIONS` describe; without ``product``, it is the classic one."""
+        key = params["key"]
+        password = params["password"]
+        _check_key(key)
+        _check_password(password or "")
+        _check_api_url("api_url", params["api_url"], PROXY_API_OPTIONS)
+        product = params.get("product", PRODUCT_NAMES[0])
+        return cls(key, password, params["api_url"], params["store"], Timing.of(params), product)
+
+
+def _check_key(key: str) -> None:
     _check_filled("key", key, "the Authkey of QG.net's user center")
     if re.search(r"[\s<>'\"=]", key) or not key.isprintable():
         raise OptionError(
@@ -115,65 +151,74 @@ def check_key(params: Mapping[str, Any]) -> None:
             "as a byte order mark",
             "give only the Authkey of QG.net's user center",
         )
-    password = params["password"] or ""
+
+
+def _check_password(password: str) -> None:
     if password != password.strip() or not password.isprintable():
         raise OptionError(
             "password",
             "begins or ends with a blank or a line break, or contains an invisible character",
             "give only the Authpwd of the user center, without them",
         )
-    _check_api_url("api_url", params["api_url"], PROXY_API_OPTIONS)
-    transport(params, "api_url")
-    wait_budget(params, SILENT)
 
 
-def key_caller(
-    params: Mapping[str, Any], announcer: Announcer, *, store: Store | None = None, product: str = "classic"
-) -> KeyCaller:
-    """Return the caller of the API of a product; ``store`` is the store if it is open already.
+def key_caller(connection: Connection, announcer: Announcer, store: Store | None = None) -> KeyCaller:
+    """Return the caller of a key; ``store`` is the store if it is open already.
 
-    A product host is QG.net's own, or ``/PRODUCT`` below another ``api_url``.
+    Where the product is to be found out, it begins with the classic API.
     """
-    # Imported only when it is made: most hosts of a run make no call.
     from .._api.calls import CLASSIC
     from .._api.key import KeyCaller
     from .._store.opening import open_store
     from .._store.rate_limiter import RateLimiter
 
-    check_key(params)
-    url = params["api_url"]
-    if product != CLASSIC:
-        # A key of a simulator must not be sent to QG.net.
-        is_vendor = urlsplit(url).hostname == _VENDOR_HOST
-        url = f"https://{product}.{_VENDOR_HOST}" if is_vendor else f"{url.rstrip('/')}/{product}"
+    timing = connection.timing
+    sender = timing.transport("api_url")
     return KeyCaller(
-        transport(params, "api_url"),
-        RateLimiter(store or open_store(params["store"], params["max_wait"])),
-        wait_budget(params, announcer),
-        url=url,
-        key=params["key"],
-        password=params["password"],
-        product=product,
+        sender,
+        RateLimiter(store or open_store(connection.store, timing.max_wait)),
+        timing.budget(announcer),
+        url=connection.url,
+        key=connection.key,
+        password=connection.password,
+        product=CLASSIC if connection.product == AUTO else connection.product,
     )
 
 
-def account_identity(params: Mapping[str, Any]) -> Identity:
-    """Return the caller that the options of :data:`ACCOUNT_API_OPTIONS` describe; raises OptionError for a mistake."""
-    from .._api.account import Identity
+@dataclass(frozen=True)
+class AccountConnection:
+    """The agent of an account, and the URL of its API."""
 
-    for option, what in (("app_id", "the appid"), ("app_key", "the appkey")):
-        _check_filled(option, params[option], f"{what} of the page Agent in QG.net's user center")
-    _check_api_url("account_url", params["account_url"], ACCOUNT_API_OPTIONS)
-    # The site of the account is a part of the signature. A reseller's is the host of its API; an IP address or a name
-    # without a dot is that of a simulator.
-    host = urlsplit(params["account_url"]).hostname or ""
-    domain = host if re.fullmatch(r"(?=.*[a-z])[^:]+\.[^:]+", host) and host != "qg.net" else "www.qg.net"
-    return Identity(params["app_id"].strip(), params["app_key"].strip(), domain)
+    app_id: str
+    app_key: str = field(repr=False)
+    url: str
+    timing: Timing
+
+    @classmethod
+    def of(cls, params: Mapping[str, Any]) -> AccountConnection:
+        """Return what the options of :data:`ACCOUNT_API_OPTIONS` describe."""
+        for option, what in (("app_id", "the appid"), ("app_key", "the appkey")):
+            _check_filled(option, params[option], f"{what} of the page Agent in QG.net's user center")
+        url = params["account_url"]
+        _check_api_url("account_url", url, ACCOUNT_API_OPTIONS)
+        return cls(params["app_id"].strip(), params["app_key"].strip(), url, Timing.of(params))
+
+    @property
+    def domain(self) -> str:
+        """The site of the account, which is a part of the signature.
+
+        A reseller's is the host of its API; an IP address or a name without a dot is that of a simulator.
+        """
+        host = urlsplit(self.url).hostname or ""
+        is_reseller = re.fullmatch(r"(?=.*[a-z])[^:]+\.[^:]+", host) and host != "qg.net"
+        return host if is_reseller else "www.qg.net"
 
 
-def account_api(params: Mapping[str, Any], announcer: Announcer) -> Account:
-    """Return the client that the options of :data:`ACCOUNT_API_OPTIONS` describe."""
-    from .._api.account import Account
+def account_api(connection: AccountConnection, announcer: Announcer) -> Account:
+    """Return the client of an account."""
+    from .._api.account import Account, Identity
 
-    identity, sender = account_identity(params), transport(params, "account_url")
-    return Account(sender, wait_budget(params, announcer), url=params["account_url"], identity=identity)
+    identity = Identity(connection.app_id, connection.app_key, connection.domain)
+    timing = connection.timing
+    sender = timing.transport("account_url")
+    return Account(sender, timing.budget(announcer), url=connection.url, identity=identity)

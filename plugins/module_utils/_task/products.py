@@ -12,7 +12,6 @@ state stores which one, so that later runs need no read. No call that pays is se
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
 
 from .._api.calls import CLASSIC, PRODUCTS
 from .._api.key import KeyCaller
@@ -20,11 +19,11 @@ from .._api.lease_client import Leases
 from .._api.leases import ISP_NUMBERS
 from .._core.checks import check_names
 from .._core.errors import OF_OTHER_PRODUCT, CallError, OptionError, QgError, Reason, WaitBudgetExceeded
-from .._core.runtime import SILENT, Announcer
+from .._core.runtime import Announcer
 from .._core.text import either
 from .._store.facts import PRODUCT
 from .._store.store import Store
-from .api_options import AUTO, key_caller
+from .api_options import AUTO, Connection, key_caller
 from .operation import Spec, environment_name, variable_name
 
 #: The vendor's numbers of its pools.
@@ -43,17 +42,16 @@ TERMS_OPTIONS: Spec = {
     "pool": {"type": "str", "choices": list(POOLS)},
 }
 
-#: Refuses options that a product does not support. With ``product=auto``, it only finds other mistakes.
-Check = Callable[[Mapping[str, Any]], object]
+#: Refuses options that a product does not have.
+Check = Callable[[str], object]
 _NAME_IT = (
     f"set product (variable {variable_name('product')}, environment {environment_name('product')}) to "
     f"{either(PRODUCTS)}"
 )
 
 
-def check_quota(params: Mapping[str, Any]) -> None:
+def check_quota(product: str) -> None:
     """Refuse a product whose quota cannot be read."""
-    product = params["product"]
     if product != AUTO and PRODUCTS[product].quota is None:
         raise OptionError("product", f"={product} has no quota that can be read", "see QG.net's user center")
 
@@ -66,58 +64,69 @@ def naming_product(error: CallError, caller: KeyCaller, fix: str) -> QgError:
     return QgError(f"{error.message} {fix}".rstrip(), **error.details)
 
 
-def lease_client(params: Mapping[str, Any], announcer: Announcer, *checks: Check, store: Store | None = None) -> Leases:
+def lease_client(
+    connection: Connection,
+    announcer: Announcer,
+    check: Check = lambda _product: None,
+    *,
+    store: Store | None = None,
+) -> Leases:
     """Return the client of the API that serves the leases of a key; ``store`` is the store if it is open already.
 
-    The ``checks`` are called before any call, and with ``product=auto`` again as soon as the product is known.
+    ``check`` is called as soon as the product is known: before any call, unless it has to be found out.
     """
-    for check in checks:
-        check(params)
-    product = params["product"]
+    product = connection.product
     if product != AUTO:
-        return Leases(key_caller(params, announcer, store=store, product=product))
-    classic = key_caller(params, announcer, store=store)
-    product = classic.facts.get(PRODUCT)
-    if product is None:
-        # Other processes wait, and then use what this one has found.
-        with classic.key_lock("identifying"):
-            product = classic.facts.get(PRODUCT) or read_product(params, classic)
-    for check in checks:
-        check({**params, "product": product})
-    return client_of(params, classic, product)
-
-
-def client_of(params: Mapping[str, Any], classic: KeyCaller, product: str) -> Leases:
-    """Return the client for a product, which continues the run of the ``classic`` caller."""
-    if product == CLASSIC:
-        return Leases(classic)
-    caller = key_caller(params, SILENT, store=classic.store, product=product)
-    caller.follow(classic)
-    caller.facts = classic.facts
+        check(product)
+        return Leases(key_caller(connection, announcer, store))
+    caller = key_caller(connection, announcer, store)
+    product = _found_out(caller)
+    check(product)
+    if product != caller.product:
+        caller.use_product(product)
     return Leases(caller)
 
 
-def read_product(params: Mapping[str, Any], classic: KeyCaller) -> str:
-    """Read the lists of leases until one of the APIs serves the key; store and return its product."""
+def _found_out(caller: KeyCaller) -> str:
+    """Return the product that responses show, now or in an earlier run."""
+    product = caller.facts.get(PRODUCT)
+    if product is not None:
+        return product
+    # Other processes wait, and then use what this one has found.
+    with caller.key_lock("identifying"):
+        return caller.facts.get(PRODUCT) or read_product(caller)
+
+
+def read_product(caller: KeyCaller) -> str:
+    """Read the lists of leases until one of the APIs serves the key; store its product, which the caller then uses."""
     refusals: dict[str, CallError] = {}
-    reads = [(product, client_of(params, classic, product).check_access) for product in PRODUCTS]
-    # Plans of exclusive occupancy have no list of leases, but a quota.
-    for product, read in (*reads, (CLASSIC, Leases(classic).quota)):
-        if product in refusals and refusals[product].reason is not Reason.PERMISSION:
-            break
-        try:
-            read()
-        except (CallError, WaitBudgetExceeded) as error:
-            if not isinstance(error, CallError) or not _is_of_other_product(error, product):
-                raise QgError(
-                    f"{error.message} It was to show the product of the key: {_NAME_IT}, and it is not needed.",
-                    **error.details,
-                ) from None
-            refusals[product] = error
-        else:
-            classic.facts.save(PRODUCT, product)
+    for product in PRODUCTS:
+        caller.use_product(product)
+        refusal = _refusal(caller, Leases(caller).check_access)
+        if refusal is None:
             return product
+        refusals[product] = refusal
+    if refusals[CLASSIC].reason is Reason.PERMISSION:
+        # Plans of exclusive occupancy have no list of leases, but a quota.
+        caller.use_product(CLASSIC)
+        refusal = _refusal(caller, Leases(caller).quota)
+        if refusal is None:
+            return CLASSIC
+        refusals[CLASSIC] = refusal
     raise _none_serves(refusals)
+
+
+def _refusal(caller: KeyCaller, read: Callable[[], object]) -> CallError | None:
+    """Return the refusal of a key of another product; None if this API serves the key, which is stored."""
+    try:
+        read()
+    except (CallError, WaitBudgetExceeded) as error:
+        if isinstance(error, CallError) and _is_of_other_product(error, caller.product):
+            return error
+        text = f"{error.message} This call only detects the product of the key: to skip it, {_NAME_IT}."
+        raise QgError(text, **error.details) from None
+    caller.facts.save(PRODUCT, caller.product)
+    return None
 
 
 def _is_of_other_product(error: CallError, product: str) -> bool:
@@ -128,19 +137,26 @@ def _is_of_other_product(error: CallError, product: str) -> bool:
 def _none_serves(refusals: Mapping[str, CallError]) -> QgError:
     """Return the error for a key that no API serves, with the response of each API."""
     said = "; ".join(f"{product}: {_said(error)}" for product, error in refusals.items())
-    expired = [error for error in refusals.values() if error.reason is Reason.EXPIRED]
-    state = "has expired or is blocked" if expired else "is wrong, or its plan has no leases"
+    state = "is wrong, or its plan has no leases"
+    shown = refusals[CLASSIC]
+    for error in refusals.values():
+        if error.reason is Reason.EXPIRED:
+            state = "has expired or is blocked"
+            shown = error
+            break
     return QgError(
-        f"The key {state} ({said}). Check the key, and renew its plan in the vendor's user centre; if both are right, "
+        f"The key {state} ({said}). Check the key, and renew its plan in QG.net's user center; if both are right, "
         f"{_NAME_IT}.",
-        **(expired or [refusals[CLASSIC]])[0].details,
+        **shown.details,
     )
 
 
 def _said(error: CallError) -> str:
     """Return what an API has said about the key."""
-    code, meaning = error.details.get("code"), error.details.get("meaning")
-    return f"code {code}, {meaning}" if meaning else f"HTTP status {error.details.get('http_status')}"
+    details = error.details
+    if details.get("meaning"):
+        return f"code {details.get('code')}, {details['meaning']}"
+    return f"HTTP status {details.get('http_status')}"
 
 
 def check_areas(option: str, texts: Sequence[object] | None) -> tuple[str, ...]:

@@ -19,7 +19,7 @@ from .._api.model import Call, Code, Refusal
 from .._api.parsing import ResponseShapeError, as_text, integer, parse_object, parse_vendor_time, required_text
 from .._core.errors import OptionError, Reason
 from .._core.text import quoted
-from .._task.api_options import KEY_OPTIONS, TRANSPORT_OPTIONS, transport, wait_budget
+from .._task.api_options import KEY_OPTIONS, TRANSPORT_OPTIONS, Timing
 from .._task.operation import Mode, Operation, environment_name, variable_name
 
 #: The port of a tunnel for changes of its exit.
@@ -47,7 +47,8 @@ CHANGE_EXIT = Call("/proxyip", method="PUT", repeatable=True, dialect=_dialect)
 
 def read_exit(body: Mapping[str, Any]) -> dict[str, Any]:
     """Read ``{"deadline": "2030-01-02 03:04:05", "proxyip": "192.0.2.9:33622"}``, for results."""
-    server, deadline = required_text(body, "proxyip", "an address"), as_text(body.get("deadline"))
+    server = required_text(body, "proxyip", "an address")
+    deadline = as_text(body.get("deadline"))
     host, _colon, port = server.rpartition(":")
     if not host.strip() or not 1 <= (integer(port) or 0) <= 65535:
         raise ResponseShapeError("server is not an address with a port")
@@ -74,12 +75,17 @@ def _run(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
                 f"give it, or leave the option out to use {variable_name(option)} or {environment_name(option)}. The "
                 "control port of a tunnel requires the key and its password, also for a host on the whitelist",
             )
-    sender, budget = transport(params, "tunnel", form_methods=("PUT",)), wait_budget(params, mode.announcer)
+    timing = Timing.of(params)
     if mode.check:
         return {"changed": True, "exit": None, "api": {"calls": 0, "retries": 0, "waited_seconds": 0.0}}
     credentials = {"auth_key": params["key"], "password": params["password"]}
-    url, secrets = f"http://{host}:{CONTROL_PORT}", credentials.values()
-    caller = Caller(sender, budget, url=url, credentials=lambda: credentials, secrets=secrets)
+    caller = Caller(
+        timing.transport("tunnel", form_methods=("PUT",)),
+        timing.budget(mode.announcer),
+        url=f"http://{host}:{CONTROL_PORT}",
+        credentials=lambda: credentials,
+        secrets=list(credentials.values()),
+    )
     # A lost call is repeated: a second change is harmless.
     return {"changed": True, "exit": caller.call(CHANGE_EXIT, {}, read_exit), "api": caller.usage()}
 

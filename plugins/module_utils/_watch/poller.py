@@ -12,9 +12,11 @@ import contextlib
 import functools
 import logging
 import threading
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, Protocol, TypeVar
 
+from .._api.calls import CLASSIC
 from .._api.lease_client import Leases
 from .._api.leases import oldest_first
 from .._api.whitelist import Whitelist
@@ -29,6 +31,8 @@ from .._task.api_options import (
     PRODUCT_OPTIONS,
     PROXY_API_OPTIONS,
     SHARED_OPTIONS,
+    AccountConnection,
+    Connection,
     account_api,
     key_caller,
 )
@@ -50,28 +54,50 @@ SPEC: Spec = {
     **{name: {**option, "required": False} for name, option in _API_OPTIONS.items()},
 }
 T = TypeVar("T")
-Params = Mapping[str, Any]
 logger = logging.getLogger("qingguo.qgnet.qg_watch")
 
 #: The random part of an interval, so that several watchers do not always call at the same moment.
 JITTER = 0.1
 
 
-def read_options(args: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the options of a rulebook with their defaults; raises OptionError for a mistake in them."""
+@dataclass(frozen=True)
+class Watch:
+    """What is watched how often: the ``subjects``, with the connections that these need.
+
+    A lease that ends within ``min_seconds`` counts as gone. ``secrets`` are hidden in events.
+    """
+
+    subjects: Sequence[str]
+    interval: float
+    min_seconds: float
+    secrets: Collection[str]
+    key: Connection | None = None
+    account: AccountConnection | None = None
+
+
+def read_options(args: Mapping[str, Any]) -> Watch:
+    """Return what the options of a rulebook describe; raises OptionError for a mistake in them."""
     check_environment(SHARED_OPTIONS)
     given = {name: value for name, value in args.items() if not is_unset(name, value)}
     place = "option of qg_watch"
     params = read(SPEC, given, place=place)
-    watched = set(params["watch"])
-    for needed, is_watched in ((PROXY_API_OPTIONS, watched - {BALANCE}), (ACCOUNT_API_OPTIONS, BALANCE in watched)):
-        if is_watched:
-            given_options(needed, given, place=place)
-    if QUOTA in watched:
-        check_quota(params)
+    subjects = params["watch"]
+    is_key_needed = any(subject != BALANCE for subject in subjects)
+    if is_key_needed:
+        given_options(PROXY_API_OPTIONS, given, place=place)
+    if BALANCE in subjects:
+        given_options(ACCOUNT_API_OPTIONS, given, place=place)
+    if QUOTA in subjects:
+        check_quota(params["product"])
     minutes = check_range("min_remaining", parse_minutes("min_remaining", params["min_remaining"]), 0, 525600)
-    check_range("interval", params["interval"], minute_seconds() * MIN_INTERVAL, 86400)
-    return {**params, "min_remaining": minutes}
+    return Watch(
+        subjects,
+        check_range("interval", params["interval"], minute_seconds() * MIN_INTERVAL, 86400),
+        minutes * 60,
+        secrets_in(params, SPEC),
+        Connection.of(params) if is_key_needed else None,
+        AccountConnection.of(params) if BALANCE in subjects else None,
+    )
 
 
 class Queue(Protocol):
@@ -85,47 +111,55 @@ def _closing(api: Leases | Whitelist) -> contextlib.closing[Any]:
     return contextlib.closing(api.caller.store)
 
 
-def _quota(params: Params) -> Reading:
-    api = lease_client(params, SILENT)
+def _quota(connection: Connection) -> Reading:
+    api = lease_client(connection, SILENT)
     with _closing(api):
         return api.quota().described()
 
 
-def _leases(params: Params) -> Reading:
-    """Return the leases that do not end within ``min_remaining``: the others count as gone."""
-    api = lease_client(params, SILENT)
+def _leases(connection: Connection, min_seconds: float) -> Reading:
+    """Return the leases that do not end within so many seconds: the others count as gone."""
+    api = lease_client(connection, SILENT)
     with _closing(api):
-        held, now = held_leases(api), api.caller.vendor_clock.now()
-    left = ((lease, lease.remaining(now)) for lease in oldest_first(held))
-    least = params["min_remaining"] * 60
-    return [lease.described(now) for lease, seconds in left if seconds is None or seconds > least]
+        held = held_leases(api)
+        now = api.caller.vendor_clock.now()
+    lasting = []
+    for lease in oldest_first(held):
+        seconds_left = lease.remaining(now)
+        if seconds_left is None or seconds_left > min_seconds:
+            lasting.append(lease.described(now))
+    return lasting
 
 
-def _whitelist(params: Params) -> Reading:
-    api = Whitelist(key_caller(params, SILENT))
+def _whitelist(connection: Connection) -> Reading:
+    api = Whitelist(key_caller(replace(connection, product=CLASSIC), SILENT))
     with _closing(api):
         listed, unreadable = api.whitelist()
     return [*sort_addresses(listed), *unreadable]
 
 
-def _balance(params: Params) -> Reading:
-    return account_api(params, SILENT).balance()
+def _balance(connection: AccountConnection) -> Reading:
+    return account_api(connection, SILENT).balance()
 
 
-READERS: dict[str, Callable[[Params], Reading]] = {
-    QUOTA: _quota,
-    LEASES: _leases,
-    WHITELIST: _whitelist,
-    BALANCE: _balance,
-}
+def readers(watched: Watch) -> dict[str, Callable[[], Reading]]:
+    """Return what reads each subject."""
+    found: dict[str, Callable[[], Reading]] = {}
+    if watched.account:
+        found[BALANCE] = functools.partial(_balance, watched.account)
+    if watched.key:
+        found[QUOTA] = functools.partial(_quota, watched.key)
+        found[LEASES] = functools.partial(_leases, watched.key, watched.min_seconds)
+        found[WHITELIST] = functools.partial(_whitelist, watched.key)
+    return found
 
 
-def _check(params: Params) -> None:
+def _check(watched: Watch) -> None:
     """Create each client once, to find mistakes in the options before any call."""
-    if BALANCE in params["watch"]:
-        account_api(params, SILENT)
-    if set(params["watch"]) - {BALANCE}:
-        key_caller(params, SILENT).store.close()
+    if watched.account:
+        account_api(watched.account, SILENT)
+    if watched.key:
+        key_caller(watched.key, SILENT).store.close()
 
 
 async def _in_thread(work: Callable[[], T]) -> T:
@@ -158,13 +192,14 @@ async def watch(
     Raises OptionError, before any call, for options that cannot be used. Nothing else ends it but its being cancelled:
     a subject that cannot be read is an event.
     """
-    params = read_options(args)
-    await _in_thread(functools.partial(_check, params))
-    secrets, changes = secrets_in(params, SPEC), Changes()
+    watched = read_options(args)
+    await _in_thread(functools.partial(_check, watched))
+    read_subject = readers(watched)
+    changes = Changes()
     while True:
-        for subject in params["watch"]:
+        for subject in watched.subjects:
             try:
-                event = changes.reading(subject, await _in_thread(functools.partial(READERS[subject], params)))
+                event = changes.reading(subject, await _in_thread(read_subject[subject]))
             except QgError as error:
                 event = changes.failure(subject, error)
             except Exception as error:
@@ -172,8 +207,8 @@ async def watch(
                 logger.debug("%s", unexpected.traceback)
                 event = changes.failure(subject, unexpected)
             if event:
-                event = clean(event, secrets)
+                event = clean(event, watched.secrets)
                 if event["type"] == FAILED:
                     logger.warning("%s cannot be read: %s", subject, event["current"]["msg"])
                 await queue.put(event)
-        await pause(params["interval"] * current().random(1 - JITTER, 1 + JITTER))
+        await pause(watched.interval * current().random(1 - JITTER, 1 + JITTER))

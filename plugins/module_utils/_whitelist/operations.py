@@ -18,7 +18,7 @@ from .._core.checks import check_addresses, check_range, sort_addresses
 from .._core.errors import OptionError
 from .._core.text import format_sample
 from .._store.registrations import Registrations
-from .._task.api_options import PROXY_API_OPTIONS, key_caller
+from .._task.api_options import PROXY_API_OPTIONS, Connection, key_caller
 from .._task.operation import Mode, Operation
 from .edit import Edit
 
@@ -31,14 +31,15 @@ def locked(caller: KeyCaller, mode: Mode) -> Iterator[Whitelist]:
 
 
 def _run(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
-    state, limit = params["state"], params["max_removals"]
+    state = params["state"]
+    limit = params["max_removals"]
     # Removing an address that should never have been registered must stay possible.
     ips = check_addresses("ips", params["ips"], any_scope=state == "absent")
     if not ips and state == "exact":
         problem = "is empty, and state=exact would remove every address"
         raise OptionError("ips", problem, "name the ones that must stay")
     check_range("max_removals", limit, 0, 10**6)
-    with locked(key_caller(params, mode.announcer), mode) as api:
+    with locked(key_caller(Connection.of(params), mode.announcer), mode) as api:
         listed = api.whitelist()
         unwanted = {"present": frozenset(), "absent": ips, "exact": listed[0] - ips}[state]
         edit = Edit(api, listed, wanted=ips - unwanted, unwanted=unwanted)
@@ -57,7 +58,7 @@ def _run(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
 
 
 def _run_info(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
-    api = Whitelist(key_caller(params, mode.announcer))
+    api = Whitelist(key_caller(Connection.of(params), mode.announcer))
     listed, unreadable = api.whitelist()
     store = api.caller.store
     ahead = store.wall_ahead()

@@ -137,7 +137,9 @@ def test_who_follows_the_events_knows_the_list(polls: list[list[str] | None]) ->
 
 def test_the_event_source_takes_the_key_from_the_first_source_that_has_it(monkeypatch: pytest.MonkeyPatch) -> None:
     def key(**given: Any) -> str:
-        return str(read_options({"watch": "whitelist", **given})["key"])
+        connection = read_options({"watch": "whitelist", **given}).key
+        assert connection is not None
+        return connection.key
 
     monkeypatch.setenv("QG_KEY", "ENVIRONMENT")
     assert [key(), key(key="OPTION")] == ["ENVIRONMENT", "OPTION"]

@@ -12,7 +12,11 @@ from typing import Any
 import pytest
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.runtime import SILENT, use
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.registrations import Registrations
-from ansible_collections.qingguo.qgnet.plugins.module_utils._task.api_options import PROXY_API_OPTIONS, key_caller
+from ansible_collections.qingguo.qgnet.plugins.module_utils._task.api_options import (
+    PROXY_API_OPTIONS,
+    Connection,
+    key_caller,
+)
 from ansible_collections.qingguo.qgnet.plugins.module_utils._task.operation import Mode
 from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist import fleet
 from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist.fleet import Host
@@ -68,7 +72,7 @@ class RoleNode(ControlNode):
 
     def _locked(self, max_wait: float) -> Any:
         defaults = {name: option.get("default") for name, option in PROXY_API_OPTIONS.items()}
-        caller = key_caller({**defaults, **self.options, "max_wait": max_wait}, SILENT)
+        caller = key_caller(Connection.of({**defaults, **self.options, "max_wait": max_wait}), SILENT)
         return locked(caller, Mode(runtime=self.runtime))
 
 

@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.runtime import SILENT
 from ansible_collections.qingguo.qgnet.plugins.module_utils._task.api_options import (
-    account_identity,
+    AccountConnection,
+    Connection,
     key_caller,
 )
 
@@ -28,7 +29,7 @@ PROXY: dict[str, Any] = {**COMMON, "key": SECRET, "password": "x", "api_url": "h
 
 def test_blanks_around_credentials_do_not_count() -> None:
     padded = {**ACCOUNT, "app_id": " qgdemo01\n", "app_key": f"{SECRET}\n"}
-    assert account_identity(padded) == account_identity(ACCOUNT)
+    assert AccountConnection.of(padded) == AccountConnection.of(ACCOUNT)
 
 
 @pytest.mark.parametrize(
@@ -39,12 +40,13 @@ def test_blanks_around_credentials_do_not_count() -> None:
     ],
 )
 def test_calls_are_signed_for_the_host_of_account_url(host: str, domain: str) -> None:
-    assert account_identity({**ACCOUNT, "account_url": f"https://{host}/api"}).domain == domain
+    assert AccountConnection.of({**ACCOUNT, "account_url": f"https://{host}/api"}).domain == domain
 
 
 def test_runs_that_spell_the_address_differently_share_the_lock_and_the_count(tmp_path: Path) -> None:
     urls = ["https://api.example", "http://API.example:80/"]
-    clients = [key_caller({**PROXY, "store": str(tmp_path), "api_url": url}, SILENT) for url in urls]
+    connections = [Connection.of({**PROXY, "store": str(tmp_path), "api_url": url}) for url in urls]
+    clients = [key_caller(connection, SILENT) for connection in connections]
     assert len({api.key_digest for api in clients}) == 1
 
 
@@ -66,5 +68,5 @@ VENDOR = "https://share.proxy.qg.net"
 def test_a_key_is_never_sent_to_the_vendor_if_api_url_names_another_host(
     tmp_path: Path, api_url: str, called: str
 ) -> None:
-    options = {**PROXY, "store": str(tmp_path), "api_url": api_url}
-    assert key_caller(options, SILENT, product="share")._url == called
+    options = {**PROXY, "store": str(tmp_path), "api_url": api_url, "product": "share"}
+    assert key_caller(Connection.of(options), SILENT).url == called
