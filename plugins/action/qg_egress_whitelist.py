@@ -13,6 +13,7 @@ from __future__ import annotations
 import hashlib
 import secrets
 from collections.abc import Mapping, Set
+from socket import inet_aton
 from typing import Any
 
 import ansible.constants
@@ -21,7 +22,6 @@ from ansible.errors import AnsibleActionFail
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.checks import (
     check_addresses,
     check_range,
-    sort_addresses,
 )
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import OptionError, QgError
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.text import format_sample
@@ -32,7 +32,7 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._task.api_options im
     Connection,
     key_caller,
 )
-from ansible_collections.qingguo.qgnet.plugins.module_utils._task.operation import Spec, redact
+from ansible_collections.qingguo.qgnet.plugins.module_utils._task.operation import Params, Spec, redact
 from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist.fleet import (
     Host,
     merged,
@@ -82,15 +82,17 @@ class ActionModule(QgAction):
         # What a host prints has no secret of the control node, and what is reported was redacted by the update.
         return redact(own, params, SPEC) if params["step"] == "update" else own
 
-    def _detect(self, params: Mapping[str, Any]) -> dict[str, Any]:
+    def _detect(self, params: Params) -> dict[str, Any]:
         """Return what the host wants, and what identifies its whitelist within the run."""
         is_absent = params["state"] == "absent"
         if params["forget"] and not is_absent:
             raise OptionError("forget", "deregisters hosts", "set state=absent as well")
         check_range("max_removals", params["max_removals"], 0, 10**6)
-        given = sort_addresses(check_addresses("ips", params["ips"] or (), any_scope=is_absent))
-        digest = _digest(Connection.of(params))
-        found = {"changed": False, "whitelist": digest, "ips": given, "given": True, "unwanted": []}
+        given = sorted(check_addresses("ips", params["ips"] or (), any_scope=is_absent), key=inet_aton)
+        connection = Connection.of(params)
+        # The library that the update needs may be missing.
+        connection.timing.transport("api_url")
+        found = {"changed": False, "whitelist": _digest(connection), "ips": given, "given": True, "unwanted": []}
         if is_absent:
             return {**found, "ips": [], "unwanted": given}
         if given:
@@ -104,7 +106,7 @@ class ActionModule(QgAction):
                 raise
             return {"changed": False, "msg": error.message, "warnings": [error.message]}
 
-    def _update(self, params: Mapping[str, Any]) -> dict[str, Any]:
+    def _update(self, params: Params) -> dict[str, Any]:
         """Update the whitelist for all hosts of the batch that have reported, with one write for each key."""
         variables = self._variables
         batch, alive, everyone = (set(variables[f"ansible_play_{name}"]) for name in ("batch", "hosts", "hosts_all"))
@@ -151,7 +153,7 @@ class ActionModule(QgAction):
         result["report_once"] = is_quiet and alive == batch
         return {**result, "unreached_hosts": unreached, "msg": line, "warnings": [*warnings, *result["warnings"]]}
 
-    def _forgotten(self, params: Mapping[str, Any]) -> dict[str, dict[str, Host]]:
+    def _forgotten(self, params: Params) -> dict[str, dict[str, Host]]:
         """Return the hosts to forget by their keys. One that is in the inventory is as if the play had chosen it."""
         lists: dict[str, dict[str, Host]] = {}
         for name in params["forget"]:
@@ -160,7 +162,7 @@ class ActionModule(QgAction):
             lists.setdefault(_digest(Connection.of(own)), {})[name] = Host(unwanted=given)
         return lists
 
-    def _of_host(self, name: str, params: Mapping[str, Any]) -> Mapping[str, Any]:
+    def _of_host(self, name: str, params: Params) -> Mapping[str, Any]:
         """Return the options with the key and the addresses that the inventory has for a host."""
         if name not in self._variables["groups"]["all"]:
             return params
@@ -174,7 +176,7 @@ class ActionModule(QgAction):
         }
 
     def _update_list(
-        self, digest: str, hosts: Mapping[str, Host], params: Mapping[str, Any], prune: int | None, coming: Set[str]
+        self, digest: str, hosts: Mapping[str, Host], params: Params, prune: int | None, coming: Set[str]
     ) -> dict[str, Any]:
         """Update the whitelist of one key."""
         variables = self._variables
@@ -198,7 +200,7 @@ class ActionModule(QgAction):
         result["hosts"] |= {name: result["hosts"].pop(own) for name, own in names.items()}
         return {**result, "api": api.caller.usage()}
 
-    def _connection_of(self, digest: str, name: str, params: Mapping[str, Any]) -> Connection:
+    def _connection_of(self, digest: str, name: str, params: Params) -> Connection:
         """Return the connection with the key that a host has reported, which only the inventory may have."""
         connection = Connection.of(params)
         if digest == _digest(connection):
@@ -210,7 +212,7 @@ class ActionModule(QgAction):
             )
         return connection
 
-    def _report(self, params: Mapping[str, Any]) -> dict[str, Any]:
+    def _report(self, params: Params) -> dict[str, Any]:
         """Return the result of the host from that of the update."""
         updated = self._variables.get(UPDATED) or {}
         if updated.get("failed"):

@@ -116,14 +116,9 @@ from ansible.plugins.lookup import LookupBase
 from ansible.utils.display import Display
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import QgError, UnexpectedError
 from ansible_collections.qingguo.qgnet.plugins.module_utils._leases.credentials import proxy_url
-from ansible_collections.qingguo.qgnet.plugins.module_utils._leases.lookup import LOOKUP_SELECTORS, Query, find_leases
+from ansible_collections.qingguo.qgnet.plugins.module_utils._leases.lookup import LOOKUP_SELECTORS, find_leases
 from ansible_collections.qingguo.qgnet.plugins.module_utils._task.api_options import PRODUCT_OPTIONS, PROXY_API_OPTIONS
-from ansible_collections.qingguo.qgnet.plugins.module_utils._task.operation import (
-    UNSET,
-    read_options,
-    redact,
-    variable_name,
-)
+from ansible_collections.qingguo.qgnet.plugins.module_utils._task.operation import UNSET, read_options, variable_name
 from ansible_collections.qingguo.qgnet.plugins.plugin_utils._variables import check_settings, variable_value
 
 _SHARED = {**PRODUCT_OPTIONS, **PROXY_API_OPTIONS}
@@ -163,8 +158,7 @@ class LookupModule(LookupBase):
         }
         place = "option of the lookup"
         params = read_options({**own, **_SHARED}, given, place=place, variable=variable, selectors=LOOKUP_SELECTORS)
-        found = {"leases": find_leases(Query.of(params))}
-        leases: list[dict[str, Any]] = redact(found, params, _SHARED)["leases"]
+        leases = find_leases(params)
         if params["form"] == "lease":
             return leases
         if params["form"] == "url":

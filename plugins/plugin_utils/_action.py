@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import os
 from abc import abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any, ClassVar
 
 from ansible.errors import AnsibleActionFail, AnsibleError
@@ -29,6 +29,7 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._task.operation impo
     UNSET,
     Mode,
     Operation,
+    Params,
     Spec,
     environment_name,
     execute,
@@ -103,9 +104,9 @@ class QgAction(ActionBase):
         name = environment_name(option)
         return name if os.environ.get(name) else DEFAULT
 
-    def validated(self, spec: Spec, rules: Mapping[str, Any] | None = None) -> dict[str, Any]:
-        """Return the options, validated by the rules of a module."""
-        return self._explaining(lambda: read_options(spec, self.given(spec), rules=rules, **self._sources))
+    def validated(self, spec: Spec) -> dict[str, Any]:
+        """Return the options as their types."""
+        return self._explaining(lambda: read_options(spec, self.given(spec), **self._sources))
 
     def _explaining(self, read: Callable[[], dict[str, Any]]) -> dict[str, Any]:
         """Return options; a mistake in them fails the task."""
@@ -172,11 +173,11 @@ class ApiAction(QgAction):
         if self.delegated_away():
             spec = operation.spec
             # The module on the host reads them again, but its sentence about a mistake would be Ansible's.
-            self.validated(spec, dict(operation.rules))
+            self.validated(spec)
             given = self._explaining(lambda: given_options(spec, self.given(spec), **self._sources))
             params = {**from_this_environment(operation.spec), **given}
-            has_secrets = boolean(params.get(operation.secret_option or "") or False, strict=False)
-            if has_secrets and not self._task.no_log:
+            has_secrets = _has_secrets(operation, params)
+            if has_secrets and not operation.reveal and not self._task.no_log:
                 # At -vvv, the connection displays the result.
                 raise AnsibleActionFail(
                     f"{operation.secret_option} in a delegated task needs no_log: set no_log=true on the task, "
@@ -184,12 +185,19 @@ class ApiAction(QgAction):
                 )
             result: dict[str, Any] = self._execute_module(module_args=params, task_vars=self._variables)
         else:
-            params = self.validated(operation.spec, dict(operation.rules))
+            params = self.validated(operation.spec)
             result = self.guarded(lambda: execute(operation, params, self.mode()))
-        has_secrets = boolean(params.get(operation.secret_option or "") or False, strict=False)
-        if operation.reveal(result, params) or (has_secrets and not result.get("failed")):
+        # A result that is hidden would hide the reason of a failure.
+        if _has_secrets(operation, params) and not result.get("failed"):
+            if operation.reveal and params.get("password"):
+                operation.reveal(result, str(params["key"]), str(params["password"]))
             # Ansible still registers the full result, but neither displays it nor hands it to callbacks.
             result["_ansible_no_log"] = True
             # Before ansible-core 2.19, callbacks get the result of a whole loop unless the task itself says so.
             self._task.no_log = True
         return result
+
+
+def _has_secrets(operation: Operation, params: Params) -> bool:
+    """Whether the result is to have secrets. The options of a delegated task are as the playbook wrote them."""
+    return bool(boolean(params.get(operation.secret_option or "") or False, strict=False))

@@ -17,6 +17,7 @@ import secrets
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from socket import inet_aton
 from typing import Any
 from urllib.parse import quote
 
@@ -28,7 +29,6 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._core.checks import 
     check_sources,
     check_url,
     read_address,
-    sort_addresses,
 )
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import OptionError, QgError
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.text import counted, format_sample, one_line
@@ -168,7 +168,7 @@ def evaluate_quorum(replies: Sequence[dict[str, Any]], request: DetectionRequest
     for reply in replies:
         if reply["ip"]:
             reported.setdefault(reply["ip"], set()).add(reply["source"])
-    ips = sort_addresses(reported)
+    ips = sorted(reported, key=inet_aton)
     doubtful = [ip for ip, sources in reported.items() if len(sources) < request.quorum]
     wrong = dict.fromkeys(f"{reply['source']} {reply['error']}" for reply in replies if reply.pop("wrong", False))
     silent = dict.fromkeys(f"{reply['source']}: {reply['error']}" for reply in replies if reply["error"])

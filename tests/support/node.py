@@ -107,7 +107,7 @@ class Node:
         operation: Operation = import_module(f"{ACTIONS}.{module}").ActionModule.operation
         given = {name: value for name, value in self.options.items() if name in operation.spec}
         try:
-            params = read_options(operation.spec, {**given, **options}, place="option", rules=operation.rules)
+            params = read_options(operation.spec, {**given, **options}, place="option")
         except OptionError as error:
             return {"failed": True, "changed": False, "msg": error.message}
         before = Books.of(self.vendor)

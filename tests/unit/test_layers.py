@@ -17,6 +17,8 @@ SHARED = [name for name in ("_core", "_store", "_api", "_task", "_paid") if (CLI
 COMMON_NAMES = {"__init__", "operations", "api"}
 #: Domains that only read what a key holds, as the domain of leases shows it.
 READERS = ("_doctor", "_watch")
+#: The files that turn the options of a task into objects, beside those of ``_task``.
+EDGES = ("operations", "quota", "lookup")
 
 
 def imported_folders(path: Path) -> set[str]:
@@ -49,6 +51,18 @@ def test_a_file_imports_only_the_layers_below_its_own() -> None:
         if others := imported_folders(path) - {folder, *below}:
             wrong[name] = others
     assert wrong == {}
+
+
+def test_nothing_below_the_operations_gets_the_options_of_a_task() -> None:
+    """They are objects there, so that a signature says what a function looks at."""
+    wrong = []
+    for path in CLIENT.rglob("*.py"):
+        if path.stem in EDGES or path.parent.name in ("_task", "_store"):
+            continue
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.arg) and node.arg in ("params", "options"):
+                wrong.append(f"{path.relative_to(CLIENT)}:{node.lineno}")
+    assert wrong == []
 
 
 def test_no_two_files_have_one_name() -> None:

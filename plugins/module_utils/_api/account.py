@@ -63,8 +63,9 @@ def _dialect(response: HttpResponse, *, by_result: bool = False) -> tuple[Any, R
         raise ResponseShapeError("not of the vendor")
     body = Record(parse_object(response.text), "the response")
     by_result = by_result and body.value("Code") is None
-    result = body.value("result")
-    code = str(result) if by_result and isinstance(result, bool) else body.text("result" if by_result else "Code")
+    field_name = "result" if by_result else "Code"
+    result = body.value(field_name)
+    code = str(result) if isinstance(result, bool) else body.text(field_name)
     if code is None:
         raise ResponseShapeError("no code")
     is_good = code.casefold() in ("true", "1") if by_result else body.integer("Code") in (0, 200)

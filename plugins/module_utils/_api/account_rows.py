@@ -119,8 +119,11 @@ def _is_on(record: Record, *names: str) -> bool | None:
 def _numbers(record: Record, *names: str) -> list[int]:
     """Return numbers from a list, or from text with commas."""
     value = record.value(*names)
-    found = map(integer, value.split(",") if isinstance(value, str) else value if isinstance(value, list) else ())
-    return [number for number in found if number is not None]
+    if isinstance(value, str):
+        value = value.split(",")
+    if not isinstance(value, list):
+        return []
+    return [number for number in map(integer, value) if number is not None]
 
 
 def os_family(system_name: str | None) -> str | None:

@@ -16,33 +16,14 @@ from typing import Any
 from .._core.errors import CallError, Effect, QgError, Reason, TransportError, UnexpectedError, WaitBudgetExceeded
 from .._core.runtime import WaitBudget, backoff
 from .._core.text import sentence
-from .exchange import HttpResponse
-from .model import Call, Quoted, Reader, Sending, T
+from .model import Call, Reader, Sending, T
 from .parsing import ResponseShapeError
+from .responses import data_of
 from .transport import RETRIES, Transport, encode
 
 #: The maximum length of a query that is sent by GET, in characters. The vendor requires POST "when the parameters are
 #: too long", without a number; servers commonly accept a request line of 8 kB.
 MAX_QUERY = 4000
-
-
-def data_of(response: HttpResponse, call: Call, quoted: Quoted, *, name: str, url_option: str) -> Any:
-    """Return the data of a success; raises CallError for a refusal, TransportError for what is not the vendor's."""
-    try:
-        data, refusal = call.dialect(response)
-        # A success may have a status such as 206, whose body is incomplete.
-        is_whole = response.status == 200
-    except ResponseShapeError:
-        refusal = None
-        is_whole = False
-    if refusal is None and is_whole:
-        return data
-    # Imported only for a failure.
-    from . import failures
-
-    if refusal:
-        raise failures.vendor_refusal(refusal, response, call, quoted, name)
-    raise failures.unusable(response, call, quoted, url_option)
 
 
 class Caller:

@@ -17,11 +17,13 @@ from . import responses
 from .model import Call
 
 _classic = partial(Call, dialect=responses.classic)
-_read, _lease = partial(_classic, repeatable=True), partial(_classic, per_minute=10, per_channel=5)
+_read = partial(_classic, repeatable=True)
+_lease = partial(_classic, per_minute=10, per_channel=5)
 _monopoly = partial(_lease, dialect=responses.by_status)
 
 WHITELIST = _read("/whitelist/query")
-WHITELIST_ADD, WHITELIST_DELETE = _classic("/whitelist/add", 20), _classic("/whitelist/del", 20)
+WHITELIST_ADD = _classic("/whitelist/add", 20)
+WHITELIST_DELETE = _classic("/whitelist/del", 20)
 EXTRACT = _read("/extract", 45)
 #: Not a call: the addresses that may be released in a minute.
 RELEASED_ADDRESSES = _classic("/release addresses", 0, 2)
@@ -47,9 +49,13 @@ class Product:
 
 CLASSIC = "classic"
 _share = partial(Call, dialect=responses.product)
-_read_share, _lease_share = partial(_share, repeatable=True), partial(_share, per_minute=10, per_channel=5)
-_QUERY, _AREAS, _CHANNELS = _read_share("/query"), _read_share("/resources"), _read_share("/channels")
-_GET, _DELETE = _lease_share("/get"), _lease_share("/delete")
+_read_share = partial(_share, repeatable=True)
+_lease_share = partial(_share, per_minute=10, per_channel=5)
+_QUERY = _read_share("/query")
+_AREAS = _read_share("/resources")
+_CHANNELS = _read_share("/channels")
+_GET = _lease_share("/get")
+_DELETE = _lease_share("/delete")
 
 #: By the value of the option ``product``: the classic API; short-lived, long-lived, dedicated, and global addresses.
 PRODUCTS: dict[str, Product] = {

@@ -78,7 +78,8 @@ class Exchange:
     def before_send(self, channel: socket.socket | None) -> None:
         """Allow the request to be sent through a connection; raises TimeoutError after the deadline."""
         # First, so that whoever gives up in this moment reckons with the request.
-        self.is_sent, self._channel = True, channel
+        self.is_sent = True
+        self._channel = channel
         if self._elapsed() >= self._end:
             self.is_sent = False
             raise TimeoutError

@@ -56,9 +56,11 @@ def proxy_refusal(proxy: Proxy, status: int, host: str, endpoint: str) -> Transp
         what = "does not accept the user name and the password" if wrong else "requires a user name and a password"
         fix = "Correct its URL" if wrong else "Add them to its URL"
     elif status >= 500:
-        what, fix = f"cannot connect to {host}", "Check the proxy"
+        what = f"cannot connect to {host}"
+        fix = "Check the proxy"
     else:
-        what, fix = f"does not allow connections to {host}", "Allow them in the proxy"
+        what = f"does not allow connections to {host}"
+        fix = "Allow them in the proxy"
     return TransportError(
         f"{endpoint}: {proxy.name} {what} (HTTP {status}). {fix}, or name the host in NO_PROXY for direct calls.",
         endpoint=endpoint,
@@ -87,7 +89,8 @@ def explained(causes: Sequence[BaseException], where: str, whose: str, timeout: 
     variable, path = environment_authorities()
     words = ""
     for cause in reversed(causes):
-        name, reason = type(cause).__name__, getattr(cause, "reason", None)
+        name = type(cause).__name__
+        reason = getattr(cause, "reason", None)
         if "Cert" in name:
             why = getattr(cause, "verify_message", "it is for another host")
             fix = f"Name its authority in REQUESTS_CA_BUNDLE, or check {whose}."
@@ -131,7 +134,8 @@ def transport_failure(
     error: Exception, exchange: Exchange, host: str, endpoint: str, proxy: Proxy | None, url_option: str
 ) -> TransportError:
     """Return the error for an exchange without a response."""
-    causes, is_sent = list(causes_of(error)), exchange.is_sent
+    causes = list(causes_of(error))
+    is_sent = exchange.is_sent
     stopped_at = None if exchange.is_past_proxy or is_sent else proxy
     if stopped_at and (tunnel := REFUSED_TUNNEL.search(" ".join(map(str, causes)))):
         return proxy_refusal(stopped_at, int(tunnel[1]), host, endpoint)
@@ -175,16 +179,19 @@ def unusable(response: HttpResponse, call: Call, quoted: Quoted, url_option: str
 
     It comes from a gateway, which may send any status before or after the service carried out the call.
     """
-    status, retryable = response.status, True
+    status = response.status
+    retryable = True
     is_timeout = status in _GATEWAY_TIMEOUT
     if 300 <= status < 400:
-        why, retryable = f"a redirect, which is not followed with a key; check {url_option}", False
+        why = f"a redirect, which is not followed with a key; check {url_option}"
+        retryable = False
     elif status == 429:
         why = "the server asks for fewer calls"
     elif status >= 500 or is_timeout:
         why = "a server error"
     elif status >= 400:
-        why, retryable = f"a refusal without the vendor's code; check {url_option}", False
+        why = f"a refusal without the vendor's code; check {url_option}"
+        retryable = False
     elif status != 200:
         why = "a success that may be incomplete"
     else:

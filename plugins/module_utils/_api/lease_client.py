@@ -27,7 +27,6 @@ from .leases import ISP_NUMBERS, Area, Lease, NamedArea, Quota, Terms
 from .model import Call, Sending
 from .parsing import ResponseShapeError, as_int, check_count, check_unique, integer, objects, texts_or_none
 from .repeated import check_names, has_secret, masked
-from .responses import LEAVE_OUT, RUN_AGAIN
 
 Body = Mapping[str, Any]
 #: The names of parameters: of the classic API and of product hosts; None if an API does not have it.
@@ -79,7 +78,6 @@ class Leases:
             return self.caller.call(self.calls.query, self._named(detail=1), read_masked)
         except CallError as error:
             if error.reason in OF_OTHER_PRODUCT and self.caller.facts.get(PRODUCT) is not None:
-                error.message = error.message.replace(LEAVE_OUT, RUN_AGAIN)
                 with after_the_call():
                     self.caller.facts.forget(PRODUCT)
             raise
@@ -93,14 +91,16 @@ class Leases:
         return self._new_leases(_offered(self.calls.replace), number, terms, sending)
 
     def _new_leases(self, call: Call, number: int, terms: Terms, sending: Sending) -> list[Lease]:
+        distinct: object = None
         # The server then distinguishes a lease of a product host from every other one that is held.
-        is_distinct = terms.distinct or not self._is_classic
+        if terms.distinct or not self._is_classic:
+            distinct = 1 if self._is_classic else "true"
         parameters = self._named(
             number=number,
             areas=",".join(terms.areas) or None,
             exclude_areas=",".join(terms.exclude_areas) or None,
             isp=ISP_NUMBERS.get(terms.isp or ""),
-            distinct=(1 if self._is_classic else "true") if is_distinct else None,
+            distinct=distinct,
             keep_alive=terms.keep_alive,
             pool=terms.pool,
             detail=1,
@@ -213,7 +213,8 @@ def read_held(body: Body) -> list[Lease] | None:
     """
     if all(body.get(name) is None for name in ("TaskList", "TaskNum", "TotalNum", "Num")):
         return None
-    tasks, leases = objects(body.get("TaskList"), "TaskList"), list[Lease]()
+    tasks = objects(body.get("TaskList"), "TaskList")
+    leases = list[Lease]()
     for task in tasks:
         found = read_task(task)
         if not isinstance(task.get("Data"), list) and integer(task.get("Num")) != 0:
@@ -291,7 +292,8 @@ def read_product_areas(data: object) -> list[Area]:
 def read_product_quota(data: object) -> Quota:
     """Read ``{"total": 10, "idle": 5}``: the channels of a plan by channels."""
     fields = _fields(data)
-    total, idle = as_int(fields.get("total"), "total"), as_int(fields.get("idle"), "idle")
+    total = as_int(fields.get("total"), "total")
+    idle = as_int(fields.get("idle"), "idle")
     return Quota(total=total, available=idle, used=total - idle, vendor=fields)
 
 

@@ -109,11 +109,15 @@ class Lease:
         {"proxy_ip": "192.0.2.10", "server": "198.51.100.8:21504", "area": "...", "area_code": 350500, "isp": "..."}
         """
         if "server" in item:
-            ip, server = as_text(item.get("proxy_ip")) or "", required_text(item, "server", "an address")
-            port, region = integer(server.rpartition(":")[2]) or 0, as_text(item.get("area"))
+            ip = as_text(item.get("proxy_ip")) or ""
+            server = required_text(item, "server", "an address")
+            port = integer(server.rpartition(":")[2]) or 0
+            region = as_text(item.get("area"))
         else:
-            port, ip = integer(item.get("port")) or 0, required_text(item, "IP", "an address")
-            server, region = as_text(item.get("host")) or f"{ip}:{port}", as_text(item.get("region"))
+            port = integer(item.get("port")) or 0
+            ip = required_text(item, "IP", "an address")
+            server = as_text(item.get("host")) or f"{ip}:{port}"
+            region = as_text(item.get("region"))
         deadline = as_text(item.get("deadline"))
         return cls(
             ip=ip,
@@ -165,14 +169,6 @@ class Lease:
         """Return the remaining seconds at this Unix time of the vendor; None if the deadline cannot be read."""
         return None if self.expires is None else self.expires.timestamp() - now
 
-    def has_ended_since(self, at: float, now: float) -> bool:
-        """Whether the deadline of a lease that was held at the time ``at`` has passed by ``now``, in the vendor's time.
-
-        A deadline before ``at`` proves nothing: clocks may differ, or the time zone of the deadline is not the assumed
-        one.
-        """
-        return self.expires is not None and at < self.expires.timestamp() <= now
-
     def described(self, now: float) -> dict[str, Any]:
         """Return the lease for results and events, with the remaining time in whole seconds, at least 0.
 
@@ -220,11 +216,13 @@ class Area:
     def from_item(cls, item: Mapping[str, Any]) -> Area:
         """Read the known fields of a row."""
         row = Record(item, "an area")
-        code, available = row.text("area_code", "area_id", "area_no"), row.value("available")
+        code = row.text("area_code", "area_id", "area_no")
+        available = row.value("available")
         if not isinstance(available, bool):
             status = row.integer("status", "available")
             available = None if status is None or status < 0 else status > 0
-        isp, by_number = row.text("isp") or "", {str(number): known for known, number in ISP_NUMBERS.items()}
+        isp = row.text("isp") or ""
+        by_number = {str(number): known for known, number in ISP_NUMBERS.items()}
         return cls(
             code=None if code == "0" else code,
             name=row.text("area_name", "area", "name"),

@@ -18,21 +18,21 @@ from typing import Any
 
 from .._core.errors import Reason
 from .exchange import HttpResponse
-from .model import Code, Refusal
+from .model import Call, Code, Quoted, Refusal
 from .parsing import ResponseShapeError, as_int, parse_object
 
-#: What to do if the product may be wrong: if the user has set it, and if a state had stored it.
-LEAVE_OUT, RUN_AGAIN = "leave out product, so that it is found out", "run the task again, so that it is found out anew"
-
+#: What to do if the product may be wrong, whether the user has set it or the store had it, which forgets it then.
+_FIND_OUT = "run the task again without product, so that it is found out anew"
 _PRODUCTS = "(classic, share, longterm, exclusive or overseas)"
 _OTHER_PRODUCT = (
-    f"The key may belong to another product than {{}}: {LEAVE_OUT}, or set it to the one that the key was bought for "
+    f"The key may belong to another product than {{}}: {_FIND_OUT}, or set it to the one that the key was bought for "
     f"{_PRODUCTS}. If the product is right, the plan behind the key does not offer this call."
 )
 _SUPPORT = "Try again later; ask the vendor's support if it stays."
 _TOO_MANY = "Give the task more time with max_wait, and let only control nodes that share one state use this key."
 _OPTIONS = "Check the values of the task's options."
-_LATER, _RELEASE = "Try again later.", "Release a lease or wait until one expires."
+_LATER = "Try again later."
+_RELEASE = "Release a lease or wait until one expires."
 _ELSEWHERE = "Try again later or choose another area."
 _FULL = "Remove addresses that are no longer needed, or ask the vendor for a longer whitelist."
 
@@ -71,7 +71,7 @@ CODES: Mapping[object, Code] = {
     "INVALID_KEY": Code(
         Reason.KEY,
         "key unknown or expired",
-        f"Check the key. If it is right, it belongs to another product: {LEAVE_OUT}, or set it to the one that the key "
+        f"Check the key. If it is right, it belongs to another product: {_FIND_OUT}, or set it to the one that the key "
         f"was bought for {_PRODUCTS}.",
     ),
     "UNAVAILABLE_KEY": Code(
@@ -118,6 +118,25 @@ _MONOPOLY_STATUSES = {
 _UNDOCUMENTED = Code(Reason.OTHER, "not a documented code", "See the vendor's error table.")
 
 
+def data_of(response: HttpResponse, call: Call, quoted: Quoted, *, name: str, url_option: str) -> Any:
+    """Return the data of a success; raises CallError for a refusal, TransportError for what is not QG.net's."""
+    try:
+        data, refusal = call.dialect(response)
+        # A success may have a status such as 206, whose body is incomplete.
+        is_whole = response.status == 200
+    except ResponseShapeError:
+        refusal = None
+        is_whole = False
+    if refusal is None and is_whole:
+        return data
+    # Imported only for a failure.
+    from . import failures
+
+    if refusal:
+        raise failures.vendor_refusal(refusal, response, call, quoted, name)
+    raise failures.unusable(response, call, quoted, url_option)
+
+
 def classic(response: HttpResponse) -> tuple[Any, Refusal | None]:
     """Read ``{"Code": 0, ...}``. The code decides whatever the status, since refusals come with 200 or 4xx."""
     body = parse_object(response.text)
@@ -127,7 +146,9 @@ def classic(response: HttpResponse) -> tuple[Any, Refusal | None]:
 
 def by_status(response: HttpResponse) -> tuple[Any, Refusal | None]:
     """Read ``{"data": ...}`` or ``{"error": "..."}`` of the calls for exclusive occupancy."""
-    body, refusal, status = parse_object(response.text), None, response.status
+    body = parse_object(response.text)
+    refusal = None
+    status = response.status
     if "Code" in body:
         # A gateway may answer every call with a code.
         body, refusal = classic(response)
@@ -142,5 +163,6 @@ def product(response: HttpResponse) -> tuple[Any, Refusal | None]:
     code = body.get("code")
     if not isinstance(code, str) or not code.isascii() or not code.isidentifier():
         raise ResponseShapeError("no code")
-    refused = Refusal(code, CODES.get(code, _UNDOCUMENTED), body.get("message"), body.get("request_id"))
-    return body.get("data"), None if code == "SUCCESS" else refused
+    if code == "SUCCESS":
+        return body.get("data"), None
+    return None, Refusal(code, CODES.get(code, _UNDOCUMENTED), body.get("message"), body.get("request_id"))

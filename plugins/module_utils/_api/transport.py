@@ -167,7 +167,8 @@ class Transport:
 
     def send(self, method: str, url: str, parameters: Mapping[str, str], endpoint: str) -> HttpResponse:
         """Send one request; raises TransportError if there is no response."""
-        exchange, proxy = Exchange(self.timeout), self.find_proxy(url)
+        exchange = Exchange(self.timeout)
+        proxy = self.find_proxy(url)
         results: queue.SimpleQueue[HttpResponse | Exception] = queue.SimpleQueue()
 
         def work() -> None:

@@ -61,7 +61,8 @@ def changed(body: Mapping[str, Any], sent: Sequence[str]) -> frozenset[str]:
 
     ``Data`` or ``Num`` may be missing. A success without either is one for all addresses.
     """
-    named, number = listed(body), integer(body.get("Num"))
+    named = listed(body)
+    number = integer(body.get("Num"))
     if named or number is None:
         return frozenset(sent if named is None else named).intersection(sent)
     return frozenset(sent if number == len(sent) else ())

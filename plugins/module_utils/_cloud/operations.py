@@ -16,7 +16,7 @@ from .._core.checks import check_range, check_word
 from .._core.errors import OptionError
 from .._core.text import quoted
 from .._task.api_options import ACCOUNT_API_OPTIONS, AccountConnection, account_api
-from .._task.operation import Mode, Operation, Spec
+from .._task.operation import Mode, Operation, Params, Spec
 
 #: The brand, by the vendor's number (vendor doc 2662).
 _PRODUCT: Spec = {"product_id": {"type": "int", "required": True}}
@@ -36,7 +36,7 @@ def check_duration(text: str) -> str:
     return duration
 
 
-def _parse_order(params: Mapping[str, Any]) -> dict[str, str]:
+def _parse_order(params: Params) -> dict[str, str]:
     return {
         "package_no": check_word("package_no", params["package_no"]),
         "system_no": check_word("system_no", params["system_no"]),
@@ -58,19 +58,19 @@ def _order_price(api: Account, order: Mapping[str, str], product_id: int | None)
     return {**order, **api.order_price(**order, product_id=product_id)}
 
 
-def _parse_product(params: Mapping[str, Any]) -> int:
+def _parse_product(params: Params) -> int:
     """Return the number of the brand; refuse a number that cannot be that of a brand."""
     product_id: int = params["product_id"]
     check_range("product_id", product_id, 1, 10**9)
     return product_id
 
 
-def _parse_optional_product(params: Mapping[str, Any]) -> int | None:
+def _parse_optional_product(params: Params) -> int | None:
     """Return the number of the brand, or None if all brands are meant."""
     return None if params["product_id"] is None else _parse_product(params)
 
 
-def _account(params: Mapping[str, Any], mode: Mode) -> Account:
+def _account(params: Params, mode: Mode) -> Account:
     return account_api(AccountConnection.of(params), mode.announcer)
 
 
@@ -78,19 +78,19 @@ def _result(api: Account, **values: Any) -> dict[str, Any]:
     return {"changed": False, **values, "api": api.caller.usage()}
 
 
-def _run_balance(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
+def _run_balance(params: Params, mode: Mode) -> dict[str, Any]:
     api = _account(params, mode)
     return _result(api, **api.balance())
 
 
-def _run_proxy_plan(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
+def _run_proxy_plan(params: Params, mode: Mode) -> dict[str, Any]:
     product_id = _parse_product(params)
     resource_no = check_word("resource_no", params["resource_no"])
     api = _account(params, mode)
     return _result(api, plan=api.proxy_plan(resource_no, product_id, include_secrets=params["include_secrets"]))
 
 
-def _run_packages(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
+def _run_packages(params: Params, mode: Mode) -> dict[str, Any]:
     """Return the packages as facts, the cheapest first. A facts module returns facts alone."""
     product_id = _parse_product(params)
     place = {name: check_word(name, params[name]) for name in ("line_no", "area_no") if params[name] is not None}
@@ -99,21 +99,21 @@ def _run_packages(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
     return {"changed": False, "ansible_facts": {"qg_cloud_packages": packages}}
 
 
-def _run_price(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
+def _run_price(params: Params, mode: Mode) -> dict[str, Any]:
     product_id = _parse_optional_product(params)
     order = _parse_order(params)
     api = _account(params, mode)
     return _result(api, price=_order_price(api, order, product_id))
 
 
-def _run_lines(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
+def _run_lines(params: Params, mode: Mode) -> dict[str, Any]:
     product_id = _parse_product(params)
     api = _account(params, mode)
     lines = api.lines(product_id)
     return _result(api, lines=lines, count=len(lines))
 
 
-def _run_instances(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
+def _run_instances(params: Params, mode: Mode) -> dict[str, Any]:
     product_id = _parse_optional_product(params)
     suid = None if params["suid"] is None else check_word("suid", params["suid"])
     api = _account(params, mode)

@@ -187,8 +187,3 @@ def read_address(response: str, *, any_scope: bool = False) -> str:
     if not is_public(address):
         raise ValueError(f"said {address}, which is not an address of the public internet")
     return str(address)
-
-
-def sort_addresses(ips: Iterable[str]) -> list[str]:
-    """Sort IPv4 addresses by number. In their canonical form, the standard library can do that."""
-    return sorted(ips, key=socket.inet_aton)

@@ -116,7 +116,8 @@ class UnexpectedError(QgError):
             "qingguo.qgnet.doctor, and with the traceback that -vvv shows for this task.",
             **details,
         )
-        calls, hidden = "".join(traceback.format_list(frames)), "(its text is not shown, as it may contain a secret)"
+        calls = "".join(traceback.format_list(frames))
+        hidden = "(its text is not shown, as it may contain a secret)"
         self.traceback = f"Traceback (most recent call last):\n{calls}{type(cause).__name__}: {hidden}\n"
 
     def as_result(self) -> dict[str, Any]:

@@ -23,14 +23,16 @@ _SHORTEST = 4
 #: The minimum length of a secret in bytes that is also searched for in base64; a shorter one would match by chance.
 _SHORTEST_ENCODED = 6
 #: A name of the collection itself, which no secret may change, and the names below which all names are the vendor's.
-_OWN_NAME, _FOREIGN_BELOW = re.compile("[a-z][a-z_]*"), frozenset({"vendor", "idle"})
+_OWN_NAME = re.compile("[a-z][a-z_]*")
+_FOREIGN_BELOW = frozenset({"vendor", "idle"})
 #: The full-width forms of the characters without which no text becomes a template of Ansible (``{{``, ``{%``, ``{#``,
 #: ``#jinja2:``), wherever a user puts it, be it joined with other text, or evaluated as a literal of Python (``\x7b``).
 _FULL_WIDTH = str.maketrans("{}#\\", "\uff5b\uff5d\uff03\uff3c")
 #: Separates the lines and words of values.
 _SPACE = frozenset("\n\t\u3000\xa0")
 #: The environment variables with the URL of a proxy, in lower case; and what a URL has before the login.
-_PROXIES, _BEFORE_LOGIN = ("http_proxy", "https_proxy", "all_proxy"), re.compile(r"^([A-Za-z0-9+.-]*:)?//")
+_PROXIES = ("http_proxy", "https_proxy", "all_proxy")
+_BEFORE_LOGIN = re.compile(r"^([A-Za-z0-9+.-]*:)?//")
 #: What a message may quote of an option's value. Anything else may be a URL or a login.
 _QUOTABLE = re.compile(
     r"[\w\s\u200b\ufeff.,*+=<>!-]{0,80}|(?:[\w-]+\.)+[\w-]+:[0-9]+|[0-9.]{7,15}/[0-9.]+|[0-9a-fA-F:]*::[0-9a-fA-F:]*(?:/[0-9]+)?"

@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import platform
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 from urllib.parse import urlsplit
@@ -38,7 +38,7 @@ from .._task.api_options import (
     Connection,
     key_caller,
 )
-from .._task.operation import Mode, Operation, Spec, explained
+from .._task.operation import Mode, Operation, Params, Spec, explained
 from .._task.products import read_product
 
 _SPEC: Spec = {
@@ -60,7 +60,7 @@ class Doctor:
     connection: Connection
     caller: KeyCaller
 
-    def __init__(self, params: Mapping[str, Any], mode: Mode, registering: Registering) -> None:
+    def __init__(self, params: Params, mode: Mode, registering: Registering) -> None:
         self.mode = mode
         self.sources: list[str] = params["sources"]
         self.proxy: str = params["through_proxy"] or ""
@@ -108,6 +108,7 @@ class Doctor:
                 "QG_KEY=AUTHKEY"
             )
         self.connection = Connection.of(self._params)
+        # The library that it needs may be missing.
         self.connection.timing.transport("api_url")
         check_sources(self.sources)
         if self.proxy and urlsplit(check_url("through_proxy", _as_url(self.proxy))).port is None:
@@ -243,7 +244,7 @@ def _as_url(proxy: str) -> str:
 def doctor_info(registering: Registering) -> Operation:
     """Return the operation on a machine that is registered in this way."""
 
-    def run(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
+    def run(params: Params, mode: Mode) -> dict[str, Any]:
         doctor = Doctor(params, mode, registering)
         doctor.run()
         return {"changed": False, "healthy": all(check["ok"] for check in doctor.checks), "checks": doctor.checks}

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 from .._api.calls import CLASSIC, PRODUCTS
 from .._api.lease_client import Leases
@@ -51,10 +52,10 @@ def check_new_terms(terms: Terms, product: str) -> None:
         check_one_area(terms.areas, "product=classic leases in")
 
 
-def check_desired(desired: Desired, product: str) -> None:
+def check_desired(terms: Terms, exact: bool, product: str) -> None:
     """Refuse a desired state that the product cannot have."""
-    check_new_terms(desired.terms, product)
-    if desired.exact:
+    check_new_terms(terms, product)
+    if exact:
         _check_releases("exact", product)
 
 
@@ -164,27 +165,23 @@ def desired_leases(
     )
 
 
-def read_choice(
-    options: Sequence[str],
-    *,
-    is_all: bool,
-    ips: Sequence[str] | None,
-    task_ids: Sequence[str] | None,
-    count: int | None = None,
-) -> Choice:
-    """Return which leases are chosen; ``options`` are those of the task that can choose some."""
-    values = {"count": count, "ips": ips, "task_ids": task_ids}
-    given = [option for option in options if values[option] is not None]
-    if is_all and given:
-        raise OptionError(given[0], "and all=true exclude each other", "leave one of them out")
-    if not is_all and not given:
-        raise OptionError("all", "=false selects no lease", f"give {either(options)}, or set all=true if all are meant")
+def read_choice(is_all: bool, **given: Any) -> Choice:
+    """Return which leases ``ips``, ``task_ids`` or ``count`` choose; ``given`` has those that the task can have."""
+    chosen = [option for option, value in given.items() if value is not None]
+    if is_all:
+        chosen.append("all=true")
+    if len(chosen) > 1:
+        raise OptionError(chosen[0], f"and {chosen[1]} exclude each other", "leave one of them out")
+    if not chosen:
+        raise OptionError("all", "=false selects no lease", f"give {either(given)}, or set all=true if all are meant")
+    count = given.get("count")
+    ips = given["ips"]
     if count is not None:
         check_range("count", count, 1, MAX_PER_CALL)
     if ips is not None:
         if any(str(ip).strip().lower() == "all" for ip in ips):
             raise OptionError("ips", "contains 'all', which is not an address", "set all=true if all leases are meant")
         return Choice(NamedLeases("ips", check_lease_names("ips", ips)))
-    if task_ids is not None:
-        return Choice(NamedLeases("task_ids", frozenset(check_names("task_ids", task_ids))))
+    if given["task_ids"] is not None:
+        return Choice(NamedLeases("task_ids", frozenset(check_names("task_ids", given["task_ids"]))))
     return Choice(count=count)

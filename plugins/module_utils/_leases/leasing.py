@@ -69,74 +69,77 @@ def ensure_leases(
 ) -> LeaseResult:
     """Allocate only the missing leases and release a surplus; with ``check``, only read."""
     with locked_books(LeaseApi(client), cap=cap, ignore_quota=ignore_quota, releases=not check) as books:
-        run = Ensuring(books, desired)
+        run = _Run(books, desired)
         result = LeaseResult(books)
         run.prepare(check=check)
         if check:
             result.released = [books.held[name] for name in run.first.surplus]
         else:
             with result.completed():
-                _apply(run)
+                run.apply()
         result.missing = run.first.missing
         # A failure to tell must not hide what was paid for.
         with contextlib.suppress(QgError):
-            _complete(result, run, check)
+            run.warn()
+            result.leases = run.usable()
+            if not check:
+                result.missing = max(0, desired.count - len(result.leases))
+                if result.missing and not result.error:
+                    result.error = run.shortage(result.missing)
         return result
 
 
-def _apply(run: Ensuring[Lease]) -> None:
-    books = run.books
-    surplus = [*run.first.surplus]
-    if surplus:
-        # Before anything is bought, since a release that would hit others is refused.
-        books.check_drop(surplus)
-        forget_replacements(books)
-    # If there are enough channels, allocate before releasing.
-    is_short = bool(books.quota and surplus and books.quota.available < run.first.missing)
-    if is_short:
-        # One first, since a plan by volume gets no channel back.
-        before = books.quota
-        release(books, surplus[:1])
-        books.confirm()
-        check_room(books, before, len(surplus) - 1, needed=run.first.missing)
-        release(books, surplus[1:])
-    run.buy(is_confirmed=not is_short)
-    release(books, [name for name in surplus if name in books.held])
-    run.check_new()
+class _Run(Ensuring[Lease]):
+    """A run that ensures a number of leases."""
 
+    def apply(self) -> None:
+        """Buy what is missing, and release the surplus."""
+        books = self.books
+        surplus = [*self.first.surplus]
+        if surplus:
+            # Before anything is bought, since a release that would hit others is refused.
+            books.check_drop(surplus)
+            forget_replacements(books)
+        # If there are enough channels, allocate before releasing.
+        is_short = bool(books.quota and surplus and books.quota.available < self.first.missing)
+        if is_short:
+            # One first, since a plan by volume gets no channel back.
+            before = books.quota
+            release(books, surplus[:1])
+            books.confirm()
+            check_room(books, before, len(surplus) - 1, needed=self.first.missing)
+            release(books, surplus[1:])
+        self.buy(is_confirmed=not is_short)
+        release(books, [name for name in surplus if name in books.held])
+        self.check_new()
 
-def _complete(result: LeaseResult, run: Ensuring[Lease], check: bool) -> None:
-    """Add the leases that match in the end, and say why some are missing."""
-    run.warn()
-    desired = run.desired
-    excluded = []
-    unusable = []
-    for lease in run.matching():
-        if not lease.is_usable:
-            unusable.append(lease)
-        elif {lease.ip, lease.server} & desired.exclude_ips:
-            excluded.append(lease)
-        else:
-            result.leases.append(lease)
-    if check:
-        return
-    result.missing = max(0, desired.count - len(result.leases))
-    if not result.missing or result.error:
-        return
-    reason = "leases ended while this task waited. Run it again, or raise keep_alive if the plan allows it."
-    if unusable:
-        reason = (
-            f"{counted(len(unusable), 'held lease', 'have')} an address that no program can use: {servers(unusable)}. "
-            "They count, so that no others are paid for. Ask QG.net, or release them."
-        )
-    elif excluded:
-        have = counted(len(excluded), "new lease", "have")
-        reason = (
-            f"{have} an address that exclude_ips contains ({_addresses(excluded)}). To lease others, which are paid "
-            "for, too, run it again."
-        )
-    are = "is" if result.missing == 1 else "are"
-    result.error = QgError(f"{result.missing} of count={desired.count} {are} missing: {reason}")
+    def usable(self) -> list[Lease]:
+        """Return the leases that match now, and that a program can use."""
+        return [lease for lease in self.matching() if lease.is_usable and not self._is_excluded(lease)]
+
+    def shortage(self, missing: int) -> QgError:
+        """Return why so many leases are missing in the end."""
+        reason = "leases ended while this task waited. Run it again, or raise keep_alive if the plan allows it."
+        matching = self.matching()
+        unusable = [lease for lease in matching if not lease.is_usable]
+        excluded = [lease for lease in matching if self._is_excluded(lease)]
+        if unusable:
+            have = counted(len(unusable), "held lease", "have")
+            reason = (
+                f"{have} an address that no program can use: {servers(unusable)}. They count, so that no others are "
+                "paid for. Ask QG.net, or release them."
+            )
+        elif excluded:
+            have = counted(len(excluded), "new lease", "have")
+            reason = (
+                f"{have} an address that exclude_ips contains ({_addresses(excluded)}). To lease others, which are "
+                "paid for, too, run it again."
+            )
+        are = "is" if missing == 1 else "are"
+        return QgError(f"{missing} of count={self.desired.count} {are} missing: {reason}")
+
+    def _is_excluded(self, lease: Lease) -> bool:
+        return not self.desired.exclude_ips.isdisjoint((lease.ip, lease.server))
 
 
 def release_leases(client: Leases, chosen: NamedLeases | None, *, check: bool = False) -> LeaseResult:

@@ -9,8 +9,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -24,7 +23,8 @@ from .._paid.holdings import Holdings
 from .._paid.matching import Desired
 from .._store.facts import LEASE_LIST
 from .._store.opening import open_store
-from .._task.api_options import Connection
+from .._task.api_options import PROXY_API_OPTIONS, Connection
+from .._task.operation import Params, redact
 from .._task.products import PLACE_OPTIONS, lease_client
 from .api import MAX_PER_CALL, LeaseApi
 from .credentials import check_credentials
@@ -35,55 +35,42 @@ from .operations import lease_results
 LOOKUP_SELECTORS = tuple(PLACE_OPTIONS)
 
 
-@dataclass(frozen=True)
-class Query:
-    """What a lookup asks for: the ``desired`` leases of a key, from a list that is at most ``max_age`` seconds old.
+def find_leases(params: Params) -> list[dict[str, Any]]:
+    """Return the leases that the options of the lookup describe, in the order of their deadlines or of ``seed``.
 
-    At most ``limit`` of them, in the order of their deadlines or of a ``seed``.
+    Raises QgError if there are too few.
     """
-
-    connection: Connection
-    desired: Desired
-    max_age: float
-    limit: int | None
-    seed: str | None
-
-    @classmethod
-    def of(cls, params: Mapping[str, Any]) -> Query:
-        """Return what the options of the lookup describe."""
-        least = int(check_range("at_least", params["at_least"], 0, MAX_PER_CALL))
-        max_age = check_range("max_age", params["max_age"], 0, 3600)
-        if params["limit"] is not None:
-            check_range("limit", params["limit"], 1, 10**6)
-        check_credentials(params["form"] == "url", params["password"], "form", "url")
-        desired = desired_leases(
-            least,
-            read_terms(areas=params["areas"], isp=params["isp"]),
-            min_remaining=params["min_remaining"],
-            on_uncertain=params["on_uncertain"],
-            exclude_ips=params["exclude_ips"],
-        )
-        return cls(Connection.of(params), desired, max_age, params["limit"], params["seed"])
-
-
-def find_leases(query: Query) -> list[dict[str, Any]]:
-    """Return the leases that a lookup asks for; raises QgError if there are too few."""
-    desired = query.desired
-    connection = query.connection
+    least = params["at_least"]
+    limit = params["limit"]
+    seed = params["seed"]
+    check_range("at_least", least, 0, MAX_PER_CALL)
+    max_age = check_range("max_age", params["max_age"], 0, 3600)
+    if limit is not None:
+        check_range("limit", limit, 1, 10**6)
+    check_credentials(params["form"] == "url", params["password"], "form", "url")
+    desired = desired_leases(
+        least,
+        read_terms(areas=params["areas"], isp=params["isp"]),
+        min_remaining=params["min_remaining"],
+        on_uncertain=params["on_uncertain"],
+        exclude_ips=params["exclude_ips"],
+    )
+    connection = Connection.of(params)
     # Templates may be evaluated in the process that Ansible forks its workers from.
     with contextlib.closing(open_store(connection.store, connection.timing.max_wait)) as store:
         # A lookup cannot see whether its task has no_log, so it announces nothing.
-        api = lease_client(connection, SILENT, partial(check_isp, desired.terms.isp), store=store)
+        api = lease_client(connection, SILENT, partial(check_isp, params["isp"]), store=store)
         desired = replace(desired, terms=with_codes(desired.terms, api))
-        results = lease_results(_matching(api, desired, query.max_age), api.caller.vendor_clock)
-    if len(results) < desired.count:
+        leases = lease_results(_matching(api, desired, max_age), api.caller.vendor_clock)
+    if len(leases) < least:
         raise QgError(
-            f"The key holds {counted(len(results), 'matching lease')}, fewer than at_least={desired.count}. Lease more "
-            "with qingguo.qgnet.qg_proxy_allocate, or ask for less."
+            f"The key holds {counted(len(leases), 'matching lease')}, fewer than at_least={least}. Lease more with "
+            "qingguo.qgnet.qg_proxy_allocate, or ask for less."
         )
-    if query.seed:
-        results.sort(key=lambda lease: hashlib.sha256(f"{query.seed}\0{lease['server']}".encode()).digest())
-    return results[: query.limit]
+    results: list[dict[str, Any]] = redact({"leases": leases}, params, PROXY_API_OPTIONS)["leases"]
+    if seed:
+        results.sort(key=lambda lease: hashlib.sha256(f"{seed}\0{lease['server']}".encode()).digest())
+    return results[:limit]
 
 
 def _matching(client: Leases, desired: Desired, max_age: float) -> list[Lease]:

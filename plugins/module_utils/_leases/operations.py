@@ -6,26 +6,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from ansible.module_utils.parsing.convert_bool import boolean
-
 from .._api.calls import CLASSIC
 from .._api.key import VendorClock
 from .._api.lease_client import Leases
-from .._api.leases import Area, Lease, Terms, area_codes, oldest_first
+from .._api.leases import Area, Lease, area_codes, oldest_first
 from .._core.checks import check_names, check_range
 from .._core.errors import CallError, OptionError, QgError
 from .._core.runtime import wall_time
 from .._core.text import counted, format_sample, one_line
 from .._paid.caps import parse_cap
-from .._paid.matching import Desired
 from .._store.store import StateError
 from .._task.api_options import AUTO, CAP_OPTIONS, IGNORE_QUOTA_OPTION, Connection, key_caller
-from .._task.operation import Mode, Operation
+from .._task.operation import Mode, Operation, Params, Spec
 from .._task.products import (
     PLACE_OPTIONS,
     POOLS,
@@ -39,6 +36,14 @@ from . import lease_options as options
 from .api import MAX_PER_CALL, held_leases
 from .credentials import CREDENTIALS_OPTION, add_urls, check_credentials
 from .leasing import LeaseResult, NamedLeases, ensure_leases, release_leases, replace_leases, servers
+
+#: The options for the leases that count.
+_DESIRED: Spec = {
+    "min_remaining": {"type": "str", "default": "0"},
+    "exact": {"type": "bool", "default": False},
+    "exclude_ips": {"type": "list", "elements": "str"},
+    "on_uncertain": {"type": "str", "choices": ["fail", "ignore", "match"], "default": "fail"},
+}
 
 
 def lease_results(leases: Iterable[Lease], clock: VendorClock) -> list[dict[str, Any]]:
@@ -89,28 +94,20 @@ def _lines(leases: Iterable[Lease]) -> str:
     return "".join(f"{one_line(line)}\n" for line in lines)
 
 
-def _desired(params: Mapping[str, Any]) -> Desired:
+def _part(params: Params, names: Iterable[str]) -> dict[str, Any]:
+    return {name: params[name] for name in names}
+
+
+def _run_allocate(params: Params, mode: Mode) -> dict[str, Any]:
+    terms = options.read_terms(**_part(params, TERMS_OPTIONS))
+    connection = Connection.of(params)
     check_range("count", params["count"], 1, MAX_PER_CALL)
-    return options.desired_leases(
-        params["count"],
-        _terms(params),
-        min_remaining=params["min_remaining"],
-        exact=params["exact"],
-        on_uncertain=params["on_uncertain"],
-        exclude_ips=params["exclude_ips"],
-    )
-
-
-def _terms(params: Mapping[str, Any]) -> Terms:
-    return options.read_terms(**{name: params[name] for name in TERMS_OPTIONS})
-
-
-def _run_allocate(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
-    desired = _desired(params)
+    desired = options.desired_leases(params["count"], terms, **_part(params, _DESIRED))
     cap = parse_cap(params["max_new_per_day"])
-    check_credentials(params["with_credentials"], params["password"])
-    api = lease_client(Connection.of(params), mode.announcer, partial(options.check_desired, desired))
-    desired = replace(desired, terms=options.with_codes(desired.terms, api))
+    check_credentials(params["with_credentials"], connection.password)
+    check = partial(options.check_desired, terms, params["exact"])
+    api = lease_client(connection, mode.announcer, check)
+    desired = replace(desired, terms=options.with_codes(terms, api))
     found = ensure_leases(api, desired, check=mode.check, cap=cap, ignore_quota=params["ignore_quota"])
     predicted = found.missing if mode.check else 0
     return {
@@ -121,26 +118,17 @@ def _run_allocate(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
     }
 
 
-def _run_release(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
-    choice = options.read_choice(
-        tuple(options.NAMED), is_all=params["all"], ips=params["ips"], task_ids=params["task_ids"]
-    )
-    chosen = choice.named
+def _run_release(params: Params, mode: Mode) -> dict[str, Any]:
+    chosen = options.read_choice(params["all"], **_part(params, options.NAMED)).named
     api = lease_client(Connection.of(params), mode.announcer, options.check_release)
     found = release_leases(api, chosen, check=mode.check)
     return {**_not_held(found, chosen), **_result(found, api, mode)}
 
 
-def _run_replace(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
-    choice = options.read_choice(
-        ("count", *options.NAMED),
-        is_all=params["all"],
-        ips=params["ips"],
-        task_ids=params["task_ids"],
-        count=params["count"],
-    )
+def _run_replace(params: Params, mode: Mode) -> dict[str, Any]:
+    choice = options.read_choice(params["all"], **_part(params, (*options.NAMED, "count")))
     chosen = choice.named
-    terms = _terms(params)
+    terms = options.read_terms(**_part(params, TERMS_OPTIONS))
     cap = parse_cap(params["max_new_per_day"])
     check_credentials(params["with_credentials"], params["password"])
     check = partial(options.check_replacement, choice, terms)
@@ -170,7 +158,7 @@ def _run_replace(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
     }
 
 
-def _run_info(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
+def _run_info(params: Params, mode: Mode) -> dict[str, Any]:
     check_credentials(params["with_credentials"], params["password"])
     names = check_names("task_ids", params["task_ids"])
     api = lease_client(Connection.of(params), mode.announcer, partial(options.check_tasks, names))
@@ -183,10 +171,12 @@ def _run_info(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
         "count": len(leases),
         "api": api.caller.usage(),
     }
-    return {**result, "warnings": warnings} if (warnings := _unusable(held)) else result
+    if warnings := _unusable(held):
+        result["warnings"] = warnings
+    return result
 
 
-def _run_pool(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
+def _run_pool(params: Params, mode: Mode) -> dict[str, Any]:
     # Only the classic API has this call, so the product of the key need not be found out.
     if params["product"] not in (AUTO, CLASSIC):
         # The call /pool of product share does not only read addresses, but allocates them.
@@ -217,7 +207,7 @@ def _run_pool(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
     }
 
 
-def _run_areas(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
+def _run_areas(params: Params, mode: Mode) -> dict[str, Any]:
     check = partial(options.check_isp, params["isp"])
     api = lease_client(Connection.of(params), mode.announcer, check)
     areas = [area_result(area) for area in api.areas(params["isp"], params["available"])]
@@ -235,25 +225,10 @@ def area_result(area: Area) -> dict[str, Any]:
     }
 
 
-def _reveal(result: dict[str, Any], params: Mapping[str, Any]) -> bool:
-    """Add ``proxy_url`` to each lease if ``with_credentials`` requests it."""
-    # The options of a delegated task are as the playbook wrote them.
-    is_requested = boolean(params.get("with_credentials") or False, strict=False)
-    password = params.get("password")
-    # The caller hides a result with URLs, which would hide the reason of a failure.
-    if result.get("failed") or not is_requested or not password:
-        return False
-    add_urls(result, str(params["key"]), str(password))
-    return True
-
-
 ALLOCATE = Operation(
     spec={
         "count": {"type": "int", "required": True},
-        "min_remaining": {"type": "str", "default": "0"},
-        "exact": {"type": "bool", "default": False},
-        "exclude_ips": {"type": "list", "elements": "str"},
-        "on_uncertain": {"type": "str", "choices": ["fail", "ignore", "match"], "default": "fail"},
+        **_DESIRED,
         "pools": {"type": "dict"},
         **TERMS_OPTIONS,
         **CREDENTIALS_OPTION,
@@ -262,14 +237,14 @@ ALLOCATE = Operation(
         **options.API_OPTIONS,
     },
     run=_run_allocate,
-    reveal=_reveal,
+    reveal=add_urls,
+    secret_option="with_credentials",
     # With exact, leases that these options do not select may be released.
     selectors=(*PLACE_OPTIONS, "exclude_areas"),
 )
 RELEASE = Operation(
     spec={**options.CHOICE, **options.API_OPTIONS},
     run=_run_release,
-    rules={"mutually_exclusive": [tuple(options.NAMED)]},
     selectors=tuple(options.CHOICE),
 )
 REPLACE = Operation(
@@ -283,8 +258,8 @@ REPLACE = Operation(
         **options.API_OPTIONS,
     },
     run=_run_replace,
-    rules={"mutually_exclusive": [(*options.NAMED, "count")]},
-    reveal=_reveal,
+    reveal=add_urls,
+    secret_option="with_credentials",
     selectors=(*options.CHOICE, "count", "areas", "exclude_areas"),
 )
 INFO = Operation(
@@ -294,7 +269,8 @@ INFO = Operation(
         **options.API_OPTIONS,
     },
     run=_run_info,
-    reveal=_reveal,
+    reveal=add_urls,
+    secret_option="with_credentials",
     selectors=("task_ids",),
 )
 POOL_INFO = Operation(
@@ -306,7 +282,8 @@ POOL_INFO = Operation(
         **options.API_OPTIONS,
     },
     run=_run_pool,
-    reveal=_reveal,
+    reveal=add_urls,
+    secret_option="with_credentials",
 )
 AREA_INFO = Operation(
     spec={

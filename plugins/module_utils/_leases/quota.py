@@ -6,15 +6,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 from .._task.api_options import PRODUCT_OPTIONS, PROXY_API_OPTIONS, Connection
-from .._task.operation import Mode, Operation
+from .._task.operation import Mode, Operation, Params
 from .._task.products import check_quota, lease_client
 
 
-def _run_quota(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
+def _run_quota(params: Params, mode: Mode) -> dict[str, Any]:
     api = lease_client(Connection.of(params), mode.announcer, check_quota)
     quota = api.quota()
     return {

@@ -23,7 +23,7 @@ from .._paid.ledger import ledger
 from .._store.opening import open_store
 from .._store.store import Store
 from .._task.api_options import AUTO, PRODUCT_OPTIONS, PROXY_API_OPTIONS, Connection, key_caller
-from .._task.operation import Mode, Operation, Spec
+from .._task.operation import Mode, Operation, Params, Spec
 
 _AGO = re.compile(r"[0-9]{1,9}[smhd]")
 _SPEC: Spec = {
@@ -97,7 +97,7 @@ def _keys(connection: Connection, store: Store) -> set[str]:
     return digests
 
 
-def _run(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
+def _run(params: Params, mode: Mode) -> dict[str, Any]:
     connection = Connection.of({**_DEFAULTS, **params})
     with contextlib.closing(open_store(connection.store, _MAX_WAIT)) as store:
         since = moment("since", params["since"], store.now() + store.wall_ahead())

@@ -24,7 +24,8 @@ from .._paid.paid_api import BUY, DROP, Item, PaidApi, Span
 from .._task.products import naming_product
 
 #: The maximum number of resources in one application, and in any other call, so that the query stays short.
-MAX_COUNT, BATCH_SIZE = 100, 50
+MAX_COUNT = 100
+BATCH_SIZE = 50
 #: The command that shows the resources of the key.
 CHECK_COMMAND = "ansible localhost -m qingguo.qgnet.qg_monopoly_info"
 

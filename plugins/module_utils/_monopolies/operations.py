@@ -20,10 +20,10 @@ from .._paid.caps import parse_cap
 from .._paid.holdings import Holdings
 from .._paid.matching import Desired
 from .._task.api_options import CAP_OPTIONS, IGNORE_QUOTA_OPTION, PROXY_API_OPTIONS, Connection, key_caller
-from .._task.operation import Mode, Operation
+from .._task.operation import Mode, Operation, Params
 from .._task.products import PLACE_OPTIONS, check_areas
 from .api import MAX_COUNT, MonopolyApi
-from .reserving import MonopolyResult, hold, redial, redialed_since, releasable_from, release_held
+from .reserving import MonopolyResult, hold, redial, redialed_since, releasable_from, release_held, uuids_of
 
 
 def check_uuids(texts: Sequence[str]) -> list[str]:
@@ -31,7 +31,7 @@ def check_uuids(texts: Sequence[str]) -> list[str]:
     return [*dict.fromkeys(check_names("uuids", texts, ","))]
 
 
-def desired_monopolies(params: Mapping[str, Any]) -> Desired:
+def desired_monopolies(params: Params) -> Desired:
     """Return the desired state that the options describe with state=present, and check them before any call."""
     for option in ("uuids", "all"):
         if params[option]:
@@ -43,7 +43,7 @@ def desired_monopolies(params: Mapping[str, Any]) -> Desired:
     return Desired(params["count"], Terms(isp=params["isp"], areas=areas), on_uncertain=params["on_uncertain"])
 
 
-def selected_uuids(params: Mapping[str, Any]) -> list[str] | None:
+def selected_uuids(params: Params) -> list[str] | None:
     """Return the resources that the options select with the other states; None means all."""
     state = params["state"]
     for option in ("count", "area", "isp"):
@@ -80,54 +80,48 @@ def _iso(moment: datetime.datetime | None) -> str | None:
 
 def task_result(found: MonopolyResult, api: Monopolies, mode: Mode, state: str) -> dict[str, Any]:
     """Return a task's result; ``changed`` is true if anything changed, even if the task fails."""
-    addresses = _addresses(found)
+    before = {monopoly.uuid: monopoly.server for monopoly in found.before}
+    after = {monopoly.uuid: monopoly.server for monopoly in found.after}
+    done = redialed_since(found.before, found.after)
+    redialed = []
+    for uuid in found.redialed:
+        # The list may not show the new address yet.
+        server = after.get(uuid) if uuid in done else None
+        redialed.append({"uuid": uuid, "server_before": before[uuid], "server_after": server})
+        after[uuid] = server or "(new)"
     terms = found.books.terms()
     predicted = found.missing if mode.check and not found.error else 0
     result: dict[str, Any] = {
         "changed": bool(found.changed or predicted),
         "monopolies": [describe_monopoly(monopoly, terms.get(monopoly.uuid)) for monopoly in found.after],
         "count": len(found.after),
-        "already_present": [] if state == "absent" else [monopoly.uuid for monopoly in found.before],
+        "already_present": [] if state == "absent" else uuids_of(found.before),
         "missing": found.missing,
-        "applied": [monopoly.uuid for monopoly in found.allocated],
-        "released": [monopoly.uuid for monopoly in found.released],
-        "redialed": [
-            {"uuid": uuid, "server_before": before, "server_after": after}
-            for uuid, (before, after) in addresses.items()
-        ],
-        "pending": [monopoly.uuid for monopoly in found.pending],
-        "refused": [
-            {"uuid": one.uuid, "reason": one.reason, "possible_from": _iso(one.possible_from)} for one in found.refused
-        ],
+        "applied": uuids_of(found.allocated),
+        "released": uuids_of(found.released),
+        "redialed": redialed,
+        "pending": uuids_of(found.pending),
+        "refused": [{**vars(refused), "possible_from": _iso(refused.possible_from)} for refused in found.refused],
         "offline": [monopoly.uuid for monopoly in found.after if monopoly.state == "offline"],
         "undetermined": [*found.undetermined],
         "api": api.caller.usage(),
     }
-    before = "".join(_line(one.uuid, one.server) for one in found.before)
-    servers = {one.uuid: one.server for one in found.after}
-    servers |= {uuid: after or "(new)" for uuid, (_before, after) in addresses.items()}
-    after = "".join(_line(uuid, server) for uuid, server in servers.items()) + "to be applied for\n" * predicted
-    return found.as_result(result, mode, "monopolies", before, after)
+    return found.as_result(
+        result, mode, "monopolies", _lines(before), _lines(after) + "to be applied for\n" * predicted
+    )
 
 
-def _addresses(found: MonopolyResult) -> dict[str, tuple[str | None, str | None]]:
-    """Return the redialed resources with their addresses before and after, which the list may not show yet."""
-    before = {monopoly.uuid: monopoly.server for monopoly in found.before}
-    done = redialed_since(found.before, found.after)
-    after = {monopoly.uuid: monopoly.server for monopoly in found.after if monopoly.uuid in done}
-    return {uuid: (before[uuid], after.get(uuid)) for uuid in found.redialed}
+def _lines(servers: Mapping[str, str | None]) -> str:
+    """Return resources with their servers for a difference."""
+    lines = (one_line(f"{uuid} {server or ''}").rstrip() for uuid, server in servers.items())
+    return "".join(f"{line}\n" for line in lines)
 
 
-def _line(uuid: str, server: str | None) -> str:
-    """Return a line of a difference."""
-    return one_line(f"{uuid} {server or ''}").rstrip() + "\n"
-
-
-def _client(params: Mapping[str, Any], mode: Mode) -> Monopolies:
+def _client(params: Params, mode: Mode) -> Monopolies:
     return Monopolies(key_caller(Connection.of(params), mode.announcer))
 
 
-def _run(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
+def _run(params: Params, mode: Mode) -> dict[str, Any]:
     state = params["state"]
     wait = params["wait"]
     if state == "present":
@@ -147,21 +141,20 @@ def _run(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
     return task_result(result, api, mode, state)
 
 
-def _run_info(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
+def _run_info(params: Params, mode: Mode) -> dict[str, Any]:
     uuids = check_uuids(params["uuids"] or ())
     api = _client(params, mode)
     holdings = Holdings(MonopolyApi(api))
     holdings.look()
-    missed = holdings.missed
-    held = [monopoly for uuid, monopoly in holdings.held.items() if uuid not in missed]
-    held = [monopoly for monopoly in held if not uuids or monopoly.uuid in uuids]
+    held = {uuid: monopoly for uuid, monopoly in holdings.held.items() if not uuids or uuid in uuids}
+    for uuid in holdings.missed:
+        held.pop(uuid, None)
     terms = holdings.terms()
-    listed = {monopoly.uuid for monopoly in held}
     return {
         "changed": False,
-        "monopolies": [describe_monopoly(monopoly, terms.get(monopoly.uuid)) for monopoly in held],
+        "monopolies": [describe_monopoly(monopoly, terms.get(uuid)) for uuid, monopoly in held.items()],
         "count": len(held),
-        "not_held": [uuid for uuid in uuids if uuid not in listed],
+        "not_held": [uuid for uuid in uuids if uuid not in held],
         "idle": api.idle_monopolies() if params["idle"] else [],
         "api": api.caller.usage(),
     }

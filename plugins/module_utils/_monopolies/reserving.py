@@ -16,7 +16,7 @@ from .._api import calls
 from .._api.monopolies import Monopolies, Monopoly
 from .._core.errors import CallError, QgError, UncertainOutcomeError, WaitBudgetExceeded
 from .._core.text import format_sample
-from .._paid.books import locked_books
+from .._paid.books import Books, locked_books
 from .._paid.clearing import POLL
 from .._paid.ensure import Ensuring
 from .._paid.matching import Desired
@@ -29,7 +29,9 @@ MIN_HOLD_TIME = datetime.timedelta(hours=12)
 #: Seconds between two dials of a resource: the vendor's ten, and one because the list shows whole seconds.
 MIN_REDIAL_INTERVAL = 11.0
 #: Seconds between reads of the list while resources come online: the first, the growth, and the maximum.
-FIRST_INTERVAL, INTERVAL_GROWTH, MAX_INTERVAL = 1.0, 1.5, 5.0
+FIRST_INTERVAL = 1.0
+INTERVAL_GROWTH = 1.5
+MAX_INTERVAL = 5.0
 #: States in which a resource gets a new address without a call.
 TRANSITIONAL_STATES = ("queued", "redialling")
 REDIAL = calls.MONOPOLIES_REDIAL.name
@@ -82,7 +84,8 @@ def hold(
             run.prepare(check=check)
             if not check:
                 run.buy()
-        result.missing, result.undetermined = run.first.missing, run.first.unclear
+        result.missing = run.first.missing
+        result.undetermined = run.first.unclear
     if wait and not check and not result.error:
         with result.completed():
             advice = "They are held and paid for: run the task again to wait longer, or raise max_wait."
@@ -97,31 +100,44 @@ def hold(
 
 def _coming(run: Ensuring[Monopoly], applied: Collection[Monopoly]) -> list[str]:
     """Return the new resources, and if too few are online, the others that are coming online."""
-    found = run.matching()
-    is_short = sum(one.state == "online" for one in found) < run.desired.count
-    others = [one.uuid for one in found if is_short and one.state in TRANSITIONAL_STATES]
-    return [*dict.fromkeys([*(one.uuid for one in applied), *others])]
+    matching = run.matching()
+    coming = [*applied]
+    online = [resource for resource in matching if resource.state == "online"]
+    if len(online) < run.desired.count:
+        coming += [resource for resource in matching if resource.state in TRANSITIONAL_STATES]
+    return [*dict.fromkeys(uuids_of(coming))]
 
 
 def release_held(client: Monopolies, uuids: Collection[str] | None, *, check: bool = False) -> MonopolyResult:
     """Release these resources, or all. A resource that is not held counts as released."""
     with locked_books(MonopolyApi(client)) as books:
         result = MonopolyResult(books)
-        selected = [one for one in books.held.values() if uuids is None or one.uuid in uuids]
+        selected = _selected(books, uuids)
         # The list shows whole seconds, so the application may be up to one second later.
         latest = client.caller.vendor_clock.now() - 1
-        for one in selected:
-            if (when := releasable_from(one)) and when.timestamp() > latest:
-                reason = "The vendor does not release a resource within 12 hours of its application."
-                result.refused.append(Refused(one.uuid, reason, when))
-        young = [one.uuid for one in result.refused]
-        old = [one for one in selected if one.uuid not in young]
+        old = []
+        for resource in selected:
+            when = releasable_from(resource)
+            if when is None or when.timestamp() <= latest:
+                old.append(resource)
+            else:
+                reason = "QG.net does not release a resource within 12 hours of its application."
+                result.refused.append(Refused(resource.uuid, reason, when))
         with result.completed():
-            _release(result, [] if check else [one.uuid for one in old], len(selected))
+            _release(result, [] if check else uuids_of(old), len(selected))
         if check:
             result.released = old
-        result.after = [one for one in result.after if one not in result.released]
+        result.after = [resource for resource in result.after if resource not in result.released]
     return result
+
+
+def _selected(books: Books[Monopoly], uuids: Collection[str] | None) -> list[Monopoly]:
+    return [resource for uuid, resource in books.held.items() if uuids is None or uuid in uuids]
+
+
+def uuids_of(resources: Iterable[Monopoly | Refused]) -> list[str]:
+    """Return the names of resources."""
+    return [resource.uuid for resource in resources]
 
 
 def _release(result: MonopolyResult, uuids: list[str], number: int) -> None:
@@ -149,9 +165,9 @@ def redial(
                 f'Remove them, or check with "{CHECK_COMMAND}".'
             )
         result = MonopolyResult(books)
-        result.before = [one for one in books.held.values() if uuids is None or one.uuid in uuids]
-        result.pending = [one for one in result.before if one.state in TRANSITIONAL_STATES]
-        names = [one.uuid for one in result.before if one not in result.pending]
+        result.before = _selected(books, uuids)
+        result.pending = [resource for resource in result.before if resource.state in TRANSITIONAL_STATES]
+        names = [resource.uuid for resource in result.before if resource not in result.pending]
         with result.completed():
             if check:
                 result.redialed = names
@@ -164,18 +180,22 @@ def redial(
             if result.redialed:
                 books.look()
             if wait:
-                concerned = [*result.redialed, *(one.uuid for one in result.pending)]
-                _wait_online(result, concerned, "Check them again later, or raise max_wait.")
+                _wait_online(
+                    result, result.redialed + uuids_of(result.pending), "Check them again later, or raise max_wait."
+                )
             _check_refused(result, f"{len(result.before)} resources cannot be redialed now", REDIAL)
-    selected = [one.uuid for one in result.before]
-    result.after = [one for one in result.after if one.uuid in selected]
+    selected = uuids_of(result.before)
+    result.after = [resource for resource in result.after if resource.uuid in selected]
     return result
 
 
 def _await_interval(client: Monopolies, resources: Collection[Monopoly]) -> None:
     """Wait until the vendor allows to redial all of these."""
-    dialled = [one.dialled.timestamp() for one in resources if one.dialled and one.state not in TRANSITIONAL_STATES]
-    delay = max(dialled, default=0.0) + MIN_REDIAL_INTERVAL - client.caller.vendor_clock.now()
+    last = 0.0
+    for resource in resources:
+        if resource.dialled and resource.state not in TRANSITIONAL_STATES:
+            last = max(last, resource.dialled.timestamp())
+    delay = last + MIN_REDIAL_INTERVAL - client.caller.vendor_clock.now()
     if delay > 0:
         client.caller.budget.wait(delay, "the vendor requires 10 seconds between two dials", REDIAL)
 
@@ -197,8 +217,12 @@ def _redial_batch(client: Monopolies, result: MonopolyResult, batch: Sequence[st
 
 def redialed_since(before: Iterable[Monopoly], after: Iterable[Monopoly]) -> set[str]:
     """Return the names of resources that were redialed, or whose redial began, between two lists."""
-    known = {one.uuid: one for one in before}
-    return {one.uuid for one in after if one.uuid in known and was_redialed(known[one.uuid], one)}
+    later = {resource.uuid: resource for resource in after}
+    redialed = set()
+    for resource in before:
+        if resource.uuid in later and was_redialed(resource, later[resource.uuid]):
+            redialed.add(resource.uuid)
+    return redialed
 
 
 def was_redialed(before: Monopoly, after: Monopoly) -> bool:
@@ -222,7 +246,7 @@ def _wait_online(result: MonopolyResult, uuids: Collection[str], advice: str) ->
         """Return the state of each resource, or that its redial is not visible yet."""
         late = set(result.redialed) - redialed_since(result.before, books.held.values())
         held = {uuid: books.held[uuid].state for uuid in uuids if uuid in books.held}
-        return {uuid: "not redialed yet" if uuid in late else state for uuid, state in held.items()}
+        return held | dict.fromkeys(held.keys() & late, "not redialed yet")
 
     def progress() -> str:
         numbers = Counter(states().values())
@@ -254,9 +278,9 @@ def sample(uuids: Collection[str]) -> str:
 def _check_refused(result: MonopolyResult, problem: str, endpoint: str) -> None:
     """Raise QgError with the distinct reasons if the vendor refused to change resources."""
     if result.refused:
-        texts = [
-            f"{one.uuid} (possible from {one.possible_from.isoformat()} on)" if one.possible_from else one.uuid
-            for one in result.refused
-        ]
-        reasons = " ".join(dict.fromkeys(one.reason for one in result.refused))
+        texts = []
+        for refused in result.refused:
+            when = refused.possible_from
+            texts.append(f"{refused.uuid} (possible from {when.isoformat()} on)" if when else refused.uuid)
+        reasons = " ".join(dict.fromkeys(refused.reason for refused in result.refused))
         raise QgError(f"{len(texts)} of {problem}: {sample(texts)}. {reasons}", endpoint=endpoint)

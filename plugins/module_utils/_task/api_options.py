@@ -10,7 +10,6 @@ What makes a call is imported only when it is made: most hosts of a run make non
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -19,10 +18,10 @@ from .._api.transport import Transport
 from .._core.checks import check_range, check_url
 from .._core.errors import OptionError
 from .._core.runtime import Announcer, WaitBudget, current
-from .operation import Spec, environment_name, shared, shared_options, variable_name
+from .operation import Params, Spec, environment_name, shared, shared_options, variable_name
 
 if TYPE_CHECKING:
-    from .._api.account import Account
+    from .._api.account import Account, Identity
     from .._api.key import KeyCaller
     from .._store.store import Store
 
@@ -104,7 +103,7 @@ class Timing:
     max_wait: float
 
     @classmethod
-    def of(cls, params: Mapping[str, Any]) -> Timing:
+    def of(cls, params: Params) -> Timing:
         """Return what the options of :data:`TRANSPORT_OPTIONS` describe."""
         timeout = check_range("timeout", params["timeout"], 0.1, 600)
         return cls(timeout, check_range("max_wait", params["max_wait"], 0, 86400))
@@ -131,7 +130,7 @@ class Connection:
     product: str
 
     @classmethod
-    def of(cls, params: Mapping[str, Any]) -> Connection:
+    def of(cls, params: Params) -> Connection:
         """Return what the options of :data:`PROXY_API_OPTIONS` describe; without ``product``, it is the classic one."""
         key = params["key"]
         password = params["password"]
@@ -189,36 +188,31 @@ def key_caller(connection: Connection, announcer: Announcer, store: Store | None
 class AccountConnection:
     """The agent of an account, and the URL of its API."""
 
-    app_id: str
-    app_key: str = field(repr=False)
+    identity: Identity
     url: str
     timing: Timing
 
     @classmethod
-    def of(cls, params: Mapping[str, Any]) -> AccountConnection:
+    def of(cls, params: Params) -> AccountConnection:
         """Return what the options of :data:`ACCOUNT_API_OPTIONS` describe."""
+        from .._api.account import Identity
+
         for option, what in (("app_id", "the appid"), ("app_key", "the appkey")):
             _check_filled(option, params[option], f"{what} of the page Agent in QG.net's user center")
         url = params["account_url"]
         _check_api_url("account_url", url, ACCOUNT_API_OPTIONS)
-        return cls(params["app_id"].strip(), params["app_key"].strip(), url, Timing.of(params))
-
-    @property
-    def domain(self) -> str:
-        """The site of the account, which is a part of the signature.
-
-        A reseller's is the host of its API; an IP address or a name without a dot is that of a simulator.
-        """
-        host = urlsplit(self.url).hostname or ""
+        # The site of the account is a part of the signature. A reseller's is the host of its API; an IP address or a
+        # name without a dot is that of a simulator.
+        host = urlsplit(url).hostname or ""
         is_reseller = re.fullmatch(r"(?=.*[a-z])[^:]+\.[^:]+", host) and host != "qg.net"
-        return host if is_reseller else "www.qg.net"
+        domain = host if is_reseller else "www.qg.net"
+        return cls(Identity(params["app_id"].strip(), params["app_key"].strip(), domain), url, Timing.of(params))
 
 
 def account_api(connection: AccountConnection, announcer: Announcer) -> Account:
     """Return the client of an account."""
-    from .._api.account import Account, Identity
+    from .._api.account import Account
 
-    identity = Identity(connection.app_id, connection.app_key, connection.domain)
-    timing = connection.timing
-    sender = timing.transport("account_url")
-    return Account(sender, timing.budget(announcer), url=connection.url, identity=identity)
+    sender = connection.timing.transport("account_url")
+    budget = connection.timing.budget(announcer)
+    return Account(sender, budget, url=connection.url, identity=connection.identity)

@@ -46,7 +46,7 @@ class _Module(AnsibleModule):
 
 def run_module(operation: Operation) -> None:
     """Validate the options, run the operation, and end the process with its result."""
-    module = _Module(argument_spec=operation.spec, supports_check_mode=True, **operation.rules)
+    module = _Module(argument_spec=operation.spec, supports_check_mode=True)
     try:
         # The parameters of AnsibleModule do not distinguish null from an omitted option.
         check_selectors(operation.selectors, _load_params())

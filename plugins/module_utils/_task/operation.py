@@ -12,8 +12,8 @@ null or empty in an option or a variable is refused. The names are derived from 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleFallbackNotFound
@@ -21,10 +21,12 @@ from ansible.module_utils.basic import AnsibleFallbackNotFound
 from .._core.errors import MissingOption, OptionError, QgError, UnexpectedError
 from .._core.runtime import REAL, SILENT, Announcer, Runtime, use
 from .._core.spelling import meant
-from .._core.text import clean, database_secrets, environment_secrets, without_secrets
-from .values import check_option_names, typed_options
+from .._core.text import clean, database_secrets, environment_secrets, similar, without_secrets
+from .values import typed_options
 
 Spec = dict[str, dict[str, Any]]
+#: The options of a task as their types. What is below the operations of a domain gets objects instead.
+Params = Mapping[str, Any]
 #: The value of a variable that does not exist.
 UNSET: Any = object()
 #: Returns the value of the variable of an option.
@@ -105,12 +107,11 @@ def read_options(
     place: str,
     variable: Variable | None = None,
     selectors: Iterable[str] = (),
-    rules: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Return all options of a specification as their types; raises OptionError for the first mistake in them.
 
     ``given`` are the options as the user wrote them at a ``place``. Null or an empty value is refused for the
-    ``selectors``, which select objects. Of the ``rules`` of a module, ``mutually_exclusive`` is known.
+    ``selectors``, which select objects.
     """
     values: dict[str, Any] = dict(given)
     try:
@@ -120,13 +121,22 @@ def read_options(
             text = os.environ.get(environment_name(name))
             if text and name not in values:
                 values[name] = text
-        return typed_options(spec, values, (rules or {}).get("mutually_exclusive", ()))
+        return typed_options(spec, values)
     except OptionError as error:
         mistake = error
     # The quoted value may be the secret of another option.
     hidden = [name for name, option in spec.items() if option.get("no_log")]
     secrets = [str(values.get(name) or os.environ.get(environment_name(name), "")) for name in hidden]
     raise type(mistake)(*without_secrets((mistake.option, mistake.problem, mistake.fix), secrets))
+
+
+def check_option_names(spec: Collection[str], given: Iterable[str]) -> None:
+    """Refuse what is not an option."""
+    for name in given:
+        if name not in spec:
+            near = similar(name, spec)
+            hint = f"did you mean {near[0]}? The" if near else "the"
+            raise OptionError(name, "is not an option", f"{hint} options are {', '.join(sorted(spec))}")
 
 
 def given_options(
@@ -136,8 +146,10 @@ def given_options(
     given = {name: plain(value) for name, value in given.items()}
     check_selectors(selectors, given)
     found = {name: value for name, value in given.items() if value is not None}
-    for name in spec if variable else ():
-        value = plain(variable(name)) if variable and name not in found else UNSET
+    for name in spec:
+        if variable is None or name in found:
+            continue
+        value = plain(variable(name))
         if value is not UNSET and not is_unset(name, value, selectors):
             found[name] = value
     check_selectors(selectors, found)
@@ -148,10 +160,10 @@ def given_options(
         if name not in shared_names:
             raise OptionError(name, "is missing", f"give it as {place}")
         if not os.environ.get(environment_name(name)):
-            as_variable = f", as variable {variable_name(name)}," if variable else ""
-            fix = (
-                f"give it as {place}{as_variable} or as {environment_name(name)} in the environment of the control node"
-            )
+            fix = f"give it as {place}"
+            if variable:
+                fix += f", as variable {variable_name(name)},"
+            fix += f" or as {environment_name(name)} in the environment of the control node"
             raise MissingOption(name, "is missing", fix)
     return found
 
@@ -178,12 +190,18 @@ def check_selectors(selectors: Iterable[str], given: Mapping[str, Any]) -> None:
     The same holds for a key, which selects what is paid for.
     """
     for option in (*selectors, *NEVER_EMPTY):
-        if option in given and _is_blank(given[option]):
-            value = "null" if given[option] is None else f"empty ({given[option]!r})"
-            meant = "another key" if option in NEVER_EMPTY else "all"
-            name_all = ", or set all=true if all are meant" if meant in selectors else ""
-            fix = f"give a value, or leave the option out, in a template with default(omit){name_all}"
-            raise OptionError(option, f"is {value}, which never means {meant}", fix)
+        if option not in given or not _is_blank(given[option]):
+            continue
+        value = f"empty ({given[option]!r})"
+        if given[option] is None:
+            value = "null"
+        fix = "give a value, or leave the option out, in a template with default(omit)"
+        whole = "all"
+        if option in NEVER_EMPTY:
+            whole = "another key"
+        elif whole in selectors:
+            fix += ", or set all=true if all are meant"
+        raise OptionError(option, f"is {value}, which never means {whole}", fix)
 
 
 def _is_blank(value: Any) -> bool:
@@ -194,7 +212,8 @@ def _is_blank(value: Any) -> bool:
 
 
 #: What has set an option, if no variable has.
-TASK, DEFAULT = "the task", "the default"
+TASK = "the task"
+DEFAULT = "the default"
 
 
 @dataclass(frozen=True)
@@ -214,23 +233,22 @@ class Mode:
 
 @dataclass(frozen=True)
 class Operation:
-    """The specification of options, the rules between them, and a function from validated options to a result.
+    """The specification of options, and a function from validated options to a result.
 
-    The function raises QgError, or returns a result that may contain ``failed`` and ``msg``. ``reveal`` adds secrets to
-    a redacted result, and returns whether it did so: only the control node calls it, and then hides the result.
-    ``secret_option`` is the boolean option that adds secrets to the result itself. ``selectors`` are the options that
-    select objects: null or an empty value is refused for them.
+    The function raises QgError, or returns a result that may contain ``failed`` and ``msg``. A result for
+    which the boolean ``secret_option`` is true has secrets, and is hidden. The function adds them, or with the key and
+    the password ``reveal`` does, which only the control node calls. ``selectors`` are the options that select objects:
+    null or an empty value is refused for them.
     """
 
     spec: Spec
-    run: Callable[[Mapping[str, Any], Mode], dict[str, Any]]
-    rules: Mapping[str, Any] = field(default_factory=dict)
-    reveal: Callable[[dict[str, Any], Mapping[str, Any]], bool] = lambda _result, _params: False
+    run: Callable[[Params, Mode], dict[str, Any]]
+    reveal: Callable[[dict[str, Any], str, str], None] | None = None
     secret_option: str | None = None
     selectors: tuple[str, ...] = ()
 
 
-def execute(operation: Operation, params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
+def execute(operation: Operation, params: Params, mode: Mode) -> dict[str, Any]:
     """Run an operation, and return its redacted result; turn an error into a failed result."""
     secrets = secrets_in(params, operation.spec)
     with use(mode.runtime):
@@ -261,10 +279,12 @@ def explained(error: QgError, origin: Callable[[str], str]) -> str:
     option = error.details.get("option")
     if error.option and origin(error.option) not in (TASK, DEFAULT):
         option = error.option
-    return f"{error.message.rstrip('.')}. {option} comes from {origin(option)}." if option else error.message
+    if not option:
+        return error.message
+    return f"{error.message.rstrip('.')}. {option} comes from {origin(option)}."
 
 
-def secrets_in(params: Mapping[str, Any], spec: Spec) -> frozenset[str]:
+def secrets_in(params: Params, spec: Spec) -> frozenset[str]:
     """Return the values of all options that are marked ``no_log``, and the secrets in URLs."""
     given = (str(params[name]) for name, option in spec.items() if option.get("no_log") and params.get(name))
     # Blank text is a mistake, and not a secret: masking it would make the message about it unreadable.
@@ -276,6 +296,6 @@ def secrets_in(params: Mapping[str, Any], spec: Spec) -> frozenset[str]:
     return frozenset(found)
 
 
-def redact(result: dict[str, Any], params: Mapping[str, Any], spec: Spec) -> dict[str, Any]:
+def redact(result: dict[str, Any], params: Params, spec: Spec) -> dict[str, Any]:
     """Return the result without any value of an option marked ``no_log``, and safe to display."""
     return clean(result, secrets_in(params, spec))

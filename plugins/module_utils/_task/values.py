@@ -10,13 +10,13 @@ Ansible's own validator has one text for each mistake, which shows neither the v
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from ansible.module_utils.parsing.convert_bool import boolean
 
 from .._core.errors import OptionError
-from .._core.text import either, quoted, similar
+from .._core.text import either, quoted
 
 _WHOLE = re.compile(r"[+-]?[0-9]{1,18}")
 
@@ -79,31 +79,16 @@ _TYPES = {
 }
 
 
-def typed_options(
-    spec: Mapping[str, Mapping[str, Any]], given: Mapping[str, Any], exclusive: Collection[tuple[str, ...]] = ()
-) -> dict[str, Any]:
+def typed_options(spec: Mapping[str, Mapping[str, Any]], given: Mapping[str, Any]) -> dict[str, Any]:
     """Return all options of a specification as their types, with defaults or None for those that are not given.
 
-    Raises OptionError for the first mistake. Of the options of a tuple in ``exclusive``, only one may be given.
+    Raises OptionError for the first mistake.
     """
     values = {}
     for name, option in spec.items():
         value = given.get(name, option.get("default"))
         values[name] = None if value is None else typed(name, option, value)
-    for names in exclusive:
-        chosen = [name for name in names if values[name] is not None]
-        if len(chosen) > 1:
-            raise OptionError(chosen[0], f"and {chosen[1]} exclude each other", "leave one of them out")
     return values
-
-
-def check_option_names(spec: Collection[str], given: Iterable[str]) -> None:
-    """Refuse what is not an option."""
-    for name in given:
-        if name not in spec:
-            near = similar(name, spec)
-            hint = f"did you mean {near[0]}? The" if near else "the"
-            raise OptionError(name, "is not an option", f"{hint} options are {', '.join(sorted(spec))}")
 
 
 def typed(name: str, option: Mapping[str, Any], value: Any) -> Any:

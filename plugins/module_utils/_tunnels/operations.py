@@ -20,7 +20,7 @@ from .._api.parsing import ResponseShapeError, as_text, integer, parse_object, p
 from .._core.errors import OptionError, Reason
 from .._core.text import quoted
 from .._task.api_options import KEY_OPTIONS, TRANSPORT_OPTIONS, Timing
-from .._task.operation import Mode, Operation, environment_name, variable_name
+from .._task.operation import Mode, Operation, Params, environment_name, variable_name
 
 #: The port of a tunnel for changes of its exit.
 CONTROL_PORT = 9090
@@ -65,7 +65,7 @@ def _check_tunnel(text: str) -> str:
     return match[1].lower()
 
 
-def _run(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
+def _run(params: Params, mode: Mode) -> dict[str, Any]:
     host = _check_tunnel(params["tunnel"])
     for option in KEY_OPTIONS:
         if not (params[option] or "").strip():

@@ -12,7 +12,11 @@ from typing import Any, TypeAlias
 from .._core.errors import CALL_DETAILS, QgError
 
 #: The subjects, each with one type of event; and the type of the event for a subject that cannot be read.
-QUOTA, LEASES, WHITELIST, BALANCE, FAILED = "quota", "leases", "whitelist", "balance", "failed"
+QUOTA = "quota"
+LEASES = "leases"
+WHITELIST = "whitelist"
+BALANCE = "balance"
+FAILED = "failed"
 
 Event = dict[str, Any]
 #: What was read of a subject, as it stands in events: a list of leases or addresses, or numbers by name.
@@ -29,7 +33,8 @@ class Changes:
     def reading(self, subject: str, current: Reading) -> Event | None:
         """Return the event of a change, of the first reading, or of the first one after a failure."""
         previous = self._known.get(subject)
-        added, removed = _missing_in(previous, current), _missing_in(current, previous)
+        added = _missing_in(previous, current)
+        removed = _missing_in(current, previous)
         changed = bool(added or removed) if isinstance(current, list) else current != previous
         is_news = previous is None or changed or subject in self._failing
         self._failing.discard(subject)

@@ -12,15 +12,16 @@ import contextlib
 import functools
 import logging
 import threading
-from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Any, Protocol, TypeVar
+from collections.abc import Awaitable, Callable, Collection, Mapping
+from dataclasses import replace
+from socket import inet_aton
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 from .._api.calls import CLASSIC
 from .._api.lease_client import Leases
 from .._api.leases import oldest_first
 from .._api.whitelist import Whitelist
-from .._core.checks import check_range, parse_minutes, sort_addresses
+from .._core.checks import check_range, parse_minutes
 from .._core.errors import QgError, UnexpectedError
 from .._core.runtime import SILENT, current
 from .._core.text import clean
@@ -60,19 +61,12 @@ logger = logging.getLogger("qingguo.qgnet.qg_watch")
 JITTER = 0.1
 
 
-@dataclass(frozen=True)
-class Watch:
-    """What is watched how often: the ``subjects``, with the connections that these need.
+class Watch(NamedTuple):
+    """What reads each subject, after how many seconds, and what is hidden in events."""
 
-    A lease that ends within ``min_seconds`` counts as gone. ``secrets`` are hidden in events.
-    """
-
-    subjects: Sequence[str]
+    readers: dict[str, Callable[[], Reading]]
     interval: float
-    min_seconds: float
     secrets: Collection[str]
-    key: Connection | None = None
-    account: AccountConnection | None = None
 
 
 def read_options(args: Mapping[str, Any]) -> Watch:
@@ -82,22 +76,25 @@ def read_options(args: Mapping[str, Any]) -> Watch:
     place = "option of qg_watch"
     params = read(SPEC, given, place=place)
     subjects = params["watch"]
-    is_key_needed = any(subject != BALANCE for subject in subjects)
-    if is_key_needed:
-        given_options(PROXY_API_OPTIONS, given, place=place)
+    minutes = check_range("min_remaining", parse_minutes("min_remaining", params["min_remaining"]), 0, 525600)
+    interval = check_range("interval", params["interval"], minute_seconds() * MIN_INTERVAL, 86400)
+    readers: dict[str, Callable[[], Reading]] = {}
     if BALANCE in subjects:
         given_options(ACCOUNT_API_OPTIONS, given, place=place)
+        account = AccountConnection.of(params)
+        # As below: what is wrong with this machine shows now, and not in each reading.
+        account_api(account, SILENT)
+        readers[BALANCE] = functools.partial(_balance, account)
+    if any(subject != BALANCE for subject in subjects):
+        given_options(PROXY_API_OPTIONS, given, place=place)
+        connection = Connection.of(params)
+        key_caller(connection, SILENT).store.close()
+        readers[QUOTA] = functools.partial(_quota, connection)
+        readers[LEASES] = functools.partial(_leases, connection, minutes * 60)
+        readers[WHITELIST] = functools.partial(_whitelist, connection)
     if QUOTA in subjects:
         check_quota(params["product"])
-    minutes = check_range("min_remaining", parse_minutes("min_remaining", params["min_remaining"]), 0, 525600)
-    return Watch(
-        subjects,
-        check_range("interval", params["interval"], minute_seconds() * MIN_INTERVAL, 86400),
-        minutes * 60,
-        secrets_in(params, SPEC),
-        Connection.of(params) if is_key_needed else None,
-        AccountConnection.of(params) if BALANCE in subjects else None,
-    )
+    return Watch({subject: readers[subject] for subject in subjects}, interval, secrets_in(params, SPEC))
 
 
 class Queue(Protocol):
@@ -135,31 +132,11 @@ def _whitelist(connection: Connection) -> Reading:
     api = Whitelist(key_caller(replace(connection, product=CLASSIC), SILENT))
     with _closing(api):
         listed, unreadable = api.whitelist()
-    return [*sort_addresses(listed), *unreadable]
+    return [*sorted(listed, key=inet_aton), *unreadable]
 
 
 def _balance(connection: AccountConnection) -> Reading:
     return account_api(connection, SILENT).balance()
-
-
-def readers(watched: Watch) -> dict[str, Callable[[], Reading]]:
-    """Return what reads each subject."""
-    found: dict[str, Callable[[], Reading]] = {}
-    if watched.account:
-        found[BALANCE] = functools.partial(_balance, watched.account)
-    if watched.key:
-        found[QUOTA] = functools.partial(_quota, watched.key)
-        found[LEASES] = functools.partial(_leases, watched.key, watched.min_seconds)
-        found[WHITELIST] = functools.partial(_whitelist, watched.key)
-    return found
-
-
-def _check(watched: Watch) -> None:
-    """Create each client once, to find mistakes in the options before any call."""
-    if watched.account:
-        account_api(watched.account, SILENT)
-    if watched.key:
-        key_caller(watched.key, SILENT).store.close()
 
 
 async def _in_thread(work: Callable[[], T]) -> T:
@@ -192,14 +169,12 @@ async def watch(
     Raises OptionError, before any call, for options that cannot be used. Nothing else ends it but its being cancelled:
     a subject that cannot be read is an event.
     """
-    watched = read_options(args)
-    await _in_thread(functools.partial(_check, watched))
-    read_subject = readers(watched)
+    readers, interval, secrets = await _in_thread(functools.partial(read_options, args))
     changes = Changes()
     while True:
-        for subject in watched.subjects:
+        for subject, read_subject in readers.items():
             try:
-                event = changes.reading(subject, await _in_thread(read_subject[subject]))
+                event = changes.reading(subject, await _in_thread(read_subject))
             except QgError as error:
                 event = changes.failure(subject, error)
             except Exception as error:
@@ -207,8 +182,8 @@ async def watch(
                 logger.debug("%s", unexpected.traceback)
                 event = changes.failure(subject, unexpected)
             if event:
-                event = clean(event, watched.secrets)
+                event = clean(event, secrets)
                 if event["type"] == FAILED:
                     logger.warning("%s cannot be read: %s", subject, event["current"]["msg"])
                 await queue.put(event)
-        await pause(watched.interval * current().random(1 - JITTER, 1 + JITTER))
+        await pause(interval * current().random(1 - JITTER, 1 + JITTER))

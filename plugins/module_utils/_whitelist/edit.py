@@ -12,10 +12,10 @@ lags for longer than the run may wait, what QG.net has reported counts as change
 from __future__ import annotations
 
 from collections.abc import Set
+from socket import inet_aton
 from typing import Any
 
 from .._api.whitelist import Whitelist
-from .._core.checks import sort_addresses
 from .._core.errors import CallError, QgError, Reason, WaitBudgetExceeded
 from .._core.runtime import backoff
 from .._core.text import format_sample
@@ -41,7 +41,8 @@ class Edit:
 
     def __init__(self, api: Whitelist, listed: Listed, *, wanted: Set[str], unwanted: Set[str]) -> None:
         self._api = api
-        self.wanted, self.unwanted = frozenset(wanted), frozenset(unwanted)
+        self.wanted = frozenset(wanted)
+        self.unwanted = frozenset(unwanted)
         self.before, self.unreadable = listed
         self.after = self.before
         self.refused: dict[str, QgError] = {}
@@ -90,20 +91,20 @@ class Edit:
         """Return what has changed, and the list."""
         return {
             "changed": bool(self.added or self.removed),
-            "added": sort_addresses(self.added),
-            "removed": sort_addresses(self.removed),
+            "added": sorted(self.added, key=inet_aton),
+            "removed": sorted(self.removed, key=inet_aton),
             "refused": [
                 {"ip": ip, "code": self.refused[ip].details.get("code"), "reason": self.refused[ip].message}
-                for ip in sort_addresses(self.refused)
+                for ip in sorted(self.refused, key=inet_aton)
             ],
-            "whitelist": sort_addresses(self.after),
+            "whitelist": sorted(self.after, key=inet_aton),
             "count": len(self.after),
             "unreadable": list(self.unreadable),
             "diff": {
                 "before_header": "whitelist",
-                "before": "".join(f"{ip}\n" for ip in sort_addresses(self.before)),
+                "before": _lines(self.before),
                 "after_header": "whitelist",
-                "after": "".join(f"{ip}\n" for ip in sort_addresses(self.after)),
+                "after": _lines(self.after),
             },
         }
 
@@ -153,11 +154,11 @@ class Edit:
 
     def _write(self) -> None:
         """Add first, so that no host is cut off; remove first only from a full list, if that makes enough room."""
-        if not self._must_make_room() and self._add(sort_addresses(self.missing)):
+        if not self._must_make_room() and self._add(sorted(self.missing, key=inet_aton)):
             self._remove()
         elif self._must_make_room():
             self._remove()
-            self._add(sort_addresses(self.missing))
+            self._add(sorted(self.missing, key=inet_aton))
 
     def _must_make_room(self) -> bool:
         return self._is_full and len(self.unneeded) >= len(self.missing) > 0
@@ -165,7 +166,7 @@ class Edit:
     def _remove(self) -> None:
         self._has_gone = False
         if self.unneeded:
-            removed = self._api.remove(sort_addresses(self.unneeded))
+            removed = self._api.remove(sorted(self.unneeded, key=inet_aton))
             self._has_gone = not removed
             self.after -= removed
 
@@ -214,7 +215,7 @@ class Edit:
         if not self.unconfirmed:
             return error
         parts = [
-            f"{format_sample(sort_addresses(ips))} as {how}"
+            f"{format_sample(sorted(ips, key=inet_aton))} as {how}"
             for ips, how in ((self._reported_added, "added"), (self._reported_removed, "removed"))
             if ips
         ]
@@ -227,16 +228,20 @@ class Edit:
         return QgError(text, **error.details)
 
     def _refusal(self) -> QgError:
-        refused = sort_addresses(self.refused)
+        refused = sorted(self.refused, key=inet_aton)
         reasons = " ".join(sorted({error.message for error in self.refused.values()})[:5])
         if kept := self.unwanted & self.after:
-            sample = format_sample(sort_addresses(kept))
+            sample = format_sample(sorted(kept, key=inet_aton))
             reasons += f" Not removed, because the new addresses must be listed first: {sample}."
         return QgError(
             f"{len(refused)} of {len(self.wanted)} addresses were refused: {format_sample(refused)}. The "
             f"whitelist holds {len(self.after)}. {reasons}",
             **next(iter(self.refused.values())).details,
         )
+
+
+def _lines(ips: Set[str]) -> str:
+    return "".join(f"{ip}\n" for ip in sorted(ips, key=inet_aton))
 
 
 def _not_carried_out(error: QgError) -> QgError:

@@ -13,10 +13,10 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence, Set
+from socket import inet_aton
 from typing import Any, NamedTuple
 
 from .._api.whitelist import Whitelist
-from .._core.checks import sort_addresses
 from .._core.errors import OptionError, QgError
 from .._core.text import counted, format_sample, quoted
 from .._store.registrations import Registration, Registrations
@@ -26,8 +26,11 @@ from .kept import Kept, rerun, warnings
 #: Seconds after its last registration for which a host is not pruned: a run may have read its inventory before.
 PRUNE_AFTER = 86400.0
 #: The outcomes of a host in the summary of a run.
-IN_SYNC, FOR_OTHERS, THERE_BEFORE = "in sync", "kept for others", "there before"
-UNKNOWN, FAILED = "of unknown address", "with an error"
+IN_SYNC = "in sync"
+FOR_OTHERS = "kept for others"
+THERE_BEFORE = "there before"
+UNKNOWN = "of unknown address"
+FAILED = "with an error"
 #: Hosts that are in every inventory of Ansible: the control node itself.
 _CONTROL_NODE = ("localhost", "127.0.0.1", "::1")
 
@@ -47,13 +50,23 @@ class Fleet:
     """
 
     def __init__(self, rows: Sequence[Registration], inventory: str, hosts: Mapping[str, Host]) -> None:
-        self.inventory, self.hosts = inventory, hosts
-        self.own = {(row.host, row.ip): row for row in rows if row.inventory == inventory and row.host in hosts}
-        self.others = [row for row in rows if row.inventory != inventory or row.host not in hosts]
-        self.wanted = {ip for host in hosts.values() for ip in host.ips}
-        former = {row.ip for row in self.own.values() if not row.found}
-        given = {ip for host in hosts.values() for ip in host.unwanted}
-        self.unwanted = (former | given) - self.wanted - {row.ip for row in self.others}
+        self.inventory = inventory
+        self.hosts = hosts
+        self.own: dict[tuple[str, str], Registration] = {}
+        self.others: list[Registration] = []
+        self.wanted: set[str] = set()
+        self.unwanted: set[str] = set()
+        for row in rows:
+            if row.inventory != inventory or row.host not in hosts:
+                self.others.append(row)
+                continue
+            self.own[row.host, row.ip] = row
+            if not row.found:
+                self.unwanted.add(row.ip)
+        for host in hosts.values():
+            self.wanted |= host.ips
+            self.unwanted |= host.unwanted
+        self.unwanted -= self.wanted.union(row.ip for row in self.others)
         #: The addresses that each host had, or that were given to remove, and that it does not want.
         self._former = self._former_addresses()
 
@@ -83,15 +96,16 @@ class Fleet:
         for entry in self.kept(edit):
             kept.setdefault(entry.host, []).append(entry.result())
         results: dict[str, dict[str, Any]] = {}
-        added, removed = edit.added, edit.removed
+        added = edit.added
+        removed = edit.removed
         for name, host in sorted(self.hosts.items()):
             former = self._former.get(name, frozenset())
             results[name] = {
                 "changed": bool(host.ips & added or former & removed),
                 "failed": False,
-                "ips": sort_addresses(host.ips),
-                "added": sort_addresses(host.ips & added),
-                "removed": sort_addresses(former & removed),
+                "ips": sorted(host.ips, key=inet_aton),
+                "added": sorted(host.ips & added, key=inet_aton),
+                "removed": sorted(former & removed, key=inet_aton),
                 "kept": kept.get(name, []),
             }
             if edit.error:
@@ -114,7 +128,7 @@ class Fleet:
             namesakes = elsewhere.get(name, {})
             if not former and not host.ips:
                 former = namesakes.keys()
-            for ip in sort_addresses(former & (edit.after - edit.unwanted)):
+            for ip in sorted(former & (edit.after - edit.unwanted), key=inet_aton):
                 kept.append(Kept(name, ip, owners.get(ip, ()), namesakes.get(ip)))
         return kept
 
@@ -130,7 +144,7 @@ def _failure(host: Host, former: Set[str], edit: Edit, error: QgError) -> dict[s
     )
     for ips, outcome in outcomes:
         if ips:
-            wrong = sort_addresses(ips)
+            wrong = sorted(ips, key=inet_aton)
             errors = [edit.refused.get(ip, error) for ip in wrong]
             text = f"{', '.join(wrong)} {outcome}: {errors[0].message}"
             tolerable = all(getattr(each, "reason", None) in ABOUT_ADDRESSES for each in errors)
@@ -157,13 +171,15 @@ def update(
     caller holds the lock of the key.
     """
     registrations = Registrations(api.caller.store, api.caller.key_digest)
-    rows, now = registrations.all(), registrations.store.now()
+    rows = registrations.all()
+    now = registrations.store.now()
     leaving = {name for name, host in hosts.items() if not host.ips}
     if forget:
         _check_known(hosts, rows, inventory, present)
     if prune is not None:
         hosts = {**_prunable(rows, inventory, present, now, prune), **hosts}
-    fleet, listed = Fleet(rows, inventory, hosts), api.whitelist()
+    fleet = Fleet(rows, inventory, hosts)
+    listed = api.whitelist()
     if not check:
         rows = fleet.rows(listed[0], now)
         registrations.replace(rows)
@@ -222,16 +238,23 @@ def _outcome(own: Mapping[str, Any]) -> str:
 def merged(results: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """Return the common result of the updates for several keys; one that has failed has only ``hosts``."""
     lists = ("added", "removed", "refused", "unreadable", "warnings")
-    counts = ("calls", "retries", "waited_seconds")
-    return {
-        "changed": any(result.get("changed") for result in results),
-        "hosts": {name: own for result in results for name, own in result["hosts"].items()},
-        "gone_hosts": {name: ips for result in results for name, ips in result.get("gone_hosts", {}).items()},
-        **{name: [item for result in results for item in result.get(name, ())] for name in lists},
-        "count": sum(result.get("count", 0) for result in results),
-        "api": {name: sum(result.get("api", {}).get(name, 0) for result in results) for name in counts},
-        "diff": [result["diff"] for result in results if result.get("changed")],
-    }
+    usage = dict.fromkeys(("calls", "retries", "waited_seconds"), 0)
+    whole: dict[str, Any] = {"changed": False, "hosts": {}, "gone_hosts": {}, "count": 0, "api": usage, "diff": []}
+    whole |= {name: [] for name in lists}
+    for result in results:
+        whole["hosts"] |= result["hosts"]
+        if "count" not in result:
+            continue
+        whole["gone_hosts"] |= result["gone_hosts"]
+        whole["count"] += result["count"]
+        for name in lists:
+            whole[name] += result[name]
+        for name in usage:
+            usage[name] += result["api"][name]
+        if result["changed"]:
+            whole["changed"] = True
+            whole["diff"].append(result["diff"])
+    return whole
 
 
 def _gone_hosts(rows: Iterable[Registration], inventory: str, present: Collection[str]) -> dict[str, list[str]]:

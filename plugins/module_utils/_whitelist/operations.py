@@ -7,30 +7,34 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, nullcontext
+from collections.abc import Iterator
+from contextlib import contextmanager
+from socket import inet_aton
 from typing import Any
 
 from .._api.key import KeyCaller
 from .._api.parsing import BEIJING
 from .._api.whitelist import Whitelist
-from .._core.checks import check_addresses, check_range, sort_addresses
+from .._core.checks import check_addresses, check_range
 from .._core.errors import OptionError
 from .._core.text import format_sample
 from .._store.registrations import Registrations
 from .._task.api_options import PROXY_API_OPTIONS, Connection, key_caller
-from .._task.operation import Mode, Operation
+from .._task.operation import Mode, Operation, Params
 from .edit import Edit
 
 
 @contextmanager
 def locked(caller: KeyCaller, mode: Mode) -> Iterator[Whitelist]:
     """Hold the lock of the whitelist of a key, unless in check mode."""
-    with caller.key_lock("whitelisting", "addresses for this key") if not mode.check else nullcontext():
+    if mode.check:
+        yield Whitelist(caller)
+        return
+    with caller.key_lock("whitelisting", "addresses for this key"):
         yield Whitelist(caller)
 
 
-def _run(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
+def _run(params: Params, mode: Mode) -> dict[str, Any]:
     state = params["state"]
     limit = params["max_removals"]
     # Removing an address that should never have been registered must stay possible.
@@ -47,17 +51,19 @@ def _run(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
             raise OptionError(
                 "state",
                 f"=exact would remove {len(unwanted)} addresses, more than max_removals={limit} "
-                f"({format_sample(sort_addresses(unwanted))})",
+                f"({format_sample(sorted(unwanted, key=inet_aton))})",
                 "add those that must stay to ips, or raise max_removals",
             )
         edit.run(check=mode.check)
     result = {**edit.result(), "api": api.caller.usage()}
     if not mode.diff:
         del result["diff"]
-    return {**result, "failed": True, **edit.error.as_result()} if edit.error else result
+    if edit.error:
+        result |= {"failed": True, **edit.error.as_result()}
+    return result
 
 
-def _run_info(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
+def _run_info(params: Params, mode: Mode) -> dict[str, Any]:
     api = Whitelist(key_caller(Connection.of(params), mode.announcer))
     listed, unreadable = api.whitelist()
     store = api.caller.store
@@ -69,11 +75,11 @@ def _run_info(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
         owners.setdefault(row.ip, []).append(own)
     return {
         "changed": False,
-        "whitelist": sort_addresses(listed),
+        "whitelist": sorted(listed, key=inet_aton),
         "unreadable": list(unreadable),
         "entries": [
             {"ip": ip, "listed": ip in listed, "owners": owners.get(ip, [])}
-            for ip in sort_addresses({*listed, *owners})
+            for ip in sorted({*listed, *owners}, key=inet_aton)
         ],
         "api": api.caller.usage(),
     }

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -135,11 +136,12 @@ def test_who_follows_the_events_knows_the_list(polls: list[list[str] | None]) ->
         assert names is None or known == set(names)
 
 
-def test_the_event_source_takes_the_key_from_the_first_source_that_has_it(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_event_source_takes_the_key_from_the_first_source_that_has_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def key(**given: Any) -> str:
-        connection = read_options({"watch": "whitelist", **given}).key
-        assert connection is not None
-        return connection.key
+        (secret,) = read_options({"watch": "whitelist", "store": str(tmp_path), **given}).secrets
+        return secret
 
     monkeypatch.setenv("QG_KEY", "ENVIRONMENT")
     assert [key(), key(key="OPTION")] == ["ENVIRONMENT", "OPTION"]

@@ -160,7 +160,7 @@ def run(tmp_path: Path) -> Callable[..., Result]:
         given = {"key": KEY, "api_url": url, "store": str(tmp_path / "state"), "timeout": 10, "max_wait": 0}
         if path == ADD:
             given["ips"] = [IP]
-        params = read_options(operation.spec, {**given, **options}, place="option", rules=operation.rules)
+        params = read_options(operation.spec, {**given, **options}, place="option")
         result = redact(execute(operation, params, Mode(runtime=hasty)), params, operation.spec)
         assert "HUSH" not in json.dumps(result), result
         return result

@@ -40,7 +40,7 @@ def test_blanks_around_credentials_do_not_count() -> None:
     ],
 )
 def test_calls_are_signed_for_the_host_of_account_url(host: str, domain: str) -> None:
-    assert AccountConnection.of({**ACCOUNT, "account_url": f"https://{host}/api"}).domain == domain
+    assert AccountConnection.of({**ACCOUNT, "account_url": f"https://{host}/api"}).identity.domain == domain
 
 
 def test_runs_that_spell_the_address_differently_share_the_lock_and_the_count(tmp_path: Path) -> None:
@@ -70,3 +70,30 @@ def test_a_key_is_never_sent_to_the_vendor_if_api_url_names_another_host(
 ) -> None:
     options = {**PROXY, "store": str(tmp_path), "api_url": api_url, "product": "share"}
     assert key_caller(Connection.of(options), SILENT).url == called
+
+
+def test_one_caller_sends_to_one_product_after_the_other(tmp_path: Path) -> None:
+    options = {**PROXY, "store": str(tmp_path), "product": "auto"}
+    caller = key_caller(Connection.of(options), SILENT)
+    classic = caller.key_digest
+
+    seen = []
+    for product in ("classic", "share", "overseas", "classic"):
+        caller.use_product(product)
+        seen.append((caller.product, caller.url, caller.key_digest == classic))
+
+    assert seen == [
+        ("classic", "https://api.example", True),
+        ("share", "https://api.example/share", False),
+        ("overseas", "https://api.example/overseas", False),
+        ("classic", "https://api.example", True),
+    ]
+    assert caller.facts.key == classic, "what is known of the key is found whatever the product"
+
+
+def test_the_text_of_a_connection_has_no_secret() -> None:
+    connections = (Connection.of({**PROXY, "store": "~/state"}), AccountConnection.of(ACCOUNT))
+
+    for connection in connections:
+        assert SECRET not in repr(connection)
+        assert "example" in repr(connection)
