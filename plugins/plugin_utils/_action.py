@@ -29,7 +29,6 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._task.operation impo
     UNSET,
     Mode,
     Operation,
-    Params,
     Spec,
     environment_name,
     execute,
@@ -176,7 +175,7 @@ class ApiAction(QgAction):
             self.validated(spec)
             given = self._explaining(lambda: given_options(spec, self.given(spec), **self._sources))
             params = {**from_this_environment(operation.spec), **given}
-            has_secrets = _has_secrets(operation, params)
+            has_secrets = _is_true(params.get(operation.secret_option or ""))
             if has_secrets and not operation.reveal and not self._task.no_log:
                 # At -vvv, the connection displays the result.
                 raise AnsibleActionFail(
@@ -188,7 +187,7 @@ class ApiAction(QgAction):
             params = self.validated(operation.spec)
             result = self.guarded(lambda: execute(operation, params, self.mode()))
         # A result that is hidden would hide the reason of a failure.
-        if _has_secrets(operation, params) and not result.get("failed"):
+        if _is_true(params.get(operation.secret_option or "")) and not result.get("failed"):
             if operation.reveal and params.get("password"):
                 operation.reveal(result, str(params["key"]), str(params["password"]))
             # Ansible still registers the full result, but neither displays it nor hands it to callbacks.
@@ -198,6 +197,6 @@ class ApiAction(QgAction):
         return result
 
 
-def _has_secrets(operation: Operation, params: Params) -> bool:
-    """Whether the result is to have secrets. The options of a delegated task are as the playbook wrote them."""
-    return bool(boolean(params.get(operation.secret_option or "") or False, strict=False))
+def _is_true(value: object) -> bool:
+    """Whether a boolean option is true. Those of a delegated task are as the playbook wrote them."""
+    return bool(boolean(value or False, strict=False))

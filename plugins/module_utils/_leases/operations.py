@@ -100,9 +100,10 @@ def _part(params: Params, names: Iterable[str]) -> dict[str, Any]:
 
 def _run_allocate(params: Params, mode: Mode) -> dict[str, Any]:
     terms = options.read_terms(**_part(params, TERMS_OPTIONS))
+    matching = _part(params, _DESIRED)
     connection = Connection.of(params)
     check_range("count", params["count"], 1, MAX_PER_CALL)
-    desired = options.desired_leases(params["count"], terms, **_part(params, _DESIRED))
+    desired = options.desired_leases(params["count"], terms, **matching)
     cap = parse_cap(params["max_new_per_day"])
     check_credentials(params["with_credentials"], connection.password)
     check = partial(options.check_desired, terms, params["exact"])

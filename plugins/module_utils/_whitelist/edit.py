@@ -102,9 +102,9 @@ class Edit:
             "unreadable": list(self.unreadable),
             "diff": {
                 "before_header": "whitelist",
-                "before": _lines(self.before),
+                "before": "".join(map("{}\n".format, sorted(self.before, key=inet_aton))),
                 "after_header": "whitelist",
-                "after": _lines(self.after),
+                "after": "".join(map("{}\n".format, sorted(self.after, key=inet_aton))),
             },
         }
 
@@ -238,10 +238,6 @@ class Edit:
             f"whitelist holds {len(self.after)}. {reasons}",
             **next(iter(self.refused.values())).details,
         )
-
-
-def _lines(ips: Set[str]) -> str:
-    return "".join(f"{ip}\n" for ip in sorted(ips, key=inet_aton))
 
 
 def _not_carried_out(error: QgError) -> QgError:
