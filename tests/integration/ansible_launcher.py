@@ -3,10 +3,10 @@
 
 """Run Ansible's programs many times and import ansible-core once: half of a short playbook's time is the import.
 
-A server process imports what ansible-playbook imports and forks for each run. Ansible reads its settings while it is
-imported, so a server serves only runs with the same settings; what the collection and the tasks read for themselves may
-differ. As usual, the collection is first loaded after the fork, but its files are compiled before it: Ansible keeps no
-compiled ones.
+A server process imports what ansible-playbook imports, reads the documentation of Ansible's plugins, which takes as long,
+and forks for each run. Ansible reads its settings while it is imported, so a server serves only runs with the same
+settings; what the collection and the tasks read for themselves may differ. As usual, the collection is first loaded after
+the fork, but its files are compiled before it: Ansible keeps no compiled ones.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections import Counter
 from collections.abc import Mapping, Sequence
+from importlib.machinery import SourceFileLoader
 from pathlib import Path
 from typing import Any
 
@@ -49,9 +49,11 @@ IMPORTED_BY_A_RUN = (
     "sqlite3",
     "xml.dom.minidom",
 )
+#: Of these kinds of Ansible's plugins, a run loads each one and reads its documentation.
+READ_BY_A_RUN = ("become", "cache", "callback", "connection", "inventory", "shell", "strategy", "vars")
 COLLECTION = "ansible_collections/qingguo/qgnet"
 #: Servers that wait for a run with their environment.
-MAX_IDLE = 2
+MAX_IDLE = 3
 
 
 class Server:
@@ -89,24 +91,17 @@ class Server:
 
 
 class Launcher:
-    """Run Ansible's programs, each in a process of its own, with a server where an environment occurs again."""
+    """Run Ansible's programs, each in a process of its own, which a server of the same environment has forked."""
 
     def __init__(self) -> None:
         self._idle: list[tuple[frozenset[tuple[str, str]], Server]] = []
-        self._seen: Counter[frozenset[tuple[str, str]]] = Counter()
         self._lock = threading.Lock()
 
     def run(
         self, command: Sequence[str], cwd: Path, environment: Mapping[str, str], timeout: float, *, fresh: bool
     ) -> subprocess.CompletedProcess[str]:
         """Run a program of Ansible's and return its exit code and output; a fresh run imports everything itself."""
-        imported = frozenset((name, value) for name, value in environment.items() if name.startswith(READ_BY_IMPORT))
-        with self._lock:
-            self._seen[imported] += 1
-            again = self._seen[imported] > 1
-            place = next((place for place, (key, _server) in enumerate(self._idle) if key == imported), None)
-            server = self._idle.pop(place)[1] if place is not None and not fresh else None
-        if fresh or not again:
+        if fresh:
             return subprocess.run(
                 command,
                 cwd=cwd,
@@ -119,6 +114,10 @@ class Launcher:
                 timeout=timeout,
                 check=False,
             )
+        imported = frozenset((name, value) for name, value in environment.items() if name.startswith(READ_BY_IMPORT))
+        with self._lock:
+            place = next((place for place, (key, _server) in enumerate(self._idle) if key == imported), None)
+            server = self._idle.pop(place)[1] if place is not None else None
         server = server or Server(environment)
         with tempfile.TemporaryDirectory() as folder:
             outputs = [str(Path(folder, name)) for name in ("stdout", "stderr")]
@@ -169,14 +168,17 @@ def become(request: Mapping[str, Any]) -> None:
 
 
 def prepare() -> None:
-    """Do what each run would do again: import, read the metadata of ansible.builtin, compile the collection."""
+    """Do what each run would do again: import, read what Ansible's plugins document, compile the collection."""
     for name in ("ansible.cli.playbook", *IMPORTED_BY_A_RUN):
         # not every ansible-core has each of them
         with contextlib.suppress(ImportError):
             importlib.import_module(name)
     import ansible
+    from ansible.plugins import loader as plugins
     from ansible.utils.collection_loader import _collection_finder as loader
 
+    for kind in READ_BY_A_RUN:
+        list(getattr(plugins, f"{kind}_loader").all(class_only=True))
     compiled: dict[tuple[bytes, str], Any] = {}
 
     def compile_once(source: bytes, filename: str, mode: str, flags: int = 0, dont_inherit: bool = False) -> Any:
@@ -187,7 +189,8 @@ def prepare() -> None:
 
     for folder in os.environ["ANSIBLE_COLLECTIONS_PATH"].split(os.pathsep):
         for path in Path(folder, COLLECTION, "plugins").rglob("*.py"):
-            compile_once(path.read_bytes(), str(path), "exec", dont_inherit=True)
+            # By Python's own loader, which keeps what it has compiled for the next server.
+            compiled[path.read_bytes(), str(path)] = SourceFileLoader(path.stem, str(path)).get_code(path.stem)
     read = loader._meta_yml_to_dict
     text = Path(ansible.__file__).with_name("config").joinpath("ansible_builtin_runtime.yml").read_bytes()
     known = {text: read(text, ("ansible.builtin", "runtime.yml"))}

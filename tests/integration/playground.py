@@ -230,9 +230,10 @@ class Playground:
     def ansible_environment(self, record: Path | None = None, spy: Path | None = None) -> dict[str, str]:
         """The variables of a run.
 
-        Of the caller's environment it has nothing but where Ansible finds the collection, and what measures coverage.
+        Of the caller's environment it has nothing but where Ansible finds the collection and compiled files, and what
+        measures coverage.
         """
-        passed = ("ANSIBLE_COLLECTIONS_PATH", "ANSIBLE_WORKER_", "COVERAGE_", "PYTHONPATH", "QGNET_CHECKOUT")
+        passed = ("ANSIBLE_COLLECTIONS_PATH", "ANSIBLE_WORKER_", "COVERAGE_", "PYTHONP", "QGNET_CHECKOUT")
         return {
             **{name: value for name, value in os.environ.items() if name.startswith(passed)},
             "PATH": f"{Path(sys.executable).parent}:/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin",
