@@ -27,6 +27,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory, mkdtemp
 from typing import NamedTuple
@@ -119,8 +120,10 @@ class Node:
         begin = time.monotonic()
         with (self.folder / "log").open("w+") as log:
             environment = os.environ | self._sim.environment | own
-            streams = {"stdin": subprocess.DEVNULL, "stdout": log, "stderr": log}
-            processes = [subprocess.Popen(command, env=environment, **streams) for _job in range(jobs)]
+            processes = []
+            for _job in range(jobs):
+                process = subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+                processes.append(process)
             used = 0.0
             for process in processes:
                 _pid, status, usage = os.wait4(process.pid, 0)
@@ -159,7 +162,12 @@ def ssh(sim: Simulator, _hosts: int) -> Iterator[Case]:
     with ssh_server(10022) as server:
         yield "raw: curl", lambda node: node.play(CURL, node.ssh_inventory(server, 10022))
         for name, new in (("role, new hosts", True), ("role, at rest", False)):
-            yield name, lambda node, new=new: role(sim, node, node.ssh_inventory(server, 10022), 1, new=new)
+            yield name, partial(ssh_role, sim, server, new=new)
+
+
+def ssh_role(sim: Simulator, server: Path, node: Node, *, new: bool) -> Figures:
+    """Run the role for hosts behind one SSH server, which all have its address."""
+    return role(sim, node, node.ssh_inventory(server, 10022), 1, new=new)
 
 
 @contextmanager

@@ -68,8 +68,13 @@ class QgNet:
         return self.send(url, method, caller | params)
 
     def send(self, url: str, method: str, params: dict[str, str]) -> Answer:
-        place = "params" if method == "GET" else "data"
-        response = self._session.request(method, url, **{place: params}, timeout=15, allow_redirects=False)
+        query: dict[str, str] = {}
+        form: dict[str, str] = {}
+        if method == "GET":
+            query = params
+        else:
+            form = params
+        response = self._session.request(method, url, params=query, data=form, timeout=15, allow_redirects=False)
         assert response.status_code not in range(300, 400), "QG.net redirects no call"
         media_type = response.headers.get("Content-Type", "").partition(";")[0]
         body = {}

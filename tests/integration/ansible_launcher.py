@@ -3,10 +3,10 @@
 
 """Run Ansible's programs many times and import ansible-core once: half of a short playbook's time is the import.
 
-A server process imports what ansible-playbook imports, reads the documentation of Ansible's plugins, which takes as long,
-and forks for each run. Ansible reads its settings while it is imported, so a server serves only runs with the same
-settings; what the collection and the tasks read for themselves may differ. As usual, the collection is first loaded after
-the fork, but its files are compiled before it: Ansible keeps no compiled ones.
+A server process imports what ansible-playbook imports, reads the documentation of Ansible's plugins, which takes as
+long, and forks for each run. Ansible reads its settings while it is imported, so a server serves only runs with the
+same settings; what the collection and the tasks read for themselves may differ. As usual, the collection is first
+loaded after the fork, but its files are compiled before it: Ansible keeps no compiled ones.
 """
 
 from __future__ import annotations

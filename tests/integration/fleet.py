@@ -11,8 +11,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from integration.playground import Playground, Result, Run, numeric
+from integration.playground import Playground, Run, numeric
 from simulator.fixture import Simulator
+from support.invariants import Result
 
 OTHER_KEY = "QGOTHER1"
 DETECT = "Detect the egress addresses"

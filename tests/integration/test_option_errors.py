@@ -17,10 +17,10 @@ import pytest
 import requests
 from ansible.errors import AnsibleActionFail
 from integration.module_tasks import THERE, Cases, play_cases
-from integration.playground import Playground, Result, assert_task_failed
+from integration.playground import Playground, assert_task_failed
 from simulator.fixture import Simulator
 from support import phrases
-from support.invariants import assert_one_sentence
+from support.invariants import Result, assert_one_sentence
 from support.plugin_runs import run_action
 
 Options = dict[str, Any]

@@ -133,7 +133,11 @@ def test_spread_gives_each_host_a_proxy_that_it_keeps(sim: Simulator, playground
 def test_after_a_change_the_list_is_not_the_old_one(sim: Simulator, playground: Playground) -> None:
     # Another client's, which the first list shows and no record does.
     lease(sim, 2)
-    changes = {"qg_proxy_allocate": {"count": 3}, "qg_proxy_replace": {"count": 1}, "qg_proxy_release": {"all": True}}
+    changes: dict[str, dict[str, Any]] = {
+        "qg_proxy_allocate": {"count": 3},
+        "qg_proxy_replace": {"count": 1},
+        "qg_proxy_release": {"all": True},
+    }
     cached = "at_least=0, limit=9, max_age=600"
     tasks = [look(cached, "before")]
     for name, options in changes.items():

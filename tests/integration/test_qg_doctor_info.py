@@ -14,10 +14,10 @@ from typing import Any
 import pytest
 import requests
 from integration.module_tasks import play_cases
-from integration.playground import Playground, Result, Run, calls
+from integration.playground import Playground, Run, calls
 from simulator.fixture import Simulator
 from support import phrases
-from support.invariants import assert_one_sentence
+from support.invariants import Result, assert_one_sentence
 from support.plugin_runs import run_action
 
 EGRESS, EXIT = "203.0.113.50", "198.51.100.200"

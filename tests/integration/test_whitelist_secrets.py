@@ -244,7 +244,7 @@ FROM_VARIABLES = """
         qg_account_url: "{{ closed_url }}"
       block: BLOCKS
 """
-FAILING = {
+FAILING: dict[str, dict[str, Any]] = {
     "task": {"qingguo.qgnet.qg_whitelist_info": {"timeout": 7}},
     "delegated task": {"qingguo.qgnet.qg_whitelist_info": {}, "delegate_to": "bastion"},
     "loop": {"qingguo.qgnet.qg_whitelist_info": {}, "loop": [1, 2]},

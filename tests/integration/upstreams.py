@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 T = TypeVar("T")
+Server = TypeVar("Server", "Exit", "Site")
 #: What a gateway asks its exits to connect to, to see whether they work.
 CHECKED = "d.qg.net:443"
 
@@ -141,7 +142,7 @@ class Upstreams:
     def site(self, name: str, status: int = 200, pause: float = 0.0) -> Site:
         return self._started(Site(name, status, pause))
 
-    def _started(self, server: Any) -> Any:
+    def _started(self, server: Server) -> Server:
         async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
             with contextlib.suppress(OSError, asyncio.IncompleteReadError, asyncio.CancelledError):
                 await server.serve(reader, writer)

@@ -254,7 +254,8 @@ class Vendor(Core):
     @property
     def all_paid(self) -> int:
         """How many leases and resources the key has paid for."""
-        return len(books(self).paid) + books(self).monopolies_paid
+        holdings = books(self)
+        return len(holdings.paid) + int(holdings.monopolies_paid)
 
     @property
     def leases(self) -> list[Any]:

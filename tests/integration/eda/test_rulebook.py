@@ -164,6 +164,9 @@ def test_conditions_see_each_change_and_text_of_the_vendor_stays_text(sim: Simul
         found = map(ast.literal_eval, re.findall(r"\[event\] \*+\n(\{.*\})\n", rulebook.output))
         return [event for event in found if kind in ("", event["type"])]
 
+    def count(kind: str, number: int) -> Callable[[], bool]:
+        return lambda: len(events(kind)) == number
+
     def said() -> list[str]:
         messages = re.findall(r"msg: ([A-Z][^}]*)", RULEBOOK)
         return re.findall(rf"^({'|'.join(messages)})$", rulebook.output, re.MULTILINE)
@@ -171,14 +174,14 @@ def test_conditions_see_each_change_and_text_of_the_vendor_stays_text(sim: Simul
     rulebook.start(str(rulebook.write("rulebook.yml", RULEBOOK.replace("interval: 60", options))), "-vv")
     rulebook.until("the first poll", lambda: len(events()) == 4)
     rulebook.until("what is so at the start", lambda: said() == ["Too few leases"])
-    parameters = {"Key": sim.key, "Pwd": PASSWORD, "KeepAlive": 60}
+    parameters: dict[str, Any] = {"Key": sim.key, "Pwd": PASSWORD, "KeepAlive": 60}
     lease = requests.get(sim.api_url + "/allocate", params=parameters, timeout=5).json()["Data"][0]
     rulebook.until("the lease", lambda: len(events("leases")) == 2)
     # Below 2 at once, within it, above it, and again.
     for used in (4, 3, 1, 3):
         before = len(events("quota"))
         sim.configure(used=used)
-        rulebook.until("the quota", lambda before=before: len(events("quota")) == before + 1)
+        rulebook.until("the quota", count("quota", before + 1))
     sim.configure(whitelist=["203.0.113.6"])
     sim.agent(balance="1.00")
     rulebook.until("what is wrong", lambda: {"No office", "Low balance"} <= set(said()))
