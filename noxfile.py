@@ -40,6 +40,26 @@ workspace.prepare()
 antsibull_nox.load_antsibull_nox_toml()
 
 
+class Passed:
+    """Whether a check has passed for the same files: then it is left out, but not by CI and not with arguments."""
+
+    def __init__(self, session: nox.Session, *folders: str) -> None:
+        """Look at what git knows outside of docs and tests, and at some folders of tests."""
+        seen = [name for name in workspace.files() if not name.startswith(("docs/", "tests/"))]
+        seen += [name for name in workspace.files() if name.startswith(folders)]
+        self._digest = workspace.digest(seen)
+        self._path = CACHE / f"{session.name}.passed"
+        self._is_whole = not session.posargs
+        self.is_known = False
+        if self._is_whole and not ALL and self._path.is_file():
+            self.is_known = self._path.read_text("ascii") == self._digest
+
+    def keep(self) -> None:
+        """Record that the check has passed, unless it was a part of it."""
+        if self._is_whole:
+            self._path.write_text(self._digest, "ascii")
+
+
 def sync(session: nox.Session, *groups: str, core: str = NEWEST, programs: str = "") -> None:
     """Install what uv.lock has for groups of pyproject.toml beside an ansible-core, and packages of Debian."""
     workspace.install_programs(programs, session.error)
@@ -149,10 +169,9 @@ def lint(session: nox.Session) -> None:
         ("antsibull-changelog", "lint"),
         ("ansible-lint", "--offline", "--profile", "production", "--strict"),
     ]
-    # It takes five times as long as all others, and tests and guides are nothing to it. CI always runs it.
-    linted = workspace.digest(name for name in files if not name.startswith(("docs/", "tests/")))
-    passed = CACHE / "ansible-lint.passed"
-    if not ALL and not session.posargs and passed.is_file() and passed.read_text("ascii") == linted:
+    # ansible-lint takes five times as long as all others, and tests and guides are nothing to it.
+    passed = Passed(session)
+    if passed.is_known:
         session.log(f"{commands.pop()[0]} has passed for these files")
     failed = []
     for command in commands:
@@ -164,7 +183,7 @@ def lint(session: nox.Session) -> None:
                 failed.append(command[0])
                 continue
             if command[0] == "ansible-lint":
-                passed.write_text(linted, "ascii")
+                passed.keep()
     if failed:
         session.error(f"failed: {', '.join(failed)}")
 
@@ -173,6 +192,9 @@ def lint(session: nox.Session) -> None:
 @nox.parametrize("python,core", [nox.param("3.12" if core < "2.18" else "3.13", core, id=core) for core in CORES])
 def sanity(session: nox.Session, core: str) -> None:
     """ansible-test sanity. pylint takes as long as all other tests together, and import as all but pylint."""
+    passed = Passed(session, "tests/config.yml")
+    if passed.is_known:
+        session.skip("has passed for these files")
     sync(session, core=core)
     left_out: tuple[str, ...] = ()
     if core != NEWEST:
@@ -181,6 +203,7 @@ def sanity(session: nox.Session, core: str) -> None:
         left_out = ("--skip-test", "pylint", "--skip-test", "import")
     arguments = (core, str(session.python), *left_out, *session.posargs)
     session.run("python", "tools/sanity.py", *arguments, env={"PYTHONDONTWRITEBYTECODE": "1"})
+    passed.keep()
 
 
 @nox.session(python=NEWEST_PYTHON)
@@ -192,12 +215,16 @@ def molecule(session: nox.Session) -> None:
         if not root:
             session.skip("needs root here: it makes network namespaces")
         session.error("this root may not make network namespaces (a container without CAP_SYS_ADMIN?)")
+    passed = Passed(session, "tests/simulator/")
+    if passed.is_known:
+        session.skip("has passed for these files")
     sync(session, "molecule", "tests", programs=HOSTS)
     within = () if root else ("bash", "tools/lab/lab.sh", "rootless")
     arguments = session.posargs or (["--all", "--report"] if ALL else ["--scenario-name=egress_whitelist", "--report"])
     # Else it would take hosts for running that a killed run has created, or a power failure has ended.
     session.run("molecule", "reset", "--no-report", env=CALLERS_HOME, silent=True)
     session.run(*within, "molecule", "test", *arguments, env=CALLERS_HOME, external=not root)
+    passed.keep()
 
 
 @nox.session(python=NEWEST_PYTHON)
