@@ -18,7 +18,7 @@ from typing import Any
 
 import pytest
 import requests
-from simulator.fixture import running_simulator
+from simulator.fixture import Simulator, running_simulator
 
 PRODUCTS = ("classic", "share", "exclusive", "longterm", "overseas")
 KEY = os.environ.get("QG_KEY", "")
@@ -124,16 +124,25 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     items[:] = chosen
 
 
-@pytest.fixture(scope="module", params=[os.environ.get("QG_PRODUCT", "classic")] if KEY else PRODUCTS)
-def vendor(request: pytest.FixtureRequest) -> Iterator[QgNet]:
-    """QG.net with a key of one product."""
+@pytest.fixture(scope="session")
+def stand_in() -> Iterator[Simulator | None]:
+    """The simulator, unless QG.net itself is asked."""
     if KEY:
-        yield QgNet(request.param, os.environ.get("QG_API_URL", ""), KEY, 61)
+        yield None
         return
     with running_simulator(["--minute", "1"]) as sim:
-        if request.param != "classic":
-            sim.configure(plan={"kind": request.param})
-        made = QgNet(request.param, sim.api_url, sim.key, 1.1)
-        made.account_url = sim.account_url
-        made.account = (sim.app_id, sim.app_key)
-        yield made
+        yield sim
+
+
+@pytest.fixture(scope="module", params=[os.environ.get("QG_PRODUCT", "classic")] if KEY else PRODUCTS)
+def vendor(request: pytest.FixtureRequest, stand_in: Simulator | None) -> QgNet:
+    """QG.net with a key of one product."""
+    if stand_in is None:
+        return QgNet(request.param, os.environ.get("QG_API_URL", ""), KEY, 61)
+    stand_in.reset()
+    if request.param != "classic":
+        stand_in.configure(plan={"kind": request.param})
+    made = QgNet(request.param, stand_in.api_url, stand_in.key, 1.1)
+    made.account_url = stand_in.account_url
+    made.account = (stand_in.app_id, stand_in.app_key)
+    return made

@@ -7,9 +7,12 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 from integration.module_tasks import play_cases
 from integration.playground import Playground, assert_task_failed
 from simulator.fixture import Simulator
+
+pytestmark = pytest.mark.newest
 
 #: A plan of each API that has purchases of its own.
 PLANS = {

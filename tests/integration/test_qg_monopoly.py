@@ -14,6 +14,8 @@ from simulator.fixture import Simulator
 from support import phrases
 from support.invariants import assert_one_sentence
 
+pytestmark = pytest.mark.newest
+
 LIST = "/monopolies"
 HALF_A_DAY = 13 * 3600
 

@@ -14,6 +14,8 @@ from integration.module_tasks import from_variables, play, task
 from integration.playground import Playground
 from simulator.fixture import Simulator, running_simulator
 
+pytestmark = pytest.mark.newest
+
 PASSWORD = "0123456789ab"
 #: Calls through the tunnel, each for three labels: the first and the last are the same.
 LABELS = ["a", "b", "a"]

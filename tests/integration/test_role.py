@@ -211,6 +211,7 @@ def test_hosts_that_are_unreachable_or_uncertain_keep_their_addresses(fleet: Fle
     assert fleet.listed() == ["198.51.100.3", *expected]
 
 
+@pytest.mark.newest
 @pytest.mark.measured
 def test_a_first_host_of_unknown_address_may_be_tolerated(fleet: Fleet) -> None:
     fleet.put_in_sync()
@@ -261,6 +262,7 @@ def test_a_network_device_is_not_registered_with_the_address_of_the_control_node
 # --- keys and NAT
 
 
+@pytest.mark.newest
 @pytest.mark.measured
 def test_hosts_of_several_keys_are_written_with_one_call_for_each(fleet: Fleet) -> None:
     fleet.sim.configure(OTHER_KEY)
@@ -294,6 +296,7 @@ def test_a_key_that_only_the_play_knows_is_refused_in_one_sentence(fleet: Fleet)
     assert fleet.listed() == [public(1), public(3), public(4)]
 
 
+@pytest.mark.newest
 def test_a_host_with_several_addresses_needs_as_many_samples(fleet: Fleet) -> None:
     fleet.report("h1", public(1), OFFICE)
     fleet.set("h1", sources=[f"{fleet.sim.api_url}/echo/h1"])
@@ -307,6 +310,7 @@ def test_a_host_with_several_addresses_needs_as_many_samples(fleet: Fleet) -> No
 # --- refusals and errors
 
 
+@pytest.mark.newest
 @pytest.mark.measured
 @pytest.mark.parametrize("fail", [True, False])
 def test_one_address_bound_to_another_key_is_one_hosts_trouble(fleet: Fleet, fail: bool) -> None:
@@ -322,6 +326,7 @@ def test_one_address_bound_to_another_key_is_one_hosts_trouble(fleet: Fleet, fai
     assert_says(result if fail else {"msg": result["warnings"][0]}, public(1), "-206")
 
 
+@pytest.mark.newest
 @pytest.mark.parametrize(("path", "has_outcome"), [(QUERY, False), (ADD, True)])
 def test_an_error_of_the_whole_run_fails_all_with_few_calls(fleet: Fleet, path: str, has_outcome: bool) -> None:
     fleet.sim.fault(path=path, kind="code", code=-12, times=-1)
@@ -432,6 +437,7 @@ def test_hosts_that_moved_or_left_the_inventory_are_named_and_can_be_forgotten(
     assert fleet.listed() == fleet.all_addresses[1:]
 
 
+@pytest.mark.newest
 @pytest.mark.measured
 def test_hosts_that_stay_listed_are_named_however_they_were_chosen(sim: Simulator, playground: Playground) -> None:
     """One stays for another inventory, one for another host, and one was there before."""
@@ -473,6 +479,7 @@ def test_hosts_that_stay_listed_are_named_however_they_were_chosen(sim: Simulato
     assert fleet.listed() == [public(1), public(5)]
 
 
+@pytest.mark.newest
 @pytest.mark.measured
 @pytest.mark.parametrize("choice", [by_limit, *slow_cases(by_hosts, by_forget)])
 def test_a_host_that_stays_for_others_goes_as_the_warnings_say(fleet: Fleet, choice: Choice) -> None:
@@ -496,6 +503,7 @@ def test_a_host_that_stays_for_others_goes_as_the_warnings_say(fleet: Fleet, cho
     assert fleet.listed() == []
 
 
+@pytest.mark.newest
 def test_a_host_that_cannot_be_deregistered_fails_the_run(fleet: Fleet) -> None:
     fleet.put_in_sync()
     fleet.sim.fault(path=DEL, kind="code", code=-12, times=-1)
@@ -508,6 +516,7 @@ def test_a_host_that_cannot_be_deregistered_fails_the_run(fleet: Fleet) -> None:
         assert_says(failed, f"{public(1)} {phrases.NOT_REMOVED}", "-12")
 
 
+@pytest.mark.newest
 def test_a_host_is_deregistered_with_its_own_key_and_addresses(fleet: Fleet) -> None:
     fleet.sim.configure(OTHER_KEY)
     fleet.set("h1", "h2", qg_key=OTHER_KEY)
@@ -528,6 +537,7 @@ def test_a_host_is_deregistered_with_its_own_key_and_addresses(fleet: Fleet) -> 
     assert fleet.listed() == []
 
 
+@pytest.mark.newest
 def test_batches_that_deregister_warn_only_of_hosts_that_stay(fleet: Fleet) -> None:
     """The address of the first batch goes with the second one, that of the third one stays."""
     fleet.move(h2=public(1), h4=public(3))
@@ -570,6 +580,7 @@ def test_prune_needs_the_whole_inventory_and_waits_for_all_hosts(fleet: Fleet, c
 # --- several control nodes, and slices of a job
 
 
+@pytest.mark.newest
 def test_slices_of_a_job_register_all_hosts(fleet: Fleet) -> None:
     """As AWX does it: each slice is a run of its own with some of the hosts, on a shared state."""
     slices = [["h1", "h3"], ["h2", "h4"]]
@@ -613,6 +624,7 @@ HOSTILE = {
 }
 
 
+@pytest.mark.newest
 def test_hostile_hosts_fail_alone(fleet: Fleet, tmp_path: Path) -> None:
     for host, (curl, _sentence) in HOSTILE.items():
         fleet.add(host, with_curl(tmp_path / host, curl))
