@@ -12,15 +12,12 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import functools
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 import pytest
 from ansible_collections.qingguo.qgnet.plugins.module_utils._paid.evidence import (
     LIST_LAG,
-    Expected,
-    Missing,
     OpenCall,
     Outcome,
     Report,
@@ -28,7 +25,7 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._paid.evidence impor
     Snapshot,
     Witness,
     certain,
-    contradictions,
+    contradiction,
     missed,
     verdict,
     view,
@@ -134,33 +131,25 @@ class World:
             self.wrong_lists += 1
         return {"whole": names, "lacks one": names[1:], "empty": []}[mistake]
 
-    def buy(self, number: int, goal: int) -> list[str]:
-        """Carry a purchase out; returns what the response names."""
+    def carry_out(self, needed: int, adds: int, removes: list[str]) -> list[str]:
+        """Carry a call out, of whose purchases so many are ``needed``; returns what the response names as new."""
         event = self.choices.pick("answered", "lost after", "lost before", "late", "lagging", "killed")
-        self.payments.append((goal - self.coming(), 0 if event == "lost before" else number))
-        if event == "lost before":
+        is_sent = event != "lost before"
+        if adds:
+            self.payments.append((needed, adds * is_sent))
+        if not is_sent:
             self.has_lost_call = True
             raise NoAnswer(has_ended=True)
-        since = self.now + (LATE if event == "late" else 0.0)
-        lag = LAG if event == "lagging" else 0.0
-        names = [f"lease{len(self.leases) + each}" for each in range(number)]
-        self.leases += [Lease(name, since, since + lag) for name in names]
+        at = self.now + (LATE if event == "late" else 0.0)
+        listed_at = at + (LAG if event == "lagging" else 0.0)
+        for lease in self.leases:
+            if lease.name in removes and lease.until > at:
+                lease.until = at
+                lease.listed_until = listed_at
+        names = [f"lease{len(self.leases) + each}" for each in range(adds)]
+        self.leases += [Lease(name, at, listed_at) for name in names]
         self.end(event)
         return names
-
-    def release(self, name: str) -> list[str]:
-        """Carry a release out; returns what the response names."""
-        event = self.choices.pick("answered", "lost after", "lost before", "late", "killed")
-        if event == "lost before":
-            self.has_lost_call = True
-            raise NoAnswer(has_ended=True)
-        until = self.now + (LATE if event == "late" else 0.0)
-        for lease in self.leases:
-            if lease.name == name and lease.until > until:
-                lease.until = until
-                lease.listed_until = until
-        self.end(event)
-        return [name]
 
     def end(self, event: str) -> None:
         """End the exchange as the event says."""
@@ -182,27 +171,21 @@ class Run:
         self.world = world
         self.began = world.now
         self.snapshot = Snapshot()
-        self.listed_before: dict[str, float | None] | None = None
-        self.read_before: float | None = None
+        self.has_looked = False
+        self.bought = 0
         self.look()
         self.note_missing()
         self.settle(waits=False)
 
     def look(self) -> None:
-        world = self.world
-        listed: dict[str, float | None] = dict.fromkeys(world.listed())
-        self.snapshot = Snapshot(
-            listed=listed,
-            read_at=world.now,
-            now=world.now,
-            latest=world.now,
-            reports=sorted(world.reports, key=lambda report: (report.at, report.call)),
-            calls=list(world.calls),
-            listed_before=self.listed_before,
-            read_before=self.read_before,
-        )
-        self.listed_before = listed
-        self.read_before = world.now
+        now = self.world.now
+        earlier = None
+        if self.has_looked:
+            earlier = dataclasses.replace(self.snapshot, earlier=None)
+        self.has_looked = True
+        listed = dict.fromkeys(self.world.listed())
+        self.snapshot = Snapshot(listed, read_at=now, now=now, latest=now, earlier=earlier)
+        self.refresh()
 
     def refresh(self) -> None:
         reports = sorted(self.world.reports, key=lambda report: (report.at, report.call))
@@ -212,16 +195,10 @@ class Run:
         return list(view(self.snapshot))
 
     def note_missing(self) -> None:
-        last_reports = self.snapshot.last_reports()
-        for name, missing in missed(self.snapshot).items():
-            report = last_reports[name]
-            changed = dataclasses.replace(report, missed_at=None)
-            if missing is Missing.FIRST:
-                changed = dataclasses.replace(report, missed_at=self.world.now)
-            if missing is Missing.TWICE:
-                changed = dataclasses.replace(report, says=Says.ENDED, at=self.world.now)
-            self.world.reports.remove(report)
-            self.world.reports.append(changed)
+        reports = self.world.reports
+        for changed in missed(self.snapshot):
+            reports[:] = [each for each in reports if (each.name, each.call) != (changed.name, changed.call)]
+            reports.append(changed)
         self.refresh()
 
     def wait(self) -> None:
@@ -265,57 +242,79 @@ class Run:
             if self.world.has_quota:
                 used = len(self.world.held(self.world.now))
             self.snapshot = dataclasses.replace(self.snapshot, quota_used=used)
-            doubts = contradictions(self.snapshot)
-            if not doubts:
+            doubt = contradiction(self.snapshot)
+            if doubt is None:
                 return
-            if doubts[0].witness is Witness.QUOTA:
+            if doubt is Witness.QUOTA:
                 if self.world.now >= until:
                     raise GaveUp
                 self.wait()
             self.look()
             self.settle()
 
-    def send(self, expected: Expected, act: Callable[[], list[str]], says: Says) -> None:
+    def send(self, needed: int, adds: int, removes: Sequence[str] = (), before: Iterable[str] = ()) -> None:
         """Record a call, send it, and record what its end shows."""
         world = self.world
         world.number += 1
-        call = OpenCall(world.number, "", expected, frozenset(self.held()), world.now, TIMEOUT, None)
+        names = frozenset(before)
+        call = OpenCall(world.number, "", adds, len(removes), names, world.now, TIMEOUT, None)
         world.calls.append(call)
+        is_whole = not (adds and removes)
+        answered_at: float | None = None
         try:
-            names = act()
+            new = world.carry_out(needed, adds, list(removes))
+            answered_at = world.now
+            self.bought += len(new)
+            self.record(call.id, new, Says.HELD)
+            if is_whole:
+                self.record(call.id, removes, Says.GONE)
         except NoAnswer as error:
-            world.calls.remove(call)
-            answered_at = world.now if error.has_ended else None
-            world.calls.append(dataclasses.replace(call, answered_at=answered_at))
-            self.look()
-            self.settle()
-        else:
-            world.calls.remove(call)
-            self.record(call.id, names, says)
+            is_whole = False
+            if error.has_ended:
+                answered_at = world.now
+        world.calls.remove(call)
+        if is_whole:
             self.refresh()
+            return
+        world.calls.append(dataclasses.replace(call, answered_at=answered_at))
+        self.look()
+        self.settle()
 
-    def ensure(self, goal: int) -> None:
+    def ensure(self, goal: int = COUNT) -> None:
         while goal > len(self.held()):
             self.confirm()
             number = goal - len(self.held())
             if number > 0:
-                self.send(Expected(adds=number), functools.partial(self.world.buy, number, goal), Says.HELD)
+                self.send(goal - self.world.coming(), number, before=self.held())
 
     def replace(self) -> None:
         goal = len(self.held())
-        old = sorted(certain(self.snapshot))
-        if old:
+        if certain(self.snapshot):
             self.confirm()
-            expected = Expected(removes=frozenset(old[:1]))
-            self.send(expected, functools.partial(self.world.release, old[0]), Says.GONE)
+            self.release()
             self.settle()
             self.ensure(goal)
 
     def release(self) -> None:
-        old = sorted(certain(self.snapshot))
+        old = sorted(certain(self.snapshot))[:1]
         if old:
-            expected = Expected(removes=frozenset(old[:1]))
-            self.send(expected, functools.partial(self.world.release, old[0]), Says.GONE)
+            self.send(0, 0, old, old)
+
+    def swap(self) -> None:
+        """Let QG.net replace one of its choice: the oldest that it has."""
+        self.settle()
+        before = frozenset(self.held())
+        begun = len(self.world.payments)
+        while before and not self.swapped(before):
+            self.settle()
+            paid = sum(number for _needed, number in self.world.payments[begun:])
+            if not self.swapped(before):
+                self.send(1 - paid, 1, self.world.held(self.world.now)[:1], self.held())
+        self.ensure(len(before))
+
+    def swapped(self, before: frozenset[str]) -> bool:
+        held = frozenset(certain(self.snapshot))
+        return self.bought > 0 or before != held
 
 
 def perform(world: World, task: str) -> None:
@@ -331,13 +330,7 @@ def perform(world: World, task: str) -> None:
                 break
     else:
         with contextlib.suppress(Killed, GaveUp):
-            run = Run(world)
-            if task == "ensure":
-                run.ensure(COUNT)
-            elif task == "replace":
-                run.replace()
-            else:
-                run.release()
+            getattr(Run(world), task)()
         world.now += 1.0
 
 

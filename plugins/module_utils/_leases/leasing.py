@@ -106,10 +106,10 @@ class _Run(Ensuring[Lease]):
             # One first, since a plan by volume gets no channel back.
             before = books.quota
             release(books, surplus[:1])
-            books.confirm()
+            books.confirm(self.first.missing)
             check_room(books, before, len(surplus) - 1, needed=self.first.missing)
             release(books, surplus[1:])
-        self.buy(is_confirmed=not is_short)
+        self.buy()
         release(books, [name for name in surplus if name in books.held])
         self.check_new()
 

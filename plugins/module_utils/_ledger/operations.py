@@ -18,8 +18,7 @@ from .._core.checks import parse_minutes
 from .._core.errors import OptionError
 from .._core.runtime import SILENT
 from .._core.text import quoted
-from .._paid.journal import REFUSED, SETTLED
-from .._paid.ledger import ledger
+from .._paid.journal import REFUSED, SETTLED, ledger
 from .._store.opening import open_store
 from .._store.store import Store
 from .._task.api_options import AUTO, PRODUCT_OPTIONS, PROXY_API_OPTIONS, Connection, key_caller

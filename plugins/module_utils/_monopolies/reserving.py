@@ -16,8 +16,7 @@ from .._api import calls
 from .._api.monopolies import Monopolies, Monopoly
 from .._core.errors import CallError, QgError, UncertainOutcomeError, WaitBudgetExceeded
 from .._core.text import format_sample
-from .._paid.books import Books, locked_books
-from .._paid.clearing import POLL
+from .._paid.books import POLL, Books, locked_books
 from .._paid.ensure import Ensuring
 from .._paid.matching import Desired
 from .._paid.release import release

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What a key holds and pays for: records calls, pays and releases, once :mod:`.clearing` says that it may.
+"""What a key holds and pays for: looks, waits, records calls, pays and releases, as :mod:`.evidence` decides.
 
 A response may be lost after QG.net has carried out the call, and QG.net's list may lag behind it, or be wrong once.
 """
@@ -10,26 +10,33 @@ A response may be lost after QG.net has carried out the call, and QG.net's list 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Collection, Iterator, Mapping
+import dataclasses
+from collections.abc import Callable, Collection, Iterator, Mapping
 from functools import partial
 from typing import TypeVar
 
-from .._api.leases import Terms
+from .._api.leases import Quota, Terms
 from .._api.model import Sending
-from .._core.errors import CallError
-from .._core.text import format_sample
+from .._core.errors import CallError, QgError, UncertainOutcomeError, WaitBudgetExceeded
+from .._core.text import counted
 from .._store.store import after_the_call
-from .clearing import Clearing
-from .evidence import LIST_LAG, Expected, Report, Says
+from .evidence import LIST_LAG, OpenCall, Outcome, Verdict, Witness, contradiction, excess, missed, verdict
+from .holdings import Holdings
 from .journal import HOUR
 from .paid_api import BUY, DROP, SWAP, NewCall, PaidApi
 
 R = TypeVar("R")
+#: Seconds between two looks at what may change.
+POLL = 5.0
 
 
 @contextlib.contextmanager
 def locked_books(
-    api: PaidApi[R], *, cap: int | None = None, ignore_quota: bool = False, releases: bool = False
+    api: PaidApi[R],
+    *,
+    cap: int | None = None,
+    ignore_quota: bool = False,
+    releases: bool = False,
 ) -> Iterator[Books[R]]:
     """Lock the key, and read what it holds; calls of earlier runs end if the list shows their effect.
 
@@ -42,44 +49,176 @@ def locked_books(
         yield books
 
 
-class Books(Clearing[R]):
-    """What a key holds, within the lock of the key: nobody else writes to its journal."""
+class Books(Holdings[R]):
+    """What a key holds, within the lock of the key: nobody else writes to its journal.
+
+    ``bought`` is what calls of this run have paid for, and ``quota`` the last one that was read.
+    """
 
     def __init__(self, api: PaidApi[R], *, cap: int | None = None, ignore_quota: bool = False) -> None:
-        super().__init__(api, cap=cap, ignore_quota=ignore_quota)
+        super().__init__(api, cap=cap)
+        self.budget = api.caller.budget
+        self.ignore_quota = ignore_quota
+        self.bought: dict[str, R] = {}
+        #: Whether QG.net has reported a purchase of this run as a success, whatever the response names.
+        self.is_accepted = False
+        #: The calls that pay of which this run does not know what they did, by their numbers.
+        self.unanswered: dict[int, str] = {}
+        self.quota: Quota | None = None
         #: What calls of this run may have released.
         self._dropped: dict[str, R] = {}
+        self._has_warned = False
+        #: Whether list and quota have agreed, and all calls since have reported their whole effect.
+        self._is_clear = False
 
     @property
     def released(self) -> dict[str, R]:
         """What calls of this run have released."""
         return {name: resource for name, resource in self._dropped.items() if name not in self.held}
 
+    def look(self) -> None:
+        """Read what is held, and record what the list lacks: only within the lock, lists are in an order."""
+        super().look()
+        changed = missed(self.snapshot)
+        if changed:
+            self.journal.note_missing(changed)
+            self.use_reports()
+        reports = self.snapshot.last_reports()
+        lacked = [self.held[name] for name in self.missed if name in reports]
+        if lacked and not self._has_warned:
+            self._has_warned = True
+            self.warnings.append(
+                f"{self.api.listing.capitalize()} lacks what this store has bought and what has not ended: "
+                f"{self.sample(lacked)}. It counts as held, and is not bought again, until the list has lacked it "
+                "twice within a minute."
+            )
+
+    def settle(self, *, purchases: bool = True, releases: bool = True) -> None:
+        """End the open calls whose effect is known.
+
+        Wait for the effect of ``purchases`` and of ``releases``, or raise UncertainOutcomeError.
+        """
+        for number in [call.id for call in self.snapshot.calls]:
+            # Another run, which has lost its lock, may have ended it.
+            while call := next((call for call in self.snapshot.calls if call.id == number), None):
+                result = verdict(call, self.snapshot)
+                if result.outcome is not Outcome.OPEN:
+                    self._close(call, result)
+                    break
+                left = call.settles_at - self.snapshot.read_at
+                if left > 0:
+                    if not (purchases and call.adds) and not (releases and call.removes):
+                        break
+                    self._wait_for(call, result, left)
+                self.look()
+
+    def _close(self, call: OpenCall, result: Verdict) -> None:
+        is_whole = result.outcome is Outcome.DONE or len(result.added) >= call.adds
+        added = self._note(call, result.added)
+        self.journal.close(call.id, self.items(added), result.removed, whole=is_whole)
+        calls = [other for other in self.snapshot.calls if other is not call]
+        self.snapshot = dataclasses.replace(self.snapshot, calls=calls)
+        if is_whole:
+            self.unanswered.pop(call.id, None)
+        self.use_reports()
+
+    def _note(self, call: OpenCall, added: Collection[str]) -> dict[str, R]:
+        """Keep what a call has paid for, for the result; returns it."""
+        resources = {name: self.held[name] for name in added}
+        if call.id in self.journal.own:
+            self.bought.update(resources)
+        elif resources:
+            asked = counted(call.adds, self.api.noun)
+            names = self.sample(resources.values())
+            self.warnings.append(f"An earlier run asked for {asked} and did not learn the result: {names} are held.")
+        return resources
+
+    def _wait_for(self, call: OpenCall, result: Verdict, left: float) -> None:
+        try:
+            self.wait(min(POLL, left), "the effect of a call is not known yet", call.endpoint)
+        except WaitBudgetExceeded:
+            self._note(call, result.added)
+            age = counted(round(self.now() - call.sent_at), "second")
+            raise self.unknown(
+                call.endpoint,
+                f"it was sent {age} ago, {self.api.listing} may show its effect for another {left:.0f} seconds, and "
+                "max_wait ends before that",
+            ) from None
+
+    def read_quota(self) -> bool:
+        """Read the quota; returns whether something contradicts a payment then."""
+        self.quota = self.api.quota()
+        used = None
+        # A plan without channels counts none.
+        if self.quota is not None and self.quota.balance is None and self.quota.total and not self.ignore_quota:
+            used = self.quota.used
+        clock = self.api.caller.vendor_clock
+        self.snapshot = dataclasses.replace(self.snapshot, quota_used=used, now=clock.now(), latest=clock.latest())
+        return contradiction(self.snapshot) is not None
+
+    def confirm(self, number: int = 0) -> None:
+        """Return when so many may be paid for; raises UncertainOutcomeError if that does not become clear.
+
+        The quota is read again if it has shown fewer channels.
+        """
+        has_room = self.quota is None or self.quota.available >= number
+        if self._is_clear and has_room and not self.snapshot.calls:
+            return
+        self.settle()
+        until = self.now() + LIST_LAG
+        self.read_quota()
+        while witness := contradiction(self.snapshot):
+            if witness is Witness.QUOTA:
+                self._wait_for_quota(until)
+            self.look()
+            self.settle()
+            if witness is Witness.QUOTA:
+                self.read_quota()
+        self._is_clear = True
+
+    def _wait_for_quota(self, until: float) -> None:
+        number = excess(self.snapshot)
+        reason = f"the quota counts {number} more in use than {self.api.listing} shows"
+        limit = f"this has not changed for {LIST_LAG:.0f} seconds"
+        if self.now() < until:
+            try:
+                self.wait(POLL, reason, self.api.list_call)
+                return
+            except WaitBudgetExceeded:
+                limit = "max_wait ends before they must agree"
+        raise UncertainOutcomeError(
+            f"Whether the key holds {counted(number, f'more {self.api.noun}')} than {self.api.listing} shows is "
+            f"unknown: the quota counts {number} more in use, and {limit}. {self.payments()} {self.api.ignoring} "
+            f"{self.api.advice}",
+            endpoint=self.api.list_call,
+        )
+
     def buy(self, number: int, terms: Terms, operation: str = BUY) -> CallError | None:
         """Pay for resources once; returns the error of a call whose effect, if any, is in ``bought`` nevertheless."""
-        api = self.api
-        endpoint = api.calls[operation]
+        endpoint = self.api.calls[operation]
         before = frozenset(self.held)
-        expected = Expected(adds=number)
         if operation == SWAP:
-            expected = Expected(adds=number, removes_count=number)
             # QG.net may release them even if it refuses to replace them.
             self._dropped.update(self.held)
-        call = NewCall(operation, endpoint, expected, before, request={"terms": terms.as_json()})
+        call = NewCall(operation, endpoint, number, before, {"terms": terms.as_json()})
         failure = None
         is_whole = False
+        self._is_clear = False
         try:
-            named = api.pay(operation, number, terms, self._recorded(call))
+            named = self.api.pay(operation, number, terms, self._recorded(call))
         except CallError as error:
             if not error.may_have_effect:
                 raise
             failure = error
             self.unanswered[self.journal.own[-1]] = endpoint
         else:
-            is_whole = self._take_answer(named, expected, before)
-            repeated = [api.label(named[name]) for name in before.intersection(named)]
+            repeated = [named[name] for name in before.intersection(named)]
+            # Of a replacement by QG.net, only the list shows what is gone.
+            is_whole = operation == BUY and len(named) >= number and not repeated
+            self._use_answer(named, is_whole)
+            self._is_clear = is_whole
             if repeated and operation == BUY:
-                reason = f"its response names what the key held before: {format_sample(repeated)}"
+                reason = f"its response names what the key held before: {self.sample(repeated)}"
                 raise self.unknown(endpoint, reason)
         if not is_whole:
             with self.explaining(endpoint, failure):
@@ -87,29 +226,20 @@ class Books(Clearing[R]):
                 self.settle()
         return failure
 
-    def _take_answer(self, named: Mapping[str, R], expected: Expected, before: frozenset[str]) -> bool:
-        """Record what the response to a purchase names; returns whether that is its whole result."""
+    def _use_answer(self, named: Mapping[str, R], is_whole: bool) -> None:
+        """Record what the response to a purchase names, and whether that is its whole result."""
         # Before the store is used, since its failure must not hide what was paid for.
         self.is_accepted = True
-        self.held.update(named)
         self.bought.update(named)
-        # Of a replacement by QG.net, only the list shows what is gone, unless that is all there was.
-        is_whole = len(named) >= expected.adds and before.isdisjoint(named)
-        if expected.removes_count:
-            is_whole = is_whole and expected.removes_count >= len(before)
-        gone = frozenset[str]()
-        if is_whole and expected.removes_count:
-            gone = before.difference(named)
-        items = {name: self.api.to_item(resource) for name, resource in named.items()}
-        lasts = max((self.api.span(item).life or 0.0 for item in items.values()), default=0.0)
-        self.journal.answer(items, gone, whole=is_whole, lasts=lasts)
-        for name in gone:
-            self.held.pop(name, None)
+        items = self.items(named)
+        lasts = 0.0
+        for item in items.values():
+            lasts = max(lasts, self.api.span(item).life or 0.0)
+        self.journal.answer(items, whole=is_whole, lasts=lasts)
         with after_the_call():
             self.use_reports()
-            # What could not be recorded is held nevertheless.
-            self.held.update({name: resource for name, resource in named.items() if name not in self.held})
-        return is_whole
+        # What could not be recorded is held nevertheless.
+        self.held.update(named)
 
     def check_drop(self, going: Collection[str]) -> None:
         """Raise QgError if no call releases these and spares the others."""
@@ -129,7 +259,7 @@ class Books(Clearing[R]):
         endpoint = self.api.calls[DROP]
         resources = [self.held[name] for name in names]
         staying = self._split(going)[1]
-        call = NewCall(DROP, endpoint, Expected(removes=frozenset(names)))
+        call = NewCall(DROP, endpoint, before=names)
         gone: list[str] = []
         failure = None
         try:
@@ -151,12 +281,52 @@ class Books(Clearing[R]):
 
     def _recorded(self, call: NewCall) -> Sending:
         """Return what records a call while it is sent, and forgets what no longer matters."""
-        old = self.now() - HOUR
-        past = [report for report in self.snapshot.reports if self._is_past(report, old)]
+        past = self.snapshot.past(self.now() - HOUR)
         return partial(self.journal.sending, call, self.api.caller.timeout, past)
 
-    def _is_past(self, report: Report, old: float) -> bool:
-        """Whether a report no longer matters: no list, or none after that time, shows its resource."""
-        if report.says is Says.HELD:
-            return report.ends is not None and report.ends + LIST_LAG <= self.snapshot.now
-        return report.at < old
+    def payments(self) -> str:
+        """Return what this run has paid for, or may have paid for, in whole sentences."""
+        sentences = []
+        if self.bought:
+            number = counted(len(self.bought), self.api.noun, "were")
+            sentences.append(f"{number} bought by this run: {self.sample(self.bought.values())}.")
+        if self.unanswered:
+            calls = " and ".join(dict.fromkeys(self.unanswered.values()))
+            sentences.append(f"What {calls} did is not known for sure.")
+        return " ".join(sentences) or "This run has paid for nothing."
+
+    @contextlib.contextmanager
+    def explaining(self, endpoint: str, failure: CallError | None, otherwise: str = "") -> Iterator[None]:
+        """Name the call whose effect the body was to find out, if that fails."""
+        first = otherwise
+        details = {}
+        if failure is not None:
+            first = failure.message
+            details = failure.details
+        try:
+            yield
+        except UncertainOutcomeError as second:
+            # It names the call already.
+            raise UncertainOutcomeError(f"{first} {second.message}".strip(), **{**second.details, **details}) from None
+        except QgError as second:
+            raise self.unknown(endpoint, f"{first} {second.message}".strip(), failure) from None
+
+    def wait(self, seconds: float, reason: str, call: str, examine: Callable[[], str] | None = None) -> None:
+        """Wait, at most for the remaining max_wait, so that the last look is at its end."""
+        rest = self.budget.max_wait - self.budget.waited
+        if rest > 0:
+            seconds = min(seconds, rest)
+        self.budget.wait(seconds, reason, call, examine=examine)
+
+    def unseen(self, operation: str) -> UncertainOutcomeError:
+        """Return the error for a call that was reported as a success without an effect that shows."""
+        reason = f"it was reported as a success, and {self.api.listing} shows nothing new"
+        return self.unknown(self.api.calls[operation], reason)
+
+    def unknown(self, endpoint: str, reason: str, failure: CallError | None = None) -> UncertainOutcomeError:
+        """Return the error for a call of which it is unknown what it has done, for this reason."""
+        details = {"endpoint": endpoint}
+        if failure is not None:
+            details.update(failure.details)
+        text = f"What {endpoint} has done is unknown: {reason.rstrip('.')}. {self.api.advice}"
+        return UncertainOutcomeError(text, **details)

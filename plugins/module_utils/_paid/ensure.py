@@ -6,17 +6,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, Generic, TypeVar
 
 from .._api.leases import Quota, Terms
 from .._core.errors import CallError, QgError, Reason, UncertainOutcomeError
 from .._core.text import counted, format_sample
-from .books import Books
-from .clearing import POLL
+from .books import POLL, Books
 from .lifetime import check_lifetime, duration, known_lifetime
 from .matching import Desired, Plan
-from .paid_api import BUY
+from .paid_api import BUY, SWAP
 from .release import ATTEMPTS
 
 R = TypeVar("R")
@@ -30,7 +29,7 @@ def buy_missing(
     missing: Callable[[], int],
     terms: Terms,
     *,
-    is_confirmed: bool = False,
+    operation: str = BUY,
     at_once: Callable[[], int] | None = None,
 ) -> None:
     """Pay until nothing is missing; a call is sent again only when it is known to have had no effect.
@@ -40,29 +39,31 @@ def buy_missing(
     failed = 0
     until = books.now() + CHANNEL_WAIT
     while number := missing():
-        if not is_confirmed:
-            books.confirm()
-        is_confirmed = False
+        if operation == SWAP:
+            # It takes no channel, so the quota says nothing about it.
+            books.settle()
+        else:
+            books.confirm(number)
         if missing() != number:
             continue
-        known = len(books.bought)
-        most = books.api.most
+        bought = len(books.bought)
+        size = min(number, books.api.most)
         if at_once is not None:
-            most = min(most, at_once())
+            size = min(size, at_once())
         try:
-            error = books.buy(min(number, most), terms)
+            error = books.buy(size, terms, operation)
         except CallError as refusal:
             # A released channel is not free at once, and not every plan has a quota that shows it.
             if refusal.reason is not Reason.CHANNELS or not books.released or books.now() >= until:
                 raise
             books.wait(POLL, "a released channel is not free yet", books.api.calls[BUY])
             continue
-        if len(books.bought) > known:
+        if len(books.bought) > bought:
             continue
         failed += 1
-        if error is None:
-            raise books.unseen(BUY)
-        if not error.retryable or failed >= ATTEMPTS:
+        if error is None and missing() == number:
+            raise books.unseen(operation)
+        if error is not None and (not error.retryable or failed >= ATTEMPTS):
             # The quota may show what the list does not.
             books.confirm()
             if missing() == number:
@@ -126,9 +127,9 @@ class Ensuring(Generic[R]):
         self._check_channels()
         books.journal.check_cap(self.first.decided().missing)
 
-    def buy(self, *, is_confirmed: bool = True) -> None:
+    def buy(self) -> None:
         """Buy what is missing."""
-        buy_missing(self.books, self._missing, self.desired.terms, is_confirmed=is_confirmed, at_once=self._at_once)
+        buy_missing(self.books, self._missing, self.desired.terms, at_once=self._at_once)
 
     def _missing(self) -> int:
         """Return how many are missing; what this run has bought is not bought again, even if it has ended since."""
@@ -145,9 +146,9 @@ class Ensuring(Generic[R]):
             return 1
         if lasts is None:
             # A list has shown it, not a response: it has at least as much left.
-            left = [traits.remaining for name, traits in books.traits().items() if name in books.bought]
+            left = [traits.remaining or 0.0 for name, traits in books.traits().items() if name in books.bought]
             # By a clock that is ahead, it seems to be over, which says nothing.
-            lasts = max((seconds for seconds in left if seconds is not None and seconds > 0), default=None)
+            lasts = max((seconds for seconds in left if seconds > 0), default=None)
         check_lifetime(books, self.desired, lasts)
         return books.api.most
 
@@ -194,14 +195,17 @@ class Ensuring(Generic[R]):
 
     def matching(self) -> list[R]:
         """Return the resources that count now."""
-        return [self.books.held[name] for name in self.plan().keep]
+        return self._held(self.plan().keep)
+
+    def _held(self, names: Iterable[str]) -> list[R]:
+        return [self.books.held[name] for name in names]
 
     def warn(self) -> None:
         """Warn of resources that count, and are listed elsewhere."""
         books = self.books
         elsewhere = self.plan().elsewhere
         if elsewhere:
-            names = format_sample([books.api.label(books.held[name]) for name in elsewhere])
+            names = books.sample(self._held(elsewhere))
             books.warnings.append(
                 f"QG.net lists {names} in another area or with another ISP than was requested. They count for this "
                 f"request until they end, since another {books.api.noun} would be paid for and be no better."

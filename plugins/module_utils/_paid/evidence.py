@@ -17,7 +17,9 @@ Times called "state time" are those of the store. Ends of resources are Unix tim
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+import dataclasses
+import math
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
@@ -41,37 +43,20 @@ class Says(str, Enum):
     UNLISTED = "unlisted"
     #: It was bought by this call, and is not held any more.
     ENDED = "ended"
-    #: A call without a known result may release it.
-    MAYBE_GONE = "maybe gone"
-
-
-@dataclass(frozen=True)
-class Expected:
-    """What a call should change: how many resources it adds, and which it removes.
-
-    Of a call that lets QG.net choose what to remove, only the number is known.
-    """
-
-    adds: int = 0
-    removes: frozenset[str] = frozenset()
-    removes_count: int = 0
-
-    @property
-    def removes_something(self) -> bool:
-        """Whether something that was held may be gone."""
-        return bool(self.removes) or self.removes_count > 0
 
 
 @dataclass(frozen=True)
 class OpenCall:
-    """A call whose whole result is not known. ``before`` are the names that were held before it.
+    """A call whose whole result is not known: how many resources it ``adds``, and how many of ``before`` it removes.
 
-    ``answered_at`` is the state time at which its exchange has ended; None if it has not.
+    ``before`` are the names that were held before a purchase. A release removes all of ``before``, and a replacement by
+    QG.net those of its choice. ``answered_at`` is the state time at which its exchange has ended; None if it has not.
     """
 
     id: int
     endpoint: str
-    expected: Expected
+    adds: int
+    removes: int
     before: frozenset[str]
     sent_at: float
     timeout: float
@@ -105,6 +90,11 @@ class Report:
     request: Mapping[str, Any] = field(default_factory=dict)
 
     @property
+    def is_purchase(self) -> bool:
+        """Whether its call has bought the resource."""
+        return self.says in (Says.HELD, Says.ENDED)
+
+    @property
     def may_be_unlisted_for(self) -> float:
         """The seconds for which the list may lack it before it counts as gone."""
         if self.life is None:
@@ -117,8 +107,8 @@ class Snapshot:
     """What is known at one moment.
 
     ``listed`` are the names in QG.net's list with their ends, and ``read_at`` is the state time at which that list was
-    requested; ``listed_before`` and ``read_before`` are those of the list before it in this run, and None for the first
-    one. ``reports`` are in the order of their times.
+    requested; ``earlier`` has the list before it in this run, if there was one. ``reports`` are in the order of their
+    times.
     QG.net's clock shows a time between ``now`` and ``latest``. ``quota_used`` is the number of channels that the quota
     counts as used; None if there is no such quota, or if it is to be ignored.
     """
@@ -129,24 +119,34 @@ class Snapshot:
     latest: float = 0.0
     reports: Sequence[Report] = ()
     calls: Sequence[OpenCall] = ()
-    listed_before: Mapping[str, float | None] | None = None
-    read_before: float | None = None
+    earlier: Snapshot | None = None
     quota_used: int | None = None
 
     def last_reports(self) -> dict[str, Report]:
-        """Return what was reported last about each resource, apart from what is unknown."""
+        """Return what was reported last about each resource."""
         last: dict[str, Report] = {}
         for report in self.reports:
             before = last.get(report.name)
             # That a list shows what a response has reported says nothing new.
-            is_known = before is not None and before.says is Says.GONE and report.says is Says.UNLISTED
-            if report.says is not Says.MAYBE_GONE and not is_known:
+            if before is None or before.says is not Says.GONE or report.says is not Says.UNLISTED:
                 last[report.name] = report
         return last
 
+    def past(self, old: float) -> list[Report]:
+        """Return the reports that do not matter any more: no list, or none after this old time, shows the resource."""
+        past = []
+        for report in self.reports:
+            is_past = report.at < old
+            if report.says is Says.HELD:
+                is_past = report.ends is not None and report.ends + LIST_LAG <= self.now
+            if is_past:
+                past.append(report)
+        return past
+
     def may_lag(self, report: Report) -> bool:
-        """Whether the list may have been written before this was reported."""
-        return report.at > self.read_at - LIST_LAG
+        """Whether the list may have been written before this was reported: by a response, or by an earlier list."""
+        lag = LIST_LAG if report.says in (Says.HELD, Says.GONE) else 0.0
+        return report.at > self.read_at - lag
 
     def has_ended(self, ends: float | None) -> bool:
         """Whether what was to end then has ended by itself."""
@@ -156,75 +156,53 @@ class Snapshot:
 class Held(Enum):
     """Why a resource counts as held."""
 
-    #: The list shows it.
-    LISTED = "listed"
-    #: It was reported lately, and the list may not show it yet.
-    REPORTED = "reported"
-    #: The journal knows it, and the list lacks it: either the list is wrong, or it was taken away early.
-    MISSED = "missed"
+    CERTAIN = "the list shows it, or may not show it yet"
+    MISSED = "it was held, and the list lacks it: either the list is wrong, or it was taken away early"
 
 
 def view(snapshot: Snapshot) -> dict[str, Held]:
     """Return what counts as held, and why: the list, corrected by what it may not show."""
-    held = dict.fromkeys(snapshot.listed, Held.LISTED)
-    may_be_removed = _may_be_removed(snapshot.calls)
-    reports = snapshot.last_reports()
-    for name, ends in (snapshot.listed_before or {}).items():
-        is_missed = name not in held and name not in may_be_removed
-        if is_missed and name not in reports and not snapshot.has_ended(ends):
-            held[name] = Held.MISSED
+    held = dict.fromkeys(snapshot.listed, Held.CERTAIN)
+    reports = {}
+    if snapshot.earlier is not None:
+        # Nothing is reported of what another buyer has bought, so the list before counts.
+        for name, ends in snapshot.earlier.listed.items():
+            reports[name] = Report(name, 0, Says.HELD, -math.inf, ends)
+    reports.update(snapshot.last_reports())
+    may_be_removed = set[str]()
+    for call in snapshot.calls:
+        if call.removes:
+            may_be_removed |= call.before
     for name, report in reports.items():
-        if report.says is Says.GONE:
+        if report.says is not Says.HELD:
             if snapshot.may_lag(report):
-                held.pop(name, None)
-        elif report.says is not Says.HELD:
-            # One list has shown this, so a later one may contradict it.
-            if report.at > snapshot.read_at:
                 held.pop(name, None)
         elif name not in held and not snapshot.has_ended(report.ends):
             if snapshot.may_lag(report):
-                held[name] = Held.REPORTED
+                held[name] = Held.CERTAIN
             elif name not in may_be_removed:
                 held[name] = Held.MISSED
     return held
 
 
-def _may_be_removed(calls: Iterable[OpenCall]) -> set[str]:
-    """Return what open calls may remove, or have removed."""
-    names = set[str]()
-    for call in calls:
-        names |= call.expected.removes
-        if call.expected.removes_count:
-            names |= call.before
-    return names
-
-
 def certain(snapshot: Snapshot) -> list[str]:
     """Return what is held for certain: whatever the list lacks may have been released, or replaced by QG.net."""
-    return [name for name, reason in view(snapshot).items() if reason is not Held.MISSED]
+    return [name for name, reason in view(snapshot).items() if reason is Held.CERTAIN]
 
 
-class Missing(Enum):
-    """What a list says about a resource that the journal knows."""
-
-    FIRST = "it lacks the resource, and the list before did not"
-    TWICE = "it lacks the resource, as a list long enough before did"
-    BACK = "it shows the resource again"
-
-
-def missed(snapshot: Snapshot) -> dict[str, Missing]:
-    """Return what has to be recorded about resources that the list lacks, or shows again."""
+def missed(snapshot: Snapshot) -> list[Report]:
+    """Return the reports as they are to be recorded, of what the list lacks that it should show, or shows again."""
     states = view(snapshot)
-    changes = {}
+    changed = []
     for name, report in snapshot.last_reports().items():
         if report.says is Says.HELD and states.get(name) is Held.MISSED:
             if report.missed_at is None:
-                changes[name] = Missing.FIRST
+                changed.append(dataclasses.replace(report, missed_at=snapshot.read_at))
             elif snapshot.read_at - report.missed_at >= report.may_be_unlisted_for:
-                changes[name] = Missing.TWICE
+                changed.append(dataclasses.replace(report, says=Says.ENDED, at=snapshot.read_at))
         elif report.missed_at is not None and name in snapshot.listed:
-            changes[name] = Missing.BACK
-    return changes
+            changed.append(dataclasses.replace(report, missed_at=None))
+    return changed
 
 
 class Outcome(Enum):
@@ -240,77 +218,56 @@ class Verdict:
     """What became of a call: the names that it has added and removed as far as the list shows them."""
 
     outcome: Outcome
-    added: tuple[str, ...] = ()
+    added: Sequence[str] = ()
     removed: frozenset[str] = frozenset()
 
 
 def verdict(call: OpenCall, snapshot: Snapshot) -> Verdict:
     """Return what became of a call whose result is not known."""
-    held = certain(snapshot)
-    added = _added(call, snapshot, held)
-    removed = _removed(call, snapshot, held, added)
+    added = _added(call, snapshot)
+    removed = frozenset[str]()
+    if call.removes:
+        removed = _removed(call, snapshot, added)
+    # While a release is in flight, it would also release a new resource that gets the same address.
+    may_be_done = call.adds > 0 or call.answered_at is not None
     outcome = Outcome.OPEN
-    if _is_whole(call, held, added, removed):
+    if may_be_done and len(added) == call.adds and len(removed) >= call.removes:
         outcome = Outcome.DONE
-    elif _is_over(call, snapshot):
+    elif snapshot.earlier is not None and snapshot.earlier.read_at >= call.settles_at:
+        # A single list may be wrong, so two have to lack its effect.
         outcome = Outcome.LOST
     return Verdict(outcome, added, removed)
 
 
-def _added(call: OpenCall, snapshot: Snapshot, held: Collection[str]) -> tuple[str, ...]:
+def _added(call: OpenCall, snapshot: Snapshot) -> list[str]:
     """Return the new names that no other call has added; those that its own response has named come first."""
-    named = set()
-    of_others = set()
-    for report in snapshot.reports:
-        if report.says not in (Says.HELD, Says.ENDED):
-            continue
-        if report.call == call.id:
-            named.add(report.name)
-        elif not snapshot.has_ended(report.ends):
-            of_others.add(report.name)
-    known = of_others - named
-    new = [name for name in held if name not in call.before and name not in known]
+    purchases = [report for report in snapshot.reports if report.is_purchase]
+    named = {report.name for report in purchases if report.call == call.id}
+    of_others = {report.name for report in purchases if not snapshot.has_ended(report.ends)} - named
+    new = [name for name in certain(snapshot) if name not in call.before | of_others]
     new.sort(key=lambda name: name not in named)
-    return tuple(new[: call.expected.adds])
+    return new[: call.adds]
 
 
-def _removed(call: OpenCall, snapshot: Snapshot, held: Collection[str], added: Collection[str]) -> frozenset[str]:
-    if not call.expected.removes_count:
-        return _lacked_twice(call.expected.removes.difference(held), snapshot)
-    # A list with all successors is a later one than the reports of what it lacks, whichever QG.net has chosen.
+def _removed(call: OpenCall, snapshot: Snapshot, added: Collection[str]) -> frozenset[str]:
+    """Return what two lists show to be gone, or a single one if it cannot be an old one."""
     unlisted = call.before.difference(snapshot.listed)
-    is_complete = bool(added) and snapshot.listed.keys() >= set(added)
-    if is_complete and len(unlisted) == call.expected.removes_count:
+    # A list with all successors is a later one than the reports of what it lacks, whichever QG.net has chosen.
+    if added and snapshot.listed.keys() >= set(added) and len(unlisted) == call.removes:
         return unlisted
-    return _lacked_twice(call.before.difference(held), snapshot)
-
-
-def _lacked_twice(names: frozenset[str], snapshot: Snapshot) -> frozenset[str]:
-    """Return those of names that are not held which the list before should have shown, and lacked as well."""
-    if snapshot.listed_before is None or snapshot.read_before is None:
+    if snapshot.earlier is None:
         return frozenset()
-    reports = snapshot.last_reports()
-    lacked = set[str]()
-    for name in names - snapshot.listed_before.keys():
-        report = reports.get(name)
-        might_lag = report is not None and report.says is Says.HELD and report.at > snapshot.read_before - LIST_LAG
-        if not might_lag:
-            lacked.add(name)
-    return frozenset(lacked)
+    earlier = dataclasses.replace(snapshot.earlier, reports=snapshot.reports, now=snapshot.now)
+    return call.before.difference(certain(snapshot), certain(earlier))
 
 
-def _is_whole(call: OpenCall, held: Collection[str], added: Collection[str], removed: Collection[str]) -> bool:
-    if len(added) < call.expected.adds or len(removed) < call.expected.removes_count:
-        return False
-    if not call.expected.removes:
-        return True
-    # While a release is in flight, it would also release a new resource that gets the same address.
-    return call.answered_at is not None and removed == call.expected.removes
-
-
-def _is_over(call: OpenCall, snapshot: Snapshot) -> bool:
-    """Whether the time of a call is over. A single list may be wrong, so two have to lack its effect."""
-    return snapshot.read_before is not None and snapshot.read_before >= call.settles_at
+def _ends(snapshot: Snapshot) -> dict[str, float | None]:
+    """Return when resources end, by what the lists show, or else by what was reported."""
+    ends = {name: report.ends for name, report in snapshot.last_reports().items()}
+    if snapshot.earlier is not None:
+        ends.update(snapshot.earlier.listed)
+    ends.update(snapshot.listed)
+    return ends
 
 
 class Witness(Enum):
@@ -321,38 +278,22 @@ class Witness(Enum):
     QUOTA = "the quota"
 
 
-@dataclass(frozen=True)
-class Contradiction:
-    """A witness that says that more may be held than the list shows, and how many more."""
-
-    witness: Witness
-    number: int
-
-
-def contradictions(snapshot: Snapshot) -> list[Contradiction]:
-    """Return what forbids to pay for anything now."""
-    # What the list lacks must not hide another one that it lacks.
-    held = certain(snapshot)
-    doubts = []
-    for call in snapshot.calls:
-        number = max(call.expected.adds, call.expected.removes_count, len(call.expected.removes))
-        doubts.append(Contradiction(Witness.CALL, number))
-    if snapshot.quota_used is not None:
-        number = snapshot.quota_used - in_use(snapshot, held)
-        if number > 0:
-            doubts.append(Contradiction(Witness.QUOTA, number))
-    elif snapshot.listed_before is None:
-        doubts.append(Contradiction(Witness.LIST, 0))
-    return doubts
+def contradiction(snapshot: Snapshot) -> Witness | None:
+    """Return what forbids to pay for anything now; None if nothing does."""
+    if snapshot.calls:
+        return Witness.CALL
+    if snapshot.quota_used is None and snapshot.earlier is None:
+        return Witness.LIST
+    return Witness.QUOTA if excess(snapshot) > 0 else None
 
 
-def in_use(snapshot: Snapshot, held: Iterable[str]) -> int:
-    """Return how many of these use a channel. In doubt one has ended, so that it hides none that the list lacks."""
-    reports = snapshot.last_reports()
-    listed = {**(snapshot.listed_before or {}), **snapshot.listed}
-    number = 0
-    for name in held:
-        ends = listed[name] if name in listed else reports[name].ends
-        if ends is None or ends > snapshot.latest:
-            number += 1
-    return number
+def excess(snapshot: Snapshot) -> int:
+    """Return how many more channels the quota counts as used than the list shows.
+
+    In doubt, a resource has ended, so that it hides none that the list lacks, and so does what the list lacks itself.
+    """
+    if snapshot.quota_used is None:
+        return 0
+    ends = _ends(snapshot)
+    lasting = [name for name in certain(snapshot) if (ends[name] or math.inf) > snapshot.latest]
+    return snapshot.quota_used - len(lasting)

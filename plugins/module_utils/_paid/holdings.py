@@ -7,15 +7,16 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Generic, TypeVar
 
 from .._api.leases import Terms
 from .._core.errors import CallError, WaitBudgetExceeded
+from .._core.text import format_sample
 from .evidence import Says, Snapshot, certain, view
 from .journal import Journal
 from .matching import Traits, codes_by_name
-from .paid_api import PaidApi, read_list
+from .paid_api import Item, PaidApi, read_list
 
 R = TypeVar("R")
 
@@ -62,19 +63,16 @@ class Holdings(Generic[R]):
 
     def use_list(self, listed: Mapping[str, R], read_at: float) -> None:
         """Use a list that was requested at this state time, and what the journal says about it."""
-        read_before = None
-        listed_before = None
+        earlier = None
         if self.first is not None:
-            read_before = self.snapshot.read_at
-            listed_before = self.snapshot.listed
+            earlier = dataclasses.replace(self.snapshot, earlier=None)
         self._listed_before = self._listed
         self._listed = dict(listed)
         self.snapshot = Snapshot(
             listed={name: self.api.ends(resource) for name, resource in listed.items()},
             read_at=read_at,
             calls=self.snapshot.calls,
-            listed_before=listed_before,
-            read_before=read_before,
+            earlier=earlier,
         )
         self.use_reports()
         if self.first is None:
@@ -85,15 +83,12 @@ class Holdings(Generic[R]):
         clock = self.api.caller.vendor_clock
         reports = self.journal.reports(self.api.span)
         self.snapshot = dataclasses.replace(self.snapshot, reports=reports, now=clock.now(), latest=clock.latest())
-        known = {report.name: report for report in reports if report.says is Says.HELD}
-        self.held = {}
-        for name in view(self.snapshot):
-            if name in self._listed:
-                self.held[name] = self._listed[name]
-            elif name in known:
-                self.held[name] = self.api.from_item(known[name].data)
-            else:
-                self.held[name] = self._listed_before[name]
+        resources = dict(self._listed_before)
+        for report in reports:
+            if report.says is Says.HELD:
+                resources[report.name] = self.api.from_item(report.data)
+        resources.update(self._listed)
+        self.held = {name: resources[name] for name in view(self.snapshot)}
 
     def traits(self) -> dict[str, Traits]:
         """Return what decides whether held resources match, by name, without those that have ended."""
@@ -112,11 +107,18 @@ class Holdings(Generic[R]):
         except (CallError, WaitBudgetExceeded):
             return {}
 
+    def sample(self, resources: Iterable[R]) -> str:
+        """Return the first resources as a list for a message."""
+        return format_sample([self.api.label(resource) for resource in resources])
+
+    def items(self, resources: Mapping[str, R]) -> dict[str, Item]:
+        """Return resources by name as the journal contains them."""
+        return {name: self.api.to_item(resource) for name, resource in resources.items()}
+
     def terms(self) -> dict[str, Terms]:
         """Return what held resources were requested with, by name, as far as that is recorded."""
         terms = {}
         for report in self.snapshot.reports:
-            is_purchase = report.says in (Says.HELD, Says.ENDED)
-            if is_purchase and report.name in self.held and not self.snapshot.has_ended(report.ends):
+            if report.is_purchase and report.name in self.held and not self.snapshot.has_ended(report.ends):
                 terms[report.name] = Terms.from_json(report.request["terms"])
         return terms

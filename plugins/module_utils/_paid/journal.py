@@ -13,19 +13,20 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import datetime
 import json
 import os
 import zlib
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from typing import Any
 
-from .._api.parsing import parse_vendor_time
+from .._api.parsing import BEIJING, parse_vendor_time
 from .._core.errors import CallError, Effect, OptionError
 from .._core.runtime import current_actor
 from .._store.store import Connection, StateError, Store, after_the_call
 from .caps import bought_today, check_cap
-from .evidence import Expected, Missing, OpenCall, Report, Says
-from .paid_api import SWAP, Item, NewCall, Span
+from .evidence import OpenCall, Report, Says
+from .paid_api import BUY, DROP, Item, NewCall, Span
 
 #: Seconds for which the effects of calls are kept at most, apart from what is held, and the rows of calls that buy
 #: nothing: a lookup uses a list for as long.
@@ -46,10 +47,17 @@ _REPORTS = (
     "journal.request FROM effects JOIN journal ON journal.id = effects.call "
     "WHERE effects.key = ? AND effects.kind = ? ORDER BY effects.at, effects.call"
 )
+#: What the ledger shows of a call.
+_ENTRY = (
+    *("id", "endpoint", "product", "buys", "state", "received", "wall_at"),
+    *("run_user", "run", "host", "inventory"),
+)
+#: What a response has reported stays, whatever a list shows later.
 _SAVE_EFFECT = (
     "INSERT INTO effects (call, name, key, kind, effect, at, ends, item) VALUES (?, ?, ?, ?, ?, ?, ?, ?) "
-    "ON CONFLICT (call, name) DO UPDATE SET effect = excluded.effect, at = excluded.at"
+    "ON CONFLICT (call, name) DO NOTHING"
 )
+_END_PURCHASE = "UPDATE effects SET effect = ? WHERE key = ? AND kind = ? AND name = ? AND effect = ? AND call <> ?"
 
 
 class Journal:
@@ -73,11 +81,10 @@ class Journal:
         with self.store.transaction(durable=True) as database:
             # Read in the transaction: another process may have written while this one waited for it.
             now = self.store.now()
-            self.check_cap(call.expected.adds)
+            self.check_cap(call.adds)
             self._forget(database, now, past)
             number = self._insert(database, call, now, timeout, now + wall_ahead)
             self.own.append(number)
-            self._save(database, number, dict.fromkeys(call.expected.removes, Item()), Says.MAYBE_GONE)
         try:
             yield
         except CallError as error:
@@ -94,7 +101,7 @@ class Journal:
             "operation": call.operation,
             "endpoint": call.endpoint,
             "product": self._product,
-            "buys": call.expected.adds,
+            "buys": call.adds,
             "before": _compact(sorted(call.before)),
             "request": _compact(dict(call.request)),
             "sent_at": now,
@@ -116,14 +123,9 @@ class Journal:
             self._end(database, number, REFUSED)
             return
         # Its time starts anew: it may have been sent long after its row was written.
-        now = self.store.now()
-        state = UNKNOWN
-        answered_at: float | None = now
-        if error.effect is Effect.IN_FLIGHT:
-            state = SENT
-            answered_at = None
-        update = "UPDATE journal SET state = ?, sent_at = ?, answered_at = ? WHERE id = ?"
-        database.execute(update, (state, now, answered_at, number))
+        database.execute("UPDATE journal SET sent_at = ? WHERE id = ?", (self.store.now(), number))
+        if error.effect is not Effect.IN_FLIGHT:
+            self._end(database, number, UNKNOWN)
 
     def check_cap(self, number: int) -> None:
         """Raise CapReachedError if the cap does not allow to buy this many."""
@@ -135,75 +137,54 @@ class Journal:
 
         ``lasts`` are the seconds that what it has bought had left then.
         """
-        number = self.own[-1]
         with after_the_call(), self.store.transaction() as database:
-            self._save(database, number, held, Says.HELD)
-            self._save(database, number, dict.fromkeys(gone, Item()), Says.GONE)
             if lasts > 0:
-                database.execute("UPDATE journal SET lasts = ? WHERE id = ?", (lasts, number))
-            self._end(database, number, SETTLED if whole else UNKNOWN)
+                database.execute("UPDATE journal SET lasts = ? WHERE id = ?", (lasts, self.own[-1]))
+            self._save(database, self.own[-1], held, gone, Says.GONE)
+            self._end(database, self.own[-1], SETTLED if whole else UNKNOWN)
 
-    def close(
-        self,
-        call: int,
-        added: Mapping[str, Item],
-        removed: Collection[str] = (),
-        *,
-        whole: bool,
-    ) -> None:
+    def close(self, call: int, added: Mapping[str, Item], removed: Collection[str] = (), *, whole: bool) -> None:
         """Record that a call is over, and what a list has shown of its effect."""
         with self.store.transaction() as database:
-            self._save(database, call, added, Says.HELD)
-            self._save(database, call, dict.fromkeys(removed, Item()), Says.UNLISTED)
+            self._save(database, call, added, removed, Says.UNLISTED)
             self._end(database, call, SETTLED if whole else LOST)
 
-    def note_missing(self, reports: Iterable[tuple[Report, Missing]], read_at: float) -> None:
-        """Record what a list that was requested then has said about resources that it should show."""
+    def note_missing(self, reports: Iterable[Report]) -> None:
+        """Record what a list has said about resources that it should show."""
+        update = "UPDATE effects SET effect = ?, at = ?, missed_at = ? WHERE call = ? AND name = ?"
         with self.store.transaction() as database:
-            for report, missing in reports:
-                row = (report.call, report.name)
-                if missing is Missing.TWICE:
-                    update = "UPDATE effects SET effect = ?, at = ? WHERE call = ? AND name = ?"
-                    database.execute(update, (Says.ENDED.value, read_at, *row))
-                else:
-                    missed_at = read_at if missing is Missing.FIRST else None
-                    database.execute("UPDATE effects SET missed_at = ? WHERE call = ? AND name = ?", (missed_at, *row))
+            for report in reports:
+                said = (report.says.value, report.at, report.missed_at)
+                database.execute(update, (*said, report.call, report.name))
 
     def open(self) -> list[OpenCall]:
         """Return the calls whose whole result is not known, the earliest first."""
-        names = "SELECT call, name FROM effects WHERE key = ? AND kind = ? AND effect = ?"
-        removes: dict[int, set[str]] = {}
-        for number, name in self.store.rows(names, self._key, self._kind, Says.MAYBE_GONE.value):
-            removes.setdefault(number, set()).add(name)
         calls = []
         for number, operation, endpoint, buys, before, sent_at, timeout, answered_at in self._rows(_OPEN):
-            with reading(self.store, number):
-                expected = Expected(
+            with _reading(self.store, number):
+                names = _names(before)
+                removes = {BUY: 0, DROP: len(names)}.get(operation, buys)
+                call = OpenCall(
+                    id=number,
+                    endpoint=endpoint,
                     adds=int(buys),
-                    removes=frozenset(removes.get(number, ())),
-                    removes_count=int(buys) if operation == SWAP else 0,
+                    removes=removes,
+                    before=names,
+                    sent_at=float(sent_at),
+                    timeout=float(timeout),
+                    answered_at=None if answered_at is None else float(answered_at),
                 )
-                calls.append(
-                    OpenCall(
-                        id=number,
-                        endpoint=endpoint,
-                        expected=expected,
-                        before=_names(before),
-                        sent_at=float(sent_at),
-                        timeout=float(timeout),
-                        answered_at=None if answered_at is None else float(answered_at),
-                    )
-                )
+                calls.append(call)
         return calls
 
     def reports(self, span: Callable[[Item], Span]) -> list[Report]:
         """Return what was done, as far as it still matters; the earliest first. ``span`` reads how long one lasts."""
         reports = []
         for call, name, says, at, missed_at, ends, data, request in self._rows(_REPORTS):
-            with reading(self.store, call):
+            with _reading(self.store, call):
                 item = Item(ends, json.loads(data))
                 lasting = Span()
-                if says in (Says.HELD.value, Says.ENDED.value):
+                if item.data is not None:
                     lasting = span(item)
                 reports.append(
                     Report(
@@ -215,7 +196,7 @@ class Journal:
                         life=lasting.life,
                         missed_at=missed_at,
                         data=item,
-                        request=mapping(request),
+                        request=_mapping(request),
                     )
                 )
         return reports
@@ -227,8 +208,8 @@ class Journal:
             "AND sent_at > ? ORDER BY id DESC LIMIT 100"
         )
         for number, request, lasts in self._rows(query, self.store.now() - HOUR):
-            with reading(self.store, number):
-                terms = mapping(request).get("terms", {})
+            with _reading(self.store, number):
+                terms = _mapping(request).get("terms", {})
                 if terms.get("keep_alive") == keep_alive:
                     return float(lasts)
         return None
@@ -236,18 +217,25 @@ class Journal:
     def _rows(self, query: str, *values: object) -> list[tuple[Any, ...]]:
         return self.store.rows(query, self._key, self._kind, *values)
 
-    def _save(self, database: Connection, call: int, items: Mapping[str, Item], says: Says) -> None:
+    def _save(
+        self,
+        database: Connection,
+        call: int,
+        held: Mapping[str, Item],
+        gone: Collection[str],
+        says: Says,
+    ) -> None:
+        """Record what a call has added, and what it has removed, as one of the two ways to know that ``says``."""
+        rows = [(name, item, Says.HELD) for name, item in held.items()]
+        rows += [(name, Item(), says) for name in gone]
         now = self.store.now()
-        rows = []
-        for name, item in items.items():
-            rows.append((call, name, self._key, self._kind, says.value, now, item.ends, _compact(item.data)))
-        database.executemany(_SAVE_EFFECT, rows)
-        if says in (Says.GONE, Says.UNLISTED):
-            # Rows of calls that pay for nothing are deleted after an hour, and nothing must be held again then.
-            end = "UPDATE effects SET effect = ? WHERE key = ? AND kind = ? AND name = ? AND effect = ? AND call <> ?"
-            held = (self._key, self._kind)
-            values = [(Says.ENDED.value, *held, name, Says.HELD.value, call) for name in items]
-            database.executemany(end, values)
+        owner = (self._key, self._kind)
+        for name, item, effect in rows:
+            row = (call, name, *owner, effect.value, now, item.ends, _compact(item.data))
+            database.execute(_SAVE_EFFECT, row)
+        # Rows of calls that buy nothing are deleted after an hour, and nothing must be held again then.
+        for name in gone:
+            database.execute(_END_PURCHASE, (Says.ENDED.value, *owner, name, Says.HELD.value, call))
 
     def _end(self, database: Connection, call: int, state: str) -> None:
         """Record the state of a call whose exchange has ended, and if it is over what it has received."""
@@ -255,7 +243,6 @@ class Journal:
         database.execute(update, (state, self.store.now(), call))
         if state == UNKNOWN:
             return
-        database.execute("DELETE FROM effects WHERE call = ? AND effect = ?", (call, Says.MAYBE_GONE.value))
         query = "SELECT name, ends FROM effects WHERE call = ? AND effect IN (?, ?) ORDER BY name"
         received = list(database.execute(query, (call, Says.HELD.value, Says.ENDED.value)))
         packed = _packed(received) if received else None
@@ -271,6 +258,23 @@ class Journal:
         database.execute("DELETE FROM journal WHERE key = ? AND buys > 0 AND sent_at < ?", (self._key, now - _ttl()))
         # This holds whoever has deleted rows of calls, and whatever a process that was stopped has recorded since.
         database.execute("DELETE FROM effects WHERE NOT EXISTS (SELECT 1 FROM journal WHERE id = effects.call)")
+
+
+def ledger(store: Store, keys: Collection[str], since: float) -> Iterator[dict[str, Any]]:
+    """Yield the paid calls of these keys since a Unix time, the earliest first, by the columns of the journal.
+
+    What they have ``received`` are names with their ends in ISO 8601, and ``wall_at`` is a time in Beijing.
+    """
+    any_key = ", ".join("?" * len(keys))
+    query = (
+        f"SELECT {', '.join(_ENTRY)} FROM journal WHERE key IN ({any_key}) AND buys > 0 AND sent_at >= ? ORDER BY id"
+    )
+    for row in store.rows(query, *keys, since - store.wall_ahead()):
+        entry = dict(zip(_ENTRY, row, strict=True))
+        with _reading(store, entry["id"]):
+            entry["received"] = _unpacked(entry["received"])
+            entry["wall_at"] = datetime.datetime.fromtimestamp(entry["wall_at"], BEIJING)
+        yield entry
 
 
 def _compact(value: Any) -> str:
@@ -289,6 +293,12 @@ def _packed(held: Iterable[tuple[str, str | None]]) -> str:
     return base64.b64encode(zlib.compress(_compact(received).encode())).decode()
 
 
+def _unpacked(text: str | None) -> dict[str, str | None]:
+    if text is None:
+        return {}
+    return _mapping(zlib.decompress(base64.b64decode(text, validate=True)))
+
+
 def _names(text: str) -> frozenset[str]:
     value = json.loads(text)
     if not isinstance(value, list) or not all(isinstance(name, str) for name in value):
@@ -296,7 +306,7 @@ def _names(text: str) -> frozenset[str]:
     return frozenset(value)
 
 
-def mapping(text: str | bytes) -> dict[str, Any]:
+def _mapping(text: str | bytes) -> dict[str, Any]:
     value = json.loads(text)
     if not isinstance(value, dict):
         raise TypeError
@@ -304,7 +314,7 @@ def mapping(text: str | bytes) -> dict[str, Any]:
 
 
 @contextlib.contextmanager
-def reading(store: Store, call: int) -> Iterator[None]:
+def _reading(store: Store, call: int) -> Iterator[None]:
     """Raise StateError if the body cannot read the row of a call, or of its effect, which somebody has damaged."""
     try:
         yield

@@ -125,26 +125,40 @@ class Desired:
         What the list has ``missed`` may be held or not: it counts, so that nothing is bought for it, and nothing is
         released for it either.
         """
-        first_to_end = sorted(held, key=lambda name: _end(held[name]))
-        shown = {name: self._shown(held[name], areas) for name in first_to_end}
-        matches = {name: self._match(held[name], match) for name, match in shown.items()}
         accepted = {Match.YES}
         if self.on_uncertain == "match":
             accepted.add(Match.UNKNOWN)
-        counted = [name for name, match in matches.items() if name in bought or match in accepted]
-        keep = [name for name in counted if name in bought or self._lasts(held[name]) is not Match.NO]
+        counted: list[str] = []
+        keep: list[str] = []
+        unclear: list[str] = []
+        elsewhere: list[str] = []
+        for name in sorted(held, key=lambda name: _end(held[name])):
+            resource = held[name]
+            shown = self._shown(resource, areas)
+            match = self._match(resource, shown)
+            if name in bought:
+                counted.append(name)
+                keep.append(name)
+            elif match in accepted:
+                counted.append(name)
+                if self._lasts(resource) is not Match.NO:
+                    keep.append(name)
+            if match is Match.UNKNOWN and name not in bought:
+                unclear.append(name)
+            if shown is Match.NO and not self.excludes(resource):
+                elsewhere.append(name)
         missing = max(0, self.count - len(keep))
         surplus: list[str] = []
         if self.exact:
+            # The last ones to end stay.
             certain = [name for name in keep if name not in missed]
-            kept = certain[max(0, len(certain) - self.count) :]
-            surplus = [name for name in counted if name not in kept and name not in missed]
-            keep = [name for name in keep if name not in surplus]
-        unclear = [name for name, match in matches.items() if match is Match.UNKNOWN and name not in bought]
-        elsewhere = [name for name in keep if shown[name] is Match.NO and not self.excludes(held[name])]
+            staying = {*missed, *certain[max(0, len(certain) - self.count) :]}
+            surplus = [name for name in counted if name not in staying]
+            keep = [name for name in keep if name in staying]
         error = None
         if missing or self.exact:
             error = self._undecided([held[name] for name in unclear])
+        elsewhere = [name for name in elsewhere if name in keep]
         return Plan(keep, missing, surplus, unclear, elsewhere, error)
 
     def excludes(self, resource: Traits) -> bool:

@@ -13,7 +13,6 @@ from typing import Any, NamedTuple, Protocol, TypeVar
 from .._api.key import KeyCaller
 from .._api.leases import NamedArea, Quota, Terms
 from .._api.model import Sending
-from .evidence import Expected
 from .matching import Traits
 
 R = TypeVar("R")
@@ -40,11 +39,14 @@ class Span(NamedTuple):
 
 @dataclass(frozen=True)
 class NewCall:
-    """A call that is about to be sent. ``before`` are the names that are held before it."""
+    """A call that is about to be sent, and how many resources it ``adds``.
+
+    ``before`` are the names that are held before a purchase, and those that a release removes.
+    """
 
     operation: str
     endpoint: str
-    expected: Expected
+    adds: int = 0
     before: Collection[str] = ()
     request: Mapping[str, Any] = field(default_factory=dict)
 

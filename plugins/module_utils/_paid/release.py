@@ -9,10 +9,9 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import Any
 
-from .._core.errors import CallError, QgError, Reason, UncertainOutcomeError, WaitBudgetExceeded
+from .._core.errors import CallError, QgError, Reason, WaitBudgetExceeded
 from .._core.text import counted
-from .books import Books
-from .clearing import POLL
+from .books import POLL, Books
 from .paid_api import DROP
 
 #: The attempts of a call that fails transiently.
@@ -25,23 +24,22 @@ def release(books: Books[Any], names: Sequence[str]) -> None:
     """Release resources, the first ones first, since QG.net may refuse to release young ones; spare all others."""
     books.check_drop(names)
     error: QgError | None = None
+    left = _held(books, names)
     try:
         for attempt in range(ATTEMPTS):
-            left = _held(books, names)
-            if attempt and left:
+            if attempt:
                 books.wait(POLL, f"{books.api.listing} still shows what was released", books.api.calls[DROP])
                 books.look()
                 left = _held(books, left)
             error = _release_all(books, left) or error
-            if isinstance(error, CallError) and not error.retryable:
+            left = _held(books, left)
+            if not left or (isinstance(error, CallError) and not error.retryable):
                 break
-    except UncertainOutcomeError:
-        raise
     except WaitBudgetExceeded as stopped:
         error = error or stopped
     except CallError as refusal:
         error = refusal
-    if books.snapshot.calls and _held(books, names):
+    if books.snapshot.calls and left:
         # An earlier attempt without a response may be the reason of a refusal.
         books.look()
         books.settle()

@@ -19,7 +19,7 @@ from .._store.store import after_the_call
 from .books import Books
 from .ensure import buy_missing, check_room
 from .paid_api import SWAP, Item
-from .release import ATTEMPTS, release
+from .release import release
 
 R = TypeVar("R")
 
@@ -46,8 +46,7 @@ class Replacement(Generic[R]):
         text = json.dumps(request, sort_keys=True)
         remembered = books.api.caller.facts.get(REPLACEMENT, text)
         if remembered is None:
-            items = {name: books.api.to_item(resource) for name, resource in books.held.items()}
-            return cls(books, text, items, list(old), terms)
+            return cls(books, text, books.items(books.held), list(old), terms)
         begun = json.loads(remembered)
         return cls(
             books=books,
@@ -79,9 +78,8 @@ class Replacement(Generic[R]):
         books.confirm()
         quota = books.quota
         old = [name for name in self.old if name in books.held]
-        is_short = quota is not None and quota.available < len(old)
         with self._remembered():
-            buy_missing(books, self.missing, self.terms, is_confirmed=True)
+            buy_missing(books, self.missing, self.terms)
             for batch in (old[:1], old[1:]):
                 try:
                     release(books, [name for name in batch if name in books.held])
@@ -91,19 +89,25 @@ class Replacement(Generic[R]):
                     # Successors for the released ones, even if not all could be released.
                     buy_missing(books, self.missing, self.terms)
                     raise
-                # List and quota have been compared before the release, which was reported.
-                is_confirmed = not books.snapshot.calls and not is_short
-                buy_missing(books, self.missing, self.terms, is_confirmed=is_confirmed)
-                if is_short and batch == old[:1]:
+                # If channels were short, what the release has freed decides about the others.
+                books.confirm(len(old))
+                buy_missing(books, self.missing, self.terms)
+                if batch == old[:1]:
                     check_room(books, quota, len(old) - 1, needed=len(old) - 1, used=1)
 
     def by_vendor(self, number: int) -> None:
         """Let QG.net replace so many, and buy successors for those that it has only released."""
         books = self.books
-        books.settle()
+
+        def left() -> int:
+            """Return how many are still to be replaced: lists may show the old ones longer, or the new ones later."""
+            held = books.certain.keys()
+            before = self.before.keys()
+            return max(0, number - max(len(before - held), len(held - before), len(books.bought)))
+
         with self._remembered():
             try:
-                self._swap(number)
+                buy_missing(books, left, self.terms, operation=SWAP)
             except CallError:
                 # QG.net may have released the old ones before it refused. A single list may be wrong.
                 books.look()
@@ -113,34 +117,6 @@ class Replacement(Generic[R]):
             buy_missing(books, self.missing, self.terms)
             if number and books.certain.keys() == self.before.keys():
                 raise books.unseen(SWAP)
-
-    def _swap(self, number: int) -> None:
-        books = self.books
-        failed = 0
-        known = len(books.bought)
-        while (left := number - self._swapped(known)) > 0:
-            books.settle()
-            if left != number - self._swapped(known):
-                continue
-            new = len(books.bought)
-            error = books.buy(min(left, books.api.most), self.terms, SWAP)
-            if len(books.bought) > new:
-                continue
-            failed += 1
-            if error is None:
-                return
-            if not error.retryable or failed >= ATTEMPTS:
-                error.message += f" {books.payments()}"
-                raise error
-
-    def _swapped(self, known: int) -> int:
-        """Return how many were replaced; lists may show the old ones longer, or the new ones later.
-
-        What the list lacks may have been replaced.
-        """
-        held = self.books.certain.keys()
-        before = self.before.keys()
-        return max(len(before - held), len(held - before), len(self.books.bought) - known)
 
     @contextlib.contextmanager
     def _remembered(self) -> Iterator[None]:

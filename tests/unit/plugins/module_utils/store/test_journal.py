@@ -10,9 +10,7 @@ from typing import Any
 
 import psycopg
 import pytest
-from ansible_collections.qingguo.qgnet.plugins.module_utils._paid.evidence import Expected
-from ansible_collections.qingguo.qgnet.plugins.module_utils._paid.journal import LEASES, Journal
-from ansible_collections.qingguo.qgnet.plugins.module_utils._paid.ledger import ledger
+from ansible_collections.qingguo.qgnet.plugins.module_utils._paid.journal import LEASES, Journal, ledger
 from ansible_collections.qingguo.qgnet.plugins.module_utils._paid.paid_api import Item, NewCall, Span
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.facts import PRODUCT, Facts
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.opening import is_database
@@ -25,8 +23,8 @@ from .conftest import open_store, quick_over_both, state_place
 pytestmark = [quick_over_both, pytest.mark.usefixtures("every_store")]
 
 KEY = "name of a key"
-BUY = NewCall("buy", "/allocate", Expected(adds=2))
-RELEASE = NewCall("drop", "/release", Expected(removes=frozenset({"192.0.2.1:1"})))
+BUY = NewCall("buy", "/allocate", 2)
+RELEASE = NewCall("drop", "/release", before=["192.0.2.1:1"])
 DAY = 86400.0
 
 
