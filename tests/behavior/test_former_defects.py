@@ -50,6 +50,30 @@ def test_another_replacement_after_one_that_the_list_does_not_show(node: Node) -
     assert len(node.vendor.leases) == 3
 
 
+def test_lists_that_lack_more_than_a_replacement_removes(new_node: Make) -> None:
+    """Two in a row lack the lease that stays, beside the one that QG.net has replaced."""
+    node = new_node(lifetime=600)
+    node.ok(ALLOCATE, count=1)
+    node.ok(ALLOCATE, count=2)
+    node.vendor.advance(120)
+    lists: list[Call] = []
+
+    def show_the_last_task(call: Call) -> Answer:
+        if not node.vendor.calls("/replace") or len(lists) == 2:
+            return call.carry_out()
+        lists.append(call)
+        return call.carry_out(**worlds.task_filter(CLASSIC, node.vendor.leases[-1].task_id))
+
+    node.vendor.around(PATHS[CLASSIC].query, show_the_last_task)
+    node.is_alone = False
+
+    node.run(REPLACE, count=1, ignore_quota=True)
+
+    assert len(lists) == 2
+    assert node.vendor.paid == 3
+    assert len(node.vendor.leases) == 2
+
+
 def test_one_list_that_lacks_a_part_without_a_quota(new_node: Make) -> None:
     node = new_node("overseas", lifetime=600)
     node.ok(ALLOCATE, count=1)

@@ -340,6 +340,7 @@ STORIES = [
     ("ensure", "wait", "ensure", "ensure"),
     ("ensure", "wait", "replace", "ensure"),
     ("ensure", "replace", "replace"),
+    ("ensure", "wait", "swap", "ensure"),
     ("ensure", "wait", "release", "ensure"),
     ("ensure", "wait", "another buyer", "release", "ensure"),
     ("another buyer", "ensure", "wait", "ensure"),

@@ -258,7 +258,12 @@ def _removed(call: OpenCall, snapshot: Snapshot, added: Collection[str]) -> froz
     if snapshot.earlier is None:
         return frozenset()
     earlier = dataclasses.replace(snapshot.earlier, reports=snapshot.reports, now=snapshot.now)
-    return call.before.difference(certain(snapshot), certain(earlier))
+    gone = call.before.difference(certain(snapshot), certain(earlier))
+    if len(gone) > call.removes:
+        ends = _ends(snapshot)
+        gone = frozenset(name for name in gone if not snapshot.has_ended(ends.get(name)))
+    # Lists that lack more than the call can remove are wrong, and do not say which of it is gone.
+    return gone if len(gone) <= call.removes else frozenset()
 
 
 def _ends(snapshot: Snapshot) -> dict[str, float | None]:
