@@ -6,19 +6,30 @@
 The state machine chooses at random among all that may happen. This goes through all places of a single death,
 suspension, crash, clock step, lost lock or second run: before each transaction of the store, each request and response,
 and in each pause. Of the rounds of a wait, it takes the first and the last: those between look at the same list.
+
+At the end, many real processes do it over HTTP.
 """
 
 from __future__ import annotations
 
 import itertools
+import sys
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from random import Random
 
 import pytest
 from behavior.outcomes import FAULTS, PATIENT, Fault, Result, outcome
+from simulator.fixture import Simulator, running_simulator
 from support.node import PAUSE, PLACES, REQUEST, RESPONSE, STORE, Node
 from support.paid_calls import ALLOCATE, KINDS, Kind, Options
+from support.plugin_runs import run_action
+from support.postgres import database_server, database_url
+from support.processes import FORK
+
+__all__ = ["database_server", "database_url"]
 
 DAY = 86400
 Event = Callable[[Node, Callable[[], object]], object]
@@ -174,3 +185,61 @@ def test_an_interruption_at_any_step_costs_nothing(kind: Kind, event: str, loss:
     assert steps
     for step in steps:
         interrupt(kind, folder / str(step), event, fault, step)
+
+
+# Many processes.
+
+#: How many processes share a store, how many of them are killed, and within how many seconds.
+PROCESSES = 20
+KILLED = 9
+KILLED_WITHIN = 8.0
+#: A call of a killed process that never reached QG.net is waited for: 90 seconds, and the calls of others.
+WAIT = 400.0
+
+
+def allocate(sim: Simulator, store: str, count: int) -> None:
+    """Be a process that ensures so many leases; its exit code says whether it has succeeded."""
+    options = {"key": sim.key, "api_url": sim.api_url, "store": store, "product": "classic", "max_wait": int(WAIT)}
+    result = run_action(ALLOCATE, {**options, "count": count})
+    if result.get("failed"):
+        print(result["msg"], file=sys.stderr)
+        sys.exit(1)
+
+
+@pytest.mark.slow
+@pytest.mark.newest
+@pytest.mark.parametrize("engine", ["sqlite", "postgresql"])
+def test_many_processes_of_which_some_are_killed_pay_once(
+    engine: str, tmp_path: Path, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each wants another number of leases, so that QG.net sells what the last one wants, in many calls."""
+    monkeypatch.setenv("QG_MINUTE_SECONDS", "2")
+    store = str(tmp_path / "store")
+    if engine == "postgresql":
+        store = request.getfixturevalue("database_url")
+    chance = Random(20)
+    with running_simulator(["--minute", "2"]) as sim:
+        sim.configure(plan={"channels": 2 * PROCESSES}, options={"list_lag": 3})
+        for _call in range(PROCESSES):
+            sim.fault(path="/allocate", kind="delay", seconds=chance.uniform(0, 0.7))
+        counts = chance.sample(range(1, PROCESSES + 1), PROCESSES)
+        processes = [FORK.Process(target=allocate, args=(sim, store, count)) for count in counts]
+        for process in processes:
+            process.start()
+        began = time.monotonic()
+        doomed = chance.sample(processes, KILLED)
+        for process in doomed:
+            time.sleep(max(0.0, began + chance.uniform(0, KILLED_WITHIN) - time.monotonic()))
+            process.kill()
+        for process in processes:
+            process.join(WAIT)
+        survivors = [process.exitcode for process in processes if process not in doomed]
+        assert survivors == [0] * (PROCESSES - KILLED)
+
+        last = FORK.Process(target=allocate, args=(sim, store, PROCESSES))
+        last.start()
+        last.join(WAIT)
+
+        assert last.exitcode == 0
+        assert len(sim.leases()) == PROCESSES
+        assert len(sim.state()["keys"][sim.key]["paid"]) == PROCESSES
