@@ -55,12 +55,10 @@ STEPS = 40
 QUICK_RUNS = 15
 #: A database takes longer, and is in no way special to what decides.
 DATABASE_RUNS = 4
-#: The irregularities under which a result can be foretold whatever else happens.
-REUSE = "addresses are reused"
+#: The irregularities under which a result can be foretold whatever else happens, and names tell leases apart.
 IGNORED = "areas are ignored"
 WORLDS = (
     "exits share addresses",
-    REUSE,
     "tasks are reused",
     "leases share a host name",
     "ends differ by a second",
@@ -356,8 +354,7 @@ class KeyMachine(RuleBasedStateMachine):
         names: list[str] = []
         for entry in entries:
             names += entry.get("names") or []
-        if REUSE not in self.irregularities:
-            assert len(names) == len(set(names)), "twice in the ledger"
+        assert len(names) == len(set(names)), "twice in the ledger"
         open_calls = [entry for entry in entries if entry["state"] not in ("settled", "refused")]
         if not open_calls and not self.vendor.under_way:
             assert set(self.held()) <= set(names), "paid for, and not in the ledger"
