@@ -23,7 +23,7 @@ GET = PATHS[CLASSIC].get
 
 
 #: Seeds of walks in which a defect once showed.
-WALKS = (47299, 1463, 5940, 795, 2185, 891, 55, 118, 3190, 738, 317, 78)
+WALKS = (47299, 1463, 5940, 795, 2185, 891, 55, 118, 3190, 738, 317, 78, 5804015)
 
 
 @pytest.mark.parametrize("seed", WALKS)

@@ -260,8 +260,10 @@ def _removed(call: OpenCall, snapshot: Snapshot, added: Collection[str]) -> froz
     earlier = dataclasses.replace(snapshot.earlier, reports=snapshot.reports, now=snapshot.now)
     gone = call.before.difference(certain(snapshot), certain(earlier))
     if len(gone) > call.removes:
+        # It has not removed what has ended by itself, nor what the list has lacked before.
         ends = _ends(snapshot)
-        gone = frozenset(name for name in gone if not snapshot.has_ended(ends.get(name)))
+        lacked = {report.name for report in snapshot.reports if (report.missed_at or math.inf) <= call.sent_at}
+        gone = frozenset(name for name in gone - lacked if not snapshot.has_ended(ends.get(name)))
     # Lists that lack more than the call can remove are wrong, and do not say which of it is gone.
     return gone if len(gone) <= call.removes else frozenset()
 
