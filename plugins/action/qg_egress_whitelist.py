@@ -28,6 +28,7 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._core.text import fo
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.opening import is_database
 from ansible_collections.qingguo.qgnet.plugins.module_utils._task.api_options import (
     EGRESS_OPTIONS,
+    INVENTORY_OPTIONS,
     PROXY_API_OPTIONS,
     Connection,
     key_caller,
@@ -50,11 +51,11 @@ SPEC: Spec = {
     "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
     "ips": {"type": "list", "elements": "str"},
     "forget": {"type": "list", "elements": "str"},
-    "inventory_id": {"type": "str"},
     "prune": {"type": "bool", "default": False},
     "max_removals": {"type": "int", "default": 10},
     "fail": {"type": "bool", "default": True},
     **EGRESS_OPTIONS,
+    **INVENTORY_OPTIONS,
     **PROXY_API_OPTIONS,
 }
 #: The variables that the tasks of the role register.

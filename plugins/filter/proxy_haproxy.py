@@ -18,7 +18,7 @@ description:
     of the prefix, the host and the port.
   - The lines contain no credentials. The whitelist must contain the address of the host that runs HAProxy.
   - The role P(qingguo.qgnet.proxy_gateway#role) makes the whole configuration.
-positional: prefix, options, form, before, count
+positional: prefix, options
 options:
   _input:
     description:
@@ -36,25 +36,6 @@ options:
     description: Options to append to each line, for example V(check inter 5s). Empty text adds nothing.
     type: str
     default: check
-  form:
-    description:
-      - With V(servers), the lines.
-      - With V(timed), each line ends with a comment C(# until SECONDS), the deadline of the lease in seconds since
-        1970. HAProxy ignores it, and a program can read it. A lease without a known deadline has none.
-    type: str
-    choices: [servers, timed]
-    default: servers
-  before:
-    description:
-      - The configuration that the lines replace. Its servers with this prefix that are leased no longer stay until
-        their deadline, for the clients that use them, and get C(weight 0) as soon as there are O(count) leases. Those
-        without a deadline stay as long as there is no lease.
-    type: str
-    default: ""
-  count:
-    description: How many leases there should be, for O(before).
-    type: int
-    default: 1
 """
 
 EXAMPLES = r"""
@@ -86,49 +67,28 @@ _value:
 """
 
 import re
-import time
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable
 from typing import Any
 
-from ansible_collections.qingguo.qgnet.plugins.module_utils._core.text import quoted
-from ansible_collections.qingguo.qgnet.plugins.plugin_utils._proxy_address import proxy_addresses, refusal, resolve
+from ansible_collections.qingguo.qgnet.plugins.plugin_utils._proxy_address import proxy_servers, refusal, resolve
 
 NAME = "proxy_haproxy"
 
 
-def proxy_haproxy(
-    leases: Any, prefix: Any = "qg", options: Any = "check", form: Any = "servers", before: Any = "", count: Any = 1
-) -> str:
-    """Return a server line for each server among the leases, and for those of before that still serve."""
-    prefix, options, form = str(resolve(prefix)), str(resolve(options)).strip(), resolve(form)
-    if not re.fullmatch("[A-Za-z0-9_.-]{1,64}", prefix):
+def proxy_haproxy(leases: Any, prefix: Any = "qg", options: Any = "check") -> str:
+    """Return a server line for each server among the leases."""
+    name_prefix = str(resolve(prefix))
+    if not re.fullmatch("[A-Za-z0-9_.-]{1,64}", name_prefix):
         raise refusal(NAME, "this prefix", "give 1 to 64 letters, digits, '_', '.' and '-'")
-    if not options.isprintable() or options.endswith("\\"):
+    server_options = str(resolve(options)).strip()
+    if not server_options.isprintable() or server_options.endswith("\\"):
         # They may contain a secret, such as that of login.
         raise refusal(NAME, "these options", "give words on a single line, with no backslash at its end")
-    if form not in ("servers", "timed"):
-        raise refusal(NAME, f"form={quoted(str(form))}", "give 'servers' or 'timed'")
-    if not (number := str(resolve(count))).isdecimal():
-        raise refusal(NAME, "this count", "give a number")
-    lines = {}
-    for each in proxy_addresses(NAME, leases):
-        end = each.ends if form == "timed" else None
-        name = f"{prefix}-{each.host}-{each.port}"
-        lines[name] = _line(f"server {name} {each.server} {options}".rstrip(), end)
-    return "\n".join([*lines.values(), *_kept(str(resolve(before)), prefix, lines.keys(), int(number))])
-
-
-def _line(server: str, end: Any) -> str:
-    return server if end is None else f"{server} # until {end}"
-
-
-def _kept(before: str, prefix: str, names: Collection[str], count: int) -> Iterator[str]:
-    """Yield the servers of a configuration that are leased no longer and have not ended."""
-    servers = rf"(?m)^ *(server ({re.escape(prefix)}-\S+) .*?)( weight 0)?(?: # until (\d+))?$"
-    for server, name, drained, end in re.findall(servers, before):
-        if name not in names and (int(end) > time.time() if end else not names):
-            is_drained = len(names) >= count or (drained and not names)
-            yield _line(f"{server} weight 0" if is_drained else server, end or None)
+    lines = []
+    for server in proxy_servers(NAME, leases):
+        name = f"{name_prefix}-{server.replace(':', '-')}"
+        lines.append(f"server {name} {server} {server_options}".rstrip())
+    return "\n".join(lines)
 
 
 class FilterModule:

@@ -76,8 +76,10 @@ checks:
   contains:
     name:
       description:
-        - What was checked, one of V(versions), V(options), V(store), V(egress), V(whitelist), V(product), V(leases),
-          V(quota), V(cap) and V(proxy).
+        - What was checked, one of V(versions), V(options), V(store), V(gateways), V(egress), V(whitelist), V(product),
+          V(leases), V(quota), V(cap) and V(proxy).
+        - V(gateways) is left out if the store has no gateways and lists. It is not ok if the last refresh of one
+          failed, or is more than three intervals ago.
       type: str
     ok:
       description: Whether it is as it should be.

@@ -58,7 +58,8 @@ options:
     description:
       - The identifier of the inventory in the records of registrations. Hosts of the same name in different inventories
         are different hosts.
-      - The default are the sources of the inventory. Set it if their paths differ from run to run, as in AWX.
+      - If not set, the variable C(qg_inventory_id) and the environment variable E(QG_INVENTORY_ID) are used in this
+        order. The default are the sources of the inventory. Set it if their paths differ from run to run, as in AWX.
     type: str
   prune:
     description:

@@ -49,21 +49,6 @@ options:
     type: str
     choices: [fail, ignore, match]
     default: fail
-  pools:
-    description:
-      - What each host of a play needs, for one task with C(run_once) on the control node that leases for all of them,
-        as the roles P(qingguo.qgnet.proxy_gateway#role) and P(qingguo.qgnet.proxy_list#role) do. Each name of a host
-        has a dictionary with C(pools) and C(exits).
-      - C(pools) is a list of dictionaries with C(name) and any of O(key), O(password), O(product), O(count), O(areas),
-        O(isp) and O(keep_alive), which otherwise are those of the task. C(drain) is O(min_remaining) in seconds, by
-        default 60 for leases that are known to last longer than a minute, and 15 for others. Equal pools share their
-        leases.
-      - C(exits) is a list of C(up NAME) and C(down NAME), with the names of servers that
-        P(qingguo.qgnet.proxy_haproxy#filter) gives them with the name of the pool as the prefix. Those that are up for
-        no host are released if the product can, and replaced. If no exit of a pool is up, each task replaces one, and
-        at most three until one of them ends.
-      - If channels or the cap refuse O(count), what they allow is leased. A pool that fails does not stop the others.
-    type: dict
 attributes:
   diff_mode:
     description: Returns details on what has changed when in diff mode.
@@ -105,10 +90,6 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
-pools:
-  description: For each name of a host in O(pools), the result of each of its pools by name, as without that option.
-  returned: with O(pools), instead of the others
-  type: dict
 leases:
   description:
     - All matching live leases after the task, earliest deadline first, each as in

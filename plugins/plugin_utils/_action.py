@@ -63,7 +63,7 @@ class QgAction(ActionBase):
         """Return Ansible's initial result, with that of the task."""
         result: dict[str, Any] = super().run(tmp, task_vars)
         self._variables = task_vars or {}
-        #: The options of the task, which an action may replace to run several operations.
+        #: The options of the task.
         self._args: dict[str, Any] = dict(self._task.args)
         #: The options that a variable set, with its name.
         self._set_by: dict[str, str] = {}

@@ -14,7 +14,6 @@ import ipaddress
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
 from typing import Any
 
 from ansible.errors import AnsibleFilterError
@@ -33,8 +32,6 @@ class ProxyAddress:
     port: int
     #: KEY:PASSWORD@, percent-encoded, or empty text.
     login: str = field(default="", repr=False)
-    #: When the lease ends, in seconds since 1970, if it says so.
-    ends: int | None = None
 
     @property
     def server(self) -> str:
@@ -62,16 +59,9 @@ def proxy_address(name: str, value: Any) -> ProxyAddress:
     return _parse(name, items[0])
 
 
-def proxy_addresses(name: str, value: Any) -> list[ProxyAddress]:
-    """Return the addresses of any number of leases, each server once; the order does not depend on the given one."""
-    found: dict[str, ProxyAddress] = {}
-    for item in _items(value):
-        address = _parse(name, item)
-        # Of two leases of one server, the later deadline counts, and none is the latest.
-        known = found.setdefault(address.server, address)
-        if known.ends is not None and (address.ends is None or address.ends > known.ends):
-            found[address.server] = address
-    return [found[server] for server in sorted(found)]
+def proxy_servers(name: str, value: Any) -> list[str]:
+    """Return host:port of any number of leases, each once, in an order that does not depend on the given one."""
+    return sorted({_parse(name, item).server for item in _items(value)})
 
 
 def _items(value: Any) -> list[Any]:
@@ -102,9 +92,8 @@ def _parse(name: str, value: Any) -> ProxyAddress:
             f"the proxy_url of {server[0]!r}",
             "give http://KEY:PASSWORD@HOST:PORT of the same server, percent-encoded",
         )
-    return ProxyAddress(
-        server[1].lower(), int(server[2]), (url[1] or "") if url else "", _end(resolve(lease.get("expires_at")))
-    )
+    login = (url[1] or "") if url else ""
+    return ProxyAddress(server[1].lower(), int(server[2]), login)
 
 
 def _is_host(text: str) -> bool:
@@ -113,11 +102,3 @@ def _is_host(text: str) -> bool:
         return bool(int(ipaddress.IPv4Address(text)))
     except ValueError:
         return ".." not in text and not re.fullmatch("[0-9]+|0[xX][0-9A-Fa-f]*", text.rpartition(".")[2])
-
-
-def _end(expires_at: Any) -> int | None:
-    """Return the deadline of a lease in seconds since 1970; None if the modules could not read QG.net's."""
-    try:
-        return int(datetime.fromisoformat(expires_at).timestamp())
-    except (TypeError, ValueError, OverflowError):
-        return None

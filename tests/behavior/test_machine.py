@@ -13,13 +13,12 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
 import hypothesis.strategies as st
 import pytest
-from ansible_collections.qingguo.qgnet.plugins.module_utils._store.postgres import PostgresStore
 from behavior.outcomes import FAULTS, LIST_LAG, PATIENT, Fault, outcome
 from behavior.outcomes import Result as Told
 from behavior.worlds import IRREGULARITIES
@@ -33,7 +32,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 from support.invariants import Result
-from support.node import PAUSE, RESPONSE, STORE, Node, memory_directory
+from support.node import PAUSE, RESPONSE, STORE, Node, in_virtual_time, memory_directory
 from support.paid_calls import ALLOCATE, KINDS, MONOPOLY, RELEASE, REPLACE
 from support.postgres import Databases, database_server
 from support.vendor import CLASSIC, KEY, PATHS, LateCall, Vendor, books, plan_of
@@ -415,21 +414,6 @@ class KeyMachine(RuleBasedStateMachine):
     def number_of_writes(self) -> int:
         names = (*self.writes, "/whitelist/add", "/whitelist/del")
         return sum(len(self.node.sent(name)) for name in names)
-
-
-@contextlib.contextmanager
-def in_virtual_time(node: Node) -> Iterator[None]:
-    """Let the server's clock show the true time, and a transaction in a database be a step of the process."""
-    begin = PostgresStore._begin
-
-    def begin_as_a_step(store: PostgresStore, *, durable: bool) -> None:
-        node.step(STORE)
-        begin(store, durable=durable)
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(PostgresStore, "now", lambda _store: node.vendor.clock.now())
-        patch.setattr(PostgresStore, "_begin", begin_as_a_step)
-        yield
 
 
 def walk(name: str, server: Databases | None, runs: int) -> None:

@@ -222,14 +222,22 @@ def normalized(report: str) -> str:
 def test_the_guide_to_the_gateway(reader: Reader, home: Path) -> None:
     """Without systemd, which the session "systemd" has: the gateway is a daemon, and a refresh is run once."""
     reader.sim.configure(plan={"kind": "dynamic_dedicated", "channels": 8})
+    # The key of the recipe with several ones, whose whitelist cannot have the host, too.
+    accounts = {"key": "QGREAL02", "password": "Hush4all0002"}
+    reader.sim.configure(accounts["key"], plan={"kind": "exclusive"}, pwd=accounts["password"])
     port = free_port()
+    second_port = free_port()
     (home / "crawl" / "group_vars" / "all").mkdir(parents=True)
     # A daemon, since there is no systemd.
     own = {"service": "daemon", "directory": str(home), "port": port}
     variables = "".join(f"proxy_gateway_{name}: {value}\n" for name, value in own.items())
+    variables += "".join(f"vault_accounts_{name}: {value}\n" for name, value in accounts.items())
     (home / "crawl" / "group_vars" / "all" / "test.yml").write_text(variables, encoding="utf-8")
     swaps = [
         Swap("127.0.0.1:3128", f"127.0.0.1:{port}", "other tests have the port at the same time"),
+        Swap("port: 3128", f"port: {port}", "likewise"),
+        Swap("port: 3129", f"port: {second_port}", "likewise"),
+        Swap("127.0.0.1:3129", f"127.0.0.1:{second_port}", "likewise"),
         Swap("/etc/", f"{home}/", "tests write only below their own directory"),
         Swap("qingguo.qgnet.refresh_timer", "qingguo.qgnet.refresh_proxies", "there is no systemd"),
     ]
@@ -237,9 +245,12 @@ def test_the_guide_to_the_gateway(reader: Reader, home: Path) -> None:
     with removed_gateways(home):
         steps = reader.follow("gateway", swaps)
 
-    assert payments(steps) == [2]
+    # Those of the only key, and that of the second one.
+    assert payments(steps) == [2, 1]
     exits = {lease["ip"] for lease in reader.sim.leases()}
     assert len(exits) == 2
+    (exit_of_accounts,) = {lease["ip"] for lease in reader.sim.leases(accounts["key"])}
+    assert step_of(steps, "account-7:any@127.0.0.1:3129").shown.split()[-1] == exit_of_accounts
     unlabeled, labeled = [step for step in steps if step.block.text.startswith("import requests")]
     # What the sites saw, by http and by https: always an exit, and with a label always the same one.
     assert len(unlabeled.shown.split()) == 2

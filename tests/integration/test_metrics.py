@@ -95,12 +95,9 @@ def test_a_file_has_what_a_key_and_an_account_hold_and_a_failed_reading_leaves_t
 ) -> None:
     sim.configure(whitelist=["203.0.113.8", "203.0.113.9"])
     lease(sim, playground)
-    refreshed = path.with_name("gateway.refreshed")
-    refreshed.write_text("2000000000\n", encoding="utf-8")
     before = time.time()
-    gateways = {"qg_metrics_hosts": "gw1,gw2", "qg_metrics_gateway": str(path.with_name("gateway"))}
 
-    run = write(sim, playground, path, account=True, **gateways).ok()
+    run = write(sim, playground, path, account=True).ok()
 
     series = samples(path)
     key = '{key="default"}'
@@ -116,17 +113,13 @@ def test_a_file_has_what_a_key_and_an_account_hold_and_a_failed_reading_leaves_t
         f"qgnet_whitelist_missing_addresses{key}": 0,
         'qgnet_bought_per_day{key="default",product="classic"}': 2,
         'qgnet_balance_yuan{account="default"}': 12.34,
+        'qgnet_up{reading="gateways"}': 1,
     }
     for name in ("quota", "leases", "whitelist", "ledger"):
         expected[f'qgnet_up{{key="default",reading="{name}"}}'] = 1
     assert {name: series[name] for name in series if "timestamp" not in name} == expected
     ends = min(held["ends"] for held in sim.leases())
     assert series[f"qgnet_lease_next_end_timestamp_seconds{key}"] == pytest.approx(ends, abs=5)
-    written_at = int(refreshed.stat().st_mtime)
-    for host in ("gw1", "gw2"):
-        label = f'{{host="{host}"}}'
-        assert series[f"qgnet_gateway_first_end_timestamp_seconds{label}"] == 2000000000
-        assert series[f"qgnet_refresh_last_success_timestamp_seconds{label}"] == written_at
     read_at = [series[name] for name in series if name.startswith("qgnet_last_success")]
     assert int(before) <= min(read_at)
     assert max(read_at) <= time.time()
@@ -153,6 +146,56 @@ def test_a_file_has_what_a_key_and_an_account_hold_and_a_failed_reading_leaves_t
     assert series[f'{last_success}"leases"}}'] > 1000
     assert f"qgnet_channels{key}" not in series
     assert series[f"qgnet_leases{key}"] == 2
+
+
+LIST = """
+- hosts: gw1:gw2
+  gather_facts: false
+  roles: [qingguo.qgnet.proxy_list]
+"""
+
+
+def of_gateways(series: dict[str, float]) -> dict[tuple[str, str], float]:
+    """What a file has of gateways and lists, by the end of the metric's name and the host."""
+    values = {}
+    for name, value in series.items():
+        match = re.fullmatch(r'qgnet_gateway_(\w+)\{kind="list",inventory=".+",host="(\w+)",name=".+"\}', name)
+        if match:
+            values[match[1], match[2]] = value
+    return values
+
+
+def test_gateways_and_lists_are_in_the_file_as_the_store_has_them(
+    sim: Simulator, playground: Playground, path: Path
+) -> None:
+    variables = {"proxy_list_path": f"{path.parent}/{{{{ inventory_hostname }}}}", "proxy_list_interval": 8}
+    inventory = "localhost ansible_connection=local\ngw1 ansible_connection=local\ngw2 ansible_connection=local\n"
+    environment = {"QG_KEY": sim.key, "QG_API_URL": sim.api_url}
+    how: dict[str, Any] = {"inventory": inventory, "environment": environment}
+    before = int(time.time())
+    playground.play(LIST, variables=variables, **how).ok()
+
+    write(sim, playground, path).ok()
+
+    values = of_gateways(samples(path))
+    for host in ("gw1", "gw2"):
+        assert before <= values["last_refresh_timestamp_seconds", host] <= time.time()
+        assert values["interval_seconds", host] == 8
+        assert 0 < values["refresh_duration_seconds", host] < 240
+        assert values["problem", host] == 0
+
+    # One is removed, and the refresh of the other fails.
+    playground.play(LIST, variables={**variables, "proxy_list_state": "absent"}, arguments=["-l", "gw2"], **how).ok()
+    sim.fault(path="/query", kind="code", code=-13, times=-1)
+    assert playground.play("qingguo.qgnet.refresh_proxies", variables={"qg_hosts": "gw1"}, **how).rc == 2
+    sim.control("DELETE", "/faults")
+    write(sim, playground, path).ok()
+
+    after = of_gateways(samples(path))
+    assert {host for _name, host in after} == {"gw1"}
+    assert after["problem", "gw1"] == 1
+    last = "last_refresh_timestamp_seconds", "gw1"
+    assert after[last] == values[last]
 
 
 @pytest.mark.slow
@@ -217,32 +260,48 @@ def test_a_mistake_is_reported_before_any_call(
 
 #: What each metric is where all is well, and where each alert is due after 26 hours, as a value of each minute.
 WELL = {
-    "up": "1x1600",
-    "last_success_timestamp_seconds": "0+60x1600",
-    "leases": "5x1600",
-    "refresh_last_success_timestamp_seconds": "0+60x1600",
-    "gateway_first_end_timestamp_seconds": "0+60x1600",
-    "channels_free": "3x1600",
-    "plan_addresses_left": "500x1600",
-    "bought_per_day": "17x1600",
-    "max_new_per_day": "20x1600",
-    "balance_yuan": "80x1600",
-    "whitelist_missing_addresses": "0x1600",
-    "whitelist_unowned_entries": "0x1600",
+    "qgnet_up": "1x1600",
+    "qgnet_last_success_timestamp_seconds": "0+60x1600",
+    "qgnet_leases": "5x1600",
+    "qgnet_gateway_last_refresh_timestamp_seconds": "-30+60x1600",
+    "qgnet_gateway_interval_seconds": "10x1600",
+    "qgnet_gateway_problem": "0x1600",
+    "haproxy_backend_active_servers": "1x1600",
+    "qgnet_channels_free": "3x1600",
+    "qgnet_plan_addresses_left": "500x1600",
+    "qgnet_bought_per_day": "17x1600",
+    "qgnet_max_new_per_day": "20x1600",
+    "qgnet_balance_yuan": "80x1600",
+    "qgnet_whitelist_missing_addresses": "0x1600",
+    "qgnet_whitelist_unowned_entries": "0x1600",
 }
 ILL = {
-    "up": "0x1600",
-    "last_success_timestamp_seconds": "0x1600",
-    "leases": "5x1540 0x60",
-    "refresh_last_success_timestamp_seconds": "0x1600",
-    "gateway_first_end_timestamp_seconds": "0x1600",
-    "channels_free": "0x1600",
-    "plan_addresses_left": "99x1600",
-    "bought_per_day": "18x1600",
-    "max_new_per_day": "20x1600",
-    "balance_yuan": "49.9x1600",
-    "whitelist_missing_addresses": "1x1600",
-    "whitelist_unowned_entries": "1x1600",
+    "qgnet_up": "0x1600",
+    "qgnet_last_success_timestamp_seconds": "0x1600",
+    "qgnet_leases": "5x1540 0x60",
+    "qgnet_gateway_last_refresh_timestamp_seconds": "-31x1600",
+    "qgnet_gateway_interval_seconds": "10x1600",
+    "qgnet_gateway_problem": "1x1600",
+    "haproxy_backend_active_servers": "0x1600",
+    "qgnet_channels_free": "0x1600",
+    "qgnet_plan_addresses_left": "99x1600",
+    "qgnet_bought_per_day": "18x1600",
+    "qgnet_max_new_per_day": "20x1600",
+    "qgnet_balance_yuan": "49.9x1600",
+    "qgnet_whitelist_missing_addresses": "1x1600",
+    "qgnet_whitelist_unowned_entries": "1x1600",
+}
+#: The labels of metrics that have others than a key.
+LABELS = {
+    "qgnet_last_success_timestamp_seconds": 'reading="gateways"',
+    "haproxy_backend_active_servers": 'job="qgnet",proxy="qg"',
+}
+#: The alerts that are due before leases of a minute have ended, and the seconds that they wait.
+QUICK = {
+    "QgnetNoLeases": 15,
+    "QgnetGatewayNotRefreshed": 0,
+    "QgnetGatewayProblem": 15,
+    "QgnetNoUsableExit": 10,
 }
 
 
@@ -257,11 +316,15 @@ def test_prometheus_accepts_the_alerts_and_each_is_due_when_it_should_be(tmp_pat
     alerts = [rule["alert"] for rule in rules]
     firing = 'count by (alertname) (ALERTS{alertstate="firing"})'
 
+    def labelled(name: str) -> str:
+        labels = LABELS.get(name, 'host="h",name="n"' if name.startswith("qgnet_gateway") else 'key="a"')
+        return f"{name}{{{labels}}}"
+
     def case(series: dict[str, str], due: list[str]) -> dict[str, Any]:
         expected = [{"labels": f'{{alertname="{name}"}}', "value": 1} for name in due]
         return {
             "interval": "1m",
-            "input_series": [{"series": f'qgnet_{name}{{key="a"}}', "values": text} for name, text in series.items()],
+            "input_series": [{"series": labelled(name), "values": text} for name, text in series.items()],
             "promql_expr_test": [{"expr": firing, "eval_time": "26h", "exp_samples": expected}],
         }
 
@@ -269,7 +332,10 @@ def test_prometheus_accepts_the_alerts_and_each_is_due_when_it_should_be(tmp_pat
     file = tmp_path / "tests.yml"
     file.write_text(yaml.safe_dump(tests), encoding="utf-8")
     promtool("test", "rules", file)
-    assert {f"qgnet_{name}" for name in ILL} == {name for rule in rules for name in names_in(rule["expr"])} <= METRICS
+    ours = {name for name in ILL if name.startswith("qgnet_")}
+    assert ours == {name for rule in rules for name in names_in(rule["expr"])} <= METRICS
+    waits = {rule["alert"]: int(str(rule.get("for", "0s")).rstrip("s")) for rule in rules if rule["alert"] in QUICK}
+    assert waits == QUICK
 
 
 def test_the_dashboard_shows_metrics_that_exist_in_queries_that_prometheus_accepts(tmp_path: Path) -> None:

@@ -28,7 +28,6 @@ Options = dict[str, Any]
 Mistake = tuple[dict[str, Any], tuple[str, ...]]
 IPS = {"ips": ["203.0.113.5"]}
 RELATIVE = {"qg_store": "./state"}
-GOOD_POOL = {"name": "a", "count": 1}
 
 
 def task(module: str, options: Options | None, *words: str, **keywords: Any) -> Mistake:
@@ -42,16 +41,6 @@ def lookup(options: str, *words: str, **keywords: Any) -> Mistake:
     template = f"{{{{ query('qingguo.qgnet.proxy', {key}api_url=api_url, {options}) }}}}"
     parts = (phrases.LOOKUP_FAILED, *words)
     return {"ansible.builtin.debug": {"msg": template}, **keywords}, parts
-
-
-def pools(value: Any, *words: str) -> Mistake:
-    """A mistake in what hosts need."""
-    return task("qg_proxy_allocate", {"count": 1, "pools": value}, *words)
-
-
-def pool(fields: Options, *words: str) -> Mistake:
-    """A mistake in the second pool of a host."""
-    return pools({"web1": {"pools": [GOOD_POOL, fields]}}, "of web1", *words)
 
 
 def paying(variables: Options, *words: str) -> Mistake:
@@ -102,18 +91,6 @@ MODULES = [
         "'350500' of areas",
         phrases.LEAVE_ONE_OUT,
     ),
-    pools("qg", "pools='qg'", phrases.NO_DICTIONARY),
-    pools({"web1": [{"name": "qg"}]}, "web1 is a list", phrases.NO_DICTIONARY),
-    pools({"web1": {"pools": "qg"}}, "web1", "pools contains 'qg'"),
-    pool({"name": "b", "count": "x"}, "count='x'", phrases.NO_WHOLE_NUMBER),
-    pool({"name": "b", "key": ""}, phrases.KEY_IS_EMPTY),
-    pool({"name": "b", "key": None}, phrases.KEY_IS_NULL),
-    pool({"name": "b", "drain": 0}, "drain=0", phrases.OUT_OF_RANGE),
-    pool({"name": "b", "isp": "bgp "}, "isp='bgp '", phrases.NONE_OF_ITS_VALUES),
-    pool({"name": "b", "keep_alive": "1w"}, "keep_alive='1w'", phrases.NO_MINUTES),
-    pool({"name": "b", "credentials": True}, "credentials=true needs password"),
-    pool({"name": "b", "credentials": "maybe"}, "credentials='maybe'", phrases.NO_BOOLEAN),
-    pool({"count": 1}, "number 2", "name", phrases.IS_MISSING.partition(":")[0]),
     # The egress address.
     task("qg_egress_ip_info", {"sources": "http://a.example http://b.example"}, "sources, entry 1,", phrases.ONE_URL),
     task("qg_egress_ip_info", {"sources": ["ip.example"]}, "sources, entry 1,", phrases.ONE_URL),

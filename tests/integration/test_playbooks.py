@@ -273,3 +273,57 @@ def test_the_report_is_a_table_whose_rows_nobody_can_forge(fleet: Fleet) -> None
     assert "{{ 7 * 7 }}" in unreadable or "49" not in unreadable
     assert QUERY in calls(fleet.sim)
     assert fleet.sim.key not in run.output
+
+
+LIST = """
+- hosts: localhost
+  gather_facts: false
+  roles: [qingguo.qgnet.proxy_list]
+"""
+
+
+def test_the_report_and_the_doctor_show_what_is_installed(sim: Simulator, playground: Playground) -> None:
+    path = playground.root / "made" / "proxies"
+    sources = {"qg_sources": [f"{sim.api_url}/ip"]}
+    how: dict[str, Any] = {"environment": {"QG_KEY": sim.key, "QG_API_URL": sim.api_url}}
+
+    def shown() -> tuple[list[str], dict[str, Any] | None]:
+        report = playground.play(REPORT, **how).ok()
+        doctor = playground.play("qingguo.qgnet.doctor", variables=sources, **how)
+        checks = doctor.of("Check the control node and the key").result["checks"]
+        rows = report.of("Show the gateways and lists").result.get("msg", [])
+        return rows, next((check for check in checks if check["name"] == "gateways"), None)
+
+    assert shown() == ([], None)
+
+    flag = playground.write("flag", "")
+    variables = {"proxy_list_path": str(path), "proxy_list_command": f"test -e {flag}"}
+    playground.play(LIST, variables=variables, **how).ok()
+
+    rows, check = shown()
+    assert rows[0].split()[:4] == ["host", "gateway", "or", "list"]
+    assert rows[1].split()[1] == str(path)
+    assert rows[1].split()[-1] == "-"
+    assert check is not None
+    assert check["ok"] is True
+
+    sim.fault(path="/query", kind="code", code=-13, times=-1)
+    assert playground.play("qingguo.qgnet.refresh_proxies", **how).rc == 2
+    sim.control("DELETE", "/faults")
+
+    rows, check = shown()
+    assert f"The list {path} of " in rows[1]
+    assert "code -13" in rows[1]
+    assert check is not None
+    assert check["ok"] is False
+    assert check["detail"].startswith(f"The list {path} of ")
+    assert "code -13" in check["detail"]
+
+    # A host on which a run fails by itself, here the only one, is shown with the reason as well.
+    path.write_text("", encoding="utf-8")
+    flag.unlink()
+    assert playground.play("qingguo.qgnet.refresh_proxies", **how).rc == 2
+
+    rows, check = shown()
+    assert check is not None
+    assert f"proxy_list_command=test -e {flag} has failed with 1" in check["detail"]

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import getpass
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,28 +26,36 @@ PLAY = """
   gather_facts: false
   strategy: "{{ pace | default('linear') }}"
   roles: [qingguo.qgnet.proxy_list]
-  handlers:
-    - name: Note the change
-      ansible.builtin.copy:
-        content: changed
-        dest: "{{ proxy_list_path }}.changed"
-        mode: "0644"
-      listen: proxy_list changed
 """
+#: The task that writes the lists.
+WRITING = "Serve the leases"
 
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
-    return tmp_path / "made" / "proxies"
+    return tmp_path / "made" / "one"
 
 
-def write(sim: Simulator, playground: Playground, path: Path, play: str = PLAY, **variables: Any) -> Run:
-    """Run the role for two hosts, which share a file here."""
+def write(
+    sim: Simulator,
+    playground: Playground,
+    path: Path,
+    play: str = PLAY,
+    arguments: Sequence[str] = (),
+    **variables: Any,
+) -> Run:
+    """Run the role for two hosts, of which the first has its list at this path, and the other beside it."""
     return playground.play(
         play,
         inventory="one ansible_connection=local\ntwo ansible_connection=local\n",
-        variables={"proxy_list_path": str(path), "proxy_list_count": 2, "proxy_list_drain": 5, **variables},
-        arguments=["--diff"],
+        variables={
+            "proxy_list_path": f"{path.parent}/{{{{ inventory_hostname }}}}",
+            "proxy_list_count": 2,
+            "proxy_list_drain": 5,
+            "proxy_list_interval": 4,
+            **variables,
+        },
+        arguments=["--diff", *arguments],
         environment={"QG_KEY": sim.key, "QG_PASSWORD": PWD, "QG_API_URL": sim.api_url},
     )
 
@@ -61,43 +69,74 @@ def servers(sim: Simulator) -> list[str]:
 def test_a_file_of_servers_from_its_first_leases_to_its_removal(
     sim: Simulator, playground: Playground, path: Path, pace: str
 ) -> None:
-    run = write(sim, playground, path, pace=pace).ok()
+    write(sim, playground, path, pace=pace, proxy_list_command=f"touch {path}.changed").ok()
 
     # For all hosts, and one lease first, since nothing says how long new ones last.
     assert [call["params"]["Num"] for call in sim.journal() if call["path"] == "/allocate"] == ["1", "1"]
     assert len(sim.leases()) == 2
     assert path.read_text().splitlines() == servers(sim)
     assert path.stat().st_mode & 0o777 == 0o644
-    assert "Note the change" in run.output
+    assert path.with_name("two").read_text().splitlines() == servers(sim)
+    assert Path(f"{path}.changed").exists()
 
-    again = write(sim, playground, path, REFRESH, qg_refresh="list").ok()
+    # A refresh takes all from what was recorded, whatever the variables are.
+    again = write(sim, playground, path, REFRESH, proxy_list_count=5, proxy_list_path="/nowhere/list").ok()
 
-    assert {task.result["changed"] for task in again.by_host("Write the list").values()} == {False}
+    assert {task.result["changed"] for task in again.by_host(WRITING).values()} == {False}
     assert len(calls(sim, "/allocate")) == 2
 
     # While the vendor fails, an existing file is kept, and each run fails.
     sim.fault(path="/query", kind="code", code=-13, times=-1)
-    failed = write(sim, playground, path, REFRESH, qg_refresh="list")
+    failed = write(sim, playground, path, REFRESH)
 
     assert failed.rc == 2
-    assert f"{path} of one: " in " ".join(failed.output.split())
+    assert f"The list {path} of one: " in " ".join(failed.output.split())
     assert path.read_text().splitlines() == servers(sim)
 
     write(sim, playground, path, proxy_list_state="absent").ok()
 
-    assert not path.exists()
+    assert [file.name for file in path.parent.iterdir()] == ["one.changed"]
     assert len(sim.leases()) == 2
+    second = write(sim, playground, path, proxy_list_state="absent").ok()
+    assert {task.result["changed"] for task in second.by_host("Remove the list").values()} == {False}
+    refreshed = write(sim, playground, path, REFRESH)
+    assert refreshed.rc == 2
+    assert phrases.WAS_REMOVED in refreshed.output
+
+
+def test_check_mode_predicts_and_changes_nothing(sim: Simulator, playground: Playground, path: Path) -> None:
+    def changes(arguments: list[str], **variables: Any) -> set[bool]:
+        run = write(sim, playground, path, arguments=arguments, **variables).ok()
+        return {task.result["changed"] for task in run.by_host(WRITING).values()}
+
+    assert changes(["--check"]) == {True}
+    assert not path.parent.exists()
+    assert sim.leases() == []
+    assert write(sim, playground, path, REFRESH).rc == 2
+
+    assert changes([]) == {True}
+    assert changes(["--check"]) == {False}
+    assert changes(["--check"], proxy_list_format="urls") == {True}
+    # As many leases are there, but not the directory.
+    elsewhere = f"{path.parent}/more/{{{{ inventory_hostname }}}}"
+    assert changes(["--check"], proxy_list_path=elsewhere) == {True}
+    assert path.read_text().splitlines() == servers(sim)
+    assert len(calls(sim, "/allocate")) == 2
+
+    write(sim, playground, path, arguments=["--check"], proxy_list_state="absent").ok()
+
+    assert path.exists()
 
 
 def test_leases_that_may_outlast_their_deadline_are_kept_without_naming_the_product(
     sim: Simulator, playground: Playground, path: Path
 ) -> None:
     sim.configure(plan={"kind": "longterm", "lifetime": 30}, options={"lease_proxies": False})
-    write(sim, playground, path, proxy_list_drain=1200).ok()
+    write(sim, playground, path, proxy_list_drain=1200, proxy_list_interval=600).ok()
     held = servers(sim)
     sim.advance(900)
     # By their deadline, they have less than proxy_list_drain left.
-    write(sim, playground, path, proxy_list_drain=1200).ok()
+    write(sim, playground, path, proxy_list_drain=1200, proxy_list_interval=600).ok()
     assert path.read_text().splitlines() == held
     assert len(held) == 2
     assert servers(sim) == held
@@ -108,7 +147,8 @@ def test_what_can_be_had_is_written_and_the_run_fails(sim: Simulator, playground
     sim.configure(plan={"channels": 2})
     run = write(sim, playground, path, proxy_list_count=3)
     assert run.rc == 2
-    assert "proxy_list_count=3" in run.output
+    assert f"The list {path} of one: " in " ".join(run.output.split())
+    assert "the plan's 2 channels" in " ".join(run.output.split())
     assert path.read_text().splitlines() == servers(sim)
     assert len(servers(sim)) == 2
 
@@ -133,7 +173,7 @@ def write_all(
         for option, value in options.items():
             hosts[name][option if option.startswith("qg_") else f"proxy_list_{option}"] = value
     return playground.play(
-        PLAY.partition("  handlers:")[0],
+        PLAY,
         inventory=json.dumps({"all": {"hosts": hosts}}),
         arguments=arguments,
         environment={"QG_KEY": sim.key, "QG_API_URL": sim.api_url, **environment},
@@ -189,6 +229,8 @@ def test_each_option_can_be_set_as_its_type_and_as_text_of_a_command_line(
         "isp": "telecom",
         "keep_alive": 5,
         "drain": 20,
+        "interval": 8,
+        "ignore_quota": False,
     }
     assert {f"proxy_list_{name}" for name in typed} == set(role_options("proxy_list"))
     text = {name: str(value) for name, value in typed.items() if isinstance(value, int)}
@@ -220,8 +262,10 @@ def test_credentials_are_in_a_file_of_the_owner_and_in_no_output(
 
     run = write_all(sim, playground, path, cases, "-vvvv", "--diff", QG_PASSWORD=PWD)
 
-    assert run.of("Write the list", "good").status == "ok"
-    assert run.of("Write the list", "refused").status == "failed"
+    assert run.of(WRITING, "good").status == "ok"
+    refused = run.failed(WRITING)["refused"]["msg"]
+    assert f"The list /proc/proxies.txt {phrases.CANNOT_BE_WRITTEN}" in refused
+    assert phrases.NO_REASON not in refused
     file = path.with_name("good")
     urls = [f"http://{sim.key}:{PWD}@{server}" for server in servers(sim)]
     assert file.read_text().splitlines() == urls
@@ -232,20 +276,22 @@ def test_credentials_are_in_a_file_of_the_owner_and_in_no_output(
 def test_a_mistake_is_found_before_anything_is_leased(sim: Simulator, playground: Playground, path: Path) -> None:
     broken = playground.write("broken.j2", "{% for lease in leases %}")
     misspelt = playground.write("misspelt.j2", "{% for lease in leases %}{{ lease.adress }}{% endfor %}")
+    foreign = playground.write("foreign.j2", "{{ inventory_hostname }}")
     folder = path.parent.parent
     mistakes: dict[str, tuple[str, str, str]] = {
-        "relative": ("path", "proxies.txt", f'"proxies.txt" {phrases.NO_ABSOLUTE_PATH}'),
-        "none": ("path", "", f'"" {phrases.NO_ABSOLUTE_PATH}'),
+        "relative": ("path", "proxies.txt", f"proxy_list_path='proxies.txt' {phrases.NO_ABSOLUTE_PATH}"),
+        "none": ("path", "", f"proxy_list_path {phrases.IS_NOT_SET}"),
         "slash": ("path", f"{path.parent}/", phrases.NO_ABSOLUTE_PATH),
         "folder": ("path", str(folder), f"proxy_list_path={folder} {phrases.IS_A_DIRECTORY}"),
-        "nowhere": ("template", "nope.j2", f"=nope.j2 {phrases.NOTHING_WAS_LEASED}"),
+        "nowhere": ("template", "nope.j2", f"=nope.j2 {phrases.CANNOT_BE_READ}"),
         "broken": ("template", str(broken), f"={broken} {phrases.NOTHING_WAS_LEASED}"),
         "misspelt": ("template", str(misspelt), "adress"),
+        "foreign": ("template", str(foreign), phrases.NO_OTHER_VARIABLES),
         "owner": ("owner", "nobody-here", f"=nobody-here {phrases.CANNOT_OWN}"),
         "command": ("command", "/none/such --now", f"{phrases.BEGINS_WITH} /none/such"),
         "count": ("count", "three", "proxy_list_count"),
-        "format": ("format", "xml", f"proxy_list_format {phrases.MUST_BE_ONE_OF}"),
-        "empty": ("qg_key", "", f"Pool proxy_list of empty: {phrases.KEY_IS_EMPTY}"),
+        "format": ("format", "xml", f"proxy_list_format='xml' {phrases.NONE_OF_ITS_VALUES}"),
+        "empty": ("qg_key", "", phrases.KEY_IS_EMPTY),
     }
     cases = {name: {option: value} for name, (option, value, _words) in mistakes.items()}
 
@@ -262,5 +308,5 @@ def test_credentials_without_a_password_are_refused_before_anything_is_leased(
 ) -> None:
     run = write_all(sim, playground, path, {"one": {"credentials": True}})
     assert run.rc == 2
-    assert f"Pool proxy_list of one: {phrases.CREDENTIALS_NEED_PASSWORD}" in " ".join(run.output.split())
+    assert f"proxy_list_{phrases.CREDENTIALS_NEED_PASSWORD}" in " ".join(run.output.split())
     assert calls(sim) == []

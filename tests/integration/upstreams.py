@@ -30,6 +30,7 @@ class Exit:
     """
 
     mode: str = "good"
+    passes_check: bool = True
     port: int = 0
     served: int = 0
 
@@ -49,7 +50,8 @@ class Exit:
         elif self.mode == "good":
             method, target, _version = line.split()
             if target == CHECKED:
-                writer.write(b"HTTP/1.1 200 OK\r\n\r\n")
+                status = "200 OK" if self.passes_check else "502 Bad"
+                writer.write(f"HTTP/1.1 {status}\r\n\r\n".encode())
                 return
             self.served += 1
             authority = target if method == "CONNECT" else target.split("/")[2]

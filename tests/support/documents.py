@@ -74,7 +74,7 @@ def with_fragments(documentation: Mapping[str, Any]) -> dict[str, Any]:
 def role_options(role: str) -> dict[str, Any]:
     """The documented options of a role."""
     text = (ROOT / "roles" / role / "meta" / "argument_specs.yml").read_text(encoding="utf-8")
-    options: dict[str, Any] = yaml.safe_load(text)["argument_specs"]["main"]["options"]
+    options: dict[str, Any] = yaml.safe_load(text)["argument_specs"]["main.yml"]["options"]
     return options
 
 

@@ -248,3 +248,22 @@ class _Wire(Transport):
 
 def _silence(endpoint: str) -> TransportError:
     return TransportError(f"{endpoint}: there was no answer in time.", endpoint=endpoint, effect=Effect.IN_FLIGHT)
+
+
+@contextlib.contextmanager
+def in_virtual_time(node: Node) -> Iterator[None]:
+    """Let the server's clock show the true time, and a transaction in a database be a step of the process."""
+    # Imported here, since most tests need no database.
+    import pytest
+    from ansible_collections.qingguo.qgnet.plugins.module_utils._store.postgres import PostgresStore
+
+    begin = PostgresStore._begin
+
+    def begin_as_a_step(store: PostgresStore, *, durable: bool) -> None:
+        node.step(STORE)
+        begin(store, durable=durable)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(PostgresStore, "now", lambda _store: node.vendor.clock.now())
+        patch.setattr(PostgresStore, "_begin", begin_as_a_step)
+        yield

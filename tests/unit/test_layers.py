@@ -15,8 +15,8 @@ SHARED = [name for name in ("_core", "_store", "_api", "_task", "_paid") if (CLI
 
 #: What each domain has: its entry for actions and modules, and the calls of what it pays for.
 COMMON_NAMES = {"__init__", "operations", "api"}
-#: Domains that only read what a key holds, as the domain of leases shows it.
-READERS = ("_doctor", "_watch")
+#: Domains above that of leases: two that read what a key holds, and the gateway, which leases.
+ABOVE_LEASES = ("_doctor", "_gateway", "_watch")
 #: The files that turn the options of a task into objects, beside those of ``_task``.
 EDGES = ("operations", "quota", "lookup")
 
@@ -46,7 +46,7 @@ def test_a_file_imports_only_the_layers_below_its_own() -> None:
         below = SHARED
         if folder in SHARED:
             below = SHARED[: SHARED.index(folder)]
-        if folder in READERS:
+        if folder in ABOVE_LEASES:
             below = [*SHARED, "_leases"]
         if others := imported_folders(path) - {folder, *below}:
             wrong[name] = others

@@ -44,6 +44,9 @@ play() { inside "ansible-playbook --inventory hosts.yml $*" | grep -E 'changed|f
 bought() { inside "curl --silent http://127.0.0.1:8080/_sim/state" | python3 -c "import json, sys; print(len(json.load(sys.stdin)['keys']['$key']['paid']))"; }
 timers() { inside "systemctl list-timers --all --output=json 'qg-*'" | python3 -c "import json, sys; print(*(each['unit'] for each in json.load(sys.stdin)))"; }
 
+# key_for TIMER: write the file with the key of a timer
+key_for() { (umask 077 && printf 'QG_KEY=%s\nQG_API_URL=http://127.0.0.1:8080\n' "$key" >"$root/etc/$1.env"); }
+
 for tool in mmdebstrap systemd-nspawn ip nsenter; do
     command -v "$tool" >/dev/null || fail "missing: $tool (Debian's packages: mmdebstrap systemd-container iproute2 util-linux)"
 done
@@ -84,8 +87,6 @@ cat >"$root/root/gateway.yml" <<'YAML'
   gather_facts: false
   roles: [qingguo.qgnet.proxy_gateway]
 YAML
-printf 'QG_KEY=%s\nQG_API_URL=http://127.0.0.1:8080\nLC_ALL=C.UTF-8\n' "$key" >"$root/etc/qg-refresh-crawlers.env"
-chmod 0600 "$root/etc/qg-refresh-crawlers.env"
 cat >"$root/root/crawl.py" <<'PYTHON'
 import http.client, sys, time
 exits, failures, count, end = set(), 0, 0, time.time() + float(sys.argv[1])
@@ -136,6 +137,12 @@ SECONDS=0
 play gateway.yml
 inside "curl --silent --fail --proxy http://127.0.0.1:3128 http://d.qg.net/ip"
 echo "the first request was answered $SECONDS seconds after the playbook began"
+said=$(play qingguo.qgnet.refresh_timer --extra-vars qg_hosts=crawlers || true)
+[[ $said == *'was not installed'*'qg_key'* ]] || fail "a first run without the key is not named: $said"
+left=$(inside "ls /etc/systemd/system | grep qg-refresh" || true)
+[[ -z $left ]] || fail "a timer whose first run failed is left: $left"
+key_for qg-refresh-crawlers
+key_for qg-refresh-here
 play qingguo.qgnet.refresh_timer --extra-vars qg_hosts=crawlers
 play qingguo.qgnet.refresh_timer --extra-vars qg_hosts=here
 play qingguo.qgnet.refresh_timer --extra-vars "'qg_hosts=here qg_timer_state=absent'"
@@ -155,15 +162,14 @@ done
 inside "curl --silent --fail --proxy http://127.0.0.1:3128 http://d.qg.net/ip"
 inside "curl --silent --request DELETE http://127.0.0.1:8080/_sim/faults" >/dev/null
 
-# A refresh without these extra variables would put the old configuration back.
-play qingguo.qgnet.refresh_timer --extra-vars "'qg_hosts=crawlers qg_timer_state=absent'"
 inside "exec timeout 300 python3 -m http.server --bind 127.0.0.1 9101 </dev/null >/dev/null 2>&1 & echo \$! >/run/other.pid; sleep 2"
 [[ $(play gateway.yml --extra-vars proxy_gateway_metrics=127.0.0.1:9101 || true) == *"already in use"* ]] || fail "a reload that failed was not reported"
 inside "kill \$(cat /run/other.pid)"
 play gateway.yml --extra-vars proxy_gateway_metrics=127.0.0.1:9101 || fail "a reload that failed was not repaired"
+# Its removal takes the timer along.
 play gateway.yml --extra-vars proxy_gateway_state=absent
 play gateway.yml --extra-vars proxy_gateway_state=absent | grep -q 'changed=0' || fail "a second removal changed something"
-left=$(inside "ls -d /etc/qg-proxy-* /run/qg-proxy-* /etc/systemd/system/qg-* 2>/dev/null" || true)
+left=$(inside "ls -d /etc/qg-* /run/qg-proxy-* /etc/systemd/system/qg-* 2>/dev/null" || true)
 [[ -z $left ]] || fail "files are left: $left"
 [[ $(inside "systemctl show --property MainPID --value haproxy") == "$other" ]] || fail "the other HAProxy was changed"
 echo "all went as it should; the HAProxy that was there before still runs"

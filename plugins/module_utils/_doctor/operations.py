@@ -28,6 +28,7 @@ from .._core.text import counted
 from .._leases.api import held_leases
 from .._leases.credentials import proxy_url
 from .._paid.caps import bought_today
+from .._store.installations import Installation, Installations
 from .._store.opening import is_database
 from .._task.api_options import (
     AUTO,
@@ -50,6 +51,11 @@ _SPEC: Spec = {
     "key": {**PROXY_API_OPTIONS["key"], "required": False},
 }
 _REGISTER = "ansible-playbook qingguo.qgnet.register -e qg_hosts=localhost"
+#: A refresh is overdue after so many of its intervals, and the seconds that some of them may take.
+_INTERVALS = 3
+_MARGIN = 30.0
+#: The number of problems that a check shows.
+_MAX_PROBLEMS = 5
 #: Returns the command that registers this machine on the whitelist.
 Registering = Callable[[], str]
 
@@ -90,6 +96,8 @@ class Doctor:
         if not all(self.check(name, examine) for name, examine in before):
             return
         with contextlib.closing(self.caller.store):
+            if self._installed():
+                self.check("gateways", self._gateways)
             self.check("egress", self._egress)
             readable = self.check("whitelist", self._whitelist)
             if not self.check("product", lambda: self._product(readable)) or self.api is None:
@@ -121,6 +129,24 @@ class Doctor:
         self.caller.single_attempt = True
         place = self.connection.store
         return "shared by several control nodes" if is_database(place) else f"the directory {place}"
+
+    def _installed(self) -> list[Installation]:
+        """Return the gateways and lists of this store that are to be refreshed."""
+        return [each for each in Installations(self.caller.store).all() if each.removed_at is None]
+
+    def _gateways(self) -> str:
+        """Check that the gateways and lists were refreshed lately, and without a failure."""
+        store = self.caller.store
+        now = store.now() + store.wall_ahead()
+        installed = self._installed()
+        problems = []
+        for each in installed:
+            problem = _problem_of(each, now)
+            if problem:
+                problems.append(problem)
+        if problems:
+            raise QgError(" ".join(problems[:_MAX_PROBLEMS]))
+        return f"{len(installed)} installed, and refreshed as declared"
 
     def _egress(self) -> str:
         failed: list[QgError] = []
@@ -224,6 +250,29 @@ class Doctor:
         except ValueError:
             pass
         raise QgError(f"{url} sent no address (HTTP status {response.status}).", http_status=response.status)
+
+
+def _problem_of(installation: Installation, now: float) -> str:
+    """Return why a gateway or list does not get new leases, and what to type; empty if it does."""
+    name = f"The {installation.kind} {installation.name} of {installation.host}"
+    if installation.problem:
+        return f"{name} has a problem: {installation.problem}"
+    age = now - (installation.refreshed_at or installation.installed_at)
+    if age <= _INTERVALS * installation.options.get("interval", 0) + _MARGIN:
+        return ""
+    return (
+        f"{name} was last refreshed {_duration(age)} ago: to refresh it by a timer, type: ansible-playbook "
+        f"qingguo.qgnet.refresh_timer -e qg_hosts={installation.host}; if the host is lost: ansible-playbook "
+        f"qingguo.qgnet.deregister -e qg_forget={installation.host}."
+    )
+
+
+def _duration(seconds: float) -> str:
+    """Return a duration in the largest unit of which it has at least two."""
+    for unit, length in (("day", 86400), ("hour", 3600), ("minute", 60)):
+        if seconds >= 2 * length:
+            return counted(int(seconds // length), unit)
+    return counted(int(seconds), "second")
 
 
 def _versions() -> str:

@@ -75,12 +75,12 @@ def _result(found: LeaseResult, api: Leases, mode: Mode, *, predicted: int = 0) 
         "held": len(found.after),
         "api": api.caller.usage(),
     }
-    found.warnings.extend(_unusable(found.after))
+    found.warnings.extend(unusable_leases(found.after))
     after = [lease for lease in found.after if lease not in found.released]
     return found.as_result(result, mode, "leases", _lines(found.before), _lines(after) + "to be leased\n" * predicted)
 
 
-def _unusable(leases: Iterable[Lease]) -> list[str]:
+def unusable_leases(leases: Iterable[Lease]) -> list[str]:
     """Return the warning of held leases that results leave out."""
     unusable = [lease for lease in oldest_first(leases) if not lease.is_usable]
     if not unusable:
@@ -172,7 +172,7 @@ def _run_info(params: Params, mode: Mode) -> dict[str, Any]:
         "count": len(leases),
         "api": api.caller.usage(),
     }
-    if warnings := _unusable(held):
+    if warnings := unusable_leases(held):
         result["warnings"] = warnings
     return result
 
@@ -230,7 +230,6 @@ ALLOCATE = Operation(
     spec={
         "count": {"type": "int", "required": True},
         **_DESIRED,
-        "pools": {"type": "dict"},
         **TERMS_OPTIONS,
         **CREDENTIALS_OPTION,
         **CAP_OPTIONS,

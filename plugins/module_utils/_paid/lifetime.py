@@ -15,13 +15,14 @@ from .._api.leases import Terms
 from .._core.errors import OptionError
 from .._core.text import counted
 from .books import Books
+from .holdings import Holdings
 from .matching import Desired
 
 #: The share of its life for which a new resource has to match at least.
 MATCHING_SHARE = 0.1
 
 
-def known_lifetime(books: Books[Any], terms: Terms) -> float | None:
+def known_lifetime(books: Holdings[Any], terms: Terms) -> float | None:
     """Return the seconds that new resources last; None if that is unknown."""
     expected = books.api.lifetime
     if terms.keep_alive is not None:

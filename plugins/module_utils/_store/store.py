@@ -36,6 +36,9 @@ LOSS = (
 #: ``expires_at``, ``since`` and ``at`` are state time; ``wall_at`` is Unix time, for people.
 #: ``rate_calls`` has a row per call that takes a slot until ``expires_at``. It counts as ``amount`` calls, or takes all
 #: slots if that is 0: the vendor refused calls to the endpoint for their rate. Its number is random.
+#: ``installations`` are the gateways and lists of hosts, as they were declared; ``options`` and ``keys`` (salted
+#: digests by the names of pools) are JSON, ``*_at`` is Unix time and ``locked_until`` state time. ``lease_sets`` has
+#: what is remembered of the exits of each set of leases (JSON), ``at`` a state time.
 #: ``object`` of ``facts`` is empty for a fact about the key itself.
 _TABLES = """
 CREATE TABLE meta (version INTEGER NOT NULL, salt TEXT NOT NULL);
@@ -56,6 +59,12 @@ CREATE TABLE rate_calls (id BIGINT PRIMARY KEY, key TEXT, endpoint TEXT, expires
 CREATE INDEX rate_calls_by_key ON rate_calls (key, endpoint, expires_at);
 CREATE TABLE registrations (
   key TEXT, inventory TEXT, host TEXT, ip TEXT, found INTEGER, since FLOAT, PRIMARY KEY (key, inventory, host, ip));
+CREATE TABLE installations (
+  id TEXT PRIMARY KEY, kind TEXT NOT NULL, inventory TEXT NOT NULL, host TEXT NOT NULL, name TEXT NOT NULL,
+  options TEXT NOT NULL, keys TEXT NOT NULL, installed_at FLOAT NOT NULL, removed_at FLOAT, refreshed_at FLOAT,
+  seconds FLOAT, problem TEXT NOT NULL, locked_by TEXT NOT NULL, locked_until FLOAT NOT NULL,
+  UNIQUE (kind, inventory, host, name));
+CREATE TABLE lease_sets (id TEXT PRIMARY KEY, state TEXT NOT NULL, at FLOAT NOT NULL);
 CREATE TABLE facts (key TEXT, name TEXT, object TEXT, value TEXT, at FLOAT, PRIMARY KEY (key, name, object))
 """
 STATEMENTS = tuple(statement.strip() for statement in _TABLES.split(";"))

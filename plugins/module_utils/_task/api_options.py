@@ -64,6 +64,8 @@ ACCOUNT_API_OPTIONS: Spec = {
 CAP_OPTIONS: Spec = shared("max_new_per_day", type="int")
 #: Whether a payment may be made although the quota counts more than the list (doc fragment ``cap``).
 IGNORE_QUOTA_OPTION: Spec = {"ignore_quota": {"type": "bool", "default": False}}
+#: What tells hosts of the same name in several inventories apart.
+INVENTORY_OPTIONS: Spec = shared("inventory_id", type="str")
 #: The options that defaults for the action group may set for every module.
 GROUP_OPTIONS: Spec = {**PRODUCT_OPTIONS, **PROXY_API_OPTIONS, **ACCOUNT_API_OPTIONS, **CAP_OPTIONS}
 #: The options for the detection of the egress address of a host (doc fragment ``egress``).
@@ -77,7 +79,8 @@ EGRESS_OPTIONS: Spec = {
     "quorum": {"type": "int"},
     "samples": {"type": "int", "default": 1},
 }
-SHARED_OPTIONS = frozenset(shared_options({**GROUP_OPTIONS, **EGRESS_OPTIONS}))  # have variables of their own
+#: The options that have variables of their own.
+SHARED_OPTIONS = frozenset(shared_options({**GROUP_OPTIONS, **EGRESS_OPTIONS, **INVENTORY_OPTIONS}))
 
 
 def _check_api_url(option: str, url: str, spec: Spec) -> None:

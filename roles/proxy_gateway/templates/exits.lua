@@ -1,25 +1,127 @@
 -- Copyright (c) 2026 The qingguo.qgnet authors
 -- SPDX-License-Identifier: GPL-3.0-or-later
 --
--- What no directive of HAProxy does: take an exit out at the deadline of its lease, also if no refresh comes, and as soon as
--- it refuses the host. Server lines of the configuration end with "# until SECONDS", unless the lease has no deadline.
-local deadlines = {}
-local file = io.open((os.getenv("HAPROXY_CFGFILES") or ""):match("[^;]*"))
-for name, deadline in (file and file:read("a") or ""):gmatch("\n *server (%S+) [^\n]*# until (%d+)") do
-    deadlines[name] = tonumber(deadline)
+-- What no directive of HAProxy does: take the leases from a file that changes while the configuration stays as it is. A line
+-- of the file is
+--     BACKEND SERVER HOST:PORT UNTIL STATE
+-- UNTIL is the deadline in seconds since 1970, or "-". STATE is "ready", or "drain" for an exit that keeps its labels and gets
+-- no others. A server without a line, or with one that is over or cannot be read, refuses: without a file, all do.
+-- The backend BACKEND_any has the same servers, with a weaker check.
+local path = os.getenv("QG_LEASES")
+-- The text of the file, its leases by backend and server, what was set of each server, and whether all was set once.
+local text, leases, set, is_started = nil, {}, {}, false
+
+local function read()
+    local file = io.open(path)
+    local now = file and file:read("a") or ""
+    if file then
+        file:close()
+    end
+    if now == text then
+        return
+    end
+    text, leases = now, {}
+    for backend, server, host, port, deadline, state in now:gmatch("(%S+) (%S+) ([%d.]+):(%d+) (%S+) (%a+)\n") do
+        leases[backend] = leases[backend] or {}
+        leases[backend][server] = {
+            host = host, port = port, address = host .. ":" .. port, state = state,
+            deadline = tonumber(deadline) or math.huge,
+        }
+    end
 end
 
+-- A connection that is being made when its server goes into maintenance can hang, so that a lease gets nothing new in its last
+-- two seconds.
+local function wanted_state(lease)
+    local left = lease and lease.deadline - core.now().sec or 0
+    if left <= 1 then
+        return "maint"
+    end
+    return left <= 3 and "drain" or lease.state
+end
+
+-- Set what the file says. HAProxy takes over an address only after the event in which it was set, so that the state comes in the
+-- next one; first what serves, then what no longer does. Returns whether it must be called again.
+local function apply()
+    read()
+    local targets, is_incomplete = {}, false
+    for name, backend in pairs(core.backends) do
+        local own = leases[name] or leases[name:match("^(.*)_any$")] or {}
+        for id, server in pairs(backend.servers) do
+            local lease, key = own[id], name .. "/" .. id
+            local state = wanted_state(lease)
+            if lease and (set[key] or {}).address ~= lease.address then
+                server:set_maint()
+                server:set_addr(lease.host, lease.port)
+                set[key] = {address = lease.address, state = "maint"}
+                is_incomplete = true
+            elseif state ~= "maint" and server:get_addr() ~= lease.address then
+                -- HAProxy has not taken the address, and the one before must not be used.
+                state = "maint"
+            end
+            targets[#targets + 1] = {server = server, key = key, state = state}
+        end
+    end
+    if is_incomplete then
+        return true
+    end
+    for _, is_serving in ipairs({true, false}) do
+        for _, target in ipairs(targets) do
+            local last = set[target.key] or {}
+            if last.state ~= target.state and (target.state == "ready") == is_serving then
+                target.server["set_" .. target.state](target.server)
+                set[target.key] = {address = last.address, state = target.state}
+            end
+        end
+    end
+    return false
+end
+
+core.register_task(function()
+    while true do
+        if apply() then
+            core.msleep(1)
+        else
+            is_started = true
+            core.msleep(250)
+        end
+    end
+end)
+
+-- Requests of the first milliseconds wait until the servers have their addresses.
+core.register_action("wait", {"http-req"}, function(txn)
+    while not is_started do
+        core.msleep(2)
+    end
+    txn:set_var("proc.started", 1)
+end)
+
+-- An exit that refuses this host gets nothing more until a check succeeds.
 core.register_action("refused", {"http-res"}, function(txn)
     core.backends[txn.f:be_name()].servers[txn.f:srv_name()]:check_force_down()
 end)
 
-core.register_task(function()
-    while true do
-        for _, backend in pairs(core.backends) do
-            for name, server in pairs(backend.servers) do
-                if (deadlines[name] or math.huge) - core.now().sec <= 1 then server:set_maint() end
+-- What the refresh asks for: set what the file says now, and show what each exit does, and what passes while all checks fail.
+core.register_cli({"show", "exits"}, "show exits : set the leases of the file, and show each exit", function(applet)
+    if apply() then
+        core.msleep(2)
+        apply()
+    end
+    for name, own in pairs(leases) do
+        for id, lease in pairs(own) do
+            local server = core.backends[name] and core.backends[name].servers[id]
+            if server then
+                local checked = server:get_stats()
+                local any = core.backends[name .. "_any"].servers[id]:get_stats()
+                local words = {
+                    name, id, lease.address, checked.status:match("%S+"), checked.check_status or "", checked.check_code or "",
+                    checked.lastchg or "", any.hrsp_2xx or "", any.lastsess or "",
+                }
+                for number, word in ipairs(words) do
+                    words[number] = word == "" and "-" or tostring(word):gsub("%s", "")
+                end
+                applet:send(table.concat(words, " ") .. "\n")
             end
         end
-        core.msleep(250)
     end
 end)

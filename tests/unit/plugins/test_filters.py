@@ -24,9 +24,6 @@ OTHER = "proxy.qg.example:1"
 LOGIN = "QGDEMO01:Hush4%40,Hush4"
 URL = f"http://{LOGIN}@{SERVER}"
 LINE = f"server qg-198.51.100.8-21504 {SERVER} check"
-#: 2030-01-01 19:04:05 UTC
-DEADLINE = "2030-01-02T03:04:05+08:00"
-SECONDS = 1893524645
 TUNNEL = {"key": "QGDEMO01", "password": "Hush4"}
 
 
@@ -78,24 +75,6 @@ def test_several_leases_are_lines_in_one_order() -> None:
     assert proxy_haproxy([]) == proxy_haproxy("") == ""
 
 
-def test_a_timed_line_has_the_latest_deadline() -> None:
-    lease = {"server": SERVER, "expires_at": DEADLINE}
-    later = {**lease, "expires_at": DEADLINE.replace("04:05", "05:05")}
-    assert proxy_haproxy(lease, form="timed") == f"{LINE} # until {SECONDS}"
-    for leases in ([lease, later], [later, lease]):
-        assert proxy_haproxy(leases, form="timed") == f"{LINE} # until {SECONDS + 60}"
-    for unreadable in (None, "", "soon", 5, "2030-01-02T03:04:05+99:00"):
-        assert proxy_haproxy([lease, {**lease, "expires_at": unreadable}], form="timed") == LINE
-
-
-def test_a_server_of_before_stays_until_its_end() -> None:
-    kept, ended = (f"server qg-198.51.100.9-1 198.51.100.9:1 {end}" for end in (f"# until {SECONDS}", "# until 5"))
-    drained = kept.replace(" #", " weight 0 #")
-    for count, line in ((2, kept), (1, drained)):
-        assert proxy_haproxy(SERVER, before=f"listen\n    {kept}\n    {ended}\n", count=count) == f"{LINE}\n{line}"
-    assert proxy_haproxy([], before=drained) == drained
-
-
 @pytest.mark.parametrize(
     ("no_proxy", "text"),
     [([], ""), ("a.example, ,192.0.2.0/24", "a.example,192.0.2.0/24"), (["a", " b,c "], "a,b,c"), ("*", "*")],
@@ -139,7 +118,6 @@ def test_what_is_no_lease_is_refused_and_not_shown(lease: Any) -> None:
     [(proxy_haproxy, {"prefix": each}) for each in ("", "a b", "x" * 65)]
     + [(proxy_haproxy, {"options": each}) for each in ("a\nb", "login Hush4\nserver", "check \\")]
     + [
-        (proxy_haproxy, {"form": "lines"}),
         (proxy_environment, {"scheme": "https"}),
         (proxy_environment, {"scheme": ""}),
     ]

@@ -23,7 +23,7 @@ _FOREIGN = """
     calls channels check city cloud config count crawlers cron current daily data debug demo
     deregister dir doctor domain done egress_ip email enabled env error exit_ip exits expires
     failed file first found free gateway group groups history home hosts_file hosts_list id ids
-    info instances inventory items job jobs key_2 key_a key_file lease lease_info lease_result
+    info instances items job jobs key_2 key_a key_file lease lease_info lease_result
     leases ledger limit line list log log_level metrics mode monopoly my_key name new node nodes
     number ok old old_key output owner package path plan pool pool_info pools port price prod
     proxies proxy proxy_info proxy_list proxy_url public_ip quota quota_info ready

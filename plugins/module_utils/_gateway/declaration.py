@@ -1,0 +1,126 @@
+# Copyright (c) 2026 The qingguo.qgnet authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What is installed on a host: a gateway or a list, with the pools of leases behind it, and no secret.
+
+It is recorded in the store as JSON with named fields, so that a refresh takes it from there.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from .._store.installations import GATEWAY, LIST
+
+#: The version of what is recorded.
+VERSION = 1
+
+
+@dataclass(frozen=True)
+class Pool:
+    """A number of leases of one key.
+
+    A lease is replaced ``drain`` seconds before its end. ``keep_alive`` is the duration of new leases as the user wrote
+    it, and None for that of the plan. A list has one pool, without a ``port``. ``is_entry`` tells an entry of
+    proxy_gateway_pools from a pool that has the options of the role itself.
+    """
+
+    name: str
+    count: int
+    drain: int
+    product: str
+    port: int = 0
+    areas: tuple[str, ...] = ()
+    isp: str | None = None
+    keep_alive: str | None = None
+    credentials: bool = False
+    sticky: str = "optional"
+    ignore_quota: bool = False
+    is_entry: bool = False
+
+
+@dataclass(frozen=True)
+class Gateway:
+    """A gateway. ``interval`` are the seconds between two refreshes; other times are seconds, too."""
+
+    name: str
+    directory: str
+    service: str
+    bind: str
+    allow: tuple[str, ...]
+    web_only: bool
+    metrics: str
+    check: str
+    check_target: str
+    check_timeout: float
+    connect_timeout: float
+    client_connections: int
+    interval: int
+    pools: tuple[Pool, ...]
+
+    kind = GATEWAY
+
+    @property
+    def file(self) -> str:
+        """The path of the configuration, without its extension."""
+        return f"{self.directory.rstrip('/')}/{self.name}"
+
+    @property
+    def run(self) -> str:
+        """The path of what belongs to the process: outside of /etc, in the same directory."""
+        directory = "/run" if self.directory == "/etc" else self.directory.rstrip("/")
+        return f"{directory}/{self.name}"
+
+
+@dataclass(frozen=True)
+class ProxyList:
+    """A file with leases. ``template`` is the text of a template, and empty for one of the formats."""
+
+    path: str
+    format: str
+    template: str
+    scheme: str
+    credentials: bool
+    owner: str
+    command: str
+    interval: int
+    pools: tuple[Pool, ...]
+
+    kind = LIST
+
+    @property
+    def name(self) -> str:
+        """The name of the list among those of its host."""
+        return self.path
+
+    @property
+    def mark(self) -> str:
+        """The path of the file beside it that has its identifier."""
+        folder, _slash, name = self.path.rpartition("/")
+        return f"{folder}/.{name}.qgnet"
+
+
+Declaration = Gateway | ProxyList
+_CLASSES: dict[str, type[Gateway | ProxyList]] = {GATEWAY: Gateway, LIST: ProxyList}
+
+
+def as_json(declaration: Declaration) -> dict[str, Any]:
+    """Return a declaration for the store and for templates."""
+    return {"version": VERSION, **dataclasses.asdict(declaration)}
+
+
+def from_json(kind: str, data: Mapping[str, Any]) -> Declaration:
+    """Return what was recorded; raises KeyError or TypeError if this release cannot read it."""
+    if data["version"] != VERSION:
+        raise KeyError("version")
+    values = {name: value for name, value in data.items() if name != "version"}
+    pools = []
+    for pool in values.pop("pools"):
+        pools.append(Pool(**{**pool, "areas": tuple(pool["areas"])}))
+    if "allow" in values:
+        values["allow"] = tuple(values["allow"])
+    return _CLASSES[kind](**values, pools=tuple(pools))

@@ -1,0 +1,148 @@
+# Copyright (c) 2026 The qingguo.qgnet authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What a host reports about its gateway: what the host has, whether it serves, and what its exits do.
+
+A host can print anything. It never decides how many leases are bought: reports only count for servers that the key
+holds, and within the bound of their pool.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from .policy import Cause, Exit
+from .servers import Server, read_servers
+
+#: What HAProxy writes for the last check of an exit, and what that means. Others are failures of another kind.
+_CAUSES = {
+    "L4CON": Cause.REFUSED,
+    "L4TOUT": Cause.SILENT,
+    "L6TOUT": Cause.SILENT,
+    "L7TOUT": Cause.SILENT,
+}
+#: The words of a line of ``show exits``: of the last check, the seconds since the status has changed, the responses
+#: that passed while all checks have failed, and the seconds since then.
+_WORDS = ("pool", "name", "server", "status", "check", "code", "changed", "passed", "last_passed")
+#: What follows the report of a process that serves its files as they are.
+_SERVES = "serves"
+#: The status of a proxy that demands credentials, or does not know the host.
+_REJECTED = "407"
+#: Seconds since the last answer of a site through an exit within which it passes traffic.
+_PASSES_WITHIN = 60
+_NUMBER = re.compile("[0-9]{1,8}")
+
+
+@dataclass(frozen=True)
+class Look:
+    """What a host has.
+
+    ``identifier`` is that of the installation there, ``servers`` are those of its configuration, and ``exits`` says by
+    the names of these what they do: two pools may have the same exit, and different credentials.
+    """
+
+    flags: frozenset[str]
+    identifier: str = ""
+    servers: Sequence[Server] = ()
+    exits: Mapping[str, Exit] = field(default_factory=dict)
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the look as a part of a variable."""
+        exits = {}
+        for name, known in self.exits.items():
+            cause = known.cause.value if known.cause else None
+            exits[name] = {**asdict(known), "cause": cause}
+        return {
+            "flags": sorted(self.flags),
+            "identifier": self.identifier,
+            "servers": [asdict(server) for server in self.servers],
+            "exits": exits,
+        }
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Look:
+        """Return the look in a variable."""
+        exits = {}
+        for name, known in data["exits"].items():
+            cause = Cause(known["cause"]) if known["cause"] else None
+            exits[name] = Exit(**{**known, "cause": cause})
+        servers = tuple(Server(**server) for server in data["servers"])
+        return cls(frozenset(data["flags"]), data["identifier"], servers, exits)
+
+    def exits_of(self, pool: str) -> dict[str, Exit]:
+        """Return what the host reports of the exits of a pool, by ``host:port``."""
+        exits = {}
+        for server in self.servers:
+            if server.pool == pool and server.name in self.exits:
+                exits[server.server] = self.exits[server.name]
+        return exits
+
+
+def read_look(output: str) -> Look:
+    """Return what the script of a look has printed."""
+    head, _mark, rest = output.replace("\r", "").partition("--- exits\n")
+    reported, _mark, text = rest.partition("--- file\n")
+    identifier, servers = read_servers(text)
+    flags = set(head.split())
+    if _SERVES in reported.split():
+        flags.add(_SERVES)
+    return Look(frozenset(flags), identifier, tuple(servers), _exits(reported, servers))
+
+
+def _exits(reported: str, servers: Sequence[Server]) -> dict[str, Exit]:
+    """Return what HAProxy reports of each server that is not drained, by its name."""
+    rows = {}
+    for line in reported.splitlines():
+        words = line.split(" ")
+        if len(words) == len(_WORDS):
+            row = dict(zip(_WORDS, words, strict=True))
+            rows[row["pool"], row["server"]] = row
+    exits = {}
+    for server in servers:
+        if not server.drained:
+            exits[server.name] = _exit(server.server, rows.get((server.pool, server.server)))
+    return exits
+
+
+def _exit(server: str, row: Mapping[str, str] | None) -> Exit:
+    """Return what HAProxy says of an exit: of its checks, and of the traffic that passes while all checks fail."""
+    if row is None:
+        return Exit(server, works=None)
+    # While a check runs, there is an asterisk before the result of the last one.
+    check = row["check"].removeprefix("*")
+    if check in ("-", "INI") or row["status"] not in ("UP", "DOWN"):
+        return Exit(server, works=None)
+    passes = _number(row["passed"]) > 0 and 0 <= _number(row["last_passed"]) <= _PASSES_WITHIN
+    if row["status"] == "UP" or (passes and check.startswith("L7")):
+        return Exit(server, works=True)
+    cause = _CAUSES.get(check, Cause.FAILING)
+    if row["code"] == _REJECTED:
+        cause = Cause.REJECTED
+    return Exit(server, works=False, cause=cause, down_for=float(max(0, _number(row["changed"]))))
+
+
+def _number(text: str) -> int:
+    """Return a number of HAProxy, and -1 for none. More seconds than of three years are none."""
+    match = _NUMBER.fullmatch(text)
+    return int(match[0]) if match else -1
+
+
+def merge(reports: Iterable[Mapping[str, Exit]]) -> dict[str, Exit]:
+    """Return what all hosts together know of each exit: it works if it works for one of them."""
+    merged: dict[str, Exit] = {}
+    for report in reports:
+        for server, exit_of_host in report.items():
+            merged[server] = _better(merged.get(server), exit_of_host)
+    return merged
+
+
+def _better(first: Exit | None, second: Exit) -> Exit:
+    """Return the one that says more in favor of an exit: it works, it is not known, it has been down for less."""
+    if first is None:
+        return second
+    order = {True: 0, None: 1, False: 2}
+    return min(first, second, key=lambda each: (order[each.works], each.down_for))

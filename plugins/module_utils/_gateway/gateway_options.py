@@ -1,0 +1,364 @@
+# Copyright (c) 2026 The qingguo.qgnet authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The options of the roles proxy_gateway and proxy_list, with all mistakes in them.
+
+Values come from the variables of the host. Each mistake is one sentence with the name of the variable, before anything
+is changed or paid for.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from .._core.checks import check_range, is_ipv4, parse_minutes
+from .._core.errors import OptionError
+from .._core.text import counted, quoted
+from .._leases.api import LIFETIMES, MAX_PER_CALL
+from .._paid.lifetime import MATCHING_SHARE
+from .._store.installations import GATEWAY, LIST
+from .._task.api_options import PRODUCT_OPTIONS
+from .._task.operation import Spec, check_option_names
+from .._task.products import PLACE_OPTIONS, check_areas
+from .._task.values import typed
+from .declaration import Gateway, Pool, ProxyList
+
+#: The options that the role has for all pools and each pool for itself.
+_POOL: Spec = {
+    "count": {"type": "int", "default": 1},
+    "drain": {"type": "int"},
+    "keep_alive": {"type": "str"},
+    "credentials": {"type": "bool", "default": False},
+    "ignore_quota": {"type": "bool", "default": False},
+    **PLACE_OPTIONS,
+}
+_GATEWAY_POOL: Spec = {
+    **_POOL,
+    "sticky": {"type": "str", "choices": ["optional", "required", "none"], "default": "optional"},
+}
+_STATE: Spec = {
+    "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+    "interval": {"type": "int", "default": 10},
+}
+#: The variables of the role proxy_gateway, without their prefix.
+GATEWAY_OPTIONS: Spec = {
+    **_STATE,
+    "name": {"type": "str", "default": "qg-proxy-gateway"},
+    "directory": {"type": "str", "default": "/etc"},
+    "service": {"type": "str", "choices": ["systemd", "daemon"], "default": "systemd"},
+    "bind": {"type": "str", "default": "127.0.0.1"},
+    "port": {"type": "int", "default": 3128},
+    "allow": {"type": "list", "elements": "str", "default": ["127.0.0.0/8"]},
+    "web_only": {"type": "bool", "default": False},
+    "metrics": {"type": "str", "default": ""},
+    "check": {"type": "str", "choices": ["connect", "tcp"], "default": "connect"},
+    "check_target": {"type": "str", "default": "d.qg.net:443"},
+    "check_timeout": {"type": "float", "default": 1.5},
+    "connect_timeout": {"type": "float", "default": 4.0},
+    "client_connections": {"type": "int", "default": 1000},
+    "pools": {"type": "list", "elements": "dict", "default": []},
+    **_GATEWAY_POOL,
+}
+#: The variables of the role proxy_list, without their prefix.
+LIST_OPTIONS: Spec = {
+    **_STATE,
+    "path": {"type": "str", "required": True},
+    "format": {"type": "str", "choices": ["lines", "urls", "json", "environment"], "default": "lines"},
+    "template": {"type": "str", "default": ""},
+    "scheme": {"type": "str", "choices": ["http", "socks5", "socks5h"], "default": "http"},
+    "owner": {"type": "str", "default": ""},
+    "command": {"type": "str", "default": ""},
+    **_POOL,
+}
+#: What an entry of proxy_gateway_pools can have.
+_ENTRY: Spec = {
+    "name": {"type": "str", "required": True},
+    "port": {"type": "int", "required": True},
+    "key": {"type": "str", "no_log": True},
+    "password": {"type": "str", "no_log": True},
+    **PRODUCT_OPTIONS,
+    **_GATEWAY_POOL,
+}
+#: The name of the pool of a gateway without proxy_gateway_pools.
+DEFAULT_POOL = "qg"
+#: The name of what serves the metrics in HAProxy's configuration, which takes no name twice.
+_METRICS = "metrics"
+#: The products of which a lease lasts for a day, as the drain by default takes it.
+_LONG = ("exclusive", "longterm")
+_POOL_NAME = re.compile(r"[A-Za-z0-9_]{1,32}")
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
+#: What neither a shell, nor systemd, nor HAProxy reads as anything else.
+_DIRECTORY = re.compile(r"/[A-Za-z0-9._/+@=~-]*")
+_NETWORK = re.compile(r"([0-9.]+)(?:/([89]|[12][0-9]|3[0-2]))?")
+_TARGET = re.compile(r"[A-Za-z0-9.-]{1,253}:([0-9]{1,5})")
+
+
+@dataclass(frozen=True)
+class Login:
+    """The key of a pool and its password; None if there is none. Both are secret."""
+
+    key: str | None
+    password: str | None
+
+
+@dataclass(frozen=True)
+class _Names:
+    """The name of an option in messages: the variable of the role, or the option of an entry of its pools."""
+
+    prefix: str
+    pool: str = ""
+
+    def of(self, option: str) -> str:
+        """Return the name of an option."""
+        if self.pool:
+            return f"{self.prefix}pools, {self.pool}: {option}"
+        return f"{self.prefix}{option}"
+
+
+def read_gateway(values: Mapping[str, Any], product: str) -> Gateway:
+    """Return the gateway that the options of a host describe; raises OptionError for a mistake.
+
+    ``values`` are the variables of the role as their types, ``product`` is that of pools without their own.
+    """
+    names = _Names("proxy_gateway_")
+    if not _NAME.fullmatch(values["name"]):
+        raise _unusable(names, "name", values["name"], "give at most 64 letters, digits, points, hyphens, underscores")
+    if not _DIRECTORY.fullmatch(values["directory"]):
+        fix = "give an absolute path of letters, digits and ._+@=~-, such as /etc"
+        raise _unusable(names, "directory", values["directory"], fix)
+    if not is_ipv4(values["bind"]):
+        raise _unusable(names, "bind", values["bind"], "give one IPv4 address, such as 127.0.0.1")
+    _check_port(names.of("port"), values["port"])
+    allow = tuple(network.strip() for network in values["allow"])
+    if not allow:
+        raise OptionError(names.of("allow"), "is empty", "name at least one address or network")
+    for network in allow:
+        _check_network(names, network)
+    if values["metrics"]:
+        _check_metrics(names, values["metrics"])
+    target = _TARGET.fullmatch(values["check_target"])
+    if target is None or not _is_port(target[1]):
+        fix = "give a host and a port, such as d.qg.net:443"
+        raise _unusable(names, "check_target", values["check_target"], fix)
+    check_range(names.of("check_timeout"), values["check_timeout"], 0.1, 60)
+    check_range(names.of("connect_timeout"), values["connect_timeout"], 0.1, 600)
+    check_range(names.of("client_connections"), values["client_connections"], 1, 4000)
+    check_range(names.of("interval"), values["interval"], 1, 86400)
+    pools = []
+    for number, entry in enumerate(values["pools"], 1):
+        pools.append(_read_entry(entry, number, values, product))
+    if not pools:
+        pools.append(_pool(DEFAULT_POOL, values["port"], values, product, names))
+    _check_unique(names, pools, values["metrics"])
+    _check_timings(GATEWAY, pools, values["interval"])
+    return Gateway(
+        name=values["name"],
+        directory=values["directory"].rstrip("/") or "/",
+        service=values["service"],
+        bind=values["bind"],
+        allow=allow,
+        web_only=values["web_only"],
+        metrics=values["metrics"],
+        check=values["check"],
+        check_target=values["check_target"],
+        check_timeout=values["check_timeout"],
+        connect_timeout=values["connect_timeout"],
+        client_connections=values["client_connections"],
+        interval=values["interval"],
+        pools=tuple(pools),
+    )
+
+
+def read_list(values: Mapping[str, Any], template: str, product: str) -> ProxyList:
+    """Return the list that the options of a host describe, with the text of its template."""
+    names = _Names("proxy_list_")
+    path = values["path"]
+    root, *parts = path.split("/")
+    # The path is the name of the list, so that each file has one.
+    if root or not parts or {"", ".", ".."}.intersection(parts) or not path.isprintable():
+        fix = "give the absolute path of a file, such as /etc/crawler/proxies.txt"
+        raise _unusable(names, "path", path, fix)
+    check_range(names.of("interval"), values["interval"], 1, 86400)
+    pool = _pool("proxy_list", 0, values, product, names)
+    _check_timings(LIST, [pool], values["interval"])
+    return ProxyList(
+        path=path,
+        format=values["format"],
+        template=template,
+        scheme=values["scheme"],
+        credentials=values["credentials"],
+        owner=values["owner"],
+        command=values["command"],
+        interval=values["interval"],
+        pools=(pool,),
+    )
+
+
+def _read_entry(entry: Mapping[str, Any], number: int, values: Mapping[str, Any], product: str) -> Pool:
+    """Return the pool of an entry, which has what it leaves out from the options of the role."""
+    place = f"entry {number}"
+    name = entry.get("name")
+    if isinstance(name, str) and _POOL_NAME.fullmatch(name):
+        place = f"pool {name}"
+    names = _Names("proxy_gateway_", place)
+    try:
+        check_option_names(_ENTRY, entry)
+    except OptionError as error:
+        raise OptionError(names.of(error.option), error.problem, error.fix) from None
+    if "key" in entry and not str(entry["key"] or "").strip():
+        fix = "give the key, or leave it out for that of qg_key"
+        raise OptionError(names.of("key"), "is empty, which never means another key", fix)
+    own = dict(values)
+    for option, spec in _ENTRY.items():
+        value = entry.get(option)
+        if value is None or value == "" or (value == [] and option != "key"):
+            if spec.get("required"):
+                fix = "each pool needs a name and a port of its own"
+                raise OptionError(names.of(option), "is missing", fix)
+            continue
+        own[option] = typed(names.of(option), spec, value)
+    if not _POOL_NAME.fullmatch(own["name"]):
+        raise _unusable(names, "name", own["name"], "give 1 to 32 letters, digits and underscores")
+    if own["name"] == _METRICS:
+        raise _unusable(names, "name", own["name"], "give another name, since the metrics have this one")
+    _check_port(names.of("port"), own["port"])
+    pool = _pool(own["name"], own["port"], own, own.get("product") or product, names)
+    return dataclasses.replace(pool, is_entry=True)
+
+
+def _pool(name: str, port: int, values: Mapping[str, Any], product: str, names: _Names) -> Pool:
+    """Return a pool, checked but for what only the product of its key can tell."""
+    check_range(names.of("count"), values["count"], 1, MAX_PER_CALL)
+    areas = check_areas(names.of("areas"), values["areas"])
+    minutes = None
+    if values["keep_alive"] is not None:
+        minutes = parse_minutes(names.of("keep_alive"), values["keep_alive"])
+        if not isinstance(minutes, int):
+            raise _unusable(names, "keep_alive", values["keep_alive"], "give whole minutes, such as 5m or 1h")
+        check_range(names.of("keep_alive"), minutes, 1, 525600)
+    drain = values["drain"]
+    if drain is None:
+        # Short enough for leases of a minute, unless they are known to last longer.
+        is_long = product in _LONG or (minutes or 1) > 1
+        drain = 60 if is_long else 15
+    check_range(names.of("drain"), drain, 1, 86400)
+    return Pool(
+        name=name,
+        port=port,
+        count=values["count"],
+        drain=drain,
+        product=product,
+        areas=areas,
+        isp=values["isp"],
+        keep_alive=values["keep_alive"],
+        credentials=values["credentials"],
+        sticky=values.get("sticky", "none"),
+        ignore_quota=values["ignore_quota"],
+    )
+
+
+def login_of(pool: str, entries: Iterable[Any], key: str | None, password: str | None) -> Login:
+    """Return the login of a pool: that of its entry, or ``key`` and ``password`` of pools without their own.
+
+    The password belongs to the key, so that an entry with a key has its own password or none.
+    """
+    for entry in entries:
+        if not isinstance(entry, Mapping) or entry.get("name") != pool:
+            continue
+        own = str(entry.get("password") or "") or None
+        if "key" in entry:
+            return Login(str(entry["key"] or ""), own)
+        return Login(key, own or password)
+    return Login(key, password)
+
+
+def lifetime(pool: Pool) -> float | None:
+    """Return the seconds that new leases of a pool last, if the options or QG.net's documents say it."""
+    if pool.keep_alive is not None:
+        return parse_minutes("keep_alive", pool.keep_alive) * 60.0
+    return LIFETIMES.get(pool.product)
+
+
+def _check_timings(kind: str, pools: Sequence[Pool], interval: int) -> None:
+    """Refuse a drain that a refresh would miss, or that new leases would not outlast.
+
+    Between two refreshes, a lease must not run from "lasts long enough" to its end. The shortest drain comes first, so
+    that the interval in the sentence suits all pools.
+    """
+    for pool in pools:
+        check_drain(pool, names_for(kind, pool))
+    for pool in sorted(pools, key=lambda each: each.drain):
+        if pool.drain > interval:
+            continue
+        names = names_for(kind, pool)
+        change = f"{names.prefix}interval={max(1, pool.drain - 5)}"
+        if pool.drain == 1:
+            change = f"drain=6 and {names.prefix}interval=1"
+        problem = f"={pool.drain} is not more than {names.prefix}interval={interval}"
+        fix = f"leases would end between two refreshes. Set {change}, for example"
+        raise OptionError(names.of("drain"), problem, fix)
+
+
+def check_drain(pool: Pool, names: _Names) -> None:
+    """Refuse a drain that new leases would not outlast, so that nearly each refresh would pay for another one."""
+    life = lifetime(pool)
+    if life is None or pool.drain <= life * (1 - MATCHING_SHARE):
+        return
+    drain = max(2, int(life / 4))
+    problem = f"={pool.drain} is too long for leases that last {counted(int(life), 'second')}"
+    fix = (
+        f"nearly each refresh would pay for another one. Set drain={drain}, and {names.prefix}interval to at most "
+        f"{max(1, drain - 5)}, for example, or raise keep_alive if the plan allows it"
+    )
+    raise OptionError(names.of("drain"), problem, fix)
+
+
+def names_for(kind: str, pool: Pool) -> _Names:
+    """Return the names of the options of a pool in messages."""
+    prefix = "proxy_list_" if kind == LIST else "proxy_gateway_"
+    return _Names(prefix, f"pool {pool.name}" if pool.is_entry else "")
+
+
+def _check_unique(names: _Names, pools: Sequence[Pool], metrics: str) -> None:
+    """Refuse two pools with one name or port, and a port that the metrics have."""
+    seen_names = set[str]()
+    seen_ports = {int(metrics.rpartition(":")[2]): "proxy_gateway_metrics"} if metrics else {}
+    for pool in pools:
+        if pool.name in seen_names:
+            fix = "give each a name of its own"
+            raise OptionError(names.of("pools"), f"has two pools named {pool.name}", fix)
+        if pool.port in seen_ports:
+            problem = f"={pool.port} is also the port of {seen_ports[pool.port]}"
+            raise OptionError(names_for(GATEWAY, pool).of("port"), problem, "give each a port of its own")
+        seen_names.add(pool.name)
+        seen_ports[pool.port] = f"pool {pool.name}"
+
+
+def _is_port(text: str) -> bool:
+    return text.isascii() and text.isdecimal() and 1 <= int(text) <= 65535
+
+
+def _check_port(option: str, port: int) -> None:
+    check_range(option, port, 1, 65535)
+
+
+def _check_network(names: _Names, network: str) -> None:
+    match = _NETWORK.fullmatch(network)
+    if match is None or not is_ipv4(match[1]):
+        fix = "give IPv4 addresses, or networks of at most 2^24 addresses (/8)"
+        raise OptionError(names.of("allow"), f"contains {quoted(network)}", fix)
+
+
+def _check_metrics(names: _Names, text: str) -> None:
+    address, _colon, port = text.rpartition(":")
+    if not is_ipv4(address) or not _is_port(port):
+        raise _unusable(names, "metrics", text, "give an IPv4 address and a port, such as 127.0.0.1:9101")
+
+
+def _unusable(names: _Names, option: str, value: str, fix: str) -> OptionError:
+    return OptionError(names.of(option), f"={quoted(value)} cannot be used", fix)

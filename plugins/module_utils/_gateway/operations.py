@@ -1,0 +1,416 @@
+# Copyright (c) 2026 The qingguo.qgnet authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The steps of a run that installs or refreshes gateways and lists, apart from what happens on the hosts.
+
+A run finds what was recorded, and locks it; looks at the hosts; leases for all of them; and records how it has ended.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+import os
+import socket
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from .._api.parsing import BEIJING
+from .._core.checks import is_ipv4
+from .._core.errors import OptionError, QgError
+from .._core.runtime import WaitBudget, current_actor, wall_time
+from .._core.text import format_sample
+from .._store.installations import GATEWAY, LIST, Installation, Installations
+from .._store.store import Store
+from .declaration import Declaration, Gateway, Pool, as_json, from_json
+from .exits import Look
+from .policy import Cause
+from .servers import Server, file_text, next_servers, number_of_servers
+from .supply import Need, Supplier, Supply, lease_sets
+
+#: Seconds between two attempts to lock what another run has locked.
+_LOCK_POLL = 1.0
+_NOUNS = {GATEWAY: "gateway", LIST: "list"}
+_ROLES = {GATEWAY: "proxy_gateway", LIST: "proxy_list"}
+
+
+def noun(kind: str) -> str:
+    """Return what users call an installation."""
+    return _NOUNS[kind]
+
+
+@dataclass
+class Order:
+    """An installation of this run, and what its host has reported of it.
+
+    ``logins`` tells the keys of its pools apart within the run, ``refused`` are sentences for pools whose key is wrong.
+    ``problem`` is why nothing can be done for it; empty if something can.
+    """
+
+    installation: Installation
+    declaration: Declaration
+    logins: dict[str, str]
+    look: Look
+    refused: dict[str, str] = field(default_factory=dict)
+    problem: str = ""
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the order as a variable of its host."""
+        return {
+            "installation": dataclasses.asdict(self.installation),
+            "declaration": as_json(self.declaration),
+            "logins": self.logins,
+            "look": self.look.as_json(),
+            "problem": self.problem,
+        }
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Order:
+        """Return the order in a variable of its host."""
+        installation = Installation(**data["installation"])
+        declaration = from_json(installation.kind, data["declaration"])
+        look = Look.from_json(data["look"])
+        return cls(installation, declaration, dict(data["logins"]), look, problem=data["problem"])
+
+
+@dataclass
+class Outcome:
+    """What an order has come to: the servers of each pool, the leases of a list, and why it is not as declared."""
+
+    servers: dict[str, list[Server]] = field(default_factory=dict)
+    leases: list[dict[str, Any]] | None = None
+    problems: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+
+    @property
+    def problem(self) -> str:
+        """The problems as one text; empty if there is none."""
+        return " ".join(dict.fromkeys(self.problems))
+
+
+def installations(store: Store) -> Installations:
+    """Return the installations in a store, whose locks end with the runs on this machine that hold them."""
+    return Installations(store, _is_gone)
+
+
+def _is_gone(run: str) -> bool:
+    """Whether a run of this machine has ended; those of others are not known."""
+    process, _blank, node = run.partition(" ")
+    if node != os.uname().nodename or not process.isdecimal():
+        return False
+    return not os.path.exists(f"/proc/{process}") and os.path.exists("/proc/self")
+
+
+def find(
+    rows: Installations, inventory: str, hosts: Collection[str], kinds: Collection[str], *, is_named: bool
+) -> tuple[list[Installation], dict[str, str]]:
+    """Return what a refresh has to do for hosts, and a sentence for each named host that has nothing.
+
+    Raises QgError if no host has anything: before anything is bought.
+    """
+    everything = [each for each in rows.all(inventory) if each.kind in kinds]
+    here = [each for each in everything if each.host in hosts]
+    standing = [each for each in here if each.removed_at is None]
+    what = " or ".join(noun(kind) for kind in sorted(kinds))
+    if not standing:
+        detail = _why_none(here, everything)
+        raise QgError(
+            f"No {what} is recorded for {format_sample(sorted(hosts))} in the inventory {inventory}, so nothing was "
+            f"leased. {detail}"
+        )
+    missing = {}
+    if is_named:
+        for host in sorted(set(hosts) - {each.host for each in standing}):
+            removed = [each for each in here if each.host == host]
+            detail = "Install one with its role, or leave the host out of qg_hosts."
+            if removed:
+                detail = f"It was removed{_when(removed[0])}. Leave the host out of qg_hosts, and remove its timer."
+            missing[host] = f"No {what} is recorded for {host}, so nothing was leased for it. {detail}"
+    return standing, missing
+
+
+def _why_none(here: Sequence[Installation], everything: Sequence[Installation]) -> str:
+    """Return why a refresh has nothing to do, and what to type."""
+    if here:
+        return (
+            f"It was removed{_when(here[0])}. If a timer runs this refresh, remove it with the playbook "
+            "qingguo.qgnet.refresh_timer and qg_timer_state=absent."
+        )
+    others = sorted({each.host for each in everything if each.removed_at is None})
+    if others:
+        return f"The inventory has it for {format_sample(others)}: name these in qg_hosts."
+    return (
+        "Install one with its role first. If it was installed with another path of the inventory, or another store, "
+        "set qg_inventory_id and qg_store as they were then."
+    )
+
+
+def _when(installation: Installation) -> str:
+    """Return the age of a removal, for a message."""
+    if installation.removed_at is None:
+        return ""
+    minutes = int(max(0.0, wall_time() - installation.removed_at) // 60)
+    if minutes < 120:
+        return f" {minutes} minutes ago"
+    return f" {minutes // 60} hours ago"
+
+
+def lock(rows: Installations, chosen: Collection[Installation], budget: WaitBudget) -> None:
+    """Lock installations for this run, so that no other writes the same files; raises QgError after max_wait."""
+    run = current_actor().run
+    while taken := rows.lock([each.id for each in chosen], run):
+        names = format_sample(sorted({each.host for each in taken}))
+        reason = f"another run is refreshing the {noun(taken[0].kind)} of {names}"
+        budget.wait(_LOCK_POLL, reason, "lock")
+
+
+def declare(rows: Installations, orders: Iterable[Order]) -> None:
+    """Record what is installed, before anything is paid for."""
+    declared = []
+    for order in orders:
+        options = as_json(order.declaration)
+        declared.append(dataclasses.replace(order.installation, options=options))
+    taken = rows.declare(declared, current_actor().run)
+    if taken:
+        hosts = format_sample(sorted({each.host for each in taken}))
+        raise QgError(
+            f"Another run is installing the {noun(taken[0].kind)} {taken[0].name} of {hosts}, so nothing was leased: "
+            "run this one again when the other has ended."
+        )
+
+
+def recorded(installation: Installation) -> Declaration:
+    """Return the declaration of an installation; raises QgError for one that this release cannot read."""
+    try:
+        return from_json(installation.kind, installation.options)
+    except (KeyError, TypeError):
+        raise QgError(
+            f"The record of the {noun(installation.kind)} {installation.name} on {installation.host} cannot be read: "
+            "install it again with its role."
+        ) from None
+
+
+def described(installation: Installation) -> dict[str, Any]:
+    """Return an installation for results, with times as QG.net writes them."""
+    times = {}
+    for name in ("installed_at", "removed_at", "refreshed_at"):
+        moment = getattr(installation, name)
+        times[name] = None if moment is None else datetime.datetime.fromtimestamp(round(moment), BEIJING).isoformat()
+    return {
+        "kind": installation.kind,
+        "host": installation.host,
+        "inventory": installation.inventory,
+        "name": installation.name,
+        "options": dict(installation.options),
+        "seconds": installation.seconds,
+        "problem": installation.problem,
+        **times,
+    }
+
+
+def why_not_refreshed(installation: Installation, look: Look) -> str:
+    """Return why nothing can be refreshed on a host, which may have another installation; empty if it can."""
+    what = f"The {noun(installation.kind)} {installation.name}"
+    if look.identifier == installation.id:
+        if "room" in look.flags:
+            return ""
+        # What is leased could not be served, and would be paid for in each run.
+        return (
+            f"{what} on {installation.host} cannot be written, since the disk is full or read-only, so nothing was "
+            "leased: make room there. It serves as before."
+        )
+    if not look.identifier:
+        return (
+            f"{what} is recorded for {installation.host}, but the host does not have it, or the play lacks become to "
+            f"read it, so nothing was leased. If the host was installed anew, run the role {_ROLES[installation.kind]} "
+            f"again; if it is gone for good, run qingguo.qgnet.deregister -e qg_forget={installation.host}."
+        )
+    return (
+        f"{what} on {installation.host} was installed by another inventory or under another name of the host, so "
+        f"nothing was leased: run the role {_ROLES[installation.kind]} again to take it over."
+    )
+
+
+def check_host(order: Order) -> None:
+    """Raise QgError if something cannot be installed on its host, before anything is changed."""
+    declaration = order.declaration
+    flags = order.look.flags
+    host = order.installation.host
+    if isinstance(declaration, Gateway):
+        if declaration.service == "systemd" and not {"root", "systemd"} <= flags:
+            raise QgError(
+                "proxy_gateway_service=systemd needs a host that runs systemd, and a play that sets become. Without "
+                "both, set proxy_gateway_service=daemon."
+            )
+        if "directory" not in flags:
+            raise QgError(
+                f"proxy_gateway_directory={declaration.directory} does not exist on {host}: create it, or name another "
+                "directory."
+            )
+        return
+    path = f"proxy_list_path={declaration.path}"
+    if "directory" in flags:
+        raise QgError(f"{path} is a directory: name a file in it.")
+    if "closed" in flags:
+        raise QgError(f"{path} cannot be written by this user: set become, or name another file.")
+    if "owner" in flags:
+        raise QgError(
+            f"proxy_list_owner={declaration.owner} cannot own the file: name a user of the host, and set become."
+        )
+    if "command" in flags:
+        program = declaration.command.split()[0]
+        raise QgError(
+            f"proxy_list_command begins with {program}, which the host does not have: install it, or name another "
+            "command."
+        )
+
+
+def serve(orders: Mapping[str, Sequence[Order]], supplier: Supplier) -> dict[str, list[Outcome]]:
+    """Lease for the orders of all hosts; returns the outcome of each."""
+    needs = []
+    for host, own in orders.items():
+        for order in own:
+            for pool in order.declaration.pools:
+                if not order.problem and pool.name not in order.refused:
+                    needs.append(
+                        Need(
+                            host=host,
+                            kind=order.installation.kind,
+                            installation=order.installation.id,
+                            pool=pool,
+                            login=order.logins[pool.name],
+                            exits=order.look.exits_of(pool.name),
+                        )
+                    )
+    supplies: dict[tuple[str, str], Supply] = {}
+    for lease_set in lease_sets(needs):
+        supply = supplier.supply(lease_set)
+        for need in lease_set.needs:
+            supplies[need.installation, need.pool.name] = supply
+    outcomes: dict[str, list[Outcome]] = {}
+    for host, own in orders.items():
+        outcomes[host] = []
+        for order in own:
+            outcome = Outcome()
+            for pool in order.declaration.pools:
+                found = supplies.get((order.installation.id, pool.name))
+                refused = Supply(problem=order.problem or order.refused.get(pool.name, ""))
+                _add_pool(outcome, order, pool, found or refused)
+            outcomes[host].append(outcome)
+    return outcomes
+
+
+def unchanged(order: Order) -> Outcome:
+    """Return the outcome of an order for which nothing was leased yet: the servers of before."""
+    outcome = Outcome()
+    for pool in order.declaration.pools:
+        outcome.servers[pool.name] = [server for server in order.look.servers if server.pool == pool.name]
+    return outcome
+
+
+def served(order: Order, outcome: Outcome) -> dict[str, Any]:
+    """Return what a host is to serve, as its templates print it."""
+    pools = []
+    for pool in order.declaration.pools:
+        pools.append({**dataclasses.asdict(pool), "servers": number_of_servers(pool.count)})
+    after = [server for pool in order.declaration.pools for server in outcome.servers[pool.name]]
+    paths: dict[str, Any]
+    if isinstance(order.declaration, Gateway):
+        paths = {
+            "file": order.declaration.file,
+            "run": order.declaration.run,
+            "text": file_text(order.installation.id, after),
+            "before": file_text(order.look.identifier, order.look.servers) if order.look.identifier else "",
+        }
+    else:
+        paths = {"mark": order.declaration.mark}
+    return {
+        **as_json(order.declaration),
+        **paths,
+        "id": order.installation.id,
+        "kind": order.installation.kind,
+        "host": order.installation.host,
+        "pools": pools,
+        "leases": outcome.leases,
+        "problem": outcome.problem,
+        "serves": "serves" in order.look.flags,
+        "is_root": "root" in order.look.flags,
+    }
+
+
+def _add_pool(outcome: Outcome, order: Order, pool: Pool, supply: Supply) -> None:
+    """Add what a set of leases offers a pool to the outcome of its order."""
+    before = [server for server in order.look.servers if server.pool == pool.name]
+    leases = []
+    for lease in supply.leases or []:
+        address = _address(lease["server"])
+        if address is None:
+            outcome.warnings.append(f"{lease['server']} is left out, because the control node finds no address for it.")
+        else:
+            leases.append(Server(pool.name, address, _until(lease, supply.product)))
+    servers = next_servers(leases, before, count=pool.count, bad=supply.bad, now=wall_time())
+    outcome.servers[pool.name] = servers
+    if outcome.leases is None:
+        outcome.leases = supply.leases
+    outcome.warnings += [f"Pool {pool.name}: {warning}" for warning in supply.warnings]
+    place = f"Pool {pool.name} of {order.installation.host}"
+    if order.installation.kind == LIST:
+        place = f"The list {order.installation.name} of {order.installation.host}"
+    serving = [server for server in servers if not server.drained]
+    shut_out = _shut_out(order, pool)
+    is_unread = supply.leases is None
+    if supply.problem and (supply.is_held_back or is_unread or shut_out or len(serving) < pool.count):
+        outcome.problems.append(order.problem or f"{place}: {supply.problem}")
+    elif shut_out:
+        outcome.problems.append(f"{place}: {shut_out}")
+
+
+def _address(server: str) -> str | None:
+    """Return a server with the IPv4 address that HAProxy takes at run time; None if its name has none."""
+    host, _colon, port = server.rpartition(":")
+    if is_ipv4(host):
+        return server
+    try:
+        found = socket.getaddrinfo(host, int(port), socket.AF_INET, socket.SOCK_STREAM)
+    except (OSError, ValueError, UnicodeError):
+        return None
+    return f"{found[0][4][0]}:{port}"
+
+
+def _until(lease: Mapping[str, Any], product: str) -> int | None:
+    """Return the deadline of a lease in Unix time; None if it may last longer."""
+    if lease["expires_at"] is None or product == "longterm":
+        return None
+    return int(datetime.datetime.fromisoformat(lease["expires_at"]).timestamp())
+
+
+def _shut_out(order: Order, pool: Pool) -> str:
+    """Return why no exit of a pool lets this host through, if none is known to; empty otherwise."""
+    exits = order.look.exits_of(pool.name).values()
+    if not exits or any(each.works is not False for each in exits):
+        return ""
+    if all(each.cause is Cause.REJECTED for each in exits):
+        return (
+            "every exit answers 407 to this host, and lets others through. Register the host with the playbook "
+            "qingguo.qgnet.register, or check its credentials."
+        )
+    return (
+        "no exit works for this host, and exits work for others. Check that the host reaches the ports of the leases."
+    )
+
+
+def check_key(installation: Installation, pool: str, digest: str) -> None:
+    """Raise OptionError if the key of a pool is not the one that it was installed with."""
+    if installation.keys.get(pool) != digest:
+        raise OptionError(
+            f"The key of pool {pool}",
+            "is not the one that it was installed with, so nothing was leased for it",
+            "set that key in proxy_gateway_pools or qg_key, or run the role again",
+        )
+
+
+def key_digest(store: Store, key: str) -> str:
+    """Return the name of a key in the rows of a store."""
+    return store.digest("installed", key)

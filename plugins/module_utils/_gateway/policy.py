@@ -1,0 +1,349 @@
+# Copyright (c) 2026 The qingguo.qgnet authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""How many leases a pool should hold, by what its exits do and what it bought before.
+
+Leases that end are replaced without a bound. What is bought beyond that has one bound: at most
+as many purchases within the lifetime of a lease as the pool has exits. While no exit works, the
+pool is held back: it buys nothing but a probe, one at a time and at growing intervals, and goes on
+by itself as soon as an exit works. Times are state time and durations are in seconds.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from enum import Enum
+from typing import Any
+
+from .._core.text import counted, format_sample
+
+#: How long a pool that is held back waits for its first and, after doublings, for later probes.
+FIRST_DELAY = 60.0
+LONGEST_DELAY = 3600.0
+#: An exit has to be down for this part of the lifetime of a lease before it is replaced,
+PATIENCE = 1 / 120
+#: but at least and at most for so long.
+LEAST_PATIENCE = 5.0
+MOST_PATIENCE = 300.0
+
+
+class Cause(Enum):
+    """Why an exit lets nobody through."""
+
+    #: It answers 407: the whitelist of the key lacks the host, or the credentials are wrong.
+    REJECTED = "rejected"
+    #: It refuses the connection.
+    REFUSED = "refused"
+    #: It accepts the connection and answers nothing in time.
+    SILENT = "silent"
+    #: It gives another response, or resets the connection.
+    FAILING = "failing"
+    #: A client says that a site has banned it.
+    REPORTED = "reported"
+
+
+@dataclass(frozen=True)
+class Exit:
+    """What all hosts together know of the exit at a server (host:port) whose lease lives.
+
+    ``works`` is None as long as no check has reached it. It is down for the seconds since it was
+    last seen to work, or since it was first checked. If its lease ends soon, it does not count as
+    held any more, and its successor is bought anyway.
+    """
+
+    server: str
+    works: bool | None
+    cause: Cause | None = None
+    down_for: float = 0.0
+    ends_soon: bool = False
+
+
+@dataclass(frozen=True)
+class Hold:
+    """Why a pool is held back, since when, and its probes."""
+
+    cause: Cause
+    since: float
+    probes: int
+    next_probe_at: float
+    last_probe_at: float | None
+
+
+@dataclass(frozen=True)
+class BadExit:
+    """Why an exit serves nobody until its lease ends, and when that was decided."""
+
+    cause: Cause
+    since: float
+
+
+@dataclass(frozen=True)
+class PoolState:
+    """What the store remembers of a pool between runs.
+
+    ``replaced_at`` has the time of each purchase beyond what ended, the last one at the end. It is
+    added before the payment, and ``owed`` says how many of the last ones have not been bought yet,
+    for example since QG.net had no lease to sell.
+    """
+
+    replaced_at: tuple[float, ...] = ()
+    bad: Mapping[str, BadExit] = field(default_factory=dict)
+    hold: Hold | None = None
+    owed: int = 0
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the state as values of JSON."""
+        bad = {server: _plain(entry) for server, entry in self.bad.items()}
+        hold = _plain(self.hold) if self.hold else None
+        times = list(self.replaced_at)
+        return {"replaced_at": times, "bad": bad, "hold": hold, "owed": self.owed}
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> PoolState:
+        """Return the state with the values of :meth:`as_json`; an empty mapping is a new pool."""
+        bad = {server: BadExit(**_typed(entry)) for server, entry in data.get("bad", {}).items()}
+        hold = Hold(**_typed(data["hold"])) if data.get("hold") else None
+        return cls(tuple(data.get("replaced_at", ())), bad, hold, data.get("owed", 0))
+
+    def as_of(self, now: float, lifetime: float) -> PoolState:
+        """Return what still matters: a lease that lived a lifetime ago has ended.
+
+        If state time has been set back, what was in the future is taken to have happened now.
+        """
+        replaced_at = [min(time, now) for time in self.replaced_at if now - time < lifetime]
+        bad = {}
+        for server, entry in self.bad.items():
+            if now - entry.since < lifetime:
+                bad[server] = replace(entry, since=min(entry.since, now))
+        hold = self.hold
+        if hold:
+            hold = replace(hold, next_probe_at=min(hold.next_probe_at, now + LONGEST_DELAY))
+        return PoolState(tuple(replaced_at), bad, hold, self.owed)
+
+    def with_purchases(self, number: int, failed: Sequence[Exit], now: float) -> PoolState:
+        """Return the state that has to be stored before so many purchases replace failed exits.
+
+        What has been owed is bought now, too.
+        """
+        bad = dict(self.bad)
+        for failed_exit in failed:
+            bad[failed_exit.server] = BadExit(_cause_of([failed_exit]), now)
+        bought_before = self.replaced_at[: max(0, len(self.replaced_at) - self.owed)]
+        replaced_at = bought_before + (now,) * (self.owed + number)
+        return replace(self, replaced_at=replaced_at, bad=bad, owed=0)
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Why a run has to fail: the pool is held back.
+
+    ``live`` has the exits that could serve if they worked, ``unchecked`` those of them of which
+    nothing is known yet. ``next_probe_at`` respects the bound, too; it is None as long as an exit
+    lives that answers 407.
+    """
+
+    hold: Hold
+    live: tuple[str, ...]
+    unchecked: tuple[str, ...]
+    next_probe_at: float | None
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What a run does for a pool.
+
+    - ``count``: ensure that so many leases are held that are not in ``exclude``, or buy nothing if
+      it is None; ``most_purchases`` limits how many are bought, unless it is None.
+    - ``exclude``: servers that do not count as held. They are released where the product can.
+    - ``state``: what is to be stored before anything is paid for.
+    - ``problem``: why the run has to fail, although it may buy a probe.
+    - ``warnings``: sentences about exits that are down and stay, without the name of the pool.
+    - ``bounded``: how many of the purchases the bound counts.
+    """
+
+    count: int | None
+    exclude: frozenset[str]
+    state: PoolState
+    problem: Problem | None = None
+    warnings: tuple[str, ...] = ()
+    most_purchases: int | None = None
+    bounded: int = 0
+
+
+@dataclass(frozen=True)
+class _Pool:
+    """How many exits a pool should have, the lifetime of its leases, and the time of this run."""
+
+    count: int
+    lifetime: float
+    now: float
+
+    def allowed_at(self, state: PoolState) -> float:
+        """Return when the bound allows one more purchase."""
+        if state.owed or len(state.replaced_at) < self.count:
+            return self.now
+        return state.replaced_at[-self.count] + self.lifetime
+
+
+def decide(
+    state: PoolState,
+    exits: Sequence[Exit],
+    *,
+    count: int,
+    lifetime: float,
+    now: float,
+) -> Decision:
+    """Return how many leases a pool of ``count`` exits should hold, and which exits go."""
+    pool = _Pool(count, lifetime, now)
+    state = state.as_of(now, lifetime)
+    live = [exit_ for exit_ in exits if exit_.server not in state.bad]
+    # If no place in the pool is free, what was owed has been bought.
+    state = replace(state, owed=min(state.owed, max(0, count - len(_lasting(live)))))
+    if any(exit_.works for exit_ in live):
+        return _replace_failed(replace(state, hold=None), live, pool)
+    if state.hold:
+        return _hold_back(state, state.hold, live, pool)
+    down = _down(live)
+    if not down:
+        return _top_up(state, [], pool)
+    if len(down) < len(live):
+        warning = (
+            "Nothing is bought before all exits are checked, since none is known to work and "
+            f"{counted(len(down), 'exit', 'are')} down: {_names(down)}."
+        )
+        return Decision(None, frozenset(state.bad), state, warnings=(warning,))
+    return _hold_back(state, _new_hold(state, _cause_of(down), now), live, pool)
+
+
+def after_purchase(state: PoolState, decision: Decision, bought: int, now: float) -> PoolState:
+    """Return what is to be stored after a run has bought so many leases.
+
+    ``state`` is what :func:`decide` got. A probe that was not bought stays due.
+    """
+    if decision.count is None:
+        return decision.state
+    hold = decision.state.hold
+    if hold and not bought:
+        last_probe_at = state.hold.last_probe_at if state.hold else None
+        hold = Hold(hold.cause, hold.since, hold.probes - 1, now, last_probe_at)
+    return replace(decision.state, hold=hold, owed=max(0, decision.bounded - bought))
+
+
+def _top_up(state: PoolState, failed: Sequence[Exit], pool: _Pool) -> Decision:
+    """Replace these failed exits and all leases that have ended."""
+    bounded = state.owed + len(failed)
+    state = state.with_purchases(len(failed), failed, pool.now)
+    return Decision(pool.count, frozenset(state.bad), state, bounded=bounded)
+
+
+def _replace_failed(state: PoolState, live: Sequence[Exit], pool: _Pool) -> Decision:
+    """Replace exits that have been down for long enough while others work, the longest first."""
+    patience = min(max(pool.lifetime * PATIENCE, LEAST_PATIENCE), MOST_PATIENCE)
+    lasting = _lasting(live)
+    down = _down(lasting)
+    failed = [exit_ for exit_ in down if exit_.down_for >= patience]
+    # Exits beyond the count need no replacement.
+    failed = failed[: max(0, pool.count - (len(lasting) - len(down)))]
+    allowed = max(0, pool.count - len(state.replaced_at))
+    decision = _top_up(state, failed[:allowed], pool)
+    staying = failed[allowed:]
+    if not staying:
+        return decision
+    warning = (
+        f"{counted(len(staying), 'exit', 'are')} down and not replaced, since the pool bought "
+        f"{counted(len(decision.state.replaced_at), 'lease')} for failed exits within the "
+        f"{pool.lifetime:g} seconds that a lease lasts: {_names(staying)}."
+    )
+    return replace(decision, warnings=(warning,))
+
+
+def _hold_back(state: PoolState, hold: Hold, live: Sequence[Exit], pool: _Pool) -> Decision:
+    """Buy nothing but a probe, if it is time for one and a probe can tell something new."""
+    down = _down(live)
+    unchecked = tuple(exit_.server for exit_ in live if exit_.works is None)
+    if down:
+        hold = replace(hold, cause=_cause_of(down))
+    is_rejected = any(exit_.cause is Cause.REJECTED for exit_ in down)
+    decision = Decision(None, frozenset(state.bad), replace(state, hold=hold))
+    next_probe_at = max(hold.next_probe_at, pool.allowed_at(state))
+    if next_probe_at <= pool.now and not is_rejected and not unchecked:
+        hold = _after_probe(hold, state, pool)
+        decision = _probe(replace(state, hold=hold), _lasting(down), pool)
+        next_probe_at = max(hold.next_probe_at, pool.allowed_at(decision.state))
+    servers = tuple(exit_.server for exit_ in live)
+    until = None if is_rejected else next_probe_at
+    return replace(decision, problem=Problem(hold, servers, unchecked, until))
+
+
+def _probe(state: PoolState, down: Sequence[Exit], pool: _Pool) -> Decision:
+    """Buy one lease; the exit that has been down for longest makes room in a full pool."""
+    failed = down[: 1 if len(down) >= pool.count else 0]
+    # A probe that is owed has been counted before.
+    state = state.with_purchases(0 if state.owed else 1, failed, pool.now)
+    count = len(down) - len(failed) + 1
+    return Decision(count, frozenset(state.bad), state, most_purchases=1, bounded=1)
+
+
+def _after_probe(hold: Hold, state: PoolState, pool: _Pool) -> Hold:
+    """Return the hold with one more probe.
+
+    The last purchase that the bound allows is kept for the end of a longer outage.
+    """
+    delay = _delay(hold.cause, hold.probes + 1)
+    bought = len(state.replaced_at) + (0 if state.owed else 1)
+    if bought == pool.count - 1:
+        delay = max(delay, min(pool.lifetime, LONGEST_DELAY))
+    return Hold(hold.cause, hold.since, hold.probes + 1, pool.now + delay, pool.now)
+
+
+def _new_hold(state: PoolState, cause: Cause, now: float) -> Hold:
+    """Return the hold of a pool whose exits are all down.
+
+    A probe is of no use while an exit answers 407. Otherwise the first one is bought at once,
+    unless an exit has just been replaced: that was as good as a probe.
+    """
+    if cause is Cause.REJECTED:
+        next_probe_at = now + _delay(cause, 0)
+    else:
+        next_probe_at = max([now, *(time + FIRST_DELAY for time in state.replaced_at)])
+    return Hold(cause, now, 0, next_probe_at, None)
+
+
+def _delay(cause: Cause, probes: int) -> float:
+    """Return how long to wait after so many probes. The one that is bought at once is extra."""
+    doublings = probes if cause is Cause.REJECTED else max(0, probes - 1)
+    return min(FIRST_DELAY * 2.0 ** min(doublings, 10), LONGEST_DELAY)
+
+
+def _plain(entry: Hold | BadExit) -> dict[str, Any]:
+    return {**asdict(entry), "cause": entry.cause.value}
+
+
+def _typed(entry: Mapping[str, Any]) -> dict[str, Any]:
+    return {**entry, "cause": Cause(entry["cause"])}
+
+
+def _lasting(live: Sequence[Exit]) -> list[Exit]:
+    return [exit_ for exit_ in live if not exit_.ends_soon]
+
+
+def _down(live: Sequence[Exit]) -> list[Exit]:
+    """Return the exits that let nobody through, the longest down first."""
+    down = [exit_ for exit_ in live if exit_.works is False]
+    return sorted(down, key=lambda exit_: exit_.down_for, reverse=True)
+
+
+def _cause_of(down: Sequence[Exit]) -> Cause:
+    """Return why exits are down: that one answers 407 says most, then what most of them do."""
+    causes = [exit_.cause or Cause.FAILING for exit_ in down]
+    if Cause.REJECTED in causes:
+        return Cause.REJECTED
+    return Counter(causes).most_common(1)[0][0]
+
+
+def _names(exits: Sequence[Exit]) -> str:
+    """Return the servers of exits with what they do."""
+    return format_sample([f"{exit_.server} ({_cause_of([exit_]).value})" for exit_ in exits])

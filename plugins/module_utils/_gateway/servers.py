@@ -1,0 +1,119 @@
+# Copyright (c) 2026 The qingguo.qgnet authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The servers of a gateway: those of its file of leases as it is, and those that it should have.
+
+HAProxy has a fixed number of servers for each pool, and ``exits.lua`` gives them the addresses in this file. A line is
+``POOL sNUMBER HOST:PORT UNTIL STATE``; ``UNTIL`` is the deadline of the lease in Unix time or ``-``. With the state
+``drain``, only labels that have this exit already use it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, replace
+
+_LINE = re.compile(
+    r"(?P<pool>\w{1,32}) s(?P<number>\d{1,4}) (?P<server>[\d.]{7,15}:\d{1,5}) (?P<until>\d{1,12}|-) "
+    r"(?P<state>ready|drain)",
+    re.ASCII,
+)
+_HEAD = "installation "
+
+
+@dataclass(frozen=True)
+class Server:
+    """An exit of a pool. ``until`` is None for a lease whose end QG.net does not name.
+
+    ``number`` is that of its server in the configuration, and 0 if it has none yet.
+    """
+
+    pool: str
+    server: str
+    until: int | None = None
+    drained: bool = False
+    number: int = 0
+
+    @property
+    def name(self) -> str:
+        """What tells it apart among those of a host, whose pools may have the same leases."""
+        return f"{self.pool} {self.server}"
+
+    @property
+    def line(self) -> str:
+        """The line of the file."""
+        until = "-" if self.until is None else self.until
+        state = "drain" if self.drained else "ready"
+        return f"{self.pool} s{self.number} {self.server} {until} {state}"
+
+
+def number_of_servers(count: int) -> int:
+    """Return how many servers the configuration has for a pool: its leases, and those of before that still serve."""
+    return 2 * count + 2
+
+
+def read_servers(text: str) -> tuple[str, list[Server]]:
+    """Return the identifier of the installation and the servers in a file of leases."""
+    identifier = ""
+    servers = []
+    for line in text.splitlines():
+        if line.startswith(_HEAD):
+            identifier = line.removeprefix(_HEAD).strip()
+        match = _LINE.fullmatch(line.strip())
+        if match:
+            until = None if match["until"] == "-" else int(match["until"])
+            is_drained = match["state"] == "drain"
+            servers.append(Server(match["pool"], match["server"], until, is_drained, int(match["number"])))
+    return identifier, servers
+
+
+def file_text(identifier: str, servers: Iterable[Server]) -> str:
+    """Return the text of a file of leases."""
+    lines = [f"{_HEAD}{identifier}", *(server.line for server in servers)]
+    return "".join(f"{line}\n" for line in lines)
+
+
+def next_servers(
+    leases: Iterable[Server],
+    before: Sequence[Server],
+    *,
+    count: int,
+    bad: Collection[str],
+    now: float,
+) -> list[Server]:
+    """Return the servers that a pool should have: its leases, and those of before that still serve.
+
+    A lease that is no longer among them serves until its deadline, and without one until there is another lease. It
+    gets no new labels as soon as there are ``count`` leases. ``bad`` servers leave at once.
+    """
+    serving = sorted(leases, key=lambda server: server.server)
+    names = {server.server for server in serving}
+    kept = []
+    for old in before:
+        if old.server in names or old.server in bad:
+            continue
+        still_serves = not names
+        if old.until is not None:
+            still_serves = old.until > now
+        if still_serves:
+            is_drained = len(names) >= count or (old.drained and not names)
+            kept.append(replace(old, drained=is_drained))
+    return _numbered([*serving, *kept], before, number_of_servers(count))
+
+
+def _numbered(servers: Sequence[Server], before: Iterable[Server], size: int) -> list[Server]:
+    """Give each a server of the configuration: the one that it has, or a free one."""
+    chosen = servers[:size]
+    numbers: dict[str, int] = {}
+    addresses = {server.server for server in chosen}
+    for old in before:
+        if old.server in addresses and 1 <= old.number <= size and old.number not in numbers.values():
+            numbers[old.server] = old.number
+    free = [number for number in range(1, size + 1) if number not in numbers.values()]
+    numbered = []
+    for server in chosen:
+        number = numbers.get(server.server) or free.pop(0)
+        numbered.append(replace(server, number=number))
+    return sorted(numbered, key=lambda server: server.number)

@@ -1,0 +1,295 @@
+# Copyright (c) 2026 The qingguo.qgnet authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Leases for the pools of all hosts of a run: equal pools share one set of leases, and one call to QG.net.
+
+Health comes before payment: what the hosts report of the exits that live decides, by :mod:`.policy`, whether anything
+is bought. A set that fails stops no other.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import json
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+from .._api.lease_client import Leases
+from .._core.errors import OptionError, QgError
+from .._core.runtime import Announcer
+from .._leases.api import LeaseApi
+from .._leases.lease_options import check_new_terms, desired_leases, read_terms, with_codes
+from .._leases.leasing import NamedLeases, ensure_leases, release_leases
+from .._leases.operations import lease_results, unusable_leases
+from .._paid.holdings import Holdings
+from .._paid.lifetime import known_lifetime
+from .._paid.matching import Desired
+from .._store.installations import Installations
+from .._store.store import Store
+from .._task.api_options import Connection
+from .._task.products import lease_client
+from .declaration import Pool
+from .exits import merge
+from .gateway_options import check_drain, names_for
+from .policy import Cause, Exit, PoolState, Problem, after_purchase, decide
+
+#: The options of the role by those of a task that leases.
+_ROLE_OPTIONS = {
+    "min_remaining": "drain",
+    "count": "count",
+    "areas": "areas",
+    "isp": "isp",
+    "keep_alive": "keep_alive",
+}
+#: What exits did, in a sentence.
+_DOING = {
+    Cause.REFUSED: "refused connections",
+    Cause.SILENT: "answered nothing in time",
+    Cause.FAILING: "answered with errors or closed connections",
+    Cause.REPORTED: "were reported as banned",
+}
+#: The seconds that leases are taken to last if nothing says it: the bound on purchases is then that of a day.
+_UNKNOWN_LIFETIME = 86400.0
+
+
+@dataclass(frozen=True)
+class Need:
+    """What a host needs of one of its pools. ``login`` tells keys apart within the run, and reveals none.
+
+    ``installation`` is the identifier of what has the pool: two gateways of a host may have pools of one name.
+    """
+
+    host: str
+    kind: str
+    installation: str
+    pool: Pool
+    login: str
+    exits: Mapping[str, Exit]
+
+
+@dataclass
+class Supply:
+    """What a set of leases has to offer. ``problem`` is why it is not what was declared; empty if it is.
+
+    With ``is_held_back``, nothing is bought until exits work again. ``leases`` are as results of tasks show them, and
+    None if QG.net's list could not be read. ``bad`` are servers that nobody should use.
+    """
+
+    product: str = ""
+    leases: list[dict[str, Any]] | None = None
+    problem: str = ""
+    is_held_back: bool = False
+    bad: frozenset[str] = frozenset()
+    bought: int = 0
+    warnings: list[str] = field(default_factory=list)
+
+
+@dataclass
+class LeaseSet:
+    """The pools of several hosts that are served by the same leases: those of one key with the same terms."""
+
+    needs: list[Need] = field(default_factory=list)
+
+    @property
+    def pool(self) -> Pool:
+        """The pool that has the options which all of them share."""
+        return self.needs[0].pool
+
+    @property
+    def count(self) -> int:
+        """The number of leases that each of the pools is content with."""
+        return max(need.pool.count for need in self.needs)
+
+    @property
+    def drain(self) -> int:
+        """The remaining seconds that each of the pools is content with."""
+        return max(need.pool.drain for need in self.needs)
+
+
+def lease_sets(needs: Iterable[Need]) -> list[LeaseSet]:
+    """Return the sets of leases that serve these pools, in the order in which they occur."""
+    sets: dict[tuple[Any, ...], LeaseSet] = {}
+    for need in needs:
+        pool = need.pool
+        terms = (pool.product, pool.areas, pool.isp, pool.keep_alive, pool.ignore_quota)
+        sets.setdefault((need.login, *terms), LeaseSet()).needs.append(need)
+    return list(sets.values())
+
+
+@dataclass
+class Supplier:
+    """Leases sets for hosts. ``connect`` returns the connection for a need, ``cap`` is that of the user.
+
+    ``bought`` is the number of leases that the run has bought, or would buy in check mode.
+    """
+
+    connect: Callable[[Need], Connection]
+    announcer: Announcer
+    store: Store
+    cap: int | None = None
+    check: bool = False
+    bought: int = 0
+
+    def supply(self, leases: LeaseSet) -> Supply:
+        """Ensure the leases of a set, as far as its exits can be used."""
+        supply = Supply()
+        try:
+            self._supply(leases, supply)
+        except QgError as error:
+            # The cause of a pool that is held back says more than that nothing could be bought.
+            supply.problem = supply.problem or _message(error, leases)
+        self.bought += supply.bought
+        return supply
+
+    def _supply(self, leases: LeaseSet, supply: Supply) -> None:
+        pool = leases.pool
+        terms = read_terms(areas=pool.areas, isp=pool.isp, keep_alive=pool.keep_alive)
+        desired = desired_leases(
+            leases.count, terms, min_remaining=f"{leases.drain}s", on_uncertain="fail", exclude_ips=None
+        )
+        connection = self.connect(leases.needs[0])
+        client = lease_client(connection, self.announcer, partial(check_new_terms, terms), store=self.store)
+        supply.product = client.product
+        # With product=auto, it is known only now.
+        known_pool = dataclasses.replace(pool, product=client.product, drain=leases.drain)
+        check_drain(known_pool, names_for(leases.needs[0].kind, pool))
+        desired = dataclasses.replace(desired, terms=with_codes(terms, client))
+        installations = Installations(client.caller.store)
+        name = _name(client, leases)
+        exits = merge(need.exits for need in leases.needs)
+        state = installations.set_state(name, PoolState.from_json)
+        if _is_well(state, exits.values()):
+            self._lease(client, desired, pool, supply)
+            return
+        with client.caller.key_lock("judging", "the exits of a pool"):
+            state = installations.set_state(name, PoolState.from_json)
+            lasting, life = _held(client, desired, leases.drain)
+            live = []
+            for server in sorted(exits.keys() & lasting.keys()):
+                live.append(dataclasses.replace(exits[server], ends_soon=not lasting[server]))
+            decision = decide(
+                state,
+                live,
+                count=leases.count,
+                lifetime=life,
+                now=client.caller.store.now(),
+            )
+            supply.bad = decision.exclude
+            supply.warnings += decision.warnings
+            if decision.problem is not None:
+                supply.is_held_back = True
+                supply.problem = held_back(decision.problem)
+            if not self.check:
+                # Before the payment, so that a run that is killed has used up what it may buy.
+                installations.save_set_state(name, decision.state.as_json())
+                _release(client, decision.exclude & lasting.keys())
+            wanted = dataclasses.replace(desired, count=decision.count or 0, exclude_ips=decision.exclude)
+            try:
+                self._lease(client, wanted, pool, supply)
+            finally:
+                if not self.check:
+                    now = client.caller.store.now()
+                    state = after_purchase(state, decision, supply.bought, now)
+                    installations.save_set_state(name, state.as_json())
+
+    def _lease(self, client: Leases, desired: Desired, pool: Pool, supply: Supply) -> None:
+        """Lease what is missing, or what channels and cap allow if that is less."""
+        try:
+            self._ensure(client, desired, pool, supply)
+        except QgError as error:
+            possible = _possible_count(error, desired.count)
+            if possible <= 0 or self.check:
+                raise
+            self._ensure(client, dataclasses.replace(desired, count=possible), pool, supply)
+            supply.problem = supply.problem or error.message
+
+    def _ensure(self, client: Leases, desired: Desired, pool: Pool, supply: Supply) -> None:
+        """Lease what is missing, and add it to what the set has to offer."""
+        result = ensure_leases(client, desired, check=self.check, cap=self.cap, ignore_quota=pool.ignore_quota)
+        supply.bought += result.missing if self.check else len(result.allocated)
+        supply.warnings += [*result.warnings, *unusable_leases(result.after)]
+        supply.leases = lease_results(result.leases, client.caller.vendor_clock)
+        if result.error:
+            supply.problem = supply.problem or result.error.message
+
+
+def _message(error: QgError, leases: LeaseSet) -> str:
+    """Return the message of an error with the name that an option has in the role."""
+    if isinstance(error, OptionError) and error.option in ("key", "password"):
+        name = f"The {error.option} of pool {leases.pool.name}"
+        return OptionError(name, error.problem, error.fix).message
+    if not isinstance(error, OptionError) or error.option not in _ROLE_OPTIONS:
+        return error.message
+    name = names_for(leases.needs[0].kind, leases.pool).of(_ROLE_OPTIONS[error.option])
+    return OptionError(name, error.problem, error.fix).message
+
+
+def held_back(problem: Problem) -> str:
+    """Return why nothing is bought, and what to do, as a sentence."""
+    exits = "the only exit" if len(problem.live) == 1 else "all exits"
+    if problem.hold.cause is Cause.REJECTED:
+        text = (
+            f"{exits} answered 407: the host is not on the whitelist of the key, or the credentials are wrong. Run "
+            "qingguo.qgnet.register for the host, or correct qg_password."
+        )
+    else:
+        text = (
+            f"{exits} {_DOING[problem.hold.cause]}. Check that the host reaches the ports of the leases, and whether "
+            "other hosts do."
+        )
+    if problem.unchecked:
+        return f"{text} A new lease is being tried, and the pool goes on by itself if it works."
+    if problem.next_probe_at is None:
+        return f"{text} Nothing is bought while one of them lives. The pool goes on by itself when one works."
+    return f"{text} Nothing is bought but one lease at a time, to try it. The pool goes on by itself when one works."
+
+
+def _name(client: Leases, leases: LeaseSet) -> str:
+    """Return the name of a set in the store, whatever hosts and pools it serves."""
+    pool = leases.pool
+    terms = json.dumps([pool.areas, pool.isp, pool.keep_alive])
+    return client.caller.store.digest("lease set", client.caller.key_digest, client.product, terms)
+
+
+def _is_well(state: PoolState, exits: Iterable[Exit]) -> bool:
+    """Whether nothing is known against any exit."""
+    return state.hold is None and not state.bad and all(each.works is not False for each in exits)
+
+
+def _held(client: Leases, desired: Desired, drain: float) -> tuple[dict[str, bool], float]:
+    """Return the servers of the leases that the set holds, with whether they last, and the seconds that leases last.
+
+    A host has no say about leases of other terms, which may serve others.
+    """
+    holdings = Holdings(LeaseApi(client))
+    holdings.look()
+    life = known_lifetime(holdings, desired.terms)
+    traits = holdings.traits()
+    lasting = {}
+    for name in dataclasses.replace(desired, min_remaining=0).plan(traits, holdings.areas).keep:
+        remaining = traits[name].remaining
+        lasting[holdings.held[name].server] = remaining is None or remaining >= drain
+    return lasting, life or _UNKNOWN_LIFETIME
+
+
+def _release(client: Leases, servers: frozenset[str]) -> None:
+    """Release exits that serve nobody. Not every product can, and not at every time."""
+    if not servers or client.calls.release is None:
+        return
+    with contextlib.suppress(QgError):
+        release_leases(client, NamedLeases("ips", servers))
+
+
+def _possible_count(refusal: QgError, count: int) -> int:
+    """Return the count that channels or the cap allow, if a refusal says so; 0 otherwise."""
+    details = refusal.details
+    if "quota" in details and "missing" in details:
+        return count - int(details["missing"]) + int(details["quota"]["available"])
+    if "cap" in details:
+        cap = details["cap"]
+        return count - int(cap["wanted"]) + int(cap["limit"]) - int(cap["bought"])
+    return 0

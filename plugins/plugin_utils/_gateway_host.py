@@ -1,0 +1,168 @@
+# Copyright (c) 2026 The qingguo.qgnet authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The look at what is installed on a host: one shell command for all of it.
+
+What it prints is read by ``module_utils/_gateway/exits.py``. A module for each part would take ten times as long.
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ansible_collections.qingguo.qgnet.plugins.module_utils._core.text import one_line
+from ansible_collections.qingguo.qgnet.plugins.module_utils._gateway.declaration import (
+    Declaration,
+    Gateway,
+    ProxyList,
+)
+
+#: Asks the process something. One that is stopped, or that is none, does not answer in time. Each Debian has perl,
+#: which starts four times as fast as Python.
+_PERL = 'alarm 5; $s = IO::Socket::UNIX->new($ARGV[0]) or die; print $s "$ARGV[1]\\n"; $| = 1; print while <$s>'
+_PYTHON = (
+    "import socket, sys; s = socket.socket(1); s.settimeout(5); s.connect(sys.argv[1]); "
+    's.sendall(sys.argv[2].encode() + b"\\n"); sys.stdout.write(s.makefile().read())'
+)
+_ASK = (
+    'ask() {{ if command -v perl >/dev/null; then perl -MIO::Socket::UNIX -e {perl} {run}.sock "$1"; '
+    'else python3 -c {python} {run}.sock "$1"; fi; }}'
+)
+#: What is newer than the process is not served yet.
+_CURRENT = "current=yes; for part in cfg lua map; do [ {run}.pid -ot {file}.$part ] && current=no; done"
+_GATEWAY = f"""\
+{_ASK}
+[ -d /run/systemd/system ] && echo systemd
+[ -d {{directory}} ] && echo directory
+command -v haproxy >/dev/null && echo haproxy
+printf '%8192s' ' ' >{{file}}.room && echo room; rm -f {{file}}.room
+[ -w /root ] && echo root
+{_CURRENT}
+echo '--- exits'; ask 'show exits' 2>/dev/null && [ $current = yes ] && echo serves
+echo '--- file'; cat {{file}}.leases 2>/dev/null
+"""
+_LIST = """\
+[ -d {path} ] && echo directory
+[ -d {folder} ] && echo folder
+[ -d {folder} ] && [ ! -w {folder} ] && echo closed
+may_own() {{ id -u {owner} && {{ [ "$(id -u)" = 0 ] || [ "$(id -u {owner})" = "$(id -u)" ]; }}; }}
+[ -z {owner} ] || may_own >/dev/null 2>&1 || echo owner
+[ -z {program} ] || command -v {program} >/dev/null || echo command
+[ -d {folder} ] && printf '%8192s' ' ' >{mark}.room && echo room; rm -f {mark}.room
+echo '--- exits'
+echo '--- file'; cat {mark} 2>/dev/null
+"""
+
+
+def look_script(declarations: Sequence[Declaration], nonce: str) -> str:
+    """Return a command for /bin/sh that prints a part for each declaration, after a line with the nonce."""
+    parts = ["PATH=$PATH:/usr/sbin:/sbin"]
+    for declaration in declarations:
+        # A line before the first flag, since there may be none.
+        parts.append(f"echo {nonce}; echo")
+        if isinstance(declaration, Gateway):
+            parts.append(_gateway_part(declaration))
+        else:
+            parts.append(_list_part(declaration))
+    parts.append("true")
+    return "\n".join(parts)
+
+
+def _gateway_part(gateway: Gateway) -> str:
+    return _GATEWAY.format(directory=shlex.quote(gateway.directory), **_words(gateway.file, gateway.run))
+
+
+def _words(file: str, run: str) -> dict[str, str]:
+    """Return what the scripts of a gateway contain, quoted."""
+    return {
+        "file": shlex.quote(file),
+        "run": shlex.quote(run),
+        "perl": shlex.quote(_PERL),
+        "python": shlex.quote(_PYTHON),
+    }
+
+
+def _list_part(proxies: ProxyList) -> str:
+    program = (proxies.command.split() or [""])[0]
+    return _LIST.format(
+        path=shlex.quote(proxies.path),
+        folder=shlex.quote(proxies.path.rpartition("/")[0] or "/"),
+        owner=shlex.quote(proxies.owner),
+        program=shlex.quote(program),
+        mark=shlex.quote(proxies.mark),
+    )
+
+
+#: Replaces the file of leases as a whole, and has the process use it.
+_WRITE = f"""\
+umask 022
+{_ASK}
+cat >{{file}}.leases.new <<'{{mark}}' && mv {{file}}.leases.new {{file}}.leases || exit 2
+{{text}}{{mark}}
+"""
+#: Starts the process, or has it read its configuration again, and waits until it serves that.
+_RUN = f"""\
+PATH=$PATH:/usr/sbin:/sbin
+{_ASK}
+serves() {{{{ {_CURRENT}; [ $current = yes ] && ask 'show exits' >/dev/null 2>&1; }}}}
+{{start}}
+for tenth in $(seq 100); do serves && exit 0; sleep 0.1; done
+{{log}}
+exit 1
+"""
+_SYSTEMD = "systemctl daemon-reload; systemctl enable --quiet {name}; systemctl reload-or-restart {name} 2>/dev/null"
+_DAEMON = (
+    'kill -USR2 "$(cat {run}.pid 2>/dev/null)" 2>/dev/null || haproxy -W -D -p {run}.pid -f {file}.cfg 2>&1 || exit 1'
+)
+_STOP_SYSTEMD = "systemctl disable --now --quiet {name} 2>/dev/null"
+_STOP_DAEMON = 'kill "$(cat {run}.pid 2>/dev/null)" 2>/dev/null'
+_LOG = "journalctl --unit={name} --grep=ALERT --lines=4 --output=cat --quiet 2>/dev/null"
+#: HAProxy's reasons: without the place in a file, which the user does not know.
+_ALERT = re.compile(r"\[ALERT\].*? : (?:parsing \[[^\]]*\] : )?(.*)")
+_NO_REASON = "haproxy.main"
+
+
+def run_script(gateway: Mapping[str, Any]) -> str:
+    """Return a command that has the process of a gateway serve its files; prints HAProxy's reasons if it does not."""
+    file = shlex.quote(gateway["file"])
+    run = shlex.quote(gateway["run"])
+    name = shlex.quote(gateway["name"])
+    is_service = gateway["service"] == "systemd"
+    start = (_SYSTEMD if is_service else _DAEMON).format(file=file, run=run, name=name)
+    log = _LOG.format(name=name) if is_service else ""
+    return _RUN.format(start=start, log=log, **_words(gateway["file"], gateway["run"]))
+
+
+def leases_script(gateway: Mapping[str, Any], mark: str, *, asks: bool) -> str:
+    """Return a command that writes the file of leases; if it ``asks``, the process uses it when the command ends."""
+    script = _WRITE.format(text=gateway["text"], mark=mark, **_words(gateway["file"], gateway["run"]))
+    return f"{script}ask 'show exits' >/dev/null" if asks else script
+
+
+def removal_script(gateway: Mapping[str, Any]) -> str:
+    """Return a command that stops the process of a gateway, and removes its files."""
+    name = shlex.quote(gateway["name"])
+    stop = _STOP_SYSTEMD if gateway["service"] == "systemd" else _STOP_DAEMON
+    files = [f"/etc/systemd/system/{gateway['name']}.service"]
+    files += [f"{gateway['file']}.{part}" for part in ("cfg", "lua", "map", "leases", "leases.new", "room")]
+    files += [f"{gateway['run']}.{part}" for part in ("pid", "sock", "peers")]
+    quoted = " ".join(map(shlex.quote, files))
+    return f"{stop.format(name=name, run=shlex.quote(gateway['run']))}; rm -f {quoted}"
+
+
+def list_removal_script(proxies: Mapping[str, Any]) -> str:
+    """Return a command that removes a list and the mark beside it."""
+    return f"rm -f {shlex.quote(proxies['path'])} {shlex.quote(proxies['mark'])}"
+
+
+def reason(output: str) -> str:
+    """Return why HAProxy does not take a configuration, or does not start; empty if it does not say."""
+    for line in output.splitlines():
+        match = _ALERT.search(line)
+        if match and _NO_REASON not in match[1]:
+            return one_line(match[1].strip())
+    return ""

@@ -1,0 +1,618 @@
+# Copyright (c) 2026 The qingguo.qgnet authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What runs of a gateway buy, from what hosts report to what QG.net sold, in virtual time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from support import phrases
+from support.gateway_fleet import (
+    FAILS,
+    IS_SILENT,
+    REFUSES,
+    REJECTS,
+    WORKS,
+    Fleet,
+    State,
+    exit_at,
+    gateway,
+    printed,
+    row,
+)
+from support.node import Node
+from support.vendor import PATHS
+
+MINUTE = 60.0
+HOUR = 3600.0
+PRODUCTS = ("classic", "share", "longterm", "exclusive", "overseas")
+BAD: list[State] = [REJECTS, REFUSES, IS_SILENT, FAILS]
+
+
+def fleet_of(node: Node, names: tuple[str, ...] = ("web1",), **options: Any) -> Fleet:
+    return Fleet(node, gateway(node.options["product"], **options), names)
+
+
+@pytest.fixture
+def fleet(new_node: Callable[..., Node]) -> Fleet:
+    """A host with a gateway of four exits that last for ten minutes."""
+    return fleet_of(new_node("share", channels=20, lifetime=10), count=4)
+
+
+# Ordinary runs.
+
+
+@pytest.mark.parametrize("product", PRODUCTS)
+def test_a_first_installation_buys_the_count_at_once(new_node: Callable[..., Node], product: str) -> None:
+    fleet = fleet_of(new_node(product, channels=20), count=4)
+
+    assert fleet.run() == 4
+
+    assert fleet.problem == ""
+    assert len(fleet.host.exits) == 4
+    assert fleet.run() == 0
+
+
+def test_check_mode_buys_nothing_and_says_what_would_be_bought(fleet: Fleet) -> None:
+    assert fleet.run(check=True) == 0
+
+    assert fleet.bought == 4
+    assert fleet.host.servers == []
+    assert fleet.run() == 4
+
+
+def test_a_hundred_hosts_share_one_set_of_leases_and_one_purchase(new_node: Callable[..., Node]) -> None:
+    names = tuple(f"web{number}" for number in range(100))
+    fleet = fleet_of(new_node("share", channels=20), names, count=4)
+    path = PATHS["share"].get
+
+    assert fleet.run() == 4
+
+    assert fleet.vendor.calls(path) == [path]
+    assert {tuple(host.exits) for host in fleet.hosts.values()} == {tuple(fleet.host.exits)}
+    fleet.vendor.forget()
+    fleet.run()
+    assert len(fleet.vendor.calls()) == 1
+
+
+def test_a_lease_is_replaced_before_it_ends_and_drained_until_then(fleet: Fleet) -> None:
+    fleet.run()
+    first = fleet.host.exits
+
+    fleet.vendor.advance(10 * MINUTE - 40)
+    assert fleet.run_for(20) == 0
+    assert fleet.run_for(10) == 4
+
+    assert not set(first) & set(fleet.host.exits)
+    assert len(fleet.host.servers) == 8
+    fleet.run_for(20)
+    assert len(fleet.host.servers) == 4
+
+
+def test_two_pools_of_a_host_with_different_terms_have_leases_of_their_own(new_node: Callable[..., Node]) -> None:
+    node = new_node("share", channels=20)
+    area = str(node.vendor.stock[0].area_id)
+    other = next(str(row.area_id) for row in node.vendor.stock if str(row.area_id) != area)
+    pools = [
+        {"name": "a", "port": 3129, "count": 2, "areas": [area]},
+        {"name": "b", "port": 3130, "count": 1, "areas": [other]},
+    ]
+    fleet = fleet_of(node, pools=pools)
+
+    assert fleet.run() == 3
+
+    by_pool: dict[str, set[str]] = {"a": set(), "b": set()}
+    for server in fleet.host.servers:
+        by_pool[server.pool].add(server.server)
+    assert len(by_pool["a"]) == 2
+    assert len(by_pool["b"]) == 1
+    assert not by_pool["a"] & by_pool["b"]
+    assert fleet.run() == 0
+
+
+def test_two_gateways_of_a_host_with_different_terms_have_leases_of_their_own(new_node: Callable[..., Node]) -> None:
+    """Their pools have the same name and the same key."""
+    node = new_node("share", channels=20)
+    areas = sorted({str(row.area_id) for row in node.vendor.stock})[:2]
+    fleet = fleet_of(node, count=3, areas=[areas[0]])
+    fleet.more = [gateway("share", name="second", port=3129, count=2, areas=[areas[1]])]
+
+    assert fleet.run() == 3 + 2
+
+    first = set(fleet.host.exits)
+    second = set(fleet.more_leases[0])
+    assert len(first) == 3
+    assert len(second) == 2
+    assert not first & second
+
+
+def test_a_pool_of_more_exits_than_another_with_the_same_terms_serves_both(new_node: Callable[..., Node]) -> None:
+    pools = [{"name": "a", "port": 3129, "count": 2}, {"name": "b", "port": 3130, "count": 3}]
+    fleet = fleet_of(new_node("share", channels=20), pools=pools)
+
+    assert fleet.run() == 3
+    assert fleet.run() == 0
+
+
+# Exits that let nobody through.
+
+
+def test_nothing_is_bought_while_an_exit_lives_that_answers_407(fleet: Fleet) -> None:
+    fleet.run()
+    fleet.vendor.advance(10)
+    fleet.state_of = lambda _server: REJECTS
+
+    assert fleet.run_for(9 * MINUTE + 30, step=30) == 0
+
+    assert len(fleet.vendor.leases) == 4
+    assert phrases.ANSWERED_407 in fleet.problem
+    assert phrases.NOTHING_WHILE_ONE_LIVES in fleet.problem
+    assert len(fleet.host.exits) == 4
+
+
+@pytest.mark.parametrize("hours", [0.3, pytest.param(2.2, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("state", BAD)
+def test_a_pool_without_an_exit_that_works_probes_after_1_2_4_minutes(
+    new_node: Callable[..., Node], state: State, hours: float
+) -> None:
+    """Leases last for a minute: they are gone before the next probe."""
+    fleet = fleet_of(new_node("share", channels=20), count=4)
+    fleet.run()
+    fleet.vendor.advance(20)
+    fleet.state_of = lambda _server: state
+
+    probes = probe_times(fleet, hours * HOUR)
+
+    at_once = [] if state is REJECTS else [10.0]
+    expected = [*at_once, 70.0, 190.0, 430.0, 910.0, 1870.0, 3790.0, 7390.0]
+    assert probes == [time for time in expected if time <= hours * HOUR]
+
+
+def probe_times(fleet: Fleet, seconds: float, step: float = 30.0) -> list[float]:
+    """Let runs lease after 10 seconds and then at intervals, each fail, and buy one lease at most.
+
+    Return when they bought.
+    """
+    began = fleet.vendor.clock.now()
+    times = []
+    fleet.vendor.advance(10)
+    while fleet.vendor.clock.now() <= began + seconds:
+        sold = fleet.run()
+        assert sold <= 1
+        assert fleet.problem
+        if sold:
+            times.append(float(round(fleet.vendor.clock.now() - began)))
+        fleet.vendor.advance(step)
+    return times
+
+
+@pytest.mark.parametrize(
+    ("state", "phrase"),
+    [
+        (REFUSES, phrases.REFUSED_CONNECTIONS),
+        (IS_SILENT, phrases.ANSWERED_NOTHING),
+        (FAILS, phrases.ANSWERED_WITH_ERRORS),
+    ],
+)
+def test_exits_that_all_fail_are_told_by_their_cause_and_one_is_probed_at_once(
+    fleet: Fleet, state: State, phrase: str
+) -> None:
+    fleet.run()
+    fleet.vendor.advance(10)
+    fleet.state_of = lambda _server: state
+
+    assert fleet.run() == 1
+    assert phrase in fleet.problem
+    assert phrases.ONE_AT_A_TIME in fleet.problem
+    fleet.vendor.advance(10)
+    assert fleet.run() == 0
+    assert phrase in fleet.problem
+
+
+@pytest.mark.parametrize("state", BAD)
+def test_a_pool_goes_on_by_itself_when_its_exits_work_again(fleet: Fleet, state: State) -> None:
+    fleet.run()
+    fleet.vendor.advance(10)
+    fleet.state_of = lambda _server: state
+    fleet.run_for(3 * MINUTE)
+    assert fleet.problem
+    fleet.state_of = lambda _server: WORKS
+    fleet.vendor.advance(10)
+
+    assert fleet.run() <= 4
+
+    assert fleet.problem == ""
+    assert len(fleet.host.exits) >= 4
+
+
+@pytest.mark.parametrize("state", BAD)
+def test_a_pool_goes_on_by_its_probe_when_the_leases_of_before_have_ended(
+    new_node: Callable[..., Node], state: State
+) -> None:
+    fleet = fleet_of(new_node("share", channels=20), count=4)
+    fleet.run()
+    fleet.vendor.advance(20)
+    fleet.state_of = lambda _server: state
+    fleet.run_for(2 * MINUTE + 30)
+    fleet.state_of = lambda _server: WORKS
+    assert fleet.vendor.leases == []
+
+    assert fleet.run_for(MINUTE) >= 4
+
+    assert fleet.problem == ""
+    assert len(fleet.host.exits) == 4
+
+
+def test_an_unchecked_probe_is_waited_for(fleet: Fleet) -> None:
+    fleet.run()
+    fleet.vendor.advance(10)
+    fleet.state_of = lambda _server: IS_SILENT
+    fleet.run()
+    fleet.vendor.advance(1)
+
+    assert fleet.run() == 0
+
+    assert phrases.BEING_TRIED in fleet.problem
+
+
+# Some exits that fail.
+
+
+@pytest.mark.parametrize("state", [REFUSES, IS_SILENT, FAILS, REJECTS])
+def test_one_exit_that_fails_is_replaced_and_serves_nobody_until_its_end(fleet: Fleet, state: State) -> None:
+    fleet.run()
+    failed = fleet.host.exits[0]
+    fleet.state_of = lambda server: state if server == failed else WORKS
+
+    assert fleet.run_for(MINUTE) == 1
+
+    assert fleet.problem == ""
+    assert failed not in [server.server for server in fleet.host.servers]
+    fleet.state_of = lambda _server: WORKS
+    assert fleet.run_for(8 * MINUTE) == 0
+    assert failed not in [server.server for server in fleet.host.servers]
+
+
+@pytest.mark.parametrize("product", ["exclusive", "longterm"])
+def test_a_failed_exit_of_a_product_that_releases_is_released(new_node: Callable[..., Node], product: str) -> None:
+    fleet = fleet_of(new_node(product, channels=20, lifetime=1440), count=4)
+    fleet.run()
+    fleet.run_for(HOUR, step=600)
+    failed = fleet.host.exits[0]
+    fleet.state_of = lambda server: IS_SILENT if server == failed else WORKS
+
+    sold = fleet.run_for(20 * MINUTE, step=60)
+
+    assert sold == 1
+    assert len(fleet.host.exits) == 4
+    assert failed not in fleet.host.exits
+    # A lease of longterm can be released from its deadline on.
+    assert (failed in servers_held(fleet.node)) is (product == "longterm")
+
+
+def servers_held(node: Node) -> set[str]:
+    """The servers of the leases that QG.net's books have."""
+    return {lease.host for lease in node.vendor.leases}
+
+
+def test_exits_that_fail_one_after_the_other_are_replaced_within_the_bound(fleet: Fleet) -> None:
+    """One exit works: all others fail as soon as they serve."""
+    fleet.run()
+    good = fleet.host.exits[0]
+    fleet.state_of = lambda server: WORKS if server == good else IS_SILENT
+
+    sold = fleet.run_for(9 * MINUTE)
+
+    assert sold == 4
+    assert any(phrases.DOWN_AND_NOT_REPLACED in warning for warning in fleet.warnings)
+    assert all(warning.startswith("Pool qg: ") for warning in fleet.warnings)
+    assert good in fleet.host.exits
+
+
+@pytest.mark.parametrize("late", [4, 3])
+def test_late_checks_of_exclusive_leases_stay_within_the_bound_for_a_day(
+    new_node: Callable[..., Node], late: int
+) -> None:
+    """Of five exits, so many are down at any time."""
+    fleet = fleet_of(new_node("exclusive", channels=40), count=5)
+    fleet.run()
+
+    def state_of(server: str) -> State:
+        return WORKS if server in fleet.host.exits[: 5 - late] else IS_SILENT
+
+    fleet.state_of = state_of
+    sold = fleet.run_for(20 * HOUR, step=1800)
+
+    assert 1 <= sold <= 5
+    assert len(fleet.host.exits) >= 5
+    assert any(phrases.DOWN_AND_NOT_REPLACED in warning for warning in fleet.warnings)
+
+
+# What a host says.
+
+
+@pytest.mark.parametrize(
+    ("state", "phrase"), [(REJECTS, phrases.THIS_HOST_ALONE), (IS_SILENT, phrases.NO_EXIT_FOR_THIS_HOST)]
+)
+def test_a_host_that_is_alone_shut_out_fails_and_buys_nothing(
+    new_node: Callable[..., Node], state: State, phrase: str
+) -> None:
+    fleet = fleet_of(new_node("share", channels=20, lifetime=10), ("web1", "web2"), count=4)
+    fleet.run()
+    fleet.vendor.advance(10)
+    fleet.state_on["web2"] = lambda _server: state
+
+    assert fleet.run() == 0
+
+    assert fleet.problems["web1"] == ""
+    assert phrase in fleet.problems["web2"]
+
+
+def lie(fleet: Fleet, host: str, servers: list[str], state: State) -> None:
+    """Let a host report of these servers, whatever it was told to serve."""
+    known = [exit_at(address, number) for number, address in enumerate(servers, 1)]
+    fleet.hosts[host].lies = printed([row(each, state, 9999.0) for each in known], known)
+
+
+def test_reports_of_servers_that_the_key_does_not_hold_decide_nothing(new_node: Callable[..., Node]) -> None:
+    fleet = fleet_of(new_node("share", channels=20, lifetime=10), ("web1", "web2"), count=4)
+    fleet.run()
+    lie(fleet, "web2", [f"192.0.2.{number}:2000" for number in range(1, 60)], IS_SILENT)
+
+    assert fleet.run_for(5 * MINUTE) == 0
+
+    assert fleet.problems["web1"] == ""
+    assert fleet.warnings == []
+
+
+def test_a_host_that_lies_about_all_exits_does_not_take_them_from_others(new_node: Callable[..., Node]) -> None:
+    fleet = fleet_of(new_node("share", channels=20, lifetime=10), ("web1", "web2"), count=4)
+    fleet.run()
+    fleet.vendor.advance(10)
+    lie(fleet, "web2", fleet.host.exits, IS_SILENT)
+
+    assert fleet.run_for(5 * MINUTE) == 0
+    assert fleet.problems["web1"] == ""
+
+
+def test_a_host_that_lies_alone_costs_no_more_than_the_bound(fleet: Fleet) -> None:
+    """It says that what it was given fails, whenever it is asked, but that one exit works."""
+    fleet.run()
+    for _minute in range(55):
+        fleet.vendor.advance(10)
+        exits = fleet.host.exits
+        known = [server for server in fleet.host.servers if server.server in exits]
+        rows = [row(server, WORKS if server == known[0] else REFUSES, 9999.0) for server in known]
+        fleet.host.lies = printed(rows, known)
+        fleet.run()
+
+    assert fleet.vendor.paid <= 4 + 4
+
+
+@pytest.mark.parametrize("product", ["exclusive", "longterm"])
+def test_a_host_that_lies_releases_no_lease_of_another_set(new_node: Callable[..., Node], product: str) -> None:
+    """Its reports only count for leases of its own terms."""
+    node = new_node(product, channels=40, lifetime=1440)
+    areas = sorted({str(row.area_id) for row in node.vendor.stock})[:2]
+    victim = fleet_of(node, ("web1",), count=2, areas=[areas[0]])
+    liar = fleet_of(node, ("web2",), count=2, areas=[areas[1]])
+    victim.run()
+    liar.run()
+    node.vendor.advance(2 * HOUR)
+    works = exit_at(liar.host.exits[0], 9)
+    known = [exit_at(address, number) for number, address in enumerate(victim.host.exits, 1)]
+    rows = [*(row(each, IS_SILENT, 9999.0) for each in known), row(works, WORKS, 9999.0)]
+    liar.host.lies = printed(rows, [*known, works])
+
+    assert liar.run() == 0
+
+    assert set(victim.host.exits) <= servers_held(node)
+    assert victim.run() == 0
+
+
+# QG.net and its limits.
+
+
+def break_api(fleet: Fleet) -> None:
+    """Let QG.net answer each call with an error of its server."""
+    for path in (*PATHS["share"].writing, PATHS["share"].query, PATHS["share"].quota or ""):
+        fleet.vendor.around(path, lambda _call: (503, None))
+
+
+def mend_api(fleet: Fleet) -> None:
+    fleet.vendor.hooks.clear()
+
+
+def test_leases_of_before_serve_while_the_api_is_down_and_the_run_fails(fleet: Fleet) -> None:
+    fleet.run()
+    fleet.vendor.advance(10)
+    before = fleet.host.servers
+    break_api(fleet)
+
+    assert fleet.run() == 0
+
+    assert "503" in fleet.problem
+    assert fleet.host.servers == before
+
+
+def test_an_api_that_is_down_is_a_problem_once_leases_are_missing(fleet: Fleet) -> None:
+    fleet.run()
+    break_api(fleet)
+    fleet.vendor.advance(11 * MINUTE)
+
+    assert fleet.run() == 0
+
+    assert "503" in fleet.problem
+    mend_api(fleet)
+    assert fleet.run_for(MINUTE) == 4
+    assert fleet.problem == ""
+
+
+def test_an_api_that_is_down_is_a_problem_while_no_exit_works(fleet: Fleet) -> None:
+    fleet.run()
+    fleet.vendor.advance(10)
+    fleet.state_of = lambda _server: IS_SILENT
+    break_api(fleet)
+
+    assert fleet.run() == 0
+
+    assert fleet.problem
+
+
+def test_what_the_cap_allows_is_bought_and_the_run_fails_with_its_sentence(fleet: Fleet) -> None:
+    assert fleet.run(cap=3) == 3
+
+    assert len(fleet.host.exits) == 3
+    assert "max_new_per_day=3" in fleet.problem
+    fleet.vendor.advance(10)
+    assert fleet.run(cap=3) == 0
+    assert "max_new_per_day=3" in fleet.problem
+    assert len(fleet.host.exits) == 3
+    assert fleet.run(cap=10) == 1
+    assert fleet.problem == ""
+
+
+def test_what_channels_allow_is_bought_and_the_run_fails_with_their_sentence(new_node: Callable[..., Node]) -> None:
+    fleet = fleet_of(new_node("share", channels=3, lifetime=10), count=4)
+
+    assert fleet.run() == 3
+
+    assert len(fleet.host.exits) == 3
+    assert fleet.problem
+
+
+def test_a_wrong_key_of_one_pool_stops_that_pool_alone(new_node: Callable[..., Node]) -> None:
+    pools = [{"name": "a", "port": 3129, "count": 2}, {"name": "b", "port": 3130, "count": 2}]
+    fleet = fleet_of(new_node("share", channels=20), pools=pools)
+    fleet.host.keys["a"] = "WRONGKEY"
+
+    assert fleet.run() == 2
+
+    assert fleet.problem.startswith("Pool a of web1: ")
+    assert "Pool b" not in fleet.problem
+    assert {server.pool for server in fleet.host.servers} == {"b"}
+
+
+def test_a_pool_that_is_refused_keeps_its_leases_and_stops_no_other(new_node: Callable[..., Node]) -> None:
+    """Its key is not the one that it was installed with, for example."""
+    pools = [{"name": "a", "port": 3129, "count": 2}, {"name": "b", "port": 3130, "count": 2, "isp": "telecom"}]
+    fleet = fleet_of(new_node("share", channels=20, lifetime=10), pools=pools)
+    fleet.run()
+    before = [each for each in fleet.host.servers if each.pool == "a"]
+    fleet.host.refused["a"] = "Its key is another one."
+    fleet.vendor.advance(MINUTE)
+
+    assert fleet.run() == 0
+
+    assert fleet.problem == "Pool a of web1: Its key is another one."
+    assert [each for each in fleet.host.servers if each.pool == "a"] == before
+    fleet.vendor.advance(9 * MINUTE)
+    assert fleet.run() == 2
+    assert len([each for each in fleet.host.servers if each.pool == "b" and not each.drained]) == 2
+
+
+def test_a_key_that_can_be_none_is_named_by_its_pool(new_node: Callable[..., Node]) -> None:
+    fleet = fleet_of(new_node("share", channels=20), pools=[{"name": "a", "port": 3129}])
+    fleet.host.keys["a"] = "TWO KEYS"
+
+    assert fleet.run() == 0
+
+    assert fleet.problem.startswith("Pool a of web1: The key of pool a contains a blank")
+
+
+def test_a_drain_that_the_product_of_the_key_cannot_have_is_refused_before_payment(
+    new_node: Callable[..., Node],
+) -> None:
+    """Only the first call shows the product."""
+    fleet = fleet_of(new_node("share", channels=20), count=2)
+    fleet.host.gateway = gateway("auto", count=2, drain=60)
+
+    assert fleet.run() == 0
+
+    assert fleet.problem.startswith("Pool qg of web1: proxy_gateway_drain=60 is too long ")
+    assert fleet.vendor.paid == 0
+
+
+def volume_node(new_node: Callable[..., Node]) -> Node:
+    """A key of the classic API whose plan is billed by volume: its quota counts what was ever leased."""
+    return new_node("classic", billing="volume", balance=100)
+
+
+def test_a_plan_by_volume_needs_the_option_to_ignore_the_quota_in_its_pool(new_node: Callable[..., Node]) -> None:
+    pools: list[dict[str, Any]] = [
+        {"name": "a", "port": 3129, "count": 2, "ignore_quota": True},
+    ]
+    fleet = fleet_of(volume_node(new_node), pools=pools)
+
+    assert fleet.run() == 2
+    assert fleet.problem == ""
+    sold = fleet.run_for(30 * MINUTE, step=20)
+    assert sold % 2 == 0
+    assert fleet.problem == ""
+
+
+# Runs that are killed.
+
+
+@pytest.mark.parametrize("carried_out", [False, True])
+def test_a_run_that_is_killed_at_a_purchase_never_pays_twice(fleet: Fleet, carried_out: bool) -> None:
+    fleet.vendor.kill(PATHS["share"].get, carried_out=carried_out)
+    assert fleet.killed()
+    paid = fleet.vendor.paid
+
+    fleet.run_for(5 * MINUTE, step=30)
+
+    assert paid == (4 if carried_out else 0)
+    assert fleet.vendor.paid == 4
+    assert len(fleet.host.exits) == 4
+
+
+@pytest.mark.parametrize("stride", [9, pytest.param(1, marks=pytest.mark.slow)])
+def test_a_run_that_is_killed_at_any_step_while_it_replaces_an_exit_pays_once(
+    new_node: Callable[..., Node], stride: int
+) -> None:
+    steps = 0
+    was_killed = True
+    while was_killed:
+        node = new_node("share", channels=20, lifetime=10)
+        node.store = node.store.with_name(f"store{steps}")
+        node.options["store"] = str(node.store)
+        fleet = fleet_of(node, count=4)
+        fleet.run()
+        failed = fleet.host.exits[0]
+        fleet.state_of = lambda server, failed=failed: IS_SILENT if server == failed else WORKS  # type: ignore[misc]
+        fleet.vendor.advance(10)
+        fleet.run()
+        fleet.vendor.advance(10)
+        node.at_step(steps, node.die)
+
+        was_killed = fleet.killed()
+        node.event = None
+        fleet.run_for(3 * MINUTE, step=30)
+
+        assert fleet.vendor.paid == 5, steps
+        assert len(fleet.host.exits) == 4, steps
+        assert failed not in fleet.host.exits
+        steps += stride
+    assert steps > 20
+
+
+@pytest.mark.parametrize("state", [IS_SILENT, REJECTS])
+def test_a_run_that_is_killed_at_its_probe_probes_no_more_often(new_node: Callable[..., Node], state: State) -> None:
+    fleet = fleet_of(new_node("share", channels=20), count=4)
+    fleet.run()
+    fleet.vendor.advance(20)
+    fleet.state_of = lambda _server: state
+    sold = 0
+    for _time in range(5):
+        fleet.vendor.kill(PATHS["share"].get, carried_out=True)
+        for _run in range(20):
+            fleet.vendor.advance(30)
+            paid = fleet.vendor.paid
+            fleet.killed()
+            sold += fleet.vendor.paid - paid
+
+    assert sold <= 7

@@ -1,0 +1,205 @@
+# Copyright (c) 2026 The qingguo.qgnet authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The playbook refresh_timer, with a program that does for systemd what it would do with the units."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import Any
+
+import pytest
+from integration.playground import Playground, Run, calls
+from simulator.fixture import Simulator
+from support import phrases
+
+TIMER = "qingguo.qgnet.refresh_timer"
+REFRESH = "qingguo.qgnet.refresh_proxies"
+PLAY = """
+- hosts: all
+  gather_facts: false
+  roles: [qingguo.qgnet.proxy_list]
+"""
+#: Notes each call, and runs the command of a service that is started, from another directory and without the
+#: environment of the caller, as systemd does.
+SYSTEMCTL = """#!{python}
+import os, pathlib, shlex, subprocess, sys
+root = pathlib.Path({root!r})
+with open(root / "calls", "a") as calls:
+    calls.write(" ".join(sys.argv[1:]) + "\\n")
+if sys.argv[1] == "start":
+    environment = {{"PATH": "/usr/bin:/bin", "HOME": str(root)}}
+    for line in (root / "units" / sys.argv[2]).read_text().splitlines():
+        name, _equals, value = line.partition("=")
+        value = value.replace("%%", "%")
+        if name == "Environment":
+            environment |= dict(word.split("=", 1) for word in shlex.split(value))
+        elif name == "EnvironmentFile":
+            file = pathlib.Path(value.removeprefix("-"))
+            lines = file.read_text().split() if file.exists() else []
+            environment |= dict(word.split("=", 1) for word in lines)
+        elif name == "ExecStart":
+            command = shlex.split(value.replace("$$", "$"))
+    done = subprocess.run(command, cwd="/", env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    (root / "journal").write_bytes(done.stdout)
+    sys.exit(done.returncode)
+"""
+JOURNALCTL = "#!/bin/sh\ncat {root}/journal\n"
+
+
+class ControlNode:
+    """A control node that seems to run systemd, with two hosts that can have lists."""
+
+    def __init__(self, sim: Simulator, playground: Playground) -> None:
+        self.sim = sim
+        self.playground = playground
+        self.root = playground.root / "machine"
+        self.units = self.root / "units"
+        for name in ("units", "keys", "systemd", "bin"):
+            (self.root / name).mkdir(parents=True)
+        for name, text in (("systemctl", SYSTEMCTL), ("journalctl", JOURNALCTL)):
+            program = self.root / "bin" / name
+            program.write_text(text.format(python=sys.executable, root=str(self.root)), encoding="utf-8")
+            program.chmod(0o755)
+        self.keys = self.root / "keys" / "qg-refresh-all.env"
+        self.settings = {
+            "QG_KEY": sim.key,
+            "QG_API_URL": sim.api_url,
+            "QG_STORE": str(playground.store),
+            "QG_MINUTE_SECONDS": str(playground.minute),
+        }
+        self.keys.write_text("".join(f"{name}={value}\n" for name, value in self.settings.items()), encoding="utf-8")
+
+    def play(self, playbook: str, *arguments: str, hosts: str = "one two", **variables: Any) -> Run:
+        lines = []
+        for number, host in enumerate(hosts.split()):
+            options = f"proxy_list_path={self.root}/{host} proxy_list_interval={8 - number} proxy_list_drain=20"
+            python = f"ansible_python_interpreter={sys.executable}"
+            lines.append(f"{host} ansible_connection=local {python} {options}\n")
+        places = {
+            "qg_timer__units": str(self.units),
+            "qg_timer__keys": str(self.root / "keys"),
+            "qg_timer__systemd": str(self.root / "systemd"),
+        }
+        environment = self.playground.ansible_environment()
+        path = f"{self.root}/bin:{environment['PATH']}"
+        return self.playground.play(
+            playbook,
+            inventory="".join(lines),
+            variables={**places, **variables},
+            arguments=arguments,
+            environment={**self.settings, "PATH": path},
+        )
+
+    @property
+    def systemctl(self) -> list[str]:
+        """The calls of systemctl so far."""
+        path = self.root / "calls"
+        return path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+
+    @property
+    def files(self) -> list[str]:
+        return sorted(path.name for path in self.units.iterdir())
+
+
+@pytest.fixture
+def node(sim: Simulator, playground: Playground) -> ControlNode:
+    return ControlNode(sim, playground)
+
+
+def test_a_timer_from_its_first_run_to_its_removal(node: ControlNode) -> None:
+    node.play(PLAY).ok()
+    (node.root / "one").write_text("", encoding="utf-8")
+
+    node.play(TIMER, "--check", qg_hosts="all").ok()
+    assert node.files == []
+    assert node.systemctl == []
+
+    node.play(TIMER, qg_hosts="all").ok()
+
+    assert node.files == ["qg-refresh-all.service", "qg-refresh-all.timer"]
+    # The refresh ran, in a directory of its own, and wrote the list that somebody had emptied.
+    assert (node.root / "one").read_text(encoding="utf-8") == node.sim.leases()[0]["host"] + "\n"
+    assert node.systemctl == [
+        "daemon-reload",
+        "start qg-refresh-all.service",
+        "enable qg-refresh-all.timer",
+        "restart qg-refresh-all.timer",
+    ]
+    # The smaller one of the two that are declared.
+    assert "OnUnitActiveSec=7\n" in (node.units / "qg-refresh-all.timer").read_text(encoding="utf-8")
+    service = (node.units / "qg-refresh-all.service").read_text(encoding="utf-8")
+    mark = service.partition("\n")[0]
+    assert json.loads(mark[mark.index("{") :])["hosts"] == ["one", "two"]
+    assert node.sim.key not in service
+
+    again = node.play(TIMER, qg_hosts="all").ok()
+    assert again.of("Write the units").result["changed"] is False
+
+    # All hosts have left the inventory.
+    node.play(TIMER, hosts="three", qg_timer_name="qg-refresh-all", qg_timer_state="absent").ok()
+
+    assert node.files == []
+    assert not node.keys.exists()
+    assert "disable --now qg-refresh-all.timer" in node.systemctl
+    second = node.play(TIMER, qg_timer_name="qg-refresh-all", qg_timer_state="absent").ok()
+    assert second.of("Remove the units and the file with the key").result["changed"] is False
+
+
+def test_a_timer_whose_first_run_fails_is_not_installed(node: ControlNode) -> None:
+    node.play(PLAY).ok()
+    node.sim.fault(path="/query", kind="code", code=-13, times=-1)
+
+    run = node.play(TIMER, qg_hosts="all")
+
+    assert run.rc == 2
+    reason = run.of("Report why it failed").result["msg"]
+    assert reason.startswith("The timer qg-refresh-all was not installed")
+    assert "code -13" in reason
+    assert node.files == []
+    assert node.keys.exists()
+    assert not any(call.startswith("enable") for call in node.systemctl)
+
+    # One that was there before goes on.
+    node.sim.control("DELETE", "/faults")
+    node.play(TIMER, qg_hosts="all").ok()
+    node.sim.fault(path="/query", kind="code", code=-13, times=-1)
+    assert node.play(TIMER, qg_hosts="all").rc == 2
+    assert len(node.files) == 2
+
+
+def test_what_cannot_work_is_refused_before_anything_is_written(node: ControlNode) -> None:
+    nothing = node.play(TIMER, qg_hosts="all")
+    assert nothing.rc == 2
+    assert phrases.IS_RECORDED_FOR in nothing.output
+
+    node.play(PLAY, "--limit", "one").ok()
+    one_is_missing = node.play(TIMER, qg_hosts="all")
+    assert one_is_missing.rc == 2
+    assert "recorded for two" in " ".join(one_is_missing.output.split())
+
+    without_systemd = node.play(TIMER, qg_hosts="one", qg_timer__systemd=str(node.root / "none"))
+    assert without_systemd.rc == 2
+    assert phrases.NO_SYSTEMD_HERE in " ".join(without_systemd.output.split())
+
+    assert node.play(TIMER, "--limit", "one", qg_hosts="one").rc == 2
+    assert node.play(TIMER, qg_hosts="one", qg_timer_name="../x").rc == 2
+    assert node.files == []
+    assert node.systemctl == []
+    assert len(calls(node.sim, "/allocate")) == 1
+
+
+def test_a_lost_host_is_forgotten_with_its_list(node: ControlNode) -> None:
+    node.play(PLAY).ok()
+    (node.root / ".two.qgnet").unlink()
+    refreshed = node.play(REFRESH)
+    assert refreshed.rc == 2
+    assert "qg_forget=two" in " ".join(refreshed.output.split())
+
+    forgotten = node.play("qingguo.qgnet.deregister", qg_forget="two").ok()
+
+    removed = forgotten.of("Record that the gateways and lists of lost hosts are gone").result
+    assert [each["name"] for each in removed["removed"]] == [f"{node.root}/two"]
+    assert removed["changed"] is True
+    node.play(REFRESH).ok()

@@ -1,0 +1,58 @@
+# Copyright (c) 2026 The qingguo.qgnet authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""When a gateway or list is not refreshed as it was declared, and what a user is told."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+from ansible_collections.qingguo.qgnet.plugins.module_utils._doctor.operations import _problem_of
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store.installations import Installation
+from support import phrases
+
+NOW = 1_900_000_000.0
+GATEWAY = Installation(
+    id="1",
+    kind="gateway",
+    inventory="hosts.yml",
+    host="crawler1",
+    name="qg-proxy-gateway",
+    options={"interval": 10},
+    keys={},
+    installed_at=NOW - 86400,
+    refreshed_at=NOW - 5,
+)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        # Three intervals, and half a minute for runs that take long.
+        {"refreshed_at": NOW - 60},
+        {"refreshed_at": NOW - 7200, "options": {"interval": 3600}},
+        # Just installed, and not refreshed yet.
+        {"refreshed_at": None, "installed_at": NOW - 20},
+    ],
+)
+def test_a_refresh_that_is_in_time_is_no_problem(changes: dict[str, object]) -> None:
+    assert _problem_of(dataclasses.replace(GATEWAY, **changes), NOW) == ""
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"refreshed_at": NOW - 61}, "61 seconds ago"),
+        ({"refreshed_at": NOW - 7200}, "2 hours ago"),
+        ({"refreshed_at": None}, "24 hours ago"),
+        ({"problem": "Pool qg of crawler1: no exit works."}, "Pool qg of crawler1: no exit works."),
+    ],
+)
+def test_an_overdue_refresh_or_a_problem_is_named(changes: dict[str, object], words: str) -> None:
+    problem = _problem_of(dataclasses.replace(GATEWAY, **changes), NOW)
+
+    assert problem.startswith("The gateway qg-proxy-gateway of crawler1 ")
+    assert words in problem
+    assert (phrases.REFRESH_BY_A_TIMER in problem) is ("problem" not in changes)
