@@ -15,6 +15,7 @@ import contextlib
 import dataclasses
 import hashlib
 import secrets
+import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -65,6 +66,8 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._task.values import 
 from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist.fleet import registered_name
 from ansible_collections.qingguo.qgnet.plugins.plugin_utils._action import QgAction
 from ansible_collections.qingguo.qgnet.plugins.plugin_utils._gateway_host import (
+    NO_ANSWER,
+    UNWRITABLE,
     leases_script,
     list_removal_script,
     look_script,
@@ -382,6 +385,8 @@ class ActionModule(QgAction):
             served = self._variables[LEASED]["hosts"].get(self._host, [])
         results = []
         for each in served:
+            if each["is_left_alone"]:
+                continue
             if each["kind"] == GATEWAY:
                 results.append(self._serve_gateway(each, params))
             elif self._is_predicted(each):
@@ -440,9 +445,15 @@ class ActionModule(QgAction):
         """Write the file of leases, or raise QgError; returns whether the process has answered."""
         script = leases_script(gateway, f"qg{secrets.token_hex(8)}", asks=asks)
         done = self._low_level_execute_command(script, executable="/bin/sh")
-        if done["rc"] == 2:
+        if done["rc"] == UNWRITABLE:
             said = one_line(done["stderr"])[:200]
             raise QgError(f"{gateway['file']}.leases cannot be written: {said}. The gateway serves as before.")
+        if done["rc"] == NO_ANSWER:
+            # A new process would ask this one for its ports.
+            raise QgError(
+                f"HAProxy of the gateway {gateway['name']} does not answer, as if it were stopped: end its processes, "
+                "and run this again."
+            )
         return bool(done["rc"] == 0)
 
     def _write_logins(self, gateway: Mapping[str, Any]) -> None:
@@ -453,9 +464,12 @@ class ActionModule(QgAction):
                 login = self._login(GATEWAY, pool["name"])
                 text = base64.b64encode(f"{login.key}:{login.password}".encode()).decode()
                 lines.append(f"{pool['name']} Basic {text}\n")
+        path = f"{gateway['file']}.map"
         if lines:
-            file = {"content": "".join(lines), "dest": f"{gateway['file']}.map", "mode": "0600"}
-            self._act("ansible.builtin.copy", file)
+            self._act("ansible.builtin.copy", {"content": "".join(lines), "dest": path, "mode": "0600"})
+        elif not self._task.check_mode:
+            # A pool may have sent them before.
+            self._low_level_execute_command(f"rm -f {shlex.quote(path)}", executable="/bin/sh")
 
     def _run_gateway(self, gateway: Mapping[str, Any]) -> None:
         """Have the process of a gateway serve its files; raises QgError with HAProxy's reason if it does not."""

@@ -23,15 +23,18 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._gateway.declaration
 
 #: Asks the process something. One that is stopped, or that is none, does not answer in time. Each Debian has perl,
 #: which starts four times as fast as Python.
-_PERL = 'alarm 5; $s = IO::Socket::UNIX->new($ARGV[0]) or die; print $s "$ARGV[1]\\n"; $| = 1; print while <$s>'
+_PERL = 'alarm 3; $s = IO::Socket::UNIX->new($ARGV[0]) or die; print $s "$ARGV[1]\\n"; $| = 1; print while <$s>'
 _PYTHON = (
-    "import socket, sys; s = socket.socket(1); s.settimeout(5); s.connect(sys.argv[1]); "
+    "import socket, sys; s = socket.socket(1); s.settimeout(3); s.connect(sys.argv[1]); "
     's.sendall(sys.argv[2].encode() + b"\\n"); sys.stdout.write(s.makefile().read())'
 )
 _ASK = (
     'ask() {{ if command -v perl >/dev/null; then perl -MIO::Socket::UNIX -e {perl} {run}.sock "$1"; '
     'else python3 -c {python} {run}.sock "$1"; fi; }}'
 )
+#: The exit codes of a command that cannot write a file, and of one whose question is not answered in time.
+UNWRITABLE = 77
+NO_ANSWER = 142
 #: What is newer than the process is not served yet.
 _CURRENT = "current=yes; for part in cfg lua map; do [ {run}.pid -ot {file}.$part ] && current=no; done"
 _GATEWAY = f"""\
@@ -101,7 +104,7 @@ def _list_part(proxies: ProxyList) -> str:
 _WRITE = f"""\
 umask 022
 {_ASK}
-cat >{{file}}.leases.new <<'{{mark}}' && mv {{file}}.leases.new {{file}}.leases || exit 2
+cat >{{file}}.leases.new <<'{{mark}}' && mv {{file}}.leases.new {{file}}.leases || exit {UNWRITABLE}
 {{text}}{{mark}}
 """
 #: Starts the process, or has it read its configuration again, and waits until it serves that.

@@ -16,6 +16,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta, timezone
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -584,6 +585,60 @@ def test_two_gateways_of_a_host_from_check_mode_to_their_removal(gateway: Gatewa
     eventually(lambda: gateway.ask(second).status == 0)
     assert list(gateway.folder.iterdir()) == []
     assert run.output.count(" changed=0 ") == 1
+
+
+def test_a_host_that_is_not_as_it_was_installed_costs_nothing_and_stays_as_it_is(gateway: Gateway) -> None:
+    """One was installed anew, one by another inventory, and the key of one is another; the last one is refreshed."""
+    names = ("anew", "foreign", "rekeyed", "same")
+    gateway.hosts = {name: {"port": free_port()} for name in names}
+    pool = {"name": "web", "port": free_port(), "key": gateway.sim.key}
+    gateway.hosts["rekeyed"] = {"pools": [pool]}
+    gateway.sim.configure(plan={"lifetime": 5})
+    gateway.play().ok()
+    bought = len(calls(gateway.sim, "/allocate"))
+    gateway.signal(signal.SIGKILL, "anew")
+    for path in gateway.folder.glob("anew.*"):
+        path.unlink()
+    foreign = gateway.folder / "foreign.leases"
+    foreign.write_text(foreign.read_text(encoding="utf-8").replace("installation ", "installation 0"), encoding="utf-8")
+    before = foreign.read_text(encoding="utf-8")
+    gateway.hosts["rekeyed"] = {"pools": [{**pool, "key": "QGOTHER1"}]}
+    gateway.sim.advance(290)
+
+    run = gateway.play(REFRESH)
+
+    failures = {task.host: task.result["msg"] for task in run.tasks if task.status == "failed"}
+    assert failures.keys() == {"anew", "foreign", "rekeyed"}
+    assert phrases.HOST_DOES_NOT_HAVE_IT in failures["anew"]
+    assert phrases.INSTALLED_BY_ANOTHER in failures["foreign"]
+    assert phrases.ANOTHER_KEY_THAN_INSTALLED in failures["rekeyed"]
+    assert list(gateway.folder.glob("anew.*")) == []
+    assert foreign.read_text(encoding="utf-8") == before
+    # That of the host that is as it was installed.
+    assert len(calls(gateway.sim, "/allocate")) == bought + 1
+
+
+@pytest.mark.slow
+def test_a_process_that_is_stopped_fails_the_refresh(gateway: Gateway) -> None:
+    gateway.play().ok()
+    worker = max(process_tree(int((gateway.folder / "gateway.pid").read_text())))
+    os.kill(worker, signal.SIGSTOP)
+    began = time.monotonic()
+
+    run = gateway.play(REFRESH)
+
+    os.kill(worker, signal.SIGCONT)
+    assert run.rc == 2
+    assert phrases.DOES_NOT_ANSWER in shown(run)
+    # Two questions of three seconds; a process that is waited for would take minutes.
+    assert time.monotonic() - began < 60
+    gateway.play(REFRESH).ok()
+
+
+def process_tree(process: int) -> list[int]:
+    """Return the children of a process."""
+    text = Path(f"/proc/{process}/task/{process}/children").read_text(encoding="ascii")
+    return [int(word) for word in text.split()]
 
 
 @pytest.mark.parametrize(

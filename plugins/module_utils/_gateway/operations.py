@@ -335,6 +335,8 @@ def served(order: Order, outcome: Outcome) -> dict[str, Any]:
         "pools": pools,
         "leases": outcome.leases,
         "problem": outcome.problem,
+        # What another inventory or nobody has installed there stays as it is.
+        "is_left_alone": bool(order.problem),
         "serves": "serves" in order.look.flags,
         "is_root": "root" in order.look.flags,
     }

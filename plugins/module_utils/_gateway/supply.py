@@ -186,7 +186,8 @@ class Supplier:
             if not self.check:
                 # Before the payment, so that a run that is killed has used up what it may buy.
                 installations.save_set_state(name, decision.state.as_json())
-                _release(client, decision.exclude & lasting.keys())
+                # Once: a product that refuses it now would refuse it in each run.
+                _release(client, decision.exclude & lasting.keys() - state.bad.keys())
             wanted = dataclasses.replace(desired, count=decision.count or 0, exclude_ips=decision.exclude)
             try:
                 self._lease(client, wanted, pool, supply)
