@@ -296,6 +296,8 @@ LABELS = {
     "qgnet_last_success_timestamp_seconds": 'reading="gateways"',
     "haproxy_backend_active_servers": 'job="qgnet",proxy="qg"',
 }
+#: What the configuration of a gateway has beside its pools: no exits, and those of a pool whose checks all fail.
+INNER_BACKENDS = ("clients", "qg_any")
 #: The alerts that are due before leases of a minute have ended, and the seconds that they wait.
 QUICK = {
     "QgnetNoLeases": 15,
@@ -322,9 +324,13 @@ def test_prometheus_accepts_the_alerts_and_each_is_due_when_it_should_be(tmp_pat
 
     def case(series: dict[str, str], due: list[str]) -> dict[str, Any]:
         expected = [{"labels": f'{{alertname="{name}"}}', "value": 1} for name in due]
+        given = [{"series": labelled(name), "values": text} for name, text in series.items()]
+        for backend in INNER_BACKENDS:
+            active = f'haproxy_backend_active_servers{{job="qgnet",proxy="{backend}"}}'
+            given.append({"series": active, "values": "0x1600"})
         return {
             "interval": "1m",
-            "input_series": [{"series": labelled(name), "values": text} for name, text in series.items()],
+            "input_series": given,
             "promql_expr_test": [{"expr": firing, "eval_time": "26h", "exp_samples": expected}],
         }
 
