@@ -12,6 +12,8 @@ import re
 import shutil
 import signal
 import socket
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -633,6 +635,46 @@ def test_a_process_that_is_stopped_fails_the_refresh(gateway: Gateway) -> None:
     # Two questions of three seconds; a process that is waited for would take minutes.
     assert time.monotonic() - began < 60
     gateway.play(REFRESH).ok()
+
+
+@pytest.mark.slow
+@pytest.mark.newest
+def test_refreshes_that_are_killed_pay_once_and_leave_the_gateway_serving(gateway: Gateway) -> None:
+    """Each run has two leases to replace, and is killed at another moment of its two seconds."""
+    gateway.sim.configure(plan={"kind": "share", "channels": 20})
+    gateway.play(qg_product="share", proxy_gateway_count=2).ok()
+    command = [
+        str(Path(sys.executable).parent / "ansible-playbook"),
+        *("-i", str(gateway.playground.root / "play" / "hosts")),
+        REFRESH,
+    ]
+    environment = gateway.playground.ansible_environment() | gateway.environment
+    chance = random.Random(5)
+    for number in range(1, 11):
+        gateway.sim.advance(50)
+        killed = subprocess.Popen(
+            command,
+            env=environment,
+            cwd=gateway.playground.root / "play",
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+        with suppress(subprocess.TimeoutExpired):
+            killed.wait(chance.uniform(0.2, 3))
+        with suppress(ProcessLookupError):
+            os.killpg(killed.pid, signal.SIGKILL)
+        killed.wait()
+        assert gateway.ask().status == 200
+        gateway.play(REFRESH).ok()
+        # Two at first, and two for each time that these have ended.
+        assert sold(gateway.sim) == 2 + 2 * number
+        assert gateway.ask().status == 200
+
+
+def sold(sim: Simulator) -> int:
+    """Return the number of leases that QG.net has sold."""
+    return len(sim.state()["keys"][sim.key]["paid"])
 
 
 def process_tree(process: int) -> list[int]:
