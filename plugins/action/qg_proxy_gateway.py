@@ -102,6 +102,7 @@ _PLACE = "variable"
 #: The variables that the tasks register.
 FOUND = "proxy_gateway__found"
 LOOK = "proxy_gateway__look"
+CONFIGURED = "proxy_gateway__configured"
 LEASED = "proxy_gateway__leased"
 SERVED = "proxy_gateway__served"
 #: The prefix of the variables of each role, and their options.
@@ -200,7 +201,7 @@ class ActionModule(QgAction):
         orders = []
         for (row, declaration), part in zip(chosen, parts, strict=True):
             logins = {pool.name: _digest(self._login(row.kind, pool.name)) for pool in declaration.pools}
-            order = operations.Order(row, declaration, logins, read_look(part))
+            order = operations.Order(row, declaration, logins, read_look(part, wall_time()))
             if params["refresh"]:
                 order.problem = operations.why_not_refreshed(row, order.look)
             elif self._state(row.kind) == "present":
@@ -306,7 +307,7 @@ class ActionModule(QgAction):
     def _lease(self, params: Mapping[str, Any]) -> dict[str, Any]:
         """Lease for all hosts that have looked, and return what each of them is to serve."""
         mode = self.mode()
-        orders = self._orders()
+        orders = self._orders(is_refresh=params["refresh"])
         with self._store(params) as store:
             rows = operations.installations(store)
             for host, own in orders.items():
@@ -333,12 +334,17 @@ class ActionModule(QgAction):
         result = {"changed": bought > 0, "bought": bought, "hosts": hosts, "warnings": [*warnings]}
         return self._redacted(result, params)
 
-    def _orders(self) -> dict[str, list[operations.Order]]:
+    def _orders(self, *, is_refresh: bool) -> dict[str, list[operations.Order]]:
         """Return what the hosts of the play that are left have reported."""
         orders = {}
         for host in self._variables["ansible_play_hosts"]:
             look = self._variables["hostvars"].raw_get(host).get(LOOK) or {}
             own = [operations.Order.from_json(plain(data)) for data in look.get("orders", ())]
+            configured = self._variables["hostvars"].raw_get(host).get(CONFIGURED) or {}
+            if not is_refresh and configured.get("changed"):
+                # Credentials, for example, may have been what the exits lacked.
+                for order in own:
+                    order.look.forget_exits()
             if own:
                 orders[host] = own
         return orders

@@ -78,6 +78,21 @@ def test_a_hundred_hosts_share_one_set_of_leases_and_one_purchase(new_node: Call
     assert len(fleet.vendor.calls()) == 1
 
 
+@pytest.mark.parametrize("ahead", [90, -90])
+def test_a_host_with_a_wrong_clock_gets_deadlines_of_that_clock(fleet: Fleet, ahead: int) -> None:
+    """Its HAProxy would take leases out that live, and each run would pay for others."""
+    fleet.run()
+    end = fleet.vendor.clock.now() + 10 * MINUTE
+    fleet.host.clock_ahead = ahead
+
+    assert fleet.run_for(MINUTE) == 0
+
+    deadlines = [server.until for server in fleet.host.servers]
+    assert deadlines == [pytest.approx(end + ahead, abs=4)] * 4
+    assert fleet.run_for(9 * MINUTE) == 4
+    assert len(fleet.host.exits) == 4
+
+
 def test_a_lease_is_replaced_before_it_ends_and_drained_until_then(fleet: Fleet) -> None:
     fleet.run()
     first = fleet.host.exits

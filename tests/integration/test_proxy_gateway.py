@@ -409,23 +409,20 @@ def test_channels_that_are_free_are_used_when_they_are_too_few(gateway: Gateway)
 
 @pytest.mark.slow
 def test_a_pool_without_a_working_exit_buys_one_lease_to_try_it(gateway: Gateway) -> None:
-    """It fails with the cause, buys nothing more, and goes on by itself."""
+    """It fails with the cause, and buys nothing more. test_gateway_supply.py has how it goes on."""
     gateway.sim.configure(plan={"kind": "exclusive", "channels": 9}, options={"lease_proxies": False})
     gateway.play(qg_product="exclusive", proxy_gateway_count=2).ok()
+
     for _run in range(3):
-        time.sleep(4)
+        time.sleep(5)
         run = gateway.play(REFRESH)
         assert run.rc == 2
-        assert f"Pool qg of gateway: all exits {phrases.REFUSED_CONNECTIONS}" in shown(run)
+        # Whether they refuse, reset or are silent depends on the network of the machine.
+        assert "Pool qg of gateway: all exits " in shown(run)
+        assert phrases.ONE_AT_A_TIME in shown(run)
+
     # Two at first, and one to try whether it is the exits.
-    assert len(calls(gateway.sim, "/exclusive/get")) == 2
-    assert len(gateway.sim.leases()) == 2
-
-    gateway.sim.configure(options={"lease_proxies": True})
-    eventually(lambda: gateway.ask().status == 200)
-    gateway.play(REFRESH).ok()
-
-    assert len(calls(gateway.sim, "/exclusive/get")) == 2
+    assert sold(gateway.sim) == 3
 
 
 def test_leases_that_cannot_be_used_are_left_out(gateway: Gateway, upstreams: Upstreams) -> None:

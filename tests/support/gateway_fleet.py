@@ -70,6 +70,8 @@ class Host:
     refused: dict[str, str] = field(default_factory=dict)
     #: What it prints instead of what is true, if anything.
     lies: str = ""
+    #: Seconds by which its clock is ahead.
+    clock_ahead: float = 0.0
 
     @property
     def identifier(self) -> str:
@@ -100,11 +102,11 @@ class Host:
                 since = known[1]
             states[server.server] = (state, since)
         self.states = states
-        rows = []
+        rows = [f"time {int(now + self.clock_ahead)}"]
         for server in self.servers:
             state, since = states[server.server]
             rows.append(row(server, state, now - since))
-        return read_look(self.lies or printed(rows, self.servers, self.identifier))
+        return read_look(self.lies or printed(rows, self.servers, self.identifier), now)
 
 
 def exit_at(address: str, number: int = 1) -> Server:

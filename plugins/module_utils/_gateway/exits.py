@@ -28,6 +28,10 @@ _CAUSES = {
 #: The words of a line of ``show exits``: of the last check, the seconds since the status has changed, the responses
 #: that passed while all checks have failed, and the seconds since then.
 _WORDS = ("pool", "name", "server", "status", "check", "code", "changed", "passed", "last_passed")
+#: The time on the clock of the host, in seconds since 1970.
+_TIME = re.compile(r"(?m)^time ([0-9]{1,12})$")
+#: Seconds by which two clocks may differ, since to ask takes time.
+CLOCKS_AGREE = 3.0
 #: What follows the report of a process that serves its files as they are.
 _SERVES = "serves"
 #: The status of a proxy that demands credentials, or does not know the host.
@@ -37,18 +41,20 @@ _PASSES_WITHIN = 60
 _NUMBER = re.compile("[0-9]{1,8}")
 
 
-@dataclass(frozen=True)
+@dataclass
 class Look:
     """What a host has.
 
     ``identifier`` is that of the installation there, ``servers`` are those of its configuration, and ``exits`` says by
-    the names of these what they do: two pools may have the same exit, and different credentials.
+    the names of these what they do: two pools may have the same exit, and different credentials. Its clock is
+    ``clock_ahead`` seconds ahead of that of the control node.
     """
 
     flags: frozenset[str]
     identifier: str = ""
     servers: Sequence[Server] = ()
     exits: Mapping[str, Exit] = field(default_factory=dict)
+    clock_ahead: float = 0.0
 
     def as_json(self) -> dict[str, Any]:
         """Return the look as a part of a variable."""
@@ -61,6 +67,7 @@ class Look:
             "identifier": self.identifier,
             "servers": [asdict(server) for server in self.servers],
             "exits": exits,
+            "clock_ahead": self.clock_ahead,
         }
 
     @classmethod
@@ -71,7 +78,11 @@ class Look:
             cause = Cause(known["cause"]) if known["cause"] else None
             exits[name] = Exit(**{**known, "cause": cause})
         servers = tuple(Server(**server) for server in data["servers"])
-        return cls(frozenset(data["flags"]), data["identifier"], servers, exits)
+        return cls(frozenset(data["flags"]), data["identifier"], servers, exits, data["clock_ahead"])
+
+    def forget_exits(self) -> None:
+        """Take all exits for ones that no check has reached: what HAProxy does with them has changed since."""
+        self.exits = {name: Exit(known.server, works=None) for name, known in self.exits.items()}
 
     def exits_of(self, pool: str) -> dict[str, Exit]:
         """Return what the host reports of the exits of a pool, by ``host:port``."""
@@ -82,15 +93,19 @@ class Look:
         return exits
 
 
-def read_look(output: str) -> Look:
-    """Return what the script of a look has printed."""
+def read_look(output: str, now: float) -> Look:
+    """Return what the script of a look has printed; ``now`` is the Unix time of the control node."""
     head, _mark, rest = output.replace("\r", "").partition("--- exits\n")
     reported, _mark, text = rest.partition("--- file\n")
     identifier, servers = read_servers(text)
     flags = set(head.split())
     if _SERVES in reported.split():
         flags.add(_SERVES)
-    return Look(frozenset(flags), identifier, tuple(servers), _exits(reported, servers))
+    clock_ahead = 0.0
+    time = _TIME.search(reported)
+    if time and abs(int(time[1]) - now) >= CLOCKS_AGREE:
+        clock_ahead = int(time[1]) - now
+    return Look(frozenset(flags), identifier, tuple(servers), _exits(reported, servers), clock_ahead)
 
 
 def _exits(reported: str, servers: Sequence[Server]) -> dict[str, Exit]:

@@ -25,7 +25,7 @@ from .._core.text import format_sample
 from .._store.installations import GATEWAY, LIST, Installation, Installations
 from .._store.store import Store
 from .declaration import Declaration, Gateway, Pool, as_json, from_json
-from .exits import Look
+from .exits import CLOCKS_AGREE, Look
 from .policy import Cause
 from .servers import Server, file_text, next_servers, number_of_servers
 from .supply import Need, Supplier, Supply, lease_sets
@@ -351,8 +351,10 @@ def _add_pool(outcome: Outcome, order: Order, pool: Pool, supply: Supply) -> Non
         if address is None:
             outcome.warnings.append(f"{lease['server']} is left out, because the control node finds no address for it.")
         else:
-            leases.append(Server(pool.name, address, _until(lease, supply.product)))
-    servers = next_servers(leases, before, count=pool.count, bad=supply.bad, now=wall_time())
+            leases.append(Server(pool.name, address, _until(lease, supply, order.look)))
+    # The deadlines of before are times of the host.
+    now = wall_time() + order.look.clock_ahead
+    servers = next_servers(leases, before, count=pool.count, bad=supply.bad, now=now)
     outcome.servers[pool.name] = servers
     if outcome.leases is None:
         outcome.leases = supply.leases
@@ -381,11 +383,16 @@ def _address(server: str) -> str | None:
     return f"{found[0][4][0]}:{port}"
 
 
-def _until(lease: Mapping[str, Any], product: str) -> int | None:
-    """Return the deadline of a lease in Unix time; None if it may last longer."""
-    if lease["expires_at"] is None or product == "longterm":
+def _until(lease: Mapping[str, Any], supply: Supply, look: Look) -> int | None:
+    """Return the deadline of a lease on the clock of its host, in Unix time; None if it may last longer.
+
+    With a wrong clock, a host would take leases out that live, and each run would pay for others.
+    """
+    if lease["expires_at"] is None or supply.product == "longterm":
         return None
-    return int(datetime.datetime.fromisoformat(lease["expires_at"]).timestamp())
+    deadline = datetime.datetime.fromisoformat(lease["expires_at"]).timestamp()
+    ahead = supply.clock_ahead + look.clock_ahead
+    return int(deadline + ahead) if abs(ahead) >= CLOCKS_AGREE else int(deadline)
 
 
 def _shut_out(order: Order, pool: Pool) -> str:

@@ -20,6 +20,8 @@ _LINE = re.compile(
     r"(?P<state>ready|drain)",
     re.ASCII,
 )
+#: Seconds by which two readings of a deadline may differ.
+_STEADY = 3
 _HEAD = "installation "
 
 
@@ -88,7 +90,10 @@ def next_servers(
     A lease that is no longer among them serves until its deadline, and without one until there is another lease. It
     gets no new labels as soon as there are ``count`` leases. ``bad`` servers leave at once.
     """
-    serving = sorted(leases, key=lambda server: server.server)
+    known = {old.server: old for old in before}
+    serving = []
+    for lease in sorted(leases, key=lambda server: server.server):
+        serving.append(_steady(lease, known.get(lease.server)))
     names = {server.server for server in serving}
     kept = []
     for old in before:
@@ -101,6 +106,13 @@ def next_servers(
             is_drained = len(names) >= count or (old.drained and not names)
             kept.append(replace(old, drained=is_drained))
     return _numbered([*serving, *kept], before, number_of_servers(count))
+
+
+def _steady(lease: Server, old: Server | None) -> Server:
+    """Return a lease with the deadline that it has already, unless it is another one: clocks are read to a second."""
+    if old is None or old.until is None or lease.until is None or abs(lease.until - old.until) > _STEADY:
+        return lease
+    return replace(lease, until=old.until)
 
 
 def _numbered(servers: Sequence[Server], before: Iterable[Server], size: int) -> list[Server]:

@@ -20,7 +20,7 @@ from typing import Any
 
 from .._api.lease_client import Leases
 from .._core.errors import OptionError, QgError
-from .._core.runtime import Announcer
+from .._core.runtime import Announcer, wall_time
 from .._leases.api import LeaseApi
 from .._leases.lease_options import check_new_terms, desired_leases, read_terms, with_codes
 from .._leases.leasing import NamedLeases, ensure_leases, release_leases
@@ -76,7 +76,8 @@ class Supply:
     """What a set of leases has to offer. ``problem`` is why it is not what was declared; empty if it is.
 
     With ``is_held_back``, nothing is bought until exits work again. ``leases`` are as results of tasks show them, and
-    None if QG.net's list could not be read. ``bad`` are servers that nobody should use.
+    None if QG.net's list could not be read. ``bad`` are servers that nobody should use. The clock of the control node
+    is ``clock_ahead`` seconds ahead of QG.net's.
     """
 
     product: str = ""
@@ -85,6 +86,7 @@ class Supply:
     is_held_back: bool = False
     bad: frozenset[str] = frozenset()
     bought: int = 0
+    clock_ahead: float = 0.0
     warnings: list[str] = field(default_factory=list)
 
 
@@ -213,7 +215,9 @@ class Supplier:
         result = ensure_leases(client, desired, check=self.check, cap=self.cap, ignore_quota=pool.ignore_quota)
         supply.bought += result.missing if self.check else len(result.allocated)
         supply.warnings += [*result.warnings, *unusable_leases(result.after)]
-        supply.leases = lease_results(result.leases, client.caller.vendor_clock)
+        clock = client.caller.vendor_clock
+        supply.leases = lease_results(result.leases, clock)
+        supply.clock_ahead = wall_time() - clock.now()
         if result.error:
             supply.problem = supply.problem or result.error.message
 

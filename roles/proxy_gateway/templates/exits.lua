@@ -107,6 +107,7 @@ core.register_cli({"show", "exits"}, "show exits : set the leases of the file, a
         core.msleep(2)
         apply()
     end
+    applet:send("time " .. core.now().sec .. "\n")
     for name, own in pairs(leases) do
         for id, lease in pairs(own) do
             local server = core.backends[name] and core.backends[name].servers[id]

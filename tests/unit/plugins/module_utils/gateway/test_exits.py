@@ -13,6 +13,7 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._gateway.exits impor
 from ansible_collections.qingguo.qgnet.plugins.module_utils._gateway.policy import Cause, Exit
 from hypothesis import example, given
 
+NOW = 1_900_000_000.0
 FIRST = "192.0.2.1:2001"
 SECOND = "192.0.2.2:2002"
 FILE = """\
@@ -44,11 +45,11 @@ def row(
 
 def first(*rows: str) -> Exit:
     """Return what a look with these rows says of the first exit of pool a."""
-    return read_look(printed(*rows)).exits_of("a")[FIRST]
+    return read_look(printed(*rows), NOW).exits_of("a")[FIRST]
 
 
 def test_a_look_has_flags_identifier_and_servers() -> None:
-    look = read_look(printed(row()))
+    look = read_look(printed(row()), NOW)
 
     assert look.flags == {"root", "serves"}
     assert look.identifier == "0123456789abcdef"
@@ -60,7 +61,7 @@ def test_a_look_has_flags_identifier_and_servers() -> None:
 
 
 def test_a_process_that_does_not_serve_its_files_is_told() -> None:
-    assert "serves" not in read_look(printed(row(), end="")).flags
+    assert "serves" not in read_look(printed(row(), end=""), NOW).flags
 
 
 @pytest.mark.parametrize(
@@ -93,7 +94,7 @@ def test_an_exit_that_haproxy_does_not_name_is_not_known() -> None:
 
 
 def test_an_exit_that_is_drained_is_not_judged() -> None:
-    assert SECOND not in read_look(printed(row("DOWN", "L4CON", server=SECOND))).exits_of("a")
+    assert SECOND not in read_look(printed(row("DOWN", "L4CON", server=SECOND)), NOW).exits_of("a")
 
 
 @pytest.mark.parametrize(
@@ -114,9 +115,7 @@ def test_an_exit_that_fails_the_check_works_while_traffic_passes(line: str, work
 
 def test_pools_with_the_same_server_have_an_exit_each() -> None:
     """A name of HAProxy says which pool a row is about, and one server may have different credentials in two pools."""
-    look = read_look(
-        printed(row("UP"), row("DOWN", "L7STS", "407", pool="b")),
-    )
+    look = read_look(printed(row("UP"), row("DOWN", "L7STS", "407", pool="b")), NOW)
 
     assert look.exits_of("a") == {FIRST: Exit(FIRST, works=True)}
     assert look.exits_of("b") == {FIRST: Exit(FIRST, False, Cause.REJECTED, 7.0)}
@@ -124,9 +123,25 @@ def test_pools_with_the_same_server_have_an_exit_each() -> None:
 
 
 def test_a_look_is_the_same_after_it_was_a_variable() -> None:
-    look = read_look(printed(row("DOWN", "L7STS", "407")))
+    look = read_look(printed(row("DOWN", "L7STS", "407")), NOW)
 
     assert Look.from_json(json.loads(json.dumps(look.as_json()))) == look
+
+
+@pytest.mark.parametrize(
+    ("printed_time", "ahead"),
+    [
+        ("time 1900000090", 90.0),
+        ("time 1899999910", -90.0),
+        # To ask takes a moment.
+        ("time 1900000002", 0.0),
+        ("time 99999999999999999999", 0.0),
+        ("time soon", 0.0),
+        ("", 0.0),
+    ],
+)
+def test_a_host_tells_the_time_of_its_clock(printed_time: str, ahead: float) -> None:
+    assert read_look(printed(printed_time, row()), NOW).clock_ahead == ahead
 
 
 # What a host may print.
@@ -153,7 +168,7 @@ HOSTILE = {
 
 @pytest.mark.parametrize("case", HOSTILE)
 def test_no_output_of_a_host_raises(case: str) -> None:
-    look = read_look(HOSTILE[case])
+    look = read_look(HOSTILE[case], NOW)
 
     assert Look.from_json(json.loads(json.dumps(look.as_json()))) == look
 
@@ -167,12 +182,12 @@ def test_a_down_time_of_a_host_is_bounded() -> None:
 @example("a s1 192.0.2.1:2001 UP L7OK 200 \x1c 1 1")
 def test_no_text_of_a_host_raises(text: str) -> None:
     for output in (text, printed(text), printed(file=text)):
-        look = read_look(output)
+        look = read_look(output, NOW)
         assert Look.from_json(look.as_json()) == look
 
 
 def test_lines_for_servers_that_the_file_lacks_are_not_believed() -> None:
-    look = read_look(printed(row("DOWN", "L4CON", server="192.0.2.9:2009"), row(pool="c")))
+    look = read_look(printed(row("DOWN", "L4CON", server="192.0.2.9:2009"), row(pool="c")), NOW)
 
     assert set(look.exits_of("a")) == {FIRST}
     assert look.exits_of("c") == {}

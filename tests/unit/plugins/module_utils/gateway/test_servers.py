@@ -120,6 +120,14 @@ def test_a_lease_takes_its_deadline_from_the_list() -> None:
     assert unnumbered(after) == [server(FIRST, left=90)]
 
 
+@pytest.mark.parametrize("left", [57, 63])
+def test_a_deadline_that_is_read_a_little_differently_stays(left: int) -> None:
+    """Clocks are read to a second, and a file that changes in each run would be written in each run."""
+    assert following([server(FIRST, left=left)], [server(FIRST, left=60, number=1)], count=1) == [
+        server(FIRST, left=60, number=1)
+    ]
+
+
 def test_an_old_lease_is_drained_until_its_deadline_once_there_are_enough() -> None:
     after = following([server(FIRST)], [server(SECOND, left=10)], count=1)
 
