@@ -282,6 +282,7 @@ LIST = """
 """
 
 
+@pytest.mark.measured
 def test_the_report_and_the_doctor_show_what_is_installed(sim: Simulator, playground: Playground) -> None:
     path = playground.root / "made" / "proxies"
     sources = {"qg_sources": [f"{sim.api_url}/ip"]}

@@ -359,6 +359,7 @@ def test_a_pool_that_cannot_be_leased_leaves_the_others_alone(gateway: Gateway) 
     assert len(calls(gateway.sim, "/share/get")) == 1
 
 
+@pytest.mark.measured
 def test_leases_of_a_minute_with_credentials_and_a_vendor_that_dies(gateway: Gateway) -> None:
     gateway.sim.configure(plan={"kind": "share", "channels": 10}, whitelist=[])
     gateway.environment["QG_PASSWORD"] = PWD
@@ -455,6 +456,7 @@ MISTAKES: list[tuple[str, Any, str]] = [
 ]
 
 
+@pytest.mark.measured
 def test_a_mistake_is_named_before_anything_is_paid_for(gateway: Gateway) -> None:
     """Wrong values, a port in use, an HAProxy that does not run, and an empty key."""
     programs = gateway.playground.root / "programs"
@@ -558,6 +560,7 @@ def test_each_option_can_be_set_as_text_of_a_command_line(gateway: Gateway, alon
 
 
 @pytest.mark.newest
+@pytest.mark.measured
 def test_two_gateways_of_a_host_from_check_mode_to_their_removal(gateway: Gateway) -> None:
     second = free_port()
     gateway.hosts = {"first": {"port": gateway.port}, "second": {"port": second}}
@@ -586,6 +589,7 @@ def test_two_gateways_of_a_host_from_check_mode_to_their_removal(gateway: Gatewa
     assert run.output.count(" changed=0 ") == 1
 
 
+@pytest.mark.measured
 def test_a_host_that_is_not_as_it_was_installed_costs_nothing_and_stays_as_it_is(gateway: Gateway) -> None:
     """One was installed anew, one by another inventory, and the key of one is another; the last one is refreshed."""
     names = ("anew", "foreign", "rekeyed", "same")
@@ -618,6 +622,7 @@ def test_a_host_that_is_not_as_it_was_installed_costs_nothing_and_stays_as_it_is
 
 
 @pytest.mark.slow
+@pytest.mark.measured
 def test_a_process_that_is_stopped_fails_the_refresh(gateway: Gateway) -> None:
     gateway.play().ok()
     worker = max(process_tree(int((gateway.folder / "gateway.pid").read_text())))

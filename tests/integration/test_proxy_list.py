@@ -104,6 +104,7 @@ def test_a_file_of_servers_from_its_first_leases_to_its_removal(
     assert phrases.WAS_REMOVED in refreshed.output
 
 
+@pytest.mark.measured
 def test_check_mode_predicts_and_changes_nothing(sim: Simulator, playground: Playground, path: Path) -> None:
     def changes(arguments: list[str], **variables: Any) -> set[bool]:
         run = write(sim, playground, path, arguments=arguments, **variables).ok()
@@ -180,6 +181,7 @@ def write_all(
     )
 
 
+@pytest.mark.measured
 def test_each_format_has_the_leases(sim: Simulator, playground: Playground, path: Path) -> None:
     template = playground.write("own.j2", "{% for lease in leases %}[{{ lease.ip }}]{% endfor %}")
     formats: dict[str, dict[str, Any]] = {
@@ -251,6 +253,7 @@ def test_each_option_can_be_set_as_its_type_and_as_text_of_a_command_line(
     assert PWD not in run.output
 
 
+@pytest.mark.measured
 def test_credentials_are_in_a_file_of_the_owner_and_in_no_output(
     sim: Simulator, playground: Playground, path: Path
 ) -> None:
@@ -273,6 +276,7 @@ def test_credentials_are_in_a_file_of_the_owner_and_in_no_output(
     assert PWD not in run.output
 
 
+@pytest.mark.measured
 def test_a_mistake_is_found_before_anything_is_leased(sim: Simulator, playground: Playground, path: Path) -> None:
     broken = playground.write("broken.j2", "{% for lease in leases %}")
     misspelt = playground.write("misspelt.j2", "{% for lease in leases %}{{ lease.adress }}{% endfor %}")

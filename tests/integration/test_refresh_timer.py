@@ -108,6 +108,7 @@ def node(sim: Simulator, playground: Playground) -> ControlNode:
     return ControlNode(sim, playground)
 
 
+@pytest.mark.measured
 def test_a_timer_from_its_first_run_to_its_removal(node: ControlNode) -> None:
     node.play(PLAY).ok()
     (node.root / "one").write_text("", encoding="utf-8")
@@ -190,6 +191,7 @@ def test_what_cannot_work_is_refused_before_anything_is_written(node: ControlNod
     assert len(calls(node.sim, "/allocate")) == 1
 
 
+@pytest.mark.measured
 def test_a_lost_host_is_forgotten_with_its_list(node: ControlNode) -> None:
     node.play(PLAY).ok()
     (node.root / ".two.qgnet").unlink()
