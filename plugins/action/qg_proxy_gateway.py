@@ -24,7 +24,7 @@ from ansible.errors import AnsibleActionFail, AnsibleError
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import OptionError, QgError
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.runtime import current_actor, wall_time
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.text import one_line
-from ansible_collections.qingguo.qgnet.plugins.module_utils._gateway import operations
+from ansible_collections.qingguo.qgnet.plugins.module_utils._gateway import operations, records
 from ansible_collections.qingguo.qgnet.plugins.module_utils._gateway.declaration import Declaration, as_json
 from ansible_collections.qingguo.qgnet.plugins.module_utils._gateway.exits import read_look
 from ansible_collections.qingguo.qgnet.plugins.module_utils._gateway.gateway_options import (
@@ -160,15 +160,15 @@ class ActionModule(QgAction):
         inventory = self._inventory(params)
         missing: dict[str, str] = {}
         with self._store(params) as store:
-            rows = operations.installations(store)
+            rows = records.installations(store)
             if params["refresh"]:
-                chosen, missing = operations.find(
+                chosen, missing = records.find(
                     rows, inventory, names.keys(), params["kinds"], is_named=params["is_named"]
                 )
             else:
                 chosen = [each for each in rows.all(inventory) if each.host in names and each.kind in params["kinds"]]
             if not self._task.check_mode:
-                operations.lock(rows, chosen, Timing.of(params).budget(self.mode().announcer))
+                records.lock(rows, chosen, Timing.of(params).budget(self.mode().announcer))
         found: dict[str, list[dict[str, Any]]] = {}
         for each in chosen:
             found.setdefault(names[each.host], []).append(dataclasses.asdict(each))
@@ -186,7 +186,7 @@ class ActionModule(QgAction):
             raise QgError(found["missing"][self._host])
         rows = [Installation(**row) for row in found["installations"].get(self._host, ())]
         if params["refresh"]:
-            chosen = [(row, operations.recorded(row)) for row in rows]
+            chosen = [(row, records.recorded(row)) for row in rows]
         else:
             declaration = self._declared(params["kinds"][0])
             chosen = [(self._installation(rows, declaration, params), declaration)]
@@ -309,7 +309,7 @@ class ActionModule(QgAction):
         mode = self.mode()
         orders = self._orders(is_refresh=params["refresh"])
         with self._store(params) as store:
-            rows = operations.installations(store)
+            rows = records.installations(store)
             for host, own in orders.items():
                 for order in own:
                     self._use_keys(store, host, order, is_refresh=params["refresh"])
@@ -355,9 +355,9 @@ class ActionModule(QgAction):
         for pool in order.declaration.pools:
             try:
                 login = self._known_login(host, order.installation.kind, pool.name, order.logins[pool.name])
-                keys[pool.name] = operations.key_digest(store, login.key or "")
+                keys[pool.name] = records.key_digest(store, login.key or "")
                 if is_refresh:
-                    operations.check_key(order.installation, pool.name, keys[pool.name])
+                    records.check_key(order.installation, pool.name, keys[pool.name])
             except QgError as error:
                 if not is_refresh:
                     raise
@@ -554,7 +554,7 @@ class ActionModule(QgAction):
         seconds = max(0.0, wall_time() - found["began"])
         run = current_actor().run
         with self._store(params) as store:
-            rows = operations.installations(store)
+            rows = records.installations(store)
             for host in self._variables["ansible_play_hosts_all"]:
                 problems = self._problems(host, found["installations"].get(host, ()), leased)
                 for number, problem in problems.items():
@@ -595,7 +595,7 @@ class ActionModule(QgAction):
         inventory = self._inventory(params)
         with self._store(params) as store:
             names = [self._recorded_name(host, params) for host in hosts]
-            rows = operations.installations(store)
+            rows = records.installations(store)
             removed = rows.remove(inventory, names, kind, name)
             standing = {each.host for each in rows.all(inventory) if each.removed_at is None}
         timers = []
@@ -606,22 +606,22 @@ class ActionModule(QgAction):
                 timers.append(timer.name)
         return {
             "changed": bool(removed or timers),
-            "removed": [operations.described(each) for each in removed],
+            "removed": [records.described(each) for each in removed],
             "timers": timers,
         }
 
     def _info(self, params: Mapping[str, Any]) -> dict[str, Any]:
         """Return what is recorded in the store for any inventory, or what a refresh of hosts of this one would find."""
         with self._store(params) as store:
-            rows = operations.installations(store)
+            rows = records.installations(store)
             if params["hosts"] is None:
                 chosen = rows.all()
             else:
                 names = [self._recorded_name(host, params) for host in params["hosts"]]
-                chosen, missing = operations.find(rows, self._inventory(params), names, params["kinds"], is_named=True)
+                chosen, missing = records.find(rows, self._inventory(params), names, params["kinds"], is_named=True)
                 for text in missing.values():
                     raise QgError(text)
-        installations = [operations.described(row) for row in chosen]
+        installations = [records.described(row) for row in chosen]
         return {"changed": False, "installations": installations, "inventory": self._inventory(params)}
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import QgError, WaitBudgetExceeded
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.runtime import WaitBudget, wall_time
-from ansible_collections.qingguo.qgnet.plugins.module_utils._gateway import operations
+from ansible_collections.qingguo.qgnet.plugins.module_utils._gateway import operations, records
 from ansible_collections.qingguo.qgnet.plugins.module_utils._gateway.declaration import ProxyList, as_json
 from ansible_collections.qingguo.qgnet.plugins.module_utils._gateway.exits import Look
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.installations import (
@@ -40,7 +40,7 @@ PROXIES = ProxyList(
 
 @pytest.fixture
 def rows(tmp_path: Any) -> Installations:
-    return operations.installations(open_store(str(tmp_path / "store")))
+    return records.installations(open_store(str(tmp_path / "store")))
 
 
 def installation(host: str, number: str = "1", name: str = "qg-proxy-gateway") -> Installation:
@@ -48,7 +48,7 @@ def installation(host: str, number: str = "1", name: str = "qg-proxy-gateway") -
 
 
 def find(rows: Installations, *hosts: str, is_named: bool = True) -> tuple[list[Installation], dict[str, str]]:
-    return operations.find(rows, "hosts.yml", hosts, KINDS, is_named=is_named)
+    return records.find(rows, "hosts.yml", hosts, KINDS, is_named=is_named)
 
 
 def test_what_is_installed_on_the_hosts_is_found(rows: Installations) -> None:
@@ -94,7 +94,7 @@ def test_what_another_run_has_locked_is_waited_for(rows: Installations) -> None:
     budget = WaitBudget(2.5, sleep=lambda _seconds: None)
 
     with pytest.raises(WaitBudgetExceeded, match="another run is refreshing the gateway of web1"):
-        operations.lock(rows, rows.all(), budget)
+        records.lock(rows, rows.all(), budget)
 
     assert budget.waited == 2
 
@@ -109,7 +109,7 @@ def test_two_runs_do_not_install_one_gateway_at_once(rows: Installations) -> Non
 
 def test_a_record_of_another_release_cannot_be_read() -> None:
     with pytest.raises(QgError, match="The record of the gateway qg-proxy-gateway on web1 cannot be read"):
-        operations.recorded(dataclasses.replace(installation("web1"), options={"version": 99}))
+        records.recorded(dataclasses.replace(installation("web1"), options={"version": 99}))
 
 
 @pytest.mark.parametrize(
@@ -159,9 +159,9 @@ def test_what_a_host_lacks_is_said_before_any_change(declaration: Any, flags: se
 
 
 def test_a_key_is_the_one_that_was_installed(rows: Installations) -> None:
-    digest = operations.key_digest(rows.store, "QGDEMO01")
+    digest = records.key_digest(rows.store, "QGDEMO01")
     row = dataclasses.replace(installation("web1"), keys={"qg": digest})
 
-    operations.check_key(row, "qg", digest)
+    records.check_key(row, "qg", digest)
     with pytest.raises(QgError, match=phrases.ANOTHER_KEY_THAN_INSTALLED):
-        operations.check_key(row, "qg", operations.key_digest(rows.store, "QGDEMO02"))
+        records.check_key(row, "qg", records.key_digest(rows.store, "QGDEMO02"))

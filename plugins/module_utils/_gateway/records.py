@@ -1,0 +1,149 @@
+# Copyright (c) 2026 The qingguo.qgnet authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What is recorded of gateways and lists: a run finds it, locks it, and checks that its keys are the same."""
+
+from __future__ import annotations
+
+import datetime
+import os
+from collections.abc import Collection, Sequence
+from typing import Any
+
+from .._api.parsing import BEIJING
+from .._core.errors import OptionError, QgError
+from .._core.runtime import WaitBudget, current_actor, wall_time
+from .._core.text import format_sample
+from .._store.installations import GATEWAY, LIST, Installation, Installations
+from .._store.store import Store
+from .declaration import Declaration, from_json
+
+#: Seconds between two attempts to lock what another run has locked.
+_LOCK_POLL = 1.0
+_NOUNS = {GATEWAY: "gateway", LIST: "list"}
+
+
+def noun(kind: str) -> str:
+    """Return what users call an installation."""
+    return _NOUNS[kind]
+
+
+def installations(store: Store) -> Installations:
+    """Return the installations in a store, whose locks end with the runs on this machine that hold them."""
+    return Installations(store, _is_gone)
+
+
+def _is_gone(run: str) -> bool:
+    """Whether a run of this machine has ended; those of others are not known."""
+    process, _blank, node = run.partition(" ")
+    if node != os.uname().nodename or not process.isdecimal():
+        return False
+    return not os.path.exists(f"/proc/{process}") and os.path.exists("/proc/self")
+
+
+def find(
+    rows: Installations, inventory: str, hosts: Collection[str], kinds: Collection[str], *, is_named: bool
+) -> tuple[list[Installation], dict[str, str]]:
+    """Return what a refresh has to do for hosts, and a sentence for each named host that has nothing.
+
+    Raises QgError if no host has anything: before anything is bought.
+    """
+    everything = [each for each in rows.all(inventory) if each.kind in kinds]
+    here = [each for each in everything if each.host in hosts]
+    standing = [each for each in here if each.removed_at is None]
+    what = " or ".join(noun(kind) for kind in sorted(kinds))
+    if not standing:
+        detail = _why_none(here, everything)
+        raise QgError(
+            f"No {what} is recorded for {format_sample(sorted(hosts))} in the inventory {inventory}, so nothing was "
+            f"leased. {detail}"
+        )
+    missing = {}
+    if is_named:
+        for host in sorted(set(hosts) - {each.host for each in standing}):
+            removed = [each for each in here if each.host == host]
+            detail = "Install one with its role, or leave the host out of qg_hosts."
+            if removed:
+                detail = f"It was removed{_when(removed[0])}. Leave the host out of qg_hosts, and remove its timer."
+            missing[host] = f"No {what} is recorded for {host}, so nothing was leased for it. {detail}"
+    return standing, missing
+
+
+def _why_none(here: Sequence[Installation], everything: Sequence[Installation]) -> str:
+    """Return why a refresh has nothing to do, and what to type."""
+    if here:
+        return (
+            f"It was removed{_when(here[0])}. If a timer runs this refresh, remove it with the playbook "
+            "qingguo.qgnet.refresh_timer and qg_timer_state=absent."
+        )
+    others = sorted({each.host for each in everything if each.removed_at is None})
+    if others:
+        return f"The inventory has it for {format_sample(others)}: name these in qg_hosts."
+    return (
+        "Install one with its role first. If it was installed with another path of the inventory, or another store, "
+        "set qg_inventory_id and qg_store as they were then."
+    )
+
+
+def _when(installation: Installation) -> str:
+    """Return the age of a removal, for a message."""
+    if installation.removed_at is None:
+        return ""
+    minutes = int(max(0.0, wall_time() - installation.removed_at) // 60)
+    if minutes < 120:
+        return f" {minutes} minutes ago"
+    return f" {minutes // 60} hours ago"
+
+
+def lock(rows: Installations, chosen: Collection[Installation], budget: WaitBudget) -> None:
+    """Lock installations for this run, so that no other writes the same files; raises QgError after max_wait."""
+    run = current_actor().run
+    while taken := rows.lock([each.id for each in chosen], run):
+        names = format_sample(sorted({each.host for each in taken}))
+        reason = f"another run is refreshing the {noun(taken[0].kind)} of {names}"
+        budget.wait(_LOCK_POLL, reason, "lock")
+
+
+def recorded(installation: Installation) -> Declaration:
+    """Return the declaration of an installation; raises QgError for one that this release cannot read."""
+    try:
+        return from_json(installation.kind, installation.options)
+    except (KeyError, TypeError):
+        raise QgError(
+            f"The record of the {noun(installation.kind)} {installation.name} on {installation.host} cannot be read: "
+            "install it again with its role."
+        ) from None
+
+
+def described(installation: Installation) -> dict[str, Any]:
+    """Return an installation for results, with times as QG.net writes them."""
+    times = {}
+    for name in ("installed_at", "removed_at", "refreshed_at"):
+        moment = getattr(installation, name)
+        times[name] = None if moment is None else datetime.datetime.fromtimestamp(round(moment), BEIJING).isoformat()
+    return {
+        "kind": installation.kind,
+        "host": installation.host,
+        "inventory": installation.inventory,
+        "name": installation.name,
+        "options": dict(installation.options),
+        "seconds": installation.seconds,
+        "problem": installation.problem,
+        **times,
+    }
+
+
+def check_key(installation: Installation, pool: str, digest: str) -> None:
+    """Raise OptionError if the key of a pool is not the one that it was installed with."""
+    if installation.keys.get(pool) != digest:
+        raise OptionError(
+            f"The key of pool {pool}",
+            "is not the one that it was installed with, so nothing was leased for it",
+            "set that key in proxy_gateway_pools or qg_key, or run the role again",
+        )
+
+
+def key_digest(store: Store, key: str) -> str:
+    """Return the name of a key in the rows of a store."""
+    return store.digest("installed", key)
