@@ -341,8 +341,9 @@ class ActionModule(QgAction):
             look = self._variables["hostvars"].raw_get(host).get(LOOK) or {}
             own = [operations.Order.from_json(plain(data)) for data in look.get("orders", ())]
             configured = self._variables["hostvars"].raw_get(host).get(CONFIGURED) or {}
-            if not is_refresh and configured.get("changed"):
-                # Credentials, for example, may have been what the exits lacked.
+            if not is_refresh and configured.get("changed", True):
+                # Credentials, for example, may have been what the exits lacked. With the strategy free, a host may not
+                # be configured yet.
                 for order in own:
                     order.look.forget_exits()
             if own:
