@@ -62,7 +62,7 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._task.operation impo
     read_options,
     redact,
 )
-from ansible_collections.qingguo.qgnet.plugins.module_utils._task.values import typed, typed_options
+from ansible_collections.qingguo.qgnet.plugins.module_utils._task.values import typed_options
 from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist.fleet import registered_name
 from ansible_collections.qingguo.qgnet.plugins.plugin_utils._action import QgAction
 from ansible_collections.qingguo.qgnet.plugins.plugin_utils._gateway_host import (
@@ -185,10 +185,11 @@ class ActionModule(QgAction):
         if self._host in found["missing"]:
             raise QgError(found["missing"][self._host])
         rows = [Installation(**row) for row in found["installations"].get(self._host, ())]
+        state = "present"
         if params["refresh"]:
             chosen = [(row, records.recorded(row)) for row in rows]
         else:
-            declaration = self._declared(params["kinds"][0])
+            declaration, state = self._declared(params["kinds"][0])
             chosen = [(self._installation(rows, declaration, params), declaration)]
         if not chosen:
             return {"changed": False, "orders": [], "serve": []}
@@ -204,7 +205,7 @@ class ActionModule(QgAction):
             order = operations.Order(row, declaration, logins, read_look(part, wall_time()))
             if params["refresh"]:
                 order.problem = operations.why_not_refreshed(row, order.look)
-            elif self._state(row.kind) == "present":
+            elif state == "present":
                 operations.check_host(order)
                 self._check_logins(order)
             orders.append(order)
@@ -228,24 +229,18 @@ class ActionModule(QgAction):
             keys={},
         )
 
-    def _state(self, kind: str) -> str:
-        """Return whether the variables of the role want it to exist."""
-        prefix, spec = _ROLES[kind]
-        value = plain(self._variable_of_role(prefix, "state"))
-        return str(typed(f"{prefix}state", spec["state"], "present" if value in (UNSET, None, "") else value))
-
-    def _declared(self, kind: str) -> Declaration:
-        """Return what the variables of the role declare for this host; raises OptionError for a mistake."""
+    def _declared(self, kind: str) -> tuple[Declaration, str]:
+        """Return what the variables of the role declare for this host, and the state that they want."""
         prefix, spec = _ROLES[kind]
         values = self._role_values(prefix, spec)
         product = self._shared_values(PRODUCT_OPTIONS)["product"]
         if kind == GATEWAY:
-            return read_gateway(values, product)
+            return read_gateway(values, product), values["state"]
         path = values["template"]
         declaration = read_list(values, self._template(path) if path else "", product)
         if path:
             check_template(as_json(declaration), path)
-        return declaration
+        return declaration, values["state"]
 
     def _role_values(self, prefix: str, spec: Spec) -> dict[str, Any]:
         """Return the variables of a role as their types, without its prefix."""
