@@ -12,7 +12,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 from .._store.installations import GATEWAY, LIST
 
@@ -104,8 +104,8 @@ class ProxyList:
         return f"{folder}/.{name}.qgnet"
 
 
-Declaration = Gateway | ProxyList
-_CLASSES: dict[str, type[Gateway | ProxyList]] = {GATEWAY: Gateway, LIST: ProxyList}
+Declaration: TypeAlias = "Gateway | ProxyList"
+_CLASSES: dict[str, type[Declaration]] = {GATEWAY: Gateway, LIST: ProxyList}
 
 
 def as_json(declaration: Declaration) -> dict[str, Any]:
