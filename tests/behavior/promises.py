@@ -74,7 +74,7 @@ def _is_listed(walk: Walk, run: Run, known: Known) -> bool:
 
 def _is_in_journal(walk: Walk, run: Run, known: Known) -> bool:
     """Whether this node has bought the lease, which the list has not lacked for so long that it must have ended."""
-    life = known.lease.ends - known.lease.at
+    life: float = known.lease.ends - known.lease.at
     patience = min(LIST_LAG, life / 4)
     if known.buyer is not run.node or walk.world.list_lag > LIST_LAG or _may_be_swapped(walk, run):
         return False
@@ -373,7 +373,7 @@ def writes_no_nonsense(_walk: Walk, run: Run) -> str:
     """No message has a negative number of anything, or the name of a value of Python."""
     for text in [run.message, *(run.result or {}).get("warnings", ())]:
         if _NONSENSE.search(text):
-            return text
+            return str(text)
     return ""
 
 

@@ -39,7 +39,7 @@ def test_a_call_that_was_never_carried_out_is_repeated_in_time(
 ) -> None:
     """When it can no longer be in flight, whatever the wall clock says."""
     began = node.vendor.clock.now()
-    options = {"count": 3, "timeout": timeout}
+    options: dict[str, Any] = {"count": 3, "timeout": timeout}
     kill(node, GET, ALLOCATE, **options)
     node.machine.set_wall(step)
     assert node.ok(ALLOCATE, check=True, **options)["missing"] == 3
@@ -96,7 +96,7 @@ def test_late_leases_of_another_area_do_not_count(node: Node, stock: bool, missi
 def test_a_replacement_of_named_leases_is_continued(node: Node, call: str, carried_out: bool) -> None:
     node.ok(ALLOCATE, count=3)
     old = node.vendor.ips
-    options = {"ips": sorted(old)}
+    options: dict[str, Any] = {"ips": sorted(old)}
     kill(node, call, REPLACE, carried_out=carried_out, **options)
     if call == GET and not carried_out:
         # The run that continues it is interrupted as well: both have left a record of what has no successor yet.
@@ -115,7 +115,7 @@ def test_no_successor_of_a_lease_that_has_ended_since(node: Node, ahead: float, 
     node.is_dated = False
     node.machine.wall_error = ahead
     node.ok(ALLOCATE, count=3, keep_alive=5)
-    options = {"ips": sorted(node.vendor.ips), "keep_alive": 5}
+    options: dict[str, Any] = {"ips": sorted(node.vendor.ips), "keep_alive": 5}
     kill(node, GET, REPLACE, **options)
     node.vendor.advance(after)
     node.run(REPLACE, **options)

@@ -197,7 +197,7 @@ def test_a_cap_holds_for_a_further_call_of_the_same_run(new_node: Callable[..., 
 
 def leases_in(body: Any) -> list[dict[str, Any]]:
     """Return the leases in the response to any call of the classic API."""
-    leases = []
+    leases: list[dict[str, Any]] = []
     for task in body.get("TaskList", [body]):
         leases += task.get("Data") or []
     return leases

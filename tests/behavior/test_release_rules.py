@@ -27,7 +27,7 @@ def several(node: Node, channels: int, *numbers: int) -> None:
     node.vendor.configure(channels=channels)
 
 
-def sizes(node: Node) -> list[tuple[int, int]]:
+def sizes(node: Node) -> list[tuple[int, int | str | None]]:
     """How many addresses each release named, and the code of its response."""
     return [(len(record.ips), record.code) for record in node.vendor.journal if record.path == GIVE_BACK]
 

@@ -380,7 +380,7 @@ def test_another_run_is_waited_for_as_long_as_max_wait(node: ControlNode) -> Non
 # --- a random walk
 
 IPS = [f"203.0.113.{number}" for number in range(1, 9)]
-LOSSES = [
+LOSSES: list[dict[str, Any]] = [
     {"kind": "reset_before"},
     {"kind": "reset_after"},
     {"kind": "status", "http_status": 502, "executed": False},

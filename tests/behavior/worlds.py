@@ -299,7 +299,7 @@ class World:
 
     def node(self, folder: Path) -> Node:
         """Return a control node in this world."""
-        kind = {}
+        kind: dict[str, Any] = {}
         if self.product != CLASSIC:
             kind["kind"] = self.product
         vendor = Vendor(**kind, **self.plan)

@@ -126,13 +126,14 @@ def test_subjects_do_not_know_of_each_other() -> None:
 @given(st.lists(st.lists(st.sampled_from("abcd"), unique=True) | st.none(), max_size=12))
 def test_who_follows_the_events_knows_the_list(polls: list[list[str] | None]) -> None:
     changes = Changes()
-    known = None
+    known: set[str] | None = None
     for names in polls:
         event = changes.failure("it", BROKEN) if names is None else changes.reading("it", names)
         if event and event["type"] == "it":
             assert event["previous"] is None or set(event["previous"]) == known
-            known = set(names if known is None else known | set(event["added"]) - set(event["removed"]))
-            known -= set(event["removed"])
+            if known is None:
+                known = set(names or ())
+            known = (known | set(event["added"])) - set(event["removed"])
         assert names is None or known == set(names)
 
 

@@ -22,12 +22,13 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._api import account_
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api import calls as endpoints
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api import lease_client as models
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api import monopolies, whitelist
-from ansible_collections.qingguo.qgnet.plugins.module_utils._api.caller import data_of
-from ansible_collections.qingguo.qgnet.plugins.module_utils._api.calls import CLASSIC, PRODUCTS
+from ansible_collections.qingguo.qgnet.plugins.module_utils._api.calls import CLASSIC as CLASSIC_PRODUCT
+from ansible_collections.qingguo.qgnet.plugins.module_utils._api.calls import PRODUCTS
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.exchange import HttpResponse
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.leases import Area, Lease, Quota, oldest_first
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.model import Call
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.parsing import ResponseShapeError, retry_after
+from ansible_collections.qingguo.qgnet.plugins.module_utils._api.responses import data_of
 from ansible_collections.qingguo.qgnet.plugins.module_utils._cloud import hosts
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.checks import read_address
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import QgError
@@ -60,7 +61,7 @@ MONOPOLY = {
     "last_dial_time": "2030-01-02 03:04:05",
 }
 
-_CLASSIC = PRODUCTS[CLASSIC]
+_CLASSIC = PRODUCTS[CLASSIC_PRODUCT]
 #: For each call of the proxy API a valid response, and what reads it.
 CLASSIC: dict[str, tuple[Call, Any, Callable[[Any], Any]]] = {
     "quota": (_CLASSIC.query, {"Code": 0, "Total": 5, "Available": 3, "Used": 2}, models.read_quota),

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import re
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +37,7 @@ from support.documents import lookup_of
 from support.invariants import assert_no_secret, texts_below
 from support.node import Node
 from support.plugin_runs import run_action
-from support.vendor import KEY, Vendor
+from support.vendor import KEY, Answer, Call, Vendor
 
 #: An escape sequence that clears the screen, its form of one byte, a reversal, signs without width, half of a pair.
 STRANGE = "a\x1b[2J\x9b2J\u202eb\u200bc\u2066\ufeff\x00\x07\x7fd\ud83d"
@@ -139,12 +140,17 @@ BODIES: dict[str, dict[str, Any]] = {
 }
 
 
+def answer(body: object, _call: Call) -> Answer:
+    """Return a body as the response to any call."""
+    return 200, body
+
+
 @pytest.fixture
 def node(tmp_path: Path) -> Node:
     """A control node, and a vendor with strange text in every response."""
     node = Node(tmp_path / "state", Vendor(), product="classic", max_wait=0)
     for path, body in BODIES.items():
-        node.vendor.around(path, lambda _call, body=body: (200, body))
+        node.vendor.around(path, partial(answer, body))
     return node
 
 

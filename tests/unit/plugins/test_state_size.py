@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import gc
 from pathlib import Path
+from typing import Any
 
 import pytest
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.runtime import WaitBudget, use
@@ -26,7 +27,7 @@ DAY = 24 * 60 // MINUTES
 
 def one_run(node: RoleNode, number: int) -> None:
     """What a run keeps: hosts with new addresses, a change of the whitelist, calls, and a lease."""
-    hosts = {f"i-{n}": f"198.51.100.{(HOSTS * number + n) % 250}" for n in range(HOSTS)}
+    hosts: dict[str, Any] = {f"i-{n}": f"198.51.100.{(HOSTS * number + n) % 250}" for n in range(HOSTS)}
     assert not any(own["failed"] for own in node.role(**hosts)["hosts"].values())
     with use(node.runtime):
         state = open_store(str(node.store))

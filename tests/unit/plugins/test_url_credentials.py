@@ -120,7 +120,7 @@ def assert_nothing_is_quoted(
 ) -> None:
     """Give each mistyped URL to an option."""
     for url in urls:
-        shown = complaint(lambda url=url: run({option: [url] if declared.get("type") == "list" else url}))
+        shown = complaint(partial(run, {option: [url] if declared.get("type") == "list" else url}))
         assert not re.search("missing required|(is|are) missing", str(shown)), shown
         assert not quoted(shown), f"{option}: {shown}"
 
@@ -223,7 +223,7 @@ def test_no_argument_of_a_filter_quotes_credentials(name: str) -> None:
         yield from ({**valid, arguments[0]: {"server": server, "proxy_url": url}} for server in (url, "192.0.2.8:3128"))
 
     for case in itertools.chain.from_iterable(map(cases, MISTYPED)):
-        declared = complaint(lambda case=case: make(**case))
+        declared = complaint(partial(make, **case))
         # What a filter makes may well hold credentials; what it refuses may not.
         if isinstance(declared, str) and declared.startswith(f"{name} cannot use"):
             assert not quoted(declared), f"{case}: {declared}"

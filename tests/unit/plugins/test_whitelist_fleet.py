@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import random
+from collections.abc import Iterable
 from typing import Any
 
 import pytest
@@ -26,6 +27,11 @@ C = "203.0.113.3"
 D = "203.0.113.4"
 OFFICE = "198.51.100.7"
 DAY = 86400.0
+
+
+def everywhere(hosts: Iterable[str], address: str) -> dict[str, Any]:
+    """Return hosts that have one address, as arguments of RoleNode.role."""
+    return dict.fromkeys(hosts, address)
 
 
 def told(result: dict[str, Any]) -> dict[str, tuple[list[str], list[str]]]:
@@ -183,11 +189,11 @@ def test_what_was_there_before_a_host_that_leaves_is_named(node: RoleNode) -> No
 
 
 def test_a_thousand_hosts_that_stay_are_one_warning(node: RoleNode) -> None:
-    hosts = {f"h{number}": f"198.51.100.{number % 200}" for number in range(1, 1001)}
+    hosts: dict[str, Any] = {f"h{number}": f"198.51.100.{number % 200}" for number in range(1, 1001)}
     node.configure(capacity=1000)
     node.role(**hosts)
     node.role(inventory="other", **hosts)
-    result = node.role("absent", **dict.fromkeys(hosts, ""))
+    result = node.role("absent", **everywhere(hosts, ""))
     assert line(result) == f"1000 hosts: 1000 {phrases.KEPT_FOR_OTHERS}"
     (warning,) = result["warnings"]
     assert warning.startswith(
@@ -317,7 +323,7 @@ def test_a_walk_of_hosts_with_kills_and_losses_loses_nothing(node: RoleNode, see
     hosts = "abcd"
     node.configure(whitelist=[OFFICE, pool[0]])
     for _round in range(25):
-        run = {host: chance.choice(pool) for host in chance.sample(hosts, chance.randint(1, 4))}
+        run: dict[str, Any] = {host: chance.choice(pool) for host in chance.sample(hosts, chance.randint(1, 4))}
         if chance.random() < 0.3:
             node.at_step(chance.randint(1, 12), node.die)
         elif chance.random() < 0.4:
@@ -332,8 +338,8 @@ def test_a_walk_of_hosts_with_kills_and_losses_loses_nothing(node: RoleNode, see
         assert {OFFICE, pool[0]} <= set(node.listed())
         node.vendor.advance(60)
     node.vendor.faults.clear()
-    node.role(**dict.fromkeys(hosts, pool[1]))
-    node.role("absent", **dict.fromkeys(hosts, ""))
+    node.role(**everywhere(hosts, pool[1]))
+    node.role("absent", **everywhere(hosts, ""))
     assert node.listed() == [OFFICE, pool[0]]
     assert node.registered() == []
 

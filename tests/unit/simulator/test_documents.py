@@ -105,7 +105,7 @@ def test_a_lease_ends_at_its_deadline_and_a_list_may_lag(vendor: Vendor) -> None
 # --- the account API
 
 CREDENTIALS = {"appid": "qgdemo01", "domain": "www.qg.net"}
-EXAMPLES: dict[str, tuple[str, dict[str, str], Any]] = {
+EXAMPLES: dict[str, tuple[str, dict[str, Any], Any]] = {
     "merchant/getBalance": ("", {}, {"result": True, "data": "12.34", "msg": None}),
     "cloud-business/packageOrderPrice": (
         "返回内容",
@@ -119,7 +119,7 @@ EXAMPLES: dict[str, tuple[str, dict[str, str], Any]] = {
 }
 
 
-def account(vendor: Vendor, path: str, changes: dict[str, str] | None = None, **params: str) -> Any:
+def account(vendor: Vendor, path: str, changes: dict[str, str] | None = None, **params: Any) -> Any:
     time = str(int(vendor.clock.now()))
     own = {**CREDENTIALS, "time": time, "sign": sign("qgdemo01", "www.qg.net", time, "0123456789abcdef0123")}
     return vendor.handle("GET", f"/api/{path}", {**own, **params, **(changes or {})})[1]

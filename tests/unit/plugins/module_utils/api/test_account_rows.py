@@ -70,12 +70,13 @@ FIELDS = [
 ]
 NAMES = sorted(PAGES)
 #: The first field of each type on each page. A type has one reader; FIELDS proves that each field has its type.
-READERS = [
+READERS: list[Any] = [
     pytest.param(page, field, id=f"{name}-{kind.__name__}")
     for name, page in PAGES.items()
     for kind, field in {type(field[3]): field for field in reversed(page.fields)}.items()
     if kind is not list
 ]
+NUMBERS = [case for case in READERS if type(case.values[1][3]) in (int, float)]
 
 
 def one(page: Page, vendor: Row) -> Row:
@@ -214,7 +215,7 @@ def test_a_wrong_json_type_is_an_error_that_names_the_field(page: Page, field: p
 
 
 @pytest.mark.parametrize("text", ["many", "40G", "1,5", "NaN", "Infinity", "1e400", "-", "0x10"])
-@pytest.mark.parametrize(("page", "field"), [case for case in READERS if type(case.values[1][3]) in (int, float)])
+@pytest.mark.parametrize(("page", "field"), NUMBERS)
 def test_a_number_that_cannot_be_read_is_null_and_kept_beside(page: Page, field: pages.Field, text: str) -> None:
     row = {"Line_no": "x", "name": "x", "Tunnel_url": "x", **page.needed, field[0]: text}
     found = one(page, row)
@@ -334,7 +335,8 @@ def test_a_lone_object_is_a_list_of_one_and_nothing_an_empty_list() -> None:
     assert instances(pages.INSTANCES["1"]) == [pages.INSTANCE]
     assert packages(pages.PACKAGES["1"]) == [pages.PACKAGE]
     assert lines(pages.LINES[0]) == [pages.LINE]
-    for nothing in ({}, [], None, ""):
+    nothings: tuple[Any, ...] = ({}, [], None, "")
+    for nothing in nothings:
         assert instances(nothing) == packages(nothing) == lines(nothing) == []
 
 
@@ -343,9 +345,7 @@ def test_where_one_object_must_be_it_may_be_wrapped() -> None:
     assert order_price([pages.PRICES]) == order_price({"1": pages.PRICES}) == pages.PRICE
 
 
-@pytest.mark.parametrize(
-    ("data", "count"), [*((nothing, 0) for nothing in ({}, [], None, "")), ([pages.PRICES] * 2, 2)], ids=repr
-)
+@pytest.mark.parametrize(("data", "count"), [({}, 0), ([], 0), (None, 0), ("", 0), ([pages.PRICES] * 2, 2)], ids=repr)
 def test_any_other_number_of_objects_is_an_error_where_one_must_be(data: Any, count: int) -> None:
     for read in (proxy_plan, order_price):
         with pytest.raises(ResponseShapeError, match=f"Data contains {count} objects instead of a p"):

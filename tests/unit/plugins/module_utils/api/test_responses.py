@@ -12,11 +12,10 @@ from collections.abc import Callable
 from functools import partial
 
 import pytest
-from ansible_collections.qingguo.qgnet.plugins.module_utils._api.caller import data_of
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.calls import MONOPOLIES_APPLY, PRODUCTS
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.exchange import HttpResponse
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.model import Call
-from ansible_collections.qingguo.qgnet.plugins.module_utils._api.responses import CODES
+from ansible_collections.qingguo.qgnet.plugins.module_utils._api.responses import CODES, data_of
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import CallError, Effect, Reason
 from simulator.api.codes import PRODUCT_MESSAGES
 from support import phrases

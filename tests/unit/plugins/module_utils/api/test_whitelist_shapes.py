@@ -18,7 +18,8 @@ def test_numbers_may_come_as_text() -> None:
     assert found.total == 5
     assert found.available == 3
     assert found.used == 2
-    for bad in (None, True, 1.5, "many", []):
+    unreadable: tuple[Any, ...] = (None, True, 1.5, "many", [])
+    for bad in unreadable:
         with pytest.raises(ResponseShapeError):
             as_int(bad, "Total")
     with pytest.raises(ResponseShapeError, match="Available is not a number"):

@@ -52,9 +52,14 @@ def test_many_short_waits_are_announced_when_they_are_long_together() -> None:
 def test_a_detail_is_looked_up_only_to_be_announced() -> None:
     waiting = Waiting()
     examined = list[float]()
+
+    def examine() -> str:
+        examined.append(waiting.now)
+        return ""
+
     budget = waiting.budget(300.0)
     for _poll in range(4):
-        budget.wait(1.0, "a reason", "/x", examine=lambda: str(examined.append(waiting.now)))
+        budget.wait(1.0, "a reason", "/x", examine=examine)
     assert examined == [2.0]
 
 

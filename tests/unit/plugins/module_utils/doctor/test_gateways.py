@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import Any
 
 import pytest
 from ansible_collections.qingguo.qgnet.plugins.module_utils._doctor.operations import _problem_of
@@ -37,7 +38,7 @@ GATEWAY = Installation(
         {"refreshed_at": None, "installed_at": NOW - 20},
     ],
 )
-def test_a_refresh_that_is_in_time_is_no_problem(changes: dict[str, object]) -> None:
+def test_a_refresh_that_is_in_time_is_no_problem(changes: dict[str, Any]) -> None:
     assert _problem_of(dataclasses.replace(GATEWAY, **changes), NOW) == ""
 
 
@@ -50,7 +51,7 @@ def test_a_refresh_that_is_in_time_is_no_problem(changes: dict[str, object]) -> 
         ({"problem": "Pool qg of crawler1: no exit works."}, "Pool qg of crawler1: no exit works."),
     ],
 )
-def test_an_overdue_refresh_or_a_problem_is_named(changes: dict[str, object], words: str) -> None:
+def test_an_overdue_refresh_or_a_problem_is_named(changes: dict[str, Any], words: str) -> None:
     problem = _problem_of(dataclasses.replace(GATEWAY, **changes), NOW)
 
     assert problem.startswith("The gateway qg-proxy-gateway of crawler1 ")

@@ -263,7 +263,14 @@ def test_a_variable_of_a_list_without_a_value_is_one_that_is_not_set(option: str
 @pytest.mark.parametrize("option", ["count", "drain", "keep_alive", "credentials", "isp", "areas", "sticky", "product"])
 @pytest.mark.parametrize("value", [None, ""])
 def test_an_option_of_an_entry_without_a_value_is_that_of_the_role(option: str, value: Any) -> None:
-    role = {"count": 3, "drain": 20, "keep_alive": "2", "credentials": True, "isp": "mobile", "areas": ["350500"]}
+    role: dict[str, Any] = {
+        "count": 3,
+        "drain": 20,
+        "keep_alive": "2",
+        "credentials": True,
+        "isp": "mobile",
+        "areas": ["350500"],
+    }
 
     assert gateway(**role, **entry(**{option: value})) == gateway(**role, **entry())
 
@@ -278,7 +285,7 @@ def test_an_entry_has_what_it_leaves_out_from_the_role() -> None:
 
 
 def test_text_from_a_command_line_is_read_as_its_type() -> None:
-    typed = {
+    typed: dict[str, Any] = {
         "count": 2,
         "port": 3130,
         "web_only": False,
@@ -288,7 +295,7 @@ def test_text_from_a_command_line_is_read_as_its_type() -> None:
         "areas": ["350500", "320800"],
         "allow": ["192.0.2.1", "192.0.2.2"],
     }
-    text = {
+    text: dict[str, Any] = {
         "count": "2",
         "port": "3130",
         "web_only": "false",
@@ -371,7 +378,7 @@ def test_timings_that_cannot_work_are_refused_with_numbers_that_do(
 
 
 def test_the_numbers_for_one_pool_suit_the_others() -> None:
-    numbers = {"interval": 60}
+    numbers: dict[str, Any] = {"interval": 60}
     drains = {"a": 50, "b": 30, "c": 600}
     pools = [{"name": name, "port": 3129 + at, "drain": drain} for at, (name, drain) in enumerate(drains.items())]
     with pytest.raises(OptionError) as refused:

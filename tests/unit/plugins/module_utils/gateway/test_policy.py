@@ -10,6 +10,7 @@ import math
 import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import NamedTuple
 
 import hypothesis.strategies as st
@@ -72,7 +73,8 @@ def bad(name: str, age: float) -> PoolState:
     return PoolState((NOW - age,), {name: BadExit(Cause.SILENT, NOW - age)})
 
 
-class Expected(NamedTuple):
+@dataclass(frozen=True)
+class Expected:
     """The outcome: leases to ensure, servers that go, the cause of a hold, servers in warnings, seconds to a probe."""
 
     count: int | None
@@ -610,10 +612,13 @@ def test_four_of_five_exclusive_leases_answer_late_for_a_day() -> None:
 
 
 def test_three_of_ten_exclusive_leases_are_slow_at_any_time() -> None:
+    def is_slow(turn: int, number: int) -> bool:
+        return (number + turn) % 10 < 3
+
     slow = []
     for turn in range(48):
         start = HOUR + turn * HOUR / 2
-        slow.append(Trouble(start, start + HOUR / 2, Cause.SILENT, lambda number, turn=turn: (number + turn) % 10 < 3))
+        slow.append(Trouble(start, start + HOUR / 2, Cause.SILENT, partial(is_slow, turn)))
     world = PRODUCTS["exclusive"].world(10, *slow)
 
     warnings = day_of(world, HOUR)
@@ -650,6 +655,10 @@ def test_a_pool_recovers_by_itself(product: str, trouble: str) -> None:
 
 def draw_world(rng: random.Random) -> World:
     """Return a pool that is troubled for some lifetimes of its leases, by chance."""
+
+    def hits(share: int, number: int) -> bool:
+        return number * 7 % 10 < share
+
     lifetime = rng.choice([MINUTE, 10 * MINUTE, HOUR, DAY])
     troubles = []
     for _ in range(rng.randint(1, 6)):
@@ -657,7 +666,7 @@ def draw_world(rng: random.Random) -> World:
         length = rng.choice([0.1, 1, 10]) * rng.uniform(0, min(lifetime, 4 * HOUR))
         share = rng.choice([2, 5, 10, 10])
         cause = rng.choice([None, *Cause])
-        troubles.append(Trouble(start, start + length, cause, lambda number, share=share: number * 7 % 10 < share))
+        troubles.append(Trouble(start, start + length, cause, partial(hits, share)))
     refusals = rng.choice([0, 0, 0.5])
     deaths = rng.choice([0, 0, 0.1])
     return World(

@@ -82,8 +82,7 @@ def open_store(
     with use(Runtime(clock=machine.clock)):
         store = open_place(place, max_wait)
     if is_database(place):
-        store.now = machine.now
-        store.wall_ahead = lambda: 0.0
+        vars(store).update(now=machine.now, wall_ahead=lambda: 0.0)
     return store
 
 

@@ -81,7 +81,7 @@ class Bench:
             """The call must wait."""
 
         class Budget(WaitBudget):
-            def require(self, seconds: float, _reason: str, _endpoint: str) -> None:
+            def require(self, seconds: float, *_explanation: object, **_examine: object) -> None:
                 waits.append(seconds + TIMEOUT)
                 raise Refused
 

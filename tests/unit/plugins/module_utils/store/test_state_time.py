@@ -146,5 +146,5 @@ EXPLORES = "QGNET_EXPLORE" in os.environ
 
 @pytest.mark.parametrize("runs", [8, pytest.param(400 if EXPLORES else 40, marks=pytest.mark.slow)])
 def test_state_time_never_runs_backwards_and_nothing_is_taken_for_older_than_it_is(runs: int) -> None:
-    steps = {"stateful_step_count": 30, "deadline": None, "derandomize": not EXPLORES}
-    run_state_machine_as_test(StateTimeMachine, settings=settings(max_examples=runs, **steps))
+    explored = settings(max_examples=runs, stateful_step_count=30, deadline=None, derandomize=not EXPLORES)
+    run_state_machine_as_test(StateTimeMachine, settings=explored)
