@@ -101,7 +101,7 @@ def _part(params: Params, names: Iterable[str]) -> dict[str, Any]:
 def _run_allocate(params: Params, mode: Mode) -> dict[str, Any]:
     terms = options.read_terms(**_part(params, TERMS_OPTIONS))
     matching = _part(params, _DESIRED)
-    connection = Connection.of(params)
+    connection = Connection.of(_part(params, options.API_OPTIONS))
     check_range("count", params["count"], 1, MAX_PER_CALL)
     desired = options.desired_leases(params["count"], terms, **matching)
     cap = parse_cap(params["max_new_per_day"])

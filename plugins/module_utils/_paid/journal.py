@@ -71,9 +71,8 @@ class Journal:
         self._product = product
         self._cap = cap
 
-    @contextlib.contextmanager
-    def sending(self, call: NewCall, timeout: float, past: Iterable[Report]) -> Iterator[None]:
-        """Record a call before the body sends it, and what its error says of the effect.
+    def sending(self, call: NewCall, timeout: float, past: Iterable[Report]) -> contextlib.AbstractContextManager[None]:
+        """Record a call, and return the context in which it is sent, which records what its error says of the effect.
 
         Delete what no longer matters: reports that are ``past``, and old rows of calls.
         """
@@ -85,6 +84,10 @@ class Journal:
             self._forget(database, now, past)
             number = self._insert(database, call, now, timeout, now + wall_ahead)
             self.own.append(number)
+        return self._exchange(number)
+
+    @contextlib.contextmanager
+    def _exchange(self, number: int) -> Iterator[None]:
         try:
             yield
         except CallError as error:
