@@ -121,6 +121,16 @@ def integration(session: nox.Session, core: str) -> None:
     run_tests(session, core, INTEGRATION + more, "tests/integration", "--ignore=tests/integration/eda")
 
 
+@nox.session(python=CORES["2.22"])
+def devel(session: nox.Session) -> None:
+    """Tests on the ansible-core that is being developed, or on the one that an argument names."""
+    sync(session, "tests", core="", programs=INTEGRATION)
+    source = "https://github.com/ansible/ansible/archive/devel.tar.gz"
+    session.run_install("uv", "pip", "install", "--quiet", *(session.posargs or [source]), external=True)
+    marks = ("-m", "not slow and not newest")
+    pytest(session, *marks, "tests/unit/plugins", "tests/integration", "--ignore=tests/integration/eda")
+
+
 @nox.session(python=NEWEST_PYTHON)
 def walks(session: nox.Session) -> None:
     """Random walks with a new seed, or with that of --hypothesis-seed=N, which is shown."""

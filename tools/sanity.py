@@ -28,7 +28,7 @@ subprocess.run(command, env={{**os.environ, **{settings!r}}}, check=True)
 SKIPPED = ("changelog", "pep8", "shellcheck", "yamllint", "pslint")
 #: What is read: tests and tools, which "make lint" reads, are as long as all that runs in Ansible.
 READ = re.compile(r"(?!tests/(?!config)|tools/|noxfile)")
-PYTHONS = ("3.10", "3.11", "3.12", "3.13")
+PYTHONS = ("3.10", "3.11", "3.12", "3.13", "3.14")
 LEFT_OUT = re.compile(r"^WARNING: .*(?:[Ss]kipp|not found|could not be found|disabled by default)")
 
 

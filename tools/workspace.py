@@ -27,7 +27,7 @@ CORES = {
     "2.19": "3.11",
     "2.20": "3.12",
     "2.21": "3.13",
-    "2.22": "3.13",
+    "2.22": "3.14",
 }
 NEWEST = "2.21"
 #: The tests wait for half of their time: for the simulator's clock, for other processes, for a database.

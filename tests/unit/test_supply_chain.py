@@ -97,7 +97,15 @@ def test_a_release_is_a_commit_of_main_on_which_ci_succeeds() -> None:
     # A condition, or an error that is ignored, would let it go on without them.
     for name in ("publish", *needed("release", "publish")):
         assert release[name].keys().isdisjoint({"if", "continue-on-error"})
-    assert workflow("ci")["jobs"]["test"].keys().isdisjoint({"if", "continue-on-error"})
+    for name in ("test", "cores"):
+        assert workflow("ci")["jobs"][name].keys().isdisjoint({"if", "continue-on-error"})
+
+
+def test_each_ansible_core_is_tested_with_each_change() -> None:
+    tested = {"2.21", *workflow("ci")["jobs"]["cores"]["strategy"]["matrix"]["core"]}
+    required = yaml.safe_load((ROOT / "meta/runtime.yml").read_text(encoding="utf-8"))["requires_ansible"]
+    assert required == ">=2.16.0"
+    assert tested == {f"2.{minor}" for minor in range(16, 23)}
 
 
 def test_an_execution_environment_gets_what_the_readme_asks_for() -> None:

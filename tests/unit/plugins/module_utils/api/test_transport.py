@@ -199,7 +199,9 @@ TROUBLES: dict[str, tuple[Serve, str]] = {
     "a trickle of headers": (forever(HEAD, b"X: 1\r\n", 0.01), SECONDS),
     "a trickle of trailers": (forever(CHUNKED + b"2\r\n{}\r\n0\r\n", b"X: 1\r\n", 0.01), SECONDS),
     "a body without end": (forever(HEAD + b"\r\n", b"x" * 65536), phrases.TOO_LARGE),
-    "interim responses without end": (forever(b"", b"HTTP/1.1 100 Continue\r\n\r\n" * 1000), SECONDS),
+    "a trickle of interim responses": (forever(b"", b"HTTP/1.1 100 Continue\r\n\r\n", 0.01), SECONDS),
+    # Python 3.14 gives up after a hundred, and others when the time is over.
+    "a flood of interim responses": (forever(b"", b"HTTP/1.1 100 Continue\r\n\r\n" * 1000), ""),
     "compressed": (send(said(BOMB, HEAD + b"Content-Encoding: gzip, gzip\r\n")), phrases.COMPRESSED),
     "redirect": (
         send(said(b"", b"HTTP/1.1 302 Found\r\nLocation: /moved?Key=%s\r\n" % KEY.encode())),
