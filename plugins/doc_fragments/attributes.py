@@ -20,6 +20,9 @@ attributes:
   check_mode:
     description: Predicts changes without making them.
     support: full
+  idempotent:
+    description: A second run with the same options changes nothing, unless something else has changed meanwhile.
+    support: full
 """
 
     INFO = r"""

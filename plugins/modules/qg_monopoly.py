@@ -88,7 +88,6 @@ attributes:
     description: Returns details on what has changed when in diff mode.
     support: full
   idempotent:
-    description: A second run with the same options changes nothing.
     support: partial
     details: Each run with O(state=redialed) redials.
 extends_documentation_fragment:

@@ -44,7 +44,6 @@ attributes:
     description: Returns details on what has changed when in diff mode.
     support: full
   idempotent:
-    description: A second run with the same options changes nothing.
     support: none
     details: Each run replaces.
 extends_documentation_fragment:

@@ -44,7 +44,6 @@ attributes:
     support: none
     details: The vendor does not return the former exit.
   idempotent:
-    description: A second run with the same options changes nothing.
     support: none
     details: Each run changes the exit.
 extends_documentation_fragment:
