@@ -10,74 +10,40 @@ of a play, Ansible itself waits for all hosts, so that one of them leases for al
 
 from __future__ import annotations
 
-import base64
 import contextlib
 import dataclasses
-import hashlib
 import secrets
-import shlex
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
-from ansible.errors import AnsibleActionFail, AnsibleError
-from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import OptionError, QgError
+from ansible.errors import AnsibleActionFail
+from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import QgError
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.runtime import current_actor, wall_time
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.text import one_line
 from ansible_collections.qingguo.qgnet.plugins.module_utils._gateway import operations, records
-from ansible_collections.qingguo.qgnet.plugins.module_utils._gateway.declaration import Declaration, as_json
+from ansible_collections.qingguo.qgnet.plugins.module_utils._gateway.declaration import Declaration
 from ansible_collections.qingguo.qgnet.plugins.module_utils._gateway.exits import read_look
-from ansible_collections.qingguo.qgnet.plugins.module_utils._gateway.gateway_options import (
-    GATEWAY_OPTIONS,
-    LIST_OPTIONS,
-    Login,
-    login_of,
-    names_for,
-    read_gateway,
-    read_list,
-)
-from ansible_collections.qingguo.qgnet.plugins.module_utils._gateway.supply import Need, Supplier
-from ansible_collections.qingguo.qgnet.plugins.module_utils._leases.credentials import check_credentials
+from ansible_collections.qingguo.qgnet.plugins.module_utils._gateway.supply import Supplier
 from ansible_collections.qingguo.qgnet.plugins.module_utils._paid.caps import parse_cap
-from ansible_collections.qingguo.qgnet.plugins.module_utils._store.installations import (
-    GATEWAY,
-    LIST,
-    Installation,
-)
-from ansible_collections.qingguo.qgnet.plugins.module_utils._store.opening import is_database, open_store
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store.installations import GATEWAY, LIST, Installation
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store.opening import open_store
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.store import Store
 from ansible_collections.qingguo.qgnet.plugins.module_utils._task.api_options import (
     CAP_OPTIONS,
     INVENTORY_OPTIONS,
     KEY_OPTIONS,
-    PRODUCT_OPTIONS,
     PROXY_API_OPTIONS,
-    Connection,
     Timing,
 )
-from ansible_collections.qingguo.qgnet.plugins.module_utils._task.operation import (
-    UNSET,
-    Spec,
-    plain,
-    read_options,
-    redact,
-)
-from ansible_collections.qingguo.qgnet.plugins.module_utils._task.values import typed_options
-from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist.fleet import registered_name
-from ansible_collections.qingguo.qgnet.plugins.plugin_utils._action import QgAction
+from ansible_collections.qingguo.qgnet.plugins.module_utils._task.operation import Spec, plain, redact
 from ansible_collections.qingguo.qgnet.plugins.plugin_utils._gateway_host import (
-    NO_ANSWER,
-    UNWRITABLE,
-    leases_script,
     list_removal_script,
     look_script,
-    reason,
     removal_script,
-    run_script,
 )
-from ansible_collections.qingguo.qgnet.plugins.plugin_utils._list_file import check_template, list_text
+from ansible_collections.qingguo.qgnet.plugins.plugin_utils._gateway_serving import LEASED, LOOK, ServingAction
+from ansible_collections.qingguo.qgnet.plugins.plugin_utils._gateway_variables import LOGIN
 from ansible_collections.qingguo.qgnet.plugins.plugin_utils._timers import read_timers, remove_timer
-from ansible_collections.qingguo.qgnet.plugins.plugin_utils._variables import variable_value
 
 SPEC: Spec = {
     "step": {
@@ -96,26 +62,13 @@ SPEC: Spec = {
     **{name: option for name, option in PROXY_API_OPTIONS.items() if name not in KEY_OPTIONS},
     **CAP_OPTIONS,
 }
-#: The login of pools without their own key; each may be missing here.
-_LOGIN: Spec = {name: {**option, "required": False} for name, option in KEY_OPTIONS.items()}
-_PLACE = "variable"
-#: The variables that the tasks register.
+#: The variables that the tasks register, beside those of what is served.
 FOUND = "proxy_gateway__found"
-LOOK = "proxy_gateway__look"
 CONFIGURED = "proxy_gateway__configured"
-LEASED = "proxy_gateway__leased"
 SERVED = "proxy_gateway__served"
-#: The prefix of the variables of each role, and their options.
-_ROLES: dict[str, tuple[str, Spec]] = {
-    GATEWAY: ("proxy_gateway_", GATEWAY_OPTIONS),
-    LIST: ("proxy_list_", LIST_OPTIONS),
-}
-_TEMPLATES = Path(__file__).resolve().parents[2] / "roles" / "proxy_gateway" / "templates"
-#: Made before Ansible forks its workers, so that a digest of a key means nothing outside of the run.
-_SALT = secrets.token_bytes(16)
 
 
-class ActionModule(QgAction):
+class ActionModule(ServingAction):
     """Looks over the connection of the host, and calls QG.net from the control node."""
 
     def act(self) -> dict[str, Any]:
@@ -135,17 +88,6 @@ class ActionModule(QgAction):
             "info": self._info,
         }
         return self.guarded(lambda: steps[params["step"]](params))
-
-    @property
-    def _host(self) -> str:
-        return str(self._variables["inventory_hostname"])
-
-    def _inventory(self, params: Mapping[str, Any]) -> str:
-        sources = map(str, self._variables.get("ansible_inventory_sources") or ["unnamed"])
-        return params["inventory_id"] or ", ".join(sources)
-
-    def _recorded_name(self, host: str, params: Mapping[str, Any]) -> str:
-        return registered_name(host, is_shared=is_database(params["store"]))
 
     @contextlib.contextmanager
     def _store(self, params: Mapping[str, Any]) -> Iterator[Store]:
@@ -201,7 +143,7 @@ class ActionModule(QgAction):
             raise QgError(f"The shell of {self._host} has not completed the look at what is installed there.")
         orders = []
         for (row, declaration), part in zip(chosen, parts, strict=True):
-            logins = {pool.name: _digest(self._login(row.kind, pool.name)) for pool in declaration.pools}
+            logins = {pool.name: self._login(row.kind, pool.name).digest for pool in declaration.pools}
             order = operations.Order(row, declaration, logins, read_look(part, wall_time()))
             if params["refresh"]:
                 order.problem = operations.why_not_refreshed(row, order.look)
@@ -228,76 +170,6 @@ class ActionModule(QgAction):
             options={},
             keys={},
         )
-
-    def _declared(self, kind: str) -> tuple[Declaration, str]:
-        """Return what the variables of the role declare for this host, and the state that they want."""
-        prefix, spec = _ROLES[kind]
-        values = self._role_values(prefix, spec)
-        product = self._shared_values(PRODUCT_OPTIONS)["product"]
-        if kind == GATEWAY:
-            return read_gateway(values, product), values["state"]
-        path = values["template"]
-        declaration = read_list(values, self._template(path) if path else "", product)
-        if path:
-            check_template(as_json(declaration), path)
-        return declaration, values["state"]
-
-    def _role_values(self, prefix: str, spec: Spec) -> dict[str, Any]:
-        """Return the variables of a role as their types, without its prefix."""
-        given = {}
-        for option, field in spec.items():
-            value = plain(self._variable_of_role(prefix, option))
-            if value is not UNSET and value not in (None, ""):
-                given[f"{prefix}{option}"] = value
-            elif field.get("required"):
-                raise OptionError(f"{prefix}{option}", "is missing", "set this variable")
-        values = typed_options({f"{prefix}{option}": field for option, field in spec.items()}, given)
-        return {option: values[f"{prefix}{option}"] for option in spec}
-
-    def _shared_values(self, spec: Spec) -> dict[str, Any]:
-        """Return options that variables or the environment set, and that the task itself does not have."""
-        return read_options(spec, {}, place=_PLACE, variable=self.variable)
-
-    def _variable_of_role(self, prefix: str, option: str) -> Any:
-        name = f"{prefix}{option}"
-        return variable_value(name, self._variables.get(name, UNSET), self._templar)
-
-    def _template(self, path: str) -> str:
-        """Return the text of a template on the control node."""
-        try:
-            return Path(self._find_needle("templates", path)).read_text(encoding="utf-8")
-        except (AnsibleError, OSError, UnicodeError):
-            fix = "give the path of a template on the control node, as text in UTF-8"
-            raise OptionError("proxy_list_template", f"={path} cannot be read", fix) from None
-
-    def _login(self, kind: str, pool: str) -> Login:
-        """Return the key and the password of a pool, as the variables of the task have them."""
-        own = self._shared_values(_LOGIN)
-        entries = []
-        if kind == GATEWAY:
-            given = plain(self._variable_of_role("proxy_gateway_", "pools"))
-            if isinstance(given, list):
-                entries = given
-        return login_of(pool, entries, own["key"], own["password"])
-
-    def _login_of_host(self, host: str, kind: str, pool: str) -> Login:
-        """Return the key and the password of a pool, as the inventory has them for a host."""
-        own = self._variables["hostvars"][host]
-        entries = plain(own.get("proxy_gateway_pools") or []) if kind == GATEWAY else []
-        shared = self._shared_values(_LOGIN)
-        key = plain(own.get("qg_key")) or shared["key"]
-        password = plain(own.get("qg_password")) or shared["password"]
-        return login_of(pool, entries, key, password)
-
-    def _check_logins(self, order: operations.Order) -> None:
-        """Refuse a pool without a key, and credentials without a password."""
-        for pool in order.declaration.pools:
-            login = self._login(order.installation.kind, pool.name)
-            if login.key is None:
-                fix = "set it, or QG_KEY in the environment, or key in an entry of proxy_gateway_pools"
-                raise OptionError("qg_key", f"is missing for pool {pool.name}", fix)
-            name = names_for(order.installation.kind, pool).of("credentials")
-            check_credentials(pool.credentials, login.password, name)
 
     def _lease(self, params: Mapping[str, Any]) -> dict[str, Any]:
         """Lease for all hosts that have looked, and return what each of them is to serve."""
@@ -345,201 +217,9 @@ class ActionModule(QgAction):
                 orders[host] = own
         return orders
 
-    def _use_keys(self, store: Store, host: str, order: operations.Order, *, is_refresh: bool) -> None:
-        """Note the keys of what is installed; of what is refreshed, check them."""
-        keys = {}
-        for pool in order.declaration.pools:
-            try:
-                login = self._known_login(host, order.installation.kind, pool.name, order.logins[pool.name])
-                keys[pool.name] = records.key_digest(store, login.key or "")
-                if is_refresh:
-                    records.check_key(order.installation, pool.name, keys[pool.name])
-            except QgError as error:
-                if not is_refresh:
-                    raise
-                order.refused[pool.name] = error.message
-        if not is_refresh:
-            order.installation = dataclasses.replace(order.installation, keys=keys)
-
-    def _known_login(self, host: str, kind: str, pool: str, digest: str) -> Login:
-        """Return the login that a host has named by its digest: that of this host, or the one in the inventory."""
-        login = self._login(kind, pool)
-        if _digest(login) != digest:
-            login = self._login_of_host(host, kind, pool)
-        if _digest(login) != digest:
-            fix = "set it in the inventory, as qg_key or in proxy_gateway_pools, or use another play"
-            raise OptionError(f"The key of pool {pool} of {host}", "is not that of the first host", fix)
-        return login
-
-    def _connection_of(self, params: Mapping[str, Any], need: Need) -> Connection:
-        login = self._known_login(need.host, need.kind, need.pool.name, need.login)
-        values = {**params, "key": login.key, "password": login.password, "product": need.pool.product}
-        return Connection.of(values)
-
     def _redacted(self, result: dict[str, Any], params: Mapping[str, Any]) -> dict[str, Any]:
         """Return a result without a key or password of this run."""
-        return redact(result, {**params, **self._shared_values(_LOGIN)}, {**SPEC, **_LOGIN})
-
-    def _serve(self, params: Mapping[str, Any]) -> dict[str, Any]:
-        """Write and run what this host is to serve: the leases of this run, or at first those of before."""
-        served = self._variables[LOOK]["serve"]
-        if not params["is_first"]:
-            served = self._variables[LEASED]["hosts"].get(self._host, [])
-        results = []
-        for each in served:
-            if each["is_left_alone"]:
-                continue
-            if each["kind"] == GATEWAY:
-                results.append(self._serve_gateway(each, params))
-            elif self._is_predicted(each):
-                results.append({"changed": True, "diff": []})
-            elif each["leases"]:
-                results.append(self._write_list(each))
-        changed = any(result["changed"] for result in results)
-        return {"changed": changed, "diff": [diff for result in results for diff in result["diff"]]}
-
-    def _serve_gateway(self, gateway: Mapping[str, Any], params: Mapping[str, Any]) -> dict[str, Any]:
-        """Write the leases of a gateway, and at first its configuration, and have its process use them."""
-        is_changed = gateway["text"] != gateway["before"]
-        if params["is_first"]:
-            written = self._configure(gateway)
-            is_stale = bool(written.get("changed")) or params["is_restart"] or not gateway["serves"]
-            if not self._task.check_mode:
-                if is_changed:
-                    self._write_leases(gateway, asks=False)
-                if is_stale:
-                    self._run_gateway(gateway)
-            return {"changed": is_stale or is_changed, "diff": self._diffs(written)}
-        is_needed = is_changed or not gateway["serves"]
-        # A process that does not answer is started again, and says why it does not run.
-        if is_needed and not self._task.check_mode and not self._write_leases(gateway, asks=True):
-            self._run_gateway(gateway)
-        diff = []
-        if is_changed and self._task.diff:
-            header = f"{gateway['file']}.leases"
-            diff.append(
-                {
-                    "before_header": header,
-                    "before": gateway["before"],
-                    "after_header": header,
-                    "after": gateway["text"],
-                }
-            )
-        return {"changed": is_needed, "diff": diff}
-
-    def _configure(self, gateway: Mapping[str, Any]) -> dict[str, Any]:
-        """Write what does not depend on leases; raises QgError if HAProxy does not take it."""
-        self._write_logins(gateway)
-        arguments = {
-            "src": str(_TEMPLATES / "haproxy.cfg.j2"),
-            "dest": f"{gateway['file']}.cfg",
-            "mode": "0600",
-            "validate": "haproxy -c -f %s",
-        }
-        written = self._act("ansible.builtin.template", arguments, gateway=gateway)
-        if written.get("failed"):
-            output = "\n".join(str(written.get(name) or "") for name in ("stderr", "stdout", "module_stderr", "msg"))
-            why = reason(output) or _failure(written)
-            raise QgError(f"The configuration of the gateway {gateway['name']} cannot be used: {why}")
-        return written
-
-    def _write_leases(self, gateway: Mapping[str, Any], *, asks: bool) -> bool:
-        """Write the file of leases, or raise QgError; returns whether the process has answered."""
-        script = leases_script(gateway, f"qg{secrets.token_hex(8)}", asks=asks)
-        done = self._low_level_execute_command(script, executable="/bin/sh")
-        if done["rc"] == UNWRITABLE:
-            said = one_line(done["stderr"])[:200]
-            raise QgError(f"{gateway['file']}.leases cannot be written: {said}. The gateway serves as before.")
-        if done["rc"] == NO_ANSWER:
-            # A new process would ask this one for its ports.
-            raise QgError(
-                f"HAProxy of the gateway {gateway['name']} does not answer, as if it were stopped: end its processes, "
-                "and run this again."
-            )
-        return bool(done["rc"] == 0)
-
-    def _write_logins(self, gateway: Mapping[str, Any]) -> None:
-        """Write the credentials of pools that send them, which only root can read."""
-        lines = []
-        for pool in gateway["pools"]:
-            if pool["credentials"]:
-                login = self._login(GATEWAY, pool["name"])
-                text = base64.b64encode(f"{login.key}:{login.password}".encode()).decode()
-                lines.append(f"{pool['name']} Basic {text}\n")
-        path = f"{gateway['file']}.map"
-        if lines:
-            self._act("ansible.builtin.copy", {"content": "".join(lines), "dest": path, "mode": "0600"})
-        elif not self._task.check_mode:
-            # A pool may have sent them before.
-            self._low_level_execute_command(f"rm -f {shlex.quote(path)}", executable="/bin/sh")
-
-    def _run_gateway(self, gateway: Mapping[str, Any]) -> None:
-        """Have the process of a gateway serve its files; raises QgError with HAProxy's reason if it does not."""
-        done = self._low_level_execute_command(run_script(gateway), executable="/bin/sh")
-        if done["rc"] == 0:
-            return
-        log = f"journalctl --unit={gateway['name']}"
-        if gateway["service"] != "systemd":
-            log = f"grep haproxy /var/log/syslog, or on a host without a system log haproxy -d -f {gateway['file']}.cfg"
-        why = reason(done["stdout"]) or f"it gave no reason; to see its log, type {log}"
-        raise QgError(f"HAProxy does not serve {gateway['file']}.cfg: {why}. If it ran before, it serves as before.")
-
-    def _order_of(self, proxies: Mapping[str, Any]) -> Mapping[str, Any]:
-        """Return what this host has reported of a list."""
-        orders: list[Mapping[str, Any]] = self._variables[LOOK]["orders"]
-        return next(order for order in orders if order["installation"]["id"] == proxies["id"])
-
-    def _is_predicted(self, proxies: Mapping[str, Any]) -> bool:
-        """Whether a list would change as check mode cannot try: by leases or a directory that it lacks."""
-        if not self._task.check_mode or proxies["leases"] is None:
-            return False
-        would_lease = len(proxies["leases"]) < proxies["pools"][0]["count"] and not proxies["problem"]
-        return would_lease or "folder" not in self._order_of(proxies)["look"]["flags"]
-
-    def _write_list(self, proxies: Mapping[str, Any]) -> dict[str, Any]:
-        """Write a list and the mark beside it, and run its command if it has changed."""
-        login = self._login(LIST, proxies["pools"][0]["name"])
-        # From the look, since results that were made safe to show have no templates.
-        template = plain(self._order_of(proxies)["declaration"]["template"])
-        text = list_text({**proxies, "template": template}, proxies["leases"], login, self._host)
-        mark = {"content": f"installation {proxies['id']}\n", "dest": proxies["mark"], "mode": "0644"}
-        file = {"content": text, "dest": proxies["path"], "mode": "0600" if proxies["credentials"] else "0644"}
-        if proxies["owner"]:
-            file["owner"] = proxies["owner"]
-        for arguments in (mark, file):
-            written = self._act("ansible.builtin.copy", arguments)
-            if written.get("failed"):
-                raise QgError(f"The list {proxies['path']} cannot be written: {_failure(written)}.")
-        changed = bool(written.get("changed"))
-        if changed and proxies["command"] and not self._task.check_mode:
-            done = self._low_level_execute_command(proxies["command"])
-            if done["rc"] != 0:
-                said = one_line(done["stderr"] or done["stdout"])[:200]
-                raise QgError(f"proxy_list_command={proxies['command']} has failed with {done['rc']}: {said}")
-        return {"changed": changed, "diff": [] if proxies["credentials"] else self._diffs(written)}
-
-    def _diffs(self, written: Mapping[str, Any]) -> list[dict[str, Any]]:
-        """Return the differences of a file that was written, if the task shows them."""
-        diffs = written.get("diff") if self._task.diff else None
-        if not diffs:
-            return []
-        return list(diffs) if isinstance(diffs, list) else [diffs]
-
-    def _act(self, name: str, arguments: Mapping[str, Any], **variables: Any) -> dict[str, Any]:
-        """Return the result of another action on this host."""
-        task = self._task.copy()
-        task.args = dict(arguments)
-        action = self._shared_loader_obj.action_loader.get(
-            name,
-            task=task,
-            connection=self._connection,
-            play_context=self._play_context,
-            loader=self._loader,
-            templar=self._templar,
-            shared_loader_obj=self._shared_loader_obj,
-        )
-        result: dict[str, Any] = action.run(task_vars={**self._variables, **variables})
-        return result
+        return redact(result, {**params, **self._shared_values(LOGIN)}, {**SPEC, **LOGIN})
 
     def _report(self, params: Mapping[str, Any]) -> dict[str, Any]:
         """Record how the run has ended for each host, and release the locks."""
@@ -619,14 +299,3 @@ class ActionModule(QgAction):
                     raise QgError(text)
         installations = [records.described(row) for row in chosen]
         return {"changed": False, "installations": installations, "inventory": self._inventory(params)}
-
-
-def _digest(login: Login) -> str:
-    text = "\0".join((login.key or "", login.password or ""))
-    return hashlib.blake2b(text.encode(), key=_SALT, digest_size=8).hexdigest()
-
-
-def _failure(result: Mapping[str, Any]) -> str:
-    """Return why an action has failed. Since ansible-core 2.19, what the module said is not in its message yet."""
-    event = getattr(result.get("exception"), "event", None)
-    return one_line(str(result.get("msg") or getattr(event, "msg", "") or "the module gave no reason")).rstrip(".")

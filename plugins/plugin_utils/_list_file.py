@@ -22,7 +22,7 @@ from ansible.plugins.filter.urlsplit import FilterModule as UrlFilters
 from ansible_collections.qingguo.qgnet.plugins.filter.proxy_environment import proxy_environment
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import OptionError
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.text import one_line
-from ansible_collections.qingguo.qgnet.plugins.module_utils._gateway.gateway_options import Login
+from ansible_collections.qingguo.qgnet.plugins.module_utils._gateway.logins import Login
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 #: An invented lease, for a template that is rendered before anything is leased.

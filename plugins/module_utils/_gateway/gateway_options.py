@@ -12,21 +12,20 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from .._core.checks import check_range, is_ipv4, parse_minutes
 from .._core.errors import OptionError
-from .._core.text import counted, quoted
-from .._leases.api import LIFETIMES, MAX_PER_CALL
-from .._paid.lifetime import MATCHING_SHARE
+from .._core.text import quoted
+from .._leases.api import MAX_PER_CALL
 from .._store.installations import GATEWAY, LIST
 from .._task.api_options import PRODUCT_OPTIONS
 from .._task.operation import Spec, check_option_names
 from .._task.products import PLACE_OPTIONS, check_areas
 from .._task.values import typed
 from .declaration import Gateway, Pool, ProxyList
+from .timings import Names, check_timings, names_for
 
 #: The options that the role has for all pools and each pool for itself.
 _POOL: Spec = {
@@ -98,34 +97,12 @@ _NETWORK = re.compile(r"([0-9.]+)(?:/([89]|[12][0-9]|3[0-2]))?")
 _TARGET = re.compile(r"[A-Za-z0-9.-]{1,253}:([0-9]{1,5})")
 
 
-@dataclass(frozen=True)
-class Login:
-    """The key of a pool and its password; None if there is none. Both are secret."""
-
-    key: str | None
-    password: str | None
-
-
-@dataclass(frozen=True)
-class _Names:
-    """The name of an option in messages: the variable of the role, or the option of an entry of its pools."""
-
-    prefix: str
-    pool: str = ""
-
-    def of(self, option: str) -> str:
-        """Return the name of an option."""
-        if self.pool:
-            return f"{self.prefix}pools, {self.pool}: {option}"
-        return f"{self.prefix}{option}"
-
-
 def read_gateway(values: Mapping[str, Any], product: str) -> Gateway:
     """Return the gateway that the options of a host describe; raises OptionError for a mistake.
 
     ``values`` are the variables of the role as their types, ``product`` is that of pools without their own.
     """
-    names = _Names("proxy_gateway_")
+    names = Names("proxy_gateway_")
     if not _NAME.fullmatch(values["name"]):
         raise _unusable(names, "name", values["name"], "give at most 64 letters, digits, points, hyphens, underscores")
     if not _DIRECTORY.fullmatch(values["directory"]):
@@ -155,7 +132,7 @@ def read_gateway(values: Mapping[str, Any], product: str) -> Gateway:
     if not pools:
         pools.append(_pool(DEFAULT_POOL, values["port"], values, product, names))
     _check_unique(names, pools, values["metrics"])
-    _check_timings(GATEWAY, pools, values["interval"])
+    check_timings(GATEWAY, pools, values["interval"])
     return Gateway(
         name=values["name"],
         directory=values["directory"].rstrip("/") or "/",
@@ -176,7 +153,7 @@ def read_gateway(values: Mapping[str, Any], product: str) -> Gateway:
 
 def read_list(values: Mapping[str, Any], template: str, product: str) -> ProxyList:
     """Return the list that the options of a host describe, with the text of its template."""
-    names = _Names("proxy_list_")
+    names = Names("proxy_list_")
     path = values["path"]
     root, *parts = path.split("/")
     # The path is the name of the list, so that each file has one.
@@ -185,7 +162,7 @@ def read_list(values: Mapping[str, Any], template: str, product: str) -> ProxyLi
         raise _unusable(names, "path", path, fix)
     check_range(names.of("interval"), values["interval"], 1, 86400)
     pool = _pool("proxy_list", 0, values, product, names)
-    _check_timings(LIST, [pool], values["interval"])
+    check_timings(LIST, [pool], values["interval"])
     return ProxyList(
         path=path,
         format=values["format"],
@@ -205,7 +182,7 @@ def _read_entry(entry: Mapping[str, Any], number: int, values: Mapping[str, Any]
     name = entry.get("name")
     if isinstance(name, str) and _POOL_NAME.fullmatch(name):
         place = f"pool {name}"
-    names = _Names("proxy_gateway_", place)
+    names = Names("proxy_gateway_", place)
     try:
         check_option_names(_ENTRY, entry)
     except OptionError as error:
@@ -231,7 +208,7 @@ def _read_entry(entry: Mapping[str, Any], number: int, values: Mapping[str, Any]
     return dataclasses.replace(pool, is_entry=True)
 
 
-def _pool(name: str, port: int, values: Mapping[str, Any], product: str, names: _Names) -> Pool:
+def _pool(name: str, port: int, values: Mapping[str, Any], product: str, names: Names) -> Pool:
     """Return a pool, checked but for what only the product of its key can tell."""
     check_range(names.of("count"), values["count"], 1, MAX_PER_CALL)
     areas = check_areas(names.of("areas"), values["areas"])
@@ -262,69 +239,7 @@ def _pool(name: str, port: int, values: Mapping[str, Any], product: str, names: 
     )
 
 
-def login_of(pool: str, entries: Iterable[Any], key: str | None, password: str | None) -> Login:
-    """Return the login of a pool: that of its entry, or ``key`` and ``password`` of pools without their own.
-
-    The password belongs to the key, so that an entry with a key has its own password or none.
-    """
-    for entry in entries:
-        if not isinstance(entry, Mapping) or entry.get("name") != pool:
-            continue
-        own = str(entry.get("password") or "") or None
-        if "key" in entry:
-            return Login(str(entry["key"] or ""), own)
-        return Login(key, own or password)
-    return Login(key, password)
-
-
-def lifetime(pool: Pool) -> float | None:
-    """Return the seconds that new leases of a pool last, if the options or QG.net's documents say it."""
-    if pool.keep_alive is not None:
-        return parse_minutes("keep_alive", pool.keep_alive) * 60.0
-    return LIFETIMES.get(pool.product)
-
-
-def _check_timings(kind: str, pools: Sequence[Pool], interval: int) -> None:
-    """Refuse a drain that a refresh would miss, or that new leases would not outlast.
-
-    Between two refreshes, a lease must not run from "lasts long enough" to its end. The shortest drain comes first, so
-    that the interval in the sentence suits all pools.
-    """
-    for pool in pools:
-        check_drain(pool, names_for(kind, pool))
-    for pool in sorted(pools, key=lambda each: each.drain):
-        if pool.drain > interval:
-            continue
-        names = names_for(kind, pool)
-        change = f"{names.prefix}interval={max(1, pool.drain - 5)}"
-        if pool.drain == 1:
-            change = f"drain=6 and {names.prefix}interval=1"
-        problem = f"={pool.drain} is not more than {names.prefix}interval={interval}"
-        fix = f"leases would end between two refreshes. Set {change}, for example"
-        raise OptionError(names.of("drain"), problem, fix)
-
-
-def check_drain(pool: Pool, names: _Names) -> None:
-    """Refuse a drain that new leases would not outlast, so that nearly each refresh would pay for another one."""
-    life = lifetime(pool)
-    if life is None or pool.drain <= life * (1 - MATCHING_SHARE):
-        return
-    drain = max(2, int(life / 4))
-    problem = f"={pool.drain} is too long for leases that last {counted(int(life), 'second')}"
-    fix = (
-        f"nearly each refresh would pay for another one. Set drain={drain}, and {names.prefix}interval to at most "
-        f"{max(1, drain - 5)}, for example, or raise keep_alive if the plan allows it"
-    )
-    raise OptionError(names.of("drain"), problem, fix)
-
-
-def names_for(kind: str, pool: Pool) -> _Names:
-    """Return the names of the options of a pool in messages."""
-    prefix = "proxy_list_" if kind == LIST else "proxy_gateway_"
-    return _Names(prefix, f"pool {pool.name}" if pool.is_entry else "")
-
-
-def _check_unique(names: _Names, pools: Sequence[Pool], metrics: str) -> None:
+def _check_unique(names: Names, pools: Sequence[Pool], metrics: str) -> None:
     """Refuse two pools with one name or port, and a port that the metrics have."""
     seen_names = set[str]()
     seen_ports = {int(metrics.rpartition(":")[2]): "proxy_gateway_metrics"} if metrics else {}
@@ -347,18 +262,18 @@ def _check_port(option: str, port: int) -> None:
     check_range(option, port, 1, 65535)
 
 
-def _check_network(names: _Names, network: str) -> None:
+def _check_network(names: Names, network: str) -> None:
     match = _NETWORK.fullmatch(network)
     if match is None or not is_ipv4(match[1]):
         fix = "give IPv4 addresses, or networks of at most 2^24 addresses (/8)"
         raise OptionError(names.of("allow"), f"contains {quoted(network)}", fix)
 
 
-def _check_metrics(names: _Names, text: str) -> None:
+def _check_metrics(names: Names, text: str) -> None:
     address, _colon, port = text.rpartition(":")
     if not is_ipv4(address) or not _is_port(port):
         raise _unusable(names, "metrics", text, "give an IPv4 address and a port, such as 127.0.0.1:9101")
 
 
-def _unusable(names: _Names, option: str, value: str, fix: str) -> OptionError:
+def _unusable(names: Names, option: str, value: str, fix: str) -> OptionError:
     return OptionError(names.of(option), f"={quoted(value)} cannot be used", fix)

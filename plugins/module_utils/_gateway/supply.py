@@ -34,8 +34,8 @@ from .._task.api_options import Connection
 from .._task.products import lease_client
 from .declaration import Pool
 from .exits import merge
-from .gateway_options import check_drain, names_for
 from .policy import Cause, Exit, PoolState, Problem, after_purchase, decide
+from .timings import check_drain, names_for
 
 #: The options of the role by those of a task that leases.
 _ROLE_OPTIONS = {

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import OptionError
-from ansible_collections.qingguo.qgnet.plugins.module_utils._gateway.gateway_options import Login
+from ansible_collections.qingguo.qgnet.plugins.module_utils._gateway.logins import Login
 from ansible_collections.qingguo.qgnet.plugins.plugin_utils._list_file import SAMPLE, check_template, list_text
 from support import phrases
 

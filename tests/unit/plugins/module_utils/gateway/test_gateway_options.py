@@ -20,11 +20,10 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._gateway.declaration
 from ansible_collections.qingguo.qgnet.plugins.module_utils._gateway.gateway_options import (
     GATEWAY_OPTIONS,
     LIST_OPTIONS,
-    Login,
-    login_of,
     read_gateway,
     read_list,
 )
+from ansible_collections.qingguo.qgnet.plugins.module_utils._gateway.logins import Login, login_of
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.installations import GATEWAY, LIST
 from ansible_collections.qingguo.qgnet.plugins.module_utils._task.operation import Spec
 from ansible_collections.qingguo.qgnet.plugins.module_utils._task.values import typed_options

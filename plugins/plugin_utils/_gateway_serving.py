@@ -1,0 +1,204 @@
+# Copyright (c) 2026 The qingguo.qgnet authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Writes and runs on a host what it is to serve: a gateway and lists."""
+
+from __future__ import annotations
+
+import base64
+import secrets
+import shlex
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import QgError
+from ansible_collections.qingguo.qgnet.plugins.module_utils._core.text import one_line
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store.installations import GATEWAY, LIST
+from ansible_collections.qingguo.qgnet.plugins.module_utils._task.operation import plain
+from ansible_collections.qingguo.qgnet.plugins.plugin_utils._gateway_host import (
+    NO_ANSWER,
+    UNWRITABLE,
+    leases_script,
+    reason,
+    run_script,
+)
+from ansible_collections.qingguo.qgnet.plugins.plugin_utils._gateway_variables import GatewayVariables
+from ansible_collections.qingguo.qgnet.plugins.plugin_utils._list_file import list_text
+
+#: The variables that the tasks register: what each host has, and what was leased for all.
+LOOK = "proxy_gateway__look"
+LEASED = "proxy_gateway__leased"
+_TEMPLATES = Path(__file__).resolve().parents[2] / "roles" / "proxy_gateway" / "templates"
+
+
+class ServingAction(GatewayVariables):
+    """The base of an action that has a host serve leases, over its connection."""
+
+    def _serve(self, params: Mapping[str, Any]) -> dict[str, Any]:
+        """Write and run what this host is to serve: the leases of this run, or at first those of before."""
+        served = self._variables[LOOK]["serve"]
+        if not params["is_first"]:
+            served = self._variables[LEASED]["hosts"].get(self._host, [])
+        results = []
+        for each in served:
+            if each["is_left_alone"]:
+                continue
+            if each["kind"] == GATEWAY:
+                results.append(self._serve_gateway(each, params))
+            elif self._is_predicted(each):
+                results.append({"changed": True, "diff": []})
+            elif each["leases"]:
+                results.append(self._write_list(each))
+        changed = any(result["changed"] for result in results)
+        return {"changed": changed, "diff": [diff for result in results for diff in result["diff"]]}
+
+    def _serve_gateway(self, gateway: Mapping[str, Any], params: Mapping[str, Any]) -> dict[str, Any]:
+        """Write the leases of a gateway, and at first its configuration, and have its process use them."""
+        is_changed = gateway["text"] != gateway["before"]
+        if params["is_first"]:
+            written = self._configure(gateway)
+            is_stale = bool(written.get("changed")) or params["is_restart"] or not gateway["serves"]
+            if not self._task.check_mode:
+                if is_changed:
+                    self._write_leases(gateway, asks=False)
+                if is_stale:
+                    self._run_gateway(gateway)
+            return {"changed": is_stale or is_changed, "diff": self._diffs(written)}
+        is_needed = is_changed or not gateway["serves"]
+        # A process that does not answer is started again, and says why it does not run.
+        if is_needed and not self._task.check_mode and not self._write_leases(gateway, asks=True):
+            self._run_gateway(gateway)
+        diff = []
+        if is_changed and self._task.diff:
+            header = f"{gateway['file']}.leases"
+            diff.append(
+                {
+                    "before_header": header,
+                    "before": gateway["before"],
+                    "after_header": header,
+                    "after": gateway["text"],
+                }
+            )
+        return {"changed": is_needed, "diff": diff}
+
+    def _configure(self, gateway: Mapping[str, Any]) -> dict[str, Any]:
+        """Write what does not depend on leases; raises QgError if HAProxy does not take it."""
+        self._write_logins(gateway)
+        arguments = {
+            "src": str(_TEMPLATES / "haproxy.cfg.j2"),
+            "dest": f"{gateway['file']}.cfg",
+            "mode": "0600",
+            "validate": "haproxy -c -f %s",
+        }
+        written = self._act("ansible.builtin.template", arguments, gateway=gateway)
+        if written.get("failed"):
+            output = "\n".join(str(written.get(name) or "") for name in ("stderr", "stdout", "module_stderr", "msg"))
+            why = reason(output) or _failure(written)
+            raise QgError(f"The configuration of the gateway {gateway['name']} cannot be used: {why}")
+        return written
+
+    def _write_leases(self, gateway: Mapping[str, Any], *, asks: bool) -> bool:
+        """Write the file of leases, or raise QgError; returns whether the process has answered."""
+        script = leases_script(gateway, f"qg{secrets.token_hex(8)}", asks=asks)
+        done = self._low_level_execute_command(script, executable="/bin/sh")
+        if done["rc"] == UNWRITABLE:
+            said = one_line(done["stderr"])[:200]
+            raise QgError(f"{gateway['file']}.leases cannot be written: {said}. The gateway serves as before.")
+        if done["rc"] == NO_ANSWER:
+            # A new process would ask this one for its ports.
+            raise QgError(
+                f"HAProxy of the gateway {gateway['name']} does not answer, as if it were stopped: end its processes, "
+                "and run this again."
+            )
+        return bool(done["rc"] == 0)
+
+    def _write_logins(self, gateway: Mapping[str, Any]) -> None:
+        """Write the credentials of pools that send them, which only root can read."""
+        lines = []
+        for pool in gateway["pools"]:
+            if pool["credentials"]:
+                login = self._login(GATEWAY, pool["name"])
+                text = base64.b64encode(f"{login.key}:{login.password}".encode()).decode()
+                lines.append(f"{pool['name']} Basic {text}\n")
+        path = f"{gateway['file']}.map"
+        if lines:
+            self._act("ansible.builtin.copy", {"content": "".join(lines), "dest": path, "mode": "0600"})
+        elif not self._task.check_mode:
+            # A pool may have sent them before.
+            self._low_level_execute_command(f"rm -f {shlex.quote(path)}", executable="/bin/sh")
+
+    def _run_gateway(self, gateway: Mapping[str, Any]) -> None:
+        """Have the process of a gateway serve its files; raises QgError with HAProxy's reason if it does not."""
+        done = self._low_level_execute_command(run_script(gateway), executable="/bin/sh")
+        if done["rc"] == 0:
+            return
+        log = f"journalctl --unit={gateway['name']}"
+        if gateway["service"] != "systemd":
+            log = f"grep haproxy /var/log/syslog, or on a host without a system log haproxy -d -f {gateway['file']}.cfg"
+        why = reason(done["stdout"]) or f"it gave no reason; to see its log, type {log}"
+        raise QgError(f"HAProxy does not serve {gateway['file']}.cfg: {why}. If it ran before, it serves as before.")
+
+    def _order_of(self, proxies: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Return what this host has reported of a list."""
+        orders: list[Mapping[str, Any]] = self._variables[LOOK]["orders"]
+        return next(order for order in orders if order["installation"]["id"] == proxies["id"])
+
+    def _is_predicted(self, proxies: Mapping[str, Any]) -> bool:
+        """Whether a list would change as check mode cannot try: by leases or a directory that it lacks."""
+        if not self._task.check_mode or proxies["leases"] is None:
+            return False
+        would_lease = len(proxies["leases"]) < proxies["pools"][0]["count"] and not proxies["problem"]
+        return would_lease or "folder" not in self._order_of(proxies)["look"]["flags"]
+
+    def _write_list(self, proxies: Mapping[str, Any]) -> dict[str, Any]:
+        """Write a list and the mark beside it, and run its command if it has changed."""
+        login = self._login(LIST, proxies["pools"][0]["name"])
+        # From the look, since results that were made safe to show have no templates.
+        template = plain(self._order_of(proxies)["declaration"]["template"])
+        text = list_text({**proxies, "template": template}, proxies["leases"], login, self._host)
+        mark = {"content": f"installation {proxies['id']}\n", "dest": proxies["mark"], "mode": "0644"}
+        file = {"content": text, "dest": proxies["path"], "mode": "0600" if proxies["credentials"] else "0644"}
+        if proxies["owner"]:
+            file["owner"] = proxies["owner"]
+        for arguments in (mark, file):
+            written = self._act("ansible.builtin.copy", arguments)
+            if written.get("failed"):
+                raise QgError(f"The list {proxies['path']} cannot be written: {_failure(written)}.")
+        changed = bool(written.get("changed"))
+        if changed and proxies["command"] and not self._task.check_mode:
+            done = self._low_level_execute_command(proxies["command"])
+            if done["rc"] != 0:
+                said = one_line(done["stderr"] or done["stdout"])[:200]
+                raise QgError(f"proxy_list_command={proxies['command']} has failed with {done['rc']}: {said}")
+        return {"changed": changed, "diff": [] if proxies["credentials"] else self._diffs(written)}
+
+    def _diffs(self, written: Mapping[str, Any]) -> list[dict[str, Any]]:
+        """Return the differences of a file that was written, if the task shows them."""
+        diffs = written.get("diff") if self._task.diff else None
+        if not diffs:
+            return []
+        return list(diffs) if isinstance(diffs, list) else [diffs]
+
+    def _act(self, name: str, arguments: Mapping[str, Any], **variables: Any) -> dict[str, Any]:
+        """Return the result of another action on this host."""
+        task = self._task.copy()
+        task.args = dict(arguments)
+        action = self._shared_loader_obj.action_loader.get(
+            name,
+            task=task,
+            connection=self._connection,
+            play_context=self._play_context,
+            loader=self._loader,
+            templar=self._templar,
+            shared_loader_obj=self._shared_loader_obj,
+        )
+        result: dict[str, Any] = action.run(task_vars={**self._variables, **variables})
+        return result
+
+
+def _failure(result: Mapping[str, Any]) -> str:
+    """Return why an action has failed. Since ansible-core 2.19, what the module said is not in its message yet."""
+    event = getattr(result.get("exception"), "event", None)
+    return one_line(str(result.get("msg") or getattr(event, "msg", "") or "the module gave no reason")).rstrip(".")

@@ -1,0 +1,166 @@
+# Copyright (c) 2026 The qingguo.qgnet authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What the variables of a host declare of gateways and lists, with their keys."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from ansible.errors import AnsibleError
+from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import OptionError, QgError
+from ansible_collections.qingguo.qgnet.plugins.module_utils._gateway import operations, records
+from ansible_collections.qingguo.qgnet.plugins.module_utils._gateway.declaration import Declaration, as_json
+from ansible_collections.qingguo.qgnet.plugins.module_utils._gateway.gateway_options import (
+    GATEWAY_OPTIONS,
+    LIST_OPTIONS,
+    read_gateway,
+    read_list,
+)
+from ansible_collections.qingguo.qgnet.plugins.module_utils._gateway.logins import Login, login_of
+from ansible_collections.qingguo.qgnet.plugins.module_utils._gateway.supply import Need
+from ansible_collections.qingguo.qgnet.plugins.module_utils._gateway.timings import names_for
+from ansible_collections.qingguo.qgnet.plugins.module_utils._leases.credentials import check_credentials
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store.installations import GATEWAY, LIST
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store.opening import is_database
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store.store import Store
+from ansible_collections.qingguo.qgnet.plugins.module_utils._task.api_options import (
+    KEY_OPTIONS,
+    PRODUCT_OPTIONS,
+    Connection,
+)
+from ansible_collections.qingguo.qgnet.plugins.module_utils._task.operation import UNSET, Spec, plain, read_options
+from ansible_collections.qingguo.qgnet.plugins.module_utils._task.values import typed_options
+from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist.fleet import registered_name
+from ansible_collections.qingguo.qgnet.plugins.plugin_utils._action import QgAction
+from ansible_collections.qingguo.qgnet.plugins.plugin_utils._list_file import check_template
+from ansible_collections.qingguo.qgnet.plugins.plugin_utils._variables import variable_value
+
+#: The login of pools without their own key; each may be missing here.
+LOGIN: Spec = {name: {**option, "required": False} for name, option in KEY_OPTIONS.items()}
+_PLACE = "variable"
+#: The prefix of the variables of each role, and their options.
+_ROLES: dict[str, tuple[str, Spec]] = {
+    GATEWAY: ("proxy_gateway_", GATEWAY_OPTIONS),
+    LIST: ("proxy_list_", LIST_OPTIONS),
+}
+
+
+class GatewayVariables(QgAction):
+    """The base of an action that reads the variables of the roles proxy_gateway and proxy_list."""
+
+    @property
+    def _host(self) -> str:
+        return str(self._variables["inventory_hostname"])
+
+    def _inventory(self, params: Mapping[str, Any]) -> str:
+        sources = map(str, self._variables.get("ansible_inventory_sources") or ["unnamed"])
+        return params["inventory_id"] or ", ".join(sources)
+
+    def _recorded_name(self, host: str, params: Mapping[str, Any]) -> str:
+        return registered_name(host, is_shared=is_database(params["store"]))
+
+    def _declared(self, kind: str) -> tuple[Declaration, str]:
+        """Return what the variables of the role declare for this host, and the state that they want."""
+        prefix, spec = _ROLES[kind]
+        values = self._role_values(prefix, spec)
+        product = self._shared_values(PRODUCT_OPTIONS)["product"]
+        if kind == GATEWAY:
+            return read_gateway(values, product), values["state"]
+        path = values["template"]
+        declaration = read_list(values, self._template(path) if path else "", product)
+        if path:
+            check_template(as_json(declaration), path)
+        return declaration, values["state"]
+
+    def _role_values(self, prefix: str, spec: Spec) -> dict[str, Any]:
+        """Return the variables of a role as their types, without its prefix."""
+        given = {}
+        for option, field in spec.items():
+            value = plain(self._variable_of_role(prefix, option))
+            if value is not UNSET and value not in (None, ""):
+                given[f"{prefix}{option}"] = value
+            elif field.get("required"):
+                raise OptionError(f"{prefix}{option}", "is missing", "set this variable")
+        values = typed_options({f"{prefix}{option}": field for option, field in spec.items()}, given)
+        return {option: values[f"{prefix}{option}"] for option in spec}
+
+    def _shared_values(self, spec: Spec) -> dict[str, Any]:
+        """Return options that variables or the environment set, and that the task itself does not have."""
+        return read_options(spec, {}, place=_PLACE, variable=self.variable)
+
+    def _variable_of_role(self, prefix: str, option: str) -> Any:
+        name = f"{prefix}{option}"
+        return variable_value(name, self._variables.get(name, UNSET), self._templar)
+
+    def _template(self, path: str) -> str:
+        """Return the text of a template on the control node."""
+        try:
+            return Path(self._find_needle("templates", path)).read_text(encoding="utf-8")
+        except (AnsibleError, OSError, UnicodeError):
+            fix = "give the path of a template on the control node, as text in UTF-8"
+            raise OptionError("proxy_list_template", f"={path} cannot be read", fix) from None
+
+    def _login(self, kind: str, pool: str) -> Login:
+        """Return the key and the password of a pool, as the variables of the task have them."""
+        own = self._shared_values(LOGIN)
+        entries = []
+        if kind == GATEWAY:
+            given = plain(self._variable_of_role("proxy_gateway_", "pools"))
+            if isinstance(given, list):
+                entries = given
+        return login_of(pool, entries, own["key"], own["password"])
+
+    def _login_of_host(self, host: str, kind: str, pool: str) -> Login:
+        """Return the key and the password of a pool, as the inventory has them for a host."""
+        own = self._variables["hostvars"][host]
+        entries = plain(own.get("proxy_gateway_pools") or []) if kind == GATEWAY else []
+        shared = self._shared_values(LOGIN)
+        key = plain(own.get("qg_key")) or shared["key"]
+        password = plain(own.get("qg_password")) or shared["password"]
+        return login_of(pool, entries, key, password)
+
+    def _known_login(self, host: str, kind: str, pool: str, digest: str) -> Login:
+        """Return the login that a host has named by its digest: that of this host, or the one in the inventory."""
+        login = self._login(kind, pool)
+        if login.digest != digest:
+            login = self._login_of_host(host, kind, pool)
+        if login.digest != digest:
+            fix = "set it in the inventory, as qg_key or in proxy_gateway_pools, or use another play"
+            raise OptionError(f"The key of pool {pool} of {host}", "is not that of the first host", fix)
+        return login
+
+    def _check_logins(self, order: operations.Order) -> None:
+        """Refuse a pool without a key, and credentials without a password."""
+        for pool in order.declaration.pools:
+            login = self._login(order.installation.kind, pool.name)
+            if login.key is None:
+                fix = "set it, or QG_KEY in the environment, or key in an entry of proxy_gateway_pools"
+                raise OptionError("qg_key", f"is missing for pool {pool.name}", fix)
+            name = names_for(order.installation.kind, pool).of("credentials")
+            check_credentials(pool.credentials, login.password, name)
+
+    def _use_keys(self, store: Store, host: str, order: operations.Order, *, is_refresh: bool) -> None:
+        """Note the keys of what is installed; of what is refreshed, check them."""
+        keys = {}
+        for pool in order.declaration.pools:
+            try:
+                login = self._known_login(host, order.installation.kind, pool.name, order.logins[pool.name])
+                keys[pool.name] = records.key_digest(store, login.key or "")
+                if is_refresh:
+                    records.check_key(order.installation, pool.name, keys[pool.name])
+            except QgError as error:
+                if not is_refresh:
+                    raise
+                order.refused[pool.name] = error.message
+        if not is_refresh:
+            order.installation = dataclasses.replace(order.installation, keys=keys)
+
+    def _connection_of(self, params: Mapping[str, Any], need: Need) -> Connection:
+        login = self._known_login(need.host, need.kind, need.pool.name, need.login)
+        values = {**params, "key": login.key, "password": login.password, "product": need.pool.product}
+        return Connection.of(values)
