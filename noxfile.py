@@ -67,6 +67,10 @@ def sync(session: nox.Session, *groups: str, core: str = NEWEST, programs: str =
     workspace.install_programs(programs, session.error)
     locked = workspace.locked(*groups, *([f"core-{core.replace('.', '-')}"] if core else []))
     session.run_install("uv", "pip", "sync", "--quiet", "--require-hashes", str(locked), external=True)
+    if "tests" in groups:
+        # uv builds it by itself, so that nothing is downloaded that uv.lock does not have.
+        simulator = ("--quiet", "--no-deps", "--offline", "--editable", "tests/simulator")
+        session.run_install("uv", "pip", "install", *simulator, external=True)
 
 
 def pytest(session: nox.Session, *arguments: str, measured: str = "", **settings: str) -> None:
@@ -293,7 +297,7 @@ def define(name: str, programs: str, *command: str, group: str = "tests", **env:
     nox.session(name=name, python=NEWEST_PYTHON)(run)
 
 
-define("simulator", "", "python", "tests/simulator")
+define("simulator", "", "qgnet-simulator")
 # What QG.net's documents leave open, asked of the simulator, or with QG_KEY of QG.net (--write, --paid).
 define("contract", "", "pytest", "tests/contract")
 define("bench", "curl haproxy sshd=openssh-server", "python", "tests/benchmarks/bench.py", PYTHONPATH=f"{ROOT}/tests")

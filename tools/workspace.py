@@ -124,7 +124,16 @@ def locked(*groups: str) -> Path:
     """Write what uv.lock has for groups of pyproject.toml; unlike the lock, this names no package index."""
     path = CACHE / "locked" / f"{'-'.join(groups)}.txt"
     path.parent.mkdir(exist_ok=True)
-    command = ["uv", "export", "--quiet", "--frozen", "--no-header", "--no-annotate", f"--output-file={path}"]
+    command = [
+        "uv",
+        "export",
+        "--quiet",
+        "--frozen",
+        "--no-header",
+        "--no-annotate",
+        "--no-emit-workspace",
+        f"--output-file={path}",
+    ]
     subprocess.run([*command, *(f"--only-group={group}" for group in groups)], cwd=ROOT, check=True)
     return path
 

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from simulator.account.agents import Agent
+from qgnet_simulator.account.agents import Agent
 from support import phrases
 from support.account_modules import READERS
 from support.invariants import Result, assert_no_secret

@@ -32,7 +32,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory, mkdtemp
 from typing import NamedTuple
 
-from simulator.fixture import Simulator, running_simulator
+from qgnet_simulator.running import Simulator, running_simulator
 
 ROOT = Path(__file__).resolve().parents[2]
 HEAD = "- hosts: all\n  gather_facts: false\n  tasks:\n    - "

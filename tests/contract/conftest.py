@@ -18,7 +18,7 @@ from typing import Any
 
 import pytest
 import requests
-from simulator.fixture import Simulator, running_simulator
+from qgnet_simulator.running import Simulator, running_simulator
 
 PRODUCTS = ("classic", "share", "exclusive", "longterm", "overseas")
 KEY = os.environ.get("QG_KEY", "")

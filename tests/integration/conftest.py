@@ -16,8 +16,9 @@ from pathlib import Path
 import pytest
 from integration.fleet import Fleet
 from integration.playground import LAUNCHER, Playground
-from simulator.fixture import Simulator, sim, simulator, simulator_arguments
+from qgnet_simulator.running import Simulator
 from support.postgres import database_server, database_url
+from support.simulator import sim, simulator, simulator_arguments
 
 __all__ = [
     "database_server",

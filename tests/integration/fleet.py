@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from integration.playground import Playground, Run, numeric
-from simulator.fixture import Simulator
+from qgnet_simulator.running import Simulator
 from support.invariants import Result
 
 OTHER_KEY = "QGOTHER1"

@@ -20,7 +20,7 @@ import requests
 import yaml
 from integration.guide_blocks import ENGLISH, ROOT, Block, blocks, document
 from integration.terminal import CronJob, Terminal, cron_jobs
-from simulator.fixture import Simulator
+from qgnet_simulator.running import Simulator
 
 SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 #: From where pip installs on this machine, and whom programs trust.
@@ -28,7 +28,7 @@ _PASSED_ON = ("PIP_", "SSL_", "CURL_CA_", "REQUESTS_CA_")
 #: The comment of the quick start at what a reader types in each terminal.
 _IN_EACH = "# in each terminal"
 #: What a command that does not end shows once it works.
-_READY = {"tests/simulator": "Control:", "ansible-rulebook --": "PLAY RECAP"}
+_READY = {"qgnet-simulator --": "Control:", "ansible-rulebook --": "PLAY RECAP"}
 
 #: Programs that cannot do their work in a test, each with the reason. They refuse what a test does not know.
 SHIMS = {

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from integration.ansible_launcher import READ_BY_IMPORT, Launcher
-from simulator.fixture import Simulator
+from qgnet_simulator.running import Simulator
 from support.invariants import Result, assert_no_secret, assert_one_sentence, text_of
 
 HERE = Path(__file__).resolve().parent

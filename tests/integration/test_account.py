@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from integration.module_tasks import CHECK, NO_PYTHON, THERE, from_variables, play_tasks, task
 from integration.playground import Playground, calls
-from simulator.fixture import Simulator
+from qgnet_simulator.running import Simulator
 from support import vendor_pages as pages
 from support.account_modules import READERS
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from integration.module_tasks import IGNORE, LOCAL, THERE, from_variables, play_tasks, printed, task
 from integration.playground import Playground, Run, callers, calls
-from simulator.fixture import Simulator
+from qgnet_simulator.running import Simulator
 from support import phrases
 from support.account_modules import READERS
 

@@ -19,7 +19,7 @@ import pytest
 from ansible.release import __version__
 from integration.module_tasks import SPYING, THERE, play_cases
 from integration.playground import Playground, assert_task_failed
-from simulator.fixture import Simulator
+from qgnet_simulator.running import Simulator
 from support import phrases
 
 SHARED = "QGSHARED"

@@ -10,7 +10,7 @@ from typing import Any
 
 from integration.module_tasks import CHECK, play, task
 from integration.playground import Playground, callers, calls
-from simulator.fixture import Simulator
+from qgnet_simulator.running import Simulator
 from support import phrases
 from support.paid_calls import PLANS
 

@@ -10,7 +10,7 @@ import json
 import ansible.template
 import pytest
 from integration.playground import Playground
-from simulator.fixture import Simulator
+from qgnet_simulator.running import Simulator
 
 #: Each runs a command in a template of Ansible, the second one as a literal of Python.
 TRAPS = [

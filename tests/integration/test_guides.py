@@ -27,7 +27,7 @@ import requests
 import yaml
 from integration.guide_blocks import BOTH, CHINESE, ENGLISH, ROOT, block_after, blocks, document
 from integration.guide_reader import Machine, Reader, Step, Swap
-from simulator.fixture import Simulator, running_simulator
+from qgnet_simulator.running import Simulator, running_simulator
 from support import phrases
 
 pytestmark = pytest.mark.newest
@@ -131,7 +131,7 @@ def test_the_quick_start(reader: Reader) -> None:
     port = free_port()
     swaps = [
         Swap("127.0.0.1:8080", f"127.0.0.1:{port}", "other tests have the port at the same time"),
-        Swap("tests/simulator --map", f"tests/simulator --port {port} --map", "likewise"),
+        Swap("qgnet-simulator --map", f"qgnet-simulator --port {port} --map", "likewise"),
     ]
     steps = reader.follow("quickstart", swaps, starts_with_key=False)
 

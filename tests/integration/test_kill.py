@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from simulator.fixture import Simulator, running_simulator
+from qgnet_simulator.running import Simulator, running_simulator
 
 pytestmark = pytest.mark.slow
 RUNS = 20

@@ -11,7 +11,7 @@ import pytest
 import requests
 from integration.module_tasks import CHECK, IGNORE, THERE, play_tasks, printed, task
 from integration.playground import QUOTA, Playground, Run, calls
-from simulator.fixture import Simulator
+from qgnet_simulator.running import Simulator
 from support import phrases
 
 pytestmark = pytest.mark.measured

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 import yaml
 from integration.playground import Playground, Run
-from simulator.fixture import Simulator
+from qgnet_simulator.running import Simulator
 from support import phrases
 from support.documents import ROOT
 from support.paid_calls import PLANS

@@ -14,7 +14,7 @@ import pytest
 from ansible.errors import AnsibleActionFail
 from integration.module_tasks import IGNORE, play
 from integration.playground import Playground
-from simulator.fixture import Simulator
+from qgnet_simulator.running import Simulator
 from support import phrases
 from support.plugin_runs import run_action
 

@@ -18,7 +18,7 @@ import requests
 from ansible.errors import AnsibleActionFail
 from integration.module_tasks import THERE, Cases, play_cases
 from integration.playground import Playground, assert_task_failed
-from simulator.fixture import Simulator
+from qgnet_simulator.running import Simulator
 from support import phrases
 from support.invariants import Result, assert_one_sentence
 from support.plugin_runs import run_action

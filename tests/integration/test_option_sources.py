@@ -15,7 +15,7 @@ import pytest
 from integration.fleet import DETECT
 from integration.module_tasks import play, play_cases
 from integration.playground import ADD, QUERY, Playground
-from simulator.fixture import Simulator
+from qgnet_simulator.running import Simulator
 from support import phrases
 from support.invariants import assert_one_sentence
 from support.plugin_runs import run_action

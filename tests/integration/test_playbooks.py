@@ -16,7 +16,7 @@ import pytest
 import yaml
 from integration.fleet import Fleet, public
 from integration.playground import QUERY, Playground, Run, calls
-from simulator.fixture import Simulator
+from qgnet_simulator.running import Simulator
 from support import phrases
 from support.documents import ROOT
 from support.parameters import slow_cases

@@ -17,7 +17,7 @@ from ansible.parsing.vault import VaultLib, VaultSecret
 from integration.inventory_hosts import with_login
 from integration.module_tasks import IGNORE, play
 from integration.playground import Playground, Run
-from simulator.fixture import Simulator
+from qgnet_simulator.running import Simulator
 from support import phrases
 from support.documents import plugin
 

@@ -25,7 +25,7 @@ import pytest
 from integration.inventory_hosts import executable, with_login
 from integration.playground import Playground, Run, calls
 from integration.upstreams import Exit, Upstreams, running_upstreams
-from simulator.fixture import Simulator
+from qgnet_simulator.running import Simulator
 from support import phrases
 from support.documents import role_options
 from support.parameters import slow_cases

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 from integration.playground import Playground, Run, calls
-from simulator.fixture import Simulator
+from qgnet_simulator.running import Simulator
 from support import phrases
 from support.documents import role_options
 from support.parameters import slow_cases

@@ -12,7 +12,7 @@ import pytest
 import requests
 from integration.module_tasks import IGNORE, play, task
 from integration.playground import Playground, Run, calls
-from simulator.fixture import Simulator
+from qgnet_simulator.running import Simulator
 from support import phrases
 
 pytestmark = pytest.mark.measured

@@ -23,7 +23,7 @@ from ansible.parsing.vault import VaultLib, VaultSecret
 from ansible_collections.qingguo.qgnet.plugins.inventory.qg_cloud import EXAMPLES
 from integration.ansible_launcher import READ_BY_IMPORT
 from integration.playground import LAUNCHER, PLAY_SECONDS, Playground, calls
-from simulator.fixture import Simulator
+from qgnet_simulator.running import Simulator
 from support import phrases
 from support.invariants import spellings
 

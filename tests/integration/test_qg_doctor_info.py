@@ -15,7 +15,7 @@ import pytest
 import requests
 from integration.module_tasks import play_cases
 from integration.playground import Playground, Run, calls
-from simulator.fixture import Simulator
+from qgnet_simulator.running import Simulator
 from support import phrases
 from support.invariants import Result, assert_one_sentence
 from support.plugin_runs import run_action

@@ -15,7 +15,7 @@ from integration.inventory_hosts import reached_by_ssh
 from integration.module_tasks import play, task
 from integration.playground import Playground, Task, assert_task_failed
 from integration.shell_tools import path_for
-from simulator.fixture import Simulator
+from qgnet_simulator.running import Simulator
 from support import phrases
 
 pytestmark = pytest.mark.newest

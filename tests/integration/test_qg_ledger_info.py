@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from integration.module_tasks import play_cases
 from integration.playground import Playground, assert_task_failed
-from simulator.fixture import Simulator
+from qgnet_simulator.running import Simulator
 
 pytestmark = pytest.mark.newest
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from integration.module_tasks import CHECK, IGNORE, play_tasks, printed, task
 from integration.playground import QUOTA, Playground
-from simulator.fixture import Simulator
+from qgnet_simulator.running import Simulator
 from support import phrases
 from support.invariants import assert_one_sentence
 

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from integration.module_tasks import from_variables, play, task
 from integration.playground import Playground
-from simulator.fixture import Simulator, running_simulator
+from qgnet_simulator.running import Simulator, running_simulator
 
 pytestmark = pytest.mark.newest
 

@@ -20,7 +20,7 @@ from typing import Any
 import pytest
 import requests
 from integration.playground import QUERY, QUOTA
-from simulator.fixture import Simulator
+from qgnet_simulator.running import Simulator
 from support import phrases
 
 pytestmark = pytest.mark.newest

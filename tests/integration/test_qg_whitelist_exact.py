@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from integration.playground import QUERY, Playground, Task, assert_task_failed, calls
-from simulator.fixture import Simulator
+from qgnet_simulator.running import Simulator
 from support import phrases
 from support.parameters import slow_cases
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from integration.playground import Playground, Run, calls
-from simulator.fixture import Simulator
+from qgnet_simulator.running import Simulator
 from support import phrases
 
 TIMER = "qingguo.qgnet.refresh_timer"

@@ -37,7 +37,7 @@ from integration.playground import (
     calls,
     numeric,
 )
-from simulator.fixture import Simulator
+from qgnet_simulator.running import Simulator
 from support import phrases
 from support.parameters import slow_cases
 

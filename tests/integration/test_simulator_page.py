@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 import requests
-from simulator.fixture import running_simulator
+from qgnet_simulator.running import running_simulator
 
 pytestmark = pytest.mark.newest
 

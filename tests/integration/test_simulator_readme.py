@@ -13,12 +13,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from simulator.fixture import PROGRAM, Simulator, running_simulator
+from qgnet_simulator.running import Simulator, running_simulator
 
 pytestmark = pytest.mark.newest
 
+README = Path(__file__).parents[1] / "simulator" / "README.md"
 BLOCKS = dict[str, list[str]]()
-for _language, _text in re.findall(r"^```(\w+)\n(.*?)^```", (PROGRAM / "README.md").read_text("utf-8"), re.M | re.S):
+for _language, _text in re.findall(r"^```(\w+)\n(.*?)^```", README.read_text("utf-8"), re.M | re.S):
     BLOCKS.setdefault(_language, []).append(_text)
 
 
@@ -56,7 +57,7 @@ def test_the_calls(sim: Simulator, tmp_path: Path, block: str) -> None:
 
 
 def test_the_script(tmp_path: Path) -> None:
-    run(tmp_path, "sh", "-c", BLOCKS["sh"][0], SIMULATOR=str(PROGRAM))
+    run(tmp_path, "sh", "-c", BLOCKS["sh"][0])
 
 
 @pytest.mark.slow
@@ -64,6 +65,5 @@ def test_the_python(tmp_path: Path) -> None:
     with_pytest, without_network = BLOCKS["python"]
     (tmp_path / "test_register.py").write_text(with_pytest, encoding="utf-8")
     alone = ("-p", "no:cacheprovider", "-c", os.devnull, "--rootdir=.")
-    folder = str(PROGRAM.parent)
-    assert "1 passed" in run(tmp_path, sys.executable, "-m", "pytest", "-q", *alone, ".", PYTHONPATH=folder)
-    run(tmp_path, sys.executable, "-c", without_network, PYTHONPATH=folder)
+    assert "1 passed" in run(tmp_path, sys.executable, "-m", "pytest", "-q", *alone, ".")
+    run(tmp_path, sys.executable, "-c", without_network)

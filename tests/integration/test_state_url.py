@@ -8,7 +8,7 @@ from __future__ import annotations
 import pytest
 from integration.fleet import Fleet, public
 from integration.playground import Playground, assert_task_failed, numeric
-from simulator.fixture import Simulator
+from qgnet_simulator.running import Simulator
 from support import phrases
 
 pytestmark = pytest.mark.newest

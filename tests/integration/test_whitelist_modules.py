@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from integration.module_tasks import CHECK, IGNORE, NO_PYTHON, SPYING, THERE, play, play_tasks, printed, task
 from integration.playground import ADD, DEL, QUERY, QUOTA, Playground, calls
-from simulator.fixture import Simulator
+from qgnet_simulator.running import Simulator
 from support import phrases
 from support.invariants import assert_one_sentence
 

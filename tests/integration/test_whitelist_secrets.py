@@ -13,7 +13,7 @@ from urllib.parse import quote
 import pytest
 from ansible.parsing.vault import VaultLib, VaultSecret
 from integration.playground import ADD, DEL, QUERY, QUOTA, Playground, Run, callers, calls
-from simulator.fixture import Simulator
+from qgnet_simulator.running import Simulator
 from support.parameters import slow_cases
 
 KEY = "SECRETKEY7Q"

@@ -35,7 +35,7 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._task.operation impo
     execute,
     read_options,
 )
-from simulator.core import ConnectionLost
+from qgnet_simulator.core import ConnectionLost
 from support.invariants import Books, Result, assert_no_secret, assert_result, assert_true
 from support.machine_clock import MachineClock
 from support.vendor import KEY, URL, Killed, Vendor

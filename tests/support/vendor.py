@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from simulator.clock import Clock
-from simulator.core import ConnectionLost, Core
+from qgnet_simulator.clock import Clock
+from qgnet_simulator.core import ConnectionLost, Core
 
 KEY = "QGDEMO01"
 CLASSIC = "classic"

@@ -31,8 +31,8 @@ story=${1:-register}
 command -v ansible-playbook >/dev/null || fail "ansible-playbook is not on the PATH; start the demo with 'make demo'."
 command -v curl >/dev/null || fail "curl is missing; on Debian or Ubuntu: apt-get install curl."
 python=$(command -v python3) || fail "python3 is not on the PATH; start the demo with 'make demo'."
-"$python" -c 'import requests, starlette, uvicorn' 2>/dev/null ||
-    fail "$python lacks the packages of the simulator; start the demo with 'make demo'."
+"$python" -c 'import requests, qgnet_simulator' 2>/dev/null ||
+    fail "$python lacks requests or the simulator; start the demo with 'make demo'."
 ansible-doc --type module --list qingguo.qgnet 2>/dev/null | grep -q qg_whitelist ||
     fail "Ansible does not find the collection qingguo.qgnet; start the demo with 'make demo'."
 
@@ -98,7 +98,7 @@ start_loopback_hosts() {
         arguments+=(--map "127.0.0.$((10 + number))=203.0.113.$((10 + number))")
         printf '    host%s:\n' "$number" >>"$inventory"
     done
-    "$python" "$checkout/tests/simulator" --host 127.0.0.1 --port 0 --proxy-port 0 --key "$key" --ready-file "$ready" \
+    "$python" -m qgnet_simulator --host 127.0.0.1 --port 0 --proxy-port 0 --key "$key" --ready-file "$ready" \
         "${arguments[@]}" </dev/null >"$work/simulator.log" 2>&1 &
     simulator=$!
     until [[ -s $ready ]]; do

@@ -4,7 +4,7 @@
 #
 # The role proxy_gateway on a machine with a real systemd: the service, the timers of the control node, and their removal,
 # while a crawler requests a page through leases of one minute. Needs root, mmdebstrap, systemd-container and a Debian
-# mirror. QGNET_LAB_PYTHON names a Python with the packages of the simulator. The root file system is kept in
+# mirror. QGNET_LAB_PYTHON names a Python that has the simulator. The root file system is kept in
 # QGNET_SYSTEMD_ROOT (default .cache/systemd) for the next run. "make systemd" starts it.
 set -euo pipefail
 
@@ -63,7 +63,7 @@ fi
 ip netns add "$namespace" || fail "this root may not make network namespaces."
 ip -n "$namespace" link set lo up
 # The machine shares this namespace, so the simulator is at its loopback address.
-nsenter --net="/run/netns/$namespace" "${QGNET_LAB_PYTHON:-python3}" "$checkout/tests/simulator" --port 8080 \
+nsenter --net="/run/netns/$namespace" "${QGNET_LAB_PYTHON:-python3}" -m qgnet_simulator --port 8080 \
     --map 127.0.0.1=203.0.113.5 </dev/null >/dev/null 2>&1 &
 simulator=$!
 collection=/usr/share/ansible/collections/ansible_collections/qingguo/qgnet

@@ -295,7 +295,7 @@ simulator() {
     for ((number = 1; number <= count; number++)); do
         arguments+=(--map "$(host_address "$number")=$(public_address "$number")")
     done
-    setsid nsenter --net="/run/netns/$lab" "${QGNET_LAB_PYTHON:-python3}" "$checkout/tests/simulator" --host "$gateway" --port "$api_port" \
+    setsid nsenter --net="/run/netns/$lab" "${QGNET_LAB_PYTHON:-python3}" -m qgnet_simulator --host "$gateway" --port "$api_port" \
         --proxy-port "$proxy_port" --ready-file "$ready" "${arguments[@]}" "$@" </dev/null >"$log" 2>&1 &
     local pid=$!
     patience 20

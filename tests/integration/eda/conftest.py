@@ -8,7 +8,7 @@ from __future__ import annotations
 import shutil
 
 import pytest
-from simulator.fixture import sim, simulator, simulator_arguments
+from support.simulator import sim, simulator, simulator_arguments
 
 __all__ = ["sim", "simulator", "simulator_arguments"]
 

@@ -24,7 +24,7 @@ import requests
 import yaml
 from ansible_rulebook.validators import Validate
 from integration.guide_blocks import ENGLISH, blocks
-from simulator.fixture import Simulator
+from qgnet_simulator.running import Simulator
 
 MINUTE = "2"
 INTERVAL = 0.5

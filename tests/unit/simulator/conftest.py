@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import pytest
-from simulator.fixture import sim, simulator
+from support.simulator import sim, simulator
 from support.vendor import Vendor
 
 __all__ = ["sim", "simulator"]

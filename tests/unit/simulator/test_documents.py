@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 import yaml
-from simulator.account.handler import sign
+from qgnet_simulator.account.handler import sign
 from support import vendor_pages as pages
 from support.vendor import KEY, Vendor
 

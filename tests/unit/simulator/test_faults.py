@@ -9,8 +9,8 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-from simulator.core import ConnectionLost
-from simulator.fixture import Simulator
+from qgnet_simulator.core import ConnectionLost
+from qgnet_simulator.running import Simulator
 from support.vendor import Vendor
 
 from .clients import new_session

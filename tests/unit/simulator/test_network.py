@@ -14,9 +14,9 @@ from typing import Any
 
 import pytest
 import requests
+from qgnet_simulator import cli
+from qgnet_simulator.running import Simulator, running_simulator
 from requests.adapters import HTTPAdapter
-from simulator import cli
-from simulator.fixture import PROGRAM, Simulator, running_simulator
 from support import phrases
 from support.processes import wait_for
 
@@ -209,7 +209,7 @@ def test_a_reset_restores_the_start_and_time_can_stand_still(sim: Simulator) -> 
 def test_the_program_prints_variables_and_stops_on_a_signal(tmp_path: Path) -> None:
     ready = tmp_path / "ready.json"
     options = ["--port=0", "--minute=3", "--host=0.0.0.0", f"--ready-file={ready}"]
-    command = [sys.executable, str(PROGRAM), *options]
+    command = [sys.executable, "-m", "qgnet_simulator", *options]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         wait_for(ready.exists)
         process.send_signal(signal.SIGTERM)
@@ -250,6 +250,3 @@ def test_a_start_that_fails_says_why(capsys: pytest.CaptureFixture[str]) -> None
     assert capsys.readouterr().err.strip() == phrases.CANNOT_LISTEN.format("127.0.0.1", port)
     with pytest.raises(RuntimeError, match=phrases.UNRECOGNIZED_ARGUMENTS), running_simulator(["--no-such-option"]):
         pass
-    code = f"import runpy, sys; sys.modules['uvicorn'] = None; runpy.run_path({str(PROGRAM)!r}, run_name='__main__')"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
-    assert phrases.NEEDS_PACKAGE.format("uvicorn") in done.stderr

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 import requests
-from simulator.fixture import Simulator, running_simulator
+from qgnet_simulator.running import Simulator, running_simulator
 from support import phrases
 
 from .clients import PASSWORD, Socks5Client, new_session

@@ -8,7 +8,7 @@ import ssl
 
 import pytest
 import requests
-from simulator.fixture import Simulator
+from qgnet_simulator.running import Simulator
 from support import phrases
 
 from .clients import PASSWORD, Socks5Client, name, new_session

@@ -17,7 +17,7 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._api.exchange import
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.model import Call
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.responses import CODES, data_of
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import CallError, Effect, Reason
-from simulator.api.codes import PRODUCT_MESSAGES
+from qgnet_simulator.api.codes import PRODUCT_MESSAGES
 from support import phrases
 
 HTML = "<html>Forbidden</html>"

@@ -1,10 +1,6 @@
 # Copyright (c) 2026 The qingguo.qgnet authors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""pytest fixtures that run the simulator: ``simulator`` for the session, ``sim`` fresh for each test.
-
-Use them with ``from simulator.fixture import sim, simulator, simulator_arguments`` in a ``conftest.py``, or with
-``pytest_plugins = ["simulator.fixture"]`` in the top one. Override ``simulator_arguments`` for other options.
-"""
+"""A simulator in a process of its own, for tests."""
 
 from __future__ import annotations
 
@@ -18,11 +14,9 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from urllib.error import HTTPError
+from urllib.request import ProxyHandler, Request, build_opener
 
-import pytest
-import requests
-
-PROGRAM = Path(__file__).resolve().parent
 START_SECONDS = 60.0
 STOP_SECONDS = 10.0
 
@@ -30,7 +24,7 @@ STOP_SECONDS = 10.0
 class Simulator:
     """A running simulator."""
 
-    def __init__(self, ready: dict[str, Any], verify: bool | str) -> None:
+    def __init__(self, ready: dict[str, Any]) -> None:
         #: The environment variables with which the collection uses this simulator and nothing else.
         self.environment: dict[str, str] = ready["environment"]
         self.api_url: str = ready["api_url"]
@@ -42,22 +36,27 @@ class Simulator:
         self.tls_url: str | None = ready["tls_url"]
         self.tunnel_control_url: str = ready["tunnel_control_url"]
         self.pid: int = ready["pid"]
-        self._session = requests.Session()
-        self._session.trust_env = False
-        self._session.verify = verify
+        # The proxies of the machine do not lead to the simulator.
+        self._opener = build_opener(ProxyHandler({}))
         state = self.state()
         self.key: str = next(iter(state["keys"]))
         agent = next(iter(state["agents"].values()))
         self.app_id: str = agent["appid"]
         self.app_key: str = agent["appkey"]
 
-    def control(self, method: str, path: str, json: Any = None) -> Any:
+    def control(self, method: str, path: str, values: Any = None) -> Any:
         """Make a control call, for example ``control("PUT", "/keys/QGDEMO01", {"capacity": 3})``."""
         path = "/" + path.removeprefix("/_sim").lstrip("/")
-        response = self._session.request(method, self.control_url + path, json=json, timeout=10)
-        if not response.ok:
-            raise AssertionError(f"{method} {path}: HTTP {response.status_code}: {response.text}")
-        return response.json()
+        data = None
+        if values is not None:
+            data = json.dumps(values).encode()
+        request = Request(self.control_url + path, data, method=method)
+        try:
+            with self._opener.open(request, timeout=10) as response:
+                return json.load(response)
+        except HTTPError as error:
+            text = error.read().decode("utf-8", "replace")
+            raise AssertionError(f"{method} {path}: HTTP {error.code}: {text}") from None
 
     def reset(self) -> None:
         self.control("POST", "/reset")
@@ -116,22 +115,19 @@ def _wait(process: subprocess.Popen[bytes], ready_file: Path, log: Path) -> dict
 
 
 @contextmanager
-def running_simulator(arguments: Sequence[str] = (), verify: bool | str = True) -> Iterator[Simulator]:
-    """Run a simulator on a free port.
-
-    It runs under the tests' own interpreter, or under the one that SIMULATOR_PYTHON names.
-    """
-    python = os.environ.get("SIMULATOR_PYTHON", sys.executable)
+def running_simulator(arguments: Sequence[str] = ()) -> Iterator[Simulator]:
+    """Run a simulator on a free port, unless an argument names one."""
     with tempfile.TemporaryDirectory() as folder:
         ready_file = Path(folder, "ready.json")
         log = Path(folder, "log")
-        command = [python, str(PROGRAM), "--port", "0", "--ready-file", str(ready_file), *arguments]
+        program = [sys.executable, "-m", "qgnet_simulator"]
+        command = [*program, "--port", "0", "--ready-file", str(ready_file), *arguments]
         # It runs no code of the plugins, so measuring their coverage would only slow it down.
         environment = {name: value for name, value in os.environ.items() if not name.startswith("COVERAGE_")}
         with log.open("wb") as output:
             process = subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL, stdout=output, stderr=output)
         try:
-            yield Simulator(_wait(process, ready_file, log), verify)
+            yield Simulator(_wait(process, ready_file, log))
         finally:
             process.terminate()
             try:
@@ -139,24 +135,3 @@ def running_simulator(arguments: Sequence[str] = (), verify: bool | str = True) 
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
-
-
-@pytest.fixture(scope="session")
-def simulator_arguments() -> list[str]:
-    """Options of the session's simulator: a short minute, a proxy, and two sources with public addresses."""
-    mapped = ["--map", "127.0.0.11=203.0.113.11", "--map", "127.0.0.12=203.0.113.12"]
-    return ["--minute", "2", "--proxy-port", "0", *mapped]
-
-
-@pytest.fixture(scope="session")
-def simulator(simulator_arguments: list[str]) -> Iterator[Simulator]:
-    """One simulator for the whole session."""
-    with running_simulator(simulator_arguments) as running:
-        yield running
-
-
-@pytest.fixture
-def sim(simulator: Simulator) -> Simulator:
-    """The session's simulator, back in its start state."""
-    simulator.reset()
-    return simulator
