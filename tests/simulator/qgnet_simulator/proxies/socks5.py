@@ -9,7 +9,8 @@ import socket
 from contextlib import suppress
 
 from ..network import Connection
-from .access import NoExitError, OptionError, ProxyAccess, ProxyRequest
+from .access import ProxyAccess, ProxyRequest
+from .connecting import Reason, Refused, connected
 from .listeners import Address
 from .relay import relay
 from .targets import Targets
@@ -29,11 +30,17 @@ NOT_ALLOWED = 2
 REFUSED = 5
 UNKNOWN_COMMAND = 7
 UNKNOWN_TYPE = 8
-CONNECT_SECONDS = 10.0
+REPLIES = {
+    Reason.NOT_AUTHORIZED: NOT_ALLOWED,
+    Reason.BAD_OPTIONS: FAILURE,
+    Reason.NO_EXIT: FAILURE,
+    Reason.NO_TARGET: NOT_ALLOWED,
+    Reason.UNREACHABLE: REFUSED,
+}
 
 
-class _Refused(Exception):
-    """The request gets a reply with this code."""
+class _UnknownError(Exception):
+    """The client asks for what this proxy does not have."""
 
     def __init__(self, code: int) -> None:
         super().__init__(code)
@@ -47,18 +54,14 @@ def serve(client: socket.socket, connection: Connection, access: ProxyAccess, ta
         if request is None:
             return
         try:
-            upstream, exit_address = _connect(client, request, access, targets)
-        except _Refused as error:
-            client.sendall(_reply(error.code))
-            return
-        with upstream:
-            onward = upstream.getsockname()[:2], upstream.getpeername()[:2]
-            access.network.register_proxied(onward, exit_address)
-            try:
+            host, port = _read_target(client)
+            with connected(request, host, port, access, targets) as upstream:
                 client.sendall(_reply(SUCCESS))
                 relay(client, upstream)
-            finally:
-                access.network.unregister_proxied(onward)
+        except Refused as error:
+            client.sendall(_reply(REPLIES[error.reason]))
+        except _UnknownError as error:
+            client.sendall(_reply(error.code))
 
 
 def _reply(code: int) -> bytes:
@@ -107,30 +110,8 @@ def _read_target(client: socket.socket) -> Address:
     elif kind in ADDRESS_BYTES:
         host = str(ipaddress.ip_address(_read(client, ADDRESS_BYTES[kind])))
     else:
-        raise _Refused(UNKNOWN_TYPE)
+        raise _UnknownError(UNKNOWN_TYPE)
     port = int.from_bytes(_read(client, 2), "big")
     if command != CONNECT:
-        raise _Refused(UNKNOWN_COMMAND)
+        raise _UnknownError(UNKNOWN_COMMAND)
     return host, port
-
-
-def _connect(
-    client: socket.socket, request: ProxyRequest, access: ProxyAccess, targets: Targets
-) -> tuple[socket.socket, str]:
-    """Connect to the target, and return the connection with the exit address that it leaves through."""
-    host, port = _read_target(client)
-    target = targets.resolve(host, port, request.connection[1][0])
-    if target is None:
-        raise _Refused(NOT_ALLOWED)
-    try:
-        exit_address = access.exit_for(request)
-    except (NoExitError, OptionError):
-        raise _Refused(FAILURE) from None
-    if exit_address is None:
-        raise _Refused(NOT_ALLOWED)
-    try:
-        upstream = socket.create_connection(target, CONNECT_SECONDS)
-    except OSError:
-        raise _Refused(REFUSED) from None
-    upstream.settimeout(None)
-    return upstream, exit_address
