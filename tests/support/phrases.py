@@ -13,6 +13,7 @@ from __future__ import annotations
 CANNOT_LISTEN = "Cannot listen on {} port {}: Address already in use."
 HAS_NO_LOGIN = "has no login"
 MALFORMED_TUNNEL_OPTIONS = "malformed tunnel options"
+NO_AUTHORITY = "--ca-dir {}: it cannot keep an authority: "
 NEEDS_PACKAGE = "needs the package {}"
 NOT_ON_THIS_MACHINE = "is not on this machine"
 UNRECOGNIZED_ARGUMENTS = "unrecognized arguments"

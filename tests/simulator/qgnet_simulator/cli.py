@@ -19,10 +19,10 @@ from typing import Any
 from .account.agents import DEFAULT_CREDENTIALS
 from .account.calls import PREFIX
 from .core import Core
-from .proxies.forwarding import ForwardProxies, url
+from .proxies.forwarding import ForwardProxies
 from .proxies.targets import ECHO_NAME
 from .server.app import EchoListener, Server, build_app, listen, server_config
-from .server.certificate import OwnCertificate
+from .server.certificate import Certificate, open_authority
 
 LOOPBACK = "127.0.0.1"
 
@@ -69,8 +69,17 @@ def site(text: str) -> tuple[str, tuple[str, int]]:
     return name.lower(), (str(_required(host, name and is_loopback(host))), port(number))
 
 
+def ports(text: str) -> range:
+    first, _hyphen, last = text.partition("-")
+    return range(int(_required(port(first), 0 < port(first) <= port(last))), port(last) + 1)
+
+
+def host_name(text: str) -> str:
+    return str(_required(text, text and not set(text) & set("/@ ")))
+
+
 def parser() -> argparse.ArgumentParser:
-    result = argparse.ArgumentParser(prog="simulator", description="QG.net simulator, for tests.")
+    result = argparse.ArgumentParser(prog="qgnet-simulator", description="QG.net simulator, for tests.")
     free = "; 0 picks a free one"
 
     def add(name: str, help_text: str, form: str = "", **more: Any) -> None:
@@ -91,6 +100,10 @@ def parser() -> argparse.ArgumentParser:
     add("--tunnel-control-port", f"another port for PUT /proxyip{free}", type=port)
     add("--map", "public address of a source address", "SOURCE=PUBLIC", type=pair)
     add("--site", "local server that stands for a name behind the proxies", "NAME[:PORT]=127.0.0.1:PORT", type=site)
+    add("--upstream", "let proxies connect to whatever this machine resolves and reaches", action="store_true")
+    add("--advertise", "host by which clients reach it, if not by that of --host", metavar="HOST", type=host_name)
+    add("--lease-ports", "ports of leases (default: free ones)", metavar="FIRST-LAST", type=ports, default=())
+    add("--ca-dir", "directory that keeps the authority of all certificates (default: a new one each time)", type=Path)
     add("--ready-file", "JSON file written once the simulator listens", type=Path)
     return result
 
@@ -128,6 +141,16 @@ def _instructions(ready: Mapping[str, Any], key: str) -> str:
     return "\n".join(lines)
 
 
+def _warning(address: str, number: int, is_open: bool) -> str:
+    targets = "what listens on loopback here"
+    if is_open:
+        targets = "whatever this machine reaches: with --upstream, it is an open proxy unless it listens on loopback"
+    return (
+        f"Warning: the simulator listens on {address} and has no login: anyone who can reach its port {number} can "
+        f"control it and, through its proxies, reach {targets}."
+    )
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     options = parser().parse_args(arguments)
     key_names: list[str] = list(dict.fromkeys(options.key or ["QGDEMO01"]))
@@ -138,11 +161,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     core = Core(key_names, dict(options.map), options.minute, agents=agents)
     keys = core.keys
     host = options.host
-    forward_proxies = ForwardProxies(core.network, core.clock, keys.get, host)
-    keys.lease_service.ports = forward_proxies
-    certificate = OwnCertificate(ECHO_NAME, "localhost", LOOPBACK, host, forward_proxies.host.strip("[]"))
-    forward_proxies.tls = certificate.context
-    forward_proxies.targets.sites = dict(options.site)
+    proxies = ForwardProxies(core.network, core.clock, keys.get, host, options.advertise, options.lease_ports)
+    keys.lease_service.ports = proxies
+    proxies.targets.sites = dict(options.site)
+    proxies.targets.is_open = options.upstream
+    try:
+        authority = open_authority(options.ca_dir)
+    except (OSError, ValueError) as error:
+        print(f"--ca-dir {options.ca_dir}: it cannot keep an authority: {error}.", file=sys.stderr)
+        return 1
+    certificate = Certificate(authority, "localhost", LOOPBACK, host, proxies.host.strip("[]"))
+    proxies.tls = certificate.context
     secure: socket.socket | None = None
     number = options.port
     try:
@@ -155,9 +184,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             secure = listen(host, number)
         if options.proxy_port is not None:
             number = options.proxy_port
-            keys.initial_proxy_urls[key_names[0]] = forward_proxies.open_for_key(key_names[0], number)
+            keys.initial_proxy_urls[key_names[0]] = proxies.open_for_key(key_names[0], number)
         for name, number in tunnels.items():
-            keys.initial_tunnel_urls[name] = forward_proxies.open_tunnel(name, number)
+            keys.initial_tunnel_urls[name] = proxies.open_tunnel(name, number)
     except OSError as error:
         reason = str(error)
         if error.errno:
@@ -168,10 +197,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     # Only the proxies connect to these.
     echo = listen(LOOPBACK, 0)
     secure_echo = listen(LOOPBACK, 0)
-    forward_proxies.targets.echo = echo.getsockname()
-    forward_proxies.targets.secure_echo = secure_echo.getsockname()
+    proxies.targets.echo = echo.getsockname()
+    proxies.targets.secure_echo = secure_echo.getsockname()
     address, number = listeners[0].getsockname()[:2]
-    api_url = url("http", host, number)
+    api_url = proxies.url("http", number)
     ready = {
         "environment": _environment(api_url, key_names[0], agents[0], options.minute),
         "api_url": api_url,
@@ -180,13 +209,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "proxy_url": keys.initial_proxy_urls.get(key_names[0]),
         "tunnel_url": keys.initial_tunnel_urls.get(key_names[0]),
         "tls_url": None,
-        "tunnel_control_url": url("http", host, listeners[-1].getsockname()[1]),
+        "tunnel_control_url": proxies.url("http", listeners[-1].getsockname()[1]),
         "pid": os.getpid(),
     }
-    config = server_config(build_app(core, forward_proxies, certificate.authority))
+    config = server_config(build_app(core, proxies, certificate.authority))
     own_listeners: list[EchoListener] = [(echo, None), (secure_echo, certificate.context)]
     if secure is not None:
-        ready["tls_url"] = url("https", host, secure.getsockname()[1])
+        ready["tls_url"] = proxies.url("https", secure.getsockname()[1])
         own_listeners.append((secure, certificate.context))
     server = Server(config, keys.process_due_events, ready, options.ready_file, own_listeners)
 
@@ -198,13 +227,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for each in (signal.SIGTERM, signal.SIGINT):
         signal.signal(each, stop)
     if not is_loopback(address):
-        print(
-            f"Warning: the simulator listens on {address} and has no login: anyone who can reach its port {number} can "
-            "control it and, through its proxies, reach what listens on loopback here.",
-            file=sys.stderr,
-            flush=True,
-        )
+        print(_warning(address, number, options.upstream), file=sys.stderr, flush=True)
     print(_instructions(ready, key_names[0]), flush=True)
     server.run(sockets=listeners)
-    forward_proxies.close_all_except(())
+    proxies.close_all_except(())
     return 0

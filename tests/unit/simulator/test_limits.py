@@ -143,6 +143,33 @@ def test_releases_have_limits(
 
 
 @pytest.mark.parametrize(
+    ("kind", "get", "release"),
+    [
+        ("static_dedicated", "/allocate?Num=5", "/release?IP="),
+        ("longterm", "/longterm/get?num=5", "/longterm/delete?ip="),
+    ],
+)
+def test_static_addresses_are_released_twice_a_week_however_many(
+    vendor: Vendor, kind: str, get: str, release: str
+) -> None:
+    vendor.configure(plan={"kind": kind, "static": True, "channels": 5})
+    assert fetch(vendor, get)[0] == 200
+    vendor.clock.advance(1.1 * DAY)
+    addresses = [lease.ip for lease in vendor.leases]
+    for batch, left in ((addresses[:3], 2), (addresses[3:4], 1), (addresses[4:], 1)):
+        fetch(vendor, release + ",".join(batch))
+        assert len(vendor.leases) == left
+
+
+@pytest.mark.parametrize(("form", "expected"), [("list", {"Data": []}), ("null", {"Data": None}), ("absent", {})])
+def test_an_empty_list_has_a_form_of_its_own(vendor: Vendor, form: str, expected: dict[str, Any]) -> None:
+    vendor.configure(options={"empty_data": form})
+    assert fetch(vendor, "/whitelist/query")[1] == {"Code": 0, **expected}
+    vendor.configure(whitelist=["203.0.113.5"])
+    assert fetch(vendor, "/whitelist/query")[1] == {"Code": 0, "Data": ["203.0.113.5"]}
+
+
+@pytest.mark.parametrize(
     ("kind", "get", "minutes"),
     [
         ("dynamic_dedicated", "/allocate?KeepAlive=30", 30),

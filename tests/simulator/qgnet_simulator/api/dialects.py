@@ -231,8 +231,10 @@ def formed(body: Body, options: KeyOptions, defect: str) -> Body:
         form = "list"
         if defect in ("data_null", "data_absent"):
             form = defect.removeprefix("data_")
-        elif name == "TaskList" and body[name] == []:
-            form = options.empty_tasks
+        elif body[name] == []:
+            form = options.empty_data
+            if name == "TaskList":
+                form = options.empty_tasks
         if form == "absent":
             del body[name]
         elif form == "null":

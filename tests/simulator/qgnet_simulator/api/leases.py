@@ -17,7 +17,7 @@ from .request import Request
 DAY = 86400.0
 WEEK = 7 * DAY
 STATIC_RELEASES = 2
-"""Maximum number of static addresses that can be released in a week."""
+"""How many times static addresses can be released in a week, however many each time."""
 MAX_MINUTES = 10**6
 
 
@@ -90,14 +90,16 @@ def release(request: Request) -> Released:
         # Dynamic addresses end by themselves.
         raise Refusal("no_permission")
     leases = request.without_dropped(request.selected_leases())
+    count = len(leases)
     limit = plan.channels * 2
     seconds = request.rate_limiter.minute
     if plan.kind in (STATIC, LONGTERM):
+        count = 1
         limit = STATIC_RELEASES
         seconds = WEEK
         if any(request.now - lease.at <= DAY for lease in leases):
             raise Refusal("too_young")
-    if leases and not request.rate_limiter.try_acquire(key.key, "released addresses", limit, len(leases), seconds):
+    if leases and not request.rate_limiter.try_acquire(key.key, "released addresses", limit, count, seconds):
         raise Refusal("releases")
     request.keys.lease_service.release(key, leases, plan.free_delay)
     return Released(leases)

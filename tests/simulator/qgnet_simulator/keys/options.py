@@ -16,6 +16,8 @@ class KeyOptions:
 
     overflow: Literal["refuse", "partial"] = "refuse"
     present_add: Literal["ok", "zero", "full"] = "ok"
+    empty_data: Literal["list", "null", "absent"] = "list"
+    """An empty ``Data`` or ``data``."""
     empty_tasks: Literal["list", "null", "absent"] = "absent"
     error_status: HttpStatus | None = None
     """HTTP status of a refusal; None: 200 of the classic API, 400 of a product host."""

@@ -8,22 +8,24 @@ import functools
 import ipaddress
 from collections.abc import Container
 
-DOCUMENTATION = ("198.51.100.0/24", "192.0.2.0/24")
-LOOPBACK = ("127.64.1.0/24", "127.64.2.0/24")
+DOCUMENTATION = ("198.51.100.0/24", "192.0.2.0/24", "198.19.64.0/22")
+LOOPBACK = ("127.64.1.0/24", "127.64.2.0/23", "127.64.4.0/22")
 """Networks on which this machine really listens, without any configuration (on Linux)."""
 TUNNEL = ("198.19.128.0/20",)
 
 
 @functools.cache
-def hosts(networks: tuple[str, ...]) -> tuple[str, ...]:
-    """Return all addresses; the unit tests make thousands of simulators."""
-    return tuple(str(host) for network in networks for host in ipaddress.ip_network(network).hosts())
+def hosts(networks: tuple[str, ...]) -> dict[str, None]:
+    """Return all addresses, in order; the unit tests make thousands of simulators."""
+    addresses: dict[str, None] = {}
+    for network in networks:
+        addresses |= dict.fromkeys(map(str, ipaddress.ip_network(network).hosts()))
+    return addresses
 
 
 class ExitAddressPool:
     def __init__(self, networks: tuple[str, ...] = DOCUMENTATION) -> None:
-        # The first address is the default exit of a key's own proxy.
-        self._hosts = hosts(networks)[1:]
+        self._hosts = hosts(networks)
         self._unused: list[str] = []
         self._freed: list[str] = []
         self.reset()
@@ -32,7 +34,8 @@ class ExitAddressPool:
         return address in self._hosts
 
     def reset(self) -> None:
-        self._unused = list(self._hosts)
+        # The first address is the default exit of a key's own proxy.
+        self._unused = list(self._hosts)[1:]
         self._freed = []
 
     def choose(self, count: int, freed_first: bool = False, avoid: Container[str] = ()) -> list[str] | None:

@@ -4,11 +4,15 @@
 
 from __future__ import annotations
 
+import errno
 import ipaddress
+import os
 import socket
 import ssl
 import sys
-from collections.abc import Container
+from collections import deque
+from collections.abc import Container, Iterable
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from ..clock import Clock
@@ -30,12 +34,23 @@ TLS_HANDSHAKE = b"\x16"
 class ForwardProxies:
     """All listening proxies: those of keys and of their tunnels, identified by name, and those of leases."""
 
-    def __init__(self, network: Network, clock: Clock, find_key: KeyLookup, bind_host: str) -> None:
+    def __init__(
+        self,
+        network: Network,
+        clock: Clock,
+        find_key: KeyLookup,
+        bind_host: str,
+        advertised: str | None = None,
+        lease_ports: Iterable[int] = (),
+    ) -> None:
         self._key_access = network, clock, find_key
         self._bind_host = bind_host
-        self.host = reachable_host(bind_host)
+        self.host = reachable_host(advertised or bind_host)
+        """What clients connect to, as a part of a URL."""
+        self._lease_ports = deque(lease_ports)
+        """The ports of leases, those first that have not been used for longest; any free port if there are none."""
         # Linux has all of 127.0.0.0/8, and others that can reach this simulator have no part of it.
-        self.has_loopback = sys.platform == "linux" and bind_host == "127.0.0.1"
+        self.has_loopback = sys.platform == "linux" and bind_host == "127.0.0.1" and not advertised and not lease_ports
         self.targets = Targets()
         self.tls: ssl.SSLContext | None = None
         """What a client gets that speaks TLS to a proxy, on the same port as the others."""
@@ -61,21 +76,31 @@ class ForwardProxies:
     def open_for_key(self, key: str, port: int = 0) -> str:
         """Start the proxy of a key and return its URL."""
         port = self._listen(key, ProxyAccess(*self._key_access, key), self._bind_host, port)
-        return url("http", self._bind_host, port)
+        return self.url("http", port)
 
     def open_tunnel(self, key: str, port: int = 0) -> str:
         """Start the tunnel of a key and return its URL."""
         access = TunnelProxyAccess(*self._key_access, key)
         port = self._listen(tunnel_owner(key), access, self._bind_host, port)
-        return url("http", self._bind_host, port)
+        return self.url("http", port)
+
+    def url(self, scheme: str, port: int) -> str:
+        return f"{scheme}://{self.host}:{port}"
 
     def open(self, key: str, lease: Lease) -> int:
-        """Start the proxy of a lease and return its port."""
+        """Start the proxy of a lease, on its port if it has one already, and return the port."""
         # A lease whose exit is an address of loopback listens on that address.
         host = self._bind_host
         if ipaddress.ip_address(lease.ip).is_loopback:
             host = lease.ip
-        return self._listen(lease, LeaseProxyAccess(*self._key_access, key, lease), host)
+        access = LeaseProxyAccess(*self._key_access, key, lease)
+        if lease.port or not self._lease_ports:
+            return self._listen(lease, access, host, lease.port)
+        for _attempt in range(len(self._lease_ports)):
+            self._lease_ports.rotate(-1)
+            with suppress(OSError):
+                return self._listen(lease, access, host, self._lease_ports[-1])
+        raise OSError(errno.EADDRINUSE, os.strerror(errno.EADDRINUSE))
 
     def close(self, lease: Lease) -> None:
         self._listeners.close(lease)
@@ -101,7 +126,3 @@ def reachable_host(host: str) -> str:
     if ":" in host:
         return f"[{host}]"
     return host
-
-
-def url(scheme: str, host: str, port: int) -> str:
-    return f"{scheme}://{reachable_host(host)}:{port}"

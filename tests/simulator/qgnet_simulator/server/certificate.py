@@ -1,20 +1,43 @@
 # Copyright (c) 2026 The qingguo.qgnet authors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The certificate of all that speaks TLS here, from an authority that each run creates for itself."""
+"""The certificate of all that speaks TLS here, from an authority of one run, or from one that lasts."""
 
 from __future__ import annotations
 
+import os
 import ssl
+from pathlib import Path
 
 import trustme
 
+VENDOR_NAMES = ("qg.net", "*.qg.net", "*.proxy.qg.net", "*.tunnel.qg.net")
+"""What programs connect to that have the names of QG.net in their code."""
+AUTHORITY_FILE = "ca.pem"
+KEY_FILE = "ca.key"
 
-class OwnCertificate:
-    """A certificate for some names. Its private key is never on a disk for longer than the start of the simulator."""
 
-    def __init__(self, *names: str) -> None:
-        authority = trustme.CA()
+def open_authority(folder: Path | None) -> trustme.CA:
+    """Return the authority that a folder keeps, which is created on first use; without a folder, a new one."""
+    if folder is None:
+        return trustme.CA()
+    certificate = folder / AUTHORITY_FILE
+    key = folder / KEY_FILE
+    if certificate.exists() and key.exists():
+        return trustme.CA.from_pem(certificate.read_bytes(), key.read_bytes())
+    authority = trustme.CA(organization_name="QG.net simulator")
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    # Whoever has the key can stand for every site where the authority is trusted.
+    with open(os.open(key, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+        file.write(authority.private_key_pem.bytes())
+    certificate.write_bytes(authority.cert_pem.bytes())
+    return authority
+
+
+class Certificate:
+    """A certificate for some names and those of QG.net."""
+
+    def __init__(self, authority: trustme.CA, *names: str) -> None:
         self.authority: bytes = authority.cert_pem.bytes()
         """PEM of the authority, for programs that verify the certificate."""
         self.context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-        authority.issue_cert(*dict.fromkeys(names)).configure_cert(self.context)
+        authority.issue_cert(*dict.fromkeys([*names, *VENDOR_NAMES])).configure_cert(self.context)
