@@ -28,7 +28,7 @@ _tests:
 _checks:
 	@$(NOX) -s "sanity(2.21)" molecule lint $(if $(QGNET_ALL),eda "sanity(2.16)" docs docs-check license-check extra-checks build-import-check) >.cache/checks.log 2>&1; code=$$?; cat .cache/checks.log; exit $$code
 
-lint: .venv/.ready ## style, types, changelog, licences (ARGS="ruff mypy": these alone)
+lint: .venv/.ready ## style, types, changelog, licenses (ARGS="ruff mypy": these alone)
 	@$(NOX) -s lint $(REST)
 
 unit: .venv/.ready ## unit tests on the newest and the oldest ansible-core

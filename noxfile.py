@@ -169,7 +169,7 @@ def coverage(session: nox.Session) -> None:
 
 @nox.session(python=NEWEST_PYTHON)
 def lint(session: nox.Session) -> None:
-    """Style, types, licences, changelog; arguments choose some of the programs."""
+    """Style, types, licenses, changelog; arguments choose some of the programs."""
     sync(session, "lint", "tests", "nox")
     # What git knows, and not what a session beside this one has just written.
     files = workspace.files()
@@ -178,6 +178,8 @@ def lint(session: nox.Session) -> None:
         ("ruff", "check"),
         ("ruff", "format", "--check"),
         ("mypy",),
+        ("typos", "--force-exclude", *files),
+        ("bash", "-c", "git log -1 --format=%B | typos -"),
         ("yamllint", "--strict", "."),
         ("shellcheck", *scripts),
         ("jactionlint",),
@@ -195,7 +197,7 @@ def lint(session: nox.Session) -> None:
         if not session.posargs or command[0] in session.posargs:
             session.log(" ".join(command[:3]))
             try:
-                session.run(*command, log=False)
+                session.run(*command, log=False, external=command[0] == "bash")
             except CommandFailed:
                 failed.append(command[0])
                 continue

@@ -14,7 +14,7 @@ version_added: 1.0.0
 author:
   - The qingguo.qgnet authors (!UNKNOWN)
 description:
-  - Reads the lines of a brand of QG.net's physical servers. A line is a data centre and its connection to the internet.
+  - Reads the lines of a brand of QG.net's physical servers. A line is a data center and its connection to the internet.
 options:
   product_id:
     description:

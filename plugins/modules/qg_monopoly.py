@@ -31,7 +31,7 @@ options:
       - With V(absent), the resources in O(uuids), or all of them, are released. Resources that are not held are
         ignored.
       - With V(redialed), the resources in O(uuids), or all of them, get a new address each time the task runs. Offline
-        resources are dialled too. Resources that are queued or already being redialed are skipped. A resource that the
+        resources are dialed too. Resources that are queued or already being redialed are skipped. A resource that the
         key does not hold is an error.
     type: str
     choices: [present, absent, redialed]
@@ -166,7 +166,7 @@ monopolies:
       type: str
       returned: always, may be null
     state:
-      description: One of V(online), V(offline), V(redialling), V(queued), or the vendor's word for any other state.
+      description: One of V(online), V(offline), V(redialing), V(queued), or the vendor's word for any other state.
       type: str
     server:
       description: The address to connect to, C(address:port), while it is online.
@@ -176,7 +176,7 @@ monopolies:
       description: The time of the application, in ISO 8601.
       type: str
       returned: always, may be null
-    last_dialled:
+    last_dialed:
       description: The time of the last dial, in ISO 8601.
       type: str
       returned: always, may be null
@@ -195,7 +195,7 @@ monopolies:
       state: online
       server: 192.0.2.44:10800
       since: "2030-01-01T08:00:00+08:00"
-      last_dialled: "2030-01-01T09:00:00+08:00"
+      last_dialed: "2030-01-01T09:00:00+08:00"
       releasable_from: "2030-01-01T20:00:00+08:00"
       vendor:
         uuid: xx_demo1-1:ppp10

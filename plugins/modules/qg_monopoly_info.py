@@ -74,7 +74,7 @@ monopolies:
       type: str
       returned: always, may be null
     state:
-      description: One of V(online), V(offline), V(redialling), V(queued), or the vendor's word for any other state.
+      description: One of V(online), V(offline), V(redialing), V(queued), or the vendor's word for any other state.
       type: str
     server:
       description: The address to connect to, C(address:port), while it is online.
@@ -84,7 +84,7 @@ monopolies:
       description: The time of the application, in ISO 8601.
       type: str
       returned: always, may be null
-    last_dialled:
+    last_dialed:
       description: The time of the last dial, in ISO 8601.
       type: str
       returned: always, may be null
@@ -103,7 +103,7 @@ monopolies:
       state: online
       server: 192.0.2.44:10800
       since: "2030-01-01T08:00:00+08:00"
-      last_dialled: "2030-01-01T09:00:00+08:00"
+      last_dialed: "2030-01-01T09:00:00+08:00"
       releasable_from: "2030-01-01T20:00:00+08:00"
       vendor:
         uuid: xx_demo1-1:ppp10

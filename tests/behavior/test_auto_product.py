@@ -140,7 +140,7 @@ def test_an_expired_plan_is_named(key: Make, product: str) -> None:
     assert refused(node, phrases.KEY_HAS_EXPIRED, CHOICES) == LISTS
 
 
-@pytest.mark.parametrize(("status", "code"), [("blocked", "code -12"), ("unauthorised", "code -13")])
+@pytest.mark.parametrize(("status", "code"), [("blocked", "code -12"), ("unauthorized", "code -13")])
 def test_a_refusal_that_is_not_about_the_product_ends_the_search(key: Make, status: str, code: str) -> None:
     node = key("share")
     node.vendor.configure(status=status)

@@ -318,13 +318,13 @@ def test_prometheus_accepts_the_alerts_and_each_is_due_when_it_should_be(tmp_pat
     alerts = [rule["alert"] for rule in rules]
     firing = 'count by (alertname) (ALERTS{alertstate="firing"})'
 
-    def labelled(name: str) -> str:
+    def labeled(name: str) -> str:
         labels = LABELS.get(name, 'host="h",name="n"' if name.startswith("qgnet_gateway") else 'key="a"')
         return f"{name}{{{labels}}}"
 
     def case(series: dict[str, str], due: list[str]) -> dict[str, Any]:
         expected = [{"labels": f'{{alertname="{name}"}}', "value": 1} for name in due]
-        given = [{"series": labelled(name), "values": text} for name, text in series.items()]
+        given = [{"series": labeled(name), "values": text} for name, text in series.items()]
         for backend in INNER_BACKENDS:
             active = f'haproxy_backend_active_servers{{job="qgnet",proxy="{backend}"}}'
             given.append({"series": active, "values": "0x1600"})

@@ -47,13 +47,13 @@ BUY = {"qingguo.qgnet.qg_proxy_allocate": {"count": 1}}
 def test_a_misspelt_variable_is_refused_by_name(sim: Simulator, playground: Playground) -> None:
     tasks = [{"name": name, "vars": {name: "1"}, **BUY, **IGNORE} for name in VARIABLES]
     # With the prefix of a role, a variable is one of the role.
-    tasks.append({"name": "of a role", "vars": {"proxy_gateway_colour": "red"}, **BUY, **IGNORE})
+    tasks.append({"name": "of a role", "vars": {"proxy_gateway_color": "red"}, **BUY, **IGNORE})
     names = {"qg_key": sim.key, "qg_api_url": sim.api_url}
     run = playground.play(play(*tasks, hosts="localhost"), variables=names).ok()
     for name, meant in VARIABLES.items():
         expected = phrases.MISSPELT_VARIABLE.format(name, meant)
         assert run.of(name).result["msg"].startswith(expected)
-    expected = phrases.NONE_OF_THE_ROLE.format("proxy_gateway_colour", "proxy_gateway_")
+    expected = phrases.NONE_OF_THE_ROLE.format("proxy_gateway_color", "proxy_gateway_")
     assert run.of("of a role").result["msg"].startswith(expected)
     assert sim.journal() == []
 

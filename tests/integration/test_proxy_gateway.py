@@ -135,13 +135,13 @@ class Gateway:
         """Let a new process take over, which writes its number; it takes no signals before."""
         path = self.folder / f"{name}.pid"
         before = path.stat().st_mtime_ns
-        signalled = 0.0
+        signaled = 0.0
 
         def is_written() -> bool:
-            nonlocal signalled
-            if time.monotonic() > signalled + 3:
+            nonlocal signaled
+            if time.monotonic() > signaled + 3:
                 self.signal(signal.SIGUSR2, name)
-                signalled = time.monotonic()
+                signaled = time.monotonic()
             # HAProxy removes the file before it writes the new one.
             with suppress(FileNotFoundError):
                 return path.stat().st_mtime_ns > before

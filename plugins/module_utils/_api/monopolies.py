@@ -22,7 +22,7 @@ from .parsing import ResponseShapeError, as_text, check_unique, objects, parse_v
 from .repeated import check_names, masked
 
 #: The prefixes of the vendor's words for the state of a monopoly, and the state in results.
-STATES = {"在线": "online", "离线": "offline", "重拨": "redialling", "排队": "queued"}
+STATES = {"在线": "online", "离线": "offline", "重拨": "redialing", "排队": "queued"}
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class Monopoly:
     """One exclusive-occupancy resource (vendor's page on monopolies).
 
     ``state`` is one of the values of :data:`STATES`, or an unknown word of the vendor. ``server`` is None unless it is
-    online. ``since`` is the time of its application, ``dialled`` that of its last new address.
+    online. ``since`` is the time of its application, ``dialed`` that of its last new address.
     """
 
     uuid: str
@@ -39,7 +39,7 @@ class Monopoly:
     state: str
     server: str | None
     since: datetime.datetime | None
-    dialled: datetime.datetime | None
+    dialed: datetime.datetime | None
     vendor: Mapping[str, Any]
 
     @classmethod
@@ -54,7 +54,7 @@ class Monopoly:
             state=state,
             server=as_text(item.get("ip")) if state == "online" else None,
             since=parse_vendor_time(item.get("monopolize_time")),
-            dialled=parse_vendor_time(item.get("last_dial_time")),
+            dialed=parse_vendor_time(item.get("last_dial_time")),
             vendor=item,
         )
 

@@ -44,8 +44,8 @@ CODES: Mapping[object, Code] = {
     -12: Code(Reason.BLOCKED, "key blocked", "Ask the vendor why the key was blocked."),
     -13: Code(
         Reason.CALLER,
-        "calling address not authorised",
-        "The key's API authentication (vendor's user centre) lets in only listed callers: list the address of this "
+        "calling address not authorized",
+        "The key's API authentication (vendor's user center) lets in only listed callers: list the address of this "
         "control node there.",
     ),
     -14: Code(
@@ -54,7 +54,7 @@ CODES: Mapping[object, Code] = {
         "Set password (environment QG_PASSWORD) to the key's API password.",
     ),
     -15: Code(Reason.PERMISSION, "no permission", _OTHER_PRODUCT.format("classic")),
-    -100: Code(Reason.KEY, "plan missing or expired", "Check the key, or renew its plan in the vendor's user centre."),
+    -100: Code(Reason.KEY, "plan missing or expired", "Check the key, or renew its plan in the vendor's user center."),
     -101: Code(Reason.PLAN, "more than the plan's channels", "Ask for less, or buy more channels."),
     -102: Code(Reason.CHANNELS, "no free channel left", _RELEASE),
     -103: Code(Reason.STOCK, "resources short", _ELSEWHERE),
@@ -77,18 +77,18 @@ CODES: Mapping[object, Code] = {
     "UNAVAILABLE_KEY": Code(
         Reason.EXPIRED,
         "key expired or blocked",
-        "Renew the plan in the vendor's user centre, or ask why it was blocked.",
+        "Renew the plan in the vendor's user center, or ask why it was blocked.",
     ),
     "ACCESS_DENY": Code(Reason.PERMISSION, "no permission", _OTHER_PRODUCT.format("this one")),
     "API_AUTH_DENY": Code(
         Reason.CALLER,
         "API authentication failed",
         "Set password (environment QG_PASSWORD) to the key's API password, and list the address of this control node "
-        "in the vendor's user centre if the key lets in only listed callers.",
+        "in the vendor's user center if the key lets in only listed callers.",
     ),
     "KEY_BLOCK": Code(Reason.BLOCKED, "key banned", "Ask the vendor why the key was banned."),
     "REQUEST_LIMIT_EXCEEDED": Code(Reason.RATE, "too many calls", _TOO_MANY),
-    "BALANCE_INSUFFICIENT": Code(Reason.VOLUME, "volume used up", "Buy more volume in the vendor's user centre."),
+    "BALANCE_INSUFFICIENT": Code(Reason.VOLUME, "volume used up", "Buy more volume in the vendor's user center."),
     "NO_RESOURCE_FOUND": Code(Reason.STOCK, "no address for this area and provider", _ELSEWHERE),
     "FAILED_OPERATION": Code(Reason.FAILED, "extraction failed", _LATER),
     "EXTRACT_LIMIT_EXCEEDED": Code(

@@ -152,7 +152,7 @@ def _releases_tasks(going: Collection[Lease], staying: Collection[Lease]) -> boo
     if nameless:
         raise QgError(
             f"QG.net's list does not name the exit address of {format_sample(nameless)}, and leases are released by "
-            "address. Change the exit in the user centre, or wait until the leases end."
+            "address. Change the exit in the user center, or wait until the leases end."
         )
     kept_ips = {lease.ip for lease in staying}
     if kept_ips.isdisjoint(lease.ip for lease in going):

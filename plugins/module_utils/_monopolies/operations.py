@@ -68,7 +68,7 @@ def describe_monopoly(monopoly: Monopoly, terms: Terms | None) -> dict[str, Any]
         "state": monopoly.state,
         "server": monopoly.server,
         "since": _iso(monopoly.since),
-        "last_dialled": _iso(monopoly.dialled),
+        "last_dialed": _iso(monopoly.dialed),
         "releasable_from": _iso(releasable_from(monopoly)),
         "vendor": dict(monopoly.vendor),
     }

@@ -32,7 +32,7 @@ FIRST_INTERVAL = 1.0
 INTERVAL_GROWTH = 1.5
 MAX_INTERVAL = 5.0
 #: States in which a resource gets a new address without a call.
-TRANSITIONAL_STATES = ("queued", "redialling")
+TRANSITIONAL_STATES = ("queued", "redialing")
 REDIAL = calls.MONOPOLIES_REDIAL.name
 
 
@@ -192,8 +192,8 @@ def _await_interval(client: Monopolies, resources: Collection[Monopoly]) -> None
     """Wait until the vendor allows to redial all of these."""
     last = 0.0
     for resource in resources:
-        if resource.dialled and resource.state not in TRANSITIONAL_STATES:
-            last = max(last, resource.dialled.timestamp())
+        if resource.dialed and resource.state not in TRANSITIONAL_STATES:
+            last = max(last, resource.dialed.timestamp())
     delay = last + MIN_REDIAL_INTERVAL - client.caller.vendor_clock.now()
     if delay > 0:
         client.caller.budget.wait(delay, "the vendor requires 10 seconds between two dials", REDIAL)
@@ -228,8 +228,8 @@ def was_redialed(before: Monopoly, after: Monopoly) -> bool:
     """Whether a resource was redialed, or its redial began, between two lists."""
     if after.state in TRANSITIONAL_STATES or (before.state, after.state) == ("offline", "online"):
         return True
-    dialled_again = after.dialled is not None and after.dialled != before.dialled
-    return dialled_again or (after.server is not None and after.server != before.server)
+    dialed_again = after.dialed is not None and after.dialed != before.dialed
+    return dialed_again or (after.server is not None and after.server != before.server)
 
 
 def releasable_from(monopoly: Monopoly) -> datetime.datetime | None:

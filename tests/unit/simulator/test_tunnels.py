@@ -157,11 +157,11 @@ def test_the_control_port_changes_the_exit(tunnel: Tunnel) -> None:
 
 def test_the_headers_of_connect_choose_the_exit_and_reach_no_target(tunnel: Tunnel) -> None:
     tunnel.sim.configure(whitelist=["127.0.0.1"])
-    labelled = tunnel.exit(Proxy_TunnelID="a")
+    labeled = tunnel.exit(Proxy_TunnelID="a")
     authority = new_session().get(f"{tunnel.sim.control_url}/ca.pem", timeout=10).text
     client = Socks5Client(tunnel.server)
     client.connection.sendall(b"CONNECT d.qg.net:443 HTTP/1.1\r\nProxy-TunnelID: a\r\n\r\n")
     assert b" 200 " in client.connection.recv(4096)
     client.start_tls(ssl.create_default_context(cadata=authority))
     with client.connection:
-        assert client.fetch() == labelled
+        assert client.fetch() == labeled

@@ -12,7 +12,7 @@ CODES: dict[str, tuple[int, str]] = {
     "parameter": (-10, "INVALID_PARAMETER"),
     "rate": (-11, "REQUEST_LIMIT_EXCEEDED"),
     "blocked": (-12, "KEY_BLOCK"),
-    "unauthorised": (-13, "API_AUTH_DENY"),
+    "unauthorized": (-13, "API_AUTH_DENY"),
     "password": (-14, "API_AUTH_DENY"),
     "no_permission": (-15, "ACCESS_DENY"),
     "expired": (-100, "UNAVAILABLE_KEY"),

@@ -48,7 +48,7 @@ def _idle_count(request: Request, area: Area) -> int:
 
 
 def apply(request: Request) -> list[Any]:
-    """Apply for monopolies: each is queued, then dialled."""
+    """Apply for monopolies: each is queued, then dialed."""
     key = request.key
     lease_service = request.keys.lease_service
     existing = key.holdings.monopolies

@@ -29,7 +29,7 @@ class KeySettings:
     """The password of the proxy. Each key has one."""
     api_auth: bool = False
     """Whether the calls of the API must have the password as well."""
-    status: Literal["ok", "blocked", "unauthorised", "no_permission", "expired"] = "ok"
+    status: Literal["ok", "blocked", "unauthorized", "no_permission", "expired"] = "ok"
     exit: str = "198.51.100.1"
     options: KeyOptions = field(default_factory=KeyOptions)
     plan: Plan = field(default_factory=Plan)

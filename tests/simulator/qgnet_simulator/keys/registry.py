@@ -54,7 +54,7 @@ class KeyRegistry:
         return next((key for key in self.by_name.values() if address in key.whitelist), None)
 
     def process_due_events(self) -> None:
-        """Bring the state of all keys up to the current time: expired leases, free channels, dialled monopolies."""
+        """Bring the state of all keys up to the current time: expired leases, free channels, dialed monopolies."""
         for key in self.by_name.values():
             self.lease_service.expire(key)
             process_due_monopolies(self.lease_service, key)
