@@ -8,7 +8,7 @@ from __future__ import annotations
 
 
 class ModuleDocFragment:
-    """The options of the account API, which ``module_utils/_task/api_options.py`` declares as well."""
+    """The options of the account API, which ``_task/api_options.py`` declares as well."""
 
     DOCUMENTATION = r"""
 options:
@@ -24,14 +24,16 @@ options:
     required: true
   account_url:
     description:
-      - The URL of the API. Resellers provide the same API at their own. Its host is the C(domain) in the signature.
+      - The URL of the API. Resellers provide the same API at their own. Its host is the C(domain)
+        in the signature.
     type: str
     default: https://www.qg.net/api
 notes:
   - Calls are signed with the time, so the clock of the machine that makes them must be right.
 """
 
-    # For plugins that run only on the control node: Ansible itself documents their variables and environment.
+    # For plugins that run only on the control node: Ansible itself documents their variables and
+    # environment.
     PLUGIN = r"""
 options:
   app_id:
@@ -54,7 +56,8 @@ options:
       - name: QG_APP_KEY
   account_url:
     description:
-      - The URL of the API. Resellers provide the same API at their own. Its host is the C(domain) in the signature.
+      - The URL of the API. Resellers provide the same API at their own. Its host is the C(domain)
+        in the signature.
     type: str
     default: https://www.qg.net/api
     vars:

@@ -14,9 +14,9 @@ class ModuleDocFragment:
 options:
   max_new_per_day:
     description:
-      - The maximum number of leases or resources that the key may buy in 24 hours, over all runs that share O(store).
-        A task that needs more fails before it changes anything. Replacements count, and a call of unknown result
-        counts with all that it asked for.
+      - The maximum number of leases or resources that the key may buy in 24 hours, over all runs
+        that share O(store). A task that needs more fails before it changes anything. Replacements
+        count, and a call of unknown result counts with all that it asked for.
     type: int
 """
 
@@ -25,10 +25,11 @@ options:
 options:
   ignore_quota:
     description:
-      - Whether to pay even if the quota counts more in use than QG.net's list shows. Otherwise, the task waits up to 60
-        seconds until both agree, and fails without paying if they do not, in each run.
-      - A plan of the classic API that is billed by volume needs this, since its quota counts what was ever leased. With
-        any other plan, a list that is wrong may then be paid for twice.
+      - Whether to pay even if the quota counts more in use than QG.net's list shows. Otherwise, the
+        task waits up to 60 seconds until both agree, and fails without paying if they do not, in
+        each run.
+      - A plan of the classic API that is billed by volume needs this, since its quota counts what
+        was ever leased. With any other plan, a list that is wrong may then be paid for twice.
     type: bool
     default: false
 """

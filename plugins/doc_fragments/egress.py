@@ -8,20 +8,20 @@ from __future__ import annotations
 
 
 class ModuleDocFragment:
-    """The options of the detection, which ``module_utils/_task/api_options.py`` declares as well."""
+    """The options of the detection, which ``_task/api_options.py`` declares as well."""
 
     DOCUMENTATION = r"""
 options:
   sources:
     description:
-      - The URLs of echo services. They must return the address of the caller, as text or as JSON with V(ip) or
-        V(origin).
-      - All services are requested in parallel and directly, regardless of proxies in the host's environment and in the
-        configuration files of its programs.
-      - A URL must not hold a user name or a password. Results and messages show it without its query, but other users
-        of the host can read all of it in the list of processes.
-      - If not set, the variable C(qg_sources) and the environment variable E(QG_SOURCES) (separated by commas) are used
-        in this order before the default.
+      - The URLs of echo services. They must return the address of the caller, as text or as JSON
+        with V(ip) or V(origin).
+      - All services are requested in parallel and directly, regardless of proxies in the host's
+        environment and in the configuration files of its programs.
+      - A URL must not hold a user name or a password. Results and messages show it without its
+        query, but other users of the host can read all of it in the list of processes.
+      - If not set, the variable C(qg_sources) and the environment variable E(QG_SOURCES) (separated
+        by commas) are used in this order before the default.
     type: list
     elements: str
     default:
@@ -30,15 +30,16 @@ options:
       - https://api.ipify.org
   quorum:
     description:
-      - The number of sources that must report an address before it is accepted. An address that fewer sources report is
-        an error.
+      - The number of sources that must report an address before it is accepted. An address that
+        fewer sources report is an error.
       - The default is two, or one if there is only one source.
     type: int
   samples:
     description:
-      - The number of requests to each source. A host that uses several egress IPs in turn needs enough requests to show
-        all of them.
-      - This is also the maximum number of egress IPs of a host. If the sources report more, the task fails.
+      - The number of requests to each source. A host that uses several egress IPs in turn needs
+        enough requests to show all of them.
+      - This is also the maximum number of egress IPs of a host. If the sources report more, the
+        task fails.
     type: int
     default: 1
 """

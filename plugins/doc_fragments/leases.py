@@ -8,14 +8,17 @@ from __future__ import annotations
 
 
 class ModuleDocFragment:
-    """The options for the location of leases, which ``module_utils/_task/api_options.py`` declares as well."""
+    """The options for the location of leases, which ``module_utils/_task/api_options.py`` declares
+    as well.
+    """
 
     DOCUMENTATION = r"""
 options:
   areas:
     description:
-      - The areas, each by its code or its name, as M(qingguo.qgnet.qg_area_info) returns them in C(area_code) and
-        C(name). The code of a province, such as V(350000), stands for all areas in it.
+      - The areas, each by its code or its name, as M(qingguo.qgnet.qg_area_info) returns them in
+        C(area_code) and C(name). The code of a province, such as V(350000), stands for all areas in
+        it.
       - An area that the vendor does not list is an error, which names similar ones.
     type: list
     elements: str
@@ -30,14 +33,15 @@ options:
 options:
   areas:
     description:
-      - The areas of the leases, each by its code or its name, as M(qingguo.qgnet.qg_area_info) returns them. The code
-        of a province, such as V(350000), stands for all areas in it. O(product=classic) takes only one area.
-        Must not be empty.
+      - The areas of the leases, each by its code or its name, as M(qingguo.qgnet.qg_area_info)
+        returns them. The code of a province, such as V(350000), stands for all areas in it.
+        O(product=classic) takes only one area. Must not be empty.
     type: list
     elements: str
   exclude_areas:
     description:
-      - The areas in which the leases must not be, for O(product=share), V(longterm) and V(exclusive).
+      - The areas in which the leases must not be, for O(product=share), V(longterm) and
+        V(exclusive).
       - They may be parts of O(areas). One that contains an area of O(areas) is an error.
     type: list
     elements: str
@@ -47,7 +51,8 @@ options:
     choices: [telecom, mobile, unicom, bgp]
   keep_alive:
     description:
-      - The duration of new leases, in minutes or with a unit, such as V(1h). Plans with a fixed lifetime ignore it.
+      - The duration of new leases, in minutes or with a unit, such as V(1h). Plans with a fixed
+        lifetime ignore it.
     type: str
   distinct:
     description: Whether to request addresses that the key has not held recently.
@@ -64,12 +69,12 @@ options:
 options:
   with_credentials:
     description:
-      - Whether to return C(proxy_url) for each lease, a URL with O(key) and O(password) for hosts that are not on the
-        whitelist. The result is then hidden from output and logs, as with C(no_log). The registered variable contains
-        it in full.
-      - A task that uses the URL must set C(no_log) itself, and must not have it in its C(environment), which Ansible
-        shows with C(-vvv) in spite of C(no_log). The examples of P(qingguo.qgnet.proxy_environment#filter) show how a
-        program gets the URL from a file.
+      - Whether to return C(proxy_url) for each lease, a URL with O(key) and O(password) for hosts
+        that are not on the whitelist. The result is then hidden from output and logs, as with
+        C(no_log). The registered variable contains it in full.
+      - A task that uses the URL must set C(no_log) itself, and must not have it in its
+        C(environment), which Ansible shows with C(-vvv) in spite of C(no_log). The examples of
+        P(qingguo.qgnet.proxy_environment#filter) show how a program gets the URL from a file.
     type: bool
     default: false
 """
@@ -82,12 +87,14 @@ options:
     type: list
     elements: str
   task_ids:
-    description: The tasks of the leases. A task consists of all leases of one allocation. Must not be empty.
+    description: The tasks of the leases. A task consists of all leases of one allocation. Must not
+      be empty.
     type: list
     elements: str
   all:
     description:
-      - Whether all leases that the key holds are selected. No other option and no empty value means all.
+      - Whether all leases that the key holds are selected. No other option and no empty value means
+        all.
       - If V(false), another option that selects leases is required.
     type: bool
     default: false

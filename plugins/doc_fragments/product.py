@@ -16,22 +16,25 @@ options:
     description:
       - The product that O(key) was bought for, and thus the API that serves its leases.
       - V(auto) finds it out by at most five calls that cost nothing, and remembers it for 30 days.
-      - V(classic) is the API of products sold before 2023. V(share) provides short-lived addresses, V(longterm)
-        long-lived ones, V(exclusive) dedicated ones, and V(overseas) addresses outside of mainland China.
+      - V(classic) is the API of products sold before 2023. V(share) provides short-lived addresses,
+        V(longterm) long-lived ones, V(exclusive) dedicated ones, and V(overseas) addresses outside
+        of mainland China.
     type: str
     choices: [auto, classic, share, longterm, exclusive, overseas]
     default: auto
 """
 
-    # For plugins that run only on the control node: Ansible itself documents their variables and environment.
+    # For plugins that run only on the control node: Ansible itself documents their variables and
+    # environment.
     PLUGIN = r"""
 options:
   product:
     description:
       - The product that O(key) was bought for, and thus the API that serves its leases.
       - V(auto) finds it out by at most five calls that cost nothing, and remembers it for 30 days.
-      - V(classic) is the API of products sold before 2023. V(share) provides short-lived addresses, V(longterm)
-        long-lived ones, V(exclusive) dedicated ones, and V(overseas) addresses outside of mainland China.
+      - V(classic) is the API of products sold before 2023. V(share) provides short-lived addresses,
+        V(longterm) long-lived ones, V(exclusive) dedicated ones, and V(overseas) addresses outside
+        of mainland China.
     type: str
     choices: [auto, classic, share, longterm, exclusive, overseas]
     default: auto

@@ -8,15 +8,17 @@ from __future__ import annotations
 
 
 class ModuleDocFragment:
-    """The options of the classic proxy API, which ``module_utils/_task/api_options.py`` declares as well."""
+    """The options of the classic proxy API, which ``module_utils/_task/api_options.py`` declares as
+    well.
+    """
 
     DOCUMENTATION = r"""
 options:
   key:
     description:
       - The key of the product, which QG.net calls I(Authkey).
-      - An empty option or variable is an error, so that no other key is used instead. An empty environment variable
-        counts as unset.
+      - An empty option or variable is an error, so that no other key is used instead. An empty
+        environment variable counts as unset.
     type: str
     required: true
   password:
@@ -25,23 +27,26 @@ options:
     type: str
   api_url:
     description:
-      - The URL of the API, or of a reseller's, which serves the APIs of the products at C(/PRODUCT) below it.
-      - Use the same host name everywhere. For another name of the same API, such as an alias or an IP address, rate
-        limits, registrations, purchases and the cap C(max_new_per_day) are counted separately.
+      - The URL of the API, or of a reseller's, which serves the APIs of the products at C(/PRODUCT)
+        below it.
+      - Use the same host name everywhere. For another name of the same API, such as an alias or an
+        IP address, rate limits, registrations, purchases and the cap C(max_new_per_day) are counted
+        separately.
     type: str
     default: https://proxy.qg.net
 notes:
   - Tasks that share O(store) share QG.net's rate limits.
 """
 
-    # For plugins that run only on the control node: Ansible itself documents their variables and environment.
+    # For plugins that run only on the control node: Ansible itself documents their variables and
+    # environment.
     PLUGIN = r"""
 options:
   key:
     description:
       - The key of the product, which QG.net calls I(Authkey).
-      - An empty option or variable is an error, so that no other key is used instead. An empty environment variable
-        counts as unset.
+      - An empty option or variable is an error, so that no other key is used instead. An empty
+        environment variable counts as unset.
     type: str
     required: true
     vars:
@@ -58,9 +63,11 @@ options:
       - name: QG_PASSWORD
   api_url:
     description:
-      - The URL of the API, or of a reseller's, which serves the APIs of the products at C(/PRODUCT) below it.
-      - Use the same host name everywhere. For another name of the same API, such as an alias or an IP address, rate
-        limits, registrations, purchases and the cap C(max_new_per_day) are counted separately.
+      - The URL of the API, or of a reseller's, which serves the APIs of the products at C(/PRODUCT)
+        below it.
+      - Use the same host name everywhere. For another name of the same API, such as an alias or an
+        IP address, rate limits, registrations, purchases and the cap C(max_new_per_day) are counted
+        separately.
     type: str
     default: https://proxy.qg.net
     vars:

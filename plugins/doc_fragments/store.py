@@ -14,22 +14,23 @@ class ModuleDocFragment:
 options:
   store:
     description:
-      - Where runs share rate limits, locks, registrations and purchases. A local directory, or for several control
-        nodes the URL of a PostgreSQL database, such as V(postgresql://qgnet@db.example.com/qgnet), which needs the
-        Python library C(psycopg).
+      - Where runs share rate limits, locks, registrations and purchases. A local directory, or for
+        several control nodes the URL of a PostgreSQL database, such as
+        V(postgresql://qgnet@db.example.com/qgnet), which needs the Python library C(psycopg).
       - The path of a directory is absolute, or begins with V(~/).
     type: str
     default: ~/.ansible/qgnet
 """
 
-    # For plugins that run only on the control node: Ansible itself documents their variables and environment.
+    # For plugins that run only on the control node: Ansible itself documents their variables and
+    # environment.
     PLUGIN = r"""
 options:
   store:
     description:
-      - Where runs share rate limits, locks, registrations and purchases. A local directory, or for several control
-        nodes the URL of a PostgreSQL database, such as V(postgresql://qgnet@db.example.com/qgnet), which needs the
-        Python library C(psycopg).
+      - Where runs share rate limits, locks, registrations and purchases. A local directory, or for
+        several control nodes the URL of a PostgreSQL database, such as
+        V(postgresql://qgnet@db.example.com/qgnet), which needs the Python library C(psycopg).
       - The path of a directory is absolute, or begins with V(~/).
     type: str
     default: ~/.ansible/qgnet

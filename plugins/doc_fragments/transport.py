@@ -8,7 +8,9 @@ from __future__ import annotations
 
 
 class ModuleDocFragment:
-    """The options of the HTTP transport, which ``module_utils/_task/api_options.py`` declares as well."""
+    """The options of the HTTP transport, which ``module_utils/_task/api_options.py`` declares as
+    well.
+    """
 
     DOCUMENTATION = r"""
 options:
@@ -19,19 +21,21 @@ options:
     default: 10
   max_wait:
     description:
-      - The maximum seconds to wait in total, for rate limits, other processes, and QG.net's operations.
+      - The maximum seconds to wait in total, for rate limits, other processes, and QG.net's
+        operations.
     type: float
     default: 300
 requirements:
   - python >= 3.10, on the control node or on the host that a task is delegated to
   - requests >= 2.28
 notes:
-  - Instead of a connection option, such as O(timeout), you can set a variable, such as C(qg_timeout), or else the
-    environment variable, such as E(QG_TIMEOUT).
+  - Instead of a connection option, such as O(timeout), you can set a variable, such as
+    C(qg_timeout), or else the environment variable, such as E(QG_TIMEOUT).
   - The environment variables E(HTTPS_PROXY), E(NO_PROXY) and E(REQUESTS_CA_BUNDLE) apply.
 """
 
-    # For plugins that run only on the control node: Ansible itself documents their variables and environment.
+    # For plugins that run only on the control node: Ansible itself documents their variables and
+    # environment.
     PLUGIN = r"""
 options:
   timeout:
@@ -45,7 +49,8 @@ options:
       - name: QG_TIMEOUT
   max_wait:
     description:
-      - The maximum seconds to wait in total, for rate limits, other processes, and QG.net's operations.
+      - The maximum seconds to wait in total, for rate limits, other processes, and QG.net's
+        operations.
     type: float
     default: 300
     vars:

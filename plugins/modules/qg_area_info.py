@@ -15,13 +15,13 @@ author:
   - The qingguo.qgnet authors (!UNKNOWN)
 description:
   - Reads the list of areas and providers of the plan behind a QG.net key.
-  - The vendor does not document the format of this list. The known values of a row are in fields with fixed names, and
-    the original row is in C(vendor).
+  - The vendor does not document the format of this list. The known values of a row are in fields
+    with fixed names, and the original row is in C(vendor).
 options:
   available:
     description:
-      - Whether to return only areas that have addresses to lease (V(true)) or only those that have none (V(false)). By
-        default, all areas are returned.
+      - Whether to return only areas that have addresses to lease (V(true)) or only those that have
+        none (V(false)). By default, all areas are returned.
     type: bool
   isp:
     description: Only areas of this ISP. V(bgp) requires O(product=classic).
@@ -61,8 +61,8 @@ areas:
   contains:
     area_code:
       description:
-        - The code of the area, for O(qingguo.qgnet.qg_proxy_allocate#module:areas) and all other options of this name.
-          C(area_code) of a lease or resource has the same form.
+        - The code of the area, for O(qingguo.qgnet.qg_proxy_allocate#module:areas) and all other
+          options of this name. C(area_code) of a lease or resource has the same form.
       type: str
       returned: always, null if it cannot be read
     name:
@@ -102,7 +102,8 @@ api:
   type: dict
 error:
   description:
-    - The failed call. C(code) and C(meaning) are those of QG.net; C(request_id) is its number of the call, for support.
+    - The failed call. C(code) and C(meaning) are those of QG.net; C(request_id) is its number of
+      the call, for support.
   returned: failure
   type: dict
 """

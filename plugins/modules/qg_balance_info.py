@@ -55,7 +55,8 @@ api:
   type: dict
 error:
   description:
-    - The failed call. C(code) and C(meaning) are those of QG.net; C(request_id) is its number of the call, for support.
+    - The failed call. C(code) and C(meaning) are those of QG.net; C(request_id) is its number of
+      the call, for support.
   returned: failure
   type: dict
 """

@@ -14,23 +14,28 @@ version_added: 1.0.0
 author:
   - The qingguo.qgnet authors (!UNKNOWN)
 description:
-  - Reads the instances that an account has in QG.net's cloud, or one of them. The vendor calls them services.
-  - The vendor returns at most 50 instances per call. The list is read completely, or the task fails. It is read again,
-    up to three times in total, if instances end in the meantime.
-  - The vendor's response contains the passwords of each instance. They are removed unless O(include_secrets) is true.
+  - Reads the instances that an account has in QG.net's cloud, or one of them. The vendor calls them
+    services.
+  - The vendor returns at most 50 instances per call. The list is read completely, or the task
+    fails. It is read again, up to three times in total, if instances end in the meantime.
+  - The vendor's response contains the passwords of each instance. They are removed unless
+    O(include_secrets) is true.
 options:
   product_id:
     description:
-      - The vendor's number of the brand (I(productId)), such as 104. Document 2662 of the vendor lists them.
+      - The vendor's number of the brand (I(productId)), such as 104. Document 2662 of the vendor
+        lists them.
       - Without it, no number is sent, and the vendor decides which instances to return.
     type: int
   suid:
-    description: The vendor's identifier of an instance. Without it, all instances are returned. Must not be empty.
+    description: The vendor's identifier of an instance. Without it, all instances are returned.
+      Must not be empty.
     type: str
   include_secrets:
     description:
       - Whether to return the passwords of the instances.
-      - The result is then hidden from output and logs, as with C(no_log). The registered variable contains it in full.
+      - The result is then hidden from output and logs, as with C(no_log). The registered variable
+        contains it in full.
       - A delegated task must set C(no_log) itself; otherwise it fails.
     type: bool
     default: false
@@ -54,7 +59,9 @@ EXAMPLES = r"""
 
 - name: Show the addresses of running instances
   ansible.builtin.debug:
-    msg: "{{ cloud.instances | selectattr('run_status', 'eq', 'running') | map(attribute='ip') | select | list }}"
+    msg: "{{ running | map(attribute='ip') | select | list }}"
+  vars:
+    running: "{{ cloud.instances | selectattr('run_status', 'eq', 'running') }}"
 
 - name: Read the passwords of one instance
   qingguo.qgnet.qg_cloud_instance_info:
@@ -113,24 +120,27 @@ instances:
       returned: always, may be null
     run_status:
       description:
-        - The state of the machine (I(Run_status)), as a word; one of V(stopped), V(powered_off), V(provisioning),
-          V(running), V(starting), V(stopping), V(rebooting), V(reinstalling), V(resetting_password), or V(unknown) for
-          any other number.
+        - The state of the machine (I(Run_status)), as a word; one of V(stopped), V(powered_off),
+          V(provisioning), V(running), V(starting), V(stopping), V(rebooting), V(reinstalling),
+          V(resetting_password), or V(unknown) for any other number.
       type: str
       returned: always, may be null
     run_status_code:
       description:
-        - The vendor's number for the same state. The words above are in the order -4, -1, 0, 1, 2, 3, 4, 5, 6.
+        - The vendor's number for the same state. The words above are in the order -4, -1, 0, 1, 2,
+          3, 4, 5, 6.
       type: int
       returned: always, may be null
     order_status:
       description:
-        - The state of the order (I(Order_status)), as a word; one of V(locked), V(failed), V(provisioning), V(normal),
-          V(transferring), V(expired), or V(unknown) for any other number.
+        - The state of the order (I(Order_status)), as a word; one of V(locked), V(failed),
+          V(provisioning), V(normal), V(transferring), V(expired), or V(unknown) for any other
+          number.
       type: str
       returned: always, may be null
     order_status_code:
-      description: The vendor's number for the same state. The words above are in the order -4, -3, 0, 1, 2, 3.
+      description: The vendor's number for the same state. The words above are in the order -4, -3,
+        0, 1, 2, 3.
       type: int
       returned: always, may be null
     system_disk_type:
@@ -138,7 +148,8 @@ instances:
       type: str
       returned: always, may be null
     system_disk:
-      description: Size of the system disk (I(Systemdisks)), in gigabytes as in the vendor's packages.
+      description: Size of the system disk (I(Systemdisks)), in gigabytes as in the vendor's
+        packages.
       type: int
       returned: always, may be null
     data_disk_type:
@@ -147,7 +158,8 @@ instances:
       returned: always, may be null
     data_disk:
       description:
-        - Size of the data disk (I(Harddiks), as the vendor spells it), in gigabytes as in the vendor's packages.
+        - Size of the data disk (I(Harddiks), as the vendor spells it), in gigabytes as in the
+          vendor's packages.
       type: int
       returned: always, may be null
     bandwidth:
@@ -156,7 +168,8 @@ instances:
       returned: always, may be null
     defense:
       description:
-        - Protection against attacks (I(Defense)), in gigabits per second as in the vendor's packages.
+        - Protection against attacks (I(Defense)), in gigabits per second as in the vendor's
+          packages.
       type: int
       returned: always, may be null
     system_no:
@@ -169,7 +182,8 @@ instances:
       returned: always, may be null
     os_family:
       description:
-        - V(windows) or V(linux), which the collection reads from C(system_name); null if that is not conclusive.
+        - V(windows) or V(linux), which the collection reads from C(system_name); null if that is
+          not conclusive.
       type: str
       returned: always, may be null
     adsl_name:
@@ -182,7 +196,8 @@ instances:
       returned: always, may be null
     buy_time_iso:
       description:
-        - The same time in ISO 8601. The vendor states no time zone; the collection assumes China Standard Time.
+        - The same time in ISO 8601. The vendor states no time zone; the collection assumes China
+          Standard Time.
       type: str
       returned: always, may be null
     end_time:
@@ -207,7 +222,8 @@ instances:
       returned: with O(include_secrets=true), may be null
     vendor:
       description:
-        - The instance as the vendor gives it, without its passwords unless O(include_secrets) is true.
+        - The instance as the vendor gives it, without its passwords unless O(include_secrets) is
+          true.
       type: dict
   sample:
     - suid: "12154545"
@@ -237,7 +253,7 @@ instances:
       buy_time_iso: "2030-03-05T16:00:00+08:00"
       end_time: "2030-04-05 16:00:00"
       end_time_iso: "2030-04-05T16:00:00+08:00"
-      vendor: {Suid: "12154545", line_no: ap-shanghai, Ip: 198.51.100.20, Run_status: "1", Harddiks: "20", Defense: ""}
+      vendor: {Suid: "12154545", line_no: ap-shanghai, Ip: 198.51.100.20, Harddiks: "20"}
 count:
   description: The number of elements.
   returned: success
@@ -249,7 +265,8 @@ api:
   type: dict
 error:
   description:
-    - The failed call. C(code) and C(meaning) are those of QG.net; C(request_id) is its number of the call, for support.
+    - The failed call. C(code) and C(meaning) are those of QG.net; C(request_id) is its number of
+      the call, for support.
   returned: failure
   type: dict
 """

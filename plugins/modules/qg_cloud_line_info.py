@@ -14,11 +14,13 @@ version_added: 1.0.0
 author:
   - The qingguo.qgnet authors (!UNKNOWN)
 description:
-  - Reads the lines of a brand of QG.net's physical servers. A line is a data center and its connection to the internet.
+  - Reads the lines of a brand of QG.net's physical servers. A line is a data center and its
+    connection to the internet.
 options:
   product_id:
     description:
-      - The vendor's number of the brand (I(productId)), such as 115. Document 2662 of the vendor lists them.
+      - The vendor's number of the brand (I(productId)), such as 115. Document 2662 of the vendor
+        lists them.
     type: int
     required: true
 extends_documentation_fragment:
@@ -41,7 +43,9 @@ EXAMPLES = r"""
 
 - name: Show the lines on which servers can be bought
   ansible.builtin.debug:
-    msg: "{{ physical.lines | selectattr('buy_status', 'eq', 1) | map(attribute='code') | join(', ') }}"
+    msg: "{{ buyable | map(attribute='code') | join(', ') }}"
+  vars:
+    buyable: "{{ physical.lines | selectattr('buy_status', 'eq', 1) }}"
 """
 
 RETURN = r"""
@@ -57,7 +61,8 @@ lines:
       returned: always, may be null
     super_id:
       description:
-        - The number of the parent line (I(superid)), which occurs only in the example of the vendor's page.
+        - The number of the parent line (I(superid)), which occurs only in the example of the
+          vendor's page.
       type: int
       returned: always, may be null
     name:
@@ -90,8 +95,8 @@ lines:
       returned: always, may be null
     buy_status:
       description:
-        - Whether servers can be bought there (I(buystatus)). The vendor does not document the numbers; its example has
-          1.
+        - Whether servers can be bought there (I(buystatus)). The vendor does not document the
+          numbers; its example has 1.
       type: int
       returned: always, may be null
     renew_status:
@@ -112,7 +117,8 @@ lines:
       returned: always, may be null
     enabled:
       description:
-        - Whether the line is available (I(enabled)). The vendor does not document the numbers; its example has 6.
+        - Whether the line is available (I(enabled)). The vendor does not document the numbers; its
+          example has 6.
       type: int
       returned: always, may be null
     created_at:
@@ -121,7 +127,8 @@ lines:
       returned: always, may be null
     created_at_iso:
       description:
-        - The same time in ISO 8601. The vendor states no time zone; the collection assumes China Standard Time.
+        - The same time in ISO 8601. The vendor states no time zone; the collection assumes China
+          Standard Time.
       type: str
       returned: always, may be null
     updated_at:
@@ -130,7 +137,8 @@ lines:
       returned: always, may be null
     updated_at_iso:
       description:
-        - The same time in ISO 8601. The vendor states no time zone; the collection assumes China Standard Time.
+        - The same time in ISO 8601. The vendor states no time zone; the collection assumes China
+          Standard Time.
       type: str
       returned: always, may be null
     deleted_at:
@@ -139,13 +147,14 @@ lines:
       returned: always, may be null
     deleted_at_iso:
       description:
-        - The same time in ISO 8601. The vendor states no time zone; the collection assumes China Standard Time.
+        - The same time in ISO 8601. The vendor states no time zone; the collection assumes China
+          Standard Time.
       type: str
       returned: always, may be null
     spec_ids:
       description:
-        - The numbers of the specifications that are offered there (I(bindspecs) in the table of the vendor's page,
-          I(bondSpecs) in its example).
+        - The numbers of the specifications that are offered there (I(bindspecs) in the table of the
+          vendor's page, I(bondSpecs) in its example).
       type: list
       elements: int
     vendor:
@@ -186,7 +195,8 @@ api:
   type: dict
 error:
   description:
-    - The failed call. C(code) and C(meaning) are those of QG.net; C(request_id) is its number of the call, for support.
+    - The failed call. C(code) and C(meaning) are those of QG.net; C(request_id) is its number of
+      the call, for support.
   returned: failure
   type: dict
 """

@@ -14,8 +14,8 @@ version_added: 1.0.0
 author:
   - The qingguo.qgnet authors (!UNKNOWN)
 description:
-  - Reads the packages of a brand of QG.net's cloud, the cheapest first, as facts of the host. Select from them with
-    C(selectattr).
+  - Reads the packages of a brand of QG.net's cloud, the cheapest first, as facts of the host.
+    Select from them with C(selectattr).
 options:
   product_id:
     description:
@@ -62,12 +62,14 @@ EXAMPLES = r"""
 
 RETURN = r"""
 ansible_facts:
-  description: Facts that are added to the host. Nothing else is returned, and on failure only a message.
+  description: Facts that are added to the host. Nothing else is returned, and on failure only a
+    message.
   returned: success
   type: dict
   contains:
     qg_cloud_packages:
-      description: The packages, the cheapest first; those without a price are last. A value may be null.
+      description: The packages, the cheapest first; those without a price are last. A value may be
+        null.
       type: list
       elements: dict
       contains:
@@ -114,14 +116,16 @@ ansible_facts:
           description: Size of the data disk in gigabytes (I(Datadisk)).
           type: int
         bandwidth:
-          description: Bandwidth in megabits per second (I(Bandwidth), which the vendor counts in M).
+          description: Bandwidth in megabits per second (I(Bandwidth), which the vendor counts in
+            M).
           type: int
         ip_count:
           description: Number of IP addresses (I(Ip)).
           type: int
         defense:
           description:
-            - Protection against attacks, in gigabits per second (I(Defense), which the vendor counts in G).
+            - Protection against attacks, in gigabits per second (I(Defense), which the vendor
+              counts in G).
           type: int
         trial_time:
           description: The trial period (I(Trial_time)), in the vendor's words.
@@ -144,11 +148,13 @@ ansible_facts:
           type: str
         amount:
           description:
-            - The price for this account as a number, or the list price if there is no other. The list is sorted by it.
+            - The price for this account as a number, or the list price if there is no other. The
+              list is sorted by it.
           type: float
         day_rate:
           description:
-            - The rate for a day, as a fraction of the price (I(Day_rate)). Rates require O(load_rate=true).
+            - The rate for a day, as a fraction of the price (I(Day_rate)). Rates require
+              O(load_rate=true).
           type: str
         week_rate:
           description: The rate for a week (I(Week_rate)).
@@ -200,10 +206,11 @@ ansible_facts:
         quarter_rate: "0.301"
         halfyear_rate: "0.53"
         year_rate: "1"
-        vendor: {Package_no: "1111", Line_no: ap-beijing, Cpu: "1", Memory: "2", Buy_status: 1, Upgrade_status: ""}
+        vendor: {Package_no: "1111", Line_no: ap-beijing, Cpu: "1", Memory: "2", Buy_status: 1}
 error:
   description:
-    - The failed call. C(code) and C(meaning) are those of QG.net; C(request_id) is its number of the call, for support.
+    - The failed call. C(code) and C(meaning) are those of QG.net; C(request_id) is its number of
+      the call, for support.
   returned: failure
   type: dict
 """

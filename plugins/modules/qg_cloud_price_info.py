@@ -25,12 +25,14 @@ options:
     type: str
     required: true
   duration:
-    description: The duration, as a number and V(s) for hours, V(d) for days, V(w) for weeks or V(m) for months.
+    description: The duration, as a number and V(s) for hours, V(d) for days, V(w) for weeks or V(m)
+      for months.
     type: str
     required: true
   product_id:
     description:
-      - The vendor's number of the brand (I(productId)), such as 104. Document 2662 of the vendor lists them.
+      - The vendor's number of the brand (I(productId)), such as 104. Document 2662 of the vendor
+        lists them.
       - The vendor's page on prices does not require it. Without the option, it is not sent.
     type: int
 extends_documentation_fragment:
@@ -77,7 +79,8 @@ price:
       type: str
     original_price:
       description:
-        - The price without any discount (I(OriginalPrice)), in yuan, exactly as the vendor returns it.
+        - The price without any discount (I(OriginalPrice)), in yuan, exactly as the vendor returns
+          it.
       type: str
     original_amount:
       description: The same amount as a number.
@@ -93,7 +96,8 @@ price:
       description: The prices as the vendor gives them.
       type: dict
   sample:
-    {package_no: "1111", system_no: "1", duration: 3m, original_price: "180", original_amount: 180.0,
+    {package_no: "1111", system_no: "1", duration: 3m,
+     original_price: "180", original_amount: 180.0,
       total_price: "150", total_amount: 150.0, vendor: {OriginalPrice: "180", TotalPrice: "150"}}
 api:
   description: The numbers of calls and of retries, and the seconds waited.
@@ -101,7 +105,8 @@ api:
   type: dict
 error:
   description:
-    - The failed call. C(code) and C(meaning) are those of QG.net; C(request_id) is its number of the call, for support.
+    - The failed call. C(code) and C(meaning) are those of QG.net; C(request_id) is its number of
+      the call, for support.
   returned: failure
   type: dict
 """

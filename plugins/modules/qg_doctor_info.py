@@ -14,21 +14,21 @@ version_added: 1.0.0
 author:
   - The qingguo.qgnet authors (!UNKNOWN)
 description:
-  - Checks a control node and a QG.net key, one thing after the other, and says what is wrong and how to mend it. The
-    playbook C(qingguo.qgnet.doctor) shows the checks.
+  - Checks a control node and a QG.net key, one thing after the other, and says what is wrong and
+    how to mend it. The playbook C(qingguo.qgnet.doctor) shows the checks.
   - Buys and changes nothing at QG.net. It does not fail because of what it finds, see RV(healthy).
 options:
   through_proxy:
     description:
-      - The proxy through which to send one request, as V(HOST:PORT). The default is the held lease that lasts longest.
-        If the key holds none, no request is sent.
-      - The request has O(key) and O(password) as its credentials only if the whitelist does not contain the address of
-        the control node.
+      - The proxy through which to send one request, as V(HOST:PORT). The default is the held lease
+        that lasts longest. If the key holds none, no request is sent.
+      - The request has O(key) and O(password) as its credentials only if the whitelist does not
+        contain the address of the control node.
     type: str
   sources:
     description:
-      - The URLs of echo services. The first one that responds returns the egress address of the control node; the
-        request through the proxy is for the first one.
+      - The URLs of echo services. The first one that responds returns the egress address of the
+        control node; the request through the proxy is for the first one.
     type: list
     elements: str
     default:
@@ -37,7 +37,8 @@ options:
       - https://api.ipify.org
   key:
     description:
-      - The key of the product. QG.net calls it I(Authkey). Without one, only the control node is checked.
+      - The key of the product. QG.net calls it I(Authkey). Without one, only the control node is
+        checked.
     type: str
     required: false
 extends_documentation_fragment:
@@ -76,10 +77,10 @@ checks:
   contains:
     name:
       description:
-        - What was checked, one of V(versions), V(options), V(store), V(gateways), V(egress), V(whitelist), V(product),
-          V(leases), V(quota), V(cap) and V(proxy).
-        - V(gateways) is left out if the store has no gateways and lists. It is not ok if the last refresh of one
-          failed, or is more than three intervals ago.
+        - What was checked, one of V(versions), V(options), V(store), V(gateways), V(egress),
+          V(whitelist), V(product), V(leases), V(quota), V(cap) and V(proxy).
+        - V(gateways) is left out if the store has no gateways and lists. It is not ok if the last
+          refresh of one failed, or is more than three intervals ago.
       type: str
     ok:
       description: Whether it is as it should be.
@@ -90,7 +91,8 @@ checks:
   sample:
     - name: product
       ok: false
-      detail: "product=classic is wrong: the key is one of product=share. To mend it: unset QG_PRODUCT"
+      detail: >-
+        product=classic is wrong: the key is one of product=share. To mend it: unset QG_PRODUCT
 """
 
 from ansible_collections.qingguo.qgnet.plugins.module_utils._task.module import run_module

@@ -14,28 +14,31 @@ version_added: 1.0.0
 author:
   - The qingguo.qgnet authors (!UNKNOWN)
 description:
-  - Requests several echo services from the host, and accepts an address only if at least O(quorum) of them report it.
-  - Runs one shell command on the host, with C(curl), C(wget) or C(python3), in this order of preference. No module is
-    transferred, and the host needs no Python.
+  - Requests several echo services from the host, and accepts an address only if at least O(quorum)
+    of them report it.
+  - Runs one shell command on the host, with C(curl), C(wget) or C(python3), in this order of
+    preference. No module is transferred, and the host needs no Python.
   - Proxies in the host's environment and in the configuration of these programs are not used.
-  - Contradictory addresses, addresses that are not public IPv4 addresses, and text that is not an address are errors,
-    because a wrong address on the whitelist would give a stranger access. The message shows the reply of each source. A
-    source that does not respond is not an error if O(quorum) others do.
+  - Contradictory addresses, addresses that are not public IPv4 addresses, and text that is not an
+    address are errors, because a wrong address on the whitelist would give a stranger access. The
+    message shows the reply of each source. A source that does not respond is not an error if
+    O(quorum) others do.
 options:
   timeout:
     description:
-      - The maximum duration of the request to each source, in seconds. For a host that never ends its command, use the
-        keyword C(timeout) of the task.
+      - The maximum duration of the request to each source, in seconds. For a host that never ends
+        its command, use the keyword C(timeout) of the task.
     type: float
     default: 10
   through_proxy:
     description:
-      - The HTTP proxy through which to send the requests, as V(http://HOST:PORT). The result is then the exit IP of the
-        proxy, and proves that the proxy accepts the host.
+      - The HTTP proxy through which to send the requests, as V(http://HOST:PORT). The result is
+        then the exit IP of the proxy, and proves that the proxy accepts the host.
     type: str
 attributes:
   action:
-    description: Has a corresponding action plugin, so that parts or all of it run on the control node.
+    description: Has a corresponding action plugin, so that parts or all of it run on the control
+      node.
     support: full
   diff_mode:
     description: Returns details on what has changed when in diff mode.

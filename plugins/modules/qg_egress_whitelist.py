@@ -15,11 +15,14 @@ author:
   - The qingguo.qgnet authors (!UNKNOWN)
 description:
   - Three tasks register a whole fleet. With O(step=detect), each host detects its egress IPs, like
-    M(qingguo.qgnet.qg_egress_ip_info). With O(step=update), one host updates the whitelist for all. With
-    O(step=report), each host reports its own part. They are the role C(qingguo.qgnet.egress_whitelist).
-  - The control node records which host an address is registered for. When the address of a host changes, the former
-    one is removed, unless another host is registered with it or it was on the whitelist before the host reported it.
-  - A host can report at most O(samples) addresses in a run. It never removes one that was not registered for it.
+    M(qingguo.qgnet.qg_egress_ip_info). With O(step=update), one host updates the whitelist for all.
+    With O(step=report), each host reports its own part. They are the role
+    C(qingguo.qgnet.egress_whitelist).
+  - The control node records which host an address is registered for. When the address of a host
+    changes, the former one is removed, unless another host is registered with it or it was on the
+    whitelist before the host reported it.
+  - A host can report at most O(samples) addresses in a run. It never removes one that was not
+    registered for it.
 options:
   step:
     description:
@@ -31,13 +34,16 @@ options:
     required: true
   vars_prefix:
     description:
-      - The prefix of the variables that set options which the task omits. The role uses V(egress_whitelist_).
-      - A variable with this prefix that is no option is refused, so that a misspelt one is not ignored.
+      - The prefix of the variables that set options which the task omits. The role uses
+        V(egress_whitelist_).
+      - A variable with this prefix that is no option is refused, so that a misspelt one is not
+        ignored.
     type: str
   state:
     description:
       - Whether the addresses should be on the whitelist.
-      - With V(absent), no host is contacted. What is registered for the hosts is removed, and O(ips).
+      - With V(absent), no host is contacted. What is registered for the hosts is removed, and
+        O(ips).
     type: str
     choices: [present, absent]
     default: present
@@ -49,40 +55,43 @@ options:
     elements: str
   forget:
     description:
-      - The names of registered hosts to deregister instead of the hosts of the play. They need not be in the inventory.
-        For those that are in it, the inventory's key and addresses are used.
+      - The names of registered hosts to deregister instead of the hosts of the play. They need not
+        be in the inventory. For those that are in it, the inventory's key and addresses are used.
       - It requires O(state=absent).
     type: list
     elements: str
   inventory_id:
     description:
-      - The identifier of the inventory in the records of registrations. Hosts of the same name in different inventories
-        are different hosts.
-      - If not set, the variable C(qg_inventory_id) and the environment variable E(QG_INVENTORY_ID) are used in this
-        order. The default are the sources of the inventory. Set it if their paths differ from run to run, as in AWX.
+      - The identifier of the inventory in the records of registrations. Hosts of the same name in
+        different inventories are different hosts.
+      - If not set, the variable C(qg_inventory_id) and the environment variable E(QG_INVENTORY_ID)
+        are used in this order. The default are the sources of the inventory. Set it if their paths
+        differ from run to run, as in AWX.
     type: str
   prune:
     description:
-      - Whether to deregister hosts that the inventory no longer has, once all hosts of the play have reported. Hosts
-        that were registered within the last 24 hours are spared.
-      - It is refused with C(--limit), and unless Ansible ends a run that cannot read all of its inventory, see
-        E(ANSIBLE_INVENTORY_ANY_UNPARSED_IS_FAILED).
+      - Whether to deregister hosts that the inventory no longer has, once all hosts of the play
+        have reported. Hosts that were registered within the last 24 hours are spared.
+      - It is refused with C(--limit), and unless Ansible ends a run that cannot read all of its
+        inventory, see E(ANSIBLE_INVENTORY_ANY_UNPARSED_IS_FAILED).
     type: bool
     default: false
   max_removals:
     description:
-      - The maximum number of addresses that O(prune) removes. If there are more, the task fails before any call.
+      - The maximum number of addresses that O(prune) removes. If there are more, the task fails
+        before any call.
     type: int
     default: 10
   fail:
     description:
-      - Whether a host fails if its addresses were not detected, or if QG.net refused one of them. With V(false), it
-        produces a warning. Other errors always fail.
+      - Whether a host fails if its addresses were not detected, or if QG.net refused one of them.
+        With V(false), it produces a warning. Other errors always fail.
     type: bool
     default: true
 attributes:
   action:
-    description: Has a corresponding action plugin, so that parts or all of it run on the control node.
+    description: Has a corresponding action plugin, so that parts or all of it run on the control
+      node.
     support: full
   diff_mode:
     description: Returns details on what has changed when in diff mode.
@@ -95,8 +104,8 @@ extends_documentation_fragment:
   - qingguo.qgnet.store
 notes:
   - With the strategies C(free) and C(host_pinned), each host updates the whitelist, at more calls.
-  - The module cannot be delegated. If only another host can reach the API, use M(qingguo.qgnet.qg_egress_ip_info) and
-    delegate M(qingguo.qgnet.qg_whitelist).
+  - The module cannot be delegated. If only another host can reach the API, use
+    M(qingguo.qgnet.qg_egress_ip_info) and delegate M(qingguo.qgnet.qg_whitelist).
 seealso:
   - module: qingguo.qgnet.qg_egress_ip_info
   - module: qingguo.qgnet.qg_whitelist
@@ -134,10 +143,13 @@ source_replies:
   elements: dict
   sample: []
 hosts:
-  description: The result of each host by its name, with C(changed), C(failed) and what O(step=report) returns.
+  description: The result of each host by its name, with C(changed), C(failed) and what
+    O(step=report) returns.
   returned: with O(step=update)
   type: dict
-  sample: {web1: {changed: true, failed: false, ips: [203.0.113.5], added: [203.0.113.5], removed: [], kept: []}}
+  sample:
+    web1:
+      {changed: true, failed: false, ips: [203.0.113.5], added: [203.0.113.5], removed: []}
 added:
   description: The addresses that were added; with O(step=report), those of the host.
   returned: with O(step=update) and O(step=report)
@@ -152,9 +164,9 @@ removed:
   sample: []
 kept:
   description:
-    - The addresses that the host no longer needs and that stay, each with C(ip), C(reason), and the C(host) and
-      C(inventory_id) that it is registered for. These are null for an address that was on the whitelist before the host
-      reported it.
+    - The addresses that the host no longer needs and that stay, each with C(ip), C(reason), and the
+      C(host) and C(inventory_id) that it is registered for. These are null for an address that was
+      on the whitelist before the host reported it.
     - With O(state=absent), they are also a warning, which says how to remove them.
   returned: with O(step=report)
   type: list
@@ -193,7 +205,8 @@ count:
   type: int
   sample: 2
 report_once:
-  description: Whether one host can report for all, because nothing was changed and no host has failed.
+  description: Whether one host can report for all, because nothing was changed and no host has
+    failed.
   returned: with O(step=update)
   type: bool
   sample: false

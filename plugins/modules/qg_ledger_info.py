@@ -15,16 +15,19 @@ author:
   - The qingguo.qgnet authors (!UNKNOWN)
 description:
   - Returns the paid calls of a QG.net key, with who made them and what they received.
-  - They are recorded in O(store) before they are sent, by all runs that share it, and kept for 400 days, or for as many
-    days as the environment variable E(QG_LEDGER_DAYS) says. What other programs buy is not recorded.
+  - They are recorded in O(store) before they are sent, by all runs that share it, and kept for 400
+    days, or for as many days as the environment variable E(QG_LEDGER_DAYS) says. What other
+    programs buy is not recorded.
   - Makes no call. With O(product), only calls for this product are returned.
 options:
   since:
     description:
-      - Only calls from this time on. It is a time in ISO 8601, a date, or a duration before now, such as V(24h) or
-        V(7d). A time without an offset is one of China Standard Time, as those of QG.net.
+      - Only calls from this time on. It is a time in ISO 8601, a date, or a duration before now,
+        such as V(24h) or V(7d). A time without an offset is one of China Standard Time, as those of
+        QG.net.
       - To read all that is kept, give more days than that, such as V(400d).
-      - A busy key makes tens of thousands of paid calls in a year. Ansible needs minutes and much memory for so many.
+      - A busy key makes tens of thousands of paid calls in a year. Ansible needs minutes and much
+        memory for so many.
     type: str
     default: 30d
   key:
@@ -74,7 +77,8 @@ entries:
   elements: dict
   contains:
     at:
-      description: When the call was recorded, right before it was sent, in ISO 8601, by the clock of the state.
+      description: When the call was recorded, right before it was sent, in ISO 8601, by the clock
+        of the state.
       type: str
     endpoint:
       description: The path of the call.
@@ -96,14 +100,16 @@ entries:
       type: list
       elements: str
     ends:
-      description: The end of each of RV(entries[].names), in ISO 8601; null if the vendor gives none.
+      description: The end of each of RV(entries[].names), in ISO 8601; null if the vendor gives
+        none.
       type: list
       elements: str
     state:
       description:
         - V(settled) if the result is known, V(refused) if the vendor refused the call.
-        - V(sent) or V(unknown) as long as the result is unknown. The next task that changes leases or resources of the
-          key determines it. V(lost) if it never became known; C(max_new_per_day) then counts all that was asked for.
+        - V(sent) or V(unknown) as long as the result is unknown. The next task that changes leases
+          or resources of the key determines it. V(lost) if it never became known;
+          C(max_new_per_day) then counts all that was asked for.
       type: str
     run:
       description: The run of Ansible, by the number of its process and its host.

@@ -14,38 +14,44 @@ version_added: 1.0.0
 author:
   - The qingguo.qgnet authors (!UNKNOWN)
 description:
-  - Ensures a minimum number of exclusive-occupancy resources for a QG.net key, redials them, or releases them.
-  - The task reads the list of resources first, and applies for missing ones in one call. Meanwhile, every other run on
-    the same control node waits.
-  - An application is recorded in O(store) before it is sent, and is never repeated before its result is known. It is
-    known when the list shows all that was applied for, or 60 seconds after the end of the call (after a call without an
-    end, 60 seconds after its O(timeout), or after 90 seconds). Then the list and the quota must agree. A later run
-    waits for the result of an earlier one, unless enough resources are held, or in check mode.
-  - What the vendor reports as released counts as released, even if the list still shows it for up to 60 seconds.
+  - Ensures a minimum number of exclusive-occupancy resources for a QG.net key, redials them, or
+    releases them.
+  - The task reads the list of resources first, and applies for missing ones in one call. Meanwhile,
+    every other run on the same control node waits.
+  - An application is recorded in O(store) before it is sent, and is never repeated before its
+    result is known. It is known when the list shows all that was applied for, or 60 seconds after
+    the end of the call (after a call without an end, 60 seconds after its O(timeout), or after 90
+    seconds). Then the list and the quota must agree. A later run waits for the result of an earlier
+    one, unless enough resources are held, or in check mode.
+  - What the vendor reports as released counts as released, even if the list still shows it for up
+    to 60 seconds.
   - The result contains everything that the task applied for, also if it fails.
 options:
   state:
     description:
-      - With V(present), the key holds at least O(count) matching resources. Surplus resources are kept. Offline
-        resources count, because they are paid for.
-      - With V(absent), the resources in O(uuids), or all of them, are released. Resources that are not held are
-        ignored.
-      - With V(redialed), the resources in O(uuids), or all of them, get a new address each time the task runs. Offline
-        resources are dialed too. Resources that are queued or already being redialed are skipped. A resource that the
-        key does not hold is an error.
+      - With V(present), the key holds at least O(count) matching resources. Surplus resources are
+        kept. Offline resources count, because they are paid for.
+      - With V(absent), the resources in O(uuids), or all of them, are released. Resources that are
+        not held are ignored.
+      - With V(redialed), the resources in O(uuids), or all of them, get a new address each time the
+        task runs. Offline resources are dialed too. Resources that are queued or already being
+        redialed are skipped. A resource that the key does not hold is an error.
     type: str
     choices: [present, absent, redialed]
     default: present
   count:
-    description: The number of resources, from 1 to 100. Required with O(state=present); not allowed otherwise.
+    description: The number of resources, from 1 to 100. Required with O(state=present); not allowed
+      otherwise.
     type: int
   area:
     description:
-      - The area of the resources, by its code or its name, as M(qingguo.qgnet.qg_area_info) returns them in
-        C(area_code) and C(name). By default, any area matches. Must not be empty.
-      - An area that the vendor does not list is an error before any call that pays. It names similar ones.
-      - The list of resources contains the names of areas, but not their codes. Where a resource was applied for is
-        recorded in the state; otherwise, the vendor's names of areas decide. If neither does, O(on_uncertain) applies.
+      - The area of the resources, by its code or its name, as M(qingguo.qgnet.qg_area_info) returns
+        them in C(area_code) and C(name). By default, any area matches. Must not be empty.
+      - An area that the vendor does not list is an error before any call that pays. It names
+        similar ones.
+      - The list of resources contains the names of areas, but not their codes. Where a resource was
+        applied for is recorded in the state; otherwise, the vendor's names of areas decide. If
+        neither does, O(on_uncertain) applies.
     type: str
   isp:
     description: The ISP of the resources. By default, any ISP matches.
@@ -54,8 +60,8 @@ options:
   on_uncertain:
     description:
       - How to treat resources that may or may not match O(area) and O(isp).
-      - With V(fail), the task fails before it applies for more resources, because they might be paid for twice. It does
-        not fail if enough others match.
+      - With V(fail), the task fails before it applies for more resources, because they might be
+        paid for twice. It does not fail if enough others match.
       - With V(ignore), they do not count as matching.
       - With V(match), they count as matching.
     type: str
@@ -63,7 +69,8 @@ options:
     default: fail
   uuids:
     description:
-      - The identifiers of resources, as M(qingguo.qgnet.qg_monopoly_info) returns them. Must not be empty.
+      - The identifiers of resources, as M(qingguo.qgnet.qg_monopoly_info) returns them. Must not be
+        empty.
       - With O(state=absent) or O(state=redialed), either this or O(all) is required.
     type: list
     elements: str
@@ -74,13 +81,15 @@ options:
   wait:
     description:
       - Whether to wait until the resources are online.
-      - With O(state=present), the task waits for the resources that it applied for. If fewer than O(count) are online,
-        it also waits for resources that are queued or being redialed, but not for those that are offline.
-      - With O(state=redialed), the task waits for the new addresses of the resources that it redialed, and for those
-        in RV(pending).
-      - O(max_wait) limits the total waiting time. When it is used up, the task fails; another run continues to wait.
-      - While it waits, the task shows every 10 seconds how many resources are online. A task that is delegated to
-        another host does not.
+      - With O(state=present), the task waits for the resources that it applied for. If fewer than
+        O(count) are online, it also waits for resources that are queued or being redialed, but not
+        for those that are offline.
+      - With O(state=redialed), the task waits for the new addresses of the resources that it
+        redialed, and for those in RV(pending).
+      - O(max_wait) limits the total waiting time. When it is used up, the task fails; another run
+        continues to wait.
+      - While it waits, the task shows every 10 seconds how many resources are online. A task that
+        is delegated to another host does not.
     type: bool
     default: true
 attributes:
@@ -98,8 +107,9 @@ extends_documentation_fragment:
   - qingguo.qgnet.transport
   - qingguo.qgnet.store
 notes:
-  - The vendor does not release a resource within 12 hours after the application. The task releases the others, and then
-    fails. RV(refused) contains the remaining resources, with the earliest time of release.
+  - The vendor does not release a resource within 12 hours after the application. The task releases
+    the others, and then fails. RV(refused) contains the remaining resources, with the earliest time
+    of release.
   - The vendor requires 10 seconds between two dials of a resource. The task waits for them.
   - In check mode, the task does not apply for, redial or release resources.
   - Two control nodes with the same key are coordinated only if they share O(store).
@@ -142,10 +152,10 @@ EXAMPLES = r"""
 RETURN = r"""
 monopolies:
   description:
-    - The resources after the task. With O(state=present), those that match; with O(state=absent), those that the key
-      still holds; with O(state=redialed), those that were selected.
-    - In check mode, the current resources without the predicted changes, except that with O(state=absent) those to be
-      released are left out.
+    - The resources after the task. With O(state=present), those that match; with O(state=absent),
+      those that the key still holds; with O(state=redialed), those that were selected.
+    - In check mode, the current resources without the predicted changes, except that with
+      O(state=absent) those to be released are left out.
   returned: when the list could be read
   type: list
   elements: dict
@@ -166,7 +176,8 @@ monopolies:
       type: str
       returned: always, may be null
     state:
-      description: One of V(online), V(offline), V(redialing), V(queued), or the vendor's word for any other state.
+      description: One of V(online), V(offline), V(redialing), V(queued), or the vendor's word for
+        any other state.
       type: str
     server:
       description: The address to connect to, C(address:port), while it is online.
@@ -213,16 +224,18 @@ count:
   sample: 1
 already_present:
   description:
-    - The identifiers of the selected resources that the key already held before the task. Empty with O(state=absent).
-    - They include resources that an earlier run applied for without a known result; a warning lists these.
+    - The identifiers of the selected resources that the key already held before the task. Empty
+      with O(state=absent).
+    - They include resources that an earlier run applied for without a known result; a warning lists
+      these.
   returned: when the list could be read
   type: list
   elements: str
   sample: []
 missing:
   description:
-    - The number of resources that were missing, and for which the task applied. In check mode, for which it would
-      apply.
+    - The number of resources that were missing, and for which the task applied. In check mode, for
+      which it would apply.
   returned: when the list could be read
   type: int
   sample: 1
@@ -243,7 +256,8 @@ applied:
   elements: str
   sample: [xx_demo1-1:ppp10]
 released:
-  description: The identifiers of the released resources. In check mode, of those that would be released.
+  description: The identifiers of the released resources. In check mode, of those that would be
+    released.
   returned: when the list could be read
   type: list
   elements: str
@@ -268,8 +282,8 @@ redialed:
   sample: []
 pending:
   description:
-    - The identifiers of the resources that O(state=redialed) skipped, because they were queued or already being
-      redialed.
+    - The identifiers of the resources that O(state=redialed) skipped, because they were queued or
+      already being redialed.
   returned: when the list could be read
   type: list
   elements: str
@@ -304,7 +318,8 @@ undetermined:
   elements: str
   sample: []
 cap:
-  description: The C(limit) of O(max_new_per_day), what was C(bought) in 24 hours, and what was C(wanted) in addition.
+  description: The C(limit) of O(max_new_per_day), what was C(bought) in 24 hours, and what was
+    C(wanted) in addition.
   returned: failure
   type: dict
   sample: {option: max_new_per_day, limit: 20, bought: 18, wanted: 5}
@@ -314,7 +329,8 @@ api:
   type: dict
 error:
   description:
-    - The failed call. C(code) and C(meaning) are those of QG.net; C(request_id) is its number of the call, for support.
+    - The failed call. C(code) and C(meaning) are those of QG.net; C(request_id) is its number of
+      the call, for support.
   returned: failure
   type: dict
 """

@@ -14,7 +14,8 @@ version_added: 1.0.0
 author:
   - The qingguo.qgnet authors (!UNKNOWN)
 description:
-  - Reads the exclusive-occupancy resources that a QG.net key holds, and the idle stock that it can apply for.
+  - Reads the exclusive-occupancy resources that a QG.net key holds, and the idle stock that it can
+    apply for.
 options:
   uuids:
     description:
@@ -43,7 +44,9 @@ EXAMPLES = r"""
 
 - name: Show the servers that are online
   ansible.builtin.debug:
-    msg: "{{ found.monopolies | selectattr('state', 'eq', 'online') | map(attribute='server') | list }}"
+    msg: "{{ online | map(attribute='server') | list }}"
+  vars:
+    online: "{{ found.monopolies | selectattr('state', 'eq', 'online') }}"
 
 - name: Read one of them
   qingguo.qgnet.qg_monopoly_info:
@@ -74,7 +77,8 @@ monopolies:
       type: str
       returned: always, may be null
     state:
-      description: One of V(online), V(offline), V(redialing), V(queued), or the vendor's word for any other state.
+      description: One of V(online), V(offline), V(redialing), V(queued), or the vendor's word for
+        any other state.
       type: str
     server:
       description: The address to connect to, C(address:port), while it is online.
@@ -137,13 +141,16 @@ api:
   type: dict
 error:
   description:
-    - The failed call. C(code) and C(meaning) are those of QG.net; C(request_id) is its number of the call, for support.
+    - The failed call. C(code) and C(meaning) are those of QG.net; C(request_id) is its number of
+      the call, for support.
   returned: failure
   type: dict
 """
 
 from ansible_collections.qingguo.qgnet.plugins.module_utils._task.module import run_module
-from ansible_collections.qingguo.qgnet.plugins.module_utils._monopolies.operations import MONOPOLY_INFO
+from ansible_collections.qingguo.qgnet.plugins.module_utils._monopolies.operations import (
+    MONOPOLY_INFO,
+)
 
 
 def main() -> None:

@@ -14,10 +14,12 @@ version_added: 1.0.0
 author:
   - The qingguo.qgnet authors (!UNKNOWN)
 description:
-  - Ensures that a QG.net key holds at least O(count) matching leases, and returns them. A second run allocates nothing.
-  - If the effect of a call that pays is unknown, such as after a lost response or a killed run, no task with the same
-    O(store) pays again before it is known. It is known when the list shows all that was asked for, or 60 seconds after
-    the end of the call (after a call without an end, 60 seconds after its O(timeout), or after 90 seconds).
+  - Ensures that a QG.net key holds at least O(count) matching leases, and returns them. A second
+    run allocates nothing.
+  - If the effect of a call that pays is unknown, such as after a lost response or a killed run, no
+    task with the same O(store) pays again before it is known. It is known when the list shows all
+    that was asked for, or 60 seconds after the end of the call (after a call without an end, 60
+    seconds after its O(timeout), or after 90 seconds).
 options:
   count:
     description: The minimum number of live leases, from 1 to 100.
@@ -25,27 +27,29 @@ options:
     required: true
   min_remaining:
     description:
-      - The minimum remaining time of a matching lease, in minutes or with a unit, such as V(30s). It may be at most
-        nine tenths of what a lease lasts, which is O(keep_alive), or one minute with O(product=share). If that is
-        unknown, one lease is bought first. It does not apply to O(product=longterm).
+      - The minimum remaining time of a matching lease, in minutes or with a unit, such as V(30s).
+        It may be at most nine tenths of what a lease lasts, which is O(keep_alive), or one minute
+        with O(product=share). If that is unknown, one lease is bought first. It does not apply to
+        O(product=longterm).
     type: str
     default: "0"
   exact:
     description:
-      - Whether to release matching leases in excess of O(count), and those that end too soon, earliest deadline first.
-        Without O(areas), O(exclude_areas) and O(isp), all leases of the key match, so omit these rather than give null.
+      - Whether to release matching leases in excess of O(count), and those that end too soon,
+        earliest deadline first. Without O(areas), O(exclude_areas) and O(isp), all leases of the
+        key match, so omit these rather than give null.
     type: bool
     default: false
   exclude_ips:
     description:
-      - The exit IPs (C(ip)) or servers (C(server)) of leases that do not match, such as banned ones. If a new lease
-        has such an address, the task fails.
+      - The exit IPs (C(ip)) or servers (C(server)) of leases that do not match, such as banned
+        ones. If a new lease has such an address, the task fails.
     type: list
     elements: str
   on_uncertain:
     description:
-      - What to do with a lease when it is unknown whether it matches. V(fail) fails before anything is paid for,
-        V(match) counts the lease, and V(ignore) does not.
+      - What to do with a lease when it is unknown whether it matches. V(fail) fails before anything
+        is paid for, V(match) counts the lease, and V(ignore) does not.
     type: str
     choices: [fail, ignore, match]
     default: fail
@@ -104,7 +108,8 @@ count:
   returned: success
   type: int
 missing:
-  description: The number of leases that are still missing. In check mode, the number that would be allocated.
+  description: The number of leases that are still missing. In check mode, the number that would be
+    allocated.
   returned: success
   type: int
 allocated:
@@ -126,7 +131,8 @@ quota:
   returned: failure
   type: dict
 cap:
-  description: The C(limit) of O(max_new_per_day), what was C(bought) in 24 hours, and what was C(wanted) in addition.
+  description: The C(limit) of O(max_new_per_day), what was C(bought) in 24 hours, and what was
+    C(wanted) in addition.
   returned: failure
   type: dict
 product:
@@ -139,7 +145,8 @@ api:
   type: dict
 error:
   description:
-    - The failed call. C(code) and C(meaning) are those of QG.net; C(request_id) is its number of the call, for support.
+    - The failed call. C(code) and C(meaning) are those of QG.net; C(request_id) is its number of
+      the call, for support.
   returned: failure
   type: dict
 """

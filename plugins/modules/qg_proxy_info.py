@@ -15,13 +15,13 @@ author:
   - The qingguo.qgnet authors (!UNKNOWN)
 description:
   - Reads the leases of a QG.net key. It never leases anything.
-  - The vendor's list is corrected by what responses reported to this control node as leased or released within the last
-    60 seconds.
+  - The vendor's list is corrected by what responses reported to this control node as leased or
+    released within the last 60 seconds.
 options:
   task_ids:
     description:
-      - Only leases of these tasks. A task consists of all leases of one allocation. By default, all leases are
-        returned.
+      - Only leases of these tasks. A task consists of all leases of one allocation. By default, all
+        leases are returned.
       - Not available with O(product=share) and O(product=overseas), whose leases have no tasks.
       - Must not be empty.
     type: list
@@ -65,14 +65,16 @@ leases:
   contains:
     ip:
       description:
-        - The exit IP, which is the address that websites see. It is null for a product that forwards through a tunnel.
+        - The exit IP, which is the address that websites see. It is null for a product that
+          forwards through a tunnel.
       type: str
       returned: always, may be null
     port:
       description: The port of the proxy.
       type: int
     server:
-      description: Host and port to connect to. The host differs from C(ip) in the vendor's enterprise pool.
+      description: Host and port to connect to. The host differs from C(ip) in the vendor's
+        enterprise pool.
       type: str
     deadline:
       description: When the lease ends, as the vendor gives it.
@@ -80,11 +82,13 @@ leases:
       returned: always, may be null
     expires_at:
       description:
-        - The same time in ISO 8601. The vendor states no time zone; the collection assumes China Standard Time.
+        - The same time in ISO 8601. The vendor states no time zone; the collection assumes China
+          Standard Time.
       type: str
       returned: always, null if the deadline cannot be read
     remaining_seconds:
-      description: The seconds until the deadline, by the clock of the vendor, which the responses show.
+      description: The seconds until the deadline, by the clock of the vendor, which the responses
+        show.
       type: int
       returned: always, null if the deadline cannot be read
     region:
@@ -102,8 +106,8 @@ leases:
       returned: always, may be null
     task_id:
       description:
-        - The vendor's task, which consists of all leases of one allocation. It is null for O(product=share) and
-          O(product=overseas), whose leases have no tasks.
+        - The vendor's task, which consists of all leases of one allocation. It is null for
+          O(product=share) and O(product=overseas), whose leases have no tasks.
       type: str
       returned: always, may be null
     vendor:
@@ -123,7 +127,7 @@ leases:
       region: "\u798f\u5efa\u7701\u6cc9\u5dde\u5e02\u7535\u4fe1"
       isp: telecom
       task_id: Ab3dEf6hIj9kLm2n
-      vendor: {IP: 192.0.2.10, port: "21504", deadline: "2030-01-02 03:04:05", host: "192.0.2.10:21504"}
+      vendor: {IP: 192.0.2.10, port: "21504", deadline: "2030-01-02 03:04:05"}
 count:
   description: The number of elements.
   returned: success
@@ -140,7 +144,8 @@ api:
   type: dict
 error:
   description:
-    - The failed call. C(code) and C(meaning) are those of QG.net; C(request_id) is its number of the call, for support.
+    - The failed call. C(code) and C(meaning) are those of QG.net; C(request_id) is its number of
+      the call, for support.
   returned: failure
   type: dict
 """

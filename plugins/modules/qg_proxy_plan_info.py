@@ -15,8 +15,10 @@ author:
   - The qingguo.qgnet authors (!UNKNOWN)
 description:
   - Reads a proxy service of an account that is billed by the number of addresses.
-  - This requires the credentials of the account. To read the channels of a key, use M(qingguo.qgnet.qg_quota_info).
-  - The vendor's response contains the key of the service. It is removed unless O(include_secrets) is true.
+  - This requires the credentials of the account. To read the channels of a key, use
+    M(qingguo.qgnet.qg_quota_info).
+  - The vendor's response contains the key of the service. It is removed unless O(include_secrets)
+    is true.
 options:
   resource_no:
     description: The vendor's identifier of the service.
@@ -24,13 +26,15 @@ options:
     required: true
   product_id:
     description:
-      - The vendor's number of the brand (I(productId)), such as 117. Document 2662 of the vendor lists them.
+      - The vendor's number of the brand (I(productId)), such as 117. Document 2662 of the vendor
+        lists them.
     type: int
     required: true
   include_secrets:
     description:
       - Whether to return the key of the service.
-      - The result is then hidden from output and logs, as with C(no_log). The registered variable contains it in full.
+      - The result is then hidden from output and logs, as with C(no_log). The registered variable
+        contains it in full.
       - A delegated task must set C(no_log) itself; otherwise it fails.
     type: bool
     default: false
@@ -84,7 +88,8 @@ plan:
       returned: always, may be null
     buy_time_iso:
       description:
-        - The same time in ISO 8601. The vendor states no time zone; the collection assumes China Standard Time.
+        - The same time in ISO 8601. The vendor states no time zone; the collection assumes China
+          Standard Time.
       type: str
       returned: always, may be null
     end_time:
@@ -97,20 +102,21 @@ plan:
       returned: always, may be null
     order_status:
       description:
-        - The state of the order (I(Order_status)), as a word; one of V(locked), V(upgrade_failed), V(renewal_failed),
-          V(opening_failed), V(void), V(normal), V(expired), or V(unknown) for any other number.
+        - The state of the order (I(Order_status)), as a word; one of V(locked), V(upgrade_failed),
+          V(renewal_failed), V(opening_failed), V(void), V(normal), V(expired), or V(unknown) for
+          any other number.
       type: str
       returned: always, may be null
     order_status_code:
       description:
-        - The vendor's number for the same state. The words above are in the order -7, -6, -5, -4, -1, 1, 3. The numbers
-          differ from those of cloud instances.
+        - The vendor's number for the same state. The words above are in the order -7, -6, -5, -4,
+          -1, 1, 3. The numbers differ from those of cloud instances.
       type: int
       returned: always, may be null
     type:
       description:
-        - How the addresses are shared (I(Type)), as a word; one of V(dedicated), V(shared), V(exclusive_occupancy), or
-          V(unknown) for any other number.
+        - How the addresses are shared (I(Type)), as a word; one of V(dedicated), V(shared),
+          V(exclusive_occupancy), or V(unknown) for any other number.
       type: str
       returned: always, may be null
     type_code:
@@ -119,8 +125,8 @@ plan:
       returned: always, may be null
     ip_type:
       description:
-        - The type of the addresses (I(Ip_type)), as a word; one of V(static), V(dynamic), V(tunnel), or V(unknown) for
-          any other number.
+        - The type of the addresses (I(Ip_type)), as a word; one of V(static), V(dynamic),
+          V(tunnel), or V(unknown) for any other number.
       type: str
       returned: always, may be null
     ip_type_code:
@@ -128,16 +134,19 @@ plan:
       type: int
       returned: always, may be null
     tunnel:
-      description: Host and port of the tunnel (I(Tunnel_url)), for O(qingguo.qgnet.qg_tunnel_exit#module:tunnel).
+      description: Host and port of the tunnel (I(Tunnel_url)), for
+        O(qingguo.qgnet.qg_tunnel_exit#module:tunnel).
       type: str
       returned: always, may be null
     authkey:
       description:
-        - The key of the service (I(Authkey)), which O(qingguo.qgnet.qg_proxy_allocate#module:key) takes. Secret.
+        - The key of the service (I(Authkey)), which O(qingguo.qgnet.qg_proxy_allocate#module:key)
+          takes. Secret.
       type: str
       returned: with O(include_secrets=true), may be null
     vendor:
-      description: The service as the vendor gives it, without its key unless O(include_secrets) is true.
+      description: The service as the vendor gives it, without its key unless O(include_secrets) is
+        true.
       type: dict
   sample:
     total: 10000
@@ -161,7 +170,8 @@ api:
   type: dict
 error:
   description:
-    - The failed call. C(code) and C(meaning) are those of QG.net; C(request_id) is its number of the call, for support.
+    - The failed call. C(code) and C(meaning) are those of QG.net; C(request_id) is its number of
+      the call, for support.
   returned: failure
   type: dict
 """

@@ -15,9 +15,10 @@ author:
   - The qingguo.qgnet authors (!UNKNOWN)
 description:
   - Reads proxies of the pool behind a QG.net key. They take no channel, and are not leased.
-  - Only dynamic shared plans that are billed by time have a pool. The vendor may return other addresses in each call.
-  - Only O(product=classic) is accepted, which V(auto) means here. The pool of V(share) cannot be read without leasing
-    addresses.
+  - Only dynamic shared plans that are billed by time have a pool. The vendor may return other
+    addresses in each call.
+  - Only O(product=classic) is accepted, which V(auto) means here. The pool of V(share) cannot be
+    read without leasing addresses.
   - O(areas) may contain only one area.
 options:
   count:
@@ -51,7 +52,8 @@ EXAMPLES = r"""
 
 RETURN = r"""
 proxies:
-  description: The proxies, earliest deadline first, each as in RV(qingguo.qgnet.qg_proxy_info#module:leases).
+  description: The proxies, earliest deadline first, each as in
+    RV(qingguo.qgnet.qg_proxy_info#module:leases).
   returned: success
   type: list
   elements: dict
@@ -72,7 +74,8 @@ api:
   type: dict
 error:
   description:
-    - The failed call. C(code) and C(meaning) are those of QG.net; C(request_id) is its number of the call, for support.
+    - The failed call. C(code) and C(meaning) are those of QG.net; C(request_id) is its number of
+      the call, for support.
   returned: failure
   type: dict
 """

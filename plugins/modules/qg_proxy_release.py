@@ -14,18 +14,21 @@ version_added: 1.0.0
 author:
   - The qingguo.qgnet authors (!UNKNOWN)
 description:
-  - Releases leases of a QG.net key by address, by task, or all of them. Leases that are not held are ignored,
-    and a warning names them.
-  - The list of leases is read before the release, and after a lost response. What the vendor reports as released counts
-    as released, even if the list still shows it for up to 60 seconds.
-  - A lease whose exit address another lease has, which must stay, is only released if O(task_ids) selects it.
-  - The vendor limits releases. A dynamic dedicated plan may release two addresses per channel and minute. A shared plan
-    cannot release leases. A static plan can release a lease one day after it was allocated, and at most two times a
-    week. Exclusive-occupancy resources are released with M(qingguo.qgnet.qg_monopoly).
-  - With O(product=longterm), only static addresses can be released, by the rule for static plans. O(product=share) and
-    O(product=overseas) have no call for it, and the task fails before it changes anything.
-  - The task waits for the limits per minute, for up to O(max_wait). After that it fails, and returns the leases that
-    were released and those that were not.
+  - Releases leases of a QG.net key by address, by task, or all of them. Leases that are not held
+    are ignored, and a warning names them.
+  - The list of leases is read before the release, and after a lost response. What the vendor
+    reports as released counts as released, even if the list still shows it for up to 60 seconds.
+  - A lease whose exit address another lease has, which must stay, is only released if O(task_ids)
+    selects it.
+  - The vendor limits releases. A dynamic dedicated plan may release two addresses per channel and
+    minute. A shared plan cannot release leases. A static plan can release a lease one day after it
+    was allocated, and at most two times a week. Exclusive-occupancy resources are released with
+    M(qingguo.qgnet.qg_monopoly).
+  - With O(product=longterm), only static addresses can be released, by the rule for static plans.
+    O(product=share) and O(product=overseas) have no call for it, and the task fails before it
+    changes anything.
+  - The task waits for the limits per minute, for up to O(max_wait). After that it fails, and
+    returns the leases that were released and those that were not.
 attributes:
   diff_mode:
     description: Returns details on what has changed when in diff mode.
@@ -68,8 +71,8 @@ EXAMPLES = r"""
 RETURN = r"""
 released:
   description:
-    - The leases that the task released, each as in RV(qingguo.qgnet.qg_proxy_info#module:leases). In check mode, those
-      that it would release.
+    - The leases that the task released, each as in RV(qingguo.qgnet.qg_proxy_info#module:leases).
+      In check mode, those that it would release.
   returned: success
   type: list
   elements: dict
@@ -80,13 +83,15 @@ released:
       expires_at: "2030-01-02T03:04:05+08:00"
       remaining_seconds: 86399
 allocated:
-  description: Leases that a call of an earlier run has paid for meanwhile. Each is as in RV(released).
+  description: Leases that a call of an earlier run has paid for meanwhile. Each is as in
+    RV(released).
   returned: success
   type: list
   elements: dict
   sample: []
 not_held:
-  description: The entries of O(ips) or O(task_ids) that belong to no lease of the key. A warning names them, too.
+  description: The entries of O(ips) or O(task_ids) that belong to no lease of the key. A warning
+    names them, too.
   returned: success
   type: list
   elements: str
@@ -107,7 +112,8 @@ api:
   type: dict
 error:
   description:
-    - The failed call. C(code) and C(meaning) are those of QG.net; C(request_id) is its number of the call, for support.
+    - The failed call. C(code) and C(meaning) are those of QG.net; C(request_id) is its number of
+      the call, for support.
   returned: failure
   type: dict
 """

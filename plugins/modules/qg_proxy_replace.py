@@ -14,27 +14,31 @@ version_added: 1.0.0
 author:
   - The qingguo.qgnet authors (!UNKNOWN)
 description:
-  - Releases leases of a QG.net key and allocates the same number of new ones, so that the addresses change.
-  - What O(areas), O(exclude_areas), O(isp) and O(keep_alive) leave open is requested as it was for the old leases,
-    according to the state. If that differs among them, the task fails before it changes anything. Of a lease that
-    another program bought, nothing is known.
-  - With O(count) or O(all), the task calls the vendor's replacement. It accepts only a number; the vendor selects the
-    leases to replace. Only dynamic dedicated plans of the classic API and O(product=exclusive) support it.
-  - With O(ips) or O(task_ids), the task releases the leases, waits for their channels, and allocates the same number of
-    new leases. It begins with the lease that ends first; if no new lease is available, the others are kept. The limits
-    of M(qingguo.qgnet.qg_proxy_release) apply.
-  - If the key holds none of the leases in O(ips) or O(task_ids), the task fails. If it holds some of them, a warning
-    names the others.
-  - With O(product=longterm), only O(ips) and O(task_ids) are available. Leases of O(product=share) and
-    O(product=overseas) cannot be replaced. Such a task fails before it changes anything.
-  - After a lost response, the call is not repeated before its effect is known. Leases that were released but not
-    replaced are allocated again. If lists are wrong meanwhile, the key may hold one lease too few afterwards, which the
-    next M(qingguo.qgnet.qg_proxy_allocate) allocates. If the vendor refuses to replace leases that it has released, and
-    the run is killed at that moment, the next run may allocate one lease too many.
-  - If a run was killed or failed before it was complete, the same task continues the replacement when it is run again
-    within ten minutes. Leases that were replaced are not replaced again. Before that, the task waits for the result of
-    the call as M(qingguo.qgnet.qg_proxy_allocate) does. After ten minutes, or with other leases, another number or
-    other properties of new leases, a new replacement begins.
+  - Releases leases of a QG.net key and allocates the same number of new ones, so that the addresses
+    change.
+  - What O(areas), O(exclude_areas), O(isp) and O(keep_alive) leave open is requested as it was for
+    the old leases, according to the state. If that differs among them, the task fails before it
+    changes anything. Of a lease that another program bought, nothing is known.
+  - With O(count) or O(all), the task calls the vendor's replacement. It accepts only a number; the
+    vendor selects the leases to replace. Only dynamic dedicated plans of the classic API and
+    O(product=exclusive) support it.
+  - With O(ips) or O(task_ids), the task releases the leases, waits for their channels, and
+    allocates the same number of new leases. It begins with the lease that ends first; if no new
+    lease is available, the others are kept. The limits of M(qingguo.qgnet.qg_proxy_release) apply.
+  - If the key holds none of the leases in O(ips) or O(task_ids), the task fails. If it holds some
+    of them, a warning names the others.
+  - With O(product=longterm), only O(ips) and O(task_ids) are available. Leases of O(product=share)
+    and O(product=overseas) cannot be replaced. Such a task fails before it changes anything.
+  - After a lost response, the call is not repeated before its effect is known. Leases that were
+    released but not replaced are allocated again. If lists are wrong meanwhile, the key may hold
+    one lease too few afterwards, which the next M(qingguo.qgnet.qg_proxy_allocate) allocates. If
+    the vendor refuses to replace leases that it has released, and the run is killed at that moment,
+    the next run may allocate one lease too many.
+  - If a run was killed or failed before it was complete, the same task continues the replacement
+    when it is run again within ten minutes. Leases that were replaced are not replaced again.
+    Before that, the task waits for the result of the call as M(qingguo.qgnet.qg_proxy_allocate)
+    does. After ten minutes, or with other leases, another number or other properties of new leases,
+    a new replacement begins.
 options:
   count:
     description: The number of leases to replace, from 1 to 100. The vendor selects them.
@@ -113,20 +117,22 @@ allocated:
   sample: []
 released:
   description:
-    - The leases that were released. In check mode, those that would be released, as far as they can be predicted.
+    - The leases that were released. In check mode, those that would be released, as far as they can
+      be predicted.
   returned: success
   type: list
   elements: dict
   sample: []
 missing:
   description:
-    - The number of leases that were released but not replaced. In check mode, the number of leases that would be
-      replaced.
+    - The number of leases that were released but not replaced. In check mode, the number of leases
+      that would be replaced.
   returned: success
   type: int
   sample: 0
 not_held:
-  description: The entries of O(ips) or O(task_ids) that belong to no lease of the key. A warning names them, too.
+  description: The entries of O(ips) or O(task_ids) that belong to no lease of the key. A warning
+    names them, too.
   returned: success
   type: list
   elements: str
@@ -142,7 +148,8 @@ quota:
   type: dict
   sample: {total: 5, available: 3, used: 2}
 cap:
-  description: The C(limit) of O(max_new_per_day), what was C(bought) in 24 hours, and what was C(wanted) in addition.
+  description: The C(limit) of O(max_new_per_day), what was C(bought) in 24 hours, and what was
+    C(wanted) in addition.
   returned: failure
   type: dict
   sample: {option: max_new_per_day, limit: 20, bought: 18, wanted: 5}
@@ -157,7 +164,8 @@ api:
   type: dict
 error:
   description:
-    - The failed call. C(code) and C(meaning) are those of QG.net; C(request_id) is its number of the call, for support.
+    - The failed call. C(code) and C(meaning) are those of QG.net; C(request_id) is its number of
+      the call, for support.
   returned: failure
   type: dict
 """

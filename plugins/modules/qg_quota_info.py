@@ -14,7 +14,8 @@ version_added: 1.0.0
 author:
   - The qingguo.qgnet authors (!UNKNOWN)
 description:
-  - Reads the channels of the plan behind a QG.net key. A channel carries one leased proxy address at a time.
+  - Reads the channels of the plan behind a QG.net key. A channel carries one leased proxy address
+    at a time.
   - For a plan by volume of a product host, it reads the addresses that may still be leased.
   - O(product=overseas) has neither call, and the task fails.
 extends_documentation_fragment:
@@ -49,23 +50,26 @@ quota:
   type: dict
   contains:
     unit:
-      description: What the numbers count, V(channels), or V(addresses) for a plan by volume of a product host.
+      description: What the numbers count, V(channels), or V(addresses) for a plan by volume of a
+        product host.
       type: str
     total:
       description: The total number of channels; null for a plan by volume, which does not show it.
       type: int
       returned: always, may be null
     available:
-      description: The number of free channels, or of addresses that a plan by volume may still lease.
+      description: The number of free channels, or of addresses that a plan by volume may still
+        lease.
       type: int
     used:
-      description: The number of channels that carry a lease; null for a plan by volume, which does not show it.
+      description: The number of channels that carry a lease; null for a plan by volume, which does
+        not show it.
       type: int
       returned: always, may be null
     balance:
       description:
-        - The number of addresses that a plan by volume may still lease. It is null for a plan by channels, and with
-          O(product=classic).
+        - The number of addresses that a plan by volume may still lease. It is null for a plan by
+          channels, and with O(product=classic).
       type: int
       returned: always, may be null
     vendor:
@@ -89,7 +93,8 @@ api:
   type: dict
 error:
   description:
-    - The failed call. C(code) and C(meaning) are those of QG.net; C(request_id) is its number of the call, for support.
+    - The failed call. C(code) and C(meaning) are those of QG.net; C(request_id) is its number of
+      the call, for support.
   returned: failure
   type: dict
 """

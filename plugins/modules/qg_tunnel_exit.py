@@ -14,15 +14,16 @@ version_added: 1.0.0
 author:
   - The qingguo.qgnet authors (!UNKNOWN)
 description:
-  - Changes the exit address of a QG.net tunnel at its control port, and returns the new one. Each run changes it.
+  - Changes the exit address of a QG.net tunnel at its control port, and returns the new one. Each
+    run changes it.
   - A call whose response was lost is repeated, because a second change has the same effect.
-  - The vendor documents this call for tunnels that keep their exit. The exits of labels, which the filter
-    P(qingguo.qgnet.proxy_tunnel#filter) selects, change with another label.
+  - The vendor documents this call for tunnels that keep their exit. The exits of labels, which the
+    filter P(qingguo.qgnet.proxy_tunnel#filter) selects, change with another label.
 options:
   tunnel:
     description:
-      - The address of the tunnel, V(HOST:PORT), as M(qingguo.qgnet.qg_proxy_plan_info) returns it in C(tunnel). The
-        port, which is that of the proxy, may be omitted.
+      - The address of the tunnel, V(HOST:PORT), as M(qingguo.qgnet.qg_proxy_plan_info) returns it
+        in C(tunnel). The port, which is that of the proxy, may be omitted.
     type: str
     required: true
   key:
@@ -32,8 +33,8 @@ options:
     required: true
   password:
     description:
-      - The password of the key at the proxy. The vendor calls it I(Authpwd). The control port requires it, also for a
-        host on the whitelist.
+      - The password of the key at the proxy. The vendor calls it I(Authpwd). The control port
+        requires it, also for a host on the whitelist.
     type: str
     required: true
 attributes:
@@ -50,8 +51,8 @@ extends_documentation_fragment:
   - qingguo.qgnet.attributes
   - qingguo.qgnet.transport
 notes:
-  - The control port has no TLS, so the key and its password are readable on the network. The vendor offers no
-    other way.
+  - The control port has no TLS, so the key and its password are readable on the network. The vendor
+    offers no other way.
 seealso:
   - module: qingguo.qgnet.qg_proxy_plan_info
   - plugin: qingguo.qgnet.proxy_tunnel
@@ -88,7 +89,8 @@ exit:
       returned: always, may be null
     expires_at:
       description:
-        - The same time in ISO 8601. The vendor states no time zone; the collection assumes China Standard Time.
+        - The same time in ISO 8601. The vendor states no time zone; the collection assumes China
+          Standard Time.
       type: str
       returned: always, null if the deadline cannot be read
   sample:
@@ -102,7 +104,8 @@ api:
   type: dict
 error:
   description:
-    - The failed call. C(code) and C(meaning) are those of QG.net; C(request_id) is its number of the call, for support.
+    - The failed call. C(code) and C(meaning) are those of QG.net; C(request_id) is its number of
+      the call, for support.
   returned: failure
   type: dict
 """

@@ -14,17 +14,21 @@ version_added: 1.0.0
 author:
   - The qingguo.qgnet authors (!UNKNOWN)
 description:
-  - Adds egress IPs to the whitelist of a QG.net key, removes them, or replaces the contents of the whitelist.
-  - The task reads the whitelist, sends only the difference in as few calls as possible, and reads the whitelist again.
-    Only the whitelist decides, also after a lost response. RV(added) and RV(removed) are what it shows. If it does not
-    show within O(max_wait) what QG.net has reported as changed, the task fails, and they contain what was reported.
-  - Nothing is removed until all of O(ips) are on the whitelist. Only if the whitelist is full are addresses removed
-    first.
-  - Tasks for the same key wait for each other. For many hosts, use M(qingguo.qgnet.qg_egress_whitelist).
+  - Adds egress IPs to the whitelist of a QG.net key, removes them, or replaces the contents of the
+    whitelist.
+  - The task reads the whitelist, sends only the difference in as few calls as possible, and reads
+    the whitelist again. Only the whitelist decides, also after a lost response. RV(added) and
+    RV(removed) are what it shows. If it does not show within O(max_wait) what QG.net has reported
+    as changed, the task fails, and they contain what was reported.
+  - Nothing is removed until all of O(ips) are on the whitelist. Only if the whitelist is full are
+    addresses removed first.
+  - Tasks for the same key wait for each other. For many hosts, use
+    M(qingguo.qgnet.qg_egress_whitelist).
 options:
   ips:
     description:
-      - The egress IPs, as IPv4 addresses. The vendor's whitelist does not accept IPv6 addresses or networks.
+      - The egress IPs, as IPv4 addresses. The vendor's whitelist does not accept IPv6 addresses or
+        networks.
       - May be empty, except with O(state=exact).
     type: list
     elements: str
@@ -32,23 +36,25 @@ options:
   state:
     description:
       - With V(present), O(ips) are added. With V(absent), they are removed.
-      - With V(exact), O(ips) are added and all others are removed. A run that covers only part of its hosts is refused,
-        see O(allow_partial).
+      - With V(exact), O(ips) are added and all others are removed. A run that covers only part of
+        its hosts is refused, see O(allow_partial).
     type: str
     choices: [present, absent, exact]
     default: present
   max_removals:
     description:
-      - With O(state=exact), the maximum number of addresses to remove. If more would be removed, the task fails before
-        it writes.
+      - With O(state=exact), the maximum number of addresses to remove. If more would be removed,
+        the task fails before it writes.
     type: int
     default: 10
   allow_partial:
     description:
-      - With O(state=exact), whether the task may run although the run covers only part of its hosts. If O(ips) is built
-        from the hosts of the play, the addresses of the others would be removed.
-      - A run covers only part of its hosts with C(--limit), in a C(serial) batch, and after a host of the play has
-        failed or was unreachable. Without this option, the task then fails before any call.
+      - With O(state=exact), whether the task may run although the run covers only part of its
+        hosts. If O(ips) is built from the hosts of the play, the addresses of the others would be
+        removed.
+      - A run covers only part of its hosts with C(--limit), in a C(serial) batch, and after a host
+        of the play has failed or was unreachable. Without this option, the task then fails before
+        any call.
       - Set it if O(ips) does not depend on the hosts of the run.
     type: bool
     default: false
@@ -107,7 +113,8 @@ removed:
   sample: []
 refused:
   description:
-    - Addresses that QG.net refused. If there are any, the task fails; the other addresses are on the whitelist.
+    - Addresses that QG.net refused. If there are any, the task fails; the other addresses are on
+      the whitelist.
   returned: when the whitelist could be read
   type: list
   elements: dict
@@ -116,7 +123,8 @@ refused:
       description: The address.
       type: str
     code:
-      description: The vendor's code, for example V(-206) for an address that is bound to another key.
+      description: The vendor's code, for example V(-206) for an address that is bound to another
+        key.
       type: int
       returned: always, may be null
     reason:
@@ -124,7 +132,8 @@ refused:
       type: str
   sample: []
 whitelist:
-  description: All addresses on the whitelist after the task, in numeric order. In check mode, as they would be.
+  description: All addresses on the whitelist after the task, in numeric order. In check mode, as
+    they would be.
   returned: when the whitelist could be read
   type: list
   elements: str
@@ -136,7 +145,8 @@ count:
   sample: 2
 unreadable:
   description:
-    - Entries of the whitelist that are not one IPv4 address, such as a network or a name. The task never changes them.
+    - Entries of the whitelist that are not one IPv4 address, such as a network or a name. The task
+      never changes them.
   returned: when the whitelist could be read
   type: list
   elements: str
@@ -147,7 +157,8 @@ api:
   type: dict
 error:
   description:
-    - The failed call. C(code) and C(meaning) are those of QG.net; C(request_id) is its number of the call, for support.
+    - The failed call. C(code) and C(meaning) are those of QG.net; C(request_id) is its number of
+      the call, for support.
   returned: failure
   type: dict
 """

@@ -14,8 +14,8 @@ version_added: 1.0.0
 author:
   - The qingguo.qgnet authors (!UNKNOWN)
 description:
-  - Reads the whitelist of a QG.net key, and the hosts that M(qingguo.qgnet.qg_egress_whitelist) registered in
-    O(store).
+  - Reads the whitelist of a QG.net key, and the hosts that M(qingguo.qgnet.qg_egress_whitelist)
+    registered in O(store).
 extends_documentation_fragment:
   - qingguo.qgnet.attributes
   - qingguo.qgnet.attributes.info
@@ -57,8 +57,8 @@ unreadable:
   elements: str
 entries:
   description:
-    - The hosts that are registered with each address. C(listed) says whether it is on the whitelist, C(there_before)
-      whether it was before that.
+    - The hosts that are registered with each address. C(listed) says whether it is on the
+      whitelist, C(there_before) whether it was before that.
   returned: success
   type: list
   elements: dict
@@ -66,20 +66,26 @@ entries:
     - ip: 203.0.113.5
       listed: true
       owners:
-        - {host: web1, inventory_id: /etc/hosts, registered_since: "2026-05-04T09:30:00+08:00", there_before: false}
+        - host: web1
+          inventory_id: /etc/hosts
+          registered_since: "2026-05-04T09:30:00+08:00"
+          there_before: false
 api:
   description: The numbers of calls and of retries, and the seconds waited.
   returned: success
   type: dict
 error:
   description:
-    - The failed call. C(code) and C(meaning) are those of QG.net; C(request_id) is its number of the call, for support.
+    - The failed call. C(code) and C(meaning) are those of QG.net; C(request_id) is its number of
+      the call, for support.
   returned: failure
   type: dict
 """
 
 from ansible_collections.qingguo.qgnet.plugins.module_utils._task.module import run_module
-from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist.operations import WHITELIST_INFO
+from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist.operations import (
+    WHITELIST_INFO,
+)
 
 
 def main() -> None:
