@@ -2,7 +2,9 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The account API (``https://www.qg.net/api``), whose calls only read. Each is signed immediately before it is sent.
+"""The account API (``https://www.qg.net/api``), whose calls only read.
+
+Each is signed immediately before it is sent.
 
 Signature: vendor doc 250, according to public copies of it. The vendor documents no limit of calls.
 """
@@ -24,9 +26,11 @@ from .model import Call, Code, Refusal, T
 from .parsing import Record, ResponseShapeError, http_time, parse_object
 from .transport import Transport
 
-#: The maximum number of services that one call of getDetail returns (vendor's page on service details).
+#: The maximum number of services that one call of getDetail returns (vendor's page on service
+#: details).
 PAGE_SIZE = 50
-#: The difference of the clocks in seconds above which the message names it as the reason of a refusal.
+#: The difference of the clocks in seconds above which the message names it as the reason of a
+#: refusal.
 MAX_CLOCK_DIFFERENCE = 60
 #: What QG.net's text about the parts of a signature contains; 签名错误 is a wrong signature.
 _ABOUT_SIGNATURE = ("签名", "domain", "appid", "time")
@@ -35,7 +39,9 @@ Row = dict[str, Any]
 
 @dataclass(frozen=True)
 class Identity:
-    """The caller: an application of an account (``app_id``, ``app_key``), and the site of the account."""
+    """The caller: an application of an account (``app_id``, ``app_key``), and the site of the
+    account.
+    """
 
     app_id: str
     app_key: str = field(repr=False)
@@ -44,8 +50,9 @@ class Identity:
     def signed(self, now: float) -> dict[str, str]:
         """Return the parameters that identify and sign a call.
 
-        ``sign`` is the MD5 of application, domain, time and key, concatenated, in lower-case hexadecimal; the
-        parameters of the call itself are not signed. ``time`` is in whole seconds since 1970. The vendor requires MD5.
+        ``sign`` is the MD5 of application, domain, time and key, concatenated, in lower-case
+        hexadecimal; the parameters of the call itself are not signed. ``time`` is in whole seconds
+        since 1970. The vendor requires MD5.
         """
         time = str(int(now))
         text = f"{self.app_id}{self.domain}{time}{self.app_key}"
@@ -54,9 +61,11 @@ class Identity:
 
 
 def _dialect(response: HttpResponse, *, by_result: bool = False) -> tuple[Any, Refusal | None]:
-    """Read ``{"Code": 0, "Message": "", "Data": ...}`` with code 0 or 200, or ``{"result": true, "data": ...}``.
+    """Read ``{"Code": 0, "Message": "", "Data": ...}`` with code 0 or 200, or ``{"result": true,
+    "data": ...}``.
 
-    If a response by result has a code, the code counts. The vendor's table of codes (doc 251) is not public.
+    If a response by result has a code, the code counts. The vendor's table of codes (doc 251) is
+    not public.
     """
     # The JSON of a failing server, or of a redirect, does not come from the vendor's service.
     if response.status >= 500 or response.status == 429 or 300 <= response.status < 400:
@@ -72,7 +81,9 @@ def _dialect(response: HttpResponse, *, by_result: bool = False) -> tuple[Any, R
     if is_good and response.status < 300:
         return body.value("data"), None
     said = body.value("msg" if by_result else "Message")
-    return None, Refusal(None if by_result else code, _row(str(said or ""), response), said, body.value("RequestId"))
+    return None, Refusal(
+        None if by_result else code, _row(str(said or ""), response), said, body.value("RequestId")
+    )
 
 
 def _row(said: str, response: HttpResponse) -> Code:
@@ -82,13 +93,17 @@ def _row(said: str, response: HttpResponse) -> Code:
     if abs(ahead) > MAX_CLOCK_DIFFERENCE:
         side = "ahead of" if ahead > 0 else "behind"
         fix = (
-            f"The clock of this machine is {abs(ahead):.0f} seconds {side} the vendor's, and calls are signed with the "
-            "time: set the clock. "
+            f"The clock of this machine is {abs(ahead):.0f} seconds {side} the vendor's, and calls "
+            "are signed with the time: set the clock. "
         )
         return Code(Reason.PARAMETER, "", fix)
     if any(word in said for word in _ABOUT_SIGNATURE):
         clock = "" if date is not None else ", and whether the clock of this machine is right"
-        return Code(Reason.CALLER, "", f"The signature was not accepted: check app_id, app_key and account_url{clock}.")
+        return Code(
+            Reason.CALLER,
+            "",
+            f"The signature was not accepted: check app_id, app_key and account_url{clock}.",
+        )
     return Code(Reason.PARAMETER, "", "")
 
 
@@ -102,9 +117,14 @@ PROXY_PLAN = _call("/proxyip/resourceView")
 
 
 class Account:
-    """The calls of one account. A method raises CallError if the vendor refuses, or without a usable response."""
+    """The calls of one account.
 
-    def __init__(self, transport: Transport, budget: WaitBudget, *, url: str, identity: Identity) -> None:
+    A method raises CallError if the vendor refuses, or without a usable response.
+    """
+
+    def __init__(
+        self, transport: Transport, budget: WaitBudget, *, url: str, identity: Identity
+    ) -> None:
         self._identity = identity
         self.caller = Caller(
             transport,
@@ -119,29 +139,50 @@ class Account:
         return self._call(BALANCE, {}, rows.balance)
 
     def instances(
-        self, product_id: int | None = None, suid: str | None = None, *, include_secrets: bool = False
+        self,
+        product_id: int | None = None,
+        suid: str | None = None,
+        *,
+        include_secrets: bool = False,
     ) -> list[Row]:
-        """Return the services of a brand or of all brands, or one service by its number; each page is one call."""
+        """Return the services of a brand or of all brands, or one service by its number; each page
+        is one call.
+        """
         read = functools.partial(rows.instances, include_secrets=include_secrets)
         found: dict[str, Row] = {}
         while True:
             known = len(found)
             page = self._call(
-                INSTANCES, {"productId": product_id, "suid": suid, "offset": known, "limit": PAGE_SIZE}, read
+                INSTANCES,
+                {"productId": product_id, "suid": suid, "offset": known, "limit": PAGE_SIZE},
+                read,
             )
             found.update({row["suid"]: row for row in page})
-            # The vendor does not return the total number. Older servers ignore the page and return everything.
+            # The vendor does not return the total number. Older servers ignore the page and return
+            # everything.
             if len(page) != PAGE_SIZE or suid is not None or len(found) == known:
                 return list(found.values())
 
     def packages(
-        self, product_id: int, line_no: str | None = None, area_no: str | None = None, *, load_rate: bool = False
+        self,
+        product_id: int,
+        line_no: str | None = None,
+        area_no: str | None = None,
+        *,
+        load_rate: bool = False,
     ) -> list[Row]:
-        """Return the packages of a brand, line or area; ``load_rate`` adds their rates by duration."""
-        parameters = {"productId": product_id, "line_no": line_no, "area_no": area_no, "load_rate": int(load_rate)}
+        """Return the packages of a brand, line or area, with ``load_rate`` their rates, too."""
+        parameters = {
+            "productId": product_id,
+            "line_no": line_no,
+            "area_no": area_no,
+            "load_rate": int(load_rate),
+        }
         return self._call(PACKAGES, parameters, rows.packages)
 
-    def order_price(self, package_no: str, system_no: str, duration: str, product_id: int | None = None) -> Row:
+    def order_price(
+        self, package_no: str, system_no: str, duration: str, product_id: int | None = None
+    ) -> Row:
         """Return the price of an order in yuan."""
         parameters = {
             "productId": product_id,
@@ -155,7 +196,9 @@ class Account:
         """Return the lines of a brand of physical servers."""
         return self._call(LINES, {"productId": product_id}, rows.lines)
 
-    def proxy_plan(self, resource_no: str, product_id: int, *, include_secrets: bool = False) -> Row:
+    def proxy_plan(
+        self, resource_no: str, product_id: int, *, include_secrets: bool = False
+    ) -> Row:
         """Return a proxy service that is billed by volume."""
         read = functools.partial(rows.proxy_plan, include_secrets=include_secrets)
         return self._call(PROXY_PLAN, {"resource_no": resource_no, "productId": product_id}, read)
@@ -165,7 +208,13 @@ class Account:
             return self.caller.call(call, parameters, read)
         except CallError as error:
             if error.reason is Reason.PARAMETER:
-                given = {**parameters, "domain": self._identity.domain, "appid": self._identity.app_id}
-                asked = ", ".join(f"{name}={value}" for name, value in given.items() if value is not None)
+                given = {
+                    **parameters,
+                    "domain": self._identity.domain,
+                    "appid": self._identity.app_id,
+                }
+                asked = ", ".join(
+                    f"{name}={value}" for name, value in given.items() if value is not None
+                )
                 error.message = f"{error.message.rstrip()} The call was for {asked}: check that."
             raise

@@ -4,9 +4,9 @@
 
 """The data of the account API as rows with fixed names and types.
 
-Shapes: vendor's pages on packages, order prices, lines, services, balance and volume-billed proxies. The vendor's keys
-vary in case and spelling, also between its tables and examples. Every documented value has a fixed name and type: null
-if the vendor leaves it empty.
+Shapes: vendor's pages on packages, order prices, lines, services, balance and volume-billed
+proxies. The vendor's keys vary in case and spelling, also between its tables and examples. Every
+documented value has a fixed name and type: null if the vendor leaves it empty.
 """
 
 from __future__ import annotations
@@ -24,14 +24,19 @@ Columns: TypeAlias = "dict[str, tuple[Callable[..., Any], tuple[str, ...]]]"
 def columns(read: Callable[..., Any], *names: str, **named: str | tuple[str, ...]) -> Columns:
     """Return columns with the same reader.
 
-    The vendor's names for ``names`` differ only in case and underscores; those of ``named`` are given.
+    The vendor's names for ``names`` differ only in case and underscores; those of ``named`` are
+    given.
     """
-    given = {name: (vendor,) if isinstance(vendor, str) else vendor for name, vendor in named.items()}
+    given = {
+        name: (vendor,) if isinstance(vendor, str) else vendor for name, vendor in named.items()
+    }
     return {name: (read, given.get(name, (name,))) for name in (*names, *given)}
 
 
 def times(*names: str) -> Columns:
-    """Return two columns for each time: as the vendor writes it, and as ISO 8601 with the offset of Beijing."""
+    """Return two columns for each time: as the vendor writes it, and as ISO 8601 with the offset of
+    Beijing.
+    """
 
     def iso(record: Record, name: str) -> str | None:
         found = parse_vendor_time(record.text(name))
@@ -41,13 +46,18 @@ def times(*names: str) -> Columns:
 
 
 def records(data: object, what: str) -> list[Record]:
-    """Return the objects in ``Data``: a list, a map with the keys "1", "2", a single object, or nothing."""
+    """Return the objects in ``Data``: a list, a map with the keys "1", "2", a single object, or
+    nothing.
+    """
     if data in (None, "", [], {}):
         return []
     if isinstance(data, Mapping):
         numbers = {name: integer(name) for name in data}
         if None not in numbers.values():
-            return [Record(data[name], what) for name in sorted(data, key=lambda name: (numbers[name] or 0, name))]
+            return [
+                Record(data[name], what)
+                for name in sorted(data, key=lambda name: (numbers[name] or 0, name))
+            ]
         return [Record(data, what)]
     if not isinstance(data, Sequence) or isinstance(data, str):
         raise ResponseShapeError("Data is neither a list nor an object")
@@ -75,7 +85,14 @@ RUN_STATUS = {
     6: "resetting_password",
 }
 #: The states of an order, by the vendor's numbers.
-ORDER_STATUS = {-4: "locked", -3: "failed", 0: "provisioning", 1: "normal", 2: "transferring", 3: "expired"}
+ORDER_STATUS = {
+    -4: "locked",
+    -3: "failed",
+    0: "provisioning",
+    1: "normal",
+    2: "transferring",
+    3: "expired",
+}
 #: The states of a volume-billed plan, by the vendor's numbers.
 PLAN_STATUS = {
     -7: "locked",
@@ -95,7 +112,18 @@ SECRET_MARKS = ("password", "authkey")
 _FAMILIES = {
     "windows": ("windows", "win20", "win10", "win11", "winserver"),
     "linux": (
-        *("linux", "centos", "ubuntu", "debian", "rocky", "fedora", "redhat", "rhel", "suse", "alma"),
+        *(
+            "linux",
+            "centos",
+            "ubuntu",
+            "debian",
+            "rocky",
+            "fedora",
+            "redhat",
+            "rhel",
+            "suse",
+            "alma",
+        ),
         *("openeuler", "anolis", "kylin", "tencentos", "euleros", "arch", "gentoo"),
     ),
 }
@@ -129,7 +157,9 @@ def _numbers(record: Record, *names: str) -> list[int]:
 def os_family(system_name: str | None) -> str | None:
     """Return the family of a system image, Windows or Linux; None if its name does not show it."""
     text = "".join((system_name or "").split()).casefold()
-    return next((family for family, words in _FAMILIES.items() if any(word in text for word in words)), None)
+    return next(
+        (family for family, words in _FAMILIES.items() if any(word in text for word in words)), None
+    )
 
 
 def _exact(record: Record, *names: str) -> Exact | None:
@@ -138,11 +168,25 @@ def _exact(record: Record, *names: str) -> Exact | None:
 
 
 _INSTANCE = {
-    **columns(Record.text, "suid", "line_no", "area_no", "spec_no", "spec_name", "host_name", "ip", "local_ip"),
+    **columns(
+        Record.text,
+        "suid",
+        "line_no",
+        "area_no",
+        "spec_no",
+        "spec_name",
+        "host_name",
+        "ip",
+        "local_ip",
+    ),
     **columns(Record.text, "system_no", "system_name", "adsl_name"),
     **columns(Record.text, system_disk_type="System_type", data_disk_type="Harddisks_type"),
     **columns(Record.integer, "host_id", "bandwidth", "defense"),
-    **columns(Record.integer, system_disk=("Systemdisks", "Systemdisk"), data_disk=("Harddiks", "Harddisks")),
+    **columns(
+        Record.integer,
+        system_disk=("Systemdisks", "Systemdisk"),
+        data_disk=("Harddiks", "Harddisks"),
+    ),
     **columns(lambda record, name: os_family(record.text(name)), os_family="System_name"),
     **_coded("run_status", RUN_STATUS),
     **_coded("order_status", ORDER_STATUS),
@@ -151,14 +195,31 @@ _INSTANCE = {
 _INSTANCE_SECRETS = columns(_exact, "adsl_password", "business_password", "login_password")
 
 _PACKAGE = {
-    **columns(Record.text, "package_no", "line_no", "line_name", "area_no", "area_name", "group_id", "group_name"),
+    **columns(
+        Record.text,
+        "package_no",
+        "line_no",
+        "line_name",
+        "area_no",
+        "area_name",
+        "group_id",
+        "group_name",
+    ),
     **columns(Record.text, "spec_no", "spec_name", "trial_time"),
     **columns(Record.integer, "area_id", "cpu", "bandwidth", "defense"),
     **columns(Record.integer, system_disk="Systemdisk", data_disk="Datadisk", ip_count="Ip"),
     **columns(Record.number, "memory", amount=("User_price", "Basic_price")),
     **columns(_is_on, buyable="Buy_status", enabled="Status", upgradable="Upgrade_status"),
     **columns(Record.money, "basic_price", "user_price"),
-    **columns(Record.money, "day_rate", "week_rate", "month_rate", "quarter_rate", "halfyear_rate", "year_rate"),
+    **columns(
+        Record.money,
+        "day_rate",
+        "week_rate",
+        "month_rate",
+        "quarter_rate",
+        "halfyear_rate",
+        "year_rate",
+    ),
 }
 
 _LINE = {
@@ -184,8 +245,12 @@ _PROXY_PLAN_SECRETS = columns(_exact, "authkey")
 def _row(
     record: Record, public: Columns, secret: Columns | None = None, include_secrets: bool = False
 ) -> dict[str, Any]:
-    """Return a row, with its secrets only if requested; ``vendor`` is the object as received, without them as well."""
-    values = {name: read(record, *names) for name, (read, names) in {**public, **(secret or {})}.items()}
+    """Return a row, with its secrets only if requested; ``vendor`` is the object as received,
+    without them as well.
+    """
+    values = {
+        name: read(record, *names) for name, (read, names) in {**public, **(secret or {})}.items()
+    }
     if all(value in (None, []) for value in values.values()):
         raise ResponseShapeError(f"{record.what} has none of the documented values")
     if include_secrets:
@@ -195,7 +260,10 @@ def _row(
 
 def instances(data: object, *, include_secrets: bool = False) -> list[dict[str, Any]]:
     """Return the services in the data of getDetail."""
-    found = [_row(each, _INSTANCE, _INSTANCE_SECRETS, include_secrets) for each in records(data, "a service")]
+    found = [
+        _row(each, _INSTANCE, _INSTANCE_SECRETS, include_secrets)
+        for each in records(data, "a service")
+    ]
     if any(each["suid"] is None for each in found):
         raise ResponseShapeError("Suid is missing")
     return found
@@ -231,7 +299,9 @@ def balance(data: object) -> dict[str, Any]:
 
 
 def order_price(data: object) -> dict[str, Any]:
-    """Return the prices in the data of packageOrderPrice, as text and as numbers; equal if there is no discount."""
+    """Return the prices in the data of packageOrderPrice, as text and as numbers; equal if there is
+    no discount.
+    """
     record = single(data, "a price")
     prices: dict[str, Any] = {}
     for name, key in (("original", "OriginalPrice"), ("total", "TotalPrice")):

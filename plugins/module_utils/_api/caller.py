@@ -13,7 +13,15 @@ import contextlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
-from .._core.errors import CallError, Effect, QgError, Reason, TransportError, UnexpectedError, WaitBudgetExceeded
+from .._core.errors import (
+    CallError,
+    Effect,
+    QgError,
+    Reason,
+    TransportError,
+    UnexpectedError,
+    WaitBudgetExceeded,
+)
 from .._core.runtime import WaitBudget, backoff
 from .._core.text import sentence
 from .model import Call, Reader, Sending, T
@@ -21,8 +29,8 @@ from .parsing import ResponseShapeError
 from .responses import data_of
 from .transport import RETRIES, Transport, encode
 
-#: The maximum length of a query that is sent by GET, in characters. The vendor requires POST "when the parameters are
-#: too long", without a number; servers commonly accept a request line of 8 kB.
+#: The maximum length of a query that is sent by GET, in characters. The vendor requires POST "when
+#: the parameters are too long", without a number; servers commonly accept a request line of 8 kB.
 MAX_QUERY = 4000
 
 
@@ -60,9 +68,15 @@ class Caller:
         return self._transport.timeout
 
     def usage(self) -> dict[str, Any]:
-        """Return the usage of the run: vendor calls, how many of them were retries, and seconds waited, by reason."""
+        """Return the usage of the run: vendor calls, how many of them were retries, and seconds
+        waited, by reason.
+        """
         usage = {**self.count, "waited_seconds": round(self.budget.waited, 1)}
-        waits = {reason: round(seconds, 1) for reason, seconds in self.budget.reasons.items() if seconds >= 0.05}
+        waits = {
+            reason: round(seconds, 1)
+            for reason, seconds in self.budget.reasons.items()
+            if seconds >= 0.05
+        }
         return {**usage, "waits": waits} if waits else usage
 
     def call(
@@ -72,10 +86,12 @@ class Caller:
         read: Reader[T],
         sending: Sending = contextlib.nullcontext,
     ) -> T:
-        """Send a call until there is a response that can be used; raises CallError or WaitBudgetExceeded.
+        """Send a call until there is a response that can be used.
 
-        It is sent again only if it certainly had no effect, or a second effect would do no harm. ``sending`` is entered
-        around each request.
+        Raises CallError or WaitBudgetExceeded.
+
+        It is sent again only if it certainly had no effect, or a second effect would do no harm.
+        ``sending`` is entered around each request.
         """
         texts = {name: str(value) for name, value in parameters.items() if value is not None}
         attempts = 0
@@ -99,7 +115,10 @@ class Caller:
                 if attempts > RETRIES or not self._may_repeat(call, error):
                     raise
                 # An API that cannot be reached is most often a wrong URL: say so after one timeout.
-                if error.details.get("option") and self.budget.elapsed() - began + backoff(attempts) > self.timeout:
+                if (
+                    error.details.get("option")
+                    and self.budget.elapsed() - began + backoff(attempts) > self.timeout
+                ):
                     raise
                 if not is_blocked:
                     self._pause(call, error, attempts)
@@ -112,34 +131,50 @@ class Caller:
         return call.repeatable or not error.may_have_effect
 
     def _pause(self, call: Call, error: CallError, attempts: int) -> None:
-        """Wait before the next attempt; raise the error of the last one if the budget does not cover it."""
+        """Wait before the next attempt; raise the error of the last one if the budget does not
+        cover it.
+        """
         try:
-            self.budget.wait(backoff(attempts - 1, error.retry_after), "the last attempt failed", call.name)
+            self.budget.wait(
+                backoff(attempts - 1, error.retry_after), "the last attempt failed", call.name
+            )
         except WaitBudgetExceeded:
             raise error from None
 
     def _once(self, call: Call, texts: Mapping[str, str], read: Reader[T]) -> T:
-        """Send one request, and read its response; turn every exception of ``read`` into a QgError."""
+        """Send one request, and read its response; every exception of ``read`` is a QgError."""
         self.count["calls"] += 1
         began = self.budget.elapsed()
         credentials = self._credentials()
         everything = {**credentials, **texts}
-        method = "POST" if call.method == "GET" and len(encode(everything)) > MAX_QUERY else call.method
+        method = (
+            "POST" if call.method == "GET" and len(encode(everything)) > MAX_QUERY else call.method
+        )
         response = self._transport.send(method, self.url + call.path, everything, call.name)
 
         def quoted(text: object) -> str | None:
             signature = [value for name, value in credentials.items() if name == "sign"]
-            return (sentence(text, [*self.secrets, *signature]) if isinstance(text, str) else "") or None
+            return (
+                sentence(text, [*self.secrets, *signature]) if isinstance(text, str) else ""
+            ) or None
 
         try:
-            data = data_of(response, call, quoted, name=call.name + self.label, url_option=self._transport.url_option)
+            data = data_of(
+                response,
+                call,
+                quoted,
+                name=call.name + self.label,
+                url_option=self._transport.url_option,
+            )
             result = read(data)
         except QgError:
             raise
         except ResponseShapeError as error:
             reason = str(error)
         except Exception as error:
-            reason = f"{UnexpectedError(error, call.name).cause}. This is a defect of the collection"
+            reason = (
+                f"{UnexpectedError(error, call.name).cause}. This is a defect of the collection"
+            )
         else:
             self._note(response.headers, began)
             return result
@@ -156,7 +191,10 @@ class Caller:
         yield
 
     def _block(self, call: Call, error: CallError) -> bool:
-        """Let no process make a call that was refused for its rate; returns whether that is possible."""
+        """Let no process make a call that was refused for its rate.
+
+        Returns whether that is possible.
+        """
         return False
 
     def _note(self, headers: Mapping[str, str], began: float) -> None:

@@ -2,10 +2,11 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The calls of QG.net for a key, as rows of tables: path, limit per minute, and whether each may be repeated.
+"""The calls of QG.net for a key, as rows of tables: path, limit per minute, and whether each may be
+repeated.
 
-Limits: the vendor's page on limits, and docs 174 to 181, 297, 1861, 1863, 2143 to 2145, 2255, 2713 and 6637. If none is
-documented, that of the same call of another product applies.
+Limits: the vendor's page on limits, and docs 174 to 181, 297, 1861, 1863, 2143 to 2145, 2255, 2713
+and 6637. If none is documented, that of the same call of another product applies.
 """
 
 from __future__ import annotations
@@ -57,7 +58,8 @@ _CHANNELS = _read_share("/channels")
 _GET = _lease_share("/get")
 _DELETE = _lease_share("/delete")
 
-#: By the value of the option ``product``: the classic API; short-lived, long-lived, dedicated, and global addresses.
+#: By the value of the option ``product``: the classic API; short-lived, long-lived, dedicated, and
+#: global addresses.
 PRODUCTS: dict[str, Product] = {
     CLASSIC: Product(
         allocate=_lease("/allocate"),
@@ -69,6 +71,8 @@ PRODUCTS: dict[str, Product] = {
     ),
     "share": Product(_GET, _QUERY, _AREAS, _CHANNELS, balance=_read_share("/balance")),
     "longterm": Product(_GET, _QUERY, _AREAS, _CHANNELS, release=_DELETE),
-    "exclusive": Product(_GET, _QUERY, _AREAS, _CHANNELS, replace=_lease_share("/replace"), release=_DELETE),
+    "exclusive": Product(
+        _GET, _QUERY, _AREAS, _CHANNELS, replace=_lease_share("/replace"), release=_DELETE
+    ),
     "overseas": Product(_share("/get"), _QUERY, _AREAS),
 }

@@ -39,7 +39,10 @@ class Proxy:
 
     @property
     def name(self) -> str:
-        """The proxy in messages. A mistyped URL is not quoted, since any part of it may be a password."""
+        """The proxy in messages.
+
+        A mistyped URL is not quoted, since any part of it may be a password.
+        """
         try:
             parts = urlsplit(self.url if "//" in self.url else f"//{self.url}")
             address = f" {parts.hostname}:{parts.port}" if parts.hostname and parts.port else ""
@@ -49,7 +52,9 @@ class Proxy:
 
 
 def environment_authorities() -> tuple[str, str]:
-    """Return the environment variable that names certificate authorities, and its value; empty if there is none."""
+    """Return the environment variable that names certificate authorities, and its value; empty if
+    there is none.
+    """
     names = [name for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE") if os.environ.get(name)]
     return (names[0], os.environ[names[0]]) if names else ("", "")
 
@@ -67,7 +72,8 @@ class Exchange:
     """One request: until when it may be sent, and whether a part of it may have been sent."""
 
     def __init__(self, timeout: float) -> None:
-        # This clock includes suspensions: another machine may have taken over and paid, so nothing must be sent later.
+        # This clock includes suspensions: another machine may have taken over and paid, so nothing
+        # must be sent later.
         self._elapsed = current().clock.elapsed
         self.timeout = timeout
         self._end = self._elapsed() + timeout
@@ -76,7 +82,10 @@ class Exchange:
         self.is_past_proxy = False
 
     def before_send(self, channel: socket.socket | None) -> None:
-        """Allow the request to be sent through a connection; raises TimeoutError after the deadline."""
+        """Allow the request to be sent through a connection.
+
+        Raises TimeoutError after the deadline.
+        """
         # First, so that whoever gives up in this moment reckons with the request.
         self.is_sent = True
         self._channel = channel
@@ -88,6 +97,7 @@ class Exchange:
         """Let nothing be sent any more, and wake up a thread that reads."""
         self._end = 0.0
         if isinstance(self._channel, socket.socket):
-            # Not the method of a TLS socket, which would first remove TLS while another thread reads.
+            # Not the method of a TLS socket, which would first remove TLS while another thread
+            # reads.
             with contextlib.suppress(OSError):
                 socket.socket.shutdown(self._channel, socket.SHUT_RDWR)

@@ -2,10 +2,11 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The sentences for a call that has failed: the vendor's refusals, responses of others, and what is in between.
+"""The sentences for a call that has failed: the vendor's refusals, responses of others, and what is
+in between.
 
-No message contains the user name and the password in a proxy's URL, or the text of an exception of the HTTP library,
-which may contain the URL with its query. Imported only for a failure.
+No message contains the user name and the password in a proxy's URL, or the text of an exception of
+the HTTP library, which may contain the URL with its query. Imported only for a failure.
 """
 
 from __future__ import annotations
@@ -23,17 +24,30 @@ from .exchange import Exchange, HttpResponse, Proxy, UnusableResponse, environme
 from .model import Call, Quoted, Refusal
 from .parsing import retry_after
 
-#: Statuses of a gateway that stopped waiting for a server, which may still carry out the call. Content delivery
-#: networks send 520 to 524, some proxies 598 and 599.
+#: Statuses of a gateway that stopped waiting for a server, which may still carry out the call.
+#: Content delivery networks send 520 to 524, some proxies 598 and 599.
 _GATEWAY_TIMEOUT = frozenset((408, 502, 504, 520, 522, 524, 598, 599))
-#: The name of a field whose value is secret, however the vendor spells it: the password of a machine may follow.
-_SECRET_FIELD = re.compile("|".join(r"[\W_]*".join(mark) for mark in ("password", "authkey")), re.IGNORECASE)
+#: The name of a field whose value is secret, however the vendor spells it: the password of a
+#: machine may follow.
+_SECRET_FIELD = re.compile(
+    "|".join(r"[\W_]*".join(mark) for mark in ("password", "authkey")), re.IGNORECASE
+)
 #: OpenSSL's reasons for the bytes of a server that does not use TLS.
 _NOT_TLS = frozenset(
-    ("WRONG_VERSION_NUMBER", "UNKNOWN_PROTOCOL", "HTTP_REQUEST", "RECORD_LAYER_FAILURE", "PACKET_LENGTH_TOO_LONG")
+    (
+        "WRONG_VERSION_NUMBER",
+        "UNKNOWN_PROTOCOL",
+        "HTTP_REQUEST",
+        "RECORD_LAYER_FAILURE",
+        "PACKET_LENGTH_TOO_LONG",
+    )
 )
-_FORM = "give http://HOST:PORT, or http://USER:PASSWORD@HOST:PORT with special characters percent-encoded"
-#: What the names of exceptions mean: for a URL that cannot be used, and otherwise, by a part of the name.
+_FORM = (
+    "give http://HOST:PORT, or http://USER:PASSWORD@HOST:PORT with special characters "
+    "percent-encoded"
+)
+#: What the names of exceptions mean: for a URL that cannot be used, and otherwise, by a part of the
+#: name.
 _UNUSABLE = {
     "InvalidSchema": "SOCKS needs the Python library PySocks",
     **dict.fromkeys(("InvalidProxyURL", "ProxySchemeUnknown", "LocationParseError"), _FORM),
@@ -53,7 +67,11 @@ def proxy_refusal(proxy: Proxy, status: int, host: str, endpoint: str) -> Transp
     """Return the error for a proxy that did not forward a request for a host."""
     if status == 407:
         wrong = any(login_secrets(proxy.url))
-        what = "does not accept the user name and the password" if wrong else "requires a user name and a password"
+        what = (
+            "does not accept the user name and the password"
+            if wrong
+            else "requires a user name and a password"
+        )
         fix = "Correct its URL" if wrong else "Add them to its URL"
     elif status >= 500:
         what = f"cannot connect to {host}"
@@ -62,7 +80,8 @@ def proxy_refusal(proxy: Proxy, status: int, host: str, endpoint: str) -> Transp
         what = f"does not allow connections to {host}"
         fix = "Allow them in the proxy"
     return TransportError(
-        f"{endpoint}: {proxy.name} {what} (HTTP {status}). {fix}, or name the host in NO_PROXY for direct calls.",
+        f"{endpoint}: {proxy.name} {what} (HTTP {status}). {fix}, or name the host in NO_PROXY "
+        "for direct calls.",
         endpoint=endpoint,
         effect=Effect.NOT_SENT,
         retryable=status >= 500,
@@ -71,20 +90,27 @@ def proxy_refusal(proxy: Proxy, status: int, host: str, endpoint: str) -> Transp
 
 
 def causes_of(error: BaseException) -> Iterator[BaseException]:
-    """Yield the exception, and all exceptions that it wraps: the HTTP libraries do so in several ways."""
+    """Yield the exception, and all exceptions that it wraps: the HTTP libraries do so in several
+    ways.
+    """
     found: list[BaseException] = [error]
     for seen in found:
         yield seen
         inner = [seen.__cause__, seen.__context__, getattr(seen, "reason", None), *seen.args]
         found.extend(
-            item for item in inner if isinstance(item, BaseException) and not any(item is known for known in found)
+            item
+            for item in inner
+            if isinstance(item, BaseException) and not any(item is known for known in found)
         )
 
 
-def explained(causes: Sequence[BaseException], where: str, whose: str, timeout: float) -> tuple[str, bool]:
+def explained(
+    causes: Sequence[BaseException], where: str, whose: str, timeout: float
+) -> tuple[str, bool]:
     """Return what has failed, and whether another attempt is useless.
 
-    The text of an exception of the HTTP library may contain the URL, so only its class and its numbers are used.
+    The text of an exception of the HTTP library may contain the URL, so only its class and its
+    numbers are used.
     """
     variable, path = environment_authorities()
     words = ""
@@ -96,10 +122,14 @@ def explained(causes: Sequence[BaseException], where: str, whose: str, timeout: 
             fix = f"Name its authority in REQUESTS_CA_BUNDLE, or check {whose}."
             return f"the certificate of {where} is not trusted ({why}). {fix}", True
         # For a file that is missing, requests has no error class.
-        if path and ((name == "OSError" and not os.path.exists(path)) or "NO_CERTIFICATE" in str(reason)):
-            return f"{variable}={path} holds no certificates in PEM format: name such a file in it, or unset it.", True
+        if path and (
+            (name == "OSError" and not os.path.exists(path)) or "NO_CERTIFICATE" in str(reason)
+        ):
+            problem = f"{variable}={path} holds no certificates in PEM format"
+            return f"{problem}: name such a file in it, or unset it.", True
         if reason in _NOT_TLS:
-            return f"{where} does not use TLS, which https in {whose} requires. Check scheme and port of {whose}.", True
+            problem = f"{where} does not use TLS, which https in {whose} requires"
+            return f"{problem}. Check scheme and port of {whose}.", True
         if name in _UNUSABLE:
             return f"{where} cannot be used: {_UNUSABLE[name]}.", True
         if isinstance(cause, UnusableResponse):
@@ -110,7 +140,9 @@ def explained(causes: Sequence[BaseException], where: str, whose: str, timeout: 
         elif isinstance(cause, OSError) and cause.errno and cause.errno in errno.errorcode:
             words = os.strerror(cause.errno).lower()
         else:
-            words = next((words for mark, words in _WORDS if mark in name), "").format(counted(timeout, "second"))
+            words = next((words for mark, words in _WORDS if mark in name), "").format(
+                counted(timeout, "second")
+            )
         if words:
             break
     else:
@@ -131,7 +163,12 @@ def _fix(causes: Sequence[BaseException], host: str, proxy: Proxy | None, url_op
 
 
 def transport_failure(
-    error: Exception, exchange: Exchange, host: str, endpoint: str, proxy: Proxy | None, url_option: str
+    error: Exception,
+    exchange: Exchange,
+    host: str,
+    endpoint: str,
+    proxy: Proxy | None,
+    url_option: str,
 ) -> TransportError:
     """Return the error for an exchange without a response."""
     causes = list(causes_of(error))
@@ -149,13 +186,19 @@ def transport_failure(
         text = f"{text} {_fix(causes, host, stopped_at, url_option)}"
     option = None if is_sent or stopped_at or is_final else url_option
     text = f"{endpoint}: {text}"
-    return TransportError(text, endpoint=endpoint, effect=effect, retryable=not is_final, option=option)
+    return TransportError(
+        text, endpoint=endpoint, effect=effect, retryable=not is_final, option=option
+    )
 
 
-def vendor_refusal(refusal: Refusal, response: HttpResponse, call: Call, quoted: Quoted, name: str) -> CallError:
+def vendor_refusal(
+    refusal: Refusal, response: HttpResponse, call: Call, quoted: Quoted, name: str
+) -> CallError:
     """Return the error for a refusal of the vendor."""
     reason, meaning, fix = refusal.row
-    said, request_id = ((quoted(text) or "")[:200] or None for text in (refusal.said, refusal.request_id))
+    said, request_id = (
+        (quoted(text) or "")[:200] or None for text in (refusal.said, refusal.request_id)
+    )
     code = (quoted(refusal.code) or "")[:80] if isinstance(refusal.code, str) else refusal.code
     number = "" if code is None else f" with {refusal.number} {code}"
     why = ", ".join(filter(None, (meaning, said and f'"{said}"')))
@@ -175,9 +218,11 @@ def vendor_refusal(refusal: Refusal, response: HttpResponse, call: Call, quoted:
 
 
 def unusable(response: HttpResponse, call: Call, quoted: Quoted, url_option: str) -> TransportError:
-    """Return the error for a response that does not come from the vendor's service, or not from this call.
+    """Return the error for a response that does not come from the vendor's service, or not from
+    this call.
 
-    It comes from a gateway, which may send any status before or after the service carried out the call.
+    It comes from a gateway, which may send any status before or after the service carried out the
+    call.
     """
     status = response.status
     retryable = True

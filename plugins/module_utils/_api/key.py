@@ -36,7 +36,8 @@ LOCK_POLL_INTERVAL = 0.2
 
 
 def product_url(url: str, product: str) -> str:
-    """Return the URL of the API of a product: a host of QG.net's own, or ``/PRODUCT`` below another URL.
+    """Return the URL of the API of a product: a host of QG.net's own, or ``/PRODUCT`` below another
+    URL.
 
     A key of a simulator must not be sent to QG.net.
     """
@@ -64,7 +65,9 @@ class VendorClock:
         return self._wall() if self._least == -math.inf else self._elapsed() + self._least
 
     def latest(self) -> float:
-        """Return the latest possible vendor's time (Unix time): a date does not show fractions of a second."""
+        """Return the latest possible vendor's time (Unix time): a date does not show fractions of a
+        second.
+        """
         return self._wall() if self._least == -math.inf else self._elapsed() + self._most
 
     def observe(self, date: float, duration: float) -> None:
@@ -85,9 +88,12 @@ class VendorClock:
 
 
 class KeyCaller(Caller):
-    """Sends the calls of one key to the API of one product at a time; ``url`` is that of the classic API."""
+    """Sends the calls of one key to the API of one product at a time; ``url`` is that of the
+    classic API.
+    """
 
-    #: The name of the key in the store, and what responses have shown about it, at the present host.
+    #: The name of the key in the store, and what responses have shown about it, at the present
+    #: host.
     key_digest: str
     host_facts: Facts
     #: The clock that QG.net's deadlines are compared with.
@@ -122,7 +128,9 @@ class KeyCaller(Caller):
         self.label = "" if product == CLASSIC else f" of product={product}"
         self.key_digest = self.store.digest("pacing", service_of(self.url), self._key)
         self.host_facts = Facts(self.store, self.key_digest)
-        self.vendor_clock = VendorClock(self.budget.elapsed, lambda: self.store.now() + self.store.wall_ahead())
+        self.vendor_clock = VendorClock(
+            self.budget.elapsed, lambda: self.store.now() + self.store.wall_ahead()
+        )
 
     def _login(self) -> dict[str, str]:
         key, password = ("Key", "Pwd") if self.product == CLASSIC else ("key", "pwd")
@@ -147,17 +155,22 @@ class KeyCaller(Caller):
                     yield
                     return
             reason = f"another run is {work} {what}"
-            self.budget.wait(LOCK_POLL_INTERVAL, reason, "/query", examine=lambda: self.store.holder(lock))
+            self.budget.wait(
+                LOCK_POLL_INTERVAL, reason, "/query", examine=lambda: self.store.holder(lock)
+            )
 
     @contextlib.contextmanager
     def slot(self, call: Call, amount: int = 1) -> Iterator[None]:
-        """Take a slot under the vendor's rate limit, from before the call until a minute after it."""
+        """Take a slot under the rate limit, from before the call until a minute after it."""
         limit = call.limit(self.channels if call.per_channel else None)
-        with self.rate_limiter.slot(self.key_digest, call.name, limit, self.timeout, self.budget, amount):
+        with self.rate_limiter.slot(
+            self.key_digest, call.name, limit, self.timeout, self.budget, amount
+        ):
             yield
 
     def _block(self, call: Call, error: CallError) -> bool:
-        # On failure, other processes are refused as well. That must not hide what this call may have done.
+        # On failure, other processes are refused as well. That must not hide what this call may
+        # have done.
         with after_the_call():
             self.rate_limiter.block(self.key_digest, call.name, error.retry_after)
         return True

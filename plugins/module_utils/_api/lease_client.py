@@ -2,11 +2,12 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The leases of one key, through the API of its product: the calls, and for each of them the reader of its data.
+"""The leases of one key, through the API of its product: the calls, and for each of them the reader
+of its data.
 
-The shapes of the data depend on the product, and on the year in which it was bought: vendor docs 175, 178 to 181, 1839,
-1861, 1863 and 2255, and public clients. An unknown shape is refused: it may be held leases, which would be bought
-again.
+The shapes of the data depend on the product, and on the year in which it was bought: vendor docs
+175, 178 to 181, 1839, 1861, 1863 and 2255, and public clients. An unknown shape is refused: it may
+be held leases, which would be bought again.
 """
 
 from __future__ import annotations
@@ -25,11 +26,20 @@ from .calls import CLASSIC, PRODUCTS
 from .key import KeyCaller
 from .leases import ISP_NUMBERS, Area, Lease, NamedArea, Quota, Terms
 from .model import Call, Sending
-from .parsing import ResponseShapeError, as_int, check_count, check_unique, integer, objects, texts_or_none
+from .parsing import (
+    ResponseShapeError,
+    as_int,
+    check_count,
+    check_unique,
+    integer,
+    objects,
+    texts_or_none,
+)
 from .repeated import check_names, has_secret, masked
 
 Body = Mapping[str, Any]
-#: The names of parameters: of the classic API and of product hosts; None if an API does not have it.
+#: The names of parameters: of the classic API and of product hosts; None if an API does not have
+#: it.
 _NAMES = {
     "number": ("Num", "num"),
     "areas": ("AreaId", "area"),
@@ -50,8 +60,8 @@ _NO_QUOTA = frozenset({Reason.PERMISSION, Reason.PARAMETER})
 class Leases:
     """The calls for the leases of one key.
 
-    A method raises CallError if the vendor refuses or there is no usable response, and WaitBudgetExceeded if the wait
-    for the rate limit exceeds the budget.
+    A method raises CallError if the vendor refuses or there is no usable response, and
+    WaitBudgetExceeded if the wait for the rate limit exceeds the budget.
     """
 
     def __init__(self, caller: KeyCaller) -> None:
@@ -63,7 +73,10 @@ class Leases:
         self._is_by_volume = False
 
     def check_access(self) -> None:
-        """Read the list of leases, whatever it contains; raises CallError if this API does not serve the key."""
+        """Read the list of leases, whatever it contains.
+
+        Raises CallError if this API does not serve the key.
+        """
         self.caller.call(self.calls.query, {}, lambda _data: None)
 
     def leases(self) -> list[Lease] | None:
@@ -82,11 +95,15 @@ class Leases:
                     self.caller.facts.forget(PRODUCT)
             raise
 
-    def allocate(self, number: int, terms: Terms, *, sending: Sending = contextlib.nullcontext) -> list[Lease]:
+    def allocate(
+        self, number: int, terms: Terms, *, sending: Sending = contextlib.nullcontext
+    ) -> list[Lease]:
         """Allocate up to 100 leases; returns them."""
         return self._new_leases(self.calls.allocate, number, terms, sending)
 
-    def replace(self, number: int, terms: Terms, *, sending: Sending = contextlib.nullcontext) -> list[Lease]:
+    def replace(
+        self, number: int, terms: Terms, *, sending: Sending = contextlib.nullcontext
+    ) -> list[Lease]:
         """Replace N leases that the vendor chooses; returns the new ones."""
         return self._new_leases(_offered(self.calls.replace), number, terms, sending)
 
@@ -109,9 +126,15 @@ class Leases:
         return self.caller.call(call, parameters, lambda data: self._masked(read(data)), sending)
 
     def release(
-        self, leases: Sequence[Lease], *, by_task: bool = False, sending: Sending = contextlib.nullcontext
+        self,
+        leases: Sequence[Lease],
+        *,
+        by_task: bool = False,
+        sending: Sending = contextlib.nullcontext,
     ) -> list[Lease]:
-        """Release leases, specified by their addresses or by their tasks; returns those reported as released.
+        """Release leases, specified by their addresses or by their tasks.
+
+        Returns those reported as released.
 
         If the result is incomplete, the caller must read the list.
         """
@@ -124,15 +147,24 @@ class Leases:
         parameters = self._named(**{"tasks" if by_task else "ips": ",".join(names)})
         # The classic API limits the number of addresses in addition to the number of calls.
         is_limited = self._is_classic and leases
-        with self.caller.slot(calls.RELEASED_ADDRESSES, len(leases)) if is_limited else contextlib.nullcontext():
+        with (
+            self.caller.slot(calls.RELEASED_ADDRESSES, len(leases))
+            if is_limited
+            else contextlib.nullcontext()
+        ):
             return self.caller.call(call, parameters, lambda data: read(data, leases), sending)
 
     def release_batch(self) -> int:
-        """Return how many addresses may be released in one minute: that of the classic API, as it is documented."""
+        """Return how many addresses may be released in one minute: that of the classic API, as it
+        is documented.
+        """
         return calls.RELEASED_ADDRESSES.limit(self.caller.channels)
 
     def quota(self) -> Quota:
-        """Return the channels, or the remaining addresses of a plan by volume; raises CallError if it shows neither."""
+        """Return the channels, or the remaining addresses of a plan by volume.
+
+        Raises CallError if it shows neither.
+        """
         read = read_quota if self._is_classic else read_product_quota
         try:
             if not self._is_by_volume:
@@ -156,17 +188,28 @@ class Leases:
         return None
 
     def pool(
-        self, number: int | None, *, areas: Sequence[str] = (), isp: str | None = None, pool: int | None = None
+        self,
+        number: int | None,
+        *,
+        areas: Sequence[str] = (),
+        isp: str | None = None,
+        pool: int | None = None,
     ) -> list[Lease]:
         """Return addresses of the shared pool of the classic API, which take no channel."""
         place = {"AreaId": ",".join(areas) or None, "ISP": ISP_NUMBERS.get(isp or "")}
-        return self.caller.call(calls.EXTRACT, {"Num": number, **place, "Pool": pool, "Detail": 1}, read_task)
+        return self.caller.call(
+            calls.EXTRACT, {"Num": number, **place, "Pool": pool, "Detail": 1}, read_task
+        )
 
     def areas(self, isp: str | None = None, available: bool | None = None) -> list[Area]:
         """Return the areas that the vendor offers addresses in."""
         if not self._is_classic:
             listed = self.caller.call(self.calls.areas, {}, read_product_areas)
-            return [area for area in listed if isp in (None, area.isp) and available in (None, area.available)]
+            return [
+                area
+                for area in listed
+                if isp in (None, area.isp) and available in (None, area.available)
+            ]
         status = None if available is None else int(available)
         parameters = self._named(isp=ISP_NUMBERS.get(isp or ""), available=status)
         return self.caller.call(self.calls.areas, parameters, read_areas)
@@ -183,16 +226,23 @@ class Leases:
         return listed
 
     def _named(self, **values: object) -> dict[str, object]:
-        """Return parameters with the names of this API; those that it does not have are left out."""
-        found = {_NAMES[name][0 if self._is_classic else 1]: value for name, value in values.items()}
+        """Return parameters with the names of this API; without those that it lacks."""
+        found = {
+            _NAMES[name][0 if self._is_classic else 1]: value for name, value in values.items()
+        }
         return {name: value for name, value in found.items() if name}
 
     def _masked(self, leases: Iterable[Lease]) -> list[Lease]:
-        """Return leases without secrets: the store will contain them. Raises ResponseShapeError for one in a name."""
+        """Return leases without secrets: the store will contain them.
+
+        Raises ResponseShapeError for one in a name.
+        """
         secrets = self.caller.secrets
         kept = []
         for lease in leases:
-            shown = Lease.from_item(masked(lease.vendor, secrets), without_secrets(lease.task_id, secrets))
+            shown = Lease.from_item(
+                masked(lease.vendor, secrets), without_secrets(lease.task_id, secrets)
+            )
             check_names(lease.names, shown.names)
             kept.append(shown)
         # Two that are taken for one would be too few, and be bought again.
@@ -207,7 +257,8 @@ def _offered(call: Call | None) -> Call:
 
 
 def read_held(body: Body) -> list[Lease] | None:
-    """Read ``{"TaskNum": 1, "TotalNum": 2, "TaskList": [{"TaskID": "...", "Num": 2, "Data": [...]}]}``.
+    """Read ``{"TaskNum": 1, "TotalNum": 2, "TaskList": [{"TaskID": "...", "Num": 2, "Data":
+    [...]}]}``.
 
     Without a list and a count, it says nothing: many servers write an empty list in this way.
     """
@@ -228,7 +279,10 @@ def read_held(body: Body) -> list[Lease] | None:
 
 
 def read_new(body: Body) -> list[Lease]:
-    """Return the leases in the response to an allocation; refuse a success without leases or without their task."""
+    """Return the leases in the response to an allocation.
+
+    Refuse a success without leases or without their task.
+    """
     leases = read_task(body)
     if not leases or not leases[0].task_id:
         raise ResponseShapeError("it reports success, but names no leases")
@@ -238,7 +292,10 @@ def read_new(body: Body) -> list[Lease]:
 
 def read_task(body: Body) -> list[Lease]:
     """Return the leases of one task: ``{"TaskID": "...", "Num": 2, "Data": [...]}``."""
-    return [Lease.from_item(item, _name(body.get("TaskID"))) for item in objects(body.get("Data"), "Data")]
+    return [
+        Lease.from_item(item, _name(body.get("TaskID")))
+        for item in objects(body.get("Data"), "Data")
+    ]
 
 
 def read_released(body: Body, leases: Sequence[Lease]) -> list[Lease]:
@@ -254,21 +311,29 @@ def read_areas(body: Body) -> list[Area]:
 
 def read_quota(body: Body) -> Quota:
     """Read ``{"Code": 0, "Total": 5, "Available": 3, "Used": 2}``."""
-    total, available, used = (as_int(body.get(name), name) for name in ("Total", "Available", "Used"))
+    total, available, used = (
+        as_int(body.get(name), name) for name in ("Total", "Available", "Used")
+    )
     return Quota(total, available, used, body)
 
 
 def read_product_held(data: object) -> list[Lease] | None:
-    """Return the leases in ``data`` of a product host, in any of these shapes; None for null or an empty object::
+    """Return the leases in ``data`` of a product host, in any of these shapes.
 
-    {"task_id": "...", "num": 1, "ips": [{"proxy_ip": "192.0.2.30", "server": "192.0.2.30:22294", ...}]}
+    None for null or an empty object::
+
+    {"task_id": "...", "num": 1, "ips": [{"proxy_ip": "192.0.2.30", "server": "...", ...}]}
     [{"proxy_ip": "192.0.2.30", "server": "192.0.2.30:22294", "task_id": "...", ...}]
     [{"server": "tunpool-demo1.qg.net:19702", "area": "110100"}]
     {"tasks": [{"task_id": "...", "ips": [...]}]} or {"tasks": {"TASK": [...]}}
 
     A lone lease is an object with ``server``.
     """
-    return None if data in (None, {}) else [Lease.from_item(item, task_id) for item, task_id in _items(data, "")]
+    return (
+        None
+        if data in (None, {})
+        else [Lease.from_item(item, task_id) for item, task_id in _items(data, "")]
+    )
 
 
 def read_product_new(data: object) -> list[Lease]:
@@ -279,13 +344,17 @@ def read_product_new(data: object) -> list[Lease]:
 
 
 def read_product_released(data: object, leases: Sequence[Lease]) -> list[Lease]:
-    """Return the leases that a release reports as released by their number; none if that is too low."""
+    """Return the leases that a release reports as released by their number; none if that is too
+    low.
+    """
     number = integer(data)
     return list(leases) if number is None or number >= len(leases) else []
 
 
 def read_product_areas(data: object) -> list[Area]:
-    """Read ``[{"area": "...", "area_code": 350500, "isp": "...", "isp_code": 1, "available": true}]``."""
+    """Read ``[{"area": "...", "area_code": 350500, "isp": "...", "isp_code": 1, "available":
+    true}]``.
+    """
     return [Area.from_item(item) for item in objects(data, "data")]
 
 

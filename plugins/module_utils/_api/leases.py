@@ -24,7 +24,9 @@ from .parsing import Record, as_text, integer, parse_vendor_time, required_text
 #: The suffix of the vendor's name of a region, and the name of the provider in options.
 PROVIDERS = {"电信": "telecom", "移动": "mobile", "联通": "unicom", "BGP": "bgp"}
 #: The name of a server. Some programs read a name whose last label is a number as an address.
-_NAME = re.compile(r"(?:(?!-)[A-Za-z0-9_-]{1,63}(?<!-)\.)*(?![0-9]+$|0[xX][0-9a-fA-F]*$)(?!-)[A-Za-z0-9_-]{1,63}(?<!-)")
+_NAME = re.compile(
+    r"(?:(?!-)[A-Za-z0-9_-]{1,63}(?<!-)\.)*(?![0-9]+$|0[xX][0-9a-fA-F]*$)(?!-)[A-Za-z0-9_-]{1,63}(?<!-)"
+)
 #: The vendor's numbers for the providers.
 ISP_NUMBERS = {"telecom": 1, "mobile": 2, "unicom": 3, "bgp": 4}
 #: The code and the name of an area that the vendor lists.
@@ -44,21 +46,30 @@ class Quota:
     available: int
     used: int
     vendor: Mapping[str, Any]
-    #: The addresses that a plan by volume of a product host may still extract; None for any other plan.
+    #: The addresses that a plan by volume of a product host may still extract; None for any other
+    #: plan.
     balance: int | None = None
 
     def described(self) -> dict[str, Any]:
-        """Return the numbers and their unit for results; a plan by volume has no total and no used addresses."""
+        """Return the numbers and their unit for results; a plan by volume has no total and no used
+        addresses.
+        """
         if self.balance is not None:
             return {"unit": "addresses", "total": None, "available": self.balance, "used": None}
-        return {"unit": "channels", "total": self.total, "available": self.available, "used": self.used}
+        return {
+            "unit": "channels",
+            "total": self.total,
+            "available": self.available,
+            "used": self.used,
+        }
 
 
 @dataclass(frozen=True)
 class Terms:
     """The parameters of a request for new leases; ``keep_alive`` is in minutes.
 
-    ``areas`` and ``exclude_areas`` are codes. The classic API takes one area, and no ``exclude_areas`` or ``pool``.
+    ``areas`` and ``exclude_areas`` are codes. The classic API takes one area, and no
+    ``exclude_areas`` or ``pool``.
     """
 
     keep_alive: int | None = None
@@ -76,7 +87,8 @@ class Terms:
     def from_json(cls, values: Mapping[str, Any]) -> Terms:
         """Return the parameters with the values of :meth:`as_json`."""
         found: dict[str, Any] = {
-            name: tuple(value) if isinstance(value, list) else value for name, value in values.items()
+            name: tuple(value) if isinstance(value, list) else value
+            for name, value in values.items()
         }
         return cls(**found)
 
@@ -85,9 +97,10 @@ class Terms:
 class Lease:
     """One leased proxy (vendor docs 174, 175, and 1839).
 
-    ``ip`` is the exit, or empty if the vendor does not return it; ``server`` (``host:port``) is the address to connect
-    to, which may differ. ``deadline`` is the vendor's text; ``expires`` is the same time, or None if the text cannot be
-    parsed. ``provider`` and ``area_code`` are the texts of a product host.
+    ``ip`` is the exit, or empty if the vendor does not return it; ``server`` (``host:port``) is the
+    address to connect to, which may differ. ``deadline`` is the vendor's text; ``expires`` is the
+    same time, or None if the text cannot be parsed. ``provider`` and ``area_code`` are the texts of
+    a product host.
     """
 
     ip: str
@@ -106,7 +119,7 @@ class Lease:
         """Read an item of the classic API, or one of a product host::
 
         {"IP": "192.0.2.10", "port": "21504", "deadline": "...", "host": "198.51.100.8:21504"}
-        {"proxy_ip": "192.0.2.10", "server": "198.51.100.8:21504", "area": "...", "area_code": 350500, "isp": "..."}
+        {"proxy_ip": "192.0.2.10", "server": "198.51.100.8:21504", "area_code": 350500, ...}
         """
         if "server" in item:
             ip = as_text(item.get("proxy_ip")) or ""
@@ -145,10 +158,16 @@ class Lease:
 
     @property
     def isp(self) -> str | None:
-        """The provider, with a name of :data:`ISP_NUMBERS` if possible; the classic API appends it to the region."""
+        """The provider, with a name of :data:`ISP_NUMBERS` if possible; the classic API appends it
+        to the region.
+        """
         if self.provider:
             return PROVIDERS.get(self.provider.upper(), self.provider)
-        found = (name for ending, name in PROVIDERS.items() if (self.region or "").upper().endswith(ending))
+        found = (
+            name
+            for ending, name in PROVIDERS.items()
+            if (self.region or "").upper().endswith(ending)
+        )
         return next(found, None)
 
     @property
@@ -160,17 +179,22 @@ class Lease:
     def name(self) -> str:
         """A text that is different for every lease of a key.
 
-        The responses of a product host may contain different fields of a lease, but all contain its server, which no
-        other lease has at the same time. Of the classic API, the task distinguishes it from a later lease.
+        The responses of a product host may contain different fields of a lease, but all contain its
+        server, which no other lease has at the same time. Of the classic API, the task
+        distinguishes it from a later lease.
         """
         return self.server if "server" in self.vendor else f"{self.task_id} {self.server}"
 
     def remaining(self, now: float) -> float | None:
-        """Return the remaining seconds at this Unix time of the vendor; None if the deadline cannot be read."""
+        """Return the remaining seconds at this Unix time of the vendor.
+
+        None if the deadline cannot be read.
+        """
         return None if self.expires is None else self.expires.timestamp() - now
 
     def described(self, now: float) -> dict[str, Any]:
-        """Return the lease for results and events, with the remaining time in whole seconds, at least 0.
+        """Return the lease for results and events, with the remaining time in whole seconds, at
+        least 0.
 
         ``now`` is the vendor's time (Unix time).
         """
@@ -202,8 +226,9 @@ def oldest_first(leases: Iterable[Lease]) -> list[Lease]:
 class Area:
     """One row of the vendor's list of areas (vendor doc 177), whose shape is not documented.
 
-    Each field is the value of a key with a similar name, or None; ``vendor`` is the row as received. ``code`` is a
-    number, or for some areas overseas the code of a country, such as ``US``.
+    Each field is the value of a key with a similar name, or None; ``vendor`` is the row as
+    received. ``code`` is a number, or for some areas overseas the code of a country, such as
+    ``US``.
     """
 
     code: str | None
@@ -235,8 +260,8 @@ class Area:
 def is_inside(inner: str, outer: str) -> bool | None:
     """Whether an area is part of another one; None if the codes do not show that.
 
-    In codes of six digits, the pairs of digits stand for province, city and district; 00 stands for all districts or
-    cities.
+    In codes of six digits, the pairs of digits stand for province, city and district; 00 stands for
+    all districts or cities.
     """
     if inner == outer:
         return True
@@ -257,11 +282,15 @@ def _stem(code: str) -> str:
     return code
 
 
-def area_codes(option: str, texts: Iterable[str], read: Callable[[], Sequence[NamedArea]]) -> tuple[str, ...]:
-    """Return the codes of the areas that an option contains as codes or names; refuse what the vendor does not list.
+def area_codes(
+    option: str, texts: Iterable[str], read: Callable[[], Sequence[NamedArea]]
+) -> tuple[str, ...]:
+    """Return the codes of the areas that an option contains as codes or names.
 
-    ``read`` returns the vendor's list. If it cannot be read, or contains no codes, codes are returned as they are: its
-    shape is not documented.
+    Refuse what the vendor does not list.
+
+    ``read`` returns the vendor's list. If it cannot be read, or contains no codes, codes are
+    returned as they are: its shape is not documented.
     """
     given = [text.strip() for text in texts]
     try:
@@ -292,11 +321,16 @@ def _code_of(option: str, text: str, listed: Sequence[NamedArea]) -> str:
         codes = [each for each, _name in listed if each.isdecimal() == code.isdecimal()]
         # The vendor accepts the code of a province for all its cities, and may list either.
         if not codes or any(
-            is_inside(each, code) or (each.endswith("0000") and is_inside(code, each)) for each in codes
+            is_inside(each, code) or (each.endswith("0000") and is_inside(code, each))
+            for each in codes
         ):
             return code
     if not listed:
-        raise OptionError(option, f"{what} is not a code, and the vendor's list contains no areas", "give codes")
+        raise OptionError(
+            option, f"{what} is not a code, and the vendor's list contains no areas", "give codes"
+        )
     known = sorted({f"{name} ({code})" if name and name != code else code for code, name in listed})
     nearest = format_sample(similar(text, known, _MAX_SUGGESTED, cutoff=0.0), _MAX_SUGGESTED)
-    raise OptionError(option, f"{what} qg_area_info does not list for this key", f"the nearest are {nearest}")
+    raise OptionError(
+        option, f"{what} qg_area_info does not list for this key", f"the nearest are {nearest}"
+    )

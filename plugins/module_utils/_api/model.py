@@ -19,7 +19,8 @@ T = TypeVar("T")
 Reader = Callable[[Any], T]
 #: A context manager that is entered around each request of a call.
 Sending = Callable[[], contextlib.AbstractContextManager[None]]
-#: The limit per minute of plans that are billed by volume, and of the calls whose limit does not depend on channels.
+#: The limit per minute of plans that are billed by volume, and of the calls whose limit does not
+#: depend on channels.
 COMMON_LIMIT = 60
 
 
@@ -32,7 +33,10 @@ class Code(NamedTuple):
 
 
 class Refusal(NamedTuple):
-    """A refusal of the vendor: its code with the meaning, and its words. ``number`` is what the code counts."""
+    """A refusal of the vendor: its code with the meaning, and its words.
+
+    ``number`` is what the code counts.
+    """
 
     code: int | str | None
     row: Code
@@ -41,9 +45,11 @@ class Refusal(NamedTuple):
     number: str = "code"
 
 
-#: Returns the data of a response, and the refusal in it, if any; raises ResponseShapeError if it is not the vendor's.
+#: Returns the data of a response, and the refusal in it, if any; raises ResponseShapeError if it is
+#: not the vendor's.
 Dialect = Callable[[HttpResponse], "tuple[Any, Refusal | None]"]
-#: Returns a text of the vendor for a message, without secrets; None for other values and empty text.
+#: Returns a text of the vendor for a message, without secrets; None for other values and empty
+#: text.
 Quoted = Callable[[object], "str | None"]
 
 
@@ -51,9 +57,9 @@ Quoted = Callable[[object], "str | None"]
 class Call:
     """One call.
 
-    ``per_minute`` is its limit per key, to which ``per_channel`` is added for each channel of the plan. ``repeatable``
-    says whether a call whose response was lost may simply be sent again; otherwise the caller must first find out its
-    effect. ``dialect`` reads its responses.
+    ``per_minute`` is its limit per key, to which ``per_channel`` is added for each channel of the
+    plan. ``repeatable`` says whether a call whose response was lost may simply be sent again;
+    otherwise the caller must first find out its effect. ``dialect`` reads its responses.
     """
 
     path: str
@@ -69,9 +75,11 @@ class Call:
         return self.path if self.method == "GET" else f"{self.method} {self.path}"
 
     def limit(self, channels: int | None) -> int:
-        """Return the limit in calls per minute; if the number of channels is unknown, that of one channel.
+        """Return the limit in calls per minute; if the number of channels is unknown, that of one
+        channel.
 
-        It is never above COMMON_LIMIT, which is that of plans by volume: the API does not show which plans those are.
+        It is never above COMMON_LIMIT, which is that of plans by volume: the API does not show
+        which plans those are.
         """
         if not self.per_channel:
             return self.per_minute

@@ -2,7 +2,9 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The exclusive-occupancy resources of one key (vendor's page on monopolies), which only the classic API has."""
+"""The exclusive-occupancy resources of one key (vendor's page on monopolies), which only the
+classic API has.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +20,15 @@ from .key import KeyCaller
 from .lease_client import Leases
 from .leases import ISP_NUMBERS, PROVIDERS, Quota
 from .model import Sending
-from .parsing import ResponseShapeError, as_text, check_unique, objects, parse_vendor_time, required_text, texts_or_none
+from .parsing import (
+    ResponseShapeError,
+    as_text,
+    check_unique,
+    objects,
+    parse_vendor_time,
+    required_text,
+    texts_or_none,
+)
 from .repeated import check_names, masked
 
 #: The prefixes of the vendor's words for the state of a monopoly, and the state in results.
@@ -29,8 +39,9 @@ STATES = {"在线": "online", "离线": "offline", "重拨": "redialing", "排�
 class Monopoly:
     """One exclusive-occupancy resource (vendor's page on monopolies).
 
-    ``state`` is one of the values of :data:`STATES`, or an unknown word of the vendor. ``server`` is None unless it is
-    online. ``since`` is the time of its application, ``dialed`` that of its last new address.
+    ``state`` is one of the values of :data:`STATES`, or an unknown word of the vendor. ``server``
+    is None unless it is online. ``since`` is the time of its application, ``dialed`` that of its
+    last new address.
     """
 
     uuid: str
@@ -44,7 +55,9 @@ class Monopoly:
 
     @classmethod
     def from_item(cls, item: Mapping[str, Any]) -> Monopoly:
-        """Read ``{"uuid": "...", "area": "...", "isp": "...", "state": "...", "ip": "192.0.2.44:10800"}``."""
+        """Read ``{"uuid": "...", "area": "...", "isp": "...", "state": "...", "ip":
+        "192.0.2.44:10800"}``.
+        """
         word = as_text(item.get("state")) or ""
         state = next((name for prefix, name in STATES.items() if word.startswith(prefix)), word)
         return cls(
@@ -77,7 +90,10 @@ def idle_stock(body: Mapping[str, Any]) -> list[Any]:
 
 
 class Monopolies:
-    """The calls for resources. A method raises CallError, or WaitBudgetExceeded for the rate limit."""
+    """The calls for resources.
+
+    A method raises CallError, or WaitBudgetExceeded for the rate limit.
+    """
 
     def __init__(self, caller: KeyCaller) -> None:
         self.caller = caller
@@ -122,7 +138,10 @@ class Monopolies:
     def release_monopolies(
         self, uuids: Sequence[str], *, sending: Sending = contextlib.nullcontext
     ) -> list[str] | None:
-        """Release them; returns the names in the response, or None if it is a success without names."""
+        """Release them.
+
+        Returns the names in the response, or None if it is a success without names.
+        """
         names = self.caller.call(
             calls.MONOPOLIES_RELEASE,
             {"UUIDs": ",".join(uuids)},
@@ -132,7 +151,10 @@ class Monopolies:
         return None if names is None else [uuid for uuid in uuids if uuid in names]
 
     def quota(self) -> Quota | None:
-        """Return the quota; None for a plan that has none, for which the vendor may report an unknown error."""
+        """Return the quota.
+
+        None for a plan that has none, for which the vendor may report an unknown error.
+        """
         try:
             return self.leases.lease_quota()
         except CallError as error:

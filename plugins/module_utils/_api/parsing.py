@@ -4,9 +4,9 @@
 
 """The parsers of foreign text: JSON, numbers and times.
 
-Foreign text comes from a vendor, a proxy or a host. A parser returns a value that the rest of the collection can store,
-compare and print, or it refuses the text: the parsers that return ``None`` for unreadable text never raise, and
-:func:`parse_json` raises only :class:`ResponseShapeError`.
+Foreign text comes from a vendor, a proxy or a host. A parser returns a value that the rest of the
+collection can store, compare and print, or it refuses the text: the parsers that return ``None``
+for unreadable text never raise, and :func:`parse_json` raises only :class:`ResponseShapeError`.
 """
 
 from __future__ import annotations
@@ -28,7 +28,9 @@ MAX_SECONDS = 1e9
 
 #: SQLite stores integers of 64 bits.
 _INTEGER = re.compile(r"[+-]?[0-9]{1,18}")
-_DECIMAL = re.compile(r"[+-]?(?:[0-9]{1,40}(?:\.[0-9]{0,40})?|\.[0-9]{1,40})(?:[eE][+-]?[0-9]{1,2})?")
+_DECIMAL = re.compile(
+    r"[+-]?(?:[0-9]{1,40}(?:\.[0-9]{0,40})?|\.[0-9]{1,40})(?:[eE][+-]?[0-9]{1,2})?"
+)
 
 
 class ResponseShapeError(ValueError):
@@ -36,7 +38,8 @@ class ResponseShapeError(ValueError):
 
 
 def parse_json(text: str) -> Any:
-    """Parse foreign JSON; raise ResponseShapeError for what cannot be written as JSON in UTF-8 again.
+    """Parse foreign JSON; raise ResponseShapeError for what cannot be written as JSON in UTF-8
+    again.
 
     A lone surrogate becomes U+FFFD.
     """
@@ -57,7 +60,10 @@ def parse_object(text: str) -> dict[str, Any]:
 
 
 def integer(value: object) -> int | None:
-    """Return an integer, also from text such as ``"3"``; None for other values or more than 18 digits."""
+    """Return an integer, also from text such as ``"3"``.
+
+    None for other values or more than 18 digits.
+    """
     if isinstance(value, bool):
         return None
     if isinstance(value, int):
@@ -67,7 +73,9 @@ def integer(value: object) -> int | None:
 
 
 def as_int(value: object, name: str) -> int:
-    """Return an integer, which the vendor may send as text (``"3"``); raise ResponseShapeError for other values."""
+    """Return an integer, which the vendor may send as text (``"3"``); raise ResponseShapeError for
+    other values.
+    """
     number = integer(value)
     if number is None:
         raise ResponseShapeError(f"{name} is not a number")
@@ -75,14 +83,18 @@ def as_int(value: object, name: str) -> int:
 
 
 def check_count(body: Mapping[str, Any], name: str, listed: int, what: str) -> None:
-    """Refuse a list that is shorter than the response says: mistaking it for a full one would buy leases again."""
+    """Refuse a list that is shorter than the response says: mistaking it for a full one would buy
+    leases again.
+    """
     count = body.get(name)
     if count is not None and as_int(count, name) > listed:
         raise ResponseShapeError(f"{name} is {count}, but {listed} {what} are listed")
 
 
 def check_unique(names: Sequence[str], what: str) -> None:
-    """Refuse a response that contains a name twice: two that are taken for one would be bought again."""
+    """Refuse a response that contains a name twice: two that are taken for one would be bought
+    again.
+    """
     if len(set(names)) < len(names):
         raise ResponseShapeError(f"it contains a {what} twice")
 
@@ -117,7 +129,10 @@ def texts_or_none(value: object) -> list[str] | None:
 
 
 def parse_vendor_time(value: object) -> datetime.datetime | None:
-    """Return a time of the vendor (``2030-01-02 03:04:05``, Beijing time); None for anything else."""
+    """Return a time of the vendor (``2030-01-02 03:04:05``, Beijing time).
+
+    None for anything else.
+    """
     text = value.strip() if isinstance(value, str) and len(value) <= MAX_LENGTH else ""
     if not text.isascii():
         return None
@@ -133,7 +148,8 @@ def http_time(text: str) -> float | None:
         return None
     try:
         time = email.utils.parsedate_to_datetime(text)
-        # Without a zone, Python would use the local one, in which the years 1 and 9999 are out of range.
+        # Without a zone, Python would use the local one, in which the years 1 and 9999 are out of
+        # range.
         return (time if time.tzinfo else time.replace(tzinfo=datetime.timezone.utc)).timestamp()
     except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError):
         return None
@@ -165,7 +181,9 @@ class Record:
                 self._values[normalize_key(name)] = value
 
     def value(self, *names: str) -> Any:
-        """Return the value under the first of the names that has one, or None; the vendor writes "" for no value."""
+        """Return the value under the first of the names that has one, or None; the vendor writes ""
+        for no value.
+        """
         found = (self._values.get(normalize_key(name)) for name in names)
         return next((value for value in found if value not in (None, "")), None)
 
@@ -191,7 +209,11 @@ class Record:
     def integer(self, *names: str) -> int | None:
         """Return an integer, also from text; None if it cannot be read."""
         exact = self.decimal(*names)
-        return int(exact) if exact is not None and abs(exact) < 10**15 and exact == int(exact) else None
+        return (
+            int(exact)
+            if exact is not None and abs(exact) < 10**15 and exact == int(exact)
+            else None
+        )
 
     def money(self, *names: str) -> str | None:
         """Return an amount with exactly the digits of the vendor."""

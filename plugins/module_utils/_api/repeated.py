@@ -2,12 +2,14 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Secrets that the vendor, or a server before it, repeats in its responses: none of them gets into the store.
+"""Secrets that the vendor, or a server before it, repeats in its responses: none of them gets into
+the store.
 
-All that the store keeps of a response goes through here, right where the response is read. What only informs is
-masked. A name is not: runs know by it what they have paid for, and a release names it. With a part of it masked, two
-names could become one, or it would name nothing. So a response with a secret in a name is refused as unreadable, as
-one of an unknown shape is, and nothing is paid for until a list can be read.
+All that the store keeps of a response goes through here, right where the response is read. What
+only informs is masked. A name is not: runs know by it what they have paid for, and a release names
+it. With a part of it masked, two names could become one, or it would name nothing. So a response
+with a secret in a name is refused as unreadable, as one of an unknown shape is, and nothing is paid
+for until a list can be read.
 """
 
 from __future__ import annotations
@@ -20,7 +22,10 @@ from .parsing import ResponseShapeError, parse_vendor_time
 
 
 def masked(item: Mapping[str, Any], secrets: Collection[str]) -> dict[str, Any]:
-    """Return an object of the vendor with its secrets masked. A time is none: a short password may be its year."""
+    """Return an object of the vendor with its secrets masked.
+
+    A time is none: a short password may be its year.
+    """
     found: dict[str, Any] = without_secrets({"vendor": item}, secrets)["vendor"]
     for name, value in item.items():
         if name in found and parse_vendor_time(value):

@@ -4,11 +4,11 @@
 
 """The responses of the APIs for a key: their envelopes, and the table of what their codes mean.
 
-Three generations of APIs report success and refusals in different ways. Each way is a dialect, which returns what a
-response says. The account API and tunnels have others.
+Three generations of APIs report success and refusals in different ways. Each way is a dialect,
+which returns what a response says. The account API and tunnels have others.
 
-Sources of the codes: vendor docs (API overview, 174, 175, 178, 181, 1838, 2259), and the tables of the vendor's and of
-public clients.
+Sources of the codes: vendor docs (API overview, 174, 175, 178, 181, 1838, 2259), and the tables of
+the vendor's and of public clients.
 """
 
 from __future__ import annotations
@@ -21,15 +21,20 @@ from .exchange import HttpResponse
 from .model import Call, Code, Quoted, Refusal
 from .parsing import ResponseShapeError, as_int, parse_object
 
-#: What to do if the product may be wrong, whether the user has set it or the store had it, which forgets it then.
+#: What to do if the product may be wrong, whether the user has set it or the store had it, which
+#: forgets it then.
 _FIND_OUT = "run the task again without product, so that it is found out anew"
 _PRODUCTS = "(classic, share, longterm, exclusive or overseas)"
 _OTHER_PRODUCT = (
-    f"The key may belong to another product than {{}}: {_FIND_OUT}, or set it to the one that the key was bought for "
-    f"{_PRODUCTS}. If the product is right, the plan behind the key does not offer this call."
+    f"The key may belong to another product than {{}}: {_FIND_OUT}, or set it to the one that the "
+    f"key was bought for {_PRODUCTS}. If the product is right, the plan behind the key does not "
+    "offer this call."
 )
 _SUPPORT = "Try again later; ask the vendor's support if it stays."
-_TOO_MANY = "Give the task more time with max_wait, and let only control nodes that share one state use this key."
+_TOO_MANY = (
+    "Give the task more time with max_wait, and let only control nodes that share one state use "
+    "this key."
+)
 _OPTIONS = "Check the values of the task's options."
 _LATER = "Try again later."
 _RELEASE = "Release a lease or wait until one expires."
@@ -45,8 +50,8 @@ CODES: Mapping[object, Code] = {
     -13: Code(
         Reason.CALLER,
         "calling address not authorized",
-        "The key's API authentication (vendor's user center) lets in only listed callers: list the address of this "
-        "control node there.",
+        "The key's API authentication (vendor's user center) lets in only listed callers: list the "
+        "address of this control node there.",
     ),
     -14: Code(
         Reason.CALLER,
@@ -54,7 +59,11 @@ CODES: Mapping[object, Code] = {
         "Set password (environment QG_PASSWORD) to the key's API password.",
     ),
     -15: Code(Reason.PERMISSION, "no permission", _OTHER_PRODUCT.format("classic")),
-    -100: Code(Reason.KEY, "plan missing or expired", "Check the key, or renew its plan in the vendor's user center."),
+    -100: Code(
+        Reason.KEY,
+        "plan missing or expired",
+        "Check the key, or renew its plan in the vendor's user center.",
+    ),
     -101: Code(Reason.PLAN, "more than the plan's channels", "Ask for less, or buy more channels."),
     -102: Code(Reason.CHANNELS, "no free channel left", _RELEASE),
     -103: Code(Reason.STOCK, "resources short", _ELSEWHERE),
@@ -71,8 +80,8 @@ CODES: Mapping[object, Code] = {
     "INVALID_KEY": Code(
         Reason.KEY,
         "key unknown or expired",
-        f"Check the key. If it is right, it belongs to another product: {_FIND_OUT}, or set it to the one that the key "
-        f"was bought for {_PRODUCTS}.",
+        f"Check the key. If it is right, it belongs to another product: {_FIND_OUT}, or set it to "
+        f"the one that the key was bought for {_PRODUCTS}.",
     ),
     "UNAVAILABLE_KEY": Code(
         Reason.EXPIRED,
@@ -83,12 +92,14 @@ CODES: Mapping[object, Code] = {
     "API_AUTH_DENY": Code(
         Reason.CALLER,
         "API authentication failed",
-        "Set password (environment QG_PASSWORD) to the key's API password, and list the address of this control node "
-        "in the vendor's user center if the key lets in only listed callers.",
+        "Set password (environment QG_PASSWORD) to the key's API password, and list the address of "
+        "this control node in the vendor's user center if the key lets in only listed callers.",
     ),
     "KEY_BLOCK": Code(Reason.BLOCKED, "key banned", "Ask the vendor why the key was banned."),
     "REQUEST_LIMIT_EXCEEDED": Code(Reason.RATE, "too many calls", _TOO_MANY),
-    "BALANCE_INSUFFICIENT": Code(Reason.VOLUME, "volume used up", "Buy more volume in the vendor's user center."),
+    "BALANCE_INSUFFICIENT": Code(
+        Reason.VOLUME, "volume used up", "Buy more volume in the vendor's user center."
+    ),
     "NO_RESOURCE_FOUND": Code(Reason.STOCK, "no address for this area and provider", _ELSEWHERE),
     "FAILED_OPERATION": Code(Reason.FAILED, "extraction failed", _LATER),
     "EXTRACT_LIMIT_EXCEEDED": Code(
@@ -97,29 +108,46 @@ CODES: Mapping[object, Code] = {
         "The quota is for a minute or a day, depending on the plan: wait, or ask for less.",
     ),
     "NO_AVAILABLE_CHANNEL": Code(Reason.CHANNELS, "no free channel left", _RELEASE),
-    "DELETE_LIMIT_EXCEEDED": Code(Reason.COUNT, "released too often", "Wait, or release less in one run."),
+    "DELETE_LIMIT_EXCEEDED": Code(
+        Reason.COUNT, "released too often", "Wait, or release less in one run."
+    ),
     "STATIC_DELETE_TIME_LIMIT": Code(
-        Reason.TOO_EARLY, "a static address is kept for 24 hours", "Wait until a day after it was leased."
+        Reason.TOO_EARLY,
+        "a static address is kept for 24 hours",
+        "Wait until a day after it was leased.",
     ),
     "MONOPOLY_DELETE_TIME_LIMIT": Code(
-        Reason.TOO_EARLY, "exclusive occupancy is kept for 12 hours", "Wait until 12 hours after the application."
+        Reason.TOO_EARLY,
+        "exclusive occupancy is kept for 12 hours",
+        "Wait until 12 hours after the application.",
     ),
     "MONOPOLY_CHANGEIP_TIME_LIMIT": Code(
-        Reason.TOO_EARLY, "less than 10 seconds since the last change of the address", "Wait 10 seconds."
+        Reason.TOO_EARLY,
+        "less than 10 seconds since the last change of the address",
+        "Wait 10 seconds.",
     ),
     "IP_WHITELIST_LIMIT_EXCEEDED": Code(Reason.FULL, "whitelist full", _FULL),
 }
 #: By the HTTP status of the calls for exclusive occupancy.
 _MONOPOLY_STATUSES = {
-    400: Code(Reason.REFUSED, "refused", "Check the task's options, and the times that the vendor's rules ask for."),
+    400: Code(
+        Reason.REFUSED,
+        "refused",
+        "Check the task's options, and the times that the vendor's rules ask for.",
+    ),
     500: Code(Reason.UNKNOWN, "unknown error", _SUPPORT),
 }
 #: Any other code.
 _UNDOCUMENTED = Code(Reason.OTHER, "not a documented code", "See the vendor's error table.")
 
 
-def data_of(response: HttpResponse, call: Call, quoted: Quoted, *, name: str, url_option: str) -> Any:
-    """Return the data of a success; raises CallError for a refusal, TransportError for what is not QG.net's."""
+def data_of(
+    response: HttpResponse, call: Call, quoted: Quoted, *, name: str, url_option: str
+) -> Any:
+    """Return the data of a success.
+
+    Raises CallError for a refusal, TransportError for what is not QG.net's.
+    """
     try:
         data, refusal = call.dialect(response)
         # A success may have a status such as 206, whose body is incomplete.
@@ -138,7 +166,10 @@ def data_of(response: HttpResponse, call: Call, quoted: Quoted, *, name: str, ur
 
 
 def classic(response: HttpResponse) -> tuple[Any, Refusal | None]:
-    """Read ``{"Code": 0, ...}``. The code decides whatever the status, since refusals come with 200 or 4xx."""
+    """Read ``{"Code": 0, ...}``.
+
+    The code decides whatever the status, since refusals come with 200 or 4xx.
+    """
     body = parse_object(response.text)
     code = as_int(body.get("Code"), "Code")
     return body, Refusal(code, CODES.get(code, _UNDOCUMENTED), body.get("Msg")) if code else None
@@ -152,8 +183,15 @@ def by_status(response: HttpResponse) -> tuple[Any, Refusal | None]:
     if "Code" in body:
         # A gateway may answer every call with a code.
         body, refusal = classic(response)
-    if not refusal and status in (200, *_MONOPOLY_STATUSES) and body.get("error") and not body.get("data"):
-        refusal = Refusal(status, _MONOPOLY_STATUSES.get(status, _UNDOCUMENTED), body["error"], number="HTTP")
+    if (
+        not refusal
+        and status in (200, *_MONOPOLY_STATUSES)
+        and body.get("error")
+        and not body.get("data")
+    ):
+        refusal = Refusal(
+            status, _MONOPOLY_STATUSES.get(status, _UNDOCUMENTED), body["error"], number="HTTP"
+        )
     return body, refusal
 
 
@@ -165,4 +203,6 @@ def product(response: HttpResponse) -> tuple[Any, Refusal | None]:
         raise ResponseShapeError("no code")
     if code == "SUCCESS":
         return body.get("data"), None
-    return None, Refusal(code, CODES.get(code, _UNDOCUMENTED), body.get("message"), body.get("request_id"))
+    return None, Refusal(
+        code, CODES.get(code, _UNDOCUMENTED), body.get("message"), body.get("request_id")
+    )

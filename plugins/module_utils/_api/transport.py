@@ -4,8 +4,9 @@
 
 """HTTP exchanges, each with one deadline for all of its phases.
 
-The caller is back at the deadline, nothing is sent after it, and whether anything was sent is known. The query contains
-the key, so no message quotes a URL with its query, or the text of an exception of the HTTP library, which may.
+The caller is back at the deadline, nothing is sent after it, and whether anything was sent is
+known. The query contains the key, so no message quotes a URL with its query, or the text of an
+exception of the HTTP library, which may.
 """
 
 from __future__ import annotations
@@ -42,9 +43,11 @@ VERSION = "1.0.0"
 USER_AGENT = f"ansible-qingguo.qgnet/{VERSION}"
 #: The maximum size of a body. The vendor's longest, a list of 10,000 addresses, has 200 kB.
 MAX_RESPONSE = 8 * 1024 * 1024
-#: Seconds after the deadline for which the caller waits for the error of the exchange itself, which is more precise.
+#: Seconds after the deadline for which the caller waits for the error of the exchange itself, which
+#: is more precise.
 GRACE = 0.2
-#: How often a failed call is sent again; calls that pay or change something have lower limits of their own.
+#: How often a failed call is sent again; calls that pay or change something have lower limits of
+#: their own.
 RETRIES = 5
 
 # At DEBUG, urllib3 logs each URL with its query; with a warning, one whose headers it cannot parse.
@@ -55,16 +58,24 @@ def environment_proxy(scheme: str) -> Proxy | None:
     """Return the proxy for URLs of a scheme from the environment, without regard to NO_PROXY."""
     proxies = getproxies_environment()
     name = scheme if proxies.get(scheme) else "all"
-    return Proxy(proxies[name], f"environment variable {name.upper()}_PROXY") if proxies.get(name) else None
+    return (
+        Proxy(proxies[name], f"environment variable {name.upper()}_PROXY")
+        if proxies.get(name)
+        else None
+    )
 
 
 def encode(parameters: Mapping[str, str]) -> str:
-    """Encode parameters as a query or form, with literal commas and asterisks as in the vendor's examples."""
+    """Encode parameters as a query or form, with literal commas and asterisks as in the vendor's
+    examples.
+    """
     return urlencode(parameters, safe=",*")
 
 
 def service_of(url: str) -> str:
-    """Return a normalized name of the service at a URL, without the scheme: HTTP and HTTPS lead to the same service."""
+    """Return a normalized name of the service at a URL, without the scheme: HTTP and HTTPS lead to
+    the same service.
+    """
     parts = urlsplit(url)
     default = {"http": 80, "https": 443}.get(parts.scheme)
     port = f":{parts.port}" if parts.port not in (None, default) else ""
@@ -76,13 +87,16 @@ class _Session(Session):
 
     def __init__(self, exchange: Exchange) -> None:
         super().__init__()
-        # No .netrc, and not the settings of macOS, which crash forked processes such as Ansible's workers.
+        # No .netrc, and not the settings of macOS, which crash forked processes such as Ansible's
+        # workers.
         self.trust_env = False
         for scheme in ("http://", "https://"):
             self.mount(scheme, _Adapter(exchange))
 
     def get_redirect_target(self, resp: Any) -> str | None:
-        """Return None: requests would read and decode the whole body of a redirect even if it does not follow it."""
+        """Return None: requests would read and decode the whole body of a redirect even if it does
+        not follow it.
+        """
         return None
 
 
@@ -105,7 +119,9 @@ class _Adapter(HTTPAdapter):
     def _guard(self, manager: Any) -> None:
         pools = {}
         for scheme, pool in manager.pool_classes_by_scheme.items():
-            connection = type("Connection", (_Connection, pool.ConnectionCls), {"exchange": self._exchange})
+            connection = type(
+                "Connection", (_Connection, pool.ConnectionCls), {"exchange": self._exchange}
+            )
             pools[scheme] = type("Pool", (pool,), {"ConnectionCls": connection})
         manager.pool_classes_by_scheme = pools
 
@@ -129,10 +145,10 @@ class _Connection(HTTPConnection):
 class Transport:
     """Exchanges with one API.
 
-    ``timeout`` is the maximum duration of one exchange in seconds, from the lookup of the name to the last byte.
-    ``url_option`` is the name of the option with the URL. ``proxy`` is the URL of the proxy to use instead of the
-    environment's, or empty for none. The ``form_methods`` have their parameters in a form body, all others in the
-    query.
+    ``timeout`` is the maximum duration of one exchange in seconds, from the lookup of the name to
+    the last byte. ``url_option`` is the name of the option with the URL. ``proxy`` is the URL of
+    the proxy to use instead of the environment's, or empty for none. The ``form_methods`` have
+    their parameters in a form body, all others in the query.
     """
 
     def __init__(
@@ -161,11 +177,13 @@ class Transport:
         if self._proxy is not None:
             return Proxy(self._proxy, "option through_proxy") if self._proxy else None
         found = environment_proxy(urlsplit(url).scheme)
-        # Without a proxy of the environment, requests would read the settings of macOS, which crashes forked processes
-        # such as Ansible's workers.
+        # Without a proxy of the environment, requests would read the settings of macOS, which
+        # crashes forked processes such as Ansible's workers.
         return found if found and not should_bypass_proxies(url, no_proxy=None) else None
 
-    def send(self, method: str, url: str, parameters: Mapping[str, str], endpoint: str) -> HttpResponse:
+    def send(
+        self, method: str, url: str, parameters: Mapping[str, str], endpoint: str
+    ) -> HttpResponse:
         """Send one request; raises TransportError if there is no response."""
         exchange = Exchange(self.timeout)
         proxy = self.find_proxy(url)
@@ -177,7 +195,8 @@ class Transport:
             except Exception as error:  # the waiting side must receive every error
                 results.put(error)
 
-        # The lookup of a name cannot be interrupted, so this thread stops waiting for the other one.
+        # The lookup of a name cannot be interrupted, so this thread stops waiting for the other
+        # one.
         threading.Thread(target=work, daemon=True).start()
         try:
             result = results.get(timeout=self.timeout + GRACE)
@@ -198,7 +217,12 @@ class Transport:
         return result
 
     def _request(
-        self, exchange: Exchange, method: str, url: str, parameters: Mapping[str, str], proxy: Proxy | None
+        self,
+        exchange: Exchange,
+        method: str,
+        url: str,
+        parameters: Mapping[str, str],
+        proxy: Proxy | None,
     ) -> HttpResponse:
         is_form = method in self._form_methods
         with (
@@ -225,4 +249,6 @@ class Transport:
                     raise UnusableResponse("its response is larger than any of the vendor's")
             if response.raw.length_remaining:
                 raise http.client.IncompleteRead(b"")
-            return HttpResponse(response.status_code, body.decode("utf-8", "replace"), response.headers)
+            return HttpResponse(
+                response.status_code, body.decode("utf-8", "replace"), response.headers
+            )

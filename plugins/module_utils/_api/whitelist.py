@@ -21,29 +21,46 @@ MAX_ENTRY = 100
 
 
 class Whitelist:
-    """The calls for the whitelist. A method raises CallError, or WaitBudgetExceeded for the rate limit."""
+    """The calls for the whitelist.
+
+    A method raises CallError, or WaitBudgetExceeded for the rate limit.
+    """
 
     def __init__(self, caller: KeyCaller) -> None:
         self.caller = caller
 
     def whitelist(self) -> tuple[frozenset[str], tuple[str, ...]]:
-        """Return the addresses on the whitelist, and the entries that are not one IPv4 address, for results."""
+        """Return the addresses on the whitelist, and the entries that are not one IPv4 address, for
+        results.
+        """
         entries = self.caller.call(calls.WHITELIST, {}, listed)
         if entries is None:
             # Such a response stands for an empty list, but only if it comes again.
             entries = self.caller.call(calls.WHITELIST, {}, listed) or []
         ips = frozenset(filter(is_ipv4, entries))
-        # Without secrets before it is shortened to the shown length, so that no part of a secret remains.
-        strange = (sentence(text[: 10 * MAX_ENTRY], self.caller.secrets) for text in entries if text not in ips)
+        # Without secrets before it is shortened to the shown length, so that no part of a secret
+        # remains.
+        strange = (
+            sentence(text[: 10 * MAX_ENTRY], self.caller.secrets)
+            for text in entries
+            if text not in ips
+        )
         return ips, tuple(text[:MAX_ENTRY] for text in strange)
 
     def add(self, ips: Sequence[str]) -> frozenset[str]:
         """Add addresses to the whitelist; returns those that the response reports as added."""
-        return self.caller.call(calls.WHITELIST_ADD, {"IP": ",".join(ips)}, lambda body: changed(body, ips))
+        return self.caller.call(
+            calls.WHITELIST_ADD, {"IP": ",".join(ips)}, lambda body: changed(body, ips)
+        )
 
     def remove(self, ips: Sequence[str]) -> frozenset[str]:
-        """Remove addresses from the whitelist; returns those that the response reports as removed."""
-        return self.caller.call(calls.WHITELIST_DELETE, {"IP": ",".join(ips)}, lambda body: changed(body, ips))
+        """Remove addresses from the whitelist.
+
+        Returns those that the response reports as removed.
+        """
+        return self.caller.call(
+            calls.WHITELIST_DELETE, {"IP": ",".join(ips)}, lambda body: changed(body, ips)
+        )
 
 
 def listed(body: Mapping[str, Any]) -> list[str] | None:
@@ -57,7 +74,8 @@ def listed(body: Mapping[str, Any]) -> list[str] | None:
 
 
 def changed(body: Mapping[str, Any], sent: Sequence[str]) -> frozenset[str]:
-    """Return which of the ``sent`` addresses ``{"Code": 0, "Data": ["203.0.113.5"], "Num": 1}`` reports as changed.
+    """Return which of the ``sent`` addresses ``{"Code": 0, "Data": ["203.0.113.5"], "Num": 1}``
+    reports as changed.
 
     ``Data`` or ``Num`` may be missing. A success without either is one for all addresses.
     """

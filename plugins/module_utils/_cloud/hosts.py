@@ -2,7 +2,10 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Services of the cloud as hosts. QG.net's text becomes a name or an address only if a remote host can have it."""
+"""Services of the cloud as hosts.
+
+QG.net's text becomes a name or an address only if a remote host can have it.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +24,9 @@ COLUMNS = ("product_id", *(name for name in _ALL if name != "vendor"))
 _TAKEN = frozenset({"all", "ungrouped", "_meta", "localhost"})
 
 
-def collect(products: Iterable[int | None], fetch: Callable[[int | None], Iterable[Row]]) -> list[Row]:
+def collect(
+    products: Iterable[int | None], fetch: Callable[[int | None], Iterable[Row]]
+) -> list[Row]:
     """Return the services of all brands, each once, with only the columns that become variables."""
     found: dict[str, Row] = {}
     for product in products:
@@ -32,7 +37,9 @@ def collect(products: Iterable[int | None], fetch: Callable[[int | None], Iterab
 
 
 def host_name(row: Mapping[str, Any]) -> str | None:
-    """Return the number of the service if a host can be named after it: Ansible's patterns use other characters."""
+    """Return the number of the service if a host can be named after it: Ansible's patterns use
+    other characters.
+    """
     suid = str(row["suid"])
     return suid if re.fullmatch(r"\w[\w-]{0,252}", suid) and suid.casefold() not in _TAKEN else None
 

@@ -2,7 +2,9 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The operations on the account API: balance, volume-billed proxies, packages, prices, lines and services."""
+"""The operations on the account API: balance, volume-billed proxies, packages, prices, lines and
+services.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +28,10 @@ _ORDER = ("package_no", "system_no", "duration")
 
 
 def check_duration(text: str) -> str:
-    """Return a duration; refuse other text. On QG.net's page on the price of an order, the unit ``s`` means hours."""
+    """Return a duration.
+
+    Refuse other text. On QG.net's page on the price of an order, the unit ``s`` means hours.
+    """
     duration = text.strip()
     if not re.fullmatch(r"[1-9][0-9]{0,3}[sdwm]", duration):
         fix = "give a number and s (hours), d (days), w (weeks) or m (months), such as 1m"
@@ -87,13 +92,19 @@ def _run_proxy_plan(params: Params, mode: Mode) -> dict[str, Any]:
     product_id = _parse_product(params)
     resource_no = check_word("resource_no", params["resource_no"])
     api = _account(params, mode)
-    return _result(api, plan=api.proxy_plan(resource_no, product_id, include_secrets=params["include_secrets"]))
+    return _result(
+        api, plan=api.proxy_plan(resource_no, product_id, include_secrets=params["include_secrets"])
+    )
 
 
 def _run_packages(params: Params, mode: Mode) -> dict[str, Any]:
     """Return the packages as facts, the cheapest first. A facts module returns facts alone."""
     product_id = _parse_product(params)
-    place = {name: check_word(name, params[name]) for name in ("line_no", "area_no") if params[name] is not None}
+    place = {
+        name: check_word(name, params[name])
+        for name in ("line_no", "area_no")
+        if params[name] is not None
+    }
     api = _account(params, mode)
     packages = sorted(api.packages(product_id, **place, load_rate=params["load_rate"]), key=_rank)
     return {"changed": False, "ansible_facts": {"qg_cloud_packages": packages}}
@@ -123,7 +134,12 @@ def _run_instances(params: Params, mode: Mode) -> dict[str, Any]:
 
 BALANCE_INFO = Operation(spec=ACCOUNT_API_OPTIONS, run=_run_balance)
 PROXY_PLAN_INFO = Operation(
-    spec={"resource_no": {"type": "str", "required": True}, **_PRODUCT, **_SECRETS, **ACCOUNT_API_OPTIONS},
+    spec={
+        "resource_no": {"type": "str", "required": True},
+        **_PRODUCT,
+        **_SECRETS,
+        **ACCOUNT_API_OPTIONS,
+    },
     run=_run_proxy_plan,
     secret_option="include_secrets",
 )
@@ -146,7 +162,12 @@ PRICE_INFO = Operation(
 )
 LINE_INFO = Operation(spec={**_PRODUCT, **ACCOUNT_API_OPTIONS}, run=_run_lines)
 INSTANCE_INFO = Operation(
-    spec={"product_id": {"type": "int"}, "suid": {"type": "str"}, **_SECRETS, **ACCOUNT_API_OPTIONS},
+    spec={
+        "product_id": {"type": "int"},
+        "suid": {"type": "str"},
+        **_SECRETS,
+        **ACCOUNT_API_OPTIONS,
+    },
     run=_run_instances,
     secret_option="include_secrets",
     selectors=("suid",),

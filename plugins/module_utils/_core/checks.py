@@ -25,16 +25,21 @@ UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 _DURATION = re.compile(rf"(-?[0-9]{{1,9}})([{''.join(UNITS)}]?)")
 #: What no name contains: it separates names in QG.net's calls, or stands for all of them.
 _SEPARATORS = ",* "
-#: A server of a lease: four numbers, a name whose last part is none, or an IPv6 address in brackets; and the port.
+#: A server of a lease: four numbers, a name whose last part is none, or an IPv6 address in
+#: brackets; and the port.
 _SERVER = re.compile(
-    r"(?:[0-9]{1,3}(?:\.[0-9]{1,3}){3}|(?:[\w-]+\.)*(?![0-9]+:)[\w-]+|\[[0-9a-fA-F:.]+\]):([0-9]{1,5})", re.ASCII
+    r"(?:[0-9]{1,3}(?:\.[0-9]{1,3}){3}|(?:[\w-]+\.)*(?![0-9]+:)[\w-]+|\[[0-9a-fA-F:.]+\]):([0-9]{1,5})",
+    re.ASCII,
 )
 #: The addresses of examples (RFC 5737), which no host has.
-_DOCUMENTATION = tuple(map(ipaddress.IPv4Network, ("192.0.2.0/24", "198.51.100.0/24", "203.0.113.0/24")))
+_DOCUMENTATION = tuple(
+    map(ipaddress.IPv4Network, ("192.0.2.0/24", "198.51.100.0/24", "203.0.113.0/24"))
+)
 
 
 def check_url(option: str, url: str, example: str = "https://proxy.qg.net", place: str = "") -> str:
-    """Refuse what is not a plain HTTP(S) address of a service, such as the example; a credential is never quoted.
+    """Refuse what is not a plain HTTP(S) address of a service, such as the example; a credential is
+    never quoted.
 
     ``place`` says where in the option the URL stands.
     """
@@ -47,7 +52,11 @@ def check_url(option: str, url: str, example: str = "https://proxy.qg.net", plac
     except ValueError:
         valid = False
     if not valid:
-        raise OptionError(option, f"{place}cannot be used", f"give one URL with scheme and host, such as {example}")
+        raise OptionError(
+            option,
+            f"{place}cannot be used",
+            f"give one URL with scheme and host, such as {example}",
+        )
     return url
 
 
@@ -69,7 +78,10 @@ def check_range(option: str, value: float, minimum: float, maximum: float) -> fl
 
 
 def check_word(option: str, text: str) -> str:
-    """Return a name of one word, such as QG.net's numbers of packages and services; refuse any other text."""
+    """Return a name of one word, such as QG.net's numbers of packages and services.
+
+    Refuse any other text.
+    """
     word = text.strip()
     if not _is_name(word, _SEPARATORS):
         fix = "give one word, without commas and asterisks"
@@ -77,7 +89,9 @@ def check_word(option: str, text: str) -> str:
     return word
 
 
-def check_names(option: str, texts: Iterable[object] | None, separators: str = _SEPARATORS) -> list[str]:
+def check_names(
+    option: str, texts: Iterable[object] | None, separators: str = _SEPARATORS
+) -> list[str]:
     """Return the names in a list as text; refuse what separates names in the vendor's calls."""
     names = [str(text).strip() for text in texts or ()]
     for name in names:
@@ -113,7 +127,9 @@ def parse_address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
 
 
 def is_public(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:
-    """Whether this is an address of the public internet, or one of examples, and not of a group of hosts."""
+    """Whether this is an address of the public internet, or one of examples, and not of a group of
+    hosts.
+    """
     is_example = any(address in network for network in _DOCUMENTATION)
     return (address.is_global or is_example) and not address.is_multicast
 
@@ -127,7 +143,9 @@ def is_ipv4(text: str) -> bool:
 
 
 def is_lease_name(text: str) -> bool:
-    """Whether this may be the exit IP or the server of a lease, which may be written with leading zeros."""
+    """Whether this may be the exit IP or the server of a lease, which may be written with leading
+    zeros.
+    """
     try:
         return bool(parse_address(text))
     except ValueError:
@@ -146,25 +164,35 @@ def check_lease_names(option: str, texts: Iterable[object] | None) -> frozenset[
     return frozenset(names)
 
 
-def check_addresses(option: str, texts: Iterable[str], *, any_scope: bool = False) -> frozenset[str]:
-    """Return IPv4 addresses in canonical form; refuse other text: the whitelist has no IPv6 or networks."""
+def check_addresses(
+    option: str, texts: Iterable[str], *, any_scope: bool = False
+) -> frozenset[str]:
+    """Return IPv4 addresses in canonical form.
+
+    Refuse other text: the whitelist has no IPv6 or networks.
+    """
     addresses = frozenset(text.strip() for text in texts)
     for text in sorted(addresses):
         if not is_ipv4(text):
             raise OptionError(
                 option,
                 f"contains {quoted(text)}",
-                "give single IPv4 addresses such as 203.0.113.5, each in an entry of its own, and no ports, ranges, "
-                "networks or names",
+                "give single IPv4 addresses such as 203.0.113.5, each in an entry of its own, and "
+                "no ports, ranges, networks or names",
             )
         if not any_scope and not is_public(ipaddress.IPv4Address(text)):
-            problem = f"contains {text}, which is not an address of the public internet, so QG.net can never see it"
+            problem = (
+                f"contains {text}, which is not an address of the public internet, so QG.net can "
+                "never see it"
+            )
             raise OptionError(option, problem, "give the egress address of the host")
     return addresses
 
 
 def read_address(response: str, *, any_scope: bool = False) -> str:
-    """Return the address in the response of an echo service, in canonical form; raises ValueError with the reason.
+    """Return the address in the response of an echo service, in canonical form.
+
+    Raises ValueError with the reason.
 
     With ``any_scope``, it may be any address, and otherwise an IPv4 address of the public internet.
     """
@@ -174,12 +202,21 @@ def read_address(response: str, *, any_scope: bool = False) -> str:
             fields = {name.lower(): value for name, value in json.loads(response).items()}
         except (ValueError, RecursionError):
             fields = {}
-        text = next((str(fields[name]) for name in ("ip", "origin", "address", "query") if fields.get(name)), "")
+        text = next(
+            (
+                str(fields[name])
+                for name in ("ip", "origin", "address", "query")
+                if fields.get(name)
+            ),
+            "",
+        )
     try:
         address = parse_address(text.strip())
     except ValueError:
         shown = one_line(response)[:60]
-        raise ValueError(f'said "{shown}", which is not an address' if shown else "said nothing") from None
+        raise ValueError(
+            f'said "{shown}", which is not an address' if shown else "said nothing"
+        ) from None
     if any_scope:
         return str(address)
     if address.version != 4:

@@ -31,7 +31,10 @@ class Effect(Enum):
 
 
 class Reason(Enum):
-    """What a refusal of the vendor means, whichever API wrote it. Callers decide by it, not by the vendor's code."""
+    """What a refusal of the vendor means, whichever API wrote it.
+
+    Callers decide by it, not by the vendor's code.
+    """
 
     #: Too many calls in a minute.
     RATE = "rate"
@@ -81,9 +84,9 @@ CALL_DETAILS = ("code", "meaning", "endpoint", "http_status", "request_id")
 class QgError(Exception):
     """A failure that the user reads: one sentence, and structured details.
 
-    No instance contains a key, a password, or a URL with its query. Foreign text in the message is made safe here, for
-    every way in which it is shown. The attribute ``option`` is the option that is wrong, the detail ``option``
-    one that may be.
+    No instance contains a key, a password, or a URL with its query. Foreign text in the message is
+    made safe here, for every way in which it is shown. The attribute ``option`` is the option that
+    is wrong, the detail ``option`` one that may be.
     """
 
     option: str | None = None
@@ -95,7 +98,11 @@ class QgError(Exception):
 
     def as_result(self) -> dict[str, Any]:
         """Return the failure as keys of a task's result, without unknown ones."""
-        known = {name: value for name, value in self.details.items() if value is not None and name != "option"}
+        known = {
+            name: value
+            for name, value in self.details.items()
+            if value is not None and name != "option"
+        }
         error = {name: known.pop(name) for name in CALL_DETAILS if name in known}
         return {"msg": self.message, **({"error": error} if error else {}), **known}
 
@@ -103,22 +110,30 @@ class QgError(Exception):
 class UnexpectedError(QgError):
     """A defect of the collection: an unexpected exception.
 
-    The message names the class of the exception and the line that raised it; ``traceback`` shows the calls. Neither
-    contains the text of the exception, which may contain a secret or foreign text.
+    The message names the class of the exception and the line that raised it; ``traceback`` shows
+    the calls. Neither contains the text of the exception, which may contain a secret or foreign
+    text.
     """
 
     def __init__(self, cause: BaseException, doing: str, **details: Any) -> None:
         frames = traceback.extract_tb(cause.__traceback__)
-        place = f" at {os.path.basename(frames[-1].filename)}, line {frames[-1].lineno}" if frames else ""
+        place = (
+            f" at {os.path.basename(frames[-1].filename)}, line {frames[-1].lineno}"
+            if frames
+            else ""
+        )
         self.cause = f"unexpected {type(cause).__name__}{place}"
         super().__init__(
-            f"{doing}: {self.cause}. This is a defect of the collection: report it with the output of the playbook "
-            "qingguo.qgnet.doctor, and with the traceback that -vvv shows for this task.",
+            f"{doing}: {self.cause}. This is a defect of the collection: report it with the output "
+            "of the playbook qingguo.qgnet.doctor, and with the traceback that -vvv shows for this "
+            "task.",
             **details,
         )
         calls = "".join(traceback.format_list(frames))
         hidden = "(its text is not shown, as it may contain a secret)"
-        self.traceback = f"Traceback (most recent call last):\n{calls}{type(cause).__name__}: {hidden}\n"
+        self.traceback = (
+            f"Traceback (most recent call last):\n{calls}{type(cause).__name__}: {hidden}\n"
+        )
 
     def as_result(self) -> dict[str, Any]:
         """Return the failure with the traceback, which Ansible shows only from verbosity 3 on."""
@@ -128,8 +143,9 @@ class UnexpectedError(QgError):
 class OptionError(QgError):
     """An option's value cannot be used.
 
-    The message is ``option``, ``problem`` and ``fix``, in this order: ``count=0 is out of range: give 1 or more.`` A
-    problem that begins with the value, or with a comma, follows the name at once. The option may be a variable.
+    The message is ``option``, ``problem`` and ``fix``, in this order: ``count=0 is out of range:
+    give 1 or more.`` A problem that begins with the value, or with a comma, follows the name at
+    once. The option may be a variable.
     """
 
     def __init__(self, option: str, problem: str, fix: str) -> None:
@@ -141,7 +157,9 @@ class OptionError(QgError):
 
 
 class MissingOption(OptionError):
-    """An option that is required has no value, and its variable and environment variable have none either."""
+    """An option that is required has no value, and its variable and environment variable have none
+    either.
+    """
 
 
 class CapReachedError(QgError):
@@ -157,10 +175,12 @@ class UncertainOutcomeError(QgError):
 
 
 class CallError(QgError):
-    """A call failed. ``effect`` is its effect at the vendor, and ``reason`` the meaning of a refusal.
+    """A call failed.
 
-    ``retryable`` says whether the same call may succeed later. Whether it may be sent again depends on ``effect``, too.
-    ``retry_after`` are the seconds that the server asked to wait, if it did.
+    ``effect`` is its effect at the vendor, and ``reason`` the meaning of a refusal.
+
+    ``retryable`` says whether the same call may succeed later. Whether it may be sent again depends
+    on ``effect``, too. ``retry_after`` are the seconds that the server asked to wait, if it did.
     """
 
     def __init__(
@@ -188,5 +208,7 @@ class CallError(QgError):
 class TransportError(CallError):
     """There was no usable response. Another attempt may succeed unless ``retryable`` is false."""
 
-    def __init__(self, message: str, *, endpoint: str, effect: Effect, retryable: bool = True, **details: Any) -> None:
+    def __init__(
+        self, message: str, *, endpoint: str, effect: Effect, retryable: bool = True, **details: Any
+    ) -> None:
         super().__init__(message, effect=effect, retryable=retryable, endpoint=endpoint, **details)

@@ -2,11 +2,12 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The runtime of a task: all that it takes from the world besides its options, the store and Ansible; and its waits.
+"""The runtime of a task: all that it takes from the world besides its options, the store and
+Ansible; and its waits.
 
-No other file of the collection reads a clock, sleeps, draws a random delay or decides what carries HTTP requests,
-except through :func:`current`; only a store sleeps, while others use its database. A test gives a task another runtime
-in ``Mode``, and patches nothing.
+No other file of the collection reads a clock, sleeps, draws a random delay or decides what carries
+HTTP requests, except through :func:`current`; only a store sleeps, while others use its database. A
+test gives a task another runtime in ``Mode``, and patches nothing.
 """
 
 from __future__ import annotations
@@ -24,7 +25,8 @@ from typing import Any, NamedTuple
 
 from .errors import WaitBudgetExceeded
 
-#: On Linux, the monotonic clock stops while the machine is suspended. On macOS it does not, but time.monotonic() does.
+#: On Linux, the monotonic clock stops while the machine is suspended. On macOS it does not, but
+#: time.monotonic() does.
 _CLOCK: int = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 #: Displays a wait: its reason, by which it is known, and a detail.
 Announcer = Callable[[str, str], None]
@@ -48,7 +50,8 @@ def _boot_id() -> str:
 
 @dataclass(frozen=True)
 class Clock:
-    """The clocks of a machine: seconds since an arbitrary moment of a boot, the Unix time, and the boot's identity.
+    """The clocks of a machine: seconds since an arbitrary moment of a boot, the Unix time, and the
+    boot's identity.
 
     The identity contains the time namespace of a container. It is empty if it is not known.
     """
@@ -60,7 +63,9 @@ class Clock:
 
 @dataclass(frozen=True)
 class Runtime:
-    """The clocks, the functions that sleep and draw a number, and the class of the transport (None: over HTTP)."""
+    """The clocks, the functions that sleep and draw a number, and the class of the transport (None:
+    over HTTP).
+    """
 
     clock: Clock = field(default_factory=Clock)
     sleep: Callable[[float], None] = time.sleep
@@ -89,7 +94,10 @@ def use(runtime: Runtime) -> Iterator[None]:
 
 
 def elapsed() -> float:
-    """Return the seconds since an arbitrary moment, for differences only. They include the time of a suspension."""
+    """Return the seconds since an arbitrary moment, for differences only.
+
+    They include the time of a suspension.
+    """
     return current().clock.elapsed()
 
 
@@ -99,7 +107,9 @@ def wall_time() -> float:
 
 
 class Actor(NamedTuple):
-    """A user and a run of Ansible, and the host and inventory of a task, which a delegated module does not know."""
+    """A user and a run of Ansible, and the host and inventory of a task, which a delegated module
+    does not know.
+    """
 
     user: str
     run: str
@@ -117,7 +127,10 @@ def set_actor(*, host: str, inventory: str) -> None:
 
 
 def current_actor() -> Actor:
-    """Return the actor of this process. A run is the process that has forked this one, and its host."""
+    """Return the actor of this process.
+
+    A run is the process that has forked this one, and its host.
+    """
     # A container may run as a user without a name.
     user = "unknown"
     with contextlib.suppress(KeyError, OSError, ImportError):
@@ -139,10 +152,11 @@ def pause(seconds: float) -> None:
 
 @dataclass
 class WaitBudget:
-    """The maximum total time that a run may wait, in seconds: for rate limits and between attempts together.
+    """The maximum total time that a run may wait, in seconds: for rate limits and between attempts
+    together.
 
-    A sleep during which the machine was suspended counts with its actual duration. ``reasons`` are the parts of
-    ``waited``, by reason.
+    A sleep during which the machine was suspended counts with its actual duration. ``reasons`` are
+    the parts of ``waited``, by reason.
     """
 
     max_wait: float
@@ -152,20 +166,31 @@ class WaitBudget:
     elapsed: Callable[[], float] = elapsed
     reasons: dict[str, float] = field(default_factory=dict)
 
-    def require(self, seconds: float, reason: str, endpoint: str, examine: Callable[[], str] | None = None) -> None:
+    def require(
+        self, seconds: float, reason: str, endpoint: str, examine: Callable[[], str] | None = None
+    ) -> None:
         """Raise WaitBudgetExceeded if the budget does not cover this many more seconds."""
         if self.waited + seconds > self.max_wait:
             detail = f" ({examine()})" if examine else ""
             raise WaitBudgetExceeded(
-                f"{endpoint}: {reason}{detail}, and waiting {seconds:.0f} more seconds would pass max_wait "
-                f"({self.max_wait:g} seconds, {self.waited:.0f} of them used). Raise max_wait or run again later.",
+                f"{endpoint}: {reason}{detail}, and waiting {seconds:.0f} more seconds would pass "
+                f"max_wait ({self.max_wait:g} seconds, {self.waited:.0f} of them used). Raise "
+                "max_wait or run again later.",
                 endpoint=endpoint,
             )
 
-    def wait(self, seconds: float, reason: str, endpoint: str, *, examine: Callable[[], str] | None = None) -> None:
+    def wait(
+        self,
+        seconds: float,
+        reason: str,
+        endpoint: str,
+        *,
+        examine: Callable[[], str] | None = None,
+    ) -> None:
         """Sleep, or raise WaitBudgetExceeded without sleeping if the budget does not cover it.
 
-        A wait that is not short is announced, once for each reason. ``examine`` returns a detail of it.
+        A wait that is not short is announced, once for each reason. ``examine`` returns a detail of
+        it.
         """
         self.require(seconds, reason, endpoint, examine)
         before = self.reasons.get(reason, 0.0)
@@ -184,7 +209,8 @@ class WaitBudget:
 def backoff(attempt: int, retry_after: float | None = None) -> float:
     """Return the seconds to wait before attempt number ``attempt`` + 1.
 
-    That is the time that the server asked for, or one that doubles from 1 to 30 seconds; both with jitter.
+    That is the time that the server asked for, or one that doubles from 1 to 30 seconds; both with
+    jitter.
     """
     if retry_after is not None:
         return retry_after + current().random(0, 1)

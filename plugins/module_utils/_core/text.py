@@ -2,7 +2,9 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Text for users: foreign text that is safe to display, no secrets, and the small change of sentences."""
+"""Text for users: foreign text that is safe to display, no secrets, and the small change of
+sentences.
+"""
 
 from __future__ import annotations
 
@@ -20,17 +22,21 @@ from urllib.parse import quote, quote_plus, unquote
 MASK = "********"
 #: Shorter values are never masked: a password of one letter would make each sentence unreadable.
 _SHORTEST = 4
-#: The minimum length of a secret in bytes that is also searched for in base64; a shorter one would match by chance.
+#: The minimum length of a secret in bytes that is also searched for in base64; a shorter one would
+#: match by chance.
 _SHORTEST_ENCODED = 6
-#: A name of the collection itself, which no secret may change, and the names below which all names are the vendor's.
+#: A name of the collection itself, which no secret may change, and the names below which all names
+#: are the vendor's.
 _OWN_NAME = re.compile("[a-z][a-z_]*")
 _FOREIGN_BELOW = frozenset({"vendor", "idle"})
-#: The full-width forms of the characters without which no text becomes a template of Ansible (``{{``, ``{%``, ``{#``,
-#: ``#jinja2:``), wherever a user puts it, be it joined with other text, or evaluated as a literal of Python (``\x7b``).
+#: The full-width forms of the characters without which no text becomes a template of Ansible
+#: (``{{``, ``{%``, ``{#``, ``#jinja2:``), wherever a user puts it, be it joined with other text, or
+#: evaluated as a literal of Python (``\x7b``).
 _FULL_WIDTH = str.maketrans("{}#\\", "\uff5b\uff5d\uff03\uff3c")
 #: Separates the lines and words of values.
 _SPACE = frozenset("\n\t\u3000\xa0")
-#: The environment variables with the URL of a proxy, in lower case; and what a URL has before the login.
+#: The environment variables with the URL of a proxy, in lower case; and what a URL has before the
+#: login.
 _PROXIES = ("http_proxy", "https_proxy", "all_proxy")
 _BEFORE_LOGIN = re.compile(r"^([A-Za-z0-9+.-]*:)?//")
 #: What a message may quote of an option's value. Anything else may be a URL or a login.
@@ -44,10 +50,15 @@ class Exact(str):
 
 
 def visible(text: str) -> str:
-    """Return foreign text for a result: no character of it controls a terminal, hides text or opens a template."""
+    """Return foreign text for a result: no character of it controls a terminal, hides text or opens
+    a template.
+    """
     shown = text.translate(_FULL_WIDTH)
     if not shown.isprintable():
-        shown = "".join(each if each.isprintable() or each in _SPACE else f"<U+{ord(each):04X}>" for each in shown)
+        shown = "".join(
+            each if each.isprintable() or each in _SPACE else f"<U+{ord(each):04X}>"
+            for each in shown
+        )
     # Unchanged text must stay the same object: Ansible's own kind of text has tags.
     return text if shown == text else shown
 
@@ -58,7 +69,9 @@ def one_line(text: str) -> str:
 
 
 def clean(result: Mapping[str, Any], secrets: Collection[str]) -> dict[str, Any]:
-    """Return a result that Ansible may show: all of it visible, without secrets, and with messages on one line."""
+    """Return a result that Ansible may show: all of it visible, without secrets, and with messages
+    on one line.
+    """
     hidden = _hidden(frozenset(secrets))
 
     def shown(text: str) -> str:
@@ -85,7 +98,9 @@ def _masked(text: str, hidden: re.Pattern[str] | None) -> str:
     return hidden.sub(MASK, text) if hidden and hidden.search(text) else text
 
 
-def _rewritten(value: Any, rewrite: Callable[[str], str], levels: int = 100, is_foreign: bool = False) -> Any:
+def _rewritten(
+    value: Any, rewrite: Callable[[str], str], levels: int = 100, is_foreign: bool = False
+) -> Any:
     """Return a structure with all text and names in it rewritten, up to this depth."""
     if isinstance(value, str):
         return rewrite(value)
@@ -113,15 +128,30 @@ def sentence(text: str, secrets: Collection[str]) -> str:
 
 @functools.lru_cache(maxsize=32)
 def _hidden(secrets: frozenset[str]) -> re.Pattern[str] | None:
-    """Return a pattern of the texts in which a server or a library may repeat secrets, the longest first."""
-    given = {text for secret in secrets for text in (secret, secret.strip()) if len(text) >= _SHORTEST}
-    found = {shown for text in given for form in _forms(text) for shown in (form, visible(form)) if form}
-    return re.compile("|".join(map(re.escape, sorted(found, key=len, reverse=True)))) if found else None
+    """Return a pattern of the texts in which a server or a library may repeat secrets, the longest
+    first.
+    """
+    given = {
+        text for secret in secrets for text in (secret, secret.strip()) if len(text) >= _SHORTEST
+    }
+    found = {
+        shown for text in given for form in _forms(text) for shown in (form, visible(form)) if form
+    }
+    return (
+        re.compile("|".join(map(re.escape, sorted(found, key=len, reverse=True))))
+        if found
+        else None
+    )
 
 
 def _forms(text: str) -> Iterator[str]:
     """Yield a secret as it is, and as it is written in a URL, HTML, JSON or base64."""
-    yield from (text, one_line(text), html.escape(text), html.escape(text).replace("&#x27;", "&#039;"))
+    yield from (
+        text,
+        one_line(text),
+        html.escape(text),
+        html.escape(text).replace("&#x27;", "&#039;"),
+    )
     for written in (json.dumps(text)[1:-1], json.dumps(text, ensure_ascii=False)[1:-1]):
         yield from (written, written.replace("/", "\\/"))
     raw = text.encode("utf-8", "replace")
@@ -129,12 +159,16 @@ def _forms(text: str) -> Iterator[str]:
         yield from (encoded, re.sub("%..", lambda match: match[0].lower(), encoded))
     for shift in range(3) if len(raw) >= _SHORTEST_ENCODED else ():
         # The characters that depend only on the secret, wherever it begins.
-        code = base64.b64encode(b"\0" * shift + raw).decode()[-(-shift * 8 // 6) : (shift + len(raw)) * 8 // 6]
+        code = base64.b64encode(b"\0" * shift + raw).decode()[
+            -(-shift * 8 // 6) : (shift + len(raw)) * 8 // 6
+        ]
         yield from (code, code.translate(str.maketrans("+/", "-_")))
 
 
 def login_secrets(url: str | None) -> Iterator[str]:
-    """Yield the secrets in the URL of a proxy: its password, or a user name without one, which may be a token."""
+    """Yield the secrets in the URL of a proxy: its password, or a user name without one, which may
+    be a token.
+    """
     login, at, _host = _BEFORE_LOGIN.sub("", url or "").rpartition("@")
     user, _colon, password = login.partition(":")
     if at and (secret := password or user):
@@ -152,7 +186,9 @@ def database_secrets(url: str | None) -> frozenset[str]:
     """Return the secrets in the URL of a database, which need not be a valid URL."""
     address = (url or "").partition("://")[2]
     # libpq ends a password at the first "@"; the user may mean the last one.
-    written = {address[: max(end, 0)].partition(":")[2] for end in (address.find("@"), address.rfind("@"))}
+    written = {
+        address[: max(end, 0)].partition(":")[2] for end in (address.find("@"), address.rfind("@"))
+    }
     parameters = (each.partition("=") for each in address.partition("?")[2].split("&"))
     written.update(value for name, _equals, value in parameters if "password" in name)
     return frozenset(filter(None, written | {unquote(text) for text in written}))
@@ -166,7 +202,9 @@ def quoted(text: str) -> str:
 def format_sample(items: Collection[str], limit: int = 10) -> str:
     """Return the first items as a list for a message, and the number of the others."""
     shown = list(items)[:limit]
-    return ", ".join(shown) + (f" and {len(items) - len(shown)} more" if len(items) > len(shown) else "")
+    return ", ".join(shown) + (
+        f" and {len(items) - len(shown)} more" if len(items) > len(shown) else ""
+    )
 
 
 def either(items: Iterable[str]) -> str:

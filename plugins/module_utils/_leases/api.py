@@ -2,7 +2,9 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The leases of a key, as :class:`.._paid.books.Books` knows them, and what each product lets its customers do."""
+"""The leases of a key, as :class:`.._paid.books.Books` knows them, and what each product lets its
+customers do.
+"""
 
 from __future__ import annotations
 
@@ -22,9 +24,11 @@ from .._paid.paid_api import BUY, DROP, SWAP, Item, PaidApi, Span
 
 #: The maximum number of leases that one call can request (vendor doc 174).
 MAX_PER_CALL = 100
-#: The seconds that a lease lasts without keep_alive, of products whose plans are all alike; observed by clients.
+#: The seconds that a lease lasts without keep_alive, of products whose plans are all alike;
+#: observed by clients.
 LIFETIMES = {"share": 60.0}
-#: What a release may name: an address, and a task or none. With anything else, such as ``*``, it might release all.
+#: What a release may name: an address, and a task or none. With anything else, such as ``*``, it
+#: might release all.
 _ADDRESS = re.compile(r"[0-9]{1,3}(?:\.[0-9]{1,3}){3}")
 _TASK = re.compile(r"[\w-]+")
 
@@ -37,11 +41,15 @@ class LeaseApi(PaidApi[Lease]):
     listing = "the list of leases"
     list_call = "/query"
     most = MAX_PER_CALL
-    advice = "Check with `ansible localhost -m qingguo.qgnet.qg_proxy_info` in a minute, before you run this again."
+    advice = (
+        "Check with `ansible localhost -m qingguo.qgnet.qg_proxy_info` in a minute, before you run "
+        "this again."
+    )
     rules = "The vendor limits releases, as the documentation of qg_proxy_release describes."
     ignoring = (
-        "A plan of the classic API that is billed by volume counts in its quota what was ever leased, and needs "
-        "ignore_quota=true. Otherwise, another client of the key may be leasing right now."
+        "A plan of the classic API that is billed by volume counts in its quota what was ever "
+        "leased, and needs ignore_quota=true. Otherwise, another client of the key may be leasing "
+        "right now."
     )
 
     def __init__(self, client: Leases) -> None:
@@ -51,7 +59,8 @@ class LeaseApi(PaidApi[Lease]):
         calls = {BUY: client.calls.allocate, SWAP: client.calls.replace, DROP: client.calls.release}
         self.calls = {operation: call.name for operation, call in calls.items() if call}
         self.lifetime = LIFETIMES.get(client.product)
-        #: A lease of longterm may be held after its deadline, from which on it can be released (vendor doc 1839).
+        #: A lease of longterm may be held after its deadline, from which on it can be released
+        #: (vendor doc 1839).
         self.ends_by_itself = client.product != "longterm"
         #: QG.net's time at the first list.
         self.began: float | None = None
@@ -81,7 +90,9 @@ class LeaseApi(PaidApi[Lease]):
     def check_release(self, going: Collection[Lease], staying: Collection[Lease]) -> None:
         _releases_tasks(going, staying)
 
-    def drop(self, going: Collection[Lease], staying: Collection[Lease], sending: Sending) -> list[str]:
+    def drop(
+        self, going: Collection[Lease], staying: Collection[Lease], sending: Sending
+    ) -> list[str]:
         by_task = _releases_tasks(going, staying)
         released = self.client.release(oldest_first(going), by_task=by_task, sending=sending)
         return [lease.name for lease in released]
@@ -90,14 +101,18 @@ class LeaseApi(PaidApi[Lease]):
         return lease.ip or lease.server
 
     def ends(self, lease: Lease) -> float | None:
-        """Return the deadline, unless it was over when the list was read first: clocks or time zones then differ."""
+        """Return the deadline, unless it was over when the list was read first: clocks or time
+        zones then differ.
+        """
         return self._ends_after(lease, self.began)
 
     def to_item(self, lease: Lease) -> Item:
         # A deadline that cannot be read may be anything, and decides nothing.
         ends = lease.deadline if lease.expires else None
         seen_at = self.caller.vendor_clock.now()
-        return Item(ends, {"task_id": lease.task_id, "vendor": dict(lease.vendor), "seen_at": seen_at})
+        return Item(
+            ends, {"task_id": lease.task_id, "vendor": dict(lease.vendor), "seen_at": seen_at}
+        )
 
     def from_item(self, item: Item) -> Lease:
         return Lease.from_item(item.data["vendor"], item.data["task_id"])
@@ -123,7 +138,10 @@ class LeaseApi(PaidApi[Lease]):
         )
 
     def _ends_after(self, lease: Lease, seen_at: float | None) -> float | None:
-        """Return the deadline of a lease that was seen at a time of QG.net; None if that proves nothing about it."""
+        """Return the deadline of a lease that was seen at a time of QG.net.
+
+        None if that proves nothing about it.
+        """
         if not self.ends_by_itself or lease.expires is None or seen_at is None:
             return None
         ends = lease.expires.timestamp()
@@ -135,7 +153,9 @@ def _by_name(leases: Iterable[Lease]) -> dict[str, Lease]:
 
 
 def held_leases(client: Leases) -> list[Lease]:
-    """Return the leases of a key that QG.net's list shows, corrected by what calls have reported lately."""
+    """Return the leases of a key that QG.net's list shows, corrected by what calls have reported
+    lately.
+    """
     holdings = Holdings(LeaseApi(client))
     holdings.look()
     missed = holdings.missed
@@ -143,16 +163,18 @@ def held_leases(client: Leases) -> list[Lease]:
 
 
 def _releases_tasks(going: Collection[Lease], staying: Collection[Lease]) -> bool:
-    """Return whether a release of leases has to name their tasks, since another lease has the same address.
+    """Return whether a release of leases has to name their tasks, since another lease has the same
+    address.
 
-    Raises QgError if neither addresses nor tasks name these leases alone: a call without a name, or with ``*``, might
-    release all.
+    Raises QgError if neither addresses nor tasks name these leases alone: a call without a name, or
+    with ``*``, might release all.
     """
     nameless = [lease.server for lease in going if not _ADDRESS.fullmatch(lease.ip)]
     if nameless:
         raise QgError(
-            f"QG.net's list does not name the exit address of {format_sample(nameless)}, and leases are released by "
-            "address. Change the exit in the user center, or wait until the leases end."
+            f"QG.net's list does not name the exit address of {format_sample(nameless)}, and "
+            "leases are released by address. Change the exit in the user center, or wait until the "
+            "leases end."
         )
     kept_ips = {lease.ip for lease in staying}
     if kept_ips.isdisjoint(lease.ip for lease in going):
@@ -162,7 +184,8 @@ def _releases_tasks(going: Collection[Lease], staying: Collection[Lease]) -> boo
     for lease in going:
         if not _TASK.fullmatch(lease.task_id) or lease.task_id in kept_tasks:
             raise QgError(
-                f"{format_sample(shared)}: another lease that must stay has the same address, and no task names these "
-                "leases alone, so QG.net would release both. Release both, or wait until one of them ends."
+                f"{format_sample(shared)}: another lease that must stay has the same address, and "
+                "no task names these leases alone, so QG.net would release both. Release both, or "
+                "wait until one of them ends."
             )
     return True

@@ -37,6 +37,6 @@ def check_credentials(
         raise OptionError(
             option,
             f"={value} needs password, which the proxies take together with the key",
-            f"set password (environment QG_PASSWORD), or leave {option}={value} out for hosts that are on the "
-            "whitelist",
+            f"set password (environment QG_PASSWORD), or leave {option}={value} out for hosts that "
+            "are on the whitelist",
         )

@@ -24,8 +24,12 @@ from .._task.products import POOLS, check_areas, check_one_area
 from .api import MAX_PER_CALL
 from .leasing import Choice, NamedLeases
 
-#: The options that select leases. They exclude each other, which Ansible's rules cannot say: ``all`` is always given.
-NAMED: Spec = {"ips": {"type": "list", "elements": "str"}, "task_ids": {"type": "list", "elements": "str"}}
+#: The options that select leases. They exclude each other, which Ansible's rules cannot say:
+#: ``all`` is always given.
+NAMED: Spec = {
+    "ips": {"type": "list", "elements": "str"},
+    "task_ids": {"type": "list", "elements": "str"},
+}
 CHOICE: Spec = {**NAMED, "all": {"type": "bool", "default": False}}
 #: The options of each module that calls the API of a product.
 API_OPTIONS: Spec = {**PRODUCT_OPTIONS, **PROXY_API_OPTIONS}
@@ -37,11 +41,15 @@ _THEY_END = "they end at their deadline"
 def check_isp(isp: str | None, product: str) -> None:
     """Refuse a provider that the product does not have."""
     if isp == "bgp" and product != CLASSIC:
-        raise OptionError("isp", f"=bgp is not a provider of product={product}", "give telecom, mobile or unicom")
+        raise OptionError(
+            "isp", f"=bgp is not a provider of product={product}", "give telecom, mobile or unicom"
+        )
 
 
 def check_new_terms(terms: Terms, product: str) -> None:
-    """Refuse terms of new leases that the product does not have, or several areas where it takes one."""
+    """Refuse terms of new leases that the product does not have, or several areas where it takes
+    one.
+    """
     check_isp(terms.isp, product)
     no_option = f"is not an option of product={product}"
     if terms.exclude_areas and product not in _EXCLUDING:
@@ -62,7 +70,11 @@ def check_desired(terms: Terms, exact: bool, product: str) -> None:
 def check_tasks(names: Sequence[str], product: str) -> None:
     """Refuse the names of tasks where leases have none."""
     if names and not PRODUCTS[product].release:
-        raise OptionError("task_ids", f"select nothing with product={product}, whose leases have no task", "give ips")
+        raise OptionError(
+            "task_ids",
+            f"select nothing with product={product}, whose leases have no task",
+            "give ips",
+        )
 
 
 def check_release(product: str) -> None:
@@ -72,7 +84,7 @@ def check_release(product: str) -> None:
 
 
 def check_replacement(choice: Choice, terms: Terms, product: str) -> None:
-    """Refuse a replacement that the product does not have: by name, it is a release and a purchase."""
+    """Refuse a replacement that the product lacks: by name, it is a release and a purchase."""
     check_new_terms(terms, product)
     if choice.named:
         _check_releases(choice.named.option, product)
@@ -86,7 +98,9 @@ def check_replacement(choice: Choice, terms: Terms, product: str) -> None:
 
 def _check_releases(option: str, product: str) -> None:
     if not PRODUCTS[product].release:
-        raise OptionError(option, f"needs a release, but product={product} does not release leases", _THEY_END)
+        raise OptionError(
+            option, f"needs a release, but product={product} does not release leases", _THEY_END
+        )
 
 
 def read_terms(
@@ -126,7 +140,9 @@ def _written_codes(areas: Sequence[str]) -> list[str]:
 
 
 def _check_exclusions(areas: Sequence[str], excluded: Sequence[str]) -> None:
-    """Refuse an area that lies in an excluded one: no lease can be there, and QG.net may take the money."""
+    """Refuse an area that lies in an excluded one: no lease can be there, and QG.net may take the
+    money.
+    """
     for area in areas:
         for outer in excluded:
             if is_inside(area, outer):
@@ -135,7 +151,10 @@ def _check_exclusions(areas: Sequence[str], excluded: Sequence[str]) -> None:
 
 
 def with_codes(terms: Terms, api: Leases) -> Terms:
-    """Return the terms with the codes of the areas that the options name; raises OptionError for unknown ones."""
+    """Return the terms with the codes of the areas that the options name.
+
+    Raises OptionError for unknown ones.
+    """
     areas = tuple(sorted(area_codes("areas", terms.areas, api.named_areas)))
     excluded = tuple(sorted(area_codes("exclude_areas", terms.exclude_areas, api.named_areas)))
     _check_exclusions(areas, excluded)
@@ -166,22 +185,34 @@ def desired_leases(
 
 
 def read_choice(is_all: bool, **given: Any) -> Choice:
-    """Return which leases ``ips``, ``task_ids`` or ``count`` choose; ``given`` has those that the task can have."""
+    """Return which leases ``ips``, ``task_ids`` or ``count`` choose; ``given`` has those that the
+    task can have.
+    """
     chosen = [option for option, value in given.items() if value is not None]
     if is_all:
         chosen.append("all=true")
     if len(chosen) > 1:
         raise OptionError(chosen[0], f"and {chosen[1]} exclude each other", "leave one of them out")
     if not chosen:
-        raise OptionError("all", "=false selects no lease", f"give {either(given)}, or set all=true if all are meant")
+        raise OptionError(
+            "all",
+            "=false selects no lease",
+            f"give {either(given)}, or set all=true if all are meant",
+        )
     count = given.get("count")
     ips = given["ips"]
     if count is not None:
         check_range("count", count, 1, MAX_PER_CALL)
     if ips is not None:
         if any(str(ip).strip().lower() == "all" for ip in ips):
-            raise OptionError("ips", "contains 'all', which is not an address", "set all=true if all leases are meant")
+            raise OptionError(
+                "ips",
+                "contains 'all', which is not an address",
+                "set all=true if all leases are meant",
+            )
         return Choice(NamedLeases("ips", check_lease_names("ips", ips)))
     if given["task_ids"] is not None:
-        return Choice(NamedLeases("task_ids", frozenset(check_names("task_ids", given["task_ids"]))))
+        return Choice(
+            NamedLeases("task_ids", frozenset(check_names("task_ids", given["task_ids"])))
+        )
     return Choice(count=count)

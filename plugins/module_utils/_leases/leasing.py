@@ -26,7 +26,9 @@ from .api import LeaseApi
 
 @dataclass(frozen=True)
 class NamedLeases:
-    """The leases that the option ``ips`` (exit IPs and servers) or ``task_ids`` names; call it with a lease."""
+    """The leases that the option ``ips`` (exit IPs and servers) or ``task_ids`` names; call it with
+    a lease.
+    """
 
     option: str
     names: frozenset[str]
@@ -44,7 +46,9 @@ class NamedLeases:
 
 @dataclass(frozen=True)
 class Choice:
-    """Which leases are chosen: the ``named`` ones, or so many of QG.net's choice, or with neither all."""
+    """Which leases are chosen: the ``named`` ones, or so many of QG.net's choice, or with neither
+    all.
+    """
 
     named: NamedLeases | None = None
     count: int | None = None
@@ -55,7 +59,8 @@ class LeaseResult(Result[Lease]):
     """The result of a run; ``leases`` are those that match in the end."""
 
     leases: list[Lease] = field(default_factory=list)
-    #: The leases that the run has found to release or to replace, or whose interrupted replacement it has continued.
+    #: The leases that the run has found to release or to replace, or whose interrupted replacement
+    #: it has continued.
     chosen: list[Lease] = field(default_factory=list)
 
 
@@ -68,7 +73,9 @@ def ensure_leases(
     ignore_quota: bool = False,
 ) -> LeaseResult:
     """Allocate only the missing leases and release a surplus; with ``check``, only read."""
-    with locked_books(LeaseApi(client), cap=cap, ignore_quota=ignore_quota, releases=not check) as books:
+    with locked_books(
+        LeaseApi(client), cap=cap, ignore_quota=ignore_quota, releases=not check
+    ) as books:
         run = _Run(books, desired)
         result = LeaseResult(books)
         run.prepare(check=check)
@@ -115,25 +122,30 @@ class _Run(Ensuring[Lease]):
 
     def usable(self) -> list[Lease]:
         """Return the leases that match now, and that a program can use."""
-        return [lease for lease in self.matching() if lease.is_usable and not self._is_excluded(lease)]
+        return [
+            lease for lease in self.matching() if lease.is_usable and not self._is_excluded(lease)
+        ]
 
     def shortage(self, missing: int) -> QgError:
         """Return why so many leases are missing in the end."""
-        reason = "leases ended while this task waited. Run it again, or raise keep_alive if the plan allows it."
+        reason = (
+            "leases ended while this task waited. Run it again, or raise keep_alive if the plan "
+            "allows it."
+        )
         matching = self.matching()
         unusable = [lease for lease in matching if not lease.is_usable]
         excluded = [lease for lease in matching if self._is_excluded(lease)]
         if unusable:
             have = counted(len(unusable), "held lease", "have")
             reason = (
-                f"{have} an address that no program can use: {servers(unusable)}. They count, so that no others are "
-                "paid for. Ask QG.net, or release them."
+                f"{have} an address that no program can use: {servers(unusable)}. They count, so "
+                "that no others are paid for. Ask QG.net, or release them."
             )
         elif excluded:
             have = counted(len(excluded), "new lease", "have")
             reason = (
-                f"{have} an address that exclude_ips contains ({_addresses(excluded)}). To lease others, which are "
-                "paid for, too, run it again."
+                f"{have} an address that exclude_ips contains ({_addresses(excluded)}). To lease "
+                "others, which are paid for, too, run it again."
             )
         are = "is" if missing == 1 else "are"
         return QgError(f"{missing} of count={self.desired.count} {are} missing: {reason}")
@@ -142,10 +154,14 @@ class _Run(Ensuring[Lease]):
         return not self.desired.exclude_ips.isdisjoint((lease.ip, lease.server))
 
 
-def release_leases(client: Leases, chosen: NamedLeases | None, *, check: bool = False) -> LeaseResult:
+def release_leases(
+    client: Leases, chosen: NamedLeases | None, *, check: bool = False
+) -> LeaseResult:
     """Release the held leases that are ``chosen``, or all."""
     with locked_books(LeaseApi(client)) as books:
-        leases = {name: lease for name, lease in books.certain.items() if chosen is None or chosen(lease)}
+        leases = {
+            name: lease for name, lease in books.certain.items() if chosen is None or chosen(lease)
+        }
         books.check_drop(leases)
         result = LeaseResult(books, chosen=[*leases.values()])
         if check:
@@ -168,16 +184,24 @@ def replace_leases(
 ) -> LeaseResult:
     """Replace named leases by release and allocation, or let QG.net replace leases of its choice.
 
-    Afterwards the key holds as many leases as before, and the new ones are as the old ones in what ``terms`` leave
-    open.
+    Afterwards the key holds as many leases as before, and the new ones are as the old ones in what
+    ``terms`` leave open.
     """
     chosen = choice.named
-    with locked_books(LeaseApi(client), cap=cap, ignore_quota=ignore_quota, releases=not check) as books:
+    with locked_books(
+        LeaseApi(client), cap=cap, ignore_quota=ignore_quota, releases=not check
+    ) as books:
         if not check:
             # What an earlier replacement has done decides which leases there are, and how many.
             books.settle()
-        named = {name: lease for name, lease in books.certain.items() if chosen is None or chosen(lease)}
-        request = {"names": sorted(chosen.names) if chosen else None, "count": choice.count, "terms": terms.as_json()}
+        named = {
+            name: lease for name, lease in books.certain.items() if chosen is None or chosen(lease)
+        }
+        request = {
+            "names": sorted(chosen.names) if chosen else None,
+            "count": choice.count,
+            "terms": terms.as_json(),
+        }
         work = Replacement.begin(books, request, named, terms)
         count = len(work.old) if choice.count is None else choice.count
         result = LeaseResult(books, missing=count, chosen=[*named.values()])
@@ -186,10 +210,12 @@ def replace_leases(
             result.chosen += [lease for lease in before if lease.name in work.old]
         else:
             if count > len(named):
-                problem = f"={counted(count, 'lease')} cannot be replaced, since the key holds {len(named)}"
+                leases = counted(count, "lease")
+                problem = f"={leases} cannot be replaced, since the key holds {len(named)}"
                 raise OptionError("count", problem, "lower count")
             work.terms = successor_terms(books.terms(), [*named.values()], terms)
-            # Before the first release: a lease must not be released if its successor must not be bought.
+            # Before the first release: a lease must not be released if its successor must not be
+            # bought.
             books.journal.check_cap(count)
         if chosen:
             books.check_drop(named)
@@ -206,7 +232,8 @@ def replace_leases(
 
 
 def successor_terms(known: Mapping[str, Terms], leases: Sequence[Lease], terms: Terms) -> Terms:
-    """Return the parameters for the successors of these leases: of what ``terms`` leave open, those of the leases.
+    """Return the parameters for the successors of these leases: of what ``terms`` leave open, those
+    of the leases.
 
     Raises QgError for leases whose successors would have different ones.
     """
@@ -216,8 +243,8 @@ def successor_terms(known: Mapping[str, Terms], leases: Sequence[Lease], terms: 
     if len(groups) > 1:
         named = " and ".join(_addresses(group) for group in groups.values())
         raise QgError(
-            f"The leases were requested with different areas, isp or keep_alive: {named}. Replace each group by a task "
-            "of its own with ips, or give all three for the new leases."
+            f"The leases were requested with different areas, isp or keep_alive: {named}. Replace "
+            "each group by a task of its own with ips, or give all three for the new leases."
         )
     return next(iter(groups), terms)
 

@@ -36,7 +36,8 @@ LOOKUP_SELECTORS = tuple(PLACE_OPTIONS)
 
 
 def find_leases(params: Params) -> list[dict[str, Any]]:
-    """Return the leases that the options of the lookup describe, in the order of their deadlines or of ``seed``.
+    """Return the leases that the options of the lookup describe, in the order of their deadlines or
+    of ``seed``.
 
     Raises QgError if there are too few.
     """
@@ -64,12 +65,14 @@ def find_leases(params: Params) -> list[dict[str, Any]]:
         leases = lease_results(_matching(api, desired, max_age), api.caller.vendor_clock)
     if len(leases) < least:
         raise QgError(
-            f"The key holds {counted(len(leases), 'matching lease')}, fewer than at_least={least}. Lease more with "
-            "qingguo.qgnet.qg_proxy_allocate, or ask for less."
+            f"The key holds {counted(len(leases), 'matching lease')}, fewer than at_least={least}. "
+            "Lease more with qingguo.qgnet.qg_proxy_allocate, or ask for less."
         )
     results: list[dict[str, Any]] = redact({"leases": leases}, params, PROXY_API_OPTIONS)["leases"]
     if seed:
-        results.sort(key=lambda lease: hashlib.sha256(f"{seed}\0{lease['server']}".encode()).digest())
+        results.sort(
+            key=lambda lease: hashlib.sha256(f"{seed}\0{lease['server']}".encode()).digest()
+        )
     return results[:limit]
 
 
@@ -82,7 +85,10 @@ def _matching(client: Leases, desired: Desired, max_age: float) -> list[Lease]:
             # Another run may have read it while this one waited.
             if not _use_cached(api, holdings, max_age):
                 holdings.look()
-                leases = [{"task_id": lease.task_id, "vendor": dict(lease.vendor)} for lease in holdings.held.values()]
+                leases = [
+                    {"task_id": lease.task_id, "vendor": dict(lease.vendor)}
+                    for lease in holdings.held.values()
+                ]
                 remembered = {
                     "read_at": holdings.snapshot.read_at,
                     "vendor_time": client.caller.vendor_clock.now(),
@@ -90,7 +96,9 @@ def _matching(client: Leases, desired: Desired, max_age: float) -> list[Lease]:
                 }
                 client.caller.host_facts.save(LEASE_LIST, json.dumps(remembered))
     # What the list lacks may be wrong to use, however wrong it would be to buy it again.
-    traits = {name: known for name, known in holdings.traits().items() if name not in holdings.missed}
+    traits = {
+        name: known for name, known in holdings.traits().items() if name not in holdings.missed
+    }
     plan = desired.plan(traits, holdings.areas).decided()
     return [holdings.held[name] for name in plan.keep if holdings.held[name].is_usable]
 

@@ -35,7 +35,14 @@ from .._task.products import (
 from . import lease_options as options
 from .api import MAX_PER_CALL, held_leases
 from .credentials import CREDENTIALS_OPTION, add_urls, check_credentials
-from .leasing import LeaseResult, NamedLeases, ensure_leases, release_leases, replace_leases, servers
+from .leasing import (
+    LeaseResult,
+    NamedLeases,
+    ensure_leases,
+    release_leases,
+    replace_leases,
+    servers,
+)
 
 #: The options for the leases that count.
 _DESIRED: Spec = {
@@ -47,26 +54,33 @@ _DESIRED: Spec = {
 
 
 def lease_results(leases: Iterable[Lease], clock: VendorClock) -> list[dict[str, Any]]:
-    """Return leases for results, oldest deadline first. ``clock`` determines their remaining time."""
+    """Return leases for results, oldest deadline first.
+
+    ``clock`` determines their remaining time.
+    """
     try:
         now = clock.now()
     except StateError:
         # Paid leases must be returned even if the state store fails.
         now = wall_time()
-    return [{**lease.described(now), "vendor": dict(lease.vendor)} for lease in oldest_first(leases)]
+    return [
+        {**lease.described(now), "vendor": dict(lease.vendor)} for lease in oldest_first(leases)
+    ]
 
 
 def _not_held(found: LeaseResult, chosen: NamedLeases | None) -> dict[str, Any]:
     """Return the names that belong to no lease that the key held, and warn of them."""
     names = chosen.missing_from(found.chosen) if chosen else []
     if chosen and names:
-        text = f"{chosen.option} contains what the key does not hold: {format_sample(names)}. Nothing was done with it."
-        found.warnings.append(text)
+        found.warnings.append(
+            f"{chosen.option} contains what the key does not hold: {format_sample(names)}. Nothing "
+            "was done with it."
+        )
     return {"not_held": names}
 
 
 def _result(found: LeaseResult, api: Leases, mode: Mode, *, predicted: int = 0) -> dict[str, Any]:
-    """Return the result of a task; ``changed`` is true if anything changed, even if the task fails."""
+    """Return the result of a task; ``changed`` is true also after a failure."""
     result: dict[str, Any] = {
         "changed": bool(found.allocated or found.released or predicted),
         "product": api.product,
@@ -77,7 +91,9 @@ def _result(found: LeaseResult, api: Leases, mode: Mode, *, predicted: int = 0) 
     }
     found.warnings.extend(unusable_leases(found.after))
     after = [lease for lease in found.after if lease not in found.released]
-    return found.as_result(result, mode, "leases", _lines(found.before), _lines(after) + "to be leased\n" * predicted)
+    return found.as_result(
+        result, mode, "leases", _lines(found.before), _lines(after) + "to be leased\n" * predicted
+    )
 
 
 def unusable_leases(leases: Iterable[Lease]) -> list[str]:
@@ -109,7 +125,9 @@ def _run_allocate(params: Params, mode: Mode) -> dict[str, Any]:
     check = partial(options.check_desired, terms, params["exact"])
     api = lease_client(connection, mode.announcer, check)
     desired = replace(desired, terms=options.with_codes(terms, api))
-    found = ensure_leases(api, desired, check=mode.check, cap=cap, ignore_quota=params["ignore_quota"])
+    found = ensure_leases(
+        api, desired, check=mode.check, cap=cap, ignore_quota=params["ignore_quota"]
+    )
     predicted = found.missing if mode.check else 0
     return {
         "leases": lease_results(found.leases, api.caller.vendor_clock),
@@ -151,7 +169,9 @@ def _run_replace(params: Params, mode: Mode) -> dict[str, Any]:
             **not_held,
         )
     return {
-        "leases": lease_results((lease for lease in found.after if lease.is_usable), api.caller.vendor_clock),
+        "leases": lease_results(
+            (lease for lease in found.after if lease.is_usable), api.caller.vendor_clock
+        ),
         "method": "replace" if chosen is None else "release_and_allocate",
         "missing": found.missing,
         **not_held,
@@ -212,7 +232,13 @@ def _run_areas(params: Params, mode: Mode) -> dict[str, Any]:
     check = partial(options.check_isp, params["isp"])
     api = lease_client(Connection.of(params), mode.announcer, check)
     areas = [area_result(area) for area in api.areas(params["isp"], params["available"])]
-    return {"changed": False, "product": api.product, "areas": areas, "count": len(areas), "api": api.caller.usage()}
+    return {
+        "changed": False,
+        "product": api.product,
+        "areas": areas,
+        "count": len(areas),
+        "api": api.caller.usage(),
+    }
 
 
 def area_result(area: Area) -> dict[str, Any]:

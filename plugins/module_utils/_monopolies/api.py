@@ -4,8 +4,8 @@
 
 """The resources of exclusive occupancy of a key, as :class:`.._paid.books.Books` knows them.
 
-The vendor carries out an application some time after the response, which has no documented format. So no response
-names what was applied for, and the list decides.
+The vendor carries out an application some time after the response, which has no documented format.
+So no response names what was applied for, and the list decides.
 """
 
 from __future__ import annotations
@@ -23,7 +23,8 @@ from .._paid.matching import Traits
 from .._paid.paid_api import BUY, DROP, Item, PaidApi, Span
 from .._task.products import naming_product
 
-#: The maximum number of resources in one application, and in any other call, so that the query stays short.
+#: The maximum number of resources in one application, and in any other call, so that the query
+#: stays short.
 MAX_COUNT = 100
 BATCH_SIZE = 50
 #: The command that shows the resources of the key.
@@ -40,7 +41,10 @@ class MonopolyApi(PaidApi[Monopoly]):
     list_call = LIST.name
     most = MAX_COUNT
     rules = ""
-    advice = f'Run the task again: it waits until that is known. "{CHECK_COMMAND}" shows the resources of the key.'
+    advice = (
+        f'Run the task again: it waits until that is known. "{CHECK_COMMAND}" shows the resources '
+        "of the key."
+    )
     ignoring = "Set ignore_quota=true if the quota counts something else."
     lifetime = None
     ends_by_itself = False
@@ -66,13 +70,17 @@ class MonopolyApi(PaidApi[Monopoly]):
     def named_areas(self) -> list[NamedArea]:
         return self.client.leases.named_areas()
 
-    def pay(self, operation: str, number: int, terms: Terms, sending: Sending) -> dict[str, Monopoly]:
+    def pay(
+        self, operation: str, number: int, terms: Terms, sending: Sending
+    ) -> dict[str, Monopoly]:
         area = next(iter(terms.areas), None)
         try:
             self.client.apply_for_monopolies(number, area_code=area, isp=terms.isp, sending=sending)
         except CallError as error:
             if error.reason is Reason.REFUSED:
-                error.message += " Nothing was applied for. Ask for less, for another place, or extend the plan."
+                error.message += (
+                    " Nothing was applied for. Ask for less, for another place, or extend the plan."
+                )
             raise
         return {}
 
@@ -82,7 +90,9 @@ class MonopolyApi(PaidApi[Monopoly]):
     def check_release(self, going: Collection[Monopoly], staying: Collection[Monopoly]) -> None:
         """Each resource has a name of its own."""
 
-    def drop(self, going: Collection[Monopoly], staying: Collection[Monopoly], sending: Sending) -> list[str]:
+    def drop(
+        self, going: Collection[Monopoly], staying: Collection[Monopoly], sending: Sending
+    ) -> list[str]:
         uuids = [monopoly.uuid for monopoly in going]
         named = self.client.release_monopolies(uuids, sending=sending)
         return uuids if named is None else named

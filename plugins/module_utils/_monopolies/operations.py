@@ -19,28 +19,53 @@ from .._core.text import one_line
 from .._paid.caps import parse_cap
 from .._paid.holdings import Holdings
 from .._paid.matching import Desired
-from .._task.api_options import CAP_OPTIONS, IGNORE_QUOTA_OPTION, PROXY_API_OPTIONS, Connection, key_caller
+from .._task.api_options import (
+    CAP_OPTIONS,
+    IGNORE_QUOTA_OPTION,
+    PROXY_API_OPTIONS,
+    Connection,
+    key_caller,
+)
 from .._task.operation import Mode, Operation, Params
 from .._task.products import PLACE_OPTIONS, check_areas
 from .api import MAX_COUNT, MonopolyApi
-from .reserving import MonopolyResult, hold, redial, redialed_since, releasable_from, release_held, uuids_of
+from .reserving import (
+    MonopolyResult,
+    hold,
+    redial,
+    redialed_since,
+    releasable_from,
+    release_held,
+    uuids_of,
+)
 
 
 def check_uuids(texts: Sequence[str]) -> list[str]:
-    """Return each name of a resource once; refuse names with commas, which separate names in the vendor's calls."""
+    """Return each name of a resource once.
+
+    Refuse names with commas, which separate names in the vendor's calls.
+    """
     return [*dict.fromkeys(check_names("uuids", texts, ","))]
 
 
 def desired_monopolies(params: Params) -> Desired:
-    """Return the desired state that the options describe with state=present, and check them before any call."""
+    """Return the desired state that the options describe with state=present, and check them before
+    any call.
+    """
     for option in ("uuids", "all"):
         if params[option]:
-            raise OptionError(option, "goes only with state=absent or state=redialed", "leave it out")
+            raise OptionError(
+                option, "goes only with state=absent or state=redialed", "leave it out"
+            )
     if params["count"] is None:
-        raise OptionError("count", "is missing", "state=present needs the number of resources to hold")
+        raise OptionError(
+            "count", "is missing", "state=present needs the number of resources to hold"
+        )
     check_range("count", params["count"], 1, MAX_COUNT)
     areas = () if params["area"] is None else check_areas("area", [params["area"]])
-    return Desired(params["count"], Terms(isp=params["isp"], areas=areas), on_uncertain=params["on_uncertain"])
+    return Desired(
+        params["count"], Terms(isp=params["isp"], areas=areas), on_uncertain=params["on_uncertain"]
+    )
 
 
 def selected_uuids(params: Params) -> list[str] | None:
@@ -48,18 +73,24 @@ def selected_uuids(params: Params) -> list[str] | None:
     state = params["state"]
     for option in ("count", "area", "isp"):
         if params[option] is not None:
-            raise OptionError(option, f"goes with state=present, not with state={state}", "name resources in uuids")
+            raise OptionError(
+                option,
+                f"goes with state=present, not with state={state}",
+                "name resources in uuids",
+            )
     if params["all"] and params["uuids"] is not None:
         raise OptionError("uuids", "and all=true exclude each other", "leave one of them out")
     if params["all"]:
         return None
     if params["uuids"] is None:
-        raise OptionError("uuids", "is missing", f"state={state} needs the names of resources, or all=true")
+        raise OptionError(
+            "uuids", "is missing", f"state={state} needs the names of resources, or all=true"
+        )
     return check_uuids(params["uuids"])
 
 
 def describe_monopoly(monopoly: Monopoly, terms: Terms | None) -> dict[str, Any]:
-    """Return a resource for a result: its fields in the collection's terms, and the vendor's own."""
+    """Return a resource for a result: its fields in the collection's terms and the vendor's."""
     return {
         "uuid": monopoly.uuid,
         "area": monopoly.area,
@@ -93,7 +124,9 @@ def task_result(found: MonopolyResult, api: Monopolies, mode: Mode, state: str) 
     predicted = found.missing if mode.check and not found.error else 0
     result: dict[str, Any] = {
         "changed": bool(found.changed or predicted),
-        "monopolies": [describe_monopoly(monopoly, terms.get(monopoly.uuid)) for monopoly in found.after],
+        "monopolies": [
+            describe_monopoly(monopoly, terms.get(monopoly.uuid)) for monopoly in found.after
+        ],
         "count": len(found.after),
         "already_present": [] if state == "absent" else uuids_of(found.before),
         "missing": found.missing,
@@ -101,13 +134,20 @@ def task_result(found: MonopolyResult, api: Monopolies, mode: Mode, state: str) 
         "released": uuids_of(found.released),
         "redialed": redialed,
         "pending": uuids_of(found.pending),
-        "refused": [{**vars(refused), "possible_from": _iso(refused.possible_from)} for refused in found.refused],
+        "refused": [
+            {**vars(refused), "possible_from": _iso(refused.possible_from)}
+            for refused in found.refused
+        ],
         "offline": [monopoly.uuid for monopoly in found.after if monopoly.state == "offline"],
         "undetermined": [*found.undetermined],
         "api": api.caller.usage(),
     }
     return found.as_result(
-        result, mode, "monopolies", _lines(before), _lines(after) + "to be applied for\n" * predicted
+        result,
+        mode,
+        "monopolies",
+        _lines(before),
+        _lines(after) + "to be applied for\n" * predicted,
     )
 
 
@@ -128,9 +168,13 @@ def _run(params: Params, mode: Mode) -> dict[str, Any]:
         desired = desired_monopolies(params)
         cap = parse_cap(params["max_new_per_day"])
         api = _client(params, mode)
-        terms = replace(desired.terms, areas=area_codes("area", desired.terms.areas, api.leases.named_areas))
+        terms = replace(
+            desired.terms, areas=area_codes("area", desired.terms.areas, api.leases.named_areas)
+        )
         desired = replace(desired, terms=terms)
-        result = hold(api, desired, wait=wait, check=mode.check, cap=cap, ignore_quota=params["ignore_quota"])
+        result = hold(
+            api, desired, wait=wait, check=mode.check, cap=cap, ignore_quota=params["ignore_quota"]
+        )
     else:
         uuids = selected_uuids(params)
         api = _client(params, mode)
@@ -146,13 +190,17 @@ def _run_info(params: Params, mode: Mode) -> dict[str, Any]:
     api = _client(params, mode)
     holdings = Holdings(MonopolyApi(api))
     holdings.look()
-    held = {uuid: monopoly for uuid, monopoly in holdings.held.items() if not uuids or uuid in uuids}
+    held = {
+        uuid: monopoly for uuid, monopoly in holdings.held.items() if not uuids or uuid in uuids
+    }
     for uuid in holdings.missed:
         held.pop(uuid, None)
     terms = holdings.terms()
     return {
         "changed": False,
-        "monopolies": [describe_monopoly(monopoly, terms.get(uuid)) for uuid, monopoly in held.items()],
+        "monopolies": [
+            describe_monopoly(monopoly, terms.get(uuid)) for uuid, monopoly in held.items()
+        ],
         "count": len(held),
         "not_held": [uuid for uuid in uuids if uuid not in held],
         "idle": api.idle_monopolies() if params["idle"] else [],
@@ -162,7 +210,11 @@ def _run_info(params: Params, mode: Mode) -> dict[str, Any]:
 
 MONOPOLY = Operation(
     spec={
-        "state": {"type": "str", "choices": ["present", "absent", "redialed"], "default": "present"},
+        "state": {
+            "type": "str",
+            "choices": ["present", "absent", "redialed"],
+            "default": "present",
+        },
         "count": {"type": "int"},
         "area": {"type": "str"},
         "isp": PLACE_OPTIONS["isp"],

@@ -25,9 +25,11 @@ from .api import BATCH_SIZE, CHECK_COMMAND, MonopolyApi
 
 #: The time after its application within which the vendor does not release a resource.
 MIN_HOLD_TIME = datetime.timedelta(hours=12)
-#: Seconds between two dials of a resource: the vendor's ten, and one because the list shows whole seconds.
+#: Seconds between two dials of a resource: the vendor's ten, and one because the list shows whole
+#: seconds.
 MIN_REDIAL_INTERVAL = 11.0
-#: Seconds between reads of the list while resources come online: the first, the growth, and the maximum.
+#: Seconds between reads of the list while resources come online: the first, the growth, and the
+#: maximum.
 FIRST_INTERVAL = 1.0
 INTERVAL_GROWTH = 1.5
 MAX_INTERVAL = 5.0
@@ -38,7 +40,9 @@ REDIAL = calls.MONOPOLIES_REDIAL.name
 
 @dataclass(frozen=True)
 class Refused:
-    """A resource that the vendor does not release or redial, the reason, and from when on it will, if known."""
+    """A resource that the vendor does not release or redial, the reason, and from when on it will,
+    if known.
+    """
 
     uuid: str
     reason: str
@@ -49,7 +53,8 @@ class Refused:
 class MonopolyResult(Result[Monopoly]):
     """The result of a run. ``missing`` is the number of resources to apply for.
 
-    ``redialed`` are names; ``pending`` resources were not redialed because they are about to get a new address.
+    ``redialed`` are names; ``pending`` resources were not redialed because they are about to get a
+    new address.
     """
 
     redialed: list[str] = field(default_factory=list)
@@ -74,9 +79,12 @@ def hold(
 ) -> MonopolyResult:
     """Ensure a number of resources: apply for the missing ones, and wait until they are online.
 
-    Surplus resources stay. An error before the first list is raised; a later one is part of the result.
+    Surplus resources stay. An error before the first list is raised; a later one is part of the
+    result.
     """
-    with locked_books(MonopolyApi(client), cap=cap, ignore_quota=ignore_quota, releases=not check) as books:
+    with locked_books(
+        MonopolyApi(client), cap=cap, ignore_quota=ignore_quota, releases=not check
+    ) as books:
         run = Ensuring(books, desired)
         result = MonopolyResult(books)
         with result.completed():
@@ -87,7 +95,9 @@ def hold(
         result.undetermined = run.first.unclear
     if wait and not check and not result.error:
         with result.completed():
-            advice = "They are held and paid for: run the task again to wait longer, or raise max_wait."
+            advice = (
+                "They are held and paid for: run the task again to wait longer, or raise max_wait."
+            )
             _wait_online(result, _coming(run, result.allocated), advice)
     # A failure must not hide what was paid for.
     with contextlib.suppress(QgError):
@@ -107,7 +117,9 @@ def _coming(run: Ensuring[Monopoly], applied: Collection[Monopoly]) -> list[str]
     return [*dict.fromkeys(uuids_of(coming))]
 
 
-def release_held(client: Monopolies, uuids: Collection[str] | None, *, check: bool = False) -> MonopolyResult:
+def release_held(
+    client: Monopolies, uuids: Collection[str] | None, *, check: bool = False
+) -> MonopolyResult:
     """Release these resources, or all. A resource that is not held counts as released."""
     with locked_books(MonopolyApi(client)) as books:
         result = MonopolyResult(books)
@@ -160,12 +172,15 @@ def redial(
     with locked_books(MonopolyApi(client)) as books:
         if unknown := [uuid for uuid in uuids or () if uuid not in books.held]:
             raise QgError(
-                f"uuids contains resources that this key does not hold: {sample(unknown)}. Nothing was redialed. "
+                f"uuids contains resources that this key does not hold: {sample(unknown)}. Nothing "
+                "was redialed. "
                 f'Remove them, or check with "{CHECK_COMMAND}".'
             )
         result = MonopolyResult(books)
         result.before = _selected(books, uuids)
-        result.pending = [resource for resource in result.before if resource.state in TRANSITIONAL_STATES]
+        result.pending = [
+            resource for resource in result.before if resource.state in TRANSITIONAL_STATES
+        ]
         names = [resource.uuid for resource in result.before if resource not in result.pending]
         with result.completed():
             if check:
@@ -180,7 +195,9 @@ def redial(
                 books.look()
             if wait:
                 _wait_online(
-                    result, result.redialed + uuids_of(result.pending), "Check them again later, or raise max_wait."
+                    result,
+                    result.redialed + uuids_of(result.pending),
+                    "Check them again later, or raise max_wait.",
                 )
             _check_refused(result, f"{len(result.before)} resources cannot be redialed now", REDIAL)
     selected = uuids_of(result.before)
@@ -215,7 +232,7 @@ def _redial_batch(client: Monopolies, result: MonopolyResult, batch: Sequence[st
 
 
 def redialed_since(before: Iterable[Monopoly], after: Iterable[Monopoly]) -> set[str]:
-    """Return the names of resources that were redialed, or whose redial began, between two lists."""
+    """Return the names of resources whose redial began, or was over, between two lists."""
     later = {resource.uuid: resource for resource in after}
     redialed = set()
     for resource in before:
@@ -233,12 +250,17 @@ def was_redialed(before: Monopoly, after: Monopoly) -> bool:
 
 
 def releasable_from(monopoly: Monopoly) -> datetime.datetime | None:
-    """Return the time from which the vendor releases a resource; None if the list does not show its application."""
+    """Return the time from which the vendor releases a resource.
+
+    None if the list does not show its application.
+    """
     return None if monopoly.since is None else monopoly.since + MIN_HOLD_TIME
 
 
 def _wait_online(result: MonopolyResult, uuids: Collection[str], advice: str) -> None:
-    """Read the list until these resources are online, redialed ones anew, or until max_wait is used up."""
+    """Read the list until these resources are online, redialed ones anew, or until max_wait is used
+    up.
+    """
     books = result.books
 
     def states() -> dict[str, str]:
@@ -250,7 +272,9 @@ def _wait_online(result: MonopolyResult, uuids: Collection[str], advice: str) ->
     def progress() -> str:
         numbers = Counter(states().values())
         online = numbers.pop("online", 0)
-        others = [f", {number} {state or 'in no known state'}" for state, number in numbers.most_common()]
+        others = [
+            f", {number} {state or 'in no known state'}" for state, number in numbers.most_common()
+        ]
         return f"{online} of {len(uuids)} online" + "".join(others)
 
     interval = FIRST_INTERVAL
@@ -260,8 +284,8 @@ def _wait_online(result: MonopolyResult, uuids: Collection[str], advice: str) ->
             books.look()
         except WaitBudgetExceeded:
             raise QgError(
-                f"{progress()}, and max_wait ({books.budget.max_wait:g} seconds) is used up; not ready: "
-                f"{sample(left)}. {advice}",
+                f"{progress()}, and max_wait ({books.budget.max_wait:g} seconds) is used up; not "
+                f"ready: {sample(left)}. {advice}",
                 endpoint=books.api.list_call,
             ) from None
         interval = min(interval * INTERVAL_GROWTH, MAX_INTERVAL)
@@ -280,6 +304,8 @@ def _check_refused(result: MonopolyResult, problem: str, endpoint: str) -> None:
         texts = []
         for refused in result.refused:
             when = refused.possible_from
-            texts.append(f"{refused.uuid} (possible from {when.isoformat()} on)" if when else refused.uuid)
+            texts.append(
+                f"{refused.uuid} (possible from {when.isoformat()} on)" if when else refused.uuid
+            )
         reasons = " ".join(dict.fromkeys(refused.reason for refused in result.refused))
         raise QgError(f"{len(texts)} of {problem}: {sample(texts)}. {reasons}", endpoint=endpoint)

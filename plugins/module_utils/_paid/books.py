@@ -2,9 +2,11 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What a key holds and pays for: looks, waits, records calls, pays and releases, as :mod:`.evidence` decides.
+"""What a key holds and pays for: looks, waits, records calls, pays and releases, as
+:mod:`.evidence` decides.
 
-A response may be lost after QG.net has carried out the call, and QG.net's list may lag behind it, or be wrong once.
+A response may be lost after QG.net has carried out the call, and QG.net's list may lag behind it,
+or be wrong once.
 """
 
 from __future__ import annotations
@@ -20,7 +22,17 @@ from .._api.model import Sending
 from .._core.errors import CallError, QgError, UncertainOutcomeError, WaitBudgetExceeded
 from .._core.text import counted
 from .._store.store import after_the_call
-from .evidence import LIST_LAG, OpenCall, Outcome, Verdict, Witness, contradiction, excess, missed, verdict
+from .evidence import (
+    LIST_LAG,
+    OpenCall,
+    Outcome,
+    Verdict,
+    Witness,
+    contradiction,
+    excess,
+    missed,
+    verdict,
+)
 from .holdings import Holdings
 from .journal import HOUR
 from .paid_api import BUY, DROP, SWAP, NewCall, PaidApi
@@ -38,7 +50,8 @@ def locked_books(
     ignore_quota: bool = False,
     releases: bool = False,
 ) -> Iterator[Books[R]]:
-    """Lock the key, and read what it holds; calls of earlier runs end if the list shows their effect.
+    """Lock the key, and read what it holds; calls of earlier runs end if the list shows their
+    effect.
 
     With ``releases``, wait for that of releases: what they name may not be held.
     """
@@ -55,12 +68,15 @@ class Books(Holdings[R]):
     ``bought`` is what calls of this run have paid for, and ``quota`` the last one that was read.
     """
 
-    def __init__(self, api: PaidApi[R], *, cap: int | None = None, ignore_quota: bool = False) -> None:
+    def __init__(
+        self, api: PaidApi[R], *, cap: int | None = None, ignore_quota: bool = False
+    ) -> None:
         super().__init__(api, cap=cap)
         self.budget = api.caller.budget
         self.ignore_quota = ignore_quota
         self.bought: dict[str, R] = {}
-        #: Whether QG.net has reported a purchase of this run as a success, whatever the response names.
+        #: Whether QG.net has reported a purchase of this run as a success, whatever the response
+        #: names.
         self.is_accepted = False
         #: The calls that pay of which this run does not know what they did, by their numbers.
         self.unanswered: dict[int, str] = {}
@@ -77,7 +93,9 @@ class Books(Holdings[R]):
         return {name: resource for name, resource in self._dropped.items() if name not in self.held}
 
     def look(self) -> None:
-        """Read what is held, and record what the list lacks: only within the lock, lists are in an order."""
+        """Read what is held, and record what the list lacks: only within the lock, lists are in an
+        order.
+        """
         super().look()
         changed = missed(self.snapshot)
         if changed:
@@ -88,9 +106,9 @@ class Books(Holdings[R]):
         if lacked and not self._has_warned:
             self._has_warned = True
             self.warnings.append(
-                f"{self.api.listing.capitalize()} lacks what this store has bought and what has not ended: "
-                f"{self.sample(lacked)}. It counts as held, and is not bought again, until the list has lacked it "
-                "twice within a minute."
+                f"{self.api.listing.capitalize()} lacks what this store has bought and what has "
+                f"not ended: {self.sample(lacked)}. It counts as held, and is not bought again, "
+                "until the list has lacked it twice within a minute."
             )
 
     def settle(self, *, purchases: bool = True, releases: bool = True) -> None:
@@ -130,7 +148,9 @@ class Books(Holdings[R]):
         elif resources:
             asked = counted(call.adds, self.api.noun)
             names = self.sample(resources.values())
-            self.warnings.append(f"An earlier run asked for {asked} and did not learn the result: {names} are held.")
+            self.warnings.append(
+                f"An earlier run asked for {asked} and did not learn the result: {names} are held."
+            )
         return resources
 
     def _wait_for(self, call: OpenCall, result: Verdict, left: float) -> None:
@@ -141,8 +161,8 @@ class Books(Holdings[R]):
             age = counted(round(self.now() - call.sent_at), "second")
             raise self.unknown(
                 call.endpoint,
-                f"it was sent {age} ago, {self.api.listing} may show its effect for another {left:.0f} seconds, and "
-                "max_wait ends before that",
+                f"it was sent {age} ago, {self.api.listing} may show its effect for another "
+                f"{left:.0f} seconds, and max_wait ends before that",
             ) from None
 
     def read_quota(self) -> bool:
@@ -150,14 +170,23 @@ class Books(Holdings[R]):
         self.quota = self.api.quota()
         used = None
         # A plan without channels counts none.
-        if self.quota is not None and self.quota.balance is None and self.quota.total and not self.ignore_quota:
+        if (
+            self.quota is not None
+            and self.quota.balance is None
+            and self.quota.total
+            and not self.ignore_quota
+        ):
             used = self.quota.used
         clock = self.api.caller.vendor_clock
-        self.snapshot = dataclasses.replace(self.snapshot, quota_used=used, now=clock.now(), latest=clock.latest())
+        self.snapshot = dataclasses.replace(
+            self.snapshot, quota_used=used, now=clock.now(), latest=clock.latest()
+        )
         return contradiction(self.snapshot) is not None
 
     def confirm(self, number: int = 0) -> None:
-        """Return when so many may be paid for; raises UncertainOutcomeError if that does not become clear.
+        """Return when so many may be paid for.
+
+        Raises UncertainOutcomeError if that does not become clear.
 
         The quota is read again if it has shown fewer channels.
         """
@@ -187,14 +216,17 @@ class Books(Holdings[R]):
             except WaitBudgetExceeded:
                 limit = "max_wait ends before they must agree"
         raise UncertainOutcomeError(
-            f"Whether the key holds {counted(number, f'more {self.api.noun}')} than {self.api.listing} shows is "
-            f"unknown: the quota counts {number} more in use, and {limit}. {self.payments()} {self.api.ignoring} "
-            f"{self.api.advice}",
+            f"Whether the key holds {counted(number, f'more {self.api.noun}')} than "
+            f"{self.api.listing} shows is unknown: the quota counts {number} more in use, and "
+            f"{limit}. {self.payments()} {self.api.ignoring} {self.api.advice}",
             endpoint=self.api.list_call,
         )
 
     def buy(self, number: int, terms: Terms, operation: str = BUY) -> CallError | None:
-        """Pay for resources once; returns the error of a call whose effect, if any, is in ``bought`` nevertheless."""
+        """Pay for resources once.
+
+        Returns the error of a call whose effect, if any, is in ``bought`` nevertheless.
+        """
         endpoint = self.api.calls[operation]
         before = frozenset(self.held)
         if operation == SWAP:
@@ -296,7 +328,9 @@ class Books(Holdings[R]):
         return " ".join(sentences) or "This run has paid for nothing."
 
     @contextlib.contextmanager
-    def explaining(self, endpoint: str, failure: CallError | None, otherwise: str = "") -> Iterator[None]:
+    def explaining(
+        self, endpoint: str, failure: CallError | None, otherwise: str = ""
+    ) -> Iterator[None]:
         """Name the call whose effect the body was to find out, if that fails."""
         first = otherwise
         details = {}
@@ -307,11 +341,15 @@ class Books(Holdings[R]):
             yield
         except UncertainOutcomeError as second:
             # It names the call already.
-            raise UncertainOutcomeError(f"{first} {second.message}".strip(), **{**second.details, **details}) from None
+            raise UncertainOutcomeError(
+                f"{first} {second.message}".strip(), **{**second.details, **details}
+            ) from None
         except QgError as second:
             raise self.unknown(endpoint, f"{first} {second.message}".strip(), failure) from None
 
-    def wait(self, seconds: float, reason: str, call: str, examine: Callable[[], str] | None = None) -> None:
+    def wait(
+        self, seconds: float, reason: str, call: str, examine: Callable[[], str] | None = None
+    ) -> None:
         """Wait, at most for the remaining max_wait, so that the last look is at its end."""
         rest = self.budget.max_wait - self.budget.waited
         if rest > 0:
@@ -319,11 +357,13 @@ class Books(Holdings[R]):
         self.budget.wait(seconds, reason, call, examine=examine)
 
     def unseen(self, operation: str) -> UncertainOutcomeError:
-        """Return the error for a call that was reported as a success without an effect that shows."""
+        """Return the error for a call that was reported as a success and shows no effect."""
         reason = f"it was reported as a success, and {self.api.listing} shows nothing new"
         return self.unknown(self.api.calls[operation], reason)
 
-    def unknown(self, endpoint: str, reason: str, failure: CallError | None = None) -> UncertainOutcomeError:
+    def unknown(
+        self, endpoint: str, reason: str, failure: CallError | None = None
+    ) -> UncertainOutcomeError:
         """Return the error for a call of which it is unknown what it has done, for this reason."""
         details = {"endpoint": endpoint}
         if failure is not None:

@@ -4,8 +4,8 @@
 
 """The cap on what a key may buy in a day, for all processes that share the state.
 
-The check before a call and the insertion of its row are one transaction, so that processes cannot exceed a cap
-together.
+The check before a call and the insertion of its row are one transaction, so that processes cannot
+exceed a cap together.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from .._store.store import Store
 DAY = 86400.0
 #: What was received counts, and as long as that is unknown, what was asked for.
 _BOUGHT = (
-    "SELECT coalesce(sum(CASE state WHEN 'settled' THEN got WHEN 'refused' THEN 0 ELSE buys END), 0) "
-    "FROM journal WHERE key = ? AND buys > 0 AND sent_at > ?"
+    "SELECT coalesce(sum(CASE state WHEN 'settled' THEN got WHEN 'refused' THEN 0 ELSE buys END), "
+    "0) FROM journal WHERE key = ? AND buys > 0 AND sent_at > ?"
 )
 
 
@@ -36,9 +36,10 @@ def check_cap(cap: int, bought: int, wanted: int, kind: str) -> None:
     if bought + wanted > cap:
         noun = "lease" if kind == "leases" else "resource"
         raise CapReachedError(
-            f"max_new_per_day={cap} does not allow {counted(wanted, f'more {noun}')}: in the last 24 hours, "
-            f"{bought} {'was' if bought == 1 else 'were'} bought with this key, as qg_ledger_info shows. The call was "
-            "not sent. Ask for less, or raise max_new_per_day (environment QG_MAX_NEW_PER_DAY).",
+            f"max_new_per_day={cap} does not allow {counted(wanted, f'more {noun}')}: in the last "
+            f"24 hours, {bought} {'was' if bought == 1 else 'were'} bought with this key, as "
+            "qg_ledger_info shows. The call was not sent. Ask for less, or raise max_new_per_day "
+            "(environment QG_MAX_NEW_PER_DAY).",
             cap={"option": "max_new_per_day", "limit": cap, "bought": bought, "wanted": wanted},
         )
 

@@ -32,7 +32,8 @@ def buy_missing(
     operation: str = BUY,
     at_once: Callable[[], int] | None = None,
 ) -> None:
-    """Pay until nothing is missing; a call is sent again only when it is known to have had no effect.
+    """Pay until nothing is missing; a call is sent again only when it is known to have had no
+    effect.
 
     ``at_once`` returns how many one call may buy now; without it, as many as a call can.
     """
@@ -68,12 +69,17 @@ def buy_missing(
             books.confirm()
             if missing() == number:
                 sent = counted(failed, "attempt") if failed > 1 else "it"
-                error.message += f" After {sent}, {books.api.listing} shows nothing new. {books.payments()}"
+                error.message += (
+                    f" After {sent}, {books.api.listing} shows nothing new. {books.payments()}"
+                )
                 raise error
 
 
-def check_room(books: Books[Any], before: Quota | None, others: int, *, needed: int, used: int = 0) -> None:
-    """Keep the others if a released resource has freed no channel, as with a plan by volume, and so many are needed.
+def check_room(
+    books: Books[Any], before: Quota | None, others: int, *, needed: int, used: int = 0
+) -> None:
+    """Keep the others if a released resource has freed no channel, as with a plan by volume, and so
+    many are needed.
 
     Of the channels that the quota has shown since the release, so many are ``used``.
     """
@@ -84,8 +90,9 @@ def check_room(books: Books[Any], before: Quota | None, others: int, *, needed: 
     if left < needed:
         noun = books.api.noun
         raise QgError(
-            f"A {noun} was released, but no channel came free for it, so the other {counted(others, noun)} were kept. "
-            f"A plan that is billed by volume pays for every new {noun}: it has {left} left.",
+            f"A {noun} was released, but no channel came free for it, so the other "
+            f"{counted(others, noun)} were kept. A plan that is billed by volume pays for every "
+            f"new {noun}: it has {left} left.",
             quota=quota.described(),
         )
 
@@ -105,7 +112,10 @@ class Ensuring(Generic[R]):
         return self.desired.plan(books.traits(), books.areas, books.bought, books.missed)
 
     def prepare(self, *, check: bool) -> None:
-        """Have list and quota agree on what has to change; raises QgError if it is not clear, or not possible."""
+        """Have list and quota agree on what has to change.
+
+        Raises QgError if it is not clear, or not possible.
+        """
         books = self.books
         if not self.first.decided().missing:
             return
@@ -132,12 +142,16 @@ class Ensuring(Generic[R]):
         buy_missing(self.books, self._missing, self.desired.terms, at_once=self._at_once)
 
     def _missing(self) -> int:
-        """Return how many are missing; what this run has bought is not bought again, even if it has ended since."""
+        """Return how many are missing; what this run has bought is not bought again, even if it has
+        ended since.
+        """
         plan = self.plan().decided()
         return max(0, plan.missing - len(self.books.bought.keys() - plan.keep))
 
     def _at_once(self) -> int:
-        """Return how many may be bought at once: one, until it is known whether new ones last long enough."""
+        """Return how many may be bought at once: one, until it is known whether new ones last long
+        enough.
+        """
         books = self.books
         if not self.desired.min_remaining:
             return books.api.most
@@ -146,7 +160,11 @@ class Ensuring(Generic[R]):
             return 1
         if lasts is None:
             # A list has shown it, not a response: it has at least as much left.
-            left = [traits.remaining or 0.0 for name, traits in books.traits().items() if name in books.bought]
+            left = [
+                traits.remaining or 0.0
+                for name, traits in books.traits().items()
+                if name in books.bought
+            ]
             # By a clock that is ahead, it seems to be over, which says nothing.
             lasts = max((seconds for seconds in left if seconds > 0), default=None)
         check_lifetime(books, self.desired, lasts)
@@ -157,14 +175,19 @@ class Ensuring(Generic[R]):
         least = self.desired.min_remaining
         short = []
         for name, traits in self.books.traits().items():
-            if name in self.books.bought and traits.remaining is not None and traits.remaining < least * 60:
+            if (
+                name in self.books.bought
+                and traits.remaining is not None
+                and traits.remaining < least * 60
+            ):
                 short.append(traits.label)
-        # Without min_remaining, any life is accepted, even one that seems over by the clock of this control node.
+        # Without min_remaining, any life is accepted, even one that seems over by the clock of this
+        # control node.
         if least and short:
             raise QgError(
                 f"{counted(len(short), f'new {self.books.api.noun}', 'have')} less than "
-                f"min_remaining={duration(least)} left: {format_sample(short)}. Lower min_remaining, or raise "
-                "keep_alive if the plan allows it."
+                f"min_remaining={duration(least)} left: {format_sample(short)}. Lower "
+                "min_remaining, or raise keep_alive if the plan allows it."
             )
 
     def _check_channels(self) -> None:
@@ -185,9 +208,10 @@ class Ensuring(Generic[R]):
             free += len(plan.surplus)
         if plan.missing > free:
             raise QgError(
-                f"count={self.desired.count} needs {counted(plan.missing, f'more {noun}')} ({len(plan.keep)} of the "
-                f"{len(books.held)} held ones match), but only {free} {limit} can be had. Lower count, release {noun}s "
-                "that are not needed, or extend the plan.",
+                f"count={self.desired.count} needs {counted(plan.missing, f'more {noun}')} "
+                f"({len(plan.keep)} of the {len(books.held)} held ones match), but only {free} "
+                f"{limit} can be had. Lower count, release {noun}s that are not needed, or extend "
+                "the plan.",
                 quota=quota.described(),
                 held=len(books.held),
                 missing=plan.missing,
@@ -207,6 +231,7 @@ class Ensuring(Generic[R]):
         if elsewhere:
             names = books.sample(self._held(elsewhere))
             books.warnings.append(
-                f"QG.net lists {names} in another area or with another ISP than was requested. They count for this "
-                f"request until they end, since another {books.api.noun} would be paid for and be no better."
+                f"QG.net lists {names} in another area or with another ISP than was requested. "
+                f"They count for this request until they end, since another {books.api.noun} would "
+                "be paid for and be no better."
             )

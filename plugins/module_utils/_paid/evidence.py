@@ -2,17 +2,20 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What the evidence about a key proves: what it holds, what became of a call, and what contradicts a payment.
+"""What the evidence about a key proves: what it holds, what became of a call, and what contradicts
+a payment.
 
-These are pure functions over data. :class:`.books.Books` collects the data, waits and pays; it decides nothing that is
-not said here. A single list may be wrong, so two have to agree that something is not held. There are three witnesses
-beside the lists, each with a time of its own:
+These are pure functions over data. :class:`.books.Books` collects the data, waits and pays; it
+decides nothing that is not said here. A single list may be wrong, so two have to agree that
+something is not held. There are three witnesses beside the lists, each with a time of its own:
 
 * A call without a known result may still be carried out until :attr:`OpenCall.settles_at`.
 * The quota counts what is held, also what the list lacks, for as long as it counts more.
-* The journal knows what was bought. What the list lacks counts as held until it was missed twice, far enough apart.
+* The journal knows what was bought. What the list lacks counts as held until it was missed twice,
+  far enough apart.
 
-Times called "state time" are those of the store. Ends of resources are Unix times of QG.net's clock.
+Times called "state time" are those of the store. Ends of resources are Unix times of QG.net's
+clock.
 """
 
 from __future__ import annotations
@@ -28,9 +31,11 @@ from typing import Any
 LIST_LAG = 60.0
 #: The maximum seconds between the sending of a call and its effect, unless its timeout is longer.
 MAX_EXECUTION_DELAY = 30.0
-#: The maximum seconds between two readings of the list that lack a resource, before the resource counts as gone.
+#: The maximum seconds between two readings of the list that lack a resource, before the resource
+#: counts as gone.
 MISSED_APART = 60.0
-#: The share of its life that lies at least between two such readings, if the resource has a short life.
+#: The share of its life that lies at least between two such readings, if the resource has a short
+#: life.
 MISSED_SHARE = 0.25
 
 
@@ -47,10 +52,12 @@ class Says(str, Enum):
 
 @dataclass(frozen=True)
 class OpenCall:
-    """A call whose whole result is not known: how many resources it ``adds``, and how many of ``before`` it removes.
+    """A call whose whole result is not known: how many resources it ``adds``, and how many of
+    ``before`` it removes.
 
-    ``before`` are the names that were held before a purchase. A release removes all of ``before``, and a replacement by
-    QG.net those of its choice. ``answered_at`` is the state time at which its exchange has ended; None if it has not.
+    ``before`` are the names that were held before a purchase. A release removes all of ``before``,
+    and a replacement by QG.net those of its choice. ``answered_at`` is the state time at which its
+    exchange has ended; None if it has not.
     """
 
     id: int
@@ -74,9 +81,10 @@ class OpenCall:
 class Report:
     """What the journal says about a resource because of a call, and since when (state time).
 
-    ``life`` are the seconds that the resource was to last when it was recorded, and ``ends`` is when it ends; both are
-    None if that is unknown. ``missed_at`` is the state time of the first of the readings of the list that have lacked
-    it without a break. ``data`` is the resource itself, and ``request`` what the call requested.
+    ``life`` are the seconds that the resource was to last when it was recorded, and ``ends`` is
+    when it ends; both are None if that is unknown. ``missed_at`` is the state time of the first of
+    the readings of the list that have lacked it without a break. ``data`` is the resource itself,
+    and ``request`` what the call requested.
     """
 
     name: str
@@ -106,11 +114,11 @@ class Report:
 class Snapshot:
     """What is known at one moment.
 
-    ``listed`` are the names in QG.net's list with their ends, and ``read_at`` is the state time at which that list was
-    requested; ``earlier`` has the list before it in this run, if there was one. ``reports`` are in the order of their
-    times.
-    QG.net's clock shows a time between ``now`` and ``latest``. ``quota_used`` is the number of channels that the quota
-    counts as used; None if there is no such quota, or if it is to be ignored.
+    ``listed`` are the names in QG.net's list with their ends, and ``read_at`` is the state time at
+    which that list was requested; ``earlier`` has the list before it in this run, if there was one.
+    ``reports`` are in the order of their times. QG.net's clock shows a time between ``now`` and
+    ``latest``. ``quota_used`` is the number of channels that the quota counts as used; None if
+    there is no such quota, or if it is to be ignored.
     """
 
     listed: Mapping[str, float | None] = field(default_factory=dict)
@@ -133,7 +141,9 @@ class Snapshot:
         return last
 
     def past(self, old: float) -> list[Report]:
-        """Return the reports that do not matter any more: no list, or none after this old time, shows the resource."""
+        """Return the reports that do not matter any more: no list, or none after this old time,
+        shows the resource.
+        """
         past = []
         for report in self.reports:
             is_past = report.at < old
@@ -144,7 +154,9 @@ class Snapshot:
         return past
 
     def may_lag(self, report: Report) -> bool:
-        """Whether the list may have been written before this was reported: by a response, or by an earlier list."""
+        """Whether the list may have been written before this was reported: by a response, or by an
+        earlier list.
+        """
         lag = LIST_LAG if report.says in (Says.HELD, Says.GONE) else 0.0
         return report.at > self.read_at - lag
 
@@ -157,7 +169,9 @@ class Held(Enum):
     """Why a resource counts as held."""
 
     CERTAIN = "the list shows it, or may not show it yet"
-    MISSED = "it was held, and the list lacks it: either the list is wrong, or it was taken away early"
+    MISSED = (
+        "it was held, and the list lacks it: either the list is wrong, or it was taken away early"
+    )
 
 
 def view(snapshot: Snapshot) -> dict[str, Held]:
@@ -186,12 +200,16 @@ def view(snapshot: Snapshot) -> dict[str, Held]:
 
 
 def certain(snapshot: Snapshot) -> list[str]:
-    """Return what is held for certain: whatever the list lacks may have been released, or replaced by QG.net."""
+    """Return what is held for certain: whatever the list lacks may have been released, or replaced
+    by QG.net.
+    """
     return [name for name, reason in view(snapshot).items() if reason is Held.CERTAIN]
 
 
 def missed(snapshot: Snapshot) -> list[Report]:
-    """Return the reports as they are to be recorded, of what the list lacks that it should show, or shows again."""
+    """Return the reports as they are to be recorded, of what the list lacks that it should show, or
+    shows again.
+    """
     states = view(snapshot)
     changed = []
     for name, report in snapshot.last_reports().items():
@@ -215,7 +233,7 @@ class Outcome(Enum):
 
 @dataclass(frozen=True)
 class Verdict:
-    """What became of a call: the names that it has added and removed as far as the list shows them."""
+    """What became of a call, and the names that it has added and removed, as the list shows."""
 
     outcome: Outcome
     added: Sequence[str] = ()
@@ -240,7 +258,9 @@ def verdict(call: OpenCall, snapshot: Snapshot) -> Verdict:
 
 
 def _added(call: OpenCall, snapshot: Snapshot) -> list[str]:
-    """Return the new names that no other call has added; those that its own response has named come first."""
+    """Return the new names that no other call has added; those that its own response has named come
+    first.
+    """
     purchases = [report for report in snapshot.reports if report.is_purchase]
     named = {report.name for report in purchases if report.call == call.id}
     of_others = {report.name for report in purchases if not snapshot.has_ended(report.ends)} - named
@@ -252,7 +272,8 @@ def _added(call: OpenCall, snapshot: Snapshot) -> list[str]:
 def _removed(call: OpenCall, snapshot: Snapshot, added: Collection[str]) -> frozenset[str]:
     """Return what two lists show to be gone, or a single one if it cannot be an old one."""
     unlisted = call.before.difference(snapshot.listed)
-    # A list with all successors is a later one than the reports of what it lacks, whichever QG.net has chosen.
+    # A list with all successors is a later one than the reports of what it lacks, whichever QG.net
+    # has chosen.
     if added and snapshot.listed.keys() >= set(added) and len(unlisted) == call.removes:
         return unlisted
     if snapshot.earlier is None:
@@ -262,7 +283,11 @@ def _removed(call: OpenCall, snapshot: Snapshot, added: Collection[str]) -> froz
     if len(gone) > call.removes:
         # It has not removed what has ended by itself, nor what the list has lacked before.
         ends = _ends(snapshot)
-        lacked = {report.name for report in snapshot.reports if (report.missed_at or math.inf) <= call.sent_at}
+        lacked = {
+            report.name
+            for report in snapshot.reports
+            if (report.missed_at or math.inf) <= call.sent_at
+        }
         gone = frozenset(name for name in gone - lacked if not snapshot.has_ended(ends.get(name)))
     # Lists that lack more than the call can remove are wrong, and do not say which of it is gone.
     return gone if len(gone) <= call.removes else frozenset()
@@ -297,7 +322,8 @@ def contradiction(snapshot: Snapshot) -> Witness | None:
 def excess(snapshot: Snapshot) -> int:
     """Return how many more channels the quota counts as used than the list shows.
 
-    In doubt, a resource has ended, so that it hides none that the list lacks, and so does what the list lacks itself.
+    In doubt, a resource has ended, so that it hides none that the list lacks, and so does what the
+    list lacks itself.
     """
     if snapshot.quota_used is None:
         return 0

@@ -2,7 +2,9 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What is known of what a key holds: QG.net's list, corrected by the journal as :mod:`.evidence` decides."""
+"""What is known of what a key holds: QG.net's list, corrected by the journal as :mod:`.evidence`
+decides.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +26,8 @@ R = TypeVar("R")
 class Holdings(Generic[R]):
     """What a key holds, as it was looked at last.
 
-    ``held`` is what counts as held by name, ``first`` is what was held at first, and ``snapshot`` all that is known.
+    ``held`` is what counts as held by name, ``first`` is what was held at first, and ``snapshot``
+    all that is known.
     """
 
     def __init__(self, api: PaidApi[R], *, cap: int | None = None) -> None:
@@ -55,8 +58,8 @@ class Holdings(Generic[R]):
 
     def look(self) -> None:
         """Read what is held."""
-        # Nobody else ends a call within the lock. Without it, what was reported meanwhile corrects the list.
-        # They are open, even if the list cannot be read.
+        # Nobody else ends a call within the lock. Without it, what was reported meanwhile corrects
+        # the list. They are open, even if the list cannot be read.
         self.snapshot = dataclasses.replace(self.snapshot, calls=self.journal.open())
         read_at = self.now()
         self.use_list(read_list(self.api), read_at)
@@ -82,7 +85,9 @@ class Holdings(Generic[R]):
         """Correct the list by what the journal says now."""
         clock = self.api.caller.vendor_clock
         reports = self.journal.reports(self.api.span)
-        self.snapshot = dataclasses.replace(self.snapshot, reports=reports, now=clock.now(), latest=clock.latest())
+        self.snapshot = dataclasses.replace(
+            self.snapshot, reports=reports, now=clock.now(), latest=clock.latest()
+        )
         resources = dict(self._listed_before)
         for report in reports:
             if report.says is Says.HELD:
@@ -91,7 +96,7 @@ class Holdings(Generic[R]):
         self.held = {name: resources[name] for name in view(self.snapshot)}
 
     def traits(self) -> dict[str, Traits]:
-        """Return what decides whether held resources match, by name, without those that have ended."""
+        """Return what decides whether held resources match, without those that have ended."""
         terms = self.terms()
         traits = {}
         for name, resource in self.held.items():
@@ -101,7 +106,9 @@ class Holdings(Generic[R]):
         return traits
 
     def areas(self) -> dict[str, str]:
-        """Return the codes of areas by name; none if they cannot be read: it then stays unclear what matches."""
+        """Return the codes of areas by name; none if they cannot be read: it then stays unclear
+        what matches.
+        """
         try:
             return codes_by_name(self.api.named_areas())
         except (CallError, WaitBudgetExceeded):
@@ -119,6 +126,10 @@ class Holdings(Generic[R]):
         """Return what held resources were requested with, by name, as far as that is recorded."""
         terms = {}
         for report in self.snapshot.reports:
-            if report.is_purchase and report.name in self.held and not self.snapshot.has_ended(report.ends):
+            if (
+                report.is_purchase
+                and report.name in self.held
+                and not self.snapshot.has_ended(report.ends)
+            ):
                 terms[report.name] = Terms.from_json(report.request["terms"])
         return terms

@@ -2,11 +2,13 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The journal: a row for each call that changes something, from before it is sent, and a row for each of its effects.
+"""The journal: a row for each call that changes something, from before it is sent, and a row for
+each of its effects.
 
-A row that cannot be written stops its call, and it outlasts a power failure before the call is sent. What the response
-reports need not: without it, the call is open, and the next run finds out what it did. A failure after the call must
-never hide what was paid for. The rows of paid calls are kept: they are the ledger.
+A row that cannot be written stops its call, and it outlasts a power failure before the call is
+sent. What the response reports need not: without it, the call is open, and the next run finds out
+what it did. A failure after the call must never hide what was paid for. The rows of paid calls are
+kept: they are the ledger.
 """
 
 from __future__ import annotations
@@ -28,14 +30,15 @@ from .caps import bought_today, check_cap
 from .evidence import OpenCall, Report, Says
 from .paid_api import BUY, DROP, Item, NewCall, Span
 
-#: Seconds for which the effects of calls are kept at most, apart from what is held, and the rows of calls that buy
-#: nothing: a lookup uses a list for as long.
+#: Seconds for which the effects of calls are kept at most, apart from what is held, and the rows of
+#: calls that buy nothing: a lookup uses a list for as long.
 HOUR = 3600.0
 
 #: The kinds of resources.
 LEASES, MONOPOLIES = "leases", "monopolies"
-#: The states of a call. It is ``SENT`` until its exchange has ended, and ``UNKNOWN`` if that does not show the whole
-#: result: both are open. It is ``LOST`` if its time is over and the list has not shown all that it may have bought.
+#: The states of a call. It is ``SENT`` until its exchange has ended, and ``UNKNOWN`` if that does
+#: not show the whole result: both are open. It is ``LOST`` if its time is over and the list has not
+#: shown all that it may have bought.
 SENT, UNKNOWN, SETTLED, LOST, REFUSED = "sent", "unknown", "settled", "lost", "refused"
 
 _OPEN = (
@@ -43,9 +46,9 @@ _OPEN = (
     f"WHERE key = ? AND kind = ? AND state IN ('{SENT}', '{UNKNOWN}') ORDER BY id"
 )
 _REPORTS = (
-    "SELECT effects.call, effects.name, effects.effect, effects.at, effects.missed_at, effects.ends, effects.item, "
-    "journal.request FROM effects JOIN journal ON journal.id = effects.call "
-    "WHERE effects.key = ? AND effects.kind = ? ORDER BY effects.at, effects.call"
+    "SELECT effects.call, effects.name, effects.effect, effects.at, effects.missed_at, "
+    "effects.ends, effects.item, journal.request FROM effects JOIN journal ON journal.id = "
+    "effects.call WHERE effects.key = ? AND effects.kind = ? ORDER BY effects.at, effects.call"
 )
 #: What the ledger shows of a call.
 _ENTRY = (
@@ -54,16 +57,24 @@ _ENTRY = (
 )
 #: What a response has reported stays, whatever a list shows later.
 _SAVE_EFFECT = (
-    "INSERT INTO effects (call, name, key, kind, effect, at, ends, item) VALUES (?, ?, ?, ?, ?, ?, ?, ?) "
-    "ON CONFLICT (call, name) DO NOTHING"
+    "INSERT INTO effects (call, name, key, kind, effect, at, ends, item) VALUES (?, ?, ?, ?, ?, ?, "
+    "?, ?) ON CONFLICT (call, name) DO NOTHING"
 )
-_END_PURCHASE = "UPDATE effects SET effect = ? WHERE key = ? AND kind = ? AND name = ? AND effect = ? AND call <> ?"
+_END_PURCHASE = (
+    "UPDATE effects SET effect = ? "
+    "WHERE key = ? AND kind = ? AND name = ? AND effect = ? AND call <> ?"
+)
 
 
 class Journal:
-    """The calls for one kind of resources of one key. ``own`` are the numbers of the calls of this run."""
+    """The calls for one kind of resources of one key.
 
-    def __init__(self, store: Store, key: str, kind: str, product: str = "classic", cap: int | None = None) -> None:
+    ``own`` are the numbers of the calls of this run.
+    """
+
+    def __init__(
+        self, store: Store, key: str, kind: str, product: str = "classic", cap: int | None = None
+    ) -> None:
         self.store = store
         self.own: list[int] = []
         self._key = key
@@ -78,7 +89,8 @@ class Journal:
         """
         wall_ahead = self.store.wall_ahead()
         with self.store.transaction(durable=True) as database:
-            # Read in the transaction: another process may have written while this one waited for it.
+            # Read in the transaction: another process may have written while this one waited for
+            # it.
             now = self.store.now()
             self.check_cap(call.adds)
             self._forget(database, now, past)
@@ -95,7 +107,9 @@ class Journal:
                 self._record_error(database, number, error)
             raise
 
-    def _insert(self, database: Connection, call: NewCall, now: float, timeout: float, wall_at: float) -> int:
+    def _insert(
+        self, database: Connection, call: NewCall, now: float, timeout: float, wall_at: float
+    ) -> int:
         """Insert the row of a call; returns its number."""
         actor = current_actor()
         row = {
@@ -118,7 +132,9 @@ class Journal:
             "inventory": actor.inventory,
         }
         marks = ", ".join("?" * len(row))
-        database.execute(f"INSERT INTO journal ({', '.join(row)}) VALUES ({marks})", tuple(row.values()))
+        database.execute(
+            f"INSERT INTO journal ({', '.join(row)}) VALUES ({marks})", tuple(row.values())
+        )
         return int(database.execute("SELECT max(id) FROM journal").fetchone()[0])
 
     def _record_error(self, database: Connection, number: int, error: CallError) -> None:
@@ -135,7 +151,14 @@ class Journal:
         if number and self._cap is not None:
             check_cap(self._cap, bought_today(self.store, self._key), number, self._kind)
 
-    def answer(self, held: Mapping[str, Item], gone: Collection[str] = (), *, whole: bool, lasts: float = 0.0) -> None:
+    def answer(
+        self,
+        held: Mapping[str, Item],
+        gone: Collection[str] = (),
+        *,
+        whole: bool,
+        lasts: float = 0.0,
+    ) -> None:
         """Record what the response to the last call reports, and whether that is the whole result.
 
         ``lasts`` are the seconds that what it has bought had left then.
@@ -146,7 +169,9 @@ class Journal:
             self._save(database, self.own[-1], held, gone, Says.GONE)
             self._end(database, self.own[-1], SETTLED if whole else UNKNOWN)
 
-    def close(self, call: int, added: Mapping[str, Item], removed: Collection[str] = (), *, whole: bool) -> None:
+    def close(
+        self, call: int, added: Mapping[str, Item], removed: Collection[str] = (), *, whole: bool
+    ) -> None:
         """Record that a call is over, and what a list has shown of its effect."""
         with self.store.transaction() as database:
             self._save(database, call, added, removed, Says.UNLISTED)
@@ -163,7 +188,9 @@ class Journal:
     def open(self) -> list[OpenCall]:
         """Return the calls whose whole result is not known, the earliest first."""
         calls = []
-        for number, operation, endpoint, buys, before, sent_at, timeout, answered_at in self._rows(_OPEN):
+        for number, operation, endpoint, buys, before, sent_at, timeout, answered_at in self._rows(
+            _OPEN
+        ):
             with _reading(self.store, number):
                 names = _names(before)
                 removes = {BUY: 0, DROP: len(names)}.get(operation, buys)
@@ -181,7 +208,10 @@ class Journal:
         return calls
 
     def reports(self, span: Callable[[Item], Span]) -> list[Report]:
-        """Return what was done, as far as it still matters; the earliest first. ``span`` reads how long one lasts."""
+        """Return what was done, as far as it still matters; the earliest first.
+
+        ``span`` reads how long one lasts.
+        """
         reports = []
         for call, name, says, at, missed_at, ends, data, request in self._rows(_REPORTS):
             with _reading(self.store, call):
@@ -205,10 +235,12 @@ class Journal:
         return reports
 
     def lasting(self, keep_alive: int | None) -> float | None:
-        """Return the seconds that new resources had left that were bought with this ``keep_alive`` in the last hour."""
+        """Return the seconds that new resources had left that were bought with this ``keep_alive``
+        in the last hour.
+        """
         query = (
-            "SELECT id, request, lasts FROM journal WHERE key = ? AND kind = ? AND buys > 0 AND lasts IS NOT NULL "
-            "AND sent_at > ? ORDER BY id DESC LIMIT 100"
+            "SELECT id, request, lasts FROM journal WHERE key = ? AND kind = ? AND buys > 0 AND "
+            "lasts IS NOT NULL AND sent_at > ? ORDER BY id DESC LIMIT 100"
         )
         for number, request, lasts in self._rows(query, self.store.now() - HOUR):
             with _reading(self.store, number):
@@ -228,7 +260,9 @@ class Journal:
         gone: Collection[str],
         says: Says,
     ) -> None:
-        """Record what a call has added, and what it has removed, as one of the two ways to know that ``says``."""
+        """Record what a call has added, and what it has removed, as one of the two ways to know
+        that ``says``.
+        """
         rows = [(name, item, Says.HELD) for name, item in held.items()]
         rows += [(name, Item(), says) for name in gone]
         now = self.store.now()
@@ -236,12 +270,15 @@ class Journal:
         for name, item, effect in rows:
             row = (call, name, *owner, effect.value, now, item.ends, _compact(item.data))
             database.execute(_SAVE_EFFECT, row)
-        # Rows of calls that buy nothing are deleted after an hour, and nothing must be held again then.
+        # Rows of calls that buy nothing are deleted after an hour, and nothing must be held again
+        # then.
         for name in gone:
             database.execute(_END_PURCHASE, (Says.ENDED.value, *owner, name, Says.HELD.value, call))
 
     def _end(self, database: Connection, call: int, state: str) -> None:
-        """Record the state of a call whose exchange has ended, and if it is over what it has received."""
+        """Record the state of a call whose exchange has ended, and if it is over what it has
+        received.
+        """
         update = "UPDATE journal SET state = ?, answered_at = coalesce(answered_at, ?) WHERE id = ?"
         database.execute(update, (state, self.store.now(), call))
         if state == UNKNOWN:
@@ -256,21 +293,33 @@ class Journal:
         rows = [(report.call, report.name) for report in past]
         database.executemany("DELETE FROM effects WHERE call = ? AND name = ?", rows)
         # An open call is ended by the next run, unless nobody uses its key any more.
-        free = "DELETE FROM journal WHERE buys = 0 AND sent_at < ? AND (state NOT IN (?, ?) OR sent_at < ?)"
+        free = (
+            "DELETE FROM journal "
+            "WHERE buys = 0 AND sent_at < ? AND (state NOT IN (?, ?) OR sent_at < ?)"
+        )
         database.execute(free, (now - HOUR, SENT, UNKNOWN, now - 24 * HOUR))
-        database.execute("DELETE FROM journal WHERE key = ? AND buys > 0 AND sent_at < ?", (self._key, now - _ttl()))
-        # This holds whoever has deleted rows of calls, and whatever a process that was stopped has recorded since.
-        database.execute("DELETE FROM effects WHERE NOT EXISTS (SELECT 1 FROM journal WHERE id = effects.call)")
+        database.execute(
+            "DELETE FROM journal WHERE key = ? AND buys > 0 AND sent_at < ?",
+            (self._key, now - _ttl()),
+        )
+        # This holds whoever has deleted rows of calls, and whatever a process that was stopped has
+        # recorded since.
+        database.execute(
+            "DELETE FROM effects WHERE NOT EXISTS (SELECT 1 FROM journal WHERE id = effects.call)"
+        )
 
 
 def ledger(store: Store, keys: Collection[str], since: float) -> Iterator[dict[str, Any]]:
-    """Yield the paid calls of these keys since a Unix time, the earliest first, by the columns of the journal.
+    """Yield the paid calls of these keys since a Unix time, the earliest first, by the columns of
+    the journal.
 
-    What they have ``received`` are names with their ends in ISO 8601, and ``wall_at`` is a time in Beijing.
+    What they have ``received`` are names with their ends in ISO 8601, and ``wall_at`` is a time in
+    Beijing.
     """
     any_key = ", ".join("?" * len(keys))
     query = (
-        f"SELECT {', '.join(_ENTRY)} FROM journal WHERE key IN ({any_key}) AND buys > 0 AND sent_at >= ? ORDER BY id"
+        f"SELECT {', '.join(_ENTRY)} FROM journal "
+        f"WHERE key IN ({any_key}) AND buys > 0 AND sent_at >= ? ORDER BY id"
     )
     for row in store.rows(query, *keys, since - store.wall_ahead()):
         entry = dict(zip(_ENTRY, row, strict=True))
@@ -285,7 +334,8 @@ def _compact(value: Any) -> str:
 
 
 def _packed(held: Iterable[tuple[str, str | None]]) -> str:
-    """Return names with their ends in ISO 8601, compressed: a busy key buys tens of thousands a day.
+    """Return names with their ends in ISO 8601, compressed: a busy key buys tens of thousands a
+    day.
 
     The names are without the task, which only distinguishes a lease from a later one.
     """
@@ -318,13 +368,17 @@ def _mapping(text: str | bytes) -> dict[str, Any]:
 
 @contextlib.contextmanager
 def _reading(store: Store, call: int) -> Iterator[None]:
-    """Raise StateError if the body cannot read the row of a call, or of its effect, which somebody has damaged."""
+    """Raise StateError if the body cannot read the row of a call, or of its effect, which somebody
+    has damaged.
+    """
     try:
         yield
     except (ArithmeticError, OSError, TypeError, ValueError, zlib.error):
+        delete = f"DELETE FROM journal WHERE id = {call}"
         raise StateError(
-            f"{store.place} cannot be used: row {call} of its table journal cannot be read. Restore a backup, or "
-            f'delete the row with "DELETE FROM journal WHERE id = {call}": the ledger and caps then lack this call.'
+            f"{store.place} cannot be used: row {call} of its table journal cannot be read. "
+            f'Restore a backup, or delete the row with "{delete}": the ledger and caps then lack '
+            "this call."
         ) from None
 
 
@@ -333,6 +387,8 @@ def _ttl() -> float:
     text = os.environ.get("QG_LEDGER_DAYS") or "400"
     if not text.isdecimal() or not 1 <= int(text) <= 36500:
         raise OptionError(
-            "QG_LEDGER_DAYS", f"={text!r} is not a number of days", "set it to 1 to 36500, or leave it out"
+            "QG_LEDGER_DAYS",
+            f"={text!r} is not a number of days",
+            "set it to 1 to 36500, or leave it out",
         )
     return int(text) * 86400.0

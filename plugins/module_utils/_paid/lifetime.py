@@ -2,7 +2,8 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""How long new resources last: as requested, as documented, or as the journal of the last hour has it.
+"""How long new resources last: as requested, as documented, or as the journal of the last hour has
+it.
 
 A resource that lasts no longer than ``min_remaining`` would be bought again in each run.
 """
@@ -37,26 +38,32 @@ def known_lifetime(books: Holdings[Any], terms: Terms) -> float | None:
 
 
 def check_lifetime(books: Books[Any], desired: Desired, lasts: float | None) -> None:
-    """Raise OptionError if new resources that last so many seconds would hardly match for as long as they should."""
+    """Raise OptionError if new resources that last so many seconds would hardly match for as long
+    as they should.
+    """
     if books.api.ends_by_itself and lasts is not None:
         check_min_remaining(desired.min_remaining, lasts)
 
 
 def check_min_remaining(minutes: float, lasts: float) -> None:
-    """Refuse a minimum that a new lease, which lasts so many seconds, would keep for less than a tenth of its life."""
+    """Refuse a minimum that a new lease, which lasts so many seconds, would keep for less than a
+    tenth of its life.
+    """
     most = lasts * (1 - MATCHING_SHARE)
     if minutes * 60 > most:
         raise OptionError(
             "min_remaining",
-            f"={duration(minutes)} cannot be met, since a new lease lasts {seconds(lasts)}, and nearly each run would "
-            "pay for another one",
+            f"={duration(minutes)} cannot be met, since a new lease lasts {seconds(lasts)}, and "
+            "nearly each run would pay for another one",
             f"set it to at most {seconds(most)}, or raise keep_alive if the plan allows it",
         )
 
 
 def duration(minutes: float) -> str:
     """Return a number of minutes for a message."""
-    return counted(minutes, "minute") if isinstance(minutes, int) else counted(minutes * 60, "second")
+    return (
+        counted(minutes, "minute") if isinstance(minutes, int) else counted(minutes * 60, "second")
+    )
 
 
 def seconds(number: float) -> str:

@@ -2,10 +2,12 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Which held resources match what is wanted, and what has to change. Pure functions, the same for all kinds.
+"""Which held resources match what is wanted, and what has to change.
 
-QG.net's lists do not always show whether a resource matches. The user then decides, since a wrong guess costs
-money.
+Pure functions, the same for all kinds.
+
+QG.net's lists do not always show whether a resource matches. The user then decides, since a wrong
+guess costs money.
 """
 
 from __future__ import annotations
@@ -48,7 +50,7 @@ class Match(Enum):
 
     @classmethod
     def any_of(cls, parts: Iterable[Match]) -> Match:
-        """Return YES if one part matches, else UNKNOWN if one is unknown or there is none, else NO."""
+        """Return YES if one part matches, else UNKNOWN if one is or there is none, else NO."""
         matches = set(parts)
         if cls.YES in matches:
             return cls.YES
@@ -61,7 +63,8 @@ class Match(Enum):
 
 
 class Traits(NamedTuple):
-    """What is known of a resource: its place, its ISP and its addresses, the seconds left, and what it was bought as.
+    """What is known of a resource: its place, its ISP and its addresses, the seconds left, and what
+    it was bought as.
 
     ``code`` is that of its area, and ``place`` QG.net's name of it. ``label`` names it in messages.
     """
@@ -79,8 +82,8 @@ class Traits(NamedTuple):
 class Plan:
     """The names to keep, how many are missing, and the names to release.
 
-    It is ``unclear`` whether some match: the ``error`` says so if something depends on it. ``elsewhere`` are those to
-    keep that the list shows as not matching.
+    It is ``unclear`` whether some match: the ``error`` says so if something depends on it.
+    ``elsewhere`` are those to keep that the list shows as not matching.
     """
 
     keep: Collection[str]
@@ -91,7 +94,10 @@ class Plan:
     error: QgError | None
 
     def decided(self) -> Plan:
-        """Return the plan; raises QgError if it depends on a resource of which it is unknown if it matches."""
+        """Return the plan.
+
+        Raises QgError if it depends on a resource of which it is unknown if it matches.
+        """
         if self.error:
             raise self.error
         return self
@@ -101,9 +107,9 @@ class Plan:
 class Desired:
     """At least ``count`` resources that match the areas and the provider of ``terms``.
 
-    ``min_remaining`` is in minutes. With ``exact``, at most ``count`` may match. ``on_uncertain`` says what to do with
-    those of which it is unknown whether they match: ``fail``, ``ignore`` or ``match``. Those with an address in
-    ``exclude_ips`` never match.
+    ``min_remaining`` is in minutes. With ``exact``, at most ``count`` may match. ``on_uncertain``
+    says what to do with those of which it is unknown whether they match: ``fail``, ``ignore`` or
+    ``match``. Those with an address in ``exclude_ips`` never match.
     """
 
     count: int
@@ -122,8 +128,8 @@ class Desired:
     ) -> Plan:
         """Return what has to change. What this run has ``bought`` counts in any case.
 
-        What the list has ``missed`` may be held or not: it counts, so that nothing is bought for it, and nothing is
-        released for it either.
+        What the list has ``missed`` may be held or not: it counts, so that nothing is bought for
+        it, and nothing is released for it either.
         """
         accepted = {Match.YES}
         if self.on_uncertain == "match":
@@ -175,9 +181,9 @@ class Desired:
         if not labels:
             return None
         return QgError(
-            f"{len(labels)} held ones may match, but the vendor's list does not show whether they do: "
-            f"{format_sample(labels)}. Set on_uncertain=match to count them, on_uncertain=ignore to leave them out, or "
-            "release them."
+            f"{len(labels)} held ones may match, but the vendor's list does not show whether they "
+            f"do: {format_sample(labels)}. Set on_uncertain=match to count them, "
+            "on_uncertain=ignore to leave them out, or release them."
         )
 
     def _lasts(self, resource: Traits) -> Match:
@@ -191,20 +197,26 @@ class Desired:
     def _match(self, resource: Traits, shown: Match) -> Match:
         """Whether it matches, apart from a known end.
 
-        What was requested with the same terms matches, wherever QG.net lists it: another one would be listed there as
-        well, and each run would pay again.
+        What was requested with the same terms matches, wherever QG.net lists it: another one would
+        be listed there as well, and each run would pay again.
         """
         if self.excludes(resource):
             return Match.NO
         terms = resource.terms
-        if terms is not None and any(place_of(self.terms)) and place_of(terms) == place_of(self.terms):
+        if (
+            terms is not None
+            and any(place_of(self.terms))
+            and place_of(terms) == place_of(self.terms)
+        ):
             shown = Match.YES
         if shown is Match.YES and self._lasts(resource) is Match.UNKNOWN:
             return Match.UNKNOWN
         return shown
 
     def _shown(self, resource: Traits, areas: Areas) -> Match:
-        """Whether its place is as desired, by what QG.net shows of it, or else by what it was bought as."""
+        """Whether its place is as desired, by what QG.net shows of it, or else by what it was
+        bought as.
+        """
         if self.excludes(resource):
             return Match.NO
         parts = []
@@ -218,7 +230,8 @@ class Desired:
         return Match.all_of(parts)
 
     def _isp_match(self, resource: Traits) -> Match:
-        # An unknown name may be a company that belongs to a known provider, so what was requested counts.
+        # An unknown name may be a company that belongs to a known provider, so what was requested
+        # counts.
         isp = resource.isp
         if isp not in ISP_NUMBERS:
             isp = resource.terms.isp if resource.terms else None
@@ -243,9 +256,11 @@ def _end(resource: Traits) -> float:
 
 
 def _place_match(resource: Traits, wanted: Collection[str], areas: Areas) -> Match:
-    """Whether it is in one of the areas: by its code, or the areas it was bought for, or the names in its place.
+    """Whether it is in one of the areas: by its code, or the areas it was bought for, or the names
+    in its place.
 
-    What is listed in an area is there, whatever it was bought for. Names are read only where they decide.
+    What is listed in an area is there, whatever it was bought for. Names are read only where they
+    decide.
     """
     if resource.code:
         return _any_inside([resource.code], wanted)
@@ -255,7 +270,9 @@ def _place_match(resource: Traits, wanted: Collection[str], areas: Areas) -> Mat
         return Match.YES
     place = resource.place or ""
     named = {code for name, code in areas().items() if name in place}
-    smallest = [code for code in named if not any(is_inside(other, code) for other in named - {code})]
+    smallest = [
+        code for code in named if not any(is_inside(other, code) for other in named - {code})
+    ]
     shown = _any_inside(smallest, wanted)
     if shown is Match.UNKNOWN and answers == {Match.NO}:
         return Match.NO

@@ -2,7 +2,9 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What :class:`.books.Books` needs to know of what a key pays for: leases, or reserved lines (the API's monopolies)."""
+"""What :class:`.books.Books` needs to know of what a key pays for: leases, or reserved lines (the
+API's monopolies).
+"""
 
 from __future__ import annotations
 
@@ -28,7 +30,8 @@ class Item(NamedTuple):
 
 
 class Span(NamedTuple):
-    """How long a recorded resource lasts: its end in QG.net's Unix time, and the seconds that it had when recorded.
+    """How long a recorded resource lasts: its end in QG.net's Unix time, and the seconds that it
+    had when recorded.
 
     Both are None if that is unknown.
     """
@@ -65,7 +68,8 @@ class PaidApi(Protocol[R]):
     #: What explains the refusal of a release.
     rules: str
     list_call: str
-    #: The seconds that each new resource lasts by QG.net's documents or as observed; None if plans differ.
+    #: The seconds that each new resource lasts by QG.net's documents or as observed; None if plans
+    #: differ.
     lifetime: float | None
     #: Whether a resource ends when its end is reached.
     ends_by_itself: bool
@@ -88,7 +92,10 @@ class PaidApi(Protocol[R]):
         """Return the areas that have a code."""
 
     def pay(self, operation: str, number: int, terms: Terms, sending: Sending) -> dict[str, R]:
-        """Buy resources, or let QG.net replace as many of its choice; returns those that the response names."""
+        """Buy resources, or let QG.net replace as many of its choice.
+
+        Returns those that the response names.
+        """
 
     def release_size(self, number: int) -> int:
         """Return how many resources one call may release, if so many are to be released."""
@@ -96,8 +103,13 @@ class PaidApi(Protocol[R]):
     def check_release(self, going: Collection[R], staying: Collection[R]) -> None:
         """Raise QgError if no call releases the first and spares the others."""
 
-    def drop(self, going: Collection[R], staying: Collection[R], sending: Sending) -> Collection[str]:
-        """Release resources without the others; returns the names of those that the response reports as released."""
+    def drop(
+        self, going: Collection[R], staying: Collection[R], sending: Sending
+    ) -> Collection[str]:
+        """Release resources without the others.
+
+        Returns the names of those that the response reports as released.
+        """
 
     def label(self, resource: R) -> str:
         """Return the name of a resource in messages."""
@@ -106,7 +118,10 @@ class PaidApi(Protocol[R]):
         """Return what decides whether a resource matches; None if it has ended."""
 
     def ends(self, resource: R) -> float | None:
-        """Return the end of a listed resource in QG.net's Unix time; None if it is unknown, or proves nothing."""
+        """Return the end of a listed resource in QG.net's Unix time.
+
+        None if it is unknown, or proves nothing.
+        """
 
     def to_item(self, resource: R) -> Item:
         """Return a resource as the journal contains it."""
@@ -119,7 +134,10 @@ class PaidApi(Protocol[R]):
 
 
 def read_list(api: PaidApi[R]) -> dict[str, R]:
-    """Return QG.net's list. Many servers write an empty one as none, but a fault may be the reason as well."""
+    """Return QG.net's list.
+
+    Many servers write an empty one as none, but a fault may be the reason as well.
+    """
     listed = api.read()
     if listed is None:
         listed = api.read()

@@ -21,14 +21,20 @@ _SEPARABLE = (Reason.COUNT, Reason.TOO_EARLY)
 
 
 def release(books: Books[Any], names: Sequence[str]) -> None:
-    """Release resources, the first ones first, since QG.net may refuse to release young ones; spare all others."""
+    """Release resources, the first ones first, since QG.net may refuse to release young ones; spare
+    all others.
+    """
     books.check_drop(names)
     error: QgError | None = None
     left = _held(books, names)
     try:
         for attempt in range(ATTEMPTS):
             if attempt:
-                books.wait(POLL, f"{books.api.listing} still shows what was released", books.api.calls[DROP])
+                books.wait(
+                    POLL,
+                    f"{books.api.listing} still shows what was released",
+                    books.api.calls[DROP],
+                )
                 books.look()
                 left = _held(books, left)
             error = _release_all(books, left) or error
@@ -49,7 +55,9 @@ def release(books: Books[Any], names: Sequence[str]) -> None:
 
 
 def _held(books: Books[Any], names: Sequence[str]) -> list[str]:
-    """Return those of names that are still held: what the list lacks is not, as far as anybody can see."""
+    """Return those of names that are still held: what the list lacks is not, as far as anybody can
+    see.
+    """
     certain = books.certain
     return [name for name in names if name in certain]
 
@@ -63,7 +71,9 @@ def _release_all(books: Books[Any], names: Sequence[str]) -> CallError | None:
     return error
 
 
-def _release_batch(books: Books[Any], batch: Sequence[str], going: Collection[str]) -> CallError | None:
+def _release_batch(
+    books: Books[Any], batch: Sequence[str], going: Collection[str]
+) -> CallError | None:
     try:
         return books.drop(batch, going)
     except CallError as refusal:

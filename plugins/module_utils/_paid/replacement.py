@@ -28,9 +28,10 @@ R = TypeVar("R")
 class Replacement(Generic[R]):
     """A replacement after which the key holds as many resources as before.
 
-    What it began with is remembered for ten minutes, so that a run with the same ``request`` continues an interrupted
-    one, and nothing is paid for twice. Lists of held resources decide, and no successor is attributed to what it
-    replaces: the error is at most one too few, and never one too many. ``old`` are the names that are to go.
+    What it began with is remembered for ten minutes, so that a run with the same ``request``
+    continues an interrupted one, and nothing is paid for twice. Lists of held resources decide, and
+    no successor is attributed to what it replaces: the error is at most one too few, and never one
+    too many. ``old`` are the names that are to go.
     """
 
     books: Books[R]
@@ -41,7 +42,9 @@ class Replacement(Generic[R]):
     continues: bool = False
 
     @classmethod
-    def begin(cls, books: Books[R], request: Any, old: Collection[str], terms: Terms) -> Replacement[R]:
+    def begin(
+        cls, books: Books[R], request: Any, old: Collection[str], terms: Terms
+    ) -> Replacement[R]:
         """Return the interrupted replacement with this request (JSON), or a new one."""
         text = json.dumps(request, sort_keys=True)
         remembered = books.api.caller.facts.get(REPLACEMENT, text)
@@ -51,7 +54,9 @@ class Replacement(Generic[R]):
         return cls(
             books=books,
             request=text,
-            before={name: Item(item["ends"], item["data"]) for name, item in begun["before"].items()},
+            before={
+                name: Item(item["ends"], item["data"]) for name, item in begun["before"].items()
+            },
             old=begun["old"],
             terms=Terms.from_json(begun["terms"]),
             continues=True,
@@ -62,7 +67,9 @@ class Replacement(Generic[R]):
         return json.dumps({"before": before, "old": self.old, "terms": self.terms.as_json()})
 
     def missing(self) -> int:
-        """Return how many fewer are held than before, apart from those that have ended by themselves."""
+        """Return how many fewer are held than before, apart from those that have ended by
+        themselves.
+        """
         now = self.books.api.caller.vendor_clock.now()
         lasting = 0
         for item in self.before.values():
@@ -72,9 +79,12 @@ class Replacement(Generic[R]):
         return max(0, lasting - len(self.books.held))
 
     def by_name(self) -> None:
-        """Release the old ones, and buy successors; one first, so that the others are kept if there is no successor."""
+        """Release the old ones, and buy successors; one first, so that the others are kept if there
+        is no successor.
+        """
         books = self.books
-        # Before the first release: a resource must not be released if its successor must not be bought.
+        # Before the first release: a resource must not be released if its successor must not be
+        # bought.
         books.confirm()
         quota = books.quota
         old = [name for name in self.old if name in books.held]
@@ -100,7 +110,9 @@ class Replacement(Generic[R]):
         books = self.books
 
         def left() -> int:
-            """Return how many are still to be replaced: lists may show the old ones longer, or the new ones later."""
+            """Return how many are still to be replaced: lists may show the old ones longer, or the
+            new ones later.
+            """
             held = books.certain.keys()
             before = self.before.keys()
             return max(0, number - max(len(before - held), len(held - before), len(books.bought)))
@@ -109,7 +121,8 @@ class Replacement(Generic[R]):
             try:
                 buy_missing(books, left, self.terms, operation=SWAP)
             except CallError:
-                # QG.net may have released the old ones before it refused. A single list may be wrong.
+                # QG.net may have released the old ones before it refused. A single list may be
+                # wrong.
                 books.look()
                 books.look()
                 buy_missing(books, self.missing, self.terms)
@@ -135,6 +148,8 @@ class Replacement(Generic[R]):
 
 
 def forget_replacements(books: Books[Any]) -> None:
-    """Forget all interrupted replacements of the key: what was released since must not be bought again."""
+    """Forget all interrupted replacements of the key: what was released since must not be bought
+    again.
+    """
     with after_the_call():
         books.api.caller.facts.forget_all(REPLACEMENT)

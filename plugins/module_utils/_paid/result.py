@@ -21,10 +21,12 @@ R = TypeVar("R")
 
 @dataclass
 class Result(Generic[R]):
-    """What the key held before and after a run, and its changes. With an ``error``, the other fields are still correct.
+    """What the key held before and after a run, and its changes.
 
-    ``allocated`` and ``released`` are the effects of this run's own calls. ``missing`` is the number of resources that
-    are still missing, or that a run without check mode would buy.
+    With an ``error``, the other fields are still correct.
+
+    ``allocated`` and ``released`` are the effects of this run's own calls. ``missing`` is the
+    number of resources that are still missing, or that a run without check mode would buy.
     """
 
     books: Books[R]
@@ -44,12 +46,21 @@ class Result(Generic[R]):
         """The warnings of the run."""
         return self.books.warnings
 
-    def as_result(self, result: dict[str, Any], mode: Mode, what: str, before: str, after: str) -> dict[str, Any]:
-        """Return the result of a task with the warnings, the error and in diff mode the difference of the run."""
+    def as_result(
+        self, result: dict[str, Any], mode: Mode, what: str, before: str, after: str
+    ) -> dict[str, Any]:
+        """Return the result of a task with the warnings, the error and in diff mode the difference
+        of the run.
+        """
         if self.warnings:
             result["warnings"] = self.warnings
         if mode.diff:
-            result["diff"] = {"before_header": what, "before": before, "after_header": what, "after": after}
+            result["diff"] = {
+                "before_header": what,
+                "before": before,
+                "after_header": what,
+                "after": after,
+            }
         if self.error is not None:
             return {"failed": True, **result, **self.error.as_result()}
         return result
@@ -63,7 +74,10 @@ class Result(Generic[R]):
         except StateError as error:
             message = f"{error.message} {books.payments()}"
             if books.bought or books.unanswered:
-                message += " With the same store, the next run counts what was bought, and does not buy it again."
+                message += (
+                    " With the same store, the next run counts what was bought, and does not buy "
+                    "it again."
+                )
             self.error = StateError(message, **error.details)
         except QgError as error:
             self.error = error

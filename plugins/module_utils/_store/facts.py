@@ -2,7 +2,9 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Facts about a key, or about one of its objects: what the vendor's responses have shown, and what was requested."""
+"""Facts about a key, or about one of its objects: what the vendor's responses have shown, and what
+was requested.
+"""
 
 from __future__ import annotations
 
@@ -25,8 +27,9 @@ LEASE_LIST = "lease_list"
 REPLACEMENT = "replacement"
 
 _EVER = 1e12
-#: Seconds for which a fact is used unless a response contradicts it. A key never changes its product, but the vendor
-#: may reuse a key. A user who renews a plan expects that the next run works.
+#: Seconds for which a fact is used unless a response contradicts it. A key never changes its
+#: product, but the vendor may reuse a key. A user who renews a plan expects that the next run
+#: works.
 TTL = {
     PRODUCT: 30 * DAY,
     AREAS: 3600.0,
@@ -63,7 +66,9 @@ class Facts:
 
     def forget(self, name: str, about: str = "") -> None:
         """Delete a fact."""
-        self.store.execute("DELETE FROM facts WHERE key = ? AND name = ? AND object = ?", self.key, name, about)
+        self.store.execute(
+            "DELETE FROM facts WHERE key = ? AND name = ? AND object = ?", self.key, name, about
+        )
 
     def forget_all(self, name: str) -> None:
         """Delete all facts of a name."""

@@ -18,7 +18,9 @@ MIN_BUSY, MAX_BUSY = 10.0, 60.0
 
 
 def open_store(place: str, max_wait: float = MAX_BUSY) -> Store:
-    """Open the store in a directory, or in the PostgreSQL database of a URL; raises QgError if it cannot be used.
+    """Open the store in a directory, or in the PostgreSQL database of a URL.
+
+    Raises QgError if it cannot be used.
 
     Another process that writes is waited for as long as ``max_wait``, within limits.
     """
@@ -35,8 +37,10 @@ def open_store(place: str, max_wait: float = MAX_BUSY) -> Store:
             return PostgresStore(place, busy)
         raise OptionError(
             "store",
-            "(environment QG_STORE) needs the Python package psycopg, which is not installed for this Python",
-            "pip install 'psycopg[binary]>=3.2', or leave store out to keep the state in a directory",
+            "(environment QG_STORE) needs the Python package psycopg, which is not installed for "
+            "this Python",
+            "pip install 'psycopg[binary]>=3.2', or leave store out to keep the state in a "
+            "directory",
         )
     except StateError as error:
         error.option = "store"
@@ -50,6 +54,9 @@ def is_database(store: str) -> bool:
 
 
 def preload() -> None:
-    """Import what opens a store, before Ansible forks a process for each host. A missing library is reported later."""
+    """Import what opens a store, before Ansible forks a process for each host.
+
+    A missing library is reported later.
+    """
     kind = "postgres" if is_database(os.environ.get("QG_STORE", "")) else "sqlite"
     importlib.import_module(f"{__package__}.{kind}")

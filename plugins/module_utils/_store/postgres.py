@@ -4,8 +4,8 @@
 
 """The store of several control nodes: a schema and advisory locks in a PostgreSQL database.
 
-The server frees the locks of a session that ends. State time is the server's clock. Imported only for a URL, since
-psycopg is optional.
+The server frees the locks of a session that ends. State time is the server's clock. Imported only
+for a URL, since psycopg is optional.
 """
 
 from __future__ import annotations
@@ -36,9 +36,11 @@ EXAMPLE = "postgresql://user@db.example.com/qgnet"
 SCHEMA = "qgnet"
 #: The number of an advisory lock.
 NUMBER = f"hashtextextended('{SCHEMA} ' || ?, 0)"
-#: What a user may replace in the URL. Of several hosts, the primary is chosen: replicas are read-only.
+#: What a user may replace in the URL. Of several hosts, the primary is chosen: replicas are
+#: read-only.
 PARAMETERS: dict[str, Any] = {"connect_timeout": 10, "target_session_attrs": "read-write"}
-#: The settings of the session on the server, which notices within 30 seconds that this machine has gone.
+#: The settings of the session on the server, which notices within 30 seconds that this machine has
+#: gone.
 SETTINGS = {
     "idle_in_transaction_session_timeout": "30s",
     "tcp_keepalives_idle": "10",
@@ -47,7 +49,8 @@ SETTINGS = {
     # TCP sends no probes while data is unacknowledged.
     "tcp_user_timeout": "30s",
     "search_path": SCHEMA,
-    # The server or the role may have it off, and would then lose the row of a paid call in a power failure.
+    # The server or the role may have it off, and would then lose the row of a paid call in a power
+    # failure.
     "synchronous_commit": "on",
 }
 #: What numbers its rows by itself, with SQLite and here.
@@ -70,7 +73,9 @@ class PostgresStore(Store):
         "read-only": "Name the primary server: this one can only be read.",
         "password": "Check the user and the password: in the URL, in PGPASSWORD or in ~/.pgpass.",
         "permission denied": f"Give the user of store the right to it, or own the schema {SCHEMA}.",
-        "lock timeout": "Another process writes to it: end or continue that process, and run again.",
+        "lock timeout": (
+            "Another process writes to it: end or continue that process, and run again."
+        ),
         'relation "': _DAMAGED,
     }
     default_advice = "Check the URL, and that the server runs and can be reached, and run again."
@@ -80,7 +85,9 @@ class PostgresStore(Store):
         super().__init__(f"The database of store ({_described(given)})")
         self._held: set[str] = set()
         more = {name: value for name, value in PARAMETERS.items() if name not in given}
-        name = f"qgnet process {os.getpid()} of {os.uname().nodename}".encode("ascii", "replace")[:63].decode()
+        name = f"qgnet process {os.getpid()} of {os.uname().nodename}".encode("ascii", "replace")[
+            :63
+        ].decode()
         with self._translated():
             connection = _Connection.connect(url, autocommit=True, application_name=name, **more)
         self._database = self._connection = connection
@@ -96,9 +103,14 @@ class PostgresStore(Store):
         settings = {**SETTINGS, "lock_timeout": f"{busy}s", "statement_timeout": f"{busy + 5}s"}
         with self._translated():
             texts = [f"SET {name} = '{value}'" for name, value in settings.items()]
-            (process,) = self._connection.execute(f"SELECT pg_backend_pid(); {'; '.join(texts)}").fetchone() or (None,)
+            (process,) = self._connection.execute(
+                f"SELECT pg_backend_pid(); {'; '.join(texts)}"
+            ).fetchone() or (None,)
         if process != self._connection.info.backend_pid:
-            raise StateError(f"{self.place} is a connection pooler, which loses locks. Give the address of the server.")
+            raise StateError(
+                f"{self.place} is a connection pooler, which loses locks. Give the address of the "
+                "server."
+            )
         if not self._has_tables():
             with self.transaction():
                 # Another process may have been quicker.
@@ -110,8 +122,8 @@ class PostgresStore(Store):
         found = self.rows("SELECT tablename FROM pg_tables WHERE schemaname = ?", SCHEMA)
         if found and ("meta",) not in found:
             raise StateError(
-                f"{self.place} cannot be used: its schema {SCHEMA} contains tables of something else. Use another "
-                "database, or rename that schema."
+                f"{self.place} cannot be used: its schema {SCHEMA} contains tables of something "
+                "else. Use another database, or rename that schema."
             )
         return bool(found)
 
@@ -125,7 +137,9 @@ class PostgresStore(Store):
 
     def now(self) -> float:
         """Return the Unix time of the server."""
-        return float(self.rows("SELECT extract(epoch FROM clock_timestamp())::double precision")[0][0])
+        return float(
+            self.rows("SELECT extract(epoch FROM clock_timestamp())::double precision")[0][0]
+        )
 
     def wall_ahead(self) -> float:
         """Return 0: state time is Unix time."""
@@ -138,7 +152,10 @@ class PostgresStore(Store):
 
     def _acquire(self, name: str) -> Callable[[], None] | None:
         # The server would grant a lock to a session that holds it already.
-        if name in self._held or not self.rows(f"SELECT pg_try_advisory_lock({NUMBER})", name)[0][0]:
+        if (
+            name in self._held
+            or not self.rows(f"SELECT pg_try_advisory_lock({NUMBER})", name)[0][0]
+        ):
             return None
         self._held.add(name)
 
@@ -153,8 +170,8 @@ class PostgresStore(Store):
     def holder(self, name: str) -> str:
         """Name the process that holds a lock, for a message."""
         rows = self.rows(
-            "SELECT application_name FROM pg_locks JOIN pg_stat_activity USING (pid) "
-            "WHERE locktype = 'advisory' AND granted AND objsubid = 1 AND datname = current_database() "
+            "SELECT application_name FROM pg_locks JOIN pg_stat_activity USING (pid) WHERE "
+            "locktype = 'advisory' AND granted AND objsubid = 1 AND datname = current_database() "
             f"AND database = datid AND (classid::bigint << 32) | objid::bigint = {NUMBER}",
             name,
         )
@@ -186,7 +203,9 @@ class _Connection(Connection[Any]):
 
     @contextlib.contextmanager
     def _limited(self) -> Iterator[None]:
-        """End the connection if the body takes too long: a late answer must not be taken for that of another one."""
+        """End the connection if the body takes too long: a late answer must not be taken for that
+        of another one.
+        """
         watchdog = threading.Timer(self.answer_timeout, self._cut)
         watchdog.daemon = True
         watchdog.start()
@@ -212,11 +231,15 @@ def _translated(sql: str) -> str:
 
 
 def _parsed(url: str) -> dict[str, Any]:
-    """Return the parameters in a URL. libpq's own message is not shown, since it may quote a password."""
+    """Return the parameters in a URL.
+
+    libpq's own message is not shown, since it may quote a password.
+    """
     fix = f"give the URL of a PostgreSQL database, such as {EXAMPLE}"
     if not url.startswith(("postgresql://", "postgres://")):
         raise OptionError("store", f"{ENVIRONMENT} is not a URL of PostgreSQL", fix)
-    # libpq would read a part of such a password as the name of a host or a database, which messages show.
+    # libpq would read a part of such a password as the name of a host or a database, which messages
+    # show.
     user, has_user, place = url.partition("://")[2].partition("?")[0].partition("@")
     if has_user and ("/" in user or "@" in place):
         problem = f"{ENVIRONMENT} has an unescaped @ or / in its password"

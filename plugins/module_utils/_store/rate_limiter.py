@@ -4,10 +4,10 @@
 
 """The vendor's rate limits per minute, shared by all processes that use the same state.
 
-The vendor counts the calls of one key to one endpoint in a minute that starts with the first of them. The client cannot
-see when that was, so it follows a stricter rule: never more than the limit in any minute. A call takes a slot before it
-is sent, and the slot expires one minute after the response arrived, since the vendor counted the call at some moment
-between the two.
+The vendor counts the calls of one key to one endpoint in a minute that starts with the first of
+them. The client cannot see when that was, so it follows a stricter rule: never more than the limit
+in any minute. A call takes a slot before it is sent, and the slot expires one minute after the
+response arrived, since the vendor counted the call at some moment between the two.
 """
 
 from __future__ import annotations
@@ -26,10 +26,11 @@ from .store import Connection, Store, after_the_call
 CLOCK_SLACK = 0.1
 #: The maximum block of an endpoint in seconds, if the vendor asks for a longer one.
 MAX_BLOCK = 3600
-#: The maximum random part of a block, as a share of it: other control nodes that do not share this store, and that were
-#: refused at the same moment, must not all call again in the same second.
+#: The maximum random part of a block, as a share of it: other control nodes that do not share this
+#: store, and that were refused at the same moment, must not all call again in the same second.
 JITTER = 1 / 6
-#: The shortest sleep in seconds, and the longest one as a share of the minute: another process's slot may expire early.
+#: The shortest sleep in seconds, and the longest one as a share of the minute: another process's
+#: slot may expire early.
 MIN_SLEEP, MAX_SLEEP_SHARE = 0.01, 1 / 12
 #: The amount of a row that takes all slots.
 BLOCK = 0
@@ -41,12 +42,18 @@ _SAVE = (
 
 
 def minute_seconds() -> float:
-    """Return the length of the vendor's minute: 60, or QG_MINUTE_SECONDS for a simulator with a shorter one."""
+    """Return the length of the vendor's minute: 60, or QG_MINUTE_SECONDS for a simulator with a
+    shorter one.
+    """
     text = os.environ.get("QG_MINUTE_SECONDS") or "60"
     with contextlib.suppress(ValueError):
         if 0 < float(text) <= 60:
             return float(text)
-    raise OptionError("QG_MINUTE_SECONDS", f"={text} is not a number of seconds up to 60", "correct it, or unset it")
+    raise OptionError(
+        "QG_MINUTE_SECONDS",
+        f"={text} is not a number of seconds up to 60",
+        "correct it, or unset it",
+    )
 
 
 @dataclass
@@ -58,15 +65,23 @@ class RateLimiter:
 
     @contextlib.contextmanager
     def slot(
-        self, key: str, endpoint: str, limit: int, timeout: float, budget: WaitBudget, amount: int = 1
+        self,
+        key: str,
+        endpoint: str,
+        limit: int,
+        timeout: float,
+        budget: WaitBudget,
+        amount: int = 1,
     ) -> Iterator[None]:
-        """Wait for a slot, and take it for a call of at most ``timeout`` seconds, until a minute after the body.
+        """Wait for a slot, and take it for a call of at most ``timeout`` seconds, until a minute
+        after the body.
 
         ``amount`` is the number of units that the call counts as, if the limit is not one on calls.
         """
         number, reason = secrets.randbits(62), f"the vendor's limit of {limit} a minute is used up"
         while (wait := self._take(number, key, endpoint, limit, timeout, amount)) is not None:
-            # The slot of a call that is still in flight may expire earlier, by up to the timeout of the call.
+            # The slot of a call that is still in flight may expire earlier, by up to the timeout of
+            # the call.
             budget.require(wait - timeout, reason, endpoint)
             budget.wait(min(max(wait, MIN_SLEEP), self.minute * MAX_SLEEP_SHARE), reason, endpoint)
         try:
@@ -76,14 +91,16 @@ class RateLimiter:
             with after_the_call(), self.store.transaction() as database:
                 self._save(database, number, key, endpoint, self.minute + CLOCK_SLACK, amount)
 
-    def _take(self, number: int, key: str, endpoint: str, limit: int, timeout: float, amount: int) -> float | None:
+    def _take(
+        self, number: int, key: str, endpoint: str, limit: int, timeout: float, amount: int
+    ) -> float | None:
         """Take a slot; returns None, or the seconds until one may be free."""
         with self.store.transaction() as database:
             now = self.store.now()
             database.execute("DELETE FROM rate_calls WHERE expires_at <= ?", (now,))
             used, first, blocked = database.execute(
-                f"SELECT sum(amount), min(expires_at), max(CASE WHEN amount = {BLOCK} THEN expires_at END) "
-                "FROM rate_calls WHERE key = ? AND endpoint = ?",
+                f"SELECT sum(amount), min(expires_at), max(CASE WHEN amount = {BLOCK} THEN "
+                "expires_at END) FROM rate_calls WHERE key = ? AND endpoint = ?",
                 (key, endpoint),
             ).fetchone()
             if blocked is not None:
@@ -94,14 +111,25 @@ class RateLimiter:
             self._save(database, number, key, endpoint, timeout + self.minute + CLOCK_SLACK, amount)
             return None
 
-    def _save(self, database: Connection, number: int, key: str, endpoint: str, seconds: float, amount: int) -> None:
-        """Let a slot expire in so many seconds, also one that was deleted while this process was stopped."""
+    def _save(
+        self,
+        database: Connection,
+        number: int,
+        key: str,
+        endpoint: str,
+        seconds: float,
+        amount: int,
+    ) -> None:
+        """Let a slot expire in so many seconds, also one that was deleted while this process was
+        stopped.
+        """
         database.execute(_SAVE, (number, key, endpoint, self.store.now() + seconds, amount))
 
     def block(self, key: str, endpoint: str, seconds: float | None = None) -> None:
         """Block an endpoint for all processes, because the vendor refused a call for its rate.
 
-        Another client must have called as well. The block lasts for ``seconds`` if the vendor gave them, or a minute.
+        Another client must have called as well. The block lasts for ``seconds`` if the vendor gave
+        them, or a minute.
         """
         duration = self.minute + CLOCK_SLACK if seconds is None else min(seconds, MAX_BLOCK)
         duration += current().random(0, min(duration, self.minute) * JITTER)

@@ -4,7 +4,8 @@
 
 """The registrations: which host of which inventory an address is on a whitelist for.
 
-A row stays until the whitelist lacks its address, so that the next run completes one that was interrupted.
+A row stays until the whitelist lacks its address, so that the next run completes one that was
+interrupted.
 """
 
 from __future__ import annotations
@@ -18,7 +19,9 @@ if TYPE_CHECKING:
 
 
 class Registration(NamedTuple):
-    """An address of a host. ``found`` says that it was listed before a host reported it, so it is not ours to remove.
+    """An address of a host.
+
+    ``found`` says that it was listed before a host reported it, so it is not ours to remove.
 
     It was registered at the state time ``since``.
     """
@@ -38,9 +41,15 @@ class Registrations:
     key: str
 
     def all(self) -> list[Registration]:
-        query = "SELECT inventory, host, ip, found, since FROM registrations WHERE key = ? ORDER BY inventory, host, ip"
+        query = (
+            "SELECT inventory, host, ip, found, since FROM registrations "
+            "WHERE key = ? ORDER BY inventory, host, ip"
+        )
         rows = self.store.rows(query, self.key)
-        return [Registration(place, host, ip, bool(found), since) for place, host, ip, found, since in rows]
+        return [
+            Registration(place, host, ip, bool(found), since)
+            for place, host, ip, found, since in rows
+        ]
 
     def replace(self, rows: Iterable[Registration]) -> None:
         """Write the difference in one transaction; nothing if there is none."""
@@ -53,6 +62,7 @@ class Registrations:
                 [(self.key, *row[:3]) for row in sorted(old - new)],
             )
             database.executemany(
-                "INSERT INTO registrations (key, inventory, host, ip, found, since) VALUES (?, ?, ?, ?, ?, ?)",
+                "INSERT INTO registrations (key, inventory, host, ip, found, since) VALUES (?, "
+                "?, ?, ?, ?, ?)",
                 [(self.key, *row[:3], int(row.found), row.since) for row in sorted(new - old)],
             )

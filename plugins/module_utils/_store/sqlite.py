@@ -2,11 +2,12 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The store of one control node: a SQLite database and file locks in a directory that only its user can enter.
+"""The store of one control node: a SQLite database and file locks in a directory that only its user
+can enter.
 
-State time begins as Unix time, and goes on with the clock of the boot, which no setting of the wall clock changes, and
-which includes the time of a suspension. After a boot, it goes on from the last record: nothing is taken for older than
-it is.
+State time begins as Unix time, and goes on with the clock of the boot, which no setting of the wall
+clock changes, and which includes the time of a suspension. After a boot, it goes on from the last
+record: nothing is taken for older than it is.
 """
 
 from __future__ import annotations
@@ -40,7 +41,9 @@ class SqliteStore(Store):
 
     errors = (sqlite3.Error,)
     advice: ClassVar = {
-        "locked": "Another process has kept it locked: end or continue that process, and run again.",
+        "locked": (
+            "Another process has kept it locked: end or continue that process, and run again."
+        ),
         "full": "Make room on its disk.",
         "malformed": _DAMAGED,
         "not a database": _DAMAGED,
@@ -63,14 +66,18 @@ class SqliteStore(Store):
                 shown = directory if _PATH.fullmatch(directory) else "..."
                 raise OptionError(
                     "store",
-                    f"={shown} is a relative path, which is another directory wherever Ansible is started",
-                    "give store (environment QG_STORE) an absolute path, or one that begins with ~/",
+                    f"={shown} is a relative path, which is another directory wherever Ansible is "
+                    "started",
+                    "give store (environment QG_STORE) an absolute path, or one that begins with "
+                    "~/",
                 )
             _make_private(self._directory)
             path = self._directory / DATABASE
             if not path.exists():
                 self._create(path)
-            self._database = self._sqlite = sqlite3.connect(path, timeout=busy, isolation_level=None)
+            self._database = self._sqlite = sqlite3.connect(
+                path, timeout=busy, isolation_level=None
+            )
         try:
             self._open()
         except BaseException:
@@ -85,7 +92,10 @@ class SqliteStore(Store):
             with contextlib.closing(sqlite3.connect(draft, isolation_level=None)) as database:
                 database.execute("PRAGMA journal_mode = WAL")
                 database.execute("BEGIN")
-                for statement in (*STATEMENTS, "CREATE TABLE clock (boot TEXT, ahead REAL, last REAL)"):
+                for statement in (
+                    *STATEMENTS,
+                    "CREATE TABLE clock (boot TEXT, ahead REAL, last REAL)",
+                ):
                     database.execute(statement)
                 database.execute("INSERT INTO meta VALUES (?, ?)", (VERSION, secrets.token_hex(32)))
                 database.execute("INSERT INTO clock VALUES ('', 0, ?)", (self._clock.wall(),))
@@ -99,11 +109,15 @@ class SqliteStore(Store):
 
     def _open(self) -> None:
         if ("meta",) not in self.rows("SELECT name FROM sqlite_master"):
-            raise StateError(f"{self.place} cannot be used: {DATABASE} in it is a database of something else. {FIX}")
+            raise StateError(
+                f"{self.place} cannot be used: {DATABASE} in it is a database of something else. "
+                f"{FIX}"
+            )
         self._read_identity()
         ((boot, self._ahead, last),) = self.rows("SELECT boot, ahead, last FROM clock")
         if boot != self._clock.boot() or self.now() < last:
-            # From where time goes on after a boot is recorded at once, so that it is the same for all processes.
+            # From where time goes on after a boot is recorded at once, so that it is the same for
+            # all processes.
             with self.transaction():
                 pass
 
@@ -116,10 +130,13 @@ class SqliteStore(Store):
         return self._clock.wall() - self.now()
 
     def _begin(self, *, durable: bool) -> None:
-        # With NORMAL, a power failure may lose the last transactions; a process that is killed loses none either way.
+        # With NORMAL, a power failure may lose the last transactions; a process that is killed
+        # loses none either way.
         self._database.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
         self._database.execute("BEGIN IMMEDIATE")
-        recorded, ahead, last = self._database.execute("SELECT boot, ahead, last FROM clock").fetchone()
+        recorded, ahead, last = self._database.execute(
+            "SELECT boot, ahead, last FROM clock"
+        ).fetchone()
         boot, elapsed = self._clock.boot(), self._clock.elapsed()
         # Without an identity of the boot, a clock that is behind shows another one.
         self._ahead = ahead if boot == recorded and elapsed + ahead >= last else last - elapsed
@@ -127,9 +144,13 @@ class SqliteStore(Store):
         self._database.execute("UPDATE clock SET boot = ?, ahead = ?, last = ?", clock)
 
     def _acquire(self, name: str) -> Callable[[], None] | None:
-        """Lock a file, which the kernel unlocks when this process ends, and write the number of the process in it."""
+        """Lock a file, which the kernel unlocks when this process ends, and write the number of the
+        process in it.
+        """
         with self._translated(OSError):
-            file = os.fdopen(os.open(self._lock(name), os.O_WRONLY | os.O_CREAT, 0o600), "w", encoding="ascii")
+            file = os.fdopen(
+                os.open(self._lock(name), os.O_WRONLY | os.O_CREAT, 0o600), "w", encoding="ascii"
+            )
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
@@ -157,7 +178,7 @@ class SqliteStore(Store):
 
 
 def _sync(folder: Path) -> None:
-    """Write the names in a folder to its disk, if it can be read and its file system can do that."""
+    """Write the names in a folder to its disk, if the folder and its file system allow it."""
     with contextlib.suppress(OSError):
         number = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
         try:

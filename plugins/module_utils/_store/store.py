@@ -4,8 +4,9 @@
 
 """The store: a small database and locks that several processes share.
 
-:class:`~.sqlite.SqliteStore` keeps it in a directory of one control node, :class:`~.postgres.PostgresStore` on a server
-for several. SQL is limited to what both share, with the placeholder ``?``.
+:class:`~.sqlite.SqliteStore` keeps it in a directory of one control node,
+:class:`~.postgres.PostgresStore` on a server for several. SQL is limited to what both share, with
+the placeholder ``?``.
 """
 
 from __future__ import annotations
@@ -22,50 +23,53 @@ from .._core.errors import QgError
 #: The number of the schema.
 VERSION = 1
 LOSS = (
-    "the hosts are then registered anew, and their former addresses stay on the whitelist until they are removed by "
-    "hand."
+    "the hosts are then registered anew, and their former addresses stay on the whitelist until "
+    "they are removed by hand."
 )
 
 
 #: The tables.
 #:
-#: ``meta`` is the identity of the store. ``journal`` has a row for each call that changes something, ``effects`` one
-#: for what it did to each resource. The number of a call is never that of a deleted one. A call ``buys`` at most so
-#: many, and has ``got`` those that it has ``received`` (names with their ends). ``before`` (JSON) are the names that
-#: were held before an open call, ``request`` (JSON) is what was asked for. ``sent_at``, ``answered_at``,
-#: ``expires_at``, ``since`` and ``at`` are state time; ``wall_at`` is Unix time, for people.
-#: ``rate_calls`` has a row per call that takes a slot until ``expires_at``. It counts as ``amount`` calls, or takes all
-#: slots if that is 0: the vendor refused calls to the endpoint for their rate. Its number is random.
-#: ``installations`` are the gateways and lists of hosts, as they were declared; ``options`` and ``keys`` (salted
-#: digests by the names of pools) are JSON, ``*_at`` is Unix time and ``locked_until`` state time. ``lease_sets`` has
-#: what is remembered of the exits of each set of leases (JSON), ``at`` a state time.
-#: ``object`` of ``facts`` is empty for a fact about the key itself.
+#: ``meta`` is the identity of the store. ``journal`` has a row for each call that changes
+#: something, ``effects`` one for what it did to each resource. The number of a call is never that
+#: of a deleted one. A call ``buys`` at most so many, and has ``got`` those that it has ``received``
+#: (names with their ends). ``before`` (JSON) are the names that were held before an open call,
+#: ``request`` (JSON) is what was asked for. ``sent_at``, ``answered_at``, ``expires_at``, ``since``
+#: and ``at`` are state time; ``wall_at`` is Unix time, for people. ``rate_calls`` has a row per
+#: call that takes a slot until ``expires_at``. It counts as ``amount`` calls, or takes all slots if
+#: that is 0: the vendor refused calls to the endpoint for their rate. Its number is random.
+#: ``installations`` are the gateways and lists of hosts, as they were declared; ``options`` and
+#: ``keys`` (salted digests by the names of pools) are JSON, ``*_at`` is Unix time and
+#: ``locked_until`` state time. ``lease_sets`` has what is remembered of the exits of each set of
+#: leases (JSON), ``at`` a state time. ``object`` of ``facts`` is empty for a fact about the key
+#: itself.
 _TABLES = """
 CREATE TABLE meta (version INTEGER NOT NULL, salt TEXT NOT NULL);
 CREATE TABLE journal (
-  id INTEGER PRIMARY KEY AUTOINCREMENT, key TEXT NOT NULL, kind TEXT NOT NULL, operation TEXT NOT NULL,
-  endpoint TEXT NOT NULL, product TEXT NOT NULL, buys INTEGER NOT NULL, before TEXT NOT NULL, request TEXT NOT NULL,
-  sent_at FLOAT NOT NULL, timeout FLOAT NOT NULL, state TEXT NOT NULL, answered_at FLOAT, got INTEGER NOT NULL,
-  received TEXT, lasts FLOAT, wall_at FLOAT NOT NULL, run_user TEXT NOT NULL, run TEXT NOT NULL, host TEXT NOT NULL,
-  inventory TEXT NOT NULL);
+  id INTEGER PRIMARY KEY AUTOINCREMENT, key TEXT NOT NULL, kind TEXT NOT NULL, operation TEXT NOT
+  NULL, endpoint TEXT NOT NULL, product TEXT NOT NULL, buys INTEGER NOT NULL, before TEXT NOT NULL,
+  request TEXT NOT NULL, sent_at FLOAT NOT NULL, timeout FLOAT NOT NULL, state TEXT NOT NULL,
+  answered_at FLOAT, got INTEGER NOT NULL, received TEXT, lasts FLOAT, wall_at FLOAT NOT NULL,
+  run_user TEXT NOT NULL, run TEXT NOT NULL, host TEXT NOT NULL, inventory TEXT NOT NULL);
 CREATE INDEX journal_open ON journal (key, kind) WHERE state IN ('sent', 'unknown');
 CREATE INDEX journal_free ON journal (sent_at) WHERE buys = 0;
 CREATE INDEX journal_bought ON journal (key, sent_at) WHERE buys > 0;
 CREATE TABLE effects (
-  call BIGINT NOT NULL, name TEXT NOT NULL, key TEXT NOT NULL, kind TEXT NOT NULL, effect TEXT NOT NULL,
-  at FLOAT NOT NULL, missed_at FLOAT, ends TEXT, item TEXT NOT NULL, PRIMARY KEY (call, name));
-CREATE INDEX effects_at ON effects (key, kind, at);
-CREATE TABLE rate_calls (id BIGINT PRIMARY KEY, key TEXT, endpoint TEXT, expires_at FLOAT, amount INTEGER);
-CREATE INDEX rate_calls_by_key ON rate_calls (key, endpoint, expires_at);
-CREATE TABLE registrations (
-  key TEXT, inventory TEXT, host TEXT, ip TEXT, found INTEGER, since FLOAT, PRIMARY KEY (key, inventory, host, ip));
+  call BIGINT NOT NULL, name TEXT NOT NULL, key TEXT NOT NULL, kind TEXT NOT NULL, effect TEXT NOT
+  NULL, at FLOAT NOT NULL, missed_at FLOAT, ends TEXT, item TEXT NOT NULL, PRIMARY KEY (call,
+  name));
+CREATE INDEX effects_at ON effects (key, kind, at); CREATE TABLE rate_calls (id BIGINT PRIMARY KEY,
+key TEXT, endpoint TEXT, expires_at FLOAT, amount INTEGER); CREATE INDEX rate_calls_by_key ON
+rate_calls (key, endpoint, expires_at); CREATE TABLE registrations (
+  key TEXT, inventory TEXT, host TEXT, ip TEXT, found INTEGER, since FLOAT, PRIMARY KEY (key,
+  inventory, host, ip));
 CREATE TABLE installations (
-  id TEXT PRIMARY KEY, kind TEXT NOT NULL, inventory TEXT NOT NULL, host TEXT NOT NULL, name TEXT NOT NULL,
-  options TEXT NOT NULL, keys TEXT NOT NULL, installed_at FLOAT NOT NULL, removed_at FLOAT, refreshed_at FLOAT,
-  seconds FLOAT, problem TEXT NOT NULL, locked_by TEXT NOT NULL, locked_until FLOAT NOT NULL,
-  UNIQUE (kind, inventory, host, name));
-CREATE TABLE lease_sets (id TEXT PRIMARY KEY, state TEXT NOT NULL, at FLOAT NOT NULL);
-CREATE TABLE facts (key TEXT, name TEXT, object TEXT, value TEXT, at FLOAT, PRIMARY KEY (key, name, object))
+  id TEXT PRIMARY KEY, kind TEXT NOT NULL, inventory TEXT NOT NULL, host TEXT NOT NULL, name TEXT
+  NOT NULL, options TEXT NOT NULL, keys TEXT NOT NULL, installed_at FLOAT NOT NULL, removed_at
+  FLOAT, refreshed_at FLOAT, seconds FLOAT, problem TEXT NOT NULL, locked_by TEXT NOT NULL,
+  locked_until FLOAT NOT NULL, UNIQUE (kind, inventory, host, name));
+CREATE TABLE lease_sets (id TEXT PRIMARY KEY, state TEXT NOT NULL, at FLOAT NOT NULL); CREATE TABLE
+facts (key TEXT, name TEXT, object TEXT, value TEXT, at FLOAT, PRIMARY KEY (key, name, object))
 """
 STATEMENTS = tuple(statement.strip() for statement in _TABLES.split(";"))
 
@@ -75,7 +79,9 @@ class StateError(QgError):
 
 
 def after_the_call() -> contextlib.AbstractContextManager[None]:
-    """Let a failure of the store pass: after a call, it must never hide what the vendor did and was paid for."""
+    """Let a failure of the store pass: after a call, it must never hide what the vendor did and was
+    paid for.
+    """
     return contextlib.suppress(StateError)
 
 
@@ -92,9 +98,9 @@ class Connection(Protocol):
 class Store(abc.ABC):
     """A database and locks. ``place`` names it in messages.
 
-    It has one connection, which is never replaced: whoever holds a lock holds this connection (with SQLite, the lock
-    ends with the process). So nothing can be recorded after a lock was lost, and the row that was written before a call
-    makes the next run safe.
+    It has one connection, which is never replaced: whoever holds a lock holds this connection (with
+    SQLite, the lock ends with the process). So nothing can be recorded after a lock was lost, and
+    the row that was written before a call makes the next run safe.
     """
 
     #: The exceptions of the driver.
@@ -111,11 +117,15 @@ class Store(abc.ABC):
 
     @abc.abstractmethod
     def now(self) -> float:
-        """Return the state time in seconds, which all processes share, and which no setting of their clocks changes."""
+        """Return the state time in seconds, which all processes share, and which no setting of
+        their clocks changes.
+        """
 
     @abc.abstractmethod
     def wall_ahead(self) -> float:
-        """Return the seconds by which Unix time is ahead of state time, on the wall clock that processes share."""
+        """Return the seconds by which Unix time is ahead of state time, on the wall clock that
+        processes share.
+        """
 
     @abc.abstractmethod
     def _begin(self, *, durable: bool) -> None:
@@ -137,7 +147,8 @@ class Store(abc.ABC):
     def transaction(self, *, durable: bool = False) -> Iterator[Connection]:
         """Run the body as one transaction, and one process at a time.
 
-        A ``durable`` one, and all before it, outlast a power failure as soon as it has ended. Others may be lost then.
+        A ``durable`` one, and all before it, outlast a power failure as soon as it has ended.
+        Others may be lost then.
         """
         with self._translated():
             try:
@@ -161,7 +172,9 @@ class Store(abc.ABC):
 
     @contextlib.contextmanager
     def try_lock(self, name: str) -> Iterator[bool]:
-        """Hold the lock ``name`` if neither another process nor this one does, and yield whether it is held."""
+        """Hold the lock ``name`` if neither another process nor this one does, and yield whether it
+        is held.
+        """
         release = self._acquire(name)
         try:
             yield release is not None
@@ -170,7 +183,9 @@ class Store(abc.ABC):
                 release()
 
     def digest(self, *parts: str) -> str:
-        """Return a name for a secret that reveals nothing to a reader who lacks the salt of this store."""
+        """Return a name for a secret that reveals nothing to a reader who lacks the salt of this
+        store.
+        """
         return hmac.new(self._salt, "\0".join(parts).encode(), hashlib.sha256).hexdigest()[:32]
 
     def _read_identity(self) -> None:
@@ -178,8 +193,9 @@ class Store(abc.ABC):
         ((version, salt),) = self.rows("SELECT version, salt FROM meta")
         if version > VERSION:
             raise StateError(
-                f"{self.place} cannot be used: its schema {version} is of a newer release of qingguo.qgnet, and this "
-                f"one reads schemas up to {VERSION}. Use that release, or another store."
+                f"{self.place} cannot be used: its schema {version} is of a newer release of "
+                f"qingguo.qgnet, and this one reads schemas up to {VERSION}. Use that release, or "
+                "another store."
             )
         self._salt = bytes.fromhex(salt)
 
@@ -194,7 +210,9 @@ class Store(abc.ABC):
     def _unusable(self, reason: str | Exception) -> StateError:
         """Return the error for a store that cannot be used, with the fix."""
         text = str(getattr(reason, "strerror", None) or reason) or type(reason).__name__
-        advice = next((advice for mark, advice in self.advice.items() if mark in text), self.default_advice)
+        advice = next(
+            (advice for mark, advice in self.advice.items() if mark in text), self.default_advice
+        )
         # With several hosts or addresses, libpq's message has a line for each.
         first = text.strip().splitlines()[0].removeprefix("connection failed: ")[:300].rstrip(".")
         return StateError(f"{self.place} cannot be used: {first}. {advice}")

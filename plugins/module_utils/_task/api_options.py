@@ -2,7 +2,8 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The options of QG.net's APIs: their declarations, the objects that they become, and the callers that these describe.
+"""The options of QG.net's APIs: their declarations, the objects that they become, and the callers
+that these describe.
 
 What makes a call is imported only when it is made: most hosts of a run make none.
 """
@@ -30,7 +31,8 @@ DEFAULT_STORE = "~/.ansible/qgnet"
 AUTO = "auto"
 #: The other values: the rows of ``PRODUCTS``, which tasks on an account do not load.
 PRODUCT_NAMES = ("classic", "share", "longterm", "exclusive", "overseas")
-#: The option for the state, also for plugins that use the state without calling the vendor (doc fragment ``store``).
+#: The option for the state, also for plugins that use the state without calling the vendor (doc
+#: fragment ``store``).
 STORE_OPTIONS: Spec = shared("store", type="str", default=DEFAULT_STORE, no_log=False)
 #: The options of the HTTP transport to each of the vendor's APIs (doc fragment ``transport``).
 TRANSPORT_OPTIONS: Spec = {
@@ -62,7 +64,8 @@ ACCOUNT_API_OPTIONS: Spec = {
 }
 #: The options that limit what a key may buy (doc fragment ``caps``).
 CAP_OPTIONS: Spec = shared("max_new_per_day", type="int")
-#: Whether a payment may be made although the quota counts more than the list (doc fragment ``cap``).
+#: Whether a payment may be made although the quota counts more than the list (doc fragment
+#: ``cap``).
 IGNORE_QUOTA_OPTION: Spec = {"ignore_quota": {"type": "bool", "default": False}}
 #: What tells hosts of the same name in several inventories apart.
 INVENTORY_OPTIONS: Spec = shared("inventory_id", type="str")
@@ -87,14 +90,17 @@ def _check_api_url(option: str, url: str, spec: Spec) -> None:
     """Refuse the URL of an API that may contain a secret or the parameters of a call."""
     parts = urlsplit(check_url(option, url, spec[option]["default"]))
     if parts.query or parts.fragment:
-        problem = f"must contain only scheme, host and path, such as {parts.scheme}://{parts.netloc}"
+        problem = (
+            f"must contain only scheme, host and path, such as {parts.scheme}://{parts.netloc}"
+        )
         raise OptionError(option, problem, "leave out the query and the fragment")
 
 
 def _check_filled(option: str, value: str, what: str) -> None:
     """Refuse blank text; ``what`` says where QG.net shows the value."""
     if not value.strip():
-        fix = f"give {what}, or leave the option out to use {variable_name(option)} or {environment_name(option)}"
+        elsewhere = f"{variable_name(option)} or {environment_name(option)}"
+        fix = f"give {what}, or leave the option out to use {elsewhere}"
         raise OptionError(option, "is empty", fix)
 
 
@@ -112,7 +118,9 @@ class Timing:
         return cls(timeout, check_range("max_wait", params["max_wait"], 0, 86400))
 
     def transport(self, url_option: str, **more: Any) -> Transport:
-        """Return the transport for calls to a URL; ``url_option`` is the name of its option in messages."""
+        """Return the transport for calls to a URL; ``url_option`` is the name of its option in
+        messages.
+        """
         build = current().transport or Transport
         return build(timeout=self.timeout, url_option=url_option, **more)
 
@@ -123,7 +131,10 @@ class Timing:
 
 @dataclass(frozen=True)
 class Connection:
-    """A key, its product, the URL of its API, and the store. Mistakes in ``store`` only show when it is opened."""
+    """A key, its product, the URL of its API, and the store.
+
+    Mistakes in ``store`` only show when it is opened.
+    """
 
     key: str = field(repr=False)
     password: str | None = field(repr=False)
@@ -134,7 +145,9 @@ class Connection:
 
     @classmethod
     def of(cls, params: Params) -> Connection:
-        """Return what the options of :data:`PROXY_API_OPTIONS` describe; without ``product``, it is the classic one."""
+        """Return what the options of :data:`PROXY_API_OPTIONS` describe; without ``product``, it is
+        the classic one.
+        """
         key = params["key"]
         password = params["password"]
         _check_key(key)
@@ -149,8 +162,8 @@ def _check_key(key: str) -> None:
     if re.search(r"[\s<>'\"=]", key) or not key.isprintable():
         raise OptionError(
             "key",
-            "contains a blank, a line break, quotes, an equals sign, angle brackets or an invisible character, such "
-            "as a byte order mark",
+            "contains a blank, a line break, quotes, an equals sign, angle brackets or an "
+            "invisible character, such as a byte order mark",
             "give only the Authkey of QG.net's user center",
         )
 
@@ -164,7 +177,9 @@ def _check_password(password: str) -> None:
         )
 
 
-def key_caller(connection: Connection, announcer: Announcer, store: Store | None = None) -> KeyCaller:
+def key_caller(
+    connection: Connection, announcer: Announcer, store: Store | None = None
+) -> KeyCaller:
     """Return the caller of a key; ``store`` is the store if it is open already.
 
     Where the product is to be found out, it begins with the classic API.
@@ -201,15 +216,21 @@ class AccountConnection:
         from .._api.account import Identity
 
         for option, what in (("app_id", "the appid"), ("app_key", "the appkey")):
-            _check_filled(option, params[option], f"{what} of the page Agent in QG.net's user center")
+            _check_filled(
+                option, params[option], f"{what} of the page Agent in QG.net's user center"
+            )
         url = params["account_url"]
         _check_api_url("account_url", url, ACCOUNT_API_OPTIONS)
-        # The site of the account is a part of the signature. A reseller's is the host of its API; an IP address or a
-        # name without a dot is that of a simulator.
+        # The site of the account is a part of the signature. A reseller's is the host of its API;
+        # an IP address or a name without a dot is that of a simulator.
         host = urlsplit(url).hostname or ""
         is_reseller = re.fullmatch(r"(?=.*[a-z])[^:]+\.[^:]+", host) and host != "qg.net"
         domain = host if is_reseller else "www.qg.net"
-        return cls(Identity(params["app_id"].strip(), params["app_key"].strip(), domain), url, Timing.of(params))
+        return cls(
+            Identity(params["app_id"].strip(), params["app_key"].strip(), domain),
+            url,
+            Timing.of(params),
+        )
 
 
 def account_api(connection: AccountConnection, announcer: Announcer) -> Account:

@@ -13,14 +13,14 @@ import json
 import sys
 from typing import Any
 
-# Every module of the collection imports this file first, before files that an older Python cannot parse. This file must
-# be valid for an older Python.
+# Every module of the collection imports this file first, before files that an older Python cannot
+# parse. This file must be valid for an older Python.
 if sys.hexversion < 0x030A0000:
     version = ".".join(map(str, sys.version_info[:2]))
     message = (
-        f"qingguo.qgnet needs Python 3.10 or newer on the host that the task is delegated to, but {sys.executable} is "
-        f"Python {version}: set ansible_python_interpreter of that host to a newer one, or run the task on the control "
-        "node."
+        "qingguo.qgnet needs Python 3.10 or newer on the host that the task is delegated to, but "
+        f"{sys.executable} is Python {version}: set ansible_python_interpreter of that host to a "
+        "newer one, or run the task on the control node."
     )
     sys.stdout.write(json.dumps({"failed": True, "changed": False, "msg": message}))
     raise SystemExit(1)
@@ -34,7 +34,8 @@ from .operation import Mode, Operation, check_selectors, execute
 class _Module(AnsibleModule):
     """A module whose result contains no options, not even if AnsibleModule refuses them.
 
-    ansible-core before 2.21 adds all options as they were given, also a key that was written into the wrong one.
+    ansible-core before 2.21 adds all options as they were given, also a key that was written into
+    the wrong one.
     """
 
     def exit_json(self, **kwargs: Any) -> None:

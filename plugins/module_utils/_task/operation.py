@@ -2,11 +2,13 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The operation of a task, which runs on the control node or where the task is delegated to; and its options.
+"""The operation of a task, which runs on the control node or where the task is delegated to; and
+its options.
 
-Options come from the option itself, its variable, its environment variable, or its default. The first source with a
-value is used. Null counts as no value, and so does empty text in a variable or in the environment; but a key that is
-null or empty in an option or a variable is refused. The names are derived from the option: ``qg_key`` and ``QG_KEY``.
+Options come from the option itself, its variable, its environment variable, or its default. The
+first source with a value is used. Null counts as no value, and so does empty text in a variable or
+in the environment; but a key that is null or empty in an option or a variable is refused. The names
+are derived from the option: ``qg_key`` and ``QG_KEY``.
 """
 
 from __future__ import annotations
@@ -25,14 +27,16 @@ from .._core.text import clean, database_secrets, environment_secrets, similar, 
 from .values import typed_options
 
 Spec = dict[str, dict[str, Any]]
-#: The options of a task as their types. What is below the operations of a domain gets objects instead.
+#: The options of a task as their types. What is below the operations of a domain gets objects
+#: instead.
 Params = Mapping[str, Any]
 #: The value of a variable that does not exist.
 UNSET: Any = object()
 #: Returns the value of the variable of an option.
 Variable = Callable[[str], Any]
-#: Options of which an empty value is refused wherever a user writes it: without one, another key would pay. AWX sets
-#: empty environment variables for the fields of a credential that are not filled in, so these count as unset.
+#: Options of which an empty value is refused wherever a user writes it: without one, another key
+#: would pay. AWX sets empty environment variables for the fields of a credential that are not
+#: filled in, so these count as unset.
 NEVER_EMPTY = ("key",)
 
 
@@ -47,18 +51,21 @@ def environment_name(option: str) -> str:
 
 
 def from_environment(name: str) -> str:
-    """Return the value of an environment variable; Ansible's own fallback would accept empty text."""
+    """Return the value of an environment variable: Ansible's fallback would accept empty text."""
     if value := os.environ.get(name):
         return value
     raise AnsibleFallbackNotFound
 
 
-#: What else the environment sets: for how many days the ledger keeps calls, and the length of the simulator's minute.
+#: What else the environment sets: for how many days the ledger keeps calls, and the length of the
+#: simulator's minute.
 _OTHER_SETTINGS = ("ledger_days", "minute_seconds")
 
 
 def check_environment(options: Iterable[str]) -> None:
-    """Refuse an environment variable that looks like one of the ``options`` and is none: a misspelt cap would cost."""
+    """Refuse an environment variable that looks like one of the ``options`` and is none: a misspelt
+    cap would cost.
+    """
     settings = (*options, *_OTHER_SETTINGS)
     prefix = environment_name("")
     known = set(map(environment_name, settings))
@@ -72,8 +79,11 @@ def check_environment(options: Iterable[str]) -> None:
 
 def no_such_setting(named: str, meant_name: str) -> OptionError:
     """Return the refusal of a variable that is none of the collection, and resembles one."""
-    fix = f"did you mean {meant_name}? If it is a variable of your own, give it a name that does not resemble one of "
-    return OptionError(named, "does not exist", f"{fix}the collection")
+    fix = (
+        f"did you mean {meant_name}? If it is a variable of your own, give it a name that does not "
+        "resemble one of the collection"
+    )
+    return OptionError(named, "does not exist", fix)
 
 
 def shared(name: str, **fields: Any) -> dict[str, dict[str, Any]]:
@@ -87,7 +97,9 @@ def shared_options(spec: Spec) -> list[str]:
 
 
 def from_this_environment(spec: Spec) -> dict[str, str]:
-    """Return the options from the control node's environment for a task that runs on another machine."""
+    """Return the options from the control node's environment for a task that runs on another
+    machine.
+    """
     # Imported only for such a task.
     from .._store.opening import is_database
 
@@ -108,10 +120,12 @@ def read_options(
     variable: Variable | None = None,
     selectors: Iterable[str] = (),
 ) -> dict[str, Any]:
-    """Return all options of a specification as their types; raises OptionError for the first mistake in them.
+    """Return all options of a specification as their types.
 
-    ``given`` are the options as the user wrote them at a ``place``. Null or an empty value is refused for the
-    ``selectors``, which select objects.
+    Raises OptionError for the first mistake in them.
+
+    ``given`` are the options as the user wrote them at a ``place``. Null or an empty value is
+    refused for the ``selectors``, which select objects.
     """
     values: dict[str, Any] = dict(given)
     try:
@@ -126,7 +140,9 @@ def read_options(
         mistake = error
     # The quoted value may be the secret of another option.
     hidden = [name for name, option in spec.items() if option.get("no_log")]
-    secrets = [str(values.get(name) or os.environ.get(environment_name(name), "")) for name in hidden]
+    secrets = [
+        str(values.get(name) or os.environ.get(environment_name(name), "")) for name in hidden
+    ]
     raise type(mistake)(*without_secrets((mistake.option, mistake.problem, mistake.fix), secrets))
 
 
@@ -136,13 +152,22 @@ def check_option_names(spec: Collection[str], given: Iterable[str]) -> None:
         if name not in spec:
             near = similar(name, spec)
             hint = f"did you mean {near[0]}? The" if near else "the"
-            raise OptionError(name, "is not an option", f"{hint} options are {', '.join(sorted(spec))}")
+            raise OptionError(
+                name, "is not an option", f"{hint} options are {', '.join(sorted(spec))}"
+            )
 
 
 def given_options(
-    spec: Spec, given: Mapping[str, Any], *, place: str, variable: Variable | None = None, selectors: Iterable[str] = ()
+    spec: Spec,
+    given: Mapping[str, Any],
+    *,
+    place: str,
+    variable: Variable | None = None,
+    selectors: Iterable[str] = (),
 ) -> dict[str, Any]:
-    """Return the options that a user or a variable sets; the environment and the defaults come after these."""
+    """Return the options that a user or a variable sets; the environment and the defaults come
+    after these.
+    """
     given = {name: plain(value) for name, value in given.items()}
     check_selectors(selectors, given)
     found = {name: value for name, value in given.items() if value is not None}
@@ -169,12 +194,17 @@ def given_options(
 
 
 def is_unset(option: str, value: Any, selectors: Iterable[str] = ()) -> bool:
-    """Whether a value of a variable counts as none. An empty one that selects, or of a key, is refused instead."""
+    """Whether a value of a variable counts as none.
+
+    An empty one that selects, or of a key, is refused instead.
+    """
     return value in (None, "") and option not in (*selectors, *NEVER_EMPTY)
 
 
 def plain(value: Any) -> Any:
-    """Return a value without ansible-core's tags, which are slow to copy, and with vaulted text decrypted."""
+    """Return a value without ansible-core's tags, which are slow to copy, and with vaulted text
+    decrypted.
+    """
     if isinstance(value, dict):
         return {plain(name): plain(item) for name, item in value.items()}
     if isinstance(value, list):
@@ -185,7 +215,8 @@ def plain(value: Any) -> Any:
 
 
 def check_selectors(selectors: Iterable[str], given: Mapping[str, Any]) -> None:
-    """Refuse a null or empty value for an option that selects, which Ansible does not distinguish from no value.
+    """Refuse a null or empty value for an option that selects, which Ansible does not distinguish
+    from no value.
 
     The same holds for a key, which selects what is paid for.
     """
@@ -220,8 +251,9 @@ DEFAULT = "the default"
 class Mode:
     """The modes of a task: ``check`` and ``diff``, and the ``announcer`` of its waits.
 
-    ``origin`` returns what has set an option: a variable, an environment variable, the task or the default. ``runtime``
-    is what the task takes from the machine: its clocks, sleep, random delays and transport.
+    ``origin`` returns what has set an option: a variable, an environment variable, the task or the
+    default. ``runtime`` is what the task takes from the machine: its clocks, sleep, random delays
+    and transport.
     """
 
     check: bool = False
@@ -235,10 +267,10 @@ class Mode:
 class Operation:
     """The specification of options, and a function from validated options to a result.
 
-    The function raises QgError, or returns a result that may contain ``failed`` and ``msg``. A result for
-    which the boolean ``secret_option`` is true has secrets, and is hidden. The function adds them, or with the key and
-    the password ``reveal`` does, which only the control node calls. ``selectors`` are the options that select objects:
-    null or an empty value is refused for them.
+    The function raises QgError, or returns a result that may contain ``failed`` and ``msg``. A
+    result for which the boolean ``secret_option`` is true has secrets, and is hidden. The function
+    adds them, or with the key and the password ``reveal`` does, which only the control node calls.
+    ``selectors`` are the options that select objects: null or an empty value is refused for them.
     """
 
     spec: Spec
@@ -261,11 +293,18 @@ def guarded(
     passed_on: tuple[type[Exception], ...] = (),
     origin: Callable[[str], str] = Mode.origin,
 ) -> dict[str, Any]:
-    """Return the result of the work, or a failed result for any exception except those ``passed_on``."""
+    """Return the result of the work, or a failed result for any exception except those
+    ``passed_on``.
+    """
     try:
         return work()
     except QgError as error:
-        return {"failed": True, "changed": False, **error.as_result(), "msg": explained(error, origin)}
+        return {
+            "failed": True,
+            "changed": False,
+            **error.as_result(),
+            "msg": explained(error, origin),
+        }
     except passed_on:
         raise
     except Exception as error:
@@ -274,7 +313,9 @@ def guarded(
 
 
 def explained(error: QgError, origin: Callable[[str], str]) -> str:
-    """Return the message of an error with what has set its option, if the option is in no task or may be in none."""
+    """Return the message of an error with what has set its option, if the option is in no task or
+    may be in none.
+    """
     # Most often the URL of an API that cannot be reached is wrong.
     option = error.details.get("option")
     if error.option and origin(error.option) not in (TASK, DEFAULT):
@@ -286,8 +327,13 @@ def explained(error: QgError, origin: Callable[[str], str]) -> str:
 
 def secrets_in(params: Params, spec: Spec) -> frozenset[str]:
     """Return the values of all options that are marked ``no_log``, and the secrets in URLs."""
-    given = (str(params[name]) for name, option in spec.items() if option.get("no_log") and params.get(name))
-    # Blank text is a mistake, and not a secret: masking it would make the message about it unreadable.
+    given = (
+        str(params[name])
+        for name, option in spec.items()
+        if option.get("no_log") and params.get(name)
+    )
+    # Blank text is a mistake, and not a secret: masking it would make the message about it
+    # unreadable.
     found = {value for value in given if value.strip()}
     if "timeout" in spec:
         found.update(environment_secrets())

@@ -4,9 +4,10 @@
 
 """The product of a key, and the options for the location and the terms of leases.
 
-The API that serves the leases of a key is that of the option ``product``, or the one that reads show to serve the key.
-With ``product=auto``, the list of leases is read from one API after the other until one of them serves the key. The
-state stores which one, so that later runs need no read. No call that pays is sent before the product is known.
+The API that serves the leases of a key is that of the option ``product``, or the one that reads
+show to serve the key. With ``product=auto``, the list of leases is read from one API after the
+other until one of them serves the key. The state stores which one, so that later runs need no read.
+No call that pays is sent before the product is known.
 """
 
 from __future__ import annotations
@@ -18,7 +19,14 @@ from .._api.key import KeyCaller
 from .._api.lease_client import Leases
 from .._api.leases import ISP_NUMBERS
 from .._core.checks import check_names
-from .._core.errors import OF_OTHER_PRODUCT, CallError, OptionError, QgError, Reason, WaitBudgetExceeded
+from .._core.errors import (
+    OF_OTHER_PRODUCT,
+    CallError,
+    OptionError,
+    QgError,
+    Reason,
+    WaitBudgetExceeded,
+)
 from .._core.runtime import Announcer
 from .._core.text import either
 from .._store.facts import PRODUCT
@@ -45,19 +53,23 @@ TERMS_OPTIONS: Spec = {
 #: Refuses options that a product does not have.
 Check = Callable[[str], object]
 _NAME_IT = (
-    f"set product (variable {variable_name('product')}, environment {environment_name('product')}) to "
-    f"{either(PRODUCTS)}"
+    f"set product (variable {variable_name('product')}, environment {environment_name('product')}) "
+    f"to {either(PRODUCTS)}"
 )
 
 
 def check_quota(product: str) -> None:
     """Refuse a product whose quota cannot be read."""
     if product != AUTO and PRODUCTS[product].quota is None:
-        raise OptionError("product", f"={product} has no quota that can be read", "see QG.net's user center")
+        raise OptionError(
+            "product", f"={product} has no quota that can be read", "see QG.net's user center"
+        )
 
 
 def naming_product(error: CallError, caller: KeyCaller, fix: str) -> QgError:
-    """Return the refusal of a classic call with the product of the key, if a run has found out another one."""
+    """Return the refusal of a classic call with the product of the key, if a run has found out
+    another one.
+    """
     product = caller.facts.get(PRODUCT)
     if product not in (None, CLASSIC):
         fix = f"The key is one of product={product}, which has no such call."
@@ -71,9 +83,11 @@ def lease_client(
     *,
     store: Store | None = None,
 ) -> Leases:
-    """Return the client of the API that serves the leases of a key; ``store`` is the store if it is open already.
+    """Return the client of the API that serves the leases of a key; ``store`` is the store if it is
+    open already.
 
-    ``check`` is called as soon as the product is known: before any call, unless it has to be found out.
+    ``check`` is called as soon as the product is known: before any call, unless it has to be found
+    out.
     """
     product = connection.product
     if product != AUTO:
@@ -98,7 +112,9 @@ def _found_out(caller: KeyCaller) -> str:
 
 
 def read_product(caller: KeyCaller) -> str:
-    """Read the lists of leases until one of the APIs serves the key; store its product, which the caller then uses."""
+    """Read the lists of leases until one of the APIs serves the key; store its product, which the
+    caller then uses.
+    """
     refusals: dict[str, CallError] = {}
     for product in PRODUCTS:
         caller.use_product(product)
@@ -117,21 +133,28 @@ def read_product(caller: KeyCaller) -> str:
 
 
 def _refusal(caller: KeyCaller, read: Callable[[], object]) -> CallError | None:
-    """Return the refusal of a key of another product; None if this API serves the key, which is stored."""
+    """Return the refusal of a key of another product.
+
+    None if this API serves the key, which is stored.
+    """
     try:
         read()
     except (CallError, WaitBudgetExceeded) as error:
         if isinstance(error, CallError) and _is_of_other_product(error, caller.product):
             return error
-        text = f"{error.message} This call only detects the product of the key: to skip it, {_NAME_IT}."
-        raise QgError(text, **error.details) from None
+        text = f"This call only detects the product of the key: to skip it, {_NAME_IT}."
+        raise QgError(f"{error.message} {text}", **error.details) from None
     caller.facts.save(PRODUCT, caller.product)
     return None
 
 
 def _is_of_other_product(error: CallError, product: str) -> bool:
-    """Whether the key may be of another product: this API refuses it, or there is no such product host."""
-    return error.reason in OF_OTHER_PRODUCT or (product != CLASSIC and error.details.get("http_status") == 404)
+    """Whether the key may be of another product: this API refuses it, or there is no such product
+    host.
+    """
+    return error.reason in OF_OTHER_PRODUCT or (
+        product != CLASSIC and error.details.get("http_status") == 404
+    )
 
 
 def _none_serves(refusals: Mapping[str, CallError]) -> QgError:
@@ -145,8 +168,8 @@ def _none_serves(refusals: Mapping[str, CallError]) -> QgError:
             shown = error
             break
     return QgError(
-        f"The key {state} ({said}). Check the key, and renew its plan in QG.net's user center; if both are right, "
-        f"{_NAME_IT}.",
+        f"The key {state} ({said}). Check the key, and renew its plan in QG.net's user center; if "
+        f"both are right, {_NAME_IT}.",
         **shown.details,
     )
 

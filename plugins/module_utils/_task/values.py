@@ -4,7 +4,8 @@
 
 """The types of options: values as their types, and one sentence for a value of another type.
 
-Ansible's own validator has one text for each mistake, which shows neither the value nor what to give.
+Ansible's own validator has one text for each mistake, which shows neither the value nor what to
+give.
 """
 
 from __future__ import annotations
@@ -61,7 +62,7 @@ def _as_dictionary(value: Any) -> dict[str, Any]:
 
 
 class _Type(NamedTuple):
-    """A type of options: its parser, which raises one of ``_MISTAKES``; its name; and what to give."""
+    """A type of options: its parser, which raises one of ``_MISTAKES``, its name, and the fix."""
 
     parse: Callable[[Any], Any]
     name: str
@@ -79,8 +80,11 @@ _TYPES = {
 }
 
 
-def typed_options(spec: Mapping[str, Mapping[str, Any]], given: Mapping[str, Any]) -> dict[str, Any]:
-    """Return all options of a specification as their types, with defaults or None for those that are not given.
+def typed_options(
+    spec: Mapping[str, Mapping[str, Any]], given: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Return all options of a specification as their types, with defaults or None for those that
+    are not given.
 
     Raises OptionError for the first mistake.
     """
@@ -92,7 +96,10 @@ def typed_options(spec: Mapping[str, Mapping[str, Any]], given: Mapping[str, Any
 
 
 def typed(name: str, option: Mapping[str, Any], value: Any) -> Any:
-    """Return the value of an option as its type; refuse one of another type, and one that is not among its choices."""
+    """Return the value of an option as its type.
+
+    Refuse one of another type, and one that is not among its choices.
+    """
     kind = option.get("type", "str")
     choices = option.get("choices")
     try:
@@ -101,7 +108,9 @@ def typed(name: str, option: Mapping[str, Any], value: Any) -> Any:
         raise _of_another_type(name, _described(option, value), kind) from None
     if kind != "list":
         if choices and result not in choices:
-            raise OptionError(name, f"={_shown(result)} is none of its values", f"give {either(choices)}")
+            raise OptionError(
+                name, f"={_shown(result)} is none of its values", f"give {either(choices)}"
+            )
         return result
     return [_typed_entry(name, option, entry) for entry in result]
 

@@ -2,7 +2,8 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The operation of qg_tunnel_exit: changes the exit of a tunnel through its control port (``http://TUNNEL:9090``).
+"""The operation of qg_tunnel_exit: changes the exit of a tunnel through its control port
+(``http://TUNNEL:9090``).
 
 The only source is a page of the vendor from 2022 (a copy at a reseller).
 """
@@ -16,7 +17,14 @@ from typing import Any
 from .._api.caller import Caller
 from .._api.exchange import HttpResponse
 from .._api.model import Call, Code, Refusal
-from .._api.parsing import ResponseShapeError, as_text, integer, parse_object, parse_vendor_time, required_text
+from .._api.parsing import (
+    ResponseShapeError,
+    as_text,
+    integer,
+    parse_object,
+    parse_vendor_time,
+    required_text,
+)
 from .._core.errors import OptionError, Reason
 from .._core.text import quoted
 from .._task.api_options import KEY_OPTIONS, TRANSPORT_OPTIONS, Timing
@@ -30,7 +38,9 @@ _TUNNEL = re.compile(rf"({_LABEL}(?:\.{_LABEL})*)(?::([0-9]{{1,5}}))?")
 
 #: By the HTTP status.
 _STATUSES = {
-    400: Code(Reason.PARAMETER, "user, password or parameter not legal", "Check tunnel, key and password."),
+    400: Code(
+        Reason.PARAMETER, "user, password or parameter not legal", "Check tunnel, key and password."
+    ),
     500: Code(Reason.UNKNOWN, "no address available", "Try again later."),
 }
 
@@ -53,7 +63,12 @@ def read_exit(body: Mapping[str, Any]) -> dict[str, Any]:
     if not host.strip() or not 1 <= (integer(port) or 0) <= 65535:
         raise ResponseShapeError("server is not an address with a port")
     ends = parse_vendor_time(deadline)
-    return {"ip": host, "server": server, "deadline": deadline, "expires_at": ends.isoformat() if ends else None}
+    return {
+        "ip": host,
+        "server": server,
+        "deadline": deadline,
+        "expires_at": ends.isoformat() if ends else None,
+    }
 
 
 def _check_tunnel(text: str) -> str:
@@ -72,12 +87,17 @@ def _run(params: Params, mode: Mode) -> dict[str, Any]:
             raise OptionError(
                 option,
                 "is empty",
-                f"give it, or leave the option out to use {variable_name(option)} or {environment_name(option)}. The "
-                "control port of a tunnel requires the key and its password, also for a host on the whitelist",
+                f"give it, or leave the option out to use {variable_name(option)} or "
+                f"{environment_name(option)}. The control port of a tunnel requires the key and "
+                "its password, also for a host on the whitelist",
             )
     timing = Timing.of(params)
     if mode.check:
-        return {"changed": True, "exit": None, "api": {"calls": 0, "retries": 0, "waited_seconds": 0.0}}
+        return {
+            "changed": True,
+            "exit": None,
+            "api": {"calls": 0, "retries": 0, "waited_seconds": 0.0},
+        }
     credentials = {"auth_key": params["key"], "password": params["password"]}
     caller = Caller(
         timing.transport("tunnel", form_methods=("PUT",)),

@@ -2,7 +2,10 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The events of a watcher: one for each subject and poll that changed. Rulebooks decide what a change means."""
+"""The events of a watcher: one for each subject and poll that changed.
+
+Rulebooks decide what a change means.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,8 @@ from typing import Any, TypeAlias
 
 from .._core.errors import CALL_DETAILS, QgError
 
-#: The subjects, each with one type of event; and the type of the event for a subject that cannot be read.
+#: The subjects, each with one type of event; and the type of the event for a subject that cannot be
+#: read.
 QUOTA = "quota"
 LEASES = "leases"
 WHITELIST = "whitelist"
@@ -19,7 +23,8 @@ BALANCE = "balance"
 FAILED = "failed"
 
 Event = dict[str, Any]
-#: What was read of a subject, as it stands in events: a list of leases or addresses, or numbers by name.
+#: What was read of a subject, as it stands in events: a list of leases or addresses, or numbers by
+#: name.
 Reading: TypeAlias = "list[Any] | dict[str, Any]"
 
 
@@ -31,7 +36,7 @@ class Changes:
     _failing: set[str] = field(default_factory=set)
 
     def reading(self, subject: str, current: Reading) -> Event | None:
-        """Return the event of a change, of the first reading, or of the first one after a failure."""
+        """Return the event of a change, of the first reading, or of the first after a failure."""
         previous = self._known.get(subject)
         added = _missing_in(previous, current)
         removed = _missing_in(current, previous)
@@ -47,11 +52,15 @@ class Changes:
             return None
         self._failing.add(subject)
         details = {name: error.details.get(name) for name in CALL_DETAILS}
-        return _event(FAILED, {"watched": subject, "msg": error.message, "error": details}, None, [], [])
+        return _event(
+            FAILED, {"watched": subject, "msg": error.message, "error": details}, None, [], []
+        )
 
 
 def _missing_in(one: Reading | None, other: Reading | None) -> list[Any]:
-    """Return the items of the ``other`` list that are not in the first; a list that was never read lacks nothing."""
+    """Return the items of the ``other`` list that are not in the first; a list that was never read
+    lacks nothing.
+    """
     if not isinstance(one, list) or not isinstance(other, list):
         return []
     names = {_name(item) for item in one}
@@ -59,12 +68,22 @@ def _missing_in(one: Reading | None, other: Reading | None) -> list[Any]:
 
 
 def _name(item: Any) -> str:
-    """Return what stays the same of a lease or an address: fields of a lease differ between lists of the vendor."""
+    """Return what stays the same of a lease or an address: fields of a lease differ between lists
+    of the vendor.
+    """
     return str(item["server"] if isinstance(item, dict) else item)
 
 
-def _event(kind: str, current: Reading, previous: Reading | None, added: list[Any], removed: list[Any]) -> Event:
+def _event(
+    kind: str, current: Reading, previous: Reading | None, added: list[Any], removed: list[Any]
+) -> Event:
     # A condition cannot count. ansible-rulebook completes meta, and would take hosts from it.
     count = len(current) if isinstance(current, list) else None
-    event = {"type": kind, "current": current, "previous": previous, "added": added, "removed": removed}
+    event = {
+        "type": kind,
+        "current": current,
+        "previous": previous,
+        "added": added,
+        "removed": removed,
+    }
     return {**event, "count": count, "meta": {}}

@@ -2,7 +2,9 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The event source qg_watch: its options, which Ansible does not validate for it, and its loop of reads and events."""
+"""The event source qg_watch: its options, which Ansible does not validate for it, and its loop of
+reads and events.
+"""
 
 from __future__ import annotations
 
@@ -42,13 +44,18 @@ from .._task.operation import read_options as read
 from .._task.products import check_quota, lease_client
 from .events import BALANCE, FAILED, LEASES, QUOTA, WHITELIST, Changes, Reading
 
-#: The minimum interval between two polls, as a share of the vendor's minute: six calls of each kind a minute, where the
-#: smallest plan allows 15, so that most of the limit remains for playbooks.
+#: The minimum interval between two polls, as a share of the vendor's minute: six calls of each kind
+#: a minute, where the smallest plan allows 15, so that most of the limit remains for playbooks.
 MIN_INTERVAL = 1 / 6
 
 _API_OPTIONS: Spec = {**PRODUCT_OPTIONS, **PROXY_API_OPTIONS, **ACCOUNT_API_OPTIONS}
 SPEC: Spec = {
-    "watch": {"type": "list", "elements": "str", "choices": [QUOTA, LEASES, WHITELIST, BALANCE], "required": True},
+    "watch": {
+        "type": "list",
+        "elements": "str",
+        "choices": [QUOTA, LEASES, WHITELIST, BALANCE],
+        "required": True,
+    },
     "min_remaining": {"type": "str", "default": "0"},
     "interval": {"type": "float", "default": 60.0},
     # What an API requires is required only if something of that API is watched.
@@ -76,7 +83,9 @@ def read_options(args: Mapping[str, Any]) -> Watch:
     place = "option of qg_watch"
     params = read(SPEC, given, place=place)
     subjects = params["watch"]
-    minutes = check_range("min_remaining", parse_minutes("min_remaining", params["min_remaining"]), 0, 525600)
+    minutes = check_range(
+        "min_remaining", parse_minutes("min_remaining", params["min_remaining"]), 0, 525600
+    )
     interval = check_range("interval", params["interval"], minute_seconds() * MIN_INTERVAL, 86400)
     readers: dict[str, Callable[[], Reading]] = {}
     if BALANCE in subjects:
@@ -94,7 +103,9 @@ def read_options(args: Mapping[str, Any]) -> Watch:
         readers[WHITELIST] = functools.partial(_whitelist, connection)
     if QUOTA in subjects:
         check_quota(params["product"])
-    return Watch({subject: readers[subject] for subject in subjects}, interval, secrets_in(params, SPEC))
+    return Watch(
+        {subject: readers[subject] for subject in subjects}, interval, secrets_in(params, SPEC)
+    )
 
 
 class Queue(Protocol):
@@ -142,8 +153,8 @@ def _balance(connection: AccountConnection) -> Reading:
 async def _in_thread(work: Callable[[], T]) -> T:
     """Run blocking work in a thread of its own.
 
-    A process waits for asyncio's own pool before it ends, but stopping a watcher must not require a response of the
-    vendor.
+    A process waits for asyncio's own pool before it ends, but stopping a watcher must not require a
+    response of the vendor.
     """
     future: concurrent.futures.Future[T] = concurrent.futures.Future()
     # A running future cannot be cancelled, so the thread can always set its result.
@@ -162,12 +173,14 @@ async def _in_thread(work: Callable[[], T]) -> T:
 
 
 async def watch(
-    queue: Queue, args: Mapping[str, Any], pause: Callable[[float], Awaitable[object]] = asyncio.sleep
+    queue: Queue,
+    args: Mapping[str, Any],
+    pause: Callable[[float], Awaitable[object]] = asyncio.sleep,
 ) -> None:
     """Poll until cancelled, and put an event into the queue for each change.
 
-    Raises OptionError, before any call, for options that cannot be used. Nothing else ends it but its being cancelled:
-    a subject that cannot be read is an event.
+    Raises OptionError, before any call, for options that cannot be used. Nothing else ends it but
+    its being cancelled: a subject that cannot be read is an event.
     """
     readers, interval, secrets = await _in_thread(functools.partial(read_options, args))
     changes = Changes()

@@ -4,9 +4,10 @@
 
 """The change of a whitelist: the difference is sent, and the list is read again.
 
-The list decides. A lost response, a refusal of what is already done and a partial success need no case of their own,
-since the next round sends what is still missing. Adding and removing are repeatable and cost nothing. Where the list
-lags for longer than the run may wait, what QG.net has reported counts as changed, and the run fails.
+The list decides. A lost response, a refusal of what is already done and a partial success need no
+case of their own, since the next round sends what is still missing. Adding and removing are
+repeatable and cost nothing. Where the list lags for longer than the run may wait, what QG.net has
+reported counts as changed, and the run fails.
 """
 
 from __future__ import annotations
@@ -24,22 +25,29 @@ from .._core.text import format_sample
 Listed = tuple[frozenset[str], tuple[str, ...]]
 #: The successive rounds without progress after which a change fails.
 MAX_STALLS = 3
-#: Seconds before each further reading after a change, since the list may lag: two rounds of them are a minute.
+#: Seconds before each further reading after a change, since the list may lag: two rounds of them
+#: are a minute.
 READ_DELAYS = (2, 3, 5, 10, 10)
 #: The kinds of refusals that concern single addresses: QG.net may take the others of the same call.
 ABOUT_ADDRESSES = (Reason.OTHER_KEY, Reason.FULL)
-_NOT_SHOWN = "QG.net reports success, but the whitelist does not show it, so the effect is unknown; it may be full."
+_NOT_SHOWN = (
+    "QG.net reports success, but the whitelist does not show it, so the effect is unknown; it may "
+    "be full."
+)
 
 
 class Edit:
-    """A list that is changed so that the ``wanted`` addresses are on it, and then the ``unwanted`` ones are not.
+    """A list that is changed so that the ``wanted`` addresses are on it, and then the ``unwanted``
+    ones are not.
 
-    ``before`` is the list as it was, ``after`` as it is, or as check mode predicts it. ``refused`` are addresses that
-    QG.net does not take. With ``error``, the list is not as it should be, or does not show it: ``after`` then has what
-    is ``unconfirmed``.
+    ``before`` is the list as it was, ``after`` as it is, or as check mode predicts it. ``refused``
+    are addresses that QG.net does not take. With ``error``, the list is not as it should be, or
+    does not show it: ``after`` then has what is ``unconfirmed``.
     """
 
-    def __init__(self, api: Whitelist, listed: Listed, *, wanted: Set[str], unwanted: Set[str]) -> None:
+    def __init__(
+        self, api: Whitelist, listed: Listed, *, wanted: Set[str], unwanted: Set[str]
+    ) -> None:
         self._api = api
         self.wanted = frozenset(wanted)
         self.unwanted = frozenset(unwanted)
@@ -50,7 +58,8 @@ class Edit:
         self._reported_added: frozenset[str] = frozenset()
         self._reported_removed: frozenset[str] = frozenset()
         self._is_full = False
-        #: Whether QG.net accepted the last removal and found nothing to remove: the list still shows what has gone.
+        #: Whether QG.net accepted the last removal and found nothing to remove: the list still
+        #: shows what has gone.
         self._has_gone = False
 
     @property
@@ -60,7 +69,9 @@ class Edit:
 
     @property
     def unneeded(self) -> frozenset[str]:
-        """The addresses that are still to be removed; none while QG.net refuses those that replace them."""
+        """The addresses that are still to be removed; none while QG.net refuses those that replace
+        them.
+        """
         return frozenset() if self.refused else self.unwanted & self.after
 
     @property
@@ -73,11 +84,16 @@ class Edit:
 
     @property
     def unconfirmed(self) -> frozenset[str]:
-        """The addresses that QG.net has reported as changed, and that no reading of the list has shown as such."""
+        """The addresses that QG.net has reported as changed, and that no reading of the list has
+        shown as such.
+        """
         return self._reported_added | self._reported_removed
 
     def run(self, *, check: bool) -> None:
-        """Change the list, or predict it in check mode. An error is stored, since parts may have been changed."""
+        """Change the list, or predict it in check mode.
+
+        An error is stored, since parts may have been changed.
+        """
         if check:
             self.after = (self.before | self.missing) - self.unneeded
             return
@@ -94,7 +110,11 @@ class Edit:
             "added": sorted(self.added, key=inet_aton),
             "removed": sorted(self.removed, key=inet_aton),
             "refused": [
-                {"ip": ip, "code": self.refused[ip].details.get("code"), "reason": self.refused[ip].message}
+                {
+                    "ip": ip,
+                    "code": self.refused[ip].details.get("code"),
+                    "reason": self.refused[ip].message,
+                }
                 for ip in sorted(self.refused, key=inet_aton)
             ],
             "whitelist": sorted(self.after, key=inet_aton),
@@ -153,7 +173,9 @@ class Edit:
         return error
 
     def _write(self) -> None:
-        """Add first, so that no host is cut off; remove first only from a full list, if that makes enough room."""
+        """Add first, so that no host is cut off; remove first only from a full list, if that makes
+        enough room.
+        """
         if not self._must_make_room() and self._add(sorted(self.missing, key=inet_aton)):
             self._remove()
         elif self._must_make_room():
@@ -171,7 +193,10 @@ class Edit:
             self.after -= removed
 
     def _add(self, ips: list[str]) -> bool:
-        """Add addresses; halve a refused call until it shows which address is. Returns whether all are added."""
+        """Add addresses; halve a refused call until it shows which address is.
+
+        Returns whether all are added.
+        """
         ips = [ip for ip in ips if ip not in self.refused]
         try:
             added = self._api.add(ips) if ips else frozenset()
@@ -185,7 +210,9 @@ class Edit:
             if half:
                 return all([self._add(ips[:half]), self._add(ips[half:])])
             # A full list takes none of the others either.
-            self.refused.update(dict.fromkeys(self.missing if error.reason is Reason.FULL else ips, error))
+            self.refused.update(
+                dict.fromkeys(self.missing if error.reason is Reason.FULL else ips, error)
+            )
             return False
         self.after |= added
         return added.issuperset(ips)
@@ -199,7 +226,9 @@ class Edit:
         self.refused = {ip: error for ip, error in self.refused.items() if ip not in done}
 
     def _await_reported(self) -> None:
-        """Read the list until it shows what QG.net has reported as changed, for as long as it may lag."""
+        """Read the list until it shows what QG.net has reported as changed, for as long as it may
+        lag.
+        """
         for delay in READ_DELAYS:
             still_shows_gone = self._has_gone and self.unneeded
             if not self.unconfirmed and not still_shows_gone:
@@ -211,7 +240,7 @@ class Edit:
         self._api.caller.budget.wait(seconds, reason, "/whitelist/query")
 
     def _explained(self, error: QgError) -> QgError:
-        """Return the error of the change, with what QG.net has reported and the list does not show."""
+        """Return the error of the change, with what QG.net reported and the list does not show."""
         if not self.unconfirmed:
             return error
         parts = [
@@ -222,7 +251,9 @@ class Edit:
         text = f"QG.net reported {' and '.join(parts)}"
         if isinstance(error, WaitBudgetExceeded):
             limit = f"max_wait ({self._api.caller.budget.max_wait:g} seconds)"
-            text += f", but the whitelist did not show it within {limit}: raise it, or run again later."
+            text += (
+                f", but the whitelist did not show it within {limit}: raise it, or run again later."
+            )
         else:
             text += f", which the whitelist has not shown yet. {error.message}"
         return QgError(text, **error.details)
@@ -234,8 +265,8 @@ class Edit:
             sample = format_sample(sorted(kept, key=inet_aton))
             reasons += f" Not removed, because the new addresses must be listed first: {sample}."
         return QgError(
-            f"{len(refused)} of {len(self.wanted)} addresses were refused: {format_sample(refused)}. The "
-            f"whitelist holds {len(self.after)}. {reasons}",
+            f"{len(refused)} of {len(self.wanted)} addresses were refused: "
+            f"{format_sample(refused)}. The whitelist holds {len(self.after)}. {reasons}",
             **next(iter(self.refused.values())).details,
         )
 

@@ -4,8 +4,9 @@
 
 """The whitelist for the hosts of a play: one reading and one write for all, and a result for each.
 
-A registration says which host an address is on the list for. Two rules protect those who are not in a run: an address
-that nobody here added or gave is never removed for a host, and neither is one that another host is registered with.
+A registration says which host an address is on the list for. Two rules protect those who are not in
+a run: an address that nobody here added or gave is never removed for a host, and neither is one
+that another host is registered with.
 """
 
 from __future__ import annotations
@@ -23,7 +24,8 @@ from .._store.registrations import Registration, Registrations
 from .edit import ABOUT_ADDRESSES, Edit
 from .kept import Kept, rerun, warnings
 
-#: Seconds after its last registration for which a host is not pruned: a run may have read its inventory before.
+#: Seconds after its last registration for which a host is not pruned: a run may have read its
+#: inventory before.
 PRUNE_AFTER = 86400.0
 #: The outcomes of a host in the summary of a run.
 IN_SYNC = "in sync"
@@ -36,7 +38,9 @@ _CONTROL_NODE = ("localhost", "127.0.0.1", "::1")
 
 
 class Host(NamedTuple):
-    """What a host wants: its addresses, ``given`` by the user or reported by itself; and which given ones must go."""
+    """What a host wants: its addresses, ``given`` by the user or reported by itself; and which
+    given ones must go.
+    """
 
     ips: frozenset[str] = frozenset()
     given: bool = True
@@ -44,12 +48,16 @@ class Host(NamedTuple):
 
 
 class Fleet:
-    """Hosts of an inventory, with their ``own`` registrations and those of all ``others``; and what the list needs.
+    """Hosts of an inventory, with their ``own`` registrations and those of all ``others``; and what
+    the list needs.
 
-    It needs all ``wanted`` addresses, and none of the ``unwanted`` ones: what hosts have left, and nobody else has.
+    It needs all ``wanted`` addresses, and none of the ``unwanted`` ones: what hosts have left, and
+    nobody else has.
     """
 
-    def __init__(self, rows: Sequence[Registration], inventory: str, hosts: Mapping[str, Host]) -> None:
+    def __init__(
+        self, rows: Sequence[Registration], inventory: str, hosts: Mapping[str, Host]
+    ) -> None:
         self.inventory = inventory
         self.hosts = hosts
         self.own: dict[tuple[str, str], Registration] = {}
@@ -67,7 +75,8 @@ class Fleet:
             self.wanted |= host.ips
             self.unwanted |= host.unwanted
         self.unwanted -= self.wanted.union(row.ip for row in self.others)
-        #: The addresses that each host had, or that were given to remove, and that it does not want.
+        #: The addresses that each host had, or that were given to remove, and that it does not
+        #: want.
         self._former = self._former_addresses()
 
     def _former_addresses(self) -> dict[str, Set[str]]:
@@ -80,7 +89,9 @@ class Fleet:
         return former
 
     def rows(self, listed: Collection[str], now: float) -> list[Registration]:
-        """Return all registrations while the list is changed: hosts have what they want, and what they have left."""
+        """Return all registrations while the list is changed: hosts have what they want, and what
+        they have left.
+        """
         ours = {row.ip for row in (*self.own.values(), *self.others) if not row.found}
         rows = {key: row for key, row in self.own.items() if row.ip in self.unwanted}
         for name, host in self.hosts.items():
@@ -115,7 +126,8 @@ class Fleet:
     def kept(self, edit: Edit) -> list[Kept]:
         """Return the addresses that hosts need no longer, and that stay.
 
-        A host that leaves, and with which nothing is registered here, may be on the list for another inventory.
+        A host that leaves, and with which nothing is registered here, may be on the list for
+        another inventory.
         """
         owners: dict[str, list[Registration]] = {}
         elsewhere: dict[str, dict[str, Registration]] = {}
@@ -163,12 +175,14 @@ def update(
     forget: bool = False,
     check: bool,
 ) -> dict[str, Any]:
-    """Register or deregister hosts; returns ``hosts``, with a result for each, and what changed as a whole.
+    """Register or deregister hosts.
 
-    ``present`` are the hosts that the inventory has: with ``prune``, others are deregistered, too, with at most so many
-    addresses. ``coming`` are the hosts of later batches of the run. To ``forget`` hosts, they must be registered or
-    present. The registrations are written before the first call that changes something, and again at the end. The
-    caller holds the lock of the key.
+    Returns ``hosts``, with a result for each, and what changed as a whole.
+
+    ``present`` are the hosts that the inventory has: with ``prune``, others are deregistered, too,
+    with at most so many addresses. ``coming`` are the hosts of later batches of the run. To
+    ``forget`` hosts, they must be registered or present. The registrations are written before the
+    first call that changes something, and again at the end. The caller holds the lock of the key.
     """
     registrations = Registrations(api.caller.store, api.caller.key_digest)
     rows = registrations.all()
@@ -200,12 +214,14 @@ def update(
 
 
 def registered_name(name: str, *, is_shared: bool) -> str:
-    """Return the name under which a host is registered: the localhost of each node that shares a state is its own."""
+    """Return the name under which a host is registered: the localhost of each node that shares a
+    state is its own.
+    """
     return f"{name} on {os.uname().nodename}" if is_shared and name in _CONTROL_NODE else name
 
 
 def summary_line(result: Mapping[str, Any], unreached: Collection[str], *, check: bool) -> str:
-    """Return the outcome of a run in one line: each host once, and the addresses that were changed."""
+    """Return the outcome of a run in one line: each host once, and the changed addresses."""
     outcomes = Counter(_outcome(own) for own in result["hosts"].values())
     old = sum(len(own["kept"]) for own in result["hosts"].values() if own.get("ips"))
     counts = [
@@ -236,10 +252,19 @@ def _outcome(own: Mapping[str, Any]) -> str:
 
 
 def merged(results: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """Return the common result of the updates for several keys; one that has failed has only ``hosts``."""
+    """Return the common result of the updates for several keys; one that has failed has only
+    ``hosts``.
+    """
     lists = ("added", "removed", "refused", "unreadable", "warnings")
     usage = dict.fromkeys(("calls", "retries", "waited_seconds"), 0)
-    whole: dict[str, Any] = {"changed": False, "hosts": {}, "gone_hosts": {}, "count": 0, "api": usage, "diff": []}
+    whole: dict[str, Any] = {
+        "changed": False,
+        "hosts": {},
+        "gone_hosts": {},
+        "count": 0,
+        "api": usage,
+        "diff": [],
+    }
     whole |= {name: [] for name in lists}
     for result in results:
         whole["hosts"] |= result["hosts"]
@@ -257,7 +282,9 @@ def merged(results: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     return whole
 
 
-def _gone_hosts(rows: Iterable[Registration], inventory: str, present: Collection[str]) -> dict[str, list[str]]:
+def _gone_hosts(
+    rows: Iterable[Registration], inventory: str, present: Collection[str]
+) -> dict[str, list[str]]:
     """Return the registered hosts that the inventory no longer has, with their addresses."""
     found: dict[str, list[str]] = {}
     for row in rows:
@@ -269,17 +296,27 @@ def _gone_hosts(rows: Iterable[Registration], inventory: str, present: Collectio
 
 
 def _prunable(
-    rows: Sequence[Registration], inventory: str, present: Collection[str], now: float, max_removals: int
+    rows: Sequence[Registration],
+    inventory: str,
+    present: Collection[str],
+    now: float,
+    max_removals: int,
 ) -> dict[str, Host]:
-    """Return the hosts to deregister because the inventory no longer has them; raises OptionError for too many."""
-    recent = {row.host for row in rows if row.inventory == inventory and row.since > now - PRUNE_AFTER}
+    """Return the hosts to deregister because the inventory no longer has them.
+
+    Raises OptionError for too many.
+    """
+    recent = {
+        row.host for row in rows if row.inventory == inventory and row.since > now - PRUNE_AFTER
+    }
     hosts = dict.fromkeys(sorted(_gone_hosts(rows, inventory, present).keys() - recent), Host())
     removals = Fleet(rows, inventory, hosts).unwanted
     if len(removals) > max_removals:
         raise OptionError(
             "prune",
-            f"would remove {counted(len(removals), 'address')} of {counted(len(hosts), 'host')} that the inventory no "
-            f"longer has, more than max_removals={max_removals} ({format_sample(hosts)})",
+            f"would remove {counted(len(removals), 'address')} of {counted(len(hosts), 'host')} "
+            f"that the inventory no longer has, more than max_removals={max_removals} "
+            f"({format_sample(hosts)})",
             "check that the inventory is complete, then raise max_removals",
         )
     return hosts
@@ -299,6 +336,7 @@ def _check_known(
         fix = f"The inventory {other} has it: {rerun(other)}"
     raise OptionError(
         "forget",
-        f"contains {quoted(unknown[0])}, which is not registered for this key in the inventory {inventory}",
+        f"contains {quoted(unknown[0])}, which is not registered for this key in the inventory "
+        f"{inventory}",
         f"it has {format_sample(sorted(registered)) or 'no hosts'}. {fix}",
     )

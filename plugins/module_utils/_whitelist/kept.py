@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Addresses that stay although a host needs them no longer: for whom, and how they can be removed."""
+"""Addresses that stay although a host needs them no longer: for whom, and how to remove them."""
 
 from __future__ import annotations
 
@@ -18,7 +18,9 @@ SAMPLE = 5
 
 
 class Kept(NamedTuple):
-    """An address that stays. Others are registered with it, or it was there before the host reported it.
+    """An address that stays.
+
+    Others are registered with it, or it was there before the host reported it.
 
     The ``namesake`` is the owner of the same name in another inventory.
     """
@@ -88,7 +90,7 @@ def rerun(inventory: str, hosts: Collection[str] = ()) -> str:
 
 
 def _advice(owners: Sequence[tuple[str, Registration]]) -> str:
-    """Return what deregisters the owners of addresses: those of the inventory that is named first."""
+    """Return what deregisters the owners of addresses: those of the first inventory."""
     inventory = owners[0][1].inventory
     pairs = [(host, owner.host) for host, owner in owners if owner.inventory == inventory]
     names: list[str] = []

@@ -71,7 +71,12 @@ def _run_info(params: Params, mode: Mode) -> dict[str, Any]:
     owners: dict[str, list[dict[str, Any]]] = {}
     for row in Registrations(store, api.caller.key_digest).all():
         since = datetime.datetime.fromtimestamp(round(row.since + ahead), BEIJING).isoformat()
-        own = {"host": row.host, "inventory_id": row.inventory, "registered_since": since, "there_before": row.found}
+        own = {
+            "host": row.host,
+            "inventory_id": row.inventory,
+            "registered_since": since,
+            "there_before": row.found,
+        }
         owners.setdefault(row.ip, []).append(own)
     return {
         "changed": False,
