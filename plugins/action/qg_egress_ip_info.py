@@ -11,7 +11,10 @@ from typing import Any
 from ansible_collections.qingguo.qgnet.plugins.module_utils._task.api_options import EGRESS_OPTIONS
 from ansible_collections.qingguo.qgnet.plugins.module_utils._task.operation import Spec, redact
 from ansible_collections.qingguo.qgnet.plugins.plugin_utils._action import QgAction
-from ansible_collections.qingguo.qgnet.plugins.plugin_utils._egress import DetectionRequest, detect_egress
+from ansible_collections.qingguo.qgnet.plugins.plugin_utils._egress import (
+    DetectionRequest,
+    detect_egress,
+)
 
 SPEC: Spec = {
     **EGRESS_OPTIONS,

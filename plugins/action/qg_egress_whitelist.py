@@ -2,10 +2,11 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""qg_egress_whitelist: detects the egress addresses of each host, registers them with one write, and reports for each.
+"""qg_egress_whitelist: detects the egress addresses of each host, registers them with one write,
+and reports for each.
 
-What the hosts report reaches the one process that writes as a registered variable. Between the tasks of a play, Ansible
-itself waits for all hosts.
+What the hosts report reaches the one process that writes as a registered variable. Between the
+tasks of a play, Ansible itself waits for all hosts.
 """
 
 from __future__ import annotations
@@ -33,7 +34,11 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._task.api_options im
     Connection,
     key_caller,
 )
-from ansible_collections.qingguo.qgnet.plugins.module_utils._task.operation import Params, Spec, redact
+from ansible_collections.qingguo.qgnet.plugins.module_utils._task.operation import (
+    Params,
+    Spec,
+    redact,
+)
 from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist.fleet import (
     Host,
     merged,
@@ -43,7 +48,10 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist.fleet imp
 )
 from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist.operations import locked
 from ansible_collections.qingguo.qgnet.plugins.plugin_utils._action import QgAction
-from ansible_collections.qingguo.qgnet.plugins.plugin_utils._egress import DetectionRequest, detect_egress
+from ansible_collections.qingguo.qgnet.plugins.plugin_utils._egress import (
+    DetectionRequest,
+    detect_egress,
+)
 
 SPEC: Spec = {
     "step": {"type": "str", "choices": ["detect", "update", "report"], "required": True},
@@ -61,7 +69,8 @@ SPEC: Spec = {
 #: The variables that the tasks of the role register.
 DETECTED = "egress_whitelist_detected"
 UPDATED = "egress_whitelist_result"
-#: Made before Ansible forks its workers, so that a digest of a key means nothing outside of the run.
+#: Made before Ansible forks its workers, so that a digest of a key means nothing outside of the
+#: run.
 _SALT = secrets.token_bytes(16)
 
 
@@ -74,13 +83,16 @@ class ActionModule(QgAction):
         """Take one step, and return its result."""
         if self._task.delegate_to:
             raise AnsibleActionFail(
-                "qg_egress_whitelist acts for its own host and cannot be delegated: use qg_egress_ip_info, and "
-                "delegate qg_whitelist."
+                "qg_egress_whitelist acts for its own host and cannot be delegated: use "
+                "qg_egress_ip_info, and delegate qg_whitelist."
             )
         params = self.validated(SPEC)
-        step = {"detect": self._detect, "update": self._update, "report": self._report}[params["step"]]
+        step = {"detect": self._detect, "update": self._update, "report": self._report}[
+            params["step"]
+        ]
         own = self.guarded(lambda: step(params))
-        # What a host prints has no secret of the control node, and what is reported was redacted by the update.
+        # What a host prints has no secret of the control node, and what is reported was redacted by
+        # the update.
         return redact(own, params, SPEC) if params["step"] == "update" else own
 
     def _detect(self, params: Params) -> dict[str, Any]:
@@ -89,11 +101,19 @@ class ActionModule(QgAction):
         if params["forget"] and not is_absent:
             raise OptionError("forget", "deregisters hosts", "set state=absent as well")
         check_range("max_removals", params["max_removals"], 0, 10**6)
-        given = sorted(check_addresses("ips", params["ips"] or (), any_scope=is_absent), key=inet_aton)
+        given = sorted(
+            check_addresses("ips", params["ips"] or (), any_scope=is_absent), key=inet_aton
+        )
         connection = Connection.of(params)
         # The library that the update needs may be missing.
         connection.timing.transport("api_url")
-        found = {"changed": False, "whitelist": _digest(connection), "ips": given, "given": True, "unwanted": []}
+        found = {
+            "changed": False,
+            "whitelist": _digest(connection),
+            "ips": given,
+            "given": True,
+            "unwanted": [],
+        }
         if is_absent:
             return {**found, "ips": [], "unwanted": given}
         if given:
@@ -108,11 +128,19 @@ class ActionModule(QgAction):
             return {"changed": False, "msg": error.message, "warnings": [error.message]}
 
     def _update(self, params: Params) -> dict[str, Any]:
-        """Update the whitelist for all hosts of the batch that have reported, with one write for each key."""
+        """Update the whitelist for all hosts of the batch that have reported, with one write for
+        each key.
+        """
         variables = self._variables
-        batch, alive, everyone = (set(variables[f"ansible_play_{name}"]) for name in ("batch", "hosts", "hosts_all"))
-        reports = {name: variables["hostvars"].raw_get(name).get(DETECTED) or {} for name in everyone}
-        reported = {name for name, own in reports.items() if "whitelist" in own and not own.get("failed")}
+        batch, alive, everyone = (
+            set(variables[f"ansible_play_{name}"]) for name in ("batch", "hosts", "hosts_all")
+        )
+        reports = {
+            name: variables["hostvars"].raw_get(name).get(DETECTED) or {} for name in everyone
+        }
+        reported = {
+            name for name, own in reports.items() if "whitelist" in own and not own.get("failed")
+        }
         lists: dict[str, dict[str, Host]] = {}
         for name in sorted(reported & batch):
             own = reports[name]
@@ -126,7 +154,9 @@ class ActionModule(QgAction):
             limit = params["max_removals"]
             if missing := sorted(everyone - reported):
                 limit = None
-                warnings.append(f"prune has removed nothing, because {format_sample(missing)} did not report.")
+                warnings.append(
+                    f"prune has removed nothing, because {format_sample(missing)} did not report."
+                )
         results = []
         for digest, hosts in sorted(lists.items()):
             try:
@@ -137,7 +167,8 @@ class ActionModule(QgAction):
                 failure = {"changed": False, "failed": True, **error.as_result()}
                 results.append({"hosts": dict.fromkeys(hosts, failure)})
         result = merged(results)
-        # Their first step has failed, and Ansible was told to ignore that, or the option fail is false.
+        # Their first step has failed, and Ansible was told to ignore that, or the option fail is
+        # false.
         for name in batch - reported:
             if text := reports[name].get("msg"):
                 is_failed = bool(reports[name].get("failed") or reports[name].get("unreachable"))
@@ -149,13 +180,23 @@ class ActionModule(QgAction):
             self._display.display(f"{owner}: {line}", stderr=True)
         if not self._task.diff:
             del result["diff"]
-        is_quiet = not result["changed"] and not any(own["failed"] for own in result["hosts"].values())
+        is_quiet = not result["changed"] and not any(
+            own["failed"] for own in result["hosts"].values()
+        )
         # A static import keeps the first value for all serial batches.
         result["report_once"] = is_quiet and alive == batch
-        return {**result, "unreached_hosts": unreached, "msg": line, "warnings": [*warnings, *result["warnings"]]}
+        return {
+            **result,
+            "unreached_hosts": unreached,
+            "msg": line,
+            "warnings": [*warnings, *result["warnings"]],
+        }
 
     def _forgotten(self, params: Params) -> dict[str, dict[str, Host]]:
-        """Return the hosts to forget by their keys. One that is in the inventory is as if the play had chosen it."""
+        """Return the hosts to forget by their keys.
+
+        One that is in the inventory is as if the play had chosen it.
+        """
         lists: dict[str, dict[str, Host]] = {}
         for name in params["forget"]:
             own = self._of_host(name, params)
@@ -177,7 +218,12 @@ class ActionModule(QgAction):
         }
 
     def _update_list(
-        self, digest: str, hosts: Mapping[str, Host], params: Params, prune: int | None, coming: Set[str]
+        self,
+        digest: str,
+        hosts: Mapping[str, Host],
+        params: Params,
+        prune: int | None,
+        coming: Set[str],
     ) -> dict[str, Any]:
         """Update the whitelist of one key."""
         variables = self._variables
@@ -202,14 +248,17 @@ class ActionModule(QgAction):
         return {**result, "api": api.caller.usage()}
 
     def _connection_of(self, digest: str, name: str, params: Params) -> Connection:
-        """Return the connection with the key that a host has reported, which only the inventory may have."""
+        """Return the connection with the key that a host has reported, which only the inventory may
+        have.
+        """
         connection = Connection.of(params)
         if digest == _digest(connection):
             return connection
         connection = Connection.of(self._of_host(name, params))
         if digest != _digest(connection):
             raise QgError(
-                f"{name} has another key than the first host: set it as qg_key in the inventory, or use another play."
+                f"{name} has another key than the first host: set it as qg_key in the inventory, "
+                "or use another play."
             )
         return connection
 
@@ -221,10 +270,14 @@ class ActionModule(QgAction):
         hosts = updated.get("hosts")
         if hosts is None:
             raise QgError(
-                "The whitelist was not updated, because the first host of the play skips the role: use include_role "
-                "with when, or a play with only the hosts that need it."
+                "The whitelist was not updated, because the first host of the play skips the role: "
+                "use include_role with when, or a play with only the hosts that need it."
             )
-        own = _together(hosts) if params["forget"] else dict(hosts.get(self._variables["inventory_hostname"]) or {})
+        own = (
+            _together(hosts)
+            if params["forget"]
+            else dict(hosts.get(self._variables["inventory_hostname"]) or {})
+        )
         own = {"changed": False, "failed": False, **own}
         if own.pop("tolerable", False) and not params["fail"]:
             own |= {"failed": False, "warnings": [own["msg"]]}
@@ -234,7 +287,10 @@ class ActionModule(QgAction):
 def _together(hosts: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
     """Return one result for hosts of which none reports: it fails if one of them has failed."""
     messages = [f"{name}: {own['msg']}" for name, own in sorted(hosts.items()) if own["failed"]]
-    result: dict[str, Any] = {"changed": any(own["changed"] for own in hosts.values()), "failed": bool(messages)}
+    result: dict[str, Any] = {
+        "changed": any(own["changed"] for own in hosts.values()),
+        "failed": bool(messages),
+    }
     if messages:
         result["msg"] = format_sample(messages, 5)
     for field in ("added", "removed", "kept"):
@@ -250,14 +306,21 @@ def _digest(connection: Connection) -> str:
 def check_complete(variables: Mapping[str, Any]) -> None:
     """Refuse prune where the inventory may be incomplete."""
     limit = context.CLIARGS.get("subset") or variables.get("ansible_limit")
-    lists = [str(source) for source in variables.get("ansible_inventory_sources") or () if "," in str(source)]
+    lists = [
+        str(source)
+        for source in variables.get("ansible_inventory_sources") or ()
+        if "," in str(source)
+    ]
     if lists or (limit and str(limit).strip() not in ("all", "*")):
-        reason = f"--limit {limit}" if limit else f"a list of hosts as inventory, {format_sample(lists)}"
+        reason = (
+            f"--limit {limit}" if limit else f"a list of hosts as inventory, {format_sample(lists)}"
+        )
         fix = "run it with the whole inventory, or set prune to false"
         raise OptionError("prune", f"is refused with {reason}", fix)
     if not ansible.constants.INVENTORY_ANY_UNPARSED_IS_FAILED:
         raise OptionError(
             "prune",
-            "is refused, because Ansible would go on without the hosts of an inventory source that cannot be read",
+            "is refused, because Ansible would go on without the hosts of an inventory source "
+            "that cannot be read",
             "set ANSIBLE_INVENTORY_ANY_UNPARSED_IS_FAILED=true",
         )

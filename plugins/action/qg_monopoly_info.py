@@ -6,7 +6,9 @@
 
 from __future__ import annotations
 
-from ansible_collections.qingguo.qgnet.plugins.module_utils._monopolies.operations import MONOPOLY_INFO
+from ansible_collections.qingguo.qgnet.plugins.module_utils._monopolies.operations import (
+    MONOPOLY_INFO,
+)
 from ansible_collections.qingguo.qgnet.plugins.plugin_utils._action import ApiAction
 
 

@@ -22,17 +22,25 @@ class ActionModule(ApiAction):
     operation = WHITELIST
 
     def act(self) -> dict[str, Any]:
-        """Refuse state=exact in a run that sees only part of its hosts, unless allow_partial is set."""
+        """Refuse state=exact in a run that sees only part of its hosts, unless allow_partial is
+        set.
+        """
         options, variables = self._task.args, self._variables
-        if options.get("state") == "exact" and not boolean(options.get("allow_partial") or False, strict=False):
-            limit = str(context.CLIARGS.get("subset") or variables.get("ansible_limit") or "").strip()
-            everyone, batch = (variables.get(f"ansible_play_{name}") or () for name in ("hosts_all", "batch"))
+        if options.get("state") == "exact" and not boolean(
+            options.get("allow_partial") or False, strict=False
+        ):
+            limit = str(
+                context.CLIARGS.get("subset") or variables.get("ansible_limit") or ""
+            ).strip()
+            everyone, batch = (
+                variables.get(f"ansible_play_{name}") or () for name in ("hosts_all", "batch")
+            )
             missing = sorted(set(everyone) - set(batch))
             if limit not in ("", "all", "*") or missing:
                 reason = f"not with {format_sample(missing, 5)}" if missing else f"--limit {limit}"
                 raise AnsibleActionFail(
-                    f"state=exact is refused in a run that sees only part of its hosts ({reason}), because it would "
-                    "remove the addresses of the others: run it for all hosts, or set allow_partial=true if ips is "
-                    "complete nevertheless."
+                    f"state=exact is refused in a run that sees only part of its hosts ({reason}), "
+                    "because it would remove the addresses of the others: run it for all hosts, or "
+                    "set allow_partial=true if ips is complete nevertheless."
                 )
         return super().act()

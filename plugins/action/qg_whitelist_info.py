@@ -6,7 +6,9 @@
 
 from __future__ import annotations
 
-from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist.operations import WHITELIST_INFO
+from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist.operations import (
+    WHITELIST_INFO,
+)
 from ansible_collections.qingguo.qgnet.plugins.plugin_utils._action import ApiAction
 
 

@@ -13,40 +13,47 @@ version_added: 1.0.0
 author:
   - The qingguo.qgnet authors (!UNKNOWN)
 description:
-  - Returns the variables E(http_proxy), E(https_proxy) and E(no_proxy), each in lower and in upper case, for the
-    keyword C(environment) of a task, or for a file.
-  - The value is the C(proxy_url) of the lease, if it has one, which holds the key and its password. Otherwise it is
-    V(http://HOST:PORT), which works for callers that are on the whitelist. O(scheme) replaces C(http).
+  - Returns the variables E(http_proxy), E(https_proxy) and E(no_proxy), each in lower and in upper
+    case, for the keyword C(environment) of a task, or for a file.
+  - The value is the C(proxy_url) of the lease, if it has one, which holds the key and its password.
+    Otherwise it is V(http://HOST:PORT), which works for callers that are on the whitelist.
+    O(scheme) replaces C(http).
 positional: no_proxy, scheme
 options:
   _input:
     description:
-      - A lease as the modules and the lookup P(qingguo.qgnet.proxy#lookup) return it, the text V(HOST:PORT), or its
-        URL, which may contain V(KEY:PASSWORD@). The host is an IPv4 address or a name.
+      - A lease as the modules and the lookup P(qingguo.qgnet.proxy#lookup) return it, the text
+        V(HOST:PORT), or its URL, which may contain V(KEY:PASSWORD@). The host is an IPv4 address or
+        a name.
       - It may also be the only one of a list, such as one that C(query) returns.
     type: raw
     required: true
   no_proxy:
     description:
-      - The hosts, domains and networks to reach without the proxy, as a list or as text with commas.
-      - An empty list or text sends everything through the proxy, regardless of the variables of the host.
+      - The hosts, domains and networks to reach without the proxy, as a list or as text with
+        commas.
+      - An empty list or text sends everything through the proxy, regardless of the variables of the
+        host.
       - With V(none), the filter omits these variables, and those of the host remain in effect.
     type: raw
     default: localhost,127.0.0.1,::1
   scheme:
     description:
-      - The protocol that programs speak with the proxy. A lease supports HTTP and SOCKS5 at the same port.
+      - The protocol that programs speak with the proxy. A lease supports HTTP and SOCKS5 at the
+        same port.
       - With V(socks5h), the proxy resolves the names of sites. With V(socks5), the host does.
       - Programs need support for SOCKS5, such as C(requests[socks]) in Python.
     type: str
     choices: [http, socks5, socks5h]
     default: http
 notes:
-  - With C(-vvv), Ansible shows the environment of a task, even if the task or the play sets C(no_log). It also writes
-    the environment into the command that starts a module, which other users of the host can read while the module runs.
-  - A lease without C(proxy_url) contains no secret, and can be used as the environment of a task. For a lease with
-    C(proxy_url), and for a URL with a password, write the variables into a file with the mode V(0600) in a task with
-    C(no_log), and let the program read this file, as the examples show.
+  - With C(-vvv), Ansible shows the environment of a task, even if the task or the play sets
+    C(no_log). It also writes the environment into the command that starts a module, which other
+    users of the host can read while the module runs.
+  - A lease without C(proxy_url) contains no secret, and can be used as the environment of a task.
+    For a lease with C(proxy_url), and for a URL with a password, write the variables into a file
+    with the mode V(0600) in a task with C(no_log), and let the program read this file, as the
+    examples show.
 """
 
 EXAMPLES = r"""
@@ -57,7 +64,9 @@ EXAMPLES = r"""
 
 - name: Bypass the proxy for hosts of the company
   ansible.builtin.command: /opt/crawler/run
-  environment: "{{ lease | qingguo.qgnet.proxy_environment(no_proxy=['localhost', '.example.com', '192.0.2.0/24']) }}"
+  environment: "{{ lease | qingguo.qgnet.proxy_environment(no_proxy=hosts) }}"
+  vars:
+    hosts: [localhost, .example.com, 192.0.2.0/24]
   changed_when: true
 
 - name: Let the proxy resolve the names of sites
@@ -103,12 +112,18 @@ from collections.abc import Callable
 from typing import Any
 
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.text import quoted
-from ansible_collections.qingguo.qgnet.plugins.plugin_utils._proxy_address import proxy_address, refusal, resolve
+from ansible_collections.qingguo.qgnet.plugins.plugin_utils._proxy_address import (
+    proxy_address,
+    refusal,
+    resolve,
+)
 
 NAME = "proxy_environment"
 
 
-def proxy_environment(lease: Any, no_proxy: Any = "localhost,127.0.0.1,::1", scheme: Any = "http") -> dict[str, str]:
+def proxy_environment(
+    lease: Any, no_proxy: Any = "localhost,127.0.0.1,::1", scheme: Any = "http"
+) -> dict[str, str]:
     """Return the environment variables with which programs use the lease."""
     address, no_proxy, scheme = proxy_address(NAME, lease), resolve(no_proxy), resolve(scheme)
     if scheme not in ("http", "socks5", "socks5h"):
@@ -120,7 +135,9 @@ def proxy_environment(lease: Any, no_proxy: Any = "localhost,127.0.0.1,::1", sch
         words = [word for host in hosts for word in map(str.strip, str(host).split(",")) if word]
         if any(" " in word or not word.isprintable() for word in words):
             raise refusal(
-                NAME, "this no_proxy", "give hosts, domains or networks, as a list or with commas between them"
+                NAME,
+                "this no_proxy",
+                "give hosts, domains or networks, as a list or with commas between them",
             )
         variables["no_proxy"] = ",".join(words)
     return {**variables, **{name.upper(): value for name, value in variables.items()}}

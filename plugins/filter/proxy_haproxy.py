@@ -13,18 +13,22 @@ version_added: 1.0.0
 author:
   - The qingguo.qgnet authors (!UNKNOWN)
 description:
-  - Returns one line C(server NAME HOST:PORT OPTIONS) for each server, for a backend with C(mode http) or C(mode tcp).
-  - The lines do not depend on the order of the leases. They are sorted, each server occurs once, and its name consists
-    of the prefix, the host and the port.
-  - The lines contain no credentials. The whitelist must contain the address of the host that runs HAProxy.
+  - Returns one line C(server NAME HOST:PORT OPTIONS) for each server, for a backend with C(mode
+    http) or C(mode tcp).
+  - The lines do not depend on the order of the leases. They are sorted, each server occurs once,
+    and its name consists of the prefix, the host and the port.
+  - The lines contain no credentials. The whitelist must contain the address of the host that runs
+    HAProxy.
   - The role P(qingguo.qgnet.proxy_gateway#role) makes the whole configuration.
 positional: prefix, options
 options:
   _input:
     description:
-      - Leases as the modules and the lookup P(qingguo.qgnet.proxy#lookup) return them, texts V(HOST:PORT), URLs, which
-        may contain V(KEY:PASSWORD@), or a single one of these. The host is an IPv4 address or a name.
-      - Both C(query), which returns a list, and C(lookup), which joins texts with commas, can be used.
+      - Leases as the modules and the lookup P(qingguo.qgnet.proxy#lookup) return them, texts
+        V(HOST:PORT), URLs, which may contain V(KEY:PASSWORD@), or a single one of these. The host
+        is an IPv4 address or a name.
+      - Both C(query), which returns a list, and C(lookup), which joins texts with commas, can be
+        used.
       - An empty list gives empty text.
     type: raw
     required: true
@@ -33,7 +37,8 @@ options:
     type: str
     default: qg
   options:
-    description: Options to append to each line, for example V(check inter 5s). Empty text adds nothing.
+    description: Options to append to each line, for example V(check inter 5s). Empty text adds
+      nothing.
     type: str
     default: check
 """
@@ -70,7 +75,11 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from ansible_collections.qingguo.qgnet.plugins.plugin_utils._proxy_address import proxy_servers, refusal, resolve
+from ansible_collections.qingguo.qgnet.plugins.plugin_utils._proxy_address import (
+    proxy_servers,
+    refusal,
+    resolve,
+)
 
 NAME = "proxy_haproxy"
 
@@ -83,7 +92,9 @@ def proxy_haproxy(leases: Any, prefix: Any = "qg", options: Any = "check") -> st
     server_options = str(resolve(options)).strip()
     if not server_options.isprintable() or server_options.endswith("\\"):
         # They may contain a secret, such as that of login.
-        raise refusal(NAME, "these options", "give words on a single line, with no backslash at its end")
+        raise refusal(
+            NAME, "these options", "give words on a single line, with no backslash at its end"
+        )
     lines = []
     for server in proxy_servers(NAME, leases):
         name = f"{name_prefix}-{server.replace(':', '-')}"

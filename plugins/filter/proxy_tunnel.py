@@ -13,33 +13,39 @@ version_added: 1.0.0
 author:
   - The qingguo.qgnet authors (!UNKNOWN)
 description:
-  - Returns the URL of a tunnel with the key, its password, and the choice of an exit in the user name.
-  - Requests with the same O(label) leave through the same exit, and those with another label through another one.
-    Without a label, a tunnel that changes its exit for each request continues to do so.
-  - With O(form=headers), the choice is in request headers. They work without a password for a host whose address is on
-    the whitelist. For a URL with C(https), a client must send them in its C(CONNECT) request.
+  - Returns the URL of a tunnel with the key, its password, and the choice of an exit in the user
+    name.
+  - Requests with the same O(label) leave through the same exit, and those with another label
+    through another one. Without a label, a tunnel that changes its exit for each request continues
+    to do so.
+  - With O(form=headers), the choice is in request headers. They work without a password for a host
+    whose address is on the whitelist. For a URL with C(https), a client must send them in its
+    C(CONNECT) request.
 positional: label, area, ttl
 options:
   _input:
-    description: The address of the tunnel, V(HOST:PORT), as M(qingguo.qgnet.qg_proxy_plan_info) returns it.
+    description: The address of the tunnel, V(HOST:PORT), as M(qingguo.qgnet.qg_proxy_plan_info)
+      returns it.
     type: raw
     required: true
   label:
     description:
-      - The name of an exit, of 1 to 64 letters, digits, underscores and dots. With O(form=headers), it can also contain
-        hyphens, as the names of hosts do.
-      - With a list of labels, the filter returns a list with one entry for each of them, in the same order.
+      - The name of an exit, of 1 to 64 letters, digits, underscores and dots. With O(form=headers),
+        it can also contain hyphens, as the names of hosts do.
+      - With a list of labels, the filter returns a list with one entry for each of them, in the
+        same order.
     type: raw
   area:
     description:
-      - The area of the exit, by its code, as M(qingguo.qgnet.qg_area_info) returns it in C(area_code), such as
-        V(110100) or V(JP). There is no header for it.
+      - The area of the exit, by its code, as M(qingguo.qgnet.qg_area_info) returns it in
+        C(area_code), such as V(110100) or V(JP). There is no header for it.
     type: str
   ttl:
     description: The seconds for which a label keeps its exit, from 1 to 86400.
     type: int
   key:
-    description: The key of the tunnel, which is also the user name at the proxy. Required except for O(form=headers).
+    description: The key of the tunnel, which is also the user name at the proxy. Required except
+      for O(form=headers).
     type: str
   password:
     description: The password of the key at the proxy. Required except for O(form=headers).
@@ -52,8 +58,8 @@ options:
     choices: [url, headers]
     default: url
 notes:
-  - A URL contains the key and its password. A task that uses it needs C(no_log), and must not have it in its
-    C(environment), which Ansible shows with C(-vvv) in spite of C(no_log).
+  - A URL contains the key and its password. A task that uses it needs C(no_log), and must not have
+    it in its C(environment), which Ansible shows with C(-vvv) in spite of C(no_log).
 seealso:
   - module: qingguo.qgnet.qg_proxy_plan_info
   - plugin: qingguo.qgnet.proxy_environment
@@ -72,22 +78,26 @@ EXAMPLES = r"""
     mode: "0600"
   vars:
     label: "{{ inventory_hostname | replace('-', '_') }}"
-    url: "{{ 'tunnel.qg.net:19702' | qingguo.qgnet.proxy_tunnel(label, ttl=600, key=qg_key, password=qg_password) }}"
+    login: {key: "{{ qg_key }}", password: "{{ qg_password }}"}
+    url: "{{ 'tunnel.qg.net:19702' | qingguo.qgnet.proxy_tunnel(label, ttl=600, **login) }}"
   no_log: true
 
 - name: Write 50 sticky exits into the configuration of a crawler
   ansible.builtin.copy:
-    content: "{{ tunnel | qingguo.qgnet.proxy_tunnel(labels, key=qg_key, password=qg_password) | join('\n') }}"
+    content: "{{ tunnel | qingguo.qgnet.proxy_tunnel(labels, **login) | join('\n') }}"
     dest: /etc/crawler/proxies
     mode: "0600"
   vars:
     tunnel: tunnel.qg.net:19702
+    login: {key: "{{ qg_key }}", password: "{{ qg_password }}"}
     labels: "{{ range(50) | map('regex_replace', '^', 'exit') }}"
   no_log: true
 
 - name: Show the headers for a host on the whitelist
   ansible.builtin.debug:
-    msg: "{{ 'tunnel.qg.net:19702' | qingguo.qgnet.proxy_tunnel('crawler-7', ttl=60, form='headers') }}"
+    msg: "{{ tunnel | qingguo.qgnet.proxy_tunnel('crawler-7', ttl=60, form='headers') }}"
+  vars:
+    tunnel: tunnel.qg.net:19702
   # {"Proxy-TTL": "60", "Proxy-TunnelID": "crawler-7"}
 """
 
@@ -105,7 +115,11 @@ from typing import Any
 from urllib.parse import quote
 
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.text import quoted
-from ansible_collections.qingguo.qgnet.plugins.plugin_utils._proxy_address import proxy_address, refusal, resolve
+from ansible_collections.qingguo.qgnet.plugins.plugin_utils._proxy_address import (
+    proxy_address,
+    refusal,
+    resolve,
+)
 
 NAME = "proxy_tunnel"
 _LABEL = re.compile(r"[A-Za-z0-9_.-]{1,64}")
@@ -126,7 +140,9 @@ def proxy_tunnel(
     server, labels, form = proxy_address(NAME, tunnel).server, resolve(label), resolve(form)
     area, ttl = (None if each is None else str(resolve(each)) for each in (area, ttl))
     names = [
-        str(resolve(each)) for each in (labels if isinstance(labels, list | tuple) else [labels]) if each is not None
+        str(resolve(each))
+        for each in (labels if isinstance(labels, list | tuple) else [labels])
+        if each is not None
     ]
     if form not in ("url", "headers"):
         raise refusal(NAME, f"form={quoted(str(form))}", "give 'url' or 'headers'")
@@ -137,7 +153,10 @@ def proxy_tunnel(
         raise refusal(NAME, f"ttl={quoted(str(ttl))}", f"give whole seconds from 1 to {_MAX_TTL}")
     for name in names:
         if not _LABEL.fullmatch(name) or (form == "url" and "-" in name):
-            fix = "give 1 to 64 letters, digits, underscores and dots; a hyphen, which ends a label, only in headers"
+            fix = (
+                "give 1 to 64 letters, digits, underscores and dots; a hyphen, which ends a label, "
+                "only in headers"
+            )
             raise refusal(NAME, f"label={quoted(str(name))}", fix)
     if form == "headers":
         given = {"Proxy-TTL": ttl} if ttl else {}
@@ -145,7 +164,9 @@ def proxy_tunnel(
     else:
         # QG.net reads these parts in any order.
         chosen = (f"-A-{area.upper()}" if area else "") + (f"-T-{ttl}" if ttl else "")
-        user, word = (_quoted(option, value) for option, value in (("key", key), ("password", password)))
+        user, word = (
+            _quoted(option, value) for option, value in (("key", key), ("password", password))
+        )
         made = [f"http://{user}{chosen}-S-{name}:{word}@{server}" for name in names]
         made = made or [f"http://{user}{chosen}:{word}@{server}"]
     if isinstance(labels, list | tuple):
@@ -155,9 +176,15 @@ def proxy_tunnel(
 
 def _quoted(option: str, value: Any) -> str:
     text = resolve(value)
-    if not isinstance(text, str) or not text or any(ord(sign) < 0x20 or ord(sign) == 0x7F for sign in text):
+    if (
+        not isinstance(text, str)
+        or not text
+        or any(ord(sign) < 0x20 or ord(sign) == 0x7F for sign in text)
+    ):
         raise refusal(
-            NAME, f"this {option}", "give the one of the user center, or form='headers' for a host on the whitelist"
+            NAME,
+            f"this {option}",
+            "give the one of the user center, or form='headers' for a host on the whitelist",
         )
     return quote(text, safe="")
 

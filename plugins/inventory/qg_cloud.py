@@ -13,13 +13,13 @@ version_added: 1.0.0
 author:
   - The qingguo.qgnet authors (!UNKNOWN)
 description:
-  - Makes each service of an account (cloud servers, dial-up VPS and the like) a host, named after its number (C(suid)).
-    Its C(ansible_host) is its public address.
+  - Makes each service of an account (cloud servers, dial-up VPS and the like) a host, named after
+    its number (C(suid)). Its C(ansible_host) is its public address.
   - The list of services is read completely, or the inventory fails.
   - The name of the inventory file must end in C(qg_cloud.yml) or C(qg_cloud.yaml).
   - The variables of a host contain QG.net's data, and are never evaluated as templates.
-  - A service without a public address has an C(ansible_host) that does not exist. Set it with O(compose), for example
-    to C(qg_local_ip).
+  - A service without a public address has an C(ansible_host) that does not exist. Set it with
+    O(compose), for example to C(qg_local_ip).
 options:
   plugin:
     description: The name of this plugin.
@@ -28,28 +28,33 @@ options:
     choices: [qingguo.qgnet.qg_cloud]
   product_ids:
     description:
-      - The numbers of the brands to list, such as V(104). By default, all services of the account are listed, without
-        their brand.
+      - The numbers of the brands to list, such as V(104). By default, all services of the account
+        are listed, without their brand.
     type: list
     elements: int
     default: []
   include_secrets:
     description:
-      - Whether hosts get the passwords of the services, as C(qg_adsl_password), C(qg_business_password) and
-        C(qg_login_password).
-      - Everything that shows the variables of a host then shows the passwords. The cache contains them too.
+      - Whether hosts get the passwords of the services, as C(qg_adsl_password),
+        C(qg_business_password) and C(qg_login_password).
+      - Everything that shows the variables of a host then shows the passwords. The cache contains
+        them too.
     type: bool
     default: false
 notes:
-  - Host variables are C(qg_product_id), C(qg_suid), C(qg_line_no), C(qg_area_no), C(qg_spec_no), C(qg_spec_name),
-    C(qg_host_id), C(qg_host_name), C(qg_ip), C(qg_local_ip), C(qg_run_status), C(qg_run_status_code),
-    C(qg_order_status), C(qg_order_status_code), C(qg_system_disk_type), C(qg_system_disk), C(qg_data_disk_type),
-    C(qg_data_disk), C(qg_bandwidth), C(qg_defense), C(qg_system_no), C(qg_system_name), C(qg_os_family),
-    C(qg_adsl_name), C(qg_buy_time), C(qg_buy_time_iso), C(qg_end_time) and C(qg_end_time_iso). Each host has all of
-    them; what QG.net does not return is null. They are documented with M(qingguo.qgnet.qg_cloud_instance_info).
-  - O(app_id), O(app_key) and O(account_url) may be templates, such as V({{ lookup('env', 'NAME'\) }}).
-  - Ansible continues with a warning if an inventory cannot be read, unless C(any_unparsed_is_failed) is set in its
-    configuration, or E(ANSIBLE_INVENTORY_ANY_UNPARSED_IS_FAILED) in the environment.
+  - Host variables are C(qg_product_id), C(qg_suid), C(qg_line_no), C(qg_area_no), C(qg_spec_no),
+    C(qg_spec_name), C(qg_host_id), C(qg_host_name), C(qg_ip), C(qg_local_ip), C(qg_run_status),
+    C(qg_run_status_code), C(qg_order_status), C(qg_order_status_code), C(qg_system_disk_type),
+    C(qg_system_disk), C(qg_data_disk_type), C(qg_data_disk), C(qg_bandwidth), C(qg_defense),
+    C(qg_system_no), C(qg_system_name), C(qg_os_family), C(qg_adsl_name), C(qg_buy_time),
+    C(qg_buy_time_iso), C(qg_end_time) and C(qg_end_time_iso). Each host has all of them; what
+    QG.net does not return is null. They are documented with
+    M(qingguo.qgnet.qg_cloud_instance_info).
+  - O(app_id), O(app_key) and O(account_url) may be templates, such as V({{ lookup('env', 'NAME'\)
+    }}).
+  - Ansible continues with a warning if an inventory cannot be read, unless
+    C(any_unparsed_is_failed) is set in its configuration, or
+    E(ANSIBLE_INVENTORY_ANY_UNPARSED_IS_FAILED) in the environment.
 extends_documentation_fragment:
   - qingguo.qgnet.account_api.plugin
   - qingguo.qgnet.transport.plugin
@@ -60,7 +65,8 @@ seealso:
 """
 
 EXAMPLES = r"""
-# production.qg_cloud.yml. With QG_APP_ID and QG_APP_KEY in the environment, the first line alone is enough.
+# production.qg_cloud.yml. With QG_APP_ID and QG_APP_KEY in the environment, the first line is
+# enough.
 plugin: qingguo.qgnet.qg_cloud
 app_key: "{{ lookup('ansible.builtin.file', '/run/secrets/qg_app_key') }}"
 product_ids: [104]
@@ -97,7 +103,11 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._cloud.hosts import 
     host_name,
 )
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.checks import check_range
-from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import OptionError, QgError, UnexpectedError
+from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import (
+    OptionError,
+    QgError,
+    UnexpectedError,
+)
 from ansible_collections.qingguo.qgnet.plugins.module_utils._task.api_options import (
     ACCOUNT_API_OPTIONS,
     AccountConnection,
@@ -115,7 +125,9 @@ from ansible_collections.qingguo.qgnet.plugins.plugin_utils._variables import ch
 
 
 def _untrusted(variables: Row) -> Row:
-    """Mark the vendor's text so that it is never a template. Since ansible-core 2.19, only trusted text can be one.
+    """Mark the vendor's text so that it is never a template.
+
+    Since ansible-core 2.19, only trusted text can be one.
 
     A password alone may look like one: it is exact.
     """
@@ -142,7 +154,9 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
         try:
             check_settings(self._vars)
             if unknown := sorted(set(map(str, config)) - set(self.option_definitions)):
-                raise OptionError(unknown[0], "is not an option", f"see ansible-doc -t inventory {self.NAME}")
+                raise OptionError(
+                    unknown[0], "is not an option", f"see ansible-doc -t inventory {self.NAME}"
+                )
             for row in self._rows(self.get_cache_key(path), cache):
                 self._add(row)
         except QgError as error:
@@ -154,22 +168,31 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
             self.display.vvv(unexpected.traceback)
             raise AnsibleParserError(unexpected.message) from None
 
-    def set_options(self, task_keys: Any = None, var_options: Any = None, direct: Any = None) -> None:
-        """Let empty variables and environment variables count as unset, as for all other plugins."""
-        variables = {name: value for name, value in (var_options or {}).items() if value not in (None, "")}
+    def set_options(
+        self, task_keys: Any = None, var_options: Any = None, direct: Any = None
+    ) -> None:
+        """Let empty variables and environment variables count as unset, as other plugins do."""
+        variables = {
+            name: value for name, value in (var_options or {}).items() if value not in (None, "")
+        }
         emptied = {
             name: option.get("default", "")
             for name, option in ACCOUNT_API_OPTIONS.items()
             if os.environ.get(environment_name(name)) == "" and variable_name(name) not in variables
         }
-        super().set_options(task_keys=task_keys, var_options=variables, direct={**emptied, **(direct or {})})
+        super().set_options(
+            task_keys=task_keys, var_options=variables, direct={**emptied, **(direct or {})}
+        )
 
     def _params(self) -> Row:
-        """Return the options of the account, with their templates evaluated; empty text counts as unset."""
+        """Return the options of the account, with their templates evaluated; empty text counts as
+        unset.
+        """
         self.templar.available_variables = self._vars
         values = {name: self.get_option(name) for name in ACCOUNT_API_OPTIONS}
         given = {
-            name: self.templar.template(value) if isinstance(value, str) else value for name, value in values.items()
+            name: self.templar.template(value) if isinstance(value, str) else value
+            for name, value in values.items()
         }
         set_values = {name: value for name, value in given.items() if value != ""}
         return read_options(ACCOUNT_API_OPTIONS, set_values, place="option of the inventory plugin")
@@ -186,7 +209,9 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
         api = account_api(AccountConnection.of(params), run_announcer("qg_cloud"))
         secrets = self.get_option("include_secrets")
         # Ansible does not check the entries of a list.
-        chosen = typed("product_ids", {"type": "list", "elements": "int"}, self.get_option("product_ids"))
+        chosen = typed(
+            "product_ids", {"type": "list", "elements": "int"}, self.get_option("product_ids")
+        )
         for number in chosen:
             check_range("product_ids", number, 1, 10**9)
         products = chosen or [None]
@@ -200,7 +225,9 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
         """Add one service as a host, and apply the options of ``constructed``."""
         name, address = host_name(row), host_address(row)
         if name is None:
-            self.display.warning(f"{self.NAME}: the service {row['suid']!r} is left out: no host can have this name.")
+            self.display.warning(
+                f"{self.NAME}: the service {row['suid']!r} is left out: no host can have this name."
+            )
             return
         self.inventory.add_host(name)
         variables = _untrusted({f"qg_{column}": row[column] for column in COLUMNS if column in row})

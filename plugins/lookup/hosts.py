@@ -14,9 +14,10 @@ author:
   - The qingguo.qgnet authors (!UNKNOWN)
 description:
   - Checks a pattern of hosts for the keyword C(hosts) of a play, and returns it.
-  - Ansible itself only warns, and succeeds, if an inventory does not exist or a pattern matches no host. With this
-    lookup, the run fails before any task if an inventory that was asked for does not exist, if the pattern is empty, if
-    a part of it matches neither a host nor a group, or if C(--limit) leaves no host.
+  - Ansible itself only warns, and succeeds, if an inventory does not exist or a pattern matches no
+    host. With this lookup, the run fails before any task if an inventory that was asked for does
+    not exist, if the pattern is empty, if a part of it matches neither a host nor a group, or if
+    C(--limit) leaves no host.
   - All playbooks of the collection use it. C(--syntax-check) does not check the pattern.
 options:
   _terms:
@@ -26,9 +27,10 @@ options:
     required: true
   distinct:
     description:
-      - Of the matching hosts, returns the first of those whose variables of the collection, such as C(qg_key), all have
-        the same values.
-      - Ansible has the variables of hosts once a play has begun, so an earlier play must check the same pattern.
+      - Of the matching hosts, returns the first of those whose variables of the collection, such as
+        C(qg_key), all have the same values.
+      - Ansible has the variables of hosts once a play has begun, so an earlier play must check the
+        same pattern.
     type: bool
     default: false
 """
@@ -73,7 +75,9 @@ _DEFAULT_INVENTORY = "/etc/ansible/hosts"
 class LookupModule(LookupBase):
     """Checks the pattern of a play."""
 
-    def run(self, terms: list[Any], variables: dict[str, Any] | None = None, **kwargs: Any) -> list[str]:
+    def run(
+        self, terms: list[Any], variables: dict[str, Any] | None = None, **kwargs: Any
+    ) -> list[str]:
         """Return the pattern, or distinct hosts."""
         self.set_options(var_options=variables, direct=kwargs)
         patterns = _flat(terms)
@@ -86,29 +90,36 @@ class LookupModule(LookupBase):
         return patterns
 
     def _check(self, patterns: list[str], variables: Mapping[str, Any]) -> list[str]:
-        """Return the hosts that match; refuse a pattern that names nothing, and an inventory that does not exist."""
+        """Return the hosts that match.
+
+        Refuse a pattern that names nothing, and an inventory that does not exist.
+        """
         sources = [str(source) for source in variables.get("ansible_inventory_sources") or ()]
         for source in sources:
             is_path = "," not in source and source != _DEFAULT_INVENTORY
             if is_path and not os.path.exists(source):
                 raise AnsibleLookupError(
-                    f"The inventory {source} does not exist: correct its path in --inventory, ANSIBLE_INVENTORY or "
-                    "ansible.cfg."
+                    f"The inventory {source} does not exist: correct its path in --inventory, "
+                    "ANSIBLE_INVENTORY or ansible.cfg."
                 )
         if not patterns:
             raise AnsibleLookupError(
-                "qg_hosts is empty: set it to hosts or groups of the inventory, such as -e qg_hosts=crawlers."
+                "qg_hosts is empty: set it to hosts or groups of the inventory, such as -e "
+                "qg_hosts=crawlers."
             )
         groups = variables["groups"]
         inventory = self._inventory(groups)
         named = f"the inventory {', '.join(sources)}" if sources else "the inventory"
         if not groups["all"] and not _matches(inventory, patterns):
-            raise AnsibleLookupError(f"There is no host in {named}: give an inventory that has some, with --inventory.")
+            raise AnsibleLookupError(
+                f"There is no host in {named}: give an inventory that has some, with --inventory."
+            )
         for part in patterns:
             name = part.lstrip("!&")
             if name not in groups and not _matches(inventory, [name]):
                 raise AnsibleLookupError(
-                    f"No host of {named} matches {name!r}: set qg_hosts to hosts or groups that it has."
+                    f"No host of {named} matches {name!r}: set qg_hosts to hosts or groups that it "
+                    "has."
                 )
         limit = variables.get("ansible_limit")
         inventory.subset(limit)
@@ -116,7 +127,9 @@ class LookupModule(LookupBase):
         if not hosts:
             pattern = ",".join(patterns)
             also = f" and --limit {limit!r}: correct --limit, or" if limit else ":"
-            raise AnsibleLookupError(f"No host of {named} matches {pattern!r}{also} set qg_hosts to other hosts.")
+            raise AnsibleLookupError(
+                f"No host of {named} matches {pattern!r}{also} set qg_hosts to other hosts."
+            )
         return hosts
 
     def _inventory(self, groups: Mapping[str, Iterable[str]]) -> InventoryManager:
@@ -157,7 +170,9 @@ def _matches(inventory: InventoryManager, patterns: list[str]) -> list[str]:
 
 
 def _settings_of(host: str, variables: Any) -> str:
-    """Return the values of all variables of the collection; those of a host that cannot be evaluated are its own."""
+    """Return the values of all variables of the collection; those of a host that cannot be
+    evaluated are its own.
+    """
     try:
         values = {name: plain(variables[name]) for name in sorted(settings()) if name in variables}
         return json.dumps(values, default=str)

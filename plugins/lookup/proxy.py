@@ -13,10 +13,11 @@ version_added: 1.0.0
 author:
   - The qingguo.qgnet authors (!UNKNOWN)
 description:
-  - Returns the matching live leases of a QG.net key, earliest deadline first. It never allocates leases; use
-    M(qingguo.qgnet.qg_proxy_allocate) for that.
+  - Returns the matching live leases of a QG.net key, earliest deadline first. It never allocates
+    leases; use M(qingguo.qgnet.qg_proxy_allocate) for that.
   - The list is read once for the templates of all hosts within O(max_age) seconds.
-  - It is corrected by what responses reported to this control node as leased or released within the last 60 seconds.
+  - It is corrected by what responses reported to this control node as leased or released within the
+    last 60 seconds.
 options:
   _terms:
     description: The lookup takes no terms.
@@ -24,26 +25,30 @@ options:
     description:
       - The format of each returned lease.
       - With V(server), host and port.
-      - With V(url), a URL with O(key) and O(password), which is a secret. A task that uses it needs C(no_log), and must
-        not have it in its C(environment), which Ansible shows with C(-vvv) in spite of C(no_log). The examples of
-        P(qingguo.qgnet.proxy_environment#filter) show how a program gets the URL from a file.
+      - With V(url), a URL with O(key) and O(password), which is a secret. A task that uses it needs
+        C(no_log), and must not have it in its C(environment), which Ansible shows with C(-vvv) in
+        spite of C(no_log). The examples of P(qingguo.qgnet.proxy_environment#filter) show how a
+        program gets the URL from a file.
       - With V(lease), a dictionary as M(qingguo.qgnet.qg_proxy_info) returns it.
     type: str
     choices: [server, url, lease]
     default: server
   areas:
     description:
-      - Only leases in these areas, each by its code or its name, as M(qingguo.qgnet.qg_area_info) returns them in
-        C(area_code) and C(name). The code of a province, such as V(350000), stands for all areas in it.
+      - Only leases in these areas, each by its code or its name, as M(qingguo.qgnet.qg_area_info)
+        returns them in C(area_code) and C(name). The code of a province, such as V(350000), stands
+        for all areas in it.
     type: list
     elements: str
   isp:
-    description: Only leases of this ISP. V(bgp) requires O(product=classic). Neither O(isp) nor O(areas) may be empty.
+    description: Only leases of this ISP. V(bgp) requires O(product=classic). Neither O(isp) nor
+      O(areas) may be empty.
     type: str
     choices: [telecom, mobile, unicom, bgp]
   min_remaining:
     description:
-      - The minimum remaining time of a lease, in minutes or with a unit, such as V(30s), V(5m), V(1h) or V(1d).
+      - The minimum remaining time of a lease, in minutes or with a unit, such as V(30s), V(5m),
+        V(1h) or V(1d).
       - It does not apply to O(product=longterm), whose leases may last longer than their deadline.
     type: str
     default: "0"
@@ -52,7 +57,8 @@ options:
     type: list
     elements: str
   on_uncertain:
-    description: How to treat a lease that may or may not match, as in M(qingguo.qgnet.qg_proxy_allocate).
+    description: How to treat a lease that may or may not match, as in
+      M(qingguo.qgnet.qg_proxy_allocate).
     type: str
     choices: [fail, ignore, match]
     default: ignore
@@ -65,8 +71,8 @@ options:
     type: int
   seed:
     description:
-      - A text that determines the order of the list, such as the name of a host. Hosts then get different proxies
-        first, and each host keeps the same order while the leases last.
+      - A text that determines the order of the list, such as the name of a host. Hosts then get
+        different proxies first, and each host keeps the same order while the leases last.
     type: str
   max_age:
     description: The maximum age of the cached list, in seconds.
@@ -93,7 +99,9 @@ EXAMPLES = r"""
 - name: Request a page through a short-lived proxy
   ansible.builtin.uri:
     url: https://www.example.com/
-  environment: "{{ lookup('qingguo.qgnet.proxy', product='share', limit=1) | qingguo.qgnet.proxy_environment }}"
+  environment: "{{ lease | qingguo.qgnet.proxy_environment }}"
+  vars:
+    lease: "{{ lookup('qingguo.qgnet.proxy', product='share', limit=1) }}"
 
 - name: Write all proxies of an area into a file
   ansible.builtin.copy:
@@ -114,12 +122,28 @@ from typing import Any
 from ansible.errors import AnsibleError, AnsibleLookupError
 from ansible.plugins.lookup import LookupBase
 from ansible.utils.display import Display
-from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import QgError, UnexpectedError
+from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import (
+    QgError,
+    UnexpectedError,
+)
 from ansible_collections.qingguo.qgnet.plugins.module_utils._leases.credentials import proxy_url
-from ansible_collections.qingguo.qgnet.plugins.module_utils._leases.lookup import LOOKUP_SELECTORS, find_leases
-from ansible_collections.qingguo.qgnet.plugins.module_utils._task.api_options import PRODUCT_OPTIONS, PROXY_API_OPTIONS
-from ansible_collections.qingguo.qgnet.plugins.module_utils._task.operation import UNSET, read_options, variable_name
-from ansible_collections.qingguo.qgnet.plugins.plugin_utils._variables import check_settings, variable_value
+from ansible_collections.qingguo.qgnet.plugins.module_utils._leases.lookup import (
+    LOOKUP_SELECTORS,
+    find_leases,
+)
+from ansible_collections.qingguo.qgnet.plugins.module_utils._task.api_options import (
+    PRODUCT_OPTIONS,
+    PROXY_API_OPTIONS,
+)
+from ansible_collections.qingguo.qgnet.plugins.module_utils._task.operation import (
+    UNSET,
+    read_options,
+    variable_name,
+)
+from ansible_collections.qingguo.qgnet.plugins.plugin_utils._variables import (
+    check_settings,
+    variable_value,
+)
 
 _SHARED = {**PRODUCT_OPTIONS, **PROXY_API_OPTIONS}
 _FIELDS = ("type", "elements", "choices", "default", "required")
@@ -128,7 +152,9 @@ _FIELDS = ("type", "elements", "choices", "default", "required")
 class LookupModule(LookupBase):
     """Reads the leases of a key, and selects from them."""
 
-    def run(self, terms: list[Any], variables: dict[str, Any] | None = None, **kwargs: Any) -> list[Any]:
+    def run(
+        self, terms: list[Any], variables: dict[str, Any] | None = None, **kwargs: Any
+    ) -> list[Any]:
         """Return the leases in the requested form."""
         failure: QgError
         try:
@@ -142,10 +168,16 @@ class LookupModule(LookupBase):
             Display().vvv(unexpected.traceback)
         raise AnsibleLookupError(f"The lookup qingguo.qgnet.proxy failed: {failure.message}")
 
-    def _find(self, terms: list[Any], variables: dict[str, Any], given: dict[str, Any]) -> list[Any]:
+    def _find(
+        self, terms: list[Any], variables: dict[str, Any], given: dict[str, Any]
+    ) -> list[Any]:
         def variable(option: str) -> Any:
             name = variable_name(option)
-            return variable_value(name, variables.get(name, UNSET), self._templar) if option in _SHARED else UNSET
+            return (
+                variable_value(name, variables.get(name, UNSET), self._templar)
+                if option in _SHARED
+                else UNSET
+            )
 
         if terms:
             raise QgError("it takes no terms: use its options, such as areas=350500.")
@@ -157,10 +189,14 @@ class LookupModule(LookupBase):
             if not name.startswith("_")
         }
         place = "option of the lookup"
-        params = read_options({**own, **_SHARED}, given, place=place, variable=variable, selectors=LOOKUP_SELECTORS)
+        params = read_options(
+            {**own, **_SHARED}, given, place=place, variable=variable, selectors=LOOKUP_SELECTORS
+        )
         leases = find_leases(params)
         if params["form"] == "lease":
             return leases
         if params["form"] == "url":
-            return [proxy_url(lease["server"], params["key"], params["password"]) for lease in leases]
+            return [
+                proxy_url(lease["server"], params["key"], params["password"]) for lease in leases
+            ]
         return [lease["server"] for lease in leases]

@@ -4,8 +4,8 @@
 
 """Runs an operation as an action plugin, in the worker process on the control node.
 
-Its counterpart for delegated tasks is ``module_utils/_task/module.py``. No module is sent to the host, so the key never
-leaves the control node, and the host needs neither Python nor requests.
+Its counterpart for delegated tasks is ``module_utils/_task/module.py``. No module is sent to the
+host, so the key never leaves the control node, and the host needs neither Python nor requests.
 """
 
 from __future__ import annotations
@@ -18,10 +18,16 @@ from typing import Any, ClassVar
 from ansible.errors import AnsibleActionFail, AnsibleError
 from ansible.module_utils.parsing.convert_bool import boolean
 from ansible.plugins.action import ActionBase
-from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import MissingOption, OptionError
+from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import (
+    MissingOption,
+    OptionError,
+)
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.runtime import SILENT, set_actor
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.text import format_sample
-from ansible_collections.qingguo.qgnet.plugins.module_utils._task.api_options import GROUP_OPTIONS, SHARED_OPTIONS
+from ansible_collections.qingguo.qgnet.plugins.module_utils._task.api_options import (
+    GROUP_OPTIONS,
+    SHARED_OPTIONS,
+)
 from ansible_collections.qingguo.qgnet.plugins.module_utils._task.operation import (
     DEFAULT,
     NEVER_EMPTY,
@@ -40,14 +46,20 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._task.operation impo
     read_options,
     variable_name,
 )
-from ansible_collections.qingguo.qgnet.plugins.plugin_utils._variables import check_settings, owners_of, variable_value
+from ansible_collections.qingguo.qgnet.plugins.plugin_utils._variables import (
+    check_settings,
+    owners_of,
+    variable_value,
+)
 
 _GROUP = "group/qingguo.qgnet.qg"
 _HERE = ("localhost", "127.0.0.1", "::1")
 
 
 class QgAction(ActionBase):
-    """The base of all actions: options from the task, module_defaults and variables, and results without secrets."""
+    """The base of all actions: options from the task, module_defaults and variables, and results
+    without secrets.
+    """
 
     TRANSFERS_FILES = False
     _supports_check_mode = True
@@ -59,7 +71,9 @@ class QgAction(ActionBase):
     def _name(self) -> str:
         return str(self._task.action).rpartition(".")[2]
 
-    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+    def run(
+        self, tmp: str | None = None, task_vars: dict[str, Any] | None = None
+    ) -> dict[str, Any]:
         """Return Ansible's initial result, with that of the task."""
         result: dict[str, Any] = super().run(tmp, task_vars)
         self._variables = task_vars or {}
@@ -68,7 +82,10 @@ class QgAction(ActionBase):
         #: The options that a variable set, with its name.
         self._set_by: dict[str, str] = {}
         sources = self._variables.get("ansible_inventory_sources") or ()
-        set_actor(host=str(self._variables.get("inventory_hostname", "")), inventory=", ".join(map(str, sources)))
+        set_actor(
+            host=str(self._variables.get("inventory_hostname", "")),
+            inventory=", ".join(map(str, sources)),
+        )
         result.update(self.act())
         return result
 
@@ -77,14 +94,20 @@ class QgAction(ActionBase):
         """Do the work, and return its result."""
 
     def given(self, spec: Spec) -> dict[str, Any]:
-        """Return the options of the task without defaults that the action group has for other modules."""
+        """Return the options of the task without defaults that the action group has for other
+        modules.
+        """
         check_settings(self._variables.keys())
-        defaults = {name for entry in self._task.module_defaults or () for name in entry.get(_GROUP) or ()}
+        defaults = {
+            name for entry in self._task.module_defaults or () for name in entry.get(_GROUP) or ()
+        }
         foreign = defaults & GROUP_OPTIONS.keys() - spec.keys()
         return {name: value for name, value in self._args.items() if name not in foreign}
 
     def variable(self, option: str) -> Any:
-        """Return the value of the variable of an option: with vars_prefix if it is one of this action, or with qg_."""
+        """Return the value of the variable of an option: with vars_prefix if it is one of this
+        action, or with qg_.
+        """
         prefix = self._args.get("vars_prefix")
         own = option not in GROUP_OPTIONS and prefix
         names = [f"{prefix}{option}"] if own else []
@@ -96,8 +119,12 @@ class QgAction(ActionBase):
         return UNSET
 
     def origin(self, option: str) -> str:
-        """Return what has set an option: a variable, an environment variable, the task or the default."""
-        is_given = self._args.get(option) is not None or (option in NEVER_EMPTY and option in self._args)
+        """Return what has set an option: a variable, an environment variable, the task or the
+        default.
+        """
+        is_given = self._args.get(option) is not None or (
+            option in NEVER_EMPTY and option in self._args
+        )
         if option in self._set_by or is_given:
             return self._set_by.get(option, TASK)
         name = environment_name(option)
@@ -119,7 +146,9 @@ class QgAction(ActionBase):
         raise AnsibleActionFail(message)
 
     def elsewhere(self, option: str) -> str:
-        """Return a sentence about the groups of the inventory that set an option, if the control node lacks it."""
+        """Return a sentence about the groups of the inventory that set an option, if the control
+        node lacks it.
+        """
         if self._variables.get("inventory_hostname") not in _HERE:
             return ""
         name = variable_name(option)
@@ -127,8 +156,9 @@ class QgAction(ActionBase):
         if not owners:
             return ""
         return (
-            f" In the inventory, {format_sample(owners)} set {name}, and localhost does not: run playbooks of the "
-            f"collection with -e qg_hosts={owners[0]}, and other tasks on these hosts."
+            f" In the inventory, {format_sample(owners)} set {name}, and localhost does not: run "
+            f"playbooks of the collection with -e qg_hosts={owners[0]}, and other tasks on these "
+            "hosts."
         )
 
     @property
@@ -158,7 +188,9 @@ class QgAction(ActionBase):
 
 
 class ApiAction(QgAction):
-    """Runs an operation on the control node; a delegated task runs as the module of the same name on its host."""
+    """Runs an operation on the control node; a delegated task runs as the module of the same name
+    on its host.
+    """
 
     operation: ClassVar[Operation]
 
@@ -171,7 +203,8 @@ class ApiAction(QgAction):
         self.selectors = operation.selectors
         if self.delegated_away():
             spec = operation.spec
-            # The module on the host reads them again, but its sentence about a mistake would be Ansible's.
+            # The module on the host reads them again, but its sentence about a mistake would be
+            # Ansible's.
             self.validated(spec)
             given = self._explaining(lambda: given_options(spec, self.given(spec), **self._sources))
             params = {**from_this_environment(operation.spec), **given}
@@ -179,10 +212,12 @@ class ApiAction(QgAction):
             if has_secrets and not operation.reveal and not self._task.no_log:
                 # At -vvv, the connection displays the result.
                 raise AnsibleActionFail(
-                    f"{operation.secret_option} in a delegated task needs no_log: set no_log=true on the task, "
-                    "or run it on the control node."
+                    f"{operation.secret_option} in a delegated task needs no_log: set no_log=true "
+                    "on the task, or run it on the control node."
                 )
-            result: dict[str, Any] = self._execute_module(module_args=params, task_vars=self._variables)
+            result: dict[str, Any] = self._execute_module(
+                module_args=params, task_vars=self._variables
+            )
         else:
             params = self.validated(operation.spec)
             result = self.guarded(lambda: execute(operation, params, self.mode()))
@@ -190,13 +225,18 @@ class ApiAction(QgAction):
         if _is_true(params.get(operation.secret_option or "")) and not result.get("failed"):
             if operation.reveal and params.get("password"):
                 operation.reveal(result, str(params["key"]), str(params["password"]))
-            # Ansible still registers the full result, but neither displays it nor hands it to callbacks.
+            # Ansible still registers the full result, but neither displays it nor hands it to
+            # callbacks.
             result["_ansible_no_log"] = True
-            # Before ansible-core 2.19, callbacks get the result of a whole loop unless the task itself says so.
+            # Before ansible-core 2.19, callbacks get the result of a whole loop unless the task
+            # itself says so.
             self._task.no_log = True
         return result
 
 
 def _is_true(value: object) -> bool:
-    """Whether a boolean option is true. Those of a delegated task are as the playbook wrote them."""
+    """Whether a boolean option is true.
+
+    Those of a delegated task are as the playbook wrote them.
+    """
     return bool(boolean(value or False, strict=False))

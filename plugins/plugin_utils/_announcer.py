@@ -19,8 +19,8 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._core.text import on
 def run_announcer(name: str) -> Announcer:
     """Return the announcer of a plugin.
 
-    It announces each reason once in a run, whichever process waits first, and writes to the standard error, since the
-    standard output may be JSON.
+    It announces each reason once in a run, whichever process waits first, and writes to the
+    standard error, since the standard output may be JSON.
     """
     display = Display()
 
@@ -28,7 +28,9 @@ def run_announcer(name: str) -> Announcer:
         name_of_reason = hashlib.sha256(reason.encode()).hexdigest()[:16]
         with contextlib.suppress(FileExistsError):
             # The directory of this run, which Ansible removes at its end.
-            Path(constants.DEFAULT_LOCAL_TMP, f"qgnet-wait-{name_of_reason}").touch(0o600, exist_ok=False)
+            Path(constants.DEFAULT_LOCAL_TMP, f"qgnet-wait-{name_of_reason}").touch(
+                0o600, exist_ok=False
+            )
             text = f"{name}: waiting because {reason}: {detail}"
             display.display(one_line(text), stderr=True)
 

@@ -2,11 +2,12 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The detection of the egress addresses of a host: one shell command, and the quorum of its sources.
+"""The detection of the egress addresses of a host: one shell command, and the quorum of its
+sources.
 
-A host needs only a shell and one of curl, wget or Python. The evaluation is strict, since a wrong address would admit a
-stranger. A host can print anything. It can therefore claim at most ``samples`` addresses, and no more responses than
-requested are accepted.
+A host needs only a shell and one of curl, wget or Python. The evaluation is strict, since a wrong
+address would admit a stranger. A host can print anything. It can therefore claim at most
+``samples`` addresses, and no more responses than requested are accepted.
 """
 
 from __future__ import annotations
@@ -31,13 +32,18 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._core.checks import 
     read_address,
 )
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import OptionError, QgError
-from ansible_collections.qingguo.qgnet.plugins.module_utils._core.text import counted, format_sample, one_line
+from ansible_collections.qingguo.qgnet.plugins.module_utils._core.text import (
+    counted,
+    format_sample,
+    one_line,
+)
 
-# One line without an exclamation mark, so that every login shell passes it on to /bin/sh unchanged. Only GNU wget has
-# --version, and the others do not verify certificates.
+# One line without an exclamation mark, so that every login shell passes it on to /bin/sh unchanged.
+# Only GNU wget has --version, and the others do not verify certificates.
 _SCRIPT = (
-    "unset http_proxy https_proxy all_proxy no_proxy HTTP_PROXY HTTPS_PROXY ALL_PROXY NO_PROXY; {export}"
-    "fetch() {{ if command -v curl >/dev/null; then exec curl -q -gfs -m {limit} --max-filesize 65536 {curl} "
+    "unset http_proxy https_proxy all_proxy no_proxy HTTP_PROXY HTTPS_PROXY ALL_PROXY NO_PROXY; "
+    "{export}fetch() {{ if command -v curl >/dev/null; then exec curl -q -gfs -m {limit} "
+    "--max-filesize 65536 {curl} "
     '-A {agent} -- "$1"; fi; if wget --version >/dev/null 2>&1; then '
     'exec wget --no-config -q -O - -t 1 -T {limit} --max-redirect=0 {wget} -U {agent} -- "$1"; fi; '
     "for python in python3 /usr/libexec/platform-python; do if command -v $python >/dev/null; then "
@@ -68,7 +74,10 @@ _EXIT_CODES = {
 
 @dataclass(frozen=True)
 class DetectionRequest:
-    """The parameters of a detection. With ``proxy``, the requests use it, and its exits are detected."""
+    """The parameters of a detection.
+
+    With ``proxy``, the requests use it, and its exits are detected.
+    """
 
     sources: tuple[str, ...]
     quorum: int
@@ -83,12 +92,16 @@ class DetectionRequest:
         quorum = min(2, len(sources)) if params["quorum"] is None else params["quorum"]
         if not 1 <= quorum <= len(sources):
             problem = f"={quorum} cannot be met by {counted(len(sources), 'source')}"
-            raise OptionError("quorum", problem, f"give a number from 1 to {len(sources)}, or name more sources")
+            raise OptionError(
+                "quorum", problem, f"give a number from 1 to {len(sources)}, or name more sources"
+            )
         proxy = params.get("through_proxy") or ""
         if proxy:
             check_url("through_proxy", proxy, "http://192.0.2.1:3128")
         samples = int(check_range("samples", params["samples"], 1, 20))
-        return cls(sources, quorum, samples, check_range("timeout", params["timeout"], 1, 300), proxy)
+        return cls(
+            sources, quorum, samples, check_range("timeout", params["timeout"], 1, 300), proxy
+        )
 
     def label(self, number: int) -> str:
         """Return a source for messages: without the query, which may contain a token."""
@@ -98,17 +111,24 @@ class DetectionRequest:
 
 
 def detect_egress(action: ActionBase, request: DetectionRequest) -> dict[str, Any]:
-    """Return the egress addresses of the host of an action, ``ips``, and the reply of each source."""
+    """Return the egress addresses of the host of an action, and the reply of each source."""
     connection = action._connection
     family = getattr(getattr(connection, "_shell", None), "SHELL_FAMILY", "sh")
-    # A network connection would run the command on the control node, whose address would pass as that of the host.
+    # A network connection would run the command on the control node, whose address would pass as
+    # that of the host.
     if family in ("powershell", "cmd") or isinstance(connection, NetworkConnectionBase):
-        raise QgError("The host has no POSIX shell, so its egress address cannot be detected: give the address in ips.")
+        raise QgError(
+            "The host has no POSIX shell, so its egress address cannot be detected: give the "
+            "address in ips."
+        )
     command, nonce = build_command(request)
     result = action._low_level_execute_command(command, executable="/bin/sh")
     replies = parse_replies(result["stdout"], nonce, request)
     if not replies:
-        printed = one_line((result.get("stderr") or result["stdout"])[-4000:])[-200:] or "it printed nothing"
+        printed = (
+            one_line((result.get("stderr") or result["stdout"])[-4000:])[-200:]
+            or "it printed nothing"
+        )
         raise QgError(f"The host's shell ended with {result['rc']} and no response: {printed}.")
     return {"ips": evaluate_quorum(replies, request), "source_replies": replies}
 
@@ -117,14 +137,21 @@ def build_command(request: DetectionRequest) -> tuple[str, str]:
     """Return the shell command, and the nonce that marks its records: no source can forge one."""
     nonce = f"qg{secrets.token_hex(12)}"
     # Percent-encoded, a URL has no character that a login shell changes within quotes.
-    proxy, *urls = (shlex.quote(quote(url, safe="/:?&=%#[]@$,;+~*()")) for url in (request.proxy, *request.sources))
+    proxy, *urls = (
+        shlex.quote(quote(url, safe="/:?&=%#[]@$,;+~*()"))
+        for url in (request.proxy, *request.sources)
+    )
     proxy = proxy if request.proxy else ""
-    jobs = [f"record {n} {url} &" for n, url in enumerate(urls) for _sample in range(request.samples)]
+    jobs = [
+        f"record {n} {url} &" for n, url in enumerate(urls) for _sample in range(request.samples)
+    ]
     # With a proxy, the family would apply to the connection to the proxy, and not to its exit.
     script = _SCRIPT.format(
         limit=math.ceil(request.timeout),
         curl=f"-x {proxy}" if proxy else "-4 --noproxy '*'",
-        export=f"http_proxy={proxy} https_proxy={proxy}; export http_proxy https_proxy; " if proxy else "",
+        export=f"http_proxy={proxy} https_proxy={proxy}; export http_proxy https_proxy; "
+        if proxy
+        else "",
         wget="" if proxy else "-4 --no-proxy",
         agent=shlex.quote(USER_AGENT),
         python=shlex.quote(_PYTHON),
@@ -136,7 +163,10 @@ def build_command(request: DetectionRequest) -> tuple[str, str]:
 
 
 def parse_replies(output: str, nonce: str, request: DetectionRequest) -> list[dict[str, Any]]:
-    """Return the replies in the output of the command; raises QgError if a source has more than requested."""
+    """Return the replies in the output of the command.
+
+    Raises QgError if a source has more than requested.
+    """
     found: dict[int, list[dict[str, Any]]] = {}
     for part in f"\n{output}".replace("\r", "").split(f"\n{nonce} ")[1:]:
         text, end, _rest = part.partition(f"\n{nonce}.")
@@ -155,12 +185,15 @@ def parse_replies(output: str, nonce: str, request: DetectionRequest) -> list[di
         except ValueError as error:
             reply |= {"error": str(error), "wrong": True}
     if any(len(replies) > request.samples for replies in found.values()):
-        raise QgError("The host printed more responses than requested: none of its addresses is accepted.")
+        raise QgError(
+            "The host printed more responses than requested: none of its addresses is accepted."
+        )
     return [reply for number in sorted(found) for reply in found[number]]
 
 
 def evaluate_quorum(replies: Sequence[dict[str, Any]], request: DetectionRequest) -> list[str]:
-    """Return each address that ``quorum`` sources reported; raise QgError if there is any other address.
+    """Return each address that ``quorum`` sources reported; raise QgError if there is any other
+    address.
 
     A source without a response is tolerated if the others are sufficient.
     """
@@ -170,30 +203,35 @@ def evaluate_quorum(replies: Sequence[dict[str, Any]], request: DetectionRequest
             reported.setdefault(reply["ip"], set()).add(reply["source"])
     ips = sorted(reported, key=inet_aton)
     doubtful = [ip for ip, sources in reported.items() if len(sources) < request.quorum]
-    wrong = dict.fromkeys(f"{reply['source']} {reply['error']}" for reply in replies if reply.pop("wrong", False))
-    silent = dict.fromkeys(f"{reply['source']}: {reply['error']}" for reply in replies if reply["error"])
+    wrong = dict.fromkeys(
+        f"{reply['source']} {reply['error']}" for reply in replies if reply.pop("wrong", False)
+    )
+    silent = dict.fromkeys(
+        f"{reply['source']}: {reply['error']}" for reply in replies if reply["error"]
+    )
     said = [f"{ip} by {', '.join(sorted(sources))}" for ip, sources in sorted(reported.items())]
     if wrong:
         error = (
-            f"The egress address is uncertain: {'; '.join(wrong)}. Remove a source that is not an echo service, or "
-            "check what is between the host and it."
+            f"The egress address is uncertain: {'; '.join(wrong)}. Remove a source that is not an "
+            "echo service, or check what is between the host and it."
         )
     elif len(doubtful) > 1 or 0 < len(doubtful) < len(reported):
         error = (
-            f"The sources disagree on the egress address: {'; '.join(said)}. If the host has several egress addresses, "
-            "raise samples; otherwise remove the source that is wrong."
+            f"The sources disagree on the egress address: {'; '.join(said)}. If the host has "
+            "several egress addresses, raise samples; otherwise remove the source that is wrong."
         )
     elif doubtful or not reported:
         count = len(reported[doubtful[0]]) if doubtful else 0
         error = (
             f"Only {count} of the {request.quorum} required sources reported an egress address: "
-            f"{'; '.join(silent) or 'no source responded'}. Name sources that the host can reach, or lower quorum."
+            f"{'; '.join(silent) or 'no source responded'}. Name sources that the host can reach, "
+            "or lower quorum."
         )
     elif len(reported) > request.samples:
         error = (
-            f"The host reports {len(reported)} egress addresses, but samples={request.samples} allows only "
-            f"{request.samples}: {format_sample(ips)}. If it has several egress addresses, raise samples to their "
-            "number."
+            f"The host reports {len(reported)} egress addresses, but samples={request.samples} "
+            f"allows only {request.samples}: {format_sample(ips)}. If it has several egress "
+            "addresses, raise samples to their number."
         )
     else:
         return ips

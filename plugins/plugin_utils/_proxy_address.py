@@ -2,10 +2,11 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The common parser of the filters: a lease, or the text host:port, as an address that is safe in configuration files.
+"""The common parser of the filters: a lease, or the text host:port, as an address that is safe in
+configuration files.
 
-Each error is one sentence that names filter, value and fix. Text that is no address may be a key or a password, so that
-no message shows it.
+Each error is one sentence that names filter, value and fix. Text that is no address may be a key or
+a password, so that no message shows it.
 """
 
 from __future__ import annotations
@@ -21,12 +22,16 @@ from jinja2 import Undefined
 
 _SERVER = re.compile(r"([A-Za-z0-9_](?:[A-Za-z0-9_.-]{0,251}[A-Za-z0-9_])?):([1-9][0-9]{0,4})")
 # What RFC 3986 allows before the @ of a URL.
-_PROXY_URL = re.compile(r"http://((?:[A-Za-z0-9._~!$&'()*+,;=:-]|%(?![01]|7[Ff])[0-9A-Fa-f]{2})+@)?([^@/]+)/?")
+_PROXY_URL = re.compile(
+    r"http://((?:[A-Za-z0-9._~!$&'()*+,;=:-]|%(?![01]|7[Ff])[0-9A-Fa-f]{2})+@)?([^@/]+)/?"
+)
 
 
 @dataclass(frozen=True)
 class ProxyAddress:
-    """The address of a proxy, without characters that have a special meaning in a configuration file."""
+    """The address of a proxy, without characters that have a special meaning in a configuration
+    file.
+    """
 
     host: str
     port: int
@@ -55,12 +60,18 @@ def proxy_address(name: str, value: Any) -> ProxyAddress:
     """Return the address of one lease, which may be the only one of a list."""
     items = _items(value)
     if len(items) != 1:
-        raise refusal(name, f"a list of {len(items)} leases", "give one lease, such as with limit=1 in the lookup")
+        raise refusal(
+            name,
+            f"a list of {len(items)} leases",
+            "give one lease, such as with limit=1 in the lookup",
+        )
     return _parse(name, items[0])
 
 
 def proxy_servers(name: str, value: Any) -> list[str]:
-    """Return host:port of any number of leases, each once, in an order that does not depend on the given one."""
+    """Return host:port of any number of leases, each once, in an order that does not depend on the
+    given one.
+    """
     return sorted({_parse(name, item).server for item in _items(value)})
 
 
@@ -69,7 +80,9 @@ def _items(value: Any) -> list[Any]:
     value = resolve(value)
     if isinstance(value, str):
         # A password in a URL may contain a comma.
-        return re.split(",(?=http://)" if value.startswith("http://") else ",", value) if value else []
+        return (
+            re.split(",(?=http://)" if value.startswith("http://") else ",", value) if value else []
+        )
     return list(value) if isinstance(value, list | tuple) else [value]
 
 
@@ -77,8 +90,16 @@ def _parse(name: str, value: Any) -> ProxyAddress:
     lease = resolve(value)
     if isinstance(lease, str):
         lease = {"proxy_url" if lease.startswith("http://") else "server": lease}
-    fields = {each: resolve(lease.get(each)) for each in ("server", "proxy_url")} if isinstance(lease, Mapping) else {}
-    url = _PROXY_URL.fullmatch(str(fields["proxy_url"])) if fields.get("proxy_url") is not None else None
+    fields = (
+        {each: resolve(lease.get(each)) for each in ("server", "proxy_url")}
+        if isinstance(lease, Mapping)
+        else {}
+    )
+    url = (
+        _PROXY_URL.fullmatch(str(fields["proxy_url"]))
+        if fields.get("proxy_url") is not None
+        else None
+    )
     server = _SERVER.fullmatch(str(fields.get("server") or (url[2] if url else "")))
     if not server or not _is_host(server[1]) or int(server[2]) > 0xFFFF:
         raise refusal(
@@ -97,8 +118,12 @@ def _parse(name: str, value: Any) -> ProxyAddress:
 
 
 def _is_host(text: str) -> bool:
-    """Whether text is an IPv4 address or a name, and not what some programs read as another address."""
+    """Whether text is an IPv4 address or a name, and not what some programs read as another
+    address.
+    """
     try:
         return bool(int(ipaddress.IPv4Address(text)))
     except ValueError:
-        return ".." not in text and not re.fullmatch("[0-9]+|0[xX][0-9A-Fa-f]*", text.rpartition(".")[2])
+        return ".." not in text and not re.fullmatch(
+            "[0-9]+|0[xX][0-9A-Fa-f]*", text.rpartition(".")[2]
+        )

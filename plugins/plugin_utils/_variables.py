@@ -2,7 +2,9 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Reads Ansible's variables, and refuses misspelt ones, which Ansible would ignore: of a cap, that would cost money."""
+"""Reads Ansible's variables, and refuses misspelt ones, which Ansible would ignore: of a cap, that
+would cost money.
+"""
 
 from __future__ import annotations
 
@@ -28,17 +30,21 @@ _COLLECTION = Path(__file__).resolve().parents[2]
 #: What facts modules return.
 FACTS = ("cloud_packages",)
 _OPTIONS = frozenset(map(variable_name, SHARED_OPTIONS))
-#: The prefix of shared options, of the variables of playbooks, and of those of hosts of the inventory plugin.
+#: The prefix of shared options, of the variables of playbooks, and of those of hosts of the
+#: inventory plugin.
 _PREFIX = variable_name("")
 _ROLES = tuple(sorted(path.name for path in (_COLLECTION / "roles").iterdir()))
-#: What stands before and in the name of a variable that is for the inside of a playbook or role alone.
+#: What stands before and in the name of a variable that is for the inside of a playbook or role
+#: alone.
 _PRIVATE = "__"
 
 _OMITTED: Any = getattr(ansible.errors, "AnsibleValueOmittedError", ())
 
 
 def variable_value(name: str, value: Any, templar: Any) -> Any:
-    """Return the value of a variable, which may be a template; UNSET if that is the value of ``omit``."""
+    """Return the value of a variable, which may be a template; UNSET if that is the value of
+    ``omit``.
+    """
     if value is UNSET:
         return UNSET
     try:
@@ -48,16 +54,21 @@ def variable_value(name: str, value: Any, templar: Any) -> Any:
     except Exception as error:
         # Before ansible-core 2.19, a filter or an operator can raise any error.
         reason = one_line(str(error))
-        raise ansible.errors.AnsibleError(f"The variable {name} cannot be evaluated: {reason}") from None
+        raise ansible.errors.AnsibleError(
+            f"The variable {name} cannot be evaluated: {reason}"
+        ) from None
     # Since ansible-core 2.19, no variable holds the value of "omit".
-    return UNSET if value is not None and value == templar.available_variables.get("omit") else value
+    return (
+        UNSET if value is not None and value == templar.available_variables.get("omit") else value
+    )
 
 
 def check_settings(names: Iterable[str]) -> None:
     """Refuse a misspelt variable or environment variable of the collection.
 
-    ``names`` are those of all variables of the task. A user may have variables that begin with ``qg_``: one is refused
-    if it resembles a variable of the collection. With the prefix of a role, it is refused if the role lacks it.
+    ``names`` are those of all variables of the task. A user may have variables that begin with
+    ``qg_``: one is refused if it resembles a variable of the collection. With the prefix of a role,
+    it is refused if the role lacks it.
     """
     check_environment(SHARED_OPTIONS)
     for name in names:
@@ -70,16 +81,22 @@ def check_settings(names: Iterable[str]) -> None:
         if role and name not in _known():
             near = _meant_variable(name, f"{role}_")
             fix = f"did you mean {near}? Names" if near else "names"
-            fix += f" with {role}_ are those of the role, so give a variable of your own another one"
+            fix += (
+                f" with {role}_ are those of the role, so give a variable of your own another one"
+            )
             raise OptionError(f"The variable {name}", "does not exist", fix)
 
 
 def owners_of(name: str, groups: Mapping[str, list[str]], hostvars: Mapping[str, Any]) -> list[str]:
-    """Return the groups whose hosts all have a variable, largest first, and the other hosts that have it."""
+    """Return the groups whose hosts all have a variable, largest first, and the other hosts that
+    have it.
+    """
     left = {host for host in groups["all"] if name in hostvars[host]}
     owners = []
     # The groups that every inventory has come last.
-    by_size = sorted(groups, key=lambda group: (group in ("all", "ungrouped"), -len(groups[group]), group))
+    by_size = sorted(
+        groups, key=lambda group: (group in ("all", "ungrouped"), -len(groups[group]), group)
+    )
     for group in by_size:
         hosts = set(groups[group])
         if hosts and hosts <= left:
@@ -89,9 +106,14 @@ def owners_of(name: str, groups: Mapping[str, list[str]], hostvars: Mapping[str,
 
 
 def _meant_variable(name: str, prefix: str) -> str | None:
-    """Return the variable of a role, or the shared one, that a name was meant to be; None if it resembles none."""
+    """Return the variable of a role, or the shared one, that a name was meant to be.
+
+    None if it resembles none.
+    """
     word = name.removeprefix(prefix)
-    near = meant(word, (known.removeprefix(prefix) for known in _known() if known.startswith(prefix)))
+    near = meant(
+        word, (known.removeprefix(prefix) for known in _known() if known.startswith(prefix))
+    )
     if near is not None:
         return f"{prefix}{near}"
     shared = meant(word, SHARED_OPTIONS)
@@ -101,13 +123,19 @@ def _meant_variable(name: str, prefix: str) -> str | None:
 @functools.cache
 def settings() -> frozenset[str]:
     """Return the variables with which users set shared options and playbooks."""
-    found = (name for name in _in_files("playbooks/*.yml") if name.startswith(_PREFIX) and _PRIVATE not in name)
+    found = (
+        name
+        for name in _in_files("playbooks/*.yml")
+        if name.startswith(_PREFIX) and _PRIVATE not in name
+    )
     return _OPTIONS.union(found)
 
 
 @functools.cache
 def _known() -> frozenset[str]:
-    """Return all variables of the collection, with the results of roles, but for those of :func:`_of_hosts`."""
+    """Return all variables of the collection, with the results of roles, but for those of
+    :func:`_of_hosts`.
+    """
     results = {f"{role}_result" for role in _ROLES}
     inside = _in_files("playbooks/**/*.*") | _in_files("roles/*/*/*.*")
     return settings() | inside | results
