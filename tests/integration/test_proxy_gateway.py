@@ -15,6 +15,7 @@ import socket
 import subprocess
 import sys
 import time
+import urllib.request
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta, timezone
@@ -22,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import requests
 from integration.inventory_hosts import executable, with_login
 from integration.playground import Playground, Run, calls
 from integration.upstreams import Exit, Upstreams, running_upstreams
@@ -301,6 +303,94 @@ def assert_private_targets_and_other_ports_are_refused(upstreams: Upstreams, por
         assert upstreams.ask(port, "GET", f"user@{target}").status in (400, 403), target
     for target in ("198.51.100.9:443", "www.example.com:80", "1.example.com:443"):
         assert upstreams.ask(port, "CONNECT", target).status == 404, target
+
+
+#: What a user copies from QG.net's site.
+LINK = "http://share.proxy.qg.net/get?key=QGDEMO01&pwd=0123456789ab&num=3"
+
+
+class ProxyPool:
+    """A pool as programs have of their own: it splits a text into lines."""
+
+    def __init__(self, link: str) -> None:
+        with urllib.request.urlopen(link) as response:
+            self.proxies = [line.strip() for line in response.read().decode().split("\r\n")]
+
+
+def by_requests(link: str) -> list[str]:
+    return requests.get(f"{link}&format=txt", timeout=10).text.splitlines()
+
+
+def by_urllib(link: str) -> list[str]:
+    with urllib.request.urlopen(f"{link}&format=txt") as response:
+        return [line.decode().rstrip("\n") for line in response]
+
+
+def by_a_pool(link: str) -> list[str]:
+    return ProxyPool(f"{link}&format=txt&seq=%5Cr%5Cn").proxies
+
+
+def by_json_of_the_sdk(link: str) -> list[str]:
+    answer = requests.get(link, timeout=10).json()
+    assert answer["code"] == "SUCCESS"
+    for item in answer["data"]:
+        end = datetime.strptime(item["deadline"], "%Y-%m-%d %H:%M:%S").replace(tzinfo=BEIJING)
+        assert timedelta(minutes=55) < end - datetime.now(BEIJING) < timedelta(minutes=65)
+        assert item["server"].startswith(f"{item['proxy_ip']}:")
+    return [item["server"] for item in answer["data"]]
+
+
+def by_curl(link: str) -> list[str]:
+    return shell(f"curl --silent '{link}&format=txt&seq=,'").split(",")
+
+
+def by_a_loop_of_the_shell(link: str) -> list[str]:
+    return shell(f"for proxy in $(curl --silent '{link}&format=txt'); do echo $proxy; done").split()
+
+
+def by_one_address_at_a_time(link: str) -> list[str]:
+    """With the text as it is, and another exit each time."""
+    single = link.replace("&num=3", "&format=txt")
+    return [requests.get(single, timeout=10).text for _time in range(3)]
+
+
+def shell(command: str) -> str:
+    return subprocess.run(command, shell=True, check=True, capture_output=True, text=True).stdout
+
+
+PROGRAMS = [
+    by_requests, by_urllib, by_a_pool, by_json_of_the_sdk, by_curl, by_a_loop_of_the_shell, by_one_address_at_a_time,
+]  # fmt: skip
+
+
+def test_programs_poll_the_gateway_instead_of_a_link_of_the_vendor(gateway: Gateway, upstreams: Upstreams) -> None:
+    """With another host in the link, and nothing else."""
+    exits = upstreams.exits(3)
+    gateway.holds(*exits)
+    gateway.play(proxy_gateway_count=3, proxy_gateway_allow=["127.0.0.1"]).ok()
+    gateway.sim.control("DELETE", "/journal")
+    addresses = sorted(each.address for each in exits)
+    host = f"127.0.0.1:{gateway.port}"
+
+    for program in PROGRAMS:
+        assert sorted(program(LINK.replace("share.proxy.qg.net", host))) == addresses, program.__name__
+
+    assert sorted(requests.get(f"http://{host}/leases", timeout=10).text.split("\n")) == addresses
+    assert len(requests.get(f"http://{host}/query?key=QGDEMO01", timeout=10).json()["data"]) == 3
+    assert calls(gateway.sim) == []
+
+    # An exit that fails the check is left out, and ended leases are.
+    exits[0].mode = "close"
+    eventually(lambda: exits[0].address not in shell(f"curl --silent http://{host}/leases"))
+    gateway.end_leases("gateway", 5)
+    eventually(lambda: shell(f"curl --silent http://{host}/leases") == "")
+    empty = requests.get(f"http://{host}/query", timeout=10).json()
+    assert (empty["code"], empty["data"]) == ("SUCCESS", [])
+    status = "--silent --output /dev/null --write-out '%{http_code}'"
+    assert shell(f"curl --interface 127.0.0.2 {status} http://{host}/leases") == "403"
+    # Neither another method nor a page of a site that has the same path.
+    assert shell(f"curl --request POST {status} http://{host}/leases") == "400"
+    assert shell(f"curl --proxy http://{host} {status} http://www.example.com/leases") == "503"
 
 
 @pytest.mark.slow

@@ -1,8 +1,8 @@
 -- Copyright (c) 2026 The qingguo.qgnet authors
 -- SPDX-License-Identifier: GPL-3.0-or-later
 --
--- What no directive of HAProxy does: take the leases from a file that changes while the configuration stays as it is. A line
--- of the file is
+-- What no directive of HAProxy does: take the leases from a file that changes while the configuration stays as it is, and list
+-- them. A line of the file is
 --     BACKEND SERVER HOST:PORT UNTIL STATE
 -- UNTIL is the deadline in seconds since 1970, or "-". STATE is "ready", or "drain" for an exit that keeps its labels and gets
 -- no others. A server without a line, or with one that is over or cannot be read, refuses: without a file, all do.
@@ -125,4 +125,66 @@ core.register_cli({"show", "exits"}, "show exits : set the leases of the file, a
             end
         end
     end
+end)
+
+-- The leases that get new requests, from another one on each time: those that pass the check, or all of them if none does.
+local turn = 0
+local function serving(pool)
+    local all, passing = {}, {}
+    for id, lease in pairs(leases[pool] or {}) do
+        local last = set[pool .. "/" .. id] or {}
+        if last.state == "ready" then
+            all[#all + 1] = lease
+            if core.backends[pool].servers[id]:get_stats().status:match("^UP") then
+                passing[#passing + 1] = lease
+            end
+        end
+    end
+    local listed, turned = #passing > 0 and passing or all, {}
+    table.sort(listed, function(first, second) return first.address < second.address end)
+    turn = turn + 1
+    for number in ipairs(listed) do
+        turned[number] = listed[(turn + number) % #listed + 1]
+    end
+    return turned
+end
+
+local function separator(text)
+    local decoded = text:gsub("%%(%x%x)", function(digits) return string.char(tonumber(digits, 16)) end)
+    return (decoded:gsub("\\r", "\r"):gsub("\\n", "\n"))
+end
+
+-- What QG.net's links for extracting leases answer, with the leases that there are. As there, a separator stands only between
+-- two addresses, since programs use the text as it is. "num" is 1 by default where QG.net extracts.
+local numbers = {["/get"] = 1, ["/pool"] = 1}
+core.register_service("leases", "http", function(applet)
+    local options = {}
+    for name, value in applet.qs:gmatch("([^&=]+)=([^&]+)") do
+        options[name] = value
+    end
+    local number = tonumber(options.num) or numbers[applet.path] or math.huge
+    local format = options.format or (applet.path == "/leases" and "txt" or "json")
+    local pool = applet.f:fe_name():gsub("_port$", "")
+    local addresses, rows = {}, {}
+    for position, lease in ipairs(serving(pool)) do
+        if position <= number then
+            local deadline = lease.deadline == math.huge and "" or os.date("!%F %T", lease.deadline + 8 * 3600)
+            addresses[position] = lease.address
+            rows[position] = string.format(
+                '{"proxy_ip":"%s","server":"%s","area":"","isp":"","deadline":"%s"}', lease.host, lease.address, deadline
+            )
+        end
+    end
+    local body, kind = table.concat(addresses, separator(options.seq or "\n")), "text/plain"
+    if format == "json" then
+        local data, request = table.concat(rows, ","), applet.f:uuid()
+        body = '{"code":"SUCCESS","data":[' .. data .. '],"request_id":"' .. request .. '"}'
+        kind = "application/json"
+    end
+    applet:set_status(200)
+    applet:add_header("content-type", kind)
+    applet:add_header("content-length", tostring(#body))
+    applet:add_header("cache-control", "no-store")
+    applet:start_response()
+    applet:send(body)
 end)
