@@ -393,6 +393,25 @@ def test_programs_poll_the_gateway_instead_of_a_link_of_the_vendor(gateway: Gate
     assert shell(f"curl --proxy http://{host} {status} http://www.example.com/leases") == "503"
 
 
+def test_no_exit_has_more_requests_than_per_exit(gateway: Gateway, upstreams: Upstreams) -> None:
+    exits = upstreams.exits(2)
+    gateway.holds(*exits)
+    gateway.play(proxy_gateway_count=2, proxy_gateway_per_exit=3).ok()
+
+    # Ten rounds of 0.2 seconds.
+    load = upstreams.load(gateway.port, upstreams.site("fast", pause=0.2), 60, 60, ("CONNECT", "GET"))
+
+    assert load.failures == 0
+    assert [each.most for each in exits] == [3, 3]
+
+    # The exits are free again only after what waits has given up.
+    load = upstreams.load(gateway.port, upstreams.site("slow", pause=7), 12, 12)
+
+    assert sorted(answer.status for answer in load.answers) == [200] * 6 + [503] * 6
+    assert all(5 <= answer.seconds < 7 for answer in load.answers if answer.status == 503)
+    assert [each.most for each in exits] == [3, 3]
+
+
 @pytest.mark.slow
 def test_few_tunnels_fail_whatever_an_exit_does(gateway: Gateway, upstreams: Upstreams) -> None:
     # With a site that answers at once, the speed of the machine would decide how many requests
@@ -616,6 +635,7 @@ def test_each_option_can_be_set_as_text_of_a_command_line(gateway: Gateway, alon
         "client_connections": "100",
         "interval": "5",
         "sticky": "none",
+        "per_exit": "10",
         "pools": [{"name": "first", "port": str(free_port())}],
     }
     documented = role_options("proxy_gateway")
@@ -628,6 +648,7 @@ def test_each_option_can_be_set_as_text_of_a_command_line(gateway: Gateway, alon
         "password": PWD,
         "product": "classic",
         "sticky": "required",
+        "per_exit": "5",
     }
     # How many connections a client may have, and such options, are those of the whole gateway.
     assert pool.keys() == documented["proxy_gateway_pools"]["options"].keys()

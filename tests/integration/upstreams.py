@@ -26,13 +26,15 @@ CHECKED = "d.qg.net:443"
 class Exit:
     """A forward proxy. ``mode`` is ``good``, ``reset``, ``close``, ``silent``, or the status of all its answers.
 
-    Like some real ones, it binds a connection to the first site.
+    Like some real ones, it binds a connection to the first site. It had ``most`` clients at a time.
     """
 
     mode: str = "good"
     passes_check: bool = True
     port: int = 0
     served: int = 0
+    clients: int = 0
+    most: int = 0
 
     @property
     def address(self) -> str:
@@ -61,7 +63,16 @@ class Exit:
                 writer.write(b"HTTP/1.1 200 OK\r\n\r\n")
             else:
                 site_writer.write(f"{method} /{target.split('/', 3)[3]} HTTP/1.1\r\n{rest}\r\n\r\n".encode("latin-1"))
-            await asyncio.gather(_copy(reader, site_writer), _copy(site_reader, writer))
+            await asyncio.gather(self._count(_copy(reader, site_writer)), _copy(site_reader, writer))
+
+    async def _count(self, client: Coroutine[Any, Any, None]) -> None:
+        """Count a client until it has closed its connection."""
+        self.clients += 1
+        self.most = max(self.most, self.clients)
+        try:
+            await client
+        finally:
+            self.clients -= 1
 
 
 @dataclass

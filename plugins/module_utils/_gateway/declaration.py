@@ -25,7 +25,8 @@ class Pool:
     """A number of leases of one key.
 
     A lease is replaced ``drain`` seconds before its end. ``keep_alive`` is the duration of new leases as the user wrote
-    it, and None for that of the plan. A list has one pool, without a ``port``. ``is_entry`` tells an entry of
+    it, and None for that of the plan. ``per_exit`` is the number of requests that an exit has at a time, and 0 for any
+    number. A list has one pool, without a ``port``. ``is_entry`` tells an entry of
     proxy_gateway_pools from a pool that has the options of the role itself.
     """
 
@@ -39,6 +40,7 @@ class Pool:
     keep_alive: str | None = None
     credentials: bool = False
     sticky: str = "optional"
+    per_exit: int = 0
     ignore_quota: bool = False
     is_entry: bool = False
 

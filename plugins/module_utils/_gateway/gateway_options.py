@@ -39,6 +39,7 @@ _POOL: Spec = {
 _GATEWAY_POOL: Spec = {
     **_POOL,
     "sticky": {"type": "str", "choices": ["optional", "required", "none"], "default": "optional"},
+    "per_exit": {"type": "int", "default": 0},
 }
 _STATE: Spec = {
     "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
@@ -85,6 +86,8 @@ _ENTRY: Spec = {
 }
 #: The name of the pool of a gateway without proxy_gateway_pools.
 DEFAULT_POOL = "qg"
+#: The connections that a gateway has, as in its template.
+MAX_CONNECTIONS = 4000
 #: The name of what serves the metrics in HAProxy's configuration, which takes no name twice.
 _METRICS = "metrics"
 #: The products of which a lease lasts for a day, as the drain by default takes it.
@@ -124,7 +127,7 @@ def read_gateway(values: Mapping[str, Any], product: str) -> Gateway:
         raise _unusable(names, "check_target", values["check_target"], fix)
     check_range(names.of("check_timeout"), values["check_timeout"], 0.1, 60)
     check_range(names.of("connect_timeout"), values["connect_timeout"], 0.1, 600)
-    check_range(names.of("client_connections"), values["client_connections"], 1, 4000)
+    check_range(names.of("client_connections"), values["client_connections"], 1, MAX_CONNECTIONS)
     check_range(names.of("interval"), values["interval"], 1, 86400)
     pools = []
     for number, entry in enumerate(values["pools"], 1):
@@ -224,6 +227,8 @@ def _pool(name: str, port: int, values: Mapping[str, Any], product: str, names: 
         is_long = product in _LONG or (minutes or 1) > 1
         drain = 60 if is_long else 15
     check_range(names.of("drain"), drain, 1, 86400)
+    per_exit = values.get("per_exit", 0)
+    check_range(names.of("per_exit"), per_exit, 0, MAX_CONNECTIONS)
     return Pool(
         name=name,
         port=port,
@@ -235,6 +240,7 @@ def _pool(name: str, port: int, values: Mapping[str, Any], product: str, names: 
         keep_alive=values["keep_alive"],
         credentials=values["credentials"],
         sticky=values.get("sticky", "none"),
+        per_exit=per_exit,
         ignore_quota=values["ignore_quota"],
     )
 

@@ -145,6 +145,9 @@ OF_GATEWAYS: list[tuple[str, Any, str]] = [
     ("client_connections", 0, phrases.OUT_OF_RANGE),
     ("client_connections", 4001, phrases.OUT_OF_RANGE),
     ("sticky", "always", phrases.IS_NONE_OF),
+    ("per_exit", "ten", WHOLE),
+    ("per_exit", -1, phrases.OUT_OF_RANGE),
+    ("per_exit", 4001, phrases.OUT_OF_RANGE),
     ("pools", "a", phrases.NO_DICTIONARY),
     ("pools", {"a": 3129}, phrases.IS_NO_LIST),
     ("pools", [None], phrases.NO_DICTIONARY),
@@ -196,6 +199,7 @@ OF_ENTRIES: list[tuple[str, dict[str, Any], str]] = [
     ("password", {"password": ["hush"]}, phrases.NOT_A_TEXT),
     ("product", {"product": "shared"}, phrases.IS_NONE_OF),
     ("sticky", {"sticky": "always"}, phrases.IS_NONE_OF),
+    ("per_exit", {"per_exit": 4001}, phrases.OUT_OF_RANGE),
     ("counts", {"counts": 2}, phrases.NOT_AN_OPTION),
     ("interval", {"interval": 20}, phrases.NOT_AN_OPTION),
     ("bind", {"bind": "192.0.2.1"}, phrases.NOT_AN_OPTION),
@@ -259,7 +263,9 @@ def test_a_variable_of_a_list_without_a_value_is_one_that_is_not_set(option: str
     assert proxy_list(**{option: value}) == proxy_list()
 
 
-@pytest.mark.parametrize("option", ["count", "drain", "keep_alive", "credentials", "isp", "areas", "sticky", "product"])
+@pytest.mark.parametrize(
+    "option", ["count", "drain", "keep_alive", "credentials", "isp", "areas", "sticky", "per_exit", "product"]
+)
 @pytest.mark.parametrize("value", [None, ""])
 def test_an_option_of_an_entry_without_a_value_is_that_of_the_role(option: str, value: Any) -> None:
     role: dict[str, Any] = {
@@ -269,6 +275,7 @@ def test_an_option_of_an_entry_without_a_value_is_that_of_the_role(option: str, 
         "credentials": True,
         "isp": "mobile",
         "areas": ["350500"],
+        "per_exit": 5,
     }
 
     assert gateway(**role, **entry(**{option: value})) == gateway(**role, **entry())
