@@ -58,7 +58,7 @@ class ServingAction(GatewayVariables):
         """Write the leases of a gateway, and at first its configuration, and have its process use them."""
         is_changed = gateway["text"] != gateway["before"]
         if params["is_first"]:
-            written = self._configure(gateway)
+            written = self._configure(gateway, params)
             is_stale = bool(written.get("changed")) or params["is_restart"] or not gateway["serves"]
             if not self._task.check_mode:
                 if is_changed:
@@ -83,9 +83,9 @@ class ServingAction(GatewayVariables):
             )
         return {"changed": is_needed, "diff": diff}
 
-    def _configure(self, gateway: Mapping[str, Any]) -> dict[str, Any]:
+    def _configure(self, gateway: Mapping[str, Any], params: Mapping[str, Any]) -> dict[str, Any]:
         """Write what does not depend on leases; raises QgError if HAProxy does not take it."""
-        self._write_logins(gateway)
+        self._write_secrets(gateway, params)
         arguments = {
             "src": str(_TEMPLATES / "haproxy.cfg.j2"),
             "dest": f"{gateway['file']}.cfg",
@@ -114,9 +114,16 @@ class ServingAction(GatewayVariables):
             )
         return bool(done["rc"] == 0)
 
-    def _write_logins(self, gateway: Mapping[str, Any]) -> None:
-        """Write the credentials of pools that send them, which only root can read."""
+    def _write_secrets(self, gateway: Mapping[str, Any], params: Mapping[str, Any]) -> None:
+        """Write what only root can read: the credentials of pools that send them, and the salt of labels in the log.
+
+        The salt is one for all gateways of a store, so that a label has the same digest on all hosts.
+        """
         lines = []
+        if gateway["log"]:
+            with self._store(params) as store:
+                salt = store.digest("labels in logs")
+            lines.append(f"log.salt {salt}\n")
         for pool in gateway["pools"]:
             if pool["credentials"]:
                 login = self._login(GATEWAY, pool["name"])

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import random
@@ -30,6 +31,7 @@ from integration.upstreams import Exit, Upstreams, running_upstreams
 from qgnet_simulator.running import Simulator
 from support import phrases
 from support.documents import role_options
+from support.invariants import assert_no_secret
 from support.parameters import slow_cases
 
 PLAY = """
@@ -412,6 +414,63 @@ def test_no_exit_has_more_requests_than_per_exit(gateway: Gateway, upstreams: Up
     assert [each.most for each in exits] == [3, 3]
 
 
+LOG_LINE = re.compile(
+    r"20\d\d-\d\d-\d\dT\d\d:\d\d:\d\dZ qg 127\.0\.0\.1 (?P<label>[0-9a-f]{16}|-) (?P<exit>127\.0\.0\.1:\d+|-:-) "
+    r"(?P<site>\S+) (?P<status>\d{3}) (-?\d+/){3}\d+"
+)
+
+
+def test_the_log_says_who_used_which_exit_and_no_secret(gateway: Gateway, upstreams: Upstreams) -> None:
+    (exit_,) = upstreams.exits(1)
+    site = upstreams.site("site")
+    gateway.holds(exit_)
+    gateway.environment["QG_PASSWORD"] = PWD
+    run = gateway.play(arguments=["--diff", "-vvv"], proxy_gateway_log=True, proxy_gateway_credentials=True).ok()
+    # The log of this machine is not for tests.
+    path = gateway.folder / "gateway.cfg"
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as log:
+        log.bind(str(gateway.folder / "log"))
+        (gateway.folder / "log").chmod(0o666)
+        assert "log /dev/log daemon info\n" in gateway.configuration()
+        path.write_text(gateway.configuration().replace("/dev/log", str(gateway.folder / "log")), encoding="utf-8")
+        gateway.reload()
+        head = "Authorization: Bearer hidden4\r\nCookie: hidden5\r\n"
+
+        def line_of(method: str, target: str, label: str = "", path: str = "/") -> str:
+            upstreams.ask(gateway.port, method, target, label, head, path)
+            log.settimeout(10)
+            while True:
+                line = log.recv(4096).decode().partition("]: ")[2]
+                # Those of exits that are checked.
+                if line.startswith("20"):
+                    return line.rstrip("\n")
+
+        lines = [
+            line_of("GET", site.address, "account-7", "/hidden1?key=hidden2@x"),
+            line_of("CONNECT", site.address, "account-7"),
+            line_of("GET", site.address),
+            # Refused before the rules.
+            line_of("GET", f"hidden3:hidden6@{site.address}", "account-7"),
+        ]
+        exit_.mode = "407"
+        lines.append(line_of("GET", site.address, "other"))
+
+    matches = [LOG_LINE.fullmatch(line) for line in lines]
+    assert None not in matches, lines
+    shown_parts = [(match["site"], match["exit"], match["status"]) for match in matches if match]
+    assert shown_parts[:3] == [(site.address, exit_.address, "200")] * 3
+    assert shown_parts[3] == ("-", "-:-", "400")
+    assert shown_parts[4] == (site.address, exit_.address, "503")
+    labels = [match["label"] for match in matches if match]
+    salt = dict(line.split(" ", 1) for line in (gateway.folder / "gateway.map").read_text().splitlines())["log.salt"]
+    assert labels[0] == labels[1] == hashlib.sha256(f"account-7{salt}".encode()).hexdigest()[:16]
+    assert labels[2] == "-"
+    assert labels[4] not in labels[:4]
+    assert len(salt) == 32
+    assert_no_secret(["hidden", "account-7", PWD, gateway.sim.key, salt], lines)
+    assert_no_secret([PWD, salt], run.output)
+
+
 @pytest.mark.slow
 def test_few_tunnels_fail_whatever_an_exit_does(gateway: Gateway, upstreams: Upstreams) -> None:
     # With a site that answers at once, the speed of the machine would decide how many requests
@@ -634,6 +693,7 @@ def test_each_option_can_be_set_as_text_of_a_command_line(gateway: Gateway, alon
         "connect_timeout": "5",
         "client_connections": "100",
         "interval": "5",
+        "log": "false",
         "sticky": "none",
         "per_exit": "10",
         "pools": [{"name": "first", "port": str(free_port())}],

@@ -47,7 +47,10 @@ class Pool:
 
 @dataclass(frozen=True)
 class Gateway:
-    """A gateway. ``interval`` are the seconds between two refreshes; other times are seconds, too."""
+    """A gateway. ``interval`` are the seconds between two refreshes; other times are seconds, too.
+
+    With ``log``, it writes a line for each request.
+    """
 
     name: str
     directory: str
@@ -63,6 +66,7 @@ class Gateway:
     client_connections: int
     interval: int
     pools: tuple[Pool, ...]
+    log: bool = False
 
     kind = GATEWAY
 

@@ -61,6 +61,7 @@ GATEWAY_OPTIONS: Spec = {
     "check_timeout": {"type": "float", "default": 1.5},
     "connect_timeout": {"type": "float", "default": 4.0},
     "client_connections": {"type": "int", "default": 1000},
+    "log": {"type": "bool", "default": False},
     "pools": {"type": "list", "elements": "dict", "default": []},
     **_GATEWAY_POOL,
 }
@@ -150,6 +151,7 @@ def read_gateway(values: Mapping[str, Any], product: str) -> Gateway:
         connect_timeout=values["connect_timeout"],
         client_connections=values["client_connections"],
         interval=values["interval"],
+        log=values["log"],
         pools=tuple(pools),
     )
 

@@ -123,6 +123,7 @@ OF_GATEWAYS: list[tuple[str, Any, str]] = [
     ("allow", ["localhost"], phrases.IPV4_OR_NETWORKS),
     ("allow", [None], phrases.NOT_A_TEXT),
     ("web_only", "sometimes", phrases.NO_BOOLEAN),
+    ("log", "errors", phrases.NO_BOOLEAN),
     ("metrics", 9101, phrases.ADDRESS_AND_PORT),
     ("metrics", "127.0.0.1", phrases.ADDRESS_AND_PORT),
     ("metrics", "127.0.0.1:0", phrases.ADDRESS_AND_PORT),
