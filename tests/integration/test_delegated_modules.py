@@ -79,6 +79,19 @@ def test_every_module_runs_where_its_task_is_delegated_to(sim: Simulator, playgr
     assert sim.key not in run.output
 
 
+@pytest.mark.parametrize("value", [None, "", [""]])
+def test_an_empty_selector_is_refused_before_the_module_is_sent(
+    sim: Simulator, playground: Playground, value: object
+) -> None:
+    case = {"qingguo.qgnet.qg_proxy_release": {"ips": value}, **THERE}
+
+    run = play_cases(playground, {"there": case}, inventory=SPYING)
+
+    assert_task_failed(run.of("there"), phrases.NEVER_MEANS_ALL)
+    assert not run.spied
+    assert sim.journal() == []
+
+
 # A host whose Python is too old
 
 #: Each old Python, and the last ansible-core that sends modules to a host with it.

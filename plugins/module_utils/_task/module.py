@@ -4,7 +4,8 @@
 
 """Runs an operation as a module, on the host that the task is delegated to.
 
-Its counterpart for the control node is ``plugin_utils/_action.py``.
+Its counterpart for the control node is ``plugin_utils/_action.py``, which has checked the options
+before it sends the module.
 """
 
 from __future__ import annotations
@@ -25,10 +26,9 @@ if sys.hexversion < 0x030A0000:
     sys.stdout.write(json.dumps({"failed": True, "changed": False, "msg": message}))
     raise SystemExit(1)
 
-from ansible.module_utils.basic import AnsibleModule, _load_params
+from ansible.module_utils.basic import AnsibleModule
 
-from .._core.errors import OptionError
-from .operation import Mode, Operation, check_selectors, execute
+from .operation import Mode, Operation, execute
 
 
 class _Module(AnsibleModule):
@@ -48,11 +48,6 @@ class _Module(AnsibleModule):
 def run_module(operation: Operation) -> None:
     """Validate the options, run the operation, and end the process with its result."""
     module = _Module(argument_spec=operation.spec, supports_check_mode=True)
-    try:
-        # The parameters of AnsibleModule do not distinguish null from an omitted option.
-        check_selectors(operation.selectors, _load_params())
-    except OptionError as error:
-        module.fail_json(changed=False, **error.as_result())
     # As the control node does: a password of one letter would make each sentence unreadable.
     module.no_log_values = {value for value in module.no_log_values if len(value) > 3}
     result = execute(operation, module.params, Mode(check=module.check_mode, diff=module._diff))

@@ -1,7 +1,7 @@
 # Copyright (c) 2026 The qingguo.qgnet authors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A module on the host that its task is delegated to: empty selectors, and whether Python can run it at all."""
+"""A module on the host that its task is delegated to, and whether Python can run it at all."""
 
 from __future__ import annotations
 
@@ -14,7 +14,6 @@ from typing import Any
 import pytest
 from ansible_collections.qingguo.qgnet.plugins.module_utils._task import module
 from ansible_collections.qingguo.qgnet.plugins.module_utils._task.operation import Operation
-from support import phrases
 from support.documents import PLUGINS, ROOT, operation_of, plugin_names
 from support.plugin_runs import run_as_module
 
@@ -34,19 +33,6 @@ def test_every_optional_option_that_names_something_is_a_selector(name: str) -> 
 NAMES = {"ips", "task_ids", "uuids", "suid", "all"}
 
 
-@pytest.mark.parametrize("value", [None, [], "", " ", [""], [None, " "]])
-def test_the_module_itself_refuses_an_empty_selector(capsys: pytest.CaptureFixture[str], value: Any) -> None:
-    operation = Operation(
-        spec={"ips": {"type": "raw"}}, run=lambda _params, _mode: {"changed": True}, selectors=("ips",)
-    )
-    result = run_as_module(operation, {"ips": value}, capsys)
-    assert result["failed"] is True
-    assert result["changed"] is False
-    assert phrases.NEVER_MEANS_ALL in result["msg"]
-    for params in ({}, {"ips": ["192.0.2.1"]}):
-        assert run_as_module(operation, params, capsys)["changed"] is True
-
-
 #: A key that was written into the option of another value.
 KEY = "WRONGPLACE99"
 
@@ -55,7 +41,6 @@ KEY = "WRONGPLACE99"
     "params",
     [
         pytest.param({"url": KEY}, id="done"),
-        pytest.param({"url": KEY, "ips": ""}, id="empty selector"),
         pytest.param({"url": KEY, "count": "many"}, id="refused by AnsibleModule"),
     ],
 )
@@ -63,9 +48,8 @@ def test_a_result_contains_no_options_even_if_they_are_refused(
     params: dict[str, Any], capsys: pytest.CaptureFixture[str]
 ) -> None:
     operation = Operation(
-        spec={"url": {}, "ips": {"type": "raw"}, "count": {"type": "int"}},
+        spec={"url": {}, "count": {"type": "int"}},
         run=lambda _params, _mode: {"changed": True},
-        selectors=("ips",),
     )
     assert KEY not in json.dumps(run_as_module(operation, params, capsys))
 
