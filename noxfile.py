@@ -122,7 +122,8 @@ def unit(session: nox.Session, core: str) -> None:
 def integration(session: nox.Session, core: str) -> None:
     # A slow test draws the page of the simulator, and another one follows the guide to ansible-rulebook.
     more = " chromium =default-jre-headless" if ALL and core == NEWEST else ""
-    run_tests(session, core, INTEGRATION + more, "tests/integration", "--ignore=tests/integration/eda")
+    others = ("--ignore=tests/integration/eda", "--ignore=tests/integration/recipes")
+    run_tests(session, core, INTEGRATION + more, "tests/integration", *others)
 
 
 @nox.session(python=CORES["2.22"])
@@ -309,3 +310,5 @@ DEMO = "curl haproxy" if "gateway" in sys.argv else "curl"
 define("demo", DEMO, "bash", "tools/demo/demo.sh", **CALLERS_HOME)
 define("systemd", SYSTEMD, "bash", "tools/lab/gateway_systemd.sh", **CALLERS_HOME)
 define("eda", "java=openjdk-21-jre-headless", "pytest", "tests/integration/eda", group="eda")
+CRAWLERS = "certutil=libnss3-tools chromium curl go=golang-go haproxy ip=iproute2 node=nodejs npm"
+define("recipes", CRAWLERS, "pytest", "tests/integration/recipes", group="crawlers")

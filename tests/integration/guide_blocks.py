@@ -16,10 +16,10 @@ BOTH = {"README": (ROOT / "README.md", ROOT / "README.zh-CN.md")} | {
     path.stem: (path, CHINESE / f"{path.stem}.md") for path in sorted(ENGLISH.glob("*.rst"))
 }
 #: What a reader types is equal in both languages.
-TYPED = ("shell", "yaml", "python")
+TYPED = ("shell", "yaml", "python", "go", "javascript")
 _FENCE = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _DIRECTIVE = re.compile(r"^\.\. code-block:: (\w+)\n\n((?:   .*\n|\n)+)", re.MULTILINE)
-_FILE = re.compile(r"`([\w./-]+\.ya?ml)`")
+_FILE = re.compile(r"`([\w./-]+\.(?:ya?ml|py|go|mjs))`")
 
 
 @dataclass(frozen=True)

@@ -57,7 +57,7 @@ OTHER = [
 def test_links_lead_to_files_and_blocks_can_be_read(path: Path) -> None:
     """Also on GitHub and Galaxy, which do not know the roles of Sphinx."""
     text = path.read_text(encoding="utf-8")
-    for target in re.findall(r"github\.com/qingguo/qingguo\.qgnet/(?:blob|tree)/main/([^)#>\s]+)", text):
+    for target in re.findall(r"github\.com/qingguo/qingguo\.qgnet/(?:blob|tree|raw)/main/([^)#>\s]+)", text):
         assert (ROOT / target).exists(), target
     for target in re.findall(r"\]\(([^):#]+)(?:#[^)]*)?\)", text):
         assert (path.parent / target).exists(), target
@@ -247,18 +247,9 @@ def test_the_guide_to_the_gateway(reader: Reader, home: Path) -> None:
 
     # Those of the only key, and that of the second one.
     assert payments(steps) == [2, 1]
-    exits = {lease["ip"] for lease in reader.sim.leases()}
-    assert len(exits) == 2
+    assert len({lease["ip"] for lease in reader.sim.leases()}) == 2
     (exit_of_accounts,) = {lease["ip"] for lease in reader.sim.leases(accounts["key"])}
     assert step_of(steps, "account-7:any@127.0.0.1:3129").shown.split()[-1] == exit_of_accounts
-    unlabeled, labeled = [step for step in steps if step.block.text.startswith("import requests")]
-    # What the sites saw, by http and by https: always an exit, and with a label always the same one.
-    assert len(unlabeled.shown.split()) == 2
-    assert set(unlabeled.shown.split()) <= exits
-    addresses = labeled.shown.split()
-    assert len(addresses) == 3
-    assert len(set(addresses)) == 1
-    assert set(addresses) <= exits
     assert len((home / "crawler" / "proxies.txt").read_text().splitlines()) == 2
 
 
