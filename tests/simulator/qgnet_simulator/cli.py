@@ -9,7 +9,6 @@ import ipaddress
 import os
 import shlex
 import signal
-import socket
 import sys
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -21,8 +20,8 @@ from .account.calls import PREFIX
 from .core import Core
 from .proxies.forwarding import ForwardProxies
 from .proxies.targets import ECHO_NAME
-from .server.app import EchoListener, Server, build_app, listen, server_config
-from .server.certificate import Certificate, open_authority
+from .server.app import Server, build_app, listen, server_config
+from .server.certificate import context_for, open_authority
 
 LOOPBACK = "127.0.0.1"
 
@@ -74,37 +73,29 @@ def ports(text: str) -> range:
     return range(int(_required(port(first), 0 < port(first) <= port(last))), port(last) + 1)
 
 
-def host_name(text: str) -> str:
-    return str(_required(text, text and not set(text) & set("/@ ")))
-
-
 def parser() -> argparse.ArgumentParser:
-    result = argparse.ArgumentParser(prog="qgnet-simulator", description="QG.net simulator, for tests.")
-    free = "; 0 picks a free one"
-
-    def add(name: str, help_text: str, form: str = "", **more: Any) -> None:
-        """Add an option; one that has a form may be repeated."""
-        if form:
-            more |= {"metavar": form, "action": "append", "default": []}
-            help_text += "; may be repeated"
-        result.add_argument(name, help=help_text, **more)
-
-    add("--host", "address to listen on (default %(default)s)", default=LOOPBACK)
-    add("--port", f"port of the API{free} (default %(default)s)", type=port, default=8080)
-    add("--tls-port", f"port that serves the same by HTTPS{free}", type=port)
-    add("--minute", "seconds that a minute of QG.net lasts (default 60)", type=seconds, default=60.0)
-    add("--key", "a key that exists (default QGDEMO01)", "NAME")
-    add("--agent", "an account that exists (default qgdemo01's)", "APPID:APPKEY", type=account)
-    add("--proxy-port", f"port of a forward proxy for the first key{free}", type=port)
-    add("--tunnel-port", f"port of a tunnel for a key, by default the first one{free}", "[KEY=]PORT", type=tunnel)
-    add("--tunnel-control-port", f"another port for PUT /proxyip{free}", type=port)
-    add("--map", "public address of a source address", "SOURCE=PUBLIC", type=pair)
-    add("--site", "local server that stands for a name behind the proxies", "NAME[:PORT]=127.0.0.1:PORT", type=site)
-    add("--upstream", "let proxies connect to whatever this machine resolves and reaches", action="store_true")
-    add("--advertise", "host by which clients reach it, if not by that of --host", metavar="HOST", type=host_name)
-    add("--lease-ports", "ports of leases (default: free ones)", metavar="FIRST-LAST", type=ports, default=())
-    add("--ca-dir", "directory that keeps the authority of all certificates (default: a new one each time)", type=Path)
-    add("--ready-file", "JSON file written once the simulator listens", type=Path)
+    result = argparse.ArgumentParser(
+        prog="qgnet-simulator",
+        description="QG.net simulator, for tests. A port of 0 is a free one; options with several values are repeated.",
+    )
+    add = result.add_argument
+    many: Any = {"action": "append", "default": []}
+    add("--host", help="address to listen on (default %(default)s)", default=LOOPBACK)
+    add("--port", help="port of the API (default %(default)s)", type=port, default=8080)
+    add("--tls-port", help="port that serves the same by HTTPS", type=port)
+    add("--minute", help="seconds that a minute of QG.net lasts (default 60)", type=seconds, default=60.0)
+    add("--key", help="a key that exists (default QGDEMO01)", metavar="NAME", **many)
+    add("--agent", help="an account that exists", metavar="APPID:APPKEY", type=account, **many)
+    add("--proxy-port", help="port of a proxy for the first key", type=port)
+    add("--tunnel-port", help="port of a tunnel for a key (the first one)", metavar="[KEY=]PORT", type=tunnel, **many)
+    add("--tunnel-control-port", help="another port for PUT /proxyip", type=port)
+    add("--map", help="public address of a source address", metavar="SOURCE=PUBLIC", type=pair, **many)
+    add("--site", help="local server behind the proxies", metavar="NAME[:PORT]=127.0.0.1:PORT", type=site, **many)
+    add("--upstream", help="let proxies connect to whatever this machine resolves and reaches", action="store_true")
+    add("--advertise", help="host by which clients reach it, if not by that of --host", metavar="HOST")
+    add("--lease-ports", help="ports of leases (default: free ones)", metavar="FIRST-LAST", type=ports, default=())
+    add("--ca-dir", help="directory that keeps the authority of all certificates", type=Path)
+    add("--ready-file", help="JSON file written once the simulator listens", type=Path)
     return result
 
 
@@ -170,9 +161,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (OSError, ValueError) as error:
         print(f"--ca-dir {options.ca_dir}: it cannot keep an authority: {error}.", file=sys.stderr)
         return 1
-    certificate = Certificate(authority, "localhost", LOOPBACK, host, proxies.host.strip("[]"))
-    proxies.tls = certificate.context
-    secure: socket.socket | None = None
+    tls = context_for(authority, "localhost", LOOPBACK, host, proxies.host.strip("[]"))
+    proxies.tls = tls
     number = options.port
     try:
         listeners = [listen(host, number)]
@@ -182,6 +172,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if options.tls_port is not None:
             number = options.tls_port
             secure = listen(host, number)
+        else:
+            # Only the proxies connect to it.
+            secure = listen(LOOPBACK, 0)
         if options.proxy_port is not None:
             number = options.proxy_port
             keys.initial_proxy_urls[key_names[0]] = proxies.open_for_key(key_names[0], number)
@@ -194,12 +187,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"Cannot listen on {host} port {number}: {reason}.", file=sys.stderr)
         return 1
     keys.reset()
-    # Only the proxies connect to these.
-    echo = listen(LOOPBACK, 0)
-    secure_echo = listen(LOOPBACK, 0)
-    proxies.targets.echo = echo.getsockname()
-    proxies.targets.secure_echo = secure_echo.getsockname()
     address, number = listeners[0].getsockname()[:2]
+    proxies.targets.echo = address, number
+    proxies.targets.secure_echo = secure.getsockname()[:2]
     api_url = proxies.url("http", number)
     ready = {
         "environment": _environment(api_url, key_names[0], agents[0], options.minute),
@@ -212,12 +202,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "tunnel_control_url": proxies.url("http", listeners[-1].getsockname()[1]),
         "pid": os.getpid(),
     }
-    config = server_config(build_app(core, proxies, certificate.authority))
-    own_listeners: list[EchoListener] = [(echo, None), (secure_echo, certificate.context)]
-    if secure is not None:
+    config = server_config(build_app(core, proxies, authority.cert_pem.bytes()))
+    if options.tls_port is not None:
         ready["tls_url"] = proxies.url("https", secure.getsockname()[1])
-        own_listeners.append((secure, certificate.context))
-    server = Server(config, keys.process_due_events, ready, options.ready_file, own_listeners)
+    server = Server(config, keys.process_due_events, ready, options.ready_file, secure, tls)
 
     def stop(_number: int, _frame: object) -> None:
         server.should_exit = True

@@ -87,9 +87,9 @@ class Core:
         if reads_body(method, path):
             request.param_source = "body"
         call = self.accept(request, fault)
-        self.clock.advance(fault.seconds("delay"))
+        self.clock.advance(fault.delay("delay"))
         response = self.respond(call, fault)
-        self.clock.advance(fault.seconds("hang_after"))
+        self.clock.advance(fault.delay("hang_after"))
         if response.ending in ("close", "reset"):
             raise ConnectionLost(f"fault {fault.kind}")
         self.headers = {"Date": http_date(self.clock.now()), **response.headers}
@@ -138,26 +138,27 @@ class Core:
         if call.record.path not in ROUTES:
             return _html(404, HTML_ERROR.format("404 Not Found"))
         if fault.executes:
-            executed = call.execute(kind, fault.get("drop", 0))
+            executed = call.execute(kind, fault.drop)
             if executed is None:
                 return _html(405, HTML_ERROR.format("405 Method Not Allowed"))
             response = executed
         if kind == "code":
-            call.record.code = fault.get("code")
-            response = call.reject(fault.get("code"), fault.get("msg"))
-            response.body.update(fault.get("body_extra", {}))
-            response.status = fault.get("http_status", response.status)
+            call.record.code = fault.code
+            response = call.reject(fault.code, fault.msg)
+            response.body.update(fault.body_extra)
+            response.status = fault.http_status or response.status
         elif kind == "replace":
-            response = ApiResponse(200, fault.get("body"))
+            response = ApiResponse(200, fault.body)
             call.record.code = _result_code(response.body)
         elif kind == "redirect":
-            return _html(302, "", Location=fault.get("location"))
+            return _html(302, "", Location=fault.location)
         elif kind in ("status", "garbage"):
-            status = fault.get("http_status", 200)
-            title = status
-            if kind == "garbage":
-                title = "Welcome"
-            return _html(status, fault.get("body", HTML_ERROR.format(title)), **fault.get("headers", {}))
+            status = fault.http_status or 200
+            title = "Welcome" if kind == "garbage" else status
+            text = fault.body
+            if text is None:
+                text = HTML_ERROR.format(title)
+            return _html(status, text, **fault.headers)
         response.ending = ENDINGS.get(kind, "")
         return response
 

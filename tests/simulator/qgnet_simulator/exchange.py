@@ -37,7 +37,8 @@ class CallRecord:
     public: str
     ips: list[str]
     http_status: int | None = None
-    code: int | str | None = None
+    code: Any = None
+    """The number or the name of the code."""
     executed: bool = False
     fault: str | None = None
     refusal: str | None = None

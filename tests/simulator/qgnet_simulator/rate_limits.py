@@ -22,7 +22,8 @@ class RateLimiter:
         self.minute = minute
         """Seconds that one minute of the vendor lasts."""
         self._clock = clock
-        self._windows: dict[tuple[str, str], RateWindow] = {}
+        self.windows: dict[str, RateWindow] = {}
+        """By key and name, with a blank between them."""
 
     def try_acquire(self, key: str, name: str, limit: int, count: int = 1, seconds: float | None = None) -> bool:
         """Count ``count`` units in a window, or return False and count nothing if they exceed the limit.
@@ -30,11 +31,11 @@ class RateLimiter:
         A window lasts one minute of the vendor unless ``seconds`` is given.
         """
         now = self._clock.now()
-        window = self._windows.get((key, name))
+        window = self.windows.get(f"{key} {name}")
         if window is None or now - window.started >= window.seconds:
             if seconds is None:
                 seconds = self.minute
-            window = self._windows[(key, name)] = RateWindow(now, seconds, limit)
+            window = self.windows[f"{key} {name}"] = RateWindow(now, seconds, limit)
         window.limit = limit
         if window.count + count > limit:
             return False
@@ -42,4 +43,4 @@ class RateLimiter:
         return True
 
     def clear(self) -> None:
-        self._windows.clear()
+        self.windows.clear()

@@ -4,27 +4,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from .account import calls as account_calls
 from .account.calls import is_account_path
 from .api import endpoints, tunnel_control
 from .api.endpoints import is_product_path
 
-
-@dataclass(frozen=True)
-class Route:
-    methods: tuple[str, ...]
-    takes_addresses: bool = False
-    """Whether a call can be executed for a part of its addresses."""
-
-
-ROUTES: dict[str, list[Route]] = {
-    tunnel_control.PATH: [Route(tunnel_control.METHODS)],
-    **{path: [Route(account_calls.METHODS)] for path in account_calls.ENDPOINTS},
+ROUTES: dict[str, tuple[str, ...]] = {
+    tunnel_control.PATH: tunnel_control.METHODS,
+    **dict.fromkeys(account_calls.ENDPOINTS, account_calls.METHODS),
 }
+"""The methods of each path."""
 for _endpoint in endpoints.ENDPOINTS:
-    ROUTES.setdefault(_endpoint.path, []).append(Route(_endpoint.methods, _endpoint.takes_addresses))
+    ROUTES[_endpoint.path] = (*ROUTES.get(_endpoint.path, ()), *_endpoint.methods)
 
 
 def is_tunnel_path(path: str) -> bool:

@@ -19,6 +19,7 @@ HttpStatus = Annotated[int, range(200, 600)]
 Port = Annotated[int, range(65536)]
 HIGHEST: dict[type, float] = {int: 10**6, float: 3.2e9}
 """The highest number that counts things, and a hundred years in seconds: later dates cannot be formatted."""
+SCHEMA_TYPES: dict[Any, str] = {int: "integer", float: "number", str: "string", bool: "boolean", NoneType: "null"}
 
 
 class SettingError(ValueError):
@@ -52,6 +53,31 @@ def accepts(hint: Any, value: object) -> bool:
         number = isinstance(value, (int, hint)) and not isinstance(value, bool)
         return number and 0 <= float(str(value)) <= HIGHEST[hint]
     return isinstance(value, hint)
+
+
+def schema(hint: Any) -> dict[str, Any]:
+    """Return what ``accepts`` takes for a type as a JSON schema."""
+    origin = get_origin(hint)
+    inner = get_args(hint)
+    if origin is Annotated:
+        return {**schema(inner[0]), "enum": list(inner[1])}
+    if origin is Literal:
+        return {"enum": list(inner)}
+    if origin in (Union, types.UnionType):
+        return {"anyOf": list(map(schema, inner))}
+    if origin is list:
+        return {"type": "array", "items": schema(inner[0])}
+    if origin is dict:
+        return {"type": "object", "additionalProperties": schema(inner[1])}
+    if is_dataclass(hint) and isinstance(hint, type):
+        # What a method reads has several forms.
+        properties = {name: schema(each) for name, each in hints(hint).items() if not hasattr(hint, f"parse_{name}")}
+        return {"type": "object", "properties": properties}
+    if hint in HIGHEST:
+        return {"type": SCHEMA_TYPES[hint], "minimum": 0, "maximum": HIGHEST[hint]}
+    if hint in SCHEMA_TYPES:
+        return {"type": SCHEMA_TYPES[hint]}
+    return {}
 
 
 def changed(settings: Settings, values: object) -> Settings:

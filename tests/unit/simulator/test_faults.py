@@ -137,7 +137,6 @@ def test_a_code_can_be_planned_for_each_api(
         {"path": ADD, "kind": "delay", "seconds": "1"},
         {"path": ADD, "kind": "status", "http_status": 99},
         {"path": ADD, "kind": "garbage", "body": 1},
-        {"path": QUERY, "kind": "partial", "drop": 1},
         {"path": "/monopolies", "method": "PUT", "kind": "refuse"},
     ],
 )

@@ -47,7 +47,8 @@ class Agent:
     @classmethod
     def with_examples(cls, appkey: str) -> Agent:
         """Return an agent that owns the services that the vendor's pages show, and a few servers."""
-        instances = [*catalog.instances(), *generate_instances({str(catalog.CLOUD_PRODUCT): 4})]
+        shown = Row(catalog.CLOUD_PRODUCT, dict(catalog.EXAMPLES["instance"]))
+        instances = [shown, *generate_instances({str(shown.product): 4})]
         return cls(appkey, balance="12.34", instances=instances, proxy_plans=catalog.proxy_plans())
 
     @property

@@ -10,6 +10,7 @@ from decimal import Decimal
 from typing import Any
 
 from ..exchange import Refusal
+from ..facts import CALLS
 from .agents import Agent
 from .catalog import DURATIONS, PROXY_PRODUCT, RATE_FIELDS, without
 
@@ -112,7 +113,7 @@ def packages(request: AccountRequest) -> Rows:
     area = request.params.get("area_no")
     hidden = RATE_FIELDS
     if request.integer("load_rate", 0, 0, 1):
-        hidden = ()
+        hidden = []
     rows = [row.values for row in request.agent.packages if row.product == product]
     if line:
         rows = [row for row in rows if row.get("Line_no") == line]
@@ -148,15 +149,12 @@ class AccountEndpoint:
     """Whether the response has ``result``, ``data`` and ``msg``."""
 
 
-ENDPOINTS = {
-    f"{PREFIX}/merchant/getBalance": AccountEndpoint(balance, plain_envelope=True),
-    f"{PREFIX}/cloud-business/getDetail": AccountEndpoint(service_details, list_shape="map"),
-    f"{PREFIX}/cloud-operate/restart": AccountEndpoint(restart, success_message="ok"),
-    f"{PREFIX}/cloud-business/packageOrderPrice": AccountEndpoint(order_price),
-    f"{PREFIX}/cloud-product/packageList": AccountEndpoint(packages, list_shape="map"),
-    f"{PREFIX}/physical-product/lineList": AccountEndpoint(lines, "200", "xxxxxxx", list_shape="array"),
-    f"{PREFIX}/proxyip/resourceView": AccountEndpoint(proxy_plan, 200, "ok"),
-}
+OPERATIONS = (balance, service_details, restart, order_price, packages, lines, proxy_plan)
+BY_NAME: dict[str, Callable[[AccountRequest], Any]] = {each.__name__: each for each in OPERATIONS}
+ENDPOINTS: dict[str, AccountEndpoint] = {}
+for _row in CALLS:
+    if "account" in _row:
+        ENDPOINTS[_row["path"]] = AccountEndpoint(BY_NAME[_row["account"]], **_row.get("envelope", {}))
 METHODS = ("GET", "POST")
 
 

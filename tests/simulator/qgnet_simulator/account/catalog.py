@@ -9,6 +9,7 @@ are not: the addresses are reserved for tests, and a test can search for the pas
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,32 +21,17 @@ PHYSICAL_PRODUCT = 115
 PROXY_PRODUCT = 117
 PRODUCTS = (CLOUD_PRODUCT, 113, PHYSICAL_PRODUCT, PROXY_PRODUCT)
 """The product numbers that the pages mention."""
-DURATIONS = ("1m", "2m", "3m", "4m", "5m", "6m", "7m", "8m", "9m", "12m", "24m", "36m")
+EXAMPLES: dict[str, Any] = json.loads(Path(__file__).with_name("examples.json").read_text(encoding="utf-8"))
+DURATIONS: list[str] = EXAMPLES["durations"]
 """The durations that most products offer."""
-RATE_FIELDS: tuple[str, ...] = (
-    "Day_rate",
-    "Week_rate",
-    "Month_rate",
-    "Quarter_rate",
-    "Halfyear_rate",
-    "Year_rate",
-)
-IMAGES: tuple[tuple[str, str], ...] = (
-    ("sdffsdret", "windows 2012"),
-    ("img-win2019", "Windows Server 2019 数据中心版 64位中文版"),
-    ("img-centos7", "CentOS 7.9 64位"),
-    ("img-ubuntu22", "Ubuntu Server 22.04 LTS 64位"),
-    ("img-debian12", "Debian 12.5 64位"),
-    ("img-win2022", "windows 2022"),
-    ("img-centos8", "CentOS Stream 8"),
-)
+RATE_FIELDS: list[str] = EXAMPLES["rate_fields"]
+IMAGES: list[tuple[str, str]] = EXAMPLES["images"]
 """Number and name of each operating system. The first one is in the example of the vendor."""
 SYSTEMS = ["1", *(number for number, _name in IMAGES)]
 """The numbers of the operating systems. The example of a price asks for system 1."""
-EXAMPLES: dict[str, dict[str, Any]] = json.loads(Path(__file__).with_name("examples.json").read_text(encoding="utf-8"))
 
 
-def without(row: dict[str, Any], names: tuple[str, ...]) -> dict[str, Any]:
+def without(row: dict[str, Any], names: Sequence[str]) -> dict[str, Any]:
     """Return a copy of a row that lacks these fields."""
     return {name: value for name, value in row.items() if name not in names}
 
@@ -66,10 +52,6 @@ class Row:
 
     def describe(self) -> dict[str, Any]:
         return {"productId": self.product, **self.values}
-
-
-def instances() -> list[Row]:
-    return [Row(CLOUD_PRODUCT, dict(EXAMPLES["instance"]))]
 
 
 def packages() -> list[Row]:

@@ -16,28 +16,13 @@ from ..clock import Clock
 from ..exchange import ApiResponse, CallRecord, Refusal, spoiled_numbers
 from .agents import Agent, AgentOptions, AgentRegistry
 from .calls import ENDPOINTS, METHODS, AccountRequest
+from .catalog import EXAMPLES
 
 CALLER_PARAMETER = "appid"
 REQUIRED_PARAMETERS = ("appid", "domain", "time", "sign")
 # A known client sends a fraction, and the vendor seems to accept it.
 SECONDS = re.compile(r"[0-9]{1,12}(\.[0-9]{1,9})?")
-ERRORS: dict[str, tuple[int, str]] = {
-    "missing_parameter": (400, "缺少参数 {}"),
-    "bad_parameter": (400, "参数不合法 {}"),
-    "unknown_appid": (401, "appid不存在"),
-    "wrong_domain": (403, "domain不匹配"),
-    "stale_time": (408, "time已过期"),
-    "future_time": (408, "time超前于服务器时间"),
-    "wrong_sign": (401, "签名错误"),
-    "unknown_product": (404, "品牌编号不存在 {}"),
-    "unknown_suid": (404, "业务不存在 {}"),
-    "unknown_package": (404, "套餐编号不存在 {}"),
-    "unknown_system": (404, "操作系统编号不存在 {}"),
-    "unknown_resource": (404, "资源编号不存在 {}"),
-    "bad_duration": (400, "购买时长不合法 {}"),
-    "area_not_in_line": (400, "可用区{}不属于该线路"),
-    "planned": (500, "系统繁忙"),
-}
+ERRORS: dict[str, tuple[int, str]] = EXAMPLES["errors"]
 """Code and message by kind; a planned fault causes ``planned``."""
 
 

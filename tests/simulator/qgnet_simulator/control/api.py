@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Awaitable, Callable, Mapping
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -13,23 +14,24 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
 
+from ..account.agents import Agent
 from ..clock import beijing
 from ..core import Core
-from ..keys.key import ProxyKey
+from ..keys.key import KeySettings, ProxyKey
+from ..keys.options import KeyOptions
+from ..keys.plans import Plan
 from ..keys.tunnel import TunnelSettings
-from ..proxies.echo import EchoServices
-from ..proxies.forwarding import ForwardProxies, tunnel_owner
-from ..settings import Port, SettingError, accepts, changed
+from ..proxies.echo import EchoOverrides, EchoServices
+from ..proxies.forwarding import ForwardProxies
+from ..settings import Port, SettingError, accepts, changed, schema
+from . import snapshot
+from .faults import Fault
 
+OPENAPI = Path(__file__).with_name("openapi.json")
+TYPES = (KeySettings, KeyOptions, Plan, TunnelSettings, Agent, Fault, EchoOverrides)
+"""What the description refers to."""
 PAGE = Path(__file__).with_name("page.html")
-PAGE_HEADERS = {
-    # Text cannot become a program, and the page asks nobody else.
-    "Content-Security-Policy": (
-        "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; connect-src 'self'; img-src data:; "
-        "frame-ancestors 'none'"
-    ),
-    "Cache-Control": "no-store",
-}
+PREFIX = "/_sim"
 CALLS_SHOWN = 50
 Parameters = Mapping[str, str]
 ControlCall = Callable[[Any, Parameters], Any]
@@ -60,8 +62,11 @@ class ControlApi:
         core = self._core
         table: list[tuple[str, str, ControlCall]] = [
             ("GET", "/health", lambda _values, _params: DONE),
+            ("GET", "/openapi.json", self.openapi),
             ("POST", "/reset", self.reset),
             ("GET", "/state", self.state),
+            ("GET", "/snapshot", self.snapshot),
+            ("PUT", "/snapshot", self.put_snapshot),
             ("PUT", "/keys/{key}", self.put_key),
             ("PUT", "/agents/{appid}", self.put_agent),
             ("GET", "/journal", self.journal),
@@ -79,9 +84,9 @@ class ControlApi:
             ("DELETE", "/echo", lambda _values, _params: self._echo.clear()),
         ]
         return [
-            *(Route(f"/_sim{path}", self._endpoint(call), methods=[method]) for method, path, call in table),
-            Route("/_sim", lambda _request: RedirectResponse("/_sim/"), methods=["GET"]),
-            Route("/_sim/", lambda _request: FileResponse(PAGE, headers=PAGE_HEADERS), methods=["GET"]),
+            *(Route(PREFIX + path, self._endpoint(call), methods=[method]) for method, path, call in table),
+            Route("/_sim", lambda _request: RedirectResponse("/_sim/")),
+            Route("/_sim/", lambda _request: FileResponse(PAGE, headers={"Cache-Control": "no-store"})),
             Route("/_sim/ca.pem", lambda _request: Response(self._authority, media_type="application/x-pem-file")),
             # Without this route, a mistyped control call would be recorded as a call of the vendor's API.
             Route("/_sim/{rest:path}", self.not_found, methods=["GET", "POST", "PUT", "PATCH", "DELETE"]),
@@ -108,11 +113,24 @@ class ControlApi:
     async def not_found(self, request: Request) -> Response:
         return JSONResponse({"error": f"no control call {request.method} {request.url.path}"}, 404)
 
+    def openapi(self, _values: Any, _params: Parameters) -> Any:
+        """Return the description of these calls, in which the types are those that they take."""
+        described = json.loads(OPENAPI.read_text("utf-8"))
+        described["info"]["version"] = version("qgnet-simulator")
+        described["components"]["schemas"] = {each.__name__: schema(each) for each in TYPES}
+        return described
+
+    def snapshot(self, _values: Any, _params: Parameters) -> Any:
+        self._core.keys.process_due_events()
+        return snapshot.take(self._core, self._echo)
+
+    def put_snapshot(self, values: Any, _params: Parameters) -> None:
+        state = snapshot.load(_object(values))
+        snapshot.restore(self._core, self._echo, self._forward_proxies, state)
+
     def reset(self, _values: Any, _params: Parameters) -> None:
         self._core.reset()
-        keys = self._core.keys
-        tunnels = map(tunnel_owner, keys.initial_tunnel_urls)
-        self._forward_proxies.close_all_except({*keys.initial_proxy_urls, *tunnels})
+        self._forward_proxies.close_all_except(self._core.keys.initial_owners())
         self._echo.clear()
 
     def state(self, _values: Any, _params: Parameters) -> Any:

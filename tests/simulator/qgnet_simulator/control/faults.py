@@ -4,9 +4,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from ..routing import ROUTES
 from ..settings import HttpStatus, SettingError, accepts, changed
@@ -29,100 +28,82 @@ KINDS: dict[str, tuple[bool, str, str]] = {
     "replace": (False, "body", "executed"),
 }
 """Whether the call is executed before the fault occurs, and the fields that the kind needs and can have."""
-
-
-@dataclass(frozen=True)
-class FaultFields:
-    """What a fault can have besides its path, kind and method."""
-
-    times: int | Literal[-1] = 1
-    """How many calls it meets; -1: all."""
-    skip: int = 0
-    code: Any = 0
-    msg: str = ""
-    http_status: HttpStatus = 200
-    body_extra: dict[str, Any] = field(default_factory=dict)
-    seconds: float = 0
-    body: Any = None
-    headers: dict[str, str] = field(default_factory=dict)
-    executed: bool = False
-    drop: int = 0
-    location: str = ""
+COMMON = ("path", "kind", "method", "times", "skip")
+"""Fields that every kind can have."""
 
 
 @dataclass
 class Fault:
-    path: str
-    kind: str
-    method: str | None
-    """The method of the calls that the fault applies to; None for any method."""
-    times: int
-    skip: int
-    fields: dict[str, Any]
+    path: str = ""
+    kind: Annotated[str, KINDS] = ""
+    method: str | None = None
+    """The method of the calls that it meets; None for any method."""
+    times: int | Literal[-1] = 1
+    """How many calls it meets; -1: all."""
+    skip: int = 0
+    code: Any = None
+    msg: str | None = None
+    http_status: HttpStatus | None = None
+    body_extra: dict[str, Any] = field(default_factory=dict)
+    seconds: float = 0
+    body: Any = None
+    headers: dict[str, str] = field(default_factory=dict)
+    executed: bool | None = None
+    drop: int = 0
+    location: str = ""
 
     @classmethod
-    def parse(cls, values: object) -> Fault:
-        fields: dict[str, Any] = {}
-        if isinstance(values, Mapping):
-            fields |= values
-        path = fields.pop("path", None)
-        kind = fields.pop("kind", None)
-        method = fields.pop("method", None)
-        if kind not in KINDS:
-            raise SettingError(f"fault kind {kind!r} is none of {', '.join(KINDS)}")
-        routes = [each for each in ROUTES.get(str(path), ()) if method is None or method in each.methods]
-        if not routes:
-            raise SettingError(f"fault path {path!r}, method {method!r}: no such call; paths: {', '.join(ROUTES)}")
-        given = changed(FaultFields(), fields)
-        _executes, required, optional = KINDS[kind]
-        allowed = {"times", "skip", *required.split(), *optional.split()}
-        if not allowed.issuperset(fields) or not fields.keys() >= set(required.split()):
-            raise SettingError(f"fault {kind} needs {required or 'nothing'} and can have {', '.join(sorted(allowed))}")
-        if kind != "replace" and not accepts(str | None, given.body):
-            raise SettingError(f"fault {kind}: a body of text expected")
-        if kind == "partial" and not any(each.takes_addresses for each in routes):
-            raise SettingError(f"fault partial: {path} takes no addresses")
-        for name in ("times", "skip"):
-            fields.pop(name, None)
-        return cls(str(path), kind, method, given.times, given.skip, fields)
+    def parse(cls, values: Any) -> Fault:
+        fault = changed(cls(), values)
+        methods = ROUTES.get(fault.path, ())
+        if not methods or (fault.method or methods[0]) not in methods:
+            paths = ", ".join(ROUTES)
+            raise SettingError(f"fault path {fault.path!r}, method {fault.method!r}: no such call; paths: {paths}")
+        if fault.kind not in KINDS:
+            raise SettingError(f"fault kind: one of {', '.join(KINDS)} expected")
+        _executes, required, optional = KINDS[fault.kind]
+        needed = set(required.split())
+        allowed = {*COMMON, *needed, *optional.split()}
+        if not needed <= set(values) <= allowed:
+            possible = ", ".join(sorted(allowed))
+            raise SettingError(f"fault {fault.kind} needs {required or 'nothing'} and can have {possible}")
+        if fault.kind != "replace" and not accepts(str | None, fault.body):
+            raise SettingError(f"fault {fault.kind}: a body of text expected")
+        return fault
 
     @property
     def executes(self) -> bool:
-        return self is NO_FAULT or bool(self.get("executed", KINDS[self.kind][0]))
+        if self.executed is not None:
+            return self.executed
+        return not self.kind or KINDS[self.kind][0]
 
-    def get(self, name: str, default: Any = None) -> Any:
-        return self.fields.get(name, default)
-
-    def seconds(self, kind: str) -> float:
+    def delay(self, kind: str) -> float:
         """Return how long a fault of this kind delays a call."""
-        if self.kind != kind:
-            return 0.0
-        return float(self.get("seconds", 0))
+        return self.seconds if self.kind == kind else 0.0
 
     def describe(self) -> dict[str, Any]:
-        fields: dict[str, Any] = {"path": self.path, "kind": self.kind}
-        if self.method is not None:
-            fields["method"] = self.method
-        return {**fields, "times": self.times, "skip": self.skip, **self.fields}
+        """Return what distinguishes it from a fault of no kind."""
+        shown = {name: value for name, value in vars(self).items() if value != getattr(NO_FAULT, name)}
+        return {"times": self.times, "skip": self.skip, **shown}
 
 
-NO_FAULT = Fault("", "", None, 0, 0, {})
+NO_FAULT = Fault()
 
 
 class FaultPlan:
     def __init__(self) -> None:
-        self._faults: list[Fault] = []
+        self.faults: list[Fault] = []
 
     def append(self, values: object) -> None:
         """Plan one fault or a list of faults; if one of them is wrong, none is added."""
         items = values
         if not isinstance(items, list):
             items = [values]
-        self._faults += [Fault.parse(item) for item in items]
+        self.faults += [Fault.parse(item) for item in items]
 
     def take(self, path: str, method: str) -> Fault:
         """Return the fault for a call, or NO_FAULT. If several are due, the one that was planned first is used."""
-        for fault in self._faults:
+        for fault in self.faults:
             if fault.path != path or fault.times == 0 or fault.method not in (None, method):
                 continue
             if fault.skip > 0:
@@ -134,8 +115,8 @@ class FaultPlan:
         return NO_FAULT
 
     def clear(self) -> None:
-        self._faults.clear()
+        self.faults.clear()
 
     def describe(self) -> list[dict[str, Any]]:
         """Return the faults that are still planned."""
-        return [fault.describe() for fault in self._faults if fault.times != 0]
+        return [fault.describe() for fault in self.faults if fault.times != 0]

@@ -13,31 +13,31 @@ from ..exchange import CallRecord
 
 class Journal:
     def __init__(self) -> None:
-        self._records: list[CallRecord] = []
-        self._last_seq = 0
+        self.records: list[CallRecord] = []
+        self.last_seq = 0
 
     def __iter__(self) -> Iterator[CallRecord]:
-        return iter(self._records)
+        return iter(self.records)
 
     def next_seq(self) -> int:
-        self._last_seq += 1
-        return self._last_seq
+        self.last_seq += 1
+        return self.last_seq
 
     def append(self, record: CallRecord) -> None:
-        self._records.append(record)
+        self.records.append(record)
 
     def clear(self) -> None:
         # Sequence numbers continue, so that an old "since" never hides a new call.
-        self._records.clear()
+        self.records.clear()
 
     def latest(self, count: int) -> list[dict[str, Any]]:
         """Return the latest calls, newest first."""
-        return [asdict(record) for record in reversed(self._records[-count:])]
+        return [asdict(record) for record in reversed(self.records[-count:])]
 
     def select(self, path: str | None = None, since: int = 0) -> list[dict[str, Any]]:
         """Return the calls to a path, or to all paths, after a sequence number."""
         selected = []
-        for record in self._records:
+        for record in self.records:
             if record.seq > since and path in (None, record.path):
                 selected.append(asdict(record))
         return selected

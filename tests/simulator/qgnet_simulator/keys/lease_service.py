@@ -7,7 +7,6 @@ from __future__ import annotations
 import random
 import string
 from collections.abc import Sequence
-from itertools import count
 from typing import TYPE_CHECKING
 
 from ..clock import Clock
@@ -38,14 +37,25 @@ class LeaseService:
         self._unbound_ports = UnboundPorts()
         self.ports: ForwardProxies | UnboundPorts = self._unbound_ports
         self._seed = seed
-        self._uuid_numbers = count(1)
+        self.monopolies = 0
+        """How many were ever applied for."""
         self.random = random.Random(seed)
 
     def reset(self) -> None:
         self._documentation.reset()
         self._loopback.reset()
-        self._uuid_numbers = count(1)
+        self.monopolies = 0
         self.random = random.Random(self._seed)
+
+    def freed(self) -> list[str]:
+        """Return the exit addresses that leases have had, the latest of each pool at its end."""
+        return [*self._documentation.freed, *self._loopback.freed]
+
+    def restore(self, freed: Sequence[str]) -> None:
+        """Take these addresses for used; the leases of now are to be opened afterwards."""
+        for address in freed:
+            self._pool_of(address).take(address)
+            self._pool_of(address).free(address)
 
     def exit_addresses(self, key: ProxyKey) -> ExitAddressPool:
         """Return the addresses through which new leases of a key leave.
@@ -66,12 +76,18 @@ class LeaseService:
         return "".join(self.random.choices(TASK_ID_CHARACTERS, k=16))
 
     def create_uuid(self, area: Area) -> str:
-        number = next(self._uuid_numbers)
-        return f"sim{area.area_id}_{area.isp}-{number}:ppp{number + 9}"
+        self.monopolies += 1
+        return f"sim{area.area_id}_{area.isp}-{self.monopolies}:ppp{self.monopolies + 9}"
 
     def open(self, key: ProxyKey, address: str, area: Area, task_id: str, ends: float) -> Lease:
         """Open one lease. The caller adds it to the holdings of the key."""
         lease = Lease(address, area, task_id, self.clock.now(), ends)
+        self.listen(key, lease)
+        area.available -= 1
+        return lease
+
+    def listen(self, key: ProxyKey, lease: Lease) -> None:
+        """Let a lease listen, on its port if it has one already."""
         ports = self.ports
         if not key.options.lease_proxies:
             ports = self._unbound_ports
@@ -80,9 +96,7 @@ class LeaseService:
         except OSError:
             raise Refusal("failed") from None
         lease.host = f"{self._host(key, lease)}:{lease.port}"
-        self._pool_of(address).take(address)
-        area.available -= 1
-        return lease
+        self._pool_of(lease.ip).take(lease.ip)
 
     def _host(self, key: ProxyKey, lease: Lease) -> str:
         if lease.ip in self._loopback:

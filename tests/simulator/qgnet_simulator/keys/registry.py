@@ -10,7 +10,7 @@ from ..clock import Clock
 from .key import ProxyKey
 from .lease_service import LeaseService
 from .monopolies import process_due_monopolies
-from .tunnel import Tunnel, TunnelAddresses
+from .tunnel import Tunnel, tunnel_owner
 
 
 class KeyRegistry:
@@ -23,7 +23,6 @@ class KeyRegistry:
         """URL of each forward proxy that exists since the start, by key."""
         self.initial_tunnel_urls: dict[str, str] = {}
         """URL of each tunnel that exists since the start, by key."""
-        self._tunnel_addresses = TunnelAddresses()
         self.reset()
 
     def __getitem__(self, name: str) -> ProxyKey:
@@ -36,17 +35,18 @@ class KeyRegistry:
             self.create_tunnel(name).url = url
         self.lease_service.reset()
 
+    def initial_owners(self) -> set[str]:
+        """Return the owners of the proxies that exist since the start."""
+        return {*self.initial_proxy_urls, *map(tunnel_owner, self.initial_tunnel_urls)}
+
     def get(self, name: str) -> ProxyKey | None:
         return self.by_name.get(name)
-
-    def get_or_create(self, name: str) -> ProxyKey:
-        return self.by_name.setdefault(name, ProxyKey(key=name))
 
     def create_tunnel(self, name: str) -> Tunnel:
         """Return the tunnel of a key, which is created on first use."""
         key = self.by_name[name]
         if key.tunnel is None:
-            key.tunnel = Tunnel(self._tunnel_addresses)
+            key.tunnel = Tunnel()
         return key.tunnel
 
     def whitelist_owner(self, address: str) -> ProxyKey | None:

@@ -5,16 +5,20 @@
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import cycle
 from typing import Any, Literal
 
 from ..clock import beijing
-from ..proxies.access import NoExitError
+from ..proxies.access import Reason, Refused
 from ..proxies.exit_addresses import TUNNEL, hosts
 from ..proxies.tunnels import ExitOptions
 
 PER_REQUEST = "request"
+LOCK = threading.Lock()
+"""Held while a tunnel looks for an exit: the threads of proxies and the API use them."""
+ADDRESSES = zip(cycle(hosts(TUNNEL)), cycle(range(20000, 60000)))
+"""The exits of all tunnels, one after the other."""
 
 
 @dataclass(frozen=True)
@@ -41,68 +45,56 @@ class TunnelExit:
         return {**vars(self), "deadline": beijing(self.ends)}
 
 
-class TunnelAddresses:
-    """Hands out the exit addresses of all tunnels, one after the other. Several threads use it."""
-
-    def __init__(self) -> None:
-        self._addresses = zip(cycle(hosts(TUNNEL)), cycle(range(20000, 60000)))
-        self._lock = threading.Lock()
-
-    def next(self) -> tuple[str, int]:
-        with self._lock:
-            return next(self._addresses)
-
-
+@dataclass
 class Tunnel:
-    """The exits of a tunnel. The threads of the proxy and the API use it."""
-
-    def __init__(self, addresses: TunnelAddresses) -> None:
-        self.settings = TunnelSettings()
-        self.url: str | None = None
-        self._addresses = addresses
-        self._exits: dict[tuple[str | None, str | None], TunnelExit] = {}
-        """Exit in use by label and area."""
-        self._lock = threading.Lock()
+    settings: TunnelSettings = field(default_factory=TunnelSettings)
+    url: str | None = None
+    exits: list[TunnelExit] = field(default_factory=list)
+    """The exits in use: one for each label and area."""
 
     def exit_address(self, now: float, options: ExitOptions) -> str:
-        with self._lock:
+        with LOCK:
             self._expire(now)
             areas = self.settings.areas
             if areas is not None and options.area not in (None, *map(str.upper, areas)):
-                raise NoExitError
-            place = options.label, options.area
+                raise Refused(Reason.NO_EXIT)
             if options.label is None and self.settings.mode == PER_REQUEST:
                 return self._new_exit(now, options).ip
-            if place not in self._exits:
-                self._exits[place] = self._new_exit(now, options)
-            return self._exits[place].ip
+            for item in self.exits:
+                if (item.label, item.area) == (options.label, options.area):
+                    return item.ip
+            self.exits.append(self._new_exit(now, options))
+            return self.exits[-1].ip
 
     def change(self, now: float) -> TunnelExit | None:
         """Give the tunnel another exit for requests without a label, and return it; None if there is none."""
-        with self._lock:
+        with LOCK:
             self._expire(now)
-            others = dict(self._exits)
-            others.pop((None, None), None)
+            others = [item for item in self.exits if (item.label, item.area) != (None, None)]
             if len(others) >= self.settings.exits:
                 return None
-            self._exits = others
-            new = self._new_exit(now, ExitOptions())
-            self._exits[(None, None)] = new
-            return new
+            self.exits = others
+            self.exits.append(self._new_exit(now, ExitOptions()))
+            return self.exits[-1]
 
     def _expire(self, now: float) -> None:
-        self._exits = {place: item for place, item in self._exits.items() if item.ends > now}
+        self.exits = [item for item in self.exits if item.ends > now]
 
     def _new_exit(self, now: float, options: ExitOptions) -> TunnelExit:
-        if len(self._exits) >= self.settings.exits:
-            raise NoExitError
+        if len(self.exits) >= self.settings.exits:
+            raise Refused(Reason.NO_EXIT)
         ttl = options.ttl
         if ttl is None:
             ttl = self.settings.ttl
-        ip, port = self._addresses.next()
+        ip, port = next(ADDRESSES)
         return TunnelExit(ip, port, options.area, options.label, now + ttl)
 
     def describe(self, now: float) -> dict[str, Any]:
-        with self._lock:
-            exits = [item.describe() for item in self._exits.values() if item.ends > now]
+        with LOCK:
+            exits = [item.describe() for item in self.exits if item.ends > now]
         return {**vars(self.settings), "url": self.url, "in_use": exits}
+
+
+def tunnel_owner(key: str) -> str:
+    """Return the name that identifies the tunnel of a key among the listeners."""
+    return f"tunnel {key}"

@@ -8,6 +8,7 @@ import base64
 import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from enum import Enum
 from typing import TYPE_CHECKING
 
 from ..clock import Clock
@@ -21,12 +22,22 @@ if TYPE_CHECKING:
 KeyLookup = Callable[[str], "ProxyKey | None"]
 
 
-class NoExitError(Exception):
-    """No exit address is available for a request."""
+class Reason(Enum):
+    """Why a client of a proxy is not connected."""
+
+    NOT_AUTHORIZED = "neither whitelisted nor with a password"
+    BAD_OPTIONS = "malformed options of a tunnel"
+    NO_EXIT = "no exit address"
+    NO_TARGET = "not a target of this proxy"
+    UNREACHABLE = "the target does not answer"
 
 
-class OptionError(Exception):
-    """A client may use the tunnel, but what it asks of its exit has a wrong form."""
+class Refused(Exception):
+    """A proxy does not connect a client."""
+
+    def __init__(self, reason: Reason, text: str = "") -> None:
+        super().__init__(text or reason.value)
+        self.reason = reason
 
 
 @dataclass(frozen=True)
@@ -65,14 +76,11 @@ class ProxyAccess:
         key = self._find_key(self._key)
         return key is not None and self._authorizes(key, request, request.user)
 
-    def exit_for(self, request: ProxyRequest) -> str | None:
-        """Return the exit address for a request, or None if the client may not use the proxy.
-
-        Raises ``NoExitError`` if a tunnel has no exit for it, and ``OptionError`` if it asks for one in a wrong form.
-        """
+    def exit_for(self, request: ProxyRequest) -> str:
+        """Return the exit address for a request, or refuse it."""
         key = self._find_key(self._key)
         if key is None or not self.authorizes(request):
-            return None
+            raise Refused(Reason.NOT_AUTHORIZED)
         return key.exit
 
     def admits(self, connection: Connection) -> bool:
@@ -95,7 +103,7 @@ class LeaseProxyAccess(ProxyAccess):
         super().__init__(network, clock, find_key, key)
         self._lease = lease
 
-    def exit_for(self, request: ProxyRequest) -> str | None:
+    def exit_for(self, request: ProxyRequest) -> str:
         if not self._lease.is_active(self._clock.now()) or not self.authorizes(request):
-            return None
+            raise Refused(Reason.NOT_AUTHORIZED)
         return self._lease.ip

@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 import asyncio
-import itertools
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -31,33 +30,39 @@ class EchoOverrides:
     headers: dict[str, str] = field(default_factory=dict)
 
 
+@dataclass
 class EchoService:
     """One echo service: its overrides, and the clients that called it."""
 
-    def __init__(self) -> None:
-        self.sources: list[str] = []
-        self.override({})
+    sources: list[str] = field(default_factory=list)
+    overrides: EchoOverrides = field(default_factory=EchoOverrides)
+    turn: int = 0
+    """How many answers of the overrides were given."""
 
     def override(self, values: Mapping[str, Any]) -> None:
         """Replace all overrides; fields that are not given return to their defaults."""
         self.overrides = changed(EchoOverrides(), values)
-        self._turns = itertools.cycle(self.overrides.answers or [self.overrides.answer])
+        self.turn = 0
 
     def next_answer(self) -> str | None:
-        return next(self._turns)
+        answers = self.overrides.answers
+        if not answers:
+            return self.overrides.answer
+        self.turn += 1
+        return answers[(self.turn - 1) % len(answers)]
 
 
 class EchoServices:
     def __init__(self, network: Network) -> None:
         self._network = network
-        self._services: dict[str, EchoService] = {}
+        self.services: dict[str, EchoService] = {}
 
     def get(self, name: str) -> EchoService:
         """Return a service by name, created on first use."""
-        return self._services.setdefault(name, EchoService())
+        return self.services.setdefault(name, EchoService())
 
     def clear(self) -> None:
-        self._services.clear()
+        self.services.clear()
 
     def routes(self) -> list[Route]:
         built_in = [Route(f"/{name}", self.serve, methods=["GET"]) for name in BUILT_IN_SERVICES]

@@ -27,7 +27,7 @@ class ExitAddressPool:
     def __init__(self, networks: tuple[str, ...] = DOCUMENTATION) -> None:
         self._hosts = hosts(networks)
         self._unused: list[str] = []
-        self._freed: list[str] = []
+        self.freed: list[str] = []
         self.reset()
 
     def __contains__(self, address: str) -> bool:
@@ -36,7 +36,7 @@ class ExitAddressPool:
     def reset(self) -> None:
         # The first address is the default exit of a key's own proxy.
         self._unused = list(self._hosts)[1:]
-        self._freed = []
+        self.freed = []
 
     def choose(self, count: int, freed_first: bool = False, avoid: Container[str] = ()) -> list[str] | None:
         """Return ``count`` free addresses, or None if there are fewer.
@@ -44,9 +44,9 @@ class ExitAddressPool:
         Never used addresses come before freed ones. With ``freed_first``, freed addresses come first, the latest ahead.
         Addresses in ``avoid`` come last.
         """
-        order = [*self._unused, *self._freed]
+        order = [*self._unused, *self.freed]
         if freed_first:
-            order = [*reversed(self._freed), *self._unused]
+            order = [*reversed(self.freed), *self._unused]
         if avoid:
             order.sort(key=lambda address: address in avoid)
         if count > len(order):
@@ -57,7 +57,7 @@ class ExitAddressPool:
         if address in self._unused:
             self._unused.remove(address)
         else:
-            self._freed.remove(address)
+            self.freed.remove(address)
 
     def free(self, address: str) -> None:
-        self._freed.append(address)
+        self.freed.append(address)

@@ -16,6 +16,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from ..clock import Clock
+from ..keys.tunnel import tunnel_owner
 from ..network import Network
 from . import http, socks5
 from .access import KeyLookup, LeaseProxyAccess, ProxyAccess
@@ -110,11 +111,6 @@ class ForwardProxies:
         for owner in self._listeners.owners():
             if owner not in owners:
                 self._listeners.close(owner)
-
-
-def tunnel_owner(key: str) -> str:
-    """Return the name that identifies the tunnel of a key among the listeners."""
-    return f"tunnel {key}"
 
 
 def reachable_host(host: str) -> str:

@@ -9,8 +9,8 @@ from contextlib import suppress
 from urllib.parse import urlsplit
 
 from ..network import Connection
-from .access import ProxyAccess, ProxyRequest
-from .connecting import Reason, Refused, connected
+from .access import ProxyAccess, ProxyRequest, Reason, Refused
+from .connecting import connected
 from .relay import CHUNK, relay
 from .targets import Targets
 from .tunnels import TUNNEL_HEADERS

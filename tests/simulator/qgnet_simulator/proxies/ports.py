@@ -17,14 +17,12 @@ class UnboundPorts:
     host = "127.0.0.1"
     has_loopback = False
     """Whether a lease can listen on any address of loopback."""
-    FIRST = 20000
-    LAST = 59999
 
     def __init__(self) -> None:
         self._numbers = count()
 
     def open(self, key: str, lease: Lease) -> int:
-        return self.FIRST + next(self._numbers) % (self.LAST - self.FIRST + 1)
+        return lease.port or 20000 + next(self._numbers) % 40000
 
     def close(self, lease: Lease) -> None:
         pass

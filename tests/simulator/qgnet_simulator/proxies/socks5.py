@@ -9,8 +9,8 @@ import socket
 from contextlib import suppress
 
 from ..network import Connection
-from .access import ProxyAccess, ProxyRequest
-from .connecting import Reason, Refused, connected
+from .access import ProxyAccess, ProxyRequest, Reason, Refused
+from .connecting import connected
 from .listeners import Address
 from .relay import relay
 from .targets import Targets

@@ -8,7 +8,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from .access import OptionError, ProxyAccess, ProxyRequest
+from .access import ProxyAccess, ProxyRequest, Reason, Refused
 
 LABEL_HEADER = "proxy-tunnelid"
 TTL_HEADER = "proxy-ttl"
@@ -39,7 +39,7 @@ def _valid(options: Mapping[str, str], text: str, is_complete: bool = True) -> M
         if name not in VALUES or not VALUES[name].fullmatch(value):
             is_complete = False
     if not is_complete:
-        raise OptionError(f"malformed tunnel options {text!r}")
+        raise Refused(Reason.BAD_OPTIONS, f"malformed tunnel options {text!r}")
     return options
 
 
@@ -100,10 +100,10 @@ class TunnelProxyAccess(ProxyAccess):
         request = replace(request, password=split_password(request.password, key.pwd)[0])
         return self._authorizes(key, request, key.key)
 
-    def exit_for(self, request: ProxyRequest) -> str | None:
+    def exit_for(self, request: ProxyRequest) -> str:
         key = self._find_key(self._key)
         if key is None or key.tunnel is None or not self.authorizes(request):
-            return None
+            raise Refused(Reason.NOT_AUTHORIZED)
         return key.tunnel.exit_address(self._clock.now(), self._options(request, key.pwd))
 
     def _options(self, request: ProxyRequest, password: str) -> ExitOptions:
@@ -117,10 +117,7 @@ class TunnelProxyAccess(ProxyAccess):
             options |= parse_password_options(behind_password)
         if request.user is not None:
             options |= parse_user(request.user, self._key)
-        area = None
-        if "A" in options:
-            area = options["A"].upper()
         ttl = None
         if "T" in options:
             ttl = float(options["T"])
-        return ExitOptions(area, ttl, options.get("S"))
+        return ExitOptions(options.get("A", "").upper() or None, ttl, options.get("S"))

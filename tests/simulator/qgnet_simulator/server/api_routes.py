@@ -40,9 +40,9 @@ class ApiRoutes:
         fault = self._core.faults.take(_path_of(request), request.method)
         # The fault "refuse" closes the connection before the body is read.
         call = self._core.accept(await self._parse(request, with_body=fault.kind != "refuse"), fault)
-        await asyncio.sleep(fault.seconds("delay"))
+        await asyncio.sleep(fault.delay("delay"))
         answer = self._core.respond(call, fault)
-        await asyncio.sleep(fault.seconds("hang_after"))
+        await asyncio.sleep(fault.delay("hang_after"))
         response: Response = JSONResponse(answer.body, answer.status, answer.headers)
         if answer.text is not None:
             response = Response(answer.text, answer.status, answer.headers, answer.media_type)

@@ -9,7 +9,7 @@ import json
 import os
 import socket
 import ssl
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import uvicorn
@@ -24,13 +24,6 @@ from ..proxies.forwarding import ForwardProxies
 from ..proxies.listeners import family_of
 from .api_routes import ApiRoutes
 from .transport import DateHeaderMiddleware, TrackingProtocol
-
-UPDATE_INTERVAL = 0.2
-"""Seconds between two checks for expired leases."""
-
-
-EchoListener = tuple[socket.socket, ssl.SSLContext | None]
-"""A socket of the vendor's echo service, and its TLS; None for plain HTTP."""
 
 
 def build_app(core: Core, forward_proxies: ForwardProxies, authority: bytes) -> ASGIApp:
@@ -65,7 +58,7 @@ def server_config(app: ASGIApp) -> uvicorn.Config:
 
 
 class Server(uvicorn.Server):
-    """A server that writes a ready file once it listens, and calls ``update`` periodically."""
+    """A server that writes a ready file once it listens, and calls ``update`` ten times a second."""
 
     def __init__(
         self,
@@ -73,38 +66,34 @@ class Server(uvicorn.Server):
         update: Callable[[], None],
         ready: Mapping[str, object],
         ready_file: Path | None,
-        echo_listeners: Iterable[EchoListener],
+        secure: socket.socket,
+        tls: ssl.SSLContext,
     ) -> None:
         super().__init__(config)
         self._update = update
-        self._update_task: asyncio.Task[None] | None = None
         self._ready = ready
         self._ready_file = ready_file
-        self._echo_listeners = tuple(echo_listeners)
+        self._secure = secure
+        self._tls = tls
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
-        for listener, context in self._echo_listeners:
-            self.servers.append(await self._serve_too(listener, context))
-        self._update_task = asyncio.create_task(self._update_periodically())
+        # All of uvicorn's own sockets have one scheme.
+        loop = asyncio.get_running_loop()
+        self.servers.append(await loop.create_server(self._protocol, sock=self._secure, ssl=self._tls))
         if self._ready_file is not None:
             # Readers poll for the file, so it must never be visible while it is incomplete.
             partial = self._ready_file.with_name(f"{self._ready_file.name}.{os.getpid()}")
             partial.write_text(json.dumps(self._ready), encoding="utf-8")
             partial.replace(self._ready_file)
 
-    async def _serve_too(self, listener: socket.socket, context: ssl.SSLContext | None) -> asyncio.Server:
-        """Serve the same application on another socket: all of uvicorn's own sockets have one scheme."""
+    def _protocol(self) -> asyncio.Protocol:
+        return TrackingProtocol(self.config, self.server_state, self.lifespan.state)
 
-        def create_protocol() -> asyncio.Protocol:
-            return TrackingProtocol(self.config, self.server_state, self.lifespan.state)
-
-        return await asyncio.get_running_loop().create_server(create_protocol, sock=listener, ssl=context)
-
-    async def _update_periodically(self) -> None:
-        while not self.should_exit:
-            self._update()
-            await asyncio.sleep(UPDATE_INTERVAL)
+    async def on_tick(self, counter: int) -> bool:
+        """Go on until the server has to end; uvicorn calls this ten times a second."""
+        self._update()
+        return await super().on_tick(counter)
 
 
 def listen(host: str, port: int) -> socket.socket:

@@ -33,11 +33,8 @@ def open_authority(folder: Path | None) -> trustme.CA:
     return authority
 
 
-class Certificate:
-    """A certificate for some names and those of QG.net."""
-
-    def __init__(self, authority: trustme.CA, *names: str) -> None:
-        self.authority: bytes = authority.cert_pem.bytes()
-        """PEM of the authority, for programs that verify the certificate."""
-        self.context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-        authority.issue_cert(*dict.fromkeys([*names, *VENDOR_NAMES])).configure_cert(self.context)
+def context_for(authority: trustme.CA, *names: str) -> ssl.SSLContext:
+    """Return the TLS of a server that has some names and those of QG.net."""
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    authority.issue_cert(*dict.fromkeys([*names, *VENDOR_NAMES])).configure_cert(context)
+    return context
