@@ -61,35 +61,43 @@ class Identity:
 
 
 def _dialect(response: HttpResponse, *, by_result: bool = False) -> tuple[Any, Refusal | None]:
-    """Read ``{"Code": 0, "Message": "", "Data": ...}`` with code 0 or 200, or ``{"result": true,
-    "data": ...}``.
+    """Read ``{"Code": 0, "Message": "", "Data": ...}`` with code 0 or 200.
 
-    If a response by result has a code, the code counts. The vendor's table of codes (doc 251) is
-    not public.
+    It may also be ``{"result": true, "data": ...}``, where a code counts if there is one. The
+    vendor's table of codes (doc 251) is not public.
     """
     # The JSON of a failing server, or of a redirect, does not come from the vendor's service.
     if response.status >= 500 or response.status == 429 or 300 <= response.status < 400:
         raise ResponseShapeError("not of the vendor")
     body = Record(parse_object(response.text), "the response")
-    by_result = by_result and body.value("Code") is None
-    field_name = "result" if by_result else "Code"
-    result = body.value(field_name)
-    code = str(result) if isinstance(result, bool) else body.text(field_name)
-    if code is None:
-        raise ResponseShapeError("no code")
-    is_good = code.casefold() in ("true", "1") if by_result else body.integer("Code") in (0, 200)
+    code: str | None = None
+    if by_result and body.value("Code") is None:
+        result = body.value("result")
+        word = str(result) if isinstance(result, bool) else body.text("result")
+        if word is None:
+            raise ResponseShapeError("no code")
+        is_good = word.casefold() in ("true", "1")
+        said = body.value("msg")
+    else:
+        code = body.text("Code")
+        if code is None:
+            raise ResponseShapeError("no code")
+        is_good = body.integer("Code") in (0, 200)
+        said = body.value("Message")
     if is_good and response.status < 300:
         return body.value("data"), None
-    said = body.value("msg" if by_result else "Message")
-    return None, Refusal(
-        None if by_result else code, _row(str(said or ""), response), said, body.value("RequestId")
-    )
+    return None, Refusal(code, _row(str(said or ""), response), said, body.value("RequestId"))
 
 
 def _row(said: str, response: HttpResponse) -> Code:
     """Return the meaning of a refusal, which only the vendor's text explains."""
     date = http_time(response.headers.get("Date", ""))
-    ahead = 0.0 if date is None else wall_time() - date
+    clock = ""
+    ahead = 0.0
+    if date is None:
+        clock = ", and whether the clock of this machine is right"
+    else:
+        ahead = wall_time() - date
     if abs(ahead) > MAX_CLOCK_DIFFERENCE:
         side = "ahead of" if ahead > 0 else "behind"
         fix = (
@@ -98,12 +106,8 @@ def _row(said: str, response: HttpResponse) -> Code:
         )
         return Code(Reason.PARAMETER, "", fix)
     if any(word in said for word in _ABOUT_SIGNATURE):
-        clock = "" if date is not None else ", and whether the clock of this machine is right"
-        return Code(
-            Reason.CALLER,
-            "",
-            f"The signature was not accepted: check app_id, app_key and account_url{clock}.",
-        )
+        fix = f"The signature was not accepted: check app_id, app_key and account_url{clock}."
+        return Code(Reason.CALLER, "", fix)
     return Code(Reason.PARAMETER, "", "")
 
 
@@ -145,23 +149,23 @@ class Account:
         *,
         include_secrets: bool = False,
     ) -> list[Row]:
-        """Return the services of a brand or of all brands, or one service by its number; each page
-        is one call.
-        """
+        """Return the services of a brand or of all brands, or one by its number: a call a page."""
         read = functools.partial(rows.instances, include_secrets=include_secrets)
-        found: dict[str, Row] = {}
+        services: dict[str, Row] = {}
         while True:
-            known = len(found)
-            page = self._call(
-                INSTANCES,
-                {"productId": product_id, "suid": suid, "offset": known, "limit": PAGE_SIZE},
-                read,
-            )
-            found.update({row["suid"]: row for row in page})
+            offset = len(services)
+            parameters = {
+                "productId": product_id,
+                "suid": suid,
+                "offset": offset,
+                "limit": PAGE_SIZE,
+            }
+            page = self._call(INSTANCES, parameters, read)
+            services.update({row["suid"]: row for row in page})
             # The vendor does not return the total number. Older servers ignore the page and return
             # everything.
-            if len(page) != PAGE_SIZE or suid is not None or len(found) == known:
-                return list(found.values())
+            if len(page) != PAGE_SIZE or suid is not None or len(services) == offset:
+                return list(services.values())
 
     def packages(
         self,
@@ -208,13 +212,11 @@ class Account:
             return self.caller.call(call, parameters, read)
         except CallError as error:
             if error.reason is Reason.PARAMETER:
-                given = {
-                    **parameters,
-                    "domain": self._identity.domain,
-                    "appid": self._identity.app_id,
-                }
-                asked = ", ".join(
-                    f"{name}={value}" for name, value in given.items() if value is not None
-                )
-                error.message = f"{error.message.rstrip()} The call was for {asked}: check that."
+                identity = {"domain": self._identity.domain, "appid": self._identity.app_id}
+                asked = []
+                for name, value in {**parameters, **identity}.items():
+                    if value is not None:
+                        asked.append(f"{name}={value}")
+                text = f"The call was for {', '.join(asked)}: check that."
+                error.message = f"{error.message.rstrip()} {text}"
             raise

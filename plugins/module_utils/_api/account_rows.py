@@ -12,13 +12,21 @@ documented value has a fixed name and type: null if the vendor leaves it empty.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 from .._core.text import Exact
 from .parsing import Record, ResponseShapeError, integer, parse_vendor_time
 
-#: The values of a row: their names in results, each with its reader and the vendor's names for it.
-Columns: TypeAlias = "dict[str, tuple[Callable[..., Any], tuple[str, ...]]]"
+
+class Column(NamedTuple):
+    """A value of a row: what reads it from the vendor's object, and the vendor's names for it."""
+
+    read: Callable[..., Any]
+    names: tuple[str, ...]
+
+
+#: The values of a row by their names in results.
+Columns: TypeAlias = "dict[str, Column]"
 
 
 def columns(read: Callable[..., Any], *names: str, **named: str | tuple[str, ...]) -> Columns:
@@ -27,49 +35,44 @@ def columns(read: Callable[..., Any], *names: str, **named: str | tuple[str, ...
     The vendor's names for ``names`` differ only in case and underscores; those of ``named`` are
     given.
     """
-    given = {
-        name: (vendor,) if isinstance(vendor, str) else vendor for name, vendor in named.items()
-    }
-    return {name: (read, given.get(name, (name,))) for name in (*names, *given)}
+    result = {name: Column(read, (name,)) for name in names}
+    for name, vendor in named.items():
+        spellings = (vendor,) if isinstance(vendor, str) else vendor
+        result[name] = Column(read, spellings)
+    return result
 
 
 def times(*names: str) -> Columns:
-    """Return two columns for each time: as the vendor writes it, and as ISO 8601 with the offset of
-    Beijing.
-    """
+    """Return two columns for each time: as the vendor writes it, and as ISO 8601 (Beijing)."""
+    return columns(Record.text, *names) | columns(_iso, **{f"{name}_iso": name for name in names})
 
-    def iso(record: Record, name: str) -> str | None:
-        found = parse_vendor_time(record.text(name))
-        return found.isoformat() if found else None
 
-    return columns(Record.text, *names) | columns(iso, **{f"{name}_iso": name for name in names})
+def _iso(record: Record, name: str) -> str | None:
+    moment = parse_vendor_time(record.text(name))
+    return moment.isoformat() if moment else None
 
 
 def records(data: object, what: str) -> list[Record]:
-    """Return the objects in ``Data``: a list, a map with the keys "1", "2", a single object, or
-    nothing.
-    """
+    """Return the objects in ``Data``: a list, a map with keys such as "1", one object, or none."""
     if data in (None, "", [], {}):
         return []
     if isinstance(data, Mapping):
         numbers = {name: integer(name) for name in data}
-        if None not in numbers.values():
-            return [
-                Record(data[name], what)
-                for name in sorted(data, key=lambda name: (numbers[name] or 0, name))
-            ]
-        return [Record(data, what)]
+        if None in numbers.values():
+            return [Record(data, what)]
+        ordered = sorted(data, key=lambda name: (numbers[name] or 0, name))
+        return [Record(data[name], what) for name in ordered]
     if not isinstance(data, Sequence) or isinstance(data, str):
         raise ResponseShapeError("Data is neither a list nor an object")
-    return [Record(each, what) for each in data]
+    return [Record(item, what) for item in data]
 
 
 def single(data: object, what: str) -> Record:
     """Return the only object in ``Data``, which may have any shape of a list."""
-    found = records(data, what)
-    if len(found) != 1:
-        raise ResponseShapeError(f"Data contains {len(found)} objects instead of {what}")
-    return found[0]
+    listed = records(data, what)
+    if len(listed) != 1:
+        raise ResponseShapeError(f"Data contains {len(listed)} objects instead of {what}")
+    return listed[0]
 
 
 #: The states of a machine, by the vendor's numbers.
@@ -112,19 +115,23 @@ SECRET_MARKS = ("password", "authkey")
 _FAMILIES = {
     "windows": ("windows", "win20", "win10", "win11", "winserver"),
     "linux": (
-        *(
-            "linux",
-            "centos",
-            "ubuntu",
-            "debian",
-            "rocky",
-            "fedora",
-            "redhat",
-            "rhel",
-            "suse",
-            "alma",
-        ),
-        *("openeuler", "anolis", "kylin", "tencentos", "euleros", "arch", "gentoo"),
+        "linux",
+        "centos",
+        "ubuntu",
+        "debian",
+        "rocky",
+        "fedora",
+        "redhat",
+        "rhel",
+        "suse",
+        "alma",
+        "openeuler",
+        "anolis",
+        "kylin",
+        "tencentos",
+        "euleros",
+        "arch",
+        "gentoo",
     ),
 }
 
@@ -157,9 +164,10 @@ def _numbers(record: Record, *names: str) -> list[int]:
 def os_family(system_name: str | None) -> str | None:
     """Return the family of a system image, Windows or Linux; None if its name does not show it."""
     text = "".join((system_name or "").split()).casefold()
-    return next(
-        (family for family, words in _FAMILIES.items() if any(word in text for word in words)), None
-    )
+    for family, words in _FAMILIES.items():
+        if any(word in text for word in words):
+            return family
+    return None
 
 
 def _exact(record: Record, *names: str) -> Exact | None:
@@ -193,6 +201,8 @@ _INSTANCE = {
     **times("buy_time", "end_time"),
 }
 _INSTANCE_SECRETS = columns(_exact, "adsl_password", "business_password", "login_password")
+#: The names of all values of a service.
+INSTANCE_COLUMNS = (*_INSTANCE, *_INSTANCE_SECRETS)
 
 _PACKAGE = {
     **columns(
@@ -245,12 +255,12 @@ _PROXY_PLAN_SECRETS = columns(_exact, "authkey")
 def _row(
     record: Record, public: Columns, secret: Columns | None = None, include_secrets: bool = False
 ) -> dict[str, Any]:
-    """Return a row, with its secrets only if requested; ``vendor`` is the object as received,
-    without them as well.
+    """Return a row, with its secrets only if requested.
+
+    ``vendor`` is the object as received, without them as well.
     """
-    values = {
-        name: read(record, *names) for name, (read, names) in {**public, **(secret or {})}.items()
-    }
+    every = {**public, **(secret or {})}
+    values = {name: column.read(record, *column.names) for name, column in every.items()}
     if all(value in (None, []) for value in values.values()):
         raise ResponseShapeError(f"{record.what} has none of the documented values")
     if include_secrets:
@@ -260,13 +270,13 @@ def _row(
 
 def instances(data: object, *, include_secrets: bool = False) -> list[dict[str, Any]]:
     """Return the services in the data of getDetail."""
-    found = [
-        _row(each, _INSTANCE, _INSTANCE_SECRETS, include_secrets)
-        for each in records(data, "a service")
-    ]
-    if any(each["suid"] is None for each in found):
-        raise ResponseShapeError("Suid is missing")
-    return found
+    services = []
+    for record in records(data, "a service"):
+        row = _row(record, _INSTANCE, _INSTANCE_SECRETS, include_secrets)
+        if row["suid"] is None:
+            raise ResponseShapeError("Suid is missing")
+        services.append(row)
+    return services
 
 
 def packages(data: object) -> list[dict[str, Any]]:

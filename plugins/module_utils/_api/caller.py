@@ -68,16 +68,12 @@ class Caller:
         return self._transport.timeout
 
     def usage(self) -> dict[str, Any]:
-        """Return the usage of the run: vendor calls, how many of them were retries, and seconds
-        waited, by reason.
-        """
-        usage = {**self.count, "waited_seconds": round(self.budget.waited, 1)}
-        waits = {
-            reason: round(seconds, 1)
-            for reason, seconds in self.budget.reasons.items()
-            if seconds >= 0.05
-        }
-        return {**usage, "waits": waits} if waits else usage
+        """Return the numbers of calls and retries of the run, and the seconds waited, by reason."""
+        usage: dict[str, Any] = {**self.count, "waited_seconds": round(self.budget.waited, 1)}
+        for reason, seconds in self.budget.reasons.items():
+            if seconds >= 0.05:
+                usage.setdefault("waits", {})[reason] = round(seconds, 1)
+        return usage
 
     def call(
         self,
@@ -147,16 +143,15 @@ class Caller:
         began = self.budget.elapsed()
         credentials = self._credentials()
         everything = {**credentials, **texts}
-        method = (
-            "POST" if call.method == "GET" and len(encode(everything)) > MAX_QUERY else call.method
-        )
+        method = call.method
+        if method == "GET" and len(encode(everything)) > MAX_QUERY:
+            method = "POST"
         response = self._transport.send(method, self.url + call.path, everything, call.name)
 
         def quoted(text: object) -> str | None:
-            signature = [value for name, value in credentials.items() if name == "sign"]
-            return (
-                sentence(text, [*self.secrets, *signature]) if isinstance(text, str) else ""
-            ) or None
+            if not isinstance(text, str):
+                return None
+            return sentence(text, [*self.secrets, credentials.get("sign", "")]) or None
 
         try:
             data = data_of(
@@ -172,9 +167,8 @@ class Caller:
         except ResponseShapeError as error:
             reason = str(error)
         except Exception as error:
-            reason = (
-                f"{UnexpectedError(error, call.name).cause}. This is a defect of the collection"
-            )
+            cause = UnexpectedError(error, call.name).cause
+            reason = f"{cause}. This is a defect of the collection"
         else:
             self._note(response.headers, began)
             return result

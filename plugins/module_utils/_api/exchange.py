@@ -43,20 +43,23 @@ class Proxy:
 
         A mistyped URL is not quoted, since any part of it may be a password.
         """
-        try:
+        address = ""
+        with contextlib.suppress(ValueError):
             parts = urlsplit(self.url if "//" in self.url else f"//{self.url}")
-            address = f" {parts.hostname}:{parts.port}" if parts.hostname and parts.port else ""
-        except ValueError:
-            address = ""
+            if parts.hostname and parts.port:
+                address = f" {parts.hostname}:{parts.port}"
         return f"the proxy{address} ({self.origin})"
 
 
 def environment_authorities() -> tuple[str, str]:
-    """Return the environment variable that names certificate authorities, and its value; empty if
-    there is none.
+    """Return the environment variable that names certificate authorities, and its value.
+
+    Both are empty if there is none.
     """
-    names = [name for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE") if os.environ.get(name)]
-    return (names[0], os.environ[names[0]]) if names else ("", "")
+    for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"):
+        if value := os.environ.get(name):
+            return name, value
+    return "", ""
 
 
 @dataclass(frozen=True)

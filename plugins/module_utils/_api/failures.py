@@ -66,13 +66,11 @@ REFUSED_TUNNEL = re.compile(r"Tunnel connection failed: (\d{3})\b")
 def proxy_refusal(proxy: Proxy, status: int, host: str, endpoint: str) -> TransportError:
     """Return the error for a proxy that did not forward a request for a host."""
     if status == 407:
-        wrong = any(login_secrets(proxy.url))
-        what = (
-            "does not accept the user name and the password"
-            if wrong
-            else "requires a user name and a password"
-        )
-        fix = "Correct its URL" if wrong else "Add them to its URL"
+        what = "requires a user name and a password"
+        fix = "Add them to its URL"
+        if any(login_secrets(proxy.url)):
+            what = "does not accept the user name and the password"
+            fix = "Correct its URL"
     elif status >= 500:
         what = f"cannot connect to {host}"
         fix = "Check the proxy"
@@ -90,18 +88,16 @@ def proxy_refusal(proxy: Proxy, status: int, host: str, endpoint: str) -> Transp
 
 
 def causes_of(error: BaseException) -> Iterator[BaseException]:
-    """Yield the exception, and all exceptions that it wraps: the HTTP libraries do so in several
-    ways.
-    """
-    found: list[BaseException] = [error]
-    for seen in found:
-        yield seen
-        inner = [seen.__cause__, seen.__context__, getattr(seen, "reason", None), *seen.args]
-        found.extend(
-            item
-            for item in inner
-            if isinstance(item, BaseException) and not any(item is known for known in found)
-        )
+    """Yield the exception, and all that it wraps: the HTTP libraries do so in several ways."""
+    left: list[object] = [error]
+    seen: set[int] = set()
+    while left:
+        cause = left.pop(0)
+        if isinstance(cause, BaseException) and id(cause) not in seen:
+            seen.add(id(cause))
+            yield cause
+            left += [cause.__cause__, cause.__context__, getattr(cause, "reason", None)]
+            left += cause.args
 
 
 def explained(
@@ -157,7 +153,8 @@ def _fix(causes: Sequence[BaseException], host: str, proxy: Proxy | None, url_op
         return f"Correct or unset {proxy.setting}, or name {name} in NO_PROXY for direct calls."
     if proxy is not None:
         return f"Check {proxy.setting}."
-    if any(mark in type(cause).__name__ for cause in causes for mark in _NAMELESS):
+    names = " ".join(type(cause).__name__ for cause in causes)
+    if any(mark in names for mark in _NAMELESS):
         return f"Check the DNS server of this machine, and {url_option}."
     return f"Check {url_option}."
 
@@ -173,21 +170,32 @@ def transport_failure(
     """Return the error for an exchange without a response."""
     causes = list(causes_of(error))
     is_sent = exchange.is_sent
-    stopped_at = None if exchange.is_past_proxy or is_sent else proxy
+    stopped_at = proxy
+    if exchange.is_past_proxy or is_sent:
+        stopped_at = None
     if stopped_at and (tunnel := REFUSED_TUNNEL.search(" ".join(map(str, causes)))):
         return proxy_refusal(stopped_at, int(tunnel[1]), host, endpoint)
     effect = Effect.NOT_SENT
     if is_sent:
         is_late = any("Timeout" in type(cause).__name__ for cause in causes)
         effect = Effect.IN_FLIGHT if is_late else Effect.UNKNOWN
-    where, whose = (stopped_at.name, stopped_at.origin) if stopped_at else (host, url_option)
+    where = host
+    whose = url_option
+    if stopped_at:
+        where = stopped_at.name
+        whose = stopped_at.origin
     text, is_final = explained(causes, where, whose, exchange.timeout)
+    option = None
     if not is_sent and not is_final:
         text = f"{text} {_fix(causes, host, stopped_at, url_option)}"
-    option = None if is_sent or stopped_at or is_final else url_option
-    text = f"{endpoint}: {text}"
+        if stopped_at is None:
+            option = url_option
     return TransportError(
-        text, endpoint=endpoint, effect=effect, retryable=not is_final, option=option
+        f"{endpoint}: {text}",
+        endpoint=endpoint,
+        effect=effect,
+        retryable=not is_final,
+        option=option,
     )
 
 
@@ -196,15 +204,22 @@ def vendor_refusal(
 ) -> CallError:
     """Return the error for a refusal of the vendor."""
     reason, meaning, fix = refusal.row
-    said, request_id = (
-        (quoted(text) or "")[:200] or None for text in (refusal.said, refusal.request_id)
-    )
-    code = (quoted(refusal.code) or "")[:80] if isinstance(refusal.code, str) else refusal.code
-    number = "" if code is None else f" with {refusal.number} {code}"
+    said = _shortened(refusal.said, quoted, 200)
+    request_id = _shortened(refusal.request_id, quoted, 200)
+    code = refusal.code
+    if isinstance(code, str):
+        code = _shortened(code, quoted, 80) or ""
+    text = f"{name} was refused"
+    if code is not None:
+        text += f" with {refusal.number} {code}"
     why = ", ".join(filter(None, (meaning, said and f'"{said}"')))
-    asked = f" The vendor's number of this request is {request_id}." if request_id else ""
+    if why:
+        text += f" ({why})"
+    text += f". {fix}"
+    if request_id:
+        text += f" The vendor's number of this request is {request_id}."
     return CallError(
-        f"{name} was refused{number}{why and f' ({why})'}. {fix}{asked}",
+        text,
         effect=Effect.UNKNOWN if reason in UNCERTAIN else Effect.REJECTED,
         reason=reason,
         # Another attempt would get the same response to most refusals.
@@ -217,21 +232,26 @@ def vendor_refusal(
     )
 
 
+def _shortened(said: object, quoted: Quoted, length: int) -> str | None:
+    return (quoted(said) or "")[:length] or None
+
+
 def unusable(response: HttpResponse, call: Call, quoted: Quoted, url_option: str) -> TransportError:
-    """Return the error for a response that does not come from the vendor's service, or not from
-    this call.
+    """Return the error for a response that is not the vendor's, or not one to this call.
 
     It comes from a gateway, which may send any status before or after the service carried out the
     call.
     """
     status = response.status
     retryable = True
+    reason = None
     is_timeout = status in _GATEWAY_TIMEOUT
     if 300 <= status < 400:
         why = f"a redirect, which is not followed with a key; check {url_option}"
         retryable = False
     elif status == 429:
         why = "the server asks for fewer calls"
+        reason = Reason.RATE
     elif status >= 500 or is_timeout:
         why = "a server error"
     elif status >= 400:
@@ -242,11 +262,13 @@ def unusable(response: HttpResponse, call: Call, quoted: Quoted, url_option: str
     else:
         why = "a response that is not the vendor's JSON"
     excerpt = _SECRET_FIELD.split(quoted(response.text) or "", maxsplit=1)[0][:120]
+    if excerpt:
+        why += f' (it begins: "{excerpt}")'
     return TransportError(
-        f"{call.name}: HTTP {status}, {why}" + (f' (it begins: "{excerpt}").' if excerpt else "."),
+        f"{call.name}: HTTP {status}, {why}.",
         endpoint=call.name,
         effect=Effect.IN_FLIGHT if is_timeout else Effect.UNKNOWN,
-        reason=Reason.RATE if status == 429 else None,
+        reason=reason,
         retryable=retryable,
         http_status=status,
         retry_after=retry_after(response.headers),

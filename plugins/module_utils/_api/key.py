@@ -62,13 +62,16 @@ class VendorClock:
 
     def now(self) -> float:
         """Return the earliest possible vendor's time (Unix time)."""
-        return self._wall() if self._least == -math.inf else self._elapsed() + self._least
+        return self._ahead_by(self._least)
 
     def latest(self) -> float:
-        """Return the latest possible vendor's time (Unix time): a date does not show fractions of a
-        second.
-        """
-        return self._wall() if self._least == -math.inf else self._elapsed() + self._most
+        """Return the latest possible vendor's time: a date does not show fractions of a second."""
+        return self._ahead_by(self._most)
+
+    def _ahead_by(self, seconds: float) -> float:
+        if math.isinf(seconds):
+            return self._wall()
+        return self._elapsed() + seconds
 
     def observe(self, date: float, duration: float) -> None:
         """Use the date (Unix time) of the response of an exchange that took ``duration`` seconds.
@@ -110,7 +113,7 @@ class KeyCaller(Caller):
         password: str | None = None,
         product: str = CLASSIC,
     ) -> None:
-        secrets = [key, password] if password else [key]
+        secrets = list(filter(None, (key, password)))
         super().__init__(transport, budget, url=url, credentials=self._login, secrets=secrets)
         self._classic_url = url
         self._key = key
@@ -125,7 +128,9 @@ class KeyCaller(Caller):
         """Send further calls to the API of a product."""
         self.product = product
         self.url = product_url(self._classic_url, product)
-        self.label = "" if product == CLASSIC else f" of product={product}"
+        self.label = ""
+        if product != CLASSIC:
+            self.label = f" of product={product}"
         self.key_digest = self.store.digest("pacing", service_of(self.url), self._key)
         self.host_facts = Facts(self.store, self.key_digest)
         self.vendor_clock = VendorClock(
@@ -133,11 +138,12 @@ class KeyCaller(Caller):
         )
 
     def _login(self) -> dict[str, str]:
-        key, password = ("Key", "Pwd") if self.product == CLASSIC else ("key", "pwd")
-        login = {key: self._key}
+        login = {"Key": self._key}
         if self._password:
-            login[password] = self._password
-        return login
+            login["Pwd"] = self._password
+        if self.product == CLASSIC:
+            return login
+        return {name.lower(): value for name, value in login.items()}
 
     @property
     def channels(self) -> int | None:

@@ -14,7 +14,8 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from .._core.errors import OF_OTHER_PRODUCT, CallError, QgError, Reason
@@ -38,21 +39,6 @@ from .parsing import (
 from .repeated import check_names, has_secret, masked
 
 Body = Mapping[str, Any]
-#: The names of parameters: of the classic API and of product hosts; None if an API does not have
-#: it.
-_NAMES = {
-    "number": ("Num", "num"),
-    "areas": ("AreaId", "area"),
-    "exclude_areas": (None, "area_ex"),
-    "isp": ("Isp", "isp"),
-    "distinct": ("Distinct", "distinct"),
-    "keep_alive": ("KeepAlive", "keep_alive"),
-    "pool": (None, "pool"),
-    "detail": ("Detail", None),
-    "tasks": ("TaskID", "task"),
-    "ips": ("IP", "ip"),
-    "available": ("Status", None),
-}
 #: The refusals of a quota that a plan does not have.
 _NO_QUOTA = frozenset({Reason.PERMISSION, Reason.PARAMETER})
 
@@ -68,7 +54,7 @@ class Leases:
         self.caller = caller
         self.product = caller.product
         self.calls = PRODUCTS[caller.product]
-        self._is_classic = caller.product == CLASSIC
+        self._shape = _CLASSIC if caller.product == CLASSIC else _PRODUCT
         #: Whether this run has found out that the plan is billed by volume, and has no channels.
         self._is_by_volume = False
 
@@ -81,14 +67,13 @@ class Leases:
 
     def leases(self) -> list[Lease] | None:
         """Return the vendor's list of the leases of the key; None if it says nothing."""
-        read = read_held if self._is_classic else read_product_held
 
-        def read_masked(data: Any) -> list[Lease] | None:
-            listed = read(data)
+        def read(data: Any) -> list[Lease] | None:
+            listed = self._shape.read_held(data)
             return None if listed is None else self._masked(listed)
 
         try:
-            return self.caller.call(self.calls.query, self._named(detail=1), read_masked)
+            return self.caller.call(self.calls.query, self._shape.detail, read)
         except CallError as error:
             if error.reason in OF_OTHER_PRODUCT and self.caller.facts.get(PRODUCT) is not None:
                 with after_the_call():
@@ -108,22 +93,10 @@ class Leases:
         return self._new_leases(_offered(self.calls.replace), number, terms, sending)
 
     def _new_leases(self, call: Call, number: int, terms: Terms, sending: Sending) -> list[Lease]:
-        distinct: object = None
-        # The server then distinguishes a lease of a product host from every other one that is held.
-        if terms.distinct or not self._is_classic:
-            distinct = 1 if self._is_classic else "true"
-        parameters = self._named(
-            number=number,
-            areas=",".join(terms.areas) or None,
-            exclude_areas=",".join(terms.exclude_areas) or None,
-            isp=ISP_NUMBERS.get(terms.isp or ""),
-            distinct=distinct,
-            keep_alive=terms.keep_alive,
-            pool=terms.pool,
-            detail=1,
-        )
-        read = read_new if self._is_classic else read_product_new
-        return self.caller.call(call, parameters, lambda data: self._masked(read(data)), sending)
+        def read(data: Any) -> list[Lease]:
+            return self._masked(self._shape.read_new(data))
+
+        return self.caller.call(call, self._shape.order(number, terms), read, sending)
 
     def release(
         self,
@@ -132,32 +105,31 @@ class Leases:
         by_task: bool = False,
         sending: Sending = contextlib.nullcontext,
     ) -> list[Lease]:
-        """Release leases, specified by their addresses or by their tasks.
+        """Release leases, named by their addresses or by their tasks.
 
-        Returns those reported as released.
-
-        If the result is incomplete, the caller must read the list.
+        Returns those reported as released. If some are missing, the caller must read the list.
         """
-        names = dict.fromkeys(lease.task_id if by_task else lease.ip for lease in leases)
+        parameter = self._shape.ips
+        names = dict.fromkeys(lease.ip for lease in leases)
+        if by_task:
+            parameter = self._shape.tasks
+            names = dict.fromkeys(lease.task_id for lease in leases)
         call = _offered(self.calls.release)
         if not all(names):
             text = "The vendor's list does not name what would be released, so nothing is."
             raise QgError(text, endpoint=call.name)
-        read = read_released if self._is_classic else read_product_released
-        parameters = self._named(**{"tasks" if by_task else "ips": ",".join(names)})
-        # The classic API limits the number of addresses in addition to the number of calls.
-        is_limited = self._is_classic and leases
-        with (
-            self.caller.slot(calls.RELEASED_ADDRESSES, len(leases))
-            if is_limited
-            else contextlib.nullcontext()
-        ):
-            return self.caller.call(call, parameters, lambda data: read(data, leases), sending)
+
+        def read(data: Any) -> list[Lease]:
+            return self._shape.read_released(data, leases)
+
+        with contextlib.ExitStack() as stack:
+            # The classic API limits the number of addresses in addition to the number of calls.
+            if self._shape is _CLASSIC and leases:
+                stack.enter_context(self.caller.slot(calls.RELEASED_ADDRESSES, len(leases)))
+            return self.caller.call(call, {parameter: ",".join(names)}, read, sending)
 
     def release_batch(self) -> int:
-        """Return how many addresses may be released in one minute: that of the classic API, as it
-        is documented.
-        """
+        """Return how many addresses may be released in a minute, as the classic API says."""
         return calls.RELEASED_ADDRESSES.limit(self.caller.channels)
 
     def quota(self) -> Quota:
@@ -165,10 +137,9 @@ class Leases:
 
         Raises CallError if it shows neither.
         """
-        read = read_quota if self._is_classic else read_product_quota
         try:
             if not self._is_by_volume:
-                quota = self.caller.call(_offered(self.calls.quota), {}, read)
+                quota = self.caller.call(_offered(self.calls.quota), {}, self._shape.read_quota)
                 self.caller.host_facts.save(CHANNELS, str(quota.total))
                 return quota
         except CallError as error:
@@ -180,8 +151,10 @@ class Leases:
 
     def lease_quota(self) -> Quota | None:
         """Return the quota; None if the product or the plan shows none."""
+        if self.calls.quota is None:
+            return None
         try:
-            return self.quota() if self.calls.quota else None
+            return self.quota()
         except CallError as error:
             if error.reason not in _NO_QUOTA:
                 raise
@@ -196,41 +169,37 @@ class Leases:
         pool: int | None = None,
     ) -> list[Lease]:
         """Return addresses of the shared pool of the classic API, which take no channel."""
-        place = {"AreaId": ",".join(areas) or None, "ISP": ISP_NUMBERS.get(isp or "")}
-        return self.caller.call(
-            calls.EXTRACT, {"Num": number, **place, "Pool": pool, "Detail": 1}, read_task
-        )
+        parameters = {
+            "Num": number,
+            "AreaId": _joined(areas),
+            "ISP": ISP_NUMBERS.get(isp or ""),
+            "Pool": pool,
+            "Detail": 1,
+        }
+        return self.caller.call(calls.EXTRACT, parameters, read_task)
 
     def areas(self, isp: str | None = None, available: bool | None = None) -> list[Area]:
         """Return the areas that the vendor offers addresses in."""
-        if not self._is_classic:
-            listed = self.caller.call(self.calls.areas, {}, read_product_areas)
-            return [
-                area
-                for area in listed
-                if isp in (None, area.isp) and available in (None, area.available)
-            ]
-        status = None if available is None else int(available)
-        parameters = self._named(isp=ISP_NUMBERS.get(isp or ""), available=status)
-        return self.caller.call(self.calls.areas, parameters, read_areas)
+        if self._shape is _CLASSIC:
+            status = None if available is None else int(available)
+            parameters = {"Isp": ISP_NUMBERS.get(isp or ""), "Status": status}
+            return self.caller.call(self.calls.areas, parameters, read_areas)
+        areas = []
+        for area in self.caller.call(self.calls.areas, {}, read_product_areas):
+            if isp in (None, area.isp) and available in (None, area.available):
+                areas.append(area)
+        return areas
 
     def named_areas(self) -> list[NamedArea]:
         """Return the areas that have a code, as the vendor listed them within the last hour."""
         facts = self.caller.host_facts
-        if (known := facts.get(AREAS)) is not None:
-            return [(str(code), name) for code, name in json.loads(known)]
-        found = {(area.code, area.name) for area in self.areas() if area.code}
-        kept = [area for area in found if not has_secret([*area], self.caller.secrets)]
+        if (text := facts.get(AREAS)) is not None:
+            return [(str(code), name) for code, name in json.loads(text)]
+        coded = {(area.code, area.name) for area in self.areas() if area.code}
+        kept = [area for area in coded if not has_secret([*area], self.caller.secrets)]
         listed = sorted(kept, key=lambda area: (area[0], area[1] or ""))
         facts.save(AREAS, json.dumps(listed))
         return listed
-
-    def _named(self, **values: object) -> dict[str, object]:
-        """Return parameters with the names of this API; without those that it lacks."""
-        found = {
-            _NAMES[name][0 if self._is_classic else 1]: value for name, value in values.items()
-        }
-        return {name: value for name, value in found.items() if name}
 
     def _masked(self, leases: Iterable[Lease]) -> list[Lease]:
         """Return leases without secrets: the store will contain them.
@@ -267,11 +236,11 @@ def read_held(body: Body) -> list[Lease] | None:
     tasks = objects(body.get("TaskList"), "TaskList")
     leases = list[Lease]()
     for task in tasks:
-        found = read_task(task)
+        of_task = read_task(task)
         if not isinstance(task.get("Data"), list) and integer(task.get("Num")) != 0:
             raise ResponseShapeError("a task in TaskList lists no leases")
-        check_count(task, "Num", len(found), "leases")
-        leases += found
+        check_count(task, "Num", len(of_task), "leases")
+        leases += of_task
     check_count(body, "TaskNum", len(tasks), "tasks")
     for name in ("TotalNum", "Num"):
         check_count(body, name, len(leases), "leases")
@@ -292,10 +261,8 @@ def read_new(body: Body) -> list[Lease]:
 
 def read_task(body: Body) -> list[Lease]:
     """Return the leases of one task: ``{"TaskID": "...", "Num": 2, "Data": [...]}``."""
-    return [
-        Lease.from_item(item, _name(body.get("TaskID")))
-        for item in objects(body.get("Data"), "Data")
-    ]
+    task_id = _name(body.get("TaskID"))
+    return [Lease.from_item(item, task_id) for item in objects(body.get("Data"), "Data")]
 
 
 def read_released(body: Body, leases: Sequence[Lease]) -> list[Lease]:
@@ -311,10 +278,12 @@ def read_areas(body: Body) -> list[Area]:
 
 def read_quota(body: Body) -> Quota:
     """Read ``{"Code": 0, "Total": 5, "Available": 3, "Used": 2}``."""
-    total, available, used = (
-        as_int(body.get(name), name) for name in ("Total", "Available", "Used")
+    return Quota(
+        total=as_int(body.get("Total"), "Total"),
+        available=as_int(body.get("Available"), "Available"),
+        used=as_int(body.get("Used"), "Used"),
+        vendor=body,
     )
-    return Quota(total, available, used, body)
 
 
 def read_product_held(data: object) -> list[Lease] | None:
@@ -329,32 +298,28 @@ def read_product_held(data: object) -> list[Lease] | None:
 
     A lone lease is an object with ``server``.
     """
-    return (
-        None
-        if data in (None, {})
-        else [Lease.from_item(item, task_id) for item, task_id in _items(data, "")]
-    )
+    if data in (None, {}):
+        return None
+    return [Lease.from_item(item, task_id) for item, task_id in _items(data, "")]
 
 
 def read_product_new(data: object) -> list[Lease]:
     """Return the leases in the response to an extraction; refuse a success without leases."""
-    if found := read_product_held(data):
-        return found
+    if leases := read_product_held(data):
+        return leases
     raise ResponseShapeError("it reports success, but names no leases")
 
 
 def read_product_released(data: object, leases: Sequence[Lease]) -> list[Lease]:
-    """Return the leases that a release reports as released by their number; none if that is too
-    low.
-    """
+    """Return the leases that a release reports by their number; none if that is too low."""
     number = integer(data)
-    return list(leases) if number is None or number >= len(leases) else []
+    if number is not None and number < len(leases):
+        return []
+    return list(leases)
 
 
 def read_product_areas(data: object) -> list[Area]:
-    """Read ``[{"area": "...", "area_code": 350500, "isp": "...", "isp_code": 1, "available":
-    true}]``.
-    """
+    """Read ``[{"area": "...", "area_code": 350500, "isp": "...", "available": true}]``."""
     return [Area.from_item(item) for item in objects(data, "data")]
 
 
@@ -408,3 +373,72 @@ def _fields(data: object) -> Mapping[str, Any]:
     if not isinstance(data, dict):
         raise ResponseShapeError("data is not an object")
     return data
+
+
+def _joined(areas: Sequence[str]) -> str | None:
+    return ",".join(areas) or None
+
+
+def _classic_order(number: int, terms: Terms) -> dict[str, object]:
+    """Return the parameters of a call of the classic API for new leases."""
+    return {
+        "Num": number,
+        "AreaId": _joined(terms.areas),
+        "Isp": ISP_NUMBERS.get(terms.isp or ""),
+        "Distinct": 1 if terms.distinct else None,
+        "KeepAlive": terms.keep_alive,
+        "Detail": 1,
+    }
+
+
+def _product_order(number: int, terms: Terms) -> dict[str, object]:
+    """Return the parameters of a call of a product host for new leases."""
+    return {
+        "num": number,
+        "area": _joined(terms.areas),
+        "area_ex": _joined(terms.exclude_areas),
+        "isp": ISP_NUMBERS.get(terms.isp or ""),
+        # The server then distinguishes a lease from every other one that is held.
+        "distinct": "true",
+        "keep_alive": terms.keep_alive,
+        "pool": terms.pool,
+    }
+
+
+@dataclass(frozen=True)
+class _Shape:
+    """How an API wants its parameters, and what reads the data of its responses."""
+
+    #: The parameters of a list, which is to show all that is known of a lease.
+    detail: Mapping[str, object]
+    order: Callable[[int, Terms], dict[str, object]]
+    #: The parameters of a release.
+    tasks: str
+    ips: str
+    read_held: Callable[[Any], list[Lease] | None]
+    read_new: Callable[[Any], list[Lease]]
+    read_released: Callable[[Any, Sequence[Lease]], list[Lease]]
+    read_quota: Callable[[Any], Quota]
+
+
+_CLASSIC = _Shape(
+    detail={"Detail": 1},
+    order=_classic_order,
+    tasks="TaskID",
+    ips="IP",
+    read_held=read_held,
+    read_new=read_new,
+    read_released=read_released,
+    read_quota=read_quota,
+)
+#: That of product hosts.
+_PRODUCT = _Shape(
+    detail={},
+    order=_product_order,
+    tasks="task",
+    ips="ip",
+    read_held=read_product_held,
+    read_new=read_product_new,
+    read_released=read_product_released,
+    read_quota=read_product_quota,
+)

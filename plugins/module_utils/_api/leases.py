@@ -14,7 +14,7 @@ import ipaddress
 import math
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, TypeAlias
 
 from .._core.errors import CallError, OptionError, WaitBudgetExceeded
@@ -86,11 +86,8 @@ class Terms:
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> Terms:
         """Return the parameters with the values of :meth:`as_json`."""
-        found: dict[str, Any] = {
-            name: tuple(value) if isinstance(value, list) else value
-            for name, value in values.items()
-        }
-        return cls(**found)
+        terms = cls(**values)
+        return replace(terms, areas=tuple(terms.areas), exclude_areas=tuple(terms.exclude_areas))
 
 
 @dataclass(frozen=True)
@@ -158,17 +155,14 @@ class Lease:
 
     @property
     def isp(self) -> str | None:
-        """The provider, with a name of :data:`ISP_NUMBERS` if possible; the classic API appends it
-        to the region.
+        """The provider, with a name of :data:`ISP_NUMBERS` if possible.
+
+        The classic API appends it to the region.
         """
         if self.provider:
             return PROVIDERS.get(self.provider.upper(), self.provider)
-        found = (
-            name
-            for ending, name in PROVIDERS.items()
-            if (self.region or "").upper().endswith(ending)
-        )
-        return next(found, None)
+        region = (self.region or "").upper()
+        return next((name for end, name in PROVIDERS.items() if region.endswith(end)), None)
 
     @property
     def names(self) -> list[Any]:
@@ -183,29 +177,35 @@ class Lease:
         server, which no other lease has at the same time. Of the classic API, the task
         distinguishes it from a later lease.
         """
-        return self.server if "server" in self.vendor else f"{self.task_id} {self.server}"
+        if "server" in self.vendor:
+            return self.server
+        return f"{self.task_id} {self.server}"
 
     def remaining(self, now: float) -> float | None:
-        """Return the remaining seconds at this Unix time of the vendor.
-
-        None if the deadline cannot be read.
-        """
-        return None if self.expires is None else self.expires.timestamp() - now
+        """Return the seconds left at this Unix time of the vendor; None without a deadline."""
+        if self.expires is None:
+            return None
+        return self.expires.timestamp() - now
 
     def described(self, now: float) -> dict[str, Any]:
-        """Return the lease for results and events, with the remaining time in whole seconds, at
-        least 0.
+        """Return the lease for results and events.
 
-        ``now`` is the vendor's time (Unix time).
+        ``now`` is the vendor's time (Unix time). The remaining time is in whole seconds, at least
+        0.
         """
+        expires_at = None
+        if self.expires:
+            expires_at = self.expires.isoformat()
         remaining = self.remaining(now)
+        if remaining is not None:
+            remaining = max(0, int(remaining))
         return {
             "ip": self.ip or None,
             "port": self.port,
             "server": self.server,
             "deadline": self.deadline,
-            "expires_at": self.expires.isoformat() if self.expires else None,
-            "remaining_seconds": None if remaining is None else max(0, int(remaining)),
+            "expires_at": expires_at,
+            "remaining_seconds": remaining,
             "region": self.region,
             "isp": self.isp,
             "area_code": self.area_code,
@@ -217,7 +217,8 @@ def oldest_first(leases: Iterable[Lease]) -> list[Lease]:
     """Sort leases by deadline; those without a readable deadline come last."""
 
     def rank(lease: Lease) -> tuple[float, str]:
-        return (lease.expires.timestamp() if lease.expires else math.inf, lease.name)
+        ends = lease.remaining(0.0)
+        return (math.inf if ends is None else ends, lease.name)
 
     return sorted(leases, key=rank)
 
@@ -247,7 +248,7 @@ class Area:
             status = row.integer("status", "available")
             available = None if status is None or status < 0 else status > 0
         isp = row.text("isp") or ""
-        by_number = {str(number): known for known, number in ISP_NUMBERS.items()}
+        by_number = {str(number): name for name, number in ISP_NUMBERS.items()}
         return cls(
             code=None if code == "0" else code,
             name=row.text("area_name", "area", "name"),
@@ -318,19 +319,24 @@ def _code_of(option: str, text: str, listed: Sequence[NamedArea]) -> str:
         raise OptionError(option, f"{what} is the name of several areas", fix)
     if code := code_in(text):
         # The code of a country cannot be compared with numbers.
-        codes = [each for each, _name in listed if each.isdecimal() == code.isdecimal()]
-        # The vendor accepts the code of a province for all its cities, and may list either.
-        if not codes or any(
-            is_inside(each, code) or (each.endswith("0000") and is_inside(code, each))
-            for each in codes
-        ):
+        codes = [other for other, _name in listed if other.isdecimal() == code.isdecimal()]
+        if not codes or any(_is_listed_as(code, other) for other in codes):
             return code
     if not listed:
-        raise OptionError(
-            option, f"{what} is not a code, and the vendor's list contains no areas", "give codes"
-        )
-    known = sorted({f"{name} ({code})" if name and name != code else code for code, name in listed})
-    nearest = format_sample(similar(text, known, _MAX_SUGGESTED, cutoff=0.0), _MAX_SUGGESTED)
-    raise OptionError(
-        option, f"{what} qg_area_info does not list for this key", f"the nearest are {nearest}"
-    )
+        problem = f"{what} is not a code, and the vendor's list contains no areas"
+        raise OptionError(option, problem, "give codes")
+    labels = set()
+    for code, name in listed:
+        labels.add(f"{name} ({code})" if name and name != code else code)
+    nearest = similar(text, sorted(labels), _MAX_SUGGESTED, cutoff=0.0)
+    fix = f"the nearest are {format_sample(nearest, _MAX_SUGGESTED)}"
+    raise OptionError(option, f"{what} qg_area_info does not list for this key", fix)
+
+
+def _is_listed_as(code: str, listed: str) -> bool:
+    """Whether an area has a listed code.
+
+    The vendor accepts the code of a province for all its cities, and may list either.
+    """
+    is_part = listed.endswith("0000") and is_inside(code, listed)
+    return bool(is_inside(listed, code) or is_part)

@@ -55,9 +55,7 @@ class Monopoly:
 
     @classmethod
     def from_item(cls, item: Mapping[str, Any]) -> Monopoly:
-        """Read ``{"uuid": "...", "area": "...", "isp": "...", "state": "...", "ip":
-        "192.0.2.44:10800"}``.
-        """
+        """Read ``{"uuid": "...", "area": "...", "isp": "...", "state": "...", "ip": "..."}``."""
         word = as_text(item.get("state")) or ""
         state = next((name for prefix, name in STATES.items() if word.startswith(prefix)), word)
         return cls(
@@ -148,13 +146,12 @@ class Monopolies:
             lambda body: texts_or_none(body.get("data")),
             sending,
         )
-        return None if names is None else [uuid for uuid in uuids if uuid in names]
+        if names is None:
+            return None
+        return [uuid for uuid in uuids if uuid in names]
 
     def quota(self) -> Quota | None:
-        """Return the quota.
-
-        None for a plan that has none, for which the vendor may report an unknown error.
-        """
+        """Return the quota; None for a plan without one, for which the error may be unknown."""
         try:
             return self.leases.lease_quota()
         except CallError as error:

@@ -68,8 +68,15 @@ def integer(value: object) -> int | None:
         return None
     if isinstance(value, int):
         return value if abs(value) < 10**18 else None
-    text = value.strip() if isinstance(value, str) and len(value) <= MAX_LENGTH else ""
+    text = _short(value)
     return int(text) if _INTEGER.fullmatch(text) else None
+
+
+def _short(value: object) -> str:
+    """Return text of at most MAX_LENGTH characters; empty text for any other value."""
+    if not isinstance(value, str) or len(value) > MAX_LENGTH:
+        return ""
+    return value.strip()
 
 
 def as_int(value: object, name: str) -> int:
@@ -129,11 +136,8 @@ def texts_or_none(value: object) -> list[str] | None:
 
 
 def parse_vendor_time(value: object) -> datetime.datetime | None:
-    """Return a time of the vendor (``2030-01-02 03:04:05``, Beijing time).
-
-    None for anything else.
-    """
-    text = value.strip() if isinstance(value, str) and len(value) <= MAX_LENGTH else ""
+    """Return a time of the vendor (``2030-01-02 03:04:05`` in Beijing); None for anything else."""
+    text = _short(value)
     if not text.isascii():
         return None
     try:
@@ -148,9 +152,10 @@ def http_time(text: str) -> float | None:
         return None
     try:
         time = email.utils.parsedate_to_datetime(text)
-        # Without a zone, Python would use the local one, in which the years 1 and 9999 are out of
-        # range.
-        return (time if time.tzinfo else time.replace(tzinfo=datetime.timezone.utc)).timestamp()
+        if not time.tzinfo:
+            # Python would use the local one, in which the years 1 and 9999 are out of range.
+            time = time.replace(tzinfo=datetime.timezone.utc)
+        return time.timestamp()
     except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError):
         return None
 
@@ -158,7 +163,9 @@ def http_time(text: str) -> float | None:
 def retry_after(headers: Mapping[str, str]) -> float | None:
     """Return the seconds that a server asks to wait; None if it does not, or with a date."""
     text = headers.get("Retry-After", "").strip()
-    return min(float(text), MAX_SECONDS) if text.isascii() and text.isdecimal() else None
+    if not text.isascii() or not text.isdecimal():
+        return None
+    return min(float(text), MAX_SECONDS)
 
 
 def normalize_key(name: str) -> str:
@@ -181,11 +188,12 @@ class Record:
                 self._values[normalize_key(name)] = value
 
     def value(self, *names: str) -> Any:
-        """Return the value under the first of the names that has one, or None; the vendor writes ""
-        for no value.
-        """
-        found = (self._values.get(normalize_key(name)) for name in names)
-        return next((value for value in found if value not in (None, "")), None)
+        """Return the value of the first name that has one, or None. The vendor writes "" for it."""
+        for name in names:
+            value = self._values.get(normalize_key(name))
+            if value not in (None, ""):
+                return value
+        return None
 
     def text(self, *names: str) -> str | None:
         """Return text, or a number as text."""
@@ -209,11 +217,9 @@ class Record:
     def integer(self, *names: str) -> int | None:
         """Return an integer, also from text; None if it cannot be read."""
         exact = self.decimal(*names)
-        return (
-            int(exact)
-            if exact is not None and abs(exact) < 10**15 and exact == int(exact)
-            else None
-        )
+        if exact is None or abs(exact) >= 10**15 or exact != int(exact):
+            return None
+        return int(exact)
 
     def money(self, *names: str) -> str | None:
         """Return an amount with exactly the digits of the vendor."""
@@ -222,8 +228,8 @@ class Record:
     def without(self, marks: Iterable[str]) -> dict[str, Any]:
         """Return the object as received, without the keys that contain one of the marks."""
         hidden = tuple(map(normalize_key, marks))
-        return {
-            name: value
-            for name, value in self.vendor.items()
-            if not any(mark in normalize_key(name) for mark in hidden)
-        }
+        shown = dict(self.vendor)
+        for name in self.vendor:
+            if any(mark in normalize_key(name) for mark in hidden):
+                del shown[name]
+        return shown

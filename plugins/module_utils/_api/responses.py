@@ -172,27 +172,25 @@ def classic(response: HttpResponse) -> tuple[Any, Refusal | None]:
     """
     body = parse_object(response.text)
     code = as_int(body.get("Code"), "Code")
-    return body, Refusal(code, CODES.get(code, _UNDOCUMENTED), body.get("Msg")) if code else None
+    if code == 0:
+        return body, None
+    return body, Refusal(code, CODES.get(code, _UNDOCUMENTED), body.get("Msg"))
 
 
 def by_status(response: HttpResponse) -> tuple[Any, Refusal | None]:
     """Read ``{"data": ...}`` or ``{"error": "..."}`` of the calls for exclusive occupancy."""
     body = parse_object(response.text)
-    refusal = None
     status = response.status
     if "Code" in body:
         # A gateway may answer every call with a code.
         body, refusal = classic(response)
-    if (
-        not refusal
-        and status in (200, *_MONOPOLY_STATUSES)
-        and body.get("error")
-        and not body.get("data")
-    ):
-        refusal = Refusal(
-            status, _MONOPOLY_STATUSES.get(status, _UNDOCUMENTED), body["error"], number="HTTP"
-        )
-    return body, refusal
+        if refusal:
+            return body, refusal
+    is_documented = status == 200 or status in _MONOPOLY_STATUSES
+    if is_documented and body.get("error") and not body.get("data"):
+        row = _MONOPOLY_STATUSES.get(status, _UNDOCUMENTED)
+        return body, Refusal(status, row, body["error"], number="HTTP")
+    return body, None
 
 
 def product(response: HttpResponse) -> tuple[Any, Refusal | None]:

@@ -57,29 +57,25 @@ logging.getLogger("urllib3").setLevel(logging.ERROR)
 def environment_proxy(scheme: str) -> Proxy | None:
     """Return the proxy for URLs of a scheme from the environment, without regard to NO_PROXY."""
     proxies = getproxies_environment()
-    name = scheme if proxies.get(scheme) else "all"
-    return (
-        Proxy(proxies[name], f"environment variable {name.upper()}_PROXY")
-        if proxies.get(name)
-        else None
-    )
+    for name in (scheme, "all"):
+        if proxies.get(name):
+            return Proxy(proxies[name], f"environment variable {name.upper()}_PROXY")
+    return None
 
 
 def encode(parameters: Mapping[str, str]) -> str:
-    """Encode parameters as a query or form, with literal commas and asterisks as in the vendor's
-    examples.
-    """
+    """Encode parameters with literal commas and asterisks, as in the vendor's examples."""
     return urlencode(parameters, safe=",*")
 
 
 def service_of(url: str) -> str:
-    """Return a normalized name of the service at a URL, without the scheme: HTTP and HTTPS lead to
-    the same service.
-    """
+    """Return a normalized name of the service at a URL: HTTP and HTTPS lead to the same one."""
     parts = urlsplit(url)
+    host = (parts.hostname or "").rstrip(".")
     default = {"http": 80, "https": 443}.get(parts.scheme)
-    port = f":{parts.port}" if parts.port not in (None, default) else ""
-    return f"{(parts.hostname or '').rstrip('.')}{port}{parts.path.rstrip('/')}"
+    if parts.port not in (None, default):
+        host = f"{host}:{parts.port}"
+    return f"{host}{parts.path.rstrip('/')}"
 
 
 class _Session(Session):
@@ -176,10 +172,12 @@ class Transport:
         """Return the proxy for a URL."""
         if self._proxy is not None:
             return Proxy(self._proxy, "option through_proxy") if self._proxy else None
-        found = environment_proxy(urlsplit(url).scheme)
+        proxy = environment_proxy(urlsplit(url).scheme)
         # Without a proxy of the environment, requests would read the settings of macOS, which
         # crashes forked processes such as Ansible's workers.
-        return found if found and not should_bypass_proxies(url, no_proxy=None) else None
+        if proxy is None or should_bypass_proxies(url, no_proxy=None):
+            return None
+        return proxy
 
     def send(
         self, method: str, url: str, parameters: Mapping[str, str], endpoint: str
@@ -224,18 +222,25 @@ class Transport:
         parameters: Mapping[str, str],
         proxy: Proxy | None,
     ) -> HttpResponse:
-        is_form = method in self._form_methods
+        form = None
+        if method in self._form_methods:
+            form = parameters
+        elif parameters:
+            url = f"{url}?{encode(parameters)}"
+        proxies = {}
+        if proxy:
+            proxies[urlsplit(url).scheme] = proxy.url
         with (
             _Session(exchange) as session,
             session.request(
                 method,
-                url if is_form or not parameters else f"{url}?{encode(parameters)}",
-                data=parameters if is_form else None,
+                url,
+                data=form,
                 headers={"User-Agent": USER_AGENT, "Accept-Encoding": "identity"},
                 timeout=self.timeout,
                 allow_redirects=False,
                 verify=environment_authorities()[1] or True,
-                proxies={urlsplit(url).scheme: proxy.url} if proxy else None,
+                proxies=proxies,
                 stream=True,
             ) as response,
         ):

@@ -30,22 +30,19 @@ class Whitelist:
         self.caller = caller
 
     def whitelist(self) -> tuple[frozenset[str], tuple[str, ...]]:
-        """Return the addresses on the whitelist, and the entries that are not one IPv4 address, for
-        results.
-        """
+        """Return the addresses on the whitelist, and for results the entries that are none."""
         entries = self.caller.call(calls.WHITELIST, {}, listed)
         if entries is None:
             # Such a response stands for an empty list, but only if it comes again.
             entries = self.caller.call(calls.WHITELIST, {}, listed) or []
         ips = frozenset(filter(is_ipv4, entries))
-        # Without secrets before it is shortened to the shown length, so that no part of a secret
-        # remains.
-        strange = (
-            sentence(text[: 10 * MAX_ENTRY], self.caller.secrets)
-            for text in entries
-            if text not in ips
-        )
-        return ips, tuple(text[:MAX_ENTRY] for text in strange)
+        strange = []
+        for text in entries:
+            if text not in ips:
+                # Secrets are masked before it is shortened, so that no part of one remains.
+                shown = sentence(text[: 10 * MAX_ENTRY], self.caller.secrets)
+                strange.append(shown[:MAX_ENTRY])
+        return ips, tuple(strange)
 
     def add(self, ips: Sequence[str]) -> frozenset[str]:
         """Add addresses to the whitelist; returns those that the response reports as added."""
@@ -81,6 +78,8 @@ def changed(body: Mapping[str, Any], sent: Sequence[str]) -> frozenset[str]:
     """
     named = listed(body)
     number = integer(body.get("Num"))
-    if named or number is None:
-        return frozenset(sent if named is None else named).intersection(sent)
-    return frozenset(sent if number == len(sent) else ())
+    if named:
+        return frozenset(named).intersection(sent)
+    if number == len(sent) or (named is None and number is None):
+        return frozenset(sent)
+    return frozenset()

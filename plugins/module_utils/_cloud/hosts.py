@@ -13,13 +13,12 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from .._api.account_rows import instances
+from .._api.account_rows import INSTANCE_COLUMNS
 from .._core.checks import is_public, parse_address
 
 Row = dict[str, Any]
-_ALL = instances([{"suid": "-"}], include_secrets=True)[0]
 #: The variables of a host, without prefix; passwords only on request.
-COLUMNS = ("product_id", *(name for name in _ALL if name != "vendor"))
+COLUMNS = ("product_id", *INSTANCE_COLUMNS)
 #: Names with another meaning in Ansible, and those of the control node.
 _TAKEN = frozenset({"all", "ungrouped", "_meta", "localhost"})
 
@@ -28,12 +27,12 @@ def collect(
     products: Iterable[int | None], fetch: Callable[[int | None], Iterable[Row]]
 ) -> list[Row]:
     """Return the services of all brands, each once, with only the columns that become variables."""
-    found: dict[str, Row] = {}
+    services: dict[str, Row] = {}
     for product in products:
         for row in fetch(product):
             columns = {name: value for name, value in row.items() if name != "vendor"}
-            found.setdefault(row["suid"], {"product_id": product, **columns})
-    return sorted(found.values(), key=lambda row: (len(row["suid"]), row["suid"]))
+            services.setdefault(row["suid"], {"product_id": product, **columns})
+    return sorted(services.values(), key=lambda row: (len(row["suid"]), row["suid"]))
 
 
 def host_name(row: Mapping[str, Any]) -> str | None:

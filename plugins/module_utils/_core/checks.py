@@ -113,7 +113,9 @@ def parse_minutes(option: str, value: object) -> float:
         fix = "give a number of minutes, or a number with a unit, such as 30s, 5m or 1h"
         raise OptionError(option, f"={quoted(text)} cannot be used", fix)
     seconds = int(match[1]) * UNITS[match[2] or "m"]
-    return seconds / 60 if seconds % 60 else seconds // 60
+    if seconds % 60:
+        return seconds / 60
+    return seconds // 60
 
 
 def parse_address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
@@ -198,25 +200,15 @@ def read_address(response: str, *, any_scope: bool = False) -> str:
     """
     text = response
     if response.startswith("{"):
-        try:
-            fields = {name.lower(): value for name, value in json.loads(response).items()}
-        except (ValueError, RecursionError):
-            fields = {}
-        text = next(
-            (
-                str(fields[name])
-                for name in ("ip", "origin", "address", "query")
-                if fields.get(name)
-            ),
-            "",
-        )
+        text = _address_field(response)
     try:
         address = parse_address(text.strip())
     except ValueError:
         shown = one_line(response)[:60]
-        raise ValueError(
-            f'said "{shown}", which is not an address' if shown else "said nothing"
-        ) from None
+        reason = f'said "{shown}", which is not an address'
+        if not shown:
+            reason = "said nothing"
+        raise ValueError(reason) from None
     if any_scope:
         return str(address)
     if address.version != 4:
@@ -224,3 +216,15 @@ def read_address(response: str, *, any_scope: bool = False) -> str:
     if not is_public(address):
         raise ValueError(f"said {address}, which is not an address of the public internet")
     return str(address)
+
+
+def _address_field(response: str) -> str:
+    """Return the address in a JSON object; empty text without one."""
+    try:
+        fields = {name.lower(): value for name, value in json.loads(response).items()}
+    except (ValueError, RecursionError):
+        return ""
+    for name in ("ip", "origin", "address", "query"):
+        if fields.get(name):
+            return str(fields[name])
+    return ""

@@ -98,13 +98,15 @@ class QgError(Exception):
 
     def as_result(self) -> dict[str, Any]:
         """Return the failure as keys of a task's result, without unknown ones."""
-        known = {
-            name: value
-            for name, value in self.details.items()
-            if value is not None and name != "option"
-        }
-        error = {name: known.pop(name) for name in CALL_DETAILS if name in known}
-        return {"msg": self.message, **({"error": error} if error else {}), **known}
+        result: dict[str, Any] = {"msg": self.message}
+        for name, value in self.details.items():
+            if value is None or name == "option":
+                continue
+            if name in CALL_DETAILS:
+                result.setdefault("error", {})[name] = value
+            else:
+                result[name] = value
+        return result
 
 
 class UnexpectedError(QgError):
@@ -117,12 +119,10 @@ class UnexpectedError(QgError):
 
     def __init__(self, cause: BaseException, doing: str, **details: Any) -> None:
         frames = traceback.extract_tb(cause.__traceback__)
-        place = (
-            f" at {os.path.basename(frames[-1].filename)}, line {frames[-1].lineno}"
-            if frames
-            else ""
-        )
-        self.cause = f"unexpected {type(cause).__name__}{place}"
+        self.cause = f"unexpected {type(cause).__name__}"
+        if frames:
+            file = os.path.basename(frames[-1].filename)
+            self.cause += f" at {file}, line {frames[-1].lineno}"
         super().__init__(
             f"{doing}: {self.cause}. This is a defect of the collection: report it with the output "
             "of the playbook qingguo.qgnet.doctor, and with the traceback that -vvv shows for this "

@@ -171,7 +171,9 @@ class WaitBudget:
     ) -> None:
         """Raise WaitBudgetExceeded if the budget does not cover this many more seconds."""
         if self.waited + seconds > self.max_wait:
-            detail = f" ({examine()})" if examine else ""
+            detail = ""
+            if examine:
+                detail = f" ({examine()})"
             raise WaitBudgetExceeded(
                 f"{endpoint}: {reason}{detail}, and waiting {seconds:.0f} more seconds would pass "
                 f"max_wait ({self.max_wait:g} seconds, {self.waited:.0f} of them used). Raise "
@@ -196,7 +198,9 @@ class WaitBudget:
         before = self.reasons.get(reason, 0.0)
         if before < ANNOUNCED_AFTER <= before + seconds:
             limit = f"at most {self.max_wait - self.waited:.0f} s more (max_wait)"
-            self.announcer(f"{reason} ({endpoint})", f"{examine()}; {limit}" if examine else limit)
+            if examine:
+                limit = f"{examine()}; {limit}"
+            self.announcer(f"{reason} ({endpoint})", limit)
         began = self.elapsed()
         try:
             self.sleep(seconds)

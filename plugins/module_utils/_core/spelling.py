@@ -25,8 +25,8 @@ def meant(name: str, names: Iterable[str]) -> str | None:
 
     Names are words in lower case with underscores, without the prefix of the collection.
     """
-    by_letters = []
-    by_words = []
+    by_letters: list[tuple[float, str]] = []
+    by_words: list[tuple[float, str]] = []
     for other in names:
         mistakes = _mistakes(name, other)
         if mistakes is not None:
@@ -36,9 +36,10 @@ def meant(name: str, names: Iterable[str]) -> str | None:
             by_words.append((-likeness, other))
         if other == _CAP and name.partition("_")[0] == _CAP.partition("_")[0]:
             by_words.append((0.0, other))
-    if by_letters:
-        return min(by_letters)[-1]
-    return min(by_words)[-1] if by_words else None
+    for candidates in (by_letters, by_words):
+        if candidates:
+            return min(candidates)[-1]
+    return None
 
 
 def _likeness(name: str, other: str) -> float:

@@ -2,9 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Text for users: foreign text that is safe to display, no secrets, and the small change of
-sentences.
-"""
+"""Text for users: foreign text that is safe to display, no secrets, and parts of sentences."""
 
 from __future__ import annotations
 
@@ -41,7 +39,8 @@ _PROXIES = ("http_proxy", "https_proxy", "all_proxy")
 _BEFORE_LOGIN = re.compile(r"^([A-Za-z0-9+.-]*:)?//")
 #: What a message may quote of an option's value. Anything else may be a URL or a login.
 _QUOTABLE = re.compile(
-    r"[\w\s\u200b\ufeff.,*+=<>!-]{0,80}|(?:[\w-]+\.)+[\w-]+:[0-9]+|[0-9.]{7,15}/[0-9.]+|[0-9a-fA-F:]*::[0-9a-fA-F:]*(?:/[0-9]+)?"
+    r"[\w\s\u200b\ufeff.,*+=<>!-]{0,80}|(?:[\w-]+\.)+[\w-]+:[0-9]+|"
+    r"[0-9.]{7,15}/[0-9.]+|[0-9a-fA-F:]*::[0-9a-fA-F:]*(?:/[0-9]+)?"
 )
 
 
@@ -50,17 +49,21 @@ class Exact(str):
 
 
 def visible(text: str) -> str:
-    """Return foreign text for a result: no character of it controls a terminal, hides text or opens
-    a template.
+    """Return foreign text for a result.
+
+    No character of it controls a terminal, hides text or opens a template.
     """
     shown = text.translate(_FULL_WIDTH)
     if not shown.isprintable():
-        shown = "".join(
-            each if each.isprintable() or each in _SPACE else f"<U+{ord(each):04X}>"
-            for each in shown
-        )
+        shown = "".join(map(_printable, shown))
     # Unchanged text must stay the same object: Ansible's own kind of text has tags.
     return text if shown == text else shown
+
+
+def _printable(character: str) -> str:
+    if character.isprintable() or character in _SPACE:
+        return character
+    return f"<U+{ord(character):04X}>"
 
 
 def one_line(text: str) -> str:
@@ -69,13 +72,13 @@ def one_line(text: str) -> str:
 
 
 def clean(result: Mapping[str, Any], secrets: Collection[str]) -> dict[str, Any]:
-    """Return a result that Ansible may show: all of it visible, without secrets, and with messages
-    on one line.
-    """
+    """Return a result that Ansible may show: visible, without secrets, and messages on one line."""
     hidden = _hidden(frozenset(secrets))
 
     def shown(text: str) -> str:
-        return _masked(str(text) if isinstance(text, Exact) else visible(text), hidden)
+        if isinstance(text, Exact):
+            return _masked(str(text), hidden)
+        return _masked(visible(text), hidden)
 
     cleaned: dict[str, Any] = _rewritten(dict(result), shown)
     if isinstance(cleaned.get("msg"), str):
@@ -91,11 +94,16 @@ def without_secrets(value: Any, secrets: Collection[str]) -> Any:
     Ansible's own functions for this are deprecated in ansible-core 2.22.
     """
     hidden = _hidden(frozenset(secrets))
-    return _rewritten(value, lambda text: _masked(text, hidden)) if hidden else value
+    if hidden is None:
+        return value
+    return _rewritten(value, lambda text: _masked(text, hidden))
 
 
 def _masked(text: str, hidden: re.Pattern[str] | None) -> str:
-    return hidden.sub(MASK, text) if hidden and hidden.search(text) else text
+    # Unchanged text must stay the same object, as in visible().
+    if hidden is None or not hidden.search(text):
+        return text
+    return hidden.sub(MASK, text)
 
 
 def _rewritten(
@@ -113,12 +121,14 @@ def _rewritten(
         return "(nested too deep)"
     if not isinstance(value, dict):
         return [_rewritten(item, rewrite, levels - 1, is_foreign) for item in value]
-    return {
-        name if _OWN_NAME.fullmatch(name) and not is_foreign else rewrite(name): _rewritten(
-            item, rewrite, levels - 1, is_foreign or name in _FOREIGN_BELOW
-        )
-        for name, item in value.items()
-    }
+    result = {}
+    for name, item in value.items():
+        is_vendors = is_foreign or name in _FOREIGN_BELOW
+        written = _rewritten(item, rewrite, levels - 1, is_vendors)
+        if is_foreign or not _OWN_NAME.fullmatch(name):
+            name = rewrite(name)
+        result[name] = written
+    return result
 
 
 def sentence(text: str, secrets: Collection[str]) -> str:
@@ -128,20 +138,16 @@ def sentence(text: str, secrets: Collection[str]) -> str:
 
 @functools.lru_cache(maxsize=32)
 def _hidden(secrets: frozenset[str]) -> re.Pattern[str] | None:
-    """Return a pattern of the texts in which a server or a library may repeat secrets, the longest
-    first.
-    """
-    given = {
-        text for secret in secrets for text in (secret, secret.strip()) if len(text) >= _SHORTEST
-    }
-    found = {
-        shown for text in given for form in _forms(text) for shown in (form, visible(form)) if form
-    }
-    return (
-        re.compile("|".join(map(re.escape, sorted(found, key=len, reverse=True))))
-        if found
-        else None
-    )
+    """Return a pattern of what servers and libraries make of secrets, the longest text first."""
+    texts = set()
+    for secret in secrets.union(map(str.strip, secrets)):
+        if len(secret) >= _SHORTEST:
+            for form in _forms(secret):
+                texts |= {form, visible(form)}
+    texts.discard("")
+    if not texts:
+        return None
+    return re.compile("|".join(map(re.escape, sorted(texts, key=len, reverse=True))))
 
 
 def _forms(text: str) -> Iterator[str]:
@@ -157,18 +163,17 @@ def _forms(text: str) -> Iterator[str]:
     raw = text.encode("utf-8", "replace")
     for encoded in (quote(raw, safe=""), quote(raw), quote_plus(raw), quote_plus(raw, safe=",*")):
         yield from (encoded, re.sub("%..", lambda match: match[0].lower(), encoded))
-    for shift in range(3) if len(raw) >= _SHORTEST_ENCODED else ():
+    if len(raw) < _SHORTEST_ENCODED:
+        return
+    for shift in range(3):
         # The characters that depend only on the secret, wherever it begins.
-        code = base64.b64encode(b"\0" * shift + raw).decode()[
-            -(-shift * 8 // 6) : (shift + len(raw)) * 8 // 6
-        ]
+        code = base64.b64encode(b"\0" * shift + raw).decode()
+        code = code[-(-shift * 8 // 6) : (shift + len(raw)) * 8 // 6]
         yield from (code, code.translate(str.maketrans("+/", "-_")))
 
 
 def login_secrets(url: str | None) -> Iterator[str]:
-    """Yield the secrets in the URL of a proxy: its password, or a user name without one, which may
-    be a token.
-    """
+    """Yield the secrets in the URL of a proxy: its password, or without one its user name."""
     login, at, _host = _BEFORE_LOGIN.sub("", url or "").rpartition("@")
     user, _colon, password = login.partition(":")
     if at and (secret := password or user):
@@ -186,12 +191,13 @@ def database_secrets(url: str | None) -> frozenset[str]:
     """Return the secrets in the URL of a database, which need not be a valid URL."""
     address = (url or "").partition("://")[2]
     # libpq ends a password at the first "@"; the user may mean the last one.
-    written = {
-        address[: max(end, 0)].partition(":")[2] for end in (address.find("@"), address.rfind("@"))
-    }
-    parameters = (each.partition("=") for each in address.partition("?")[2].split("&"))
-    written.update(value for name, _equals, value in parameters if "password" in name)
-    return frozenset(filter(None, written | {unquote(text) for text in written}))
+    logins = (address.partition("@"), address.rpartition("@"))
+    written = {login.partition(":")[2] for login, at, _host in logins if at}
+    for parameter in address.partition("?")[2].split("&"):
+        name, _equals, value = parameter.partition("=")
+        if "password" in name:
+            written.add(value)
+    return frozenset(filter(None, written.union(map(unquote, written))))
 
 
 def quoted(text: str) -> str:
@@ -201,10 +207,10 @@ def quoted(text: str) -> str:
 
 def format_sample(items: Collection[str], limit: int = 10) -> str:
     """Return the first items as a list for a message, and the number of the others."""
-    shown = list(items)[:limit]
-    return ", ".join(shown) + (
-        f" and {len(items) - len(shown)} more" if len(items) > len(shown) else ""
-    )
+    text = ", ".join(list(items)[:limit])
+    if len(items) > limit:
+        text += f" and {len(items) - limit} more"
+    return text
 
 
 def either(items: Iterable[str]) -> str:
@@ -213,12 +219,12 @@ def either(items: Iterable[str]) -> str:
     return f"{', '.join(others)} or {last}" if others else last
 
 
-def similar(word: str, known: Iterable[str], number: int = 1, cutoff: float = 0.6) -> list[str]:
-    """Return the known words that resemble another one, the most similar first, for a message."""
+def similar(word: str, words: Iterable[str], number: int = 1, cutoff: float = 0.6) -> list[str]:
+    """Return the ``words`` that resemble another one, the most similar first, for a message."""
     # Imported only for a message: Ansible imports this module in each run.
     from difflib import get_close_matches
 
-    return get_close_matches(word, known, number, cutoff)
+    return get_close_matches(word, words, number, cutoff)
 
 
 #: The singular of the verbs in messages.
@@ -228,5 +234,6 @@ _SINGULAR = {"are": "is", "have": "has", "were": "was"}
 def counted(number: float, noun: str, verb: str = "") -> str:
     """Return a number with a regular noun and an optional verb: "1 lease is", "2 addresses are"."""
     if number == 1:
-        return f"1 {noun} {_SINGULAR[verb]}" if verb else f"1 {noun}"
-    return f"{number:.15g} {noun}{'es' if noun.endswith('s') else 's'}{f' {verb}' if verb else ''}"
+        return f"1 {noun} {_SINGULAR.get(verb, '')}".rstrip()
+    ending = "es" if noun.endswith("s") else "s"
+    return f"{number:.15g} {noun}{ending} {verb}".rstrip()
