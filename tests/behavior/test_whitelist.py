@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from behavior.outcomes import FAULTS, Says
+from qgnet_simulator.keys.key import ProxyKey
 from support import phrases
 from support.invariants import assert_one_sentence
 from support.paid_calls import WHITELIST
@@ -130,7 +131,7 @@ def test_a_thousand_addresses_take_one_call(node: ControlNode) -> None:
 def test_only_the_addresses_of_another_key_are_refused(node: ControlNode) -> None:
     taken = ["198.51.100.4", "198.51.100.13"]
     ips = [f"198.51.100.{number}" for number in range(1, 17)]
-    node.vendor.keys.get_or_create(OTHER).configure({"whitelist": taken})
+    node.vendor.keys.by_name[OTHER] = ProxyKey(key=OTHER, whitelist=taken)
     result = node.task(*ips)
     assert_failed(result, *taken, "-206")
     assert refused(result) == taken
