@@ -27,6 +27,7 @@ import requests
 import yaml
 from integration.guide_blocks import BOTH, CHINESE, ENGLISH, ROOT, block_after, blocks, document
 from integration.guide_reader import Machine, Reader, Step, Swap
+from integration.upstreams import free_ports
 from qgnet_simulator.running import Simulator, running_simulator
 from support import phrases
 
@@ -227,6 +228,7 @@ def test_the_guide_to_the_gateway(reader: Reader, home: Path) -> None:
     reader.sim.configure(accounts["key"], plan={"kind": "exclusive"}, pwd=accounts["password"])
     port = free_port()
     second_port = free_port()
+    slots = free_ports(2)
     (home / "crawl" / "group_vars" / "all").mkdir(parents=True)
     # A daemon, since there is no systemd.
     own = {"service": "daemon", "directory": str(home), "port": port}
@@ -238,6 +240,9 @@ def test_the_guide_to_the_gateway(reader: Reader, home: Path) -> None:
         Swap("port: 3128", f"port: {port}", "likewise"),
         Swap("port: 3129", f"port: {second_port}", "likewise"),
         Swap("127.0.0.1:3129", f"127.0.0.1:{second_port}", "likewise"),
+        Swap("port: 13140", f"port: {slots}", "likewise"),
+        Swap("127.0.0.1:13140", f"127.0.0.1:{slots}", "likewise"),
+        Swap("127.0.0.1:13141", f"127.0.0.1:{slots + 1}", "likewise"),
         Swap("/etc/", f"{home}/", "tests write only below their own directory"),
         Swap("qingguo.qgnet.refresh_timer", "qingguo.qgnet.refresh_proxies", "there is no systemd"),
     ]
@@ -250,6 +255,9 @@ def test_the_guide_to_the_gateway(reader: Reader, home: Path) -> None:
     assert len({lease["ip"] for lease in reader.sim.leases()}) == 2
     (exit_of_accounts,) = {lease["ip"] for lease in reader.sim.leases(accounts["key"])}
     assert step_of(steps, "account-7:any@127.0.0.1:3129").shown.split()[-1] == exit_of_accounts
+    # By HTTP and by SOCKS5, each through its slot.
+    of_slots = step_of(steps, "--socks5-hostname").shown.split()
+    assert {lease["ip"] for lease in reader.sim.leases()} <= set(of_slots)
     assert len((home / "crawler" / "proxies.txt").read_text().splitlines()) == 2
 
 

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
 import os
 import random
@@ -15,6 +16,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -27,7 +29,7 @@ import pytest
 import requests
 from integration.inventory_hosts import executable, with_login
 from integration.playground import Playground, Run, calls
-from integration.upstreams import Exit, Upstreams, running_upstreams
+from integration.upstreams import Answer, Exit, Site, Upstreams, free_ports, running_upstreams
 from qgnet_simulator.running import Simulator
 from support import phrases
 from support.documents import role_options
@@ -153,11 +155,11 @@ class Gateway:
 
         eventually(is_written)
 
-    def end_leases(self, name: str, seconds: int) -> None:
+    def end_leases(self, name: str, seconds: int, states: str = "ready|drain") -> None:
         """Give the leases of a gateway another deadline, as if there had been no refresh since."""
         path = self.folder / f"{name}.leases"
         end = int(time.time()) + seconds
-        text = re.sub(r"(?m) \d+ (ready|drain)$", rf" {end} \1", path.read_text(encoding="utf-8"))
+        text = re.sub(rf"(?m) \d+ ({states})$", rf" {end} \1", path.read_text(encoding="utf-8"))
         path.write_text(text, encoding="utf-8")
 
     def report(self, exit_: Exit) -> str:
@@ -414,10 +416,41 @@ def test_no_exit_has_more_requests_than_per_exit(gateway: Gateway, upstreams: Up
     assert [each.most for each in exits] == [3, 3]
 
 
+def test_a_slot_has_no_more_connections_than_per_exit(gateway: Gateway, upstreams: Upstreams) -> None:
+    (exit_,) = upstreams.exits(1)
+    gateway.holds(exit_)
+    gateway.play(proxy_gateway_slots=True, proxy_gateway_per_exit=3).ok()
+
+    load = upstreams.load(gateway.port, upstreams.site("fast", pause=0.2), 30, 30, ("CONNECT", "GET"))
+
+    assert load.failures == 0
+    assert exit_.most == 3
+
+
 LOG_LINE = re.compile(
     r"20\d\d-\d\d-\d\dT\d\d:\d\d:\d\dZ qg 127\.0\.0\.1 (?P<label>[0-9a-f]{16}|-) (?P<exit>127\.0\.0\.1:\d+|-:-) "
     r"(?P<site>\S+) (?P<status>\d{3}) (-?\d+/){3}\d+"
 )
+
+
+def test_the_log_of_a_slot_has_what_bytes_show(gateway: Gateway, upstreams: Upstreams) -> None:
+    (exit_,) = upstreams.exits(1)
+    site = upstreams.site("site")
+    gateway.holds(exit_)
+    gateway.play(proxy_gateway_log=True, proxy_gateway_slots=True).ok()
+    path = gateway.folder / "gateway.cfg"
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as log:
+        log.bind(str(gateway.folder / "log"))
+        (gateway.folder / "log").chmod(0o666)
+        path.write_text(gateway.configuration().replace("/dev/log", str(gateway.folder / "log")), encoding="utf-8")
+        gateway.reload()
+        upstreams.ask(gateway.port, "GET", site.address, "account-7", "Cookie: hidden\r\n", "/hidden")
+        log.settimeout(10)
+        line = ""
+        while not line.startswith("20"):
+            line = log.recv(4096).decode().partition("]: ")[2].rstrip("\n")
+
+    assert re.fullmatch(rf"20\S+Z qg\.1 127\.0\.0\.1 - {exit_.address} - - \d+/\d+/-/\d+", line), line
 
 
 def test_the_log_says_who_used_which_exit_and_no_secret(gateway: Gateway, upstreams: Upstreams) -> None:
@@ -613,6 +646,174 @@ def test_leases_that_cannot_be_used_are_left_out(gateway: Gateway, upstreams: Up
     assert upstreams.ask(gateway.port, "GET", upstreams.site("site").address).body == "site"
 
 
+# --- slots
+
+
+class Slots:
+    """Two hosts with the same pool of so many slots."""
+
+    def __init__(self, gateway: Gateway, count: int, **options: Any) -> None:
+        self.gateway = gateway
+        self.ports = {host: free_ports(count) for host in ("one", "two")}
+        for host, port in self.ports.items():
+            gateway.hosts[host] = {"port": port, "count": count, "slots": True, **options}
+        del gateway.hosts["gateway"]
+
+    def exit(self, host: str, slot: int, *arguments: str) -> str:
+        """Return the address with which a site sees curl through a slot."""
+        port = self.ports[host] + slot - 1
+        proxy = arguments or ("--proxy",)
+        command = ["curl", "--silent", "--max-time", "10", "--noproxy", "", *proxy, f"127.0.0.1:{port}"]
+        done = subprocess.run([*command, f"{self.gateway.sim.api_url}/ip"], capture_output=True, text=True)
+        return done.stdout.strip()
+
+    def servers(self, host: str) -> dict[str, str]:
+        """Return the server of each slot that serves or waits, by the words before and after it."""
+        lines = (self.gateway.folder / f"{host}.leases").read_text(encoding="utf-8").splitlines()[1:]
+        words = [line.split() for line in lines]
+        return {f"{each[0]} {each[4]}": each[2] for each in words}
+
+
+def test_slots_serve_clients_without_a_user_name_on_two_hosts(gateway: Gateway) -> None:
+    gateway.sim.configure(plan={"lifetime": 5, "channels": 10})
+    slots = Slots(gateway, 2, drain=120)
+    gateway.hosts["closed"] = {**gateway.hosts["one"], "port": free_ports(2), "allow": ["192.0.2.0/24"]}
+
+    gateway.play().ok()
+
+    assert sold(gateway.sim) == 2
+    first = {slot: slots.exit("one", slot) for slot in (1, 2)}
+    assert len({*first.values(), ""}) == 3
+    for host in slots.ports:
+        for slot, address in first.items():
+            for client in (["--proxy"], ["--proxytunnel", "--proxy"], ["--socks5-hostname"], ["--socks5"]):
+                assert slots.exit(host, slot, *client) == address, (host, slot, client)
+    # Access is that of a pool's port.
+    assert gateway.ask(gateway.hosts["closed"]["port"]).status == 0
+    assert gateway.play(arguments=["--check"]).ok().output.count(" changed=0 ") == 3
+
+    # The successors wait, and take over when the leases end.
+    gateway.sim.advance(200)
+    for host in slots.ports:
+        gateway.play(REFRESH, arguments=["--limit", host, "--diff"]).ok()
+        assert {slot: slots.exit(host, slot) for slot in (1, 2)} == first
+    assert sold(gateway.sim) == 4
+    assert slots.servers("one") == slots.servers("two")
+    assert slots.servers("one").keys() == {"qg.1 ready", "qg.1 next", "qg.2 ready", "qg.2 next"}
+    for host in slots.ports:
+        gateway.end_leases(host, 4, "ready")
+    eventually(lambda: not {slots.exit("one", slot) for slot in (1, 2)} & {*first.values(), ""})
+    after = {slot: slots.exit("one", slot) for slot in (1, 2)}
+    eventually(lambda: {slot: slots.exit("two", slot) for slot in (1, 2)} == after)
+
+    # Without a lease, a slot refuses.
+    path = gateway.folder / "one.leases"
+    lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
+    path.write_text("".join(line for line in lines if not line.startswith("qg.2 ")), encoding="utf-8")
+    eventually(lambda: slots.exit("one", 2) == "")
+    assert slots.exit("one", 1) == after[1]
+
+    gateway.play(proxy_gateway_state="absent").ok()
+    assert list(gateway.folder.iterdir()) == []
+
+
+@pytest.mark.slow
+def test_a_browser_uses_a_slot(gateway: Gateway) -> None:
+    """It can be given a proxy on its command line, but no user name for it."""
+    chromium = shutil.which("chromium")
+    if chromium is None:
+        pytest.skip("this test needs chromium, which this machine does not have")
+    slots = Slots(gateway, 2)
+    gateway.play(arguments=["--limit", "one"]).ok()
+    pages = []
+    for slot in (1, 2):
+        proxy = f"--proxy-server=http://127.0.0.1:{slots.ports['one'] + slot - 1}"
+        profile = f"--user-data-dir={gateway.playground.root}/chromium"
+        # Otherwise it asks the site on this machine itself.
+        loopback = "--proxy-bypass-list=<-loopback>"
+        command = [chromium, "--headless", "--no-sandbox", "--disable-gpu", profile, proxy, loopback, "--dump-dom"]
+        done = subprocess.run([*command, f"{gateway.sim.api_url}/ip"], capture_output=True, text=True, timeout=120)
+        pages.append(done.stdout)
+
+    for slot, page in enumerate(pages, 1):
+        assert slots.exit("one", slot) in page
+    assert pages[0] != pages[1]
+
+
+@pytest.mark.slow
+@pytest.mark.newest
+def test_no_request_of_a_slot_takes_the_exit_of_another_one(gateway: Gateway, upstreams: Upstreams) -> None:
+    """Of two hosts that are refreshed one after the other, while all leases are replaced eleven times.
+
+    Each slot has clients on both hosts that ask a site of its own, so that an exit knows which slots it has served.
+    """
+    count = 10
+    slots = Slots(gateway, count)
+    sites = [upstreams.site(f"site{slot}") for slot in range(1, count + 1)]
+    site_of = {f"qg.{slot}": site.address for slot, site in enumerate(sites, 1)}
+    clients = SlotClients(upstreams, slots, sites)
+    slot_of: dict[str, set[str]] = {}
+    served: dict[str, Exit] = {}
+    for turn in range(12):
+        exits = upstreams.exits(count)
+        served.update({each.address: each for each in exits})
+        gateway.holds(*exits, seconds=40)
+        begin = time.monotonic()
+        for host in slots.ports:
+            gateway.play(PLAY if turn == 0 else REFRESH, arguments=["--limit", host]).ok()
+        assert slots.servers("one") == slots.servers("two")
+        for words, server in slots.servers("one").items():
+            slot_of.setdefault(server, set()).add(words.split()[0])
+        if turn == 0:
+            clients.start()
+        if turn == 5:
+            # One dies before its end, while its successor waits.
+            served[slots.servers("one")["qg.1 ready"]].mode = "reset"
+        time.sleep(max(0.0, begin + 20 - time.monotonic()))
+    answers = clients.stop()
+
+    assert len(slot_of) == 12 * count
+    for address, each in served.items():
+        (slot,) = slot_of[address]
+        assert each.sites <= {site_of[slot]}, address
+    assert all(each.sites for each in list(served.values())[: 10 * count])
+    assert {answer.status for answer in answers} <= {0, 200}
+    failures = sum(answer.status != 200 for answer in answers)
+    print(f"{len(answers)} requests, {failures} failed")
+    assert failures <= len(answers) / 50
+
+
+class SlotClients:
+    """Clients that ask a site of each slot on each host, one request after the other."""
+
+    def __init__(self, upstreams: Upstreams, slots: Slots, sites: Sequence[Site]) -> None:
+        self.upstreams = upstreams
+        self.answers: list[Answer] = []
+        self.has_ended = threading.Event()
+        self.threads = []
+        for port in slots.ports.values():
+            for number, site in enumerate(sites):
+                arguments = (port + number, site.address)
+                self.threads.append(threading.Thread(target=self.ask, args=arguments, daemon=True))
+
+    def start(self) -> None:
+        for thread in self.threads:
+            thread.start()
+
+    def ask(self, port: int, site: str) -> None:
+        for number in itertools.count():
+            if self.has_ended.wait(0.1):
+                return
+            method = "CONNECT" if number % 2 else "GET"
+            self.answers.append(self.upstreams.ask(port, method, site))
+
+    def stop(self) -> list[Answer]:
+        self.has_ended.set()
+        for thread in self.threads:
+            thread.join(60)
+        return self.answers
+
+
 # --- before anything is paid for
 
 
@@ -696,7 +897,8 @@ def test_each_option_can_be_set_as_text_of_a_command_line(gateway: Gateway, alon
         "log": "false",
         "sticky": "none",
         "per_exit": "10",
-        "pools": [{"name": "first", "port": str(free_port())}],
+        "slots": "false",
+        "pools": [{"name": "first", "port": str(free_ports(2)), "count": "2", "slots": "true"}],
     }
     documented = role_options("proxy_gateway")
     assert {f"proxy_gateway_{name}" for name in values | LEASE_OPTIONS} == set(documented)
@@ -709,6 +911,7 @@ def test_each_option_can_be_set_as_text_of_a_command_line(gateway: Gateway, alon
         "product": "classic",
         "sticky": "required",
         "per_exit": "5",
+        "slots": "false",
     }
     # How many connections a client may have, and such options, are those of the whole gateway.
     assert pool.keys() == documented["proxy_gateway_pools"]["options"].keys()

@@ -22,6 +22,18 @@ Server = TypeVar("Server", "Exit", "Site")
 CHECKED = "d.qg.net:443"
 
 
+def free_ports(number: int) -> int:
+    """Return the first of so many free ports that follow each other."""
+    while True:
+        with contextlib.ExitStack() as taken, contextlib.suppress(OSError):
+            lowest = taken.enter_context(socket.socket())
+            lowest.bind(("127.0.0.1", 0))
+            first: int = lowest.getsockname()[1]
+            for port in range(first + 1, first + number):
+                taken.enter_context(socket.socket()).bind(("127.0.0.1", port))
+            return first
+
+
 @dataclass
 class Exit:
     """A forward proxy. ``mode`` is ``good``, ``reset``, ``close``, ``silent``, or the status of all its answers.
@@ -35,6 +47,7 @@ class Exit:
     served: int = 0
     clients: int = 0
     most: int = 0
+    sites: set[str] = field(default_factory=set)
 
     @property
     def address(self) -> str:
@@ -57,6 +70,7 @@ class Exit:
                 return
             self.served += 1
             authority = target if method == "CONNECT" else target.split("/")[2]
+            self.sites.add(authority)
             host, _colon, port = authority.partition(":")
             site_reader, site_writer = await asyncio.open_connection(host, int(port))
             if method == "CONNECT":

@@ -116,7 +116,7 @@ def exit_at(address: str, number: int = 1) -> Server:
 
 def row(server: Server, state: State, seconds: float) -> str:
     """Return what a process reports of an exit, through which no other traffic passes."""
-    return f"{server.pool} s{server.number} {server.server} {' '.join(state)} {int(seconds)} 0 -"
+    return f"{server.backend} s{server.number} {server.server} {' '.join(state)} {int(seconds)} 0 -"
 
 
 def printed(rows: Iterable[str], servers: Iterable[Server], identifier: str = "") -> str:

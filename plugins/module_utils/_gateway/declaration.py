@@ -27,7 +27,7 @@ class Pool:
     A lease is replaced ``drain`` seconds before its end. ``keep_alive`` is the duration of new leases as the user wrote
     it, and None for that of the plan. ``per_exit`` is the number of requests that an exit has at a time, and 0 for any
     number. A list has one pool, without a ``port``. ``is_entry`` tells an entry of
-    proxy_gateway_pools from a pool that has the options of the role itself.
+    proxy_gateway_pools from a pool that has the options of the role itself. With ``slots``, each lease has a port.
     """
 
     name: str
@@ -43,6 +43,12 @@ class Pool:
     per_exit: int = 0
     ignore_quota: bool = False
     is_entry: bool = False
+    slots: bool = False
+
+    @property
+    def ports(self) -> range:
+        """The ports of the gateway that it takes: with slots, one for each lease."""
+        return range(self.port, self.port + (self.count if self.slots else 1))
 
 
 @dataclass(frozen=True)

@@ -119,7 +119,7 @@ def _exits(reported: str, servers: Sequence[Server]) -> dict[str, Exit]:
     exits = {}
     for server in servers:
         if not server.drained:
-            exits[server.name] = _exit(server.server, rows.get((server.pool, server.server)))
+            exits[server.name] = _exit(server.server, rows.get((server.backend, server.server)))
     return exits
 
 
@@ -129,10 +129,11 @@ def _exit(server: str, row: Mapping[str, str] | None) -> Exit:
         return Exit(server, works=None)
     # While a check runs, there is an asterisk before the result of the last one.
     check = row["check"].removeprefix("*")
-    if check in ("-", "INI") or row["status"] not in ("UP", "DOWN"):
+    # The successor at a slot is checked while it is drained.
+    if check in ("-", "INI") or row["status"] not in ("UP", "DOWN", "DRAIN"):
         return Exit(server, works=None)
     passes = _number(row["passed"]) > 0 and 0 <= _number(row["last_passed"]) <= _PASSES_WITHIN
-    if row["status"] == "UP" or (passes and check.startswith("L7")):
+    if row["status"] != "DOWN" or (passes and check.startswith("L7")):
         return Exit(server, works=True)
     cause = _CAUSES.get(check, Cause.FAILING)
     if row["code"] == _REJECTED:

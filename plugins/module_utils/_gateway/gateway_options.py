@@ -38,7 +38,8 @@ _POOL: Spec = {
 }
 _GATEWAY_POOL: Spec = {
     **_POOL,
-    "sticky": {"type": "str", "choices": ["optional", "required", "none"], "default": "optional"},
+    "slots": {"type": "bool", "default": False},
+    "sticky": {"type": "str", "choices": ["optional", "required", "none"]},
     "per_exit": {"type": "int", "default": 0},
 }
 _STATE: Spec = {
@@ -91,6 +92,8 @@ DEFAULT_POOL = "qg"
 MAX_CONNECTIONS = 4000
 #: The name of what serves the metrics in HAProxy's configuration, which takes no name twice.
 _METRICS = "metrics"
+#: The highest port that there is.
+MAX_PORT = 65535
 #: The products of which a lease lasts for a day, as the drain by default takes it.
 _LONG = ("exclusive", "longterm")
 _POOL_NAME = re.compile(r"[A-Za-z0-9_]{1,32}")
@@ -135,6 +138,9 @@ def read_gateway(values: Mapping[str, Any], product: str) -> Gateway:
         pools.append(_read_entry(entry, number, values, product))
     if not pools:
         pools.append(_pool(DEFAULT_POOL, values["port"], values, product, names))
+    for pool in pools:
+        if pool.slots:
+            _check_slots(pool, is_web_only=values["web_only"])
     _check_unique(names, pools, values["metrics"])
     check_timings(GATEWAY, pools, values["interval"])
     return Gateway(
@@ -231,6 +237,11 @@ def _pool(name: str, port: int, values: Mapping[str, Any], product: str, names: 
     check_range(names.of("drain"), drain, 1, 86400)
     per_exit = values.get("per_exit", 0)
     check_range(names.of("per_exit"), per_exit, 0, MAX_CONNECTIONS)
+    slots = values.get("slots", False)
+    sticky = values.get("sticky")
+    if sticky is None:
+        has_labels = port and not slots
+        sticky = "optional" if has_labels else "none"
     return Pool(
         name=name,
         port=port,
@@ -241,33 +252,58 @@ def _pool(name: str, port: int, values: Mapping[str, Any], product: str, names: 
         isp=values["isp"],
         keep_alive=values["keep_alive"],
         credentials=values["credentials"],
-        sticky=values.get("sticky", "none"),
+        sticky=sticky,
         per_exit=per_exit,
         ignore_quota=values["ignore_quota"],
+        slots=slots,
     )
 
 
 def _check_unique(names: Names, pools: Sequence[Pool], metrics: str) -> None:
     """Refuse two pools with one name or port, and a port that the metrics have."""
     seen_names = set[str]()
-    seen_ports = {int(metrics.rpartition(":")[2]): "proxy_gateway_metrics"} if metrics else {}
+    seen_ports = {int(metrics.rpartition(":")[2]): "the port of proxy_gateway_metrics"} if metrics else {}
     for pool in pools:
         if pool.name in seen_names:
             fix = "give each a name of its own"
             raise OptionError(names.of("pools"), f"has two pools named {pool.name}", fix)
-        if pool.port in seen_ports:
-            problem = f"={pool.port} is also the port of {seen_ports[pool.port]}"
-            raise OptionError(names_for(GATEWAY, pool).of("port"), problem, "give each a port of its own")
+        for port in pool.ports:
+            if port in seen_ports:
+                taken = "" if port == pool.port else f" with {pool.count} slots takes port {port}, which"
+                problem = f"={pool.port}{taken} is also {seen_ports[port]}"
+                raise OptionError(names_for(GATEWAY, pool).of("port"), problem, "give each a port of its own")
         seen_names.add(pool.name)
-        seen_ports[pool.port] = f"pool {pool.name}"
+        description = f"a port of the slots of pool {pool.name}" if pool.slots else f"the port of pool {pool.name}"
+        seen_ports.update(dict.fromkeys(pool.ports, description))
+
+
+def _check_slots(pool: Pool, *, is_web_only: bool) -> None:
+    """Refuse what a gateway cannot do for slots, since it passes bytes on and sees no request in them."""
+    names = names_for(GATEWAY, pool)
+    option = names.of("slots")
+    if is_web_only:
+        problem = f"=true cannot be combined with {names.prefix}web_only=true, since a slot does not see the target"
+        raise OptionError(
+            option, problem, f"set {names.prefix}web_only=false, or give the slots a gateway of their own"
+        )
+    if pool.credentials:
+        problem = "=true cannot be combined with credentials=true, since a slot cannot add them to a request"
+        raise OptionError(option, problem, "set credentials=false, and register the host on the whitelist of the key")
+    if pool.sticky != "none":
+        problem = f"=true cannot be combined with sticky={pool.sticky}, since a slot does not see the user name"
+        raise OptionError(option, problem, "set sticky=none, since a slot keeps its exit anyway")
+    last = pool.ports[-1]
+    if last > MAX_PORT:
+        problem = f"={pool.port} is too high for {pool.count} slots, which need the ports up to {last}"
+        raise OptionError(names.of("port"), problem, f"give a port of at most {MAX_PORT + 1 - pool.count}")
 
 
 def _is_port(text: str) -> bool:
-    return text.isascii() and text.isdecimal() and 1 <= int(text) <= 65535
+    return text.isascii() and text.isdecimal() and 1 <= int(text) <= MAX_PORT
 
 
 def _check_port(option: str, port: int) -> None:
-    check_range(option, port, 1, 65535)
+    check_range(option, port, 1, MAX_PORT)
 
 
 def _check_network(names: Names, network: str) -> None:

@@ -10,7 +10,6 @@ A run looks at the hosts, records what it installs, leases for all of them, and 
 from __future__ import annotations
 
 import dataclasses
-import datetime
 import socket
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -25,7 +24,8 @@ from .declaration import Declaration, Gateway, Pool, as_json, from_json
 from .exits import CLOCKS_AGREE, Look
 from .policy import Cause
 from .records import noun
-from .servers import Server, file_text, next_servers, number_of_servers
+from .servers import Server, file_text, next_servers, number_of_servers, slot_servers
+from .slots import SlotLease, of_slot
 from .supply import Need, Supplier, Supply, lease_sets
 
 _ROLES = {GATEWAY: "proxy_gateway", LIST: "proxy_list"}
@@ -229,17 +229,14 @@ def served(order: Order, outcome: Outcome) -> dict[str, Any]:
 
 def _add_pool(outcome: Outcome, order: Order, pool: Pool, supply: Supply) -> None:
     """Add what a set of leases offers a pool to the outcome of its order."""
-    before = [server for server in order.look.servers if server.pool == pool.name]
-    leases = []
-    for lease in supply.leases or []:
-        address = _address(lease["server"])
-        if address is None:
-            outcome.warnings.append(f"{lease['server']} is left out, because the control node finds no address for it.")
-        else:
-            leases.append(Server(pool.name, address, _until(lease, supply, order.look)))
-    # The deadlines of before are times of the host.
-    now = wall_time() + order.look.clock_ahead
-    servers = next_servers(leases, before, count=pool.count, bad=supply.bad, now=now)
+    if pool.slots:
+        servers = _slots(outcome, order, pool, supply)
+    else:
+        before = [server for server in order.look.servers if server.backend == pool.name]
+        leases = _servers(outcome, order, pool, supply, supply.lasting)
+        # The deadlines of before are times of the host.
+        now = wall_time() + order.look.clock_ahead
+        servers = next_servers(leases, before, count=pool.count, bad=supply.bad, now=now)
     outcome.servers[pool.name] = servers
     if outcome.leases is None:
         outcome.leases = supply.leases
@@ -247,13 +244,38 @@ def _add_pool(outcome: Outcome, order: Order, pool: Pool, supply: Supply) -> Non
     place = f"Pool {pool.name} of {order.installation.host}"
     if order.installation.kind == LIST:
         place = f"The list {order.installation.name} of {order.installation.host}"
-    serving = [server for server in servers if not server.drained]
+    serving = [server for server in servers if not server.drained and not server.waits]
     shut_out = _shut_out(order, pool)
     is_unread = supply.leases is None
     if supply.problem and (supply.is_held_back or is_unread or shut_out or len(serving) < pool.count):
         outcome.problems.append(order.problem or f"{place}: {supply.problem}")
     elif shut_out:
         outcome.problems.append(f"{place}: {shut_out}")
+
+
+def _slots(outcome: Outcome, order: Order, pool: Pool, supply: Supply) -> list[Server]:
+    """Return the servers of all slots of a pool: those of before, if it is not known which leases they have."""
+    servers = []
+    for slot in range(1, pool.count + 1):
+        before = [server for server in order.look.servers if server.backend == f"{pool.name}.{slot}"]
+        if supply.slots is None:
+            servers += before
+        else:
+            leases = _servers(outcome, order, pool, supply, of_slot(supply.slots, slot))
+            servers += slot_servers(leases, before)
+    return servers
+
+
+def _servers(outcome: Outcome, order: Order, pool: Pool, supply: Supply, leases: Iterable[SlotLease]) -> list[Server]:
+    """Return servers for leases, without those that have no address."""
+    servers = []
+    for lease in leases:
+        address = _address(lease.server)
+        if address is None:
+            outcome.warnings.append(f"{lease.server} is left out, because the control node finds no address for it.")
+        else:
+            servers.append(Server(pool.name, address, _until(lease.until, supply, order.look), slot=lease.slot))
+    return servers
 
 
 def _address(server: str) -> str | None:
@@ -268,14 +290,13 @@ def _address(server: str) -> str | None:
     return f"{found[0][4][0]}:{port}"
 
 
-def _until(lease: Mapping[str, Any], supply: Supply, look: Look) -> int | None:
-    """Return the deadline of a lease on the clock of its host, in Unix time; None if it may last longer.
+def _until(deadline: float | None, supply: Supply, look: Look) -> int | None:
+    """Return a deadline on the clock of a host, in Unix time; None if the lease may last longer.
 
     With a wrong clock, a host would take leases out that live, and each run would pay for others.
     """
-    if lease["expires_at"] is None or supply.product == "longterm":
+    if deadline is None:
         return None
-    deadline = datetime.datetime.fromisoformat(lease["expires_at"]).timestamp()
     ahead = supply.clock_ahead + look.clock_ahead
     return int(deadline + ahead) if abs(ahead) >= CLOCKS_AGREE else int(deadline)
 

@@ -6,7 +6,8 @@
 
 HAProxy has a fixed number of servers for each pool, and ``exits.lua`` gives them the addresses in this file. A line is
 ``POOL sNUMBER HOST:PORT UNTIL STATE``; ``UNTIL`` is the deadline of the lease in Unix time or ``-``. With the state
-``drain``, only labels that have this exit already use it.
+``drain``, only labels that have this exit already use it. The servers of a slot are those of ``POOL.SLOT``. With the
+state ``next``, one serves as soon as the other one does not.
 """
 
 from __future__ import annotations
@@ -16,20 +17,23 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 _LINE = re.compile(
-    r"(?P<pool>\w{1,32}) s(?P<number>\d{1,4}) (?P<server>[\d.]{7,15}:\d{1,5}) (?P<until>\d{1,12}|-) "
-    r"(?P<state>ready|drain)",
+    r"(?P<pool>\w{1,32})([.](?P<slot>\d{1,3}))? s(?P<number>\d{1,4}) (?P<server>[\d.]{7,15}:\d{1,5}) "
+    r"(?P<until>\d{1,12}|-) (?P<state>ready|drain|next)",
     re.ASCII,
 )
 #: Seconds by which two readings of a deadline may differ.
 _STEADY = 3
 _HEAD = "installation "
+#: The servers that the configuration has for a slot: its lease, and the successor.
+SERVERS_OF_SLOT = 2
 
 
 @dataclass(frozen=True)
 class Server:
     """An exit of a pool. ``until`` is None for a lease whose end QG.net does not name.
 
-    ``number`` is that of its server in the configuration, and 0 if it has none yet.
+    ``number`` is that of its server in the configuration, and 0 if it has none yet. ``slot`` is 0 in a pool without
+    slots. The successor of the lease of a slot ``waits``.
     """
 
     pool: str
@@ -37,18 +41,27 @@ class Server:
     until: int | None = None
     drained: bool = False
     number: int = 0
+    slot: int = 0
+    waits: bool = False
+
+    @property
+    def backend(self) -> str:
+        """The name of its backend in the configuration."""
+        return f"{self.pool}.{self.slot}" if self.slot else self.pool
 
     @property
     def name(self) -> str:
         """What tells it apart among those of a host, whose pools may have the same leases."""
-        return f"{self.pool} {self.server}"
+        return f"{self.backend} {self.server}"
 
     @property
     def line(self) -> str:
         """The line of the file."""
         until = "-" if self.until is None else self.until
         state = "drain" if self.drained else "ready"
-        return f"{self.pool} s{self.number} {self.server} {until} {state}"
+        if self.waits:
+            state = "next"
+        return f"{self.backend} s{self.number} {self.server} {until} {state}"
 
 
 def number_of_servers(count: int) -> int:
@@ -66,8 +79,17 @@ def read_servers(text: str) -> tuple[str, list[Server]]:
         match = _LINE.fullmatch(line.strip())
         if match:
             until = None if match["until"] == "-" else int(match["until"])
-            is_drained = match["state"] == "drain"
-            servers.append(Server(match["pool"], match["server"], until, is_drained, int(match["number"])))
+            servers.append(
+                Server(
+                    pool=match["pool"],
+                    server=match["server"],
+                    until=until,
+                    drained=match["state"] == "drain",
+                    number=int(match["number"]),
+                    slot=int(match["slot"] or 0),
+                    waits=match["state"] == "next",
+                )
+            )
     return identifier, servers
 
 
@@ -106,6 +128,28 @@ def next_servers(
             is_drained = len(names) >= count or (old.drained and not names)
             kept.append(replace(old, drained=is_drained))
     return _numbered([*serving, *kept], before, number_of_servers(count))
+
+
+def slot_servers(leases: Sequence[Server], before: Iterable[Server]) -> list[Server]:
+    """Return the servers of one slot: of its leases, in the order in which they serve, the first two.
+
+    Each keeps the number and the deadline that it has already.
+    """
+    chosen = leases[:SERVERS_OF_SLOT]
+    known = {old.server: old for old in before}
+    free = list(range(1, SERVERS_OF_SLOT + 1))
+    numbers = {}
+    for lease in chosen:
+        old = known.get(lease.server)
+        if old is not None and old.number in free:
+            free.remove(old.number)
+            numbers[lease.server] = old.number
+    servers = []
+    for position, lease in enumerate(chosen):
+        number = numbers.pop(lease.server, 0) or free.pop(0)
+        steady = _steady(lease, known.get(lease.server))
+        servers.append(replace(steady, number=number, waits=position > 0))
+    return servers
 
 
 def _steady(lease: Server, old: Server | None) -> Server:

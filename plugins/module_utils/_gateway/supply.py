@@ -13,12 +13,13 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
 from .._api.lease_client import Leases
+from .._api.leases import Lease
 from .._core.errors import OptionError, QgError
 from .._core.runtime import Announcer, wall_time
 from .._leases.api import LeaseApi
@@ -35,6 +36,7 @@ from .._task.products import lease_client
 from .declaration import Pool
 from .exits import merge
 from .policy import Cause, Exit, PoolState, Problem, after_purchase, decide
+from .slots import SlotLease, assign, slots_as_json, slots_from_json, vacant
 from .timings import check_drain, names_for
 
 #: The options of the role by those of a task that leases.
@@ -76,12 +78,15 @@ class Supply:
     """What a set of leases has to offer. ``problem`` is why it is not what was declared; empty if it is.
 
     With ``is_held_back``, nothing is bought until exits work again. ``leases`` are as results of tasks show them, and
-    None if QG.net's list could not be read. ``bad`` are servers that nobody should use. The clock of the control node
-    is ``clock_ahead`` seconds ahead of QG.net's.
+    None if QG.net's list could not be read; ``lasting`` are the same ones. ``slots`` are those of pools with slots, and
+    None if there are none or they are not known. ``bad`` are servers that nobody should use. The clock of the control
+    node is ``clock_ahead`` seconds ahead of QG.net's.
     """
 
     product: str = ""
     leases: list[dict[str, Any]] | None = None
+    lasting: Sequence[SlotLease] = ()
+    slots: list[SlotLease] | None = None
     problem: str = ""
     is_held_back: bool = False
     bad: frozenset[str] = frozenset()
@@ -105,6 +110,11 @@ class LeaseSet:
     def count(self) -> int:
         """The number of leases that each of the pools is content with."""
         return max(need.pool.count for need in self.needs)
+
+    @property
+    def slots(self) -> int:
+        """The number of slots that each of the pools is content with; 0 without slots."""
+        return max(need.pool.count if need.pool.slots else 0 for need in self.needs)
 
     @property
     def drain(self) -> int:
@@ -161,11 +171,11 @@ class Supplier:
         check_drain(known_pool, names_for(leases.needs[0].kind, pool))
         desired = dataclasses.replace(desired, terms=with_codes(terms, client))
         installations = Installations(client.caller.store)
-        name = _name(client, leases)
+        name = _name(client, leases, "lease set")
         exits = merge(need.exits for need in leases.needs)
         state = installations.set_state(name, PoolState.from_json)
         if _is_well(state, exits.values()):
-            self._lease(client, desired, pool, supply)
+            self._lease(client, desired, leases, supply)
             return
         with client.caller.key_lock("judging", "the exits of a pool"):
             state = installations.set_state(name, PoolState.from_json)
@@ -192,34 +202,69 @@ class Supplier:
                 _release(client, decision.exclude & lasting.keys() - state.bad.keys())
             wanted = dataclasses.replace(desired, count=decision.count or 0, exclude_ips=decision.exclude)
             try:
-                self._lease(client, wanted, pool, supply)
+                self._lease(client, wanted, leases, supply)
             finally:
                 if not self.check:
                     now = client.caller.store.now()
                     state = after_purchase(state, decision, supply.bought, now)
                     installations.save_set_state(name, state.as_json())
 
-    def _lease(self, client: Leases, desired: Desired, pool: Pool, supply: Supply) -> None:
+    def _lease(self, client: Leases, desired: Desired, leases: LeaseSet, supply: Supply) -> None:
         """Lease what is missing, or what channels and cap allow if that is less."""
         try:
-            self._ensure(client, desired, pool, supply)
+            self._ensure(client, desired, leases, supply)
         except QgError as error:
             possible = _possible_count(error, desired.count)
             if possible <= 0 or self.check:
                 raise
-            self._ensure(client, dataclasses.replace(desired, count=possible), pool, supply)
+            self._ensure(client, dataclasses.replace(desired, count=possible), leases, supply)
             supply.problem = supply.problem or error.message
+        lasting = {lease.name for lease in supply.lasting}
+        missing = vacant(supply.slots or (), lasting, leases.slots)
+        has_count = len(lasting) >= desired.count > 0
+        if missing and has_count and not supply.problem:
+            # The others are at slots that no pool of this run has, and stay there.
+            wanted = dataclasses.replace(desired, count=len(lasting) + len(missing))
+            self._ensure(client, wanted, leases, supply)
 
-    def _ensure(self, client: Leases, desired: Desired, pool: Pool, supply: Supply) -> None:
+    def _ensure(self, client: Leases, desired: Desired, leases: LeaseSet, supply: Supply) -> None:
         """Lease what is missing, and add it to what the set has to offer."""
-        result = ensure_leases(client, desired, check=self.check, cap=self.cap, ignore_quota=pool.ignore_quota)
+        ignore_quota = leases.pool.ignore_quota
+        result = ensure_leases(client, desired, check=self.check, cap=self.cap, ignore_quota=ignore_quota)
         supply.bought += result.missing if self.check else len(result.allocated)
         supply.warnings += [*result.warnings, *unusable_leases(result.after)]
         clock = client.caller.vendor_clock
         supply.leases = lease_results(result.leases, clock)
+        supply.lasting = [_lasting(lease, client.product) for lease in result.leases]
         supply.clock_ahead = wall_time() - clock.now()
         if result.error:
             supply.problem = supply.problem or result.error.message
+        if leases.slots:
+            self._assign(client, leases, supply)
+
+    def _assign(self, client: Leases, leases: LeaseSet, supply: Supply) -> None:
+        """Give the leases their slots, as the store remembers them."""
+
+        def change(recorded: Iterable[SlotLease]) -> dict[str, Any]:
+            now = client.caller.vendor_clock.now()
+            slots = assign(recorded, supply.lasting, count=leases.slots, bad=supply.bad, now=now)
+            return slots_as_json(slots)
+
+        installations = Installations(client.caller.store)
+        name = _name(client, leases, "slots")
+        if self.check:
+            after = change(installations.set_state(name, slots_from_json))
+        else:
+            after = installations.change_set_state(name, slots_from_json, change)
+        supply.slots = slots_from_json(after)
+
+
+def _lasting(lease: Lease, product: str) -> SlotLease:
+    """Return a lease without a slot. One of longterm may last longer than its deadline says."""
+    until = None
+    if lease.expires is not None and product != "longterm":
+        until = lease.expires.timestamp()
+    return SlotLease(0, lease.name, lease.server, until)
 
 
 def _message(error: QgError, leases: LeaseSet) -> str:
@@ -253,11 +298,11 @@ def held_back(problem: Problem) -> str:
     return f"{text} Nothing is bought but one lease at a time, to try it. The pool goes on by itself when one works."
 
 
-def _name(client: Leases, leases: LeaseSet) -> str:
-    """Return the name of a set in the store, whatever hosts and pools it serves."""
+def _name(client: Leases, leases: LeaseSet, what: str) -> str:
+    """Return the name of what the store remembers of a set, whatever hosts and pools it serves."""
     pool = leases.pool
     terms = json.dumps([pool.areas, pool.isp, pool.keep_alive])
-    return client.caller.store.digest("lease set", client.caller.key_digest, client.product, terms)
+    return client.caller.store.digest(what, client.caller.key_digest, client.product, terms)
 
 
 def _is_well(state: PoolState, exits: Iterable[Exit]) -> bool:

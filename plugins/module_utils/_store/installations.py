@@ -176,10 +176,25 @@ class Installations:
 
     def save_set_state(self, lease_set: str, state: Mapping[str, Any]) -> None:
         """Remember this of a set of leases, and forget sets that nobody has asked for lately."""
-        now = self.store.now()
         with self.store.transaction() as database:
-            database.execute("DELETE FROM lease_sets WHERE at < ?", (now - _SET_LASTS,))
-            database.execute(_SAVE_SET, (lease_set, json.dumps(state), now))
+            self._save(database, lease_set, state)
+
+    def change_set_state(
+        self,
+        lease_set: str,
+        read: Callable[[Mapping[str, Any]], State],
+        change: Callable[[State], dict[str, Any]],
+    ) -> dict[str, Any]:
+        """Remember what ``change`` makes of what is remembered, which no other run changes meanwhile; returns it."""
+        with self.store.transaction(durable=True) as database:
+            state = change(self.set_state(lease_set, read))
+            self._save(database, lease_set, state)
+        return state
+
+    def _save(self, database: Connection, lease_set: str, state: Mapping[str, Any]) -> None:
+        now = self.store.now()
+        database.execute("DELETE FROM lease_sets WHERE at < ?", (now - _SET_LASTS,))
+        database.execute(_SAVE_SET, (lease_set, json.dumps(state), now))
 
     def _wall_time(self) -> float:
         return self.store.now() + self.store.wall_ahead()

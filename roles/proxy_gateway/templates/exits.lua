@@ -4,8 +4,9 @@
 -- What no directive of HAProxy does: take the leases from a file that changes while the configuration stays as it is, and list
 -- them. A line of the file is
 --     BACKEND SERVER HOST:PORT UNTIL STATE
--- UNTIL is the deadline in seconds since 1970, or "-". STATE is "ready", or "drain" for an exit that keeps its labels and gets
--- no others. A server without a line, or with one that is over or cannot be read, refuses: without a file, all do.
+-- UNTIL is the deadline in seconds since 1970, or "-". STATE is "ready", "drain" for an exit that keeps its labels and gets no
+-- others, or "next" for the successor at a slot. A server without a line, or with one that is over or cannot be read, refuses:
+-- without a file, all do.
 -- The backend BACKEND_any has the same servers, with a weaker check.
 local path = os.getenv("QG_LEASES")
 -- The text of the file, its leases by backend and server, what was set of each server, and whether all was set once.
@@ -40,6 +41,16 @@ local function wanted_state(lease)
     return left <= 3 and "drain" or lease.state
 end
 
+-- The successor of the lease of a slot is checked meanwhile, serves once that one ends or is down, and then goes on.
+local function take_turns(first, successor)
+    local last = set[successor.key]
+    local serves = not first or last and last.state == "ready" or first.server:get_stats().status:match("^DOWN")
+    successor.state = serves and "ready" or "drain"
+    if first and serves then
+        first.state = "drain"
+    end
+end
+
 -- Set what the file says. HAProxy takes over an address only after the event in which it was set, so that the state comes in the
 -- next one; first what serves, then what no longer does. Returns whether it must be called again.
 local function apply()
@@ -47,6 +58,7 @@ local function apply()
     local targets, is_incomplete = {}, false
     for name, backend in pairs(core.backends) do
         local own = leases[name] or leases[name:match("^(.*)_any$")] or {}
+        local by_state = {}
         for id, server in pairs(backend.servers) do
             local lease, key = own[id], name .. "/" .. id
             local state = wanted_state(lease)
@@ -59,7 +71,12 @@ local function apply()
                 -- HAProxy has not taken the address, and the one before must not be used.
                 state = "maint"
             end
-            targets[#targets + 1] = {server = server, key = key, state = state}
+            local target = {server = server, key = key, state = state}
+            by_state[state] = target
+            targets[#targets + 1] = target
+        end
+        if by_state.next then
+            take_turns(by_state.ready, by_state.next)
         end
     end
     if is_incomplete then
@@ -89,7 +106,7 @@ core.register_task(function()
 end)
 
 -- Requests of the first milliseconds wait until the servers have their addresses.
-core.register_action("wait", {"http-req"}, function(txn)
+core.register_action("wait", {"http-req", "tcp-req"}, function(txn)
     while not is_started do
         core.msleep(2)
     end

@@ -73,6 +73,7 @@ def test_a_process_that_does_not_serve_its_files_is_told() -> None:
         (row("UP", "-"), Exit(FIRST, works=None)),
         (row("no", "L7OK"), Exit(FIRST, works=None)),
         (row("MAINT", "L7OK"), Exit(FIRST, works=None)),
+        (row("DRAIN", "L7OK"), Exit(FIRST, works=True)),
         (row("DOWN", "L7STS", "407"), Exit(FIRST, False, Cause.REJECTED, 7.0)),
         (row("DOWN", "L7STS", "502"), Exit(FIRST, False, Cause.FAILING, 7.0)),
         (row("DOWN", "L4CON", "-"), Exit(FIRST, False, Cause.REFUSED, 7.0)),

@@ -149,6 +149,7 @@ OF_GATEWAYS: list[tuple[str, Any, str]] = [
     ("per_exit", "ten", WHOLE),
     ("per_exit", -1, phrases.OUT_OF_RANGE),
     ("per_exit", 4001, phrases.OUT_OF_RANGE),
+    ("slots", "some", phrases.NO_BOOLEAN),
     ("pools", "a", phrases.NO_DICTIONARY),
     ("pools", {"a": 3129}, phrases.IS_NO_LIST),
     ("pools", [None], phrases.NO_DICTIONARY),
@@ -201,6 +202,7 @@ OF_ENTRIES: list[tuple[str, dict[str, Any], str]] = [
     ("product", {"product": "shared"}, phrases.IS_NONE_OF),
     ("sticky", {"sticky": "always"}, phrases.IS_NONE_OF),
     ("per_exit", {"per_exit": 4001}, phrases.OUT_OF_RANGE),
+    ("slots", {"slots": "some"}, phrases.NO_BOOLEAN),
     ("counts", {"counts": 2}, phrases.NOT_AN_OPTION),
     ("interval", {"interval": 20}, phrases.NOT_AN_OPTION),
     ("bind", {"bind": "192.0.2.1"}, phrases.NOT_AN_OPTION),
@@ -250,6 +252,79 @@ def test_two_pools_with_one_port_are_refused() -> None:
 def test_a_pool_on_the_port_of_the_metrics_is_refused(options: dict[str, Any], option: str) -> None:
     with pytest.raises(OptionError, match=f"{option}=3128 {phrases.ALSO_THE_PORT} proxy_gateway_metrics: "):
         gateway(metrics="127.0.0.1:3128", **options)
+
+
+# Slots.
+
+
+@pytest.mark.parametrize(
+    ("options", "option", "phrase"),
+    [
+        ({"web_only": True}, "slots", phrases.SLOT_SEES_NO_TARGET),
+        ({"credentials": True}, "slots", phrases.SLOT_ADDS_NOTHING),
+        ({"sticky": "optional"}, "slots", phrases.SLOT_SEES_NO_USER_NAME),
+        ({"sticky": "required"}, "slots", phrases.SLOT_SEES_NO_USER_NAME),
+        ({"port": 65530, "count": 7}, "port", phrases.TOO_HIGH_FOR_SLOTS),
+    ],
+)
+def test_what_slots_cannot_do_is_refused(options: dict[str, Any], option: str, phrase: str) -> None:
+    of_pool = {name: value for name, value in options.items() if name != "web_only"}
+    pools = [{"name": "a", "port": 3129, "slots": True, **of_pool}]
+    of_gateway = {name: value for name, value in options.items() if name == "web_only"}
+    for given, name in [({"slots": True, **options}, ""), ({"pools": pools, **of_gateway}, "pools, pool a: ")]:
+        with pytest.raises(OptionError) as refused:
+            gateway(**given)
+
+        assert refused.value.option == f"proxy_gateway_{name}{option}"
+        assert phrase in sentence(refused)
+
+
+def test_the_highest_ports_can_be_slots() -> None:
+    assert gateway(slots=True, port=65530, count=6).pools[0].ports[-1] == 65535
+
+
+def test_labels_are_the_default_where_they_are_possible() -> None:
+    pools = [{"name": "a", "port": 3129}, {"name": "b", "port": 3130, "slots": "true"}]
+
+    assert [pool.sticky for pool in gateway(pools=pools).pools] == ["optional", "none"]
+    assert gateway(slots=True, sticky="none").pools[0].slots
+    assert proxy_list().pools[0].sticky == "none"
+
+
+def test_an_entry_without_slots_has_labels_in_a_gateway_with_slots() -> None:
+    pools = [{"name": "a", "port": 3129}, {"name": "b", "port": 3130, "slots": False, "sticky": "required"}]
+
+    first, second = gateway(slots=True, pools=pools).pools
+
+    assert (first.slots, first.sticky) == (True, "none")
+    assert (second.slots, second.sticky) == (False, "required")
+
+
+SLOTS = {"name": "a", "port": 3130, "count": 5, "slots": True}
+
+
+@pytest.mark.parametrize(
+    ("options", "option"),
+    [
+        ({"pools": [SLOTS, {"name": "b", "port": 3134}]}, "pool b: port=3134"),
+        ({"pools": [{"name": "b", "port": 3134}, SLOTS]}, "pool a: port=3130 with 5 slots takes port 3134, which"),
+        (
+            {"pools": [SLOTS, {**SLOTS, "name": "b", "port": 3127}]},
+            "pool b: port=3127 with 5 slots takes port 3130, which",
+        ),
+        ({"pools": [SLOTS], "metrics": "127.0.0.1:3133"}, "pool a: port=3130 with 5 slots takes port 3133, which"),
+        ({"metrics": "127.0.0.1:3129", "slots": True, "count": 2}, "port=3128 with 2 slots takes port 3129, which"),
+    ],
+)
+def test_a_port_of_a_slot_that_is_taken_is_refused(options: dict[str, Any], option: str) -> None:
+    with pytest.raises(OptionError, match=f"{option} is also ") as refused:
+        gateway(**options)
+
+    sentence(refused)
+
+
+def test_ports_beside_those_of_slots_are_free() -> None:
+    assert len(gateway(pools=[SLOTS, {"name": "b", "port": 3135}, {"name": "c", "port": 3129}]).pools) == 3
 
 
 @pytest.mark.parametrize("option", [option for option in GATEWAY_OPTIONS if option != "state"])
@@ -434,7 +509,8 @@ def test_an_emptied_key_is_never_another_one() -> None:
 
 
 def test_a_declaration_is_the_same_after_it_was_recorded() -> None:
-    first = gateway(areas=["350500"], allow=["192.0.2.0/24"], **entry(isp="mobile", key="QGDEMO01", password="hush"))
+    of_pool = {"isp": "mobile", "key": "QGDEMO01", "password": "hush", "slots": True}
+    first = gateway(areas=["350500"], allow=["192.0.2.0/24"], **entry(**of_pool))
     second = proxy_list(areas=["350500"], keep_alive="5m")
 
     assert from_json(GATEWAY, as_json(first)) == first

@@ -14,6 +14,7 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._gateway.servers imp
     next_servers,
     number_of_servers,
     read_servers,
+    slot_servers,
 )
 
 NOW = 1_900_000_000.0
@@ -27,10 +28,16 @@ def server(address: str, *, left: int | None = 60, drained: bool = False, number
     return Server("a", address, None if left is None else int(NOW) + left, drained, number)
 
 
+def at_slot(address: str, *, number: int = 0, left: int | None = 60, waits: bool = False) -> Server:
+    """Return a server of slot 12 of pool a."""
+    return replace(server(address, left=left, number=number), slot=12, waits=waits)
+
+
 @pytest.mark.parametrize("left", [None, 60])
 @pytest.mark.parametrize("drained", [False, True])
 def test_servers_are_read_as_they_were_written(left: int | None, drained: bool) -> None:
     servers = [server(FIRST, left=left, drained=drained, number=3), Server("b_2", SECOND, number=1)]
+    servers += [at_slot(FIRST, number=2, left=left), at_slot(SECOND, number=1, left=left, waits=True)]
 
     assert read_servers(file_text("0123456789abcdef", servers)) == ("0123456789abcdef", servers)
 
@@ -53,6 +60,9 @@ def test_a_file_without_an_end_of_its_last_line_is_read() -> None:
         "a s1 exit.example:2001 - ready",
         "a s1 [2001:db8::1]:2001 - ready",
         "a/b s1 192.0.2.1:2001 - ready",
+        "a. s1 192.0.2.1:2001 - ready",
+        "a.1.2 s1 192.0.2.1:2001 - ready",
+        f"a.{'9' * 5000} s1 192.0.2.1:2001 - ready",
         "a s1 192.0.2.1:2001 ١٢ ready",
         f"a s{'9' * 5000} 192.0.2.1:2001 - ready",
         f"a s1 192.0.2.1:2001 {'9' * 5000} ready",
@@ -167,3 +177,42 @@ def test_a_drained_one_takes_labels_again_when_others_are_missing() -> None:
     after = following([server(FIRST)], [server(SECOND, drained=True)], count=2)
 
     assert unnumbered(after) == [server(FIRST), server(SECOND)]
+
+
+# The servers of a slot.
+
+
+def test_the_successor_waits_at_the_other_server_of_its_slot() -> None:
+    before = [at_slot(FIRST, number=2)]
+
+    after = slot_servers([at_slot(FIRST, left=59), at_slot(SECOND)], before)
+
+    assert after == [at_slot(FIRST, number=2), at_slot(SECOND, number=1, waits=True)]
+    assert slot_servers([at_slot(SECOND)], after) == [at_slot(SECOND, number=1)]
+
+
+def test_a_successor_that_waits_keeps_its_server_while_the_first_one_is_replaced() -> None:
+    before = [at_slot(FIRST, number=1), at_slot(SECOND, number=2, waits=True)]
+
+    assert slot_servers([at_slot(SECOND), at_slot(THIRD)], before) == [
+        at_slot(SECOND, number=2),
+        at_slot(THIRD, number=1, waits=True),
+    ]
+
+
+def test_the_third_lease_of_a_slot_has_no_server_yet() -> None:
+    assert [each.server for each in slot_servers([at_slot(FIRST), at_slot(SECOND), at_slot(THIRD)], [])] == [
+        FIRST,
+        SECOND,
+    ]
+
+
+@pytest.mark.parametrize("number", [0, 3, 999])
+def test_a_number_that_a_slot_does_not_have_is_not_kept(number: int) -> None:
+    assert slot_servers([at_slot(FIRST)], [at_slot(FIRST, number=number)]) == [at_slot(FIRST, number=1)]
+
+
+def test_two_leases_of_a_slot_that_share_an_address_have_a_server_each() -> None:
+    after = slot_servers([at_slot(FIRST), at_slot(FIRST, left=900)], [at_slot(FIRST, number=2)])
+
+    assert [(each.number, each.waits) for each in after] == [(2, False), (1, True)]

@@ -301,6 +301,23 @@ def test_the_state_of_a_set_of_leases_is_the_last_one(rows: Installations) -> No
     assert rows.set_state("set 2", dict) == {}
 
 
+def test_a_change_of_a_set_is_made_to_what_is_there(rows: Installations) -> None:
+    rows.save_set_state("set 1", {"owed": 1})
+
+    changed = rows.change_set_state("set 1", dict, lambda state: {"owed": state["owed"] + 1})
+
+    assert changed == rows.set_state("set 1", dict) == {"owed": 2}
+
+
+def test_a_change_of_a_set_that_fails_changes_nothing(rows: Installations) -> None:
+    rows.save_set_state("set 1", {"owed": 1})
+
+    with pytest.raises(ZeroDivisionError):
+        rows.change_set_state("set 1", dict, lambda state: {"owed": state["owed"] // 0})
+
+    assert rows.set_state("set 1", dict) == {"owed": 1}
+
+
 def test_a_set_that_nobody_asks_for_is_forgotten_in_the_end(rows: Installations, times: Times) -> None:
     rows.save_set_state("old", {"owed": 1})
     times.now += 29 * DAY
