@@ -20,6 +20,17 @@ options:
     type: int
 """
 
+    # Whether foreign purchases are expected.
+    SHARED = r"""
+options:
+  shared_key:
+    description:
+      - Whether other programs or control nodes lease with the key on purpose, with another O(store). What they have
+        bought is then no reason for concern.
+    type: bool
+    default: false
+"""
+
     # What may be paid for although the quota counts more than the list.
     QUOTA = r"""
 options:

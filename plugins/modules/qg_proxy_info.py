@@ -110,6 +110,14 @@ leases:
           O(product=share) and O(product=overseas), whose leases have no tasks.
       type: str
       returned: always, may be null
+    bought_here:
+      description:
+        - Whether a task that uses this O(store) has bought the lease. If it is false, somebody else has leased with the
+          same key.
+        - It is null if this cannot be known. The lease may be older than the first purchase that O(store) has, as after
+          a store was lost, or be the effect of a call of which the result is not known.
+      type: bool
+      returned: always, may be null
     vendor:
       description: The lease as the vendor gives it.
       type: dict
@@ -127,12 +135,22 @@ leases:
       region: "\u798f\u5efa\u7701\u6cc9\u5dde\u5e02\u7535\u4fe1"
       isp: telecom
       task_id: Ab3dEf6hIj9kLm2n
+      bought_here: true
       vendor: {IP: 192.0.2.10, port: "21504", deadline: "2030-01-02 03:04:05"}
 count:
   description: The number of elements.
   returned: success
   type: int
   sample: 1
+foreign:
+  description:
+    - How many leases of the key were not bought by tasks that use O(store), at least. Those with C(bought_here) false
+      are counted, and those for which it is null as far as they are more than calls without a known result have asked
+      for.
+    - It is null if O(store) has no purchase with this key.
+  returned: success
+  type: int
+  sample: 0
 product:
   description: The product of the key, as O(product) names it; the found one with O(product=auto).
   returned: success

@@ -72,6 +72,13 @@ quota:
           channels, and with O(product=classic).
       type: int
       returned: always, may be null
+    unexplained:
+      description:
+        - By how many addresses RV(quota.balance) fell beyond what O(store) has recorded as bought or possibly bought.
+          Somebody else uses the key for these. It counts from the first reading of a day, or from the last one that
+          showed a higher balance than the one before. It is null for a plan by channels.
+      type: int
+      returned: always, may be null
     vendor:
       description: The original response of the vendor.
       type: dict
@@ -81,6 +88,7 @@ quota:
     available: 3
     used: 2
     balance: null
+    unexplained: null
     vendor: {Code: 0, Total: 5, Available: 3, Used: 2}
 product:
   description: The product of the key, as O(product) names it; the found one with O(product=auto).

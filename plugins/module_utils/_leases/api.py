@@ -8,19 +8,38 @@ customers do.
 
 from __future__ import annotations
 
+import dataclasses
+import datetime
+import json
 import re
+from collections import defaultdict
 from collections.abc import Collection, Iterable
 from math import inf
 
 from .._api.lease_client import Leases
 from .._api.leases import Lease, NamedArea, Quota, Terms, oldest_first
 from .._api.model import Sending
+from .._api.parsing import parse_vendor_time
 from .._core.errors import QgError
 from .._core.text import format_sample
+from .._paid.evidence import OpenCall
 from .._paid.holdings import Holdings
 from .._paid.journal import LEASES
 from .._paid.matching import Traits
+from .._paid.origin import (
+    BALANCE_LAG,
+    LONG_LIFE,
+    BalanceReading,
+    Origins,
+    Purchases,
+    next_reading,
+    origins,
+    server_of,
+    unexplained,
+)
 from .._paid.paid_api import BUY, DROP, SWAP, Item, PaidApi, Span
+from .._store.facts import BALANCE
+from .._store.store import StateError
 
 #: The maximum number of leases that one call can request (vendor doc 174).
 MAX_PER_CALL = 100
@@ -158,8 +177,90 @@ def held_leases(client: Leases) -> list[Lease]:
     """
     holdings = Holdings(LeaseApi(client))
     holdings.look()
+    return _listed(holdings)
+
+
+def _listed(holdings: Holdings[Lease]) -> list[Lease]:
     missed = holdings.missed
     return oldest_first(lease for name, lease in holdings.held.items() if name not in missed)
+
+
+def leases_with_origins(client: Leases) -> tuple[list[Lease], Origins]:
+    """Return the leases of a key, as :func:`held_leases` does, and who has bought them, by their names."""
+    holdings = Holdings(LeaseApi(client))
+    holdings.look()
+    # A purchase of another process, which the list shows already, is either open or recorded now.
+    open_calls = holdings.journal.open()
+    holdings.use_reports()
+    leases = _listed(holdings)
+    ends = {lease.name: _end_of(lease.deadline) for lease in leases}
+    try:
+        purchases = _purchases(holdings, open_calls)
+    except StateError:
+        # Which leases there are is known although somebody has damaged the ledger.
+        purchases = Purchases()
+    clock = client.caller.vendor_clock
+    return leases, origins(ends, purchases, holdings.now(), clock.latest())
+
+
+def _purchases(holdings: Holdings[Lease], open_calls: Iterable[OpenCall]) -> Purchases:
+    """Return what the journal knows of purchases."""
+    journal = holdings.journal
+    bought = defaultdict[str, list[float | None]](list)
+    named = defaultdict[int, int](int)
+    for report in holdings.snapshot.reports:
+        if report.is_purchase:
+            bought[server_of(report.name)].append(_end_of(report.data.ends))
+            named[report.call] += 1
+    life = max(LONG_LIFE, 2 * journal.longest_life())
+    since = holdings.now() - life
+    for name, end in journal.received(since):
+        bought[name].append(None if end is None else datetime.datetime.fromisoformat(end).timestamp())
+    calls = journal.lost(since)
+    for call in open_calls:
+        calls.append(dataclasses.replace(call, adds=max(0, call.adds - named[call.id])))
+    return Purchases(bought, [call for call in calls if call.adds], journal.held_at_first(), life)
+
+
+def _end_of(deadline: str | None) -> float | None:
+    moment = parse_vendor_time(deadline)
+    return moment.timestamp() if moment else None
+
+
+def foreign_leases(origins: Origins, is_shared: bool) -> str:
+    """Return the rest of a sentence about leases that others have bought; empty if there are none."""
+    if not origins.foreign:
+        return ""
+    verb = "was" if origins.foreign == 1 else "were"
+    return f"; {origins.foreign} of them {verb} not bought by this store: {_who(is_shared)}"
+
+
+def unexplained_addresses(number: int, is_shared: bool) -> str:
+    """Return the rest of a sentence about addresses that others have used up; empty if there are none."""
+    if not number:
+        return ""
+    return f"; {number} more used up within a day than this store has bought: {_who(is_shared)}"
+
+
+def _who(is_shared: bool) -> str:
+    if is_shared:
+        return "others use the key, as qg_shared_key says"
+    return (
+        "somebody else uses the key. If nobody should, replace the key in QG.net's user center; if it is shared on "
+        "purpose, set qg_shared_key=true"
+    )
+
+
+def unexplained_fall(client: Leases, balance: int) -> int:
+    """Return by how many addresses the balance of a plan fell lately beyond what this store has bought."""
+    journal = Holdings(LeaseApi(client)).journal
+    facts = client.caller.host_facts
+    now = journal.store.now()
+    saved = facts.get(BALANCE)
+    earlier = BalanceReading(**json.loads(saved)) if saved else None
+    reading = next_reading(earlier, balance, now)
+    facts.save(BALANCE, json.dumps(dataclasses.asdict(reading)))
+    return unexplained(reading, journal.bought_since(reading.at - BALANCE_LAG))
 
 
 def _releases_tasks(going: Collection[Lease], staying: Collection[Lease]) -> bool:

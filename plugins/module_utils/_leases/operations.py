@@ -33,7 +33,7 @@ from .._task.products import (
     naming_product,
 )
 from . import lease_options as options
-from .api import MAX_PER_CALL, held_leases
+from .api import MAX_PER_CALL, leases_with_origins
 from .credentials import CREDENTIALS_OPTION, add_urls, check_credentials
 from .leasing import (
     LeaseResult,
@@ -183,13 +183,19 @@ def _run_info(params: Params, mode: Mode) -> dict[str, Any]:
     check_credentials(params["with_credentials"], params["password"])
     names = check_names("task_ids", params["task_ids"])
     api = lease_client(Connection.of(params), mode.announcer, partial(options.check_tasks, names))
-    held = [lease for lease in held_leases(api) if not names or lease.task_id in names]
-    leases = lease_results((lease for lease in held if lease.is_usable), api.caller.vendor_clock)
+    everything, origins = leases_with_origins(api)
+    held = [lease for lease in everything if not names or lease.task_id in names]
+    leases = []
+    for lease in held:
+        if lease.is_usable:
+            described = lease_results([lease], api.caller.vendor_clock)[0]
+            leases.append({**described, "bought_here": origins.bought_here[lease.name]})
     result = {
         "changed": False,
         "product": api.product,
         "leases": leases,
         "count": len(leases),
+        "foreign": origins.foreign,
         "api": api.caller.usage(),
     }
     if warnings := unusable_leases(held):

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The operation of qg_quota_info, which needs no other file of this folder."""
+"""The operation of qg_quota_info."""
 
 from __future__ import annotations
 
@@ -16,10 +16,17 @@ from .._task.products import check_quota, lease_client
 def _run_quota(params: Params, mode: Mode) -> dict[str, Any]:
     api = lease_client(Connection.of(params), mode.announcer, check_quota)
     quota = api.quota()
+    fallen = None
+    if quota.balance is not None:
+        # Imported only for plans by volume: other plans need no journal.
+        from .api import unexplained_fall
+
+        fallen = unexplained_fall(api, quota.balance)
+    described = {**quota.described(), "balance": quota.balance, "unexplained": fallen}
     return {
         "changed": False,
         "product": api.product,
-        "quota": {**quota.described(), "balance": quota.balance, "vendor": dict(quota.vendor)},
+        "quota": {**described, "vendor": dict(quota.vendor)},
         "api": api.caller.usage(),
     }
 

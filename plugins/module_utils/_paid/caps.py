@@ -18,10 +18,10 @@ from .._store.store import Store
 #: The seconds of the day of a cap: the last 24 hours of state time, whatever the time zone.
 DAY = 86400.0
 #: What was received counts, and as long as that is unknown, what was asked for.
-_BOUGHT = (
-    "SELECT coalesce(sum(CASE state WHEN 'settled' THEN got WHEN 'refused' THEN 0 ELSE buys END), "
-    "0) FROM journal WHERE key = ? AND buys > 0 AND sent_at > ?"
-)
+_AMOUNT = "CASE state WHEN 'settled' THEN got WHEN 'refused' THEN 0 ELSE buys END"
+BOUGHT = f"coalesce(sum({_AMOUNT}), 0)"
+_BOUGHT_TODAY = f"SELECT {BOUGHT} FROM journal WHERE key = ? AND buys > 0 AND sent_at > ?"
+_RECENT = f"SELECT sent_at, {_AMOUNT} FROM journal WHERE key = ? AND buys > 0 AND sent_at > ? ORDER BY sent_at"
 
 
 def parse_cap(max_new_per_day: int | None) -> int | None:
@@ -44,6 +44,15 @@ def check_cap(cap: int, bought: int, wanted: int, kind: str) -> None:
         )
 
 
+def recent_purchases(store: Store, key: str) -> list[tuple[float, int]]:
+    """Return the ages in seconds and the numbers of what a key has bought in the last 24 hours, the oldest first."""
+    now = store.now()
+    recent = []
+    for sent_at, amount in store.rows(_RECENT, key, now - DAY):
+        recent.append((max(0.0, now - sent_at), int(amount)))
+    return recent
+
+
 def bought_today(store: Store, key: str) -> int:
     """Return how many resources a key has bought, or may have bought, in the last 24 hours."""
-    return int(store.rows(_BOUGHT, key, store.now() - DAY)[0][0])
+    return int(store.rows(_BOUGHT_TODAY, key, store.now() - DAY)[0][0])

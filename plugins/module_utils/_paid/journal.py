@@ -26,7 +26,7 @@ from .._api.parsing import BEIJING, parse_vendor_time
 from .._core.errors import CallError, Effect, OptionError
 from .._core.runtime import current_actor
 from .._store.store import Connection, StateError, Store, after_the_call
-from .caps import bought_today, check_cap
+from .caps import BOUGHT, bought_today, check_cap
 from .evidence import OpenCall, Report, Says
 from .paid_api import BUY, DROP, Item, NewCall, Span
 
@@ -44,6 +44,11 @@ SENT, UNKNOWN, SETTLED, LOST, REFUSED = "sent", "unknown", "settled", "lost", "r
 _OPEN = (
     "SELECT id, operation, endpoint, buys, before, sent_at, timeout, answered_at FROM journal "
     f"WHERE key = ? AND kind = ? AND state IN ('{SENT}', '{UNKNOWN}') ORDER BY id"
+)
+#: The calls that are over, and may have bought more than any list has shown.
+_LOST = (
+    "SELECT id, endpoint, buys - got, sent_at, timeout FROM journal "
+    f"WHERE key = ? AND kind = ? AND state = '{LOST}' AND buys > got AND sent_at > ?"
 )
 _REPORTS = (
     "SELECT effects.call, effects.name, effects.effect, effects.at, effects.missed_at, "
@@ -234,20 +239,48 @@ class Journal:
                 )
         return reports
 
-    def lasting(self, keep_alive: int | None) -> float | None:
-        """Return the seconds that new resources had left that were bought with this ``keep_alive``
-        in the last hour.
-        """
+    def lasting(self, keep_alive: int | None, within: float = HOUR) -> float | None:
+        """Return the seconds that new resources had left that were bought lately with this ``keep_alive``."""
         query = (
             "SELECT id, request, lasts FROM journal WHERE key = ? AND kind = ? AND buys > 0 AND "
             "lasts IS NOT NULL AND sent_at > ? ORDER BY id DESC LIMIT 100"
         )
-        for number, request, lasts in self._rows(query, self.store.now() - HOUR):
+        for number, request, lasts in self._rows(query, self.store.now() - within):
             with _reading(self.store, number):
                 terms = _mapping(request).get("terms", {})
                 if terms.get("keep_alive") == keep_alive:
                     return float(lasts)
         return None
+
+    def held_at_first(self) -> frozenset[str] | None:
+        """Return the names that were held before the first purchase that is recorded; None without any purchase."""
+        query = "SELECT id, before FROM journal WHERE key = ? AND kind = ? AND buys > 0 ORDER BY id LIMIT 1"
+        for number, before in self._rows(query):
+            with _reading(self.store, number):
+                return _names(before)
+        return None
+
+    def longest_life(self) -> float:
+        """Return the seconds that the longest of what was bought had left when it was bought; 0 if none is known."""
+        query = "SELECT coalesce(max(lasts), 0) FROM journal WHERE key = ? AND kind = ? AND buys > 0"
+        return float(self._rows(query)[0][0])
+
+    def lost(self, since: float) -> list[OpenCall]:
+        """Return the calls since a state time that have ended without their whole result, with the rest of it."""
+        calls = []
+        for number, endpoint, rest, sent_at, timeout in self._rows(_LOST, since):
+            calls.append(OpenCall(number, endpoint, int(rest), 0, frozenset(), sent_at, timeout, None))
+        return calls
+
+    def received(self, since: float) -> Iterator[tuple[str, str | None]]:
+        """Yield the names, without tasks, and the ends of what was bought since a state time."""
+        for entry in ledger(self.store, [self._key], since + self.store.wall_ahead()):
+            yield from entry["received"].items()
+
+    def bought_since(self, moment: float) -> int:
+        """Return how many resources were bought, or may have been bought, since a state time."""
+        query = f"SELECT {BOUGHT} FROM journal WHERE key = ? AND kind = ? AND buys > 0 AND sent_at > ?"
+        return int(self._rows(query, moment)[0][0])
 
     def _rows(self, query: str, *values: object) -> list[tuple[Any, ...]]:
         return self.store.rows(query, self._key, self._kind, *values)
@@ -286,8 +319,14 @@ class Journal:
         query = "SELECT name, ends FROM effects WHERE call = ? AND effect IN (?, ?) ORDER BY name"
         received = list(database.execute(query, (call, Says.HELD.value, Says.ENDED.value)))
         packed = _packed(received) if received else None
-        update = "UPDATE journal SET before = '[]', got = ?, received = ? WHERE id = ?"
+        update = "UPDATE journal SET got = ?, received = ? WHERE id = ?"
         database.execute(update, (len(received), packed, call))
+        # Who has bought what was held before the first purchase of all is never known.
+        clear = (
+            "UPDATE journal SET before = '[]' WHERE id = ? AND (buys = 0 OR EXISTS "
+            "(SELECT 1 FROM journal AS first WHERE first.key = ? AND first.kind = ? AND buys > 0 AND first.id < ?))"
+        )
+        database.execute(clear, (call, self._key, self._kind, call))
 
     def _forget(self, database: Connection, now: float, past: Iterable[Report]) -> None:
         rows = [(report.call, report.name) for report in past]
@@ -327,6 +366,20 @@ def ledger(store: Store, keys: Collection[str], since: float) -> Iterator[dict[s
             entry["received"] = _unpacked(entry["received"])
             entry["wall_at"] = datetime.datetime.fromtimestamp(entry["wall_at"], BEIJING)
         yield entry
+
+
+def spending(store: Store, keys: Collection[str], since: float) -> Iterator[tuple[datetime.datetime, str, int, int]]:
+    """Yield the paid calls of these keys since a Unix time: when, in Beijing, product, what was bought, what may be."""
+    any_key = ", ".join("?" * len(keys))
+    query = (
+        "SELECT id, wall_at, product, CASE WHEN state = 'refused' THEN 0 ELSE buys END, got, state FROM journal "
+        f"WHERE key IN ({any_key}) AND buys > 0 AND sent_at >= ?"
+    )
+    for number, wall_at, product, asked, got, state in store.rows(query, *keys, since - store.wall_ahead()):
+        with _reading(store, number):
+            moment = datetime.datetime.fromtimestamp(wall_at, BEIJING)
+            unknown = 0 if state == SETTLED else max(0, asked - got)
+            yield moment, product, int(got), unknown
 
 
 def _compact(value: Any) -> str:

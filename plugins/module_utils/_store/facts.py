@@ -25,6 +25,8 @@ CHANNELS = "channels"
 LEASE_LIST = "lease_list"
 #: What an interrupted replacement began with (JSON), by its request.
 REPLACEMENT = "replacement"
+#: The balance of a plan by volume (JSON), from which on its fall is compared with what was bought.
+BALANCE = "balance"
 
 _EVER = 1e12
 #: Seconds for which a fact is used unless a response contradicts it. A key never changes its
@@ -36,6 +38,7 @@ TTL = {
     CHANNELS: _EVER,
     LEASE_LIST: DAY,
     REPLACEMENT: 600.0,
+    BALANCE: DAY,
 }
 
 _SAVE = (
