@@ -23,6 +23,7 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._core.text import on
 from ansible_collections.qingguo.qgnet.plugins.module_utils._gateway import operations, records
 from ansible_collections.qingguo.qgnet.plugins.module_utils._gateway.declaration import Declaration
 from ansible_collections.qingguo.qgnet.plugins.module_utils._gateway.exits import read_look
+from ansible_collections.qingguo.qgnet.plugins.module_utils._gateway.outlook import outlook
 from ansible_collections.qingguo.qgnet.plugins.module_utils._gateway.supply import Supplier
 from ansible_collections.qingguo.qgnet.plugins.module_utils._paid.caps import parse_cap
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.installations import GATEWAY, LIST, Installation
@@ -190,6 +191,9 @@ class ActionModule(ServingAction):
                 check=mode.check,
             )
             outcomes = operations.serve(orders, supplier)
+            forecasts = []
+            if not params["refresh"] and not mode.check:
+                forecasts = [outlook(client, key, supplier.cap) for key, client in supplier.clients.items()]
         hosts: dict[str, list[dict[str, Any]]] = {}
         warnings: dict[str, None] = {}
         for host, own in orders.items():
@@ -198,6 +202,8 @@ class ActionModule(ServingAction):
                 hosts[host].append(operations.served(order, outcome))
                 warnings.update(dict.fromkeys(outcome.warnings))
         bought = supplier.bought
+        for sentence in filter(None, forecasts):
+            self._display.display(f"qg_proxy_gateway: {sentence}", stderr=True)
         result = {"changed": bought > 0, "bought": bought, "hosts": hosts, "warnings": [*warnings]}
         return self._redacted(result, params)
 

@@ -45,6 +45,7 @@ extends_documentation_fragment:
   - qingguo.qgnet.attributes
   - qingguo.qgnet.attributes.info
   - qingguo.qgnet.caps
+  - qingguo.qgnet.caps.shared
   - qingguo.qgnet.product
   - qingguo.qgnet.proxy_api
   - qingguo.qgnet.transport

@@ -256,7 +256,9 @@ def test_the_report_is_a_table_whose_rows_nobody_can_forge(fleet: Fleet) -> None
     fleet.sim.configure(whitelist=[ip for ip in fleet.sim.whitelist() if ip != public(3)])
     fleet.playground.environment |= {"QG_KEY": fleet.sim.key, "QG_API_URL": fleet.sim.api_url}
     run = fleet.run(REPORT).ok()
-    head, *rows, total, unreadable = run.of("Show the whitelist").result["msg"]
+    page = run.of("Show the report").result["msg"]
+    hosts = page[page.index("HOSTS") + 1 : page.index("LEASES") - 1]
+    head, *rows, total, unreadable = [line.strip() for line in hosts]
     assert head.split() == ["address", "host", "since", "(UTC+08:00)", "note", "inventory"]
     expected = [
         (OFFICE, "h2", phrases.THERE_BEFORE),
@@ -273,6 +275,20 @@ def test_the_report_is_a_table_whose_rows_nobody_can_forge(fleet: Fleet) -> None
     assert "{{ 7 * 7 }}" in unreadable or "49" not in unreadable
     assert QUERY in calls(fleet.sim)
     assert fleet.sim.key not in run.output
+
+
+def test_the_report_as_data(sim: Simulator, playground: Playground) -> None:
+    how: dict[str, Any] = {"environment": {"QG_KEY": sim.key, "QG_API_URL": sim.api_url}}
+
+    wrong = playground.play(REPORT, variables={"qg_format": "xml"}, **how)
+    assert phrases.GIVE_TEXT_OR_JSON in words(wrong)
+    assert sim.journal() == []
+
+    run = playground.play(REPORT, variables={"qg_format": "json"}, **how).ok()
+    data = run.of("Show the report").result["msg"]
+    assert data["leases"] == []
+    assert data["problems"] == []
+    assert "page" not in data
 
 
 LIST = """
@@ -292,19 +308,23 @@ def test_the_report_and_the_doctor_show_what_is_installed(sim: Simulator, playgr
         report = playground.play(REPORT, **how).ok()
         doctor = playground.play("qingguo.qgnet.doctor", variables=sources, **how)
         checks = doctor.of("Check the control node and the key").result["checks"]
-        rows = report.of("Show the gateways and lists").result.get("msg", [])
+        page = report.of("Show the report").result["msg"]
+        problems = " ".join(page[: page.index("HOSTS")])
+        rows = [problems, *page[page.index("GATEWAYS AND LISTS") + 1 :]]
         return rows, next((check for check in checks if check["name"] == "gateways"), None)
 
-    assert shown() == ([], None)
+    rows, check = shown()
+    assert rows[1:] == ["  none installed"]
+    assert check is None
 
     flag = playground.write("flag", "")
     variables = {"proxy_list_path": str(path), "proxy_list_command": f"test -e {flag}"}
     playground.play(LIST, variables=variables, **how).ok()
 
     rows, check = shown()
-    assert rows[0].split()[:4] == ["host", "gateway", "or", "list"]
-    assert rows[1].split()[1] == str(path)
-    assert rows[1].split()[-1] == "-"
+    assert rows[1].split()[:3] == ["host", "kind", "name"]
+    assert rows[2].split()[1:3] == ["list", str(path)]
+    assert rows[2].split()[-1] == "ok"
     assert check is not None
     assert check["ok"] is True
 
@@ -313,8 +333,8 @@ def test_the_report_and_the_doctor_show_what_is_installed(sim: Simulator, playgr
     sim.control("DELETE", "/faults")
 
     rows, check = shown()
-    assert f"The list {path} of " in rows[1]
-    assert "code -13" in rows[1]
+    assert f"The list {path} of " in rows[0]
+    assert "code -13" in rows[0]
     assert check is not None
     assert check["ok"] is False
     assert check["detail"].startswith(f"The list {path} of ")

@@ -17,15 +17,20 @@ from typing import Any
 
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.runtime import SILENT, use
 from ansible_collections.qingguo.qgnet.plugins.module_utils._gateway import operations
-from ansible_collections.qingguo.qgnet.plugins.module_utils._gateway.declaration import Gateway, Pool
+from ansible_collections.qingguo.qgnet.plugins.module_utils._gateway.declaration import Gateway, Pool, as_json
 from ansible_collections.qingguo.qgnet.plugins.module_utils._gateway.exits import Look, read_look
 from ansible_collections.qingguo.qgnet.plugins.module_utils._gateway.gateway_options import (
     GATEWAY_OPTIONS,
     read_gateway,
 )
+from ansible_collections.qingguo.qgnet.plugins.module_utils._gateway.records import key_digest
 from ansible_collections.qingguo.qgnet.plugins.module_utils._gateway.servers import Server, file_text
 from ansible_collections.qingguo.qgnet.plugins.module_utils._gateway.supply import Need, Supplier
-from ansible_collections.qingguo.qgnet.plugins.module_utils._store.installations import GATEWAY, Installation
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store.installations import (
+    GATEWAY,
+    Installation,
+    Installations,
+)
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.opening import open_store
 from ansible_collections.qingguo.qgnet.plugins.module_utils._task.api_options import PROXY_API_OPTIONS, Connection
 from ansible_collections.qingguo.qgnet.plugins.module_utils._task.operation import read_options
@@ -191,6 +196,17 @@ class Fleet:
             if not check:
                 self._serve(host, outcome.servers)
         return sold
+
+    def install(self) -> None:
+        """Record the gateways in the store, as the role does before it leases."""
+        with use(self.node.runtime), contextlib.closing(open_store(str(self.node.store))) as store:
+            keys = dict.fromkeys([pool.name for pool in self.host.gateway.pools], key_digest(store, KEY))
+            installations = []
+            for host in self.hosts.values():
+                order = self._order(host, self.vendor.clock.now())
+                options = as_json(order.declaration)
+                installations.append(dataclasses.replace(order.installation, options=options, keys=keys))
+            assert Installations(store).declare(installations, "a run") == []
 
     def killed(self, **options: Any) -> bool:
         """Let a run be killed, if a test has planned that; returns whether it was."""

@@ -368,3 +368,12 @@ ROW_OF_THE_JOURNAL = "cannot be used: row {} of its table journal"
 SET_STORE = "Set store (environment QG_STORE) to a directory on a local disk that this user owns."
 NO_SUCH_DATABASE = "does not exist. Check the URL"
 NO_DATABASE = "Connection refused. Check the URL, and that the server runs and can be reached"
+
+# Money.
+NEEDS = "needs"
+IS_REACHED_AFTER = "is reached after about"
+IS_NOT_REACHED = "is not reached, and leaves"
+UNKNOWN_LIFE = "is known when this store has bought the first one"
+EIGHT_CHANNELS_FREE = "8 of the 12 channels of the plan stay free"
+SOMEBODY_ELSE = "somebody else uses the key"
+GIVE_TEXT_OR_JSON = "qg_format=xml does not exist: give text or json."

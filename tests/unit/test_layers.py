@@ -15,8 +15,14 @@ SHARED = [name for name in ("_core", "_store", "_api", "_task", "_paid") if (CLI
 
 #: What each domain has: its entry for actions and modules, and the calls of what it pays for.
 COMMON_NAMES = {"__init__", "operations", "api"}
-#: Domains above that of leases: two that read what a key holds, and the gateway, which leases.
-ABOVE_LEASES = ("_doctor", "_gateway", "_watch")
+#: The domains that read from others, or lease through them.
+ABOVE = {
+    "_gateway": ["_leases"],
+    "_watch": ["_leases"],
+    "_doctor": ["_leases", "_gateway"],
+    "_ledger": ["_gateway"],
+    "_report": ["_leases", "_gateway", "_whitelist"],
+}
 #: The files that turn the options of a task into objects, beside those of ``_task``.
 EDGES = ("operations", "quota", "lookup")
 
@@ -46,8 +52,7 @@ def test_a_file_imports_only_the_layers_below_its_own() -> None:
         below = SHARED
         if folder in SHARED:
             below = SHARED[: SHARED.index(folder)]
-        if folder in ABOVE_LEASES:
-            below = [*SHARED, "_leases"]
+        below = [*below, *ABOVE.get(folder, [])]
         if others := imported_folders(path) - {folder, *below}:
             wrong[name] = others
     assert wrong == {}

@@ -19,15 +19,18 @@ from ansible.module_utils import ansible_release
 from .._api.calls import CLASSIC
 from .._api.key import KeyCaller
 from .._api.lease_client import Leases
-from .._api.leases import Lease
+from .._api.leases import Lease, Quota
 from .._api.transport import VERSION
 from .._api.whitelist import Whitelist
 from .._core.checks import check_sources, check_url, read_address
 from .._core.errors import CallError, OptionError, QgError
 from .._core.text import counted
-from .._leases.api import held_leases
+from .._gateway.outlook import outlook
+from .._gateway.records import problem_of
+from .._leases.api import foreign_leases, leases_with_origins, unexplained_addresses, unexplained_fall
 from .._leases.credentials import proxy_url
 from .._paid.caps import bought_today
+from .._paid.origin import Origins
 from .._store.installations import Installation, Installations
 from .._store.opening import is_database
 from .._task.api_options import (
@@ -36,6 +39,7 @@ from .._task.api_options import (
     EGRESS_OPTIONS,
     PRODUCT_OPTIONS,
     PROXY_API_OPTIONS,
+    SHARED_KEY_OPTIONS,
     Connection,
     key_caller,
 )
@@ -46,14 +50,12 @@ _SPEC: Spec = {
     "through_proxy": {"type": "str"},
     "sources": EGRESS_OPTIONS["sources"],
     **CAP_OPTIONS,
+    **SHARED_KEY_OPTIONS,
     **PRODUCT_OPTIONS,
     **PROXY_API_OPTIONS,
     "key": {**PROXY_API_OPTIONS["key"], "required": False},
 }
 _REGISTER = "ansible-playbook qingguo.qgnet.register -e qg_hosts=localhost"
-#: A refresh is overdue after so many of its intervals, and the seconds that some of them may take.
-_INTERVALS = 3
-_MARGIN = 30.0
 #: The number of problems that a check shows.
 _MAX_PROBLEMS = 5
 #: Returns the command that registers this machine on the whitelist.
@@ -71,6 +73,8 @@ class Doctor:
         self.sources: list[str] = params["sources"]
         self.proxy: str = params["through_proxy"] or ""
         self.cap: int | None = params["max_new_per_day"]
+        self.is_shared: bool = params["shared_key"]
+        self.quota: Quota | None = None
         self._params = params
         self._registering = registering
         self.checks: list[dict[str, Any]] = []
@@ -141,7 +145,7 @@ class Doctor:
         installed = self._installed()
         problems = []
         for each in installed:
-            problem = _problem_of(each, now)
+            problem = problem_of(each, now)
             if problem:
                 problems.append(problem)
         if problems:
@@ -186,8 +190,9 @@ class Doctor:
 
     def _held(self, api: Leases) -> str:
         # A plan of exclusive occupancy has no list.
+        origins = Origins({}, None)
         try:
-            self.leases = held_leases(api)
+            self.leases, origins = leases_with_origins(api)
         except CallError as error:
             if error.reason is None:
                 raise
@@ -197,15 +202,19 @@ class Doctor:
             )
         now = api.caller.vendor_clock.now()
         self.leases.sort(key=lambda lease: lease.remaining(now) or 0.0)
-        return f"{counted(len(self.leases), 'lease')}, the last until {self.leases[-1].described(now)['expires_at']}"
+        held = f"{counted(len(self.leases), 'lease')}, the last until {self.leases[-1].described(now)['expires_at']}"
+        return f"{held}{foreign_leases(origins, self.is_shared)}"
 
     def _quota(self, api: Leases) -> str:
         quota = api.lease_quota()
+        self.quota = quota
         if quota is None:
             return "cannot be read for this product"
         numbers = quota.described()
         of = f" of {numbers['total']}" if numbers["total"] is not None else ""
         detail = f"{numbers['available']}{of} {numbers['unit']} free"
+        if quota.balance is not None:
+            detail += unexplained_addresses(unexplained_fall(api, quota.balance), self.is_shared)
         more = quota.used - len(self.leases)
         if quota.balance is None and more > 0:
             detail += (
@@ -216,9 +225,10 @@ class Doctor:
 
     def _cap(self, api: Leases) -> str:
         bought = f"{bought_today(api.caller.store, api.caller.key_digest)} bought in 24 hours"
+        need = outlook(api, self.connection.key, self.cap, self.quota)
         if self.cap is None:
-            return f"{bought}, without a limit. To set one, type: export QG_MAX_NEW_PER_DAY=NUMBER"
-        return f"{bought} of at most {self.cap}"
+            return f"{bought}, without a limit. To set one, type: export QG_MAX_NEW_PER_DAY=NUMBER. {need}".rstrip()
+        return f"{bought} of at most {self.cap}. {need}".rstrip(". ")
 
     def _proxy(self) -> str:
         """Send one request through the given proxy, or through the held lease that lasts longest."""
@@ -250,29 +260,6 @@ class Doctor:
         except ValueError:
             pass
         raise QgError(f"{url} sent no address (HTTP status {response.status}).", http_status=response.status)
-
-
-def _problem_of(installation: Installation, now: float) -> str:
-    """Return why a gateway or list does not get new leases, and what to type; empty if it does."""
-    name = f"The {installation.kind} {installation.name} of {installation.host}"
-    if installation.problem:
-        return f"{name} has a problem: {installation.problem}"
-    age = now - (installation.refreshed_at or installation.installed_at)
-    if age <= _INTERVALS * installation.options.get("interval", 0) + _MARGIN:
-        return ""
-    return (
-        f"{name} was last refreshed {_duration(age)} ago: to refresh it by a timer, type: ansible-playbook "
-        f"qingguo.qgnet.refresh_timer -e qg_hosts={installation.host}; if the host is lost: ansible-playbook "
-        f"qingguo.qgnet.deregister -e qg_forget={installation.host}."
-    )
-
-
-def _duration(seconds: float) -> str:
-    """Return a duration in the largest unit of which it has at least two."""
-    for unit, length in (("day", 86400), ("hour", 3600), ("minute", 60)):
-        if seconds >= 2 * length:
-            return counted(int(seconds // length), unit)
-    return counted(int(seconds), "second")
 
 
 def _versions() -> str:

@@ -14,13 +14,16 @@ from typing import Any
 from .._api.parsing import BEIJING
 from .._core.errors import OptionError, QgError
 from .._core.runtime import WaitBudget, current_actor, wall_time
-from .._core.text import format_sample
+from .._core.text import counted, format_sample
 from .._store.installations import GATEWAY, LIST, Installation, Installations
 from .._store.store import Store
 from .declaration import Declaration, from_json
 
 #: Seconds between two attempts to lock what another run has locked.
 _LOCK_POLL = 1.0
+#: A refresh is overdue after so many of its intervals, and the seconds that some of them may take.
+_INTERVALS = 3
+_MARGIN = 30.0
 _NOUNS = {GATEWAY: "gateway", LIST: "list"}
 
 
@@ -147,3 +150,26 @@ def check_key(installation: Installation, pool: str, digest: str) -> None:
 def key_digest(store: Store, key: str) -> str:
     """Return the name of a key in the rows of a store."""
     return store.digest("installed", key)
+
+
+def problem_of(installation: Installation, now: float) -> str:
+    """Return why a gateway or list does not get new leases, and what to type; empty if it does."""
+    name = f"The {installation.kind} {installation.name} of {installation.host}"
+    if installation.problem:
+        return f"{name} has a problem: {installation.problem}"
+    age = now - (installation.refreshed_at or installation.installed_at)
+    if age <= _INTERVALS * installation.options.get("interval", 0) + _MARGIN:
+        return ""
+    return (
+        f"{name} was last refreshed {_duration(age)} ago: to refresh it by a timer, type: ansible-playbook "
+        f"qingguo.qgnet.refresh_timer -e qg_hosts={installation.host}; if the host is lost: ansible-playbook "
+        f"qingguo.qgnet.deregister -e qg_forget={installation.host}."
+    )
+
+
+def _duration(seconds: float) -> str:
+    """Return a duration in the largest unit of which it has at least two."""
+    for unit, length in (("day", 86400), ("hour", 3600), ("minute", 60)):
+        if seconds >= 2 * length:
+            return counted(int(seconds // length), unit)
+    return counted(int(seconds), "second")

@@ -145,6 +145,8 @@ class Supplier:
     cap: int | None = None
     check: bool = False
     bought: int = 0
+    #: The clients of the keys that it has leased with.
+    clients: dict[str, Leases] = field(default_factory=dict)
 
     def supply(self, leases: LeaseSet) -> Supply:
         """Ensure the leases of a set, as far as its exits can be used."""
@@ -165,6 +167,7 @@ class Supplier:
         )
         connection = self.connect(leases.needs[0])
         client = lease_client(connection, self.announcer, partial(check_new_terms, terms), store=self.store)
+        self.clients[connection.key] = client
         supply.product = client.product
         # With product=auto, it is known only now.
         known_pool = dataclasses.replace(pool, product=client.product, drain=leases.drain)

@@ -7,18 +7,23 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import datetime
 import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 from .._api.calls import PRODUCTS
+from .._api.lease_client import Leases
 from .._api.parsing import BEIJING
 from .._core.checks import parse_minutes
 from .._core.errors import OptionError
 from .._core.runtime import SILENT
 from .._core.text import quoted
+from .._gateway.outlook import demands_of
+from .._paid.forecast import per_day
 from .._paid.journal import REFUSED, SETTLED, ledger
+from .._store.facts import PRODUCT
 from .._store.opening import open_store
 from .._store.store import Store
 from .._task.api_options import AUTO, PRODUCT_OPTIONS, PROXY_API_OPTIONS, Connection, key_caller
@@ -96,12 +101,25 @@ def _keys(connection: Connection, store: Store) -> set[str]:
     return digests
 
 
+def _needed(connection: Connection, store: Store) -> dict[str, float] | None:
+    """Return how many leases a day the gateways and lists of a key need; None without any, or if it is unknown."""
+    caller = key_caller(connection, SILENT, store)
+    if connection.product == AUTO:
+        caller.use_product(caller.facts.get(PRODUCT) or caller.product)
+    demands, unknown = demands_of(Leases(caller), connection.key)
+    if unknown or not demands:
+        return None
+    return dataclasses.asdict(per_day(demands))
+
+
 def _run(params: Params, mode: Mode) -> dict[str, Any]:
     connection = Connection.of({**_DEFAULTS, **params})
     with contextlib.closing(open_store(connection.store, _MAX_WAIT)) as store:
         since = moment("since", params["since"], store.now() + store.wall_ahead())
         entries = [described(entry) for entry in ledger(store, _keys(connection, store), since)]
-    return {"changed": False, "entries": entries, "count": len(entries), "totals": totals(entries)}
+        needed = _needed(connection, store)
+    result = {"entries": entries, "count": len(entries), "totals": totals(entries)}
+    return {"changed": False, **result, "needed_per_day": needed}
 
 
 LEDGER_INFO = Operation(spec=_SPEC, run=_run)

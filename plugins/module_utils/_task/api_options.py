@@ -64,6 +64,8 @@ ACCOUNT_API_OPTIONS: Spec = {
 }
 #: The options that limit what a key may buy (doc fragment ``caps``).
 CAP_OPTIONS: Spec = shared("max_new_per_day", type="int")
+#: Whether others lease with the key on purpose (doc fragment ``caps``).
+SHARED_KEY_OPTIONS: Spec = shared("shared_key", type="bool", default=False)
 #: Whether a payment may be made although the quota counts more than the list (doc fragment
 #: ``cap``).
 IGNORE_QUOTA_OPTION: Spec = {"ignore_quota": {"type": "bool", "default": False}}
@@ -83,7 +85,9 @@ EGRESS_OPTIONS: Spec = {
     "samples": {"type": "int", "default": 1},
 }
 #: The options that have variables of their own.
-SHARED_OPTIONS = frozenset(shared_options({**GROUP_OPTIONS, **EGRESS_OPTIONS, **INVENTORY_OPTIONS}))
+SHARED_OPTIONS = frozenset(
+    shared_options({**GROUP_OPTIONS, **EGRESS_OPTIONS, **INVENTORY_OPTIONS, **SHARED_KEY_OPTIONS})
+)
 
 
 def _check_api_url(option: str, url: str, spec: Spec) -> None:

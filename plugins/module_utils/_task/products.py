@@ -93,7 +93,11 @@ def lease_client(
     if product != AUTO:
         check(product)
         return Leases(key_caller(connection, announcer, store))
-    caller = key_caller(connection, announcer, store)
+    return detected(key_caller(connection, announcer, store), check)
+
+
+def detected(caller: KeyCaller, check: Check = lambda _product: None) -> Leases:
+    """Return the client of the API that serves the leases of the key of a caller, which is found out."""
     product = _found_out(caller)
     check(product)
     if product != caller.product:

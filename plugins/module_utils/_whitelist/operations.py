@@ -64,12 +64,17 @@ def _run(params: Params, mode: Mode) -> dict[str, Any]:
 
 
 def _run_info(params: Params, mode: Mode) -> dict[str, Any]:
-    api = Whitelist(key_caller(Connection.of(params), mode.announcer))
-    listed, unreadable = api.whitelist()
-    store = api.caller.store
+    caller = key_caller(Connection.of(params), mode.announcer)
+    return {"changed": False, **whitelist_with_owners(caller), "api": caller.usage()}
+
+
+def whitelist_with_owners(caller: KeyCaller) -> dict[str, Any]:
+    """Return the entries of the whitelist, and the hosts that are registered with them."""
+    listed, unreadable = Whitelist(caller).whitelist()
+    store = caller.store
     ahead = store.wall_ahead()
     owners: dict[str, list[dict[str, Any]]] = {}
-    for row in Registrations(store, api.caller.key_digest).all():
+    for row in Registrations(store, caller.key_digest).all():
         since = datetime.datetime.fromtimestamp(round(row.since + ahead), BEIJING).isoformat()
         own = {
             "host": row.host,
@@ -79,14 +84,12 @@ def _run_info(params: Params, mode: Mode) -> dict[str, Any]:
         }
         owners.setdefault(row.ip, []).append(own)
     return {
-        "changed": False,
         "whitelist": sorted(listed, key=inet_aton),
         "unreadable": list(unreadable),
         "entries": [
             {"ip": ip, "listed": ip in listed, "owners": owners.get(ip, [])}
             for ip in sorted({*listed, *owners}, key=inet_aton)
         ],
-        "api": api.caller.usage(),
     }
 
 

@@ -9,7 +9,7 @@ import dataclasses
 from typing import Any
 
 import pytest
-from ansible_collections.qingguo.qgnet.plugins.module_utils._doctor.operations import _problem_of
+from ansible_collections.qingguo.qgnet.plugins.module_utils._gateway.records import problem_of
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.installations import Installation
 from support import phrases
 
@@ -39,7 +39,7 @@ GATEWAY = Installation(
     ],
 )
 def test_a_refresh_that_is_in_time_is_no_problem(changes: dict[str, Any]) -> None:
-    assert _problem_of(dataclasses.replace(GATEWAY, **changes), NOW) == ""
+    assert problem_of(dataclasses.replace(GATEWAY, **changes), NOW) == ""
 
 
 @pytest.mark.parametrize(
@@ -52,7 +52,7 @@ def test_a_refresh_that_is_in_time_is_no_problem(changes: dict[str, Any]) -> Non
     ],
 )
 def test_an_overdue_refresh_or_a_problem_is_named(changes: dict[str, Any], words: str) -> None:
-    problem = _problem_of(dataclasses.replace(GATEWAY, **changes), NOW)
+    problem = problem_of(dataclasses.replace(GATEWAY, **changes), NOW)
 
     assert problem.startswith("The gateway qg-proxy-gateway of crawler1 ")
     assert words in problem

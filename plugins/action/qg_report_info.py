@@ -1,0 +1,16 @@
+# Copyright (c) 2026 The qingguo.qgnet authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""qg_report_info on the control node."""
+
+from __future__ import annotations
+
+from ansible_collections.qingguo.qgnet.plugins.module_utils._report.operations import REPORT_INFO
+from ansible_collections.qingguo.qgnet.plugins.plugin_utils._action import ApiAction
+
+
+class ActionModule(ApiAction):
+    """Runs the operation in the worker process."""
+
+    operation = REPORT_INFO

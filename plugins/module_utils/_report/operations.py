@@ -1,0 +1,179 @@
+# Copyright (c) 2026 The qingguo.qgnet authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The operation of qg_report_info: hosts, leases, spending, gateways and lists of a key, and what is wrong with them.
+
+What cannot be read is one sentence among the problems, and the rest is reported.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import datetime
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any, TypeVar
+
+from .._api.calls import CLASSIC, PRODUCTS
+from .._api.key import KeyCaller
+from .._api.lease_client import Leases
+from .._api.leases import Quota
+from .._api.parsing import BEIJING
+from .._core.errors import QgError
+from .._core.text import format_sample
+from .._gateway.outlook import outlook
+from .._gateway.records import described, problem_of
+from .._leases.api import foreign_leases, leases_with_origins, unexplained_addresses, unexplained_fall
+from .._leases.operations import lease_results
+from .._paid.caps import bought_today, parse_cap
+from .._paid.journal import spending
+from .._store.installations import Installations
+from .._task.api_options import (
+    AUTO,
+    CAP_OPTIONS,
+    PRODUCT_OPTIONS,
+    PROXY_API_OPTIONS,
+    SHARED_KEY_OPTIONS,
+    Connection,
+    key_caller,
+)
+from .._task.operation import Mode, Operation, Params, Spec, explained
+from .._task.products import detected
+from .._whitelist.operations import whitelist_with_owners
+from .page import page
+
+T = TypeVar("T")
+_SPEC: Spec = {**CAP_OPTIONS, **SHARED_KEY_OPTIONS, **PRODUCT_OPTIONS, **PROXY_API_OPTIONS}
+#: The days that spending is reported of, today included.
+_DAYS = 14
+
+
+class Reporter:
+    """Reads one part after the other into ``data``. The whitelist comes first, since it is of the classic API."""
+
+    def __init__(self, connection: Connection, caller: KeyCaller, mode: Mode, *, cap: int | None, shared: bool) -> None:
+        self.connection = connection
+        self.caller = caller
+        self.mode = mode
+        self.cap = cap
+        self.is_shared = shared
+        self.problems: list[str] = []
+        self.data: dict[str, Any] = {"cap": cap}
+
+    def read(self) -> dict[str, Any]:
+        """Return the report as data."""
+        self.data["whitelist"] = self._part("The whitelist", self._whitelist)
+        client = self._part("The product of the key", self._client)
+        self.data["product"] = client.product if client else None
+        quota = None
+        self.data["leases"] = None
+        self.data["foreign"] = None
+        if client:
+            self._part("The list of leases", lambda: self._leases(client))
+            quota = self._part("The quota", lambda: self._quota(client))
+        self.data["quota"] = quota.described() if quota else None
+        self.data["spending"] = self._part("The ledger", lambda: self._spending(client))
+        self.data["installations"] = self._part("The gateways and lists", self._installations)
+        self.data["forecast"] = ""
+        if client:
+            sentence = self._part("The forecast", lambda: outlook(client, self.connection.key, self.cap, quota))
+            self.data["forecast"] = sentence or ""
+        self.data["problems"] = self.problems
+        return {**self.data, "page": page(self.data)}
+
+    def _part(self, name: str, read: Callable[[], T]) -> T | None:
+        """Return what is read; None if that fails, for a reason that is one of the problems then."""
+        try:
+            return read()
+        except QgError as error:
+            self.problems.append(f"{name} cannot be read: {explained(error, self.mode.origin)}")
+            return None
+
+    def _client(self) -> Leases:
+        if self.connection.product == AUTO:
+            return detected(self.caller)
+        self.caller.use_product(self.connection.product)
+        return Leases(self.caller)
+
+    def _whitelist(self) -> dict[str, Any]:
+        whitelist = whitelist_with_owners(self.caller)
+        for entry in whitelist["entries"]:
+            if not entry["listed"]:
+                hosts = sorted({owner["host"] for owner in entry["owners"]})
+                self.problems.append(
+                    f"{entry['ip']} is registered for {format_sample(hosts)}, and not on the whitelist. Type: "
+                    f"ansible-playbook qingguo.qgnet.register -e qg_hosts={','.join(hosts)}"
+                )
+        return whitelist
+
+    def _leases(self, client: Leases) -> None:
+        held, origins = leases_with_origins(client)
+        rows = []
+        for lease in held:
+            (row,) = lease_results([lease], client.caller.vendor_clock)
+            rows.append({**row, "bought_here": origins.bought_here[lease.name]})
+        self.data["leases"] = rows
+        self.data["foreign"] = origins.foreign
+        foreign = foreign_leases(origins, self.is_shared)
+        if foreign and not self.is_shared:
+            self.problems.append(f"The key holds {len(held)} leases{foreign}.")
+
+    def _quota(self, client: Leases) -> Quota | None:
+        quota = client.lease_quota()
+        if quota is not None and quota.balance is not None:
+            used = unexplained_addresses(unexplained_fall(client, quota.balance), self.is_shared)
+            if used and not self.is_shared:
+                self.problems.append(f"The plan has {quota.balance} addresses left{used}.")
+        return quota
+
+    def _spending(self, client: Leases | None) -> list[dict[str, Any]]:
+        """Return what was bought on each day of a fortnight on which anything was."""
+        store = self.caller.store
+        keys = self._digests(client)
+        self.data["bought"] = sum(bought_today(store, key) for key in keys)
+        now = store.now() + store.wall_ahead()
+        today = datetime.datetime.fromtimestamp(now, BEIJING).replace(hour=0, minute=0, second=0, microsecond=0)
+        first = today - datetime.timedelta(days=_DAYS - 1)
+        days: dict[tuple[str, str], dict[str, int]] = {}
+        for moment, product, received, unknown in spending(store, keys, first.timestamp()):
+            of_day = days.setdefault((str(moment.date()), product), {"calls": 0, "received": 0, "unknown": 0})
+            of_day["calls"] += 1
+            of_day["received"] += received
+            of_day["unknown"] += unknown
+        return [{"day": day, "product": product, **numbers} for (day, product), numbers in sorted(days.items())]
+
+    def _digests(self, client: Leases | None) -> list[str]:
+        """Return the names of the key in the store: those for all products if its own is not known."""
+        if client:
+            return [client.caller.key_digest]
+        digests = []
+        for product in PRODUCTS:
+            self.caller.use_product(product)
+            digests.append(self.caller.key_digest)
+        return digests
+
+    def _installations(self) -> list[dict[str, Any]]:
+        store = self.caller.store
+        now = store.now() + store.wall_ahead()
+        installed = []
+        for each in Installations(store).all():
+            if each.removed_at is None:
+                problem = problem_of(each, now)
+                if problem:
+                    self.problems.append(problem)
+                installed.append({**described(each), "problem": problem})
+        return installed
+
+
+def _run(params: Params, mode: Mode) -> dict[str, Any]:
+    connection = Connection.of(params)
+    caller = key_caller(replace(connection, product=CLASSIC), mode.announcer)
+    with contextlib.closing(caller.store):
+        cap = parse_cap(params["max_new_per_day"])
+        reporter = Reporter(connection, caller, mode, cap=cap, shared=params["shared_key"])
+        report = reporter.read()
+    return {"changed": False, **report, "api": caller.usage()}
+
+
+REPORT_INFO = Operation(spec=_SPEC, run=_run)

@@ -1,0 +1,147 @@
+#!/usr/bin/python
+# Copyright (c) 2026 The qingguo.qgnet authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Report hosts, leases, spending, gateways and lists of a key."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: qg_report_info
+short_description: Report hosts, leases, spending, gateways and lists of a key
+version_added: 1.0.0
+author:
+  - The qingguo.qgnet authors (!UNKNOWN)
+description:
+  - Returns what a QG.net key is used for, what is wrong, and what to type. The playbook C(qingguo.qgnet.report) shows
+    RV(page), or the rest as JSON with C(-e qg_format=json).
+  - Buys and changes nothing at QG.net. It does not fail because of what it finds. What cannot be read is null, and the
+    reason is among the RV(problems).
+extends_documentation_fragment:
+  - qingguo.qgnet.attributes
+  - qingguo.qgnet.attributes.info
+  - qingguo.qgnet.caps
+  - qingguo.qgnet.caps.shared
+  - qingguo.qgnet.product
+  - qingguo.qgnet.proxy_api
+  - qingguo.qgnet.transport
+  - qingguo.qgnet.store
+seealso:
+  - module: qingguo.qgnet.qg_doctor_info
+  - module: qingguo.qgnet.qg_ledger_info
+  - module: qingguo.qgnet.qg_proxy_info
+  - module: qingguo.qgnet.qg_whitelist_info
+"""
+
+EXAMPLES = r"""
+- name: Read the report
+  qingguo.qgnet.qg_report_info:
+  register: report
+
+- name: Show it as text
+  ansible.builtin.debug:
+    var: report.page
+
+- name: Fail if something is wrong
+  ansible.builtin.assert:
+    that: report.problems == []
+"""
+
+RETURN = r"""
+page:
+  description: The report as lines of text.
+  returned: success
+  type: list
+  elements: str
+problems:
+  description: What is wrong, and what to type.
+  returned: success
+  type: list
+  elements: str
+  sample: []
+product:
+  description: The product of the key; null if it cannot be found out.
+  returned: success
+  type: str
+  sample: classic
+whitelist:
+  description: C(whitelist), C(unreadable) and C(entries), as M(qingguo.qgnet.qg_whitelist_info) returns them.
+  returned: success
+  type: dict
+leases:
+  description: The leases of the key as M(qingguo.qgnet.qg_proxy_info) returns them, with those that no program can use.
+  returned: success
+  type: list
+  elements: dict
+foreign:
+  description: How many of these others have bought at least, as M(qingguo.qgnet.qg_proxy_info) returns it.
+  returned: success
+  type: int
+  sample: 0
+quota:
+  description: C(unit), C(total), C(available) and C(used), as M(qingguo.qgnet.qg_quota_info) returns them.
+  returned: success
+  type: dict
+spending:
+  description: The purchases of today and the 13 days before, by day and product, without days that have none.
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    day:
+      description: The day, in China Standard Time.
+      type: str
+    product:
+      description: The product.
+      type: str
+    calls:
+      description: The number of paid calls.
+      type: int
+    received:
+      description: The number of leases or resources that were bought.
+      type: int
+    unknown:
+      description: The number of those that may have been bought as well, by calls of which the result is not known.
+      type: int
+  sample:
+    - {day: "2030-01-02", product: classic, calls: 1, received: 1, unknown: 0}
+bought:
+  description: How many were bought, or may have been bought, in the last 24 hours.
+  returned: success
+  type: int
+  sample: 1
+cap:
+  description: The value of O(max_new_per_day).
+  returned: success
+  type: int
+  sample: 5000
+forecast:
+  description:
+    - A sentence about how many leases a day the gateways and lists of the key need, and when that reaches
+      O(max_new_per_day) or the end of the plan. It is empty if O(store) has none.
+  returned: success
+  type: str
+installations:
+  description: The gateways and lists that O(store) has, with their last refresh, and what is wrong with it.
+  returned: success
+  type: list
+  elements: dict
+error:
+  description:
+    - The failed call. C(code) and C(meaning) are those of QG.net; C(request_id) is its number of the call, for support.
+  returned: failure
+  type: dict
+"""
+
+from ansible_collections.qingguo.qgnet.plugins.module_utils._task.module import run_module
+from ansible_collections.qingguo.qgnet.plugins.module_utils._report.operations import REPORT_INFO
+
+
+def main() -> None:
+    """Run as a module, where the task was delegated to."""
+    run_module(REPORT_INFO)
+
+
+if __name__ == "__main__":
+    main()
