@@ -108,6 +108,8 @@ def test_a_file_has_what_a_key_and_an_account_hold_and_a_failed_reading_leaves_t
         f"qgnet_channels_free{key}": channels - 2,
         f"qgnet_channels_used{key}": 2,
         f"qgnet_leases{key}": 2,
+        f"qgnet_foreign_leases{key}": 0,
+        f"qgnet_key_is_shared{key}": 0,
         f"qgnet_whitelist_entries{key}": 2,
         f"qgnet_whitelist_unowned_entries{key}": 2,
         f"qgnet_whitelist_missing_addresses{key}": 0,
@@ -177,7 +179,10 @@ def test_gateways_and_lists_are_in_the_file_as_the_store_has_them(
 
     write(sim, playground, path).ok()
 
-    values = of_gateways(samples(path))
+    series = samples(path)
+    # Leases of the simulator last a day, and both hosts share one.
+    assert series['qgnet_leases_needed_per_day{key="default",bound="least"}'] == 1
+    values = of_gateways(series)
     for host in ("gw1", "gw2"):
         assert before <= values["last_refresh_timestamp_seconds", host] <= time.time()
         assert values["interval_seconds", host] == 8
@@ -270,6 +275,10 @@ WELL = {
     "qgnet_channels_free": "3x1600",
     "qgnet_plan_addresses_left": "500x1600",
     "qgnet_bought_per_day": "17x1600",
+    "qgnet_leases_needed_per_day": "20x1600",
+    "qgnet_foreign_leases": "0x1600",
+    "qgnet_plan_addresses_unexplained": "0x1600",
+    "qgnet_key_is_shared": "0x1600",
     "qgnet_max_new_per_day": "20x1600",
     "qgnet_balance_yuan": "80x1600",
     "qgnet_whitelist_missing_addresses": "0x1600",
@@ -286,15 +295,27 @@ ILL = {
     "qgnet_channels_free": "0x1600",
     "qgnet_plan_addresses_left": "99x1600",
     "qgnet_bought_per_day": "18x1600",
+    "qgnet_leases_needed_per_day": "20.1x1600",
+    "qgnet_foreign_leases": "1x1600",
+    "qgnet_plan_addresses_unexplained": "1x1600",
+    "qgnet_key_is_shared": "0x1600",
     "qgnet_max_new_per_day": "20x1600",
     "qgnet_balance_yuan": "49.9x1600",
     "qgnet_whitelist_missing_addresses": "1x1600",
     "qgnet_whitelist_unowned_entries": "1x1600",
 }
+#: What others do with a key that is shared on purpose.
+SHARED = {
+    **WELL,
+    "qgnet_foreign_leases": "9x1600",
+    "qgnet_plan_addresses_unexplained": "9x1600",
+    "qgnet_key_is_shared": "1x1600",
+}
 #: The labels of metrics that have others than a key.
 LABELS = {
     "qgnet_last_success_timestamp_seconds": 'reading="gateways"',
     "haproxy_backend_active_servers": 'job="qgnet",proxy="qg"',
+    "qgnet_leases_needed_per_day": 'key="a",bound="least"',
 }
 #: What the configuration of a gateway has beside its pools: no exits, and those of a pool whose checks all fail.
 INNER_BACKENDS = ("clients", "qg_any")
@@ -334,7 +355,8 @@ def test_prometheus_accepts_the_alerts_and_each_is_due_when_it_should_be(tmp_pat
             "promql_expr_test": [{"expr": firing, "eval_time": "26h", "exp_samples": expected}],
         }
 
-    tests = {"rule_files": [str(ALERTS)], "evaluation_interval": "1m", "tests": [case(WELL, []), case(ILL, alerts)]}
+    cases = [case(WELL, []), case(SHARED, []), case(ILL, alerts)]
+    tests = {"rule_files": [str(ALERTS)], "evaluation_interval": "1m", "tests": cases}
     file = tmp_path / "tests.yml"
     file.write_text(yaml.safe_dump(tests), encoding="utf-8")
     promtool("test", "rules", file)
