@@ -10,10 +10,9 @@ of a play, Ansible itself waits for all hosts, so that one of them leases for al
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import secrets
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ansible.errors import AnsibleActionFail
@@ -27,8 +26,6 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._gateway.outlook imp
 from ansible_collections.qingguo.qgnet.plugins.module_utils._gateway.supply import Supplier
 from ansible_collections.qingguo.qgnet.plugins.module_utils._paid.caps import parse_cap
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.installations import GATEWAY, LIST, Installation
-from ansible_collections.qingguo.qgnet.plugins.module_utils._store.opening import open_store
-from ansible_collections.qingguo.qgnet.plugins.module_utils._store.store import Store
 from ansible_collections.qingguo.qgnet.plugins.module_utils._task.api_options import (
     CAP_OPTIONS,
     INVENTORY_OPTIONS,
@@ -42,7 +39,7 @@ from ansible_collections.qingguo.qgnet.plugins.plugin_utils._gateway_host import
     look_script,
     removal_script,
 )
-from ansible_collections.qingguo.qgnet.plugins.plugin_utils._gateway_serving import LEASED, LOOK, ServingAction
+from ansible_collections.qingguo.qgnet.plugins.plugin_utils._gateway_serving import FOUND, LEASED, LOOK, ServingAction
 from ansible_collections.qingguo.qgnet.plugins.plugin_utils._gateway_variables import LOGIN
 from ansible_collections.qingguo.qgnet.plugins.plugin_utils._timers import read_timers, remove_timer
 
@@ -64,7 +61,6 @@ SPEC: Spec = {
     **CAP_OPTIONS,
 }
 #: The variables that the tasks register, beside those of what is served.
-FOUND = "proxy_gateway__found"
 CONFIGURED = "proxy_gateway__configured"
 SERVED = "proxy_gateway__served"
 
@@ -89,11 +85,6 @@ class ActionModule(ServingAction):
             "info": self._info,
         }
         return self.guarded(lambda: steps[params["step"]](params))
-
-    @contextlib.contextmanager
-    def _store(self, params: Mapping[str, Any]) -> Iterator[Store]:
-        with contextlib.closing(open_store(params["store"], params["max_wait"])) as store:
-            yield store
 
     def _find(self, params: Mapping[str, Any]) -> dict[str, Any]:
         """Return what is recorded for the hosts of the play, and lock it."""
@@ -175,14 +166,18 @@ class ActionModule(ServingAction):
     def _lease(self, params: Mapping[str, Any]) -> dict[str, Any]:
         """Lease for all hosts that have looked, and return what each of them is to serve."""
         mode = self.mode()
+        began = wall_time()
         orders = self._orders(is_refresh=params["refresh"])
+        every_order = [order for own in orders.values() for order in own]
         with self._store(params) as store:
             rows = records.installations(store)
+            if not mode.check:
+                operations.renew_locks(rows, every_order, [number for host in orders for number in self._found(host)])
             for host, own in orders.items():
                 for order in own:
                     self._use_keys(store, host, order, is_refresh=params["refresh"])
             if not params["refresh"] and not mode.check:
-                operations.declare(rows, [order for own in orders.values() for order in own])
+                operations.declare(rows, every_order)
             supplier = Supplier(
                 connect=lambda need: self._connection_of(params, need),
                 announcer=mode.announcer,
@@ -204,7 +199,13 @@ class ActionModule(ServingAction):
         bought = supplier.bought
         for sentence in filter(None, forecasts):
             self._display.display(f"qg_proxy_gateway: {sentence}", stderr=True)
-        result = {"changed": bought > 0, "bought": bought, "hosts": hosts, "warnings": [*warnings]}
+        result = {
+            "changed": bought > 0,
+            "bought": bought,
+            "hosts": hosts,
+            "warnings": [*warnings],
+            "began": began,
+        }
         return self._redacted(result, params)
 
     def _orders(self, *, is_refresh: bool) -> dict[str, list[operations.Order]]:

@@ -121,8 +121,8 @@ missing:
   type: dict
   sample: {}
 began:
-  description: The Unix time at which the run began.
-  returned: with O(step=find)
+  description: The Unix time at which the step began, by which the locks of the run last.
+  returned: with O(step=find) and O(step=lease)
   type: float
   sample: 1893456000.0
 orders:

@@ -9,13 +9,15 @@ from __future__ import annotations
 import base64
 import secrets
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import QgError
+from ansible_collections.qingguo.qgnet.plugins.module_utils._core.runtime import current_actor, wall_time
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.text import one_line
-from ansible_collections.qingguo.qgnet.plugins.module_utils._store.installations import GATEWAY, LIST
+from ansible_collections.qingguo.qgnet.plugins.module_utils._gateway import records
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store.installations import GATEWAY, LIST, LOCK_SECONDS
 from ansible_collections.qingguo.qgnet.plugins.module_utils._task.operation import plain
 from ansible_collections.qingguo.qgnet.plugins.plugin_utils._gateway_host import (
     NO_ANSWER,
@@ -27,7 +29,8 @@ from ansible_collections.qingguo.qgnet.plugins.plugin_utils._gateway_host import
 from ansible_collections.qingguo.qgnet.plugins.plugin_utils._gateway_variables import GatewayVariables
 from ansible_collections.qingguo.qgnet.plugins.plugin_utils._list_file import list_text
 
-#: The variables that the tasks register: what each host has, and what was leased for all.
+#: The variables that the tasks register: what is recorded, what each host has, and what was leased for all.
+FOUND = "proxy_gateway__found"
 LOOK = "proxy_gateway__look"
 LEASED = "proxy_gateway__leased"
 _TEMPLATES = Path(__file__).resolve().parents[2] / "roles" / "proxy_gateway" / "templates"
@@ -39,12 +42,15 @@ class ServingAction(GatewayVariables):
     def _serve(self, params: Mapping[str, Any]) -> dict[str, Any]:
         """Write and run what this host is to serve: the leases of this run, or at first those of before."""
         served = self._variables[LOOK]["serve"]
+        before = self._variables[FOUND]
         if not params["is_first"]:
-            served = self._variables[LEASED]["hosts"].get(self._host, [])
+            before = self._variables[LEASED]
+            served = before["hosts"].get(self._host, [])
+        served = [each for each in served if not each["is_left_alone"]]
+        if not 0 <= wall_time() - before["began"] < LOCK_SECONDS / 2:
+            self._renew_locks(served, params)
         results = []
         for each in served:
-            if each["is_left_alone"]:
-                continue
             if each["kind"] == GATEWAY:
                 results.append(self._serve_gateway(each, params))
             elif self._is_predicted(each):
@@ -53,6 +59,24 @@ class ServingAction(GatewayVariables):
                 results.append(self._write_list(each))
         changed = any(result["changed"] for result in results)
         return {"changed": changed, "diff": [diff for result in results for diff in result["diff"]]}
+
+    def _found(self, host: str) -> list[str]:
+        """Return the identifiers of what was recorded for a host when the run began."""
+        return [row["id"] for row in self._variables[FOUND]["installations"].get(host, ())]
+
+    def _renew_locks(self, served: Sequence[Mapping[str, Any]], params: Mapping[str, Any]) -> None:
+        """Let the locks of this host last from now on; raises QgError if another run has taken one."""
+        if self._task.check_mode:
+            return
+        numbers = {each["id"] for each in served}
+        if params["is_first"]:
+            # What is new is recorded later.
+            numbers.intersection_update(self._found(self._host))
+        with self._store(params) as store:
+            lost = records.installations(store).renew(numbers, current_actor().run)
+        for each in served:
+            if each["id"] in lost:
+                raise QgError(records.why_lost(each["kind"], each.get("name") or each["path"], each["host"]))
 
     def _serve_gateway(self, gateway: Mapping[str, Any], params: Mapping[str, Any]) -> dict[str, Any]:
         """Write the leases of a gateway, and at first its configuration, and have its process use them."""

@@ -6,8 +6,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,7 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._gateway.supply impo
 from ansible_collections.qingguo.qgnet.plugins.module_utils._gateway.timings import names_for
 from ansible_collections.qingguo.qgnet.plugins.module_utils._leases.credentials import check_credentials
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.installations import GATEWAY, LIST
-from ansible_collections.qingguo.qgnet.plugins.module_utils._store.opening import is_database
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store.opening import is_database, open_store
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.store import Store
 from ansible_collections.qingguo.qgnet.plugins.module_utils._task.api_options import (
     KEY_OPTIONS,
@@ -63,6 +64,11 @@ class GatewayVariables(QgAction):
 
     def _recorded_name(self, host: str, params: Mapping[str, Any]) -> str:
         return registered_name(host, is_shared=is_database(params["store"]))
+
+    @contextlib.contextmanager
+    def _store(self, params: Mapping[str, Any]) -> Iterator[Store]:
+        with contextlib.closing(open_store(params["store"], params["max_wait"])) as store:
+            yield store
 
     def _declared(self, kind: str) -> tuple[Declaration, str]:
         """Return what the variables of the role declare for this host, and the state that they want."""

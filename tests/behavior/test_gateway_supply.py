@@ -366,6 +366,69 @@ def test_a_host_that_is_alone_shut_out_fails_and_buys_nothing(
     assert phrase in fleet.problems["web2"]
 
 
+def test_exits_whose_leases_have_ended_say_nothing_of_the_host(fleet: Fleet) -> None:
+    fleet.run()
+    fleet.vendor.advance(11 * MINUTE)
+    fleet.state_of = lambda _server: REFUSES
+
+    assert fleet.run() == 4
+
+    assert fleet.problem == ""
+
+
+def run_apart(fleet: Fleet, seconds: float) -> int:
+    """Let a run of its own refresh each host, at intervals for a time; returns how many leases QG.net sold."""
+    sold = 0
+    for _time in range(int(seconds / 10)):
+        fleet.vendor.advance(10)
+        for name in fleet.hosts:
+            sold += fleet.run(only=[name])
+    return sold
+
+
+@pytest.mark.parametrize("number", [1, 4])
+@pytest.mark.parametrize("state", BAD)
+def test_an_exit_that_works_for_a_host_of_another_run_is_not_replaced(
+    new_node: Callable[..., Node], state: State, number: int
+) -> None:
+    """As if one run refreshed both: one host may be what is shut out."""
+    fleet = fleet_of(new_node("share", channels=20, lifetime=10), ("web1", "web2"), count=4)
+    assert run_apart(fleet, 10) == 4
+    exits = fleet.host.exits
+    down = exits[:number]
+    fleet.state_on["web2"] = lambda server: state if server in down else WORKS
+
+    assert run_apart(fleet, 5 * MINUTE) == 0
+
+    assert fleet.problems["web1"] == ""
+    assert bool(fleet.problems["web2"]) == (number == 4)
+    assert [host.exits for host in fleet.hosts.values()] == [exits, exits]
+
+
+def test_an_exit_that_fails_for_hosts_of_separate_runs_is_replaced_once(new_node: Callable[..., Node]) -> None:
+    fleet = fleet_of(new_node("share", channels=20, lifetime=10), ("web1", "web2"), count=4)
+    run_apart(fleet, 10)
+    failed = fleet.host.exits[0]
+    fleet.state_of = lambda server: IS_SILENT if server == failed else WORKS
+
+    assert run_apart(fleet, MINUTE) == 1
+
+    for host in fleet.hosts.values():
+        assert len(host.exits) == 4
+        assert failed not in host.exits
+
+
+def test_what_a_host_saw_that_is_refreshed_no_more_counts_for_three_intervals(new_node: Callable[..., Node]) -> None:
+    fleet = fleet_of(new_node("share", channels=20, lifetime=10), ("web1", "web2"), count=4)
+    run_apart(fleet, 20)
+    failed = fleet.host.exits[0]
+    fleet.state_of = lambda server: IS_SILENT if server == failed else WORKS
+    del fleet.hosts["web1"]
+
+    assert run_apart(fleet, 20) == 0
+    assert run_apart(fleet, 20) == 1
+
+
 def lie(fleet: Fleet, host: str, servers: list[str], state: State) -> None:
     """Let a host report of these servers, whatever it was told to serve."""
     known = [exit_at(address, number) for number, address in enumerate(servers, 1)]

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import itertools
 import json
@@ -14,14 +15,18 @@ import re
 import shutil
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import threading
 import time
 import urllib.request
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from datetime import datetime, timedelta, timezone
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +34,7 @@ import pytest
 import requests
 from integration.inventory_hosts import executable, with_login
 from integration.playground import Playground, Run, calls
-from integration.upstreams import Answer, Exit, Site, Upstreams, free_ports, running_upstreams
+from integration.upstreams import Answer, Exit, Load, Site, Upstreams, free_ports, running_upstreams
 from qgnet_simulator.running import Simulator
 from support import phrases
 from support.documents import role_options
@@ -87,25 +92,51 @@ class Gateway:
         self.environment = {"QG_KEY": sim.key, "QG_API_URL": sim.api_url}
         self.hosts: dict[str, Mapping[str, Any]] = {"gateway": {"port": self.port}}
 
-    def play(self, playbook: str = PLAY, arguments: Sequence[str] = (), **variables: Any) -> Run:
-        """Play for all hosts; the variables are those of the command line."""
+    def node(self, name: str, **environment: str) -> Gateway:
+        """Another control node for these hosts, which has nothing of this one but its environment."""
+        node = copy.copy(self)
+        node.playground = Playground(self.playground.root / name, self.playground.minute)
+        node.environment = self.environment | environment
+        return node
+
+    def inventory(self, *, is_bare: bool = False) -> str:
+        """The inventory; a bare one does not say what is installed."""
         hosts = {}
         for name, options in self.hosts.items():
             own = {variable(option): value for option, value in options.items()}
-            hosts[name] = {
-                "ansible_connection": "local",
-                "proxy_gateway_directory": str(self.folder),
-                "proxy_gateway_service": "daemon",
-                "proxy_gateway_name": name,
-                "qg_timeout": 2,
-                **own,
-            }
+            hosts[name] = {"ansible_connection": "local", "qg_timeout": 2}
+            if not is_bare:
+                hosts[name] |= {
+                    "proxy_gateway_directory": str(self.folder),
+                    "proxy_gateway_service": "daemon",
+                    "proxy_gateway_name": name,
+                    **own,
+                }
+        return json.dumps({"all": {"hosts": hosts}})
+
+    def play(
+        self, playbook: str = PLAY, arguments: Sequence[str] = (), *, is_bare: bool = False, **variables: Any
+    ) -> Run:
+        """Play for all hosts; the variables are those of the command line."""
         return self.playground.play(
             playbook,
-            inventory=json.dumps({"all": {"hosts": hosts}}),
+            inventory=self.inventory(is_bare=is_bare),
             variables=variables,
             arguments=arguments,
             environment=self.environment,
+        )
+
+    def start_refresh(self) -> subprocess.Popen[str]:
+        """Start a refresh of all hosts in a group of processes of its own."""
+        inventory = self.playground.write("started", self.inventory())
+        return subprocess.Popen(
+            [str(Path(sys.executable).parent / "ansible-playbook"), "-i", str(inventory), REFRESH],
+            env=self.playground.ansible_environment() | self.environment,
+            cwd=inventory.parent,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
         )
 
     def holds(self, *leases: Exit | Mapping[str, Any], seconds: float = 3600) -> None:
@@ -124,9 +155,9 @@ class Gateway:
     def configuration(self, name: str = "gateway") -> str:
         return (self.folder / f"{name}.cfg").read_text(encoding="utf-8")
 
-    def servers(self) -> list[str]:
+    def servers(self, name: str = "gateway") -> list[str]:
         """The lines of the leases, each with a pool, a server, an address, a deadline and a state."""
-        lines = (self.folder / "gateway.leases").read_text(encoding="utf-8").splitlines()
+        lines = (self.folder / f"{name}.leases").read_text(encoding="utf-8").splitlines()
         return [line for line in lines if line.startswith("qg ")]
 
     def addresses(self) -> set[str]:
@@ -524,6 +555,57 @@ def test_few_tunnels_fail_whatever_an_exit_does(gateway: Gateway, upstreams: Ups
         exits[0].mode = "good"
         # Until it is in again.
         eventually(lambda: " UP " in gateway.report(exits[0]))
+
+
+def load_during(gateway: Gateway, site: Site, count: int, work: Callable[[], object]) -> Load:
+    """The answers to requests that are made until something is done, and to so many at least."""
+    answers: list[Answer] = []
+    with ThreadPoolExecutor(1) as pool:
+        doing = pool.submit(work)
+        while len(answers) < count or not doing.done():
+            answers += gateway.upstreams.load(gateway.port, site, 500, 20, ("CONNECT", "GET")).answers
+        doing.result()
+    return Load(answers)
+
+
+@pytest.mark.slow
+@pytest.mark.newest
+def test_twenty_thousand_requests_while_leases_are_replaced_and_exits_die(
+    gateway: Gateway, upstreams: Upstreams
+) -> None:
+    """No request fails but those that an exit has when it falls silent, or breaks connections that it has taken."""
+    site = upstreams.site("site", pause=0.02)
+    exits = upstreams.exits(4)
+    gateway.holds(*exits)
+    gateway.play(proxy_gateway_count=4).ok()
+    total = 0
+
+    for _time in range(3):
+        exits = upstreams.exits(4)
+        gateway.holds(*exits)
+        load = load_during(gateway, site, 4500, lambda: gateway.play(REFRESH).ok())
+        total += len(load.answers)
+        assert load.failures == 0
+        assert {each.split()[2] for each in gateway.servers() if each.endswith(" ready")} == {
+            each.address for each in exits
+        }
+
+    def die(dying: Exit, mode: str) -> None:
+        dying.mode = mode
+        gateway.play(REFRESH).ok()
+
+    for mode, dying in zip(("silent", "reset"), exits, strict=False):
+        load = load_during(gateway, site, 3500, partial(die, dying, mode))
+        total += len(load.answers)
+        print(mode, len(load.answers), Counter(answer.status for answer in load.answers), load.longest)
+        # Two checks that fail take an exit out; until then, a quarter of the requests meet it.
+        assert load.failures <= 50, mode
+        after = upstreams.load(gateway.port, site, 500, 20, ("CONNECT", "GET"))
+        total += len(after.answers)
+        assert after.failures == 0, mode
+
+    print("requests", total)
+    assert total >= 20000
 
 
 # --- leases
@@ -996,6 +1078,173 @@ def test_a_host_that_is_not_as_it_was_installed_costs_nothing_and_stays_as_it_is
 
 
 @pytest.mark.slow
+@pytest.mark.newest
+def test_control_nodes_that_share_nothing_but_a_database(gateway: Gateway, database_url: str) -> None:
+    """As jobs in containers do. Each lease lasts for five minutes, and all hosts use the same one."""
+    gateway.sim.configure(plan={"lifetime": 5})
+    gateway.environment |= {"QG_STORE": database_url, "QG_INVENTORY_ID": "fleet"}
+    gateway.hosts = {name: {"port": free_port()} for name in ("first", "old", "lost")}
+    gateway.play().ok()
+    assert sold(gateway.sim) == 1
+    job = gateway.node("job")
+
+    # A new container, whose inventory has only the names of the hosts.
+    gateway.sim.advance(290)
+    job.play(REFRESH, is_bare=True).ok()
+    assert sold(gateway.sim) == 2
+    lease = gateway.servers("first")[-1].split()[2]
+    for name in gateway.hosts:
+        assert lease in " ".join(gateway.servers(name))
+        assert gateway.ask(gateway.hosts[name]["port"]).status == 200
+    assert not job.playground.store.exists()
+
+    # The host that was "old" is "new" now.
+    job.hosts = {"first": {}, "new": {**gateway.hosts["old"], "name": "old"}}
+    run = job.play(REFRESH, ["--limit", "new"], is_bare=True)
+    assert run.rc != 0
+    assert "recorded for new" in shown(run)
+    job.play(arguments=["--limit", "new"]).ok()
+    run = gateway.play(REFRESH, ["--limit", "old"])
+    assert run.rc == 2
+    assert phrases.INSTALLED_BY_ANOTHER in shown(run)
+
+    # The first host is installed anew, and gets its gateway again.
+    gateway.signal(signal.SIGKILL, "first")
+    for path in gateway.folder.glob("first.*"):
+        path.unlink()
+    run = job.play(REFRESH, ["--limit", "first"], is_bare=True)
+    assert run.rc == 2
+    assert phrases.HOST_DOES_NOT_HAVE_IT in shown(run)
+    gateway.play(arguments=["--limit", "first"]).ok()
+    gateway.play(REFRESH, ["--limit", "first"]).ok()
+
+    # One host is lost.
+    job.play("qingguo.qgnet.deregister", is_bare=True, qg_forget="lost").ok()
+    run = gateway.play(REFRESH, ["--limit", "lost"])
+    assert run.rc != 0
+    assert phrases.WAS_REMOVED in shown(run)
+    assert sold(gateway.sim) == 2
+
+    # Another inventory has a host of the same name.
+    shop = gateway.node("shop", QG_INVENTORY_ID="shop")
+    shop.hosts = {"first": {"port": free_port(), "name": "shop"}}
+    shop.play().ok()
+    before = gateway.servers("first")
+    gateway.sim.advance(290)
+    shop.play(REFRESH, is_bare=True).ok()
+    assert sold(gateway.sim) == 3
+    assert len(shop.servers("shop")) == 2
+    assert gateway.servers("first") == before
+
+    # Two control nodes refresh the same host at once.
+    gateway.hosts = {"first": gateway.hosts["first"]}
+    gateway.sim.advance(290)
+    runs = [gateway.start_refresh(), job.start_refresh()]
+    outputs = [run.communicate(timeout=200)[0] for run in runs]
+    assert [run.returncode for run in runs] == [0, 0], outputs
+    assert sold(gateway.sim) == 4
+
+    # The one of the other inventory goes alone.
+    shop.play(proxy_gateway_state="absent").ok()
+    gateway.play(REFRESH).ok()
+    assert gateway.ask(gateway.hosts["first"]["port"]).status == 200
+    assert list(gateway.folder.glob("shop.*")) == []
+    assert sold(gateway.sim) == 4
+
+
+@pytest.mark.newest
+def test_a_run_that_has_lost_its_lock_leases_and_writes_nothing(gateway: Gateway) -> None:
+    """Its look at the host takes longer than the lock lasts, and another run refreshes the gateway meanwhile."""
+    gateway.sim.configure(plan={"lifetime": 5})
+    gateway.environment["QG_INVENTORY_ID"] = "fleet"
+    gateway.play().ok()
+    [store] = gateway.playground.store.glob("*.sqlite3")
+    programs = gateway.playground.root / "programs"
+    go_on = programs / "go_on"
+    login = with_login(programs, f'while [ ! -e {go_on} ]; do sleep 0.1; done\nexec sh -c "$last"')
+    slow = gateway.node("slow", QG_STORE=str(store.parent))
+    options = dict(setting.split("=", 1) for setting in login.split())
+    slow.hosts = {"gateway": {"ansible_ssh_transfer_method": "piped", **options}}
+    gateway.sim.advance(290)
+
+    run = slow.start_refresh()
+    with sqlite3.connect(store) as rows:
+        eventually(lambda: rows.execute("SELECT locked_by FROM installations").fetchone() != ("",))
+        rows.execute("UPDATE installations SET locked_until = 0")
+    rows.close()
+    gateway.play(REFRESH).ok()
+    written = gateway.servers()
+    go_on.touch()
+    output = " ".join(run.communicate(timeout=200)[0].split())
+
+    assert run.returncode == 2
+    assert phrases.LOST_ITS_LOCK in output
+    assert gateway.servers() == written
+    assert len(written) == 2
+    assert sold(gateway.sim) == 2
+
+
+@pytest.mark.newest
+def test_a_disk_that_is_full_when_the_leases_are_written(gateway: Gateway) -> None:
+    """The host has a file system of its own, of 256 KiB, which fills up after the look."""
+    gateway.sim.configure(plan={"lifetime": 5})
+    disk = gateway.playground.root / "disk"
+    disk.mkdir()
+    user = [] if os.geteuid() == 0 else ["--user", "--map-root-user"]
+    mount = f"mount -t tmpfs -o size=256k,mode=755 none {disk} && echo mounted && exec sleep 600"
+    held = subprocess.Popen(["unshare", *user, "--mount", "sh", "-c", mount], stdout=subprocess.PIPE, text=True)
+    assert held.stdout is not None
+    assert held.stdout.readline() == "mounted\n"
+    inside = f"nsenter --target {held.pid} {'--user --preserve-credentials' if user else ''} --mount"
+    programs = gateway.playground.root / "programs"
+    fills = programs / "fills"
+    fill = f"[ ! -e {fills} ] || cat /dev/zero >{disk}/ballast 2>/dev/null"
+    login = with_login(
+        programs, f'case "$last" in *.leases.new*) {inside} sh -c "{fill}";; esac\n{inside} sh -c "$last"'
+    )
+    options = dict(setting.split("=", 1) for setting in login.split())
+    gateway.hosts["gateway"] = {
+        "port": gateway.port,
+        "directory": str(disk),
+        "ansible_ssh_transfer_method": "piped",
+        **options,
+    }
+
+    def on_host(command: str) -> str:
+        return subprocess.run([*inside.split(), "sh", "-c", command], capture_output=True, check=True, text=True).stdout
+
+    try:
+        gateway.play().ok()
+        before = on_host(f"cat {disk}/gateway.leases")
+        gateway.sim.advance(290)
+        fills.touch()
+
+        run = gateway.play(REFRESH)
+
+        assert run.rc == 2
+        assert phrases.LEASES_NOT_WRITTEN in shown(run)
+        assert on_host(f"cat {disk}/gateway.leases") == before
+        assert gateway.ask().status == 200
+        # Nothing is leased for a disk that is seen to be full.
+        assert sold(gateway.sim) == 2
+        run = gateway.play(REFRESH)
+        assert run.rc == 2
+        assert phrases.DISK_IS_FULL in shown(run)
+
+        fills.unlink()
+        on_host(f"rm {disk}/ballast")
+        gateway.play(REFRESH).ok()
+
+        assert len(on_host(f"grep '^qg ' {disk}/gateway.leases").splitlines()) == 2
+        assert gateway.ask().status == 200
+        assert sold(gateway.sim) == 2
+    finally:
+        on_host(f"kill $(cat {disk}/gateway.pid)")
+        held.kill()
+        held.communicate()
+
+
+@pytest.mark.slow
 @pytest.mark.measured
 def test_a_process_that_is_stopped_fails_the_refresh(gateway: Gateway) -> None:
     gateway.play().ok()
@@ -1016,36 +1265,29 @@ def test_a_process_that_is_stopped_fails_the_refresh(gateway: Gateway) -> None:
 @pytest.mark.slow
 @pytest.mark.newest
 def test_refreshes_that_are_killed_pay_once_and_leave_the_gateway_serving(gateway: Gateway) -> None:
-    """Each run has two leases to replace, and is killed at another moment of its two seconds."""
+    """Each run has two leases to replace, and is killed at another of twenty moments."""
     gateway.sim.configure(plan={"kind": "share", "channels": 20})
     gateway.play(qg_product="share", proxy_gateway_count=2).ok()
-    command = [
-        str(Path(sys.executable).parent / "ansible-playbook"),
-        *("-i", str(gateway.playground.root / "play" / "hosts")),
-        REFRESH,
-    ]
-    environment = gateway.playground.ansible_environment() | gateway.environment
+    began = time.monotonic()
+    gateway.start_refresh().communicate()
+    longest = 1.1 * (time.monotonic() - began)
     chance = random.Random(5)
-    for number in range(1, 11):
+    ended = 0
+    for number in range(1, 21):
         gateway.sim.advance(50)
-        killed = subprocess.Popen(
-            command,
-            env=environment,
-            cwd=gateway.playground.root / "play",
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,
-        )
+        killed = gateway.start_refresh()
         with suppress(subprocess.TimeoutExpired):
-            killed.wait(chance.uniform(0.2, 3))
+            killed.communicate(timeout=chance.uniform(0.1, 1) * longest)
+            ended += 1
         with suppress(ProcessLookupError):
             os.killpg(killed.pid, signal.SIGKILL)
-        killed.wait()
+        killed.communicate()
         assert gateway.ask().status == 200
         gateway.play(REFRESH).ok()
         # Two at first, and two for each time that these have ended.
         assert sold(gateway.sim) == 2 + 2 * number
         assert gateway.ask().status == 200
+    assert ended < 10
 
 
 def sold(sim: Simulator) -> int:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import dataclasses
 import socket
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -23,7 +23,7 @@ from .._store.installations import GATEWAY, LIST, Installation, Installations
 from .declaration import Declaration, Gateway, Pool, as_json, from_json
 from .exits import CLOCKS_AGREE, Look
 from .policy import Cause
-from .records import noun
+from .records import noun, why_lost
 from .servers import Server, file_text, next_servers, number_of_servers, slot_servers
 from .slots import SlotLease, of_slot
 from .supply import Need, Supplier, Supply, lease_sets
@@ -80,10 +80,21 @@ class Outcome:
         return " ".join(dict.fromkeys(self.problems))
 
 
+def renew_locks(rows: Installations, orders: Iterable[Order], found: Collection[str]) -> None:
+    """Let the locks of a run, those of the rows that it found, last from now on; what it has lost is left alone."""
+    lost = rows.renew(found, current_actor().run)
+    for order in orders:
+        place = order.installation
+        if place.id in lost:
+            order.problem = order.problem or why_lost(place.kind, place.name, place.host)
+
+
 def declare(rows: Installations, orders: Iterable[Order]) -> None:
     """Record what is installed, before anything is paid for."""
     declared = []
     for order in orders:
+        if order.problem:
+            continue
         options = as_json(order.declaration)
         declared.append(dataclasses.replace(order.installation, options=options))
     taken = rows.declare(declared, current_actor().run)
@@ -166,12 +177,17 @@ def serve(orders: Mapping[str, Sequence[Order]], supplier: Supplier) -> dict[str
                             installation=order.installation.id,
                             pool=pool,
                             login=order.logins[pool.name],
+                            interval=order.declaration.interval,
                             exits=order.look.exits_of(pool.name),
                         )
                     )
     supplies: dict[tuple[str, str], Supply] = {}
     for lease_set in lease_sets(needs):
         supply = supplier.supply(lease_set)
+        # Once for all hosts, since a lookup of a name may take seconds.
+        for lease in (*supply.lasting, *(supply.slots or ())):
+            if lease.server not in supply.addresses:
+                supply.addresses[lease.server] = _address(lease.server)
         for need in lease_set.needs:
             supplies[need.installation, need.pool.name] = supply
     outcomes: dict[str, list[Outcome]] = {}
@@ -245,7 +261,7 @@ def _add_pool(outcome: Outcome, order: Order, pool: Pool, supply: Supply) -> Non
     if order.installation.kind == LIST:
         place = f"The list {order.installation.name} of {order.installation.host}"
     serving = [server for server in servers if not server.drained and not server.waits]
-    shut_out = _shut_out(order, pool)
+    shut_out = _shut_out(order, pool, supply)
     is_unread = supply.leases is None
     if supply.problem and (supply.is_held_back or is_unread or shut_out or len(serving) < pool.count):
         outcome.problems.append(order.problem or f"{place}: {supply.problem}")
@@ -270,7 +286,7 @@ def _servers(outcome: Outcome, order: Order, pool: Pool, supply: Supply, leases:
     """Return servers for leases, without those that have no address."""
     servers = []
     for lease in leases:
-        address = _address(lease.server)
+        address = supply.addresses[lease.server]
         if address is None:
             outcome.warnings.append(f"{lease.server} is left out, because the control node finds no address for it.")
         else:
@@ -301,9 +317,10 @@ def _until(deadline: float | None, supply: Supply, look: Look) -> int | None:
     return int(deadline + ahead) if abs(ahead) >= CLOCKS_AGREE else int(deadline)
 
 
-def _shut_out(order: Order, pool: Pool) -> str:
-    """Return why no exit of a pool lets this host through, if none is known to; empty otherwise."""
-    exits = order.look.exits_of(pool.name).values()
+def _shut_out(order: Order, pool: Pool, supply: Supply) -> str:
+    """Return why no exit of a lease that lives lets this host through, if none is known to; empty otherwise."""
+    reported = order.look.exits_of(pool.name)
+    exits = [reported[server] for server in supply.addresses.values() if server in reported]
     if not exits or any(each.works is not False for each in exits):
         return ""
     if all(each.cause is Cause.REJECTED for each in exits):

@@ -15,7 +15,7 @@ from .._api.parsing import BEIJING
 from .._core.errors import OptionError, QgError
 from .._core.runtime import WaitBudget, current_actor, wall_time
 from .._core.text import counted, format_sample
-from .._store.installations import GATEWAY, LIST, Installation, Installations
+from .._store.installations import GATEWAY, LIST, LOCK_SECONDS, Installation, Installations
 from .._store.store import Store
 from .declaration import Declaration, from_json
 
@@ -106,6 +106,17 @@ def lock(rows: Installations, chosen: Collection[Installation], budget: WaitBudg
         names = format_sample(sorted({each.host for each in taken}))
         reason = f"another run is refreshing the {noun(taken[0].kind)} of {names}"
         budget.wait(_LOCK_POLL, reason, "lock")
+
+
+def why_lost(kind: str, name: str, host: str) -> str:
+    """Return what to say of an installation whose lock another run has taken, since this one did not renew it in time.
+
+    What this run has seen on the host, and would write, is older than what the other one has written.
+    """
+    return (
+        f"Another run has taken over the {noun(kind)} {name} of {host}, since this one took more than "
+        f"{LOCK_SECONDS:.0f} seconds for a step, and this one has left it alone: run it again if the other has failed."
+    )
 
 
 def recorded(installation: Installation) -> Declaration:

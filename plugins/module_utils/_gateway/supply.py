@@ -56,13 +56,16 @@ _DOING = {
 }
 #: The seconds that leases are taken to last if nothing says it: the bound on purchases is then that of a day.
 _UNKNOWN_LIFETIME = 86400.0
+#: For so many of its intervals, other runs rely on what a run has seen.
+_SEEN_FOR = 3
 
 
 @dataclass(frozen=True)
 class Need:
     """What a host needs of one of its pools. ``login`` tells keys apart within the run, and reveals none.
 
-    ``installation`` is the identifier of what has the pool: two gateways of a host may have pools of one name.
+    ``installation`` is the identifier of what has the pool: two gateways of a host may have pools of one name. It is
+    refreshed every ``interval`` seconds.
     """
 
     host: str
@@ -70,6 +73,7 @@ class Need:
     installation: str
     pool: Pool
     login: str
+    interval: int
     exits: Mapping[str, Exit]
 
 
@@ -79,14 +83,16 @@ class Supply:
 
     With ``is_held_back``, nothing is bought until exits work again. ``leases`` are as results of tasks show them, and
     None if QG.net's list could not be read; ``lasting`` are the same ones. ``slots`` are those of pools with slots, and
-    None if there are none or they are not known. ``bad`` are servers that nobody should use. The clock of the control
-    node is ``clock_ahead`` seconds ahead of QG.net's.
+    None if there are none or they are not known. ``addresses`` has the IPv4 address and port of each server, and None
+    for a name without an address. ``bad`` are servers that nobody should use. The clock of the control node is
+    ``clock_ahead`` seconds ahead of QG.net's.
     """
 
     product: str = ""
     leases: list[dict[str, Any]] | None = None
     lasting: Sequence[SlotLease] = ()
     slots: list[SlotLease] | None = None
+    addresses: dict[str, str | None] = field(default_factory=dict)
     problem: str = ""
     is_held_back: bool = False
     bad: frozenset[str] = frozenset()
@@ -175,7 +181,7 @@ class Supplier:
         desired = dataclasses.replace(desired, terms=with_codes(terms, client))
         installations = Installations(client.caller.store)
         name = _name(client, leases, "lease set")
-        exits = merge(need.exits for need in leases.needs)
+        exits = self._seen(installations, name, leases)
         state = installations.set_state(name, PoolState.from_json)
         if _is_well(state, exits.values()):
             self._lease(client, desired, leases, supply)
@@ -211,6 +217,27 @@ class Supplier:
                     now = client.caller.store.now()
                     state = after_purchase(state, decision, supply.bought, now)
                     installations.save_set_state(name, state.as_json())
+
+    def _seen(self, installations: Installations, name: str, leases: LeaseSet) -> dict[str, Exit]:
+        """Return what the hosts report, with the exits that work for hosts which other runs refresh.
+
+        Otherwise the run of a host that is shut out would replace exits that serve others. What works here is recorded
+        for those runs, in a row of its own: they need not wait for each other.
+        """
+        exits = merge(need.exits for need in leases.needs)
+        now = self.store.now()
+        here = {need.installation for need in leases.needs}
+        reports = [exits]
+        for sighting in installations.set_states(f"{name} "):
+            if sighting.get("until", now) > now and not here.issuperset(sighting["here"]):
+                reports.append({server: Exit(server, works=True) for server in sighting["works"]})
+        if exits and not self.check:
+            works = [server for server, each in exits.items() if each.works]
+            until = now + _SEEN_FOR * max(need.interval for need in leases.needs)
+            row = self.store.digest("hosts of a set", *sorted(here))
+            sighting = {"here": sorted(here), "works": works, "until": until}
+            installations.save_set_state(f"{name} {row}", sighting)
+        return merge(reports)
 
     def _lease(self, client: Leases, desired: Desired, leases: LeaseSet, supply: Supply) -> None:
         """Lease what is missing, or what channels and cap allow if that is less."""

@@ -23,7 +23,7 @@ State = TypeVar("State")
 #: What can be installed.
 GATEWAY = "gateway"
 LIST = "list"
-#: Seconds after which a lock ends whose run has left it behind on another machine.
+#: Seconds after which a lock ends that its run has not renewed: it may have left it behind on another machine.
 LOCK_SECONDS = 120.0
 
 _COLUMNS = (
@@ -140,6 +140,18 @@ class Installations:
                 database.executemany(statement, [(run, now + LOCK_SECONDS, each.id) for each in rows])
         return taken
 
+    def renew(self, ids: Collection[str], run: str) -> set[str]:
+        """Make the locks of a run last from now on; returns the identifiers of what it has not locked any more.
+
+        Another run may have taken the lock of such a one and released it, or may have removed it.
+        """
+        until = self.store.now() + LOCK_SECONDS
+        with self.store.transaction() as database:
+            held = [each.id for each in self.all() if each.id in ids and each.locked_by == run]
+            statement = "UPDATE installations SET locked_until = ? WHERE id = ?"
+            database.executemany(statement, [(until, number) for number in held])
+        return set(ids) - set(held)
+
     def _taken(self, rows: Iterable[Installation], run: str) -> list[Installation]:
         """Return what another run has locked."""
         now = self.store.now()
@@ -173,6 +185,14 @@ class Installations:
         fix = "what its exits did is then forgotten"
         with _reading(self.store, "lease_sets", lease_set, fix):
             return read(_mapping(rows[0][0]))
+
+    def set_states(self, prefix: str) -> list[dict[str, Any]]:
+        """Return what is remembered in all rows whose names begin with a text without wildcards."""
+        states = []
+        for name, state in self.store.rows("SELECT id, state FROM lease_sets WHERE id LIKE ?", f"{prefix}%"):
+            with _reading(self.store, "lease_sets", name, "what its exits did is then forgotten"):
+                states.append(_mapping(state))
+        return states
 
     def save_set_state(self, lease_set: str, state: Mapping[str, Any]) -> None:
         """Remember this of a set of leases, and forget sets that nobody has asked for lately."""

@@ -20,6 +20,7 @@ from typing import Any, NamedTuple
 from .._api.whitelist import Whitelist
 from .._core.errors import OptionError, QgError
 from .._core.text import counted, format_sample, quoted
+from .._store.installations import Installations
 from .._store.registrations import Registration, Registrations
 from .edit import ABOUT_ADDRESSES, Edit
 from .kept import Kept, rerun, warnings
@@ -181,15 +182,18 @@ def update(
 
     ``present`` are the hosts that the inventory has: with ``prune``, others are deregistered, too,
     with at most so many addresses. ``coming`` are the hosts of later batches of the run. To
-    ``forget`` hosts, they must be registered or present. The registrations are written before the
-    first call that changes something, and again at the end. The caller holds the lock of the key.
+    ``forget`` hosts, they must be registered or present, or something must once have been
+    installed there. The registrations are written before the first call that changes something, and
+    again at the end. The caller holds the lock of the key.
     """
     registrations = Registrations(api.caller.store, api.caller.key_digest)
     rows = registrations.all()
     now = registrations.store.now()
     leaving = {name for name, host in hosts.items() if not host.ips}
     if forget:
-        _check_known(hosts, rows, inventory, present)
+        # A host may have had a gateway or a list alone.
+        installed = {each.host for each in Installations(registrations.store).all(inventory)}
+        _check_known(hosts, rows, inventory, installed.union(present))
     if prune is not None:
         hosts = {**_prunable(rows, inventory, present, now, prune), **hosts}
     fleet = Fleet(rows, inventory, hosts)
@@ -325,7 +329,7 @@ def _prunable(
 def _check_known(
     names: Collection[str], rows: Collection[Registration], inventory: str, present: Collection[str]
 ) -> None:
-    """Refuse the name of a host to forget that neither the inventory nor a registration has."""
+    """Refuse the name of a host to forget that is neither registered nor known otherwise."""
     registered = {row.host for row in rows if row.inventory == inventory}
     unknown = sorted(set(names) - registered - set(present))
     if not unknown:

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import dataclasses
+import socket
 from typing import Any
 
 import pytest
@@ -14,6 +15,8 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._core.runtime import
 from ansible_collections.qingguo.qgnet.plugins.module_utils._gateway import operations, records
 from ansible_collections.qingguo.qgnet.plugins.module_utils._gateway.declaration import ProxyList, as_json
 from ansible_collections.qingguo.qgnet.plugins.module_utils._gateway.exits import Look
+from ansible_collections.qingguo.qgnet.plugins.module_utils._gateway.slots import SlotLease
+from ansible_collections.qingguo.qgnet.plugins.module_utils._gateway.supply import LeaseSet, Supplier, Supply
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.installations import (
     GATEWAY,
     LIST,
@@ -165,3 +168,37 @@ def test_a_key_is_the_one_that_was_installed(rows: Installations) -> None:
     records.check_key(row, "qg", digest)
     with pytest.raises(QgError, match=phrases.ANOTHER_KEY_THAN_INSTALLED):
         records.check_key(row, "qg", records.key_digest(rows.store, "QGDEMO02"))
+
+
+class Offer(Supplier):
+    """A supplier that has these servers, whoever asks."""
+
+    def __init__(self, *servers: str) -> None:
+        self.servers = servers
+
+    def supply(self, leases: LeaseSet) -> Supply:
+        return Supply(leases=[], lasting=[SlotLease(0, server, server, None) for server in self.servers])
+
+
+def test_the_name_of_an_exit_is_looked_up_once_for_all_hosts(monkeypatch: pytest.MonkeyPatch) -> None:
+    names = []
+
+    def look_up(name: str, *_rest: Any) -> list[Any]:
+        names.append(name)
+        if name == "gone.example":
+            raise socket.gaierror
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("192.0.2.7", 80))]
+
+    monkeypatch.setattr(socket, "getaddrinfo", look_up)
+    orders = {}
+    for number in range(30):
+        look = Look(frozenset({"room"}), "1")
+        place = installation(f"web{number}", str(number))
+        orders[place.host] = [operations.Order(place, gateway(count=3), {"qg": "one"}, look)]
+
+    outcomes = operations.serve(orders, Offer("exit.example:80", "gone.example:80", "192.0.2.9:80"))
+
+    assert names == ["exit.example", "gone.example"]
+    for [outcome] in outcomes.values():
+        assert [server.server for server in outcome.servers["qg"]] == ["192.0.2.7:80", "192.0.2.9:80"]
+        assert len(outcome.warnings) == 1

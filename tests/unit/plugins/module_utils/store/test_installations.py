@@ -244,6 +244,33 @@ def test_a_run_ends_its_own_lock_alone(rows: Installations) -> None:
     assert rows.lock(["a1"], OTHER_RUN) == []
 
 
+def test_a_run_renews_its_lock_unless_it_has_lost_it(rows: Installations, times: Times) -> None:
+    """Also if the other run has ended, which has written what this one does not know, or has removed it."""
+    rows.declare([gateway("a1"), gateway("b1", host="web2"), gateway("c1", host="web3")], RUN)
+    times.now += LOCK_SECONDS - 1
+    assert rows.renew(["a1", "b1", "c1"], RUN) == set()
+    times.now += LOCK_SECONDS - 1
+    assert rows.renew(["b1", "c1"], RUN) == set()
+    times.now += 1
+    assert rows.lock(["a1"], OTHER_RUN) == []
+    rows.finish("a1", OTHER_RUN, "", 1.0)
+    rows.remove("fleet", ["web2"])
+
+    assert rows.renew(["a1", "b1", "c1", "d1"], RUN) == {"a1", "b1", "d1"}
+
+    assert ids(rows.lock(["c1"], OTHER_RUN)) == ["c1"]
+    assert rows.lock(["a1"], OTHER_RUN) == []
+
+
+def test_a_lock_that_no_other_run_has_taken_is_renewed_late(rows: Installations, times: Times) -> None:
+    rows.declare([gateway()], RUN)
+    times.now += 10 * LOCK_SECONDS
+
+    assert rows.renew(["a1"], RUN) == set()
+
+    assert ids(rows.lock(["a1"], OTHER_RUN)) == ["a1"]
+
+
 def test_two_runs_that_install_the_same_for_the_first_time_do_not_overwrite_each_other(rows: Installations) -> None:
     """Neither has found a row that it could lock before."""
     assert rows.declare([gateway("a1")], RUN) == []
