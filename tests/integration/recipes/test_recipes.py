@@ -14,6 +14,8 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,21 +41,20 @@ PLAY = "- hosts: all\n  gather_facts: false\n  roles: [qingguo.qgnet.proxy_gatew
 RUN_SECONDS = 300
 #: The programs of the guide, each with the command that runs it.
 PROGRAMS: dict[str, str] = {}
-for before, after in zip(blocks(document("crawlers")), blocks(document("crawlers"))[1:], strict=False):
-    if before.file and not before.file.endswith("yml"):
-        PROGRAMS[before.file] = after.text.splitlines()[-1]
+for block in blocks(document("crawlers")):
+    if block.file and not block.file.endswith("yml"):
+        (PROGRAMS[block.file],) = re.findall(r"`((?:python3|scrapy|go|node) [^`]+)`", block.before)
 
 IN_TURN = "http://127.0.0.1:3128"
 LABEL = "http://account-7:any@127.0.0.1:3128"
-BROWSER = "http://account-7:any@127.0.0.1:3129"
+BROWSER = "http://127.0.0.1:3129"
 TUNNEL = "http://KEY-T-600-S-account7:PASSWORD@tunnel.qg.net:19702"
-#: The addresses that a program does not support, as the guide says.
-UNSUPPORTED = {"crawl_browser.py": {LABEL}}
+#: The addresses of a program which cannot use all of them.
+ADDRESSES = {"crawl_browser.py": [IN_TURN, BROWSER]}
 CASES = [
     pytest.param(program, address, id=f"{program}-{address.replace('://', ':')}")
     for program in PROGRAMS
-    for address in (IN_TURN, LABEL, BROWSER, TUNNEL)
-    if address not in UNSUPPORTED.get(program, ())
+    for address in ADDRESSES.get(program, [IN_TURN, LABEL, TUNNEL])
 ]
 
 
@@ -102,6 +103,12 @@ class Crawler:
         inventory = json.dumps({"all": {"hosts": {"crawler1": {**host, **variables}}}})
         environment = {"QG_KEY": self.sim.key, "QG_API_URL": self.sim.api_url}
         self.playground.play(PLAY, inventory=inventory, environment=environment).ok()
+
+    def exit_of(self, address: str) -> str:
+        """Return the exit that curl has by an address, which has to be that of a lease."""
+        (seen,) = addresses(self.run(f"curl --silent --proxy {address} http://d.qg.net/ip"))
+        assert seen in self.exits
+        return seen
 
     def run(self, command: str, **environment: str) -> str:
         """Run a command of the guide, and return what it shows."""
@@ -202,15 +209,32 @@ def test_a_program_leaves_through_the_exits_of_its_address(
     if address == IN_TURN:
         # All exits of the pool, of which there are two.
         assert set(seen) == crawler.exits
-        return
-    assert len(set(seen)) == 1
-    if address == TUNNEL:
+    elif address == BROWSER:
+        # Two accounts, each with the exit that another program has with the same label.
+        assert seen == [crawler.exit_of(f"http://{label}:any@127.0.0.1:3129") for label in ("account-7", "account-8")]
+    elif address == LABEL:
+        assert set(seen) == {crawler.exit_of(LABEL)}
+    else:
+        assert len(set(seen)) == 1
         assert seen[0] not in {*crawler.exits, EGRESS, "127.0.0.1"}
-        return
-    (exit_of_label,) = set(addresses(crawler.run(f"curl --silent --proxy {LABEL} http://d.qg.net/ip")))
-    assert exit_of_label in crawler.exits
-    # The other pool has the same leases, but labels of its own.
-    assert seen[0] in crawler.exits if "3129" in address else seen[0] == exit_of_label
+
+
+def test_requests_waits_while_there_is_no_lease(crawler: Crawler) -> None:
+    leases = crawler.playground.root / "qg-proxy-gateway.leases"
+    text = leases.read_text(encoding="utf-8")
+    ask = f"curl --silent --proxy {IN_TURN} --output /dev/null --write-out %{{http_code}} http://d.qg.net/ip"
+    leases.write_text("", encoding="utf-8")
+    while crawler.run(ask) != "503":
+        time.sleep(0.1)
+    # Behind the first two attempts.
+    timer = threading.Timer(1, leases.write_text, [text])
+    timer.start()
+
+    seen = addresses(crawler.run(PROGRAMS["crawl_requests.py"], PROXY=crawler.typed(IN_TURN)))
+
+    timer.join()
+    assert len(seen) == 4
+    assert set(seen) <= crawler.exits
 
 
 @pytest.fixture
@@ -267,7 +291,8 @@ def test_the_guide_gives_the_addresses_and_installs_what_is_locked() -> None:
     typed = "".join(block.text for block in blocks(document("crawlers"), "shell"))
     groups = (HERE.parents[2] / "pyproject.toml").read_text(encoding="utf-8")
     (locked,) = re.findall(r"^crawlers = (\[.*\])$", groups, re.MULTILINE)
-    assert sorted(re.findall(r'^pip install "?([^"\n]+)', typed, re.MULTILINE)) == json.loads(locked)
+    (installed,) = re.findall("^pip install (.*)$", typed, re.MULTILINE)
+    assert installed.replace('"', "").split() == json.loads(locked)
     npm = json.loads((HERE / "package.json").read_text(encoding="utf-8"))["dependencies"]
     assert re.findall(r"^npm install (\S+)@(\d+)", typed, re.MULTILINE) == [
         (name, version.partition(".")[0]) for name, version in npm.items()
