@@ -48,13 +48,14 @@ for block in blocks(document("crawlers")):
 IN_TURN = "http://127.0.0.1:3128"
 LABEL = "http://account-7:any@127.0.0.1:3128"
 BROWSER = "http://127.0.0.1:3129"
+LIST = "http://127.0.0.1:3128/leases"
 TUNNEL = "http://KEY-T-600-S-account7:PASSWORD@tunnel.qg.net:19702"
 #: The addresses of a program which cannot use all of them.
-ADDRESSES = {"crawl_browser.py": [IN_TURN, BROWSER]}
+ADDRESSES = {"crawl_browser.py": [IN_TURN, BROWSER, LIST], "crawl_list.py": [LIST]}
 CASES = [
     pytest.param(program, address, id=f"{program}-{address.replace('://', ':')}")
     for program in PROGRAMS
-    for address in ADDRESSES.get(program, [IN_TURN, LABEL, TUNNEL])
+    for address in ADDRESSES.get(program, [IN_TURN, LABEL, LIST, TUNNEL])
 ]
 
 
@@ -150,7 +151,7 @@ def crawler(playground_folder: Path) -> Iterator[Crawler]:
         trust_sites(made)
         for block in blocks(document("crawlers")):
             if block.file in PROGRAMS:
-                (made.folder / str(block.file)).write_text(block.text, encoding="utf-8")
+                (made.folder / str(block.file)).write_text(made.typed(block.text), encoding="utf-8")
         variables = yaml.safe_load(guide_block("proxy_gateway_pools").text)
         try:
             made.install({**variables, "proxy_gateway_bind": gateway})
@@ -203,15 +204,21 @@ def test_a_program_leaves_through_the_exits_of_its_address(
 ) -> None:
     need(program, request)
 
-    seen = addresses(crawler.run(PROGRAMS[program], PROXY=crawler.typed(address)))
+    proxy = crawler.typed(address)
+    if address == LIST:
+        proxy = f"http://{crawler.run(f'curl --silent {LIST}').split()[0]}"
+    seen = addresses(crawler.run(PROGRAMS[program], PROXY=proxy))
 
     assert len(seen) >= 2
-    if address == IN_TURN:
+    if address == IN_TURN or program == "crawl_list.py":
         # All exits of the pool, of which there are two.
         assert set(seen) == crawler.exits
     elif address == BROWSER:
         # Two accounts, each with the exit that another program has with the same label.
         assert seen == [crawler.exit_of(f"http://{label}:any@127.0.0.1:3129") for label in ("account-7", "account-8")]
+    elif address == LIST:
+        (lease,) = [lease for lease in crawler.sim.leases() if proxy == f"http://{lease['host']}"]
+        assert set(seen) == {lease["ip"]}
     elif address == LABEL:
         assert set(seen) == {crawler.exit_of(LABEL)}
     else:
@@ -286,7 +293,7 @@ def test_a_container_uses_the_gateway_of_its_host(crawler: Crawler, container: t
 def test_the_guide_gives_the_addresses_and_installs_what_is_locked() -> None:
     for path in BOTH["crawlers"]:
         text = path.read_text(encoding="utf-8")
-        for address in (IN_TURN, LABEL, BROWSER, TUNNEL):
+        for address in (IN_TURN, LABEL, BROWSER, LIST, TUNNEL):
             assert address in text
     typed = "".join(block.text for block in blocks(document("crawlers"), "shell"))
     groups = (HERE.parents[2] / "pyproject.toml").read_text(encoding="utf-8")
@@ -297,4 +304,4 @@ def test_the_guide_gives_the_addresses_and_installs_what_is_locked() -> None:
     assert re.findall(r"^npm install (\S+)@(\d+)", typed, re.MULTILINE) == [
         (name, version.partition(".")[0]) for name, version in npm.items()
     ]
-    assert len(PROGRAMS) == 6
+    assert len(PROGRAMS) == 7
