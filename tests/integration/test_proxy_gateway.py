@@ -736,7 +736,10 @@ class Slots:
 
     def __init__(self, gateway: Gateway, count: int, **options: Any) -> None:
         self.gateway = gateway
-        self.ports = {host: free_ports(count) for host in ("one", "two")}
+        port = free_ports(3 * count)
+        self.ports = {"one": port, "two": port + count}
+        #: The first of so many for a third host.
+        self.spare = port + 2 * count
         for host, port in self.ports.items():
             gateway.hosts[host] = {"port": port, "count": count, "slots": True, **options}
         del gateway.hosts["gateway"]
@@ -756,10 +759,10 @@ class Slots:
         return {f"{each[0]} {each[4]}": each[2] for each in words}
 
 
-def test_slots_serve_clients_without_a_user_name_on_two_hosts(gateway: Gateway) -> None:
+def test_slots_serve_clients_without_a_user_name_on_two_hosts(gateway: Gateway, upstreams: Upstreams) -> None:
     gateway.sim.configure(plan={"lifetime": 5, "channels": 10})
     slots = Slots(gateway, 2, drain=120)
-    gateway.hosts["closed"] = {**gateway.hosts["one"], "port": free_ports(2), "allow": ["192.0.2.0/24"]}
+    gateway.hosts["closed"] = {**gateway.hosts["one"], "port": slots.spare, "allow": ["192.0.2.0/24"]}
 
     gateway.play().ok()
 
@@ -795,8 +798,62 @@ def test_slots_serve_clients_without_a_user_name_on_two_hosts(gateway: Gateway) 
     eventually(lambda: slots.exit("one", 2) == "")
     assert slots.exit("one", 1) == after[1]
 
+    assert_a_successor_takes_over_early_and_for_good(gateway, upstreams, slots.ports["two"])
+
     gateway.play(proxy_gateway_state="absent").ok()
     assert list(gateway.folder.iterdir()) == []
+
+
+def assert_a_successor_takes_over_early_and_for_good(gateway: Gateway, upstreams: Upstreams, port: int) -> None:
+    """If the check of both fails, it may be the check that fails, and the slot serves nevertheless."""
+    site = upstreams.site("site").address
+    first, successor = upstreams.exits(2)
+    path = gateway.folder / "two.leases"
+    head = path.read_text(encoding="utf-8").splitlines()[0]
+    lines = [head, f"qg.1 s1 {first.address} - ready", f"qg.1 s2 {successor.address} - next", ""]
+    path.write_text("\n".join(lines), encoding="utf-8")
+
+    def serving() -> list[Exit]:
+        before = {each.port: each.served for each in (first, successor)}
+        assert upstreams.ask(port, "CONNECT", site).status == 200
+        return [each for each in (first, successor) if each.served > before[each.port]]
+
+    eventually(lambda: serving() == [first])
+    first.passes_check = False
+    eventually(lambda: serving() == [successor])
+    first.passes_check = True
+    time.sleep(3)
+    assert serving() == [successor]
+    first.passes_check = False
+    successor.passes_check = False
+    time.sleep(5)
+    for _request in range(10):
+        assert len(serving()) == 1
+
+
+@pytest.mark.slow
+def test_no_client_waits_for_ever_for_an_exit_that_has_left_its_slot(gateway: Gateway, upstreams: Upstreams) -> None:
+    """HAProxy can forget a client whose connection to an exit is being made at that moment."""
+    slots = Slots(gateway, 1)
+    gateway.play(arguments=["--limit", "one"]).ok()
+    site = upstreams.site("site")
+    exits = upstreams.exits(4)
+    path = gateway.folder / "one.leases"
+    head = path.read_text(encoding="utf-8").splitlines()[0]
+    loads: list[Load] = []
+    clients = threading.Thread(
+        target=lambda: loads.append(upstreams.load(slots.ports["one"], site, 4000, 4)), daemon=True
+    )
+    clients.start()
+    for number in range(60):
+        new = path.with_suffix(".new")
+        new.write_text(f"{head}\nqg.1 s{1 + number % 2} {exits[number % 4].address} - ready\n", encoding="utf-8")
+        new.replace(path)
+        time.sleep(0.5)
+    clients.join(60)
+
+    assert not clients.is_alive()
+    assert loads[0].failures <= 40
 
 
 @pytest.mark.slow
@@ -892,7 +949,8 @@ class SlotClients:
     def stop(self) -> list[Answer]:
         self.has_ended.set()
         for thread in self.threads:
-            thread.join(60)
+            thread.join(30)
+            assert not thread.is_alive(), "a client waits for ever"
         return self.answers
 
 
