@@ -10,6 +10,7 @@ import os
 import re
 import shutil
 import subprocess
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
@@ -41,12 +42,14 @@ def test_the_page_follows_the_state(tmp_path: Path) -> None:
         command += ["--enable-logging=stderr", "--dump-dom", f"{sim.control_url}/"]
         done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
         (lease,) = sim.leases()
+        (spent,) = sim.state()["keys"][sim.key]["paid"]
         journal = [call["path"] for call in sim.journal()]
         refused = requests.post(f"{sim.control_url}/reset", headers={"Origin": sim.api_url}, timeout=10)
         assert refused.status_code == 403
         assert sim.whitelist() == ["203.0.113.5"]
     rows = rows_of(done.stdout)
-    assert f"{sim.key} ok dynamic_dedicated 1 of 5 1 203.0.113.5" in rows
+    paid = datetime.fromtimestamp(spent["at"], timezone(timedelta(hours=8))).strftime("%Y-%m-%d %H:%M:%S")
+    assert f"{sim.key} ok dynamic_dedicated 1 of 5 1 {paid} 203.0.113.5" in rows
     assert any(row.startswith(f"{sim.key} lease {lease['host']} {lease['ip']} ") for row in rows), rows
     assert f"/info/quota code 1 0 code=-1 msg={HOSTILE}" in rows
     assert f"2 GET /info/quota {sim.key} Num=1 200 -1 no code" in rows

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -52,7 +53,7 @@ def test_the_calls(sim: Simulator, tmp_path: Path, block: str) -> None:
     ):
         block = block.replace(example, actual)
     shown = run(tmp_path, "sh", "-ec", block)
-    exits = re.findall(r"^198\.(?:51\.100|19)\.[0-9.]+$", shown, re.MULTILINE)
+    exits = re.findall(r"^(?:198\.(?:51\.100|19)|127\.64)\.[0-9.]+$", shown, re.MULTILINE)
     assert len(exits) == len(re.findall(r"/ip\"", block))
 
 
@@ -60,9 +61,30 @@ def test_the_script(tmp_path: Path) -> None:
     run(tmp_path, "sh", "-c", BLOCKS["sh"][0])
 
 
+@pytest.mark.parametrize("language", ["python", "js"])
+def test_the_first_lease(sim: Simulator, tmp_path: Path, language: str) -> None:
+    program = tmp_path / "first.mjs"
+    program.write_text(BLOCKS[language][0].replace("http://127.0.0.1:8080", sim.api_url), encoding="utf-8")
+    interpreter = sys.executable
+    if language == "js":
+        node = shutil.which("node")
+        if node is None:
+            pytest.skip("needs node")
+        interpreter = node
+    shown = run(tmp_path, interpreter, str(program))
+    assert [shown.strip()] == [lease["ip"] for lease in sim.leases()]
+
+
+def test_both_readmes_have_the_same_examples() -> None:
+    chinese = (README.parent / "README.zh-CN.md").read_text("utf-8")
+    for language, examples in BLOCKS.items():
+        for example in examples:
+            assert f"```{language}\n{example}```" in chinese
+
+
 @pytest.mark.slow
 def test_the_python(tmp_path: Path) -> None:
-    with_pytest, without_network = BLOCKS["python"]
+    _first, with_pytest, without_network = BLOCKS["python"]
     (tmp_path / "test_register.py").write_text(with_pytest, encoding="utf-8")
     alone = ("-p", "no:cacheprovider", "-c", os.devnull, "--rootdir=.")
     assert "1 passed" in run(tmp_path, sys.executable, "-m", "pytest", "-q", *alone, ".")

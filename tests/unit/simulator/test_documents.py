@@ -4,13 +4,17 @@
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 from typing import Any
 
 import pytest
+import qgnet_simulator
 import yaml
 from qgnet_simulator.account.handler import sign
+from qgnet_simulator.facts import CALLS
+from qgnet_simulator.routing import ROUTES
 from support import vendor_pages as pages
 from support.vendor import KEY, Vendor
 
@@ -195,3 +199,44 @@ def test_the_key_of_a_call_stands_in_the_journal(vendor: Vendor) -> None:
     assert first["ips"] == [A, B]
     refused = {"key": "OTHER", "path": "/share/get", "code": "INVALID_KEY", "executed": False}
     assert second.items() >= refused.items()
+
+
+def table(language: str) -> str:
+    """Return the tables of a README about what is simulated and what is not."""
+    heads = {"en": ("call", "what it does", "known", "remark"), "zh": ("接口", "作用", "依据", "说明")}
+    known = {"en": ("documented", "observed", "assumed"), "zh": ("官方文档", "实测", "推测")}
+    titles = {"en": "Not simulated", "zh": "未模拟的接口"}
+    words = dict(zip(known["en"], known[language], strict=True))
+    rows: dict[bool, list[str]] = {True: [], False: []}
+    for call in CALLS:
+        methods = ", ".join(call.get("methods", []))
+        name = call["path"]
+        if name.startswith("/"):
+            name = f"`{methods} {name}`".replace("` ", "`")
+        cells = (name, call[language], words[call["confidence"]], call.get(f"note_{language}", ""))
+        rows[call.get("simulated", True)].append(f"| {' | '.join(cells)} |")
+    head = [f"| {' | '.join(heads[language])} |", "| --- | --- | --- | --- |"]
+    return "\n".join([*head, *rows[True], "", f"### {titles[language]}", "", *head, *rows[False]])
+
+
+def test_each_call_has_a_row() -> None:
+    rows = [(call["path"], method) for call in CALLS for method in call.get("methods", ["GET", "POST"])]
+    assert len(rows) == len(set(rows))
+    for path, methods in ROUTES.items():
+        assert {method for name, method in rows if name == path} == set(methods), path
+    for call in CALLS:
+        assert (call["path"] in ROUTES) is (call.get("simulated", True) and call["path"].startswith("/"))
+
+
+@pytest.mark.parametrize(("language", "name"), [("en", "README.md"), ("zh", "README.zh-CN.md")])
+def test_the_readme_has_these_rows(language: str, name: str) -> None:
+    """With QGNET_WRITE in the environment, this test writes them."""
+    path = Path(qgnet_simulator.__file__).parents[1] / name
+    text = path.read_text("utf-8")
+    before, mark, rest = text.partition("<!-- calls -->\n")
+    shown, end, after = rest.partition("<!-- end -->\n")
+    expected = f"\n{table(language)}\n\n"
+    if "QGNET_WRITE" in os.environ:
+        path.write_text(before + mark + expected + end + after, "utf-8")
+    else:
+        assert shown == expected
