@@ -141,6 +141,7 @@ def test_a_static_lease_younger_than_a_day_stays(new_node: Callable[..., Node]) 
 
 def test_two_static_leases_a_week(new_node: Callable[..., Node]) -> None:
     node = new_node(kind="static_dedicated")
+    node.vendor.configure(options={"static_releases": "addresses"})
     node.vendor.hold(3)
     node.ok("qg_quota_info")
     node.vendor.advance(A_DAY)

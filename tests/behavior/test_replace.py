@@ -223,6 +223,7 @@ def test_more_than_are_held_cannot_be_replaced(node: Node) -> None:
 def test_named_leases_are_replaced_as_far_as_they_can_be_released(new_node: Callable[..., Node]) -> None:
     """Two a week of a static plan, and none that is younger than a day."""
     node = new_node(kind="static_dedicated", channels=9)
+    node.vendor.configure(options={"static_releases": "addresses"})
     for young, count in ((0, 4), (1, 2)):
         node.ok(ALLOCATE, count=count)
         node.vendor.advance(8 * 86400)

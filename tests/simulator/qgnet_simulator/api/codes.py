@@ -14,9 +14,6 @@ _TABLES = json.loads(Path(__file__).with_name("codes.json").read_text(encoding="
 CODES: dict[str, tuple[int, str]] = _TABLES["codes"]
 """The code of the classic API, and that of the product hosts."""
 CLASSIC_MESSAGES: dict[int | str, str] = {int(code): text for code, text in _TABLES["classic_messages"].items()}
-PRODUCT_MESSAGES: dict[int | str, str] = {
-    # Nobody has published the others.
-    **{code: CLASSIC_MESSAGES[classic] for classic, code in reversed(CODES.values())},
-    **_TABLES["product_messages"],
-}
+PRODUCT_MESSAGES: dict[int | str, str] = _TABLES["product_messages"]
+"""Only that of NO_AVAILABLE_CHANNEL is public; the others are those of the classic API."""
 MESSAGES = {**CLASSIC_MESSAGES, **PRODUCT_MESSAGES}

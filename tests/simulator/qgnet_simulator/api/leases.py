@@ -17,7 +17,7 @@ from .request import Request
 DAY = 86400.0
 WEEK = 7 * DAY
 STATIC_RELEASES = 2
-"""How many times static addresses can be released in a week, however many each time."""
+"""How many times static addresses can be released in a week."""
 MAX_MINUTES = 10**6
 
 
@@ -94,7 +94,8 @@ def release(request: Request) -> Released:
     limit = plan.channels * 2
     seconds = request.rate_limiter.minute
     if plan.kind in (STATIC, LONGTERM):
-        count = 1
+        if key.options.static_releases == "calls":
+            count = 1
         limit = STATIC_RELEASES
         seconds = WEEK
         if any(request.now - lease.at <= DAY for lease in leases):

@@ -61,7 +61,7 @@ class ControlApi:
     def routes(self) -> list[Route]:
         core = self._core
         table: list[tuple[str, str, ControlCall]] = [
-            ("GET", "/health", lambda _values, _params: DONE),
+            ("GET", "/health", lambda *_call: DONE),
             ("GET", "/openapi.json", self.openapi),
             ("POST", "/reset", self.reset),
             ("GET", "/state", self.state),
@@ -70,18 +70,18 @@ class ControlApi:
             ("PUT", "/keys/{key}", self.put_key),
             ("PUT", "/agents/{appid}", self.put_agent),
             ("GET", "/journal", self.journal),
-            ("DELETE", "/journal", lambda _values, _params: core.journal.clear()),
-            ("DELETE", "/windows", lambda _values, _params: core.rate_limiter.clear()),
+            ("DELETE", "/journal", lambda *_call: core.journal.clear()),
+            ("DELETE", "/windows", lambda *_call: core.rate_limiter.clear()),
             ("GET", "/clock", self.clock),
             ("PUT", "/clock", self.put_clock),
             ("GET", "/faults", self.faults),
             ("POST", "/faults", self.add_faults),
-            ("DELETE", "/faults", lambda _values, _params: core.faults.clear()),
+            ("DELETE", "/faults", lambda *_call: core.faults.clear()),
             ("PUT", "/map", self.put_map),
             ("PATCH", "/map", self.patch_map),
             ("GET", "/echo/{name}", self.echo),
             ("PUT", "/echo/{name}", self.put_echo),
-            ("DELETE", "/echo", lambda _values, _params: self._echo.clear()),
+            ("DELETE", "/echo", lambda *_call: self._echo.clear()),
         ]
         return [
             *(Route(PREFIX + path, self._endpoint(call), methods=[method]) for method, path, call in table),

@@ -34,6 +34,8 @@ class KeyOptions:
     queue_seconds: float = 1.0
     get_shape: Literal["documented", "list", "ips", "entries", "single"] = "documented"
     query_shape: Literal["documented", "list", "ips", "tasks", "task_map", "entries", "single"] = "documented"
+    static_releases: Literal["calls", "addresses"] = "calls"
+    """What the limit of two a week counts."""
     static_deadline: Literal["expiry", "release"] = "expiry"
     lease_proxies: bool = True
     list_lag: float = 0.0
