@@ -188,7 +188,9 @@ class ActionModule(ServingAction):
             outcomes = operations.serve(orders, supplier)
             forecasts = []
             if not params["refresh"] and not mode.check:
-                forecasts = [outlook(client, key, supplier.cap) for key, client in supplier.clients.items()]
+                # What was paid for must be served, whatever becomes of the forecast.
+                with contextlib.suppress(QgError):
+                    forecasts = [outlook(client, key, supplier.cap) for key, client in supplier.clients.items()]
         hosts: dict[str, list[dict[str, Any]]] = {}
         warnings: dict[str, None] = {}
         for host, own in orders.items():

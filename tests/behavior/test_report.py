@@ -149,6 +149,20 @@ def test_what_is_damaged_is_one_sentence_and_the_rest_is_shown(
     assert all(report[name] is not None for name in others)
 
 
+def test_the_ledger_can_be_read_although_the_record_of_a_gateway_is_damaged(new_node: Callable[..., Node]) -> None:
+    node = new_node("exclusive", channels=12)
+    fleet = Fleet(node, gateway("exclusive", count=3, drain=300, interval=120))
+    fleet.install()
+    fleet.run()
+    assert node.ok("qg_ledger_info")["needed_per_day"].keys() == {"least", "most"}
+    damage(node, "UPDATE installations SET options = 'no json'")
+
+    ledger = node.ok("qg_ledger_info")
+
+    assert ledger["totals"][0]["received"] == 3
+    assert ledger["needed_per_day"] is None
+
+
 @pytest.mark.parametrize(
     ("path", "missing"), [("/query", "leases"), ("/whitelist/query", "whitelist"), ("/info/quota", "quota")]
 )

@@ -319,7 +319,8 @@ def test_the_report_and_the_doctor_show_what_is_installed(sim: Simulator, playgr
 
     flag = playground.write("flag", "")
     variables = {"proxy_list_path": str(path), "proxy_list_command": f"test -e {flag}"}
-    playground.play(LIST, variables=variables, **how).ok()
+    installed = playground.play(LIST, variables=variables, **how).ok()
+    assert phrases.ONE_A_DAY in words(installed)
 
     rows, check = shown()
     assert rows[1].split()[:3] == ["host", "kind", "name"]

@@ -17,7 +17,7 @@ from .._api.calls import PRODUCTS
 from .._api.lease_client import Leases
 from .._api.parsing import BEIJING
 from .._core.checks import parse_minutes
-from .._core.errors import OptionError
+from .._core.errors import OptionError, QgError
 from .._core.runtime import SILENT
 from .._core.text import quoted
 from .._gateway.outlook import demands_of
@@ -106,7 +106,11 @@ def _needed(connection: Connection, store: Store) -> dict[str, float] | None:
     caller = key_caller(connection, SILENT, store)
     if connection.product == AUTO:
         caller.use_product(caller.facts.get(PRODUCT) or caller.product)
-    demands, unknown = demands_of(Leases(caller), connection.key)
+    try:
+        demands, unknown = demands_of(Leases(caller), connection.key)
+    except QgError:
+        # Somebody has damaged the record of a gateway, which says nothing about what was paid.
+        return None
     if unknown or not demands:
         return None
     return dataclasses.asdict(per_day(demands))
