@@ -48,14 +48,24 @@ for block in blocks(document("crawlers")):
 IN_TURN = "http://127.0.0.1:3128"
 LABEL = "http://account-7:any@127.0.0.1:3128"
 BROWSER = "http://127.0.0.1:3129"
+SLOT = "http://127.0.0.1:3201"
+SOCKS = "socks5h://127.0.0.1:3201"
+#: The name that Go has for it.
+GO_SOCKS = "socks5://127.0.0.1:3201"
 LIST = "http://127.0.0.1:3128/leases"
 TUNNEL = "http://KEY-T-600-S-account7:PASSWORD@tunnel.qg.net:19702"
-#: The addresses of a program which cannot use all of them.
-ADDRESSES = {"crawl_browser.py": [IN_TURN, BROWSER, LIST], "crawl_list.py": [LIST]}
+ALL = [IN_TURN, LABEL, SLOT, LIST, TUNNEL]
+#: The addresses of a program which uses others.
+ADDRESSES = {
+    "crawl_browser.py": [IN_TURN, BROWSER, SLOT, LIST],
+    "crawl_list.py": [LIST],
+    "crawl_requests.py": [*ALL, SOCKS],
+    "crawl.go": [*ALL, GO_SOCKS],
+}
 CASES = [
     pytest.param(program, address, id=f"{program}-{address.replace('://', ':')}")
     for program in PROGRAMS
-    for address in ADDRESSES.get(program, [IN_TURN, LABEL, LIST, TUNNEL])
+    for address in ADDRESSES.get(program, ALL)
 ]
 
 
@@ -219,11 +229,17 @@ def test_a_program_leaves_through_the_exits_of_its_address(
     elif address == LIST:
         (lease,) = [lease for lease in crawler.sim.leases() if proxy == f"http://{lease['host']}"]
         assert set(seen) == {lease["ip"]}
-    elif address == LABEL:
-        assert set(seen) == {crawler.exit_of(LABEL)}
+    elif address in (LABEL, SLOT, SOCKS, GO_SOCKS):
+        assert set(seen) == {crawler.exit_of(LABEL if address == LABEL else SLOT)}
     else:
         assert len(set(seen)) == 1
         assert seen[0] not in {*crawler.exits, EGRESS, "127.0.0.1"}
+
+
+def test_each_slot_has_an_exit_of_its_own(crawler: Crawler) -> None:
+    slots = [crawler.exit_of(SLOT), crawler.exit_of("http://127.0.0.1:3202")]
+
+    assert sorted(slots) == sorted(crawler.exits)
 
 
 def test_requests_waits_while_there_is_no_lease(crawler: Crawler) -> None:
@@ -293,7 +309,7 @@ def test_a_container_uses_the_gateway_of_its_host(crawler: Crawler, container: t
 def test_the_guide_gives_the_addresses_and_installs_what_is_locked() -> None:
     for path in BOTH["crawlers"]:
         text = path.read_text(encoding="utf-8")
-        for address in (IN_TURN, LABEL, BROWSER, LIST, TUNNEL):
+        for address in (*ALL, BROWSER, SOCKS):
             assert address in text
     typed = "".join(block.text for block in blocks(document("crawlers"), "shell"))
     groups = (HERE.parents[2] / "pyproject.toml").read_text(encoding="utf-8")
