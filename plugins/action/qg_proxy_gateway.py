@@ -10,6 +10,7 @@ of a play, Ansible itself waits for all hosts, so that one of them leases for al
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import secrets
 from collections.abc import Mapping, Sequence
@@ -20,7 +21,7 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import 
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.runtime import current_actor, wall_time
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.text import one_line
 from ansible_collections.qingguo.qgnet.plugins.module_utils._gateway import operations, records
-from ansible_collections.qingguo.qgnet.plugins.module_utils._gateway.declaration import Declaration
+from ansible_collections.qingguo.qgnet.plugins.module_utils._gateway.declaration import Declaration, Gateway
 from ansible_collections.qingguo.qgnet.plugins.module_utils._gateway.exits import read_look
 from ansible_collections.qingguo.qgnet.plugins.module_utils._gateway.outlook import outlook
 from ansible_collections.qingguo.qgnet.plugins.module_utils._gateway.supply import Supplier
@@ -136,7 +137,9 @@ class ActionModule(ServingAction):
         orders = []
         for (row, declaration), part in zip(chosen, parts, strict=True):
             logins = {pool.name: self._login(row.kind, pool.name).digest for pool in declaration.pools}
-            order = operations.Order(row, declaration, logins, read_look(part, wall_time()))
+            has_reports = isinstance(declaration, Gateway) and declaration.reports
+            look = read_look(part, wall_time(), has_reports=has_reports)
+            order = operations.Order(row, declaration, logins, look)
             if params["refresh"]:
                 order.problem = operations.why_not_refreshed(row, order.look)
             elif state == "present":

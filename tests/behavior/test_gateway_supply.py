@@ -15,6 +15,7 @@ from support.gateway_fleet import (
     IS_SILENT,
     REFUSES,
     REJECTS,
+    REPORTED,
     WORKS,
     Fleet,
     State,
@@ -289,6 +290,77 @@ def test_one_exit_that_fails_is_replaced_and_serves_nobody_until_its_end(fleet: 
     fleet.state_of = lambda _server: WORKS
     assert fleet.run_for(8 * MINUTE) == 0
     assert failed not in [server.server for server in fleet.host.servers]
+
+
+# Exits that clients report.
+
+
+@pytest.fixture
+def reporting(new_node: Callable[..., Node]) -> Fleet:
+    """Two hosts with gateways of four exits that last for ten minutes, whose clients may report them."""
+    return fleet_of(new_node("share", channels=20, lifetime=10), ("web1", "web2"), count=4, reports=True)
+
+
+def test_an_exit_that_one_host_reports_is_replaced_at_once_for_all(reporting: Fleet) -> None:
+    reporting.run()
+    banned = reporting.host.exits[0]
+    reporting.vendor.advance(10)
+    reporting.state_on["web2"] = lambda server: REPORTED if server == banned else WORKS
+
+    assert reporting.run() == 1
+
+    assert set(reporting.problems.values()) == {""}
+    reporting.state_on = {}
+    assert reporting.run_for(8 * MINUTE) == 0
+    for host in reporting.hosts.values():
+        assert len(host.exits) == 4
+        assert banned not in [server.server for server in host.servers]
+
+
+@pytest.mark.parametrize("options", [{}, {"reports": False}])
+def test_nobody_is_believed_who_reports_to_a_gateway_without_reports(
+    new_node: Callable[..., Node], options: dict[str, Any]
+) -> None:
+    fleet = fleet_of(new_node("share", channels=20, lifetime=10), count=4, **options)
+    fleet.run()
+    fleet.state_of = lambda _server: REPORTED
+
+    assert fleet.run_for(5 * MINUTE) == 0
+
+
+def test_reports_of_all_exits_buy_as_many_as_the_bound_says_and_then_fail(reporting: Fleet) -> None:
+    """Whatever is leased is reported, and what stays is out for good."""
+    reporting.run()
+    reporting.state_of = lambda _server: REPORTED
+
+    assert reporting.run_for(9 * MINUTE) == 4
+
+    assert phrases.ALL_WERE_REPORTED in reporting.problem
+    reporting.state_of = lambda _server: WORKS
+    assert reporting.run_for(20) == 0
+    assert [server.reported for server in reporting.host.servers] == [True] * 4
+
+
+def test_reports_buy_no_more_than_the_cap_allows(reporting: Fleet) -> None:
+    reporting.run()
+    reporting.vendor.advance(10)
+    reporting.state_of = lambda _server: REPORTED
+
+    assert reporting.run(cap=5) == 1
+    assert "max_new_per_day=5" in reporting.problem
+
+
+def test_reports_of_exits_of_which_all_answer_407_buy_nothing(reporting: Fleet) -> None:
+    """HAProxy takes no report of an exit that is down, but others may do what it does."""
+    reporting.run()
+    reporting.vendor.advance(10)
+    reporting.state_of = lambda _server: REJECTS
+    assert reporting.run() == 0
+    first = reporting.host.exits[0]
+    reporting.state_of = lambda server: REJECTS if server == first else REPORTED
+
+    assert reporting.run_for(5 * MINUTE) == 0
+    assert phrases.ANSWERED_407 in reporting.problem
 
 
 @pytest.mark.parametrize("product", ["exclusive", "longterm"])

@@ -318,7 +318,7 @@ LABELS = {
     "qgnet_leases_needed_per_day": 'key="a",bound="least"',
 }
 #: What the configuration of a gateway has beside its pools: no exits, and those of a pool whose checks all fail.
-INNER_BACKENDS = ("clients", "qg_any")
+INNER_BACKENDS = ("clients", "qg_any", "qg_reports")
 #: The alerts that are due before leases of a minute have ended, and the seconds that they wait.
 QUICK = {
     "QgnetNoLeases": 15,

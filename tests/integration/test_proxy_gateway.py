@@ -398,6 +398,7 @@ PROGRAMS = [
 ]  # fmt: skip
 
 
+@pytest.mark.newest
 def test_programs_poll_the_gateway_instead_of_a_link_of_the_vendor(gateway: Gateway, upstreams: Upstreams) -> None:
     """With another host in the link, and nothing else."""
     exits = upstreams.exits(3)
@@ -428,6 +429,7 @@ def test_programs_poll_the_gateway_instead_of_a_link_of_the_vendor(gateway: Gate
     assert shell(f"curl --proxy http://{host} {status} http://www.example.com/leases") == "503"
 
 
+@pytest.mark.newest
 def test_no_exit_has_more_requests_than_per_exit(gateway: Gateway, upstreams: Upstreams) -> None:
     exits = upstreams.exits(2)
     gateway.holds(*exits)
@@ -484,6 +486,8 @@ def test_the_log_of_a_slot_has_what_bytes_show(gateway: Gateway, upstreams: Upst
     assert re.fullmatch(rf"20\S+Z qg\.1 127\.0\.0\.1 - {exit_.address} - - \d+/\d+/-/\d+", line), line
 
 
+@pytest.mark.newest
+@pytest.mark.measured
 def test_the_log_says_who_used_which_exit_and_no_secret(gateway: Gateway, upstreams: Upstreams) -> None:
     (exit_,) = upstreams.exits(1)
     site = upstreams.site("site")
@@ -497,7 +501,9 @@ def test_the_log_says_who_used_which_exit_and_no_secret(gateway: Gateway, upstre
         (gateway.folder / "log").chmod(0o666)
         assert "log /dev/log daemon info\n" in gateway.configuration()
         path.write_text(gateway.configuration().replace("/dev/log", str(gateway.folder / "log")), encoding="utf-8")
-        gateway.reload()
+        gateway.signal(signal.SIGTERM)
+        eventually(lambda: gateway.ask().status == 0)
+        shell(f"PATH=$PATH:/usr/sbin; haproxy -W -D -p {gateway.folder}/gateway.pid -f {path}")
         head = "Authorization: Bearer hidden4\r\nCookie: hidden5\r\n"
 
         def line_of(method: str, target: str, label: str = "", path: str = "/") -> str:
@@ -533,6 +539,129 @@ def test_the_log_says_who_used_which_exit_and_no_secret(gateway: Gateway, upstre
     assert len(salt) == 32
     assert_no_secret(["hidden", "account-7", PWD, gateway.sim.key, salt], lines)
     assert_no_secret([PWD, salt], run.output)
+
+
+BANNED = "QG-Report: banned\r\n"
+#: What a browser sends through its proxy for a page that tries to report, by method, target, path and header.
+PAGES = {
+    "image": ("GET", "", "/report", "Referer: http://www.example.com/\r\n"),
+    "image of a page without a referrer": ("GET", "", "/report", ""),
+    "form": ("POST", "", "/report", "Origin: http://www.example.com\r\n"),
+    "form of a page without a referrer": ("POST", "", "/report", "Origin: null\r\n"),
+    "redirect": ("GET", "", "/report?QG-Report=banned", ""),
+    "redirect that keeps the method": ("POST", "", "/report", "Origin: null\r\nReferer: http://www.example.com/\r\n"),
+    "script that sends what needs no permission": ("POST", "", "/report", "Referer: http://www.example.com/\r\n"),
+    "script that asks for permission": ("OPTIONS", "", "/report", "Access-Control-Request-Headers: qg-report\r\n"),
+    "script that needs none": ("POST", "", "/report", f"Origin: http://www.example.com\r\n{BANNED}"),
+    "script of a browser that sends only a referrer": (
+        "POST",
+        "",
+        "/report",
+        f"Referer: http://a.example/\r\n{BANNED}",
+    ),
+    "script with an empty origin": ("POST", "", "/report", f"Origin: \r\n{BANNED}"),
+    "another page of the host": ("POST", "", "/", BANNED),
+    "another port": ("GET", ":8080", "/report", BANNED),
+    "a name with an end": ("GET", ".", "/report", BANNED),
+    "tunnel": ("CONNECT", ":443", "", BANNED),
+}
+
+
+def report(
+    gateway: Gateway, label: str, method: str = "POST", port: str = "", path: str = "/report", head: str = BANNED
+) -> int:
+    """Report the exit of a label, or try to; returns the status."""
+    return gateway.upstreams.ask(gateway.port, method, f"gateway.qgnet.invalid{port}", label, head, path).status
+
+
+@pytest.mark.newest
+def test_a_reported_exit_gets_no_more_requests_and_its_labels_move(gateway: Gateway, upstreams: Upstreams) -> None:
+    exits = upstreams.exits(3)
+    site = upstreams.site("site")
+    metrics = free_port()
+    gateway.holds(*exits)
+    gateway.play(proxy_gateway_count=3, proxy_gateway_reports=True, proxy_gateway_metrics=f"127.0.0.1:{metrics}").ok()
+    labels = [f"label{number}" for number in range(12)]
+
+    def exit_of(label: str) -> Exit:
+        before = [each.served for each in exits]
+        assert upstreams.ask(gateway.port, "CONNECT", site.address, label).status == 200
+        return next(each for each, served in zip(exits, before, strict=True) if each.served > served)
+
+    first = {label: exit_of(label) for label in labels}
+    banned = first["label0"]
+    for page, (method, port, path, head) in PAGES.items():
+        assert report(gateway, "label0", method, port, path, head) == 403, page
+    assert report(gateway, "") == 404
+    assert report(gateway, "unknown") == 404
+    # A site of this name that is not the gateway's.
+    assert upstreams.ask(gateway.port, "GET", "gateway.qgnet.invalid.example:1", "label0").status != 403
+    assert {label: exit_of(label) for label in labels} == first
+
+    # Two threads of a client may report the same.
+    assert report(gateway, "label0") == 202
+    assert report(gateway, "label0") == 202
+    served = banned.served
+
+    # From the very next request on.
+    after = {label: exit_of(label) for label in labels}
+
+    assert banned not in after.values()
+    assert [label for label in labels if first[label] not in (banned, after[label])] == []
+    listed = requests.get(f"http://127.0.0.1:{gateway.port}/leases", timeout=10).text
+    assert banned.address not in listed
+    text = requests.get(f"http://127.0.0.1:{metrics}/metrics", timeout=10).text
+    assert 'haproxy_backend_http_responses_total{proxy="qg_reports",code="2xx"} 2\n' in text
+    for _time in range(3):
+        gateway.reload()
+        assert {label: exit_of(label) for label in labels} == after
+    assert upstreams.load(gateway.port, site, 60, 10).failures == 0
+    assert banned.served == served
+
+
+@pytest.mark.slow
+@pytest.mark.newest
+def test_a_thousand_false_reports_cost_no_more_than_the_bound(gateway: Gateway) -> None:
+    gateway.play(proxy_gateway_count=2, proxy_gateway_reports=True).ok()
+    labels = [f"label{number}" for number in range(20)]
+
+    def ask(label: str) -> int:
+        site = gateway.sim.api_url.removeprefix("http://")
+        return gateway.upstreams.ask(gateway.port, "GET", site, label, path="/ip").status
+
+    assert {ask(label) for label in labels} == {200}
+    for method, port, path, head in PAGES.values():
+        assert report(gateway, "label0", method, port, path, head) == 403
+    gateway.play(REFRESH).ok()
+    assert sold(gateway.sim) == 2
+
+    # A single one is replaced.
+    before = gateway.addresses()
+    assert report(gateway, "label0") == 202
+    gateway.play(REFRESH).ok()
+    assert sold(gateway.sim) == 3
+    assert len(gateway.addresses() & before) == 1
+    assert len(gateway.addresses()) == 2
+
+    reports = 0
+    while reports < 1000:
+        for label in labels * 10:
+            ask(label)
+            report(gateway, label)
+            reports += 1
+        run = gateway.play(REFRESH)
+
+    # Two, and as many beyond within the lifetime of a lease.
+    assert sold(gateway.sim) == 4
+    assert run.rc == 2
+    assert phrases.ALL_WERE_REPORTED in shown(run)
+    assert {line.split()[-1] for line in gateway.servers()} == {"out"}
+    # What is out is out also for a process that is started anew.
+    gateway.signal(signal.SIGTERM)
+    eventually(lambda: ask("label0") == 0)
+    gateway.play()
+    assert ask("label0") == 503
+    assert sold(gateway.sim) == 4
 
 
 @pytest.mark.slow
@@ -1035,6 +1164,7 @@ def test_each_option_can_be_set_as_text_of_a_command_line(gateway: Gateway, alon
         "client_connections": "100",
         "interval": "5",
         "log": "false",
+        "reports": "false",
         "sticky": "none",
         "per_exit": "10",
         "slots": "false",

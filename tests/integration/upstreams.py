@@ -233,13 +233,14 @@ async def _ask(gateway: int, method: str, target: str, label: str = "", head: st
     with contextlib.suppress(OSError, asyncio.IncompleteReadError):
         reader, writer = await asyncio.open_connection("127.0.0.1", gateway)
         try:
-            page = f"GET {'' if method == 'CONNECT' else f'http://{target}'}{path} HTTP/1.1\r\nHost: {target}\r\n"
+            page = f"{method} http://{target}{path} HTTP/1.1\r\nHost: {target}\r\n"
             if method == "CONNECT":
                 writer.write(f"CONNECT {target} HTTP/1.1\r\nHost: {target}\r\n{head}\r\n".encode())
                 line, _rest = await _head(reader)
                 if (refused := int(line.split()[1])) != 200:
                     return Answer(refused, "", time.monotonic() - began)
                 head = ""
+                page = f"GET {path} HTTP/1.1\r\nHost: {target}\r\n"
             writer.write(f"{page}{head}\r\n".encode())
             line, rest = await _head(reader)
             body = (await reader.readexactly(_length(rest))).decode()

@@ -47,6 +47,7 @@ REFUSES: State = ("DOWN", "L4CON", "-")
 IS_SILENT: State = ("DOWN", "L7TOUT", "-")
 FAILS: State = ("DOWN", "L7STS", "502")
 UNCHECKED: State = ("UP", "INI", "-")
+REPORTED: State = ("REPORTED", "L7OK", "200")
 #: Seconds for which HAProxy has not checked an exit that is new to it.
 CHECKED_AFTER = 2.0
 
@@ -111,7 +112,8 @@ class Host:
         for server in self.servers:
             state, since = states[server.server]
             rows.append(row(server, state, now - since))
-        return read_look(self.lies or printed(rows, self.servers, self.identifier), now)
+        text = self.lies or printed(rows, self.servers, self.identifier)
+        return read_look(text, now, has_reports=self.gateway.reports)
 
 
 def exit_at(address: str, number: int = 1) -> Server:

@@ -55,7 +55,7 @@ class Pool:
 class Gateway:
     """A gateway. ``interval`` are the seconds between two refreshes; other times are seconds, too.
 
-    With ``log``, it writes a line for each request.
+    With ``log``, it writes a line for each request; with ``reports``, clients can report exits as banned.
     """
 
     name: str
@@ -73,6 +73,7 @@ class Gateway:
     interval: int
     pools: tuple[Pool, ...]
     log: bool = False
+    reports: bool = False
 
     kind = GATEWAY
 

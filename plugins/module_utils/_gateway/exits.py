@@ -32,6 +32,8 @@ _WORDS = ("pool", "name", "server", "status", "check", "code", "changed", "passe
 _TIME = re.compile(r"(?m)^time ([0-9]{1,12})$")
 #: Seconds by which two clocks may differ, since to ask takes time.
 CLOCKS_AGREE = 3.0
+#: The status that ``exits.lua`` shows for an exit that a client has reported as banned.
+_REPORTED = "REPORTED"
 #: What follows the report of a process that serves its files as they are.
 _SERVES = "serves"
 #: The status of a proxy that demands credentials, or does not know the host.
@@ -53,7 +55,7 @@ class Look:
     flags: frozenset[str]
     identifier: str = ""
     servers: Sequence[Server] = ()
-    exits: Mapping[str, Exit] = field(default_factory=dict)
+    exits: dict[str, Exit] = field(default_factory=dict)
     clock_ahead: float = 0.0
 
     def as_json(self) -> dict[str, Any]:
@@ -81,8 +83,13 @@ class Look:
         return cls(frozenset(data["flags"]), data["identifier"], servers, exits, data["clock_ahead"])
 
     def forget_exits(self) -> None:
-        """Take all exits for ones that no check has reached: what HAProxy does with them has changed since."""
-        self.exits = {name: Exit(known.server, works=None) for name, known in self.exits.items()}
+        """Take exits for ones that no check has reached: what HAProxy does with them has changed since.
+
+        What clients have reported still holds.
+        """
+        for name, known in self.exits.items():
+            if known.cause is not Cause.REPORTED:
+                self.exits[name] = Exit(known.server, works=None)
 
     def exits_of(self, pool: str) -> dict[str, Exit]:
         """Return what the host reports of the exits of a pool, by ``host:port``."""
@@ -93,8 +100,11 @@ class Look:
         return exits
 
 
-def read_look(output: str, now: float) -> Look:
-    """Return what the script of a look has printed; ``now`` is the Unix time of the control node."""
+def read_look(output: str, now: float, *, has_reports: bool = False) -> Look:
+    """Return what the script of a look has printed; ``now`` is the Unix time of the control node.
+
+    ``has_reports`` says whether clients of the gateway may report exits; otherwise nothing that says so is believed.
+    """
     head, _mark, rest = output.replace("\r", "").partition("--- exits\n")
     reported, _mark, text = rest.partition("--- file\n")
     identifier, servers = read_servers(text)
@@ -105,7 +115,10 @@ def read_look(output: str, now: float) -> Look:
     time = _TIME.search(reported)
     if time and abs(int(time[1]) - now) >= CLOCKS_AGREE:
         clock_ahead = int(time[1]) - now
-    return Look(frozenset(flags), identifier, tuple(servers), _exits(reported, servers), clock_ahead)
+    exits = _exits(reported, servers)
+    if not has_reports:
+        exits = {name: known for name, known in exits.items() if known.cause is not Cause.REPORTED}
+    return Look(frozenset(flags), identifier, tuple(servers), exits, clock_ahead)
 
 
 def _exits(reported: str, servers: Sequence[Server]) -> dict[str, Exit]:
@@ -127,6 +140,8 @@ def _exit(server: str, row: Mapping[str, str] | None) -> Exit:
     """Return what HAProxy says of an exit: of its checks, and of the traffic that passes while all checks fail."""
     if row is None:
         return Exit(server, works=None)
+    if row["status"] == _REPORTED:
+        return Exit(server, works=False, cause=Cause.REPORTED)
     # While a check runs, there is an asterisk before the result of the last one.
     check = row["check"].removeprefix("*")
     # The successor at a slot is checked while it is drained.
@@ -148,7 +163,10 @@ def _number(text: str) -> int:
 
 
 def merge(reports: Iterable[Mapping[str, Exit]]) -> dict[str, Exit]:
-    """Return what all hosts together know of each exit: it works if it works for one of them."""
+    """Return what all hosts together know of each exit: it works if it works for one of them.
+
+    Sites ban an exit for all, so that a report on one host holds for the others.
+    """
     merged: dict[str, Exit] = {}
     for report in reports:
         for server, exit_of_host in report.items():
@@ -157,8 +175,13 @@ def merge(reports: Iterable[Mapping[str, Exit]]) -> dict[str, Exit]:
 
 
 def _better(first: Exit | None, second: Exit) -> Exit:
-    """Return the one that says more in favor of an exit: it works, it is not known, it has been down for less."""
-    if first is None:
+    """Return the one that says more in favor of an exit: it works, it is not known, it has been down for less.
+
+    A report says more than both.
+    """
+    if first is None or second.cause is Cause.REPORTED:
         return second
+    if first.cause is Cause.REPORTED:
+        return first
     order = {True: 0, None: 1, False: 2}
     return min(first, second, key=lambda each: (order[each.works], each.down_for))

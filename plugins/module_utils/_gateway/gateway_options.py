@@ -63,6 +63,7 @@ GATEWAY_OPTIONS: Spec = {
     "connect_timeout": {"type": "float", "default": 4.0},
     "client_connections": {"type": "int", "default": 1000},
     "log": {"type": "bool", "default": False},
+    "reports": {"type": "bool", "default": False},
     "pools": {"type": "list", "elements": "dict", "default": []},
     **_GATEWAY_POOL,
 }
@@ -143,6 +144,9 @@ def read_gateway(values: Mapping[str, Any], product: str) -> Gateway:
             _check_slots(pool, is_web_only=values["web_only"])
     _check_unique(names, pools, values["metrics"])
     check_timings(GATEWAY, pools, values["interval"])
+    if values["reports"] and all(pool.sticky == "none" for pool in pools):
+        fix = "set proxy_gateway_sticky to optional or required"
+        raise OptionError(names.of("reports"), "=true needs labels, which sticky=none ignores", fix)
     return Gateway(
         name=values["name"],
         directory=values["directory"].rstrip("/") or "/",
@@ -158,6 +162,7 @@ def read_gateway(values: Mapping[str, Any], product: str) -> Gateway:
         client_connections=values["client_connections"],
         interval=values["interval"],
         log=values["log"],
+        reports=values["reports"],
         pools=tuple(pools),
     )
 

@@ -27,6 +27,7 @@ from .records import noun, why_lost
 from .servers import Server, file_text, next_servers, number_of_servers, slot_servers
 from .slots import SlotLease, of_slot
 from .supply import Need, Supplier, Supply, lease_sets
+from .timings import names_for
 
 _ROLES = {GATEWAY: "proxy_gateway", LIST: "proxy_list"}
 
@@ -207,8 +208,22 @@ def unchanged(order: Order) -> Outcome:
     """Return the outcome of an order for which nothing was leased yet: the servers of before."""
     outcome = Outcome()
     for pool in order.declaration.pools:
-        outcome.servers[pool.name] = [server for server in order.look.servers if server.pool == pool.name]
+        outcome.servers[pool.name] = _before(order, pool)
     return outcome
+
+
+def _before(order: Order, pool: Pool) -> list[Server]:
+    """Return the servers of a pool before this run, with what clients have reported since they were written."""
+    exits = order.look.exits_of(pool.name)
+    servers = []
+    for server in order.look.servers:
+        if server.pool != pool.name:
+            continue
+        exit_ = exits.get(server.server)
+        if exit_ and exit_.cause is Cause.REPORTED:
+            server = dataclasses.replace(server, reported=True)
+        servers.append(server)
+    return servers
 
 
 def served(order: Order, outcome: Outcome) -> dict[str, Any]:
@@ -248,11 +263,10 @@ def _add_pool(outcome: Outcome, order: Order, pool: Pool, supply: Supply) -> Non
     if pool.slots:
         servers = _slots(outcome, order, pool, supply)
     else:
-        before = [server for server in order.look.servers if server.backend == pool.name]
         leases = _servers(outcome, order, pool, supply, supply.lasting)
         # The deadlines of before are times of the host.
         now = wall_time() + order.look.clock_ahead
-        servers = next_servers(leases, before, count=pool.count, bad=supply.bad, now=now)
+        servers = next_servers(leases, _before(order, pool), count=pool.count, bad=supply.bad, now=now)
     outcome.servers[pool.name] = servers
     if outcome.leases is None:
         outcome.leases = supply.leases
@@ -260,8 +274,8 @@ def _add_pool(outcome: Outcome, order: Order, pool: Pool, supply: Supply) -> Non
     place = f"Pool {pool.name} of {order.installation.host}"
     if order.installation.kind == LIST:
         place = f"The list {order.installation.name} of {order.installation.host}"
-    serving = [server for server in servers if not server.drained and not server.waits]
-    shut_out = _shut_out(order, pool, supply)
+    serving = [server for server in servers if not (server.drained or server.waits or server.reported)]
+    shut_out = _shut_out(order, pool, supply, serving)
     is_unread = supply.leases is None
     if supply.problem and (supply.is_held_back or is_unread or shut_out or len(serving) < pool.count):
         outcome.problems.append(order.problem or f"{place}: {supply.problem}")
@@ -317,12 +331,23 @@ def _until(deadline: float | None, supply: Supply, look: Look) -> int | None:
     return int(deadline + ahead) if abs(ahead) >= CLOCKS_AGREE else int(deadline)
 
 
-def _shut_out(order: Order, pool: Pool, supply: Supply) -> str:
-    """Return why no exit of a lease that lives lets this host through, if none is known to; empty otherwise."""
+def _shut_out(order: Order, pool: Pool, supply: Supply, serving: Sequence[Server]) -> str:
+    """Return why no exit of a lease that lives lets this host through, if none is known to; empty otherwise.
+
+    ``serving`` are the servers that get new requests after this run.
+    """
     reported = order.look.exits_of(pool.name)
     exits = [reported[server] for server in supply.addresses.values() if server in reported]
     if not exits or any(each.works is not False for each in exits):
         return ""
+    if all(each.cause is Cause.REPORTED for each in exits):
+        if serving:
+            return ""
+        return (
+            "every exit was reported as banned, and the pool has bought as many leases for such exits as it may within "
+            "the time that a lease lasts. Check which of your programs report them, and why, or raise "
+            f"{names_for(order.installation.kind, pool).of('count')}."
+        )
     if all(each.cause is Cause.REJECTED for each in exits):
         return (
             "every exit answers 407 to this host, and lets others through. Register the host with the playbook "

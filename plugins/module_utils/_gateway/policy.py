@@ -31,7 +31,7 @@ MOST_PATIENCE = 300.0
 
 
 class Cause(Enum):
-    """Why an exit lets nobody through."""
+    """Why an exit lets nobody through, or should not."""
 
     #: It answers 407: the whitelist of the key lacks the host, or the credentials are wrong.
     REJECTED = "rejected"
@@ -202,7 +202,9 @@ def decide(
     live = [exit_ for exit_ in exits if exit_.server not in state.bad]
     # If no place in the pool is free, what was owed has been bought.
     state = replace(state, owed=min(state.owed, max(0, count - len(_lasting(live)))))
-    if any(exit_.works for exit_ in live):
+    # Reports do not mean that exits fail, and they do not end a hold.
+    is_reported = state.hold is None and len(live) > 0 and all(_is_reported(exit_) for exit_ in live)
+    if is_reported or any(exit_.works for exit_ in live):
         return _replace_failed(replace(state, hold=None), live, pool)
     if state.hold:
         return _hold_back(state, state.hold, live, pool)
@@ -240,11 +242,11 @@ def _top_up(state: PoolState, failed: Sequence[Exit], pool: _Pool) -> Decision:
 
 
 def _replace_failed(state: PoolState, live: Sequence[Exit], pool: _Pool) -> Decision:
-    """Replace exits that have been down for long enough while others work, the longest first."""
+    """Replace exits that have been down for long enough while others work, the longest first, and reported ones."""
     patience = min(max(pool.lifetime * PATIENCE, LEAST_PATIENCE), MOST_PATIENCE)
     lasting = _lasting(live)
     down = _down(lasting)
-    failed = [exit_ for exit_ in down if exit_.down_for >= patience]
+    failed = [exit_ for exit_ in down if exit_.down_for >= patience or _is_reported(exit_)]
     # Exits beyond the count need no replacement.
     failed = failed[: max(0, pool.count - (len(lasting) - len(down)))]
     allowed = max(0, pool.count - len(state.replaced_at))
@@ -324,6 +326,10 @@ def _plain(entry: Hold | BadExit) -> dict[str, Any]:
 
 def _typed(entry: Mapping[str, Any]) -> dict[str, Any]:
     return {**entry, "cause": Cause(entry["cause"])}
+
+
+def _is_reported(exit_: Exit) -> bool:
+    return exit_.cause is Cause.REPORTED
 
 
 def _lasting(live: Sequence[Exit]) -> list[Exit]:

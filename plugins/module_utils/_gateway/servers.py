@@ -6,8 +6,8 @@
 
 HAProxy has a fixed number of servers for each pool, and ``exits.lua`` gives them the addresses in this file. A line is
 ``POOL sNUMBER HOST:PORT UNTIL STATE``; ``UNTIL`` is the deadline of the lease in Unix time or ``-``. With the state
-``drain``, only labels that have this exit already use it. The servers of a slot are those of ``POOL.SLOT``. With the
-state ``next``, one serves as soon as the other one does not.
+``drain``, only labels that have this exit already use it, and with ``out``, nobody does. The servers of a slot are
+those of ``POOL.SLOT``. With the state ``next``, one serves as soon as the other one does not.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from dataclasses import dataclass, replace
 
 _LINE = re.compile(
     r"(?P<pool>\w{1,32})([.](?P<slot>\d{1,3}))? s(?P<number>\d{1,4}) (?P<server>[\d.]{7,15}:\d{1,5}) "
-    r"(?P<until>\d{1,12}|-) (?P<state>ready|drain|next)",
+    r"(?P<until>\d{1,12}|-) (?P<state>ready|drain|next|out)",
     re.ASCII,
 )
 #: Seconds by which two readings of a deadline may differ.
@@ -33,7 +33,8 @@ class Server:
     """An exit of a pool. ``until`` is None for a lease whose end QG.net does not name.
 
     ``number`` is that of its server in the configuration, and 0 if it has none yet. ``slot`` is 0 in a pool without
-    slots. The successor of the lease of a slot ``waits``.
+    slots. The successor of the lease of a slot ``waits``. If a client has
+    reported it, it serves nobody until it ends.
     """
 
     pool: str
@@ -43,6 +44,7 @@ class Server:
     number: int = 0
     slot: int = 0
     waits: bool = False
+    reported: bool = False
 
     @property
     def backend(self) -> str:
@@ -61,6 +63,8 @@ class Server:
         state = "drain" if self.drained else "ready"
         if self.waits:
             state = "next"
+        if self.reported:
+            state = "out"
         return f"{self.backend} s{self.number} {self.server} {until} {state}"
 
 
@@ -88,6 +92,7 @@ def read_servers(text: str) -> tuple[str, list[Server]]:
                     number=int(match["number"]),
                     slot=int(match["slot"] or 0),
                     waits=match["state"] == "next",
+                    reported=match["state"] == "out",
                 )
             )
     return identifier, servers
@@ -153,10 +158,15 @@ def slot_servers(leases: Sequence[Server], before: Iterable[Server]) -> list[Ser
 
 
 def _steady(lease: Server, old: Server | None) -> Server:
-    """Return a lease with the deadline that it has already, unless it is another one: clocks are read to a second."""
-    if old is None or old.until is None or lease.until is None or abs(lease.until - old.until) > _STEADY:
+    """Return a lease as it is known already, unless it is another one: deadlines are read to a second."""
+    if old is None:
         return lease
-    return replace(lease, until=old.until)
+    is_same = lease.until == old.until
+    if lease.until is not None and old.until is not None:
+        is_same = abs(lease.until - old.until) <= _STEADY
+    if not is_same:
+        return lease
+    return replace(lease, until=old.until, reported=old.reported)
 
 
 def _numbered(servers: Sequence[Server], before: Iterable[Server], size: int) -> list[Server]:

@@ -316,6 +316,8 @@ def held_back(problem: Problem) -> str:
             f"{exits} answered 407: the host is not on the whitelist of the key, or the credentials are wrong. Run "
             "qingguo.qgnet.register for the host, or correct qg_password."
         )
+    elif problem.hold.cause is Cause.REPORTED:
+        text = f"{exits} {_DOING[problem.hold.cause]}. Check which of your programs report them, and why."
     else:
         text = (
             f"{exits} {_DOING[problem.hold.cause]}. Check that the host reaches the ports of the leases, and whether "

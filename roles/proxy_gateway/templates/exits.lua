@@ -5,9 +5,10 @@
 -- them. A line of the file is
 --     BACKEND SERVER HOST:PORT UNTIL STATE
 -- UNTIL is the deadline in seconds since 1970, or "-". STATE is "ready", "drain" for an exit that keeps its labels and gets no
--- others, or "next" for the successor at a slot. A server without a line, or with one that is over or cannot be read, refuses:
--- without a file, all do.
--- The backend BACKEND_any has the same servers, with a weaker check.
+-- others, "next" for the successor at a slot, or "out" for one that was reported. A server without a line, or with one that is
+-- over or cannot be read, refuses: without a file, all do.
+-- The backend BACKEND_any has the same servers, with a weaker check, and BACKEND_reports the table of leases that were reported
+-- since the file was written.
 local path = os.getenv("QG_LEASES")
 -- The text of the file, its leases by backend and server, what was set of each server, and whether all was set once.
 local text, leases, set, is_started = nil, {}, {}, false
@@ -26,16 +27,23 @@ local function read()
         leases[backend] = leases[backend] or {}
         leases[backend][server] = {
             host = host, port = port, address = host .. ":" .. port, state = state,
-            deadline = tonumber(deadline) or math.huge,
+            deadline = tonumber(deadline) or math.huge, pool = backend,
+            -- Not the address alone, which a later lease may have, too.
+            key = host .. ":" .. port .. " " .. deadline,
         }
     end
+end
+
+local function is_reported(lease)
+    local reports = core.proxies[lease.pool .. "_reports"]
+    return lease.state == "out" or reports ~= nil and reports.stktable:lookup(lease.key) ~= nil
 end
 
 -- A connection that is being made when its server goes into maintenance can hang, so that a lease gets nothing new in its last
 -- two seconds.
 local function wanted_state(lease)
     local left = lease and lease.deadline - core.now().sec or 0
-    if left <= 1 then
+    if left <= 1 or is_reported(lease) then
         return "maint"
     end
     return left <= 3 and "drain" or lease.state
@@ -95,6 +103,8 @@ local function apply()
 end
 
 core.register_task(function()
+    -- The process of before hands over its table of reports.
+    core.msleep(100)
     while true do
         if apply() then
             core.msleep(1)
@@ -118,6 +128,21 @@ core.register_action("refused", {"http-res"}, function(txn)
     core.backends[txn.f:be_name()].servers[txn.f:srv_name()]:check_force_down()
 end)
 
+-- Set txn.lease to the key of the lease that a client reports, whose label has the server with the number txn.server. An exit
+-- that fails the check cannot be reported: the refresh knows more of it.
+core.register_action("find_lease", {"http-req"}, function(txn)
+    local pool = txn.f:fe_name():gsub("_port$", "")
+    local name = "s" .. tostring(txn:get_var("txn.server"))
+    local lease = (leases[pool] or {})[name]
+    if lease and not core.backends[pool].servers[name]:get_stats().status:match("^DOWN") then
+        txn:set_var("txn.lease", lease.key)
+    end
+end)
+
+core.register_action("apply", {"http-req"}, function()
+    apply()
+end)
+
 -- What the refresh asks for: set what the file says now, and show what each exit does, and what passes while all checks fail.
 core.register_cli({"show", "exits"}, "show exits : set the leases of the file, and show each exit", function(applet)
     if apply() then
@@ -131,8 +156,9 @@ core.register_cli({"show", "exits"}, "show exits : set the leases of the file, a
             if server then
                 local checked = server:get_stats()
                 local any = core.backends[name .. "_any"].servers[id]:get_stats()
+                local status = is_reported(lease) and "REPORTED" or checked.status:match("%S+")
                 local words = {
-                    name, id, lease.address, checked.status:match("%S+"), checked.check_status or "", checked.check_code or "",
+                    name, id, lease.address, status, checked.check_status or "", checked.check_code or "",
                     checked.lastchg or "", any.hrsp_2xx or "", any.lastsess or "",
                 }
                 for number, word in ipairs(words) do

@@ -45,7 +45,7 @@ def row(
 
 def first(*rows: str) -> Exit:
     """Return what a look with these rows says of the first exit of pool a."""
-    return read_look(printed(*rows), NOW).exits_of("a")[FIRST]
+    return read_look(printed(*rows), NOW, has_reports=True).exits_of("a")[FIRST]
 
 
 def test_a_look_has_flags_identifier_and_servers() -> None:
@@ -82,12 +82,26 @@ def test_a_process_that_does_not_serve_its_files_is_told() -> None:
         (row("DOWN", "L7TOUT", "-"), Exit(FIRST, False, Cause.SILENT, 7.0)),
         (row("DOWN", "L7RSP", "-"), Exit(FIRST, False, Cause.FAILING, 7.0)),
         (row("DOWN", "SOCKERR", "-"), Exit(FIRST, False, Cause.FAILING, 7.0)),
+        (row("REPORTED", "L7OK"), Exit(FIRST, False, Cause.REPORTED)),
         (row("DOWN", "L4CON", seconds="-"), Exit(FIRST, False, Cause.REFUSED, 0.0)),
         (row("DOWN", "L4CON", seconds="-5"), Exit(FIRST, False, Cause.REFUSED, 0.0)),
     ],
 )
 def test_a_line_says_what_an_exit_does(line: str, expected: Exit) -> None:
     assert first(line) == expected
+
+
+def test_a_report_is_believed_only_of_a_gateway_that_has_them() -> None:
+    assert read_look(printed(row("REPORTED")), NOW).exits_of("a") == {}
+
+
+def test_a_report_holds_when_checks_do_not_any_more() -> None:
+    look = read_look(printed(row("REPORTED"), row("DOWN", "L4CON", pool="b")), NOW, has_reports=True)
+
+    look.forget_exits()
+
+    assert look.exits_of("a") == {FIRST: Exit(FIRST, False, Cause.REPORTED)}
+    assert look.exits_of("b") == {FIRST: Exit(FIRST, None)}
 
 
 def test_an_exit_that_haproxy_does_not_name_is_not_known() -> None:
@@ -208,6 +222,8 @@ def test_lines_for_servers_that_the_file_lacks_are_not_believed() -> None:
             [Exit(FIRST, False, Cause.SILENT, 60.0), Exit(FIRST, False, Cause.REFUSED, 5.0)],
             Exit(FIRST, False, Cause.REFUSED, 5.0),
         ),
+        ([Exit(FIRST, True), Exit(FIRST, False, Cause.REPORTED)], Exit(FIRST, False, Cause.REPORTED)),
+        ([Exit(FIRST, False, Cause.REPORTED), Exit(FIRST, True)], Exit(FIRST, False, Cause.REPORTED)),
     ],
 )
 def test_an_exit_works_if_it_works_for_one_host(reports: list[Exit], expected: Exit) -> None:

@@ -124,6 +124,7 @@ OF_GATEWAYS: list[tuple[str, Any, str]] = [
     ("allow", [None], phrases.NOT_A_TEXT),
     ("web_only", "sometimes", phrases.NO_BOOLEAN),
     ("log", "errors", phrases.NO_BOOLEAN),
+    ("reports", "all", phrases.NO_BOOLEAN),
     ("metrics", 9101, phrases.ADDRESS_AND_PORT),
     ("metrics", "127.0.0.1", phrases.ADDRESS_AND_PORT),
     ("metrics", "127.0.0.1:0", phrases.ADDRESS_AND_PORT),
@@ -325,6 +326,13 @@ def test_a_port_of_a_slot_that_is_taken_is_refused(options: dict[str, Any], opti
 
 def test_ports_beside_those_of_slots_are_free() -> None:
     assert len(gateway(pools=[SLOTS, {"name": "b", "port": 3135}, {"name": "c", "port": 3129}]).pools) == 3
+
+
+def test_reports_of_a_gateway_without_labels_are_refused() -> None:
+    with pytest.raises(OptionError, match=f"^proxy_gateway_reports=true {phrases.LABELS_ARE_IGNORED}: "):
+        gateway(reports=True, sticky="none")
+
+    assert gateway(reports=True, sticky="none", **entry(sticky="required")).reports is True
 
 
 @pytest.mark.parametrize("option", [option for option in GATEWAY_OPTIONS if option != "state"])

@@ -55,6 +55,10 @@ def rejected(*names: str) -> list[Exit]:
     return down(*names, cause=Cause.REJECTED)
 
 
+def reported(*names: str) -> list[Exit]:
+    return down(*names, cause=Cause.REPORTED, seconds=0)
+
+
 def soon(*exits: Exit) -> list[Exit]:
     """The exits with leases that end soon."""
     return [replace(exit_, ends_soon=True) for exit_ in exits]
@@ -95,6 +99,23 @@ DECISIONS = {
     "leases that ended while nobody looked are not bounded": (FULL, bought_at(4, 3, 2, 1), []),
     "exits of a gateway that was restarted are not bad": (FULL, NEW, unknown("a", "b", "c")),
     "an exit that is down is replaced": (Expected(4, "a"), NEW, [*down("a"), *works("b", "c", "d")]),
+    "a reported one is replaced at once": (Expected(4, "a"), NEW, [*reported("a"), *works("b", "c", "d")]),
+    "also if all are reported": (Expected(4, "a b c d"), NEW, reported("a", "b", "c", "d")),
+    "reports have no bound of their own": (
+        Expected(4, "a", warned="b c d"),
+        bought_at(3, 2, 1),
+        reported("a", "b", "c", "d"),
+    ),
+    "reports do not end a hold": (
+        Expected(None, "", Cause.REPORTED, next_probe=MINUTE),
+        held(EARLY),
+        reported("a", "b", "c", "d"),
+    ),
+    "one is reported and the others are silent": (
+        Expected(4, "b", Cause.SILENT, next_probe=MINUTE),
+        NEW,
+        [*reported("a"), *down("b", "c", "d")],
+    ),
     "one that is down for a short time stays": (FULL, NEW, [*down("a", seconds=299), *works("b", "c", "d")]),
     "the longest down is replaced first": (
         Expected(4, "b", warned="a"),
@@ -695,9 +716,14 @@ def test_walks(seed: int) -> None:
         paid = len(world.purchases)
         world.run()
         if not any(exit_.works for exit_ in usable):
-            is_rejected = any(exit_.works is False and exit_.cause is Cause.REJECTED for exit_ in usable)
-            is_down = any(exit_.works is False for exit_ in usable)
-            assert len(world.purchases) - paid <= (0 if is_rejected else 1 if is_down else world.count)
+            causes = {exit_.cause for exit_ in usable if exit_.works is False}
+            allowed = 1
+            if Cause.REJECTED in causes:
+                allowed = 0
+            elif causes <= {Cause.REPORTED}:
+                # These let clients through; the bound alone limits what is bought.
+                allowed = world.count
+            assert len(world.purchases) - paid <= allowed
         world.advance()
 
     assert world.recovery() <= HOUR + world.lifetime

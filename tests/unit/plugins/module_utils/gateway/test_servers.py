@@ -42,6 +42,12 @@ def test_servers_are_read_as_they_were_written(left: int | None, drained: bool) 
     assert read_servers(file_text("0123456789abcdef", servers)) == ("0123456789abcdef", servers)
 
 
+def test_an_exit_that_was_reported_is_read_as_it_was_written() -> None:
+    servers = [replace(server(FIRST, number=3), reported=True)]
+
+    assert read_servers(file_text("x", servers)) == ("x", servers)
+
+
 def test_a_file_without_an_end_of_its_last_line_is_read() -> None:
     assert read_servers("a s1 192.0.2.1:2001 - ready") == ("", [server(FIRST, left=None, number=1)])
 
@@ -148,6 +154,16 @@ def test_an_old_lease_serves_on_while_there_are_too_few() -> None:
     after = following([server(FIRST)], [server(SECOND, left=10)], count=2)
 
     assert unnumbered(after) == [server(FIRST), server(SECOND, left=10)]
+
+
+@pytest.mark.parametrize("left", [None, 60])
+def test_an_exit_that_was_reported_stays_out_until_its_end(left: int | None) -> None:
+    out = replace(server(FIRST, left=left), reported=True)
+
+    assert unnumbered(following([server(FIRST, left=left), server(SECOND)], [out])) == [out, server(SECOND)]
+    assert following([], [replace(out, number=1)]) == [replace(out, number=1)]
+    # Another lease may get the address.
+    assert unnumbered(following([server(FIRST, left=90)], [out], count=1)) == [server(FIRST, left=90)]
 
 
 @pytest.mark.parametrize("left", [0, -1])
