@@ -1,6 +1,6 @@
 # Copyright (c) 2026 The qingguo.qgnet authors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Monopolies: addresses of exclusive occupancy, each of which is dialled and redialled separately."""
+"""Monopolies: addresses of exclusive occupancy, each of which is dialed and redialed separately."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 ONLINE = "在线"
 OFFLINE = "离线"
-DIALLING = "重拨中"
+DIALING = "重拨中"
 NO_DEADLINE = 3.0 * 10**9
 
 
@@ -30,7 +30,7 @@ class Monopoly:
     area: Area
     since: float
     dial_at: float
-    """When the latest dialling starts; until then the monopoly is queued."""
+    """When the latest dialing starts; until then the monopoly is queued."""
     online_at: float
     offline: bool = False
     """Set by a control call."""
@@ -44,7 +44,7 @@ class Monopoly:
             return f"排队中(等待秒数{math.ceil(self.dial_at - now)})"
         # A monopoly that is due but has no lease yet goes online when due events are processed.
         if self.lease is None:
-            return DIALLING
+            return DIALING
         return ONLINE
 
     def dial(self, now: float, seconds: float) -> None:
@@ -78,13 +78,13 @@ class Monopoly:
 
 
 def process_due_monopolies(lease_service: LeaseService, key: ProxyKey) -> None:
-    """Disconnect the offline monopolies of a key, and connect those whose dialling is over."""
+    """Disconnect the offline monopolies of a key, and connect those whose dialing is over."""
     now = lease_service.clock.now()
     for monopoly in key.holdings.monopolies:
         if monopoly.offline:
             monopoly.hang_up(lease_service)
         elif monopoly.lease is None and monopoly.online_at <= now:
-            # Without a free address or a port, dialling continues.
+            # Without a free address or a port, dialing continues.
             with suppress(Refusal):
                 for address in lease_service.exit_addresses(key).choose(1) or []:
                     monopoly.lease = lease_service.open(key, address, monopoly.area, monopoly.uuid, NO_DEADLINE)
