@@ -46,6 +46,7 @@ def run_action(
     *,
     family: str = "sh",
     is_network_device: bool = False,
+    variables: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Run the action of a module. ``shell`` runs the commands of the host, whose shell is of this ``family``."""
     task = SimpleNamespace(
@@ -73,7 +74,7 @@ def run_action(
 
     action._low_level_execute_command = execute
     action.cleanup = lambda force=False: None
-    result: dict[str, Any] = action.run(None, {"inventory_hostname": "web1"})
+    result: dict[str, Any] = action.run(None, {"inventory_hostname": "web1", **(variables or {})})
     return result
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import QgError, WaitBudgetExceeded
-from ansible_collections.qingguo.qgnet.plugins.module_utils._core.runtime import WaitBudget, wall_time
+from ansible_collections.qingguo.qgnet.plugins.module_utils._core.runtime import WaitBudget, current_actor, wall_time
 from ansible_collections.qingguo.qgnet.plugins.module_utils._gateway import operations, records
 from ansible_collections.qingguo.qgnet.plugins.module_utils._gateway.declaration import ProxyList, as_json
 from ansible_collections.qingguo.qgnet.plugins.module_utils._gateway.exits import Look
@@ -26,6 +26,7 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._store.installations
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.opening import open_store
 from support import phrases
 from support.gateway_fleet import gateway
+from support.plugin_runs import run_action
 
 KINDS = (GATEWAY, LIST)
 PROXIES = ProxyList(
@@ -202,3 +203,37 @@ def test_the_name_of_an_exit_is_looked_up_once_for_all_hosts(monkeypatch: pytest
     for [outcome] in outcomes.values():
         assert [server.server for server in outcome.servers["qg"]] == ["192.0.2.7:80", "192.0.2.9:80"]
         assert len(outcome.warnings) == 1
+
+
+@pytest.mark.parametrize(
+    ("ago", "holder", "is_written"),
+    [(30.0, "another", True), (90.0, "this", True), (90.0, "another", False), (-90.0, "another", False)],
+)
+def test_leases_are_written_late_only_under_the_lock_of_the_run(
+    tmp_path: Any, ago: float, holder: str, is_written: bool
+) -> None:
+    """For half of its time, the lock is certain. A clock that was set back shows nothing."""
+    store = open_store(str(tmp_path / "store"))
+    holders = {"this": current_actor().run, "another": "1 another-machine"}
+    records.installations(store).declare([installation("web1")], holders[holder])
+    order = operations.Order(installation("web1"), gateway(service="daemon"), {}, Look(frozenset({"serves"}), "1"))
+    served = {**operations.served(order, operations.unchanged(order)), "text": "installation 1\n"}
+    commands: list[str] = []
+
+    def shell(command: str) -> tuple[int, str, str]:
+        commands.append(command)
+        return 0, "", ""
+
+    result = run_action(
+        "qg_proxy_gateway",
+        {"step": "serve", "store": str(tmp_path / "store")},
+        shell,
+        variables={
+            "proxy_gateway__look": {"serve": []},
+            "proxy_gateway__found": {"installations": {}},
+            "proxy_gateway__leased": {"began": wall_time() - ago, "hosts": {"web1": [{**served, "before": ""}]}},
+        },
+    )
+
+    assert bool(commands) == is_written
+    assert (phrases.LOST_ITS_LOCK in result.get("msg", "")) is not is_written
