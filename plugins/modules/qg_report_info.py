@@ -106,6 +106,11 @@ spending:
       type: int
   sample:
     - {day: "2030-01-02", product: classic, calls: 1, received: 1, unknown: 0}
+buyers:
+  description: The same numbers of the last 24 hours, by C(user) that Ansible ran as, and C(host) of the task.
+  returned: success
+  type: list
+  elements: dict
 bought:
   description: How many were bought, or may have been bought, in the last 24 hours.
   returned: success

@@ -215,6 +215,7 @@ def normalized(report: str) -> str:
     text = re.sub(r"\d{4}-\d\d-\d\d( \d\d:\d\d)?", "TIME", text)
     text = re.sub(r"/\S+/hosts\.yml", "PATH/hosts.yml", text)
     text = re.sub(r"TIME +\d+ +this store", "TIME MINUTES this store", text)
+    text = re.sub(r"^  \S+ +(\S+ +\d+ +\d+ +\d+)$", r"  USER  \1", text, flags=re.MULTILINE)
     return "\n".join(re.sub(" {2,}", "  ", line).rstrip() for line in text.strip().splitlines())
 
 

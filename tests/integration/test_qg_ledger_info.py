@@ -72,15 +72,15 @@ def test_the_report_shows_what_was_paid_and_how_long_leases_last(sim: Simulator,
     environment = {"QG_KEY": sim.key, "QG_API_URL": sim.api_url}
     run = playground.play("qingguo.qgnet.report", environment=environment).ok()
 
-    table = "\n".join(run.of("Show the paid calls and the live leases").result["msg"])
-    by_day, calls, live = [part.split("\n") for part in table.split("\n\n")]
-    assert by_day[0].split()[0] == "day"
-    assert by_day[1].split()[1:] == ["classic", "1", "2", "2", "0"]
-    assert calls[0].split()[0] == "paid"
-    assert calls[1].split()[2:6] == ["classic", "2", "2", "settled"]
-    assert live[0].split()[0] == "live"
+    page = run.of("Show the report").result["msg"]
+    spending = [line.split() for line in page[page.index("SPENDING") + 1 : page.index("GATEWAYS AND LISTS") - 1]]
+    _total, _head, day, head, buyer = spending
+    assert day[1:5] == ["classic", "1", "2", "0"]
+    assert head[0] == "user"
+    assert buyer[1:] == ["localhost", "1", "2", "0"]
+    leases = page[page.index("LEASES") + 1 : page.index("SPENDING") - 1]
     servers = {lease["host"]: lease["ip"] for lease in sim.leases()}
-    rows = [line.split() for line in live[1:]]
+    rows = [line.split() for line in leases[2:-1]]
     assert {row[0]: row[1] for row in rows} == servers
     for row in rows:
-        assert row[2] in ("29", "30")
+        assert row[4] in ("29", "30")

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import contextlib
 import datetime
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, TypeVar
 
@@ -26,7 +26,7 @@ from .._gateway.outlook import outlook
 from .._gateway.records import described, problem_of
 from .._leases.api import foreign_leases, leases_with_origins, unexplained_addresses, unexplained_fall
 from .._leases.operations import lease_results
-from .._paid.caps import bought_today, parse_cap
+from .._paid.caps import DAY, bought_today, parse_cap
 from .._paid.journal import spending
 from .._store.installations import Installations
 from .._task.api_options import (
@@ -59,7 +59,7 @@ class Reporter:
         self.cap = cap
         self.is_shared = shared
         self.problems: list[str] = []
-        self.data: dict[str, Any] = {"cap": cap}
+        self.data: dict[str, Any] = {"cap": cap, "bought": None, "buyers": None}
 
     def read(self) -> dict[str, Any]:
         """Return the report as data."""
@@ -135,13 +135,10 @@ class Reporter:
         now = store.now() + store.wall_ahead()
         today = datetime.datetime.fromtimestamp(now, BEIJING).replace(hour=0, minute=0, second=0, microsecond=0)
         first = today - datetime.timedelta(days=_DAYS - 1)
-        days: dict[tuple[str, str], dict[str, int]] = {}
-        for moment, product, received, unknown in spending(store, keys, first.timestamp()):
-            of_day = days.setdefault((str(moment.date()), product), {"calls": 0, "received": 0, "unknown": 0})
-            of_day["calls"] += 1
-            of_day["received"] += received
-            of_day["unknown"] += unknown
-        return [{"day": day, "product": product, **numbers} for (day, product), numbers in sorted(days.items())]
+        calls = list(spending(store, keys, first.timestamp()))
+        lately = [call for call in calls if call["at"].timestamp() > now - DAY]
+        self.data["buyers"] = _sums(lately, ("user", "host"))
+        return _sums([{**call, "day": str(call["at"].date())} for call in calls], ("day", "product"))
 
     def _digests(self, client: Leases | None) -> list[str]:
         """Return the names of the key in the store: those for all products if its own is not known."""
@@ -164,6 +161,18 @@ class Reporter:
                     self.problems.append(problem)
                 installed.append({**described(each), "problem": problem})
         return installed
+
+
+def _sums(calls: Iterable[Mapping[str, Any]], names: Sequence[str]) -> list[dict[str, Any]]:
+    """Return the numbers of calls that have the same values of these names, in the order of the values."""
+    sums: dict[tuple[str, ...], dict[str, int]] = {}
+    for call in calls:
+        values = tuple(call[name] for name in names)
+        numbers = sums.setdefault(values, {"calls": 0, "received": 0, "unknown": 0})
+        numbers["calls"] += 1
+        numbers["received"] += call["received"]
+        numbers["unknown"] += call["unknown"]
+    return [{**dict(zip(names, values, strict=True)), **numbers} for values, numbers in sorted(sums.items())]
 
 
 def _run(params: Params, mode: Mode) -> dict[str, Any]:

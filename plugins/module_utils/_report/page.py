@@ -100,7 +100,13 @@ def _spending(data: Mapping[str, Any]) -> list[str]:
         bar = f"{'=' * length}{'.' * (_BAR - length)}"
         rows.append((day["day"], day["product"], day["calls"], day["received"], day["unknown"], bar))
     scale = "of the cap" if cap else "of the most in a day"
-    return lines + _table(("day (UTC+08:00)", "product", "calls", "bought", "unknown", scale), rows)
+    lines += _table(("day (UTC+08:00)", "product", "calls", "bought", "unknown", scale), rows)
+    if data["buyers"]:
+        rows = []
+        for each in data["buyers"]:
+            rows.append((each["user"], each["host"] or "-", each["calls"], each["received"], each["unknown"]))
+        lines += _table(("user in 24 hours", "host of the task", "calls", "bought", "unknown"), rows)
+    return lines
 
 
 def _installations(installations: Sequence[Mapping[str, Any]] | None) -> list[str]:
