@@ -4,8 +4,6 @@
 
 """qg_cloud_package_facts on the control node."""
 
-from __future__ import annotations
-
 from ansible_collections.qingguo.qgnet.plugins.module_utils._cloud.operations import PACKAGE_FACTS
 from ansible_collections.qingguo.qgnet.plugins.plugin_utils._action import ApiAction
 

@@ -30,9 +30,7 @@ class ActionModule(ApiAction):
     operation = DOCTOR_INFO
 
     def act(self) -> dict[str, Any]:
-        """Run the operation, and return its result; if no key is set, with where the inventory has
-        one.
-        """
+        """Run the operation; if no key is set, say where the inventory has one."""
         result = self.perform(doctor_info(self._registering))
         if self.origin("key") == DEFAULT:
             for check in result.get("checks", ()):
@@ -50,9 +48,7 @@ class ActionModule(ApiAction):
         return shlex.join([*words, "qingguo.qgnet.register", "-e", f"qg_hosts={self._own_name()}"])
 
     def _own_name(self) -> str:
-        """Return the host of the inventory that is this machine: that of the task, or the first
-        one; or localhost.
-        """
+        """Return the host of the inventory that is this machine, the task's first; or localhost."""
         given = self._variables["inventory_hostname"]
         for name in sorted(self._variables["groups"]["all"], key=lambda name: name != given):
             try:
@@ -64,13 +60,11 @@ class ActionModule(ApiAction):
         return "localhost"
 
     def _is_this_machine(self, host: Mapping[str, Any]) -> bool:
-        """Whether registering a host puts the address of this machine on the whitelist of the same
-        key.
-        """
+        """Whether registering a host puts the address of this machine on the same whitelist."""
         if host.get("ansible_connection") not in _LOCAL or host.get("egress_whitelist_ips"):
             return False
-        own = self._variables["hostvars"][self._variables["inventory_hostname"]]
-        return _key(host) == _key(own)
+        host_of_task = self._variables["hostvars"][self._variables["inventory_hostname"]]
+        return _key(host) == _key(host_of_task)
 
 
 def _key(host: Mapping[str, Any]) -> object:

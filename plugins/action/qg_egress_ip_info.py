@@ -31,7 +31,7 @@ class ActionModule(QgAction):
         params = self.validated(SPEC)
 
         def detect() -> dict[str, Any]:
-            found = detect_egress(self, DetectionRequest.parse(params))
-            return {"changed": False, **found, "ip": found["ips"][0]}
+            detected = detect_egress(self, DetectionRequest.parse(params))
+            return {"changed": False, **detected, "ip": detected["ips"][0]}
 
         return redact(self.guarded(detect), params, SPEC)

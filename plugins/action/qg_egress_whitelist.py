@@ -14,6 +14,7 @@ from __future__ import annotations
 import hashlib
 import secrets
 from collections.abc import Mapping, Set
+from functools import partial
 from socket import inet_aton
 from typing import Any
 
@@ -87,13 +88,14 @@ class ActionModule(QgAction):
                 "qg_egress_ip_info, and delegate qg_whitelist."
             )
         params = self.validated(SPEC)
-        step = {"detect": self._detect, "update": self._update, "report": self._report}[
-            params["step"]
-        ]
-        own = self.guarded(lambda: step(params))
+        steps = {"detect": self._detect, "update": self._update, "report": self._report}
+        step = steps[params["step"]]
+        result = self.guarded(lambda: step(params))
         # What a host prints has no secret of the control node, and what is reported was redacted by
         # the update.
-        return redact(own, params, SPEC) if params["step"] == "update" else own
+        if params["step"] == "update":
+            return redact(result, params, SPEC)
+        return result
 
     def _detect(self, params: Params) -> dict[str, Any]:
         """Return what the host wants, and what identifies its whitelist within the run."""
@@ -101,25 +103,24 @@ class ActionModule(QgAction):
         if params["forget"] and not is_absent:
             raise OptionError("forget", "deregisters hosts", "set state=absent as well")
         check_range("max_removals", params["max_removals"], 0, 10**6)
-        given = sorted(
-            check_addresses("ips", params["ips"] or (), any_scope=is_absent), key=inet_aton
-        )
+        given = check_addresses("ips", params["ips"] or (), any_scope=is_absent)
+        ips = sorted(given, key=inet_aton)
         connection = Connection.of(params)
         # The library that the update needs may be missing.
         connection.timing.transport("api_url")
-        found = {
+        report = {
             "changed": False,
             "whitelist": _digest(connection),
-            "ips": given,
+            "ips": ips,
             "given": True,
             "unwanted": [],
         }
         if is_absent:
-            return {**found, "ips": [], "unwanted": given}
-        if given:
-            return found
+            return {**report, "ips": [], "unwanted": ips}
+        if ips:
+            return report
         try:
-            return {**found, "given": False, **detect_egress(self, DetectionRequest.parse(params))}
+            return {**report, "given": False, **detect_egress(self, DetectionRequest.parse(params))}
         except OptionError:
             raise
         except QgError as error:
@@ -128,35 +129,34 @@ class ActionModule(QgAction):
             return {"changed": False, "msg": error.message, "warnings": [error.message]}
 
     def _update(self, params: Params) -> dict[str, Any]:
-        """Update the whitelist for all hosts of the batch that have reported, with one write for
-        each key.
-        """
+        """Update the whitelist for the hosts of the batch that have reported: a write per key."""
         variables = self._variables
-        batch, alive, everyone = (
-            set(variables[f"ansible_play_{name}"]) for name in ("batch", "hosts", "hosts_all")
-        )
-        reports = {
-            name: variables["hostvars"].raw_get(name).get(DETECTED) or {} for name in everyone
-        }
-        reported = {
-            name for name, own in reports.items() if "whitelist" in own and not own.get("failed")
-        }
+        batch = set(variables["ansible_play_batch"])
+        alive = set(variables["ansible_play_hosts"])
+        everyone = set(variables["ansible_play_hosts_all"])
+        reports = {}
+        reported = set()
         lists: dict[str, dict[str, Host]] = {}
+        for name in sorted(everyone):
+            report = variables["hostvars"].raw_get(name).get(DETECTED) or {}
+            reports[name] = report
+            if "whitelist" in report and not report.get("failed"):
+                reported.add(name)
         for name in sorted(reported & batch):
-            own = reports[name]
-            host = Host(frozenset(own["ips"]), own["given"], frozenset(own["unwanted"]))
-            lists.setdefault(own["whitelist"], {})[name] = host
+            report = reports[name]
+            host = Host(frozenset(report["ips"]), report["given"], frozenset(report["unwanted"]))
+            lists.setdefault(report["whitelist"], {})[name] = host
         if params["forget"]:
             lists = self._forgotten(params)
-        warnings, limit = [], None
+        warnings = []
+        limit = None
         if params["prune"] and not params["forget"]:
             check_complete(variables)
             limit = params["max_removals"]
             if missing := sorted(everyone - reported):
                 limit = None
-                warnings.append(
-                    f"prune has removed nothing, because {format_sample(missing)} did not report."
-                )
+                names = format_sample(missing)
+                warnings.append(f"prune has removed nothing, because {names} did not report.")
         results = []
         for digest, hosts in sorted(lists.items()):
             try:
@@ -170,8 +170,9 @@ class ActionModule(QgAction):
         # Their first step has failed, and Ansible was told to ignore that, or the option fail is
         # false.
         for name in batch - reported:
-            if text := reports[name].get("msg"):
-                is_failed = bool(reports[name].get("failed") or reports[name].get("unreachable"))
+            report = reports[name]
+            if text := report.get("msg"):
+                is_failed = bool(report.get("failed") or report.get("unreachable"))
                 result["hosts"][name] = {"changed": False, "failed": is_failed, "msg": text}
         unreached = sorted(everyone - alive)
         line = summary_line(result, unreached, check=bool(self._task.check_mode))
@@ -180,17 +181,13 @@ class ActionModule(QgAction):
             self._display.display(f"{owner}: {line}", stderr=True)
         if not self._task.diff:
             del result["diff"]
-        is_quiet = not result["changed"] and not any(
-            own["failed"] for own in result["hosts"].values()
-        )
+        is_loud = result["changed"] or any(host["failed"] for host in result["hosts"].values())
         # A static import keeps the first value for all serial batches.
-        result["report_once"] = is_quiet and alive == batch
-        return {
-            **result,
-            "unreached_hosts": unreached,
-            "msg": line,
-            "warnings": [*warnings, *result["warnings"]],
-        }
+        result["report_once"] = not is_loud and alive == batch
+        result["unreached_hosts"] = unreached
+        result["msg"] = line
+        result["warnings"] = [*warnings, *result["warnings"]]
+        return result
 
     def _forgotten(self, params: Params) -> dict[str, dict[str, Host]]:
         """Return the hosts to forget by their keys.
@@ -199,22 +196,24 @@ class ActionModule(QgAction):
         """
         lists: dict[str, dict[str, Host]] = {}
         for name in params["forget"]:
-            own = self._of_host(name, params)
-            given = check_addresses("ips", own["ips"] or (), any_scope=True)
-            lists.setdefault(_digest(Connection.of(own)), {})[name] = Host(unwanted=given)
+            options = self._of_host(name, params)
+            given = check_addresses("ips", options["ips"] or (), any_scope=True)
+            lists.setdefault(_digest(Connection.of(options)), {})[name] = Host(unwanted=given)
         return lists
 
     def _of_host(self, name: str, params: Params) -> Mapping[str, Any]:
         """Return the options with the key and the addresses that the inventory has for a host."""
         if name not in self._variables["groups"]["all"]:
             return params
-        own = self._variables["hostvars"][name]
-        ips = own.get(f"{params['vars_prefix'] or ''}ips") or params["ips"]
+        variables = self._variables["hostvars"][name]
+        ips = variables.get(f"{params['vars_prefix'] or ''}ips") or params["ips"]
+        if isinstance(ips, str):
+            ips = [ips]
         return {
             **params,
-            "key": str(own.get("qg_key") or params["key"]),
-            "password": own.get("qg_password") or params["password"],
-            "ips": [ips] if isinstance(ips, str) else ips,
+            "key": str(variables.get("qg_key") or params["key"]),
+            "password": variables.get("qg_password") or params["password"],
+            "ips": ips,
         }
 
     def _update_list(
@@ -231,26 +230,25 @@ class ActionModule(QgAction):
         connection = self._connection_of(digest, next(iter(hosts)), params)
         sources = map(str, variables.get("ansible_inventory_sources") or ["unnamed"])
         is_shared = is_database(connection.store)
-        names = {name: registered_name(name, is_shared=is_shared) for name in hosts}
+        registered = partial(registered_name, is_shared=is_shared)
         present = {*variables["groups"]["all"], *variables["ansible_play_hosts_all"]}
         with locked(key_caller(connection, mode.announcer), mode) as api:
             result = update(
                 api,
                 params["inventory_id"] or ", ".join(sources),
-                {names[name]: own for name, own in hosts.items()},
-                present={registered_name(name, is_shared=is_shared) for name in present},
-                coming={registered_name(name, is_shared=is_shared) for name in coming},
+                {registered(name): host for name, host in hosts.items()},
+                present=set(map(registered, present)),
+                coming=set(map(registered, coming)),
                 prune=prune,
                 forget=bool(params["forget"]),
                 check=mode.check,
             )
-        result["hosts"] |= {name: result["hosts"].pop(own) for name, own in names.items()}
+        for name in hosts:
+            result["hosts"][name] = result["hosts"].pop(registered(name))
         return {**result, "api": api.caller.usage()}
 
     def _connection_of(self, digest: str, name: str, params: Params) -> Connection:
-        """Return the connection with the key that a host has reported, which only the inventory may
-        have.
-        """
+        """Return the connection with the key of a host, which only the inventory may have."""
         connection = Connection.of(params)
         if digest == _digest(connection):
             return connection
@@ -273,28 +271,29 @@ class ActionModule(QgAction):
                 "The whitelist was not updated, because the first host of the play skips the role: "
                 "use include_role with when, or a play with only the hosts that need it."
             )
-        own = (
-            _together(hosts)
-            if params["forget"]
-            else dict(hosts.get(self._variables["inventory_hostname"]) or {})
-        )
-        own = {"changed": False, "failed": False, **own}
-        if own.pop("tolerable", False) and not params["fail"]:
-            own |= {"failed": False, "warnings": [own["msg"]]}
-        return own
+        if params["forget"]:
+            return _together(hosts)
+        host = hosts.get(self._variables["inventory_hostname"]) or {}
+        result = {"changed": False, "failed": False, **host}
+        if result.pop("tolerable", False) and not params["fail"]:
+            result["failed"] = False
+            result["warnings"] = [result["msg"]]
+        return result
 
 
 def _together(hosts: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
     """Return one result for hosts of which none reports: it fails if one of them has failed."""
-    messages = [f"{name}: {own['msg']}" for name, own in sorted(hosts.items()) if own["failed"]]
-    result: dict[str, Any] = {
-        "changed": any(own["changed"] for own in hosts.values()),
-        "failed": bool(messages),
-    }
+    messages = []
+    result: dict[str, Any] = {"changed": False, "added": [], "removed": [], "kept": []}
+    for name, host in sorted(hosts.items()):
+        result["changed"] |= host["changed"]
+        if host["failed"]:
+            messages.append(f"{name}: {host['msg']}")
+        for field in ("added", "removed", "kept"):
+            result[field] += host.get(field, ())
+    result["failed"] = bool(messages)
     if messages:
         result["msg"] = format_sample(messages, 5)
-    for field in ("added", "removed", "kept"):
-        result[field] = [item for own in hosts.values() for item in own.get(field, ())]
     return result
 
 
@@ -306,15 +305,12 @@ def _digest(connection: Connection) -> str:
 def check_complete(variables: Mapping[str, Any]) -> None:
     """Refuse prune where the inventory may be incomplete."""
     limit = context.CLIARGS.get("subset") or variables.get("ansible_limit")
-    lists = [
-        str(source)
-        for source in variables.get("ansible_inventory_sources") or ()
-        if "," in str(source)
-    ]
+    sources = map(str, variables.get("ansible_inventory_sources") or ())
+    lists = [source for source in sources if "," in source]
     if lists or (limit and str(limit).strip() not in ("all", "*")):
-        reason = (
-            f"--limit {limit}" if limit else f"a list of hosts as inventory, {format_sample(lists)}"
-        )
+        reason = f"a list of hosts as inventory, {format_sample(lists)}"
+        if limit:
+            reason = f"--limit {limit}"
         fix = "run it with the whole inventory, or set prune to false"
         raise OptionError("prune", f"is refused with {reason}", fix)
     if not ansible.constants.INVENTORY_ANY_UNPARSED_IS_FAILED:

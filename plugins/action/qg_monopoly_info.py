@@ -4,8 +4,6 @@
 
 """qg_monopoly_info on the control node."""
 
-from __future__ import annotations
-
 from ansible_collections.qingguo.qgnet.plugins.module_utils._monopolies.operations import (
     MONOPOLY_INFO,
 )

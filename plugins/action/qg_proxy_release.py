@@ -4,8 +4,6 @@
 
 """qg_proxy_release on the control node."""
 
-from __future__ import annotations
-
 from ansible_collections.qingguo.qgnet.plugins.module_utils._leases.operations import RELEASE
 from ansible_collections.qingguo.qgnet.plugins.plugin_utils._action import ApiAction
 

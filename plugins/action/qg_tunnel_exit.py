@@ -4,8 +4,6 @@
 
 """qg_tunnel_exit on the control node."""
 
-from __future__ import annotations
-
 from ansible_collections.qingguo.qgnet.plugins.module_utils._tunnels.operations import TUNNEL_EXIT
 from ansible_collections.qingguo.qgnet.plugins.plugin_utils._action import ApiAction
 

@@ -22,22 +22,18 @@ class ActionModule(ApiAction):
     operation = WHITELIST
 
     def act(self) -> dict[str, Any]:
-        """Refuse state=exact in a run that sees only part of its hosts, unless allow_partial is
-        set.
-        """
-        options, variables = self._task.args, self._variables
-        if options.get("state") == "exact" and not boolean(
-            options.get("allow_partial") or False, strict=False
-        ):
-            limit = str(
-                context.CLIARGS.get("subset") or variables.get("ansible_limit") or ""
-            ).strip()
-            everyone, batch = (
-                variables.get(f"ansible_play_{name}") or () for name in ("hosts_all", "batch")
-            )
-            missing = sorted(set(everyone) - set(batch))
-            if limit not in ("", "all", "*") or missing:
-                reason = f"not with {format_sample(missing, 5)}" if missing else f"--limit {limit}"
+        """Refuse state=exact for a part of the hosts, unless allow_partial is set."""
+        options = self._task.args
+        variables = self._variables
+        is_partial = boolean(options.get("allow_partial") or False, strict=False)
+        if options.get("state") == "exact" and not is_partial:
+            limit = context.CLIARGS.get("subset") or variables.get("ansible_limit") or ""
+            everyone = set(variables.get("ansible_play_hosts_all") or ())
+            missing = sorted(everyone.difference(variables.get("ansible_play_batch") or ()))
+            if str(limit).strip() not in ("", "all", "*") or missing:
+                reason = f"--limit {str(limit).strip()}"
+                if missing:
+                    reason = f"not with {format_sample(missing, 5)}"
                 raise AnsibleActionFail(
                     f"state=exact is refused in a run that sees only part of its hosts ({reason}), "
                     "because it would remove the addresses of the others: run it for all hosts, or "

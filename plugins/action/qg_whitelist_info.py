@@ -4,8 +4,6 @@
 
 """qg_whitelist_info on the control node."""
 
-from __future__ import annotations
-
 from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist.operations import (
     WHITELIST_INFO,
 )

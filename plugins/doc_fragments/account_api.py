@@ -4,8 +4,6 @@
 
 """Documentation of the options of everything that calls the account API."""
 
-from __future__ import annotations
-
 
 class ModuleDocFragment:
     """The options of the account API, which ``_task/api_options.py`` declares as well."""

@@ -4,8 +4,6 @@
 
 """Documentation of the attributes of modules."""
 
-from __future__ import annotations
-
 
 class ModuleDocFragment:
     """The attributes that all modules of the collection have."""

@@ -4,8 +4,6 @@
 
 """Documentation of the option that limits what a key may buy."""
 
-from __future__ import annotations
-
 
 class ModuleDocFragment:
     """The cap, which ``module_utils/_task/api_options.py`` declares as well."""
@@ -14,9 +12,9 @@ class ModuleDocFragment:
 options:
   max_new_per_day:
     description:
-      - The maximum number of leases or resources that the key may buy in 24 hours, over all runs
-        that share O(store). A task that needs more fails before it changes anything. Replacements
-        count, and a call of unknown result counts with all that it asked for.
+      - The maximum number of leases or reserved lines that the key may buy in 24 hours, over all
+        runs that share O(store). A task that needs more fails before it changes anything.
+        Replacements count, and a call of unknown result counts with all that it asked for.
     type: int
 """
 

@@ -4,8 +4,6 @@
 
 """Documentation of the options for the detection of a host's egress address."""
 
-from __future__ import annotations
-
 
 class ModuleDocFragment:
     """The options of the detection, which ``_task/api_options.py`` declares as well."""

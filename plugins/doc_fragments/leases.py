@@ -4,8 +4,6 @@
 
 """Documentation of the options of the modules that lease proxies."""
 
-from __future__ import annotations
-
 
 class ModuleDocFragment:
     """The options for the location of leases, which ``module_utils/_task/api_options.py`` declares
@@ -19,7 +17,7 @@ options:
       - The areas, each by its code or its name, as M(qingguo.qgnet.qg_area_info) returns them in
         C(area_code) and C(name). The code of a province, such as V(350000), stands for all areas in
         it.
-      - An area that the vendor does not list is an error, which names similar ones.
+      - An area that QG.net does not list is an error, which names similar ones.
     type: list
     elements: str
   isp:

@@ -4,8 +4,6 @@
 
 """Documentation of the option that chooses the product behind a key."""
 
-from __future__ import annotations
-
 
 class ModuleDocFragment:
     """The option for the product, which ``module_utils/_task/api_options.py`` declares as well."""

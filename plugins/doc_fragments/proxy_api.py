@@ -4,8 +4,6 @@
 
 """Documentation of the options of every module that calls the proxy API."""
 
-from __future__ import annotations
-
 
 class ModuleDocFragment:
     """The options of the classic proxy API, which ``module_utils/_task/api_options.py`` declares as

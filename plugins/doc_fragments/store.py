@@ -4,8 +4,6 @@
 
 """Documentation of the option for the store."""
 
-from __future__ import annotations
-
 
 class ModuleDocFragment:
     """The option for the store, which ``module_utils/_task/api_options.py`` declares as well."""

@@ -4,8 +4,6 @@
 
 """Documentation of the options of everything that calls one of QG.net's APIs."""
 
-from __future__ import annotations
-
 
 class ModuleDocFragment:
     """The options of the HTTP transport, which ``module_utils/_task/api_options.py`` declares as

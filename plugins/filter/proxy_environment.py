@@ -125,20 +125,20 @@ def proxy_environment(
     lease: Any, no_proxy: Any = "localhost,127.0.0.1,::1", scheme: Any = "http"
 ) -> dict[str, str]:
     """Return the environment variables with which programs use the lease."""
-    address, no_proxy, scheme = proxy_address(NAME, lease), resolve(no_proxy), resolve(scheme)
+    address = proxy_address(NAME, lease)
+    no_proxy = resolve(no_proxy)
+    scheme = resolve(scheme)
     if scheme not in ("http", "socks5", "socks5h"):
         raise refusal(NAME, f"scheme={quoted(str(scheme))}", "give http, socks5 or socks5h")
     url = f"{scheme}://{address.login}{address.server}"
     variables = {"http_proxy": url, "https_proxy": url}
     if no_proxy is not None:
-        hosts = [no_proxy] if isinstance(no_proxy, str) else [resolve(host) for host in no_proxy]
-        words = [word for host in hosts for word in map(str.strip, str(host).split(",")) if word]
+        if not isinstance(no_proxy, str):
+            no_proxy = ",".join(str(resolve(host)) for host in no_proxy)
+        words = list(filter(None, map(str.strip, no_proxy.split(","))))
         if any(" " in word or not word.isprintable() for word in words):
-            raise refusal(
-                NAME,
-                "this no_proxy",
-                "give hosts, domains or networks, as a list or with commas between them",
-            )
+            fix = "give hosts, domains or networks, as a list or with commas between them"
+            raise refusal(NAME, "this no_proxy", fix)
         variables["no_proxy"] = ",".join(words)
     return {**variables, **{name.upper(): value for name, value in variables.items()}}
 

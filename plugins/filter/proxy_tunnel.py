@@ -137,13 +137,14 @@ def proxy_tunnel(
     form: Any = "url",
 ) -> Any:
     """Return the proxy for each label, or the only one."""
-    server, labels, form = proxy_address(NAME, tunnel).server, resolve(label), resolve(form)
-    area, ttl = (None if each is None else str(resolve(each)) for each in (area, ttl))
-    names = [
-        str(resolve(each))
-        for each in (labels if isinstance(labels, list | tuple) else [labels])
-        if each is not None
-    ]
+    server = proxy_address(NAME, tunnel).server
+    labels = resolve(label)
+    form = resolve(form)
+    area = _text(area)
+    ttl = _text(ttl)
+    is_list = isinstance(labels, list | tuple)
+    given = labels if is_list else [labels]
+    names = [str(resolve(name)) for name in given if name is not None]
     if form not in ("url", "headers"):
         raise refusal(NAME, f"form={quoted(str(form))}", "give 'url' or 'headers'")
     if area is not None and (form == "headers" or not re.fullmatch("[A-Za-z]{2}|[0-9]{6}", area)):
@@ -159,33 +160,41 @@ def proxy_tunnel(
             )
             raise refusal(NAME, f"label={quoted(str(name))}", fix)
     if form == "headers":
-        given = {"Proxy-TTL": ttl} if ttl else {}
-        made: list[Any] = [{"Proxy-TunnelID": name, **given} for name in names] or [given]
+        proxies: list[Any] = _headers(names, ttl)
     else:
+        user = _quoted("key", key)
+        word = _quoted("password", password)
         # QG.net reads these parts in any order.
-        chosen = (f"-A-{area.upper()}" if area else "") + (f"-T-{ttl}" if ttl else "")
-        user, word = (
-            _quoted(option, value) for option, value in (("key", key), ("password", password))
-        )
-        made = [f"http://{user}{chosen}-S-{name}:{word}@{server}" for name in names]
-        made = made or [f"http://{user}{chosen}:{word}@{server}"]
-    if isinstance(labels, list | tuple):
-        return made if names else []
-    return made[0]
+        if area:
+            user += f"-A-{area.upper()}"
+        if ttl:
+            user += f"-T-{ttl}"
+        users = [f"{user}-S-{name}" for name in names] or [user]
+        proxies = [f"http://{user}:{word}@{server}" for user in users]
+    if not is_list:
+        return proxies[0]
+    return proxies if names else []
+
+
+def _headers(names: list[str], ttl: str | None) -> list[dict[str, str]]:
+    """Return the headers for each label, or the only ones."""
+    lasting = {}
+    if ttl:
+        lasting["Proxy-TTL"] = ttl
+    return [{"Proxy-TunnelID": name, **lasting} for name in names] or [lasting]
+
+
+def _text(value: Any) -> str | None:
+    if value is None:
+        return None
+    return str(resolve(value))
 
 
 def _quoted(option: str, value: Any) -> str:
     text = resolve(value)
-    if (
-        not isinstance(text, str)
-        or not text
-        or any(ord(sign) < 0x20 or ord(sign) == 0x7F for sign in text)
-    ):
-        raise refusal(
-            NAME,
-            f"this {option}",
-            "give the one of the user center, or form='headers' for a host on the whitelist",
-        )
+    if not isinstance(text, str) or not text or re.search(r"[\x00-\x1f\x7f]", text):
+        fix = "give the one of the user center, or form='headers' for a host on the whitelist"
+        raise refusal(NAME, f"this {option}", fix)
     return quote(text, safe="")
 
 

@@ -125,11 +125,9 @@ from ansible_collections.qingguo.qgnet.plugins.plugin_utils._variables import ch
 
 
 def _untrusted(variables: Row) -> Row:
-    """Mark the vendor's text so that it is never a template.
+    """Mark QG.net's text so that it is never a template, which a password may look like.
 
     Since ansible-core 2.19, only trusted text can be one.
-
-    A password alone may look like one: it is exact.
     """
     if hasattr(template, "trust_as_template"):
         return variables
@@ -154,9 +152,8 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
         try:
             check_settings(self._vars)
             if unknown := sorted(set(map(str, config)) - set(self.option_definitions)):
-                raise OptionError(
-                    unknown[0], "is not an option", f"see ansible-doc -t inventory {self.NAME}"
-                )
+                fix = f"see ansible-doc -t inventory {self.NAME}"
+                raise OptionError(unknown[0], "is not an option", fix)
             for row in self._rows(self.get_cache_key(path), cache):
                 self._add(row)
         except QgError as error:
@@ -172,30 +169,27 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
         self, task_keys: Any = None, var_options: Any = None, direct: Any = None
     ) -> None:
         """Let empty variables and environment variables count as unset, as other plugins do."""
-        variables = {
-            name: value for name, value in (var_options or {}).items() if value not in (None, "")
-        }
-        emptied = {
-            name: option.get("default", "")
-            for name, option in ACCOUNT_API_OPTIONS.items()
-            if os.environ.get(environment_name(name)) == "" and variable_name(name) not in variables
-        }
-        super().set_options(
-            task_keys=task_keys, var_options=variables, direct={**emptied, **(direct or {})}
-        )
+        given = (var_options or {}).items()
+        variables = {name: value for name, value in given if value not in (None, "")}
+        options = {}
+        for name, option in ACCOUNT_API_OPTIONS.items():
+            is_empty = os.environ.get(environment_name(name)) == ""
+            if is_empty and variable_name(name) not in variables:
+                options[name] = option.get("default", "")
+        options |= direct or {}
+        super().set_options(task_keys=task_keys, var_options=variables, direct=options)
 
     def _params(self) -> Row:
-        """Return the options of the account, with their templates evaluated; empty text counts as
-        unset.
-        """
+        """Return the options of the account, whose templates are evaluated; "" counts as unset."""
         self.templar.available_variables = self._vars
-        values = {name: self.get_option(name) for name in ACCOUNT_API_OPTIONS}
-        given = {
-            name: self.templar.template(value) if isinstance(value, str) else value
-            for name, value in values.items()
-        }
-        set_values = {name: value for name, value in given.items() if value != ""}
-        return read_options(ACCOUNT_API_OPTIONS, set_values, place="option of the inventory plugin")
+        given = {}
+        for name in ACCOUNT_API_OPTIONS:
+            value = self.get_option(name)
+            if isinstance(value, str):
+                value = self.templar.template(value)
+            if value != "":
+                given[name] = value
+        return read_options(ACCOUNT_API_OPTIONS, given, place="option of the inventory plugin")
 
     def _rows(self, key: str, use_cache: bool) -> list[Row]:
         """Return the services, from the cache if it is enabled and has them."""
@@ -209,9 +203,8 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
         api = account_api(AccountConnection.of(params), run_announcer("qg_cloud"))
         secrets = self.get_option("include_secrets")
         # Ansible does not check the entries of a list.
-        chosen = typed(
-            "product_ids", {"type": "list", "elements": "int"}, self.get_option("product_ids")
-        )
+        numbers = {"type": "list", "elements": "int"}
+        chosen = typed("product_ids", numbers, self.get_option("product_ids"))
         for number in chosen:
             check_range("product_ids", number, 1, 10**9)
         products = chosen or [None]
@@ -223,7 +216,7 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
 
     def _add(self, row: Mapping[str, Any]) -> None:
         """Add one service as a host, and apply the options of ``constructed``."""
-        name, address = host_name(row), host_address(row)
+        name = host_name(row)
         if name is None:
             self.display.warning(
                 f"{self.NAME}: the service {row['suid']!r} is left out: no host can have this name."
@@ -234,9 +227,13 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
         for variable, value in variables.items():
             self.inventory.set_variable(name, variable, value)
         # Without an address, Ansible would connect to the number, which is an address as well.
-        self.inventory.set_variable(name, "ansible_host", address or f"{name}.invalid")
-        strict, known = self.get_option("strict"), self.inventory.get_host(name).get_vars()
-        self._set_composite_vars(self.get_option("compose"), known, name, strict=strict)
-        known = self.inventory.get_host(name).get_vars()
-        self._add_host_to_composed_groups(self.get_option("groups"), known, name, strict=strict)
-        self._add_host_to_keyed_groups(self.get_option("keyed_groups"), known, name, strict=strict)
+        address = host_address(row) or f"{name}.invalid"
+        self.inventory.set_variable(name, "ansible_host", address)
+        host = self.inventory.get_host(name)
+        strict = self.get_option("strict")
+        self._set_composite_vars(self.get_option("compose"), host.get_vars(), name, strict=strict)
+        composed = host.get_vars()
+        groups = self.get_option("groups")
+        self._add_host_to_composed_groups(groups, composed, name, strict=strict)
+        keyed_groups = self.get_option("keyed_groups")
+        self._add_host_to_keyed_groups(keyed_groups, composed, name, strict=strict)

@@ -109,7 +109,7 @@ class LookupModule(LookupBase):
             )
         groups = variables["groups"]
         inventory = self._inventory(groups)
-        named = f"the inventory {', '.join(sources)}" if sources else "the inventory"
+        named = " ".join(("the inventory", ", ".join(sources))).rstrip()
         if not groups["all"] and not _matches(inventory, patterns):
             raise AnsibleLookupError(
                 f"There is no host in {named}: give an inventory that has some, with --inventory."
@@ -126,10 +126,12 @@ class LookupModule(LookupBase):
         hosts = _matches(inventory, patterns)
         if not hosts:
             pattern = ",".join(patterns)
-            also = f" and --limit {limit!r}: correct --limit, or" if limit else ":"
-            raise AnsibleLookupError(
-                f"No host of {named} matches {pattern!r}{also} set qg_hosts to other hosts."
-            )
+            problem = f"No host of {named} matches {pattern!r}"
+            fix = "set qg_hosts to other hosts."
+            if limit:
+                problem += f" and --limit {limit!r}"
+                fix = f"correct --limit, or {fix}"
+            raise AnsibleLookupError(f"{problem}: {fix}")
         return hosts
 
     def _inventory(self, groups: Mapping[str, Iterable[str]]) -> InventoryManager:
@@ -170,9 +172,7 @@ def _matches(inventory: InventoryManager, patterns: list[str]) -> list[str]:
 
 
 def _settings_of(host: str, variables: Any) -> str:
-    """Return the values of all variables of the collection; those of a host that cannot be
-    evaluated are its own.
-    """
+    """Return the variables of the collection, or the host itself if one cannot be evaluated."""
     try:
         values = {name: plain(variables[name]) for name in sorted(settings()) if name in variables}
         return json.dumps(values, default=str)

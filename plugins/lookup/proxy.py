@@ -172,31 +172,30 @@ class LookupModule(LookupBase):
         self, terms: list[Any], variables: dict[str, Any], given: dict[str, Any]
     ) -> list[Any]:
         def variable(option: str) -> Any:
+            if option not in _SHARED:
+                return UNSET
             name = variable_name(option)
-            return (
-                variable_value(name, variables.get(name, UNSET), self._templar)
-                if option in _SHARED
-                else UNSET
-            )
+            return variable_value(name, variables.get(name, UNSET), self._templar)
 
         if terms:
             raise QgError("it takes no terms: use its options, such as areas=350500.")
         check_settings(variables)
         # What an option of the documentation is for the validator of modules.
-        own = {
-            name: {field: value for field, value in option.items() if field in _FIELDS}
-            for name, option in self.option_definitions.items()
-            if not name.startswith("_")
-        }
-        place = "option of the lookup"
+        spec = {}
+        for name, option in self.option_definitions.items():
+            if not name.startswith("_"):
+                spec[name] = {field: option[field] for field in _FIELDS if field in option}
         params = read_options(
-            {**own, **_SHARED}, given, place=place, variable=variable, selectors=LOOKUP_SELECTORS
+            {**spec, **_SHARED},
+            given,
+            place="option of the lookup",
+            variable=variable,
+            selectors=LOOKUP_SELECTORS,
         )
         leases = find_leases(params)
         if params["form"] == "lease":
             return leases
+        servers = [lease["server"] for lease in leases]
         if params["form"] == "url":
-            return [
-                proxy_url(lease["server"], params["key"], params["password"]) for lease in leases
-            ]
-        return [lease["server"] for lease in leases]
+            return [proxy_url(server, params["key"], params["password"]) for server in servers]
+        return servers

@@ -5,8 +5,6 @@
 
 """Read the areas in which proxies are offered."""
 
-from __future__ import annotations
-
 DOCUMENTATION = r"""
 module: qg_area_info
 short_description: Read the areas in which proxies are offered
@@ -15,7 +13,7 @@ author:
   - The qingguo.qgnet authors (!UNKNOWN)
 description:
   - Reads the list of areas and providers of the plan behind a QG.net key.
-  - The vendor does not document the format of this list. The known values of a row are in fields
+  - QG.net does not document the format of this list. The known values of a row are in fields
     with fixed names, and the original row is in C(vendor).
 options:
   available:
@@ -37,7 +35,7 @@ extends_documentation_fragment:
 seealso:
   - module: qingguo.qgnet.qg_proxy_allocate
   - name: QG.net's page on areas
-    description: Document 177 of the vendor, in Chinese.
+    description: Document 177 of QG.net, in Chinese.
     link: https://www.qg.net/doc/177.html
 """
 
@@ -54,7 +52,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 areas:
-  description: The areas, in the vendor's order.
+  description: The areas, in QG.net's order.
   returned: success
   type: list
   elements: dict
@@ -78,7 +76,7 @@ areas:
       type: bool
       returned: always, null if it cannot be read
     vendor:
-      description: The row as the vendor gives it.
+      description: The row as QG.net gives it.
       type: dict
   sample:
     - area_code: "350500"

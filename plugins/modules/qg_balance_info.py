@@ -5,8 +5,6 @@
 
 """Read the balance of an account."""
 
-from __future__ import annotations
-
 DOCUMENTATION = r"""
 module: qg_balance_info
 short_description: Read the balance of an account
@@ -23,7 +21,7 @@ extends_documentation_fragment:
 seealso:
   - module: qingguo.qgnet.qg_cloud_price_info
   - name: QG.net's page on the common parameters
-    description: Document 250 of the vendor, in Chinese.
+    description: Document 250 of QG.net, in Chinese.
     link: https://www.qg.net/doc/250.html
 """
 
@@ -40,7 +38,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 balance:
-  description: The balance exactly as the vendor returns it.
+  description: The balance exactly as QG.net returns it.
   returned: success
   type: str
   sample: "12.34"

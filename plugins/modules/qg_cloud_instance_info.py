@@ -5,8 +5,6 @@
 
 """Read the instances of an account."""
 
-from __future__ import annotations
-
 DOCUMENTATION = r"""
 module: qg_cloud_instance_info
 short_description: Read the cloud instances of an account
@@ -14,21 +12,21 @@ version_added: 1.0.0
 author:
   - The qingguo.qgnet authors (!UNKNOWN)
 description:
-  - Reads the instances that an account has in QG.net's cloud, or one of them. The vendor calls them
+  - Reads the instances that an account has in QG.net's cloud, or one of them. QG.net calls them
     services.
-  - The vendor returns at most 50 instances per call. The list is read completely, or the task
+  - QG.net returns at most 50 instances per call. The list is read completely, or the task
     fails. It is read again, up to three times in total, if instances end in the meantime.
-  - The vendor's response contains the passwords of each instance. They are removed unless
+  - QG.net's response contains the passwords of each instance. They are removed unless
     O(include_secrets) is true.
 options:
   product_id:
     description:
-      - The vendor's number of the brand (I(productId)), such as 104. Document 2662 of the vendor
+      - QG.net's number of the brand (I(productId)), such as 104. Document 2662 of QG.net
         lists them.
-      - Without it, no number is sent, and the vendor decides which instances to return.
+      - Without it, no number is sent, and QG.net decides which instances to return.
     type: int
   suid:
-    description: The vendor's identifier of an instance. Without it, all instances are returned.
+    description: QG.net's identifier of an instance. Without it, all instances are returned.
       Must not be empty.
     type: str
   include_secrets:
@@ -47,7 +45,7 @@ extends_documentation_fragment:
 seealso:
   - module: qingguo.qgnet.qg_cloud_package_facts
   - name: QG.net's page on brand numbers
-    description: Document 2662 of the vendor, in Chinese.
+    description: Document 2662 of QG.net, in Chinese.
     link: https://www.qg.net/doc/2662.html
 """
 
@@ -84,7 +82,7 @@ instances:
   elements: dict
   contains:
     suid:
-      description: The vendor's identifier of the instance (I(Suid)), for O(suid).
+      description: QG.net's identifier of the instance (I(Suid)), for O(suid).
       type: str
     line_no:
       description: The line (I(Line_no)).
@@ -127,7 +125,7 @@ instances:
       returned: always, may be null
     run_status_code:
       description:
-        - The vendor's number for the same state. The words above are in the order -4, -1, 0, 1, 2,
+        - QG.net's number for the same state. The words above are in the order -4, -1, 0, 1, 2,
           3, 4, 5, 6.
       type: int
       returned: always, may be null
@@ -139,7 +137,7 @@ instances:
       type: str
       returned: always, may be null
     order_status_code:
-      description: The vendor's number for the same state. The words above are in the order -4, -3,
+      description: QG.net's number for the same state. The words above are in the order -4, -3,
         0, 1, 2, 3.
       type: int
       returned: always, may be null
@@ -148,7 +146,7 @@ instances:
       type: str
       returned: always, may be null
     system_disk:
-      description: Size of the system disk (I(Systemdisks)), in gigabytes as in the vendor's
+      description: Size of the system disk (I(Systemdisks)), in gigabytes as in QG.net's
         packages.
       type: int
       returned: always, may be null
@@ -158,17 +156,17 @@ instances:
       returned: always, may be null
     data_disk:
       description:
-        - Size of the data disk (I(Harddiks), as the vendor spells it), in gigabytes as in the
-          vendor's packages.
+        - Size of the data disk (I(Harddiks), as QG.net spells it), in gigabytes as in QG.net's
+          packages.
       type: int
       returned: always, may be null
     bandwidth:
-      description: Bandwidth (I(Bandwidth)), in megabits per second as in the vendor's packages.
+      description: Bandwidth (I(Bandwidth)), in megabits per second as in QG.net's packages.
       type: int
       returned: always, may be null
     defense:
       description:
-        - Protection against attacks (I(Defense)), in gigabits per second as in the vendor's
+        - Protection against attacks (I(Defense)), in gigabits per second as in QG.net's
           packages.
       type: int
       returned: always, may be null
@@ -191,17 +189,17 @@ instances:
       type: str
       returned: always, may be null
     buy_time:
-      description: When it was bought, as the vendor gives it (I(Buy_time)).
+      description: When it was bought, as QG.net gives it (I(Buy_time)).
       type: str
       returned: always, may be null
     buy_time_iso:
       description:
-        - The same time in ISO 8601. The vendor states no time zone; the collection assumes China
+        - The same time in ISO 8601. QG.net states no time zone; the collection assumes China
           Standard Time.
       type: str
       returned: always, may be null
     end_time:
-      description: When it ends, as the vendor gives it (I(End_time)).
+      description: When it ends, as QG.net gives it (I(End_time)).
       type: str
       returned: always, may be null
     end_time_iso:
@@ -222,7 +220,7 @@ instances:
       returned: with O(include_secrets=true), may be null
     vendor:
       description:
-        - The instance as the vendor gives it, without its passwords unless O(include_secrets) is
+        - The instance as QG.net gives it, without its passwords unless O(include_secrets) is
           true.
       type: dict
   sample:

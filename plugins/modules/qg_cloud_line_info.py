@@ -5,8 +5,6 @@
 
 """Read the lines of physical servers."""
 
-from __future__ import annotations
-
 DOCUMENTATION = r"""
 module: qg_cloud_line_info
 short_description: Read the lines on which a brand has physical servers
@@ -19,7 +17,7 @@ description:
 options:
   product_id:
     description:
-      - The vendor's number of the brand (I(productId)), such as 115. Document 2662 of the vendor
+      - QG.net's number of the brand (I(productId)), such as 115. Document 2662 of QG.net
         lists them.
     type: int
     required: true
@@ -31,7 +29,7 @@ extends_documentation_fragment:
 seealso:
   - module: qingguo.qgnet.qg_cloud_package_facts
   - name: QG.net's page on brand numbers
-    description: Document 2662 of the vendor, in Chinese.
+    description: Document 2662 of QG.net, in Chinese.
     link: https://www.qg.net/doc/2662.html
 """
 
@@ -56,13 +54,13 @@ lines:
   elements: dict
   contains:
     id:
-      description: The vendor's number of the line (I(id)).
+      description: QG.net's number of the line (I(id)).
       type: int
       returned: always, may be null
     super_id:
       description:
-        - The number of the parent line (I(superid)), which occurs only in the example of the
-          vendor's page.
+        - The number of the parent line (I(superid)), which occurs only in the example of QG.net's
+          page.
       type: int
       returned: always, may be null
     name:
@@ -74,7 +72,7 @@ lines:
       type: str
       returned: always, may be null
     auto_id:
-      description: I(autoid), which the vendor does not describe.
+      description: I(autoid), which QG.net does not describe.
       type: int
       returned: always, may be null
     description:
@@ -90,12 +88,12 @@ lines:
       type: str
       returned: always, may be null
     sort_id:
-      description: Its position in the vendor's order (I(sortid)).
+      description: Its position in QG.net's order (I(sortid)).
       type: int
       returned: always, may be null
     buy_status:
       description:
-        - Whether servers can be bought there (I(buystatus)). The vendor does not document the
+        - Whether servers can be bought there (I(buystatus)). QG.net does not document the
           numbers; its example has 1.
       type: int
       returned: always, may be null
@@ -117,48 +115,48 @@ lines:
       returned: always, may be null
     enabled:
       description:
-        - Whether the line is available (I(enabled)). The vendor does not document the numbers; its
+        - Whether the line is available (I(enabled)). QG.net does not document the numbers; its
           example has 6.
       type: int
       returned: always, may be null
     created_at:
-      description: When it was added, as the vendor gives it (I(createdat)).
+      description: When it was added, as QG.net gives it (I(createdat)).
       type: str
       returned: always, may be null
     created_at_iso:
       description:
-        - The same time in ISO 8601. The vendor states no time zone; the collection assumes China
+        - The same time in ISO 8601. QG.net states no time zone; the collection assumes China
           Standard Time.
       type: str
       returned: always, may be null
     updated_at:
-      description: When it was last changed, as the vendor gives it (I(updatedat)).
+      description: When it was last changed, as QG.net gives it (I(updatedat)).
       type: str
       returned: always, may be null
     updated_at_iso:
       description:
-        - The same time in ISO 8601. The vendor states no time zone; the collection assumes China
+        - The same time in ISO 8601. QG.net states no time zone; the collection assumes China
           Standard Time.
       type: str
       returned: always, may be null
     deleted_at:
-      description: When it was removed, as the vendor gives it (I(deletedat)).
+      description: When it was removed, as QG.net gives it (I(deletedat)).
       type: str
       returned: always, may be null
     deleted_at_iso:
       description:
-        - The same time in ISO 8601. The vendor states no time zone; the collection assumes China
+        - The same time in ISO 8601. QG.net states no time zone; the collection assumes China
           Standard Time.
       type: str
       returned: always, may be null
     spec_ids:
       description:
-        - The numbers of the specifications that are offered there (I(bindspecs) in the table of the
-          vendor's page, I(bondSpecs) in its example).
+        - The numbers of the specifications that are offered there (I(bindspecs) in the table of
+          QG.net's page, I(bondSpecs) in its example).
       type: list
       elements: int
     vendor:
-      description: The line as the vendor gives it.
+      description: The line as QG.net gives it.
       type: dict
   sample:
     - id: 14

@@ -5,8 +5,6 @@
 
 """Read the packages of a brand as facts."""
 
-from __future__ import annotations
-
 DOCUMENTATION = r"""
 module: qg_cloud_package_facts
 short_description: Read the cloud packages on offer and their prices as facts
@@ -107,7 +105,7 @@ ansible_facts:
           description: Processors (I(Cpu)).
           type: int
         memory:
-          description: Memory (I(Memory)). The vendor states no unit; the values are gigabytes.
+          description: Memory (I(Memory)). QG.net states no unit; the values are gigabytes.
           type: float
         system_disk:
           description: Size of the system disk in gigabytes (I(Systemdisk)).
@@ -116,7 +114,7 @@ ansible_facts:
           description: Size of the data disk in gigabytes (I(Datadisk)).
           type: int
         bandwidth:
-          description: Bandwidth in megabits per second (I(Bandwidth), which the vendor counts in
+          description: Bandwidth in megabits per second (I(Bandwidth), which QG.net counts in
             M).
           type: int
         ip_count:
@@ -124,11 +122,11 @@ ansible_facts:
           type: int
         defense:
           description:
-            - Protection against attacks, in gigabits per second (I(Defense), which the vendor
+            - Protection against attacks, in gigabits per second (I(Defense), which QG.net
               counts in G).
           type: int
         trial_time:
-          description: The trial period (I(Trial_time)), in the vendor's words.
+          description: The trial period (I(Trial_time)), in QG.net's words.
           type: str
         buyable:
           description: Whether it can be bought (I(Buy_status) is 1).
@@ -140,11 +138,11 @@ ansible_facts:
           description: Whether it can be upgraded (I(Upgrade_status) is 1).
           type: bool
         basic_price:
-          description: The list price in yuan (I(Basic_price)), exactly as the vendor returns it.
+          description: The list price in yuan (I(Basic_price)), exactly as QG.net returns it.
           type: str
         user_price:
           description:
-            - The price for this account in yuan (I(User_price)), exactly as the vendor returns it.
+            - The price for this account in yuan (I(User_price)), exactly as QG.net returns it.
           type: str
         amount:
           description:
@@ -172,7 +170,7 @@ ansible_facts:
           description: The rate for a year (I(Year_rate)).
           type: str
         vendor:
-          description: The package as the vendor gives it.
+          description: The package as QG.net gives it.
           type: dict
   sample:
     qg_cloud_packages:

@@ -5,8 +5,6 @@
 
 """Read the price of an order."""
 
-from __future__ import annotations
-
 DOCUMENTATION = r"""
 module: qg_cloud_price_info
 short_description: Read the price of an order of a cloud package
@@ -31,9 +29,9 @@ options:
     required: true
   product_id:
     description:
-      - The vendor's number of the brand (I(productId)), such as 104. Document 2662 of the vendor
+      - QG.net's number of the brand (I(productId)), such as 104. Document 2662 of QG.net
         lists them.
-      - The vendor's page on prices does not require it. Without the option, it is not sent.
+      - QG.net's page on prices does not require it. Without the option, it is not sent.
     type: int
 extends_documentation_fragment:
   - qingguo.qgnet.attributes
@@ -44,7 +42,7 @@ seealso:
   - module: qingguo.qgnet.qg_cloud_package_facts
   - module: qingguo.qgnet.qg_balance_info
   - name: QG.net's page on the common parameters
-    description: Document 250 of the vendor, in Chinese.
+    description: Document 250 of QG.net, in Chinese.
     link: https://www.qg.net/doc/250.html
 """
 
@@ -79,7 +77,7 @@ price:
       type: str
     original_price:
       description:
-        - The price without any discount (I(OriginalPrice)), in yuan, exactly as the vendor returns
+        - The price without any discount (I(OriginalPrice)), in yuan, exactly as QG.net returns
           it.
       type: str
     original_amount:
@@ -87,13 +85,13 @@ price:
       type: float
     total_price:
       description:
-        - The price to pay (I(TotalPrice)), in yuan, exactly as the vendor returns it.
+        - The price to pay (I(TotalPrice)), in yuan, exactly as QG.net returns it.
       type: str
     total_amount:
       description: The same amount as a number.
       type: float
     vendor:
-      description: The prices as the vendor gives them.
+      description: The prices as QG.net gives them.
       type: dict
   sample:
     {package_no: "1111", system_no: "1", duration: 3m,

@@ -5,8 +5,6 @@
 
 """Find out why something does not work."""
 
-from __future__ import annotations
-
 DOCUMENTATION = r"""
 module: qg_doctor_info
 short_description: Find out why something does not work

@@ -5,8 +5,6 @@
 
 """Documentation of qg_egress_ip_info, which the action plugin of the same name implements."""
 
-from __future__ import annotations
-
 DOCUMENTATION = r"""
 module: qg_egress_ip_info
 short_description: Detect the egress IPs of a host

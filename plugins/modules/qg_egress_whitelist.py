@@ -5,8 +5,6 @@
 
 """Documentation of qg_egress_whitelist, which the action plugin of the same name implements."""
 
-from __future__ import annotations
-
 DOCUMENTATION = r"""
 module: qg_egress_whitelist
 short_description: Register the egress IPs of all hosts of a play with one write

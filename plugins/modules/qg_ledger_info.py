@@ -5,8 +5,6 @@
 
 """Read the paid calls of a key."""
 
-from __future__ import annotations
-
 DOCUMENTATION = r"""
 module: qg_ledger_info
 short_description: Read the paid calls of a key
@@ -87,7 +85,7 @@ entries:
       description: The product that the call was made for, as in O(product).
       type: str
     asked:
-      description: The number of leases or resources that the call asked for.
+      description: The number of leases or reserved lines that the call asked for.
       type: int
     received:
       description: The number of those that it paid for; null as long as that is unknown.
@@ -95,20 +93,20 @@ entries:
       returned: always, may be null
     names:
       description:
-        - What it paid for. Leases are named by host and port, resources as in
+        - What it paid for. Leases are named by host and port, reserved lines as in
           RV(qingguo.qgnet.qg_monopoly#module:applied).
       type: list
       elements: str
     ends:
-      description: The end of each of RV(entries[].names), in ISO 8601; null if the vendor gives
+      description: The end of each of RV(entries[].names), in ISO 8601; null if QG.net gives
         none.
       type: list
       elements: str
     state:
       description:
-        - V(settled) if the result is known, V(refused) if the vendor refused the call.
+        - V(settled) if the result is known, V(refused) if QG.net refused the call.
         - V(sent) or V(unknown) as long as the result is unknown. The next task that changes leases
-          or resources of the key determines it. V(lost) if it never became known;
+          or reserved lines of the key determines it. V(lost) if it never became known;
           C(max_new_per_day) then counts all that was asked for.
       type: str
     run:
@@ -157,7 +155,7 @@ totals:
       description: The number of calls.
       type: int
     asked:
-      description: The number of leases or resources that they asked for.
+      description: The number of leases or reserved lines that they asked for.
       type: int
     received:
       description: The number of those that they paid for, as far as that is known.

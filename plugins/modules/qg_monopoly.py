@@ -3,65 +3,63 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Ensure, redial and release exclusive-occupancy resources."""
-
-from __future__ import annotations
+"""Ensure, redial and release reserved lines."""
 
 DOCUMENTATION = r"""
 module: qg_monopoly
-short_description: Ensure, redial or release exclusive-occupancy resources
+short_description: Ensure, redial or release reserved lines
 version_added: 1.0.0
 author:
   - The qingguo.qgnet authors (!UNKNOWN)
 description:
-  - Ensures a minimum number of exclusive-occupancy resources for a QG.net key, redials them, or
-    releases them.
-  - The task reads the list of resources first, and applies for missing ones in one call. Meanwhile,
-    every other run on the same control node waits.
+  - Ensures a minimum number of reserved lines (exclusive occupancy) for a QG.net key, redials them,
+    or releases them. The API calls them monopolies.
+  - The task reads the list of reserved lines first, and applies for missing ones in one call.
+    Meanwhile, every other run on the same control node waits.
   - An application is recorded in O(store) before it is sent, and is never repeated before its
     result is known. It is known when the list shows all that was applied for, or 60 seconds after
     the end of the call (after a call without an end, 60 seconds after its O(timeout), or after 90
     seconds). Then the list and the quota must agree. A later run waits for the result of an earlier
-    one, unless enough resources are held, or in check mode.
-  - What the vendor reports as released counts as released, even if the list still shows it for up
+    one, unless enough reserved lines are held, or in check mode.
+  - What QG.net reports as released counts as released, even if the list still shows it for up
     to 60 seconds.
   - The result contains everything that the task applied for, also if it fails.
 options:
   state:
     description:
-      - With V(present), the key holds at least O(count) matching resources. Surplus resources are
-        kept. Offline resources count, because they are paid for.
-      - With V(absent), the resources in O(uuids), or all of them, are released. Resources that are
-        not held are ignored.
-      - With V(redialed), the resources in O(uuids), or all of them, get a new address each time the
-        task runs. Offline resources are dialed too. Resources that are queued or already being
-        redialed are skipped. A resource that the key does not hold is an error.
+      - With V(present), the key holds at least O(count) matching reserved lines. Surplus reserved
+        lines are kept. Offline reserved lines count, because they are paid for.
+      - With V(absent), the reserved lines in O(uuids), or all of them, are released. Reserved lines
+        that are not held are ignored.
+      - With V(redialed), the reserved lines in O(uuids), or all of them, get a new address each
+        time the task runs. Offline reserved lines are dialed too. Reserved lines that are queued or
+        already being redialed are skipped. A reserved line that the key does not hold is an error.
     type: str
     choices: [present, absent, redialed]
     default: present
   count:
-    description: The number of resources, from 1 to 100. Required with O(state=present); not allowed
-      otherwise.
+    description: The number of reserved lines, from 1 to 100. Required with O(state=present); not
+      allowed otherwise.
     type: int
   area:
     description:
-      - The area of the resources, by its code or its name, as M(qingguo.qgnet.qg_area_info) returns
-        them in C(area_code) and C(name). By default, any area matches. Must not be empty.
-      - An area that the vendor does not list is an error before any call that pays. It names
+      - The area of the reserved lines, by its code or its name, as M(qingguo.qgnet.qg_area_info)
+        returns them in C(area_code) and C(name). By default, any area matches. Must not be empty.
+      - An area that QG.net does not list is an error before any call that pays. It names
         similar ones.
-      - The list of resources contains the names of areas, but not their codes. Where a resource was
-        applied for is recorded in the state; otherwise, the vendor's names of areas decide. If
-        neither does, O(on_uncertain) applies.
+      - The list of reserved lines contains the names of areas, but not their codes. Where a
+        reserved line was applied for is recorded in the state; otherwise, QG.net's names of
+        areas decide. If neither does, O(on_uncertain) applies.
     type: str
   isp:
-    description: The ISP of the resources. By default, any ISP matches.
+    description: The ISP of the reserved lines. By default, any ISP matches.
     type: str
     choices: [telecom, mobile, unicom, bgp]
   on_uncertain:
     description:
-      - How to treat resources that may or may not match O(area) and O(isp).
-      - With V(fail), the task fails before it applies for more resources, because they might be
-        paid for twice. It does not fail if enough others match.
+      - How to treat reserved lines that may or may not match O(area) and O(isp).
+      - With V(fail), the task fails before it applies for more reserved lines, because they might
+        be paid for twice. It does not fail if enough others match.
       - With V(ignore), they do not count as matching.
       - With V(match), they count as matching.
     type: str
@@ -69,27 +67,28 @@ options:
     default: fail
   uuids:
     description:
-      - The identifiers of resources, as M(qingguo.qgnet.qg_monopoly_info) returns them. Must not be
-        empty.
+      - The identifiers of reserved lines, as M(qingguo.qgnet.qg_monopoly_info) returns them. Must
+        not be empty.
       - With O(state=absent) or O(state=redialed), either this or O(all) is required.
     type: list
     elements: str
   all:
-    description: Whether O(state=absent) or O(state=redialed) applies to every resource of the key.
+    description: Whether O(state=absent) or O(state=redialed) applies to every reserved line of the
+      key.
     type: bool
     default: false
   wait:
     description:
-      - Whether to wait until the resources are online.
-      - With O(state=present), the task waits for the resources that it applied for. If fewer than
-        O(count) are online, it also waits for resources that are queued or being redialed, but not
-        for those that are offline.
-      - With O(state=redialed), the task waits for the new addresses of the resources that it
+      - Whether to wait until the reserved lines are online.
+      - With O(state=present), the task waits for the reserved lines that it applied for. If fewer
+        than O(count) are online, it also waits for reserved lines that are queued or being
+        redialed, but not for those that are offline.
+      - With O(state=redialed), the task waits for the new addresses of the reserved lines that it
         redialed, and for those in RV(pending).
       - O(max_wait) limits the total waiting time. When it is used up, the task fails; another run
         continues to wait.
-      - While it waits, the task shows every 10 seconds how many resources are online. A task that
-        is delegated to another host does not.
+      - While it waits, the task shows every 10 seconds how many reserved lines are online. A task
+        that is delegated to another host does not.
     type: bool
     default: true
 attributes:
@@ -107,21 +106,21 @@ extends_documentation_fragment:
   - qingguo.qgnet.transport
   - qingguo.qgnet.store
 notes:
-  - The vendor does not release a resource within 12 hours after the application. The task releases
-    the others, and then fails. RV(refused) contains the remaining resources, with the earliest time
-    of release.
-  - The vendor requires 10 seconds between two dials of a resource. The task waits for them.
-  - In check mode, the task does not apply for, redial or release resources.
+  - QG.net does not release a reserved line within 12 hours after the application. The task
+    releases the others, and then fails. RV(refused) contains the remaining reserved lines, with the
+    earliest time of release.
+  - QG.net requires 10 seconds between two dials of a reserved line. The task waits for them.
+  - In check mode, the task does not apply for, redial or release reserved lines.
   - Two control nodes with the same key are coordinated only if they share O(store).
 seealso:
   - module: qingguo.qgnet.qg_monopoly_info
   - name: QG.net's page on areas
-    description: Document 1439 of the vendor, in Chinese.
+    description: Document 1439 of QG.net, in Chinese.
     link: https://www.qg.net/doc/1439.html
 """
 
 EXAMPLES = r"""
-- name: Ensure two resources of China Telecom, and wait until they are online
+- name: Ensure two reserved lines of China Telecom, and wait until they are online
   qingguo.qgnet.qg_monopoly:
     count: 2
     isp: telecom
@@ -131,7 +130,7 @@ EXAMPLES = r"""
   ansible.builtin.debug:
     msg: "{{ held.monopolies | map(attribute='server') | list }}"
 
-- name: Ensure five in one area, and count resources with an unknown area
+- name: Ensure five in one area, and count reserved lines with an unknown area
   qingguo.qgnet.qg_monopoly:
     count: 5
     area: "350500"
@@ -152,9 +151,10 @@ EXAMPLES = r"""
 RETURN = r"""
 monopolies:
   description:
-    - The resources after the task. With O(state=present), those that match; with O(state=absent),
-      those that the key still holds; with O(state=redialed), those that were selected.
-    - In check mode, the current resources without the predicted changes, except that with
+    - The reserved lines after the task. With O(state=present), those that match; with
+      O(state=absent), those that the key still holds; with O(state=redialed), those that were
+      selected.
+    - In check mode, the current reserved lines without the predicted changes, except that with
       O(state=absent) those to be released are left out.
   returned: when the list could be read
   type: list
@@ -176,7 +176,7 @@ monopolies:
       type: str
       returned: always, may be null
     state:
-      description: One of V(online), V(offline), V(redialing), V(queued), or the vendor's word for
+      description: One of V(online), V(offline), V(redialing), V(queued), or QG.net's word for
         any other state.
       type: str
     server:
@@ -192,11 +192,11 @@ monopolies:
       type: str
       returned: always, may be null
     releasable_from:
-      description: The earliest time at which the vendor releases it, in ISO 8601.
+      description: The earliest time at which QG.net releases it, in ISO 8601.
       type: str
       returned: always, may be null
     vendor:
-      description: All fields as the vendor returns them.
+      description: All fields as QG.net returns them.
       type: dict
   sample:
     - uuid: xx_demo1-1:ppp10
@@ -224,18 +224,18 @@ count:
   sample: 1
 already_present:
   description:
-    - The identifiers of the selected resources that the key already held before the task. Empty
-      with O(state=absent).
-    - They include resources that an earlier run applied for without a known result; a warning lists
-      these.
+    - The identifiers of the selected reserved lines that the key already held before the task.
+      Empty with O(state=absent).
+    - They include reserved lines that an earlier run applied for without a known result; a warning
+      lists these.
   returned: when the list could be read
   type: list
   elements: str
   sample: []
 missing:
   description:
-    - The number of resources that were missing, and for which the task applied. In check mode, for
-      which it would apply.
+    - The number of reserved lines that were missing, and for which the task applied. In check mode,
+      for which it would apply.
   returned: when the list could be read
   type: int
   sample: 1
@@ -245,25 +245,25 @@ quota:
   type: dict
   sample: {unit: channels, total: 10, available: 3, used: 7}
 held:
-  description: The number of all resources of the key, if the plan has too few channels.
+  description: The number of all reserved lines of the key, if the plan has too few channels.
   returned: failure
   type: int
   sample: 7
 applied:
-  description: The identifiers of the new resources for which the task applied.
+  description: The identifiers of the new reserved lines for which the task applied.
   returned: when the list could be read
   type: list
   elements: str
   sample: [xx_demo1-1:ppp10]
 released:
-  description: The identifiers of the released resources. In check mode, of those that would be
+  description: The identifiers of the released reserved lines. In check mode, of those that would be
     released.
   returned: when the list could be read
   type: list
   elements: str
   sample: []
 redialed:
-  description: The redialed resources. In check mode, those that would be redialed.
+  description: The redialed reserved lines. In check mode, those that would be redialed.
   returned: when the list could be read
   type: list
   elements: dict
@@ -282,14 +282,15 @@ redialed:
   sample: []
 pending:
   description:
-    - The identifiers of the resources that O(state=redialed) skipped, because they were queued or
-      already being redialed.
+    - The identifiers of the reserved lines that O(state=redialed) skipped, because they were queued
+      or already being redialed.
   returned: when the list could be read
   type: list
   elements: str
   sample: []
 refused:
-  description: Resources that could not be released or redialed. If there are any, the task fails.
+  description: Reserved lines that could not be released or redialed. If there are any, the task
+    fails.
   returned: when the list could be read
   type: list
   elements: dict
@@ -312,7 +313,7 @@ offline:
   elements: str
   sample: []
 undetermined:
-  description: The identifiers of resources that may or may not match.
+  description: The identifiers of reserved lines that may or may not match.
   returned: when the list could be read
   type: list
   elements: str

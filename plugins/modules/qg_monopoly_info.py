@@ -3,23 +3,21 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Read the exclusive-occupancy resources of a key."""
-
-from __future__ import annotations
+"""Read the reserved lines of a key."""
 
 DOCUMENTATION = r"""
 module: qg_monopoly_info
-short_description: Read the exclusive-occupancy resources of a key, and the idle stock
+short_description: Read the reserved lines of a key, and the idle stock
 version_added: 1.0.0
 author:
   - The qingguo.qgnet authors (!UNKNOWN)
 description:
-  - Reads the exclusive-occupancy resources that a QG.net key holds, and the idle stock that it can
+  - Reads the reserved lines that a QG.net key holds, and the idle stock that it can
     apply for.
 options:
   uuids:
     description:
-      - The identifiers of the resources to read. By default, all resources are read.
+      - The identifiers of the reserved lines to read. By default, all reserved lines are read.
       - Must not be empty.
     type: list
     elements: str
@@ -38,7 +36,7 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: Read the resources and the idle stock
+- name: Read the reserved lines and the idle stock
   qingguo.qgnet.qg_monopoly_info:
   register: found
 
@@ -56,7 +54,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 monopolies:
-  description: The resources that the key holds, those in O(uuids) or all.
+  description: The reserved lines that the key holds, those in O(uuids) or all.
   returned: success
   type: list
   elements: dict
@@ -77,7 +75,7 @@ monopolies:
       type: str
       returned: always, may be null
     state:
-      description: One of V(online), V(offline), V(redialing), V(queued), or the vendor's word for
+      description: One of V(online), V(offline), V(redialing), V(queued), or QG.net's word for
         any other state.
       type: str
     server:
@@ -93,11 +91,11 @@ monopolies:
       type: str
       returned: always, may be null
     releasable_from:
-      description: The earliest time at which the vendor releases it, in ISO 8601.
+      description: The earliest time at which QG.net releases it, in ISO 8601.
       type: str
       returned: always, may be null
     vendor:
-      description: All fields as the vendor returns them.
+      description: All fields as QG.net returns them.
       type: dict
   sample:
     - uuid: xx_demo1-1:ppp10
@@ -130,7 +128,7 @@ not_held:
   elements: str
   sample: []
 idle:
-  description: The idle stock, as the vendor returns it. Its format is not documented.
+  description: The idle stock, as QG.net returns it. Its format is not documented.
   returned: success, empty if O(idle) is false
   type: list
   elements: raw

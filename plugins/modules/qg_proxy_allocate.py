@@ -5,8 +5,6 @@
 
 """Ensure a minimum number of leased proxies."""
 
-from __future__ import annotations
-
 DOCUMENTATION = r"""
 module: qg_proxy_allocate
 short_description: Ensure a minimum number of live proxy leases

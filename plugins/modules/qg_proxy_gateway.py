@@ -5,8 +5,6 @@
 
 """Documentation of qg_proxy_gateway, which the action plugin of the same name implements."""
 
-from __future__ import annotations
-
 DOCUMENTATION = r"""
 module: qg_proxy_gateway
 short_description: Take one step of the roles proxy_gateway and proxy_list

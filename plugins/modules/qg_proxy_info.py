@@ -5,8 +5,6 @@
 
 """Read the leased proxies of a key."""
 
-from __future__ import annotations
-
 DOCUMENTATION = r"""
 module: qg_proxy_info
 short_description: Read the proxies that a key holds
@@ -15,7 +13,7 @@ author:
   - The qingguo.qgnet authors (!UNKNOWN)
 description:
   - Reads the leases of a QG.net key. It never leases anything.
-  - The vendor's list is corrected by what responses reported to this control node as leased or
+  - QG.net's list is corrected by what responses reported to this control node as leased or
     released within the last 60 seconds.
 options:
   task_ids:
@@ -38,7 +36,7 @@ seealso:
   - module: qingguo.qgnet.qg_proxy_allocate
   - module: qingguo.qgnet.qg_quota_info
   - name: QG.net's page on the list of leases
-    description: Document 175 of the vendor, in Chinese.
+    description: Document 175 of QG.net, in Chinese.
     link: https://www.qg.net/doc/175.html
 """
 
@@ -73,26 +71,26 @@ leases:
       description: The port of the proxy.
       type: int
     server:
-      description: Host and port to connect to. The host differs from C(ip) in the vendor's
+      description: Host and port to connect to. The host differs from C(ip) in QG.net's
         enterprise pool.
       type: str
     deadline:
-      description: When the lease ends, as the vendor gives it.
+      description: When the lease ends, as QG.net gives it.
       type: str
       returned: always, may be null
     expires_at:
       description:
-        - The same time in ISO 8601. The vendor states no time zone; the collection assumes China
+        - The same time in ISO 8601. QG.net states no time zone; the collection assumes China
           Standard Time.
       type: str
       returned: always, null if the deadline cannot be read
     remaining_seconds:
-      description: The seconds until the deadline, by the clock of the vendor, which the responses
+      description: The seconds until the deadline, by the clock of QG.net, which the responses
         show.
       type: int
       returned: always, null if the deadline cannot be read
     region:
-      description: Area and ISP, in the vendor's words.
+      description: Area and ISP, in QG.net's words.
       type: str
       returned: always, may be null
     isp:
@@ -101,12 +99,12 @@ leases:
       type: str
       returned: always, may be null
     area_code:
-      description: The vendor's code of the area, if the product reports it.
+      description: QG.net's code of the area, if the product reports it.
       type: str
       returned: always, may be null
     task_id:
       description:
-        - The vendor's task, which consists of all leases of one allocation. It is null for
+        - QG.net's task, which consists of all leases of one allocation. It is null for
           O(product=share) and O(product=overseas), whose leases have no tasks.
       type: str
       returned: always, may be null
@@ -119,7 +117,7 @@ leases:
       type: bool
       returned: always, may be null
     vendor:
-      description: The lease as the vendor gives it.
+      description: The lease as QG.net gives it.
       type: dict
     proxy_url:
       description: URL of the proxy with its credentials. Secret.

@@ -5,8 +5,6 @@
 
 """Read a proxy service that is billed by volume."""
 
-from __future__ import annotations
-
 DOCUMENTATION = r"""
 module: qg_proxy_plan_info
 short_description: Read the remaining addresses of a proxy plan that is billed by volume
@@ -17,16 +15,16 @@ description:
   - Reads a proxy service of an account that is billed by the number of addresses.
   - This requires the credentials of the account. To read the channels of a key, use
     M(qingguo.qgnet.qg_quota_info).
-  - The vendor's response contains the key of the service. It is removed unless O(include_secrets)
+  - QG.net's response contains the key of the service. It is removed unless O(include_secrets)
     is true.
 options:
   resource_no:
-    description: The vendor's identifier of the service.
+    description: QG.net's identifier of the service.
     type: str
     required: true
   product_id:
     description:
-      - The vendor's number of the brand (I(productId)), such as 117. Document 2662 of the vendor
+      - QG.net's number of the brand (I(productId)), such as 117. Document 2662 of QG.net
         lists them.
     type: int
     required: true
@@ -47,7 +45,7 @@ seealso:
   - module: qingguo.qgnet.qg_quota_info
   - module: qingguo.qgnet.qg_balance_info
   - name: QG.net's page on brand numbers
-    description: Document 2662 of the vendor, in Chinese.
+    description: Document 2662 of QG.net, in Chinese.
     link: https://www.qg.net/doc/2662.html
 """
 
@@ -79,21 +77,21 @@ plan:
       type: int
       returned: always, may be null
     connect:
-      description: The value of I(Connect) as text. The vendor does not document it.
+      description: The value of I(Connect) as text. QG.net does not document it.
       type: str
       returned: always, may be null
     buy_time:
-      description: When it was bought, as the vendor gives it (I(Buy_time)).
+      description: When it was bought, as QG.net gives it (I(Buy_time)).
       type: str
       returned: always, may be null
     buy_time_iso:
       description:
-        - The same time in ISO 8601. The vendor states no time zone; the collection assumes China
+        - The same time in ISO 8601. QG.net states no time zone; the collection assumes China
           Standard Time.
       type: str
       returned: always, may be null
     end_time:
-      description: When it ends, as the vendor gives it (I(End_time)).
+      description: When it ends, as QG.net gives it (I(End_time)).
       type: str
       returned: always, may be null
     end_time_iso:
@@ -109,7 +107,7 @@ plan:
       returned: always, may be null
     order_status_code:
       description:
-        - The vendor's number for the same state. The words above are in the order -7, -6, -5, -4,
+        - QG.net's number for the same state. The words above are in the order -7, -6, -5, -4,
           -1, 1, 3. The numbers differ from those of cloud instances.
       type: int
       returned: always, may be null
@@ -120,7 +118,7 @@ plan:
       type: str
       returned: always, may be null
     type_code:
-      description: The vendor's number for the same value. The words above are in the order 1, 2, 3.
+      description: QG.net's number for the same value. The words above are in the order 1, 2, 3.
       type: int
       returned: always, may be null
     ip_type:
@@ -130,7 +128,7 @@ plan:
       type: str
       returned: always, may be null
     ip_type_code:
-      description: The vendor's number for the same value. The words above are in the order 1, 2, 3.
+      description: QG.net's number for the same value. The words above are in the order 1, 2, 3.
       type: int
       returned: always, may be null
     tunnel:
@@ -145,7 +143,7 @@ plan:
       type: str
       returned: with O(include_secrets=true), may be null
     vendor:
-      description: The service as the vendor gives it, without its key unless O(include_secrets) is
+      description: The service as QG.net gives it, without its key unless O(include_secrets) is
         true.
       type: dict
   sample:

@@ -5,8 +5,6 @@
 
 """Read the pool of a shared plan."""
 
-from __future__ import annotations
-
 DOCUMENTATION = r"""
 module: qg_proxy_pool_info
 short_description: Read addresses of the pool of a shared plan
@@ -15,18 +13,18 @@ author:
   - The qingguo.qgnet authors (!UNKNOWN)
 description:
   - Reads proxies of the pool behind a QG.net key. They take no channel, and are not leased.
-  - Only dynamic shared plans that are billed by time have a pool. The vendor may return other
+  - Only dynamic shared plans that are billed by time have a pool. QG.net may return other
     addresses in each call.
   - Only O(product=classic) is accepted, which V(auto) means here. The pool of V(share) cannot be
     read without leasing addresses.
   - O(areas) may contain only one area.
 options:
   count:
-    description: The number of addresses to request, from 1 to 100. The vendor may return fewer.
+    description: The number of addresses to request, from 1 to 100. QG.net may return fewer.
     type: int
     default: 1
   pool:
-    description: The pool to read. By default, the vendor decides.
+    description: The pool to read. By default, QG.net decides.
     type: str
     choices: [normal, enterprise]
 extends_documentation_fragment:

@@ -5,8 +5,6 @@
 
 """Release leased proxies."""
 
-from __future__ import annotations
-
 DOCUMENTATION = r"""
 module: qg_proxy_release
 short_description: Release proxy leases
@@ -16,13 +14,13 @@ author:
 description:
   - Releases leases of a QG.net key by address, by task, or all of them. Leases that are not held
     are ignored, and a warning names them.
-  - The list of leases is read before the release, and after a lost response. What the vendor
+  - The list of leases is read before the release, and after a lost response. What QG.net
     reports as released counts as released, even if the list still shows it for up to 60 seconds.
   - A lease whose exit address another lease has, which must stay, is only released if O(task_ids)
     selects it.
-  - The vendor limits releases. A dynamic dedicated plan may release two addresses per channel and
+  - QG.net limits releases. A dynamic dedicated plan may release two addresses per channel and
     minute. A shared plan cannot release leases. A static plan can release a lease one day after it
-    was allocated, and at most two times a week. Exclusive-occupancy resources are released with
+    was allocated, and at most two times a week. Reserved lines are released with
     M(qingguo.qgnet.qg_monopoly).
   - With O(product=longterm), only static addresses can be released, by the rule for static plans.
     O(product=share) and O(product=overseas) have no call for it, and the task fails before it
@@ -44,7 +42,7 @@ seealso:
   - module: qingguo.qgnet.qg_proxy_allocate
   - module: qingguo.qgnet.qg_proxy_replace
   - name: QG.net's page on release
-    description: Document 176 of the vendor, in Chinese.
+    description: Document 176 of QG.net, in Chinese.
     link: https://www.qg.net/doc/176.html
 """
 

@@ -5,8 +5,6 @@
 
 """Replace leased proxies."""
 
-from __future__ import annotations
-
 DOCUMENTATION = r"""
 module: qg_proxy_replace
 short_description: Replace proxy leases with new ones
@@ -19,8 +17,8 @@ description:
   - What O(areas), O(exclude_areas), O(isp) and O(keep_alive) leave open is requested as it was for
     the old leases, according to the state. If that differs among them, the task fails before it
     changes anything. Of a lease that another program bought, nothing is known.
-  - With O(count) or O(all), the task calls the vendor's replacement. It accepts only a number; the
-    vendor selects the leases to replace. Only dynamic dedicated plans of the classic API and
+  - With O(count) or O(all), the task calls QG.net's replacement. It accepts only a number; QG.net
+    selects the leases to replace. Only dynamic dedicated plans of the classic API and
     O(product=exclusive) support it.
   - With O(ips) or O(task_ids), the task releases the leases, waits for their channels, and
     allocates the same number of new leases. It begins with the lease that ends first; if no new
@@ -32,7 +30,7 @@ description:
   - After a lost response, the call is not repeated before its effect is known. Leases that were
     released but not replaced are allocated again. If lists are wrong meanwhile, the key may hold
     one lease too few afterwards, which the next M(qingguo.qgnet.qg_proxy_allocate) allocates. If
-    the vendor refuses to replace leases that it has released, and the run is killed at that moment,
+    QG.net refuses to replace leases that it has released, and the run is killed at that moment,
     the next run may allocate one lease too many.
   - If a run was killed or failed before it was complete, the same task continues the replacement
     when it is run again within ten minutes. Leases that were replaced are not replaced again.
@@ -41,7 +39,7 @@ description:
     a new replacement begins.
 options:
   count:
-    description: The number of leases to replace, from 1 to 100. The vendor selects them.
+    description: The number of leases to replace, from 1 to 100. QG.net selects them.
     type: int
 attributes:
   diff_mode:
@@ -65,7 +63,7 @@ seealso:
   - module: qingguo.qgnet.qg_proxy_allocate
   - module: qingguo.qgnet.qg_proxy_release
   - name: QG.net's page on replacement
-    description: Document 297 of the vendor, in Chinese.
+    description: Document 297 of QG.net, in Chinese.
     link: https://www.qg.net/doc/297.html
 """
 
@@ -80,7 +78,7 @@ EXAMPLES = r"""
     all: true
     areas: ["440100"]
 
-- name: Replace two leases that the vendor selects
+- name: Replace two leases that QG.net selects
   qingguo.qgnet.qg_proxy_replace:
     count: 2
 
@@ -105,7 +103,7 @@ leases:
       expires_at: "2030-01-02T03:04:05+08:00"
       remaining_seconds: 86399
 method:
-  description: V(replace) for the vendor's replacement, V(release_and_allocate) for selected leases.
+  description: V(replace) for QG.net's replacement, V(release_and_allocate) for selected leases.
   returned: success
   type: str
   sample: replace

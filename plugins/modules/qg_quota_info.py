@@ -5,8 +5,6 @@
 
 """Read the channels of a plan."""
 
-from __future__ import annotations
-
 DOCUMENTATION = r"""
 module: qg_quota_info
 short_description: Read the channels or the balance of the plan behind a key
@@ -28,7 +26,7 @@ extends_documentation_fragment:
 seealso:
   - module: qingguo.qgnet.qg_whitelist
   - name: QG.net's page on the quota
-    description: Document 181 of the vendor, in Chinese.
+    description: Document 181 of QG.net, in Chinese.
     link: https://www.qg.net/doc/181.html
 """
 
@@ -80,7 +78,7 @@ quota:
       type: int
       returned: always, may be null
     vendor:
-      description: The original response of the vendor.
+      description: The original response of QG.net.
       type: dict
   sample:
     unit: channels

@@ -5,8 +5,6 @@
 
 """Change the exit of a tunnel."""
 
-from __future__ import annotations
-
 DOCUMENTATION = r"""
 module: qg_tunnel_exit
 short_description: Change the exit of a tunnel
@@ -17,7 +15,7 @@ description:
   - Changes the exit address of a QG.net tunnel at its control port, and returns the new one. Each
     run changes it.
   - A call whose response was lost is repeated, because a second change has the same effect.
-  - The vendor documents this call for tunnels that keep their exit. The exits of labels, which the
+  - QG.net documents this call for tunnels that keep their exit. The exits of labels, which the
     filter P(qingguo.qgnet.proxy_tunnel#filter) selects, change with another label.
 options:
   tunnel:
@@ -28,12 +26,12 @@ options:
     required: true
   key:
     description:
-      - The key of the tunnel. The vendor calls it I(Authkey).
+      - The key of the tunnel. QG.net calls it I(Authkey).
     type: str
     required: true
   password:
     description:
-      - The password of the key at the proxy. The vendor calls it I(Authpwd). The control port
+      - The password of the key at the proxy. QG.net calls it I(Authpwd). The control port
         requires it, also for a host on the whitelist.
     type: str
     required: true
@@ -43,7 +41,7 @@ attributes:
   diff_mode:
     description: Returns details on what has changed when in diff mode.
     support: none
-    details: The vendor does not return the former exit.
+    details: QG.net does not return the former exit.
   idempotent:
     support: none
     details: Each run changes the exit.
@@ -51,7 +49,7 @@ extends_documentation_fragment:
   - qingguo.qgnet.attributes
   - qingguo.qgnet.transport
 notes:
-  - The control port has no TLS, so the key and its password are readable on the network. The vendor
+  - The control port has no TLS, so the key and its password are readable on the network. QG.net
     offers no other way.
 seealso:
   - module: qingguo.qgnet.qg_proxy_plan_info
@@ -81,15 +79,15 @@ exit:
       description: The exit IP, which is the address that websites see.
       type: str
     server:
-      description: Address and port of the exit, as the vendor gives them.
+      description: Address and port of the exit, as QG.net gives them.
       type: str
     deadline:
-      description: When the vendor changes it, as the vendor gives it.
+      description: When QG.net changes it, as QG.net gives it.
       type: str
       returned: always, may be null
     expires_at:
       description:
-        - The same time in ISO 8601. The vendor states no time zone; the collection assumes China
+        - The same time in ISO 8601. QG.net states no time zone; the collection assumes China
           Standard Time.
       type: str
       returned: always, null if the deadline cannot be read

@@ -5,8 +5,6 @@
 
 """Change the whitelist of a key."""
 
-from __future__ import annotations
-
 DOCUMENTATION = r"""
 module: qg_whitelist
 short_description: Manage the addresses that may use a key's proxies
@@ -27,7 +25,7 @@ description:
 options:
   ips:
     description:
-      - The egress IPs, as IPv4 addresses. The vendor's whitelist does not accept IPv6 addresses or
+      - The egress IPs, as IPv4 addresses. QG.net's whitelist does not accept IPv6 addresses or
         networks.
       - May be empty, except with O(state=exact).
     type: list
@@ -71,7 +69,7 @@ seealso:
   - module: qingguo.qgnet.qg_whitelist_info
   - module: qingguo.qgnet.qg_egress_whitelist
   - name: QG.net's page on adding to the whitelist
-    description: Document 178 of the vendor, in Chinese.
+    description: Document 178 of QG.net, in Chinese.
     link: https://www.qg.net/doc/178.html
 """
 
@@ -123,7 +121,7 @@ refused:
       description: The address.
       type: str
     code:
-      description: The vendor's code, for example V(-206) for an address that is bound to another
+      description: QG.net's code, for example V(-206) for an address that is bound to another
         key.
       type: int
       returned: always, may be null

@@ -5,8 +5,6 @@
 
 """Read the whitelist of a key."""
 
-from __future__ import annotations
-
 DOCUMENTATION = r"""
 module: qg_whitelist_info
 short_description: Read the addresses that may use a key's proxies
@@ -25,7 +23,7 @@ extends_documentation_fragment:
 seealso:
   - module: qingguo.qgnet.qg_whitelist
   - name: QG.net's page on this call
-    description: Document 180 of the vendor, in Chinese.
+    description: Document 180 of QG.net, in Chinese.
     link: https://www.qg.net/doc/180.html
 """
 

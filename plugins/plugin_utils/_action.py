@@ -57,9 +57,7 @@ _HERE = ("localhost", "127.0.0.1", "::1")
 
 
 class QgAction(ActionBase):
-    """The base of all actions: options from the task, module_defaults and variables, and results
-    without secrets.
-    """
+    """The base of all actions: options from tasks and variables, and results without secrets."""
 
     TRANSFERS_FILES = False
     _supports_check_mode = True
@@ -94,24 +92,26 @@ class QgAction(ActionBase):
         """Do the work, and return its result."""
 
     def given(self, spec: Spec) -> dict[str, Any]:
-        """Return the options of the task without defaults that the action group has for other
-        modules.
-        """
+        """Return the options of the task, without defaults of the action group for others."""
         check_settings(self._variables.keys())
-        defaults = {
-            name for entry in self._task.module_defaults or () for name in entry.get(_GROUP) or ()
-        }
+        defaults = set[str]()
+        for entry in self._task.module_defaults or ():
+            defaults.update(entry.get(_GROUP) or ())
         foreign = defaults & GROUP_OPTIONS.keys() - spec.keys()
         return {name: value for name, value in self._args.items() if name not in foreign}
 
     def variable(self, option: str) -> Any:
-        """Return the value of the variable of an option: with vars_prefix if it is one of this
-        action, or with qg_.
+        """Return the value of the variable of an option.
+
+        Its name begins with vars_prefix if the option is one of this action alone, or with qg_.
         """
         prefix = self._args.get("vars_prefix")
-        own = option not in GROUP_OPTIONS and prefix
-        names = [f"{prefix}{option}"] if own else []
-        for name in [*names, variable_name(option)] if option in SHARED_OPTIONS else names:
+        names = []
+        if prefix and option not in GROUP_OPTIONS:
+            names.append(f"{prefix}{option}")
+        if option in SHARED_OPTIONS:
+            names.append(variable_name(option))
+        for name in names:
             value = variable_value(name, self._variables.get(name, UNSET), self._templar)
             if value is not UNSET and not is_unset(option, value, self.selectors):
                 self._set_by[option] = name
@@ -119,14 +119,12 @@ class QgAction(ActionBase):
         return UNSET
 
     def origin(self, option: str) -> str:
-        """Return what has set an option: a variable, an environment variable, the task or the
-        default.
-        """
-        is_given = self._args.get(option) is not None or (
-            option in NEVER_EMPTY and option in self._args
-        )
-        if option in self._set_by or is_given:
-            return self._set_by.get(option, TASK)
+        """Return what has set an option: a variable of either kind, the task or the default."""
+        if option in self._set_by:
+            return self._set_by[option]
+        is_empty = self._args.get(option) is None
+        if not is_empty or (option in NEVER_EMPTY and option in self._args):
+            return TASK
         name = environment_name(option)
         return name if os.environ.get(name) else DEFAULT
 
@@ -146,9 +144,7 @@ class QgAction(ActionBase):
         raise AnsibleActionFail(message)
 
     def elsewhere(self, option: str) -> str:
-        """Return a sentence about the groups of the inventory that set an option, if the control
-        node lacks it.
-        """
+        """Return which groups of the inventory set an option that the control node lacks."""
         if self._variables.get("inventory_hostname") not in _HERE:
             return ""
         name = variable_name(option)
@@ -188,8 +184,10 @@ class QgAction(ActionBase):
 
 
 class ApiAction(QgAction):
-    """Runs an operation on the control node; a delegated task runs as the module of the same name
-    on its host.
+    """Runs an operation on the control node, or for a delegated task the module on its host.
+
+    Each module has an action of its own: Ansible's main process loads it by the name of the module,
+    and with it what its operation needs, before it forks a worker for each host.
     """
 
     operation: ClassVar[Operation]

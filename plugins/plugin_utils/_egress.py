@@ -12,6 +12,7 @@ address would admit a stranger. A host can print anything. It can therefore clai
 
 from __future__ import annotations
 
+import itertools
 import math
 import re
 import secrets
@@ -89,25 +90,29 @@ class DetectionRequest:
     def parse(cls, params: Mapping[str, Any]) -> DetectionRequest:
         """Check and return the options; raises OptionError for every mistake in them."""
         sources = tuple(dict.fromkeys(check_sources(params["sources"])))
-        quorum = min(2, len(sources)) if params["quorum"] is None else params["quorum"]
+        quorum = params["quorum"]
+        if quorum is None:
+            quorum = min(2, len(sources))
         if not 1 <= quorum <= len(sources):
             problem = f"={quorum} cannot be met by {counted(len(sources), 'source')}"
-            raise OptionError(
-                "quorum", problem, f"give a number from 1 to {len(sources)}, or name more sources"
-            )
+            fix = f"give a number from 1 to {len(sources)}, or name more sources"
+            raise OptionError("quorum", problem, fix)
         proxy = params.get("through_proxy") or ""
         if proxy:
             check_url("through_proxy", proxy, "http://192.0.2.1:3128")
         samples = int(check_range("samples", params["samples"], 1, 20))
-        return cls(
-            sources, quorum, samples, check_range("timeout", params["timeout"], 1, 300), proxy
-        )
+        timeout = check_range("timeout", params["timeout"], 1, 300)
+        return cls(sources, quorum, samples, timeout, proxy)
 
     def label(self, number: int) -> str:
         """Return a source for messages: without the query, which may contain a token."""
-        url, question, _query = self.sources[number].partition("?")
-        same = sum(other.partition("?")[0] == url for other in self.sources[:number])
-        return f"{url}{'?...' if question else ''}{f' ({number + 1})' if same else ''}"
+        urls = [source.partition("?")[0] for source in self.sources]
+        label = urls[number]
+        if "?" in self.sources[number]:
+            label += "?..."
+        if urls[number] in urls[:number]:
+            label += f" ({number + 1})"
+        return label
 
 
 def detect_egress(action: ActionBase, request: DetectionRequest) -> dict[str, Any]:
@@ -125,10 +130,8 @@ def detect_egress(action: ActionBase, request: DetectionRequest) -> dict[str, An
     result = action._low_level_execute_command(command, executable="/bin/sh")
     replies = parse_replies(result["stdout"], nonce, request)
     if not replies:
-        printed = (
-            one_line((result.get("stderr") or result["stdout"])[-4000:])[-200:]
-            or "it printed nothing"
-        )
+        printed = one_line((result.get("stderr") or result["stdout"])[-4000:])[-200:]
+        printed = printed or "it printed nothing"
         raise QgError(f"The host's shell ended with {result['rc']} and no response: {printed}.")
     return {"ips": evaluate_quorum(replies, request), "source_replies": replies}
 
@@ -136,23 +139,24 @@ def detect_egress(action: ActionBase, request: DetectionRequest) -> dict[str, An
 def build_command(request: DetectionRequest) -> tuple[str, str]:
     """Return the shell command, and the nonce that marks its records: no source can forge one."""
     nonce = f"qg{secrets.token_hex(12)}"
-    # Percent-encoded, a URL has no character that a login shell changes within quotes.
-    proxy, *urls = (
-        shlex.quote(quote(url, safe="/:?&=%#[]@$,;+~*()"))
-        for url in (request.proxy, *request.sources)
-    )
-    proxy = proxy if request.proxy else ""
-    jobs = [
-        f"record {n} {url} &" for n, url in enumerate(urls) for _sample in range(request.samples)
-    ]
-    # With a proxy, the family would apply to the connection to the proxy, and not to its exit.
+    jobs = []
+    for number, url in enumerate(request.sources):
+        jobs += [f"record {number} {_in_quotes(url)} &"] * request.samples
+    proxy = ""
+    curl = "-4 --noproxy '*'"
+    wget = "-4 --no-proxy"
+    export = ""
+    if request.proxy:
+        # The family would apply to the connection to the proxy, and not to its exit.
+        proxy = _in_quotes(request.proxy)
+        curl = f"-x {proxy}"
+        wget = ""
+        export = f"http_proxy={proxy} https_proxy={proxy}; export http_proxy https_proxy; "
     script = _SCRIPT.format(
         limit=math.ceil(request.timeout),
-        curl=f"-x {proxy}" if proxy else "-4 --noproxy '*'",
-        export=f"http_proxy={proxy} https_proxy={proxy}; export http_proxy https_proxy; "
-        if proxy
-        else "",
-        wget="" if proxy else "-4 --no-proxy",
+        curl=curl,
+        export=export,
+        wget=wget,
         agent=shlex.quote(USER_AGENT),
         python=shlex.quote(_PYTHON),
         proxy=proxy,
@@ -162,40 +166,47 @@ def build_command(request: DetectionRequest) -> tuple[str, str]:
     return script, nonce
 
 
+def _in_quotes(url: str) -> str:
+    """Quote a URL, which is percent-encoded: a login shell then changes no character of it."""
+    return shlex.quote(quote(url, safe="/:?&=%#[]@$,;+~*()"))
+
+
 def parse_replies(output: str, nonce: str, request: DetectionRequest) -> list[dict[str, Any]]:
     """Return the replies in the output of the command.
 
     Raises QgError if a source has more than requested.
     """
-    found: dict[int, list[dict[str, Any]]] = {}
+    replies: dict[int, list[dict[str, Any]]] = {}
     for part in f"\n{output}".replace("\r", "").split(f"\n{nonce} ")[1:]:
         text, end, _rest = part.partition(f"\n{nonce}.")
         record = _RECORD.fullmatch(text)
         if not record or int(record[1]) >= len(request.sources):
             continue
-        number, code, response = int(record[1]), int(record[2]), record[3].strip()
+        number = int(record[1])
+        code = int(record[2])
+        response = record[3].strip()
         reply: dict[str, Any] = {"source": request.label(number), "ip": None, "error": None}
-        found.setdefault(number, []).append(reply)
+        replies.setdefault(number, []).append(reply)
         if code or not end or not response:
-            reason = "its response was cut off" if not end else "no response"
+            reason = "no response" if end else "its response was cut off"
             reply["error"] = _EXIT_CODES.get(code, f"{reason} (exit code {code})")
             continue
         try:
             reply["ip"] = read_address(response)
         except ValueError as error:
             reply |= {"error": str(error), "wrong": True}
-    if any(len(replies) > request.samples for replies in found.values()):
+    if any(len(of_source) > request.samples for of_source in replies.values()):
         raise QgError(
             "The host printed more responses than requested: none of its addresses is accepted."
         )
-    return [reply for number in sorted(found) for reply in found[number]]
+    return list(itertools.chain.from_iterable(replies[number] for number in sorted(replies)))
 
 
 def evaluate_quorum(replies: Sequence[dict[str, Any]], request: DetectionRequest) -> list[str]:
-    """Return each address that ``quorum`` sources reported; raise QgError if there is any other
-    address.
+    """Return the addresses, each of which ``quorum`` sources have reported.
 
-    A source without a response is tolerated if the others are sufficient.
+    Raises QgError if there is any other address. A source without a response is tolerated if the
+    others are sufficient.
     """
     reported: dict[str, set[str]] = {}
     for reply in replies:
@@ -203,12 +214,13 @@ def evaluate_quorum(replies: Sequence[dict[str, Any]], request: DetectionRequest
             reported.setdefault(reply["ip"], set()).add(reply["source"])
     ips = sorted(reported, key=inet_aton)
     doubtful = [ip for ip, sources in reported.items() if len(sources) < request.quorum]
-    wrong = dict.fromkeys(
-        f"{reply['source']} {reply['error']}" for reply in replies if reply.pop("wrong", False)
-    )
-    silent = dict.fromkeys(
-        f"{reply['source']}: {reply['error']}" for reply in replies if reply["error"]
-    )
+    wrong: dict[str, None] = {}
+    silent: dict[str, None] = {}
+    for reply in replies:
+        if reply["error"]:
+            silent[f"{reply['source']}: {reply['error']}"] = None
+        if reply.pop("wrong", False):
+            wrong[f"{reply['source']} {reply['error']}"] = None
     said = [f"{ip} by {', '.join(sorted(sources))}" for ip, sources in sorted(reported.items())]
     if wrong:
         error = (

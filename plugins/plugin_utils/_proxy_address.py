@@ -29,9 +29,7 @@ _PROXY_URL = re.compile(
 
 @dataclass(frozen=True)
 class ProxyAddress:
-    """The address of a proxy, without characters that have a special meaning in a configuration
-    file.
-    """
+    """The address of a proxy, without characters that mean something in configuration files."""
 
     host: str
     port: int
@@ -69,61 +67,52 @@ def proxy_address(name: str, value: Any) -> ProxyAddress:
 
 
 def proxy_servers(name: str, value: Any) -> list[str]:
-    """Return host:port of any number of leases, each once, in an order that does not depend on the
-    given one.
-    """
+    """Return host:port of any number of leases, each once, sorted."""
     return sorted({_parse(name, item).server for item in _items(value)})
 
 
 def _items(value: Any) -> list[Any]:
     """Return the leases of query(), a list, or of lookup(), which joins texts with commas."""
     value = resolve(value)
+    if value == "":
+        return []
     if isinstance(value, str):
         # A password in a URL may contain a comma.
-        return (
-            re.split(",(?=http://)" if value.startswith("http://") else ",", value) if value else []
-        )
+        comma = ",(?=http://)" if value.startswith("http://") else ","
+        return re.split(comma, value)
     return list(value) if isinstance(value, list | tuple) else [value]
 
 
 def _parse(name: str, value: Any) -> ProxyAddress:
     lease = resolve(value)
-    if isinstance(lease, str):
-        lease = {"proxy_url" if lease.startswith("http://") else "server": lease}
-    fields = (
-        {each: resolve(lease.get(each)) for each in ("server", "proxy_url")}
-        if isinstance(lease, Mapping)
-        else {}
-    )
-    url = (
-        _PROXY_URL.fullmatch(str(fields["proxy_url"]))
-        if fields.get("proxy_url") is not None
-        else None
-    )
-    server = _SERVER.fullmatch(str(fields.get("server") or (url[2] if url else "")))
+    given = None
+    proxy_url = None
+    if isinstance(lease, Mapping):
+        given = resolve(lease.get("server"))
+        proxy_url = resolve(lease.get("proxy_url"))
+    elif isinstance(lease, str) and lease.startswith("http://"):
+        proxy_url = lease
+    elif isinstance(lease, str):
+        given = lease
+    login = ""
+    of_url = ""
+    if proxy_url is not None and (url := _PROXY_URL.fullmatch(str(proxy_url))):
+        login = url[1] or ""
+        of_url = url[2]
+    server = _SERVER.fullmatch(str(given or of_url))
     if not server or not _is_host(server[1]) or int(server[2]) > 0xFFFF:
-        raise refusal(
-            name,
-            "a value that is no address",
-            "give a lease as the modules return it, or text such as '198.51.100.8:21504'",
-        )
-    if fields.get("proxy_url") is not None and (not url or url[2].lower() != server[0].lower()):
-        raise refusal(
-            name,
-            f"the proxy_url of {server[0]!r}",
-            "give http://KEY:PASSWORD@HOST:PORT of the same server, percent-encoded",
-        )
-    login = (url[1] or "") if url else ""
+        fix = "give a lease as the modules return it, or text such as '198.51.100.8:21504'"
+        raise refusal(name, "a value that is no address", fix)
+    if proxy_url is not None and of_url.lower() != server[0].lower():
+        fix = "give http://KEY:PASSWORD@HOST:PORT of the same server, percent-encoded"
+        raise refusal(name, f"the proxy_url of {server[0]!r}", fix)
     return ProxyAddress(server[1].lower(), int(server[2]), login)
 
 
 def _is_host(text: str) -> bool:
-    """Whether text is an IPv4 address or a name, and not what some programs read as another
-    address.
-    """
+    """Whether text is an IPv4 address or a name, and no program reads it as another address."""
     try:
         return bool(int(ipaddress.IPv4Address(text)))
     except ValueError:
-        return ".." not in text and not re.fullmatch(
-            "[0-9]+|0[xX][0-9A-Fa-f]*", text.rpartition(".")[2]
-        )
+        last = text.rpartition(".")[2]
+        return ".." not in text and not re.fullmatch("[0-9]+|0[xX][0-9A-Fa-f]*", last)

@@ -42,9 +42,7 @@ _OMITTED: Any = getattr(ansible.errors, "AnsibleValueOmittedError", ())
 
 
 def variable_value(name: str, value: Any, templar: Any) -> Any:
-    """Return the value of a variable, which may be a template; UNSET if that is the value of
-    ``omit``.
-    """
+    """Return the value of a variable, which may be a template; UNSET for that of ``omit``."""
     if value is UNSET:
         return UNSET
     try:
@@ -54,13 +52,12 @@ def variable_value(name: str, value: Any, templar: Any) -> Any:
     except Exception as error:
         # Before ansible-core 2.19, a filter or an operator can raise any error.
         reason = one_line(str(error))
-        raise ansible.errors.AnsibleError(
-            f"The variable {name} cannot be evaluated: {reason}"
-        ) from None
+        text = f"The variable {name} cannot be evaluated: {reason}"
+        raise ansible.errors.AnsibleError(text) from None
     # Since ansible-core 2.19, no variable holds the value of "omit".
-    return (
-        UNSET if value is not None and value == templar.available_variables.get("omit") else value
-    )
+    if value is not None and value == templar.available_variables.get("omit"):
+        return UNSET
+    return value
 
 
 def check_settings(names: Iterable[str]) -> None:
@@ -88,16 +85,12 @@ def check_settings(names: Iterable[str]) -> None:
 
 
 def owners_of(name: str, groups: Mapping[str, list[str]], hostvars: Mapping[str, Any]) -> list[str]:
-    """Return the groups whose hosts all have a variable, largest first, and the other hosts that
-    have it.
-    """
+    """Return the groups whose hosts all have a variable, the largest first; and other hosts."""
     left = {host for host in groups["all"] if name in hostvars[host]}
     owners = []
     # The groups that every inventory has come last.
-    by_size = sorted(
-        groups, key=lambda group: (group in ("all", "ungrouped"), -len(groups[group]), group)
-    )
-    for group in by_size:
+    ranks = [(name in ("all", "ungrouped"), -len(groups[name]), name) for name in groups]
+    for _is_common, _size, group in sorted(ranks):
         hosts = set(groups[group])
         if hosts and hosts <= left:
             owners.append(group)
@@ -106,14 +99,10 @@ def owners_of(name: str, groups: Mapping[str, list[str]], hostvars: Mapping[str,
 
 
 def _meant_variable(name: str, prefix: str) -> str | None:
-    """Return the variable of a role, or the shared one, that a name was meant to be.
-
-    None if it resembles none.
-    """
+    """Return the variable, of a role or shared, that a name resembles; None if there is none."""
     word = name.removeprefix(prefix)
-    near = meant(
-        word, (known.removeprefix(prefix) for known in _known() if known.startswith(prefix))
-    )
+    of_role = [other.removeprefix(prefix) for other in _known() if other.startswith(prefix)]
+    near = meant(word, of_role)
     if near is not None:
         return f"{prefix}{near}"
     shared = meant(word, SHARED_OPTIONS)
@@ -123,19 +112,13 @@ def _meant_variable(name: str, prefix: str) -> str | None:
 @functools.cache
 def settings() -> frozenset[str]:
     """Return the variables with which users set shared options and playbooks."""
-    found = (
-        name
-        for name in _in_files("playbooks/*.yml")
-        if name.startswith(_PREFIX) and _PRIVATE not in name
-    )
-    return _OPTIONS.union(found)
+    names = [name for name in _in_files("playbooks/*.yml") if name.startswith(_PREFIX)]
+    return _OPTIONS.union(name for name in names if _PRIVATE not in name)
 
 
 @functools.cache
 def _known() -> frozenset[str]:
-    """Return all variables of the collection, with the results of roles, but for those of
-    :func:`_of_hosts`.
-    """
+    """Return all variables of the collection, but for those of :func:`_of_hosts`."""
     results = {f"{role}_result" for role in _ROLES}
     inside = _in_files("playbooks/**/*.*") | _in_files("roles/*/*/*.*")
     return settings() | inside | results
@@ -158,8 +141,10 @@ def _in_files(pattern: str) -> frozenset[str]:
     word = re.compile(rf"(?<![\w.])(?:{prefixes})\w+")
     # Ansible and editors make directories there whose names have a point, too.
     files = filter(Path.is_file, _COLLECTION.glob(pattern))
-    texts = [path.read_text(encoding="utf-8") for path in files]
-    return frozenset(name for text in texts for name in word.findall(text))
+    names = set[str]()
+    for path in files:
+        names.update(word.findall(path.read_text(encoding="utf-8")))
+    return frozenset(names)
 
 
 # Once, before Ansible forks a process for each host, each of which would read the files otherwise.

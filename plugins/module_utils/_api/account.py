@@ -6,7 +6,7 @@
 
 Each is signed immediately before it is sent.
 
-Signature: vendor doc 250, according to public copies of it. The vendor documents no limit of calls.
+Signature: vendor doc 250, according to public copies of it. QG.net documents no limit of calls.
 """
 
 from __future__ import annotations
@@ -39,9 +39,7 @@ Row = dict[str, Any]
 
 @dataclass(frozen=True)
 class Identity:
-    """The caller: an application of an account (``app_id``, ``app_key``), and the site of the
-    account.
-    """
+    """Who calls: an application of an account, and the site of the account."""
 
     app_id: str
     app_key: str = field(repr=False)
@@ -52,7 +50,7 @@ class Identity:
 
         ``sign`` is the MD5 of application, domain, time and key, concatenated, in lower-case
         hexadecimal; the parameters of the call itself are not signed. ``time`` is in whole seconds
-        since 1970. The vendor requires MD5.
+        since 1970. QG.net requires MD5.
         """
         time = str(int(now))
         text = f"{self.app_id}{self.domain}{time}{self.app_key}"
@@ -63,12 +61,12 @@ class Identity:
 def _dialect(response: HttpResponse, *, by_result: bool = False) -> tuple[Any, Refusal | None]:
     """Read ``{"Code": 0, "Message": "", "Data": ...}`` with code 0 or 200.
 
-    It may also be ``{"result": true, "data": ...}``, where a code counts if there is one. The
-    vendor's table of codes (doc 251) is not public.
+    It may also be ``{"result": true, "data": ...}``, where a code counts if there is one. QG.net's
+    table of codes (doc 251) is not public.
     """
-    # The JSON of a failing server, or of a redirect, does not come from the vendor's service.
+    # The JSON of a failing server, or of a redirect, does not come from QG.net's service.
     if response.status >= 500 or response.status == 429 or 300 <= response.status < 400:
-        raise ResponseShapeError("not of the vendor")
+        raise ResponseShapeError("not of QG.net")
     body = Record(parse_object(response.text), "the response")
     code: str | None = None
     if by_result and body.value("Code") is None:
@@ -90,7 +88,7 @@ def _dialect(response: HttpResponse, *, by_result: bool = False) -> tuple[Any, R
 
 
 def _row(said: str, response: HttpResponse) -> Code:
-    """Return the meaning of a refusal, which only the vendor's text explains."""
+    """Return the meaning of a refusal, which only QG.net's text explains."""
     date = http_time(response.headers.get("Date", ""))
     clock = ""
     ahead = 0.0
@@ -101,7 +99,7 @@ def _row(said: str, response: HttpResponse) -> Code:
     if abs(ahead) > MAX_CLOCK_DIFFERENCE:
         side = "ahead of" if ahead > 0 else "behind"
         fix = (
-            f"The clock of this machine is {abs(ahead):.0f} seconds {side} the vendor's, and calls "
+            f"The clock of this machine is {abs(ahead):.0f} seconds {side} QG.net's, and calls "
             "are signed with the time: set the clock. "
         )
         return Code(Reason.PARAMETER, "", fix)
@@ -123,7 +121,7 @@ PROXY_PLAN = _call("/proxyip/resourceView")
 class Account:
     """The calls of one account.
 
-    A method raises CallError if the vendor refuses, or without a usable response.
+    A method raises CallError if QG.net refuses, or without a usable response.
     """
 
     def __init__(
@@ -162,7 +160,7 @@ class Account:
             }
             page = self._call(INSTANCES, parameters, read)
             services.update({row["suid"]: row for row in page})
-            # The vendor does not return the total number. Older servers ignore the page and return
+            # QG.net does not return the total number. Older servers ignore the page and return
             # everything.
             if len(page) != PAGE_SIZE or suid is not None or len(services) == offset:
                 return list(services.values())
@@ -170,10 +168,10 @@ class Account:
     def packages(
         self,
         product_id: int,
-        line_no: str | None = None,
-        area_no: str | None = None,
+        line_no: str | None,
+        area_no: str | None,
         *,
-        load_rate: bool = False,
+        load_rate: bool,
     ) -> list[Row]:
         """Return the packages of a brand, line or area, with ``load_rate`` their rates, too."""
         parameters = {
@@ -185,7 +183,7 @@ class Account:
         return self._call(PACKAGES, parameters, rows.packages)
 
     def order_price(
-        self, package_no: str, system_no: str, duration: str, product_id: int | None = None
+        self, package_no: str, system_no: str, duration: str, product_id: int | None
     ) -> Row:
         """Return the price of an order in yuan."""
         parameters = {

@@ -5,21 +5,22 @@
 """The data of the account API as rows with fixed names and types.
 
 Shapes: vendor's pages on packages, order prices, lines, services, balance and volume-billed
-proxies. The vendor's keys vary in case and spelling, also between its tables and examples. Every
-documented value has a fixed name and type: null if the vendor leaves it empty.
+proxies. QG.net's keys vary in case and spelling, also between its tables and examples. Every
+documented value has a fixed name and type: null if QG.net leaves it empty.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple, TypeAlias
 
 from .._core.text import Exact
-from .parsing import Record, ResponseShapeError, integer, parse_vendor_time
+from .parsing import Record, ResponseShapeError, integer, iso_time, parse_vendor_time
 
 
 class Column(NamedTuple):
-    """A value of a row: what reads it from the vendor's object, and the vendor's names for it."""
+    """A value of a row: what reads it from QG.net's object, and QG.net's names for it."""
 
     read: Callable[..., Any]
     names: tuple[str, ...]
@@ -32,7 +33,7 @@ Columns: TypeAlias = "dict[str, Column]"
 def columns(read: Callable[..., Any], *names: str, **named: str | tuple[str, ...]) -> Columns:
     """Return columns with the same reader.
 
-    The vendor's names for ``names`` differ only in case and underscores; those of ``named`` are
+    QG.net's names for ``names`` differ only in case and underscores; those of ``named`` are
     given.
     """
     result = {name: Column(read, (name,)) for name in names}
@@ -43,13 +44,12 @@ def columns(read: Callable[..., Any], *names: str, **named: str | tuple[str, ...
 
 
 def times(*names: str) -> Columns:
-    """Return two columns for each time: as the vendor writes it, and as ISO 8601 (Beijing)."""
+    """Return two columns for each time: as QG.net writes it, and as ISO 8601 (Beijing)."""
     return columns(Record.text, *names) | columns(_iso, **{f"{name}_iso": name for name in names})
 
 
 def _iso(record: Record, name: str) -> str | None:
-    moment = parse_vendor_time(record.text(name))
-    return moment.isoformat() if moment else None
+    return iso_time(parse_vendor_time(record.text(name)))
 
 
 def records(data: object, what: str) -> list[Record]:
@@ -75,7 +75,7 @@ def single(data: object, what: str) -> Record:
     return listed[0]
 
 
-#: The states of a machine, by the vendor's numbers.
+#: The states of a machine, by QG.net's numbers.
 RUN_STATUS = {
     -4: "stopped",
     -1: "powered_off",
@@ -87,7 +87,7 @@ RUN_STATUS = {
     5: "reinstalling",
     6: "resetting_password",
 }
-#: The states of an order, by the vendor's numbers.
+#: The states of an order, by QG.net's numbers.
 ORDER_STATUS = {
     -4: "locked",
     -3: "failed",
@@ -96,7 +96,7 @@ ORDER_STATUS = {
     2: "transferring",
     3: "expired",
 }
-#: The states of a volume-billed plan, by the vendor's numbers.
+#: The states of a volume-billed plan, by QG.net's numbers.
 PLAN_STATUS = {
     -7: "locked",
     -6: "upgrade_failed",
@@ -113,25 +113,10 @@ UNKNOWN = "unknown"
 SECRET_MARKS = ("password", "authkey")
 #: Words in the names of system images, by the family that they show.
 _FAMILIES = {
-    "windows": ("windows", "win20", "win10", "win11", "winserver"),
+    "windows": "windows|win20|win10|win11|winserver",
     "linux": (
-        "linux",
-        "centos",
-        "ubuntu",
-        "debian",
-        "rocky",
-        "fedora",
-        "redhat",
-        "rhel",
-        "suse",
-        "alma",
-        "openeuler",
-        "anolis",
-        "kylin",
-        "tencentos",
-        "euleros",
-        "arch",
-        "gentoo",
+        "linux|centos|ubuntu|debian|rocky|fedora|redhat|rhel|suse|alma|openeuler|anolis|kylin|"
+        "tencentos|euleros|arch|gentoo"
     ),
 }
 
@@ -165,7 +150,7 @@ def os_family(system_name: str | None) -> str | None:
     """Return the family of a system image, Windows or Linux; None if its name does not show it."""
     text = "".join((system_name or "").split()).casefold()
     for family, words in _FAMILIES.items():
-        if any(word in text for word in words):
+        if re.search(words, text):
             return family
     return None
 
@@ -237,7 +222,7 @@ _LINE = {
     **columns(Record.integer, "id", "super_id", "auto_id", "sort_id", "brand_id", "enabled"),
     **columns(Record.integer, "buy_status", "renew_status", "upgrade_status", "defense_status"),
     **times("created_at", "updated_at", "deleted_at"),
-    # The vendor's table and example spell it differently.
+    # QG.net's table and example spell it differently.
     **columns(_numbers, spec_ids=("bindspecs", "bondSpecs")),
 }
 
@@ -295,7 +280,7 @@ def proxy_plan(data: object, *, include_secrets: bool = False) -> dict[str, Any]
 
 
 def _amount_of(record: Record, name: str) -> tuple[str, float]:
-    """Return a required amount as the vendor writes it, and as a number."""
+    """Return a required amount as QG.net writes it, and as a number."""
     text = record.money(name)
     if text is None:
         raise ResponseShapeError(f"{name} is not an amount")
@@ -309,8 +294,9 @@ def balance(data: object) -> dict[str, Any]:
 
 
 def order_price(data: object) -> dict[str, Any]:
-    """Return the prices in the data of packageOrderPrice, as text and as numbers; equal if there is
-    no discount.
+    """Return the prices in the data of packageOrderPrice, as text and as numbers.
+
+    They are equal if there is no discount.
     """
     record = single(data, "a price")
     prices: dict[str, Any] = {}

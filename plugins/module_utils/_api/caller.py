@@ -4,7 +4,7 @@
 
 """The caller: sends the calls of one run, with retries, and counts them.
 
-What a call is, and what a response to it says, is the same for all APIs of the vendor.
+What a call is, and what a response to it says, is the same for all APIs of QG.net.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from .parsing import ResponseShapeError
 from .responses import data_of
 from .transport import RETRIES, Transport, encode
 
-#: The maximum length of a query that is sent by GET, in characters. The vendor requires POST "when
+#: The maximum length of a query that is sent by GET, in characters. QG.net requires POST "when
 #: the parameters are too long", without a number; servers commonly accept a request line of 8 kB.
 MAX_QUERY = 4000
 
@@ -127,9 +127,7 @@ class Caller:
         return call.repeatable or not error.may_have_effect
 
     def _pause(self, call: Call, error: CallError, attempts: int) -> None:
-        """Wait before the next attempt; raise the error of the last one if the budget does not
-        cover it.
-        """
+        """Wait before the next attempt, or raise the last error if the budget does not cover it."""
         try:
             self.budget.wait(
                 backoff(attempts - 1, error.retry_after), "the last attempt failed", call.name
@@ -181,7 +179,7 @@ class Caller:
 
     @contextlib.contextmanager
     def slot(self, call: Call) -> Iterator[None]:
-        """Take a slot under the vendor's rate limit, if there is one."""
+        """Take a slot under QG.net's rate limit, if there is one."""
         yield
 
     def _block(self, call: Call, error: CallError) -> bool:
@@ -192,4 +190,4 @@ class Caller:
         return False
 
     def _note(self, headers: Mapping[str, str], began: float) -> None:
-        """Use the headers of a response of the vendor to a request that began then."""
+        """Use the headers of a response of QG.net to a request that began then."""

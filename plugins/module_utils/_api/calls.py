@@ -5,7 +5,7 @@
 """The calls of QG.net for a key, as rows of tables: path, limit per minute, and whether each may be
 repeated.
 
-Limits: the vendor's page on limits, and docs 174 to 181, 297, 1861, 1863, 2143 to 2145, 2255, 2713
+Limits: QG.net's page on limits, and docs 174 to 181, 297, 1861, 1863, 2143 to 2145, 2255, 2713
 and 6637. If none is documented, that of the same call of another product applies.
 """
 

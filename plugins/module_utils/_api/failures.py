@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The sentences for a call that has failed: the vendor's refusals, responses of others, and what is
+"""The sentences for a call that has failed: QG.net's refusals, responses of others, and what is
 in between.
 
 No message contains the user name and the password in a proxy's URL, or the text of an exception of
@@ -27,7 +27,7 @@ from .parsing import retry_after
 #: Statuses of a gateway that stopped waiting for a server, which may still carry out the call.
 #: Content delivery networks send 520 to 524, some proxies 598 and 599.
 _GATEWAY_TIMEOUT = frozenset((408, 502, 504, 520, 522, 524, 598, 599))
-#: The name of a field whose value is secret, however the vendor spells it: the password of a
+#: The name of a field whose value is secret, however QG.net spells it: the password of a
 #: machine may follow.
 _SECRET_FIELD = re.compile(
     "|".join(r"[\W_]*".join(mark) for mark in ("password", "authkey")), re.IGNORECASE
@@ -109,7 +109,6 @@ def explained(
     numbers are used.
     """
     variable, path = environment_authorities()
-    words = ""
     for cause in reversed(causes):
         name = type(cause).__name__
         reason = getattr(cause, "reason", None)
@@ -118,9 +117,8 @@ def explained(
             fix = f"Name its authority in REQUESTS_CA_BUNDLE, or check {whose}."
             return f"the certificate of {where} is not trusted ({why}). {fix}", True
         # For a file that is missing, requests has no error class.
-        if path and (
-            (name == "OSError" and not os.path.exists(path)) or "NO_CERTIFICATE" in str(reason)
-        ):
+        is_missing = name == "OSError" and not os.path.exists(path)
+        if path and (is_missing or "NO_CERTIFICATE" in str(reason)):
             problem = f"{variable}={path} holds no certificates in PEM format"
             return f"{problem}: name such a file in it, or unset it.", True
         if reason in _NOT_TLS:
@@ -130,20 +128,25 @@ def explained(
             return f"{where} cannot be used: {_UNUSABLE[name]}.", True
         if isinstance(cause, UnusableResponse):
             return f"no usable response from {where}: {cause}.", True
-        if isinstance(cause, ssl.SSLError):
-            # Its errno is a number of OpenSSL, and not of the operating system.
-            words = f"TLS failed ({str(reason or name).replace('_', ' ').lower()})"
-        elif isinstance(cause, OSError) and cause.errno and cause.errno in errno.errorcode:
-            words = os.strerror(cause.errno).lower()
-        else:
-            words = next((words for mark, words in _WORDS if mark in name), "").format(
-                counted(timeout, "second")
-            )
-        if words:
-            break
-    else:
-        words = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", type(causes[-1]).__name__).lower()
+        if words := _words_for(cause, timeout):
+            return f"no usable response from {where}: {words}.", False
+    words = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", type(causes[-1]).__name__).lower()
     return f"no usable response from {where}: {words}.", False
+
+
+def _words_for(cause: BaseException, timeout: float) -> str:
+    """Return what an exception means, if its class or its number says so; or empty text."""
+    name = type(cause).__name__
+    if isinstance(cause, ssl.SSLError):
+        # Its errno is a number of OpenSSL, and not of the operating system.
+        reason = str(getattr(cause, "reason", None) or name)
+        return f"TLS failed ({reason.replace('_', ' ').lower()})"
+    if isinstance(cause, OSError) and cause.errno and cause.errno in errno.errorcode:
+        return os.strerror(cause.errno).lower()
+    for mark, words in _WORDS:
+        if mark in name:
+            return words.format(counted(timeout, "second"))
+    return ""
 
 
 def _fix(causes: Sequence[BaseException], host: str, proxy: Proxy | None, url_option: str) -> str:
@@ -202,7 +205,7 @@ def transport_failure(
 def vendor_refusal(
     refusal: Refusal, response: HttpResponse, call: Call, quoted: Quoted, name: str
 ) -> CallError:
-    """Return the error for a refusal of the vendor."""
+    """Return the error for a refusal of QG.net."""
     reason, meaning, fix = refusal.row
     said = _shortened(refusal.said, quoted, 200)
     request_id = _shortened(refusal.request_id, quoted, 200)
@@ -217,7 +220,7 @@ def vendor_refusal(
         text += f" ({why})"
     text += f". {fix}"
     if request_id:
-        text += f" The vendor's number of this request is {request_id}."
+        text += f" QG.net's number of this request is {request_id}."
     return CallError(
         text,
         effect=Effect.UNKNOWN if reason in UNCERTAIN else Effect.REJECTED,
@@ -237,7 +240,7 @@ def _shortened(said: object, quoted: Quoted, length: int) -> str | None:
 
 
 def unusable(response: HttpResponse, call: Call, quoted: Quoted, url_option: str) -> TransportError:
-    """Return the error for a response that is not the vendor's, or not one to this call.
+    """Return the error for a response that is not QG.net's, or not one to this call.
 
     It comes from a gateway, which may send any status before or after the service carried out the
     call.
@@ -255,12 +258,12 @@ def unusable(response: HttpResponse, call: Call, quoted: Quoted, url_option: str
     elif status >= 500 or is_timeout:
         why = "a server error"
     elif status >= 400:
-        why = f"a refusal without the vendor's code; check {url_option}"
+        why = f"a refusal without QG.net's code; check {url_option}"
         retryable = False
     elif status != 200:
         why = "a success that may be incomplete"
     else:
-        why = "a response that is not the vendor's JSON"
+        why = "a response that is not QG.net's JSON"
     excerpt = _SECRET_FIELD.split(quoted(response.text) or "", maxsplit=1)[0][:120]
     if excerpt:
         why += f' (it begins: "{excerpt}")'

@@ -36,8 +36,7 @@ LOCK_POLL_INTERVAL = 0.2
 
 
 def product_url(url: str, product: str) -> str:
-    """Return the URL of the API of a product: a host of QG.net's own, or ``/PRODUCT`` below another
-    URL.
+    """Return the URL of a product's API: a host of QG.net's own, or a path below another URL.
 
     A key of a simulator must not be sent to QG.net.
     """
@@ -49,24 +48,24 @@ def product_url(url: str, product: str) -> str:
 
 
 class VendorClock:
-    """The vendor's clock, by the responses to this process; before the first one, the wall clock.
+    """QG.net's clock, by the responses to this process; before the first one, the wall clock.
 
-    It is at ``_least`` and at ``_most`` so many seconds ahead of ``elapsed``.
+    It is between ``_min_ahead`` and ``_max_ahead`` seconds ahead of ``elapsed``.
     """
 
     def __init__(self, elapsed: Callable[[], float], wall: Callable[[], float]) -> None:
         self._elapsed = elapsed
         self._wall = wall
-        self._least = -math.inf
-        self._most = math.inf
+        self._min_ahead = -math.inf
+        self._max_ahead = math.inf
 
     def now(self) -> float:
         """Return the earliest possible vendor's time (Unix time)."""
-        return self._ahead_by(self._least)
+        return self._ahead_by(self._min_ahead)
 
     def latest(self) -> float:
         """Return the latest possible vendor's time: a date does not show fractions of a second."""
-        return self._ahead_by(self._most)
+        return self._ahead_by(self._max_ahead)
 
     def _ahead_by(self, seconds: float) -> float:
         if math.isinf(seconds):
@@ -80,20 +79,18 @@ class VendorClock:
         """
         if not EARLIEST <= date <= LATEST:
             return
-        least = date - self._elapsed()
-        most = least + RESOLUTION + duration
-        self._least = max(self._least, least)
-        self._most = min(self._most, most)
-        if self._least > self._most:
+        min_ahead = date - self._elapsed()
+        max_ahead = min_ahead + RESOLUTION + duration
+        self._min_ahead = max(self._min_ahead, min_ahead)
+        self._max_ahead = min(self._max_ahead, max_ahead)
+        if self._min_ahead > self._max_ahead:
             # A clock was set.
-            self._least = least
-            self._most = most
+            self._min_ahead = min_ahead
+            self._max_ahead = max_ahead
 
 
 class KeyCaller(Caller):
-    """Sends the calls of one key to the API of one product at a time; ``url`` is that of the
-    classic API.
-    """
+    """Sends the calls of one key to one product's API at a time; ``url`` is the classic one."""
 
     #: The name of the key in the store, and what responses have shown about it, at the present
     #: host.

@@ -46,7 +46,7 @@ _NO_QUOTA = frozenset({Reason.PERMISSION, Reason.PARAMETER})
 class Leases:
     """The calls for the leases of one key.
 
-    A method raises CallError if the vendor refuses or there is no usable response, and
+    A method raises CallError if QG.net refuses or there is no usable response, and
     WaitBudgetExceeded if the wait for the rate limit exceeds the budget.
     """
 
@@ -66,7 +66,7 @@ class Leases:
         self.caller.call(self.calls.query, {}, lambda _data: None)
 
     def leases(self) -> list[Lease] | None:
-        """Return the vendor's list of the leases of the key; None if it says nothing."""
+        """Return QG.net's list of the leases of the key; None if it says nothing."""
 
         def read(data: Any) -> list[Lease] | None:
             listed = self._shape.read_held(data)
@@ -80,16 +80,12 @@ class Leases:
                     self.caller.facts.forget(PRODUCT)
             raise
 
-    def allocate(
-        self, number: int, terms: Terms, *, sending: Sending = contextlib.nullcontext
-    ) -> list[Lease]:
+    def allocate(self, number: int, terms: Terms, *, sending: Sending) -> list[Lease]:
         """Allocate up to 100 leases; returns them."""
         return self._new_leases(self.calls.allocate, number, terms, sending)
 
-    def replace(
-        self, number: int, terms: Terms, *, sending: Sending = contextlib.nullcontext
-    ) -> list[Lease]:
-        """Replace N leases that the vendor chooses; returns the new ones."""
+    def replace(self, number: int, terms: Terms, *, sending: Sending) -> list[Lease]:
+        """Replace N leases that QG.net chooses; returns the new ones."""
         return self._new_leases(_offered(self.calls.replace), number, terms, sending)
 
     def _new_leases(self, call: Call, number: int, terms: Terms, sending: Sending) -> list[Lease]:
@@ -103,7 +99,7 @@ class Leases:
         leases: Sequence[Lease],
         *,
         by_task: bool = False,
-        sending: Sending = contextlib.nullcontext,
+        sending: Sending,
     ) -> list[Lease]:
         """Release leases, named by their addresses or by their tasks.
 
@@ -116,7 +112,7 @@ class Leases:
             names = dict.fromkeys(lease.task_id for lease in leases)
         call = _offered(self.calls.release)
         if not all(names):
-            text = "The vendor's list does not name what would be released, so nothing is."
+            text = "QG.net's list does not name what would be released, so nothing is."
             raise QgError(text, endpoint=call.name)
 
         def read(data: Any) -> list[Lease]:
@@ -164,9 +160,9 @@ class Leases:
         self,
         number: int | None,
         *,
-        areas: Sequence[str] = (),
-        isp: str | None = None,
-        pool: int | None = None,
+        areas: Sequence[str],
+        isp: str | None,
+        pool: int | None,
     ) -> list[Lease]:
         """Return addresses of the shared pool of the classic API, which take no channel."""
         parameters = {
@@ -179,7 +175,7 @@ class Leases:
         return self.caller.call(calls.EXTRACT, parameters, read_task)
 
     def areas(self, isp: str | None = None, available: bool | None = None) -> list[Area]:
-        """Return the areas that the vendor offers addresses in."""
+        """Return the areas that QG.net offers addresses in."""
         if self._shape is _CLASSIC:
             status = None if available is None else int(available)
             parameters = {"Isp": ISP_NUMBERS.get(isp or ""), "Status": status}
@@ -191,7 +187,7 @@ class Leases:
         return areas
 
     def named_areas(self) -> list[NamedArea]:
-        """Return the areas that have a code, as the vendor listed them within the last hour."""
+        """Return the areas that have a code, as QG.net listed them within the last hour."""
         facts = self.caller.host_facts
         if (text := facts.get(AREAS)) is not None:
             return [(str(code), name) for code, name in json.loads(text)]
@@ -333,12 +329,12 @@ def read_product_quota(data: object) -> Quota:
 
 def read_balance(data: object) -> Quota:
     """Read ``{"balance": 950}``: the addresses that a plan by volume may still extract."""
-    left = as_int(_fields(data).get("balance"), "balance")
-    return Quota(left, left, 0, {"balance": left}, balance=left)
+    balance = as_int(_fields(data).get("balance"), "balance")
+    return Quota(balance, balance, 0, {"balance": balance}, balance=balance)
 
 
 def _items(data: object, task_id: str) -> Iterator[tuple[Mapping[str, Any], str]]:
-    """Yield each lease as the vendor wrote it, with its task, which may be empty."""
+    """Yield each lease as QG.net wrote it, with its task, which may be empty."""
     if isinstance(data, list):
         for entry in data:
             if not isinstance(entry, dict):

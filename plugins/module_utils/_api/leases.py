@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Leases, quotas and areas: one model for all APIs of the vendor.
+"""Leases, quotas and areas: one model for all APIs of QG.net.
 
 A user gives an area by code or by name.
 """
@@ -19,17 +19,18 @@ from typing import Any, TypeAlias
 
 from .._core.errors import CallError, OptionError, WaitBudgetExceeded
 from .._core.text import format_sample, quoted, similar
-from .parsing import Record, as_text, integer, parse_vendor_time, required_text
+from .parsing import Record, as_text, integer, iso_time, parse_vendor_time, required_text
 
-#: The suffix of the vendor's name of a region, and the name of the provider in options.
+#: The suffix of QG.net's name of a region, and the name of the provider in options.
 PROVIDERS = {"电信": "telecom", "移动": "mobile", "联通": "unicom", "BGP": "bgp"}
 #: The name of a server. Some programs read a name whose last label is a number as an address.
 _NAME = re.compile(
-    r"(?:(?!-)[A-Za-z0-9_-]{1,63}(?<!-)\.)*(?![0-9]+$|0[xX][0-9a-fA-F]*$)(?!-)[A-Za-z0-9_-]{1,63}(?<!-)"
+    r"(?:(?!-)[A-Za-z0-9_-]{1,63}(?<!-)\.)*"
+    r"(?![0-9]+$|0[xX][0-9a-fA-F]*$)(?!-)[A-Za-z0-9_-]{1,63}(?<!-)"
 )
-#: The vendor's numbers for the providers.
+#: QG.net's numbers for the providers.
 ISP_NUMBERS = {"telecom": 1, "mobile": 2, "unicom": 3, "bgp": 4}
-#: The code and the name of an area that the vendor lists.
+#: The code and the name of an area that QG.net lists.
 NamedArea: TypeAlias = "tuple[str, str | None]"
 
 #: A number, or the code of a country.
@@ -51,9 +52,7 @@ class Quota:
     balance: int | None = None
 
     def described(self) -> dict[str, Any]:
-        """Return the numbers and their unit for results; a plan by volume has no total and no used
-        addresses.
-        """
+        """Return the numbers with their unit; a plan by volume has only ``available``."""
         if self.balance is not None:
             return {"unit": "addresses", "total": None, "available": self.balance, "used": None}
         return {
@@ -94,8 +93,8 @@ class Terms:
 class Lease:
     """One leased proxy (vendor docs 174, 175, and 1839).
 
-    ``ip`` is the exit, or empty if the vendor does not return it; ``server`` (``host:port``) is the
-    address to connect to, which may differ. ``deadline`` is the vendor's text; ``expires`` is the
+    ``ip`` is the exit, or empty if QG.net does not return it; ``server`` (``host:port``) is the
+    address to connect to, which may differ. ``deadline`` is QG.net's text; ``expires`` is the
     same time, or None if the text cannot be parsed. ``provider`` and ``area_code`` are the texts of
     a product host.
     """
@@ -182,7 +181,7 @@ class Lease:
         return f"{self.task_id} {self.server}"
 
     def remaining(self, now: float) -> float | None:
-        """Return the seconds left at this Unix time of the vendor; None without a deadline."""
+        """Return the seconds left at this Unix time of QG.net; None without a deadline."""
         if self.expires is None:
             return None
         return self.expires.timestamp() - now
@@ -190,12 +189,9 @@ class Lease:
     def described(self, now: float) -> dict[str, Any]:
         """Return the lease for results and events.
 
-        ``now`` is the vendor's time (Unix time). The remaining time is in whole seconds, at least
+        ``now`` is QG.net's time (Unix time). The remaining time is in whole seconds, at least
         0.
         """
-        expires_at = None
-        if self.expires:
-            expires_at = self.expires.isoformat()
         remaining = self.remaining(now)
         if remaining is not None:
             remaining = max(0, int(remaining))
@@ -204,7 +200,7 @@ class Lease:
             "port": self.port,
             "server": self.server,
             "deadline": self.deadline,
-            "expires_at": expires_at,
+            "expires_at": iso_time(self.expires),
             "remaining_seconds": remaining,
             "region": self.region,
             "isp": self.isp,
@@ -225,7 +221,7 @@ def oldest_first(leases: Iterable[Lease]) -> list[Lease]:
 
 @dataclass(frozen=True)
 class Area:
-    """One row of the vendor's list of areas (vendor doc 177), whose shape is not documented.
+    """One row of QG.net's list of areas (vendor doc 177), whose shape is not documented.
 
     Each field is the value of a key with a similar name, or None; ``vendor`` is the row as
     received. ``code`` is a number, or for some areas overseas the code of a country, such as
@@ -288,9 +284,9 @@ def area_codes(
 ) -> tuple[str, ...]:
     """Return the codes of the areas that an option contains as codes or names.
 
-    Refuse what the vendor does not list.
+    Refuse what QG.net does not list.
 
-    ``read`` returns the vendor's list. If it cannot be read, or contains no codes, codes are
+    ``read`` returns QG.net's list. If it cannot be read, or contains no codes, codes are
     returned as they are: its shape is not documented.
     """
     given = [text.strip() for text in texts]
@@ -323,7 +319,7 @@ def _code_of(option: str, text: str, listed: Sequence[NamedArea]) -> str:
         if not codes or any(_is_listed_as(code, other) for other in codes):
             return code
     if not listed:
-        problem = f"{what} is not a code, and the vendor's list contains no areas"
+        problem = f"{what} is not a code, and QG.net's list contains no areas"
         raise OptionError(option, problem, "give codes")
     labels = set()
     for code, name in listed:
@@ -336,7 +332,7 @@ def _code_of(option: str, text: str, listed: Sequence[NamedArea]) -> str:
 def _is_listed_as(code: str, listed: str) -> bool:
     """Whether an area has a listed code.
 
-    The vendor accepts the code of a province for all its cities, and may list either.
+    QG.net accepts the code of a province for all its cities, and may list either.
     """
     is_part = listed.endswith("0000") and is_inside(code, listed)
     return bool(is_inside(listed, code) or is_part)

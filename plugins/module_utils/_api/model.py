@@ -33,7 +33,7 @@ class Code(NamedTuple):
 
 
 class Refusal(NamedTuple):
-    """A refusal of the vendor: its code with the meaning, and its words.
+    """A refusal of QG.net: its code with the meaning, and its words.
 
     ``number`` is what the code counts.
     """
@@ -46,9 +46,9 @@ class Refusal(NamedTuple):
 
 
 #: Returns the data of a response, and the refusal in it, if any; raises ResponseShapeError if it is
-#: not the vendor's.
+#: not QG.net's.
 Dialect = Callable[[HttpResponse], "tuple[Any, Refusal | None]"]
-#: Returns a text of the vendor for a message, without secrets; None for other values and empty
+#: Returns a text of QG.net for a message, without secrets; None for other values and empty
 #: text.
 Quoted = Callable[[object], "str | None"]
 
@@ -75,8 +75,7 @@ class Call:
         return self.path if self.method == "GET" else f"{self.method} {self.path}"
 
     def limit(self, channels: int | None) -> int:
-        """Return the limit in calls per minute; if the number of channels is unknown, that of one
-        channel.
+        """Return the limit in calls per minute: without a number of channels, that of one channel.
 
         It is never above COMMON_LIMIT, which is that of plans by volume: the API does not show
         which plans those are.

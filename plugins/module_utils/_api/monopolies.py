@@ -2,13 +2,10 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The exclusive-occupancy resources of one key (vendor's page on monopolies), which only the
-classic API has.
-"""
+"""The reserved lines of one key (vendor's page on monopolies), which only the classic API has."""
 
 from __future__ import annotations
 
-import contextlib
 import datetime
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -31,15 +28,15 @@ from .parsing import (
 )
 from .repeated import check_names, masked
 
-#: The prefixes of the vendor's words for the state of a monopoly, and the state in results.
+#: The prefixes of QG.net's words for the state of a monopoly, and the state in results.
 STATES = {"在线": "online", "离线": "offline", "重拨": "redialing", "排队": "queued"}
 
 
 @dataclass(frozen=True)
 class Monopoly:
-    """One exclusive-occupancy resource (vendor's page on monopolies).
+    """One reserved line (vendor's page on monopolies).
 
-    ``state`` is one of the values of :data:`STATES`, or an unknown word of the vendor. ``server``
+    ``state`` is one of the values of :data:`STATES`, or an unknown word of QG.net. ``server``
     is None unless it is online. ``since`` is the time of its application, ``dialed`` that of its
     last new address.
     """
@@ -71,7 +68,7 @@ class Monopoly:
 
 
 def monopolies_or_none(body: Mapping[str, Any]) -> list[Monopoly] | None:
-    """Return the resources in ``data``, which may not be missing; None if it is null."""
+    """Return the reserved lines in ``data``, which may not be missing; None if it is null."""
     if "data" not in body:
         raise ResponseShapeError("data is missing")
     if body["data"] is None:
@@ -88,7 +85,7 @@ def idle_stock(body: Mapping[str, Any]) -> list[Any]:
 
 
 class Monopolies:
-    """The calls for resources.
+    """The calls for reserved lines.
 
     A method raises CallError, or WaitBudgetExceeded for the rate limit.
     """
@@ -99,33 +96,34 @@ class Monopolies:
         self.leases = Leases(caller)
 
     def monopolies(self) -> list[Monopoly] | None:
-        """Return the vendor's list of the resources of the key; None if it says nothing."""
+        """Return QG.net's list of the reserved lines of the key; None if it says nothing."""
         return self.caller.call(calls.MONOPOLIES, {}, self._masked)
 
     def _masked(self, body: Mapping[str, Any]) -> list[Monopoly] | None:
-        """Read resources without secrets: the store will contain them."""
+        """Read reserved lines without secrets: the store will contain them."""
         listed = monopolies_or_none(body)
         if listed is None:
             return None
-        kept = [Monopoly.from_item(masked(each.vendor, self.caller.secrets)) for each in listed]
+        secrets = self.caller.secrets
+        kept = [Monopoly.from_item(masked(monopoly.vendor, secrets)) for monopoly in listed]
         names = [monopoly.uuid for monopoly in kept]
         check_names([monopoly.uuid for monopoly in listed], names)
-        check_unique(names, "resource")
+        check_unique(names, "reserved line")
         return kept
 
     def idle_monopolies(self) -> list[Any]:
-        """Return the vendor's idle stock, as the response contains it."""
+        """Return QG.net's idle stock, as the response contains it."""
         return self.caller.call(calls.MONOPOLIES_IDLE, {}, idle_stock)
 
     def apply_for_monopolies(
         self,
         number: int,
         *,
-        area_code: str | None = None,
-        isp: str | None = None,
-        sending: Sending = contextlib.nullcontext,
+        area_code: str | None,
+        isp: str | None,
+        sending: Sending,
     ) -> None:
-        """Apply for N resources; they appear in the list, and their addresses some time later."""
+        """Apply for N reserved lines; the list shows them, and their addresses some time later."""
         parameters = {"Num": number, "AreaCode": area_code, "Operator": ISP_NUMBERS.get(isp or "")}
         self.caller.call(calls.MONOPOLIES_APPLY, parameters, lambda _body: None, sending)
 
@@ -133,9 +131,7 @@ class Monopolies:
         """Request new addresses; the list shows when they are assigned."""
         self.caller.call(calls.MONOPOLIES_REDIAL, {"UUIDs": ",".join(uuids)}, lambda _body: None)
 
-    def release_monopolies(
-        self, uuids: Sequence[str], *, sending: Sending = contextlib.nullcontext
-    ) -> list[str] | None:
+    def release_monopolies(self, uuids: Sequence[str], *, sending: Sending) -> list[str] | None:
         """Release them.
 
         Returns the names in the response, or None if it is a success without names.

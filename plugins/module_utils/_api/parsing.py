@@ -19,7 +19,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
-#: The vendor documents no time zone; its clients assume that of Beijing.
+#: QG.net documents no time zone; its clients assume that of Beijing.
 BEIJING = datetime.timezone(datetime.timedelta(hours=8))
 #: The maximum length of a number or a time.
 MAX_LENGTH = 64
@@ -38,8 +38,9 @@ class ResponseShapeError(ValueError):
 
 
 def parse_json(text: str) -> Any:
-    """Parse foreign JSON; raise ResponseShapeError for what cannot be written as JSON in UTF-8
-    again.
+    """Parse foreign JSON.
+
+    Raises ResponseShapeError for what cannot be written as JSON in UTF-8 again.
 
     A lone surrogate becomes U+FFFD.
     """
@@ -80,7 +81,7 @@ def _short(value: object) -> str:
 
 
 def as_int(value: object, name: str) -> int:
-    """Return an integer, which the vendor may send as text (``"3"``); raise ResponseShapeError for
+    """Return an integer, which QG.net may send as text (``"3"``); raise ResponseShapeError for
     other values.
     """
     number = integer(value)
@@ -90,24 +91,20 @@ def as_int(value: object, name: str) -> int:
 
 
 def check_count(body: Mapping[str, Any], name: str, listed: int, what: str) -> None:
-    """Refuse a list that is shorter than the response says: mistaking it for a full one would buy
-    leases again.
-    """
+    """Refuse a list that is shorter than the response says, since leases would be bought again."""
     count = body.get(name)
     if count is not None and as_int(count, name) > listed:
         raise ResponseShapeError(f"{name} is {count}, but {listed} {what} are listed")
 
 
 def check_unique(names: Sequence[str], what: str) -> None:
-    """Refuse a response that contains a name twice: two that are taken for one would be bought
-    again.
-    """
+    """Refuse a name that occurs twice: two that are taken for one would be bought again."""
     if len(set(names)) < len(names):
         raise ResponseShapeError(f"it contains a {what} twice")
 
 
 def as_text(value: object) -> str | None:
-    """Return a value as text; None if the vendor left it empty."""
+    """Return a value as text; None if QG.net left it empty."""
     return str(value).strip() if value else None
 
 
@@ -136,7 +133,7 @@ def texts_or_none(value: object) -> list[str] | None:
 
 
 def parse_vendor_time(value: object) -> datetime.datetime | None:
-    """Return a time of the vendor (``2030-01-02 03:04:05`` in Beijing); None for anything else."""
+    """Return a time of QG.net (``2030-01-02 03:04:05`` in Beijing); None for anything else."""
     text = _short(value)
     if not text.isascii():
         return None
@@ -144,6 +141,13 @@ def parse_vendor_time(value: object) -> datetime.datetime | None:
         return datetime.datetime.strptime(text, "%Y-%m-%d %H:%M:%S").replace(tzinfo=BEIJING)
     except ValueError:
         return None
+
+
+def iso_time(moment: datetime.datetime | None) -> str | None:
+    """Return a time for results, with the offset of its zone; None for none."""
+    if moment is None:
+        return None
+    return moment.isoformat()
 
 
 def http_time(text: str) -> float | None:
@@ -169,12 +173,12 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
 
 
 def normalize_key(name: str) -> str:
-    """Return a key of the vendor in lower case, without underscores and blanks, which vary."""
+    """Return a key of QG.net in lower case, without underscores and blanks, which vary."""
     return "".join(character for character in name if character.isalnum()).casefold()
 
 
 class Record:
-    """An object of the vendor's API, whose values are found by any spelling of their keys."""
+    """An object of QG.net's API, whose values are found by any spelling of their keys."""
 
     def __init__(self, vendor: object, what: str) -> None:
         if not isinstance(vendor, Mapping):
@@ -188,7 +192,7 @@ class Record:
                 self._values[normalize_key(name)] = value
 
     def value(self, *names: str) -> Any:
-        """Return the value of the first name that has one, or None. The vendor writes "" for it."""
+        """Return the value of the first name that has one, or None. QG.net writes "" for it."""
         for name in names:
             value = self._values.get(normalize_key(name))
             if value not in (None, ""):
@@ -222,7 +226,7 @@ class Record:
         return int(exact)
 
     def money(self, *names: str) -> str | None:
-        """Return an amount with exactly the digits of the vendor."""
+        """Return an amount with exactly the digits of QG.net."""
         return None if self.decimal(*names) is None else self.text(*names)
 
     def without(self, marks: Iterable[str]) -> dict[str, Any]:

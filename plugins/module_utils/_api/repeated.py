@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Secrets that the vendor, or a server before it, repeats in its responses: none of them gets into
+"""Secrets that QG.net, or a server before it, repeats in its responses: none of them gets into
 the store.
 
 All that the store keeps of a response goes through here, right where the response is read. What
@@ -22,15 +22,15 @@ from .parsing import ResponseShapeError, parse_vendor_time
 
 
 def masked(item: Mapping[str, Any], secrets: Collection[str]) -> dict[str, Any]:
-    """Return an object of the vendor with its secrets masked.
+    """Return an object of QG.net with its secrets masked.
 
     A time is none: a short password may be its year.
     """
-    found: dict[str, Any] = without_secrets({"vendor": item}, secrets)["vendor"]
+    kept: dict[str, Any] = without_secrets({"vendor": item}, secrets)["vendor"]
     for name, value in item.items():
-        if name in found and parse_vendor_time(value):
-            found[name] = value
-    return found
+        if name in kept and parse_vendor_time(value):
+            kept[name] = value
+    return kept
 
 
 def has_secret(value: Any, secrets: Collection[str]) -> bool:

@@ -8,7 +8,7 @@ Three generations of APIs report success and refusals in different ways. Each wa
 which returns what a response says. The account API and tunnels have others.
 
 Sources of the codes: vendor docs (API overview, 174, 175, 178, 181, 1838, 2259), and the tables of
-the vendor's and of public clients.
+QG.net's and of public clients.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _OTHER_PRODUCT = (
     f"key was bought for {_PRODUCTS}. If the product is right, the plan behind the key does not "
     "offer this call."
 )
-_SUPPORT = "Try again later; ask the vendor's support if it stays."
+_SUPPORT = "Try again later; ask QG.net's support if it stays."
 _TOO_MANY = (
     "Give the task more time with max_wait, and let only control nodes that share one state use "
     "this key."
@@ -39,14 +39,14 @@ _OPTIONS = "Check the values of the task's options."
 _LATER = "Try again later."
 _RELEASE = "Release a lease or wait until one expires."
 _ELSEWHERE = "Try again later or choose another area."
-_FULL = "Remove addresses that are no longer needed, or ask the vendor for a longer whitelist."
+_FULL = "Remove addresses that are no longer needed, or ask QG.net for a longer whitelist."
 
 #: By the code of the classic API, a number, or of a product host, a name.
 CODES: Mapping[object, Code] = {
     -1: Code(Reason.UNKNOWN, "unknown error", _SUPPORT),
     -10: Code(Reason.PARAMETER, "parameter not legal", _OPTIONS),
     -11: Code(Reason.RATE, "too many requests", _TOO_MANY),
-    -12: Code(Reason.BLOCKED, "key blocked", "Ask the vendor why the key was blocked."),
+    -12: Code(Reason.BLOCKED, "key blocked", "Ask QG.net why the key was blocked."),
     -13: Code(
         Reason.CALLER,
         "calling address not authorized",
@@ -62,7 +62,7 @@ CODES: Mapping[object, Code] = {
     -100: Code(
         Reason.KEY,
         "plan missing or expired",
-        "Check the key, or renew its plan in the vendor's user center.",
+        "Check the key, or renew its plan in QG.net's user center.",
     ),
     -101: Code(Reason.PLAN, "more than the plan's channels", "Ask for less, or buy more channels."),
     -102: Code(Reason.CHANNELS, "no free channel left", _RELEASE),
@@ -86,19 +86,19 @@ CODES: Mapping[object, Code] = {
     "UNAVAILABLE_KEY": Code(
         Reason.EXPIRED,
         "key expired or blocked",
-        "Renew the plan in the vendor's user center, or ask why it was blocked.",
+        "Renew the plan in QG.net's user center, or ask why it was blocked.",
     ),
     "ACCESS_DENY": Code(Reason.PERMISSION, "no permission", _OTHER_PRODUCT.format("this one")),
     "API_AUTH_DENY": Code(
         Reason.CALLER,
         "API authentication failed",
         "Set password (environment QG_PASSWORD) to the key's API password, and list the address of "
-        "this control node in the vendor's user center if the key lets in only listed callers.",
+        "this control node in QG.net's user center if the key lets in only listed callers.",
     ),
-    "KEY_BLOCK": Code(Reason.BLOCKED, "key banned", "Ask the vendor why the key was banned."),
+    "KEY_BLOCK": Code(Reason.BLOCKED, "key banned", "Ask QG.net why the key was banned."),
     "REQUEST_LIMIT_EXCEEDED": Code(Reason.RATE, "too many calls", _TOO_MANY),
     "BALANCE_INSUFFICIENT": Code(
-        Reason.VOLUME, "volume used up", "Buy more volume in the vendor's user center."
+        Reason.VOLUME, "volume used up", "Buy more volume in QG.net's user center."
     ),
     "NO_RESOURCE_FOUND": Code(Reason.STOCK, "no address for this area and provider", _ELSEWHERE),
     "FAILED_OPERATION": Code(Reason.FAILED, "extraction failed", _LATER),
@@ -128,17 +128,17 @@ CODES: Mapping[object, Code] = {
     ),
     "IP_WHITELIST_LIMIT_EXCEEDED": Code(Reason.FULL, "whitelist full", _FULL),
 }
-#: By the HTTP status of the calls for exclusive occupancy.
+#: By the HTTP status of the calls for reserved lines.
 _MONOPOLY_STATUSES = {
     400: Code(
         Reason.REFUSED,
         "refused",
-        "Check the task's options, and the times that the vendor's rules ask for.",
+        "Check the task's options, and the times that QG.net's rules ask for.",
     ),
     500: Code(Reason.UNKNOWN, "unknown error", _SUPPORT),
 }
 #: Any other code.
-_UNDOCUMENTED = Code(Reason.OTHER, "not a documented code", "See the vendor's error table.")
+_UNDOCUMENTED = Code(Reason.OTHER, "not a documented code", "See QG.net's error table.")
 
 
 def data_of(
@@ -178,7 +178,7 @@ def classic(response: HttpResponse) -> tuple[Any, Refusal | None]:
 
 
 def by_status(response: HttpResponse) -> tuple[Any, Refusal | None]:
-    """Read ``{"data": ...}`` or ``{"error": "..."}`` of the calls for exclusive occupancy."""
+    """Read ``{"data": ...}`` or ``{"error": "..."}`` of the calls for reserved lines."""
     body = parse_object(response.text)
     status = response.status
     if "Code" in body:

@@ -41,7 +41,7 @@ else:
 #: The collection's version; a test compares it with galaxy.yml.
 VERSION = "1.0.0"
 USER_AGENT = f"ansible-qingguo.qgnet/{VERSION}"
-#: The maximum size of a body. The vendor's longest, a list of 10,000 addresses, has 200 kB.
+#: The maximum size of a body. QG.net's longest, a list of 10,000 addresses, has 200 kB.
 MAX_RESPONSE = 8 * 1024 * 1024
 #: Seconds after the deadline for which the caller waits for the error of the exchange itself, which
 #: is more precise.
@@ -64,7 +64,7 @@ def environment_proxy(scheme: str) -> Proxy | None:
 
 
 def encode(parameters: Mapping[str, str]) -> str:
-    """Encode parameters with literal commas and asterisks, as in the vendor's examples."""
+    """Encode parameters with literal commas and asterisks, as in QG.net's examples."""
     return urlencode(parameters, safe=",*")
 
 
@@ -90,9 +90,7 @@ class _Session(Session):
             self.mount(scheme, _Adapter(exchange))
 
     def get_redirect_target(self, resp: Any) -> str | None:
-        """Return None: requests would read and decode the whole body of a redirect even if it does
-        not follow it.
-        """
+        """Return None: requests would read the whole body of a redirect that it does not follow."""
         return None
 
 
@@ -207,7 +205,7 @@ class Transport:
             from .failures import transport_failure
 
             raise transport_failure(result, exchange, host, endpoint, proxy, self.url_option)
-        # With HTTPS, such a response comes from the vendor, through the tunnel.
+        # With HTTPS, such a response comes from QG.net, through the tunnel.
         if proxy and result.status == 407 and url.startswith("http:"):
             from .failures import proxy_refusal
 
@@ -251,7 +249,7 @@ class Transport:
             for part in response.raw.stream(65536, decode_content=False):
                 body += part
                 if len(body) > MAX_RESPONSE:
-                    raise UnusableResponse("its response is larger than any of the vendor's")
+                    raise UnusableResponse("its response is larger than any of QG.net's")
             if response.raw.length_remaining:
                 raise http.client.IncompleteRead(b"")
             return HttpResponse(

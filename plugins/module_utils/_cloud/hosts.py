@@ -36,11 +36,14 @@ def collect(
 
 
 def host_name(row: Mapping[str, Any]) -> str | None:
-    """Return the number of the service if a host can be named after it: Ansible's patterns use
-    other characters.
+    """Return the number of the service if a host can be named after it.
+
+    Ansible's patterns use other characters.
     """
     suid = str(row["suid"])
-    return suid if re.fullmatch(r"\w[\w-]{0,252}", suid) and suid.casefold() not in _TAKEN else None
+    if suid.casefold() in _TAKEN or not re.fullmatch(r"\w[\w-]{0,252}", suid):
+        return None
+    return suid
 
 
 def host_address(row: Mapping[str, Any]) -> str | None:
@@ -49,4 +52,6 @@ def host_address(row: Mapping[str, Any]) -> str | None:
         address = parse_address(row["ip"] or "")
     except ValueError:
         return None
-    return str(address) if is_public(address) else None
+    if not is_public(address):
+        return None
+    return str(address)

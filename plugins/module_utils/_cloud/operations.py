@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import decimal
 import re
-from collections.abc import Mapping
 from typing import Any
 
 from .._api.account import Account, Row
@@ -20,11 +19,9 @@ from .._core.text import quoted
 from .._task.api_options import ACCOUNT_API_OPTIONS, AccountConnection, account_api
 from .._task.operation import Mode, Operation, Params, Spec
 
-#: The brand, by the vendor's number (vendor doc 2662).
+#: The brand, by QG.net's number (vendor doc 2662).
 _PRODUCT: Spec = {"product_id": {"type": "int", "required": True}}
 _SECRETS: Spec = {"include_secrets": {"type": "bool", "default": False}}
-#: The options that describe an order.
-_ORDER = ("package_no", "system_no", "duration")
 
 
 def check_duration(text: str) -> str:
@@ -41,14 +38,6 @@ def check_duration(text: str) -> str:
     return duration
 
 
-def _parse_order(params: Params) -> dict[str, str]:
-    return {
-        "package_no": check_word("package_no", params["package_no"]),
-        "system_no": check_word("system_no", params["system_no"]),
-        "duration": check_duration(params["duration"]),
-    }
-
-
 def _price(row: Row) -> decimal.Decimal | None:
     text = row["user_price"] or row["basic_price"]
     return None if text is None else decimal.Decimal(text)
@@ -57,10 +46,6 @@ def _price(row: Row) -> decimal.Decimal | None:
 def _rank(row: Row) -> tuple[bool, decimal.Decimal, str]:
     price = _price(row)
     return price is None, price or decimal.Decimal(0), row["package_no"] or ""
-
-
-def _order_price(api: Account, order: Mapping[str, str], product_id: int | None) -> Row:
-    return {**order, **api.order_price(**order, product_id=product_id)}
 
 
 def _parse_product(params: Params) -> int:
@@ -72,7 +57,15 @@ def _parse_product(params: Params) -> int:
 
 def _parse_optional_product(params: Params) -> int | None:
     """Return the number of the brand, or None if all brands are meant."""
-    return None if params["product_id"] is None else _parse_product(params)
+    if params["product_id"] is None:
+        return None
+    return _parse_product(params)
+
+
+def _optional_word(option: str, params: Params) -> str | None:
+    if params[option] is None:
+        return None
+    return check_word(option, params[option])
 
 
 def _account(params: Params, mode: Mode) -> Account:
@@ -100,21 +93,24 @@ def _run_proxy_plan(params: Params, mode: Mode) -> dict[str, Any]:
 def _run_packages(params: Params, mode: Mode) -> dict[str, Any]:
     """Return the packages as facts, the cheapest first. A facts module returns facts alone."""
     product_id = _parse_product(params)
-    place = {
-        name: check_word(name, params[name])
-        for name in ("line_no", "area_no")
-        if params[name] is not None
-    }
+    line = _optional_word("line_no", params)
+    area = _optional_word("area_no", params)
     api = _account(params, mode)
-    packages = sorted(api.packages(product_id, **place, load_rate=params["load_rate"]), key=_rank)
-    return {"changed": False, "ansible_facts": {"qg_cloud_packages": packages}}
+    packages = api.packages(product_id, line, area, load_rate=params["load_rate"])
+    facts = {"qg_cloud_packages": sorted(packages, key=_rank)}
+    return {"changed": False, "ansible_facts": facts}
 
 
 def _run_price(params: Params, mode: Mode) -> dict[str, Any]:
     product_id = _parse_optional_product(params)
-    order = _parse_order(params)
+    order = {
+        "package_no": check_word("package_no", params["package_no"]),
+        "system_no": check_word("system_no", params["system_no"]),
+        "duration": check_duration(params["duration"]),
+    }
     api = _account(params, mode)
-    return _result(api, price=_order_price(api, order, product_id))
+    price = api.order_price(**order, product_id=product_id)
+    return _result(api, price={**order, **price})
 
 
 def _run_lines(params: Params, mode: Mode) -> dict[str, Any]:
@@ -126,7 +122,7 @@ def _run_lines(params: Params, mode: Mode) -> dict[str, Any]:
 
 def _run_instances(params: Params, mode: Mode) -> dict[str, Any]:
     product_id = _parse_optional_product(params)
-    suid = None if params["suid"] is None else check_word("suid", params["suid"])
+    suid = _optional_word("suid", params)
     api = _account(params, mode)
     instances = api.instances(product_id, suid, include_secrets=params["include_secrets"])
     return _result(api, instances=instances, count=len(instances))
@@ -146,7 +142,8 @@ PROXY_PLAN_INFO = Operation(
 PACKAGE_FACTS = Operation(
     spec={
         **_PRODUCT,
-        **{name: {"type": "str"} for name in ("line_no", "area_no")},
+        "line_no": {"type": "str"},
+        "area_no": {"type": "str"},
         "load_rate": {"type": "bool", "default": False},
         **ACCOUNT_API_OPTIONS,
     },
@@ -154,7 +151,9 @@ PACKAGE_FACTS = Operation(
 )
 PRICE_INFO = Operation(
     spec={
-        **{name: {"type": "str", "required": True} for name in _ORDER},
+        "package_no": {"type": "str", "required": True},
+        "system_no": {"type": "str", "required": True},
+        "duration": {"type": "str", "required": True},
         "product_id": {"type": "int"},
         **ACCOUNT_API_OPTIONS,
     },

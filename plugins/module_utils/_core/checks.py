@@ -28,7 +28,8 @@ _SEPARATORS = ",* "
 #: A server of a lease: four numbers, a name whose last part is none, or an IPv6 address in
 #: brackets; and the port.
 _SERVER = re.compile(
-    r"(?:[0-9]{1,3}(?:\.[0-9]{1,3}){3}|(?:[\w-]+\.)*(?![0-9]+:)[\w-]+|\[[0-9a-fA-F:.]+\]):([0-9]{1,5})",
+    r"(?:[0-9]{1,3}(?:\.[0-9]{1,3}){3}|(?:[\w-]+\.)*(?![0-9]+:)[\w-]+|\[[0-9a-fA-F:.]+\])"
+    r":([0-9]{1,5})",
     re.ASCII,
 )
 #: The addresses of examples (RFC 5737), which no host has.
@@ -38,8 +39,7 @@ _DOCUMENTATION = tuple(
 
 
 def check_url(option: str, url: str, example: str = "https://proxy.qg.net", place: str = "") -> str:
-    """Refuse what is not a plain HTTP(S) address of a service, such as the example; a credential is
-    never quoted.
+    """Refuse what is not a plain HTTP(S) address of a service; a credential is never quoted.
 
     ``place`` says where in the option the URL stands.
     """
@@ -92,7 +92,7 @@ def check_word(option: str, text: str) -> str:
 def check_names(
     option: str, texts: Iterable[object] | None, separators: str = _SEPARATORS
 ) -> list[str]:
-    """Return the names in a list as text; refuse what separates names in the vendor's calls."""
+    """Return the names in a list as text; refuse what separates names in QG.net's calls."""
     names = [str(text).strip() for text in texts or ()]
     for name in names:
         if not _is_name(name, separators):
@@ -129,9 +129,7 @@ def parse_address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
 
 
 def is_public(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:
-    """Whether this is an address of the public internet, or one of examples, and not of a group of
-    hosts.
-    """
+    """Whether this is an address of one host in the public internet, or one of examples."""
     is_example = any(address in network for network in _DOCUMENTATION)
     return (address.is_global or is_example) and not address.is_multicast
 
@@ -145,9 +143,7 @@ def is_ipv4(text: str) -> bool:
 
 
 def is_lease_name(text: str) -> bool:
-    """Whether this may be the exit IP or the server of a lease, which may be written with leading
-    zeros.
-    """
+    """Whether this may be the exit IP or the server of a lease; zeros may lead its numbers."""
     try:
         return bool(parse_address(text))
     except ValueError:

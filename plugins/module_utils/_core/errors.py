@@ -15,14 +15,14 @@ from .text import one_line
 
 
 class Effect(Enum):
-    """The effect of a failed call at the vendor.
+    """The effect of a failed call at QG.net.
 
     The transport and the response parsers set it. Callers decide by it, not by status or code.
     """
 
-    #: The request did not reach the vendor's service.
+    #: The request did not reach QG.net's service.
     NOT_SENT = "not sent"
-    #: The vendor refused the call and changed nothing.
+    #: QG.net refused the call and changed nothing.
     REJECTED = "rejected"
     #: The exchange has ended, and the call may have been carried out.
     UNKNOWN = "unknown"
@@ -31,9 +31,9 @@ class Effect(Enum):
 
 
 class Reason(Enum):
-    """What a refusal of the vendor means, whichever API wrote it.
+    """What a refusal of QG.net means, whichever API wrote it.
 
-    Callers decide by it, not by the vendor's code.
+    Callers decide by it, not by QG.net's code.
     """
 
     #: Too many calls in a minute.
@@ -63,7 +63,7 @@ class Reason(Enum):
     OTHER_KEY = "other key"
     #: What is to be released or changed is kept for a while.
     TOO_EARLY = "too early"
-    #: The calls for exclusive occupancy give no reason.
+    #: The calls for reserved lines give no reason.
     REFUSED = "refused"
     #: The call failed within the service, which may have carried it out.
     FAILED = "failed"
@@ -157,9 +157,7 @@ class OptionError(QgError):
 
 
 class MissingOption(OptionError):
-    """An option that is required has no value, and its variable and environment variable have none
-    either.
-    """
+    """A required option has no value, and neither has a variable of either kind."""
 
 
 class CapReachedError(QgError):
@@ -177,7 +175,7 @@ class UncertainOutcomeError(QgError):
 class CallError(QgError):
     """A call failed.
 
-    ``effect`` is its effect at the vendor, and ``reason`` the meaning of a refusal.
+    ``effect`` is its effect at QG.net, and ``reason`` the meaning of a refusal.
 
     ``retryable`` says whether the same call may succeed later. Whether it may be sent again depends
     on ``effect``, too. ``retry_after`` are the seconds that the server asked to wait, if it did.

@@ -50,8 +50,7 @@ def _boot_id() -> str:
 
 @dataclass(frozen=True)
 class Clock:
-    """The clocks of a machine: seconds since an arbitrary moment of a boot, the Unix time, and the
-    boot's identity.
+    """The clocks of a machine: seconds of a boot, the Unix time, and the identity of the boot.
 
     The identity contains the time namespace of a container. It is empty if it is not known.
     """
@@ -107,9 +106,7 @@ def wall_time() -> float:
 
 
 class Actor(NamedTuple):
-    """A user and a run of Ansible, and the host and inventory of a task, which a delegated module
-    does not know.
-    """
+    """A user, a run of Ansible, and a task's host and inventory, which a module does not know."""
 
     user: str
     run: str
@@ -152,8 +149,7 @@ def pause(seconds: float) -> None:
 
 @dataclass
 class WaitBudget:
-    """The maximum total time that a run may wait, in seconds: for rate limits and between attempts
-    together.
+    """How many seconds a run may wait in total, for rate limits and between attempts.
 
     A sleep during which the machine was suspended counts with its actual duration. ``reasons`` are
     the parts of ``waited``, by reason.

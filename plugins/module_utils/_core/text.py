@@ -24,7 +24,7 @@ _SHORTEST = 4
 #: match by chance.
 _SHORTEST_ENCODED = 6
 #: A name of the collection itself, which no secret may change, and the names below which all names
-#: are the vendor's.
+#: are QG.net's.
 _OWN_NAME = re.compile("[a-z][a-z_]*")
 _FOREIGN_BELOW = frozenset({"vendor", "idle"})
 #: The full-width forms of the characters without which no text becomes a template of Ansible

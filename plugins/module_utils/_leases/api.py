@@ -59,12 +59,12 @@ class LeaseApi(PaidApi[Lease]):
     noun = "lease"
     listing = "the list of leases"
     list_call = "/query"
-    most = MAX_PER_CALL
+    max_per_call = MAX_PER_CALL
     advice = (
         "Check with `ansible localhost -m qingguo.qgnet.qg_proxy_info` in a minute, before you run "
         "this again."
     )
-    rules = "The vendor limits releases, as the documentation of qg_proxy_release describes."
+    rules = "QG.net limits releases, as the documentation of qg_proxy_release describes."
     ignoring = (
         "A plan of the classic API that is billed by volume counts in its quota what was ever "
         "leased, and needs ignore_quota=true. Otherwise, another client of the key may be leasing "
@@ -88,7 +88,9 @@ class LeaseApi(PaidApi[Lease]):
         leases = self.client.leases()
         if self.began is None:
             self.began = self.caller.vendor_clock.now()
-        return None if leases is None else _by_name(leases)
+        if leases is None:
+            return None
+        return _by_name(leases)
 
     def quota(self) -> Quota | None:
         return self.client.lease_quota()
@@ -97,8 +99,9 @@ class LeaseApi(PaidApi[Lease]):
         return self.client.named_areas()
 
     def pay(self, operation: str, number: int, terms: Terms, sending: Sending) -> dict[str, Lease]:
-        send = self.client.allocate if operation == BUY else self.client.replace
-        return _by_name(send(number, terms, sending=sending))
+        if operation == SWAP:
+            return _by_name(self.client.replace(number, terms, sending=sending))
+        return _by_name(self.client.allocate(number, terms, sending=sending))
 
     def release_size(self, number: int) -> int:
         if number > self.client.release_batch():
@@ -120,18 +123,18 @@ class LeaseApi(PaidApi[Lease]):
         return lease.ip or lease.server
 
     def ends(self, lease: Lease) -> float | None:
-        """Return the deadline, unless it was over when the list was read first: clocks or time
-        zones then differ.
-        """
+        """Return the deadline, unless it was over in the first list: clocks then differ."""
         return self._ends_after(lease, self.began)
 
     def to_item(self, lease: Lease) -> Item:
         # A deadline that cannot be read may be anything, and decides nothing.
         ends = lease.deadline if lease.expires else None
-        seen_at = self.caller.vendor_clock.now()
-        return Item(
-            ends, {"task_id": lease.task_id, "vendor": dict(lease.vendor), "seen_at": seen_at}
-        )
+        data = {
+            "task_id": lease.task_id,
+            "vendor": dict(lease.vendor),
+            "seen_at": self.caller.vendor_clock.now(),
+        }
+        return Item(ends, data)
 
     def from_item(self, item: Item) -> Lease:
         return Lease.from_item(item.data["vendor"], item.data["task_id"])
@@ -139,7 +142,9 @@ class LeaseApi(PaidApi[Lease]):
     def span(self, item: Item) -> Span:
         seen_at = item.data["seen_at"]
         ends = self._ends_after(self.from_item(item), seen_at)
-        return Span() if ends is None else Span(ends, ends - seen_at)
+        if ends is None:
+            return Span()
+        return Span(ends, ends - seen_at)
 
     def traits(self, lease: Lease, terms: Terms | None) -> Traits | None:
         now = self.caller.vendor_clock.now()
@@ -157,14 +162,13 @@ class LeaseApi(PaidApi[Lease]):
         )
 
     def _ends_after(self, lease: Lease, seen_at: float | None) -> float | None:
-        """Return the deadline of a lease that was seen at a time of QG.net.
-
-        None if that proves nothing about it.
-        """
+        """Return the deadline of a lease; None if it was over when the lease was seen."""
         if not self.ends_by_itself or lease.expires is None or seen_at is None:
             return None
         ends = lease.expires.timestamp()
-        return ends if ends > seen_at else None
+        if ends <= seen_at:
+            return None
+        return ends
 
 
 def _by_name(leases: Iterable[Lease]) -> dict[str, Lease]:
@@ -172,9 +176,7 @@ def _by_name(leases: Iterable[Lease]) -> dict[str, Lease]:
 
 
 def held_leases(client: Leases) -> list[Lease]:
-    """Return the leases of a key that QG.net's list shows, corrected by what calls have reported
-    lately.
-    """
+    """Return the leases that QG.net's list shows, corrected by what calls have reported lately."""
     holdings = Holdings(LeaseApi(client))
     holdings.look()
     return _listed(holdings)
@@ -264,8 +266,7 @@ def unexplained_fall(client: Leases, balance: int) -> int:
 
 
 def _releases_tasks(going: Collection[Lease], staying: Collection[Lease]) -> bool:
-    """Return whether a release of leases has to name their tasks, since another lease has the same
-    address.
+    """Return whether a release has to name tasks, since another lease has the same address.
 
     Raises QgError if neither addresses nor tasks name these leases alone: a call without a name, or
     with ``*``, might release all.

@@ -47,9 +47,7 @@ def check_isp(isp: str | None, product: str) -> None:
 
 
 def check_new_terms(terms: Terms, product: str) -> None:
-    """Refuse terms of new leases that the product does not have, or several areas where it takes
-    one.
-    """
+    """Refuse terms that the product does not have, or several areas where it takes one."""
     check_isp(terms.isp, product)
     no_option = f"is not an option of product={product}"
     if terms.exclude_areas and product not in _EXCLUDING:
@@ -98,9 +96,8 @@ def check_replacement(choice: Choice, terms: Terms, product: str) -> None:
 
 def _check_releases(option: str, product: str) -> None:
     if not PRODUCTS[product].release:
-        raise OptionError(
-            option, f"needs a release, but product={product} does not release leases", _THEY_END
-        )
+        problem = f"needs a release, but product={product} does not release leases"
+        raise OptionError(option, problem, _THEY_END)
 
 
 def read_terms(
@@ -114,20 +111,22 @@ def read_terms(
 ) -> Terms:
     """Return the terms of new leases; raises OptionError for a mistake."""
     terms = Terms(
-        keep_alive=None if keep_alive is None else _whole_minutes(keep_alive),
+        keep_alive=_whole_minutes(keep_alive),
         isp=isp,
         distinct=distinct,
         areas=check_areas("areas", areas),
         exclude_areas=check_areas("exclude_areas", exclude_areas),
-        pool=None if pool is None else POOLS[pool],
+        pool=POOLS.get(pool or ""),
     )
     # What contradicts itself as it was written needs no list of areas.
     _check_exclusions(_written_codes(terms.areas), _written_codes(terms.exclude_areas))
     return terms
 
 
-def _whole_minutes(keep_alive: str) -> int:
+def _whole_minutes(keep_alive: str | None) -> int | None:
     """Return the duration of new leases in minutes, of which QG.net takes whole ones."""
+    if keep_alive is None:
+        return None
     minutes = check_range("keep_alive", parse_minutes("keep_alive", keep_alive), 1, 525600)
     if not isinstance(minutes, int):
         problem = f"={keep_alive} is not a number of whole minutes"
@@ -140,9 +139,7 @@ def _written_codes(areas: Sequence[str]) -> list[str]:
 
 
 def _check_exclusions(areas: Sequence[str], excluded: Sequence[str]) -> None:
-    """Refuse an area that lies in an excluded one: no lease can be there, and QG.net may take the
-    money.
-    """
+    """Refuse an area in an excluded one: no lease can be there, and QG.net may take the money."""
     for area in areas:
         for outer in excluded:
             if is_inside(area, outer):
@@ -185,9 +182,7 @@ def desired_leases(
 
 
 def read_choice(is_all: bool, **given: Any) -> Choice:
-    """Return which leases ``ips``, ``task_ids`` or ``count`` choose; ``given`` has those that the
-    task can have.
-    """
+    """Return which leases are chosen; ``given`` are the options of the task that choose."""
     chosen = [option for option, value in given.items() if value is not None]
     if is_all:
         chosen.append("all=true")

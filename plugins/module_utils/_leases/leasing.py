@@ -15,7 +15,7 @@ from .._api.lease_client import Leases
 from .._api.leases import Lease, Terms
 from .._core.errors import OptionError, QgError
 from .._core.text import counted, format_sample, one_line
-from .._paid.books import locked_books
+from .._paid.books import Books, locked_books
 from .._paid.ensure import Ensuring, check_room
 from .._paid.matching import Desired
 from .._paid.release import release
@@ -26,9 +26,7 @@ from .api import LeaseApi
 
 @dataclass(frozen=True)
 class NamedLeases:
-    """The leases that the option ``ips`` (exit IPs and servers) or ``task_ids`` names; call it with
-    a lease.
-    """
+    """The leases with one of the ``names``: exit IPs and servers for ``ips``, or ``task_ids``."""
 
     option: str
     names: frozenset[str]
@@ -41,14 +39,14 @@ class NamedLeases:
         return sorted(self.names.difference(*map(self._names_of, leases)))
 
     def _names_of(self, lease: Lease) -> tuple[str, ...]:
-        return (lease.ip, lease.server) if self.option == "ips" else (lease.task_id,)
+        if self.option == "ips":
+            return lease.ip, lease.server
+        return (lease.task_id,)
 
 
 @dataclass(frozen=True)
 class Choice:
-    """Which leases are chosen: the ``named`` ones, or so many of QG.net's choice, or with neither
-    all.
-    """
+    """The leases that are chosen: ``named`` ones, so many of QG.net's choice, or by default all."""
 
     named: NamedLeases | None = None
     count: int | None = None
@@ -68,9 +66,9 @@ def ensure_leases(
     client: Leases,
     desired: Desired,
     *,
-    check: bool = False,
-    cap: int | None = None,
-    ignore_quota: bool = False,
+    check: bool,
+    cap: int | None,
+    ignore_quota: bool,
 ) -> LeaseResult:
     """Allocate only the missing leases and release a surplus; with ``check``, only read."""
     with locked_books(
@@ -122,9 +120,8 @@ class _Run(Ensuring[Lease]):
 
     def usable(self) -> list[Lease]:
         """Return the leases that match now, and that a program can use."""
-        return [
-            lease for lease in self.matching() if lease.is_usable and not self._is_excluded(lease)
-        ]
+        usable = [lease for lease in self.matching() if lease.is_usable]
+        return [lease for lease in usable if not self._is_excluded(lease)]
 
     def shortage(self, missing: int) -> QgError:
         """Return why so many leases are missing in the end."""
@@ -159,9 +156,7 @@ def release_leases(
 ) -> LeaseResult:
     """Release the held leases that are ``chosen``, or all."""
     with locked_books(LeaseApi(client)) as books:
-        leases = {
-            name: lease for name, lease in books.certain.items() if chosen is None or chosen(lease)
-        }
+        leases = _chosen(books, chosen)
         books.check_drop(leases)
         result = LeaseResult(books, chosen=[*leases.values()])
         if check:
@@ -173,14 +168,21 @@ def release_leases(
         return result
 
 
+def _chosen(books: Books[Lease], chosen: NamedLeases | None) -> dict[str, Lease]:
+    """Return the held leases that are chosen, or all."""
+    if chosen is None:
+        return books.certain
+    return {name: lease for name, lease in books.certain.items() if chosen(lease)}
+
+
 def replace_leases(
     client: Leases,
     choice: Choice,
     terms: Terms,
     *,
-    check: bool = False,
-    cap: int | None = None,
-    ignore_quota: bool = False,
+    check: bool,
+    cap: int | None,
+    ignore_quota: bool,
 ) -> LeaseResult:
     """Replace named leases by release and allocation, or let QG.net replace leases of its choice.
 
@@ -194,16 +196,13 @@ def replace_leases(
         if not check:
             # What an earlier replacement has done decides which leases there are, and how many.
             books.settle()
-        named = {
-            name: lease for name, lease in books.certain.items() if chosen is None or chosen(lease)
-        }
-        request = {
-            "names": sorted(chosen.names) if chosen else None,
-            "count": choice.count,
-            "terms": terms.as_json(),
-        }
+        named = _chosen(books, chosen)
+        names = sorted(chosen.names) if chosen else None
+        request = {"names": names, "count": choice.count, "terms": terms.as_json()}
         work = Replacement.begin(books, request, named, terms)
-        count = len(work.old) if choice.count is None else choice.count
+        count = choice.count
+        if count is None:
+            count = len(work.old)
         result = LeaseResult(books, missing=count, chosen=[*named.values()])
         if work.continues:
             before = [books.api.from_item(item) for item in work.before.values()]
@@ -220,7 +219,8 @@ def replace_leases(
         if chosen:
             books.check_drop(named)
         if check:
-            result.released = [*named.values()] if count == len(named) else []
+            if count == len(named):
+                result.released = [*named.values()]
             return result
         with result.completed():
             if chosen:
@@ -231,15 +231,15 @@ def replace_leases(
         return result
 
 
-def successor_terms(known: Mapping[str, Terms], leases: Sequence[Lease], terms: Terms) -> Terms:
-    """Return the parameters for the successors of these leases: of what ``terms`` leave open, those
-    of the leases.
+def successor_terms(requested: Mapping[str, Terms], leases: Sequence[Lease], terms: Terms) -> Terms:
+    """Return the terms for the successors of leases.
 
-    Raises QgError for leases whose successors would have different ones.
+    What ``terms`` leave open is as ``requested`` for the leases, by their names. Raises QgError for
+    leases whose successors would have different ones.
     """
     groups = dict[Terms, list[Lease]]()
     for lease in leases:
-        groups.setdefault(_inherited(terms, known.get(lease.name, Terms())), []).append(lease)
+        groups.setdefault(_inherited(terms, requested.get(lease.name, Terms())), []).append(lease)
     if len(groups) > 1:
         named = " and ".join(_addresses(group) for group in groups.values())
         raise QgError(
@@ -250,14 +250,12 @@ def successor_terms(known: Mapping[str, Terms], leases: Sequence[Lease], terms: 
 
 
 def _inherited(terms: Terms, old: Terms) -> Terms:
-    is_placed = terms.areas or terms.exclude_areas
-    return dataclasses.replace(
-        terms,
-        keep_alive=old.keep_alive if terms.keep_alive is None else terms.keep_alive,
-        isp=terms.isp or old.isp,
-        areas=terms.areas if is_placed else old.areas,
-        exclude_areas=terms.exclude_areas if is_placed else old.exclude_areas,
-    )
+    # A duration is at least a minute.
+    keep_alive = terms.keep_alive or old.keep_alive
+    new = dataclasses.replace(terms, keep_alive=keep_alive, isp=terms.isp or old.isp)
+    if terms.areas or terms.exclude_areas:
+        return new
+    return dataclasses.replace(new, areas=old.areas, exclude_areas=old.exclude_areas)
 
 
 def servers(leases: Iterable[Lease]) -> str:

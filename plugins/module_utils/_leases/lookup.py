@@ -36,21 +36,20 @@ LOOKUP_SELECTORS = tuple(PLACE_OPTIONS)
 
 
 def find_leases(params: Params) -> list[dict[str, Any]]:
-    """Return the leases that the options of the lookup describe, in the order of their deadlines or
-    of ``seed``.
+    """Return the leases that the lookup describes, in the order of deadlines or of ``seed``.
 
     Raises QgError if there are too few.
     """
-    least = params["at_least"]
+    at_least = params["at_least"]
     limit = params["limit"]
     seed = params["seed"]
-    check_range("at_least", least, 0, MAX_PER_CALL)
+    check_range("at_least", at_least, 0, MAX_PER_CALL)
     max_age = check_range("max_age", params["max_age"], 0, 3600)
     if limit is not None:
         check_range("limit", limit, 1, 10**6)
     check_credentials(params["form"] == "url", params["password"], "form", "url")
     desired = desired_leases(
-        least,
+        at_least,
         read_terms(areas=params["areas"], isp=params["isp"]),
         min_remaining=params["min_remaining"],
         on_uncertain=params["on_uncertain"],
@@ -63,10 +62,10 @@ def find_leases(params: Params) -> list[dict[str, Any]]:
         api = lease_client(connection, SILENT, partial(check_isp, params["isp"]), store=store)
         desired = replace(desired, terms=with_codes(desired.terms, api))
         leases = lease_results(_matching(api, desired, max_age), api.caller.vendor_clock)
-    if len(leases) < least:
+    if len(leases) < at_least:
         raise QgError(
-            f"The key holds {counted(len(leases), 'matching lease')}, fewer than at_least={least}. "
-            "Lease more with qingguo.qgnet.qg_proxy_allocate, or ask for less."
+            f"The key holds {counted(len(leases), 'matching lease')}, fewer than at_least="
+            f"{at_least}. Lease more with qingguo.qgnet.qg_proxy_allocate, or ask for less."
         )
     results: list[dict[str, Any]] = redact({"leases": leases}, params, PROXY_API_OPTIONS)["leases"]
     if seed:
@@ -85,10 +84,9 @@ def _matching(client: Leases, desired: Desired, max_age: float) -> list[Lease]:
             # Another run may have read it while this one waited.
             if not _use_cached(api, holdings, max_age):
                 holdings.look()
-                leases = [
-                    {"task_id": lease.task_id, "vendor": dict(lease.vendor)}
-                    for lease in holdings.held.values()
-                ]
+                leases = []
+                for lease in holdings.held.values():
+                    leases.append({"task_id": lease.task_id, "vendor": dict(lease.vendor)})
                 remembered = {
                     "read_at": holdings.snapshot.read_at,
                     "vendor_time": client.caller.vendor_clock.now(),
@@ -96,9 +94,9 @@ def _matching(client: Leases, desired: Desired, max_age: float) -> list[Lease]:
                 }
                 client.caller.host_facts.save(LEASE_LIST, json.dumps(remembered))
     # What the list lacks may be wrong to use, however wrong it would be to buy it again.
-    traits = {
-        name: known for name, known in holdings.traits().items() if name not in holdings.missed
-    }
+    traits = holdings.traits()
+    for name in holdings.missed:
+        traits.pop(name, None)
     plan = desired.plan(traits, holdings.areas).decided()
     return [holdings.held[name] for name in plan.keep if holdings.held[name].is_usable]
 

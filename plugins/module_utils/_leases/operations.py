@@ -63,37 +63,39 @@ def lease_results(leases: Iterable[Lease], clock: VendorClock) -> list[dict[str,
     except StateError:
         # Paid leases must be returned even if the state store fails.
         now = wall_time()
-    return [
-        {**lease.described(now), "vendor": dict(lease.vendor)} for lease in oldest_first(leases)
-    ]
+    results = []
+    for lease in oldest_first(leases):
+        results.append({**lease.described(now), "vendor": dict(lease.vendor)})
+    return results
 
 
-def _not_held(found: LeaseResult, chosen: NamedLeases | None) -> dict[str, Any]:
+def _not_held(outcome: LeaseResult, chosen: NamedLeases | None) -> dict[str, Any]:
     """Return the names that belong to no lease that the key held, and warn of them."""
-    names = chosen.missing_from(found.chosen) if chosen else []
-    if chosen and names:
-        found.warnings.append(
+    if chosen is None:
+        return {"not_held": []}
+    names = chosen.missing_from(outcome.chosen)
+    if names:
+        outcome.warnings.append(
             f"{chosen.option} contains what the key does not hold: {format_sample(names)}. Nothing "
             "was done with it."
         )
     return {"not_held": names}
 
 
-def _result(found: LeaseResult, api: Leases, mode: Mode, *, predicted: int = 0) -> dict[str, Any]:
+def _result(outcome: LeaseResult, api: Leases, mode: Mode, *, predicted: int = 0) -> dict[str, Any]:
     """Return the result of a task; ``changed`` is true also after a failure."""
     result: dict[str, Any] = {
-        "changed": bool(found.allocated or found.released or predicted),
+        "changed": bool(outcome.allocated or outcome.released or predicted),
         "product": api.product,
-        "allocated": lease_results(found.allocated, api.caller.vendor_clock),
-        "released": lease_results(found.released, api.caller.vendor_clock),
-        "held": len(found.after),
+        "allocated": lease_results(outcome.allocated, api.caller.vendor_clock),
+        "released": lease_results(outcome.released, api.caller.vendor_clock),
+        "held": len(outcome.after),
         "api": api.caller.usage(),
     }
-    found.warnings.extend(unusable_leases(found.after))
-    after = [lease for lease in found.after if lease not in found.released]
-    return found.as_result(
-        result, mode, "leases", _lines(found.before), _lines(after) + "to be leased\n" * predicted
-    )
+    outcome.warnings.extend(unusable_leases(outcome.after))
+    after = [lease for lease in outcome.after if lease not in outcome.released]
+    coming = "to be leased\n" * predicted
+    return outcome.as_result(result, mode, "leases", _lines(outcome.before), _lines(after) + coming)
 
 
 def unusable_leases(leases: Iterable[Lease]) -> list[str]:
@@ -125,23 +127,23 @@ def _run_allocate(params: Params, mode: Mode) -> dict[str, Any]:
     check = partial(options.check_desired, terms, params["exact"])
     api = lease_client(connection, mode.announcer, check)
     desired = replace(desired, terms=options.with_codes(terms, api))
-    found = ensure_leases(
+    outcome = ensure_leases(
         api, desired, check=mode.check, cap=cap, ignore_quota=params["ignore_quota"]
     )
-    predicted = found.missing if mode.check else 0
+    predicted = outcome.missing if mode.check else 0
     return {
-        "leases": lease_results(found.leases, api.caller.vendor_clock),
-        "count": len(found.leases),
-        "missing": found.missing,
-        **_result(found, api, mode, predicted=predicted),
+        "leases": lease_results(outcome.leases, api.caller.vendor_clock),
+        "count": len(outcome.leases),
+        "missing": outcome.missing,
+        **_result(outcome, api, mode, predicted=predicted),
     }
 
 
 def _run_release(params: Params, mode: Mode) -> dict[str, Any]:
     chosen = options.read_choice(params["all"], **_part(params, options.NAMED)).named
     api = lease_client(Connection.of(params), mode.announcer, options.check_release)
-    found = release_leases(api, chosen, check=mode.check)
-    return {**_not_held(found, chosen), **_result(found, api, mode)}
+    outcome = release_leases(api, chosen, check=mode.check)
+    return {**_not_held(outcome, chosen), **_result(outcome, api, mode)}
 
 
 def _run_replace(params: Params, mode: Mode) -> dict[str, Any]:
@@ -152,7 +154,7 @@ def _run_replace(params: Params, mode: Mode) -> dict[str, Any]:
     check_credentials(params["with_credentials"], params["password"])
     check = partial(options.check_replacement, choice, terms)
     api = lease_client(Connection.of(params), mode.announcer, check)
-    found = replace_leases(
+    outcome = replace_leases(
         api,
         choice,
         options.with_codes(terms, api),
@@ -160,22 +162,21 @@ def _run_replace(params: Params, mode: Mode) -> dict[str, Any]:
         cap=cap,
         ignore_quota=params["ignore_quota"],
     )
-    predicted = found.missing if mode.check else 0
-    not_held = _not_held(found, chosen)
+    predicted = outcome.missing if mode.check else 0
+    not_held = _not_held(outcome, chosen)
     if chosen and chosen.names and len(not_held["not_held"]) == len(chosen.names):
         raise QgError(
             f"{chosen.option} contains no lease that the key holds, so none was replaced: "
             f"{format_sample(not_held['not_held'])}. qg_proxy_info lists the leases of the key.",
             **not_held,
         )
+    usable = [lease for lease in outcome.after if lease.is_usable]
     return {
-        "leases": lease_results(
-            (lease for lease in found.after if lease.is_usable), api.caller.vendor_clock
-        ),
-        "method": "replace" if chosen is None else "release_and_allocate",
-        "missing": found.missing,
+        "leases": lease_results(usable, api.caller.vendor_clock),
+        "method": "release_and_allocate" if chosen else "replace",
+        "missing": outcome.missing,
         **not_held,
-        **_result(found, api, mode, predicted=predicted),
+        **_result(outcome, api, mode, predicted=predicted),
     }
 
 
@@ -221,15 +222,15 @@ def _run_pool(params: Params, mode: Mode) -> dict[str, Any]:
     pool = POOLS.get(params["pool"] or "")
     try:
         codes = area_codes("areas", areas, api.named_areas)
-        found = api.pool(params["count"], areas=codes, isp=params["isp"], pool=pool)
+        leases = api.pool(params["count"], areas=codes, isp=params["isp"], pool=pool)
     except CallError as error:
         if error.reason is None:
             raise
         raise naming_product(error, api.caller, "") from None
     return {
         "changed": False,
-        "proxies": lease_results(found, api.caller.vendor_clock),
-        "count": len(found),
+        "proxies": lease_results(leases, api.caller.vendor_clock),
+        "count": len(leases),
         "api": api.caller.usage(),
     }
 
@@ -248,7 +249,7 @@ def _run_areas(params: Params, mode: Mode) -> dict[str, Any]:
 
 
 def area_result(area: Area) -> dict[str, Any]:
-    """Return a row of the vendor's list for results."""
+    """Return a row of QG.net's list for results."""
     return {
         "area_code": area.code,
         "name": area.name,

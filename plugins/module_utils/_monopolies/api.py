@@ -2,9 +2,9 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The resources of exclusive occupancy of a key, as :class:`.._paid.books.Books` knows them.
+"""The reserved lines of a key, as :class:`.._paid.books.Books` knows them.
 
-The vendor carries out an application some time after the response, which has no documented format.
+QG.net carries out an application some time after the response, which has no documented format.
 So no response names what was applied for, and the list decides.
 """
 
@@ -23,27 +23,27 @@ from .._paid.matching import Traits
 from .._paid.paid_api import BUY, DROP, Item, PaidApi, Span
 from .._task.products import naming_product
 
-#: The maximum number of resources in one application, and in any other call, so that the query
+#: The maximum number of reserved lines in one application, and in any other call, so that the query
 #: stays short.
 MAX_COUNT = 100
 BATCH_SIZE = 50
-#: The command that shows the resources of the key.
+#: The command that shows the reserved lines of the key.
 CHECK_COMMAND = "ansible localhost -m qingguo.qgnet.qg_monopoly_info"
 
 
 class MonopolyApi(PaidApi[Monopoly]):
-    """The calls for resources of one client."""
+    """The calls for reserved lines of one client."""
 
     kind = MONOPOLIES
     product = "classic"
-    noun = "resource"
-    listing = "the list of resources"
+    noun = "reserved line"
+    listing = "the list of reserved lines"
     list_call = LIST.name
-    most = MAX_COUNT
+    max_per_call = MAX_COUNT
     rules = ""
     advice = (
-        f'Run the task again: it waits until that is known. "{CHECK_COMMAND}" shows the resources '
-        "of the key."
+        f'Run the task again: it waits until that is known. "{CHECK_COMMAND}" shows the reserved '
+        "lines of the key."
     )
     ignoring = "Set ignore_quota=true if the quota counts something else."
     lifetime = None
@@ -62,7 +62,9 @@ class MonopolyApi(PaidApi[Monopoly]):
                 raise
             advice = "Check that the key's product is one of exclusive occupancy."
             raise naming_product(error, self.caller, advice) from None
-        return None if listed is None else {monopoly.uuid: monopoly for monopoly in listed}
+        if listed is None:
+            return None
+        return {monopoly.uuid: monopoly for monopoly in listed}
 
     def quota(self) -> Quota | None:
         return self.client.quota()
@@ -88,27 +90,29 @@ class MonopolyApi(PaidApi[Monopoly]):
         return BATCH_SIZE
 
     def check_release(self, going: Collection[Monopoly], staying: Collection[Monopoly]) -> None:
-        """Each resource has a name of its own."""
+        """Each reserved line has a name of its own."""
 
     def drop(
         self, going: Collection[Monopoly], staying: Collection[Monopoly], sending: Sending
     ) -> list[str]:
         uuids = [monopoly.uuid for monopoly in going]
         named = self.client.release_monopolies(uuids, sending=sending)
-        return uuids if named is None else named
+        if named is None:
+            return uuids
+        return named
 
-    def label(self, resource: Monopoly) -> str:
-        return resource.uuid
+    def label(self, monopoly: Monopoly) -> str:
+        return monopoly.uuid
 
-    def traits(self, resource: Monopoly, terms: Terms | None) -> Traits:
+    def traits(self, monopoly: Monopoly, terms: Terms | None) -> Traits:
         # QG.net's list names its area, but not the code.
-        return Traits(resource.uuid, None, resource.area, resource.isp, terms)
+        return Traits(monopoly.uuid, None, monopoly.area, monopoly.isp, terms)
 
-    def ends(self, resource: Monopoly) -> None:
-        """A resource lasts until it is released."""
+    def ends(self, monopoly: Monopoly) -> None:
+        """A reserved line lasts until it is released."""
 
-    def to_item(self, resource: Monopoly) -> Item:
-        return Item(None, dict(resource.vendor))
+    def to_item(self, monopoly: Monopoly) -> Item:
+        return Item(None, dict(monopoly.vendor))
 
     def from_item(self, item: Item) -> Monopoly:
         return Monopoly.from_item(item.data)

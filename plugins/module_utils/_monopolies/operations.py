@@ -6,13 +6,13 @@
 
 from __future__ import annotations
 
-import datetime
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from .._api.leases import Terms, area_codes
 from .._api.monopolies import Monopolies, Monopoly
+from .._api.parsing import iso_time
 from .._core.checks import check_names, check_range
 from .._core.errors import OptionError
 from .._core.text import one_line
@@ -41,118 +41,109 @@ from .reserving import (
 
 
 def check_uuids(texts: Sequence[str]) -> list[str]:
-    """Return each name of a resource once.
+    """Return each name of a reserved line once.
 
-    Refuse names with commas, which separate names in the vendor's calls.
+    Refuse names with commas, which separate names in QG.net's calls.
     """
     return [*dict.fromkeys(check_names("uuids", texts, ","))]
 
 
 def desired_monopolies(params: Params) -> Desired:
-    """Return the desired state that the options describe with state=present, and check them before
-    any call.
-    """
+    """Return the desired state that the options describe with state=present."""
     for option in ("uuids", "all"):
         if params[option]:
-            raise OptionError(
-                option, "goes only with state=absent or state=redialed", "leave it out"
-            )
+            problem = "goes only with state=absent or state=redialed"
+            raise OptionError(option, problem, "leave it out")
     if params["count"] is None:
-        raise OptionError(
-            "count", "is missing", "state=present needs the number of resources to hold"
-        )
+        fix = "state=present needs the number of reserved lines to hold"
+        raise OptionError("count", "is missing", fix)
     check_range("count", params["count"], 1, MAX_COUNT)
-    areas = () if params["area"] is None else check_areas("area", [params["area"]])
-    return Desired(
-        params["count"], Terms(isp=params["isp"], areas=areas), on_uncertain=params["on_uncertain"]
-    )
+    terms = Terms(isp=params["isp"])
+    if params["area"] is not None:
+        terms = replace(terms, areas=check_areas("area", [params["area"]]))
+    return Desired(params["count"], terms, on_uncertain=params["on_uncertain"])
 
 
 def selected_uuids(params: Params) -> list[str] | None:
-    """Return the resources that the options select with the other states; None means all."""
+    """Return the reserved lines that the options select with the other states; None means all."""
     state = params["state"]
     for option in ("count", "area", "isp"):
         if params[option] is not None:
-            raise OptionError(
-                option,
-                f"goes with state=present, not with state={state}",
-                "name resources in uuids",
-            )
+            problem = f"goes with state=present, not with state={state}"
+            raise OptionError(option, problem, "name reserved lines in uuids")
     if params["all"] and params["uuids"] is not None:
         raise OptionError("uuids", "and all=true exclude each other", "leave one of them out")
     if params["all"]:
         return None
     if params["uuids"] is None:
-        raise OptionError(
-            "uuids", "is missing", f"state={state} needs the names of resources, or all=true"
-        )
+        fix = f"state={state} needs the names of reserved lines, or all=true"
+        raise OptionError("uuids", "is missing", fix)
     return check_uuids(params["uuids"])
 
 
 def describe_monopoly(monopoly: Monopoly, terms: Terms | None) -> dict[str, Any]:
-    """Return a resource for a result: its fields in the collection's terms and the vendor's."""
+    """Return a reserved line for a result: its fields in our terms, and QG.net's."""
     return {
         "uuid": monopoly.uuid,
         "area": monopoly.area,
-        "area_code": next(iter(terms.areas), None) if terms else None,
+        "area_code": next(iter((terms or Terms()).areas), None),
         "isp": monopoly.isp,
         "state": monopoly.state,
         "server": monopoly.server,
-        "since": _iso(monopoly.since),
-        "last_dialed": _iso(monopoly.dialed),
-        "releasable_from": _iso(releasable_from(monopoly)),
+        "since": iso_time(monopoly.since),
+        "last_dialed": iso_time(monopoly.dialed),
+        "releasable_from": iso_time(releasable_from(monopoly)),
         "vendor": dict(monopoly.vendor),
     }
 
 
-def _iso(moment: datetime.datetime | None) -> str | None:
-    return None if moment is None else moment.isoformat()
-
-
-def task_result(found: MonopolyResult, api: Monopolies, mode: Mode, state: str) -> dict[str, Any]:
+def task_result(outcome: MonopolyResult, api: Monopolies, mode: Mode, state: str) -> dict[str, Any]:
     """Return a task's result; ``changed`` is true if anything changed, even if the task fails."""
-    before = {monopoly.uuid: monopoly.server for monopoly in found.before}
-    after = {monopoly.uuid: monopoly.server for monopoly in found.after}
-    done = redialed_since(found.before, found.after)
+    before = {monopoly.uuid: monopoly.server for monopoly in outcome.before}
+    after = {monopoly.uuid: monopoly.server for monopoly in outcome.after}
+    done = redialed_since(outcome.before, outcome.after)
     redialed = []
-    for uuid in found.redialed:
+    for uuid in outcome.redialed:
+        server = None
         # The list may not show the new address yet.
-        server = after.get(uuid) if uuid in done else None
+        if uuid in done:
+            server = after.get(uuid)
         redialed.append({"uuid": uuid, "server_before": before[uuid], "server_after": server})
         after[uuid] = server or "(new)"
-    terms = found.books.terms()
-    predicted = found.missing if mode.check and not found.error else 0
+    refused = []
+    for refusal in outcome.refused:
+        refused.append({**vars(refusal), "possible_from": iso_time(refusal.possible_from)})
+    predicted = 0
+    if mode.check and not outcome.error:
+        predicted = outcome.missing
+    already_present = []
+    if state != "absent":
+        already_present = uuids_of(outcome.before)
     result: dict[str, Any] = {
-        "changed": bool(found.changed or predicted),
-        "monopolies": [
-            describe_monopoly(monopoly, terms.get(monopoly.uuid)) for monopoly in found.after
-        ],
-        "count": len(found.after),
-        "already_present": [] if state == "absent" else uuids_of(found.before),
-        "missing": found.missing,
-        "applied": uuids_of(found.allocated),
-        "released": uuids_of(found.released),
+        "changed": bool(outcome.changed or predicted),
+        "monopolies": _described(outcome.after, outcome.books.terms()),
+        "count": len(outcome.after),
+        "already_present": already_present,
+        "missing": outcome.missing,
+        "applied": uuids_of(outcome.allocated),
+        "released": uuids_of(outcome.released),
         "redialed": redialed,
-        "pending": uuids_of(found.pending),
-        "refused": [
-            {**vars(refused), "possible_from": _iso(refused.possible_from)}
-            for refused in found.refused
-        ],
-        "offline": [monopoly.uuid for monopoly in found.after if monopoly.state == "offline"],
-        "undetermined": [*found.undetermined],
+        "pending": uuids_of(outcome.pending),
+        "refused": refused,
+        "offline": [monopoly.uuid for monopoly in outcome.after if monopoly.state == "offline"],
+        "undetermined": [*outcome.undetermined],
         "api": api.caller.usage(),
     }
-    return found.as_result(
-        result,
-        mode,
-        "monopolies",
-        _lines(before),
-        _lines(after) + "to be applied for\n" * predicted,
-    )
+    coming = "to be applied for\n" * predicted
+    return outcome.as_result(result, mode, "monopolies", _lines(before), _lines(after) + coming)
+
+
+def _described(monopolies: Iterable[Monopoly], terms: Mapping[str, Terms]) -> list[dict[str, Any]]:
+    return [describe_monopoly(monopoly, terms.get(monopoly.uuid)) for monopoly in monopolies]
 
 
 def _lines(servers: Mapping[str, str | None]) -> str:
-    """Return resources with their servers for a difference."""
+    """Return reserved lines with their servers for a difference."""
     lines = (one_line(f"{uuid} {server or ''}").rstrip() for uuid, server in servers.items())
     return "".join(f"{line}\n" for line in lines)
 
@@ -168,10 +159,8 @@ def _run(params: Params, mode: Mode) -> dict[str, Any]:
         desired = desired_monopolies(params)
         cap = parse_cap(params["max_new_per_day"])
         api = _client(params, mode)
-        terms = replace(
-            desired.terms, areas=area_codes("area", desired.terms.areas, api.leases.named_areas)
-        )
-        desired = replace(desired, terms=terms)
+        codes = area_codes("area", desired.terms.areas, api.leases.named_areas)
+        desired = replace(desired, terms=replace(desired.terms, areas=codes))
         result = hold(
             api, desired, wait=wait, check=mode.check, cap=cap, ignore_quota=params["ignore_quota"]
         )
@@ -190,20 +179,18 @@ def _run_info(params: Params, mode: Mode) -> dict[str, Any]:
     api = _client(params, mode)
     holdings = Holdings(MonopolyApi(api))
     holdings.look()
-    held = {
-        uuid: monopoly for uuid, monopoly in holdings.held.items() if not uuids or uuid in uuids
-    }
-    for uuid in holdings.missed:
-        held.pop(uuid, None)
-    terms = holdings.terms()
+    held = holdings.certain
+    if uuids:
+        held = {uuid: monopoly for uuid, monopoly in held.items() if uuid in uuids}
+    idle = []
+    if params["idle"]:
+        idle = api.idle_monopolies()
     return {
         "changed": False,
-        "monopolies": [
-            describe_monopoly(monopoly, terms.get(uuid)) for uuid, monopoly in held.items()
-        ],
+        "monopolies": _described(held.values(), holdings.terms()),
         "count": len(held),
         "not_held": [uuid for uuid in uuids if uuid not in held],
-        "idle": api.idle_monopolies() if params["idle"] else [],
+        "idle": idle,
         "api": api.caller.usage(),
     }
 

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Hold, release and redial resources of exclusive occupancy."""
+"""Hold, release and redial reserved lines."""
 
 from __future__ import annotations
 
@@ -23,26 +23,24 @@ from .._paid.release import release
 from .._paid.result import Result
 from .api import BATCH_SIZE, CHECK_COMMAND, MonopolyApi
 
-#: The time after its application within which the vendor does not release a resource.
+#: The time after its application within which QG.net does not release a reserved line.
 MIN_HOLD_TIME = datetime.timedelta(hours=12)
-#: Seconds between two dials of a resource: the vendor's ten, and one because the list shows whole
-#: seconds.
+#: Seconds between two dials of a reserved line: QG.net's ten, and one because the list shows
+#: whole seconds.
 MIN_REDIAL_INTERVAL = 11.0
-#: Seconds between reads of the list while resources come online: the first, the growth, and the
-#: maximum.
+#: Seconds between reads of the list while reserved lines come online: the first, the growth, and
+#: the maximum.
 FIRST_INTERVAL = 1.0
 INTERVAL_GROWTH = 1.5
 MAX_INTERVAL = 5.0
-#: States in which a resource gets a new address without a call.
+#: States in which a reserved line gets a new address without a call.
 TRANSITIONAL_STATES = ("queued", "redialing")
 REDIAL = calls.MONOPOLIES_REDIAL.name
 
 
 @dataclass(frozen=True)
 class Refused:
-    """A resource that the vendor does not release or redial, the reason, and from when on it will,
-    if known.
-    """
+    """A reserved line that QG.net does not release or redial, why, and until when, if known."""
 
     uuid: str
     reason: str
@@ -51,10 +49,10 @@ class Refused:
 
 @dataclass
 class MonopolyResult(Result[Monopoly]):
-    """The result of a run. ``missing`` is the number of resources to apply for.
+    """The result of a run. ``missing`` is the number of reserved lines to apply for.
 
-    ``redialed`` are names; ``pending`` resources were not redialed because they are about to get a
-    new address.
+    ``redialed`` are names; ``pending`` reserved lines were not redialed because they are about to
+    get a new address.
     """
 
     redialed: list[str] = field(default_factory=list)
@@ -72,15 +70,15 @@ def hold(
     client: Monopolies,
     desired: Desired,
     *,
-    wait: bool = True,
-    check: bool = False,
-    cap: int | None = None,
-    ignore_quota: bool = False,
+    wait: bool,
+    check: bool,
+    cap: int | None,
+    ignore_quota: bool,
 ) -> MonopolyResult:
-    """Ensure a number of resources: apply for the missing ones, and wait until they are online.
+    """Apply for missing reserved lines, and wait until they are online.
 
-    Surplus resources stay. An error before the first list is raised; a later one is part of the
-    result.
+    Surplus reserved lines stay. An error before the first list is raised; a later one is part of
+    the result.
     """
     with locked_books(
         MonopolyApi(client), cap=cap, ignore_quota=ignore_quota, releases=not check
@@ -108,50 +106,58 @@ def hold(
 
 
 def _coming(run: Ensuring[Monopoly], applied: Collection[Monopoly]) -> list[str]:
-    """Return the new resources, and if too few are online, the others that are coming online."""
+    """Return the new ones, and if too few are online, the others that are coming online."""
     matching = run.matching()
     coming = [*applied]
-    online = [resource for resource in matching if resource.state == "online"]
+    online = [monopoly for monopoly in matching if monopoly.state == "online"]
     if len(online) < run.desired.count:
-        coming += [resource for resource in matching if resource.state in TRANSITIONAL_STATES]
+        coming += [monopoly for monopoly in matching if monopoly.state in TRANSITIONAL_STATES]
     return [*dict.fromkeys(uuids_of(coming))]
 
 
 def release_held(
-    client: Monopolies, uuids: Collection[str] | None, *, check: bool = False
+    client: Monopolies, uuids: Collection[str] | None, *, check: bool
 ) -> MonopolyResult:
-    """Release these resources, or all. A resource that is not held counts as released."""
+    """Release these reserved lines, or all. A reserved line that is not held counts as released."""
     with locked_books(MonopolyApi(client)) as books:
         result = MonopolyResult(books)
         selected = _selected(books, uuids)
         # The list shows whole seconds, so the application may be up to one second later.
         latest = client.caller.vendor_clock.now() - 1
         old = []
-        for resource in selected:
-            when = releasable_from(resource)
+        for monopoly in selected:
+            when = releasable_from(monopoly)
             if when is None or when.timestamp() <= latest:
-                old.append(resource)
+                old.append(monopoly)
             else:
-                reason = "QG.net does not release a resource within 12 hours of its application."
-                result.refused.append(Refused(resource.uuid, reason, when))
+                reason = (
+                    "QG.net does not release a reserved line within 12 hours of its application."
+                )
+                result.refused.append(Refused(monopoly.uuid, reason, when))
         with result.completed():
-            _release(result, [] if check else uuids_of(old), len(selected))
+            if not check:
+                _release(result, uuids_of(old))
+            _check_refused(
+                result,
+                f"{len(selected)} reserved lines cannot be released",
+                calls.MONOPOLIES_RELEASE.name,
+            )
         if check:
             result.released = old
-        result.after = [resource for resource in result.after if resource not in result.released]
+        result.after = [monopoly for monopoly in result.after if monopoly not in result.released]
     return result
 
 
 def _selected(books: Books[Monopoly], uuids: Collection[str] | None) -> list[Monopoly]:
-    return [resource for uuid, resource in books.held.items() if uuids is None or uuid in uuids]
+    return [monopoly for uuid, monopoly in books.held.items() if uuids is None or uuid in uuids]
 
 
-def uuids_of(resources: Iterable[Monopoly | Refused]) -> list[str]:
-    """Return the names of resources."""
-    return [resource.uuid for resource in resources]
+def uuids_of(monopolies: Iterable[Monopoly | Refused]) -> list[str]:
+    """Return the names of reserved lines."""
+    return [monopoly.uuid for monopoly in monopolies]
 
 
-def _release(result: MonopolyResult, uuids: list[str], number: int) -> None:
+def _release(result: MonopolyResult, uuids: list[str]) -> None:
     books = result.books
     try:
         release(books, uuids)
@@ -159,29 +165,30 @@ def _release(result: MonopolyResult, uuids: list[str], number: int) -> None:
         raise
     except QgError as error:
         result.refused += [Refused(uuid, error.message) for uuid in uuids if uuid in books.held]
-    _check_refused(result, f"{number} resources cannot be released", calls.MONOPOLIES_RELEASE.name)
 
 
 def redial(
-    client: Monopolies, uuids: Collection[str] | None, *, wait: bool = True, check: bool = False
+    client: Monopolies, uuids: Collection[str] | None, *, wait: bool, check: bool
 ) -> MonopolyResult:
-    """Redial these resources, or all, except those that are being redialed or queued already.
+    """Redial these reserved lines, or all, except those that are being redialed or queued already.
 
     That costs nothing, and may be repeated.
     """
     with locked_books(MonopolyApi(client)) as books:
         if unknown := [uuid for uuid in uuids or () if uuid not in books.held]:
             raise QgError(
-                f"uuids contains resources that this key does not hold: {sample(unknown)}. Nothing "
-                "was redialed. "
-                f'Remove them, or check with "{CHECK_COMMAND}".'
+                f"uuids contains reserved lines that this key does not hold: {sample(unknown)}. "
+                "Nothing "
+                f'was redialed. Remove them, or check with "{CHECK_COMMAND}".'
             )
         result = MonopolyResult(books)
         result.before = _selected(books, uuids)
-        result.pending = [
-            resource for resource in result.before if resource.state in TRANSITIONAL_STATES
-        ]
-        names = [resource.uuid for resource in result.before if resource not in result.pending]
+        names = []
+        for monopoly in result.before:
+            if monopoly.state in TRANSITIONAL_STATES:
+                result.pending.append(monopoly)
+            else:
+                names.append(monopoly.uuid)
         with result.completed():
             if check:
                 result.redialed = names
@@ -199,21 +206,23 @@ def redial(
                     result.redialed + uuids_of(result.pending),
                     "Check them again later, or raise max_wait.",
                 )
-            _check_refused(result, f"{len(result.before)} resources cannot be redialed now", REDIAL)
+            _check_refused(
+                result, f"{len(result.before)} reserved lines cannot be redialed now", REDIAL
+            )
     selected = uuids_of(result.before)
-    result.after = [resource for resource in result.after if resource.uuid in selected]
+    result.after = [monopoly for monopoly in result.after if monopoly.uuid in selected]
     return result
 
 
-def _await_interval(client: Monopolies, resources: Collection[Monopoly]) -> None:
-    """Wait until the vendor allows to redial all of these."""
+def _await_interval(client: Monopolies, monopolies: Collection[Monopoly]) -> None:
+    """Wait until QG.net allows to redial all of these."""
     last = 0.0
-    for resource in resources:
-        if resource.dialed and resource.state not in TRANSITIONAL_STATES:
-            last = max(last, resource.dialed.timestamp())
+    for monopoly in monopolies:
+        if monopoly.dialed and monopoly.state not in TRANSITIONAL_STATES:
+            last = max(last, monopoly.dialed.timestamp())
     delay = last + MIN_REDIAL_INTERVAL - client.caller.vendor_clock.now()
     if delay > 0:
-        client.caller.budget.wait(delay, "the vendor requires 10 seconds between two dials", REDIAL)
+        client.caller.budget.wait(delay, "QG.net requires 10 seconds between two dials", REDIAL)
 
 
 def _redial_batch(client: Monopolies, result: MonopolyResult, batch: Sequence[str]) -> None:
@@ -232,17 +241,17 @@ def _redial_batch(client: Monopolies, result: MonopolyResult, batch: Sequence[st
 
 
 def redialed_since(before: Iterable[Monopoly], after: Iterable[Monopoly]) -> set[str]:
-    """Return the names of resources whose redial began, or was over, between two lists."""
-    later = {resource.uuid: resource for resource in after}
+    """Return the names of reserved lines whose redial began, or was over, between two lists."""
+    later = {monopoly.uuid: monopoly for monopoly in after}
     redialed = set()
-    for resource in before:
-        if resource.uuid in later and was_redialed(resource, later[resource.uuid]):
-            redialed.add(resource.uuid)
+    for monopoly in before:
+        if monopoly.uuid in later and was_redialed(monopoly, later[monopoly.uuid]):
+            redialed.add(monopoly.uuid)
     return redialed
 
 
 def was_redialed(before: Monopoly, after: Monopoly) -> bool:
-    """Whether a resource was redialed, or its redial began, between two lists."""
+    """Whether a reserved line was redialed, or its redial began, between two lists."""
     if after.state in TRANSITIONAL_STATES or (before.state, after.state) == ("offline", "online"):
         return True
     dialed_again = after.dialed is not None and after.dialed != before.dialed
@@ -250,37 +259,36 @@ def was_redialed(before: Monopoly, after: Monopoly) -> bool:
 
 
 def releasable_from(monopoly: Monopoly) -> datetime.datetime | None:
-    """Return the time from which the vendor releases a resource.
+    """Return when QG.net may release a reserved line.
 
-    None if the list does not show its application.
+    None without the time of its application.
     """
-    return None if monopoly.since is None else monopoly.since + MIN_HOLD_TIME
+    if monopoly.since is None:
+        return None
+    return monopoly.since + MIN_HOLD_TIME
 
 
 def _wait_online(result: MonopolyResult, uuids: Collection[str], advice: str) -> None:
-    """Read the list until these resources are online, redialed ones anew, or until max_wait is used
-    up.
-    """
+    """Read the list until these are online, redialed ones anew, or until max_wait is used up."""
     books = result.books
 
     def states() -> dict[str, str]:
-        """Return the state of each resource, or that its redial is not visible yet."""
+        """Return the state of each reserved line, or that its redial is not visible yet."""
         late = set(result.redialed) - redialed_since(result.before, books.held.values())
         held = {uuid: books.held[uuid].state for uuid in uuids if uuid in books.held}
         return held | dict.fromkeys(held.keys() & late, "not redialed yet")
 
     def progress() -> str:
         numbers = Counter(states().values())
-        online = numbers.pop("online", 0)
-        others = [
-            f", {number} {state or 'in no known state'}" for state, number in numbers.most_common()
-        ]
-        return f"{online} of {len(uuids)} online" + "".join(others)
+        parts = [f"{numbers.pop('online', 0)} of {len(uuids)} online"]
+        for state, number in numbers.most_common():
+            parts.append(f"{number} {state or 'in no known state'}")
+        return ", ".join(parts)
 
     interval = FIRST_INTERVAL
     while left := [uuid for uuid, state in states().items() if state != "online"]:
         try:
-            books.wait(interval, "resources are not online yet", books.api.list_call, progress)
+            books.wait(interval, "reserved lines are not online yet", books.api.list_call, progress)
             books.look()
         except WaitBudgetExceeded:
             raise QgError(
@@ -294,18 +302,18 @@ def _wait_online(result: MonopolyResult, uuids: Collection[str], advice: str) ->
 
 
 def sample(uuids: Collection[str]) -> str:
-    """Return resources as a list for a message."""
+    """Return reserved lines as a list for a message."""
     return format_sample(uuids, 20)
 
 
 def _check_refused(result: MonopolyResult, problem: str, endpoint: str) -> None:
-    """Raise QgError with the distinct reasons if the vendor refused to change resources."""
+    """Raise QgError with the distinct reasons if QG.net refused to change reserved lines."""
     if result.refused:
         texts = []
         for refused in result.refused:
-            when = refused.possible_from
-            texts.append(
-                f"{refused.uuid} (possible from {when.isoformat()} on)" if when else refused.uuid
-            )
+            text = refused.uuid
+            if refused.possible_from:
+                text += f" (possible from {refused.possible_from.isoformat()} on)"
+            texts.append(text)
         reasons = " ".join(dict.fromkeys(refused.reason for refused in result.refused))
         raise QgError(f"{len(texts)} of {problem}: {sample(texts)}. {reasons}", endpoint=endpoint)

@@ -50,8 +50,7 @@ def locked_books(
     ignore_quota: bool = False,
     releases: bool = False,
 ) -> Iterator[Books[R]]:
-    """Lock the key, and read what it holds; calls of earlier runs end if the list shows their
-    effect.
+    """Lock the key, and read what it holds; earlier calls end if the list shows their effect.
 
     With ``releases``, wait for that of releases: what they name may not be held.
     """
@@ -93,9 +92,7 @@ class Books(Holdings[R]):
         return {name: resource for name, resource in self._dropped.items() if name not in self.held}
 
     def look(self) -> None:
-        """Read what is held, and record what the list lacks: only within the lock, lists are in an
-        order.
-        """
+        """Read what is held, and record what the list lacks, since lists are in order here."""
         super().look()
         changed = missed(self.snapshot)
         if changed:
@@ -118,17 +115,21 @@ class Books(Holdings[R]):
         """
         for number in [call.id for call in self.snapshot.calls]:
             # Another run, which has lost its lock, may have ended it.
-            while call := next((call for call in self.snapshot.calls if call.id == number), None):
+            while call := self._open_call(number):
                 result = verdict(call, self.snapshot)
                 if result.outcome is not Outcome.OPEN:
                     self._close(call, result)
                     break
-                left = call.settles_at - self.snapshot.read_at
-                if left > 0:
-                    if not (purchases and call.adds) and not (releases and call.removes):
+                seconds_left = call.settles_at - self.snapshot.read_at
+                if seconds_left > 0:
+                    is_awaited = (purchases and call.adds) or (releases and call.removes)
+                    if not is_awaited:
                         break
-                    self._wait_for(call, result, left)
+                    self._wait_for(call, result, seconds_left)
                 self.look()
+
+    def _open_call(self, number: int) -> OpenCall | None:
+        return next((call for call in self.snapshot.calls if call.id == number), None)
 
     def _close(self, call: OpenCall, result: Verdict) -> None:
         is_whole = result.outcome is Outcome.DONE or len(result.added) >= call.adds
@@ -143,7 +144,7 @@ class Books(Holdings[R]):
     def _note(self, call: OpenCall, added: Collection[str]) -> dict[str, R]:
         """Keep what a call has paid for, for the result; returns it."""
         resources = {name: self.held[name] for name in added}
-        if call.id in self.journal.own:
+        if call.id in self.journal.of_run:
             self.bought.update(resources)
         elif resources:
             asked = counted(call.adds, self.api.noun)
@@ -153,16 +154,17 @@ class Books(Holdings[R]):
             )
         return resources
 
-    def _wait_for(self, call: OpenCall, result: Verdict, left: float) -> None:
+    def _wait_for(self, call: OpenCall, result: Verdict, seconds_left: float) -> None:
+        pause = min(POLL, seconds_left)
         try:
-            self.wait(min(POLL, left), "the effect of a call is not known yet", call.endpoint)
+            self.wait(pause, "the effect of a call is not known yet", call.endpoint)
         except WaitBudgetExceeded:
             self._note(call, result.added)
             age = counted(round(self.now() - call.sent_at), "second")
             raise self.unknown(
                 call.endpoint,
                 f"it was sent {age} ago, {self.api.listing} may show its effect for another "
-                f"{left:.0f} seconds, and max_wait ends before that",
+                f"{seconds_left:.0f} seconds, and max_wait ends before that",
             ) from None
 
     def read_quota(self) -> bool:
@@ -242,7 +244,7 @@ class Books(Holdings[R]):
             if not error.may_have_effect:
                 raise
             failure = error
-            self.unanswered[self.journal.own[-1]] = endpoint
+            self.unanswered[self.journal.of_run[-1]] = endpoint
         else:
             repeated = [named[name] for name in before.intersection(named)]
             # Of a replacement by QG.net, only the list shows what is gone.
@@ -264,10 +266,10 @@ class Books(Holdings[R]):
         self.is_accepted = True
         self.bought.update(named)
         items = self.items(named)
-        lasts = 0.0
+        life = 0.0
         for item in items.values():
-            lasts = max(lasts, self.api.span(item).life or 0.0)
-        self.journal.answer(items, whole=is_whole, lasts=lasts)
+            life = max(life, self.api.span(item).life or 0.0)
+        self.journal.answer(items, whole=is_whole, life=life)
         with after_the_call():
             self.use_reports()
         # What could not be recorded is held nevertheless.

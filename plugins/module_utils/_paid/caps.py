@@ -34,12 +34,13 @@ def parse_cap(max_new_per_day: int | None) -> int | None:
 def check_cap(cap: int, bought: int, wanted: int, kind: str) -> None:
     """Raise CapReachedError if ``wanted`` more resources would exceed the cap."""
     if bought + wanted > cap:
-        noun = "lease" if kind == "leases" else "resource"
+        noun = "lease" if kind == "leases" else "reserved line"
+        were = "was" if bought == 1 else "were"
         raise CapReachedError(
             f"max_new_per_day={cap} does not allow {counted(wanted, f'more {noun}')}: in the last "
-            f"24 hours, {bought} {'was' if bought == 1 else 'were'} bought with this key, as "
-            "qg_ledger_info shows. The call was not sent. Ask for less, or raise max_new_per_day "
-            "(environment QG_MAX_NEW_PER_DAY).",
+            f"24 hours, {bought} {were} bought with this key, as qg_ledger_info shows. The call "
+            "was not sent. Ask for less, or raise max_new_per_day (environment "
+            "QG_MAX_NEW_PER_DAY).",
             cap={"option": "max_new_per_day", "limit": cap, "bought": bought, "wanted": wanted},
         )
 

@@ -32,8 +32,7 @@ def buy_missing(
     operation: str = BUY,
     at_once: Callable[[], int] | None = None,
 ) -> None:
-    """Pay until nothing is missing; a call is sent again only when it is known to have had no
-    effect.
+    """Pay until nothing is missing; a call is repeated only if it certainly had no effect.
 
     ``at_once`` returns how many one call may buy now; without it, as many as a call can.
     """
@@ -48,7 +47,7 @@ def buy_missing(
         if missing() != number:
             continue
         bought = len(books.bought)
-        size = min(number, books.api.most)
+        size = min(number, books.api.max_per_call)
         if at_once is not None:
             size = min(size, at_once())
         try:
@@ -68,7 +67,9 @@ def buy_missing(
             # The quota may show what the list does not.
             books.confirm()
             if missing() == number:
-                sent = counted(failed, "attempt") if failed > 1 else "it"
+                sent = "it"
+                if failed > 1:
+                    sent = counted(failed, "attempt")
                 error.message += (
                     f" After {sent}, {books.api.listing} shows nothing new. {books.payments()}"
                 )
@@ -78,10 +79,10 @@ def buy_missing(
 def check_room(
     books: Books[Any], before: Quota | None, others: int, *, needed: int, used: int = 0
 ) -> None:
-    """Keep the others if a released resource has freed no channel, as with a plan by volume, and so
-    many are needed.
+    """Keep the others if a released resource has freed no channel, as with a plan by volume.
 
-    Of the channels that the quota has shown since the release, so many are ``used``.
+    So many channels are ``needed``. Of those that the quota has shown since the release, so many
+    are ``used``.
     """
     quota = books.quota
     if not others or before is None or quota is None or quota.available > before.available:
@@ -142,51 +143,43 @@ class Ensuring(Generic[R]):
         buy_missing(self.books, self._missing, self.desired.terms, at_once=self._at_once)
 
     def _missing(self) -> int:
-        """Return how many are missing; what this run has bought is not bought again, even if it has
-        ended since.
-        """
+        """Return how many are missing; what this run has bought counts, even if it has ended."""
         plan = self.plan().decided()
         return max(0, plan.missing - len(self.books.bought.keys() - plan.keep))
 
     def _at_once(self) -> int:
-        """Return how many may be bought at once: one, until it is known whether new ones last long
-        enough.
-        """
+        """Return how many may be bought at once: one, until it is known how long new ones last."""
         books = self.books
         if not self.desired.min_remaining:
-            return books.api.most
-        lasts = known_lifetime(books, self.desired.terms)
-        if lasts is None and not books.bought:
+            return books.api.max_per_call
+        life = known_lifetime(books, self.desired.terms)
+        if life is None and not books.bought:
             return 1
-        if lasts is None:
+        if life is None:
             # A list has shown it, not a response: it has at least as much left.
-            left = [
-                traits.remaining or 0.0
-                for name, traits in books.traits().items()
-                if name in books.bought
-            ]
-            # By a clock that is ahead, it seems to be over, which says nothing.
-            lasts = max((seconds for seconds in left if seconds > 0), default=None)
-        check_lifetime(books, self.desired, lasts)
-        return books.api.most
+            for name, traits in books.traits().items():
+                # By a clock that is ahead, it seems to be over, which says nothing.
+                if name in books.bought and (traits.remaining or 0.0) > 0:
+                    life = max(life or 0.0, traits.remaining or 0.0)
+        check_lifetime(books, self.desired, life)
+        return books.api.max_per_call
 
     def check_new(self) -> None:
         """Raise QgError if what this run has bought ends too soon."""
-        least = self.desired.min_remaining
+        min_remaining = self.desired.min_remaining
         short = []
         for name, traits in self.books.traits().items():
-            if (
-                name in self.books.bought
-                and traits.remaining is not None
-                and traits.remaining < least * 60
-            ):
+            seconds_left = traits.remaining
+            if name not in self.books.bought or seconds_left is None:
+                continue
+            if seconds_left < min_remaining * 60:
                 short.append(traits.label)
         # Without min_remaining, any life is accepted, even one that seems over by the clock of this
         # control node.
-        if least and short:
+        if min_remaining and short:
             raise QgError(
                 f"{counted(len(short), f'new {self.books.api.noun}', 'have')} less than "
-                f"min_remaining={duration(least)} left: {format_sample(short)}. Lower "
+                f"min_remaining={duration(min_remaining)} left: {format_sample(short)}. Lower "
                 "min_remaining, or raise keep_alive if the plan allows it."
             )
 

@@ -52,12 +52,11 @@ class Says(str, Enum):
 
 @dataclass(frozen=True)
 class OpenCall:
-    """A call whose whole result is not known: how many resources it ``adds``, and how many of
-    ``before`` it removes.
+    """A call whose whole result is not known.
 
-    ``before`` are the names that were held before a purchase. A release removes all of ``before``,
-    and a replacement by QG.net those of its choice. ``answered_at`` is the state time at which its
-    exchange has ended; None if it has not.
+    It ``adds`` and ``removes`` so many resources. ``before`` are the names that were held before a
+    purchase. A release removes all of ``before``, and a replacement by QG.net those of its choice.
+    ``answered_at`` is the state time at which its exchange has ended; None if it has not.
     """
 
     id: int
@@ -141,8 +140,9 @@ class Snapshot:
         return last
 
     def past(self, old: float) -> list[Report]:
-        """Return the reports that do not matter any more: no list, or none after this old time,
-        shows the resource.
+        """Return the reports that matter no more: no list shows the resource, or only an old one.
+
+        ``old`` is the state time before which a list is an old one.
         """
         past = []
         for report in self.reports:
@@ -154,10 +154,11 @@ class Snapshot:
         return past
 
     def may_lag(self, report: Report) -> bool:
-        """Whether the list may have been written before this was reported: by a response, or by an
-        earlier list.
-        """
-        lag = LIST_LAG if report.says in (Says.HELD, Says.GONE) else 0.0
+        """Whether the list may have been written before a response or a list has shown this."""
+        # A list does not lag behind an earlier one.
+        lag = LIST_LAG
+        if report.says in (Says.UNLISTED, Says.ENDED):
+            lag = 0.0
         return report.at > self.read_at - lag
 
     def has_ended(self, ends: float | None) -> bool:
@@ -200,16 +201,12 @@ def view(snapshot: Snapshot) -> dict[str, Held]:
 
 
 def certain(snapshot: Snapshot) -> list[str]:
-    """Return what is held for certain: whatever the list lacks may have been released, or replaced
-    by QG.net.
-    """
+    """Return what is held for certain: what the list lacks may have been released or replaced."""
     return [name for name, reason in view(snapshot).items() if reason is Held.CERTAIN]
 
 
 def missed(snapshot: Snapshot) -> list[Report]:
-    """Return the reports as they are to be recorded, of what the list lacks that it should show, or
-    shows again.
-    """
+    """Return new reports of what the list lacks and should show, or shows again."""
     states = view(snapshot)
     changed = []
     for name, report in snapshot.last_reports().items():
@@ -258,9 +255,7 @@ def verdict(call: OpenCall, snapshot: Snapshot) -> Verdict:
 
 
 def _added(call: OpenCall, snapshot: Snapshot) -> list[str]:
-    """Return the new names that no other call has added; those that its own response has named come
-    first.
-    """
+    """Return the new names that no other call has added, those of its own response first."""
     purchases = [report for report in snapshot.reports if report.is_purchase]
     named = {report.name for report in purchases if report.call == call.id}
     of_others = {report.name for report in purchases if not snapshot.has_ended(report.ends)} - named
@@ -283,14 +278,15 @@ def _removed(call: OpenCall, snapshot: Snapshot, added: Collection[str]) -> froz
     if len(gone) > call.removes:
         # It has not removed what has ended by itself, nor what the list has lacked before.
         ends = _ends(snapshot)
-        lacked = {
-            report.name
-            for report in snapshot.reports
-            if (report.missed_at or math.inf) <= call.sent_at
-        }
-        gone = frozenset(name for name in gone - lacked if not snapshot.has_ended(ends.get(name)))
-    # Lists that lack more than the call can remove are wrong, and do not say which of it is gone.
-    return gone if len(gone) <= call.removes else frozenset()
+        others = {name for name in gone if snapshot.has_ended(ends.get(name))}
+        for report in snapshot.reports:
+            if report.missed_at is not None and report.missed_at <= call.sent_at:
+                others.add(report.name)
+        gone -= others
+    if len(gone) > call.removes:
+        # Lists that lack more than the call can remove are wrong, and do not say which of it.
+        return frozenset()
+    return gone
 
 
 def _ends(snapshot: Snapshot) -> dict[str, float | None]:
@@ -316,7 +312,9 @@ def contradiction(snapshot: Snapshot) -> Witness | None:
         return Witness.CALL
     if snapshot.quota_used is None and snapshot.earlier is None:
         return Witness.LIST
-    return Witness.QUOTA if excess(snapshot) > 0 else None
+    if excess(snapshot) > 0:
+        return Witness.QUOTA
+    return None
 
 
 def excess(snapshot: Snapshot) -> int:

@@ -100,15 +100,13 @@ class Holdings(Generic[R]):
         terms = self.terms()
         traits = {}
         for name, resource in self.held.items():
-            known = self.api.traits(resource, terms.get(name))
-            if known is not None:
-                traits[name] = known
+            of_resource = self.api.traits(resource, terms.get(name))
+            if of_resource is not None:
+                traits[name] = of_resource
         return traits
 
     def areas(self) -> dict[str, str]:
-        """Return the codes of areas by name; none if they cannot be read: it then stays unclear
-        what matches.
-        """
+        """Return the codes of areas by name; none if they cannot be read."""
         try:
             return codes_by_name(self.api.named_areas())
         except (CallError, WaitBudgetExceeded):

@@ -22,7 +22,7 @@ import zlib
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from typing import Any
 
-from .._api.parsing import BEIJING, parse_vendor_time
+from .._api.parsing import BEIJING, iso_time, parse_vendor_time
 from .._core.errors import CallError, Effect, OptionError
 from .._core.runtime import current_actor
 from .._store.store import Connection, StateError, Store, after_the_call
@@ -52,18 +52,28 @@ _LOST = (
 )
 _REPORTS = (
     "SELECT effects.call, effects.name, effects.effect, effects.at, effects.missed_at, "
-    "effects.ends, effects.item, journal.request FROM effects JOIN journal ON journal.id = "
-    "effects.call WHERE effects.key = ? AND effects.kind = ? ORDER BY effects.at, effects.call"
+    "effects.ends, effects.item, journal.request "
+    "FROM effects JOIN journal ON journal.id = effects.call "
+    "WHERE effects.key = ? AND effects.kind = ? ORDER BY effects.at, effects.call"
 )
 #: What the ledger shows of a call.
 _ENTRY = (
-    *("id", "endpoint", "product", "buys", "state", "received", "wall_at"),
-    *("run_user", "run", "host", "inventory"),
+    "id",
+    "endpoint",
+    "product",
+    "buys",
+    "state",
+    "received",
+    "wall_at",
+    "run_user",
+    "run",
+    "host",
+    "inventory",
 )
 #: What a response has reported stays, whatever a list shows later.
 _SAVE_EFFECT = (
-    "INSERT INTO effects (call, name, key, kind, effect, at, ends, item) VALUES (?, ?, ?, ?, ?, ?, "
-    "?, ?) ON CONFLICT (call, name) DO NOTHING"
+    "INSERT INTO effects (call, name, key, kind, effect, at, ends, item) "
+    "VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (call, name) DO NOTHING"
 )
 _END_PURCHASE = (
     "UPDATE effects SET effect = ? "
@@ -74,14 +84,14 @@ _END_PURCHASE = (
 class Journal:
     """The calls for one kind of resources of one key.
 
-    ``own`` are the numbers of the calls of this run.
+    ``of_run`` are the numbers of the calls of this run.
     """
 
     def __init__(
         self, store: Store, key: str, kind: str, product: str = "classic", cap: int | None = None
     ) -> None:
         self.store = store
-        self.own: list[int] = []
+        self.of_run: list[int] = []
         self._key = key
         self._kind = kind
         self._product = product
@@ -100,7 +110,7 @@ class Journal:
             self.check_cap(call.adds)
             self._forget(database, now, past)
             number = self._insert(database, call, now, timeout, now + wall_ahead)
-            self.own.append(number)
+            self.of_run.append(number)
         return self._exchange(number)
 
     @contextlib.contextmanager
@@ -162,17 +172,18 @@ class Journal:
         gone: Collection[str] = (),
         *,
         whole: bool,
-        lasts: float = 0.0,
+        life: float = 0.0,
     ) -> None:
         """Record what the response to the last call reports, and whether that is the whole result.
 
-        ``lasts`` are the seconds that what it has bought had left then.
+        ``life`` are the seconds that what it has bought had left then.
         """
+        call = self.of_run[-1]
         with after_the_call(), self.store.transaction() as database:
-            if lasts > 0:
-                database.execute("UPDATE journal SET lasts = ? WHERE id = ?", (lasts, self.own[-1]))
-            self._save(database, self.own[-1], held, gone, Says.GONE)
-            self._end(database, self.own[-1], SETTLED if whole else UNKNOWN)
+            if life > 0:
+                database.execute("UPDATE journal SET life = ? WHERE id = ?", (life, call))
+            self._save(database, call, held, gone, Says.GONE)
+            self._end(database, call, SETTLED if whole else UNKNOWN)
 
     def close(
         self, call: int, added: Mapping[str, Item], removed: Collection[str] = (), *, whole: bool
@@ -193,11 +204,12 @@ class Journal:
     def open(self) -> list[OpenCall]:
         """Return the calls whose whole result is not known, the earliest first."""
         calls = []
-        for number, operation, endpoint, buys, before, sent_at, timeout, answered_at in self._rows(
-            _OPEN
-        ):
+        rows = self._rows(_OPEN)
+        for number, operation, endpoint, buys, before, sent_at, timeout, answered_at in rows:
             with _reading(self.store, number):
                 names = _names(before)
+                if answered_at is not None:
+                    answered_at = float(answered_at)
                 removes = {BUY: 0, DROP: len(names)}.get(operation, buys)
                 call = OpenCall(
                     id=number,
@@ -207,7 +219,7 @@ class Journal:
                     before=names,
                     sent_at=float(sent_at),
                     timeout=float(timeout),
-                    answered_at=None if answered_at is None else float(answered_at),
+                    answered_at=answered_at,
                 )
                 calls.append(call)
         return calls
@@ -240,16 +252,16 @@ class Journal:
         return reports
 
     def lasting(self, keep_alive: int | None, within: float = HOUR) -> float | None:
-        """Return the seconds that new resources had left that were bought lately with this ``keep_alive``."""
+        """Return the seconds that resources had left that were bought so within these seconds."""
         query = (
-            "SELECT id, request, lasts FROM journal WHERE key = ? AND kind = ? AND buys > 0 AND "
-            "lasts IS NOT NULL AND sent_at > ? ORDER BY id DESC LIMIT 100"
+            "SELECT id, request, life FROM journal WHERE key = ? AND kind = ? AND buys > 0 "
+            "AND life IS NOT NULL AND sent_at > ? ORDER BY id DESC LIMIT 100"
         )
-        for number, request, lasts in self._rows(query, self.store.now() - within):
+        for number, request, life in self._rows(query, self.store.now() - within):
             with _reading(self.store, number):
                 terms = _mapping(request).get("terms", {})
                 if terms.get("keep_alive") == keep_alive:
-                    return float(lasts)
+                    return float(life)
         return None
 
     def held_at_first(self) -> frozenset[str] | None:
@@ -262,7 +274,7 @@ class Journal:
 
     def longest_life(self) -> float:
         """Return the seconds that the longest of what was bought had left when it was bought; 0 if none is known."""
-        query = "SELECT coalesce(max(lasts), 0) FROM journal WHERE key = ? AND kind = ? AND buys > 0"
+        query = "SELECT coalesce(max(life), 0) FROM journal WHERE key = ? AND kind = ? AND buys > 0"
         return float(self._rows(query)[0][0])
 
     def lost(self, since: float) -> list[OpenCall]:
@@ -293,9 +305,7 @@ class Journal:
         gone: Collection[str],
         says: Says,
     ) -> None:
-        """Record what a call has added, and what it has removed, as one of the two ways to know
-        that ``says``.
-        """
+        """Record what a call has added, and what it has removed: ``says`` is who has shown that."""
         rows = [(name, item, Says.HELD) for name, item in held.items()]
         rows += [(name, Item(), says) for name in gone]
         now = self.store.now()
@@ -309,16 +319,16 @@ class Journal:
             database.execute(_END_PURCHASE, (Says.ENDED.value, *owner, name, Says.HELD.value, call))
 
     def _end(self, database: Connection, call: int, state: str) -> None:
-        """Record the state of a call whose exchange has ended, and if it is over what it has
-        received.
-        """
+        """Record the state of a call whose exchange has ended, and what an ended call received."""
         update = "UPDATE journal SET state = ?, answered_at = coalesce(answered_at, ?) WHERE id = ?"
         database.execute(update, (state, self.store.now(), call))
         if state == UNKNOWN:
             return
         query = "SELECT name, ends FROM effects WHERE call = ? AND effect IN (?, ?) ORDER BY name"
         received = list(database.execute(query, (call, Says.HELD.value, Says.ENDED.value)))
-        packed = _packed(received) if received else None
+        packed = None
+        if received:
+            packed = _packed(received)
         update = "UPDATE journal SET got = ?, received = ? WHERE id = ?"
         database.execute(update, (len(received), packed, call))
         # Who has bought what was held before the first purchase of all is never known.
@@ -349,8 +359,7 @@ class Journal:
 
 
 def ledger(store: Store, keys: Collection[str], since: float) -> Iterator[dict[str, Any]]:
-    """Yield the paid calls of these keys since a Unix time, the earliest first, by the columns of
-    the journal.
+    """Yield the paid calls of these keys since a Unix time as columns, the earliest first.
 
     What they have ``received`` are names with their ends in ISO 8601, and ``wall_at`` is a time in
     Beijing.
@@ -392,15 +401,14 @@ def _compact(value: Any) -> str:
 
 
 def _packed(held: Iterable[tuple[str, str | None]]) -> str:
-    """Return names with their ends in ISO 8601, compressed: a busy key buys tens of thousands a
-    day.
+    """Return names with their ends in ISO 8601.
 
-    The names are without the task, which only distinguishes a lease from a later one.
+    They are compressed, since a busy key buys tens of thousands a day, and without the task, which
+    only distinguishes a lease from a later one.
     """
     received = {}
     for name, ends in held:
-        moment = parse_vendor_time(ends)
-        received[name.rpartition(" ")[2]] = moment.isoformat() if moment else None
+        received[name.rpartition(" ")[2]] = iso_time(parse_vendor_time(ends))
     return base64.b64encode(zlib.compress(_compact(received).encode())).decode()
 
 
@@ -426,9 +434,7 @@ def _mapping(text: str | bytes) -> dict[str, Any]:
 
 @contextlib.contextmanager
 def _reading(store: Store, call: int) -> Iterator[None]:
-    """Raise StateError if the body cannot read the row of a call, or of its effect, which somebody
-    has damaged.
-    """
+    """Raise StateError if the body cannot read the row of a call, or of one of its effects."""
     try:
         yield
     except (ArithmeticError, OSError, TypeError, ValueError, zlib.error):

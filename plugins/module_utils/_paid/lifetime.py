@@ -37,33 +37,29 @@ def known_lifetime(books: Holdings[Any], terms: Terms) -> float | None:
     return expected
 
 
-def check_lifetime(books: Books[Any], desired: Desired, lasts: float | None) -> None:
-    """Raise OptionError if new resources that last so many seconds would hardly match for as long
-    as they should.
-    """
-    if books.api.ends_by_itself and lasts is not None:
-        check_min_remaining(desired.min_remaining, lasts)
+def check_lifetime(books: Books[Any], desired: Desired, life: float | None) -> None:
+    """Refuse a minimum that new resources with a life of so many seconds would hardly keep."""
+    if books.api.ends_by_itself and life is not None:
+        check_min_remaining(desired.min_remaining, life)
 
 
-def check_min_remaining(minutes: float, lasts: float) -> None:
-    """Refuse a minimum that a new lease, which lasts so many seconds, would keep for less than a
-    tenth of its life.
-    """
-    most = lasts * (1 - MATCHING_SHARE)
-    if minutes * 60 > most:
+def check_min_remaining(minutes: float, life: float) -> None:
+    """Refuse a minimum that a new lease would keep for less than a tenth of its life (seconds)."""
+    max_seconds = life * (1 - MATCHING_SHARE)
+    if minutes * 60 > max_seconds:
         raise OptionError(
             "min_remaining",
-            f"={duration(minutes)} cannot be met, since a new lease lasts {seconds(lasts)}, and "
+            f"={duration(minutes)} cannot be met, since a new lease lasts {seconds(life)}, and "
             "nearly each run would pay for another one",
-            f"set it to at most {seconds(most)}, or raise keep_alive if the plan allows it",
+            f"set it to at most {seconds(max_seconds)}, or raise keep_alive if the plan allows it",
         )
 
 
 def duration(minutes: float) -> str:
     """Return a number of minutes for a message."""
-    return (
-        counted(minutes, "minute") if isinstance(minutes, int) else counted(minutes * 60, "second")
-    )
+    if isinstance(minutes, int):
+        return counted(minutes, "minute")
+    return counted(minutes * 60, "second")
 
 
 def seconds(number: float) -> str:

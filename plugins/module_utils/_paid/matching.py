@@ -44,9 +44,10 @@ class Match(Enum):
     def all_of(cls, parts: Iterable[Match]) -> Match:
         """Return NO if one part does not match, else UNKNOWN if one is unknown, else YES."""
         matches = set(parts)
-        if cls.NO in matches:
-            return cls.NO
-        return cls.UNKNOWN if cls.UNKNOWN in matches else cls.YES
+        for match in (cls.NO, cls.UNKNOWN):
+            if match in matches:
+                return match
+        return cls.YES
 
     @classmethod
     def any_of(cls, parts: Iterable[Match]) -> Match:
@@ -54,7 +55,9 @@ class Match(Enum):
         matches = set(parts)
         if cls.YES in matches:
             return cls.YES
-        return cls.NO if matches == {cls.NO} else cls.UNKNOWN
+        if matches == {cls.NO}:
+            return cls.NO
+        return cls.UNKNOWN
 
     def negated(self) -> Match:
         """Return the opposite; what is unknown stays unknown."""
@@ -63,8 +66,7 @@ class Match(Enum):
 
 
 class Traits(NamedTuple):
-    """What is known of a resource: its place, its ISP and its addresses, the seconds left, and what
-    it was bought as.
+    """What is known of a resource, and the terms it was bought with.
 
     ``code`` is that of its area, and ``place`` QG.net's name of it. ``label`` names it in messages.
     """
@@ -76,6 +78,11 @@ class Traits(NamedTuple):
     terms: Terms | None = None
     addresses: frozenset[str] = frozenset()
     remaining: float | None = None
+
+    @property
+    def requested(self) -> Terms:
+        """What it was bought as; no terms at all if that is unknown."""
+        return self.terms or Terms()
 
 
 @dataclass(frozen=True)
@@ -181,7 +188,7 @@ class Desired:
         if not labels:
             return None
         return QgError(
-            f"{len(labels)} held ones may match, but the vendor's list does not show whether they "
+            f"{len(labels)} held ones may match, but QG.net's list does not show whether they "
             f"do: {format_sample(labels)}. Set on_uncertain=match to count them, "
             "on_uncertain=ignore to leave them out, or release them."
         )
@@ -214,9 +221,7 @@ class Desired:
         return shown
 
     def _shown(self, resource: Traits, areas: Areas) -> Match:
-        """Whether its place is as desired, by what QG.net shows of it, or else by what it was
-        bought as.
-        """
+        """Whether its place is as desired, as QG.net shows it, or else as it was bought."""
         if self.excludes(resource):
             return Match.NO
         parts = []
@@ -234,8 +239,10 @@ class Desired:
         # counts.
         isp = resource.isp
         if isp not in ISP_NUMBERS:
-            isp = resource.terms.isp if resource.terms else None
-        return Match.UNKNOWN if isp is None else Match.of(isp == self.terms.isp)
+            isp = resource.requested.isp
+        if isp is None:
+            return Match.UNKNOWN
+        return Match.of(isp == self.terms.isp)
 
 
 def codes_by_name(areas: Collection[NamedArea]) -> dict[str, str]:
@@ -243,7 +250,7 @@ def codes_by_name(areas: Collection[NamedArea]) -> dict[str, str]:
     codes: dict[str, set[str]] = {}
     for code, name in areas:
         codes.setdefault(name or "", set()).add(code)
-    return {name: found.pop() for name, found in codes.items() if name and len(found) == 1}
+    return {name: alike.pop() for name, alike in codes.items() if name and len(alike) == 1}
 
 
 def place_of(terms: Terms) -> tuple[object, ...]:
@@ -256,23 +263,23 @@ def _end(resource: Traits) -> float:
 
 
 def _place_match(resource: Traits, wanted: Collection[str], areas: Areas) -> Match:
-    """Whether it is in one of the areas: by its code, or the areas it was bought for, or the names
-    in its place.
+    """Whether it is in one of the areas.
 
-    What is listed in an area is there, whatever it was bought for. Names are read only where they
+    Its code says so, or else the areas that it was bought for, or the names in its place. What is
+    listed in an area is there, whatever it was bought for. Names are read only where they
     decide.
     """
     if resource.code:
         return _any_inside([resource.code], wanted)
-    requested = resource.terms.areas if resource.terms else ()
-    answers = {_any_inside([code], wanted) for code in requested}
+    answers = {_any_inside([code], wanted) for code in resource.requested.areas}
     if answers == {Match.YES}:
         return Match.YES
     place = resource.place or ""
     named = {code for name, code in areas().items() if name in place}
-    smallest = [
-        code for code in named if not any(is_inside(other, code) for other in named - {code})
-    ]
+    smallest = []
+    for code in named:
+        if not any(is_inside(other, code) for other in named - {code}):
+            smallest.append(code)
     shown = _any_inside(smallest, wanted)
     if shown is Match.UNKNOWN and answers == {Match.NO}:
         return Match.NO

@@ -30,8 +30,7 @@ class Item(NamedTuple):
 
 
 class Span(NamedTuple):
-    """How long a recorded resource lasts: its end in QG.net's Unix time, and the seconds that it
-    had when recorded.
+    """When a resource ends (Unix time of QG.net), and its seconds left when it was recorded.
 
     Both are None if that is unknown.
     """
@@ -74,7 +73,7 @@ class PaidApi(Protocol[R]):
     #: Whether a resource ends when its end is reached.
     ends_by_itself: bool
     #: The maximum number of resources in a call that pays.
-    most: int
+    max_per_call: int
     #: What sends the calls for the key.
     caller: KeyCaller
     #: QG.net's product, as the ledger names it.

@@ -21,9 +21,7 @@ _SEPARABLE = (Reason.COUNT, Reason.TOO_EARLY)
 
 
 def release(books: Books[Any], names: Sequence[str]) -> None:
-    """Release resources, the first ones first, since QG.net may refuse to release young ones; spare
-    all others.
-    """
+    """Release resources, the oldest first, since QG.net may keep young ones; spare all others."""
     books.check_drop(names)
     error: QgError | None = None
     left = _held(books, names)
@@ -55,9 +53,7 @@ def release(books: Books[Any], names: Sequence[str]) -> None:
 
 
 def _held(books: Books[Any], names: Sequence[str]) -> list[str]:
-    """Return those of names that are still held: what the list lacks is not, as far as anybody can
-    see.
-    """
+    """Return the names that are still held: what the list lacks is not, as far as anyone sees."""
     certain = books.certain
     return [name for name in names if name in certain]
 

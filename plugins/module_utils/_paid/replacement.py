@@ -51,25 +51,16 @@ class Replacement(Generic[R]):
         if remembered is None:
             return cls(books, text, books.items(books.held), list(old), terms)
         begun = json.loads(remembered)
-        return cls(
-            books=books,
-            request=text,
-            before={
-                name: Item(item["ends"], item["data"]) for name, item in begun["before"].items()
-            },
-            old=begun["old"],
-            terms=Terms.from_json(begun["terms"]),
-            continues=True,
-        )
+        before = {name: Item(**item) for name, item in begun["before"].items()}
+        terms = Terms.from_json(begun["terms"])
+        return cls(books, text, before, begun["old"], terms, continues=True)
 
     def _as_json(self) -> str:
         before = {name: item._asdict() for name, item in self.before.items()}
         return json.dumps({"before": before, "old": self.old, "terms": self.terms.as_json()})
 
     def missing(self) -> int:
-        """Return how many fewer are held than before, apart from those that have ended by
-        themselves.
-        """
+        """Return how many fewer are held than before, without those that have simply ended."""
         now = self.books.api.caller.vendor_clock.now()
         lasting = 0
         for item in self.before.values():
@@ -79,9 +70,7 @@ class Replacement(Generic[R]):
         return max(0, lasting - len(self.books.held))
 
     def by_name(self) -> None:
-        """Release the old ones, and buy successors; one first, so that the others are kept if there
-        is no successor.
-        """
+        """Release the old ones, and buy successors: one first, the others if that works."""
         books = self.books
         # Before the first release: a resource must not be released if its successor must not be
         # bought.
@@ -109,17 +98,15 @@ class Replacement(Generic[R]):
         """Let QG.net replace so many, and buy successors for those that it has only released."""
         books = self.books
 
-        def left() -> int:
-            """Return how many are still to be replaced: lists may show the old ones longer, or the
-            new ones later.
-            """
+        def still_old() -> int:
+            """Return how many are left: lists may show the new ones later."""
             held = books.certain.keys()
             before = self.before.keys()
             return max(0, number - max(len(before - held), len(held - before), len(books.bought)))
 
         with self._remembered():
             try:
-                buy_missing(books, left, self.terms, operation=SWAP)
+                buy_missing(books, still_old, self.terms, operation=SWAP)
             except CallError:
                 # QG.net may have released the old ones before it refused. A single list may be
                 # wrong.
@@ -148,8 +135,6 @@ class Replacement(Generic[R]):
 
 
 def forget_replacements(books: Books[Any]) -> None:
-    """Forget all interrupted replacements of the key: what was released since must not be bought
-    again.
-    """
+    """Forget interrupted replacements: what was released since must not be bought again."""
     with after_the_call():
         books.api.caller.facts.forget_all(REPLACEMENT)

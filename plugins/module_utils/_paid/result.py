@@ -49,9 +49,7 @@ class Result(Generic[R]):
     def as_result(
         self, result: dict[str, Any], mode: Mode, what: str, before: str, after: str
     ) -> dict[str, Any]:
-        """Return the result of a task with the warnings, the error and in diff mode the difference
-        of the run.
-        """
+        """Return the result of a task, with the warnings, the error and the difference."""
         if self.warnings:
             result["warnings"] = self.warnings
         if mode.diff:

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Facts about a key, or about one of its objects: what the vendor's responses have shown, and what
+"""Facts about a key, or about one of its objects: what QG.net's responses have shown, and what
 was requested.
 """
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 DAY = 86400.0
 #: The product that a key was bought for.
 PRODUCT = "product"
-#: The codes and names of the areas that the vendor lists (JSON).
+#: The codes and names of the areas that QG.net lists (JSON).
 AREAS = "areas"
 #: The number of channels of the plan, on which rate limits depend.
 CHANNELS = "channels"
@@ -30,7 +30,7 @@ BALANCE = "balance"
 
 _EVER = 1e12
 #: Seconds for which a fact is used unless a response contradicts it. A key never changes its
-#: product, but the vendor may reuse a key. A user who renews a plan expects that the next run
+#: product, but QG.net may reuse a key. A user who renews a plan expects that the next run
 #: works.
 TTL = {
     PRODUCT: 30 * DAY,
@@ -58,7 +58,7 @@ class Facts:
         """Return a fact; None if it is not known, or too old."""
         query = "SELECT value FROM facts WHERE key = ? AND name = ? AND object = ? AND at > ?"
         rows = self.store.rows(query, self.key, name, about, self.store.now() - TTL[name])
-        return str(rows[0][0]) if rows else None
+        return next((str(value) for (value,) in rows), None)
 
     def save(self, name: str, value: str, about: str = "") -> None:
         """Store a fact; delete those of this name that are too old, of any key."""

@@ -85,9 +85,8 @@ class PostgresStore(Store):
         super().__init__(f"The database of store ({_described(given)})")
         self._held: set[str] = set()
         more = {name: value for name, value in PARAMETERS.items() if name not in given}
-        name = f"qgnet process {os.getpid()} of {os.uname().nodename}".encode("ascii", "replace")[
-            :63
-        ].decode()
+        process = f"qgnet process {os.getpid()} of {os.uname().nodename}"
+        name = process.encode("ascii", "replace")[:63].decode()
         with self._translated():
             connection = _Connection.connect(url, autocommit=True, application_name=name, **more)
         self._database = self._connection = connection
@@ -103,10 +102,9 @@ class PostgresStore(Store):
         settings = {**SETTINGS, "lock_timeout": f"{busy}s", "statement_timeout": f"{busy + 5}s"}
         with self._translated():
             texts = [f"SET {name} = '{value}'" for name, value in settings.items()]
-            (process,) = self._connection.execute(
-                f"SELECT pg_backend_pid(); {'; '.join(texts)}"
-            ).fetchone() or (None,)
-        if process != self._connection.info.backend_pid:
+            query = f"SELECT pg_backend_pid(); {'; '.join(texts)}"
+            row = self._connection.execute(query).fetchone()
+        if row != (self._connection.info.backend_pid,):
             raise StateError(
                 f"{self.place} is a connection pooler, which loses locks. Give the address of the "
                 "server."
@@ -119,13 +117,13 @@ class PostgresStore(Store):
         self._read_identity()
 
     def _has_tables(self) -> bool:
-        found = self.rows("SELECT tablename FROM pg_tables WHERE schemaname = ?", SCHEMA)
-        if found and ("meta",) not in found:
+        tables = self.rows("SELECT tablename FROM pg_tables WHERE schemaname = ?", SCHEMA)
+        if tables and ("meta",) not in tables:
             raise StateError(
                 f"{self.place} cannot be used: its schema {SCHEMA} contains tables of something "
                 "else. Use another database, or rename that schema."
             )
-        return bool(found)
+        return bool(tables)
 
     def _create(self) -> None:
         # IF NOT EXISTS would need the right to create schemas even if it exists.
@@ -203,9 +201,7 @@ class _Connection(Connection[Any]):
 
     @contextlib.contextmanager
     def _limited(self) -> Iterator[None]:
-        """End the connection if the body takes too long: a late answer must not be taken for that
-        of another one.
-        """
+        """End the connection if the body takes too long: a late answer is that of another query."""
         watchdog = threading.Timer(self.answer_timeout, self._cut)
         watchdog.daemon = True
         watchdog.start()

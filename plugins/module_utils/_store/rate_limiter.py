@@ -2,12 +2,12 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The vendor's rate limits per minute, shared by all processes that use the same state.
+"""QG.net's rate limits per minute, shared by all processes that use the same state.
 
-The vendor counts the calls of one key to one endpoint in a minute that starts with the first of
+QG.net counts the calls of one key to one endpoint in a minute that starts with the first of
 them. The client cannot see when that was, so it follows a stricter rule: never more than the limit
 in any minute. A call takes a slot before it is sent, and the slot expires one minute after the
-response arrived, since the vendor counted the call at some moment between the two.
+response arrived, since QG.net counted the call at some moment between the two.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from .store import Connection, Store, after_the_call
 
 #: Seconds added to the minute, since clocks may be slewed during a wait.
 CLOCK_SLACK = 0.1
-#: The maximum block of an endpoint in seconds, if the vendor asks for a longer one.
+#: The maximum block of an endpoint in seconds, if QG.net asks for a longer one.
 MAX_BLOCK = 3600
 #: The maximum random part of a block, as a share of it: other control nodes that do not share this
 #: store, and that were refused at the same moment, must not all call again in the same second.
@@ -39,26 +39,26 @@ _SAVE = (
     "INSERT INTO rate_calls (id, key, endpoint, expires_at, amount) VALUES (?, ?, ?, ?, ?) "
     "ON CONFLICT (id) DO UPDATE SET expires_at = excluded.expires_at"
 )
+_USED = (
+    "SELECT sum(amount), min(expires_at), "
+    f"max(CASE WHEN amount = {BLOCK} THEN expires_at END) "
+    "FROM rate_calls WHERE key = ? AND endpoint = ?"
+)
 
 
 def minute_seconds() -> float:
-    """Return the length of the vendor's minute: 60, or QG_MINUTE_SECONDS for a simulator with a
-    shorter one.
-    """
+    """Return the length of QG.net's minute: 60, or QG_MINUTE_SECONDS for a simulator."""
     text = os.environ.get("QG_MINUTE_SECONDS") or "60"
     with contextlib.suppress(ValueError):
         if 0 < float(text) <= 60:
             return float(text)
-    raise OptionError(
-        "QG_MINUTE_SECONDS",
-        f"={text} is not a number of seconds up to 60",
-        "correct it, or unset it",
-    )
+    problem = f"={text} is not a number of seconds up to 60"
+    raise OptionError("QG_MINUTE_SECONDS", problem, "correct it, or unset it")
 
 
 @dataclass
 class RateLimiter:
-    """The slots of the vendor's rate limits, shared by all processes that use the same store."""
+    """The slots of QG.net's rate limits, shared by all processes that use the same store."""
 
     store: Store
     minute: float = field(default_factory=minute_seconds)
@@ -73,17 +73,19 @@ class RateLimiter:
         budget: WaitBudget,
         amount: int = 1,
     ) -> Iterator[None]:
-        """Wait for a slot, and take it for a call of at most ``timeout`` seconds, until a minute
-        after the body.
+        """Wait for a slot, and take it until a minute after the body.
 
-        ``amount`` is the number of units that the call counts as, if the limit is not one on calls.
+        The body takes at most ``timeout`` seconds. ``amount`` is the number of units that the call
+        counts as, if the limit is not one on calls.
         """
-        number, reason = secrets.randbits(62), f"the vendor's limit of {limit} a minute is used up"
+        number = secrets.randbits(62)
+        reason = f"QG.net's limit of {limit} a minute is used up"
+        longest = self.minute * MAX_SLEEP_SHARE
         while (wait := self._take(number, key, endpoint, limit, timeout, amount)) is not None:
             # The slot of a call that is still in flight may expire earlier, by up to the timeout of
             # the call.
             budget.require(wait - timeout, reason, endpoint)
-            budget.wait(min(max(wait, MIN_SLEEP), self.minute * MAX_SLEEP_SHARE), reason, endpoint)
+            budget.wait(min(max(wait, MIN_SLEEP), longest), reason, endpoint)
         try:
             yield
         finally:
@@ -98,11 +100,7 @@ class RateLimiter:
         with self.store.transaction() as database:
             now = self.store.now()
             database.execute("DELETE FROM rate_calls WHERE expires_at <= ?", (now,))
-            used, first, blocked = database.execute(
-                f"SELECT sum(amount), min(expires_at), max(CASE WHEN amount = {BLOCK} THEN "
-                "expires_at END) FROM rate_calls WHERE key = ? AND endpoint = ?",
-                (key, endpoint),
-            ).fetchone()
+            used, first, blocked = database.execute(_USED, (key, endpoint)).fetchone()
             if blocked is not None:
                 return float(blocked) - now
             if used and used + amount > limit:
@@ -120,18 +118,18 @@ class RateLimiter:
         seconds: float,
         amount: int,
     ) -> None:
-        """Let a slot expire in so many seconds, also one that was deleted while this process was
-        stopped.
-        """
+        """Let a slot expire in so many seconds, also one that was deleted meanwhile."""
         database.execute(_SAVE, (number, key, endpoint, self.store.now() + seconds, amount))
 
-    def block(self, key: str, endpoint: str, seconds: float | None = None) -> None:
-        """Block an endpoint for all processes, because the vendor refused a call for its rate.
+    def block(self, key: str, endpoint: str, seconds: float | None) -> None:
+        """Block an endpoint for all processes, because QG.net refused a call for its rate.
 
-        Another client must have called as well. The block lasts for ``seconds`` if the vendor gave
+        Another client must have called as well. The block lasts for ``seconds`` if QG.net gave
         them, or a minute.
         """
-        duration = self.minute + CLOCK_SLACK if seconds is None else min(seconds, MAX_BLOCK)
+        if seconds is None:
+            seconds = self.minute + CLOCK_SLACK
+        duration = min(seconds, MAX_BLOCK)
         duration += current().random(0, min(duration, self.minute) * JITTER)
         with self.store.transaction() as database:
             self._save(database, secrets.randbits(62), key, endpoint, duration, BLOCK)

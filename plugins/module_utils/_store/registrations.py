@@ -19,17 +19,15 @@ if TYPE_CHECKING:
 
 
 class Registration(NamedTuple):
-    """An address of a host.
+    """An address of a host, which was registered at the state time ``since``.
 
-    ``found`` says that it was listed before a host reported it, so it is not ours to remove.
-
-    It was registered at the state time ``since``.
+    ``there_before`` says that it was listed before a host reported it, so it is not ours to remove.
     """
 
     inventory: str
     host: str
     ip: str
-    found: bool
+    there_before: bool
     since: float
 
 
@@ -42,18 +40,19 @@ class Registrations:
 
     def all(self) -> list[Registration]:
         query = (
-            "SELECT inventory, host, ip, found, since FROM registrations "
+            "SELECT inventory, host, ip, there_before, since FROM registrations "
             "WHERE key = ? ORDER BY inventory, host, ip"
         )
         rows = self.store.rows(query, self.key)
-        return [
-            Registration(place, host, ip, bool(found), since)
-            for place, host, ip, found, since in rows
-        ]
+        registrations = []
+        for inventory, host, ip, there_before, since in rows:
+            registrations.append(Registration(inventory, host, ip, bool(there_before), since))
+        return registrations
 
     def replace(self, rows: Iterable[Registration]) -> None:
         """Write the difference in one transaction; nothing if there is none."""
-        old, new = set(self.all()), set(rows)
+        old = set(self.all())
+        new = set(rows)
         if old == new:
             return
         with self.store.transaction() as database:
@@ -62,7 +61,10 @@ class Registrations:
                 [(self.key, *row[:3]) for row in sorted(old - new)],
             )
             database.executemany(
-                "INSERT INTO registrations (key, inventory, host, ip, found, since) VALUES (?, "
-                "?, ?, ?, ?, ?)",
-                [(self.key, *row[:3], int(row.found), row.since) for row in sorted(new - old)],
+                "INSERT INTO registrations (key, inventory, host, ip, there_before, since) "
+                "VALUES (?, ?, ?, ?, ?, ?)",
+                [
+                    (self.key, *row[:3], int(row.there_before), row.since)
+                    for row in sorted(new - old)
+                ],
             )

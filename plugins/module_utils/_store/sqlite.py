@@ -55,10 +55,11 @@ class SqliteStore(Store):
     _ahead: float
 
     def __init__(self, directory: str, busy: float) -> None:
-        super().__init__(f"store {directory if directory.strip() else repr(directory)}")
+        is_empty = not directory.strip()
+        super().__init__(f"store {repr(directory) if is_empty else directory}")
         self._clock = current().clock
         with self._translated(OSError, RuntimeError, ValueError):
-            if not directory.strip():
+            if is_empty:
                 raise ValueError("it is empty")
             self._directory = Path(os.path.expandvars(directory)).expanduser()
             if not self._directory.is_absolute():
@@ -132,25 +133,24 @@ class SqliteStore(Store):
     def _begin(self, *, durable: bool) -> None:
         # With NORMAL, a power failure may lose the last transactions; a process that is killed
         # loses none either way.
-        self._database.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
+        level = "FULL" if durable else "NORMAL"
+        self._database.execute(f"PRAGMA synchronous = {level}")
         self._database.execute("BEGIN IMMEDIATE")
-        recorded, ahead, last = self._database.execute(
-            "SELECT boot, ahead, last FROM clock"
-        ).fetchone()
-        boot, elapsed = self._clock.boot(), self._clock.elapsed()
+        rows = self._database.execute("SELECT boot, ahead, last FROM clock")
+        recorded, self._ahead, last = rows.fetchone()
+        boot = self._clock.boot()
+        elapsed = self._clock.elapsed()
         # Without an identity of the boot, a clock that is behind shows another one.
-        self._ahead = ahead if boot == recorded and elapsed + ahead >= last else last - elapsed
+        if boot != recorded or elapsed + self._ahead < last:
+            self._ahead = last - elapsed
         clock = (boot, self._ahead, elapsed + self._ahead)
         self._database.execute("UPDATE clock SET boot = ?, ahead = ?, last = ?", clock)
 
     def _acquire(self, name: str) -> Callable[[], None] | None:
-        """Lock a file, which the kernel unlocks when this process ends, and write the number of the
-        process in it.
-        """
+        """Lock a file with the number of this process; the kernel unlocks it when that ends."""
         with self._translated(OSError):
-            file = os.fdopen(
-                os.open(self._lock(name), os.O_WRONLY | os.O_CREAT, 0o600), "w", encoding="ascii"
-            )
+            number = os.open(self._lock(name), os.O_WRONLY | os.O_CREAT, 0o600)
+            file = os.fdopen(number, "w", encoding="ascii")
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:

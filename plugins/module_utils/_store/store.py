@@ -37,7 +37,7 @@ LOSS = (
 #: ``request`` (JSON) is what was asked for. ``sent_at``, ``answered_at``, ``expires_at``, ``since``
 #: and ``at`` are state time; ``wall_at`` is Unix time, for people. ``rate_calls`` has a row per
 #: call that takes a slot until ``expires_at``. It counts as ``amount`` calls, or takes all slots if
-#: that is 0: the vendor refused calls to the endpoint for their rate. Its number is random.
+#: that is 0: QG.net refused calls to the endpoint for their rate. Its number is random.
 #: ``installations`` are the gateways and lists of hosts, as they were declared; ``options`` and
 #: ``keys`` (salted digests by the names of pools) are JSON, ``*_at`` is Unix time and
 #: ``locked_until`` state time. ``lease_sets`` has what is remembered of the exits of each set of
@@ -49,7 +49,7 @@ CREATE TABLE journal (
   id INTEGER PRIMARY KEY AUTOINCREMENT, key TEXT NOT NULL, kind TEXT NOT NULL, operation TEXT NOT
   NULL, endpoint TEXT NOT NULL, product TEXT NOT NULL, buys INTEGER NOT NULL, before TEXT NOT NULL,
   request TEXT NOT NULL, sent_at FLOAT NOT NULL, timeout FLOAT NOT NULL, state TEXT NOT NULL,
-  answered_at FLOAT, got INTEGER NOT NULL, received TEXT, lasts FLOAT, wall_at FLOAT NOT NULL,
+  answered_at FLOAT, got INTEGER NOT NULL, received TEXT, life FLOAT, wall_at FLOAT NOT NULL,
   run_user TEXT NOT NULL, run TEXT NOT NULL, host TEXT NOT NULL, inventory TEXT NOT NULL);
 CREATE INDEX journal_open ON journal (key, kind) WHERE state IN ('sent', 'unknown');
 CREATE INDEX journal_free ON journal (sent_at) WHERE buys = 0;
@@ -61,7 +61,7 @@ CREATE TABLE effects (
 CREATE INDEX effects_at ON effects (key, kind, at); CREATE TABLE rate_calls (id BIGINT PRIMARY KEY,
 key TEXT, endpoint TEXT, expires_at FLOAT, amount INTEGER); CREATE INDEX rate_calls_by_key ON
 rate_calls (key, endpoint, expires_at); CREATE TABLE registrations (
-  key TEXT, inventory TEXT, host TEXT, ip TEXT, found INTEGER, since FLOAT, PRIMARY KEY (key,
+  key TEXT, inventory TEXT, host TEXT, ip TEXT, there_before INTEGER, since FLOAT, PRIMARY KEY (key,
   inventory, host, ip));
 CREATE TABLE installations (
   id TEXT PRIMARY KEY, kind TEXT NOT NULL, inventory TEXT NOT NULL, host TEXT NOT NULL, name TEXT
@@ -79,9 +79,7 @@ class StateError(QgError):
 
 
 def after_the_call() -> contextlib.AbstractContextManager[None]:
-    """Let a failure of the store pass: after a call, it must never hide what the vendor did and was
-    paid for.
-    """
+    """Let a failure of the store pass: after a call, it must not hide what was paid for."""
     return contextlib.suppress(StateError)
 
 
@@ -117,15 +115,11 @@ class Store(abc.ABC):
 
     @abc.abstractmethod
     def now(self) -> float:
-        """Return the state time in seconds, which all processes share, and which no setting of
-        their clocks changes.
-        """
+        """Return the state time in seconds, which all processes share, whoever sets a clock."""
 
     @abc.abstractmethod
     def wall_ahead(self) -> float:
-        """Return the seconds by which Unix time is ahead of state time, on the wall clock that
-        processes share.
-        """
+        """Return the seconds by which Unix time, on the clock of all processes, is ahead of it."""
 
     @abc.abstractmethod
     def _begin(self, *, durable: bool) -> None:
@@ -172,9 +166,7 @@ class Store(abc.ABC):
 
     @contextlib.contextmanager
     def try_lock(self, name: str) -> Iterator[bool]:
-        """Hold the lock ``name`` if neither another process nor this one does, and yield whether it
-        is held.
-        """
+        """Hold the lock ``name`` if nobody does, and yield whether it is held."""
         release = self._acquire(name)
         try:
             yield release is not None
@@ -183,9 +175,7 @@ class Store(abc.ABC):
                 release()
 
     def digest(self, *parts: str) -> str:
-        """Return a name for a secret that reveals nothing to a reader who lacks the salt of this
-        store.
-        """
+        """Return a name for a secret that reveals nothing without the salt of this store."""
         return hmac.new(self._salt, "\0".join(parts).encode(), hashlib.sha256).hexdigest()[:32]
 
     def _read_identity(self) -> None:

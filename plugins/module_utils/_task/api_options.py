@@ -31,10 +31,10 @@ DEFAULT_STORE = "~/.ansible/qgnet"
 AUTO = "auto"
 #: The other values: the rows of ``PRODUCTS``, which tasks on an account do not load.
 PRODUCT_NAMES = ("classic", "share", "longterm", "exclusive", "overseas")
-#: The option for the state, also for plugins that use the state without calling the vendor (doc
+#: The option for the state, also for plugins that use the state without calling QG.net (doc
 #: fragment ``store``).
 STORE_OPTIONS: Spec = shared("store", type="str", default=DEFAULT_STORE, no_log=False)
-#: The options of the HTTP transport to each of the vendor's APIs (doc fragment ``transport``).
+#: The options of the HTTP transport to each of QG.net's APIs (doc fragment ``transport``).
 TRANSPORT_OPTIONS: Spec = {
     **shared("timeout", type="float", default=10.0),
     **shared("max_wait", type="float", default=300.0),
@@ -94,9 +94,8 @@ def _check_api_url(option: str, url: str, spec: Spec) -> None:
     """Refuse the URL of an API that may contain a secret or the parameters of a call."""
     parts = urlsplit(check_url(option, url, spec[option]["default"]))
     if parts.query or parts.fragment:
-        problem = (
-            f"must contain only scheme, host and path, such as {parts.scheme}://{parts.netloc}"
-        )
+        plain = f"{parts.scheme}://{parts.netloc}"
+        problem = f"must contain only scheme, host and path, such as {plain}"
         raise OptionError(option, problem, "leave out the query and the fragment")
 
 
@@ -122,9 +121,7 @@ class Timing:
         return cls(timeout, check_range("max_wait", params["max_wait"], 0, 86400))
 
     def transport(self, url_option: str, **more: Any) -> Transport:
-        """Return the transport for calls to a URL; ``url_option`` is the name of its option in
-        messages.
-        """
+        """Return the transport for calls to the URL of an option, which messages name."""
         build = current().transport or Transport
         return build(timeout=self.timeout, url_option=url_option, **more)
 
@@ -149,9 +146,7 @@ class Connection:
 
     @classmethod
     def of(cls, params: Params) -> Connection:
-        """Return what the options of :data:`PROXY_API_OPTIONS` describe; without ``product``, it is
-        the classic one.
-        """
+        """Return what the options describe; without ``product``, it is the classic one."""
         key = params["key"]
         password = params["password"]
         _check_key(key)
@@ -219,10 +214,10 @@ class AccountConnection:
         """Return what the options of :data:`ACCOUNT_API_OPTIONS` describe."""
         from .._api.account import Identity
 
-        for option, what in (("app_id", "the appid"), ("app_key", "the appkey")):
-            _check_filled(
-                option, params[option], f"{what} of the page Agent in QG.net's user center"
-            )
+        app_id = params["app_id"]
+        app_key = params["app_key"]
+        _check_filled("app_id", app_id, "the appid of the page Agent in QG.net's user center")
+        _check_filled("app_key", app_key, "the appkey of the page Agent in QG.net's user center")
         url = params["account_url"]
         _check_api_url("account_url", url, ACCOUNT_API_OPTIONS)
         # The site of the account is a part of the signature. A reseller's is the host of its API;
@@ -230,11 +225,8 @@ class AccountConnection:
         host = urlsplit(url).hostname or ""
         is_reseller = re.fullmatch(r"(?=.*[a-z])[^:]+\.[^:]+", host) and host != "qg.net"
         domain = host if is_reseller else "www.qg.net"
-        return cls(
-            Identity(params["app_id"].strip(), params["app_key"].strip(), domain),
-            url,
-            Timing.of(params),
-        )
+        identity = Identity(app_id.strip(), app_key.strip(), domain)
+        return cls(identity, url, Timing.of(params))
 
 
 def account_api(connection: AccountConnection, announcer: Announcer) -> Account:

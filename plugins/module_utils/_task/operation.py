@@ -63,14 +63,12 @@ _OTHER_SETTINGS = ("ledger_days", "minute_seconds")
 
 
 def check_environment(options: Iterable[str]) -> None:
-    """Refuse an environment variable that looks like one of the ``options`` and is none: a misspelt
-    cap would cost.
-    """
+    """Refuse a misspelt environment variable: that of a cap would cost money."""
     settings = (*options, *_OTHER_SETTINGS)
     prefix = environment_name("")
-    known = set(map(environment_name, settings))
+    names = set(map(environment_name, settings))
     for name in os.environ:
-        if not name.startswith(prefix) or name in known:
+        if not name.startswith(prefix) or name in names:
             continue
         near = meant(name.removeprefix(prefix).lower(), settings)
         if near is not None:
@@ -97,19 +95,17 @@ def shared_options(spec: Spec) -> list[str]:
 
 
 def from_this_environment(spec: Spec) -> dict[str, str]:
-    """Return the options from the control node's environment for a task that runs on another
-    machine.
-    """
+    """Return the options that the control node's environment sets, for another machine."""
     # Imported only for such a task.
     from .._store.opening import is_database
 
-    found = {}
+    options = {}
     for option in shared_options(spec):
         value = os.environ.get(environment_name(option))
         # A directory of the control node means nothing on another machine.
         if value and (option != "store" or is_database(value)):
-            found[option] = value
-    return found
+            options[option] = value
+    return options
 
 
 def read_options(
@@ -120,9 +116,7 @@ def read_options(
     variable: Variable | None = None,
     selectors: Iterable[str] = (),
 ) -> dict[str, Any]:
-    """Return all options of a specification as their types.
-
-    Raises OptionError for the first mistake in them.
+    """Return all options of a specification as their types; raises OptionError for a mistake.
 
     ``given`` are the options as the user wrote them at a ``place``. Null or an empty value is
     refused for the ``selectors``, which select objects.
@@ -139,10 +133,10 @@ def read_options(
     except OptionError as error:
         mistake = error
     # The quoted value may be the secret of another option.
-    hidden = [name for name, option in spec.items() if option.get("no_log")]
-    secrets = [
-        str(values.get(name) or os.environ.get(environment_name(name), "")) for name in hidden
-    ]
+    secrets = []
+    for name, option in spec.items():
+        if option.get("no_log"):
+            secrets.append(str(values.get(name) or os.environ.get(environment_name(name), "")))
     raise type(mistake)(*without_secrets((mistake.option, mistake.problem, mistake.fix), secrets))
 
 
@@ -150,11 +144,10 @@ def check_option_names(spec: Collection[str], given: Iterable[str]) -> None:
     """Refuse what is not an option."""
     for name in given:
         if name not in spec:
-            near = similar(name, spec)
-            hint = f"did you mean {near[0]}? The" if near else "the"
-            raise OptionError(
-                name, "is not an option", f"{hint} options are {', '.join(sorted(spec))}"
-            )
+            fix = f"the options are {', '.join(sorted(spec))}"
+            if near := similar(name, spec):
+                fix = f"did you mean {near[0]}? T{fix[1:]}"
+            raise OptionError(name, "is not an option", fix)
 
 
 def given_options(
@@ -165,22 +158,20 @@ def given_options(
     variable: Variable | None = None,
     selectors: Iterable[str] = (),
 ) -> dict[str, Any]:
-    """Return the options that a user or a variable sets; the environment and the defaults come
-    after these.
-    """
+    """Return the options that a task or variables set, before the environment and defaults."""
     given = {name: plain(value) for name, value in given.items()}
     check_selectors(selectors, given)
-    found = {name: value for name, value in given.items() if value is not None}
+    result = {name: value for name, value in given.items() if value is not None}
     for name in spec:
-        if variable is None or name in found:
+        if variable is None or name in result:
             continue
         value = plain(variable(name))
         if value is not UNSET and not is_unset(name, value, selectors):
-            found[name] = value
-    check_selectors(selectors, found)
+            result[name] = value
+    check_selectors(selectors, result)
     shared_names = shared_options(spec)
     for name, option in spec.items():
-        if not option.get("required") or name in found:
+        if not option.get("required") or name in result:
             continue
         if name not in shared_names:
             raise OptionError(name, "is missing", f"give it as {place}")
@@ -190,7 +181,7 @@ def given_options(
                 fix += f", as variable {variable_name(name)},"
             fix += f" or as {environment_name(name)} in the environment of the control node"
             raise MissingOption(name, "is missing", fix)
-    return found
+    return result
 
 
 def is_unset(option: str, value: Any, selectors: Iterable[str] = ()) -> bool:
@@ -202,21 +193,20 @@ def is_unset(option: str, value: Any, selectors: Iterable[str] = ()) -> bool:
 
 
 def plain(value: Any) -> Any:
-    """Return a value without ansible-core's tags, which are slow to copy, and with vaulted text
-    decrypted.
-    """
+    """Return a value without ansible-core's tags, which are slow to copy, and decrypted."""
     if isinstance(value, dict):
         return {plain(name): plain(item) for name, item in value.items()}
     if isinstance(value, list):
         return [plain(item) for item in value]
     if isinstance(value, str):
         return str.__str__(value)
-    return str(value) if getattr(value, "__ENCRYPTED__", False) else value
+    if getattr(value, "__ENCRYPTED__", False):
+        return str(value)
+    return value
 
 
 def check_selectors(selectors: Iterable[str], given: Mapping[str, Any]) -> None:
-    """Refuse a null or empty value for an option that selects, which Ansible does not distinguish
-    from no value.
+    """Refuse null or an empty value for an option that selects: to Ansible, it is no value.
 
     The same holds for a key, which selects what is paid for.
     """
@@ -293,18 +283,13 @@ def guarded(
     passed_on: tuple[type[Exception], ...] = (),
     origin: Callable[[str], str] = Mode.origin,
 ) -> dict[str, Any]:
-    """Return the result of the work, or a failed result for any exception except those
-    ``passed_on``.
-    """
+    """Return the result of the work, or for any exception but those ``passed_on`` a failed one."""
     try:
         return work()
     except QgError as error:
-        return {
-            "failed": True,
-            "changed": False,
-            **error.as_result(),
-            "msg": explained(error, origin),
-        }
+        result = {"failed": True, "changed": False, **error.as_result()}
+        result["msg"] = explained(error, origin)
+        return result
     except passed_on:
         raise
     except Exception as error:
@@ -313,9 +298,7 @@ def guarded(
 
 
 def explained(error: QgError, origin: Callable[[str], str]) -> str:
-    """Return the message of an error with what has set its option, if the option is in no task or
-    may be in none.
-    """
+    """Return the message of an error, with what has set its option if the task did not."""
     # Most often the URL of an API that cannot be reached is wrong.
     option = error.details.get("option")
     if error.option and origin(error.option) not in (TASK, DEFAULT):
@@ -327,19 +310,17 @@ def explained(error: QgError, origin: Callable[[str], str]) -> str:
 
 def secrets_in(params: Params, spec: Spec) -> frozenset[str]:
     """Return the values of all options that are marked ``no_log``, and the secrets in URLs."""
-    given = (
-        str(params[name])
-        for name, option in spec.items()
-        if option.get("no_log") and params.get(name)
-    )
-    # Blank text is a mistake, and not a secret: masking it would make the message about it
-    # unreadable.
-    found = {value for value in given if value.strip()}
+    secrets = set()
+    for name, option in spec.items():
+        value = str(params.get(name) or "")
+        # Blank text is a mistake, and no secret: with it masked, its message would be unreadable.
+        if option.get("no_log") and value.strip():
+            secrets.add(value)
     if "timeout" in spec:
-        found.update(environment_secrets())
+        secrets.update(environment_secrets())
     if "store" in spec:
-        found.update(database_secrets(params.get("store")))
-    return frozenset(found)
+        secrets.update(database_secrets(params.get("store")))
+    return frozenset(secrets)
 
 
 def redact(result: dict[str, Any], params: Params, spec: Spec) -> dict[str, Any]:

@@ -34,7 +34,7 @@ from .._store.store import Store
 from .api_options import AUTO, Connection, key_caller
 from .operation import Spec, environment_name, variable_name
 
-#: The vendor's numbers of its pools.
+#: QG.net's numbers of its pools.
 POOLS = {"normal": 1, "enterprise": 2}
 #: The options for the location of leases.
 PLACE_OPTIONS: Spec = {
@@ -67,9 +67,7 @@ def check_quota(product: str) -> None:
 
 
 def naming_product(error: CallError, caller: KeyCaller, fix: str) -> QgError:
-    """Return the refusal of a classic call with the product of the key, if a run has found out
-    another one.
-    """
+    """Return the refusal of a classic call, with the product if a run has found another one."""
     product = caller.facts.get(PRODUCT)
     if product not in (None, CLASSIC):
         fix = f"The key is one of product={product}, which has no such call."
@@ -83,8 +81,7 @@ def lease_client(
     *,
     store: Store | None = None,
 ) -> Leases:
-    """Return the client of the API that serves the leases of a key; ``store`` is the store if it is
-    open already.
+    """Return the client of a key's leases; ``store`` is the store if it is open already.
 
     ``check`` is called as soon as the product is known: before any call, unless it has to be found
     out.
@@ -116,9 +113,7 @@ def _found_out(caller: KeyCaller) -> str:
 
 
 def read_product(caller: KeyCaller) -> str:
-    """Read the lists of leases until one of the APIs serves the key; store its product, which the
-    caller then uses.
-    """
+    """Read one API after the other until one serves the key, and store its product."""
     refusals: dict[str, CallError] = {}
     for product in PRODUCTS:
         caller.use_product(product)
@@ -127,7 +122,7 @@ def read_product(caller: KeyCaller) -> str:
             return product
         refusals[product] = refusal
     if refusals[CLASSIC].reason is Reason.PERMISSION:
-        # Plans of exclusive occupancy have no list of leases, but a quota.
+        # Plans for reserved lines have no list of leases, but a quota.
         caller.use_product(CLASSIC)
         refusal = _refusal(caller, Leases(caller).quota)
         if refusal is None:
@@ -153,9 +148,7 @@ def _refusal(caller: KeyCaller, read: Callable[[], object]) -> CallError | None:
 
 
 def _is_of_other_product(error: CallError, product: str) -> bool:
-    """Whether the key may be of another product: this API refuses it, or there is no such product
-    host.
-    """
+    """Whether the key may be of another product: this API, or its host, does not know it."""
     return error.reason in OF_OTHER_PRODUCT or (
         product != CLASSIC and error.details.get("http_status") == 404
     )
@@ -192,7 +185,7 @@ def check_areas(option: str, texts: Sequence[object] | None) -> tuple[str, ...]:
 
 
 def check_one_area(areas: Sequence[str], what: str) -> None:
-    """Refuse several areas where the vendor's call takes one; ``what`` precedes the number."""
+    """Refuse several areas where QG.net's call takes one; ``what`` precedes the number."""
     if len(areas) > 1:
         fix = "give one of them, and use a task for each"
         raise OptionError("areas", f"contains {len(areas)} areas, and {what} one", fix)

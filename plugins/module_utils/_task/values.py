@@ -52,7 +52,9 @@ def _as_list(value: Any) -> list[Any]:
     if isinstance(value, list | tuple):
         return list(value)
     text = _as_text(value)
-    return text.split(",") if text else []
+    if not text:
+        return []
+    return text.split(",")
 
 
 def _as_dictionary(value: Any) -> dict[str, Any]:
@@ -83,15 +85,15 @@ _TYPES = {
 def typed_options(
     spec: Mapping[str, Mapping[str, Any]], given: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """Return all options of a specification as their types, with defaults or None for those that
-    are not given.
+    """Return all options of a specification as their types; raises OptionError for a mistake.
 
-    Raises OptionError for the first mistake.
+    Those that are not given have their default, or None.
     """
     values = {}
     for name, option in spec.items():
-        value = given.get(name, option.get("default"))
-        values[name] = None if value is None else typed(name, option, value)
+        values[name] = given.get(name, option.get("default"))
+        if values[name] is not None:
+            values[name] = typed(name, option, values[name])
     return values
 
 

@@ -5,7 +5,7 @@
 """The operation of qg_tunnel_exit: changes the exit of a tunnel through its control port
 (``http://TUNNEL:9090``).
 
-The only source is a page of the vendor from 2022 (a copy at a reseller).
+The only source is a page of QG.net from 2022 (a copy at a reseller).
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from .._api.parsing import (
     ResponseShapeError,
     as_text,
     integer,
+    iso_time,
     parse_object,
     parse_vendor_time,
     required_text,
@@ -62,12 +63,11 @@ def read_exit(body: Mapping[str, Any]) -> dict[str, Any]:
     host, _colon, port = server.rpartition(":")
     if not host.strip() or not 1 <= (integer(port) or 0) <= 65535:
         raise ResponseShapeError("server is not an address with a port")
-    ends = parse_vendor_time(deadline)
     return {
         "ip": host,
         "server": server,
         "deadline": deadline,
-        "expires_at": ends.isoformat() if ends else None,
+        "expires_at": iso_time(parse_vendor_time(deadline)),
     }
 
 

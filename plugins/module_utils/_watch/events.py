@@ -40,11 +40,16 @@ class Changes:
         previous = self._known.get(subject)
         added = _missing_in(previous, current)
         removed = _missing_in(current, previous)
-        changed = bool(added or removed) if isinstance(current, list) else current != previous
-        is_news = previous is None or changed or subject in self._failing
+        is_news = previous is None or subject in self._failing
+        if isinstance(current, list):
+            is_news = is_news or bool(added or removed)
+        elif current != previous:
+            is_news = True
         self._failing.discard(subject)
         self._known[subject] = current
-        return _event(subject, current, previous, added, removed) if is_news else None
+        if not is_news:
+            return None
+        return _event(subject, current, previous, added, removed)
 
     def failure(self, subject: str, error: QgError) -> Event | None:
         """Return the event if the subject could be read before; further failures are no change."""
@@ -52,26 +57,23 @@ class Changes:
             return None
         self._failing.add(subject)
         details = {name: error.details.get(name) for name in CALL_DETAILS}
-        return _event(
-            FAILED, {"watched": subject, "msg": error.message, "error": details}, None, [], []
-        )
+        current = {"watched": subject, "msg": error.message, "error": details}
+        return _event(FAILED, current, None, [], [])
 
 
-def _missing_in(one: Reading | None, other: Reading | None) -> list[Any]:
-    """Return the items of the ``other`` list that are not in the first; a list that was never read
-    lacks nothing.
-    """
-    if not isinstance(one, list) or not isinstance(other, list):
+def _missing_in(items: Reading | None, wanted: Reading | None) -> list[Any]:
+    """Return the ``wanted`` that a list lacks; one that was never read lacks nothing."""
+    if not isinstance(items, list) or not isinstance(wanted, list):
         return []
-    names = {_name(item) for item in one}
-    return [item for item in other if _name(item) not in names]
+    names = {_name(item) for item in items}
+    return [item for item in wanted if _name(item) not in names]
 
 
 def _name(item: Any) -> str:
-    """Return what stays the same of a lease or an address: fields of a lease differ between lists
-    of the vendor.
-    """
-    return str(item["server"] if isinstance(item, dict) else item)
+    """Return what stays the same of an address or a lease, whose fields differ between lists."""
+    if isinstance(item, dict):
+        return str(item["server"])
+    return str(item)
 
 
 def _event(

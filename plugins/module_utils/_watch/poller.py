@@ -44,7 +44,7 @@ from .._task.operation import read_options as read
 from .._task.products import check_quota, lease_client
 from .events import BALANCE, FAILED, LEASES, QUOTA, WHITELIST, Changes, Reading
 
-#: The minimum interval between two polls, as a share of the vendor's minute: six calls of each kind
+#: The minimum interval between two polls, as a share of QG.net's minute: six calls of each kind
 #: a minute, where the smallest plan allows 15, so that most of the limit remains for playbooks.
 MIN_INTERVAL = 1 / 6
 
@@ -154,7 +154,7 @@ async def _in_thread(work: Callable[[], T]) -> T:
     """Run blocking work in a thread of its own.
 
     A process waits for asyncio's own pool before it ends, but stopping a watcher must not require a
-    response of the vendor.
+    response of QG.net.
     """
     future: concurrent.futures.Future[T] = concurrent.futures.Future()
     # A running future cannot be cancelled, so the thread can always set its result.

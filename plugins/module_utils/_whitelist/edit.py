@@ -37,8 +37,7 @@ _NOT_SHOWN = (
 
 
 class Edit:
-    """A list that is changed so that the ``wanted`` addresses are on it, and then the ``unwanted``
-    ones are not.
+    """A change: all ``wanted`` addresses are on the list, then no ``unwanted`` one is.
 
     ``before`` is the list as it was, ``after`` as it is, or as check mode predicts it. ``refused``
     are addresses that QG.net does not take. With ``error``, the list is not as it should be, or
@@ -69,10 +68,10 @@ class Edit:
 
     @property
     def unneeded(self) -> frozenset[str]:
-        """The addresses that are still to be removed; none while QG.net refuses those that replace
-        them.
-        """
-        return frozenset() if self.refused else self.unwanted & self.after
+        """The addresses that are still to be removed; none while others are refused."""
+        if self.refused:
+            return frozenset()
+        return self.unwanted & self.after
 
     @property
     def added(self) -> frozenset[str]:
@@ -84,9 +83,7 @@ class Edit:
 
     @property
     def unconfirmed(self) -> frozenset[str]:
-        """The addresses that QG.net has reported as changed, and that no reading of the list has
-        shown as such.
-        """
+        """The addresses that QG.net has reported as changed, and the list has not shown so."""
         return self._reported_added | self._reported_removed
 
     def run(self, *, check: bool) -> None:
@@ -105,18 +102,15 @@ class Edit:
 
     def result(self) -> dict[str, Any]:
         """Return what has changed, and the list."""
+        refused = []
+        for ip in sorted(self.refused, key=inet_aton):
+            error = self.refused[ip]
+            refused.append({"ip": ip, "code": error.details.get("code"), "reason": error.message})
         return {
             "changed": bool(self.added or self.removed),
             "added": sorted(self.added, key=inet_aton),
             "removed": sorted(self.removed, key=inet_aton),
-            "refused": [
-                {
-                    "ip": ip,
-                    "code": self.refused[ip].details.get("code"),
-                    "reason": self.refused[ip].message,
-                }
-                for ip in sorted(self.refused, key=inet_aton)
-            ],
+            "refused": refused,
             "whitelist": sorted(self.after, key=inet_aton),
             "count": len(self.after),
             "unreadable": list(self.unreadable),
@@ -132,9 +126,10 @@ class Edit:
         stalls = 0
         while left := len(self.missing) + len(self.unneeded):
             error = self._send()
-            stalls = 0 if len(self.missing) + len(self.unneeded) < left else stalls + 1
-            if not stalls:
+            if len(self.missing) + len(self.unneeded) < left:
+                stalls = 0
                 continue
+            stalls += 1
             if error and (stalls == MAX_STALLS or not getattr(error, "retryable", False)):
                 raise _not_carried_out(error)
             if stalls == MAX_STALLS:
@@ -142,9 +137,11 @@ class Edit:
             pause = backoff(stalls, getattr(error, "retry_after", None))
             try:
                 self._wait(pause, "the whitelist does not show the change")
-            except WaitBudgetExceeded as late:
-                # The error that made the wait necessary is more useful than the lack of time.
-                raise _not_carried_out(error) if error else late from None
+            except WaitBudgetExceeded:
+                if error is None:
+                    raise
+                # It made the wait necessary, and is more useful than the lack of time.
+                raise _not_carried_out(error) from None
         ignored = self.missing - self._reported_added
         self.refused.update(dict.fromkeys(ignored, QgError(_NOT_SHOWN)))
         if self.refused:
@@ -165,17 +162,17 @@ class Edit:
         try:
             self._read()
         except QgError as unread:
-            cause = error or unread
-            doubt = ", so its change is unknown" if error else ""
-            text = f"{cause.message} The whitelist could not be read afterwards{doubt}: run again."
-            raise QgError(text, **cause.details) from None
+            cause = unread
+            problem = "The whitelist could not be read afterwards"
+            if error:
+                cause = error
+                problem += ", so its change is unknown"
+            raise QgError(f"{cause.message} {problem}: run again.", **cause.details) from None
         self._await_reported()
         return error
 
     def _write(self) -> None:
-        """Add first, so that no host is cut off; remove first only from a full list, if that makes
-        enough room.
-        """
+        """Add first, so that no host is cut off, unless the list is full and has to make room."""
         if not self._must_make_room() and self._add(sorted(self.missing, key=inet_aton)):
             self._remove()
         elif self._must_make_room():
@@ -198,8 +195,10 @@ class Edit:
         Returns whether all are added.
         """
         ips = [ip for ip in ips if ip not in self.refused]
+        if not ips:
+            return True
         try:
-            added = self._api.add(ips) if ips else frozenset()
+            added = self._api.add(ips)
         except CallError as error:
             if error.reason not in ABOUT_ADDRESSES:
                 raise
@@ -210,9 +209,8 @@ class Edit:
             if half:
                 return all([self._add(ips[:half]), self._add(ips[half:])])
             # A full list takes none of the others either.
-            self.refused.update(
-                dict.fromkeys(self.missing if error.reason is Reason.FULL else ips, error)
-            )
+            refused = self.missing if error.reason is Reason.FULL else ips
+            self.refused.update(dict.fromkeys(refused, error))
             return False
         self.after |= added
         return added.issuperset(ips)
@@ -226,9 +224,7 @@ class Edit:
         self.refused = {ip: error for ip, error in self.refused.items() if ip not in done}
 
     def _await_reported(self) -> None:
-        """Read the list until it shows what QG.net has reported as changed, for as long as it may
-        lag.
-        """
+        """Read the list until it shows what QG.net has reported, for as long as it may lag."""
         for delay in READ_DELAYS:
             still_shows_gone = self._has_gone and self.unneeded
             if not self.unconfirmed and not still_shows_gone:
@@ -243,17 +239,15 @@ class Edit:
         """Return the error of the change, with what QG.net reported and the list does not show."""
         if not self.unconfirmed:
             return error
-        parts = [
-            f"{format_sample(sorted(ips, key=inet_aton))} as {how}"
-            for ips, how in ((self._reported_added, "added"), (self._reported_removed, "removed"))
-            if ips
-        ]
+        parts = []
+        for ips, how in ((self._reported_added, "added"), (self._reported_removed, "removed")):
+            if ips:
+                parts.append(f"{format_sample(sorted(ips, key=inet_aton))} as {how}")
         text = f"QG.net reported {' and '.join(parts)}"
         if isinstance(error, WaitBudgetExceeded):
             limit = f"max_wait ({self._api.caller.budget.max_wait:g} seconds)"
-            text += (
-                f", but the whitelist did not show it within {limit}: raise it, or run again later."
-            )
+            text += f", but the whitelist did not show it within {limit}"
+            text += ": raise it, or run again later."
         else:
             text += f", which the whitelist has not shown yet. {error.message}"
         return QgError(text, **error.details)

@@ -39,9 +39,7 @@ _CONTROL_NODE = ("localhost", "127.0.0.1", "::1")
 
 
 class Host(NamedTuple):
-    """What a host wants: its addresses, ``given`` by the user or reported by itself; and which
-    given ones must go.
-    """
+    """What a host wants: its addresses, ``given`` by the user or not; and which ones must go."""
 
     ips: frozenset[str] = frozenset()
     given: bool = True
@@ -49,11 +47,10 @@ class Host(NamedTuple):
 
 
 class Fleet:
-    """Hosts of an inventory, with their ``own`` registrations and those of all ``others``; and what
-    the list needs.
+    """Hosts of an inventory with their ``registered`` addresses, and what the list needs.
 
-    It needs all ``wanted`` addresses, and none of the ``unwanted`` ones: what hosts have left, and
-    nobody else has.
+    ``others`` are the registrations of all other hosts. The list needs all ``wanted`` addresses,
+    and none of the ``unwanted`` ones: what hosts have left, and nobody else has.
     """
 
     def __init__(
@@ -61,7 +58,7 @@ class Fleet:
     ) -> None:
         self.inventory = inventory
         self.hosts = hosts
-        self.own: dict[tuple[str, str], Registration] = {}
+        self.registered: dict[tuple[str, str], Registration] = {}
         self.others: list[Registration] = []
         self.wanted: set[str] = set()
         self.unwanted: set[str] = set()
@@ -69,8 +66,8 @@ class Fleet:
             if row.inventory != inventory or row.host not in hosts:
                 self.others.append(row)
                 continue
-            self.own[row.host, row.ip] = row
-            if not row.found:
+            self.registered[row.host, row.ip] = row
+            if not row.there_before:
                 self.unwanted.add(row.ip)
         for host in hosts.values():
             self.wanted |= host.ips
@@ -81,25 +78,24 @@ class Fleet:
         self._former = self._former_addresses()
 
     def _former_addresses(self) -> dict[str, Set[str]]:
-        registered: dict[str, set[str]] = {}
-        for name, ip in self.own:
-            registered.setdefault(name, set()).add(ip)
         former: dict[str, Set[str]] = {}
         for name, host in self.hosts.items():
-            former[name] = (registered.get(name, set()) | host.unwanted) - host.ips
+            former[name] = host.unwanted - host.ips
+        for name, ip in self.registered:
+            former[name] |= {ip} - self.hosts[name].ips
         return former
 
     def rows(self, listed: Collection[str], now: float) -> list[Registration]:
-        """Return all registrations while the list is changed: hosts have what they want, and what
-        they have left.
-        """
-        ours = {row.ip for row in (*self.own.values(), *self.others) if not row.found}
-        rows = {key: row for key, row in self.own.items() if row.ip in self.unwanted}
+        """Return the registrations while the list is changed: what hosts want, and have left."""
+        ours = {row.ip for row in (*self.registered.values(), *self.others) if not row.there_before}
+        rows = {key: row for key, row in self.registered.items() if row.ip in self.unwanted}
         for name, host in self.hosts.items():
             for ip in host.ips:
-                found = not host.given and ip in listed and ip not in ours
-                old = self.own.get((name, ip)) or Registration(self.inventory, name, ip, found, now)
-                rows[name, ip] = old._replace(found=found)
+                there_before = not host.given and ip in listed and ip not in ours
+                since = now
+                if (name, ip) in self.registered:
+                    since = self.registered[name, ip].since
+                rows[name, ip] = Registration(self.inventory, name, ip, there_before, since)
         return [*self.others, *rows.values()]
 
     def results(self, edit: Edit) -> dict[str, dict[str, Any]]:
@@ -149,7 +145,9 @@ class Fleet:
 def _failure(host: Host, former: Set[str], edit: Edit, error: QgError) -> dict[str, Any]:
     """Return why the addresses of a host are not as they should be; nothing if they are."""
     # While an address is refused, former ones of other hosts stay, which is not their failure.
-    stuck = frozenset() if edit.refused else former & edit.unwanted & edit.after
+    stuck = former & edit.unwanted & edit.after
+    if edit.refused:
+        stuck = frozenset()
     outcomes = (
         (host.ips - edit.after, "could not be registered"),
         (stuck, "could not be removed"),
@@ -160,7 +158,8 @@ def _failure(host: Host, former: Set[str], edit: Edit, error: QgError) -> dict[s
             wrong = sorted(ips, key=inet_aton)
             errors = [edit.refused.get(ip, error) for ip in wrong]
             text = f"{', '.join(wrong)} {outcome}: {errors[0].message}"
-            tolerable = all(getattr(each, "reason", None) in ABOUT_ADDRESSES for each in errors)
+            reasons = {getattr(cause, "reason", None) for cause in errors}
+            tolerable = reasons.issubset(ABOUT_ADDRESSES)
             return {**errors[0].as_result(), "msg": text, "failed": True, "tolerable": tolerable}
     return {}
 
@@ -218,47 +217,51 @@ def update(
 
 
 def registered_name(name: str, *, is_shared: bool) -> str:
-    """Return the name under which a host is registered: the localhost of each node that shares a
-    state is its own.
-    """
-    return f"{name} on {os.uname().nodename}" if is_shared and name in _CONTROL_NODE else name
+    """Return the name under which a host is registered; localhost is another one on each node."""
+    if is_shared and name in _CONTROL_NODE:
+        return f"{name} on {os.uname().nodename}"
+    return name
 
 
 def summary_line(result: Mapping[str, Any], unreached: Collection[str], *, check: bool) -> str:
     """Return the outcome of a run in one line: each host once, and the changed addresses."""
-    outcomes = Counter(_outcome(own) for own in result["hosts"].values())
-    old = sum(len(own["kept"]) for own in result["hosts"].values() if own.get("ips"))
+    hosts = result["hosts"].values()
+    outcomes = Counter(map(_outcome, hosts))
+    old = sum(len(host["kept"]) for host in hosts if host.get("ips"))
+    words = ("in sync", "added", "removed")
+    if check:
+        words = ("checked", "to add", "to remove")
     counts = [
-        (outcomes[IN_SYNC], "in sync" if not check else "checked"),
+        (outcomes[IN_SYNC], words[0]),
         (outcomes[FOR_OTHERS], FOR_OTHERS),
         (outcomes[THERE_BEFORE], THERE_BEFORE),
         (outcomes[UNKNOWN], UNKNOWN),
-        (len(result["added"]), "to add" if check else "added"),
-        (len(result["removed"]), "to remove" if check else "removed"),
+        (len(result["added"]), words[1]),
+        (len(result["removed"]), words[2]),
         (old, "old address kept" if old == 1 else "old addresses kept"),
         (outcomes[FAILED], FAILED),
         (len(unreached), "not reached"),
     ]
     shown = ", ".join(f"{number} {what}" for number, what in counts if number)
-    return f"{counted(len(result['hosts']) + len(unreached), 'host')}: {shown or 'nothing to do'}"
+    return f"{counted(len(hosts) + len(unreached), 'host')}: {shown or 'nothing to do'}"
 
 
-def _outcome(own: Mapping[str, Any]) -> str:
+def _outcome(result: Mapping[str, Any]) -> str:
     """Return what became of a host. One that leaves is not in sync while an address of it stays."""
-    if own["failed"]:
+    if result["failed"]:
         return FAILED
-    if "msg" in own:
+    if "msg" in result:
         # Its address was not detected, which the option "fail" lets pass.
         return UNKNOWN
-    if own.get("ips") or not own.get("kept"):
+    if result.get("ips") or not result.get("kept"):
         return IN_SYNC
-    return FOR_OTHERS if any(entry["host"] for entry in own["kept"]) else THERE_BEFORE
+    if any(entry["host"] for entry in result["kept"]):
+        return FOR_OTHERS
+    return THERE_BEFORE
 
 
 def merged(results: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """Return the common result of the updates for several keys; one that has failed has only
-    ``hosts``.
-    """
+    """Return the common result of the updates for several keys; a failed one has only ``hosts``."""
     lists = ("added", "removed", "refused", "unreadable", "warnings")
     usage = dict.fromkeys(("calls", "retries", "waited_seconds"), 0)
     whole: dict[str, Any] = {
@@ -290,13 +293,13 @@ def _gone_hosts(
     rows: Iterable[Registration], inventory: str, present: Collection[str]
 ) -> dict[str, list[str]]:
     """Return the registered hosts that the inventory no longer has, with their addresses."""
-    found: dict[str, list[str]] = {}
+    gone: dict[str, list[str]] = {}
     for row in rows:
         # The control node of any run need not be in its inventory.
         is_node = row.host.partition(" on ")[0] in _CONTROL_NODE
         if row.inventory == inventory and row.host not in present and not is_node:
-            found.setdefault(row.host, []).append(row.ip)
-    return found
+            gone.setdefault(row.host, []).append(row.ip)
+    return gone
 
 
 def _prunable(
@@ -310,9 +313,10 @@ def _prunable(
 
     Raises OptionError for too many.
     """
-    recent = {
-        row.host for row in rows if row.inventory == inventory and row.since > now - PRUNE_AFTER
-    }
+    recent = set()
+    for row in rows:
+        if row.inventory == inventory and row.since > now - PRUNE_AFTER:
+            recent.add(row.host)
     hosts = dict.fromkeys(sorted(_gone_hosts(rows, inventory, present).keys() - recent), Host())
     removals = Fleet(rows, inventory, hosts).unwanted
     if len(removals) > max_removals:

@@ -18,9 +18,7 @@ SAMPLE = 5
 
 
 class Kept(NamedTuple):
-    """An address that stays.
-
-    Others are registered with it, or it was there before the host reported it.
+    """An address that stays: for its other ``owners``, or because it was there before the host.
 
     The ``namesake`` is the owner of the same name in another inventory.
     """
@@ -33,9 +31,7 @@ class Kept(NamedTuple):
     @property
     def owner(self) -> Registration | None:
         """The owner that is named."""
-        if self.namesake:
-            return self.namesake
-        return self.owners[0] if self.owners else None
+        return self.namesake or next(iter(self.owners), None)
 
     @property
     def reason(self) -> str:
@@ -43,9 +39,10 @@ class Kept(NamedTuple):
         owner = self.owner
         if owner is None:
             return "listed before the host reported it"
-        number = len(self.owners) - 1
-        others = f" and {counted(number, 'other host')}" if number else ""
-        return f"registered for {owner.host} of the inventory {owner.inventory}{others}"
+        text = f"registered for {owner.host} of the inventory {owner.inventory}"
+        if len(self.owners) > 1:
+            text += f" and {counted(len(self.owners) - 1, 'other host')}"
+        return text
 
     def is_for(self, inventory: str, hosts: Collection[str]) -> bool:
         """Whether only these hosts of an inventory are registered with the address."""
@@ -55,12 +52,11 @@ class Kept(NamedTuple):
 
     def result(self) -> dict[str, Any]:
         """Return the address for the result of the host."""
-        owner = self.owner
         return {
             "ip": self.ip,
             "reason": self.reason,
-            "host": owner.host if owner else None,
-            "inventory_id": owner.inventory if owner else None,
+            "host": getattr(self.owner, "host", None),
+            "inventory_id": getattr(self.owner, "inventory", None),
         }
 
 
@@ -82,11 +78,12 @@ def warnings(kept: Collection[Kept]) -> Iterator[str]:
 
 def rerun(inventory: str, hosts: Collection[str] = ()) -> str:
     """Return how to deregister the hosts of a run from another inventory, or these ``hosts``."""
-    settings = [_setting("egress_whitelist_inventory_id", inventory)]
+    settings = _setting("egress_whitelist_inventory_id", inventory)
+    again = "run qingguo.qgnet.deregister again"
     if hosts:
-        settings.append(_setting("qg_forget", ",".join(hosts)))
-    without = " without --limit and" if hosts else ""
-    return f"run qingguo.qgnet.deregister again{without} with {' '.join(settings)}"
+        again += " without --limit and"
+        settings += f" {_setting('qg_forget', ','.join(hosts))}"
+    return f"{again} with {settings}"
 
 
 def _advice(owners: Sequence[tuple[str, Registration]]) -> str:
@@ -112,5 +109,6 @@ def _sample(kept: Collection[Kept]) -> str:
 
 def _setting(name: str, value: str) -> str:
     """Return a variable for the command line of ansible-playbook, which splits it at blanks."""
-    text = f'"{value}"' if " " in value else value
-    return f"-e {shlex.quote(f'{name}={text}')}"
+    if " " in value:
+        value = f'"{value}"'
+    return f"-e {shlex.quote(f'{name}={value}')}"

@@ -76,20 +76,20 @@ def whitelist_with_owners(caller: KeyCaller) -> dict[str, Any]:
     owners: dict[str, list[dict[str, Any]]] = {}
     for row in Registrations(store, caller.key_digest).all():
         since = datetime.datetime.fromtimestamp(round(row.since + ahead), BEIJING).isoformat()
-        own = {
+        owner = {
             "host": row.host,
             "inventory_id": row.inventory,
             "registered_since": since,
-            "there_before": row.found,
+            "there_before": row.there_before,
         }
-        owners.setdefault(row.ip, []).append(own)
+        owners.setdefault(row.ip, []).append(owner)
+    entries = []
+    for ip in sorted({*listed, *owners}, key=inet_aton):
+        entries.append({"ip": ip, "listed": ip in listed, "owners": owners.get(ip, [])})
     return {
         "whitelist": sorted(listed, key=inet_aton),
         "unreadable": list(unreadable),
-        "entries": [
-            {"ip": ip, "listed": ip in listed, "owners": owners.get(ip, [])}
-            for ip in sorted({*listed, *owners}, key=inet_aton)
-        ],
+        "entries": entries,
     }
 
 

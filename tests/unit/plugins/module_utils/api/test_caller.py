@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -176,5 +177,5 @@ def test_no_release_is_sent_without_a_name(tmp_path: Path, by_task: bool) -> Non
     transport = ScriptedTransport(HttpResponse(200, "{}", {}))
     client = Leases(key_caller(tmp_path, transport, product="exclusive"))
     with pytest.raises(QgError, match=phrases.NAMES_NOTHING):
-        client.release([lease], by_task=by_task)
+        client.release([lease], by_task=by_task, sending=nullcontext)
     assert transport.methods == []

@@ -85,7 +85,7 @@ def test_the_number_of_a_row_is_never_that_of_a_deleted_one(tmp_path: Path) -> N
         with journal.sending(RELEASE, 10.0, []):
             pass
         store.execute("DELETE FROM journal")
-    assert journal.own == [1, 2, 3]
+    assert journal.of_run == [1, 2, 3]
 
 
 @pytest.mark.parametrize(("call", "days"), [(BUY, 401), (RELEASE, 1)], ids=["purchase", "release"])
@@ -112,7 +112,7 @@ def test_a_response_that_arrives_after_its_row_has_gone_leaves_nothing(tmp_path:
     with late.sending(RELEASE, 10.0, []):
         store.execute("DELETE FROM journal")
     late.answer({}, ["192.0.2.1:1"], whole=True)
-    late.close(late.own[-1], {}, ["192.0.2.1:1"], whole=True)
+    late.close(late.of_run[-1], {}, ["192.0.2.1:1"], whole=True)
     assert late.reports(unknown_span) == []
     with late.sending(BUY, 10.0, []):
         pass

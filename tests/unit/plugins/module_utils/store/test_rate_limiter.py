@@ -209,7 +209,7 @@ def test_the_wait_budget_must_cover_what_is_surely_to_be_waited(bench: Bench) ->
     with pytest.raises(WaitBudgetExceeded) as caught:
         bench.call(bench.budget(sure - 0.05))
     assert caught.value.message == (
-        "/x: the vendor's limit of 3 a minute is used up, and waiting 60 more seconds would pass max_wait "
+        "/x: QG.net's limit of 3 a minute is used up, and waiting 60 more seconds would pass max_wait "
         "(60.05 seconds, 0 of them used). Raise max_wait or run again later."
     )
     # A call that is answered at once frees its slot after a minute, and the budget covers that.
@@ -220,7 +220,7 @@ def test_the_wait_budget_must_cover_what_is_surely_to_be_waited(bench: Bench) ->
 def test_a_wait_for_calls_that_are_not_answered_ends_with_the_budget(bench: Bench) -> None:
     bench.take(LIMIT)
     budget = bench.budget(62)
-    message = "^/x: the vendor's limit of 3 a minute is used up, and waiting 5 more"
+    message = "^/x: QG.net's limit of 3 a minute is used up, and waiting 5 more"
     with pytest.raises(WaitBudgetExceeded, match=message):
         bench.call(budget)
     assert budget.waited == pytest.approx(60)
