@@ -59,6 +59,7 @@ ALL = [IN_TURN, LABEL, SLOT, LIST, TUNNEL]
 ADDRESSES = {
     "crawl_browser.py": [IN_TURN, BROWSER, SLOT, LIST],
     "crawl_list.py": [LIST],
+    "crawl_report.py": [],
     "crawl_requests.py": [*ALL, SOCKS],
     "crawl.go": [*ALL, GO_SOCKS],
 }
@@ -320,4 +321,14 @@ def test_the_guide_gives_the_addresses_and_installs_what_is_locked() -> None:
     assert re.findall(r"^npm install (\S+)@(\d+)", typed, re.MULTILINE) == [
         (name, version.partition(".")[0]) for name, version in npm.items()
     ]
-    assert len(PROGRAMS) == 7
+    assert len(PROGRAMS) == 8
+
+
+def test_the_label_of_a_reported_exit_gets_another_one(crawler: Crawler) -> None:
+    """The last test, since the pool has only one exit left."""
+    before = crawler.exit_of(LABEL)
+
+    crawler.run(PROGRAMS["crawl_report.py"], PROXY=crawler.typed(LABEL))
+
+    after = {crawler.exit_of(LABEL) for _request in range(4)}
+    assert after == crawler.exits - {before}
