@@ -196,17 +196,26 @@ def leases_with_origins(client: Leases) -> tuple[list[Lease], Origins]:
     holdings.use_reports()
     leases = _listed(holdings)
     ends = {lease.name: _end_of(lease.deadline) for lease in leases}
-    try:
-        purchases = _purchases(holdings, open_calls)
-    except StateError:
-        # Which leases there are is known although somebody has damaged the ledger.
-        purchases = Purchases()
-    clock = client.caller.vendor_clock
-    return leases, origins(ends, purchases, holdings.now(), clock.latest())
+    vendor_now = client.caller.vendor_clock.latest()
+    found = Origins({}, None)
+    for is_whole in (False, True):
+        try:
+            purchases = _purchases(holdings, open_calls, is_whole=is_whole)
+        except StateError:
+            # Which leases there are is known although somebody has damaged the ledger.
+            purchases = Purchases()
+        found = origins(ends, purchases, holdings.now(), vendor_now)
+        if all(found.bought_here.values()):
+            break
+    return leases, found
 
 
-def _purchases(holdings: Holdings[Lease], open_calls: Iterable[OpenCall]) -> Purchases:
-    """Return what the journal knows of purchases."""
+def _purchases(holdings: Holdings[Lease], open_calls: Iterable[OpenCall], *, is_whole: bool) -> Purchases:
+    """Return what the journal knows of purchases.
+
+    It has them for as long as they last. The ledger, which is slow to read and makes it whole, has also those that
+    lists have lacked for long.
+    """
     journal = holdings.journal
     bought = defaultdict[str, list[float | None]](list)
     named = defaultdict[int, int](int)
@@ -216,8 +225,9 @@ def _purchases(holdings: Holdings[Lease], open_calls: Iterable[OpenCall]) -> Pur
             named[report.call] += 1
     life = max(LONG_LIFE, 2 * journal.longest_life())
     since = holdings.now() - life
-    for name, end in journal.received(since):
-        bought[name].append(None if end is None else datetime.datetime.fromisoformat(end).timestamp())
+    if is_whole:
+        for name, end in journal.received(since):
+            bought[name].append(None if end is None else datetime.datetime.fromisoformat(end).timestamp())
     calls = journal.lost(since)
     for call in open_calls:
         calls.append(dataclasses.replace(call, adds=max(0, call.adds - named[call.id])))

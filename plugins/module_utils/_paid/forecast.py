@@ -44,7 +44,8 @@ class PerDay:
 
     def __str__(self) -> str:
         least = round(self.least)
-        most = math.ceil(self.most - 0.001)
+        # A tenth of a lease a day is not worth a number.
+        most = math.ceil(self.most - 0.1)
         if least == most:
             return number(most)
         return f"{number(least)} to {number(most)}"

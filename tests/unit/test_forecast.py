@@ -1,0 +1,50 @@
+# Copyright (c) 2026 The qingguo.qgnet authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""When purchases reach a cap; ``behavior/test_forecast.py`` compares what a gateway needs with simulated days."""
+
+from __future__ import annotations
+
+import pytest
+from ansible_collections.qingguo.qgnet.plugins.module_utils._paid.forecast import (
+    Demand,
+    cap_reached_after,
+    per_day,
+)
+
+HOUR = 3600.0
+
+
+@pytest.mark.parametrize(
+    ("cap", "recent", "a_day", "hours"),
+    [
+        # From nothing.
+        (240, [], 480, 12),
+        (240, [], 240, None),
+        (240, [], 120, None),
+        # What was bought an hour ago counts.
+        (240, [(HOUR, 120)], 480, 6),
+        # It is there already.
+        (240, [(HOUR, 240)], 480, 0),
+        (240, [(HOUR, 300)], 480, 0),
+        # What was bought 23 hours ago counts for one more.
+        (240, [(23 * HOUR, 120)], 480, 12),
+        (240, [(23 * HOUR, 230)], 480, 0.5),
+        # A burst is in the way of what is bought steadily.
+        (240, [(12 * HOUR, 200)], 120, 8),
+        (240, [(22 * HOUR, 200)], 120, None),
+    ],
+)
+def test_when_a_cap_is_reached(cap: int, recent: list[tuple[float, int]], a_day: float, hours: float | None) -> None:
+    expected = None if hours is None else pytest.approx(hours * HOUR)
+
+    assert cap_reached_after(cap, recent, a_day) == expected
+
+
+def test_what_is_needed_in_a_day() -> None:
+    share = Demand(3, life=60, drain=15, interval=10)
+    day = Demand(5, life=86400, drain=60, interval=30)
+
+    assert str(per_day([share])) == "4,713 to 5,760"
+    assert str(per_day([day])) == "5"
+    assert str(per_day([share, day])) == "4,718 to 5,765"
