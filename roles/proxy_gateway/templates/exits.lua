@@ -128,14 +128,21 @@ core.register_action("refused", {"http-res"}, function(txn)
     core.backends[txn.f:be_name()].servers[txn.f:srv_name()]:check_force_down()
 end)
 
--- Set txn.lease to the key of the lease that a client reports, whose label has the server with the number txn.server. An exit
--- that fails the check cannot be reported: the refresh knows more of it.
+-- The key of the lease of a server, if clients may report it. An exit that fails the check they may not: the refresh knows more
+-- of it.
+local function reportable(pool, server)
+    local lease = (leases[pool] or {})[server]
+    if lease and not core.backends[pool].servers[server]:get_stats().status:match("^DOWN") then
+        return lease.key
+    end
+end
+
+-- Set txn.lease to what a client reports, whose label has the server with the number txn.server.
 core.register_action("find_lease", {"http-req"}, function(txn)
     local pool = txn.f:fe_name():gsub("_port$", "")
-    local name = "s" .. tostring(txn:get_var("txn.server"))
-    local lease = (leases[pool] or {})[name]
-    if lease and not core.backends[pool].servers[name]:get_stats().status:match("^DOWN") then
-        txn:set_var("txn.lease", lease.key)
+    local key = reportable(pool, "s" .. tostring(txn:get_var("txn.server")))
+    if key then
+        txn:set_var("txn.lease", key)
     end
 end)
 
