@@ -12,6 +12,7 @@ from __future__ import annotations
 # The simulator's own messages.
 CANNOT_LISTEN = "Cannot listen on {} port {}: Address already in use."
 HAS_NO_LOGIN = "has no login"
+IN_ITS_START_STATE = "the simulator is in its start state"
 MALFORMED_TUNNEL_OPTIONS = "malformed tunnel options"
 NO_AUTHORITY = "--ca-dir {}: it cannot keep an authority: "
 NEEDS_PACKAGE = "needs the package {}"

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import re
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -235,3 +236,16 @@ def test_the_control_interface_describes_itself(sim: Simulator) -> None:
         # What is read in several forms has no schema.
         rest = set(refused.partition("known: ")[2].split(", ")) - schemas[name]["properties"].keys()
         assert rest <= {"plan", "instances", "packages", "lines"}
+
+
+def test_a_snapshot_whose_ports_are_taken_leaves_the_start_state(sim: Simulator) -> None:
+    new_session().get(f"{sim.api_url}/allocate?Key={sim.key}", timeout=10)
+    saved = sim.control("GET", "/snapshot")
+    (lease,) = sim.leases()
+    sim.reset()
+    before = sim.state()
+    address = lease["host"].partition(":")[0], int(lease["port"])
+    refused = pytest.raises(AssertionError, match=phrases.IN_ITS_START_STATE)
+    with socket.create_server(address), refused:
+        sim.control("PUT", "/snapshot", saved)
+    assert sim.state() == before
