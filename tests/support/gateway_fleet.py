@@ -227,6 +227,11 @@ class Fleet:
             sold += self.run()
         return sold
 
+    def remembered_sets(self) -> int:
+        """Return of how many sets of leases the store remembers something."""
+        with contextlib.closing(open_store(str(self.node.store))) as store:
+            return len(store.rows("SELECT id FROM lease_sets"))
+
     def _serve(self, host: Host, servers: Mapping[str, Sequence[Server]]) -> None:
         after = [server for pool in host.gateway.pools for server in servers[pool.name]]
         host.take(after, self.vendor.clock.now())
