@@ -18,7 +18,7 @@ from typing import Any
 
 from ansible.errors import AnsibleActionFail
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import QgError
-from ansible_collections.qingguo.qgnet.plugins.module_utils._core.runtime import current_actor, wall_time
+from ansible_collections.qingguo.qgnet.plugins.module_utils._core.runtime import wall_time
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.text import one_line
 from ansible_collections.qingguo.qgnet.plugins.module_utils._gateway import operations, records
 from ansible_collections.qingguo.qgnet.plugins.module_utils._gateway.declaration import Declaration, Gateway
@@ -240,7 +240,7 @@ class ActionModule(ServingAction):
         found = self._variables[FOUND]
         leased = self._variables.get(LEASED) or {}
         seconds = max(0.0, wall_time() - found["began"])
-        run = current_actor().run
+        run = records.this_run()
         with self._store(params) as store:
             rows = records.installations(store)
             for host in self._variables["ansible_play_hosts_all"]:

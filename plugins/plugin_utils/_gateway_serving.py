@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import QgError
-from ansible_collections.qingguo.qgnet.plugins.module_utils._core.runtime import current_actor, wall_time
+from ansible_collections.qingguo.qgnet.plugins.module_utils._core.runtime import wall_time
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.text import one_line
 from ansible_collections.qingguo.qgnet.plugins.module_utils._gateway import records
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.installations import GATEWAY, LIST, LOCK_SECONDS
@@ -73,7 +73,7 @@ class ServingAction(GatewayVariables):
             # What is new is recorded later.
             numbers.intersection_update(self._found(self._host))
         with self._store(params) as store:
-            lost = records.installations(store).renew(numbers, current_actor().run)
+            lost = records.installations(store).renew(numbers, records.this_run())
         for each in served:
             if each["id"] in lost:
                 raise QgError(records.why_lost(each["kind"], each.get("name") or each["path"], each["host"]))

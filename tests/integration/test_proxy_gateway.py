@@ -708,6 +708,9 @@ def test_twenty_thousand_requests_while_leases_are_replaced_and_exits_die(
     gateway.holds(*exits)
     gateway.play(proxy_gateway_count=4).ok()
     total = 0
+    tunnel = socket.create_connection(("127.0.0.1", gateway.port))
+    tunnel.sendall(f"CONNECT {site.address} HTTP/1.1\r\n\r\n".encode())
+    assert tunnel.recv(100).startswith(b"HTTP/1.1 200")
 
     def replace_all() -> None:
         gateway.play(REFRESH).ok()
@@ -737,6 +740,9 @@ def test_twenty_thousand_requests_while_leases_are_replaced_and_exits_die(
         assert after.failures == 0, mode
 
     assert total >= 20000
+    # No refresh has left a process behind, although a tunnel is open.
+    assert len(process_tree(int((gateway.folder / "gateway.pid").read_text()))) == 1
+    tunnel.close()
 
 
 # --- leases

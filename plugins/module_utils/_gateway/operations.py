@@ -17,13 +17,13 @@ from typing import Any
 
 from .._core.checks import is_ipv4
 from .._core.errors import QgError
-from .._core.runtime import current_actor, wall_time
+from .._core.runtime import wall_time
 from .._core.text import format_sample
 from .._store.installations import GATEWAY, LIST, Installation, Installations
 from .declaration import Declaration, Gateway, Pool, as_json, from_json
 from .exits import CLOCKS_AGREE, Look
 from .policy import Cause
-from .records import noun, why_lost
+from .records import noun, this_run, why_lost
 from .servers import Server, file_text, next_servers, number_of_servers, slot_servers
 from .slots import SlotLease, of_slot
 from .supply import Need, Supplier, Supply, lease_sets
@@ -83,7 +83,7 @@ class Outcome:
 
 def renew_locks(rows: Installations, orders: Iterable[Order], found: Collection[str]) -> None:
     """Let the locks of a run, those of the rows that it found, last from now on; what it has lost is left alone."""
-    lost = rows.renew(found, current_actor().run)
+    lost = rows.renew(found, this_run())
     for order in orders:
         place = order.installation
         if place.id in lost:
@@ -98,7 +98,7 @@ def declare(rows: Installations, orders: Iterable[Order]) -> None:
             continue
         options = as_json(order.declaration)
         declared.append(dataclasses.replace(order.installation, options=options))
-    taken = rows.declare(declared, current_actor().run)
+    taken = rows.declare(declared, this_run())
     if taken:
         hosts = format_sample(sorted({each.host for each in taken}))
         raise QgError(

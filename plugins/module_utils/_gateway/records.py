@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import os
 from collections.abc import Collection, Sequence
@@ -13,7 +14,7 @@ from typing import Any
 
 from .._api.parsing import BEIJING
 from .._core.errors import OptionError, QgError
-from .._core.runtime import WaitBudget, current_actor, wall_time
+from .._core.runtime import WaitBudget, wall_time
 from .._core.text import counted, format_sample
 from .._store.installations import GATEWAY, LIST, LOCK_SECONDS, Installation, Installations
 from .._store.store import Store
@@ -37,10 +38,23 @@ def installations(store: Store) -> Installations:
     return Installations(store, _is_gone)
 
 
+def this_run() -> str:
+    """Return the name of this run: the process that has forked this one, and where it runs."""
+    return f"{os.getppid()} {_place()}"
+
+
+def _place() -> str:
+    """Return what tells the processes that this one sees from others: a container may have the name of its machine."""
+    namespace = ""
+    with contextlib.suppress(OSError):
+        namespace = os.readlink("/proc/self/ns/pid")
+    return f"{os.uname().nodename} {namespace}"
+
+
 def _is_gone(run: str) -> bool:
-    """Whether a run of this machine has ended; those of others are not known."""
-    process, _blank, node = run.partition(" ")
-    if node != os.uname().nodename or not process.isdecimal():
+    """Whether a run of this machine or container has ended; those of others are not known."""
+    process, _blank, place = run.partition(" ")
+    if place != _place() or not process.isdecimal():
         return False
     return not os.path.exists(f"/proc/{process}") and os.path.exists("/proc/self")
 
@@ -101,7 +115,7 @@ def _when(installation: Installation) -> str:
 
 def lock(rows: Installations, chosen: Collection[Installation], budget: WaitBudget) -> None:
     """Lock installations for this run, so that no other writes the same files; raises QgError after max_wait."""
-    run = current_actor().run
+    run = this_run()
     while taken := rows.lock([each.id for each in chosen], run):
         names = format_sample(sorted({each.host for each in taken}))
         reason = f"another run is refreshing the {noun(taken[0].kind)} of {names}"

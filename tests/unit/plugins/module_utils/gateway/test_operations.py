@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import QgError, WaitBudgetExceeded
-from ansible_collections.qingguo.qgnet.plugins.module_utils._core.runtime import WaitBudget, current_actor, wall_time
+from ansible_collections.qingguo.qgnet.plugins.module_utils._core.runtime import WaitBudget, wall_time
 from ansible_collections.qingguo.qgnet.plugins.module_utils._gateway import operations, records
 from ansible_collections.qingguo.qgnet.plugins.module_utils._gateway.declaration import ProxyList, as_json
 from ansible_collections.qingguo.qgnet.plugins.module_utils._gateway.exits import Look
@@ -101,6 +101,18 @@ def test_what_another_run_has_locked_is_waited_for(rows: Installations) -> None:
         records.lock(rows, rows.all(), budget)
 
     assert budget.waited == 2
+
+
+def test_the_lock_of_a_run_that_has_ended_is_free_where_that_can_be_seen(rows: Installations) -> None:
+    """A container may have the name of its machine, and other numbers of processes."""
+    no_process = 2**22 + 1
+    _process, _blank, place = records.this_run().partition(" ")
+    name = place.partition(" ")[0]
+    rows.declare([installation("web1")], f"{no_process} {name} pid:[1]")
+    rows.declare([installation("web2", "2")], f"{no_process} {place}")
+
+    assert [each.host for each in rows.lock(["1"], records.this_run())] == ["web1"]
+    assert rows.lock(["2"], records.this_run()) == []
 
 
 def test_two_runs_do_not_install_one_gateway_at_once(rows: Installations) -> None:
@@ -214,7 +226,7 @@ def test_leases_are_written_late_only_under_the_lock_of_the_run(
 ) -> None:
     """For half of its time, the lock is certain. A clock that was set back shows nothing."""
     store = open_store(str(tmp_path / "store"))
-    holders = {"this": current_actor().run, "another": "1 another-machine"}
+    holders = {"this": records.this_run(), "another": "1 another-machine"}
     records.installations(store).declare([installation("web1")], holders[holder])
     order = operations.Order(installation("web1"), gateway(service="daemon"), {}, Look(frozenset({"serves"}), "1"))
     served = {**operations.served(order, operations.unchanged(order)), "text": "installation 1\n"}
